@@ -1,0 +1,111 @@
+"""The boundary to language models: one prompt in, one completion out.
+
+Whatever can answer a prompt has the one method of `ChatModel`, so endpoints, fakes and wrappers stack.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is sent: the messages, the hash of the templates that made them, and the number of the sample asked for."""
+
+    messages: tuple[Message, ...]
+    template_sha256: str
+    sample: int = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the rendered messages."""
+        return _sha256([[m.role, m.content] for m in self.messages])
+
+    def then(self, *messages: Message) -> "Prompt":
+        """The same conversation with further messages."""
+        return replace(self, messages=self.messages + messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the endpoint counted them, None where it did not say; reasoning and cached ones are part of the others."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A reply as it arrived, before anything has looked into it.
+
+    `finish_reason` is the endpoint's word ("stop", "length", "content_filter", …), "" when it gave none;
+    `reasoning` is the provider's own reasoning field; `seconds` the time from request to last byte;
+    `raw` the endpoint's whole answer, masked; `notes` what a reader of the run should know about this reply.
+    """
+
+    text: str
+    reasoning: str = ""
+    refusal: str = ""
+    finish_reason: str = ""
+    usage: Usage = Usage()
+    model: str = ""
+    request_id: str = ""
+    seconds: float = 0.0
+    raw: Mapping[str, JsonValue] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Which model is asked and how: all of a request's identity but the messages.
+
+    `planner` and `name` are the first segments of a trajectory's heading, `endpoint` is the base address without
+    credentials ("" for a built-in planner), `parameters` are those that the user asked to send, sorted by name.
+    """
+
+    planner: str
+    name: str
+    asked: str
+    endpoint: str = ""
+    parameters: tuple[tuple[str, JsonValue], ...] = ()
+
+    def identity(self, prompt: Prompt) -> str:
+        """SHA-256 that names one request for ever: the same identity is never paid for twice."""
+        return _sha256([self.endpoint, self.asked, [list(p) for p in self.parameters], prompt.sha256, prompt.sample])
+
+
+class ChatModel(Protocol):
+    """Anything that answers a prompt."""
+
+    @property
+    def card(self) -> ModelCard:
+        """Which model this is."""
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Answer the prompt.
+
+        Raises:
+            ModelError: no completion could be had.
+            BudgetExceeded: the request was not sent, since it could pass the cost limit.
+        """
+
+
+def _sha256(value: JsonValue) -> str:
+    canonical = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

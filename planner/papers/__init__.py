@@ -1,0 +1,1 @@
+"""Papers: what one is, and one loader a format."""

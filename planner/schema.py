@@ -1,0 +1,136 @@
+"""The plan contract: what an ablation and a plan are, strictly.
+
+Field names and actions are those of AblationBench (arXiv 2507.08038). The same types read published files, which
+have flaws: validation with the context `PUBLISHED` keeps the types and drops the rules, and `violations` names what
+they break.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+
+class Task(StrEnum):
+    """Who asks: a reviewer for what is missing, or an author for what to run."""
+
+    REVIEWER = "reviewer"
+    AUTHOR = "author"
+
+
+DEFAULT_K: Final[Mapping[Task, int]] = {Task.REVIEWER: 2, Task.AUTHOR: 5}
+
+PUBLISHED: Final[Mapping[str, bool]] = {"published": True}
+
+
+class Action(StrEnum):
+    """What is done to the ablated part."""
+
+    REMOVE = "REMOVE"
+    REPLACE = "REPLACE"
+    ADD = "ADD"
+
+
+def _one_line(text: str, info: ValidationInfo) -> str:
+    if "\n" in text or "\r" in text:
+        raise ValueError("must be one line")
+    if not text.strip() and info.context is not PUBLISHED:
+        raise ValueError("must not be empty")
+    return text
+
+
+OneLine = Annotated[str, AfterValidator(_one_line)]
+
+_REPLACEMENT_RULE: Final[dict[str, Any]] = {
+    "if": {"properties": {"action": {"const": "REMOVE"}}},
+    "then": {"properties": {"replacement": {"maxItems": 0}}},
+    "else": {"properties": {"replacement": {"minItems": 1}}, "required": ["replacement"]},
+}
+
+
+class Ablation(BaseModel):
+    """One ablation study: what is taken from the method, how, and what is measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_REPLACEMENT_RULE)
+
+    name: OneLine = Field(description="short name of the study, unique in the plan")
+    ablated_part: OneLine = Field(description="the part of the method that is ablated, in the paper's own words")
+    action: Action = Field(description="REMOVE the part, REPLACE it, or ADD something to it")
+    replacement: tuple[OneLine, ...] = Field(
+        default=(), description="for REPLACE and ADD: the concrete alternatives to run; empty for REMOVE"
+    )
+    metrics: tuple[OneLine, ...] = Field(description="the paper's own metrics on which the effect is measured")
+
+    @model_validator(mode="after")
+    def _rules(self, info: ValidationInfo) -> Self:
+        if info.context is not PUBLISHED and (broken := _broken_rules(self)):
+            raise ValueError("; ".join(broken))
+        return self
+
+
+class Plan(BaseModel):
+    """Ablations, the most important first; names are unique."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ablations: tuple[Ablation, ...] = Field(min_length=1, description="the studies, the most important first")
+
+    @model_validator(mode="after")
+    def _names(self, info: ValidationInfo) -> Self:
+        if info.context is not PUBLISHED and (twice := _repeated_names(self)):
+            raise ValueError("; ".join(twice))
+        return self
+
+
+def violations(plan: Plan) -> tuple[str, ...]:
+    """Every rule of the contract that a plan read from a published file breaks, one sentence each."""
+    rules = [
+        f"ablation {number} ({ablation.name!r}): {rule}"
+        for number, ablation in enumerate(plan.ablations, start=1)
+        for rule in _broken_rules(ablation)
+    ]
+    return (*rules, *_repeated_names(plan))
+
+
+def findings(error: ValidationError) -> tuple[str, ...]:
+    """What a Pydantic error says, one sentence a finding, with the place first."""
+    return tuple(
+        f"{'.'.join(map(str, e['loc']))}: {_said(e['msg'])}" if e["loc"] else _said(e["msg"])
+        for e in error.errors(include_url=False, include_input=False)
+    )
+
+
+def plan_json_schema() -> dict[str, Any]:
+    """The JSON Schema of `Plan`, for other programs."""
+    return Plan.model_json_schema()
+
+
+def _broken_rules(ablation: Ablation) -> list[str]:
+    broken = []
+    if ablation.action is Action.REMOVE and ablation.replacement:
+        broken.append("a REMOVE has no replacement")
+    if ablation.action is not Action.REMOVE and not ablation.replacement:
+        broken.append(f"a {ablation.action} needs at least one replacement")
+    if not ablation.metrics:
+        broken.append("metrics must not be empty")
+    return broken
+
+
+def _repeated_names(plan: Plan) -> list[str]:
+    names = [ablation.name for ablation in plan.ablations]
+    return [
+        f"the name {name!r} stands {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1
+    ]
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
