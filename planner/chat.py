@@ -42,7 +42,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the endpoint counted them, None where it did not say; reasoning and cached ones are part of the others."""
+    """Tokens as the endpoint counted them, None where it did not say; the last two are part of the first two."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
