@@ -1,0 +1,239 @@
+"""The ledger of a run: every request by its identity, every reply, every planning. It is the truth; files are its product."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import TypeAdapter
+
+from planner.batch.entry import Entry
+from planner.batch.schema import connect, connect_to_read
+from planner.batch.writer import Writer
+from planner.chat import Completion, ModelCard, Prompt
+from planner.errors import Outcome, RunError
+from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar
+
+_COMPLETION: Final = TypeAdapter(Completion)
+_CARD: Final = TypeAdapter(ModelCard)
+
+# Outcomes that say nothing about the paper: it is taken up again without being asked to.
+UNSETTLED: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A paper that one model is to plan."""
+
+    entry: Entry
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A planning as the ledger holds it; `facts` is its sidecar, the replies put back in."""
+
+    paper: str
+    model: str
+    outcome: Outcome
+    facts: Sidecar
+
+
+class Ledger:
+    """One run's ledger, open to write. Reads are direct; writes are durable when they return."""
+
+    def __init__(self, path: Path, *, shared_disk: bool = False) -> None:
+        """Open or make a ledger.
+
+        Raises:
+            RunError: it cannot be opened, or is of another version.
+        """
+        self._reader = connect(path, shared_disk=shared_disk)
+        self._reader.execute("PRAGMA query_only = ON")
+        self._writer = Writer(partial(connect, path, shared_disk=shared_disk))
+        self._next_attempt = 1 + (self._one("SELECT max(number) FROM attempts") or 0)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # The last commits may wait for a disk, and for this loop to hear of them.
+        await asyncio.to_thread(self._writer.close)
+        self._reader.close()
+
+    async def begin(self, corpus: Iterable[Entry], models: Sequence[tuple[str, ModelCard, str]]) -> None:
+        """Record what this call is about: its papers, and its models as (key, card, hash of the settings).
+
+        Whatever a killed process had in flight is lost from here on: sent, perhaps billed, never answered.
+        """
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE attempts SET state = 'lost', said = 'in flight at a kill' WHERE state = 'sent'")
+            db.execute("UPDATE papers SET position = NULL")
+            db.execute("UPDATE models SET position = NULL")
+            db.executemany(
+                "INSERT INTO papers VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET source = excluded.source,"
+                " kind = excluded.kind, title = excluded.title, abstract = excluded.abstract, stamp = excluded.stamp,"
+                " position = excluded.position",
+                ((e.id, e.source, e.kind, e.title, e.abstract, e.stamp, n) for n, e in enumerate(corpus)),
+            )
+            db.executemany(
+                "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET settings = excluded.settings,"
+                " position = excluded.position",
+                (
+                    (key, _CARD.dump_json(card).decode(), settings, position)
+                    for position, (key, card, settings) in enumerate(models)
+                ),
+            )
+
+        await self._writer.write(change)
+
+    def ids(self) -> dict[str, str]:
+        """The id of every source that the run has ever named."""
+        return dict(self._reader.execute("SELECT source, id FROM papers"))
+
+    def pending(self, *, retry_failed: bool = False) -> Iterator[Work]:
+        """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
+        settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
+        rows = self._reader.execute(
+            f"SELECT p.id, p.source, p.kind, p.title, p.abstract, p.stamp, m.key {_IN_FORCE}"  # noqa: S608 - constants
+            " AND NOT coalesce(n.settings = m.settings AND n.stamp = p.stamp"
+            f" AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
+            " ORDER BY p.position, m.position",
+            settled,
+        )
+        while batch := rows.fetchmany(500):
+            for *entry, model in batch:
+                yield Work(Entry(*entry), model)
+
+    def settled(self) -> Iterator[tuple[str, str, Outcome]]:
+        """Paper, model and outcome of every planning in force."""
+        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {_IN_FORCE} AND n.number IS NOT NULL")  # noqa: S608
+        for paper, model, outcome in rows:
+            yield paper, model, Outcome(outcome)
+
+    def kept(self, paper: str, model: str) -> Kept:
+        """The planning of a paper by a model that is in force, to write its files anew."""
+        outcome, facts = self._reader.execute(
+            "SELECT outcome, facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1", (paper, model)
+        ).fetchone()
+        sidecar = Sidecar.model_validate_json(facts)
+        whole = tuple(a.model_copy(update={"completion": self.reply(a.identity)}) for a in sidecar.attempts)
+        return Kept(paper, model, Outcome(outcome), sidecar.model_copy(update={"attempts": whole}))
+
+    def reply(self, identity: str) -> Completion | None:
+        """The reply to a request, if it was ever had."""
+        kept = self._one("SELECT reply FROM requests WHERE identity = ?", identity)
+        return None if kept is None else _COMPLETION.validate_json(kept)
+
+    def sample(self, prompt: Prompt, *, retry: bool) -> int:
+        """Which answer to a first prompt is wanted: the last on record, unless it failed its paper and is to be retried."""
+        last = self._one(
+            "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
+        )
+        if last is None or not retry:
+            return last or 0
+        outcomes = self._reader.execute(
+            "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?", (prompt.sha256, last)
+        )
+        return last + 1 if any(outcome in ENDED_BY_REPLY for (outcome,) in outcomes) else last
+
+    def requests_of(self, paper: str, model: str) -> tuple[AttemptFacts, ...]:
+        """Every request on record that a paper needed of a model, oldest first."""
+        rows = self._reader.execute(
+            "SELECT identity, prompt, sample, messages, first_sent, cost, reply FROM requests"
+            " WHERE paper = ? AND model = ? ORDER BY rowid",
+            (paper, model),
+        )
+        return tuple(
+            AttemptFacts(
+                identity=identity,
+                prompt_sha256=prompt,
+                sample=sample,
+                messages=messages,
+                started=datetime.fromisoformat(sent),
+                cost=cost,
+                completion=None if reply is None else _COMPLETION.validate_json(reply),
+            )
+            for identity, prompt, sample, messages, sent, cost, reply in rows
+        )
+
+    def charged(self) -> float:
+        """USD that may have been spent so far: known costs, and upper estimates of what was lost or has no known cost."""
+        known = self._one("SELECT sum(charged) FROM requests")
+        lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'lost')")
+        return (known or 0.0) + (lost or 0.0)
+
+    async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
+        """Record that a request is about to leave, and what it can cost at most in USD; returns the attempt's number."""
+        number, now = self._next_attempt, _now()
+        self._next_attempt += 1
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT OR IGNORE INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (identity, work.model, work.entry.id, prompt.sha256, prompt.sample, len(prompt.messages), now),
+            )
+            db.execute("INSERT INTO attempts VALUES (?, ?, ?, ?, 'sent', '')", (number, identity, now, upper))
+
+        await self._writer.write(change)
+        return number
+
+    async def commit(self, number: int, identity: str, completion: Completion, cost: float | None, charged: float | None) -> None:
+        """Record the reply to an attempt."""
+        reply, now = _COMPLETION.dump_json(completion).decode(), _now()
+        usage = completion.usage
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE attempts SET state = 'replied' WHERE number = ?", (number,))
+            db.execute(
+                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?, cost = ?, charged = ?"
+                " WHERE identity = ?",
+                (now, reply, usage.prompt_tokens, usage.completion_tokens, cost, charged, identity),
+            )
+
+        await self._writer.write(change)
+
+    async def fail(self, number: int, said: str, *, billed: bool) -> None:
+        """Record that an attempt brought no reply, and whether it may have been billed all the same."""
+        state = "lost" if billed else "refused"
+        await self._writer.write(
+            lambda db: db.execute("UPDATE attempts SET state = ?, said = ? WHERE number = ?", (state, said, number))
+        )
+
+    async def settle(self, work: Work, settings: str, prompt: str, sample: int, facts: Sidecar) -> None:
+        """Record how the planning of a paper ended."""
+        lean = [attempt.model_copy(update={"completion": None}) for attempt in facts.attempts]
+        row = (
+            *(work.entry.id, work.model, settings, work.entry.stamp, facts.outcome.value, facts.reason, prompt, sample),
+            facts.model_copy(update={"attempts": tuple(lean)}).model_dump_json(),
+        )
+        await self._writer.write(
+            lambda db: db.execute(
+                "INSERT INTO plannings (paper, model, settings, stamp, outcome, reason, prompt, sample, facts)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        )
+
+    def _one(self, query: str, *values: object) -> object:
+        found = self._reader.execute(query, values).fetchone()
+        return found[0] if found else None
+
+
+# Every paper of the last call with every model of the last call, and the planning in force if there is one.
+_IN_FORCE: Final = (
+    "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
+    " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
+    " WHERE p.position IS NOT NULL AND m.position IS NOT NULL"
+)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
