@@ -19,6 +19,7 @@ request; with neither, a request gets a 400 that says so. The builders are in `r
 | `Response(status, parts, …)` | anything else |
 
 and a `Response` is bent by `.cut(after)` (the connection breaks after so many bytes of the body), `.hanging(after)`
-(nothing more comes until `server.release()`), `.dripping(size, pause)`, `.late(seconds)`, `.saying({"Header": "value"})`.
+(nothing more comes until `server.release()`), `.dripping(size, pause)`, `.late(seconds)` and
+`.saying({"Header": "value"})`.
 `python -m tests.server` runs the same server as a process of its own, for measurements.
 """

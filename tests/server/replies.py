@@ -73,7 +73,7 @@ def error(
     message: str,
     *,
     code: str | int | None = None,
-    type: str | None = None,  # noqa: A002 - the field's name
+    type: str | None = None,
     param: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
