@@ -77,10 +77,10 @@ class Ledger:
             db.execute("UPDATE papers SET position = NULL")
             db.execute("UPDATE models SET position = NULL")
             db.executemany(
-                "INSERT INTO papers VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET source = excluded.source,"
-                " kind = excluded.kind, title = excluded.title, abstract = excluded.abstract, stamp = excluded.stamp,"
+                "INSERT INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET source = excluded.source,"
+                " place = excluded.place, kind = excluded.kind, title = excluded.title, abstract = excluded.abstract, stamp = excluded.stamp,"
                 " position = excluded.position",
-                ((e.id, e.source, e.kind, e.title, e.abstract, e.stamp, n) for n, e in enumerate(corpus)),
+                ((e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, n) for n, e in enumerate(corpus)),
             )
             db.executemany(
                 "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET settings = excluded.settings,"
@@ -94,22 +94,24 @@ class Ledger:
         await self._writer.write(change)
 
     def ids(self) -> dict[str, str]:
-        """The id of every source that the run has ever named."""
-        return dict(self._reader.execute("SELECT source, id FROM papers"))
+        """The id of every place that the run has ever named."""
+        return dict(self._reader.execute("SELECT place, id FROM papers"))
 
     def pending(self, *, retry_failed: bool = False) -> Iterator[Work]:
         """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
         settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
-        rows = self._reader.execute(
-            f"SELECT p.id, p.source, p.kind, p.title, p.abstract, p.stamp, m.key {_IN_FORCE}"  # noqa: S608 - constants
+        query = (
+            f"SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key {_IN_FORCE}"  # noqa: S608
             " AND NOT coalesce(n.settings = m.settings AND n.stamp = p.stamp"
             f" AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
-            " ORDER BY p.position, m.position",
-            settled,
+            f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE}"
         )
-        while batch := rows.fetchmany(500):
-            for *entry, model in batch:
-                yield Work(Entry(*entry), model)
+        after = (-1, -1)
+        # Page by page: a query left open would hold up the writer's journal.
+        while page := self._reader.execute(query, (*settled, *after)).fetchall():
+            for *at, paper, source, place, kind, title, abstract, stamp, model in page:
+                after = tuple(at)
+                yield Work(Entry(paper, source, place, kind, title, abstract, stamp), model)
 
     def settled(self) -> Iterator[tuple[str, str, Outcome]]:
         """Paper, model and outcome of every planning in force."""
@@ -226,6 +228,8 @@ class Ledger:
         found = self._reader.execute(query, values).fetchone()
         return found[0] if found else None
 
+
+_PAGE: Final = 500
 
 # Every paper of the last call with every model of the last call, and the planning in force if there is one.
 _IN_FORCE: Final = (

@@ -15,7 +15,8 @@ _PATIENCE: Final = 30.0
 _TABLES: Final = """
 CREATE TABLE papers (
   id TEXT PRIMARY KEY,
-  source TEXT NOT NULL UNIQUE,
+  source TEXT NOT NULL,          -- as it was named
+  place TEXT NOT NULL,           -- where it really lies
   kind TEXT NOT NULL,
   title TEXT NOT NULL,
   abstract TEXT NOT NULL,
