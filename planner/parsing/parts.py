@@ -7,14 +7,14 @@ from typing import Final
 from planner.parsing.records import Block, read_block
 from planner.parsing.remarks import Remarks
 
-_THINK: Final = re.compile(r"\s*<\s*think(?:ing)?\s*>", re.IGNORECASE)
-_THINK_END: Final = re.compile(r"<\s*/\s*think(?:ing)?\s*>", re.IGNORECASE)
-_PREDICTIONS: Final = re.compile(r"<\s*predictions\b[^<>]*>", re.IGNORECASE)
-_PREDICTIONS_END: Final = re.compile(r"<\s*/\s*predictions\s*>", re.IGNORECASE)
-_DISCUSSION: Final = re.compile(r"<\s*discussion\b[^<>]*>", re.IGNORECASE)
-_DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s*discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
-_DISCUSSION_END: Final = re.compile(r"<\s*/\s*discussion\s*>", re.IGNORECASE)
-_OPENING: Final = re.compile(r"<\s*(discussion|predictions)\b", re.IGNORECASE)
+_THINK: Final = re.compile(r"<\s?think(?:ing)?\s?>", re.IGNORECASE)
+_THINK_END: Final = re.compile(r"<\s?/\s?think(?:ing)?\s?>", re.IGNORECASE)
+_PREDICTIONS: Final = re.compile(r"<\s?predictions\b[^<>]*>", re.IGNORECASE)
+_PREDICTIONS_END: Final = re.compile(r"<\s?/\s?predictions\s?>", re.IGNORECASE)
+_DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
+_DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
+_DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
+_OPENING: Final = re.compile(r"<\s?(discussion|predictions)\b", re.IGNORECASE)
 _BARE_JSON: Final = re.compile(
     r"""^[^\S\n]*(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])""", re.MULTILINE
 )
@@ -54,7 +54,7 @@ def take_apart(text: str, said: Remarks) -> Parts:
 
 def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
     """Thoughts that a model wrote before its answer, and the answer."""
-    opening = _THINK.match(text)
+    opening = _THINK.match(text, len(text) - len(text.lstrip()))
     start = opening.end() if opening else 0
     end = _THINK_END.search(text, start)
     if end is None or not _answers(text[start : end.start()], text[end.end() :], opened=opening is not None):

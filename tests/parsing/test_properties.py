@@ -117,11 +117,11 @@ def test_a_cut_reply_never_becomes_a_shorter_plan(plan: Plan, data: st.DataObjec
             parse(Completion(text=text[:cut], finish_reason=finish_reason), 9)
 
 
-fragments = st.sampled_from(
-    ["<think>", "</think>", "<discussion>", "</discussion>", "<predictions>", "</predictions>", "```json", "```", "\n"]
-    + ['{"name": "', '"', "'", "{", "}", "[", "]", ",", ":", "\\", "1. ", "NaN", "1e999", "null", '"metrics": ["a"]']
-    + ['{"name": "a", "ablated_part": "b", "action": "REMOVE", "metrics": ["c"]}', "\ud800", "\x00", "action: ADD"]
+FRAGMENTS = (
+    "<think> </think> <discussion> </discussion> <predictions> </predictions> ```json ``` \" ' { } [ ] , : \\ null NaN"
+    ' 1e999 1. {"name":" "metrics":["a"] action:ADD {"name":"a","ablated_part":"b","action":"REMOVE","metrics":["c"]}'
 )
+fragments = st.sampled_from([*FRAGMENTS.split(), " ", "\n", "\ud800", "\x00"])
 soup = st.one_of(st.text(), st.lists(st.one_of(fragments, st.text(max_size=5)), max_size=40).map("".join))
 
 
