@@ -1,7 +1,7 @@
 """What a page paints, in painting order: which text objects, and which surfaces a text may stand on."""
 
 from ctypes import c_float, c_int, c_uint
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pypdfium2 import raw
@@ -74,6 +74,15 @@ class Matrix:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a form object puts its content in: a map, an opacity, and how many forms stand around it."""
+
+    matrix: Matrix = Matrix(1, 0, 0, 1, 0, 0)
+    opacity: float = 1.0
+    depth: int = 0
+
+
 class Canvas:
     """The painted objects of a page, those inside form objects included.
 
@@ -88,46 +97,46 @@ class Canvas:
         self.whole = True
         self._seen = 0
         for at in range(raw.FPDFPage_CountObjects(page)):
-            self._visit(raw.FPDFPage_GetObject(page, at), Matrix(1, 0, 0, 1, 0, 0), 0)
+            self._visit(raw.FPDFPage_GetObject(page, at), Frame())
 
-    def _visit(self, item: raw.FPDF_PAGEOBJECT, matrix: Matrix, depth: int) -> None:
+    def _visit(self, item: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         self._seen += 1
-        if self._seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
+        if self._seen > _MAX_OBJECTS or frame.depth > _MAX_DEPTH:
             self.whole = False
             return
         kind = raw.FPDFPageObj_GetType(item)
         if kind == raw.FPDF_PAGEOBJ_TEXT:
-            self.inks[address(item)] = _ink(item, self._seen)
+            self.inks[address(item)] = _ink(item, self._seen, frame)
         elif kind == raw.FPDF_PAGEOBJ_FORM:
-            self._visit_form(item, matrix, depth)
+            self._visit_form(item, frame)
         elif kind == raw.FPDF_PAGEOBJ_PATH:
-            self._add_path(item, matrix)
+            self._add_path(item, frame)
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
-            surface = _surface(item, matrix, self._seen, None)
+            surface = _surface(item, frame.matrix, self._seen, None)
             self.surfaces.append(surface)
             self.images.append(surface)
 
-    def _visit_form(self, form: raw.FPDF_PAGEOBJECT, matrix: Matrix, depth: int) -> None:
+    def _visit_form(self, form: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         own = raw.FS_MATRIX()
         raw.FPDFPageObj_GetMatrix(form, own)
-        inner = matrix.after(own)
+        inner = Frame(frame.matrix.after(own), frame.opacity * _fill(form)[1], frame.depth + 1)
         for at in range(max(0, raw.FPDFFormObj_CountObjects(form))):
             if not self.whole:
                 return
-            self._visit(raw.FPDFFormObj_GetObject(form, at), inner, depth + 1)
+            self._visit(raw.FPDFFormObj_GetObject(form, at), inner)
 
-    def _add_path(self, path: raw.FPDF_PAGEOBJECT, matrix: Matrix) -> None:
+    def _add_path(self, path: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         filling, stroke = c_int(), c_int()
         raw.FPDFPath_GetDrawMode(path, filling, stroke)
         if filling.value == raw.FPDF_FILLMODE_NONE:
             return
-        surface = _surface(path, matrix, self._seen, None)
+        surface = _surface(path, frame.matrix, self._seen, None)
         if min(surface.right - surface.left, surface.top - surface.bottom) < _LEAST_SIDE:
             return
         if _is_one_shape(path):
             colour, opacity = _fill(path)
-            mixed = colour and blended(colour, WHITE, opacity)
-            surface = _surface(path, matrix, self._seen, mixed)
+            shown = colour and blended(colour, WHITE, opacity * frame.opacity)
+            surface = replace(surface, colour=shown)
         self.surfaces.append(surface)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
@@ -144,11 +153,11 @@ def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
     return red, green, blue
 
 
-def _ink(text: raw.FPDF_PAGEOBJECT, order: int) -> Ink:
+def _ink(text: raw.FPDF_PAGEOBJECT, order: int, frame: Frame) -> Ink:
     mode = raw.FPDFTextObj_GetTextRenderMode(text)
     stroked = mode in (raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP)
     colour, opacity = _fill(text, stroked)
-    return Ink(order, colour, opacity, mode)
+    return Ink(order, colour, opacity * frame.opacity, mode)
 
 
 def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | None, float]:

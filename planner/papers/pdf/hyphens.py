@@ -13,7 +13,23 @@ _FIRST: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
 _BROKEN: Final = re.compile(rf"(?<=[^\W_])[{HYPHEN}\-‐]$")
 # Second parts that English joins to almost any word with a hyphen, and a first part that it joins to any.
 _COMPOUNDING: Final = frozenset(
-    ["based", "aware", "free", "wise", "level", "specific", "dependent", "driven", "guided", "art", "like", "oriented", "invariant", "agnostic", "shot"]
+    [
+        "based",
+        "aware",
+        "free",
+        "wise",
+        "level",
+        "specific",
+        "dependent",
+        "driven",
+        "guided",
+        "art",
+        "like",
+        "oriented",
+        "invariant",
+        "agnostic",
+        "shot",
+    ]
 )
 _ALWAYS_HYPHENATED: Final = frozenset({"self"})
 

@@ -13,7 +13,10 @@ from pypdfium2 import raw
 _LIGATURES: Final = {
     **{chr(0xFB00 + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"))},
     **{chr(0x1B + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl"))},
-    "\x0b": "ff", "\x0c": "fi", "\x0e": "ffi", "\x0f": "ffl",
+    "\x0b": "ff",
+    "\x0c": "fi",
+    "\x0e": "ffi",
+    "\x0f": "ffl",
 }
 HYPHEN: Final = "\x02"  # what pdfium gives for a hyphen at the end of a line
 _CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != HYPHEN}
