@@ -15,18 +15,20 @@ _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
 _MAX_CORNERS: Final = 20
 _LEAST_SIDE: Final = 2.0
+_OPAQUE: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """An area painted over; `colour` is None where it is not one colour, as in an image or a frame."""
+    """An area painted over, how opaque (0 to 1); `colour` is None where it is not one, as in an image or a frame."""
 
     order: int
     left: float
     bottom: float
     right: float
     top: float
-    colour: Colour | None
+    colour: Colour | None = None
+    opacity: float = 1.0
 
     def holds(self, x: float, y: float) -> bool:
         """Whether the point lies on it."""
@@ -112,7 +114,7 @@ class Canvas:
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             self._add_path(item, frame)
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
-            surface = _surface(item, frame.matrix, self._seen, None)
+            surface = _surface(item, frame.matrix, self._seen)
             self.surfaces.append(surface)
             self.images.append(surface)
 
@@ -130,21 +132,29 @@ class Canvas:
         raw.FPDFPath_GetDrawMode(path, filling, stroke)
         if filling.value == raw.FPDF_FILLMODE_NONE:
             return
-        surface = _surface(path, frame.matrix, self._seen, None)
+        surface = _surface(path, frame.matrix, self._seen)
         if min(surface.right - surface.left, surface.top - surface.bottom) < _LEAST_SIDE:
             return
         if _is_one_shape(path):
             colour, opacity = _fill(path)
-            shown = colour and blended(colour, WHITE, opacity * frame.opacity)
-            surface = replace(surface, colour=shown)
+            surface = replace(surface, colour=colour, opacity=opacity * frame.opacity)
         self.surfaces.append(surface)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
         """The colour under a point when the object numbered `before` was painted; None where it is not known."""
+        layers: list[tuple[Colour, float]] = []
         for surface in reversed(self.surfaces):
-            if surface.order < before and surface.holds(x, y):
-                return surface.colour
-        return WHITE
+            if surface.order >= before or not surface.holds(x, y):
+                continue
+            if surface.colour is None:
+                return None
+            layers.append((surface.colour, surface.opacity))
+            if surface.opacity >= _OPAQUE:
+                break
+        under = WHITE
+        for colour, opacity in reversed(layers):
+            under = blended(colour, under, opacity)
+        return under
 
 
 def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
@@ -168,12 +178,12 @@ def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | No
     return (red.value, green.value, blue.value), alpha.value / 255
 
 
-def _surface(item: raw.FPDF_PAGEOBJECT, matrix: Matrix, order: int, colour: Colour | None) -> Surface:
+def _surface(item: raw.FPDF_PAGEOBJECT, matrix: Matrix, order: int) -> Surface:
     left, bottom, right, top = (c_float() for _ in range(4))
     raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
     corners = [matrix.apply(x, y) for x in (left.value, right.value) for y in (bottom.value, top.value)]
     xs, ys = zip(*corners, strict=True)
-    return Surface(order, min(xs), min(ys), max(xs), max(ys), colour)
+    return Surface(order, min(xs), min(ys), max(xs), max(ys))
 
 
 def _is_one_shape(path: raw.FPDF_PAGEOBJECT) -> bool:

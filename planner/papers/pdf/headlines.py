@@ -170,7 +170,8 @@ def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: 
         if at in taken or line.turned or not _is_short(line) or not _stands_alone(lines, at):
             continue
         listed = _style(line) in styles
-        if _is_standard(line) and (listed or _could_be_heading(line, body) or _is_title_case(line)):
+        told = listed or (not _number(line.bare) and (_could_be_heading(line, body) or _is_title_case(line)))
+        if _is_standard(line) and told:
             found.append(Headline(at, 1, line.bare, 1))
     return found
 
