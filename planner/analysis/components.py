@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from planner.analysis.passages import Found, Passage, bare_markup
-from planner.analysis.phrases import LEADING, PHRASE_END, is_generic, noun_phrase, run_in_headings
+from planner.analysis.phrases import LEADING, is_generic, noun_phrase, run_in_headings
 from planner.matching.words import STOP_WORDS, stems, word_set, words
 from planner.papers.headings import bare
 from planner.papers.paper import BlockKind, SectionKind
@@ -39,6 +39,13 @@ class Component:
     def label(self) -> str:
         """The name with its acronym: "gated fusion unit (GFU)"."""
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
+
+    def place_in(self, text: str) -> int:
+        """Where a text first names this component, in full or by its acronym as a word; -1 if it does not."""
+        at = text.lower().find(self.name.lower())
+        if at < 0 and self.acronym and (match := re.search(rf"(?<!\w){re.escape(self.acronym)}(?!\w)", text)):
+            return match.start()
+        return at
 
 
 _HEADS: Final = (
@@ -169,7 +176,7 @@ def _mechanism_phrases(flat: str) -> Iterator[tuple[str, int]]:
     run: list[re.Match[str]] = []
     for token in _TOKEN.finditer(flat):
         word = token[0].lower()
-        if not word[0].isalpha() or word in STOP_WORDS or word in PHRASE_END or word in LEADING:
+        if not word[0].isalpha() or word in STOP_WORDS or word in LEADING:
             run = []
             continue
         run.append(token)
