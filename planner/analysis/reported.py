@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Final
 
 from planner.analysis.components import Component
+from planner.analysis.mentions import NameIndex
 from planner.analysis.passages import Found, Passage, bare_markup
 from planner.analysis.phrases import conjuncts, is_generic, noun_phrase, run_in_headings
 from planner.analysis.rows import changed, marked_columns, table_rows, without
@@ -42,16 +43,18 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
     A component that an ablation section speaks of, with a word of effect or in a table, is taken to be ablated there.
     """
     kept: dict[tuple[frozenset[str], Action], Reported] = {}
+    index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
         if passage.kind in _READ:
-            for one in _in_passage(passage, components):
+            found = chain(_in_passage(passage), _spoken_of(passage, components, index))
+            for one in found:
                 kept.setdefault((frozenset(stems(one.part)), one.action), one)
     return tuple(sorted(kept.values(), key=lambda one: one.found.offset))
 
 
-def _in_passage(passage: Passage, components: Sequence[Component]) -> Iterator[Reported]:
+def _in_passage(passage: Passage) -> Iterator[Reported]:
     yield from _from_rows(passage)
-    if passage.kind is not SectionKind.ABLATION and not _ABLATION_WORD.search(passage.text):
+    if not _speaks_of_ablations(passage):
         return
     if passage.block is BlockKind.HEADING:
         yield from _all(passage, _heading(passage.text))
@@ -59,7 +62,9 @@ def _in_passage(passage: Passage, components: Sequence[Component]) -> Iterator[R
         yield from _all(passage, _run_ins(passage.text))
         yield from _all(passage, chain(varied(passage.flat), removed_or_replaced(passage.flat)))
     yield from _all(passage, studied(passage.flat))
-    yield from _components(passage, components)
+    if passage.block is BlockKind.TABLE:
+        for header, start in marked_columns(passage.text):
+            yield from _reported(passage, noun_phrase(header), Action.REMOVE, "", start)
 
 
 def _from_rows(passage: Passage) -> Iterator[Reported]:
@@ -85,15 +90,16 @@ def _run_ins(text: str) -> Iterator[Said]:
         yield from (Said(said.part, said.action, said.replacement, start + said.start) for said in found)
 
 
-def _components(passage: Passage, components: Sequence[Component]) -> Iterator[Reported]:
-    if passage.block is BlockKind.TABLE:
-        for header, start in marked_columns(passage.text):
-            yield from _reported(passage, noun_phrase(header), Action.REMOVE, "", start)
-    elif not _EFFECT.search(passage.text):
+def _spoken_of(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
+    if not _speaks_of_ablations(passage):
         return
-    for component in components:
-        if (start := component.place_in(passage.flat)) >= 0:
-            yield from _reported(passage, component.label, Action.REMOVE, "", start)
+    if passage.block is BlockKind.TABLE or _EFFECT.search(passage.text):
+        for number, start in index.mentions(passage.text):
+            yield from _reported(passage, components[number].label, Action.REMOVE, "", start)
+
+
+def _speaks_of_ablations(passage: Passage) -> bool:
+    return passage.kind is SectionKind.ABLATION or bool(_ABLATION_WORD.search(passage.text))
 
 
 def _all(passage: Passage, said: Iterable[Said]) -> Iterator[Reported]:

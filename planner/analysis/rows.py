@@ -6,7 +6,8 @@ from typing import Final
 
 _CELL: Final = r"\s*(?:[|&]|\\\\|$)|\s+[-+±−]?\d"
 _WITHOUT: Final = re.compile(
-    r"^[\s|&*_\\]*(?:[\w+. -]{0,30}?\s)?[(\[]?(?:w\s?/?\s?/?o\.?|wo/|w\.o\.|[Ww]ithout\b|[Nn]o\b|-|–|−|—|\$-\$|minus)[\s~]*"
+    r"^[\s|&*_\\]*(?:[\w+. -]{0,30}?\s)?[(\[]?"
+    r"(?:w\s?/?\s?/?o\.?|wo/|w\.o\.|[Ww]ithout\b|[Nn]o\b|-|–|−|—|\$-\$|minus)[\s~]*"
     rf"([^\W\d][^|&\n]{{1,60}}?)[)\]]?(?={_CELL})"
 )
 _CHANGED: Final = re.compile(
