@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from planner.papers.headings import bare, section_kind
-from planner.papers.paper import SectionKind
+from planner.papers.headings import bare
 from planner.papers.pdf.hyphens import Vocabulary, joined
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.outline import OutlineItem
@@ -20,9 +19,25 @@ _NUMBERED: Final = re.compile(r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(
 _ROMAN: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
 _BARE_NUMBER: Final = re.compile(r"^(?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3}\.?$")
 _STANDARD: Final = frozenset(
-    ["abstract", "introduction", "conclusion", "conclusions", "references", "bibliography", "acknowledgements", "acknowledgments", "acknowledgement", "acknowledgment", "appendix", "appendices", "discussion", "limitations", "summary", "checklist"]
+    [
+        "abstract",
+        "introduction",
+        "conclusion",
+        "conclusions",
+        "references",
+        "bibliography",
+        "acknowledgements",
+        "acknowledgments",
+        "acknowledgement",
+        "acknowledgment",
+        "appendix",
+        "appendices",
+        "discussion",
+        "limitations",
+        "summary",
+        "checklist",
+    ]
 )
-_ALONE: Final = frozenset({SectionKind.REFERENCES, SectionKind.ABSTRACT, SectionKind.ACKNOWLEDGEMENTS})
 _SENTENCE: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
@@ -56,7 +71,7 @@ def find_headlines(
     taken = {at for one in found for at in range(one.at, one.at + one.lines)}
     if len(found) >= 3:
         tops = {_style(lines[one.at]) for one in found if one.level == 1}
-        extra = _unnumbered(lines, tops, taken, body, words)
+        extra = _unlisted(lines, tops, taken, body)
     else:
         extra = _from_type(lines, taken, body, words)
     return sorted([*found, *extra], key=lambda one: one.at), missing
@@ -148,20 +163,25 @@ def _could_be_heading(line: Line, body: float) -> bool:
     return (large or line.bold or text.isupper()) and line.size > 0.93 * body and not _SENTENCE.search(text)
 
 
-def _unnumbered(
-    lines: Sequence[Line], styles: set[Style], taken: set[int], body: float, words: Vocabulary
-) -> list[Headline]:
-    """Top-level headings that outlines leave out: abstract, references, and what is set like the sections that it has."""
+def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: float) -> list[Headline]:
+    """Top-level headings that outlines leave out: abstract and references, and numbered ones set like those it has."""
     found: list[Headline] = []
     for at, line in enumerate(lines):
-        if at in taken or not line.bare or line.turned:
+        if at in taken or line.turned or not _is_short(line) or not _stands_alone(lines, at):
             continue
-        kind = section_kind(line.bare)
-        alone = _stands_alone(lines, at)
-        if (kind in _ALONE or bare(line.bare).casefold() in _STANDARD) and alone and _is_short(line):
-            if _style(line) in styles or _could_be_heading(line, body) or kind is SectionKind.REFERENCES:
-                found.append(Headline(at, 1, line.bare, 1))
+        listed = _style(line) in styles
+        told = listed or (not _number(line.bare) and (_could_be_heading(line, body) or _is_title_case(line)))
+        if _is_standard(line) and told:
+            found.append(Headline(at, 1, line.bare, 1))
     return found
+
+
+def _is_standard(line: Line) -> bool:
+    return bare(line.bare).casefold().rstrip(":. ") in _STANDARD
+
+
+def _is_title_case(line: Line) -> bool:
+    return line.bare[:1].isupper() and line.bare[-1:].isalpha()
 
 
 def _is_short(line: Line) -> bool:
@@ -178,22 +198,52 @@ def _stands_alone(lines: Sequence[Line], at: int) -> bool:
 def _from_type(lines: Sequence[Line], taken: set[int], body: float, words: Vocabulary) -> list[Headline]:
     """Headings told by their type, of the styles that numbered headings and standard names have."""
     candidates = [at for at, line in enumerate(lines) if at not in taken and _could_be_heading(line, body)]
-    styles = _heading_styles(lines, candidates)
+    styles, tops = _heading_styles(lines, candidates), _top_styles(lines, candidates)
     found: list[Headline] = []
+    last: tuple[str, ...] = ()
     for at in candidates:
         line = lines[at]
         if found and at < found[-1].at + found[-1].lines:
             continue
-        number = _number(line.bare)
-        standard = bare(line.bare).casefold().rstrip(":.") in _STANDARD
-        if _style(line) not in styles and not standard:
-            continue
-        if not number and not standard and (_style(line) not in _top_styles(lines, candidates) or at == 0):
+        number = tuple(_number(line.bare).split(".")) if _number(line.bare) else ()
+        if number and _style(line) in styles and _follows(last, number):
+            last = number
+        elif not (_is_standard(line) or (not number and _style(line) in tops and _is_set_off(lines, at))):
             continue
         count = _height(lines, at)
         text = joined([one.bare for one in lines[at : at + count]], words)
-        found.append(Headline(at, count, text, number.count(".") + 1 if number else 1))
+        found.append(Headline(at, count, text, max(1, len(number))))
     return found
+
+
+def _follows(last: tuple[str, ...], number: tuple[str, ...]) -> bool:
+    """Whether a section number may come after the last one: one may be missed, none may go back."""
+    if len(number) > len(last) + 1:
+        return False
+    depth = len(number) - 1
+    above = last[:depth]
+    if number[:depth] != above:
+        return False
+    before = last[depth] if len(last) > depth else ""
+    return _rank(before) < _rank(number[depth]) <= _rank(before) + 2 or (depth == 0 and number[0] in ("A", "1", "I"))
+
+
+def _rank(part: str) -> int:
+    """The place of a section's own number among its siblings, 0 for none."""
+    if part.isdigit():
+        return int(part)
+    if len(part) > 1:
+        values = [{"I": 1, "V": 5, "X": 10}[letter] for letter in part.upper()]
+        return sum(-one if one < nxt else one for one, nxt in zip(values, [*values[1:], 0], strict=True))
+    return ord(part.upper()) - ord("A") + 1 if part else 0
+
+
+def _is_set_off(lines: Sequence[Line], at: int) -> bool:
+    """Whether a line without a number stands apart from the text above it, as a heading does."""
+    line, before = lines[at], lines[at - 1] if at else None
+    if not line.bare[:1].isalpha() or len(line.cells) > 1 or not _stands_alone(lines, at):
+        return False
+    return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
 
 
 def _heading_styles(lines: Sequence[Line], candidates: Iterable[int]) -> set[Style]:
@@ -206,8 +256,7 @@ def _top_styles(lines: Sequence[Line], candidates: Iterable[int]) -> set[Style]:
     tops = [
         _style(lines[at])
         for at in candidates
-        if ("." not in _number(lines[at].bare) and _number(lines[at].bare))
-        or bare(lines[at].bare).casefold() in _STANDARD
+        if ("." not in _number(lines[at].bare) and _number(lines[at].bare)) or _is_standard(lines[at])
     ]
     return {style for style, times in Counter(tops).items() if times >= 2}
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,13 +14,18 @@ from pypdfium2 import raw
 _LIGATURES: Final = {
     **{chr(0xFB00 + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"))},
     **{chr(0x1B + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl"))},
-    "\x0b": "ff", "\x0c": "fi", "\x0e": "ffi", "\x0f": "ffl",
+    "\x0b": "ff",
+    "\x0c": "fi",
+    "\x0e": "ffi",
+    "\x0f": "ffl",
 }
 HYPHEN: Final = "\x02"  # what pdfium gives for a hyphen at the end of a line
 _CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != HYPHEN}
 _TRANSLATION: Final = str.maketrans(
     {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
 )
+_LOOSE: Final = 0.53  # of the type size a character: more than prose takes on average
+_CELL_GAP: Final = 0.95
 _BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
 
 
@@ -74,7 +80,7 @@ class TextPage:
             length = sum(1 for _ in group)
             text = self._read(at, length)
             if painter and text.strip():
-                found.append(self._place(at, length, text, painter, space))
+                found.extend(self._apart(at, length, text, self._place(at, length, text, painter, space)))
                 space = text.endswith(" ")
             else:
                 space = space or bool(text)
@@ -109,6 +115,33 @@ class TextPage:
         run = Run(text.strip(), x.value, end_x, y.value, abs(size), bold, space, False, painter)
         return Placed(run, end_y, direction)
 
+    def _apart(self, at: int, length: int, text: str, whole: Placed) -> list[Placed]:
+        """The run, or its parts where one text object paints several cells of a table with wide gaps between them."""
+        run = whole.run
+        loose = run.x1 - run.x0 > _LOOSE * len(run.text) * run.size
+        if whole.direction or not loose or len(text) != length:
+            return [whole]
+        starts = [0]
+        for space in (found.start() for found in re.finditer(r"(?<=\S) +(?=\S)", text)):
+            resumed = space + len(text[space:]) - len(text[space:].lstrip())
+            if self._gap(at + space - 1, at + resumed) > _CELL_GAP * run.size:
+                starts.append(resumed)
+        if len(starts) == 1:
+            return [whole]
+        ends = [*starts[1:], length]
+        return [
+            self._place(at + start, end - start, text[start:end], run.painter, run.space or start > 0)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def _gap(self, before: int, after: int) -> float:
+        """The distance in points between two characters."""
+        x, y = ctypes.c_double(), ctypes.c_double()
+        raw.FPDFText_GetCharOrigin(self._text, after, x, y)
+        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+        raw.FPDFText_GetCharBox(self._text, before, left, right, bottom, top)
+        return x.value - right.value
+
     def _is_bold(self, painter: int) -> bool:
         font = raw.FPDFTextObj_GetFont(ctypes.cast(painter, raw.FPDF_PAGEOBJECT))
         key = address(font)
@@ -121,7 +154,8 @@ class TextPage:
 
 
 def address(pointer: Any) -> int:
-    """The address that a pdfium handle holds, 0 for none (cheaper than `ctypes.cast`, which this is called for a lot)."""
+    """The address that a pdfium handle holds, 0 for none."""
+    # Asked of every character: `ctypes.cast` takes twice as long.
     return ctypes.c_void_p.from_buffer(pointer).value or 0
 
 

@@ -37,7 +37,8 @@ def sections_of(
     ends = [headline.at for headline in headlines[1:]] + [len(lines)]
     for headline, kind, end in zip(headlines, kinds, ends, strict=True):
         start = headline.at + headline.lines
-        blocks = blocks_of(lines[start:end], parts[start:end], setting, words)
+        hanging = kind is SectionKind.REFERENCES
+        blocks = blocks_of(lines[start:end], parts[start:end], setting, words, hanging)
         heading = Block(BlockKind.HEADING, headline.text)
         page = lines[headline.at].page
         sections.append(Section(headline.text, headline.level, kind, (heading, *blocks), page))
