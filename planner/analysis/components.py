@@ -65,7 +65,7 @@ def components(passages: Sequence[Passage]) -> tuple[Component, ...]:
 
 def _candidates(passage: Passage) -> list[Component]:
     if passage.block is BlockKind.HEADING:
-        heading = bare(bare_markup(passage.text))
+        heading = bare(bare_markup(passage.heading))
         return [_named(passage, heading, 0, Source.HEADING)] if passage.in_method and passage.level > 1 else []
     found = [
         Component(one.expansion, one.short, passage.found(one.expansion, one.start), frozenset({Source.ACRONYM}))

@@ -57,7 +57,7 @@ def _in_passage(passage: Passage) -> Iterator[Reported]:
     if not _speaks_of_ablations(passage):
         return
     if passage.block is BlockKind.HEADING:
-        yield from _all(passage, _heading(passage.text))
+        yield from _all(passage, _heading(passage.heading))
     elif passage.block is BlockKind.PROSE:
         yield from _all(passage, _run_ins(passage.text))
         yield from _all(passage, chain(varied(passage.flat), removed_or_replaced(passage.flat)))
@@ -81,7 +81,7 @@ def _heading(text: str) -> list[Said]:
     """A heading amid ablations names what is ablated, or says whose effect is studied."""
     name = bare(bare_markup(text))
     found = list(studied(name)) or [Said(name, Action.REMOVE, "", 0)]
-    return [Said(said.part, said.action, said.replacement, max(0, text.find(said.part))) for said in found]
+    return [Said(said.part, said.action, said.replacement, 0) for said in found]
 
 
 def _run_ins(text: str) -> Iterator[Said]:
