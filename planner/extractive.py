@@ -14,8 +14,8 @@ from typing import Final
 from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, Source
 from planner.analysis.passages import sections_of
-from planner.analysis.reported import Reported
 from planner.chat import Completion, ModelCard, Prompt
+from planner.matching.similarity import overlap
 from planner.matching.words import stems
 from planner.papers.paper import Excerpt
 from planner.schema import Action, Task
@@ -26,6 +26,7 @@ NOTHING_FOUND: Final = (
     " it makes nothing up, so there is no plan: ask a model with --model"
 )
 _MOST_METRICS: Final = 3
+_COVERED: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,11 @@ def _is_the_paper(component: Component, title: str) -> bool:
 
 
 def _covered(component: Component, analysis: Analysis) -> bool:
-    names = set(stems(component.label))
-    return any(_says(reported, component, names) for reported in analysis.reported_ablations)
-
-
-def _says(reported: Reported, component: Component, names: set[str]) -> bool:
-    if component.acronym and component.acronym in reported.part.split():
-        return True
-    part = set(stems(reported.part))
-    return bool(part) and len(part & names) >= 0.6 * min(len(part), len(names))
+    """Whether the text seems to report an ablation of a component, by its name or its acronym."""
+    return any(
+        overlap(component.label, reported.part) >= _COVERED or component.acronym in reported.part.split()
+        for reported in analysis.reported_ablations
+    )
 
 
 _BY_SOURCE: Final = {

@@ -58,6 +58,8 @@ def _kind(heading: Heading, parent: SectionKind | None, in_back: bool) -> Sectio
     if heading.kind is not None:
         return heading.kind
     kind = section_kind(heading.text, parent)
+    if kind is SectionKind.ABSTRACT and parent is not None:
+        return parent  # a "Summary" within a discussion
     lettered = in_back and parent is None and _LETTERED.match(heading.text)
     return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_WORD else kind
 

@@ -14,12 +14,12 @@ import json_repair
 from planner.parsing.remarks import Remarks, shown
 
 _DECODER: Final = json.JSONDecoder(strict=False)
-_TAG: Final = re.compile(r"<\s*(/?)\s*predictions\b[^<>]*>", re.IGNORECASE)
+_TAG: Final = re.compile(r"<\s?(/?)\s?predictions\b[^<>]*>", re.IGNORECASE)
 _FENCE: Final = re.compile(r"```[^\n`{\[]*")
 _LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
 _BLANK: Final = re.compile(r"[\s,;]+")
 _END_OF_PROSE: Final = re.compile(
-    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s*/?\s*predictions\b)""", re.IGNORECASE
+    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b)""", re.IGNORECASE
 )
 _A_FIELD: Final = re.compile(r"\W*(?:ablated[_ ]part|action|replacements?|metrics?)\W*:", re.IGNORECASE)
 _STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")

@@ -18,6 +18,7 @@ _FIGURE: Final = re.compile(
 _ALGORITHM: Final = re.compile(r"^(?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$)", re.I)
 _STEP: Final = re.compile(r"^\d{1,2}[:.]\s|^(?:input|output|require|ensure|return|end|for|while|if|else)\b", re.I)
 _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
+_RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -128,7 +129,7 @@ def _mark_caption(lines: Sequence[Line], at: int, walls: set[int], parts: list[P
 def _runs_on(before: Line, line: Line) -> bool:
     """Whether the line is the next of one caption or note: same type, close below."""
     step = before.y - line.y
-    return line.page == before.page and abs(line.size - before.size) < 0.4 and 0 < step < 1.45 * before.size
+    return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step / before.size < 1.45
 
 
 def _mark_algorithm(lines: Sequence[Line], at: int, walls: set[int], parts: list[Part], setting: Setting) -> None:
@@ -193,10 +194,14 @@ def _mark_loose(lines: Sequence[Line], walls: set[int], parts: list[Part], setti
         if usable and len(lines[at].cells) >= 3 and not _EQUATION.search(lines[at].text):
             stretch.append(at)
             continue
-        if len(stretch) >= 3:
+        if len(stretch) >= 3 and not _is_formula([lines[index] for index in stretch]):
             for index in stretch:
                 parts[index] = Part.TABLE
         stretch = []
+
+
+def _is_formula(lines: Sequence[Line]) -> bool:
+    return sum(bool(_RELATION.search(line.text)) for line in lines) >= 0.2 * len(lines)
 
 
 def _mark_notes(lines: Sequence[Line], walls: set[int], parts: list[Part], setting: Setting) -> None:
