@@ -29,12 +29,44 @@ UsagePrice = Callable[[Usage], float | None]
 Wrapper = Callable[[ChatModel], ChatModel]
 
 
+class Idlers:
+    """Who only waits, so that stopping may end it at once; who has a request out is waited for."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The time in which the task only waits for its turn."""
+        task = _this_task()
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """The time within a wait in which a request is out."""
+        task = _this_task()
+        self._tasks.discard(task)
+        try:
+            yield
+        finally:
+            self._tasks.add(task)
+
+    def dismiss(self) -> None:
+        """End all that only waits."""
+        for task in self._tasks:
+            task.cancel()
+
+
 @dataclass(slots=True)
 class Desk:
     """Where the requests of one model pass: all that its papers share.
 
-    `patience` wraps a model into one that tries again, `price` is of tokens used, `most_completion` the
-    tokens that a reply is capped at where there is a cost limit. `halt` ends the run with a reason.
+    `patience` wraps a model into one that tries again, `price` is of tokens used, `most_completion` the tokens that a
+    reply is capped at where there is a cost limit. `halt` ends the run with a reason.
     """
 
     card: ModelCard
@@ -42,34 +74,12 @@ class Desk:
     limits: Limits
     budget: Budget
     progress: Progress
+    idlers: Idlers
     patience: Wrapper
     price: UsagePrice
     halt: Callable[[str], None]
     most_completion: int | None = None
-    idle: set["asyncio.Task[Any]"] = field(default_factory=set)
     under_way: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """The time in which a task only waits for its turn, so that stopping may end it at once."""
-        task = asyncio.current_task()
-        assert task is not None
-        self.idle.add(task)
-        try:
-            yield
-        finally:
-            self.idle.discard(task)
-
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        """The time in which a request is out: stopping waits for it."""
-        task = asyncio.current_task()
-        assert task is not None
-        self.idle.discard(task)
-        try:
-            yield
-        finally:
-            self.idle.add(task)
 
 
 class Asking:
@@ -96,11 +106,11 @@ class Asking:
                 return replace(kept, notes=(*kept.notes, REUSED))
             if (other := self._desk.under_way.get(identity)) is None:
                 break
-            with self._desk.waiting():
+            with self._desk.idlers.waiting():
                 await asyncio.shield(other)
         mine = self._desk.under_way[identity] = asyncio.get_running_loop().create_future()
         try:
-            with self._desk.waiting():
+            with self._desk.idlers.waiting():
                 return await self._ask.complete(prompt)
         finally:
             del self._desk.under_way[identity]
@@ -125,7 +135,7 @@ class Sending:
         desk, most = self._desk, self._most(prompt)
         guess = sum(len(message.content) for message in prompt.messages) / CHARS_PER_TOKEN
         async with desk.budget.reserved(most) as share, desk.limits.slot(guess) as slot:
-            with desk.busy():
+            with desk.idlers.busy():
                 share.charged = most
                 number = await desk.ledger.send(self._work, self.card.identity(prompt), prompt, most)
                 return await self._send(prompt, number, slot, share)
@@ -163,3 +173,9 @@ class Sending:
 
 def _may_be_billed(error: ModelError) -> bool:
     return error.status is None or error.status < _FIRST_ERROR or error.status in _PERHAPS_BILLED
+
+
+def _this_task() -> "asyncio.Task[Any]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task

@@ -1,8 +1,9 @@
 """The ledger of a run: every request by its identity, every reply, every planning. It is the truth; files are its product."""
 
 import asyncio
-import json
+import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from planner.batch.schema import connect, connect_to_read
 from planner.batch.writer import Writer
 from planner.chat import Completion, ModelCard, Prompt
 from planner.errors import Outcome, RunError
+from planner.schema import Task
 from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar
 
 _COMPLETION: Final = TypeAdapter(Completion)
@@ -24,6 +26,19 @@ _CARD: Final = TypeAdapter(ModelCard)
 
 # Outcomes that say nothing about the paper: it is taken up again without being asked to.
 UNSETTLED: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModel:
+    """A model of this call; `settings` is a hash of what it is asked: task, k, templates and the like."""
+
+    card: ModelCard
+    settings: str
+
+    @property
+    def key(self) -> str:
+        """What names the model in the ledger: the whole card, since other parameters make another model."""
+        return hashlib.sha256(_CARD.dump_json(self.card)).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +81,20 @@ class Ledger:
         await asyncio.to_thread(self._writer.close)
         self._reader.close()
 
-    async def begin(self, corpus: Iterable[Entry], models: Sequence[tuple[str, ModelCard, str]]) -> None:
-        """Record what this call is about: its papers, and its models as (key, card, hash of the settings).
+    async def begin(self, task: Task, corpus: Iterable[Entry], models: Sequence[AskedModel]) -> None:
+        """Record what this call is about.
 
         Whatever a killed process had in flight is lost from here on: sent, perhaps billed, never answered.
+
+        Raises:
+            RunError: the run is of another task.
         """
+        of_old = self._one("SELECT value FROM run WHERE name = 'task'")
+        if of_old not in (None, task.value):
+            raise RunError(f"this is a run of the {of_old} task; choose another folder with -o for the {task} task")
 
         def change(db: sqlite3.Connection) -> None:
+            db.execute("INSERT OR IGNORE INTO run VALUES ('task', ?)", (task.value,))
             db.execute("UPDATE attempts SET state = 'lost', said = 'in flight at a kill' WHERE state = 'sent'")
             db.execute("UPDATE papers SET position = NULL")
             db.execute("UPDATE models SET position = NULL")
@@ -85,10 +107,7 @@ class Ledger:
             db.executemany(
                 "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET settings = excluded.settings,"
                 " position = excluded.position",
-                (
-                    (key, _CARD.dump_json(card).decode(), settings, position)
-                    for position, (key, card, settings) in enumerate(models)
-                ),
+                ((m.key, _CARD.dump_json(m.card).decode(), m.settings, n) for n, m in enumerate(models)),
             )
 
         await self._writer.write(change)
@@ -101,9 +120,9 @@ class Ledger:
         """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
         settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
         query = (
-            f"SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key {_IN_FORCE}"  # noqa: S608
-            " AND NOT coalesce(n.settings = m.settings AND n.stamp = p.stamp"
-            f" AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
+            "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key"
+            f" {_ALL} AND p.position IS NOT NULL AND m.position IS NOT NULL"  # noqa: S608 - constants
+            f" AND NOT coalesce({_HOLDS} AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
             f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE}"
         )
         after = (-1, -1)
@@ -114,10 +133,18 @@ class Ledger:
                 yield Work(Entry(paper, source, place, kind, title, abstract, stamp), model)
 
     def settled(self) -> Iterator[tuple[str, str, Outcome]]:
-        """Paper, model and outcome of every planning in force."""
-        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {_IN_FORCE} AND n.number IS NOT NULL")  # noqa: S608
-        for paper, model, outcome in rows:
-            yield paper, model, Outcome(outcome)
+        """Paper, model and outcome of every planning that holds for what was asked last."""
+        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {_ALL} AND {_HOLDS}").fetchall()  # noqa: S608
+        return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
+
+    def tally(self) -> Counter[Outcome]:
+        """How many plannings hold, by outcome."""
+        rows = self._reader.execute(f"SELECT n.outcome, count(*) {_ALL} AND {_HOLDS} GROUP BY n.outcome")  # noqa: S608
+        return Counter({Outcome(outcome): count for outcome, count in rows})
+
+    def total(self) -> int:
+        """How many plannings there are or should be."""
+        return self._reader.execute(f"SELECT count(*) {_ALL}").fetchone()[0]  # type: ignore[no-any-return] # noqa: S608
 
     def kept(self, paper: str, model: str) -> Kept:
         """The planning of a paper by a model that is in force, to write its files anew."""
@@ -231,11 +258,16 @@ class Ledger:
 
 _PAGE: Final = 500
 
-# Every paper of the last call with every model of the last call, and the planning in force if there is one.
-_IN_FORCE: Final = (
+# Every paper with every model, and the planning in force if there is one: what the last call names, or was ever planned.
+_ALL: Final = (
     "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
     " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
-    " WHERE p.position IS NOT NULL AND m.position IS NOT NULL"
+    " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
+)
+# The planning in force is of the paper as it is, and of what is asked now; of what the last call does not name, any is.
+_HOLDS: Final = (
+    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL"
+    " OR n.settings = m.settings AND n.stamp = p.stamp))"
 )
 
 

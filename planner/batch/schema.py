@@ -13,6 +13,7 @@ _APPLICATION: Final = 0x41424C50  # "ABLP", so that no other program's database 
 _PATIENCE: Final = 30.0
 
 _TABLES: Final = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE papers (
   id TEXT PRIMARY KEY,
   source TEXT NOT NULL,          -- as it was named
