@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from planner.batch.budget import Budget, Reservation, most_tokens
+from planner.batch.job import UsagePrice
 from planner.batch.ledger import Ledger, Work
 from planner.batch.limits import Closed, Limits, Slot
 from planner.batch.progress import Progress
@@ -24,8 +25,6 @@ _HOPELESS: Final = frozenset({401, 402, 404})
 _FIRST_ERROR: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
 
-# USD of a request that used so many tokens, None where no price is known.
-UsagePrice = Callable[[Usage], float | None]
 Wrapper = Callable[[ChatModel], ChatModel]
 
 

@@ -26,20 +26,36 @@ _ARXIV: Final = re.compile(r"(?i)(?:arxiv:)?(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
-def gather(named: Sequence[str], known: Mapping[str, str], stdin: str | None = None) -> Corpus:
-    """The papers that the arguments name; `known` are the ids that places have had in this run so far.
+def gather(named: Sequence[str], stdin: str | None = None) -> Corpus:
+    """The papers that the arguments name, in a stable order, still without ids of their own.
 
     An argument is a folder, a file, a glob, an arXiv id, a manifest, a list of any of these, or `-` for a list in
-    `stdin`. A paper keeps the id that it had; a new one is named by its manifest's id or title, else by its file.
+    `stdin`.
 
     Raises:
         UsageError: the only argument names nothing, or a manifest cannot be read.
     """
-    survey = Survey()
-    gathering = _Gathering(survey)
+    gathering = _Gathering(Survey())
     for name in named:
         gathering.take_argument(name, stdin, alone=len(named) == 1)
-    return Corpus(_with_ids(gathering.entries, known), (*gathering.problems, *survey.problems), survey.passed_over)
+    problems = (*gathering.problems, *gathering.survey.problems)
+    return Corpus(tuple(gathering.entries), problems, gathering.survey.passed_over)
+
+
+def with_ids(corpus: Corpus, known: Mapping[str, str]) -> Corpus:
+    """The corpus with ids that no two papers of the run share, on any file system; `known` are those in use, by place.
+
+    A paper keeps the id that it had; a new one is named by its manifest's id or title, else by its file. Where two
+    would be named alike, the second by path gets `-2`.
+    """
+    entries = corpus.entries
+    taken = {_folded(name) for place, name in known.items() if is_arxiv(place) or os.path.lexists(place)}
+    ids = {entry.place: known[entry.place] for entry in entries if entry.place in known}
+    for entry in sorted(entries, key=lambda entry: entry.place):
+        if entry.place not in ids:
+            wanted = ids[entry.place] = _free(_natural(entry), taken)
+            taken.add(_folded(wanted))
+    return replace(corpus, entries=tuple(replace(entry, id=ids[entry.place]) for entry in entries))
 
 
 @dataclass(slots=True)
@@ -129,17 +145,6 @@ def _resolved(row: Row) -> tuple[str, str]:
         if len(row.source) < _LONGEST_PATH and path.exists():
             return str(path), "folder" if path.is_dir() else paper_kind(path) or "file"
     return row.source, ARXIV if is_arxiv(row.source) else ""
-
-
-def _with_ids(entries: list[Entry], known: Mapping[str, str]) -> tuple[Entry, ...]:
-    """The same entries, each with an id that no other paper of the run has, on any file system."""
-    taken = {_folded(name) for place, name in known.items() if is_arxiv(place) or os.path.lexists(place)}
-    ids = {entry.place: known[entry.place] for entry in entries if entry.place in known}
-    for entry in sorted(entries, key=lambda entry: entry.place):
-        if entry.place not in ids:
-            wanted = ids[entry.place] = _free(_natural(entry), taken)
-            taken.add(_folded(wanted))
-    return tuple(replace(entry, id=ids[entry.place]) for entry in entries)
 
 
 def _natural(entry: Entry) -> str:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
 from planner.batch.entry import Entry
-from planner.batch.schema import connect, connect_to_read
+from planner.batch.schema import connect
 from planner.batch.writer import Writer
 from planner.chat import Completion, ModelCard, Prompt
 from planner.errors import Outcome, RunError
+from planner.pipeline import Planning
 from planner.schema import Task
 from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar
 
@@ -50,13 +51,27 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A planning as the ledger holds it; `facts` is its sidecar, the replies put back in."""
+class KeptPlannings:
+    """The plannings of a ledger as sidecars: the facts on record, with the replies put back in."""
 
-    paper: str
-    model: str
-    outcome: Outcome
-    facts: Sidecar
+    db: sqlite3.Connection
+
+    def __iter__(self) -> Iterator[Sidecar]:
+        for paper, model in self.db.execute(f"SELECT p.id, m.key {ALL} AND {HOLDS} ORDER BY p.id, m.key").fetchall():
+            yield self.one(paper, model)
+
+    def one(self, paper: str, model: str) -> Sidecar:
+        """The planning in force of a paper by a model, which there must be."""
+        (facts,) = self.db.execute(
+            "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1", (paper, model)
+        ).fetchone()
+        sidecar = Sidecar.model_validate_json(facts)
+        whole = tuple(a.model_copy(update={"completion": self._reply(a.identity)}) for a in sidecar.attempts)
+        return sidecar.model_copy(update={"attempts": whole})
+
+    def _reply(self, identity: str) -> Completion | None:
+        found = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
+        return _COMPLETION.validate_json(found[0]) if found and found[0] else None
 
 
 class Ledger:
@@ -121,8 +136,8 @@ class Ledger:
         settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
         query = (
             "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key"
-            f" {_ALL} AND p.position IS NOT NULL AND m.position IS NOT NULL"  # noqa: S608 - constants
-            f" AND NOT coalesce({_HOLDS} AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
+            f" {ALL} AND p.position IS NOT NULL AND m.position IS NOT NULL"
+            f" AND NOT coalesce({HOLDS} AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
             f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE}"
         )
         after = (-1, -1)
@@ -134,26 +149,21 @@ class Ledger:
 
     def settled(self) -> Iterator[tuple[str, str, Outcome]]:
         """Paper, model and outcome of every planning that holds for what was asked last."""
-        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {_ALL} AND {_HOLDS}").fetchall()  # noqa: S608
+        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {ALL} AND {HOLDS}").fetchall()
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
     def tally(self) -> Counter[Outcome]:
         """How many plannings hold, by outcome."""
-        rows = self._reader.execute(f"SELECT n.outcome, count(*) {_ALL} AND {_HOLDS} GROUP BY n.outcome")  # noqa: S608
+        rows = self._reader.execute(f"SELECT n.outcome, count(*) {ALL} AND {HOLDS} GROUP BY n.outcome")
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
     def total(self) -> int:
         """How many plannings there are or should be."""
-        return self._reader.execute(f"SELECT count(*) {_ALL}").fetchone()[0]  # type: ignore[no-any-return] # noqa: S608
+        return self._reader.execute(f"SELECT count(*) {ALL}").fetchone()[0]  # type: ignore[no-any-return]
 
-    def kept(self, paper: str, model: str) -> Kept:
-        """The planning of a paper by a model that is in force, to write its files anew."""
-        outcome, facts = self._reader.execute(
-            "SELECT outcome, facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1", (paper, model)
-        ).fetchone()
-        sidecar = Sidecar.model_validate_json(facts)
-        whole = tuple(a.model_copy(update={"completion": self.reply(a.identity)}) for a in sidecar.attempts)
-        return Kept(paper, model, Outcome(outcome), sidecar.model_copy(update={"attempts": whole}))
+    def kept(self, paper: str, model: str) -> Sidecar:
+        """The sidecar of the planning in force, its replies put back in."""
+        return KeptPlannings(self._reader).one(paper, model)
 
     def reply(self, identity: str) -> Completion | None:
         """The reply to a request, if it was ever had."""
@@ -162,15 +172,13 @@ class Ledger:
 
     def sample(self, prompt: Prompt, *, retry: bool) -> int:
         """Which answer to a first prompt is wanted: the last on record, unless it failed its paper and is to be retried."""
-        last = self._one(
-            "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
-        )
+        last = self._one("SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256)
         if last is None or not retry:
-            return last or 0
+            return int(last or 0)
         outcomes = self._reader.execute(
             "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?", (prompt.sha256, last)
         )
-        return last + 1 if any(outcome in ENDED_BY_REPLY for (outcome,) in outcomes) else last
+        return int(last) + 1 if any(outcome in ENDED_BY_REPLY for (outcome,) in outcomes) else int(last)
 
     def requests_of(self, paper: str, model: str) -> tuple[AttemptFacts, ...]:
         """Every request on record that a paper needed of a model, oldest first."""
@@ -196,7 +204,7 @@ class Ledger:
         """USD that may have been spent so far: known costs, and upper estimates of what was lost or has no known cost."""
         known = self._one("SELECT sum(charged) FROM requests")
         lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'lost')")
-        return (known or 0.0) + (lost or 0.0)
+        return float(known or 0.0) + float(lost or 0.0)
 
     async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
         """Record that a request is about to leave, and what it can cost at most in USD; returns the attempt's number."""
@@ -214,7 +222,9 @@ class Ledger:
         await self._writer.write(change)
         return number
 
-    async def commit(self, number: int, identity: str, completion: Completion, cost: float | None, charged: float | None) -> None:
+    async def commit(
+        self, number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
+    ) -> None:
         """Record the reply to an attempt."""
         reply, now = _COMPLETION.dump_json(completion).decode(), _now()
         usage = completion.usage
@@ -232,26 +242,31 @@ class Ledger:
     async def fail(self, number: int, said: str, *, billed: bool) -> None:
         """Record that an attempt brought no reply, and whether it may have been billed all the same."""
         state = "lost" if billed else "refused"
-        await self._writer.write(
-            lambda db: db.execute("UPDATE attempts SET state = ?, said = ? WHERE number = ?", (state, said, number))
-        )
 
-    async def settle(self, work: Work, settings: str, prompt: str, sample: int, facts: Sidecar) -> None:
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE attempts SET state = ?, said = ? WHERE number = ?", (state, said, number))
+
+        await self._writer.write(change)
+
+    async def settle(self, work: Work, settings: str, planning: Planning, facts: Sidecar) -> None:
         """Record how the planning of a paper ended."""
         lean = [attempt.model_copy(update={"completion": None}) for attempt in facts.attempts]
+        prompt, sample = (planning.prompt.sha256, planning.prompt.sample) if planning.prompt else ("", 0)
         row = (
             *(work.entry.id, work.model, settings, work.entry.stamp, facts.outcome.value, facts.reason, prompt, sample),
             facts.model_copy(update={"attempts": tuple(lean)}).model_dump_json(),
         )
-        await self._writer.write(
-            lambda db: db.execute(
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
                 "INSERT INTO plannings (paper, model, settings, stamp, outcome, reason, prompt, sample, facts)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
-        )
 
-    def _one(self, query: str, *values: object) -> object:
+        await self._writer.write(change)
+
+    def _one(self, query: str, *values: object) -> Any:
         found = self._reader.execute(query, values).fetchone()
         return found[0] if found else None
 
@@ -259,13 +274,13 @@ class Ledger:
 _PAGE: Final = 500
 
 # Every paper with every model, and the planning in force if there is one: what the last call names, or was ever planned.
-_ALL: Final = (
+ALL: Final = (
     "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
     " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
     " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
 )
 # The planning in force is of the paper as it is, and of what is asked now; of what the last call does not name, any is.
-_HOLDS: Final = (
+HOLDS: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL"
     " OR n.settings = m.settings AND n.stamp = p.stamp))"
 )

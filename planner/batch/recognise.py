@@ -24,7 +24,9 @@ _NEVER: Final = re.compile(
 )
 _NUMBERED: Final = re.compile(r"^\d{1,3}[-_. ]")
 _LIVE_CLASS: Final = re.compile(rb"^[^%\r\n]*\\document(?:class|style)\b", re.M)
-_COMPANION: Final = re.compile(r"(?i)[-_.](?:appendi\w*|suppl\w*|headers?|footers?|abstract|references|bib\w*|front|back)\w*$")
+_COMPANION: Final = re.compile(
+    r"(?i)[-_.](?:appendi\w*|suppl\w*|headers?|footers?|abstract|references|bib\w*|front|back)\w*$"
+)
 _MUCH: Final = 2_000_000  # bytes of a .tex file in which its class is looked for
 _ASIDE: Final = frozenset({"__MACOSX", "__pycache__", "node_modules"})
 

@@ -70,15 +70,19 @@ class RunFolder:
             os.close(handle)
 
     def _lock(self, handle: int) -> None:
-        import fcntl  # noqa: PLC0415 - not on every system, and only a run needs it
+        import fcntl
 
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
-            raise RunError(f"{self.path} is in use by {holder}; wait for it, or choose another folder with -o") from None
+            raise RunError(
+                f"{self.path} is in use by {holder}; wait for it, or choose another folder with -o"
+            ) from None
         except OSError as error:
-            raise RunError(f"{self.path} cannot be locked: {error.strerror}; choose a folder on another disk") from error
+            raise RunError(
+                f"{self.path} cannot be locked: {error.strerror}; choose a folder on another disk"
+            ) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
