@@ -77,7 +77,9 @@ def _boxes(text: str, name: str) -> _Boxes:
     if not reasoning.endswith(f"\n{layout.BOX_END}"):
         raise TrajectoryError(f"{name}: expected {layout.BOX_END!r} between the reasoning and the plan")
     plan = rest[end:].rstrip()
-    warnings = () if plan.endswith(layout.BOX_END) else (f"the file is cut short: its last {layout.BOX_END!r} is missing",)
+    warnings = (
+        () if plan.endswith(layout.BOX_END) else (f"the file is cut short: its last {layout.BOX_END!r} is missing",)
+    )
     return _Boxes(
         heading=before.rstrip("\n").rpartition("\n")[2],
         reasoning=reasoning.removesuffix(layout.BOX_END),
