@@ -13,6 +13,7 @@ from functools import cache
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock, fence, heading, hr, html_block, lheading, reference, table
 from markdown_it.rules_inline import StateInline, backtick
 from markdown_it.token import Token
@@ -90,13 +91,14 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _DEEPEST}).enable("strikethrough")
     parser.disable(["normalize", "text_join", "autolink", "html_inline", "image"])
     block = parser.block.ruler
-    alternatives = {"alt": ["paragraph", "reference", "blockquote"]}
+    ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
+    ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     block.before("fence", "noticed_table", _notice_table, {"alt": ["paragraph", "reference"]})
-    block.at("fence", _notice_fence, {"alt": [*alternatives["alt"], "list"]})
-    block.at("hr", _notice_rule, {"alt": [*alternatives["alt"], "list"]})
+    block.at("fence", _notice_fence, ends_item)
+    block.at("hr", _notice_rule, ends_item)
     block.at("reference", _notice_reference)
-    block.at("html_block", _notice_html_block, alternatives)
-    block.at("heading", _notice_heading, alternatives)
+    block.at("html_block", _notice_html_block, ends_text)
+    block.at("heading", _notice_heading, ends_text)
     block.at("lheading", _notice_lheading)
     inline = parser.inline.ruler
     inline.at("link", _notice_link)
@@ -130,13 +132,13 @@ def _would_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int
     return after if made else None
 
 
-def _notice_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if heading(state, start, end, True):
         state.env["survey"].insert(_start(state, start), "\\", "a heading")
     return False
 
 
-def _notice_lheading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_lheading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     after = _would_end(lheading, state, start, end)
     if after is not None:
         state.env["survey"].insert(_start(state, after - 1), "\\", "a heading")
@@ -152,7 +154,7 @@ def _notice_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return hr(state, start, end, silent)
 
 
-def _notice_reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_reference(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if _would_end(reference, state, start, end) is not None:
         state.env["survey"].insert(_start(state, start), "\\", "a link")
     return False
@@ -165,7 +167,7 @@ def _notice_html_block(state: StateBlock, start: int, end: int, silent: bool) ->
     return False
 
 
-def _notice_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     """A table cuts lines at each `|`, also within code: one that holds a tag is none."""
     after = _would_end(table, state, start, end)
     if after is not None and OPENING.search(state.src, state.bMarks[start], state.eMarks[after - 1]):

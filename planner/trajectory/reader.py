@@ -95,9 +95,7 @@ def _plan_box(text: str, name: str) -> tuple[Task, int, int]:
     starts = {task: text.rfind(f"\n{box}\n") for task, box in layout.PLAN_BOX.items()}
     task = max(starts, key=lambda task: starts[task])
     if starts[task] < 0:
-        raise TrajectoryError(
-            f"{name}: expected the box {layout.PLAN_HEADING!r}, green (reviewer) or purple (author), after the reasoning"
-        )
+        raise TrajectoryError(f"{name}: expected the box {layout.PLAN_HEADING!r}, green (reviewer) or purple (author)")
     return task, starts[task], starts[task] + len(layout.PLAN_BOX[task]) + 2
 
 

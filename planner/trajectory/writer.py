@@ -87,7 +87,7 @@ class _Settling:
         self.warnings: list[str] = []
 
     def heading(self, trajectory: Trajectory) -> tuple[str, str, str]:
-        """The planner ends at the first slash and the paper's id starts after the last; a model's name may have some."""
+        """The planner ends at the first slash, the paper's id starts after the last; a model's name may hold some."""
         planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
         if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
             self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")

@@ -1,6 +1,5 @@
 """Names that every file system can hold, and files that are whole or not there."""
 
-import os
 import re
 import stat
 from pathlib import Path, PurePosixPath
@@ -89,4 +88,4 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
         write_atomically(tmp_path / "folder", "text")
     with pytest.raises(UnicodeEncodeError):
         write_atomically(tmp_path / "file", "\ud800")
-    assert os.listdir(tmp_path) == ["folder"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

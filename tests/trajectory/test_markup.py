@@ -1,6 +1,7 @@
 """Nothing in a model's text leaves its box or acts in the rendered file."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_a_hostile_heading_is_inert(payload: str) -> None:
 
 
 def test_every_field_at_once_is_inert() -> None:
-    for first, second in zip(ONE_LINERS, ONE_LINERS[1:], strict=False):
+    for first, second in pairwise(ONE_LINERS):
         hostile = with_ablation(name=first, ablated_part=second, replacement=(second, first), metrics=(first, second))
         assert_inert_and_readable(replace(hostile, reasoning=f"{first}\n{second}", model=first, paper_id=second))
 

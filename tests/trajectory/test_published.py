@@ -31,10 +31,8 @@ def test_every_published_file_is_written_as_it_was(shared: Path) -> None:
         if after != before:
             changed[path] = after
     for path, after in changed.items():
-        undone = after.replace(b"&lt;", b"<")
-        if path.name == "spider-match.md":
-            undone = undone.replace(b"\n\n</div>", b"\n</div>").replace(b"\n</div>\n\n<div", b"\n</div>\n\n<div")
-        assert undone == path.read_bytes()
+        plain = after.decode().replace("&lt;", "<").removesuffix("\n</div>")
+        assert plain.rstrip() == path.read_text(encoding="utf-8").removesuffix("\n</div>").rstrip()
     names = {f"{path.parent.name}/{path.name}" for path in changed}
     assert {name for name in names if not name.endswith(SELF_RAG)} == set(EXCEPTIONS)
     assert len(names) == len(EXCEPTIONS) + 1
