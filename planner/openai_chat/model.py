@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import JsonValue
 
-from planner.chat import Completion, ModelCard, Prompt, Usage
+from planner.chat import Completion, ModelCard, Prompt
 from planner.openai_chat.complaints import FilteredPromptError, RejectedParameterError
 from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.headers import rate_limits
 from planner.openai_chat.parameters import Dialect, Json
-from planner.openai_chat.replies import read
-from planner.openai_chat.windows import cut_note
+from planner.openai_chat.windows import cut_notes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -135,16 +134,12 @@ class OpenAIChat:
         return request
 
     def _completion(self, answer: "Answer", prompt: Prompt, seconds: float) -> Completion:
-        completion = read(answer.body)
-        assert completion is not None, "the wire lets no body pass that has no choice"
+        completion = answer.completion
         header = self.endpoint.mask.text(answer.headers.get("x-request-id", ""))
         return replace(
             completion,
             seconds=seconds,
             request_id=header or completion.request_id,
             limits=rate_limits(answer.headers),
-            notes=self._notes(prompt, completion.usage),
+            notes=(*self._dialect.notes, *answer.notes, *cut_notes(prompt, completion.usage)),
         )
-
-    def _notes(self, prompt: Prompt, usage: Usage) -> tuple[str, ...]:
-        return tuple(note for note in (*self._dialect.notes, cut_note(prompt, usage)) if note)
