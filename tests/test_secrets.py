@@ -61,6 +61,12 @@ def test_the_longest_spelling_is_masked_first() -> None:
     assert Mask(["secret", "secret-and-more"]).text("secret-and-more") == MASKED
 
 
+def test_in_what_a_model_wrote_an_ordinary_word_stays() -> None:
+    mask = Mask(["sk-12345"], basic=["user:pass"])
+    assert mask.content({"a": "it passes; sk-12345, user:pass"}) == {"a": f"it passes; {MASKED}, {MASKED}"}
+    assert mask.json("pass") == MASKED
+
+
 def test_no_secrets_no_change() -> None:
     assert Mask().text("sk-1") == "sk-1"
     assert Mask([""]).json(["x"]) == ["x"]

@@ -56,7 +56,7 @@ class Arrival:
     def text(self) -> str:
         """What arrived, as text."""
         if self._events:
-            return encoded(self.body)
+            return encoded(self.body) + self.garbled.decode("utf-8", "replace")
         return self._content.decode("utf-8", "replace")
 
     def take(self, content: bytes) -> None:

@@ -9,15 +9,15 @@ from pydantic import JsonValue
 
 from planner.chat import Completion, ModelCard, Prompt
 from planner.openai_chat.complaints import FilteredPromptError, RejectedParameterError
+from planner.openai_chat.decoding import whole
 from planner.openai_chat.endpoint import Endpoint
-from planner.openai_chat.headers import rate_limits
 from planner.openai_chat.parameters import Dialect, Json
 from planner.openai_chat.windows import cut_notes
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from planner.openai_chat.wire import Answer, Wire
+    from planner.openai_chat.wire import Wire
 
 PLANNER: Final = "lm-planner"
 
@@ -100,15 +100,16 @@ class OpenAIChat:
         """
         started = time.monotonic()
         try:
-            answer = await self._ask(prompt)
+            completion = await self._ask(prompt)
         except FilteredPromptError as refused:
             completion = Completion(
                 "", refusal=str(refused), finish_reason="content_filter", raw={"error": refused.body}
             )
             return replace(completion, seconds=time.monotonic() - started, notes=self._dialect.notes)
-        return self._completion(answer, prompt, time.monotonic() - started)
+        notes = (*self._dialect.notes, *completion.notes, *cut_notes(prompt, completion.usage))
+        return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
-    async def _ask(self, prompt: Prompt) -> "Answer":
+    async def _ask(self, prompt: Prompt) -> Completion:
         """Send the request, and again for each parameter that is refused by name."""
         request = self._request(prompt)
         while True:
@@ -127,19 +128,8 @@ class OpenAIChat:
         return self._wire
 
     def _request(self, prompt: Prompt) -> Json:
-        messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in prompt.messages]
+        messages = whole([{"role": m.role, "content": m.content} for m in prompt.messages])
         request: Json = {"model": self.endpoint.model, "messages": messages, **dict(self.settings.parameters)}
         if self.settings.stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
         return request
-
-    def _completion(self, answer: "Answer", prompt: Prompt, seconds: float) -> Completion:
-        completion = answer.completion
-        header = self.endpoint.mask.text(answer.headers.get("x-request-id", ""))
-        return replace(
-            completion,
-            seconds=seconds,
-            request_id=header or completion.request_id,
-            limits=rate_limits(answer.headers),
-            notes=(*self._dialect.notes, *answer.notes, *cut_notes(prompt, completion.usage)),
-        )

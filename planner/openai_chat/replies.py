@@ -57,8 +57,9 @@ class Assembly:
             self._message[name] = value
 
 
-def read(body: Json) -> Completion | None:
+def read(value: JsonValue) -> Completion | None:
     """The completion that a body holds, None when it has no choice to read."""
+    body = _object(value)
     choice = next(iter(_objects(body.get("choices"))), None)
     if choice is None:
         return None

@@ -1,4 +1,4 @@
-"""CPU of one request in our client and in a bare `openai` client, streamed and not: `python -m tests.openai_chat.bench`.
+"""CPU of one request in our client and in a bare `openai` client: `python -m tests.openai_chat.bench`.
 
 Both talk to the suite's server in a process of its own; the prompt has 80 KB, as a paper has.
 """

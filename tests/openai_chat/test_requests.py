@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from planner.chat import Message, Prompt
 from planner.openai_chat.endpoint import resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 from tests.openai_chat.asking import KEY, PROMPT, ask, ask_often, failure
@@ -55,9 +56,18 @@ def test_credentials_of_the_address_are_sent_as_basic_authentication(server: Ser
 def test_without_a_key_no_authorization_is_sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of the process")
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "of the process")
+    monkeypatch.setenv("OPENAI_ORG_ID", "of the process")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "of the process")
     server.answer = as_asked
     ask(server.base_url, model="ollama/m")
+    assert "of the process" not in server.journal[0].headers.values()
     assert "authorization" not in server.journal[0].headers
+
+
+def test_a_prompt_that_no_encoding_can_write_is_sent_with_replacements(server: Server) -> None:
+    server.answer = as_asked
+    ask(server.base_url, Prompt((Message("user", "a\ud800b"),), "0" * 64))
+    assert server.journal[0].prompt == "a\ufffdb"
 
 
 @pytest.mark.parametrize(

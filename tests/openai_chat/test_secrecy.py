@@ -57,6 +57,7 @@ ANSWERS: dict[str, Callable[[Request], Response]] = {
     "error with 200": lambda r: body({"error": echoed(r)}),
     "error in a stream": lambda r: events({"choices": [{"delta": {"content": echoed(r)}}]}, {"error": echoed(r)}),
     "no completion": lambda r: Response(parts=(echoed(r).encode(),), content_type=KEY),
+    "at the cut": lambda r: Response(parts=(b"x" * 90 + echoed(r).encode(),)),
     "bad chunk": lambda r: Response(parts=(b"data: " + echoed(r).encode() + b"\n\n",)),
     "cut": lambda r: reply(echoed(r)).cut(-5),
     "cut stream": lambda r: stream(echoed(r), pieces=40).cut(-40),
