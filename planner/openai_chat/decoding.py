@@ -39,7 +39,7 @@ def whole(value: JsonValue) -> JsonValue:
 
 
 def _whole_text(text: str) -> str:
-    if not _SURROGATES.search(text):
+    if text.isascii() or not _SURROGATES.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

@@ -48,9 +48,8 @@ def _content(answer: httpx2.Response) -> bytes:
 
 def from_answer(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
     """The failure that an HTTP error status and its body tell of."""
-    body = endpoint.mask.json(
-        whole(decoded(content))
-    )  # before anything is cut, since half a key is no longer recognised
+    # Masked before anything is cut, since half a key is no longer recognised.
+    body = endpoint.mask.json(whole(decoded(content)))
     text = encoded(body) if body is not None else endpoint.mask.text(content.decode("utf-8", "replace"))
     said = complaint(body) or Complaint(text[:_LOOKED_AT])
     return from_complaint(said, endpoint, status, headers, text)
@@ -128,6 +127,8 @@ def _transport(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[st
             return f"connection refused by {where}; is the server running?", True
     if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
         return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
+    if any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
+        return f"no connection to {where} could be made in time; is the address right?", True
     if any(isinstance(cause, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError) for cause in causes):
         return f"{endpoint.host} did not answer within {timeout:g} s (--timeout)", True
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):

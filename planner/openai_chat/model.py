@@ -28,7 +28,7 @@ class ChatSettings:
 
     `timeout` is in seconds: of silence in a stream, in all without one. Streaming is the default because it brings
     long reasoning through gateways that cut silent connections, and costs 11 ms of CPU in 1,000 chunks (1 ms
-    without). `connections` bounds the pool; more requests than that wait for a free one.
+    without). `connections` bounds the pool; more requests than that wait for a free one, on their own time.
     """
 
     stream: bool = True
@@ -102,10 +102,7 @@ class OpenAIChat:
         try:
             completion = await self._ask(prompt)
         except FilteredPromptError as refused:
-            completion = Completion(
-                "", refusal=str(refused), finish_reason="content_filter", raw={"error": refused.body}
-            )
-            return replace(completion, seconds=time.monotonic() - started, notes=self._dialect.notes)
+            completion = _refused(refused)
         notes = (*self._dialect.notes, *completion.notes, *cut_notes(prompt, completion.usage))
         return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
@@ -133,3 +130,13 @@ class OpenAIChat:
         if self.settings.stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
         return request
+
+
+def _refused(error: FilteredPromptError) -> Completion:
+    return Completion(
+        text="",
+        refusal=str(error),
+        finish_reason="content_filter",
+        request_id=error.request_id,
+        raw={"error": error.body},
+    )

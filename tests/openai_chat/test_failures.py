@@ -2,6 +2,7 @@
 
 import inspect
 import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -323,9 +324,27 @@ def test_there_is_no_such_host() -> None:
     assert "no-such-host.invalid" in str(failed)
 
 
-def test_a_server_without_tls(server: Server) -> None:
-    failed = failure(server.base_url.replace("http:", "https:"), timeout=0.5)
-    assert "https://" in str(failed) or "--timeout" in str(failed)
+def test_a_server_without_tls() -> None:
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 400 this is not TLS\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=[listener])
+        thread.start()
+        failed = failure(f"https://127.0.0.1:{listener.getsockname()[1]}/v1")
+        thread.join()
+    assert "no secure connection" in str(failed)
+    assert "https://" in str(failed)
+    assert not failed.retryable
+
+
+def test_a_handshake_that_hangs_is_no_fault_of_the_certificate(server: Server) -> None:
+    failed = failure(server.base_url.replace("http:", "https:"), timeout=0.3)
+    assert "no connection" in str(failed)
+    assert failed.retryable
 
 
 def test_an_address_that_is_no_chat_api(server: Server) -> None:
