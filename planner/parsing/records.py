@@ -242,6 +242,6 @@ def _repaired(written: str) -> dict[str, Any] | None:
     try:
         value = json_repair.loads(written, skip_json_loads=True)
         lost = len(_NAME_KEY.findall(written)) > len(_NAME_KEY.findall(repr(value)))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, AssertionError):  # json_repair asserts, and odd text can fail it
         return None
     return value if isinstance(value, dict) and value and not lost else None
