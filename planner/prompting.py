@@ -42,7 +42,7 @@ class Templates:
 
     folder: Path | None = None
 
-    def prompt(self, system: str, user: str, also: Iterable[str] = (), **values: object) -> Prompt:
+    def prompt(self, system: str, user: str, /, also: Iterable[str] = (), **values: object) -> Prompt:
         """Render a system and a user message from the two templates of these names.
 
         `also` names templates that a later turn needs: they must be there, and count for the hash.
@@ -59,7 +59,7 @@ class Templates:
         )
         return Prompt(messages, _sha256(*(part for item in sorted(sources.items()) for part in item)))
 
-    def text(self, name: str, **values: object) -> str:
+    def text(self, name: str, /, **values: object) -> str:
         """Render one template.
 
         Raises:
