@@ -25,7 +25,7 @@ _INERT: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|cod
 _PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
 _FENCE_LIKE: Final = re.compile(r"^[\s>]*(?:`{3}|~{3})", re.MULTILINE)
 # What is lazily carried on text for CommonMark may be a heading's underline for others.
-_UNDERLINE: Final = re.compile(r"(?<=\n)[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
+_UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
 # A heading for others: behind the box of a task, or with a blank of Unicode.
 _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
 # Blanks of Unicode that the library strips from a paragraph, though CommonMark does not: lines would go uncounted.
@@ -300,12 +300,12 @@ def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> 
 def _is_plain_code(paragraph: Token, code: Token) -> bool:
     """Whether all renderers see the same code span, or nothing in it would matter if they did not.
 
-    They differ on lines that a list or quote carries on lazily, and on runs of several backticks.
+    They differ on lines that a list or quote carries on lazily, on runs of several backticks and on "~`".
     """
     text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
     harmless = not OPENING.search(text, start, end) and "](" not in text[start:end]
     one_place = "\n" not in text or (paragraph.level == 1 and "\n" not in text[start:end])
-    return harmless or (one_place and "``" not in text)
+    return harmless or (one_place and "``" not in text and text[max(start - 1, 0)] != "~")
 
 
 def _opens_html(found: Survey, token: Token) -> bool:
