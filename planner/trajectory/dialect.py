@@ -30,6 +30,8 @@ _UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
 _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
 # Blanks of Unicode that the library strips from a paragraph, though CommonMark does not: lines would go uncounted.
 _ODD_LINE_END: Final = re.compile(r"[ \t]*[^\S \t\n][^\S\n]*$", re.MULTILINE)
+# A fence for others: behind the mark of a list that may not interrupt a paragraph.
+_ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _DEEPEST: Final = 20
 _MARKS: Final = {"link_mark": "a link", "image_mark": "an image"}
 # What raw HTML shows like Markdown does.
@@ -293,6 +295,8 @@ def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> 
             found.escape(at, "[", _MARKS[child.type])
         elif child.type == "code_inline" and not _is_plain_code(token, child):
             found.escape(at, child.markup, "a code span")
+    for match in _ODD_FENCE.finditer(token.content):
+        found.insert(offset(match.start("mark")), "\\", "a code fence")
     for match in (*_UNDERLINE.finditer(token.content), *_ODD_HEADING.finditer(token.content)):
         found.insert(offset(match.start("mark")), "\\", "a heading")
 

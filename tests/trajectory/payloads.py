@@ -170,6 +170,7 @@ PARAGRAPHS = (
     "forged\n---",
     "a\n\nb\n-",
     "+\n===",
+    "text\n1. \n10. ```",
     "- [x] # forged",
     "#\u00a0forged",
     "- a\n\n  forged\n  ===",
