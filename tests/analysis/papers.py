@@ -22,9 +22,7 @@ PLAIN = paper(
     section("1 Introduction", (P, "Owls hoot. We propose a spectral gating unit (SGU) to hear them.")),
     section("2 Related Work", (P, "Others use a wavelet scattering network (WSN).")),
     _METHOD,
-    section(
-        "3.1 Overview", (P, "The spectral gating unit feeds all else. The SGU is small."), level=2, parent=_METHOD
-    ),
+    section("3.1 Overview", (P, "The spectral gating unit feeds all else. The SGU is small."), level=2, parent=_METHOD),
     section("3.2 Echo Memory", (P, "Echo memory stores past calls."), level=2, parent=_METHOD),
     section(
         "3.3 Training",
@@ -51,7 +49,10 @@ LATEX = paper(
     section("Method", (P, r"\paragraph{Echo memory.} It stores calls.")),
     section(
         "Ablations",
-        (T, "\\begin{tabular}{lc}\nModel & mAP \\\\\nFull & 81.2 \\\\\n~~w/o SGU & 77.0 \\\\\n-- Echo memory & 79.3 \\\\\n"),
+        (
+            T,
+            "\\begin{tabular}{lc}\nModel & mAP \\\\\nFull & 81.2 \\\\\n~~w/o SGU & 77.0 \\\\\n-- Echo memory & 79.3 \\\\\n",
+        ),
     ),
     format_="latex",
 )
@@ -60,7 +61,8 @@ MARKDOWN = paper(
     section("Introduction", (P, "We propose a **spectral gating unit** (SGU).")),
     section("Method", (P, "**Echo memory** stores calls.")),
     section(
-        "Ablation", (T, "| Model | mAP |\n|---|---|\n| Full | 81.2 |\n| w/o SGU | 77.0 |\n| without echo memory | 79.3 |")
+        "Ablation",
+        (T, "| Model | mAP |\n|---|---|\n| Full | 81.2 |\n| w/o SGU | 77.0 |\n| without echo memory | 79.3 |"),
     ),
     format_="markdown",
 )

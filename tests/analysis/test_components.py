@@ -7,7 +7,7 @@ from planner.analysis.components import Component, Source, components
 from planner.analysis.passages import passages
 from planner.analysis.phrases import conjuncts, is_generic, noun_phrase
 from planner.papers.paper import Paper
-from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, paper, section
+from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, section
 
 
 def found(source: Paper) -> dict[str, Component]:

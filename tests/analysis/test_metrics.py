@@ -21,7 +21,9 @@ def test_the_most_frequent_first() -> None:
 
 
 def test_one_metric_in_two_spellings_is_one_and_told_as_it_is_mostly_written() -> None:
-    (metric,) = metrics(passages([section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))]))
+    (metric,) = metrics(
+        passages([section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))])
+    )
     assert (metric.name, metric.mentions) == ("mAP", 4)
 
 
@@ -29,7 +31,9 @@ def test_a_name_inside_a_word_is_none() -> None:
     assert names(paper(section("Experiments", (P, "mAPping, FIDelity, WERE and accuracyless")))) == []
 
 
-@pytest.mark.parametrize("name", ["NDCG@20", "top-1 accuracy", "F1-score", "RMSE", "perplexity", "mIoU", "success rate"])
+@pytest.mark.parametrize(
+    "name", ["NDCG@20", "top-1 accuracy", "F1-score", "RMSE", "perplexity", "mIoU", "success rate"]
+)
 def test_known(name: str) -> None:
     assert names(paper(section("Experiments", (P, f"We report {name}.")))) == [name]
 

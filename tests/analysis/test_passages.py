@@ -16,8 +16,9 @@ from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, T, paper, section
 
 SCRAPS = [
-    "## 3 Method\n\n", "# Ablation Study\n\n", "we propose a ", "w/o ", "**", "(ABC)", "\\textbf{", "}", "|", "\n", "\n\n",
-    "replace ", " with ", " → ", "12.3 ", "✓ × ", "without ", "effect of ", "Table 1: ", "$\\lambda$", " loss", "- ", "&",
+    "## 3 Method\n\n", "# Ablation Study\n\n", "we propose a ", "w/o ", "**", "(ABC)", "\\textbf{", "}", "|", "\n",
+    "\n\n", "- ",
+    "replace ", " with ", " → ", "12.3 ", "✓ × ", "without ", "effect of ", "Table 1: ", "$\\lambda$", " loss", "&",
 ]  # fmt: skip
 ODD_TEXT = st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=60).map("".join)
 
@@ -109,7 +110,9 @@ def test_work_grows_with_the_text_and_no_faster() -> None:
     assert calls(large) < 10 * calls(small)
 
 
-@pytest.mark.parametrize("unit", ["(", "A", "A ", "w/o ", "( A", "**", "→ ", "\\textbf{", "the the ", "effect of ", "1 ", "- "])
+@pytest.mark.parametrize(
+    "unit", ["(", "A", "A ", "w/o ", "( A", "**", "→ ", "\\textbf{", "the the ", "effect of ", "1 ", "- "]
+)
 def test_monotonous_text_is_read_to_its_end(unit: str) -> None:
     text = unit * 30_000
     source = paper(section("Method", (P, text)), section("Ablation", (P, text), (T, text)))
