@@ -7,7 +7,7 @@ from typing import Final
 from planner.papers.headings import section_kind
 from planner.papers.paper import Block, BlockKind, SectionKind
 from planner.papers.pdf.floats import Part, Setting
-from planner.papers.pdf.headlines import Headline
+from planner.papers.pdf.headline import Headline
 from planner.papers.pdf.hyphens import Vocabulary
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import blocks_of

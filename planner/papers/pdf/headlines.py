@@ -4,20 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Final
 
 from planner.papers.headings import bare
+from planner.papers.pdf.headline import MAX_LINES, Headline, number_of
 from planner.papers.pdf.hyphens import Vocabulary, joined
 from planner.papers.pdf.lines import Line
-from planner.papers.pdf.outline import OutlineItem
+from planner.papers.pdf.outline import OutlineItem, locate
 
-_MAX_LINES: Final = 4
 _MAX_LENGTH: Final = 160
-_ALIKE: Final = 0.86
-_NUMBERED: Final = re.compile(r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})[.:]?\s+(?=\S)", re.I)
-_ROMAN: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
-_BARE_NUMBER: Final = re.compile(r"^(?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3}\.?$")
 _STANDARD: Final = frozenset(
     [
         "abstract",
@@ -42,16 +37,6 @@ _SENTENCE: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
-    """A heading: the index of its first line among the paper's lines, how many lines it takes, and its level from 1."""
-
-    at: int
-    lines: int
-    text: str
-    level: int
-
-
-@dataclass(frozen=True, slots=True)
 class Style:
     """How a heading is set: type size in points, whether bold, whether in capitals."""
 
@@ -67,7 +52,7 @@ def find_headlines(
 
     `body` is the type size of running text in points.
     """
-    found, missing = _from_outline(lines, outline, words)
+    found, missing = locate(outline, lines, words)
     taken = {at for one in found for at in range(one.at, one.at + one.lines)}
     if len(found) >= 3:
         tops = {_style(lines[one.at]) for one in found if one.level == 1}
@@ -79,80 +64,6 @@ def find_headlines(
 
 def _style(line: Line) -> Style:
     return Style(round(line.size, 0), line.bold, line.text.isupper())
-
-
-# --- from the outline
-
-
-def _from_outline(
-    lines: Sequence[Line], outline: Sequence[OutlineItem], words: Vocabulary
-) -> tuple[list[Headline], list[OutlineItem]]:
-    pages: dict[int, list[int]] = {}
-    for at, line in enumerate(lines):
-        pages.setdefault(line.page, []).append(at)
-    found: list[Headline] = []
-    missing: list[OutlineItem] = []
-    after = -1
-    for item in outline:
-        headline = _locate(item, lines, pages, after, words)
-        if headline is None:
-            missing.append(item)
-        else:
-            found.append(headline)
-            after = headline.at + headline.lines - 1
-    return found, missing
-
-
-def _locate(
-    item: OutlineItem, lines: Sequence[Line], pages: dict[int, list[int]], after: int, words: Vocabulary
-) -> Headline | None:
-    """The lines that print an outline's title, on its page or, where links are a page off, on the next or the last."""
-    if item.page is None or not _letters(item.title):
-        return None
-    best: tuple[float, Headline] | None = None
-    for page in (item.page, item.page + 1, item.page - 1):
-        for at in pages.get(page, []):
-            if at <= after:
-                continue
-            for count in range(1, _MAX_LINES + 1):
-                scored = _score(item, lines[at : at + count], at, words)
-                if scored and (best is None or scored[0] > best[0]):
-                    best = scored
-        if best is not None:
-            return best[1]
-    return None
-
-
-def _score(item: OutlineItem, group: Sequence[Line], at: int, words: Vocabulary) -> tuple[float, Headline] | None:
-    text = joined([line.bare for line in group], words)
-    wanted, got = _letters(_unnumbered_text(item.title)), _letters(_unnumbered_text(text))
-    if not got or abs(len(got) - len(wanted)) > 0.3 * len(wanted) + 1:
-        return None
-    alike = 1.0 if got == wanted else SequenceMatcher(None, got, wanted, autojunk=False).ratio()
-    if alike < (_ALIKE if len(wanted) > 5 else 1.0):
-        return None
-    line = group[0]
-    numbered = bool(_number(text))
-    emphasis = 0.02 * line.bold + 0.02 * numbered + 0.001 * min(line.size, 20)
-    return alike + emphasis, Headline(at, len(group), text, item.level)
-
-
-def _letters(text: str) -> str:
-    return "".join(re.findall(r"[^\W_]", text.casefold()))
-
-
-def _number(text: str) -> str:
-    """The section number that a text starts with, "" for none."""
-    match = _NUMBERED.match(text) or _ROMAN.match(text)
-    return match[1] if match else ""
-
-
-def _unnumbered_text(text: str) -> str:
-    match = _NUMBERED.match(text) or _ROMAN.match(text)
-    return text[match.end() :] if match else text
-
-
-# --- from type and numbering
 
 
 def _could_be_heading(line: Line, body: float) -> bool:
@@ -170,7 +81,7 @@ def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: 
         if at in taken or line.turned or not _is_short(line) or not _stands_alone(lines, at):
             continue
         listed = _style(line) in styles
-        told = listed or (not _number(line.bare) and (_could_be_heading(line, body) or _is_title_case(line)))
+        told = listed or (not number_of(line.bare) and (_could_be_heading(line, body) or _is_title_case(line)))
         if _is_standard(line) and told:
             found.append(Headline(at, 1, line.bare, 1))
     return found
@@ -205,7 +116,7 @@ def _from_type(lines: Sequence[Line], taken: set[int], body: float, words: Vocab
         line = lines[at]
         if found and at < found[-1].at + found[-1].lines:
             continue
-        number = tuple(_number(line.bare).split(".")) if _number(line.bare) else ()
+        number = tuple(number_of(line.bare).split(".")) if number_of(line.bare) else ()
         if number and _style(line) in styles and _follows(last, number):
             last = number
         elif not (_is_standard(line) or (not number and _style(line) in tops and _is_set_off(lines, at))):
@@ -247,7 +158,7 @@ def _is_set_off(lines: Sequence[Line], at: int) -> bool:
 
 
 def _heading_styles(lines: Sequence[Line], candidates: Iterable[int]) -> set[Style]:
-    numbered = Counter(_style(lines[at]) for at in candidates if _number(lines[at].bare))
+    numbered = Counter(_style(lines[at]) for at in candidates if number_of(lines[at].bare))
     return {style for style, times in numbered.items() if times >= 2}
 
 
@@ -256,7 +167,7 @@ def _top_styles(lines: Sequence[Line], candidates: Iterable[int]) -> set[Style]:
     tops = [
         _style(lines[at])
         for at in candidates
-        if ("." not in _number(lines[at].bare) and _number(lines[at].bare)) or _is_standard(lines[at])
+        if ("." not in number_of(lines[at].bare) and number_of(lines[at].bare)) or _is_standard(lines[at])
     ]
     return {style for style, times in Counter(tops).items() if times >= 2}
 
@@ -264,10 +175,10 @@ def _top_styles(lines: Sequence[Line], candidates: Iterable[int]) -> set[Style]:
 def _height(lines: Sequence[Line], at: int) -> int:
     """How many lines a heading takes: those that follow it close below in its own style, without a number."""
     count = 1
-    while count < _MAX_LINES and at + count < len(lines):
+    while count < MAX_LINES and at + count < len(lines):
         before, line = lines[at + count - 1], lines[at + count]
         follows = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
-        if not (follows and _style(line) == _style(lines[at]) and not _number(line.bare)):
+        if not (follows and _style(line) == _style(lines[at]) and not number_of(line.bare)):
             break
         count += 1
     return count

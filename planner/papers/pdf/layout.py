@@ -159,7 +159,7 @@ def _by_place(pieces: Sequence[Piece], gutter: float | None, width: float) -> li
     band: list[Piece] = []
     for row in _crossing_rows(pieces, gutter, width):
         if _crosses(row, gutter):
-            ordered += _columns(band, gutter) + [row]
+            ordered += [*_columns(band, gutter), row]
             band = []
         else:
             band.append(row)

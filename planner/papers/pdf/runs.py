@@ -63,6 +63,9 @@ class TextPage:
     def __init__(self, page: raw.FPDF_PAGE) -> None:
         self._text = raw.FPDFText_LoadPage(page)
         self._fonts: dict[int, bool] = {}
+        self._origin = (ctypes.c_double(), ctypes.c_double())
+        self._box = tuple(ctypes.c_double() for _ in range(4))
+        self._matrix = raw.FS_MATRIX()
 
     def __enter__(self) -> "TextPage":
         return self
@@ -97,22 +100,16 @@ class TextPage:
         """The run of the `length` characters from `at`, which `painter` paints."""
         first = at + len(text) - len(text.lstrip())
         last = max(first, at + length - 1 - (len(text) - len(text.rstrip())))
-        x, y, matrix = ctypes.c_double(), ctypes.c_double(), raw.FS_MATRIX()
-        raw.FPDFText_GetCharOrigin(self._text, first, x, y)
+        matrix = self._matrix
         raw.FPDFText_GetMatrix(self._text, first, matrix)
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        raw.FPDFText_GetCharBox(self._text, last, left, right, bottom, top)
+        x, y = self._start(first)
+        left, right, bottom, top = self._bounds(last)
         direction = _direction(matrix)
-        end_x, end_y = (
-            (right.value, y.value),
-            (x.value, top.value),
-            (left.value, y.value),
-            (x.value, bottom.value),
-        )[direction]
+        end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
         size = raw.FPDFText_GetFontSize(self._text, first) * math.hypot(matrix.c, matrix.d)
         bold = self._is_bold(painter)
         space = space or text.startswith(" ")
-        run = Run(text.strip(), x.value, end_x, y.value, abs(size), bold, space, False, painter)
+        run = Run(text.strip(), x, end_x, y, abs(size), bold, space, False, painter)
         return Placed(run, end_y, direction)
 
     def _apart(self, at: int, length: int, text: str, whole: Placed) -> list[Placed]:
@@ -136,11 +133,19 @@ class TextPage:
 
     def _gap(self, before: int, after: int) -> float:
         """The distance in points between two characters."""
-        x, y = ctypes.c_double(), ctypes.c_double()
-        raw.FPDFText_GetCharOrigin(self._text, after, x, y)
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        raw.FPDFText_GetCharBox(self._text, before, left, right, bottom, top)
-        return x.value - right.value
+        return self._start(after)[0] - self._bounds(before)[1]
+
+    def _start(self, at: int) -> tuple[float, float]:
+        """Where a character stands on its baseline."""
+        x, y = self._origin
+        raw.FPDFText_GetCharOrigin(self._text, at, x, y)
+        return x.value, y.value
+
+    def _bounds(self, at: int) -> tuple[float, float, float, float]:
+        """The left, right, bottom and top of a character's ink."""
+        left, right, bottom, top = self._box
+        raw.FPDFText_GetCharBox(self._text, at, left, right, bottom, top)
+        return left.value, right.value, bottom.value, top.value
 
     def _is_bold(self, painter: int) -> bool:
         font = raw.FPDFTextObj_GetFont(ctypes.cast(painter, raw.FPDF_PAGEOBJECT))
