@@ -13,8 +13,8 @@ _REACH: Final = 120  # characters before the bracket that may hold the expansion
 # Names that everybody knows, which are no part that a paper brings.
 _EVERYDAY: Final = word_set(
     """
-    AI API BERT BN CE CNN CPU DL DNN EM FC FFN GAN GCN GNN GPT GPU GRU KL KNN LLM LN LR LSTM MAE ML MLP MSE NLP ODE PCA
-    PDF RELU RGB RL RNN SGD SOTA SVM VAE VIT VQA
+    AI API BCE BERT BN CE CNN CPU DL DNN EM FC FFN FPGA GAN GAT GCN GELU GLU GNN GPT GPU GRU KL KNN LLM LN LR LSTM MAE
+    MHA ML MLP MSA MSE NLP ODE PCA PDF RBF RELU RGB RL RNN SGD SOTA SVD SVM TCN VAE VIT VQA
     """
 )
 
@@ -34,7 +34,7 @@ def acronyms(text: str) -> Iterator[Acronym]:
         short = match[1]
         if short.upper() in _EVERYDAY or sum(letter.isupper() for letter in short) < 2:
             continue
-        before = text[max(0, match.start() - _REACH) : match.start()].rstrip()
+        before = text[max(0, match.start() - _REACH) : match.start()].rstrip(" }*_'’”")
         if expansion := expand(short, before):
             yield Acronym(short, expansion, max(0, match.start() - _REACH) + len(before) - len(expansion))
 

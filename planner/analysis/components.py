@@ -8,7 +8,7 @@ from typing import Final
 
 from planner.analysis.acronyms import acronyms
 from planner.analysis.mentions import NameIndex
-from planner.analysis.naming import in_bold, proposed, repeated
+from planner.analysis.naming import hyperparameters, in_bold, proposed, repeated
 from planner.analysis.passages import Found, Passage, bare_markup
 from planner.analysis.phrases import is_generic, noun_phrase, run_in_headings
 from planner.matching.words import stems
@@ -25,6 +25,7 @@ class Source(StrEnum):
     ACRONYM = "acronym"
     PROPOSED = "proposed"
     REPEATED = "repeated"
+    SYMBOL = "symbol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,10 @@ def _candidates(passage: Passage) -> list[Component]:
         found += [_named(passage, text, start, Source.BOLD) for text, start in in_bold(passage.text)]
     if passage.in_method:
         found += [_named(passage, text, start, Source.RUN_IN) for text, start in run_in_headings(passage.text)]
+        found += [
+            Component(text, "", passage.found(text, start), frozenset({Source.SYMBOL}))
+            for text, start in hyperparameters(passage.flat)
+        ]
     return found
 
 

@@ -29,6 +29,13 @@ _MECHANISMS: Final = word_set(
     transformer unit voting warmup weighting weights
     """
 )
+_SYMBOL: Final = r"\$?(?:[α-ωΑ-Ω]|\\[a-z]{2,8})[\w′'{}^]{0,8}\$?"
+_HYPERPARAMETER: Final = re.compile(
+    r"\b((?:[\w-]+ )?(?:hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor|ratio)"
+    rf"(?: parameters?)?) ({_SYMBOL})(?!\w)"
+    rf"|({_SYMBOL}) (?:is|are|denotes?|controls?) (?:an? |the )?((?:[\w-]+ ){{0,3}}?"
+    r"(?:hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|loss weight|weighting factor))\b"
+)
 _TOKEN: Final = re.compile(r"[^\W\d_][\w-]*|[^\w\s]")
 _LEAST_REPEATS: Final = 3
 _LONGEST_PHRASE: Final = 4
@@ -42,6 +49,13 @@ def in_bold(text: str) -> Iterator[tuple[str, int]]:
 def proposed(text: str) -> Iterator[tuple[str, int]]:
     """What follows "we propose", "we use" and their like, with its place."""
     return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
+
+
+def hyperparameters(text: str) -> Iterator[tuple[str, int]]:
+    """Symbols that the text calls a coefficient, threshold and their like ("threshold τ"), with their places."""
+    for match in _HYPERPARAMETER.finditer(text):
+        kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
+        yield f"{kind} {symbol}", match.start()
 
 
 def repeated(passages: Sequence[Passage]) -> list[tuple[str, Found]]:

@@ -35,18 +35,20 @@ _PHRASE_END: Final = word_set(
     """
     to that which for by in and with on from where so as when based using called named termed is are of into between
     over under within via among at can we it while consisting through then or but than if because since without during
-    against after before has have had was were be been will would could may might does do did not also still always
-    achieve achieves achieved allow allows appear appears become becomes brings bring cause causes contribute
-    contributes defined degrade degrades denote denotes demonstrate demonstrates enables gives help helps improve
-    improves increase increases indicate indicates lead leads leading leveraging makes mean means obtains perform
-    performs plays proposed provide provides reduce reduces results show shown shows specifically yield yields
+    against after before again here now hurt hurts lower lowers raise raises rise rises a an the our its their has
+    have had was were be been will would could may might does do did not also still always achieve achieves achieved
+    allow allows appear appears become becomes brings bring cause causes contribute contributes defined degrade
+    degrades denote denotes demonstrate demonstrates enables gives help helps improve improves increase increases
+    indicate indicates lead leads leading leveraging makes mean means obtains perform performs plays proposed provide
+    provides reduce reduces results show shown shows specifically yield yields
     """
 )
 _NO_BEGINNING: Final = word_set(
     """
     show investigate demonstrate evaluate verify validate ensure understand study analyze analyse assess explore
-    examine compare compared conduct consequently effectively evaluated including namely retrain take takes tested
-    visualize tune tuned specifically significantly approximately any all some such it them this one none only least most
+    examine overview apply building selecting compare compared conduct consequently effectively evaluated including
+    namely retrain take takes tested visualize tune tuned specifically significantly approximately averaged any all
+    some such it them this one none only least most
     """
 )
 LEADING: Final = word_set(
@@ -57,6 +59,7 @@ LEADING: Final = word_set(
     """
 )
 _MAX_WORDS: Final = 8
+_SYMBOL: Final = re.compile(r"[^a-z]{1,2}|[a-zA-Z]?[^\x00-\x7f]\S{0,3}|[a-z]|[=∈<>~].*")
 _RUN_IN: Final = re.compile(r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])")
 
 
@@ -98,9 +101,11 @@ def run_in_headings(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _tidy(kept: list[str]) -> str:
+    while len(kept) > 1 and _SYMBOL.fullmatch(kept[-1]):
+        kept.pop()
     phrase = " ".join(kept)
     if phrase.count("(") != phrase.count(")"):
         phrase = phrase.partition("(")[0].replace(")", "")
-    phrase = phrase.strip(" ,;:-–\"'“”’`")
+    phrase = phrase.strip(" ,;:-–\"'“”’`").removesuffix(" of")
     first = phrase.partition(" ")[0].lower()
     return "" if len(kept) > _MAX_WORDS or first in _NO_BEGINNING or first in _PHRASE_END else phrase

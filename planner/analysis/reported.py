@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
@@ -43,12 +43,14 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
     A component that an ablation section speaks of, with a word of effect or in a table, is taken to be ablated there.
     """
     kept: dict[tuple[frozenset[str], Action], Reported] = {}
+    labels = {stems(name): c.label for c in components for name in (c.name, c.acronym) if name}
     index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
         if passage.kind in _READ:
             found = chain(_in_passage(passage), _spoken_of(passage, components, index))
             for one in found:
-                kept.setdefault((frozenset(stems(one.part)), one.action), one)
+                known = replace(one, part=labels.get(stems(one.part), one.part))
+                kept.setdefault((frozenset(stems(known.part)), known.action), known)
     return tuple(sorted(kept.values(), key=lambda one: one.found.offset))
 
 

@@ -23,11 +23,12 @@ _FENCE_AT_END: Final = re.compile(r"```\w*\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A reply, taken apart: what it says before the plan, and the block that holds the plan (None: there is none).
+    """A reply, taken apart: its answer, the reasoning in it, and the block that holds the plan (None: there is none).
 
     `unfinished` says that the text ends inside a part that it opened.
     """
 
+    answer: str
     reasoning: str
     block: Block | None
     unfinished: bool
@@ -43,13 +44,13 @@ def take_apart(text: str, said: Remarks) -> Parts:
     block = blocks[-1] if blocks else _bare_block(answer, said)
     if block is None:
         _say_why_none(tagged, said)
-        return Parts("", None, unfinished=_ends_inside(text))
+        return Parts(answer, "", None, unfinished=_ends_inside(text))
     if blocks:
         _compare_tags(answer[block.start : block.end], block.closed, said)
     drafts_end = blocks[-2].end if len(blocks) > 1 else 0
     before, after = answer[drafts_end : block.start], answer[block.end :]
-    reasoning = _discussion(before, after, said) or _prose(before, said) or _thoughts(thoughts, said)
-    return Parts(reasoning, block, unfinished=block.cut)
+    reasoning = _discussion(before, after, said) or block.reasoning or _prose(before, said) or _thoughts(thoughts, said)
+    return Parts(answer, reasoning, block, unfinished=block.cut)
 
 
 def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
@@ -68,7 +69,7 @@ def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
 def _answers(thoughts: str, rest: str, opened: bool) -> bool:
     """Whether the answer is in the rest; a `</think>` that the answer itself mentions ends no thoughts."""
     if opened:
-        return "{" in rest
+        return bool(rest.strip())
     return _tags_opened(thoughts) <= _tags_opened(rest) and "{" in rest
 
 

@@ -125,9 +125,17 @@ fragments = st.sampled_from([*FRAGMENTS.split(), " ", "\n", "\ud800", "\x00"])
 soup = st.one_of(st.text(), st.lists(st.one_of(fragments, st.text(max_size=5)), max_size=40).map("".join))
 
 
+ASSERTS_IN_JSON_REPAIR = (
+    """why <predictions>\n{"x" <think>''y'}…/*null//True\\ud800<!--"metrics":["a"]\\u00}],'y'\\u00:]“NaN#nullnull\n"""
+    """\x00{ “```json{'name': 'a', 'ablated_part': 'b', 'action': 'remove', 'metrics': ['c']}```<discussion>}//}\n"""
+    "</predictions>"
+)
+
+
 @given(text=soup, reasoning=soup, finish_reason=FINISH, k=st.integers(1, 5))
 @settings(max_examples=1500)
 @example(text="<predictions>{", reasoning="", finish_reason="", k=1)
+@example(text=ASSERTS_IN_JSON_REPAIR, reasoning="", finish_reason="stop", k=3)
 def test_nothing_but_an_output_error_is_raised(text: str, reasoning: str, finish_reason: str, k: int) -> None:
     try:
         reply = parse(Completion(text=text, reasoning=reasoning, finish_reason=finish_reason), k)

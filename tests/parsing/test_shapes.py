@@ -96,6 +96,8 @@ FORGIVEN = {
     "no discussion": (contract(LINES).replace("<discussion>", "").replace("</discussion>", ""), "no discussion"),
     "no tags": (f"{REASONING}\n\n```json\n{json.dumps([GATE, POOL])}\n```", "outside <predictions> tags"),
     "a draft before": (f"{contract(json.dumps(POOL))}\nOn second thoughts:\n{contract(LINES)}", "2 blocks"),
+    "one JSON object": (json.dumps({"discussion": REASONING, "predictions": [GATE, POOL]}), "outside"),
+    "broken JSON object with a list": (f"{REASONING}\n{ {'ablations': [GATE, POOL]} }", "repaired"),
     "carriage returns": (contract(LINES).replace("\n", "\r\n"), ""),
 }
 
@@ -197,6 +199,8 @@ INVALID = {
     "broken line": (LINES.replace('"replacement": ["mean pooling", ', '"replacement": [["mean'), "line 2"),
     "not json": ("name: x\nablated_part: y\naction: REMOVE", "line 2: is not a JSON object: 'ablated_part: y'"),
     "cut line": (LINES[:-12], "line 2: a JSON object begins here and is not closed"),
+    "two in one object": (LINES.replace("}\n{", ", "), "line 1: "),
+    "two in one broken object": (f"{GATE}\n{POOL}".replace("}\n{", ", "), "line 1: is not valid JSON"),
     "nothing": ("", "the predictions hold no JSON object"),
     "empty array": ("[]", "the predictions hold no JSON object"),
     "empty object": ("{}", "line 1, name: Field required"),
@@ -262,6 +266,8 @@ def test_a_pasted_reply_that_ends_inside_the_contract_is_truncated(text: str) ->
         ({"refusal": "I will not."}, Outcome.REFUSED),
         ({"text": "I'm sorry, but I can't assist with that request."}, Outcome.REFUSED),
         ({"text": "I’m sorry, I cannot help with this."}, Outcome.REFUSED),
+        ({"text": f"<think>{contract(LINES)}</think>\nI can't help with that."}, Outcome.REFUSED),
+        ({"text": f"<think>{contract(LINES)}</think>\nDone."}, Outcome.INVALID),
         ({"text": "I'm sorry, but I can't see a paper in your message."}, Outcome.INVALID),
         ({"text": " \n\t", "reasoning": " "}, Outcome.EMPTY),
         ({"text": "", "finish_reason": ""}, Outcome.EMPTY),

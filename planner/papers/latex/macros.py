@@ -16,6 +16,7 @@ _DEFINERS: Final = frozenset(
 )
 _XPARSE: Final = frozenset(d for d in _DEFINERS if d.endswith("DocumentCommand"))
 _NAME: Final = re.compile(r"\s*\{?\s*\\([A-Za-z@]+)\s*\}?")
+_TARGET: Final = re.compile(r"\s*=?\s*\\([A-Za-z@]+)")
 _COUNT: Final = re.compile(r"\s*\[(\d)\]")
 _DEF_PARAMETERS: Final = re.compile(r"\s*((?:#\d)*)(?=\s*\{)")
 _HEADING: Final = re.compile(r"\\(?:sub)*section\*?\s*(?:\[[^\]]*\])?\s*\{[^{}]*#\d")
@@ -89,10 +90,10 @@ def _definition(text: str, groups: Groups, definer: str, place: int) -> tuple[Ma
     if name is None:
         return None, place
     if definer == "let":
-        target = re.compile(r"\s*=?\s*\\([A-Za-z@]+)").match(text, name.end())
+        target = _TARGET.match(text, name.end())
         nothing = target is not None and target[1] in ("relax", "empty", "@empty", "@gobble")
-        count = 1 if target is not None and target[1] == "@gobble" else 0
-        return (Macro(name[1], count, "") if nothing else None), target.end() if target else name.end()
+        eaten = 1 if target is not None and target[1] == "@gobble" else 0
+        return (Macro(name[1], eaten, "") if nothing else None), target.end() if target else name.end()
     if definer in _XPARSE:
         return _xparse(groups, name[1], name.end())
     if definer.endswith("def"):

@@ -104,6 +104,8 @@ def pieces(body: str, spell: Callable[[str], str]) -> Iterator[Piece]:
         level = max(1, heading.level + shift)
         yield Heading(spell(heading.text).rstrip("."), level, heading.source, heading.kind, appendix)
         yield from _paragraphs(part.inner)
+        if heading.kind is SectionKind.ABSTRACT:
+            yield Heading("", 0)
     yield from _paragraphs(body[place:])
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.papers.headings import bare
+from planner.papers.pdf.headline import MAX_LINES, Headline, number_of
 from planner.papers.pdf.hyphens import Vocabulary, joined
 from planner.papers.pdf.lines import Line
-from planner.papers.pdf.headline import MAX_LINES, Headline, number_of
 from planner.papers.pdf.outline import OutlineItem, locate
 
 _MAX_LENGTH: Final = 160
