@@ -16,6 +16,7 @@ from planner.batch.progress import Progress
 from planner.batch.reading import Read, reading, workers_for
 from planner.batch.run import RunFolder, telling
 from planner.errors import Outcome, OutputError, PaperError, PlannerError
+from planner.gauge import FixedGauge
 from planner.papers.paper import Paper
 from planner.pipeline import Planning, plan_paper
 from planner.retrying import Retrying
@@ -35,8 +36,10 @@ class LocalEngine:
         self.progress = Progress()
         self._idlers = Idlers()
         self._budget = Budget(job.bounds.max_cost, ledger.charged())
-        self._desks = {asked.record.key: self._desk(asked) for asked in job.models}
-        self._asked = {asked.record.key: asked for asked in job.models}
+        self._records = [asked.record for asked in job.models]
+        self._asked = {record.key: asked for record, asked in zip(self._records, job.models, strict=True)}
+        self._settings = {record.key: record.settings for record in self._records}
+        self._desks = {key: self._desk(asked) for key, asked in self._asked.items()}
         self.progress.limits = [desk.limits for desk in self._desks.values()]
 
     async def plan(self) -> None:
@@ -47,9 +50,8 @@ class LocalEngine:
             PromptError: the templates are at fault, whatever the paper.
         """
         bounds = self._job.bounds
-        await self._ledger.begin(
-            self._job.models[0].settings.task, self._job.corpus.entries, [asked.record for asked in self._job.models]
-        )
+        task = self._job.models[0].settings.task
+        await self._ledger.begin(task, self._job.corpus.entries, self._records)
         await self._restore()
         self._begin_progress()
         pending = islice(self._ledger.pending(retry_failed=self._job.retry_failed), bounds.max_papers)
@@ -97,7 +99,7 @@ class LocalEngine:
         else:
             paper = read.paper
             sample = partial(self._ledger.sample, retry=self._job.retry_failed)
-            planning = await plan_paper(paper, Asking(desk, asked.sender(paper), work), asked.settings, sample)
+            planning = await plan_paper(paper, Asking(desk, asked.sender(paper), work), asked.settings, sample, FixedGauge())
         await self._keep(work, paper, planning)
 
     async def _keep(self, work: Work, paper: Paper, planning: Planning) -> None:
@@ -107,7 +109,7 @@ class LocalEngine:
         # The files go first: a planning on record then always has them, or they are missed at the next start.
         with telling(self._run.path):
             await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
-        await self._ledger.settle(work, asked.record.settings, planning, sidecar)
+        await self._ledger.settle(work, self._settings[work.model], planning, sidecar)
         self.progress.ended(work.entry.id, planning.outcome, planning.reason)
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)

@@ -24,6 +24,8 @@ def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
     Raises:
         TooLongError: what must be sent does not fit.
     """
+    if sum(len(text.encode("utf-8", "surrogatepass")) for text in (paper.title, paper.abstract, *_texts(cut))) < room:
+        return cut  # a token stands for at least one byte, so there is no need to count
     needed = measure(f"{paper.title}\n{paper.abstract}") + sum(measure(section.text) for section in cut.kept)
     dropped: list[Section] = []
     for section in _by_dispensability(cut, paper):
@@ -38,6 +40,10 @@ def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
             limit=room,
         )
     return cut.without(dropped, _WHY)
+
+
+def _texts(cut: Cut) -> list[str]:
+    return [section.text for section in cut.kept]
 
 
 def _by_dispensability(cut: Cut, paper: Paper) -> Iterator[Section]:

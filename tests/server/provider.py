@@ -98,6 +98,7 @@ class Provider:
         tpm: float | None = None,
         headers: bool = False,
         journal: Path | None = None,
+        plain: bool = False,
         seed: int = 0,
     ) -> None:
         self._latency = latency
@@ -105,10 +106,14 @@ class Provider:
         self._fates = FATES if fates else {}
         self._requests, self._tokens = Allowance(rpm), Allowance(tpm)
         self._headers = headers
+        self._plain = plan_for("0" * 64) if plain else ""
         self._journal = journal.open("a", encoding="utf-8") if journal else None
         self._random = random.Random(seed)
 
     def answer(self, request: Request) -> Response:
+        if self._plain:
+            self._note("", "plain", {"prompt_tokens": 0, "completion_tokens": 0})
+            return as_asked(request, self._plain).late(self._latency)
         digest = prompt_sha256(request)
         completion = len(plan_for(digest)) // 4
         prompt = int(len(request.prompt) * PROMPT_TOKENS_PER_CHAR)
@@ -167,6 +172,7 @@ def main() -> None:
     parser.add_argument("--tpm", type=float)
     parser.add_argument("--headers", action="store_true")
     parser.add_argument("--journal", type=Path)
+    parser.add_argument("--plain", action="store_true", help="the same plan for everybody, as cheaply as can be")
     parser.add_argument("--seed", type=int, default=0)
     with Server(Provider(**vars(parser.parse_args())).answer) as server:
         sys.stdout.write(server.base_url + "\n")
