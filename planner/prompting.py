@@ -82,15 +82,28 @@ class Templates:
 
     def _read(self, name: str) -> str:
         folder = self.folder or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise PromptError(f"{name}: a template must lie in {folder}")
         try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise PromptError(f"{path}: this template is missing; start from a copy of all shipped ones") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+            facts = (folder / name).stat()
+        except OSError:
+            return _template(folder, name)
+        return _unchanged_template(folder, name, facts.st_mtime_ns, facts.st_size)
+
+
+def _template(folder: Path, name: str) -> str:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise PromptError(f"{name}: a template must lie in {folder}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PromptError(f"{path}: this template is missing; start from a copy of all shipped ones") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _unchanged_template(folder: Path, name: str, _changed: int, _size: int) -> str:
+    return _template(folder, name)
 
 
 def render(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) -> Prompt:

@@ -114,14 +114,15 @@ def _has_fragments(folder: Path, paper: Found) -> bool:
 
 def _is_single_markdown(papers: list[Path]) -> bool:
     """Whether there is one Markdown file, besides parts of it such as its appendix or its header."""
-    whole = [file for file in papers if not _is_part(file, papers)]
-    return len(whole) == 1 and _is_markdown(whole[0])
-
-
-def _is_part(file: Path, of: list[Path]) -> bool:
-    return any(
-        other is not file and file.stem.startswith(other.stem) and _COMPANION.match(file.stem[len(other.stem) :])
-        for other in of
+    whole = min(papers, key=lambda file: len(file.stem), default=None)
+    return (
+        whole is not None
+        and _is_markdown(whole)
+        and all(
+            file is whole
+            or (file.stem.startswith(whole.stem) and _COMPANION.match(file.stem.removeprefix(whole.stem)))
+            for file in papers
+        )
     )
 
 
