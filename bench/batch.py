@@ -79,7 +79,9 @@ def report(case: Case, bare: list[Run], ours: list[Run]) -> None:
             f"{1000 * shown['cpu'] / case.papers:.1f} ms CPU a paper, {shown['memory']:.0f} MB; "
             f"workers {1000 * shown['workers_cpu'] / case.papers:.1f} ms"
         )
-    print(f"  batch / bare: {statistics.median(ratios):.3f} (at most {case.limit:.2f})  {[round(r, 3) for r in ratios]}")
+    print(
+        f"  batch / bare: {statistics.median(ratios):.3f} (at most {case.limit:.2f})  {[round(r, 3) for r in ratios]}"
+    )
 
 
 @contextlib.contextmanager
@@ -100,7 +102,9 @@ def run_bare(url: str, papers: Path, out: Path, case: Case) -> Run:
     assert process.stdout
     said = json.loads(process.stdout.read())
     _, _, used = os.wait4(process.pid, 0)
-    return Run(said["last"] - said["first"], time.time() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Run(
+        said["last"] - said["first"], time.time() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    )
 
 
 def run_batch(url: str, papers: Path, out: Path, case: Case, journal: Path) -> Run:

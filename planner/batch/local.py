@@ -99,7 +99,9 @@ class LocalEngine:
         else:
             paper = read.paper
             sample = partial(self._ledger.sample, retry=self._job.retry_failed)
-            planning = await plan_paper(paper, Asking(desk, asked.sender(paper), work), asked.settings, sample, FixedGauge())
+            planning = await plan_paper(
+                paper, Asking(desk, asked.sender(paper), work), asked.settings, sample, FixedGauge()
+            )
         await self._keep(work, paper, planning)
 
     async def _keep(self, work: Work, paper: Paper, planning: Planning) -> None:

@@ -119,8 +119,7 @@ def _is_single_markdown(papers: list[Path]) -> bool:
         whole is not None
         and _is_markdown(whole)
         and all(
-            file is whole
-            or (file.stem.startswith(whole.stem) and _COMPANION.match(file.stem.removeprefix(whole.stem)))
+            file is whole or (file.stem.startswith(whole.stem) and _COMPANION.match(file.stem.removeprefix(whole.stem)))
             for file in papers
         )
     )

@@ -130,7 +130,9 @@ class Provider:
         if self._random.random() < self._faults:
             return self._fault(request, digest, usage)
         fate = self._fates.get(digest[0])
-        return (fate(request, digest, usage), "fate") if fate else (as_asked(request, plan_for(digest), usage=usage), "ok")
+        return (
+            (fate(request, digest, usage), "fate") if fate else (as_asked(request, plan_for(digest), usage=usage), "ok")
+        )
 
     def _fault(self, request: Request, digest: str, usage: Mapping[str, Any]) -> tuple[Response, str]:
         whole = as_asked(request, plan_for(digest), usage=usage)
