@@ -70,8 +70,11 @@ def _could_be_heading(line: Line, body: float) -> bool:
     text = line.bare
     if line.turned or not text[:1].isalnum() or len(text) > _MAX_LENGTH or not re.search(r"[^\W\d_]{3}", text):
         return False
-    large = line.size > 1.07 * body
-    return (large or line.bold or text.isupper()) and line.size > 0.93 * body and not _SENTENCE.search(text)
+    if _SENTENCE.search(text):
+        return False
+    if text.isupper():  # most of small capitals is smaller than the running text
+        return line.size > 0.75 * body
+    return line.size > 1.07 * body or (line.bold and line.size > 0.93 * body)
 
 
 def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: float) -> list[Headline]:
@@ -117,7 +120,7 @@ def _from_type(lines: Sequence[Line], taken: set[int], body: float, words: Vocab
         if found and at < found[-1].at + found[-1].lines:
             continue
         number = tuple(number_of(line.bare).split(".")) if number_of(line.bare) else ()
-        if number and _style(line) in styles and _follows(last, number):
+        if number and (_style(line) in styles or _is_apart(lines, at)) and _follows(last, number):
             last = number
         elif not (_is_standard(line) or (not number and _style(line) in tops and _is_set_off(lines, at))):
             continue
@@ -150,10 +153,14 @@ def _rank(part: str) -> int:
 
 
 def _is_set_off(lines: Sequence[Line], at: int) -> bool:
-    """Whether a line without a number stands apart from the text above it, as a heading does."""
+    """Whether a line without a number stands alone and apart, as a heading does."""
+    line = lines[at]
+    return line.bare[:1].isalpha() and len(line.cells) == 1 and _stands_alone(lines, at) and _is_apart(lines, at)
+
+
+def _is_apart(lines: Sequence[Line], at: int) -> bool:
+    """Whether there is more space above the line than between lines of text."""
     line, before = lines[at], lines[at - 1] if at else None
-    if not line.bare[:1].isalpha() or len(line.cells) > 1 or not _stands_alone(lines, at):
-        return False
     return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
 
 
