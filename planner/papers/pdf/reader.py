@@ -11,7 +11,7 @@ from planner.errors import PaperError
 from planner.papers.paper import Reading
 from planner.papers.pdf.abstracting import find_abstract
 from planner.papers.pdf.canvas import Canvas
-from planner.papers.pdf.floats import parts_of, setting_of
+from planner.papers.pdf.floats import parts_of
 from planner.papers.pdf.furniture import without_furniture, without_line_numbers
 from planner.papers.pdf.headlines import find_headlines
 from planner.papers.pdf.hidden import Box, Sight, quoted, seen
@@ -22,6 +22,7 @@ from planner.papers.pdf.opening import opened
 from planner.papers.pdf.outline import OutlineItem, outline_of
 from planner.papers.pdf.runs import Run, TextPage, upright
 from planner.papers.pdf.sectioning import sections_of
+from planner.papers.pdf.setting import setting_of
 from planner.papers.pdf.titling import find_title
 
 MAX_PAGES: Final = 500
