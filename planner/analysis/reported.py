@@ -29,6 +29,7 @@ class Reported:
 
 
 _READ: Final = frozenset({SectionKind.ABLATION, SectionKind.EXPERIMENTS, SectionKind.APPENDIX})
+_LONGEST_CAPTION: Final = 300
 _ABLATION_WORD: Final = re.compile(
     r"\bablat|\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
 )
@@ -57,6 +58,7 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
 def _in_passage(passage: Passage) -> Iterator[Reported]:
     yield from _from_rows(passage)
     if not _speaks_of_ablations(passage):
+        yield from _all(passage, _announced(passage))
         return
     if passage.block is BlockKind.HEADING:
         yield from _all(passage, _heading(passage.heading))
@@ -79,17 +81,26 @@ def _from_rows(passage: Passage) -> Iterator[Reported]:
                 yield from _reported(passage, part, Action.REMOVE, "", start + left_out.start(1))
 
 
+def _announced(passage: Passage) -> Iterator[Said]:
+    """What a heading, a caption or a run-in heading among other experiments says is studied."""
+    if passage.block is not BlockKind.PROSE:
+        yield from studied(passage.flat[:_LONGEST_CAPTION])
+        return
+    for heading, start in run_in_headings(passage.text):
+        yield from (replace(said, start=start + said.start) for said in studied(heading))
+
+
 def _heading(text: str) -> list[Said]:
     """A heading amid ablations names what is ablated, or says whose effect is studied."""
     name = bare(bare_markup(text))
     found = list(studied(name)) or [Said(name, Action.REMOVE, "", 0)]
-    return [Said(said.part, said.action, said.replacement, 0) for said in found]
+    return [replace(said, start=0) for said in found]
 
 
 def _run_ins(text: str) -> Iterator[Said]:
     for heading, start in run_in_headings(text):
         found = list(studied(heading)) or [Said(heading, Action.REMOVE, "", 0)]
-        yield from (Said(said.part, said.action, said.replacement, start + said.start) for said in found)
+        yield from (replace(said, start=start + said.start) for said in found)
 
 
 def _spoken_of(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
