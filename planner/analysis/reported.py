@@ -29,7 +29,6 @@ class Reported:
 
 
 _READ: Final = frozenset({SectionKind.ABLATION, SectionKind.EXPERIMENTS, SectionKind.APPENDIX})
-_LONGEST_CAPTION: Final = 300
 _ABLATION_WORD: Final = re.compile(
     r"\bablat|\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
 )
@@ -48,7 +47,7 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
     index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
         if passage.kind in _READ:
-            found = chain(_in_passage(passage), _spoken_of(passage, components, index))
+            found = chain(_in_passage(passage), _of_components(passage, components, index))
             for one in found:
                 known = replace(one, part=labels.get(stems(one.part), one.part))
                 kept.setdefault((frozenset(stems(known.part)), known.action), known)
@@ -84,7 +83,8 @@ def _from_rows(passage: Passage) -> Iterator[Reported]:
 def _announced(passage: Passage) -> Iterator[Said]:
     """What a heading, a caption or a run-in heading among other experiments says is studied."""
     if passage.block is not BlockKind.PROSE:
-        yield from studied(passage.flat[:_LONGEST_CAPTION])
+        caption = max(0, passage.text.find("\\caption"))
+        yield from (replace(said, start=caption + said.start) for said in studied(passage.flat[caption:]))
         return
     for heading, start in run_in_headings(passage.text):
         yield from (replace(said, start=start + said.start) for said in studied(heading))
@@ -103,12 +103,17 @@ def _run_ins(text: str) -> Iterator[Said]:
         yield from (replace(said, start=start + said.start) for said in found)
 
 
-def _spoken_of(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
-    if not _speaks_of_ablations(passage):
-        return
-    if passage.block is BlockKind.TABLE or _EFFECT.search(passage.text):
-        for number, start in index.mentions(passage.text):
+def _of_components(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
+    """Components that an ablation section credits with an effect, or that any experiment takes away or exchanges."""
+    if _speaks_of_ablations(passage):
+        credited = passage.block is BlockKind.TABLE or _EFFECT.search(passage.text)
+        for number, start in index.mentions(passage.text) if credited else ():
             yield from _reported(passage, components[number].label, Action.REMOVE, "", start)
+    else:
+        for said in removed_or_replaced(passage.flat):
+            for number, start in index.mentions(noun_phrase(said.part)):
+                label, replacement = components[number].label, noun_phrase(said.replacement)
+                yield from _reported(passage, label, said.action, replacement, said.start + start)
 
 
 def _speaks_of_ablations(passage: Passage) -> bool:
