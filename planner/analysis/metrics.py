@@ -46,6 +46,7 @@ _LONG: Final = (
     r"parameter count|number of parameters|wasserstein distance|hausdorff distance|edit distance|exact match|"
     r"spearman(?:'s)? (?:rank )?correlation|pearson(?:'s)? correlation|kendall(?:'s)? tau|"
     r"silhouette score|modularity|"
+    r"structural similarity(?: index)?|peak signal-to-noise ratio|(?:mean|average) (?:reward|score)|run-?time|"
     r"computational complexity|sparsity|compression ratio|word error rate|matthews correlation"
 )
 _KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_SHORT})(?![\w@])|(?i:{_LONG})\b)")
