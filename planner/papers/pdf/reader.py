@@ -61,11 +61,13 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageRuns:
         box = _box(page)
         with TextPage(page) as text:
             placed = text.placed()
+            whole = text.whole
         canvas = Canvas(page) if placed else None
         sight = seen(placed, canvas, box) if canvas else Sight([], "", False)
     finally:
         raw.FPDF_ClosePage(page)
-    return PageRuns(upright(sight.visible), sight.left_out, sight.is_ocr, not canvas or canvas.whole)
+    whole = whole and (canvas is None or canvas.whole)
+    return PageRuns(upright(sight.visible), sight.left_out, sight.is_ocr, whole)
 
 
 def _box(page: raw.FPDF_PAGE) -> Box:
