@@ -187,6 +187,8 @@ def _direction(matrix: raw.FS_MATRIX) -> int:
 
 def _turned(item: Placed, main: int) -> Run:
     run = item.run
+    if item.direction == main == 0:
+        return run
     x0, y0 = _rotate(run.x0, run.y, main)
     x1, y1 = _rotate(run.x1, item.end_y, main)
     if item.direction == main:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner.errors import PaperError
 from planner.papers.paper import Reading
 from planner.papers.pdf import read_pdf
 from planner.papers.pdf.canvas import Canvas
@@ -99,6 +100,11 @@ def test_the_text_layer_of_a_scan_is_kept_with_a_warning() -> None:
     assert reading.title == "Small Stores Suffice for Long Streams"
     assert any("OCR layer" in warning for warning in reading.warnings)
     assert not any("hidden" in warning for warning in reading.warnings)
+
+
+def test_a_file_of_hidden_text_alone_is_refused() -> None:
+    with pytest.raises(PaperError, match="hidden from readers"):
+        read_pdf(pdf([Page().text(72, 700, SECRET, mode=3)]), "p.pdf")
 
 
 def test_a_long_hidden_text_is_quoted_in_part_and_counted() -> None:
