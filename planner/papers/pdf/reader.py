@@ -61,11 +61,13 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageRuns:
         box = _box(page)
         with TextPage(page) as text:
             placed = text.placed()
+            whole = text.whole
         canvas = Canvas(page) if placed else None
         sight = seen(placed, canvas, box) if canvas else Sight([], "", False)
     finally:
         raw.FPDF_ClosePage(page)
-    return PageRuns(upright(sight.visible), sight.left_out, sight.is_ocr, not canvas or canvas.whole)
+    whole = whole and (canvas is None or canvas.whole)
+    return PageRuns(upright(sight.visible), sight.left_out, sight.is_ocr, whole)
 
 
 def _box(page: raw.FPDF_PAGE) -> Box:
@@ -75,11 +77,13 @@ def _box(page: raw.FPDF_PAGE) -> Box:
 
 
 def _require_text(pages: Sequence[PageRuns], name: str) -> None:
-    letters = sum(len(run.text) for page in pages for run in page.runs)
-    if letters == 0:
-        raise PaperError(
-            f"{name}: no text in {len(pages)} pages; if these are scans, run OCR over them (for example ocrmypdf)"
-        )
+    if any(page.runs for page in pages):
+        return
+    if any(page.left_out for page in pages):
+        raise PaperError(f"{name}: all text of its {len(pages)} pages is hidden from readers; get another copy")
+    raise PaperError(
+        f"{name}: no text in {len(pages)} pages; if these are scans, run OCR over them (for example ocrmypdf)"
+    )
 
 
 def _page_warnings(pages: Sequence[PageRuns], count: int) -> list[str]:
@@ -107,7 +111,7 @@ def _lines(pages: Sequence[PageRuns]) -> list[Line]:
 
 
 def _understood(
-    pages: Sequence[PageRuns], outline: Sequence[OutlineItem], declared: str, warnings: list[str]
+    pages: Sequence[PageRuns], outline: Sequence[OutlineItem], declared: str, warnings: Sequence[str]
 ) -> Reading:
     lines = _lines(pages)
     words = Vocabulary(line.text for line in lines)
@@ -119,10 +123,17 @@ def _understood(
     parts = parts_of(lines, walls, setting)
     sections = sections_of(lines, headlines, parts, setting, words)
     abstract = find_abstract(lines, headlines, parts, setting, words)
+    doubts = _doubts(title, abstract, missing)
+    return Reading(title, abstract, sections, warnings=(*warnings, *doubts))
+
+
+def _doubts(title: str, abstract: str, missing: Sequence[OutlineItem]) -> list[str]:
+    """What was looked for in the paper and not found."""
+    found = []
     if missing:
-        warnings.append(f"the outline's headings {', '.join(repr(item.title) for item in missing)} were not found")
+        found.append(f"the outline's headings {', '.join(repr(item.title) for item in missing)} were not found")
     if not title:
-        warnings.append("no title was found on the first page")
+        found.append("no title was found on the first page")
     if not abstract:
-        warnings.append("no abstract was found")
-    return Reading(title, abstract, sections, warnings=tuple(warnings))
+        found.append("no abstract was found")
+    return found

@@ -196,7 +196,10 @@ STRING_WIDTHS = {
     **dict.fromkeys("CR", 0.667),
     **dict.fromkeys("ELTZ", 0.611),
     **dict.fromkeys("FPS", 0.556),
-    "I": 0.333, "J": 0.389, "M": 0.889, ".": 0.25,
+    "I": 0.333,
+    "J": 0.389,
+    "M": 0.889,
+    ".": 0.25,
     **dict.fromkeys("0123456789", 0.5),
 }
 
