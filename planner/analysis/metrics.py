@@ -51,7 +51,7 @@ _LONG: Final = (
 )
 _KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_SHORT})(?![\w@])|(?i:{_LONG})\b)")
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
-_ARROW: Final = re.compile(r"([^|&\n↑↓]{1,60}?)[\s$(]*(?:↑|↓|\\(?:up|down)arrow\b)")
+_ARROW: Final = re.compile(r"([^|&\n↑↓]{1,60}?)[\s$(]{0,4}(?:↑|↓|\\(?:up|down)arrow\b)")
 _RARE: Final = 1  # mentions at which a metric is left out where another has `_FREQUENT`
 _FREQUENT: Final = 4
 _AMBIGUOUS: Final = re.compile(
