@@ -33,11 +33,10 @@ _MECHANISMS: Final = word_set(
     """
 )
 _SYMBOL: Final = r"\$?(?:[α-ωΑ-Ω]|\\[a-z]{2,8})[\w′'{}^]{0,8}\$?"
+_KIND: Final = r"hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor"
 _HYPERPARAMETER: Final = re.compile(
-    r"\b((?:[\w-]+ )?(?:hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor|ratio)"
-    rf"(?: parameters?)?) ({_SYMBOL})(?!\w)"
-    rf"|({_SYMBOL}) (?:is|are|denotes?|controls?) (?:an? |the )?((?:[\w-]+ ){{0,3}}?"
-    r"(?:hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|loss weight|weighting factor))\b"
+    rf"\b((?:[\w-]{{1,40}} )?(?:{_KIND}|ratio)(?: parameters?)?) ({_SYMBOL})(?!\w)"
+    rf"|({_SYMBOL}) (?:is|are|denotes?|controls?) (?:an? |the )?((?:[\w-]{{1,40}} ){{0,3}}?(?:{_KIND}|loss weight))\b"
 )
 _TOKEN: Final = re.compile(r"[^\W\d_][\w-]*|[^\w\s]")
 _LEAST_REPEATS: Final = 3

@@ -84,7 +84,7 @@ def sections_of(text: str) -> tuple[Section, ...]:
 
 def bare_markup(text: str) -> str:
     """Words without the Markdown, LaTeX and HTML that dresses them."""
-    text = _UNSAID.sub("", text.strip())
+    text = _UNSAID.sub("", text.strip().replace("<br>", " "))
     return re.sub(r"\s+", " ", _DRESS.sub("", text).replace("~", " ")).strip()
 
 
