@@ -49,7 +49,12 @@ class Asked:
 
 @asynccontextmanager
 async def asked_model(
-    options: ModelOptions, settings: Settings, *, connections: int = 256, cap: int | None = None
+    options: ModelOptions,
+    settings: Settings,
+    *,
+    offline: bool = False,
+    connections: int = 256,
+    cap: int | None = None,
 ) -> AsyncIterator[Asked]:
     """The model that the options and the environment name, ready to be asked.
 
@@ -62,7 +67,7 @@ async def asked_model(
         log.info("using the built-in extractive planner, which calls no model (name one with --model)")
         yield Asked(CARD, lambda paper: _builtin(paper, settings), lambda _: 0.0)
         return
-    if options.offline:
+    if offline:
         raise UsageError(
             f"--offline forbids asking {options.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`"
         )

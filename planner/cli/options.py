@@ -18,11 +18,12 @@ MAX_K = 50
 
 @dataclass(frozen=True, slots=True)
 class PaperOptions:
-    """What overrides that which is found in a paper."""
+    """What overrides that which is found in a paper, and whether it may be fetched."""
 
-    title: str
-    abstract: str
-    paper_id: str
+    title: str = ""
+    abstract: str = ""
+    paper_id: str = ""
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,6 @@ class EndpointOptions:
     """Where a model is asked and how."""
 
     base_url: str
-    offline: bool
     stream: bool
     timeout: float
     max_wait: float
@@ -104,6 +104,9 @@ paper_options = gathered(
     click.option(
         "--id", "paper_id", default="", help="Name of the paper in headings and file names.  [from the title]"
     ),
+    click.option(
+        "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
+    ),
 )
 
 task_options = gathered(
@@ -138,7 +141,6 @@ task_options = gathered(
 
 _ENDPOINT: Final = (
     click.option("--base-url", default="", help="Any endpoint that speaks Chat Completions.  [env: OPENAI_BASE_URL]"),
-    click.option("--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone."),
     click.option(
         "--stream/--no-stream",
         default=True,

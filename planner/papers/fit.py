@@ -24,9 +24,10 @@ def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
     Raises:
         TooLongError: what must be sent does not fit.
     """
-    if sum(len(text.encode("utf-8", "surrogatepass")) for text in (paper.title, paper.abstract, *_texts(cut))) < room:
+    texts = (paper.title, cut.abstract, *(section.text for section in cut.kept))
+    if sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < room:
         return cut  # a token stands for at least one byte, so there is no need to count
-    needed = measure(f"{paper.title}\n{paper.abstract}") + sum(measure(section.text) for section in cut.kept)
+    needed = measure(f"{paper.title}\n{cut.abstract}") + sum(measure(section.text) for section in cut.kept)
     dropped: list[Section] = []
     for section in _by_dispensability(cut, paper):
         if needed <= room:
@@ -42,15 +43,11 @@ def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
     return cut.without(dropped, _WHY)
 
 
-def _texts(cut: Cut) -> list[str]:
-    return [section.text for section in cut.kept]
-
-
 def _by_dispensability(cut: Cut, paper: Paper) -> Iterator[Section]:
     for kind in _DISPENSABLE:
         yield from (section for section in cut.kept if section.kind is kind)
     method = [section.text for section in cut.kept if section.kind is SectionKind.METHOD]
-    words = _words(" ".join((paper.title, paper.abstract, *method)))
+    words = _words(" ".join((paper.title, cut.abstract, *method)))
     appendix = (section for section in cut.kept if section.kind is SectionKind.APPENDIX)
     yield from sorted(appendix, key=lambda section: _share(section, words))
 
