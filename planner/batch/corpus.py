@@ -16,13 +16,13 @@ from planner.batch.entry import Corpus, Entry, Problem
 from planner.batch.manifest import MANIFESTS, Row, read_list, read_manifest
 from planner.batch.recognise import Survey, paper_kind
 from planner.errors import UsageError
+from planner.papers.arxiv import arxiv_id
 from planner.papers.ids import paper_id, stem
 
 ARXIV: Final = "arXiv"
 _LISTS: Final = (".txt", ".list", ".lst", "")
 _LONGEST_LIST: Final = 10_000_000  # bytes
 _LONGEST_PATH: Final = 4096
-_ARXIV: Final = re.compile(r"(?i)(?:arxiv:)?(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?$")
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
@@ -49,7 +49,7 @@ def with_ids(corpus: Corpus, known: Mapping[str, str]) -> Corpus:
     would be named alike, the second by path gets `-2`.
     """
     entries = corpus.entries
-    taken = {_folded(name) for place, name in known.items() if is_arxiv(place) or os.path.lexists(place)}
+    taken = {_folded(name) for place, name in known.items() if arxiv_id(place) or os.path.lexists(place)}
     ids = {entry.place: known[entry.place] for entry in entries if entry.place in known}
     for entry in sorted(entries, key=lambda entry: entry.place):
         if entry.place not in ids:
@@ -68,7 +68,7 @@ class _Gathering:
     def take_argument(self, name: str, stdin: str | None, *, alone: bool) -> None:
         if name == "-":
             self._take_rows(read_list(stdin or "", "stdin", Path()))
-        elif is_arxiv(name) and not Path(name).exists():
+        elif arxiv_id(name) and not Path(name).exists():
             self._add(Entry("", name, "", ARXIV))
         elif Path(name).exists():
             self._take_path(Path(name))
@@ -107,7 +107,7 @@ class _Gathering:
 
     def _add(self, entry: Entry, where: str = "") -> None:
         is_paper_id = entry.kind == ARXIV
-        place = entry.source if is_paper_id else os.path.realpath(entry.source)
+        place = str(arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
         if place in self._seen:
             what = f"the same paper as {self._seen[place]}; taken once"
             self.problems.append(Problem(where or entry.source, what, harmless=True))
@@ -118,11 +118,6 @@ class _Gathering:
             self.entries.append(replace(entry, place=place, source=source, stamp=_stamp(place, entry)))
         except OSError as error:
             self.problems.append(Problem(entry.source, f"cannot be read: {error.strerror}"))
-
-
-def is_arxiv(name: str) -> bool:
-    """Whether a name is an arXiv id, such as 2507.08038v2 or cs/0112017."""
-    return _ARXIV.fullmatch(name) is not None
 
 
 def _as_list(path: Path) -> str | None:
@@ -144,7 +139,7 @@ def _resolved(row: Row) -> tuple[str, str]:
         path = base / row.source
         if len(row.source) < _LONGEST_PATH and path.exists():
             return str(path), "folder" if path.is_dir() else paper_kind(path) or "file"
-    return row.source, ARXIV if is_arxiv(row.source) else ""
+    return row.source, ARXIV if arxiv_id(row.source) else ""
 
 
 def _natural(entry: Entry) -> str:

@@ -56,7 +56,9 @@ class Estimate:
         self.prompt_tokens += sum(len(message.content) for message in prompt.messages) // CHARS_PER_TOKEN
 
 
-async def estimate(corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds) -> list[Estimate]:
+async def estimate(
+    corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds, reader: tuple[str, ...]
+) -> list[Estimate]:
     """Read every paper and count what each model would be sent.
 
     Raises:
@@ -64,7 +66,7 @@ async def estimate(corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds) ->
     """
     found = [Estimate(asked, bounds) for asked in models]
     work = (Work(entry, "") for entry in corpus.entries[: bounds.max_papers])
-    async with reading(work, workers=workers_for(len(corpus.entries)), ahead=8) as papers:
+    async with reading(work, command=reader, workers=workers_for(len(corpus.entries)), ahead=8) as papers:
         async for read in papers:
             for each in found:
                 if isinstance(read.paper, PaperError):

@@ -53,11 +53,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A corpus, the models that plan it, and the bounds within which they do."""
+    """A corpus, the models that plan it, and the bounds within which they do; `reader` starts a worker that reads."""
 
     corpus: Corpus
     models: tuple[Asked, ...]
     bounds: Bounds
+    reader: tuple[str, ...]
     patience: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
 

@@ -59,7 +59,9 @@ class LocalEngine:
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
-        async with reading(pending, workers=workers_for(wanted), ahead=_AHEAD * at_once) as papers:
+        async with reading(
+            pending, command=self._job.reader, workers=workers_for(wanted), ahead=_AHEAD * at_once
+        ) as papers:
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:

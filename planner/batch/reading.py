@@ -3,7 +3,6 @@
 import asyncio
 import os
 import pickle
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,15 +11,16 @@ from pathlib import Path
 from typing import Final
 
 import planner
+from planner.batch.corpus import ARXIV
 from planner.batch.entry import Entry
 from planner.batch.ledger import Work
 from planner.batch.worker import LENGTH
 from planner.errors import PaperError
 from planner.papers.paper import Paper
 
-PATIENCE: Final = 300.0  # seconds that a paper may take
-# -P: a module of the user's that has the name of one of ours, in the folder of the call, is not run.
-WORKER: Final = (sys.executable, "-P", "-m", "planner.batch.worker")
+# Seconds that a paper may take; one of arXiv is fetched, and waits for its turn there.
+PATIENCE: Final = 60.0
+_PATIENCE_WITH_ARXIV: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ def workers_for(papers: int) -> int:
 async def reading(
     work: Iterator[Work],
     *,
+    command: Sequence[str],
     workers: int,
     ahead: int,
-    command: Sequence[str] = WORKER,
     patience: float = PATIENCE,
 ) -> AsyncIterator[AsyncIterator[Read]]:
-    """Read the papers of `work` with so many processes, at most about `ahead` of what is taken from the result.
+    """Read the papers of `work` with so many processes started by `command`, at most about `ahead` of what is taken from the result.
 
     The result may be taken from by many tasks. What one paper is wanted for by several models is read once.
     """
@@ -111,11 +111,12 @@ class _Reader:
 
     async def read(self, entry: Entry) -> Paper | PaperError:
         process = self._process = self._process or await self._start()
+        patience = max(self._patience, _PATIENCE_WITH_ARXIV) if entry.kind == ARXIV else self._patience
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(patience):
                 return await _exchange(process, entry)
         except TimeoutError:
-            what = f"took longer than {self._patience:.0f} s"
+            what = f"took longer than {patience:g} s"
         except (asyncio.IncompleteReadError, ConnectionError):
             what = f"ended the process that read it (exit code {await process.wait()})"
         await self._end()

@@ -4,6 +4,7 @@ Started by `planner.batch.reading`, with as few imports as it needs: a fork of t
 and `multiprocessing` would import the whole command line again in every worker.
 """
 
+import contextlib
 import os
 import pickle
 import signal
@@ -11,24 +12,39 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from planner.batch.entry import Entry
 from planner.errors import PaperError
+from planner.papers.arxiv import Arxiv
 from planner.papers.load import load
 from planner.papers.paper import Paper
 
 LENGTH: Final = struct.Struct(">I")
+MEMORY: Final = 2_000_000_000  # bytes that a worker may use
 
 
-def read_entry(entry: Entry) -> Paper:
-    """Read one paper of a corpus."""
-    paper = load(entry.source, title=entry.title, abstract=entry.abstract)
-    return replace(paper, id=entry.id)
+def command(arxiv: Arxiv) -> tuple[str, ...]:
+    """What starts a worker that reads papers, those of arXiv through `arxiv`."""
+    cache = "" if arxiv.cache is None else str(arxiv.cache)
+    # -P: a module of the user's that has the name of one of ours, in the folder of the call, is not run.
+    return (sys.executable, "-P", "-m", __spec__.name, arxiv.base, cache, "offline" if arxiv.offline else "")
+
+
+def read_entry(entry: Entry, arxiv: Arxiv) -> Paper:
+    """Read one paper of a corpus.
+
+    Raises:
+        PaperError: it cannot be read.
+    """
+    return replace(load(entry.source, title=entry.title, abstract=entry.abstract, arxiv=arxiv), id=entry.id)
 
 
 def serve(loader: Callable[[Entry], Paper]) -> None:
     """Answer every entry with its paper or its `PaperError`, until stdin ends."""
+    _limit_memory()
     # Ctrl-C reaches the whole group; the run decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a library prints must not get between the answers.
@@ -38,6 +54,16 @@ def serve(loader: Callable[[Entry], Paper]) -> None:
         pickled = pickle.dumps(_answer(loader, entry), pickle.HIGHEST_PROTOCOL)
         answers.write(LENGTH.pack(len(pickled)) + pickled)
         answers.flush()
+
+
+def _limit_memory() -> None:
+    """Let a paper that explodes end its worker, and not the machine."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on every system
+
+    with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 def _next(stdin: BinaryIO) -> Entry | None:
@@ -58,4 +84,5 @@ def _answer(loader: Callable[[Entry], Paper], entry: Entry) -> Paper | PaperErro
 
 
 if __name__ == "__main__":
-    serve(read_entry)
+    _base, _cache, _offline = sys.argv[1:]
+    serve(partial(read_entry, arxiv=Arxiv(base=_base, cache=Path(_cache) if _cache else None, offline=bool(_offline))))

@@ -22,6 +22,7 @@ from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
 from planner.batch.run import RunFolder
 from planner.batch.status import read_status
+from planner.batch.worker import command
 from planner.chat import Usage
 from planner.cli.models import asked_model
 from planner.cli.options import (
@@ -35,6 +36,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.signals import Interrupt
+from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import duration, showing
 from planner.controls import printable
@@ -104,6 +106,9 @@ _bound_options = gathered(
 @task_options
 @endpoint_options
 @_bound_options
+@click.option(
+    "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
+)
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @click.option("--dry-run", is_flag=True, help="Read the corpus, say what it would take, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -115,6 +120,7 @@ def batch(
     asked: TaskOptions,
     asking: EndpointOptions,
     bounded: BoundOptions,
+    offline: bool,
     retry_failed: bool,
     dry_run: bool,
     as_json: bool,
@@ -124,7 +130,9 @@ def batch(
 
     It may be stopped at any moment, also by force; the same command goes on, and pays for nothing twice.
     """
-    call = _Call(corpus, RunFolder(output), models or ("",), asked.settings, asking, bounded, retry_failed, as_json)
+    call = _Call(
+        corpus, RunFolder(output), models or ("",), asked.settings, asking, bounded, offline, retry_failed, as_json
+    )
     with talking(talk):
         raise SystemExit(asyncio.run(call.estimate() if dry_run else call.plan(quiet=talk.quiet)))
 
@@ -163,6 +171,7 @@ class _Call:
     settings: Settings
     asking: EndpointOptions
     bounded: BoundOptions
+    offline: bool
     retry_failed: bool
     as_json: bool
 
@@ -171,7 +180,7 @@ class _Call:
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
             corpus = with_ids(self._gathered(), {})
-            estimates = await estimate(corpus, models, self._bounds())
+            estimates = await estimate(corpus, models, self._bounds(), self._reader())
         click.echo(_estimate_json(corpus, estimates) if self.as_json else printable(_estimate_text(corpus, estimates)))
         return 1 if _is_faulty(corpus) or any(each.unreadable for each in estimates) else 0
 
@@ -184,7 +193,7 @@ class _Call:
             ledger = await stack.enter_async_context(Ledger(self.run.ledger, shared_disk=self.run.on_shared_disk))
             corpus = with_ids(corpus, ledger.ids())
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
-            job = Job(corpus, models, self._bounds(), patience, self.retry_failed)
+            job = Job(corpus, models, self._bounds(), self._reader(), patience, self.retry_failed)
             self.run.describe(self._facts(corpus, models))
             code = await self._worked(LocalEngine(job, self.run, ledger), quiet=quiet)
         return code or (1 if _is_faulty(corpus) else 0)
@@ -203,13 +212,17 @@ class _Call:
         return interrupt.exit_code or (1 if found.failed or engine.progress.stopping else 0)
 
     async def _asked(self, stack: AsyncExitStack) -> tuple[Asked, ...]:
-        cap = None if self.bounded.max_cost is None else self.asking.max_tokens or _CAP
         found = []
         for name in dict.fromkeys(self.models):
             options = ModelOptions(**asdict(self.asking), model=name)
-            connections = self.bounded.concurrency
             model = await stack.enter_async_context(
-                asked_model(options, self.settings, connections=connections, cap=cap)
+                asked_model(
+                    options,
+                    self.settings,
+                    offline=self.offline,
+                    connections=self.bounded.concurrency,
+                    cap=self._cap(),
+                )
             )
             if self.bounded.max_cost is not None and model.price(Usage(1, 1)) is None:
                 raise UsageError(
@@ -231,8 +244,14 @@ class _Call:
 
     def _bounds(self) -> Bounds:
         bounded = self.bounded
-        cap = None if bounded.max_cost is None else self.asking.max_tokens or _CAP
-        return Bounds(bounded.concurrency, bounded.rpm, bounded.tpm, bounded.max_cost, bounded.max_papers, cap)
+        return Bounds(bounded.concurrency, bounded.rpm, bounded.tpm, bounded.max_cost, bounded.max_papers, self._cap())
+
+    def _cap(self) -> int | None:
+        """What bounds a reply, in tokens: without it a cost limit could not be held."""
+        return None if self.bounded.max_cost is None else self.asking.max_tokens or _CAP
+
+    def _reader(self) -> tuple[str, ...]:
+        return command(arxiv_access(offline=self.offline))
 
     def _facts(self, corpus: Corpus, models: tuple[Asked, ...]) -> dict[str, JsonValue]:
         return {
