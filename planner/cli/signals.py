@@ -61,6 +61,7 @@ class Interrupt:
         def receive(sign: signal.Signals) -> None:
             self._received.append(sign)
             if len(self._received) == 1:
+                log.warning("stopping when what is in flight has ended; once more stops now")
                 self._stop("interrupted")
             else:
                 task.cancel()

@@ -97,6 +97,7 @@ class Provider:
         rpm: float | None = None,
         tpm: float | None = None,
         headers: bool = False,
+        quota: int | None = None,
         journal: Path | None = None,
         plain: bool = False,
         seed: int = 0,
@@ -106,6 +107,7 @@ class Provider:
         self._fates = FATES if fates else {}
         self._requests, self._tokens = Allowance(rpm), Allowance(tpm)
         self._headers = headers
+        self._left = quota
         self._plain = plan_for("0" * 64) if plain else ""
         self._journal = journal.open("a", encoding="utf-8") if journal else None
         self._random = random.Random(seed)
@@ -124,6 +126,10 @@ class Provider:
         return response.late(self._latency).saying(self._said())
 
     def _response(self, request: Request, digest: str, usage: Mapping[str, Any]) -> tuple[Response, str]:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                return error(429, "You exceeded your current quota", code="insufficient_quota"), "quota"
         wait = self._requests.wait(1) or self._tokens.wait(usage["total_tokens"])
         if wait:
             return error(429, "rate limit reached", headers={"Retry-After": f"{wait:.3f}"}), "429"
@@ -172,6 +178,7 @@ def main() -> None:
     parser.add_argument("--fates", action="store_true")
     parser.add_argument("--rpm", type=float)
     parser.add_argument("--tpm", type=float)
+    parser.add_argument("--quota", type=int)
     parser.add_argument("--headers", action="store_true")
     parser.add_argument("--journal", type=Path)
     parser.add_argument("--plain", action="store_true", help="the same plan for everybody, as cheaply as can be")
