@@ -32,8 +32,12 @@ class Asked:
 
     @property
     def record(self) -> AskedModel:
-        """What the ledger knows the model and its settings by."""
-        return AskedModel(self.card, settings_hash(self.settings))
+        """What the ledger knows the model by, and how it is asked.
+
+        Raises:
+            PromptError: the templates are at fault.
+        """
+        return AskedModel(self.card, _hash_of(self.card, self.settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,9 @@ class Job:
     retry_failed: bool = False
 
 
-def settings_hash(settings: Settings) -> str:
-    """What a planning depends on besides paper and model: when it changes, papers are planned anew.
-
-    Raises:
-        PromptError: the templates are at fault.
-    """
+def _hash_of(card: ModelCard, settings: Settings) -> str:
+    """What a planning depends on besides the paper: when it changes, papers are planned anew."""
     templates = render(Excerpt("", "", ""), settings.task, settings.k, settings.templates).template_sha256
-    facts = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    how = [card.endpoint, card.asked, [list(pair) for pair in card.parameters]]
+    what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
+    return hashlib.sha256(json.dumps([how, what]).encode()).hexdigest()[:16]

@@ -1,7 +1,6 @@
 """The ledger of a run: every request by its identity, every reply, every planning. It is the truth; files are its product."""
 
 import asyncio
-import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,15 +30,15 @@ UNSETTLED: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
 
 @dataclass(frozen=True, slots=True)
 class AskedModel:
-    """A model of this call; `settings` is a hash of what it is asked: task, k, templates and the like."""
+    """A model of this call; `asked` is a hash of how it is asked: endpoint, parameters, task, k, templates."""
 
     card: ModelCard
-    settings: str
+    asked: str
 
     @property
     def key(self) -> str:
-        """What names the model in the ledger: the whole card, since other parameters make another model."""
-        return hashlib.sha256(_CARD.dump_json(self.card)).hexdigest()[:16]
+        """What names the model in the ledger, and in the headings of trajectories."""
+        return f"{self.card.planner}/{self.card.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +119,9 @@ class Ledger:
                 ((e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, n) for n, e in enumerate(corpus)),
             )
             db.executemany(
-                "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET settings = excluded.settings,"
+                "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET card = excluded.card, asked = excluded.asked,"
                 " position = excluded.position",
-                ((m.key, _CARD.dump_json(m.card).decode(), m.settings, n) for n, m in enumerate(models)),
+                ((m.key, _CARD.dump_json(m.card).decode(), m.asked, n) for n, m in enumerate(models)),
             )
 
         await self._writer.write(change)
@@ -248,18 +247,18 @@ class Ledger:
 
         await self._writer.write(change)
 
-    async def settle(self, work: Work, settings: str, planning: Planning, facts: Sidecar) -> None:
+    async def settle(self, work: Work, asked: str, planning: Planning, facts: Sidecar) -> None:
         """Record how the planning of a paper ended."""
         lean = [attempt.model_copy(update={"completion": None}) for attempt in facts.attempts]
         prompt, sample = (planning.prompt.sha256, planning.prompt.sample) if planning.prompt else ("", 0)
         row = (
-            *(work.entry.id, work.model, settings, work.entry.stamp, facts.outcome.value, facts.reason, prompt, sample),
+            *(work.entry.id, work.model, asked, work.entry.stamp, facts.outcome.value, facts.reason, prompt, sample),
             facts.model_copy(update={"attempts": tuple(lean)}).model_dump_json(),
         )
 
         def change(db: sqlite3.Connection) -> None:
             db.execute(
-                "INSERT INTO plannings (paper, model, settings, stamp, outcome, reason, prompt, sample, facts)"
+                "INSERT INTO plannings (paper, model, asked, stamp, outcome, reason, prompt, sample, facts)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
@@ -281,8 +280,7 @@ ALL: Final = (
 )
 # The planning in force is of the paper as it is, and of what is asked now; of what the last call does not name, any is.
 HOLDS: Final = (
-    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL"
-    " OR n.settings = m.settings AND n.stamp = p.stamp))"
+    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
 
 

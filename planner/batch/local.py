@@ -38,7 +38,7 @@ class LocalEngine:
         self._budget = Budget(job.bounds.max_cost, ledger.charged())
         self._records = [asked.record for asked in job.models]
         self._asked = {record.key: asked for record, asked in zip(self._records, job.models, strict=True)}
-        self._settings = {record.key: record.settings for record in self._records}
+        self._how = {record.key: record.asked for record in self._records}
         self._desks = {key: self._desk(asked) for key, asked in self._asked.items()}
         self.progress.limits = [desk.limits for desk in self._desks.values()]
 
@@ -113,7 +113,7 @@ class LocalEngine:
         # The files go first: a planning on record then always has them, or they are missed at the next start.
         with telling(self._run.path):
             await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
-        await self._ledger.settle(work, self._settings[work.model], planning, sidecar)
+        await self._ledger.settle(work, self._how[work.model], planning, sidecar)
         self.progress.ended(work.entry.id, planning.outcome, planning.reason)
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)

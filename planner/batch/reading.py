@@ -15,7 +15,7 @@ from planner.batch.corpus import ARXIV
 from planner.batch.entry import Entry
 from planner.batch.ledger import Work
 from planner.batch.worker import LENGTH
-from planner.errors import PaperError
+from planner.errors import PaperError, RunError
 from planner.papers.paper import Paper
 
 # Seconds that a paper may take; one of arXiv is fetched, and waits for its turn there.
@@ -64,7 +64,7 @@ class _Shelf:
 
     def __init__(self, work: Iterator[Work], ahead: int, fillers: int) -> None:
         self._work = _grouped(work)
-        self._shelf: asyncio.Queue[Read | BaseException | None] = asyncio.Queue(ahead)
+        self._shelf: asyncio.Queue[Read | RunError | None] = asyncio.Queue(ahead)
         self._fillers = fillers
 
     def __aiter__(self) -> AsyncIterator[Read]:
@@ -81,14 +81,14 @@ class _Shelf:
         raise taken
 
     async def fill(self, reader: "_Reader") -> None:
-        failure: BaseException | None = None
+        failure: RunError | None = None
         try:
             async with reader:
                 for wanted in self._work:
                     paper = await reader.read(wanted[0].entry)
                     for work in wanted:
                         await self._shelf.put(Read(work, paper))
-        except OSError as error:
+        except RunError as error:
             failure = error
         self._fillers -= 1
         if not self._fillers or failure:
@@ -125,9 +125,11 @@ class _Reader:
     async def _start(self) -> Process:
         root = str(Path(planner.__file__).parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-        return await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, env={**os.environ, "PYTHONPATH": path}
-        )
+        environment = {**os.environ, "PYTHONPATH": path}
+        try:
+            return await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE, env=environment)
+        except OSError as error:
+            raise RunError(f"no process to read papers could be started: {error}; free some resources") from error
 
     async def _end(self) -> None:
         if (process := self._process) is not None:

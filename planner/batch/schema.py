@@ -25,16 +25,16 @@ CREATE TABLE papers (
   position INTEGER               -- in the corpus of the last call; NULL for papers that it does not name
 ) WITHOUT ROWID;
 CREATE TABLE models (
-  key TEXT PRIMARY KEY,
+  key TEXT PRIMARY KEY,          -- planner/model, as in headings
   card TEXT NOT NULL,
-  settings TEXT NOT NULL,        -- hash of what was asked last: task, k, templates, ...
+  asked TEXT NOT NULL,           -- hash of how it was asked last: endpoint, parameters, task, k, templates
   position INTEGER               -- in the last call; NULL for models that it does not name
 ) WITHOUT ROWID;
 CREATE TABLE plannings (         -- the highest number of a paper and a model is the one in force
   number INTEGER PRIMARY KEY,
   paper TEXT NOT NULL,
   model TEXT NOT NULL,
-  settings TEXT NOT NULL,
+  asked TEXT NOT NULL,
   stamp TEXT NOT NULL,
   outcome TEXT NOT NULL,
   reason TEXT NOT NULL,

@@ -143,7 +143,7 @@ class _Reading:
     def _by_model(self) -> dict[str, dict[Outcome, int]]:
         found: dict[str, dict[Outcome, int]] = {}
         rows = self.db.execute(
-            f"SELECT json_extract(m.card, '$.name'), n.outcome, count(*) {ALL} AND {HOLDS} GROUP BY 1, 2"
+            f"SELECT m.key, n.outcome, count(*) {ALL} AND {HOLDS} GROUP BY 1, 2"
             " ORDER BY 1, n.outcome = 'planned' DESC, 3 DESC"
         )
         for model, outcome, count in rows:
@@ -152,8 +152,7 @@ class _Reading:
 
     def _failures(self) -> tuple[Failure, ...]:
         rows = self.db.execute(
-            f"SELECT p.id, json_extract(m.card, '$.name'), n.outcome, n.reason {ALL} AND {HOLDS}"
-            " AND n.outcome <> 'planned' ORDER BY p.id"
+            f"SELECT p.id, m.key, n.outcome, n.reason {ALL} AND {HOLDS} AND n.outcome <> 'planned' ORDER BY p.id"
         )
         return tuple(Failure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import click
@@ -23,7 +23,7 @@ from planner.batch.local import LocalEngine
 from planner.batch.run import RunFolder
 from planner.batch.status import read_status
 from planner.batch.worker import command
-from planner.chat import Usage
+from planner.chat import ModelCard, Usage
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -43,6 +43,7 @@ from planner.controls import printable
 from planner.errors import UsageError
 from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
+from planner.trajectory.paths import relative_path
 
 # A cost limit needs a cap on replies; the price data know no model's maximum, so this stands in for it.
 _CAP: Final = 16_384
@@ -200,9 +201,13 @@ class _Call:
 
     async def _worked(self, engine: LocalEngine, *, quiet: bool) -> int:
         interrupt = Interrupt(engine.stop)
-        with interrupt.heard():
-            async with showing(engine.progress, quiet=quiet):
-                await engine.plan()
+        try:
+            with interrupt.heard():
+                async with showing(engine.progress, quiet=quiet):
+                    await engine.plan()
+        except asyncio.CancelledError:
+            log.error("stopped at once; the same command goes on from here")
+            return interrupt.exit_code
         found = read_status(self.run)
         log.info("%s", found.as_text())
         if self.as_json:
@@ -230,6 +235,7 @@ class _Call:
                 )
             settings = replace(self.settings, window=self.settings.window or model.window)
             found.append(Asked(model.card, settings, model.sender, model.price, model.host))
+        _refuse_same_files([each.card for each in found])
         return tuple(found)
 
     def _gathered(self) -> Corpus:
@@ -273,6 +279,18 @@ class _Call:
             ],
             "limits": asdict(self.bounded),
         }
+
+
+def _refuse_same_files(cards: list[ModelCard]) -> None:
+    """Two models whose trajectories would lie in one folder would overwrite each other."""
+    folders: dict[PurePosixPath, str] = {}
+    for card in cards:
+        folder = relative_path(card.planner, card.name, "x").parent
+        if folder in folders:
+            raise UsageError(
+                f"{folders[folder]} and {card.asked} would write to the same folder {folder}; use two runs"
+            )
+        folders[folder] = card.asked
 
 
 def _is_faulty(corpus: Corpus) -> bool:

@@ -80,7 +80,8 @@ def until(what: Callable[[], bool], process: subprocess.Popen[str] | None = None
     """Wait for a condition; a process that ends meanwhile, or a minute without it, fails the test."""
     end = time.monotonic() + PATIENCE
     while not what():
-        assert process is None or process.poll() is None, "the program ended before what was waited for"
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"the program ended before what was waited for: {process.communicate()}")
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.005)
 
@@ -90,7 +91,9 @@ def make_papers(folder: Path, count: int, words: int = 150) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         body = " ".join(f"gate{number} bounds the residual of layer {n}" for n in range(words // 7))
-        text = f"# Paper {number}\n\n## Abstract\n\nWe gate {number}.\n\n## Method\n\n{body}\n\n## Experiments\n\n{body}\n"
+        text = (
+            f"# Paper {number}\n\n## Abstract\n\nWe gate {number}.\n\n## Method\n\n{body}\n\n## Experiments\n\n{body}\n"
+        )
         (folder / f"paper{number:04}.md").write_text(text, encoding="utf-8")
     return folder
 

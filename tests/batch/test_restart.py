@@ -93,7 +93,7 @@ def test_several_models_stand_beside_each_other(program: Program, served: Served
     batch(program, served, "--model", "n")
     status = program.status()
     assert (status["papers"], status["planned"], status["pending"]) == (PAPERS, 2 * PAPERS, 0)
-    assert status["models"] == {"m": {"planned": PAPERS}, "n": {"planned": PAPERS}}
+    assert status["models"] == {"lm-planner/m": {"planned": PAPERS}, "lm-planner/n": {"planned": PAPERS}}
     folders = {path.rpartition("/")[0] for path in trajectories(tmp_path / "run")}
     assert folders == {"lm-planner/m", "lm-planner/n"}
 

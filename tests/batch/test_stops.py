@@ -104,7 +104,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
-    if sys.platform != "linux" or os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+    if (
+        sys.platform != "linux"
+        or os.geteuid() != 0
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
         pytest.skip("mounting a small disk needs root on Linux")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
@@ -138,9 +142,9 @@ def unprivileged() -> tuple[str, ...]:
     if os.geteuid() != 0:
         return ()
     prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-    works = [*prefix, sys.executable, "-c", "import planner"]
+    child = "import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', 'import openai']).returncode)"
     try:
-        if subprocess.run(works, capture_output=True, check=False).returncode == 0:
+        if subprocess.run([*prefix, sys.executable, "-c", child], capture_output=True, check=False).returncode == 0:
             return prefix
     except OSError:
         pass
