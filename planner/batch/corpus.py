@@ -145,7 +145,7 @@ def _resolved(row: Row) -> tuple[str, str]:
 def _natural(entry: Entry) -> str:
     if entry.title and not entry.id:
         return paper_id(entry.title)
-    return paper_id("", given=entry.id or stem(entry.source))
+    return paper_id("", given=entry.id or (entry.place if entry.kind == ARXIV else stem(entry.source)))
 
 
 def _free(name: str, taken: set[str]) -> str:

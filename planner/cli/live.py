@@ -39,6 +39,7 @@ def _picture(progress: Progress) -> RenderableType:
     papers, tokens = progress.per_minute()
     left = progress.seconds_left
     facts = Table.grid(padding=(0, 2))
+    facts.add_row("", ProgressBar(total=max(1, progress.total), completed=ended, width=60))
     for name, value in (
         ("papers", f"{progress.done:,} planned, {progress.failed:,} failed, {progress.left:,} left"),
         ("requests", f"{progress.in_flight} in flight, {progress.waiting} waiting for the limit"),
@@ -47,9 +48,8 @@ def _picture(progress: Progress) -> RenderableType:
         ("to go", "?" if left is None else duration(left)),
     ):
         facts.add_row(Text(name, style="dim"), Text(value))
-    bar = ProgressBar(total=max(1, progress.total), completed=ended, width=60)
     notes = [Text(note, style="yellow") for note in (pause(progress), stopping(progress)) if note]
     problems = [
         Text(printable(problem), style="red", no_wrap=True, overflow="ellipsis") for problem in progress.problems
     ]
-    return Group(bar, facts, *notes, *problems)
+    return Group(facts, *notes, *problems)
