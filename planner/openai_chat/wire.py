@@ -157,4 +157,6 @@ def _unreadable(arrival: Arrival, kind: str) -> str:
         return "sent more than any reply holds"
     if arrival.garbled:
         return "sent a chunk that is no JSON"
+    if "html" in kind:
+        return "sent a web page that is no chat completion (is it the address of an API? It usually ends in /v1)"
     return f"sent {kind!r} that is no chat completion" if arrival.text else "sent an empty body"

@@ -72,7 +72,8 @@ def _answer(completion: Completion, said: Remarks) -> str:
     if completion.reasoning.strip():
         said.note("the answer stood in the provider's reasoning field")
         return completion.reasoning
-    raise OutputError(Outcome.EMPTY, ("the reply has no text",))
+    ended = f" (finish_reason {completion.finish_reason!r})" if completion.finish_reason else ""
+    raise OutputError(Outcome.EMPTY, (f"the reply has no text{ended}",))
 
 
 def _clean(text: str, said: Remarks) -> str:
