@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planner.cli.options import PaperOptions
+from planner.controls import clean
 from planner.errors import PaperError, UsageError
 from planner.papers.load import load
 from planner.papers.paper import Paper
@@ -34,8 +35,12 @@ def read_paper(source: str, about: PaperOptions) -> Paper:
     if _is_missing(source):
         raise MissingPaperError(f"{source}: no such file or folder")
     stdin = sys.stdin.buffer.read() if source == "-" else None
-    return load(source, title=about.title, abstract=about.abstract, paper_id=about.paper_id, stdin=stdin)
+    title, abstract, paper_id = (clean(text).text for text in (about.title, about.abstract, about.paper_id))
+    return load(source, title=title, abstract=abstract, paper_id=paper_id, stdin=stdin)
 
 
 def _is_missing(source: str) -> bool:
-    return source != "-" and not Path(source).exists()
+    try:
+        return source != "-" and not (source and Path(source).exists())
+    except (OSError, ValueError):  # no path: too long for one, or with a null character
+        return True
