@@ -116,7 +116,9 @@ class Wire:
     def _broken(self, what: str, arrival: Arrival) -> ModelError:
         text = self._mask.text(arrival.text)  # before it is cut: half a key is no longer recognised
         shown = f": {failures.one_line(text[:_SHOWN])!r}" if text and not arrival.broken_off else ""
-        return ModelError(f"{self._endpoint.host} {what}{shown}{arrival.said()}", retryable=True, body=text)
+        return ModelError(
+            f"{self._endpoint.host} {what}{shown}{arrival.said()}", retryable=not arrival.oversized, body=text
+        )
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:

@@ -297,7 +297,9 @@ def test_a_reply_without_end_is_ended(server: Server, monkeypatch: pytest.Monkey
     monkeypatch.setattr("planner.openai_chat.arrival.LARGEST", 100_000)
     server.script(reply("x" * 200_000), stream("x" * 200_000, pieces=50))
     for streamed in (False, True):
-        assert "more than any reply" in str(failure(server.base_url, stream=streamed))
+        failed = failure(server.base_url, stream=streamed)
+        assert "more than any reply" in str(failed)
+        assert not failed.retryable, "it may be billed, and would be no shorter"
 
 
 @BOTH
