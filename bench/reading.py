@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -27,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.memory_of:
         load(str(options.memory_of))
-        exec(_PEAK)  # noqa: S102 - the same words as in the bare process
+        exec(_PEAK)
         return
     pdfs = sorted(options.folder.rglob("*.pdf"))
     trees = sorted({path.parent for path in options.folder.glob("source/*/main.tex")})
@@ -38,7 +39,7 @@ def main() -> None:
     total = sum(pages.values())
     print(f"PDF, {len(pdfs)} files, {total} pages: {_rates(total / s for s in seconds)} pages a CPU second")
     for tree in trees:
-        print(f"LaTeX {tree.name}: {median(_cpu(lambda: _read([tree])) for _ in range(ROUNDS)) * 1000:.0f} ms")
+        print(f"LaTeX {tree.name}: {median(_cpu(partial(_read, [tree])) for _ in range(ROUNDS)) * 1000:.0f} ms")
     longest = max((path for path in pdfs if pages[path] <= 60), key=lambda path: pages[path])
     print(f"memory over bare Python, {pages[longest]} pages: {(_memory(longest) - _memory(None)) / 1024:.0f} MB")
 
