@@ -150,6 +150,22 @@ def test_the_kind_is_told_by_content_first(data: bytes, name: str, kind: Kind) -
     assert kind_of(data, name) is kind
 
 
+def test_text_files_of_several_kinds_are_one_paper(tmp_path: Path) -> None:
+    files = {
+        "main.md": MARKDOWN,
+        "method.tex": "\\section{Method} % no\nHow $x$.",
+        "results.txt": "Results\n\nGood: 81.2",
+    }
+    paper = load(str(tree(tmp_path, files)))
+    assert (paper.title, paper.abstract, paper.main_file) == ("On Gears and Such", "Short.", "main.md")
+    assert [s.heading for s in paper.sections if s.heading] == ["Abstract", "Introduction", "Method", "Results"]
+
+
+def test_sections_of_a_latex_paper_without_its_main_file_are_all_read(tmp_path: Path) -> None:
+    files = {f"{n}.tex": f"\\section{{Part {n}}}\n{BODY}" for n in (1, 2, 10)}
+    assert [s.heading for s in load(str(tree(tmp_path, files))).sections] == ["Part 1", "Part 2", "Part 10"]
+
+
 def test_a_tree_of_many_links_is_read_without_following_them(tmp_path: Path) -> None:
     root = latex_paper(tmp_path)
     (root / "loop").symlink_to(root)
