@@ -10,6 +10,7 @@ from planner.papers.outline import Heading, Piece, abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading, SectionKind
 
 _NUMBERED: Final = re.compile(r"^(?:Appendix\s+)?((?:\d{1,2}|[A-Z]|[IVX]{1,5})(?:\.\d{1,2}){0,3})[.):]?\s+(?=[^\W\d_])")
+_BARE_LETTER: Final = re.compile(r"[A-Z]\s")  # "A Title" begins a paper, "A Proofs" an appendix
 _CAPTION: Final = re.compile(r"^(?:\*\*)?(Table|Figure|Fig\.)\s+[A-Z]?\d+[.:|]", re.I)
 _ENDS_A_SENTENCE: Final = re.compile(r"[.,;:!]$")
 _RULE: Final = re.compile(r"^(?:={3,}|-{3,})\s*$")
@@ -46,7 +47,7 @@ def _level(line: str, last: tuple[int, ...], *, alone: bool) -> tuple[int, tuple
     """The level of a heading and its number, or 0: numbers must count on, names must be those of papers."""
     if len(line) > _LONGEST or _ENDS_A_SENTENCE.search(line):
         return 0, ()
-    if (found := _NUMBERED.match(line)) and alone:
+    if (found := _NUMBERED.match(line)) and alone and (last or not _BARE_LETTER.match(line)):
         number = _parts(found[1])
         return (len(number), number) if _follows(number, last) else (0, ())
     known = section_kind(line) not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)

@@ -19,7 +19,7 @@ _TABLES_WORDS: Final = """
 """
 _TABLES: Final = frozenset(_TABLES_WORDS.split())
 _BARE_TABLES_WORDS: Final = """
-    tabular tabularx tabulary tblr NiceTabular array longtblr
+    tabular tabularx tabulary tblr NiceTabular longtblr
 """
 _BARE_TABLES: Final = frozenset(_BARE_TABLES_WORDS.split())
 _FIGURES_WORDS: Final = """
