@@ -69,7 +69,12 @@ def _candidates(passage: Passage) -> list[Component]:
         heading = bare(bare_markup(passage.heading))
         return [_named(passage, heading, 0, Source.HEADING)] if passage.in_method and passage.level > 1 else []
     found = [
-        Component(one.expansion, one.short, passage.found(one.expansion, one.start), frozenset({Source.ACRONYM}))
+        Component(
+            bare_markup(one.expansion),
+            one.short,
+            passage.found(one.expansion, one.start),
+            frozenset({Source.ACRONYM}),
+        )
         for one in acronyms(passage.flat)
     ]
     found += [_named(passage, text, start, Source.PROPOSED) for text, start in proposed(passage.flat)]
