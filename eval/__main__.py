@@ -3,6 +3,7 @@
 import click
 
 from eval.analysis import analysis
+from eval.cuts import cuts
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -11,6 +12,7 @@ def main() -> None:
 
 
 main.add_command(analysis)
+main.add_command(cuts)
 
 if __name__ == "__main__":
     main()
