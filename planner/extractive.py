@@ -16,7 +16,6 @@ from planner.analysis.components import Component, Source
 from planner.analysis.passages import sections_of
 from planner.chat import Completion, ModelCard, Prompt
 from planner.matching.similarity import overlap
-from planner.matching.words import stems
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
 from planner.schema import Action, Task
 
@@ -29,7 +28,6 @@ UNKNOWN_METRIC: Final = "the paper's main metric"
 _MOST_METRICS: Final = 3
 _COVERED: Final = 0.6  # least overlap of a part with one that the paper ablates
 _TWICE: Final = 0.5  # least overlap of two parts of which only the first is proposed
-_IN_TITLE: Final = 0.75  # least share of a name that the title holds, if it is the name of the whole method
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class Extractive:
     async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the excerpt was given at the start
         """A reply in the output contract, always the same; an empty one, with a note, if nothing is found."""
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
-        analysis = analyse_sections((abstract, *sections_of(self.excerpt.text)))
+        analysis = analyse_sections((abstract, *sections_of(self.excerpt.text)), self.excerpt.title)
         found = proposals(analysis, self.excerpt.title, self.k)
         if not found:
             return Completion("", finish_reason="stop", model=CARD.asked, notes=(NOTHING_FOUND,))
@@ -80,18 +78,12 @@ class Extractive:
 
 def proposals(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
     """At most k ablations that the text suggests, the most worthwhile first."""
-    named = [c for c in analysis.components if not _is_the_paper(c, title) and not _covered(c, analysis)]
+    named = [c for c in analysis.components if not c.is_subject_of(title) and not _covered(c, analysis)]
     chosen: list[Component] = []
     for component in sorted(named, key=lambda c: (-_weight(c), c.found.offset)):
         if len(chosen) < k and all(overlap(component.name, other.name) < _TWICE for other in chosen):
             chosen.append(component)
     return tuple(Proposal(component, _alternatives(component)) for component in chosen)
-
-
-def _is_the_paper(component: Component, title: str) -> bool:
-    """Whether a name is that of the whole method or of its subject, as the title has it."""
-    name = set(stems(component.name))
-    return len(name) > 1 and len(name & set(stems(title))) >= _IN_TITLE * len(name)
 
 
 def _covered(component: Component, analysis: Analysis) -> bool:

@@ -15,6 +15,8 @@ from planner.matching.words import stems
 from planner.papers.headings import bare
 from planner.papers.paper import BlockKind, SectionKind
 
+_IN_TITLE: Final = 0.75  # least share of a name that the title of a paper holds, if the name is that of the whole
+
 
 class Source(StrEnum):
     """How a text shows that something is a component."""
@@ -46,6 +48,11 @@ class Component:
     def label(self) -> str:
         """The name with its acronym: "gated fusion unit (GFU)"."""
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
+
+    def is_subject_of(self, title: str) -> bool:
+        """Whether this is the whole method or its subject, told by how much of the name a paper's title holds."""
+        name = set(stems(self.name))
+        return len(name) > 1 and len(name & set(stems(title))) >= _IN_TITLE * len(name)
 
 
 _READ: Final = frozenset(
