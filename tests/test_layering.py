@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "controls"),
     ("schema", "chat"),
-    ("papers", "prompting", "parsing", "trajectory"),
-    ("analysis", "matching", "prices"),
+    ("papers", "prompting", "parsing", "trajectory", "matching"),
+    ("analysis", "prices"),
     ("openai_chat", "extractive", "retrying"),
     ("pipeline",),
     ("batch", "site"),

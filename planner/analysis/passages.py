@@ -1,0 +1,121 @@
+"""A paper as a row of passages, each knowing its heading and its place in the paper's text."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from planner.papers.headings import section_kind
+from planner.papers.paper import Block, BlockKind, Section, SectionKind
+
+_GAP: Final = 2  # characters between two blocks and between two sections in `Paper.text`
+_MARKED: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
+_NUMBERED: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
+_LONGEST_HEADING: Final = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something read off a paper: the words, the heading above them, and where they start in `Paper.text`."""
+
+    text: str
+    heading: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One block of a paper under its heading; `offset` is where it starts in the paper's text, in characters.
+
+    `in_method` says that it belongs to what the paper proposes: neither to its beginning nor to its experiments.
+    """
+
+    heading: str
+    kind: SectionKind
+    level: int
+    in_method: bool
+    block: BlockKind
+    text: str
+    offset: int
+
+    @property
+    def flat(self) -> str:
+        """The text on one line, character for character."""
+        return self.text.replace("\n", " ").replace("\r", " ").replace("\t", " ")
+
+    def found(self, text: str, start: int) -> Found:
+        """Words of this passage that start `start` characters into it."""
+        return Found(text, self.heading, self.offset + start)
+
+
+def passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
+    """Every block of the sections, in order; offsets are those of `Paper.text`."""
+    return tuple(_walk(sections))
+
+
+def sections_of(text: str) -> tuple[Section, ...]:
+    """Sections of a text whose headings are only known by their looks: marked with # or \\section, or numbered.
+
+    For the excerpt that a task sends, which is one string. Joining the sections gives the text again.
+    """
+    found: list[Section] = []
+    open_kinds: list[tuple[int, SectionKind]] = []
+    heading, level, kind, blocks = "", 0, SectionKind.OTHER, list[Block]()
+    for paragraph in text.split("\n\n"):
+        depth = _heading_level(paragraph)
+        if depth:
+            if blocks:
+                found.append(Section(heading, level, kind, tuple(blocks)))
+            open_kinds = [(d, k) for d, k in open_kinds if d < depth]
+            heading, level, blocks = paragraph.strip(), depth, []
+            kind = section_kind(bare_markup(heading), open_kinds[-1][1] if open_kinds else None)
+            open_kinds.append((depth, kind))
+        blocks.append(Block(BlockKind.HEADING if depth else BlockKind.PROSE, paragraph))
+    return (*found, Section(heading, level, kind, tuple(blocks)))
+
+
+def bare_markup(text: str) -> str:
+    """Words without the Markdown and LaTeX that dresses them."""
+    text = re.sub(r"\\label\{[^{}]*\}|^#{1,6}\s+|\s#+$", "", text.strip())
+    text = re.sub(r"\\[a-zA-Z]+\*?\s*(?=\{)", "", text)
+    return re.sub(r"\s+", " ", re.sub(r"[{}*`]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)", "", text).replace("~", " ")).strip()
+
+
+def _heading_level(paragraph: str) -> int:
+    line = paragraph.strip()
+    if not line or "\n" in line or len(line) > _LONGEST_HEADING:
+        return 0
+    if marked := _MARKED.match(line):
+        return len(marked[1]) if marked[1] else 1 + len(marked[2] or "") // 3
+    if numbered := _NUMBERED.match(line):
+        return 1 + numbered[1].count(".")
+    return 0
+
+
+def _walk(sections: Sequence[Section]) -> Iterator[Passage]:
+    methods = _method_sections(sections)
+    offset = 0
+    for number, section in enumerate(sections):
+        for block in section.blocks:
+            yield Passage(
+                section.heading, section.kind, section.level, number in methods, block.kind, block.text, offset
+            )
+            offset += len(block.text) + _GAP
+        offset += 0 if section.blocks else _GAP
+
+
+_BEFORE: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
+_PROPOSING: Final = frozenset({SectionKind.METHOD, SectionKind.OTHER})
+_AFTER: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.CONCLUSION})
+
+
+def _method_sections(sections: Sequence[Section]) -> frozenset[int]:
+    """Numbers of the sections that describe the method: those of kind method, and unknown ones amid them.
+
+    Before the introduction an unknown section is a title page; after the first experiments it is whatever it likes.
+    """
+    kinds = [section.kind for section in sections]
+    first = next((n for n, kind in enumerate(kinds) if kind in _BEFORE), -1)
+    last = next((n for n, kind in enumerate(kinds) if n > first and kind in _AFTER), len(kinds))
+    amid = {n for n in range(first + 1, last) if kinds[n] in _PROPOSING and sections[n].heading}
+    return frozenset(amid | {n for n, kind in enumerate(kinds) if kind is SectionKind.METHOD})

@@ -1,0 +1,1 @@
+"""When two ablations are the same."""

@@ -1,0 +1,107 @@
+"""`load`: a source as people have it in, a `Paper` out."""
+
+import unicodedata
+from pathlib import Path
+from typing import Final
+
+from planner.errors import PaperError
+from planner.papers.characters import decode
+from planner.papers.ids import paper_id as make_id
+from planner.papers.markdown import read_markdown
+from planner.papers.paper import Paper, Reading
+from planner.papers.sniff import Kind, foreign_name, kind_of, text_kind
+from planner.papers.text import read_text
+
+LEAST: Final = 500  # characters of text under which a source is no paper
+LARGEST: Final = 300_000_000  # bytes of a PDF or an archive
+WHAT_WORKS: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
+
+
+def load(source: str, *, title: str = "", abstract: str = "", paper_id: str = "", stdin: bytes | None = None) -> Paper:
+    """Read a paper from a path or from `-`, which stands for the bytes in `stdin`.
+
+    A given title and abstract win over what is found; a disagreement is a warning.
+
+    Raises:
+        PaperError: the source is missing, empty, no paper, or holds less than 500 characters of text.
+    """
+    name, data = ("stdin", stdin or b"") if source == "-" else (Path(source).name, _read_file(source))
+    kind, reading = read_bytes(data, name)
+    return paper_of(kind, reading, source, title=title, abstract=abstract, paper_id=paper_id)
+
+
+def read_bytes(data: bytes, name: str) -> tuple[str, Reading]:
+    """The format of one file and what its loader found in it."""
+    kind = kind_of(data, name)
+    if kind is Kind.EMPTY:
+        raise PaperError(f"{name!r} is empty; {WHAT_WORKS}")
+    if kind is Kind.PDF:
+        from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
+
+        return kind, read_pdf(data, name)
+    if kind is Kind.OTHER:
+        raise PaperError(f"{name!r} is {foreign_name(data) or 'no text and no PDF'}; {WHAT_WORKS}")
+    text, warnings = decode(data, name)
+    kind = text_kind(text, name)
+    reading = read_markdown(text, name) if kind is Kind.MARKDOWN else read_text(text, name)
+    return kind, _with(reading, warnings)
+
+
+def paper_of(format_: str, reading: Reading, source: str, *, title: str, abstract: str, paper_id: str) -> Paper:
+    """The paper of a reading, with what the user gave in the place of what was found.
+
+    Raises:
+        PaperError: less than 500 characters of text.
+    """
+    size = sum(len(block.text) for section in reading.sections for block in section.blocks)
+    if size < LEAST:
+        raise PaperError(f"{source!r} holds {size} characters of text, less than {LEAST}; is it the whole paper?")
+    given_title, given_abstract = " ".join(title.split()), abstract.strip()
+    warnings = (
+        *reading.warnings,
+        *_disagreement("title", given_title, reading.title),
+        *_disagreement("abstract", given_abstract, reading.abstract),
+    )
+    final = given_title or reading.title
+    return Paper(
+        id=make_id(final, given=paper_id, name=source),
+        title=final,
+        abstract=given_abstract or reading.abstract,
+        sections=reading.sections,
+        format=format_,
+        source=source,
+        main_file=reading.main_file,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _disagreement(what: str, given: str, found: str) -> tuple[str, ...]:
+    if not given or not found or _words(given) == _words(found):
+        return ()
+    shared = len(_words(given) & _words(found)) / len(_words(given) | _words(found))
+    if what == "abstract" and shared >= 0.8:
+        return ()
+    return (f"the given {what} is not the one found in the paper ({found[:120]!r}); the given one is used",)
+
+
+def _words(text: str) -> frozenset[str]:
+    letters = unicodedata.normalize("NFKC", text).casefold()
+    return frozenset("".join(c if c.isalnum() else " " for c in letters).split())
+
+
+def _with(reading: Reading, warnings: tuple[str, ...]) -> Reading:
+    from dataclasses import replace
+
+    return replace(reading, warnings=(*warnings, *reading.warnings)) if warnings else reading
+
+
+def _read_file(source: str) -> bytes:
+    path = Path(source)
+    try:
+        if path.stat().st_size > LARGEST:
+            raise PaperError(f"{source!r} has over {LARGEST:,} bytes, more than any paper; give the paper alone")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PaperError(f"there is no file or folder {source!r}; check the path") from None
+    except (OSError, ValueError) as error:
+        raise PaperError(f"{source!r} cannot be read: {error}") from None

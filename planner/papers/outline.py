@@ -1,0 +1,96 @@
+"""Sections made from the pieces that a loader finds, in reading order."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from planner.papers.headings import bare, section_kind
+from planner.papers.paper import Block, BlockKind, Section, SectionKind
+
+_OWN_WORD: Final = frozenset(
+    {SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST, SectionKind.ACKNOWLEDGEMENTS}
+)
+_LETTERED: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:)]?\s+\S")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading as a loader found it: its text as printed, its level from 1, and the line of the source it stands in.
+
+    `kind` is set where the source itself says what the section is; `appendix` where it says that it is part of one.
+    """
+
+    text: str
+    level: int
+    source: str = ""
+    kind: SectionKind | None = None
+    appendix: bool = False
+
+    @property
+    def block(self) -> Block:
+        """The heading line as the first block of its section."""
+        return Block(BlockKind.HEADING, self.source or self.text)
+
+
+Piece = Heading | Block
+
+
+def outline(pieces: Iterable[Piece]) -> tuple[Section, ...]:
+    """The sections of a stream of headings and blocks; what stands before the first heading is level 0."""
+    kinds: list[tuple[int, SectionKind]] = []
+    in_back = False
+    sections = []
+    for heading, blocks in _grouped(pieces):
+        if heading is None:
+            sections.append(Section("", 0, SectionKind.OTHER, blocks))
+            continue
+        while kinds and kinds[-1][0] >= heading.level:
+            kinds.pop()
+        kind = _kind(heading, kinds[-1][1] if kinds else None, in_back)
+        kinds.append((heading.level, kind))
+        in_back = in_back or kind in (SectionKind.REFERENCES, SectionKind.APPENDIX)
+        sections.append(Section(heading.text, heading.level, kind, (heading.block, *blocks)))
+    return tuple(sections)
+
+
+def _kind(heading: Heading, parent: SectionKind | None, in_back: bool) -> SectionKind:
+    if heading.kind is not None:
+        return heading.kind
+    kind = section_kind(heading.text, parent)
+    lettered = in_back and parent is None and _LETTERED.match(heading.text)
+    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_WORD else kind
+
+
+def _grouped(pieces: Iterable[Piece]) -> Iterator[tuple[Heading | None, tuple[Block, ...]]]:
+    heading: Heading | None = None
+    blocks: list[Block] = []
+    for piece in pieces:
+        if isinstance(piece, Block):
+            blocks.append(piece)
+            continue
+        if heading is not None or blocks:
+            yield heading, tuple(blocks)
+        heading, blocks = piece, []
+    if heading is not None or blocks:
+        yield heading, tuple(blocks)
+
+
+def abstract_of(sections: Iterable[Section]) -> str:
+    """The text under the heading "Abstract" and its own subsections, without heading lines; "" if there is none."""
+    found: list[Section] = []
+    for section in sections:
+        if found and section.level <= found[0].level:
+            break
+        if found or (section.kind is SectionKind.ABSTRACT and bare(section.heading).casefold() in _ABSTRACTS):
+            found.append(section)
+    texts = [_labelled(section, first=section is found[0]) for section in found]
+    return "\n\n".join(text for text in texts if text)
+
+
+_ABSTRACTS: Final = frozenset({"abstract", "summary"})
+
+
+def _labelled(section: Section, *, first: bool) -> str:
+    body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
+    return body if first or not body else f"{bare(section.heading)}: {body}"

@@ -1,0 +1,97 @@
+"""What kind of source some bytes are, told from the bytes first and from the name only among kinds of text."""
+
+import re
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Final
+
+from planner.papers.characters import looks_binary
+
+
+class Kind(StrEnum):
+    """What bytes are; the first five are the formats of a paper."""
+
+    PDF = "pdf"
+    LATEX = "latex"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    TEXT = "text"
+    GZIP = "gzip"
+    ZIP = "zip"
+    TAR = "tar"
+    OTHER = "other"
+    EMPTY = "empty"
+
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", Kind.GZIP),
+    (b"PK\x03\x04", Kind.ZIP),
+    (b"PK\x05\x06", Kind.ZIP),
+)
+
+# What people take for a paper and is none, with the name that the message gives it.
+_FOREIGN: Final = (
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%!PS", "PostScript"),
+    (b"\xd0\xcf\x11\xe0", "an old Word document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"AT&TFORM", "a DjVu document"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3", "a database"),
+)
+_TEX: Final = re.compile(
+    r"^[^%\n]*\\(?:documentclass|documentstyle|begin\s*\{document\}|(?:sub)*section\*?\s*\{|title\s*\{)", re.M
+)
+_HTML: Final = re.compile(
+    r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html\b|head\b|body\b)", re.S | re.I
+)
+_MARKDOWN: Final = re.compile(r"^#{1,6} +\S|^```|^\|.*\|\s*$|^\[[^\]]+\]: ", re.M)
+
+
+def kind_of(data: bytes, name: str = "") -> Kind:
+    """The kind of a source; `name` decides only between kinds of text that the bytes leave open."""
+    if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
+        return Kind.EMPTY
+    if b"%PDF-" in data[:1024]:
+        return Kind.PDF
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data[257:262] == b"ustar":
+        return Kind.TAR
+    if foreign_name(data) or (looks_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        return Kind.OTHER
+    return text_kind(data[:200_000].decode("utf-8", "replace"), name)
+
+
+def text_kind(text: str, name: str = "") -> Kind:
+    """Which markup a text has: by its ending where the text does not say otherwise, by its content elsewhere."""
+    ending = PurePath(name).suffix.lower()
+    if _HTML.match(text):
+        return Kind.HTML
+    if ending in (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"):
+        return Kind.MARKDOWN
+    if ending in (".tex", ".ltx", ".latex") or "\\documentclass" in text[:20_000] and _TEX.search(text):
+        return Kind.LATEX
+    if ending in (".html", ".htm", ".xhtml"):
+        return Kind.HTML
+    if ending not in (".txt", ".text"):
+        if len(_TEX.findall(text)) >= 2:
+            return Kind.LATEX
+        if len(re.findall(r"</(?:p|div|h[1-6])>", text)) >= 5:
+            return Kind.HTML
+    return Kind.MARKDOWN if len(_MARKDOWN.findall(text)) >= 2 else Kind.TEXT
+
+
+def foreign_name(data: bytes) -> str:
+    """What a source is that no loader reads, in words; "" if that cannot be told."""
+    if data[:11].startswith(b"%!PS-Adobe") or (data.startswith(b"%!PS") and not re.match(rb"%!TEX", data, re.I)):
+        return "PostScript"
+    return next((words for magic, words in _FOREIGN if magic != b"%!PS" and data.startswith(magic)), "")

@@ -1,0 +1,91 @@
+"""Plain text: headings told by their numbers, their names and the blank lines around them."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from planner.papers.characters import clean
+from planner.papers.headings import bare, section_kind
+from planner.papers.outline import Heading, Piece, abstract_of, outline
+from planner.papers.paper import Block, BlockKind, Reading, SectionKind
+
+_NUMBERED: Final = re.compile(r"^(?:Appendix\s+)?((?:\d{1,2}|[A-Z]|[IVX]{1,5})(?:\.\d{1,2}){0,3})[.):]?\s+(?=[^\W\d_])")
+_CAPTION: Final = re.compile(r"^(?:\*\*)?(Table|Figure|Fig\.)\s+[A-Z]?\d+[.:|]", re.I)
+_ENDS_A_SENTENCE: Final = re.compile(r"[.,;:!]$")
+_RULE: Final = re.compile(r"^(?:={3,}|-{3,})\s*$")
+_LONGEST: Final = 120  # characters of a heading
+
+
+def read_text(text: str, name: str) -> Reading:
+    """A paper in plain text; `name` is its file, for the reading's `main_file`."""
+    text, warnings = clean(text)
+    paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
+    title, rest = _title(paragraphs)
+    sections = outline(pieces(rest))
+    return Reading(title, abstract_of(sections), sections, name, warnings)
+
+
+def pieces(paragraphs: list[str]) -> Iterator[Piece]:
+    """Headings and blocks of paragraphs; a heading may share its paragraph with the text that follows it."""
+    last: tuple[int, ...] = ()
+    for paragraph in paragraphs:
+        line, _, rest = paragraph.partition("\n")
+        underlined = bool(_RULE.match(rest.split("\n", 1)[0]))
+        level, number = _level(line.strip(), last, alone=not rest or underlined)
+        if not level:
+            yield Block(_block_kind(paragraph), paragraph)
+            continue
+        last = number or last
+        yield Heading(line.strip(), level, "\n".join(paragraph.split("\n")[: 2 if underlined else 1]))
+        body = rest.partition("\n")[2] if underlined else rest
+        if body.strip():
+            yield Block(_block_kind(body), body.strip("\n"))
+
+
+def _level(line: str, last: tuple[int, ...], *, alone: bool) -> tuple[int, tuple[int, ...]]:
+    """The level of a heading and its number, or 0: numbers must count on, names must be those of papers."""
+    if len(line) > _LONGEST or _ENDS_A_SENTENCE.search(line):
+        return 0, ()
+    if (found := _NUMBERED.match(line)) and alone:
+        number = _parts(found[1])
+        return (len(number), number) if _follows(number, last) else (0, ())
+    known = section_kind(line) not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)
+    few = len(bare(line).split()) <= 4 and line[:1].isupper()
+    shouted = alone and line.isupper() and len(line) > 3 and not _CAPTION.match(line)
+    return (1 if shouted or (known and few) else 0), ()
+
+
+def _parts(number: str) -> tuple[int, ...]:
+    """ "B.2" as (1002, 2): letters count after all digits, as appendices follow sections."""
+    first, *rest = number.split(".")
+    if first.isdigit():
+        return (int(first), *map(int, rest))
+    roman = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
+    value = roman.get(first, 0) if not rest and len(first) > 1 or first == "I" else 1000 + ord(first[0]) - 64
+    return (value, *map(int, rest))
+
+
+def _follows(number: tuple[int, ...], last: tuple[int, ...]) -> bool:
+    """Whether a number may come next: the next of some level, or the first of a deeper one."""
+    if not last or number in ((1,), (1001,)):
+        return number[0] in (0, 1, 1001) or not last
+    nexts = {(*last[:depth], last[depth] + 1) for depth in range(len(last))} | {(*last, 1)}
+    return number in nexts or (len(number) == 1 and last[0] < number[0] <= last[0] + 2)
+
+
+def _title(paragraphs: list[str]) -> tuple[str, list[str]]:
+    """The first paragraph if it is short enough for a title and no section's name; it stays in the text."""
+    if not paragraphs:
+        return "", paragraphs
+    lines = [line.strip() for line in paragraphs[0].split("\n") if not _RULE.match(line)]
+    first = re.sub(r"^(?:Title:|#+)\s*", "", " ".join(lines[:3] if len(" ".join(lines)) < 300 else lines[:1]))
+    if len(first) > 300 or section_kind(first) in (SectionKind.ABSTRACT, SectionKind.INTRODUCTION):
+        return "", paragraphs
+    return first, paragraphs
+
+
+def _block_kind(paragraph: str) -> BlockKind:
+    caption = _CAPTION.match(paragraph)
+    if caption:
+        return BlockKind.TABLE if caption[1].lower() == "table" else BlockKind.FIGURE
+    return BlockKind.PROSE

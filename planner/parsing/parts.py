@@ -1,0 +1,138 @@
+"""Where the reasoning and the predictions stand in a reply, however the tags came out."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from planner.parsing.records import Block, read_block
+from planner.parsing.remarks import Remarks
+
+_THINK: Final = re.compile(r"\s*<\s*think(?:ing)?\s*>", re.IGNORECASE)
+_THINK_END: Final = re.compile(r"<\s*/\s*think(?:ing)?\s*>", re.IGNORECASE)
+_PREDICTIONS: Final = re.compile(r"<\s*predictions\b[^<>]*>", re.IGNORECASE)
+_PREDICTIONS_END: Final = re.compile(r"<\s*/\s*predictions\s*>", re.IGNORECASE)
+_DISCUSSION: Final = re.compile(r"<\s*discussion\b[^<>]*>", re.IGNORECASE)
+_DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s*discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
+_DISCUSSION_END: Final = re.compile(r"<\s*/\s*discussion\s*>", re.IGNORECASE)
+_OPENING: Final = re.compile(r"<\s*(discussion|predictions)\b", re.IGNORECASE)
+_BARE_JSON: Final = re.compile(
+    r"""^[^\S\n]*(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])""", re.MULTILINE
+)
+_FENCE_AT_END: Final = re.compile(r"```\w*\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A reply, taken apart: what it says before the plan, and the block that holds the plan (None: there is none).
+
+    `unfinished` says that the text ends inside a part that it opened.
+    """
+
+    reasoning: str
+    block: Block | None
+    unfinished: bool
+
+
+def take_apart(text: str, said: Remarks) -> Parts:
+    """Find the reasoning and the last block of predictions that holds something."""
+    thoughts, answer = _without_thoughts(text, said)
+    blocks = [block for block in _tagged_blocks(answer) if block.holds_something]
+    if len(blocks) > 1:
+        said.note(f"{len(blocks)} blocks of predictions were given, the last is read")
+    block = blocks[-1] if blocks else _bare_block(answer, said)
+    if block is None:
+        return Parts("", None, unfinished=_ends_inside(text))
+    if blocks and not block.closed:
+        said.note("the closing tag of the predictions was missing")
+    drafts_end = blocks[-2].end if len(blocks) > 1 else 0
+    before, after = answer[drafts_end : block.start], answer[block.end :]
+    reasoning = _discussion(before, after, said) or _prose(before, said) or _thoughts(thoughts, said)
+    return Parts(reasoning, block, unfinished=block.cut)
+
+
+def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
+    """Thoughts that a model wrote before its answer, and the answer."""
+    opening = _THINK.match(text)
+    start = opening.end() if opening else 0
+    end = _THINK_END.search(text, start)
+    if end is None or not _answers(text[start : end.start()], text[end.end() :], opened=opening is not None):
+        if opening:
+            said.note("the answer stood inside the model's thoughts")
+        return "", text[start:]
+    said.note("the model's thoughts before the answer were left out")
+    return text[start : end.start()].strip(), text[end.end() :]
+
+
+def _answers(thoughts: str, rest: str, opened: bool) -> bool:
+    """Whether the answer is in the rest; a `</think>` that the answer itself mentions ends no thoughts."""
+    if opened:
+        return "{" in rest
+    return _tags_opened(thoughts) <= _tags_opened(rest) and "{" in rest
+
+
+def _tags_opened(text: str) -> set[str]:
+    return {match[1].lower() for match in _OPENING.finditer(text)}
+
+
+def _tagged_blocks(text: str) -> list[Block]:
+    """What stands after each opening tag; a tag inside an object of an earlier block is a value, and opens nothing."""
+    blocks: list[Block] = []
+    at = 0
+    while tag := _PREDICTIONS.search(text, at):
+        block = read_block(text, tag.start(), tag.end())
+        blocks.append(block)
+        at = max(block.end, tag.end())
+    return blocks
+
+
+def _bare_block(text: str, said: Remarks) -> Block | None:
+    """Objects that stand in the text without tags."""
+    first = _BARE_JSON.search(text)
+    if first is None:
+        return None
+    block = read_block(text, first.start(), first.start())
+    said.note("the predictions stood outside <predictions> tags")
+    return block if block.holds_something else None
+
+
+def _ends_inside(text: str) -> bool:
+    pairs = ((_THINK, _THINK_END), (_DISCUSSION, _DISCUSSION_END), (_PREDICTIONS, _PREDICTIONS_END))
+    return any(opening.search(text) and not closing.search(text) for opening, closing in pairs)
+
+
+def _discussion(before: str, after: str, said: Remarks) -> str:
+    """The text of the discussion, which stands before the predictions or, rarely, after them."""
+    if found := _between_tags(before, said):
+        return found
+    if _DISCUSSION.search(after) and (found := _between_tags(after, said)):
+        said.note("the discussion stood after the predictions")
+        return found
+    return ""
+
+
+def _between_tags(text: str, said: Remarks) -> str:
+    opening = _DISCUSSION_LINE.search(text) or _DISCUSSION.search(text)
+    start = opening.end() if opening else 0
+    closings = list(_DISCUSSION_END.finditer(text, start))
+    if not opening and not closings:
+        return ""
+    if not opening or not closings:
+        said.note("a tag of the discussion was missing")
+    if (opening and text[: opening.start()].strip()) or (closings and text[closings[-1].end() :].strip()):
+        said.note("text outside the tags was left out")
+    return text[start : closings[-1].start() if closings else len(text)].strip()
+
+
+def _prose(before: str, said: Remarks) -> str:
+    """What stands before the predictions where no discussion does."""
+    for tag in (_DISCUSSION, _DISCUSSION_END, _FENCE_AT_END):
+        before = tag.sub("", before)
+    if prose := before.strip():
+        said.note("there was no discussion; the text before the predictions is the reasoning")
+    return prose
+
+
+def _thoughts(thoughts: str, said: Remarks) -> str:
+    if thoughts:
+        said.note("there was no discussion; the model's thoughts are the reasoning")
+    return thoughts

@@ -1,0 +1,114 @@
+"""What a completion says: its reasoning and its plan, or the outcome that it is instead."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from planner.chat import Completion
+from planner.errors import Outcome, OutputError
+from planner.parsing.fields import build_plan
+from planner.parsing.parts import Parts, take_apart
+from planner.parsing.remarks import Remarks
+from planner.schema import Plan
+
+_CUT: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
+_WITHHELD: Final = frozenset({"content_filter", "refusal", "safety"})
+
+_LONGEST_REFUSAL: Final = 600
+_REFUSAL: Final = re.compile(
+    r"\W*(?:(?:i['’]?m|i am)\s+(?:very\s+|really\s+)?sorry\W+|sorry\W+|i apologi[sz]e\W+|unfortunately\W+)?(?:but\s+)?"
+    r"(?:i|we)\s*(?:can(?:['’]t|not| not)|won['’]t|will not|am (?:unable|not able) to|['’]m (?:unable|not able) to)\s+"
+    r"(?:help|assist|comply|fulfil|fulfill|continue|engage)\b",
+    re.IGNORECASE,
+)
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that holds a valid plan; `notes` say what was forgiven, one sentence each."""
+
+    reasoning: str
+    plan: Plan
+    notes: tuple[str, ...] = ()
+
+
+def parse(completion: Completion, k: int) -> Reply:
+    """Read the reasoning and a plan of at most k ablations.
+
+    A reply that the endpoint cut is truncated even if its visible part looks whole: what is missing is unknown. Where
+    the endpoint gave no finish reason, as for a pasted reply, one that ends inside the contract counts as cut.
+
+    Raises:
+        OutputError: the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
+    """
+    _check_finish(completion)
+    said = Remarks()
+    text = _clean(_answer(completion, said), said)
+    parts = take_apart(text, said)
+    if parts.block is None:
+        raise _without_plan(text, parts, completion)
+    for note in parts.block.notes:
+        said.note(note)
+    reasoning = parts.reasoning or _provider_reasoning(completion, said)
+    return Reply(reasoning, _plan(parts, reasoning, k, completion, said), said.notes)
+
+
+def _check_finish(completion: Completion) -> None:
+    reason = completion.finish_reason.lower()
+    if completion.refusal or reason in _WITHHELD:
+        said = completion.refusal.strip() or f"finish_reason is {completion.finish_reason!r}"
+        raise OutputError(Outcome.REFUSED, (f"the model or its provider refused: {said}",))
+    if reason in _CUT:
+        raise OutputError(
+            Outcome.TRUNCATED,
+            (f"the reply was cut by a token limit (finish_reason {completion.finish_reason!r}); raise --max-tokens",),
+        )
+
+
+def _answer(completion: Completion, said: Remarks) -> str:
+    if completion.text.strip():
+        return completion.text
+    if completion.reasoning.strip():
+        said.note("the answer stood in the provider's reasoning field")
+        return completion.reasoning
+    raise OutputError(Outcome.EMPTY, ("the reply has no text",))
+
+
+def _clean(text: str, said: Remarks) -> str:
+    """The text with plain line ends, and without half characters that no file can hold."""
+    whole = _SURROGATE.sub("\ufffd", text)
+    if whole != text:
+        said.note("half a surrogate pair was replaced")
+    return whole.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _without_plan(text: str, parts: Parts, completion: Completion) -> OutputError:
+    if parts.unfinished and not completion.finish_reason:
+        return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions do",))
+    if len(text) <= _LONGEST_REFUSAL and _REFUSAL.match(text):
+        return OutputError(Outcome.REFUSED, (f"the model refused: {' '.join(text.split())}",))
+    return OutputError(Outcome.INVALID, ("there is no <predictions> block with a JSON object a line",))
+
+
+def _provider_reasoning(completion: Completion, said: Remarks) -> str:
+    reasoning = _clean(completion.reasoning, said).strip() if completion.text.strip() else ""
+    if reasoning:
+        said.note("there was no discussion; the provider's reasoning is the reasoning")
+    return reasoning
+
+
+def _plan(parts: Parts, reasoning: str, k: int, completion: Completion, said: Remarks) -> Plan:
+    assert parts.block is not None
+    if parts.unfinished and not completion.finish_reason:
+        raise OutputError(Outcome.TRUNCATED, ("the reply ends in the middle of its predictions", *parts.block.findings))
+    if parts.unfinished:
+        said.find("the predictions end in the middle of an object or an array")
+    for finding in parts.block.findings:
+        said.find(finding)
+    if not reasoning:
+        said.find("there is no reasoning in <discussion> tags")
+    plan = build_plan(parts.block.records, k, said)
+    if plan is None:
+        raise OutputError(Outcome.INVALID, said.findings)
+    return plan

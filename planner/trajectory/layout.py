@@ -1,0 +1,48 @@
+"""The constant lines of the published format."""
+
+from typing import Final
+
+from planner.schema import Task
+
+STYLE: Final = """\
+<style>
+.trajectory-box strong {
+  color: #1a1a1a !important;
+}
+.trajectory-box h3 {
+  color: #1a1a1a !important;
+}
+</style>"""
+
+_BOX: Final = (
+    '<div style="background: linear-gradient(135deg, {light} 0%, {dark} 100%); border-left: 5px solid {edge};'
+    " padding: 20px; margin: 20px 0; border-radius: 8px; box-shadow: 0 2px 8px rgba(0,0,0,0.1); color: #1a1a1a;"
+    '" class="trajectory-box">\n'
+    '<h2 style="color: {title}; margin-top: 0; margin-bottom: 15px; font-size: 1.3em;">{heading}</h2>'
+)
+
+REASONING_HEADING: Final = "🧠 Reasoning Trace"
+PLAN_HEADING: Final = "📋 Ablation Plan"
+
+REASONING_BOX: Final = _BOX.format(
+    light="#e3f2fd", dark="#bbdefb", edge="#2196f3", title="#1976d2", heading=REASONING_HEADING
+)
+PLAN_BOX: Final = {
+    Task.REVIEWER: _BOX.format(
+        light="#e8f5e8", dark="#c8e6c9", edge="#4caf50", title="#2e7d32", heading=PLAN_HEADING
+    ),
+    Task.AUTHOR: _BOX.format(light="#f3e5f5", dark="#e1bee7", edge="#9c27b0", title="#7b1fa2", heading=PLAN_HEADING),
+}
+BOX_END: Final = "</div>"
+
+NAME: Final = "### "
+PART: Final = "- **Ablated Part**: "
+ACTION: Final = "- **Action**: "
+REPLACEMENT: Final = "- **Replacement**: "
+ITEM: Final = "  - "
+METRICS: Final = "- **Metrics**: "
+BETWEEN_METRICS: Final = ", "
+
+# A list item starts a block, every other field stands within a line; markup is judged in that place.
+ITEM_LEAD: Final = "- "
+LINE_LEAD: Final = "x "
