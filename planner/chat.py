@@ -51,12 +51,28 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What an endpoint says of its own limits, None where it does not.
+
+    The counts are of its current window, in most services a minute; resets are seconds until the window is whole.
+    """
+
+    requests: int | None = None
+    remaining_requests: int | None = None
+    reset_requests: float | None = None
+    tokens: int | None = None
+    remaining_tokens: int | None = None
+    reset_tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """A reply as it arrived, before anything has looked into it.
 
     `finish_reason` is the endpoint's word ("stop", "length", "content_filter", …), "" when it gave none;
     `reasoning` is the provider's own reasoning field; `seconds` the time from request to last byte;
-    `raw` the endpoint's whole answer, masked; `notes` what a reader of the run should know about this reply.
+    `raw` the endpoint's whole answer, masked; `notes` what a reader of the run should know about this reply;
+    `limits` the endpoint's word on its rate limits, None when it gave none.
     """
 
     text: str
@@ -69,6 +85,7 @@ class Completion:
     seconds: float = 0.0
     raw: Mapping[str, JsonValue] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    limits: RateLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)

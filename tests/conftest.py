@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.server.fixtures"]
+
 ROOT = Path(__file__).parents[1]
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up. A module imports only from lower floors, and freely within its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "controls"),
+    ("errors", "controls", "secrets"),
     ("schema", "chat"),
     ("papers", "prompting", "parsing", "trajectory", "matching"),
     ("analysis", "prices"),
@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ONLY_OPENAI_CHAT_IMPORTS = "openai"
+ONLY_OPENAI_CHAT_IMPORTS = frozenset({"openai", "httpx2"})
 
 
 def modules() -> list[Path]:
@@ -60,6 +60,12 @@ def test_a_module_imports_only_from_below(path: Path) -> None:
         if other is not None and other != own:
             assert FLOOR_OF[other] < FLOOR_OF[own], f"{own} must not import {other}"
         assert name.split(".")[0] != "eval", "planner never imports eval"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_openai_chat_knows_the_sdk(path: Path) -> None:
+    if room_of(path) != "openai_chat":
+        assert not {name.split(".")[0] for name in imports(path)} & ONLY_OPENAI_CHAT_IMPORTS
 
 
 def test_there_are_no_cycles_within_a_room() -> None:

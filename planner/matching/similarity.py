@@ -8,46 +8,44 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from planner.matching.words import stems, words
+from planner.matching.words import spell_out, stems, words
 from planner.schema import Ablation, Action
 
 # Words that many parts share and that tell little of which part is meant.
 _COMMON: Final = frozenset(
     stems(
         """
-    module modules mechanism strategy component components method model models network networks layer layers
-    block unit feature features representation data function approach technique process framework architecture
-    system proposed term parameter parameters hyperparameter value values number size setting different learning
-    training trained input output based standard full design choice part step stage information
+        module modules mechanism strategy component components method methods model models network networks layer layers
+        block unit feature features representation data function approach technique process framework architecture
+        system proposed term parameter parameters hyperparameter value values number size setting different learning
+        training trained input output based standard full design choice part step stage information
         """
     )
 )
 _COMMON_WEIGHT: Final = 0.3
+_SAME_REPLACEMENT: Final = 0.5
 _REMOVED: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero)\b"
-    r"|^0(?:\.0+)?\b|=\s*0(?:\.0+)?\b",
+    r"|(?:^|=\s*)0(?:\.0+)?(?![\w.])",
     re.I,
 )
-_SAME_REPLACEMENT: Final = 0.5
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?![\d.]))", re.I)
+_BETWEEN: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
+_NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 
 def part_similarity(a: Ablation, b: Ablation) -> float:
     """From 0 to 1, how much two ablations seem to concern the same part; names count beside the parts."""
-    parts = _overlap(stems(a.ablated_part), stems(b.ablated_part))
-    crossed = max(_overlap(stems(a.name), stems(b.ablated_part)), _overlap(stems(a.ablated_part), stems(b.name)))
-    named = _overlap(stems(a.name), stems(b.name))
-    return max(parts, 0.5 * parts + 0.5 * max(crossed, named))
+    parts = overlap(a.ablated_part, b.ablated_part)
+    named = max(overlap(a.name, b.name), overlap(a.name, b.ablated_part), overlap(a.ablated_part, b.name))
+    return max(parts, (parts + named) / 2)
 
 
-def _overlap(a: Sequence[str], b: Sequence[str]) -> float:
-    """Weight of the common stems, against the geometric mean of what each side says."""
-    left, right = set(a), set(b)
+def overlap(a: str, b: str) -> float:
+    """The weight of the stems that two texts share, against the geometric mean of what each says; from 0 to 1."""
+    left, right = set(stems(spell_out(a, b))), set(stems(spell_out(b, a)))
     whole = (_weight(left) * _weight(right)) ** 0.5
-    return _weight(left & right) / whole if whole else 0.0
-
-
-def _weight(said: Iterable[str]) -> float:
-    return sum(_COMMON_WEIGHT if stem in _COMMON else 1.0 for stem in said)
+    return min(1.0, _weight(left & right) / whole) if whole else 0.0
 
 
 def actions_agree(a: Ablation, b: Ablation) -> bool:
@@ -59,19 +57,27 @@ def actions_agree(a: Ablation, b: Ablation) -> bool:
     return (_removes(a) and _removes(b)) or any(_same(x, y) for x in a.replacement for y in b.replacement)
 
 
+def _weight(said: Iterable[str]) -> float:
+    return sum(_COMMON_WEIGHT if stem in _COMMON else 1.0 for stem in said)
+
+
 def _removes(ablation: Ablation) -> bool:
     return ablation.action is Action.REMOVE or any(_REMOVED.search(item) for item in ablation.replacement)
 
 
 def _same(x: str, y: str) -> bool:
-    numbers = _numbers(x), _numbers(y)
-    if all(numbers):
-        return bool(numbers[0] & numbers[1])
-    left, right = stems(x), stems(y)
-    return _overlap(left, right) >= _SAME_REPLACEMENT
+    """Whether two replacements are one: a number in common where both are values, else most words."""
+    left, right = _numbers(x), _numbers(y)
+    if left and right:
+        return bool(left & right) and (_is_value(x, left) or _is_value(y, right) or overlap(x, y) >= _SAME_REPLACEMENT)
+    return overlap(x, y) >= _SAME_REPLACEMENT
 
 
 def _numbers(text: str) -> frozenset[float]:
-    """The numbers of a replacement that is little else than a number: "0.5", "λ = 0.5", "32 layers"."""
-    found = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?", text.lower())
-    return frozenset(map(float, found)) if found and len(words(text)) <= len(found) + 2 else frozenset()
+    """Numbers of a text; "25%" is 0.25 and "single" is 1."""
+    written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _BETWEEN.split(text))
+    return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))
+
+
+def _is_value(text: str, numbers: Sequence[float] | frozenset[float]) -> bool:
+    return len(words(text)) <= len(numbers) + 2

@@ -50,3 +50,14 @@ def words(text: str) -> list[str]:
 def stems(text: str) -> tuple[str, ...]:
     """Stems of the words of a text without stop words, in order."""
     return tuple(stem(word) for word in words(text) if word.lower() not in STOP_WORDS)
+
+
+def spell_out(text: str, other: str) -> str:
+    """The text with each acronym spelt out that the other text has in full: "GCN" beside "graph convolutional network"."""
+    acronyms = {word for word in words(text) if 2 <= len(word) <= 6 and word.isupper()}
+    if not acronyms:
+        return text
+    spelt = words(other)
+    initials = "".join(word[0] for word in spelt).upper()
+    found = {a: " ".join(spelt[at : at + len(a)]) for a in acronyms if (at := initials.find(a)) >= 0}
+    return " ".join(found.get(word, word) for word in words(text)) if found else text

@@ -1,0 +1,146 @@
+"""How well the analysis reads reported ablations and metrics off papers, against labels read by hand."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from planner.analysis.analyse import analyse
+from planner.errors import PaperError
+from planner.matching.words import stems
+from planner.papers.load import load
+
+SHARE: Final = 0.6
+"""The least share of what was found, in stems, that a label must hold for the two to be the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a person read in one paper: the texts of its ablations and the names of its metrics."""
+
+    paper: Path
+    ablations: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many labels were found, and how many findings are in a label."""
+
+    labels: int
+    recalled: int
+    found: int
+    right: int
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.labels + other.labels,
+            self.recalled + other.recalled,
+            self.found + other.found,
+            self.right + other.right,
+        )
+
+    @property
+    def recall(self) -> float | None:
+        """The share of the labels that were found; None without labels."""
+        return self.recalled / self.labels if self.labels else None
+
+    @property
+    def precision(self) -> float | None:
+        """The share of the findings that are in a label; None without findings."""
+        return self.right / self.found if self.found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One paper's figures."""
+
+    id: str
+    ablations: Tally
+    metrics: Tally
+
+
+def tally(found: Sequence[str], labels: Sequence[str]) -> Tally:
+    """Compare by stems: a finding and a label are the same if the label holds `SHARE` of the finding's stems."""
+    held = [[_holds(label, text) for text in found] for label in labels]
+    recalled = sum(any(row) for row in held)
+    right = sum(any(column) for column in zip(*held, strict=True)) if held else 0
+    return Tally(len(labels), recalled, len(found), right)
+
+
+def measure(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[Measured]:
+    """Analyse every labelled paper of a folder (`<id>.json` beside `<id>.pdf`); one that cannot be read is told of.
+
+    Yields one result a paper that could be read.
+    """
+    for path in sorted(folder.glob("*.json")):
+        if (label := read_label(path)) is None:
+            continue
+        try:
+            analysis = analyse(load(str(label.paper)))
+        except PaperError as error:
+            warn(str(error))
+            continue
+        parts = [f"{one.part} {one.replacement}".strip() for one in analysis.reported_ablations]
+        yield Measured(
+            path.stem,
+            tally(parts, label.ablations),
+            tally([metric.name for metric in analysis.metrics], label.metrics),
+        )
+
+
+def read_label(path: Path) -> Label | None:
+    """The label in a JSON file, None where the file holds no ablations or no paper stands beside it."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    paper = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p != path), None)
+    if not isinstance(data, dict) or "ablations" not in data or paper is None:
+        return None
+    ablations = tuple(
+        " ".join((one["name"], one["ablated_part"], *one["replacement"])) for one in data["ablations"]
+    )
+    return Label(paper, ablations, tuple(data["metrics"]))
+
+
+def _holds(label: str, text: str) -> bool:
+    said, held = set(stems(text)), set(stems(label))
+    return bool(said) and len(said & held) >= SHARE * len(said)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def analysis(folder: Path) -> None:
+    """Recall and precision of reported ablations and metrics, for a FOLDER of labelled papers.
+
+    A finding and a label are taken to be the same if the label (name, ablated part and replacements) holds 60 % of
+    the finding's words, stemmed and without stop words.
+    """
+    measured = list(measure(folder, lambda message: click.echo(message, err=True)))
+    if not measured:
+        raise click.UsageError(f"no labelled papers (<id>.json beside <id>.pdf) in {str(folder)!r}")
+    for line in report(measured):
+        click.echo(line)
+
+
+def report(measured: Iterable[Measured]) -> Iterator[str]:
+    """The lines of the table: a paper each, then the sum over all papers."""
+    yield f"{'paper':32}  {'ablations':>21}  {'metrics':>21}"
+    yield f"{'':32}  {'recall':>10} {'precision':>10}  {'recall':>10} {'precision':>10}"
+    ablations = metrics = Tally(0, 0, 0, 0)
+    for one in measured:
+        yield _row(one.id, one.ablations, one.metrics)
+        ablations, metrics = ablations + one.ablations, metrics + one.metrics
+    yield _row("all", ablations, metrics)
+    for name, total in (("ablations", ablations), ("metrics", metrics)):
+        yield f"{name}: recall {_share(total.recall)}, precision {_share(total.precision)}, over {total.labels} labels"
+
+
+def _row(name: str, ablations: Tally, metrics: Tally) -> str:
+    cells = [f"{one.recalled}/{one.labels:<2} {one.right:>7}/{one.found:<3}" for one in (ablations, metrics)]
+    return f"{name[:32]:32}  {cells[0]:>21}  {cells[1]:>21}"
+
+
+def _share(value: float | None) -> str:
+    return "—" if value is None else f"{value:.2f}"

@@ -1,0 +1,161 @@
+"""What an endpoint complains of, read from the many shapes of its error bodies."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from planner.errors import ModelError
+
+ADAPTABLE: Final = (
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "reasoning_effort",
+    "stream_options",
+    "stream",
+)
+"""Parameters that a request can do without, or can send by another name."""
+
+_OVERFLOW_CODES: Final = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+_OVERFLOW: Final = re.compile(
+    r"maximum (?:context|prompt|model) length|context length (?:of only|exceeded|\(\d)|too large for model with"
+    r"|exceed\w* (?:the |max |maximum )*(?:available |model's |allowed )*(?:context|input)[ _](?:size|length|window)"
+    r"|longer than the (?:maximum model|model's context) length|(?:prompt|input) is too long|prompt too long"
+    r"|exceeds the maximum number of (?:input )?tokens|tokens.{0,40}must be <=|must have less than \d+ tokens"
+    r"|too many tokens|request too large|request body too large|reduce the length of the (?:messages|prompt|input)",
+    re.IGNORECASE,
+)
+_WINDOWS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"maximum (?:context|prompt|model) length (?:is|of|limit is)(?: only)? ([\d,]+)",
+        r"([\d,]+) (?:tokens? )?maximum context length",
+        r"tokens > ([\d,]+) maximum",
+        r"maximum number of (?:input )?tokens allowed \(?([\d,]+)",
+        r"context (?:length|size|window)(?: of only| of| is)? \(?([\d,]+)",
+        r"must be <= ([\d,]+)",
+        r"must have less than ([\d,]+) tokens",
+        r"max size: ([\d,]+) tokens",
+    )
+)
+_EXHAUSTED_CODES: Final = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits"}
+)
+_EXHAUSTED: Final = re.compile(
+    r"insufficient (?:credits?|balance|funds|quota)|credit balance is too low|(?:out of|more) credits", re.IGNORECASE
+)
+_UNWANTED: Final = re.compile(
+    r"unsupported|not support|only the default|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
+    r"|deprecated|must be verified|extra_forbidden",
+    re.IGNORECASE,
+)
+_LONGEST: Final = 4000  # characters of a message that are looked at; an endpoint may send megabytes
+_LARGER_THAN_A_MINUTE: Final = re.compile(r"request too large", re.IGNORECASE)
+
+
+class RejectedParameterError(ModelError):
+    """The endpoint does not take a parameter; `parameter` names it as it was sent."""
+
+    def __init__(self, message: str, *, parameter: str, status: int | None, request_id: str, body: str) -> None:
+        super().__init__(message, status=status, request_id=request_id, body=body)
+        self.parameter = parameter
+
+
+class FilteredPromptError(ModelError):
+    """A content filter refused the prompt; no model saw it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error in the endpoint's own words; "" and None where it did not say.
+
+    `code` is text whether it came as a word or a number, `status` the HTTP status that the body itself states, and
+    `window` the model's context in tokens.
+    """
+
+    message: str
+    code: str = ""
+    type: str = ""
+    parameter: str = ""
+    status: int | None = None
+    window: int | None = None
+
+    def is_too_long(self, status: int) -> bool:
+        """Whether the prompt does not fit, which no wait mends: not even where the limit is the account's a minute."""
+        if status in (401, 403, 404):
+            return False
+        if status == 429:
+            return bool(_LARGER_THAN_A_MINUTE.search(self.message))
+        coded = bool({self.code, self.type} & _OVERFLOW_CODES)
+        return status == 413 or coded or bool(_OVERFLOW.search(self.message))
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the account's quota is spent, which no wait mends."""
+        return bool({self.code, self.type} & _EXHAUSTED_CODES) or bool(_EXHAUSTED.search(self.message))
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether a content filter refused the prompt."""
+        return "content_filter" in (self.code, self.type) or self.code == "content_policy_violation"
+
+    @property
+    def rejected_parameter(self) -> str:
+        """The parameter that the endpoint does not know or want; "" also when only its value is wrong."""
+        if not _UNWANTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
+            return ""
+        named = self.parameter.rpartition(".")[2]
+        if named:
+            return named if named in ADAPTABLE else ""
+        places = {name: match.start() for name in ADAPTABLE if (match := re.search(rf"\b{name}\b", self.message))}
+        return min(places, key=places.__getitem__, default="")
+
+
+def complaint(body: JsonValue) -> Complaint | None:
+    """The complaint in a body, None when there is none: `error` as object or text, `detail`, or the object itself."""
+    if not isinstance(body, dict):
+        return None
+    error = body.get("error") or body.get("detail") or (body if body.get("object") == "error" else None)
+    if error is None or error is False:
+        return None
+    if not isinstance(error, dict):
+        return Complaint(_text(error) or "an error without a message", window=_window(_text(error)))
+    message = " ".join(filter(None, (_text(error.get("message")), _upstream(error)))) or _text(error)
+    code = error.get("code")
+    n_ctx = error.get("n_ctx")
+    return Complaint(
+        message=message,
+        code=_text(code),
+        type=_text(error.get("type")),
+        parameter=_text(error.get("param")),
+        status=_status(code),
+        window=n_ctx if isinstance(n_ctx, int) and n_ctx > 0 else _window(message),
+    )
+
+
+def _upstream(error: dict[str, JsonValue]) -> str:
+    """What the provider behind a gateway said; OpenRouter passes it on as `metadata.raw`."""
+    metadata = error.get("metadata")
+    return _text(metadata.get("raw")) if isinstance(metadata, dict) else ""
+
+
+def _text(value: JsonValue) -> str:
+    if value is None or value is False:
+        return ""
+    return (value if isinstance(value, str) else str(value))[:_LONGEST]
+
+
+def _status(code: JsonValue) -> int | None:
+    text = _text(code)
+    return int(text) if re.fullmatch(r"[345]\d\d", text, re.ASCII) else None
+
+
+def _window(message: str) -> int | None:
+    for pattern in _WINDOWS:
+        if (match := pattern.search(message)) and (digits := match[1].replace(",", "")) and len(digits) < 12:
+            return int(digits)
+    return None

@@ -1,0 +1,58 @@
+"""From bytes to JSON values, and from a stream of bytes to the events in it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import JsonValue
+
+_SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
+
+
+def decoded(content: bytes) -> JsonValue:
+    """The JSON value in some bytes, None where there is none: not JSON, nested too deeply, or `null` itself."""
+    try:
+        value: JsonValue = json.loads(content, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def encoded(value: JsonValue) -> str:
+    """The value as JSON text."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def whole(text: str) -> str:
+    """The text with surrogate pairs joined, which a stream may split over two chunks; a lone half becomes U+FFFD."""
+    if not _SURROGATES.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+class EventDecoder:
+    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) in bytes as they arrive.
+
+    Only the `data` of events is of interest here; lines end in LF or CRLF.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def feed(self, content: bytes) -> Iterator[bytes]:
+        """The data of each event that is complete with this content."""
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        for line in lines:
+            line = line.removesuffix(b"\r")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+            elif not line and self._data:
+                yield b"\n".join(self._data)
+                self._data = []
+
+
+def is_events(start: bytes | bytearray) -> bool:
+    """Whether a body is a stream of events, judged by how it begins: the content type is not always right."""
+    return start.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))

@@ -1,0 +1,195 @@
+"""Where a model is: its name on the wire, the address, and the key, from what the user said and the environment."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from planner.errors import UsageError
+from planner.secrets import Mask
+
+_NO_SECRET: Final = SecretStr("")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A known service: the model prefix that names it, where it is, and which variables hold its key and address.
+
+    A provider without a key variable is asked without a key, unless the user gives one.
+    """
+
+    prefix: str
+    base_url: str
+    key_variable: str = ""
+    address_variable: str = ""
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether the service refuses requests without a key."""
+        return bool(self.key_variable)
+
+
+OPENAI: Final = Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+OPENROUTER: Final = Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
+OLLAMA: Final = Provider("ollama", "http://localhost:11434/v1", address_variable="OLLAMA_HOST")
+PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A model at an address. `base_url` holds no credentials; the key and `user:password` show in no representation.
+
+    `credentials` are sent as HTTP basic authentication and then take the place of the key. `key_variable` is the
+    environment variable that a user would set to change the key.
+    """
+
+    model: str
+    base_url: str
+    key: SecretStr = field(default=_NO_SECRET, repr=False)
+    credentials: SecretStr = field(default=_NO_SECRET, repr=False)
+    key_variable: str = OPENAI.key_variable
+
+    @property
+    def host(self) -> str:
+        """Host and port, to be shown before anything is sent."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def authorization(self) -> SecretStr | None:
+        """The Authorization header, None where none is sent."""
+        if pair := self.credentials.get_secret_value():
+            return SecretStr("Basic " + base64.b64encode(pair.encode()).decode("ascii"))
+        key = self.key.get_secret_value()
+        return SecretStr(f"Bearer {key}") if key else None
+
+    @property
+    def mask(self) -> Mask:
+        """What must not be kept or shown."""
+        pair = self.credentials.get_secret_value()
+        return Mask([self.key.get_secret_value()], basic=[pair] if pair else [])
+
+
+def resolve(model: str, base_url: str | None, environment: Mapping[str, str], *, key: str | None = None) -> Endpoint:
+    """Find the endpoint of a model.
+
+    A prefix (`openrouter/…`, `ollama/…`) names a provider; an explicit base URL is stronger than a prefix, and a
+    prefix than OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication.
+
+    Raises:
+        UsageError: there is no model name, the address is none, or a key is needed and not set.
+    """
+    if not model.strip():
+        raise UsageError("no model is named: give --model, as in --model gpt-4o-mini, or set ABLATION_PLANNER_MODEL")
+    provider = _provider_by_prefix(model)
+    address, from_where = _address(provider, base_url, environment)
+    url = _checked(address, from_where)
+    shown, credentials = _without_credentials(url)
+    known = _provider_by_host(shown)
+    owner = known or provider or OPENAI
+    found = key or (environment.get(owner.key_variable, "").strip() if owner.key_variable else "")
+    if known and known.needs_key and not (found or credentials):
+        raise UsageError(f"{known.base_url} needs a key: set {known.key_variable}")
+    _check_header(found, owner.key_variable)
+    name = _name_on_the_wire(model, provider, known)
+    return Endpoint(name, shown, SecretStr(found), SecretStr(credentials), owner.key_variable or OPENAI.key_variable)
+
+
+def _provider_by_prefix(model: str) -> Provider | None:
+    prefix, slash, _ = model.partition("/")
+    return next((p for p in PROVIDERS if slash and p.prefix == prefix), None)
+
+
+def _provider_by_host(base_url: str) -> Provider | None:
+    host = urlsplit(base_url).hostname
+    return next((p for p in (OPENAI, OPENROUTER) if urlsplit(p.base_url).hostname == host), None)
+
+
+def _name_on_the_wire(model: str, provider: Provider | None, known: Provider | None) -> str:
+    """The name without its provider's prefix.
+
+    `openai/gpt-oss-120b` at a local server and `openrouter/auto` at OpenRouter are whole names.
+    """
+    rest = model.partition("/")[2]
+    if provider is None or not rest:
+        return model
+    if provider is OPENAI and known is not OPENAI:
+        return model
+    if provider is OPENROUTER and "/" not in rest:
+        return model
+    return rest
+
+
+def _address(provider: Provider | None, base_url: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The address as it was said, and by what."""
+    if base_url:
+        return base_url, "--base-url"
+    chosen = provider or OPENAI
+    said = environment.get(chosen.address_variable, "").strip() if chosen.address_variable else ""
+    if not said:
+        return chosen.base_url, chosen.prefix
+    return (_ollama_url(said) if chosen is OLLAMA else said), chosen.address_variable
+
+
+def _ollama_url(host: str) -> str:
+    """OLLAMA_HOST is an address to listen at: `host`, `host:port` or `:port`, perhaps 0.0.0.0, perhaps a URL."""
+    url = urlsplit(host if "://" in host else f"http://{host}")
+    try:
+        port = url.port or (None if "://" in host else 11434)
+    except ValueError:
+        return host
+    name = url.hostname or "localhost"
+    if _is_any_address(name):
+        name = "localhost"
+    where = f"[{name}]" if ":" in name else name
+    user, at, _ = url.netloc.rpartition("@")
+    netloc = f"{user}{at}{where}" + (f":{port}" if port else "")
+    return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + "/v1", "", ""))
+
+
+def _is_any_address(name: str) -> bool:
+    try:
+        return ip_address(name).is_unspecified
+    except ValueError:
+        return False
+
+
+def _checked(address: str, from_where: str) -> SplitResult:
+    problem = _problem(address)
+    if problem:
+        raise UsageError(f"{from_where}: the address {problem}; it should look like http://localhost:8000/v1")
+    return urlsplit(address.strip())
+
+
+def _problem(address: str) -> str:
+    """What is wrong with an address, without repeating it: it may hold a password."""
+    text = address.strip()
+    if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
+        return "holds a space or a control character"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return "is not a URL"
+    if url.scheme not in ("http", "https"):
+        return "must begin with http:// or https://"
+    if not url.hostname or port == 0:
+        return "names no host"
+    return "must have no ? and no #" if url.query or url.fragment else ""
+
+
+def _without_credentials(url: SplitResult) -> tuple[str, str]:
+    """The address to show and send to, and `user:password` as they are meant."""
+    pair, _, where = url.netloc.rpartition("@")
+    user, _, password = pair.partition(":")
+    shown = urlunsplit((url.scheme.lower(), where.lower(), url.path.rstrip("/"), "", ""))
+    return shown, f"{unquote(user)}:{unquote(password)}" if pair else ""
+
+
+def _check_header(key: str, variable: str) -> None:
+    """A key with a line break or a typographic quote, as pasted, cannot be sent in a header."""
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"{variable or 'the key'} holds characters that no key has; was it pasted whole?")

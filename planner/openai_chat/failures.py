@@ -1,0 +1,146 @@
+"""Every way in which a request fails, as a `ModelError` that says what to do."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import httpx2
+import openai
+
+from planner.errors import ModelError, TooLongError
+from planner.openai_chat.complaints import Complaint, FilteredPromptError, RejectedParameterError, complaint
+from planner.openai_chat.decoding import decoded, encoded
+from planner.openai_chat.endpoint import Endpoint
+from planner.openai_chat.headers import retry_after
+
+FAILURES: Final = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ssl.SSLError, OSError)
+"""What the SDK and its transport raise; the SDK wraps most of the transport's errors, but not those of a body."""
+
+_SHOWN: Final = 500  # characters of an endpoint's message
+_LOOKED_AT: Final = 4000  # characters of a body that is no JSON
+_TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_RETRYABLE: Final = frozenset({408, 409, 425, 429})
+
+
+def from_exception(
+    error: Exception, endpoint: Endpoint, *, timeout: float, received: str = "", body: str = ""
+) -> ModelError:
+    """The failure behind an exception of `FAILURES`.
+
+    `timeout` is what was waited for in seconds, `received` says what had arrived of a reply, `body` holds it.
+    """
+    if isinstance(error, openai.APIStatusError):
+        answer = error.response
+        return from_answer(endpoint, answer.status_code, answer.headers, _content(answer))
+    message, retryable = _transport(error, endpoint, timeout)
+    return ModelError(endpoint.mask.text(message) + received, retryable=retryable, body=endpoint.mask.text(body))
+
+
+def _content(answer: httpx2.Response) -> bytes:
+    try:
+        return answer.content
+    except httpx2.ResponseNotRead:
+        return b""
+
+
+def from_answer(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
+    """The failure that an HTTP error status and its body tell of."""
+    body = endpoint.mask.json(decoded(content))  # before anything is cut, since half a key is no longer recognised
+    text = encoded(body) if body is not None else endpoint.mask.text(content.decode("utf-8", "replace"))
+    said = complaint(body) or Complaint(text[:_LOOKED_AT])
+    return from_complaint(said, endpoint, status, headers, text)
+
+
+def from_complaint(
+    said: Complaint, endpoint: Endpoint, status: int, headers: Mapping[str, str], body: str, received: str = ""
+) -> ModelError:
+    """The failure that a complaint tells of; it and `body` are masked, `status` is the answer's and may be 200."""
+    status = said.status or status if status < 400 else status
+    request_id = endpoint.mask.text(headers.get("x-request-id", ""))
+    message = _sentence(said, endpoint, status, headers) + received
+    if said.is_too_long(status):
+        return TooLongError(message, limit=said.window, status=status, body=body)
+    if said.is_filter:
+        return FilteredPromptError(message, status=status, request_id=request_id, body=body)
+    if status in (400, 422) and (parameter := said.rejected_parameter):
+        return RejectedParameterError(message, parameter=parameter, status=status, request_id=request_id, body=body)
+    exhausted = status == 402 or said.is_exhausted
+    return ModelError(
+        message,
+        retryable=not exhausted and (status in _RETRYABLE or status >= 500 or status < 300),
+        status=status,
+        retry_after=retry_after(headers),
+        request_id=request_id,
+        exhausted=exhausted,
+        body=body,
+    )
+
+
+def one_line(text: str) -> str:
+    """The text as one line of printable characters, cut to what a reader can take in."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+def _sentence(said: Complaint, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
+    advice = _advice(said, endpoint, status, headers)
+    words = one_line(said.message)
+    return f"{endpoint.host} answered {status}{f': {words}' if words else ''}{f' ({advice})' if advice else ''}"
+
+
+def _advice(said: Complaint, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
+    """What the user can do; "" where only waiting helps or nothing is known."""
+    if 300 <= status < 400:
+        return (
+            f"it points to {headers.get('location', 'another address')!r}; redirects are not followed, set --base-url"
+        )
+    if said.is_too_long(status):
+        return "the prompt is too long for this model; cut the paper or use a model with a larger window"
+    if status == 402 or said.is_exhausted:
+        return "the account has no quota or credit left; waiting does not help"
+    return _ADVICE.get(status, "").format(endpoint=endpoint, key=endpoint.key_variable)
+
+
+_ADVICE: Final[Mapping[int, str]] = {
+    401: "the key is missing or wrong; check {key}",
+    403: "this key may not use model {endpoint.model!r}; check {key} and the account's rights",
+    404: "is there a model {endpoint.model!r} at {endpoint.base_url}? The address usually ends in /v1",
+    405: "is {endpoint.base_url} the address of a chat API? It usually ends in /v1",
+}
+
+
+def _transport(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[str, bool]:
+    """What happened below HTTP, and whether trying again may help."""
+    causes = list(_causes(error))
+    where = endpoint.base_url
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            again = cause.errno == socket.EAI_AGAIN
+            return f"no such endpoint: the name {endpoint.host!r} was not found; check --base-url", again
+        if isinstance(cause, ssl.SSLError):
+            reason = one_line(cause.reason or str(cause))
+            return f"no secure connection to {where}: {reason}; check https:// and the certificate", False
+        if isinstance(cause, ConnectionRefusedError):
+            return f"connection refused by {where}; is the server running?", True
+    if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
+        return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
+    if any(isinstance(cause, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError) for cause in causes):
+        return f"{endpoint.host} did not answer within {timeout:g} s (--timeout)", True
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+        return f"{where} is no address that can be reached; check --base-url", False
+    if isinstance(error, openai.OpenAIError) and not isinstance(error, openai.APIConnectionError):
+        return f"{endpoint.host}: the openai package gave up: {one_line(str(error)) or type(error).__name__}", False
+    detail = one_line(str(causes[-1])) or type(causes[-1]).__name__
+    return f"the connection to {endpoint.host} broke: {detail}", True
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what lies behind it, the outermost first."""
+    seen: list[BaseException] = [error]
+    for current in seen:
+        yield current
+        behind = list(current.exceptions) if isinstance(current, BaseExceptionGroup) else []
+        behind += [cause for cause in (current.__cause__, current.__context__) if cause is not None]
+        seen.extend(cause for cause in behind if all(cause is not other for other in seen))

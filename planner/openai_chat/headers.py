@@ -1,0 +1,76 @@
+"""What endpoints say in headers: how long to wait, and what their rate limits are."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import astuple
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from planner.chat import RateLimits
+
+_DURATION: Final = re.compile(
+    r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII
+)
+_UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the endpoint asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as an HTTP date.
+
+    A date counts from the answer's own Date header, so that a wrong clock here does no harm.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if value is None or (seconds := _number(value)) is not None:
+        return None if value is None else seconds
+    until = _date(value)
+    if until is None:
+        return None
+    return max(0.0, (until - (_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds())
+
+
+def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
+    """The `x-ratelimit-*` headers, None when there are none that can be read."""
+    limits = RateLimits(
+        requests=_count(headers.get("x-ratelimit-limit-requests")),
+        remaining_requests=_count(headers.get("x-ratelimit-remaining-requests")),
+        reset_requests=_duration(headers.get("x-ratelimit-reset-requests")),
+        tokens=_count(headers.get("x-ratelimit-limit-tokens")),
+        remaining_tokens=_count(headers.get("x-ratelimit-remaining-tokens")),
+        reset_tokens=_duration(headers.get("x-ratelimit-reset-tokens")),
+    )
+    return limits if any(value is not None for value in astuple(limits)) else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _count(text: str | None) -> int | None:
+    number = _number(text)
+    return None if number is None else int(number)
+
+
+def _duration(text: str | None) -> float | None:
+    """Seconds of "6m0s", "1h2m3.5s", "12ms" or a plain number of seconds."""
+    if (seconds := _number(text)) is not None:
+        return seconds
+    match = _DURATION.fullmatch((text or "").strip())
+    if not match or not any(match.groups()):
+        return None
+    return sum(unit * float(part) for unit, part in zip(_UNITS, match.groups(), strict=True) if part)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

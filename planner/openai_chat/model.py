@@ -1,0 +1,150 @@
+"""`OpenAIChat`: a model at an OpenAI-compatible endpoint."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
+
+from pydantic import JsonValue
+
+from planner.chat import Completion, ModelCard, Prompt, Usage
+from planner.openai_chat.complaints import FilteredPromptError, RejectedParameterError
+from planner.openai_chat.endpoint import Endpoint
+from planner.openai_chat.headers import rate_limits
+from planner.openai_chat.parameters import Dialect, Json
+from planner.openai_chat.replies import read
+from planner.openai_chat.windows import cut_note
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from planner.openai_chat.wire import Answer, Wire
+
+PLANNER: Final = "lm-planner"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """How a model is asked; None is not sent.
+
+    `timeout` is in seconds: of silence in a stream, in all without one. Streaming is the default because it brings
+    long reasoning through gateways that cut silent connections, and costs 11 ms of CPU in 1,000 chunks (1 ms
+    without). `connections` bounds the pool; more requests than that wait for a free one.
+    """
+
+    stream: bool = True
+    timeout: float = 600.0
+    connections: int = 256
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+
+    @property
+    def parameters(self) -> tuple[tuple[str, JsonValue], ...]:
+        """What the user asked to send, sorted by name."""
+        asked: dict[str, JsonValue] = {
+            "max_tokens": self.max_tokens,
+            "reasoning_effort": self.reasoning_effort,
+            "seed": self.seed,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+        }
+        return tuple((name, value) for name, value in sorted(asked.items()) if value is not None)
+
+
+_DEFAULTS: Final = ChatSettings()
+
+
+class OpenAIChat:
+    """A `ChatModel` that asks an endpoint, once a call; waiting and asking again is for `planner.retrying`.
+
+    An async context manager, which closes its connections. What the endpoint refuses of the parameters is renamed
+    or left out, remembered, and said in `Completion.notes`. One instance belongs to one event loop.
+    """
+
+    def __init__(self, endpoint: Endpoint, settings: ChatSettings = _DEFAULTS) -> None:
+        self.endpoint = endpoint
+        self.settings = settings
+        self._dialect = Dialect()
+        self._wire: Wire | None = None
+
+    def __repr__(self) -> str:
+        return f"OpenAIChat({self.endpoint!r}, {self.settings!r})"
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """Which model is asked and how."""
+        endpoint = self.endpoint
+        return ModelCard(PLANNER, endpoint.model, endpoint.model, endpoint.base_url, self.settings.parameters)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: "TracebackType | None"
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; the next request opens new ones."""
+        if self._wire is not None:
+            wire, self._wire = self._wire, None
+            await wire.close()
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Ask once; a filtered prompt is a completion too, with a refusal and no text.
+
+        Raises:
+            ModelError: no completion could be had; `TooLongError` where the prompt does not fit.
+        """
+        started = time.monotonic()
+        try:
+            answer = await self._ask(prompt)
+        except FilteredPromptError as refused:
+            completion = Completion(
+                "", refusal=str(refused), finish_reason="content_filter", raw={"error": refused.body}
+            )
+            return replace(completion, seconds=time.monotonic() - started, notes=self._dialect.notes)
+        return self._completion(answer, prompt, time.monotonic() - started)
+
+    async def _ask(self, prompt: Prompt) -> "Answer":
+        """Send the request, and again for each parameter that is refused by name."""
+        request = self._request(prompt)
+        while True:
+            sent = self._dialect.spoken(request)
+            try:
+                return await self._open().post(sent)
+            except RejectedParameterError as refusal:
+                if not self._dialect.learn(refusal.parameter, sent):
+                    raise
+
+    def _open(self) -> "Wire":
+        if self._wire is None:
+            from planner.openai_chat.wire import Wire  # imports the SDK, which takes 0.4 s
+
+            self._wire = Wire(self.endpoint, timeout=self.settings.timeout, connections=self.settings.connections)
+        return self._wire
+
+    def _request(self, prompt: Prompt) -> Json:
+        messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in prompt.messages]
+        request: Json = {"model": self.endpoint.model, "messages": messages, **dict(self.settings.parameters)}
+        if self.settings.stream:
+            request |= {"stream": True, "stream_options": {"include_usage": True}}
+        return request
+
+    def _completion(self, answer: "Answer", prompt: Prompt, seconds: float) -> Completion:
+        completion = read(answer.body)
+        assert completion is not None, "the wire lets no body pass that has no choice"
+        header = self.endpoint.mask.text(answer.headers.get("x-request-id", ""))
+        return replace(
+            completion,
+            seconds=seconds,
+            request_id=header or completion.request_id,
+            limits=rate_limits(answer.headers),
+            notes=self._notes(prompt, completion.usage),
+        )
+
+    def _notes(self, prompt: Prompt, usage: Usage) -> tuple[str, ...]:
+        return tuple(note for note in (*self._dialect.notes, cut_note(prompt, usage)) if note)

@@ -1,0 +1,176 @@
+"""What a page paints, in painting order: which text objects, and which surfaces a text may stand on."""
+
+from ctypes import c_float, c_int, c_uint
+from dataclasses import dataclass
+from typing import Final
+
+from pypdfium2 import raw
+
+from planner.papers.pdf.runs import address
+
+Colour = tuple[int, int, int]
+WHITE: Final[Colour] = (255, 255, 255)
+
+_MAX_OBJECTS: Final = 100_000
+_MAX_DEPTH: Final = 8
+_MAX_CORNERS: Final = 20
+_LEAST_SIDE: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """An area painted over; `colour` is None where it is not one colour, as in an image or a frame."""
+
+    order: int
+    left: float
+    bottom: float
+    right: float
+    top: float
+    colour: Colour | None
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether the point lies on it."""
+        return self.left <= x <= self.right and self.bottom <= y <= self.top
+
+    @property
+    def area(self) -> float:
+        """Square points."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """How a text object is painted: when, in which colour (None: a pattern), how opaque (0 to 1), and its PDF mode."""
+
+    order: int
+    colour: Colour | None
+    opacity: float
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """An affine map as PDF writes it."""
+
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+    def apply(self, x: float, y: float) -> tuple[float, float]:
+        """The image of a point."""
+        return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
+
+    def after(self, inner: raw.FS_MATRIX) -> "Matrix":
+        """This map applied to what `inner` gives."""
+        return Matrix(
+            self.a * inner.a + self.c * inner.b,
+            self.b * inner.a + self.d * inner.b,
+            self.a * inner.c + self.c * inner.d,
+            self.b * inner.c + self.d * inner.d,
+            *self.apply(inner.e, inner.f),
+        )
+
+
+class Canvas:
+    """The painted objects of a page, those inside form objects included.
+
+    `inks` are the text objects by address, `surfaces` and `images` in painting order; `whole` is False when the
+    page holds more objects than were looked at.
+    """
+
+    def __init__(self, page: raw.FPDF_PAGE) -> None:
+        self.inks: dict[int, Ink] = {}
+        self.surfaces: list[Surface] = []
+        self.images: list[Surface] = []
+        self.whole = True
+        self._seen = 0
+        for at in range(raw.FPDFPage_CountObjects(page)):
+            self._visit(raw.FPDFPage_GetObject(page, at), Matrix(1, 0, 0, 1, 0, 0), 0)
+
+    def _visit(self, item: raw.FPDF_PAGEOBJECT, matrix: Matrix, depth: int) -> None:
+        self._seen += 1
+        if self._seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
+            self.whole = False
+            return
+        kind = raw.FPDFPageObj_GetType(item)
+        if kind == raw.FPDF_PAGEOBJ_TEXT:
+            self.inks[address(item)] = _ink(item, self._seen)
+        elif kind == raw.FPDF_PAGEOBJ_FORM:
+            self._visit_form(item, matrix, depth)
+        elif kind == raw.FPDF_PAGEOBJ_PATH:
+            self._add_path(item, matrix)
+        elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
+            surface = _surface(item, matrix, self._seen, None)
+            self.surfaces.append(surface)
+            self.images.append(surface)
+
+    def _visit_form(self, form: raw.FPDF_PAGEOBJECT, matrix: Matrix, depth: int) -> None:
+        own = raw.FS_MATRIX()
+        raw.FPDFPageObj_GetMatrix(form, own)
+        inner = matrix.after(own)
+        for at in range(max(0, raw.FPDFFormObj_CountObjects(form))):
+            if not self.whole:
+                return
+            self._visit(raw.FPDFFormObj_GetObject(form, at), inner, depth + 1)
+
+    def _add_path(self, path: raw.FPDF_PAGEOBJECT, matrix: Matrix) -> None:
+        filling, stroke = c_int(), c_int()
+        raw.FPDFPath_GetDrawMode(path, filling, stroke)
+        if filling.value == raw.FPDF_FILLMODE_NONE:
+            return
+        surface = _surface(path, matrix, self._seen, None)
+        if min(surface.right - surface.left, surface.top - surface.bottom) < _LEAST_SIDE:
+            return
+        if _is_one_shape(path):
+            colour, opacity = _fill(path)
+            mixed = colour and blended(colour, WHITE, opacity)
+            surface = _surface(path, matrix, self._seen, mixed)
+        self.surfaces.append(surface)
+
+    def background(self, x: float, y: float, before: int) -> Colour | None:
+        """The colour under a point when the object numbered `before` was painted; None where it is not known."""
+        for surface in reversed(self.surfaces):
+            if surface.order < before and surface.holds(x, y):
+                return surface.colour
+        return WHITE
+
+
+def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
+    """What is seen of `colour` painted over `under`."""
+    red, green, blue = (round(below + (above - below) * opacity) for above, below in zip(colour, under, strict=True))
+    return red, green, blue
+
+
+def _ink(text: raw.FPDF_PAGEOBJECT, order: int) -> Ink:
+    mode = raw.FPDFTextObj_GetTextRenderMode(text)
+    stroked = mode in (raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP)
+    colour, opacity = _fill(text, stroked)
+    return Ink(order, colour, opacity, mode)
+
+
+def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | None, float]:
+    red, green, blue, alpha = (c_uint() for _ in range(4))
+    read = raw.FPDFPageObj_GetStrokeColor if stroked else raw.FPDFPageObj_GetFillColor
+    if not read(item, red, green, blue, alpha):
+        return None, 1.0
+    return (red.value, green.value, blue.value), alpha.value / 255
+
+
+def _surface(item: raw.FPDF_PAGEOBJECT, matrix: Matrix, order: int, colour: Colour | None) -> Surface:
+    left, bottom, right, top = (c_float() for _ in range(4))
+    raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
+    corners = [matrix.apply(x, y) for x in (left.value, right.value) for y in (bottom.value, top.value)]
+    xs, ys = zip(*corners, strict=True)
+    return Surface(order, min(xs), min(ys), max(xs), max(ys), colour)
+
+
+def _is_one_shape(path: raw.FPDF_PAGEOBJECT) -> bool:
+    """Whether the path fills about all of its bounds: a box, plain or rounded, rather than a frame or a drawing."""
+    count = raw.FPDFPath_CountSegments(path)
+    if count > _MAX_CORNERS:
+        return False
+    kinds = [raw.FPDFPathSegment_GetType(raw.FPDFPath_GetPathSegment(path, at)) for at in range(count)]
+    return kinds.count(raw.FPDF_SEGMENT_MOVETO) <= 1

@@ -1,0 +1,110 @@
+"""What stands on a page and is no part of the paper: running heads, page numbers, review line numbers, stamps."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Final
+
+from planner.papers.pdf.lines import Line
+from planner.papers.pdf.runs import Run
+
+_EDGE_LINES: Final = 3
+_MARGIN_SHARE: Final = 0.13
+_SAME_HEIGHT: Final = 4.0
+_OF_PAGES: Final = 6  # a running head is on one page of six at least
+_LEAST_NUMBERED: Final = 8
+_LONG: Final = 20
+_DIGITS: Final = re.compile(r"\d+")
+_NUMERAL: Final = re.compile(r"\d{1,4}")
+_PAGE_NUMBER: Final = re.compile(
+    r"(?:page\s+)?[-–—\[(]*\s*(?:\d{1,5}|[ivxl]{1,6}|S\d+|[A-Z]-?\d{1,3})\s*[-–—\])]*(?:\s*(?:of|/)\s*\d+)?", re.I
+)
+_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+_FLOAT: Final = re.compile(r"(?:fig|tab|algorithm|listing)", re.I)
+_STAMP: Final = re.compile(r"arxiv:\s*(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})", re.I)
+
+
+def without_line_numbers(runs: Sequence[Run]) -> list[Run]:
+    """The runs without the numbers that review copies print beside each line."""
+    long = [run for run in runs if len(run.text) >= _LONG and not run.turned]
+    if not long:
+        return list(runs)
+    left, right = min(run.x0 for run in long), max(run.x1 for run in long)
+    outside = [run for run in runs if _NUMERAL.fullmatch(run.text) and (run.x1 < left or run.x0 > right)]
+    sides = ([run for run in outside if run.x1 < left], [run for run in outside if run.x0 > right])
+    numbers = {id(run) for side in sides if _counts_up(side) for run in side}
+    return [run for run in runs if id(run) not in numbers]
+
+
+def _counts_up(column: Iterable[Run]) -> bool:
+    ordered = [int(run.text) for run in sorted(column, key=lambda run: -run.y)]
+    steps = Counter(after - before for before, after in pairwise(ordered))
+    if len(ordered) < _LEAST_NUMBERED or not steps:
+        return False
+    step, times = steps.most_common(1)[0]
+    return step in (1, 2, 5, 10) and times >= 0.7 * (len(ordered) - 1)
+
+
+def without_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> list[list[Line]]:
+    """The lines of each page without running heads and feet, page numbers and stamps; `heights` are the pages'."""
+    edges = [_edge_lines(lines, height) for lines, height in zip(pages, heights, strict=True)]
+    repeated = _repeated(edges)
+    numbers = _page_numbers(edges)
+    gone = {id(line) for edge in edges for line in edge if id(line) in numbers or id(line) in repeated}
+    return [[line for line in lines if id(line) not in gone and not _is_stamp(line)] for lines in pages]
+
+
+def _is_stamp(line: Line) -> bool:
+    return line.turned and bool(_STAMP.search(line.text))
+
+
+def _edge_lines(lines: Sequence[Line], height: float) -> list[Line]:
+    """The topmost and lowest lines of a page, as far as they stand in its margins."""
+    level = sorted((line for line in lines if not line.turned), key=lambda line: -line.y)
+    if not level:
+        return []
+    top, foot = level[0].y - _MARGIN_SHARE * height, level[-1].y + _MARGIN_SHARE * height
+    above = [line for line in level if line.y > top]
+    below = [line for line in level if line.y < foot]
+    edge = {id(line): line for line in _rows(above, False) + _rows(below, True)}
+    return list(edge.values())
+
+
+def _rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
+    heights = sorted({round(line.y) for line in lines}, reverse=not from_foot)[:_EDGE_LINES]
+    return [line for line in lines if round(line.y) in heights]
+
+
+def _key(line: Line) -> str:
+    return _DIGITS.sub("#", re.sub(r"\W+", " ", line.text).strip().casefold())
+
+
+def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
+    """Edge lines that stand at one height with one text, numbers aside, on several pages."""
+    needed = max(2, len(edges) // _OF_PAGES)
+    places: defaultdict[str, list[Line]] = defaultdict(list)
+    for line in (line for edge in edges for line in edge):
+        places[_key(line)].append(line)
+    found: set[int] = set()
+    for key, lines in places.items():
+        if not _LETTERS.search(key) or _FLOAT.match(key):
+            continue
+        for line in lines:
+            pages = {other.page for other in lines if abs(other.y - line.y) <= _SAME_HEIGHT}
+            if len(pages) >= needed:
+                found.add(id(line))
+    return found
+
+
+def _page_numbers(edges: Sequence[Sequence[Line]]) -> set[int]:
+    """Edge lines that hold nothing but a page number."""
+    candidates = [line for edge in edges for line in edge if _PAGE_NUMBER.fullmatch(line.text.strip())]
+    heights = Counter(round(line.y / _SAME_HEIGHT) for line in candidates)
+    needed = 2 if len(edges) > 1 else 1
+
+    def common(line: Line) -> bool:
+        at = round(line.y / _SAME_HEIGHT)
+        return sum(heights[at + near] for near in (-1, 0, 1)) >= needed
+
+    return {id(line) for line in candidates if common(line)}

@@ -1,0 +1,113 @@
+"""Tells the text that a reader of the page sees from the text that only a machine finds.
+
+Hidden text is often harmless (a leftover, a venue's canary), so it is quoted, never accused.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from pypdfium2 import raw
+
+from planner.papers.pdf.canvas import Canvas, Ink, blended
+from planner.papers.pdf.runs import Placed
+
+_LEAST_SIZE: Final = 2.0
+_LEAST_DIFFERENCE: Final = 27  # of 255 in some channel
+_UNPAINTED: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
+_SCAN_SHARE: Final = 0.5
+_VISIBLE_SHARE: Final = 0.2
+_QUOTED: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A page's visible box in points."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether the point lies on the page."""
+        return self.left <= x <= self.right and self.bottom <= y <= self.top
+
+    @property
+    def area(self) -> float:
+        """Square points."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The runs of a page that a reader sees, the text that was left out, and whether the text is a scan's OCR layer."""
+
+    visible: list[Placed]
+    left_out: str
+    is_ocr: bool
+
+
+def seen(placed: list[Placed], canvas: Canvas, box: Box) -> Sight:
+    """Sorts the runs of a page by whether a reader sees them."""
+    unpainted = {id(item) for item in placed if _is_unpainted(item, canvas)}
+    is_ocr = bool(unpainted) and _is_scan(placed, unpainted, canvas, box)
+    visible: list[Placed] = []
+    hidden: list[Placed] = []
+    for item in placed:
+        concealed = _is_concealed(item, canvas, box) or (id(item) in unpainted and not is_ocr)
+        (hidden if concealed else visible).append(item)
+    return Sight(visible, _joined(hidden), is_ocr)
+
+
+def quoted(text: str) -> str:
+    """A hidden text on one line in quotes; what is beyond 500 characters is counted."""
+    rest = len(text) - _QUOTED
+    return f"'{text[:_QUOTED]}'" + (f" and {rest} characters more" if rest > 0 else "")
+
+
+def _is_unpainted(item: Placed, canvas: Canvas) -> bool:
+    ink = canvas.inks.get(item.run.painter)
+    return ink is not None and ink.mode in _UNPAINTED
+
+
+def _is_scan(placed: Iterable[Placed], unpainted: set[int], canvas: Canvas, box: Box) -> bool:
+    """Whether the unpainted text lies over a picture of the page and is about all of the page's text."""
+    total = sum(len(item.run.text) for item in placed)
+    painted = sum(len(item.run.text) for item in placed if id(item) not in unpainted)
+    largest = max((image.area for image in canvas.images), default=0.0)
+    return painted <= _VISIBLE_SHARE * total and largest >= _SCAN_SHARE * box.area
+
+
+def _is_concealed(item: Placed, canvas: Canvas, box: Box) -> bool:
+    run = item.run
+    x, y = _centre(item)
+    if run.size < _LEAST_SIZE or not box.holds(x, y):
+        return True
+    ink = canvas.inks.get(run.painter)
+    return ink is not None and ink.mode not in _UNPAINTED and _is_lost_in_background(ink, canvas, x, y)
+
+
+def _is_lost_in_background(ink: Ink, canvas: Canvas, x: float, y: float) -> bool:
+    under = canvas.background(x, y, ink.order)
+    if ink.colour is None or under is None:
+        return False
+    shown = blended(ink.colour, under, ink.opacity)
+    return max(abs(one - other) for one, other in zip(shown, under, strict=True)) < _LEAST_DIFFERENCE
+
+
+def _centre(item: Placed) -> tuple[float, float]:
+    """The middle of the run in the page's own coordinates, a third of the type size off the baseline."""
+    run, rise = item.run, item.run.size / 3
+    x, y = (run.x0 + run.x1) / 2, (run.y + item.end_y) / 2
+    return ((x, y + rise), (x - rise, y), (x, y - rise), (x + rise, y))[item.direction]
+
+
+def _joined(items: Iterable[Placed]) -> str:
+    parts: list[str] = []
+    previous: Placed | None = None
+    for item in items:
+        moved = previous is None or previous.run.y != item.run.y
+        parts.append((" " if item.run.space or moved else "") + item.run.text.replace("\x02", "-"))
+        previous = item
+    return " ".join("".join(parts).split())

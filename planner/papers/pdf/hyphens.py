@@ -1,0 +1,77 @@
+"""Joins the lines of a paragraph, and decides which hyphens at their ends belong to the word."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from planner.papers.pdf.runs import HYPHEN
+
+_TOKEN: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_LAST: Final = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)$")
+_FIRST: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
+_BROKEN: Final = re.compile(rf"(?<=[^\W_])[{HYPHEN}\-‐]$")
+# Second parts that English joins to almost any word with a hyphen, and a first part that it joins to any.
+_COMPOUNDING: Final = frozenset(
+    ["based", "aware", "free", "wise", "level", "specific", "dependent", "driven", "guided", "art", "like", "oriented", "invariant", "agnostic", "shot"]
+)
+_ALWAYS_HYPHENATED: Final = frozenset({"self"})
+
+
+class Vocabulary:
+    """The words that a paper spells within its lines, where no line end can have changed them."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._words: Counter[str] = Counter()
+        self._compounds: Counter[str] = Counter()
+        after_break = False
+        for line in lines:
+            tokens = _TOKEN.findall(line.casefold())
+            broken = is_broken(line)
+            for token in tokens[after_break : len(tokens) - broken]:
+                self._add(token)
+            after_break = broken
+
+    def _add(self, token: str) -> None:
+        parts = token.split("-")
+        self._words.update(parts)
+        for length in range(2, len(parts) + 1):
+            self._compounds.update("-".join(parts[at : at + length]) for at in range(len(parts) - length + 1))
+
+    def keeps_hyphen(self, before: str, after: str) -> bool:
+        """Whether a hyphen at a line's end between these two belongs to the word."""
+        head, tail = _LAST.search(before), _FIRST.search(after)
+        if head is None or tail is None or after[:1].isupper():
+            return True
+        first, second = head[1].casefold(), tail[1].casefold()
+        last, start = first.rpartition("-")[2], second.partition("-")[0]
+        hyphened, solid = self._compounds[f"{last}-{start}"], self._words[last + start]
+        if hyphened or solid:
+            return hyphened > solid
+        if start in _COMPOUNDING or last in _ALWAYS_HYPHENATED or (head[1].isupper() and len(last) > 1):
+            return True
+        return "-" in first and self._words[start] > 0
+
+
+def is_broken(text: str) -> bool:
+    """Whether the line ends in a hyphen that may have been put there to break a word."""
+    return bool(_BROKEN.search(text))
+
+
+def joined(lines: Sequence[str], words: Vocabulary) -> str:
+    """The lines as one line of text."""
+    text = ""
+    for line in lines:
+        text = _appended(text, line.strip(), words) if text else line.strip()
+    return clean(text)
+
+
+def _appended(text: str, line: str, words: Vocabulary) -> str:
+    if not is_broken(text) or not line[:1].isalnum():
+        return f"{text} {line}"
+    return (text[:-1] + "-" if words.keeps_hyphen(text[:-1], line) else text[:-1]) + line
+
+
+def clean(text: str) -> str:
+    """The text with what is left of line-end hyphens written as hyphens."""
+    return text.replace(HYPHEN, "-")

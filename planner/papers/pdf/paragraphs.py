@@ -1,0 +1,121 @@
+"""Makes blocks of lines: paragraphs that run on across pages, and tables and figures with their captions."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from planner.papers.paper import Block, BlockKind
+from planner.papers.pdf.floats import Part, Setting, is_caption_start
+from planner.papers.pdf.hyphens import Vocabulary, clean, is_broken, joined
+from planner.papers.pdf.lines import Line
+
+_FINISHED: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
+_ITEM: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
+_TABLES: Final = frozenset({Part.TABLE, Part.TABLE_CAPTION})
+_FIGURES: Final = frozenset({Part.FIGURE, Part.FIGURE_CAPTION})
+_CAPTIONS: Final = frozenset({Part.TABLE_CAPTION, Part.FIGURE_CAPTION})
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Neighbouring lines of one family: running text, a table, a figure, an algorithm or a note."""
+
+    family: Part
+    lines: list[Line] = field(default_factory=list)
+    captions: list[Line] = field(default_factory=list)
+    caption_first: bool = False
+
+    def takes(self, part: Part, starts_caption: bool) -> bool:
+        """Whether a line of that part still belongs to it."""
+        if _family(part) is not self.family:
+            return False
+        if part in _CAPTIONS:
+            return not (self.captions and starts_caption)
+        return not self.captions or self.caption_first or self.family in (Part.PROSE, Part.NOTE, Part.ALGORITHM)
+
+    def add(self, part: Part, line: Line) -> None:
+        """Puts the line in."""
+        if part in _CAPTIONS:
+            self.caption_first = self.caption_first or not self.lines
+            self.captions.append(line)
+        else:
+            self.lines.append(line)
+
+
+def blocks_of(lines: Sequence[Line], parts: Sequence[Part], setting: Setting, words: Vocabulary) -> tuple[Block, ...]:
+    """The blocks of one section. A float in the middle of a paragraph comes after it."""
+    made: list[Block] = []
+    waiting: list[Block] = []
+    paragraph: list[Line] = []
+    for stretch in _stretches(lines, parts):
+        if stretch.family is not Part.PROSE:
+            waiting.append(_block(stretch, words))
+            if not paragraph or _is_finished(paragraph[-1]):
+                made += _flushed(paragraph, words) + waiting
+                paragraph, waiting = [], []
+            continue
+        for line in stretch.lines:
+            if paragraph and _starts_paragraph(paragraph, line, setting):
+                made += _flushed(paragraph, words) + waiting
+                paragraph, waiting = [], []
+            paragraph.append(line)
+    return tuple(made + _flushed(paragraph, words) + waiting)
+
+
+def _family(part: Part) -> Part:
+    if part in _TABLES:
+        return Part.TABLE
+    return Part.FIGURE if part in _FIGURES else part
+
+
+def _stretches(lines: Sequence[Line], parts: Sequence[Part]) -> list[_Stretch]:
+    stretches: list[_Stretch] = []
+    for line, part in zip(lines, parts, strict=True):
+        starts = is_caption_start(line)
+        if not stretches or not stretches[-1].takes(part, starts):
+            stretches.append(_Stretch(_family(part)))
+        stretches[-1].add(part, line)
+    return stretches
+
+
+def _block(stretch: _Stretch, words: Vocabulary) -> Block:
+    caption = [joined([line.text for line in stretch.captions], words)] if stretch.captions else []
+    if stretch.family is Part.NOTE:
+        return Block(BlockKind.PROSE, joined([line.text for line in stretch.lines], words))
+    if stretch.family is Part.ALGORITHM:
+        return Block(BlockKind.PROSE, "\n".join(clean(line.text) for line in stretch.lines))
+    kind = BlockKind.TABLE if stretch.family is Part.TABLE else BlockKind.FIGURE
+    rows = ["  ".join(clean(cell) for cell in line.cells) for line in stretch.lines]
+    return Block(kind, "\n".join(caption + rows if stretch.caption_first else rows + caption))
+
+
+def _flushed(paragraph: Sequence[Line], words: Vocabulary) -> list[Block]:
+    return [Block(BlockKind.PROSE, joined([line.text for line in paragraph], words))] if paragraph else []
+
+
+def _is_finished(line: Line) -> bool:
+    return bool(_FINISHED.search(line.text.rstrip())) and not is_broken(line.text)
+
+
+def _starts_paragraph(paragraph: Sequence[Line], line: Line, setting: Setting) -> bool:
+    """Whether a line of running text begins a new paragraph after those before it."""
+    before = paragraph[-1]
+    if is_broken(before.text):
+        return False
+    finished = _is_finished(before)
+    if _ITEM.match(line.text) and (finished or line.text[0] in "•◦▪■‣∙·"):
+        return True
+    step = before.y - line.y
+    if line.page != before.page or step <= 0:
+        return finished and (line.text[:1].isupper() or _is_short(before, setting))
+    if step > 1.4 * setting.leading:
+        return finished or line.text[:1].isupper()
+    if not finished:
+        return False
+    moved = abs(line.x0 - before.x0) > 0.7 * line.size
+    return moved or _is_short(before, setting)
+
+
+def _is_short(line: Line, setting: Setting) -> bool:
+    return line.x1 - line.x0 < 0.85 * setting.measure

@@ -1,0 +1,153 @@
+"""The text of a page as runs: stretches of characters that one text object paints, each with its place and type."""
+
+import ctypes
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Final
+
+from pypdfium2 import raw
+
+# Control characters by which fonts without a map to Unicode name their ligatures (TeX's T1 and OT1 encodings).
+_LIGATURES: Final = {
+    **{chr(0xFB00 + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"))},
+    **{chr(0x1B + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl"))},
+    "\x0b": "ff", "\x0c": "fi", "\x0e": "ffi", "\x0f": "ffl",
+}
+HYPHEN: Final = "\x02"  # what pdfium gives for a hyphen at the end of a line
+_CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != HYPHEN}
+_TRANSLATION: Final = str.maketrans(
+    {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
+)
+_BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of text of one type size on one baseline.
+
+    Coordinates are in points, y upwards, as the page is read; `space` says whether a space stands before the run.
+    `turned` marks text that is not written in the page's main direction. `painter` is the text object's address.
+    """
+
+    text: str
+    x0: float
+    x1: float
+    y: float
+    size: float
+    bold: bool
+    space: bool
+    turned: bool
+    painter: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A run before the page's main direction is known; `direction` counts quarter turns."""
+
+    run: Run
+    end_y: float
+    direction: int
+
+
+class TextPage:
+    """The text of one pdfium page; a context manager that frees it."""
+
+    def __init__(self, page: raw.FPDF_PAGE) -> None:
+        self._text = raw.FPDFText_LoadPage(page)
+        self._fonts: dict[int, bool] = {}
+
+    def __enter__(self) -> "TextPage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        raw.FPDFText_ClosePage(self._text)
+
+    def placed(self) -> list[Placed]:
+        """Every run with text in it, in the order in which the page paints them."""
+        count = max(0, raw.FPDFText_CountChars(self._text))
+        painters = [address(raw.FPDFText_GetTextObject(self._text, at)) for at in range(count)]
+        found: list[Placed] = []
+        at, space = 0, False
+        for painter, group in groupby(painters):
+            length = sum(1 for _ in group)
+            text = self._read(at, length)
+            if painter and text.strip():
+                found.append(self._place(at, length, text, painter, space))
+                space = text.endswith(" ")
+            else:
+                space = space or bool(text)
+            at += length
+        return found
+
+    def _read(self, start: int, length: int) -> str:
+        buffer = (ctypes.c_ushort * (2 * length + 1))()
+        written = raw.FPDFText_GetText(self._text, start, length, buffer)
+        encoded = bytes(buffer)[: 2 * max(0, written - 1)]
+        return encoded.decode("utf-16-le", "replace").translate(_TRANSLATION)
+
+    def _place(self, at: int, length: int, text: str, painter: int, space: bool) -> Placed:
+        """The run of the `length` characters from `at`, which `painter` paints."""
+        first = at + len(text) - len(text.lstrip())
+        last = max(first, at + length - 1 - (len(text) - len(text.rstrip())))
+        x, y, matrix = ctypes.c_double(), ctypes.c_double(), raw.FS_MATRIX()
+        raw.FPDFText_GetCharOrigin(self._text, first, x, y)
+        raw.FPDFText_GetMatrix(self._text, first, matrix)
+        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+        raw.FPDFText_GetCharBox(self._text, last, left, right, bottom, top)
+        direction = _direction(matrix)
+        end_x, end_y = (
+            (right.value, y.value),
+            (x.value, top.value),
+            (left.value, y.value),
+            (x.value, bottom.value),
+        )[direction]
+        size = raw.FPDFText_GetFontSize(self._text, first) * math.hypot(matrix.c, matrix.d)
+        bold = self._is_bold(painter)
+        space = space or text.startswith(" ")
+        run = Run(text.strip(), x.value, end_x, y.value, abs(size), bold, space, False, painter)
+        return Placed(run, end_y, direction)
+
+    def _is_bold(self, painter: int) -> bool:
+        font = raw.FPDFTextObj_GetFont(ctypes.cast(painter, raw.FPDF_PAGEOBJECT))
+        key = address(font)
+        if key not in self._fonts:
+            name = ctypes.create_string_buffer(128)
+            raw.FPDFFont_GetBaseFontName(font, name, 128)
+            plain = name.value.decode("latin-1").lower()
+            self._fonts[key] = any(sign in plain for sign in _BOLD)
+        return self._fonts[key]
+
+
+def address(pointer: Any) -> int:
+    """The address that a pdfium handle holds, 0 for none (cheaper than `ctypes.cast`, which this is called for a lot)."""
+    return ctypes.c_void_p.from_buffer(pointer).value or 0
+
+
+def upright(placed: list[Placed]) -> list[Run]:
+    """The runs in the coordinates of a reader who turns the page so that most of its text stands upright."""
+    weights: Counter[int] = Counter()
+    for item in placed:
+        weights[item.direction] += len(item.run.text)
+    main = weights.most_common(1)[0][0] if weights else 0
+    return [_turned(item, main) for item in placed]
+
+
+def _direction(matrix: raw.FS_MATRIX) -> int:
+    if abs(matrix.a) >= abs(matrix.b):
+        return 0 if matrix.a >= 0 else 2
+    return 1 if matrix.b > 0 else 3
+
+
+def _turned(item: Placed, main: int) -> Run:
+    run = item.run
+    x0, y0 = _rotate(run.x0, run.y, main)
+    x1, y1 = _rotate(run.x1, item.end_y, main)
+    if item.direction == main:
+        return replace(run, x0=x0, x1=x1, y=y0)
+    return replace(run, x0=min(x0, x1), x1=max(x0, x1), y=min(y0, y1), turned=True)
+
+
+def _rotate(x: float, y: float, quarter_turns: int) -> tuple[float, float]:
+    return ((x, y), (y, -x), (-x, -y), (-y, x))[quarter_turns]

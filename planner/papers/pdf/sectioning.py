@@ -1,0 +1,63 @@
+"""Cuts the lines of a paper at its headings, and says what each section is for."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from planner.papers.headings import section_kind
+from planner.papers.paper import Block, BlockKind, Section, SectionKind
+from planner.papers.pdf.floats import Part, Setting
+from planner.papers.pdf.headlines import Headline
+from planner.papers.pdf.hyphens import Vocabulary
+from planner.papers.pdf.lines import Line
+from planner.papers.pdf.paragraphs import blocks_of
+
+_LETTERED: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
+_NUMBERED: Final = re.compile(r"^\d")
+_BACK_MATTER: Final = frozenset(
+    {SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST, SectionKind.ABLATION}
+)
+_LAST_OF_BODY: Final = frozenset({SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS})
+
+
+def sections_of(
+    lines: Sequence[Line],
+    headlines: Sequence[Headline],
+    parts: Sequence[Part],
+    setting: Setting,
+    words: Vocabulary,
+) -> tuple[Section, ...]:
+    """The sections of a paper in reading order, what stands before the first heading first."""
+    kinds = _kinds(headlines)
+    first = headlines[0].at if headlines else len(lines)
+    sections: list[Section] = []
+    front = blocks_of(lines[:first], parts[:first], setting, words)
+    if front:
+        sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
+    ends = [headline.at for headline in headlines[1:]] + [len(lines)]
+    for headline, kind, end in zip(headlines, kinds, ends, strict=True):
+        start = headline.at + headline.lines
+        blocks = blocks_of(lines[start:end], parts[start:end], setting, words)
+        heading = Block(BlockKind.HEADING, headline.text)
+        page = lines[headline.at].page
+        sections.append(Section(headline.text, headline.level, kind, (heading, *blocks), page))
+    return tuple(sections)
+
+
+def _kinds(headlines: Sequence[Headline]) -> list[SectionKind]:
+    """The kind of each section; what is lettered after the body, or follows the references, is appendix."""
+    kinds: list[SectionKind] = []
+    parents: dict[int, SectionKind] = {}
+    past_body = past_references = False
+    for headline in headlines:
+        above = [parents[level] for level in sorted(parents) if level < headline.level]
+        kind = section_kind(headline.text, above[-1] if above else None)
+        lettered = past_body and bool(_LETTERED.match(headline.text)) and not _NUMBERED.match(headline.text)
+        if (past_references or lettered) and kind not in _BACK_MATTER:
+            kind = SectionKind.APPENDIX
+        past_references = past_references or kind is SectionKind.REFERENCES
+        past_body = past_body or kind in _LAST_OF_BODY
+        parents = {level: held for level, held in parents.items() if level < headline.level}
+        parents[headline.level] = kind
+        kinds.append(kind)
+    return kinds

@@ -1,0 +1,67 @@
+"""Finds the title of a paper on its first page: the largest type that is not a banner, a stamp or a drop cap."""
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import pairwise
+from typing import Final
+
+from planner.papers.pdf.hyphens import Vocabulary, joined
+from planner.papers.pdf.lines import Line
+
+_SAME_SIZE: Final = 0.06
+_LEADING: Final = 2.2
+_LEAST_LETTERS: Final = 4
+_LIKENESS: Final = 0.75
+_BANNER: Final = re.compile(
+    r"^(?:proceedings of|published (?:as|in|at)|under review|accepted (?:at|to|by|for)|preprint\b|submitted to|journal of"
+    r"|transactions on|workshop (?:on|at)|contents lists available|article$|research article|original (?:article|paper)"
+    r"|technical report|openreview|arxiv:|ieee (?:transactions|access)|vol(?:ume|\.)\s*\d|abstract$|supplementary material$)",
+    re.I,
+)
+_LETTERS: Final = re.compile(r"[^\W\d_]")
+
+
+def find_title(lines: Sequence[Line], declared: str, words: Vocabulary) -> tuple[str, tuple[Line, ...]]:
+    """The title and its lines on the first page, ("", ()) where nothing there looks like one.
+
+    `declared` is the title in the file's metadata; it only chooses between groups of large type.
+    """
+    groups = [group for group in _groups(lines) if _could_be_title(group)]
+    if not groups:
+        return "", ()
+    best = max(groups, key=lambda group: (round(group[0].size, 1), group[0].y))
+    texts = [joined([line.bare for line in group], words) for group in groups]
+    like = [(group, _likeness(text, declared)) for group, text in zip(groups, texts, strict=True)]
+    closest, likeness = max(like, key=lambda pair: pair[1])
+    if likeness >= _LIKENESS and closest[0].size >= 0.6 * best[0].size:
+        best = closest
+    return joined([line.bare for line in best], words), tuple(best)
+
+
+def _groups(lines: Sequence[Line]) -> list[list[Line]]:
+    """Lines of one type size that stand close below each other."""
+    level = sorted((line for line in lines if not line.turned), key=lambda line: -line.y)
+    if not level:
+        return []
+    groups = [[level[0]]]
+    for before, line in pairwise(level):
+        same = abs(line.size - before.size) <= _SAME_SIZE * before.size
+        near = before.y - line.y <= _LEADING * before.size
+        if same and near:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _could_be_title(group: Sequence[Line]) -> bool:
+    text = " ".join(line.text for line in group)
+    return len(_LETTERS.findall(text)) >= _LEAST_LETTERS and not _BANNER.match(text.strip())
+
+
+def _likeness(text: str, declared: str) -> float:
+    if len(declared) < 2 * _LEAST_LETTERS:
+        return 0.0
+    one, other = ("".join(re.findall(r"\w", each.casefold())) for each in (text, declared))
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
