@@ -20,7 +20,7 @@ def read_ablation(value: Any) -> Ablation:
         ValueError: a field is missing or of another type; the text says which.
     """
     if not isinstance(value, dict):
-        raise ValueError(f"should be an object, is {type(value).__name__}")
+        raise ValueError(f"should be an object, is {type(value).__name__}")  # noqa: TRY004 - the data are wrong
     known = {name: field for name, field in value.items() if name in _FIELDS}
     for name in ("name", "ablated_part", "action"):
         if isinstance(known.get(name), str):

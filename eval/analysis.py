@@ -98,9 +98,7 @@ def read_label(path: Path) -> Label | None:
     paper = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p != path), None)
     if not isinstance(data, dict) or "ablations" not in data or paper is None:
         return None
-    ablations = tuple(
-        " ".join((one["name"], one["ablated_part"], *one["replacement"])) for one in data["ablations"]
-    )
+    ablations = tuple(" ".join((one["name"], one["ablated_part"], *one["replacement"])) for one in data["ablations"])
     return Label(paper, ablations, tuple(data["metrics"]))
 
 

@@ -77,7 +77,8 @@ def sign_flip_p(differences: Sequence[float]) -> float:
         return nan
     seen = abs(sum(differences)) - 1e-12
     if len(sizes) <= _MOST_EXACT:
-        sums = [abs(sum(s * v for s, v in zip(signs, sizes, strict=True))) for signs in product((1, -1), repeat=len(sizes))]
+        signs = product((1, -1), repeat=len(sizes))
+        sums = [abs(sum(s * v for s, v in zip(row, sizes, strict=True))) for row in signs]
         return sum(total >= seen for total in sums) / len(sums)
     draw = random.Random(_SEED)  # noqa: S311 - statistics, not secrets
     whole = sum(sizes)

@@ -29,8 +29,9 @@ class AuthorVerdict(BaseModel):
 
     def published(self) -> dict[str, Any]:
         """The verdict as AblationBench writes it."""
-        names = list(self.name_in_plan)
-        return {"name_in_paper": self.name_in_paper, "name_in_plan": names if len(names) > 1 else (names or [None])[0]}
+        several = list(self.name_in_plan) if len(self.name_in_plan) > 1 else None
+        one = self.name_in_plan[0] if self.name_in_plan else None
+        return {"name_in_paper": self.name_in_paper, "name_in_plan": several or one}
 
 
 class ReviewerVerdict(BaseModel):
