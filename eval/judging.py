@@ -1,7 +1,7 @@
 """One judge over one system's plans: each gold paper ends scored, or unscored, failed or absent with its reason."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from eval import offline
@@ -9,8 +9,8 @@ from eval.asking import Answer, Asking, Question
 from eval.coverage import Pair, Status, paired
 from eval.gold import AuthorGold, GoldSet
 from eval.plans import System
-from eval.runs import Item, JudgedPaper, JudgeRun
-from eval.suspicion import addressed, against_rule
+from eval.runs import Item, JudgedPaper, JudgeRun, Judging
+from eval.suspicion import addressed, against_rule, unknown_names
 from eval.verdicts import AuthorVerdict, Verdict
 from planner.chat import ModelCard
 from planner.schema import Ablation
@@ -24,14 +24,6 @@ class Judged:
 
     paper: JudgedPaper
     verdicts: tuple[Verdict, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judging:
-    """A whole run, with the verdicts of each scored paper."""
-
-    run: JudgeRun
-    verdicts: Mapping[str, tuple[Verdict, ...]]
 
 
 Judge = Callable[[Pair], Awaitable[Answer]]
@@ -102,11 +94,11 @@ def _judged(pair: Pair, answer: Answer) -> Judged:
     return Judged(paper, answer.verdicts)
 
 
-def _flags(pair: Pair, verdicts: Iterable[Verdict]) -> Iterable[str]:
+def _flags(pair: Pair, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    gold = pair.gold.ablations if isinstance(pair.gold, AuthorGold) else ()
     yield from addressed(pair.plan)
-    if isinstance(pair.gold, AuthorGold):
-        ours = [verdict for verdict in verdicts if isinstance(verdict, AuthorVerdict)]
-        yield from against_rule(ours, pair.gold.ablations, pair.plan)
+    yield from unknown_names(verdicts, [ablation.name for ablation in gold], [ablation.name for ablation in pair.plan])
+    yield from against_rule([v for v in verdicts if isinstance(v, AuthorVerdict)], gold, pair.plan)
 
 
 def _without_plan(pair: Pair, status: Status) -> Judged:

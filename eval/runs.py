@@ -6,6 +6,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -97,6 +98,26 @@ class JudgeRun(_Facts):
         return (self.task, self.system, self.judge, self.endpoint, str(self.repetition))
 
 
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """A whole run, with the verdicts of each scored paper."""
+
+    run: JudgeRun
+    verdicts: Mapping[str, tuple[Verdict, ...]]
+
+
+def read_judging(folder: Path) -> Judging:
+    """A run with its verdicts.
+
+    Raises:
+        TableError: a file of the run is damaged or missing.
+        UsageError: the folder holds no run.
+    """
+    run = read_run(folder)
+    scored = [paper.id for paper in run.papers if paper.status is Status.SCORED]
+    return Judging(run, {paper_id: read_verdicts(folder, paper_id, run.task) for paper_id in scored})
+
+
 def read_run(folder: Path) -> JudgeRun:
     """The facts of a run.
 
@@ -113,11 +134,12 @@ def read_run(folder: Path) -> JudgeRun:
         raise TableError(f"{path}: {'; '.join(findings(error)[:3])}") from error
 
 
-def write_run(folder: Path, run: JudgeRun, verdicts: Mapping[str, tuple[Verdict, ...]], k: int | None = None) -> None:
+def write_judging(folder: Path, judging: Judging, k: int | None = None) -> None:
     """Write everything but the replies; `k` cuts the plans for the numbers of evaluations.json only.
 
     A file of verdicts that an earlier run left for a paper without any is removed.
     """
+    run, verdicts = judging.run, judging.verdicts
     for paper in run.papers:
         path = verdict_path(folder, paper.id)
         if paper.id in verdicts:
@@ -138,11 +160,13 @@ def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...
     """The verdicts on one paper.
 
     Raises:
-        TableError: the file is damaged.
-        OSError: there is none.
+        TableError: the file is damaged, or there is none.
     """
     path = verdict_path(folder, paper_id)
-    return read_author_verdicts(path) if task is Task.AUTHOR else read_reviewer_verdicts(path)
+    try:
+        return read_author_verdicts(path) if task is Task.AUTHOR else read_reviewer_verdicts(path)
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def labels_of(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None) -> Labels:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from eval.verdicts import AuthorVerdict
+from eval.verdicts import AuthorVerdict, Verdict
 from planner.matching.similarity import actions_agree
 from planner.schema import Ablation, Action
 
 ADDRESSES_JUDGE: Final = "speaks to the judge"
 AGAINST_RULE: Final = "against the match rule"
+UNKNOWN_NAME: Final = "unknown name"
 
 _ADDRESS: Final = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|rule|prompt|above|previous|prior|guideline)"
@@ -36,13 +37,26 @@ def against_rule(
     """A flag for each matched pair whose actions the published rule plainly excludes: a removal and no removal."""
     papers, plans = _by_name(gold), _by_name(plan)
     for verdict in verdicts:
-        theirs = papers[verdict.name_in_paper]
+        theirs = papers.get(verdict.name_in_paper)
         for name in verdict.name_in_plan:
-            ours = plans[name]
+            ours = plans.get(name)
+            if ours is None or theirs is None:
+                continue
             if Action.REMOVE in (ours.action, theirs.action) and not actions_agree(ours, theirs):
                 yield (
                     f"{AGAINST_RULE}: {theirs.action} {theirs.name[:60]!r} was matched with {ours.action} {name[:60]!r}"
                 )
+
+
+def unknown_names(verdicts: Iterable[Verdict], gold: Sequence[str], plan: Sequence[str]) -> Iterator[str]:
+    """A flag for each name in a verdict that neither the paper nor the plan has; other programs match by name."""
+    for verdict in verdicts:
+        names = verdict.name_in_plan
+        for name in names if isinstance(names, tuple) else (names,):
+            if name not in plan:
+                yield f"{UNKNOWN_NAME}: the plan has no {name[:60]!r}"
+        if isinstance(verdict, AuthorVerdict) and verdict.name_in_paper not in gold:
+            yield f"{UNKNOWN_NAME}: the paper has no {verdict.name_in_paper[:60]!r}"
 
 
 def _by_name(ablations: Sequence[Ablation]) -> Mapping[str, Ablation]:
