@@ -10,6 +10,7 @@ import click
 
 from planner.analysis.analyse import analyse
 from planner.errors import PaperError
+from planner.matching.assignment import best_assignment
 from planner.matching.words import stems
 from planner.papers.load import load
 
@@ -64,11 +65,10 @@ class Measured:
 
 
 def tally(found: Sequence[str], labels: Sequence[str]) -> Tally:
-    """Compare by stems: a finding and a label are the same if the label holds `SHARE` of the finding's stems."""
-    held = [[_holds(label, text) for text in found] for label in labels]
-    recalled = sum(any(row) for row in held)
+    """Compare by stems; a label is recalled by one finding of its own, a finding is right if any label holds it."""
+    held = [[_held(label, text) for text in found] for label in labels]
     right = sum(any(column) for column in zip(*held, strict=True)) if held else 0
-    return Tally(len(labels), recalled, len(found), right)
+    return Tally(len(labels), len(best_assignment(held)), len(found), right)
 
 
 def measure(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[Measured]:
@@ -102,9 +102,11 @@ def read_label(path: Path) -> Label | None:
     return Label(paper, ablations, tuple(data["metrics"]))
 
 
-def _holds(label: str, text: str) -> bool:
-    said, held = set(stems(text)), set(stems(label))
-    return bool(said) and len(said & held) >= SHARE * len(said)
+def _held(label: str, text: str) -> float:
+    """The share of a finding's stems that a label holds; 0 below `SHARE`."""
+    said = set(stems(text))
+    share = len(said & set(stems(label))) / len(said) if said else 0.0
+    return share if share >= SHARE else 0.0
 
 
 @click.command()
@@ -113,7 +115,7 @@ def analysis(folder: Path) -> None:
     """Recall and precision of reported ablations and metrics, for a FOLDER of labelled papers.
 
     A finding and a label are taken to be the same if the label (name, ablated part and replacements) holds 60 % of
-    the finding's words, stemmed and without stop words.
+    the finding's words, stemmed and without stop words; each label needs a finding of its own.
     """
     measured = list(measure(folder, lambda message: click.echo(message, err=True)))
     if not measured:

@@ -14,8 +14,8 @@ from typing import Final
 from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, Source
 from planner.analysis.passages import sections_of
-from planner.analysis.reported import Reported
 from planner.chat import Completion, ModelCard, Prompt
+from planner.matching.similarity import overlap
 from planner.matching.words import stems
 from planner.papers.paper import Excerpt
 from planner.schema import Action, Task
@@ -25,17 +25,31 @@ NOTHING_FOUND: Final = (
     "the built-in planner found no part of a method that this text names and that no reported ablation covers;"
     " it makes nothing up, so there is no plan: ask a model with --model"
 )
+UNKNOWN_METRIC: Final = "the paper's main metric"
 _MOST_METRICS: Final = 3
+_COVERED: Final = 0.6  # least overlap of a part with one that the paper ablates
+_TWICE: Final = 0.5  # least overlap of two parts of which only the first is proposed
+_IN_TITLE: Final = 0.75  # least share of a name that the title holds, if it is the name of the whole method
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation that the built-in planner would run, and why."""
+    """An ablation that the built-in planner would run; without a replacement the part is removed."""
 
     component: Component
-    action: Action
     replacement: tuple[str, ...]
-    why: str
+
+    @property
+    def action(self) -> Action:
+        """Remove or replace."""
+        return Action.REPLACE if self.replacement else Action.REMOVE
+
+    @property
+    def why(self) -> str:
+        """A plain reason."""
+        shown = ", ".join(sorted(self.component.sources))
+        times = "once" if self.component.mentions <= 1 else f"{self.component.mentions} times"
+        return f"the text shows it as a part of the method ({shown}) and names it {times}"
 
 
 class Extractive:
@@ -65,27 +79,26 @@ class Extractive:
 
 def proposals(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
     """At most k ablations that the text suggests, the most worthwhile first."""
-    open_parts = [c for c in analysis.components if not _is_the_paper(c, title) and not _covered(c, analysis)]
-    ranked = sorted(open_parts, key=lambda c: (-_weight(c), c.found.offset))
-    return tuple(_proposal(c) for c in ranked[:k])
+    named = [c for c in analysis.components if not _is_the_paper(c, title) and not _covered(c, analysis)]
+    chosen: list[Component] = []
+    for component in sorted(named, key=lambda c: (-_weight(c), c.found.offset)):
+        if len(chosen) < k and all(overlap(component.name, other.name) < _TWICE for other in chosen):
+            chosen.append(component)
+    return tuple(Proposal(component, _alternatives(component)) for component in chosen)
 
 
 def _is_the_paper(component: Component, title: str) -> bool:
     """Whether a name is that of the whole method or of its subject, as the title has it."""
     name = set(stems(component.name))
-    return len(name) > 2 and name <= set(stems(title))
+    return len(name) > 1 and len(name & set(stems(title))) >= _IN_TITLE * len(name)
 
 
 def _covered(component: Component, analysis: Analysis) -> bool:
-    names = set(stems(component.label))
-    return any(_says(reported, component, names) for reported in analysis.reported_ablations)
-
-
-def _says(reported: Reported, component: Component, names: set[str]) -> bool:
-    if component.acronym and component.acronym in reported.part.split():
-        return True
-    part = set(stems(reported.part))
-    return bool(part) and len(part & names) >= 0.6 * min(len(part), len(names))
+    """Whether the text seems to report an ablation of a component, by its name or its acronym."""
+    return any(
+        overlap(component.label, reported.part) >= _COVERED or component.acronym in reported.part.split()
+        for reported in analysis.reported_ablations
+    )
 
 
 _BY_SOURCE: Final = {
@@ -95,6 +108,7 @@ _BY_SOURCE: Final = {
     Source.RUN_IN: 1.5,
     Source.BOLD: 1.5,
     Source.REPEATED: 1.0,
+    Source.SYMBOL: 3.5,
 }
 _MECHANISM: Final = re.compile(
     r"\b(?:loss|regulari[sz]\w*|penalty|module|mechanism|attention|gate[ds]?|gating|fusion|unit|branch|sampling|augment\w*|"
@@ -104,7 +118,8 @@ _MECHANISM: Final = re.compile(
 )
 _SUBJECT: Final = re.compile(
     r"\b(?:learning|recognition|classification|recommendation|detection|localization|answering|extraction|networks?|"
-    r"processes|systems?|indicators?|distance|error|accuracy|algorithm|likelihood|estimate|search)$",
+    r"processes|systems?|indicators?|distance|error|accuracy|algorithm|likelihood|estimate|search|framework|transformers?|"
+    r"graphs?|model)$",
     re.I,
 )
 
@@ -119,60 +134,59 @@ def _weight(component: Component) -> float:
 _ALTERNATIVES: Final = tuple(
     (re.compile(pattern, re.I), instead)
     for pattern, instead in (
-        (r"\bpre-?train\w*", "random initialisation, without pre-training"),
-        (r"\bsampl(?:ing|er)\b|\bselection\b", "uniform random sampling"),
-        (r"\bnormali[sz]ation\b", "standard batch normalisation"),
-        (r"\bsimilarity\b|\bdistance\b", "plain Euclidean distance"),
-        (r"\binitiali[sz]ation\b", "random initialisation"),
-        (r"\bschedul\w+|\bcurriculum\b", "a constant value throughout training"),
+        (r"\bloss\b|\bpenalty\b|\bregulari[sz]", ()),
+        (r"\bpre-?train\w*", ("random initialisation, without pre-training",)),
+        (r"\bsampl(?:ing|er)\b|\bselection\b", ("uniform random sampling",)),
+        (r"\bgat(?:e|es|ed|ing)\b", ("no gate: element-wise addition", "a fixed gate of 0.5")),
+        (r"\battention\b", ("no attention: uniform weights (mean pooling)",)),
+        (r"\bfusion\b|\baggregat", ("no fusion module: plain concatenation", "element-wise addition")),
+        (
+            r"\bmulti-?(?:scale|resolution|head|kernel|view|channel|level)\b|\bmultiple\b",
+            ("none: a single one of them",),
+        ),
+        (r"\bnormali[sz]ation\b", ("no normalisation", "batch normalisation", "layer normalisation")),
+        (r"\binitiali[sz]ation\b", ("random initialisation",)),
+        (r"\bschedul\w+|\bcurriculum\b", ("none: a constant value throughout training",)),
+        (r"\b(?:dynamic|adaptive|learn(?:ed|able))\b", ("no adaptation: a fixed constant",)),
     )
 )
+_VALUES: Final = ("0 (switched off)", "half of the value used", "twice the value used")
 
 
-def _proposal(component: Component) -> Proposal:
-    shown = ", ".join(sorted(component.sources))
-    why = f"it is shown as a part of the method ({shown}) and named {component.mentions} times"
-    for kind, instead in _ALTERNATIVES:
-        if kind.search(component.name):
-            return Proposal(component, Action.REPLACE, (instead,), why)
-    return Proposal(component, Action.REMOVE, (), why)
+def _alternatives(component: Component) -> tuple[str, ...]:
+    if Source.SYMBOL in component.sources:
+        return _VALUES
+    return next((instead for kind, instead in _ALTERNATIVES if kind.search(component.name)), ())
 
 
 def _reply(found: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
-    discussion = "\n\n".join(_discussion(found, analysis, task))
-    metrics = _metrics(analysis)
-    predictions = "\n".join(_line(proposal, metrics) for proposal in found)
+    metrics = [metric.name for metric in analysis.metrics[:_MOST_METRICS]]
+    discussion = "\n\n".join(_discussion(found, analysis, metrics, task))
+    predictions = "\n".join(_line(proposal, metrics or [UNKNOWN_METRIC]) for proposal in found)
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
 
-def _discussion(found: Sequence[Proposal], analysis: Analysis, task: Task) -> Iterator[str]:
+def _discussion(found: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str], task: Task) -> Iterator[str]:
     yield (
         "This plan was written by the built-in extractive planner, which asks no model: it reads the names of parts,"
         " reported ablations and metrics off the paper's own text, and understands none of them."
     )
-    yield f"The text names {_counted(analysis.components)} that may be parts of the method."
+    yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
     if task is Task.REVIEWER:
         said = "; ".join(dict.fromkeys(r.part for r in analysis.reported_ablations[:12])) or "none that was recognised"
         yield f"Ablations that the paper seems to report already: {said}."
     for number, proposal in enumerate(found, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.why}."
+    yield f"Metrics that the text names: {', '.join(metrics) or 'none that was recognised'}."
 
 
-def _counted(found: Sequence[Component]) -> str:
-    return "1 thing" if len(found) == 1 else f"{len(found)} things"
-
-
-def _metrics(analysis: Analysis) -> list[str]:
-    return [metric.name for metric in analysis.metrics[:_MOST_METRICS]] or ["the paper's main metric"]
-
-
-def _line(proposal: Proposal, metrics: list[str]) -> str:
+def _line(proposal: Proposal, metrics: Sequence[str]) -> str:
     verb = "Remove" if proposal.action is Action.REMOVE else "Replace"
     fields = {
         "name": f"{verb} {proposal.component.label}",
         "ablated_part": proposal.component.label,
         "action": proposal.action.value,
         "replacement": list(proposal.replacement),
-        "metrics": metrics,
+        "metrics": list(metrics),
     }
     return json.dumps(fields, ensure_ascii=False)

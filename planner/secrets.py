@@ -14,6 +14,8 @@ MASKED: Final = "***"
 SHORTEST: Final = 4
 """A shorter secret is masked only inside a longer one that holds it, or it would blot out ordinary text."""
 
+_WORD: Final = 16  # letters; a longer run of nothing but letters is no ordinary word
+
 
 class Mask:
     """Replaces known secrets, in every spelling in which an endpoint may echo them.
@@ -33,25 +35,41 @@ class Mask:
 
     def text(self, text: str) -> str:
         """The text with each secret replaced by `MASKED`."""
-        return self._pattern.sub(MASKED, text) if self._pattern else text
+        return self._everything.sub(MASKED, text) if self._everything else text
 
     def json(self, value: JsonValue) -> JsonValue:
         """The value with each secret replaced in all strings and keys, at any depth."""
-        if self._pattern is None:
-            return value
-        if isinstance(value, str):
-            return self._pattern.sub(MASKED, value)
-        if isinstance(value, list):
-            return [self.json(item) for item in value]
-        if isinstance(value, dict):
-            return {self.text(key): self.json(item) for key, item in value.items()}
-        return value
+        return _masked(value, self._everything)
+
+    def content(self, value: JsonValue) -> JsonValue:
+        """The same for what a model wrote: a password that is an ordinary word is left where it stands alone."""
+        return _masked(value, self._unmistakable)
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str] | None:
-        spellings = {spelling for secret in self._secrets for spelling in _spellings(secret)}
-        longest_first = sorted((s for s in spellings if len(s) >= SHORTEST), key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+    def _everything(self) -> re.Pattern[str] | None:
+        return _pattern(self._secrets)
+
+    @cached_property
+    def _unmistakable(self) -> re.Pattern[str] | None:
+        return _pattern(secret for secret in self._secrets if not (secret.isalpha() and len(secret) < _WORD))
+
+
+def _masked(value: JsonValue, pattern: re.Pattern[str] | None) -> JsonValue:
+    if pattern is None:
+        return value
+    if isinstance(value, str):
+        return pattern.sub(MASKED, value)
+    if isinstance(value, list):
+        return [_masked(item, pattern) for item in value]
+    if isinstance(value, dict):
+        return {pattern.sub(MASKED, key): _masked(item, pattern) for key, item in value.items()}
+    return value
+
+
+def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+    longest_first = sorted((s for s in spellings if len(s) >= SHORTEST), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def _spellings(secret: str) -> set[str]:

@@ -30,4 +30,5 @@ def analyse(paper: Paper) -> Analysis:
 def analyse_sections(sections: Sequence[Section]) -> Analysis:
     """The same for sections alone; places count from the start of the first one."""
     read = passages(sections)
-    return Analysis(components(read), reported_ablations(read), metrics(read))
+    named = components(read)
+    return Analysis(named, reported_ablations(read, named), metrics(read))

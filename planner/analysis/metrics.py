@@ -1,17 +1,19 @@
 """Metrics that a paper measures: known names, and where it says what it reports."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from planner.analysis.acronyms import acronyms
 from planner.analysis.passages import Found, Passage
 from planner.papers.paper import SectionKind
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric as the paper writes it first; `mentions` counts it in experiments, tables and captions."""
+    """A metric as the paper mostly writes it, and where it stands first; `mentions` counts it in the text read."""
 
     name: str
     found: Found
@@ -47,35 +49,73 @@ _LONG: Final = (
     r"computational complexity|sparsity|compression ratio|word error rate|matthews correlation"
 )
 _KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_SHORT})(?![\w@])|(?i:{_LONG})\b)")
-_DEFINED: Final = re.compile(
-    r"(?:[Mm]etrics?|[Mm]easures?|[Cc]riteria|[Cc]riterion)\b[^.]{0,60}?\b(?:is|are|"
-    r"include|including|called|namely|use|using|named)\s+"
-    r"(?:the\s+)?([A-Z][\w -]{2,40}?)\s*\(([A-Z][\w@-]{1,9})\)"
+_SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
+_RARE: Final = 1  # mentions at which a metric is left out where another has `_FREQUENT`
+_FREQUENT: Final = 4
+_AMBIGUOUS: Final = re.compile(
+    r"precision|recall|sensitivity|specificity|regret|.* time|latency|throughput|memory .*|parameter count|"
+    r"number of parameters|modularity|.*complexity|sparsity|compression ratio|.*likelihood|EM|PER|AP|IoU|MMD|ELBO|NLL|"
+    r"Params|MSE",
+    re.I,
 )
+_SILENT: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK})
 _MEASURING: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.APPENDIX})
 
 
 def metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
-    """Metrics by how often experiments name them, the most frequent first; without experiments, of the whole text."""
-    measuring = [p for p in passages if p.kind in _MEASURING] or [
-        p for p in passages if p.kind is not SectionKind.REFERENCES
-    ]
-    first: dict[str, tuple[str, Found]] = {}
-    counts: dict[str, int] = {}
-    for passage in measuring:
-        for name, start in _named(passage.flat):
-            key = _key(name)
-            first.setdefault(key, (name, passage.found(name, start)))
-            counts[key] = counts.get(key, 0) + 1
-    ranked = sorted(first, key=lambda key: -counts[key])
-    return tuple(Metric(*first[key], mentions=counts[key]) for key in ranked)
+    """Metrics by how often experiments name them, the most frequent first, each as it is mostly written.
+
+    Without experiments the rest of the text is read, and words that also mean other things are left out.
+    """
+    measuring = [passage for passage in passages if passage.kind in _MEASURING]
+    if measuring:
+        return _counted([(name, p.found(name, start)) for p in measuring for name, start in _measured(p.flat)])
+    named = [(name, p.found(name, start)) for p in passages if p.kind not in _SILENT for name, start in _known(p.flat)]
+    return _counted([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)])
 
 
-def _named(flat: str) -> list[tuple[str, int]]:
-    known = [(m[0], m.start()) for m in _KNOWN.finditer(flat)]
-    return known + [(m[2], m.start(2)) for m in _DEFINED.finditer(flat)]
+def _counted(named: Sequence[tuple[str, Found]]) -> tuple[Metric, ...]:
+    first: dict[str, Found] = {}
+    spellings: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, found in named:
+        first.setdefault(_key(name), found)
+        spellings[_key(name)][name] += 1
+    ranked = sorted(first, key=lambda key: -spellings[key].total())
+    frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT
+    return tuple(
+        Metric(spellings[key].most_common(1)[0][0], first[key], spellings[key].total())
+        for key in ranked
+        if spellings[key].total() > _RARE or not frequent
+    )
+
+
+def _known(flat: str) -> Iterator[tuple[str, int]]:
+    return ((match[0], match.start()) for match in _KNOWN.finditer(flat))
+
+
+def _measured(flat: str) -> Iterator[tuple[str, int]]:
+    yield from _known(flat)
+    if _SPEAKS_OF_METRICS.search(flat):
+        yield from ((one.short, one.start) for one in acronyms(flat) if not _KNOWN.fullmatch(one.short))
 
 
 def _key(name: str) -> str:
-    lowered = re.sub(r"[^a-z0-9@]", "", name.lower())
-    return {"f1score": "f1", "acc": "accuracy", "accuracies": "accuracy"}.get(lowered, lowered)
+    lowered = re.sub(r"[^a-z0-9@²]", "", name.lower())
+    return _SAME.get(lowered, lowered)
+
+
+_SAME: Final = {
+    "f1score": "f1",
+    "fscore": "f1",
+    "fmeasure": "f1",
+    "acc": "accuracy",
+    "accuracies": "accuracy",
+    "averageaccuracy": "accuracy",
+    "meanaccuracy": "accuracy",
+    "meanaverageprecision": "map",
+    "meansquarederror": "mse",
+    "meanabsoluteerror": "mae",
+    "rootmeansquareerror": "rmse",
+    "rootmeansquarederror": "rmse",
+    "meanintersectionoverunion": "miou",
+}

@@ -12,6 +12,8 @@ _GAP: Final = 2  # characters between two blocks and between two sections in `Pa
 _MARKED: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
 _NUMBERED: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
 _LONGEST_HEADING: Final = 110
+_UNSAID: Final = re.compile(r"\\label\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>|\\[a-zA-Z]+\*?\s*(?=\{)")
+_DRESS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,9 @@ def sections_of(text: str) -> tuple[Section, ...]:
 
 
 def bare_markup(text: str) -> str:
-    """Words without the Markdown and LaTeX that dresses them."""
-    text = re.sub(r"\\label\{[^{}]*\}|^#{1,6}\s+|\s#+$", "", text.strip())
-    text = re.sub(r"\\[a-zA-Z]+\*?\s*(?=\{)", "", text)
-    return re.sub(r"\s+", " ", re.sub(r"[{}*`]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)", "", text).replace("~", " ")).strip()
+    """Words without the Markdown, LaTeX and HTML that dresses them."""
+    text = _UNSAID.sub("", text.strip())
+    return re.sub(r"\s+", " ", _DRESS.sub("", text).replace("~", " ")).strip()
 
 
 def _heading_level(paragraph: str) -> int:

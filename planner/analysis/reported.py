@@ -1,12 +1,17 @@
-"""Ablations that a paper already reports: rows, captions, headings and sentences that say so."""
+"""Ablations that a paper already reports, as its rows, captions, headings and sentences have it."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
+from planner.analysis.components import Component
+from planner.analysis.mentions import NameIndex
 from planner.analysis.passages import Found, Passage, bare_markup
-from planner.analysis.phrases import is_generic, noun_phrase, run_in_headings
+from planner.analysis.phrases import conjuncts, is_generic, noun_phrase, run_in_headings
+from planner.analysis.rows import changed, marked_columns, table_rows, without
+from planner.analysis.sentences import Said, removed_or_replaced, studied, varied
 from planner.matching.words import stems
 from planner.papers.headings import bare
 from planner.papers.paper import BlockKind, SectionKind
@@ -23,122 +28,88 @@ class Reported:
     found: Found
 
 
-_CELL_END: Final = r"(?=\s*(?:[|&]|\\\\|$)|\s+[-+±]?\d)"
-_ROW_WITHOUT: Final = re.compile(
-    r"^[\s|&*_]*(?:[\w+() -]{0,30}?\s)?[(\[]?(?:w\s?/\s?o\.?|wo/|w\.o\.|without|no|-|–|−|"
-    r"—|\\ominus|minus|excl\.?)\s*"
-    r"([^\W\d][^|&\n]{1,60}?)[)\]]?" + _CELL_END,
-    re.I,
-)
-_ROW_CHANGED: Final = re.compile(
-    r"^[\s|&*_]*([^\W\d][^|&\n→]{1,50}?)\s*(?:→|->|\\to\b|\\rightarrow\b|⇒)\s*([^|&\n]{1,50}?)" + _CELL_END
-)
-_ROW_REPLACED: Final = re.compile(r"^[\s|&*_]*(?:w/|with|repl\.?|replace)\s+([^\W\d][^|&\n]{1,50}?)" + _CELL_END, re.I)
-_NUMBERS_FOLLOW: Final = re.compile(r"[|&\s][-+±]?\d+(?:[.,]\d+)?")
-
-_REMOVING: Final = re.compile(
-    r"\b(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|disabl(?:e|es|ed|ing)|"
-    r"eliminat(?:e|es|ed|ing)|omit(?:s|ted|ting)?|ablat(?:e|es|ed|ing)|skip(?:s|ped|ping)?|mask(?:ed|ing)? out|"
-    r"exclud(?:e|es|ed|ing))\s+(?=[^\W\d])([^.;:,\n(]{3,80})",
-    re.I,
-)
-_REPLACING: Final = re.compile(
-    r"\breplac(?:e|es|ed|ing)\s+([^.;:,(]{3,80}?)\s+(?:with|by)\s+([^.;:,(]{3,80})"
-    r"|([A-Z][^.;:,(]{3,80}?)\s+(?:is|are|was|were)\s+replaced\s+(?:with|by)\s+([^.;:,(]{3,80})"
-)
-_STUDIED: Final = re.compile(
-    r"\b(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|"
-    r"necessity|sensitivity|benefits?|"
-    r"choices?|ablations?(?: stud(?:y|ies)| experiments?)?|analysis|study|"
-    r"comparisons?)\s+(?:of|on|to|for|with|from)\s+"
-    r"(?:(?:the|our|each|using|different|various|number of different)\s+)*([^.;:,(]{3,70})",
-    re.I,
-)
-_VARIED: Final = re.compile(
-    r"\b(?:var(?:y|ies|ied|ying)|chang(?:e|es|ed|ing)|tun(?:e|ed|ing)|different (?:values|"
-    r"settings|choices|numbers|types)"
-    r" of|sweep(?:ing)?|increas(?:e|ing)|values? of)\s+(?:the\s+)?([^.;:,(]{1,60}?)"
-    r"(?=\s+(?:from|in|within|between|among|to|over|as|on|and|across|with)\b|[.;:,(])",
-    re.I,
-)
-_CAPTION: Final = re.compile(r"^\W*(?:\\caption\S*\{)?(?:table|figure|fig\.?)\b.{0,12}?[.:|]\s*", re.I)
-_ABLATION_WORD: Final = re.compile(r"\bablat|\bsensitivity\b|\beffect(?:iveness)? of\b|\bvariants?\b", re.I)
-
-
-def reported_ablations(passages: Sequence[Passage]) -> tuple[Reported, ...]:
-    """What the passages report as ablated, each part once for each action, in reading order."""
-    kept: dict[tuple[frozenset[str], Action, str], Reported] = {}
-    for one in (r for p in passages for r in _in_passage(p)):
-        kept.setdefault((frozenset(stems(one.part)), one.action, one.replacement.lower()), one)
-    return tuple(kept.values())
-
-
 _READ: Final = frozenset({SectionKind.ABLATION, SectionKind.EXPERIMENTS, SectionKind.APPENDIX})
+_ABLATION_WORD: Final = re.compile(
+    r"\bablat|\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
+)
+_EFFECT: Final = re.compile(
+    r"effective|improv|contribut|gain|increase|decrease|drop|degrad|boost|benefit|perform|brings?|help|component", re.I
+)
+
+
+def reported_ablations(passages: Sequence[Passage], components: Sequence[Component] = ()) -> tuple[Reported, ...]:
+    """What the passages report as ablated, each part once for each action, in reading order.
+
+    A component that an ablation section speaks of, with a word of effect or in a table, is taken to be ablated there.
+    """
+    kept: dict[tuple[frozenset[str], Action], Reported] = {}
+    labels = {stems(name): c.label for c in components for name in (c.name, c.acronym) if name}
+    index = NameIndex((component.name, component.acronym) for component in components)
+    for passage in passages:
+        if passage.kind in _READ:
+            found = chain(_in_passage(passage), _spoken_of(passage, components, index))
+            for one in found:
+                known = replace(one, part=labels.get(stems(one.part), one.part))
+                kept.setdefault((frozenset(stems(known.part)), known.action), known)
+    return tuple(sorted(kept.values(), key=lambda one: one.found.offset))
 
 
 def _in_passage(passage: Passage) -> Iterator[Reported]:
-    if passage.kind in (SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST):
+    yield from _from_rows(passage)
+    if not _speaks_of_ablations(passage):
         return
-    yield from _rows(passage)
-    if passage.kind not in _READ:
-        return
-    in_ablation = passage.kind is SectionKind.ABLATION or bool(_ABLATION_WORD.search(passage.text))
     if passage.block is BlockKind.HEADING:
-        yield from _heading(passage, in_ablation)
-    elif passage.block in (BlockKind.TABLE, BlockKind.FIGURE):
-        yield from _sentences(passage, (_STUDIED,) if in_ablation else ())
-    elif in_ablation:
-        yield from _run_ins(passage)
-        yield from _sentences(passage, (_STUDIED, _VARIED))
-    if in_ablation:
-        yield from _removed_or_replaced(passage)
+        yield from _all(passage, _heading(passage.heading))
+    elif passage.block is BlockKind.PROSE:
+        yield from _all(passage, _run_ins(passage.text))
+        yield from _all(passage, chain(varied(passage.flat), removed_or_replaced(passage.flat)))
+    yield from _all(passage, studied(passage.flat))
+    if passage.block is BlockKind.TABLE:
+        for header, start in marked_columns(passage.text):
+            yield from _reported(passage, noun_phrase(header), Action.REMOVE, "", start)
 
 
-def _rows(passage: Passage) -> Iterator[Reported]:
-    start = 0
-    for line in passage.text.split("\n"):
-        if len(line) < 400 and _NUMBERS_FOLLOW.search(line):
-            yield from _row(passage, line, start)
-        start += len(line) + 1
+def _from_rows(passage: Passage) -> Iterator[Reported]:
+    for row, start in table_rows(passage.text):
+        if exchanged := changed(row):
+            part, instead = noun_phrase(exchanged[1]), bare_markup(exchanged[2])
+            yield from _reported(passage, part, Action.REPLACE, instead, start + exchanged.start(1))
+        elif left_out := without(row):
+            for part in conjuncts(left_out[1]):
+                yield from _reported(passage, part, Action.REMOVE, "", start + left_out.start(1))
 
 
-def _row(passage: Passage, line: str, start: int) -> Iterator[Reported]:
-    if changed := _ROW_CHANGED.match(line):
-        yield from _one(passage, changed[1], Action.REPLACE, bare_markup(changed[2]), start + changed.start(1))
-    elif without := _ROW_WITHOUT.match(line):
-        yield from _one(passage, without[1], Action.REMOVE, "", start + without.start(1))
+def _heading(text: str) -> list[Said]:
+    """A heading amid ablations names what is ablated, or says whose effect is studied."""
+    name = bare(bare_markup(text))
+    found = list(studied(name)) or [Said(name, Action.REMOVE, "", 0)]
+    return [Said(said.part, said.action, said.replacement, 0) for said in found]
 
 
-def _heading(passage: Passage, in_ablation: bool) -> Iterator[Reported]:
-    text = bare(bare_markup(passage.text))
-    if studied := _STUDIED.search(text):
-        yield from _one(passage, studied[1], Action.REMOVE, "", 0)
-    elif in_ablation:
-        yield from _one(passage, text, Action.REMOVE, "", 0)
+def _run_ins(text: str) -> Iterator[Said]:
+    for heading, start in run_in_headings(text):
+        found = list(studied(heading)) or [Said(heading, Action.REMOVE, "", 0)]
+        yield from (Said(said.part, said.action, said.replacement, start + said.start) for said in found)
 
 
-def _run_ins(passage: Passage) -> Iterator[Reported]:
-    for text, start in run_in_headings(passage.text):
-        studied = _STUDIED.search(text)
-        yield from _one(passage, studied[1] if studied else text, Action.REMOVE, "", start)
+def _spoken_of(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
+    if not _speaks_of_ablations(passage):
+        return
+    if passage.block is BlockKind.TABLE or _EFFECT.search(passage.text):
+        for number, start in index.mentions(passage.text):
+            yield from _reported(passage, components[number].label, Action.REMOVE, "", start)
 
 
-def _sentences(passage: Passage, patterns: Sequence[re.Pattern[str]]) -> Iterator[Reported]:
-    for pattern in patterns:
-        action = Action.REPLACE if pattern is _VARIED else Action.REMOVE
-        for match in pattern.finditer(passage.flat):
-            yield from _one(passage, match[1], action, "", match.start(1))
+def _speaks_of_ablations(passage: Passage) -> bool:
+    return passage.kind is SectionKind.ABLATION or bool(_ABLATION_WORD.search(passage.text))
 
 
-def _removed_or_replaced(passage: Passage) -> Iterator[Reported]:
-    for match in _REMOVING.finditer(passage.flat):
-        yield from _one(passage, match[1], Action.REMOVE, "", match.start(1))
-    for match in _REPLACING.finditer(passage.flat):
-        group = 1 if match[1] else 3
-        yield from _one(passage, match[group], Action.REPLACE, noun_phrase(match[group + 1]), match.start(group))
+def _all(passage: Passage, said: Iterable[Said]) -> Iterator[Reported]:
+    for one in said:
+        for part in conjuncts(one.part):
+            yield from _reported(passage, part, one.action, noun_phrase(one.replacement), one.start)
 
 
-def _one(passage: Passage, part: str, action: Action, replacement: str, start: int) -> Iterator[Reported]:
-    name = noun_phrase(part)
-    if name and not is_generic(name):
-        yield Reported(name, action, replacement, passage.found(name, start))
+def _reported(passage: Passage, part: str, action: Action, replacement: str, start: int) -> Iterator[Reported]:
+    if part and not is_generic(part):
+        yield Reported(part, action, replacement, passage.found(part, start))

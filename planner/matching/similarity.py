@@ -54,7 +54,7 @@ def actions_agree(a: Ablation, b: Ablation) -> bool:
         return _removes(a) and _removes(b)
     if a.action is not b.action:
         return False
-    return (_removes(a) and _removes(b)) or any(_same(x, y) for x in a.replacement for y in b.replacement)
+    return (_removes(a) and _removes(b)) or any(same_replacement(x, y) for x in a.replacement for y in b.replacement)
 
 
 def _weight(said: Iterable[str]) -> float:
@@ -65,7 +65,7 @@ def _removes(ablation: Ablation) -> bool:
     return ablation.action is Action.REMOVE or any(_REMOVED.search(item) for item in ablation.replacement)
 
 
-def _same(x: str, y: str) -> bool:
+def same_replacement(x: str, y: str) -> bool:
     """Whether two replacements are one: a number in common where both are values, else most words."""
     left, right = _numbers(x), _numbers(y)
     if left and right:

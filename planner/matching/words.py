@@ -53,7 +53,7 @@ def stems(text: str) -> tuple[str, ...]:
 
 
 def spell_out(text: str, other: str) -> str:
-    """The text with each acronym spelt out that the other text has in full: "GCN" beside "graph convolutional network"."""
+    """The text with the acronyms spelt out that the other has in full: "GCN" by "graph convolutional network"."""
     acronyms = {word for word in words(text) if 2 <= len(word) <= 6 and word.isupper()}
     if not acronyms:
         return text

@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from planner.openai_chat.decoding import EventDecoder, decoded, encoded, is_events
+from planner.openai_chat.decoding import EventDecoder, decoded, encoded, is_events, whole
 from planner.openai_chat.replies import Assembly, read, usage
 
 LARGEST: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint may send without end
@@ -38,6 +38,11 @@ class Arrival:
         return self.done or bool(self.garbled) or self.oversized
 
     @property
+    def finished(self) -> bool:
+        """Whether the model said why it stopped, so that a stream which breaks after that has lost no text."""
+        return self._assembly.finished and not self.garbled
+
+    @property
     def broken_off(self) -> bool:
         """Whether this was a stream that neither said that it is done nor why the model stopped."""
         return self._events is not None and not (self.done or self._assembly.finished)
@@ -45,13 +50,13 @@ class Arrival:
     @property
     def body(self) -> JsonValue:
         """The JSON of the reply, None when it is none."""
-        return self._assembly.body if self._events else decoded(bytes(self._content))
+        return whole(self._assembly.body if self._events else decoded(bytes(self._content)))
 
     @property
     def text(self) -> str:
         """What arrived, as text."""
         if self._events:
-            return encoded(self._assembly.body)
+            return encoded(self.body) + self.garbled.decode("utf-8", "replace")
         return self._content.decode("utf-8", "replace")
 
     def take(self, content: bytes) -> None:

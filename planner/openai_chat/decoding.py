@@ -24,9 +24,22 @@ def encoded(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def whole(text: str) -> str:
-    """The text with surrogate pairs joined, which a stream may split over two chunks; a lone half becomes U+FFFD."""
-    if not _SURROGATES.search(text):
+def whole(value: JsonValue) -> JsonValue:
+    """The value with the surrogate pairs of its texts joined, which a stream may split over two chunks.
+
+    A lone half, which no encoding can write, becomes U+FFFD.
+    """
+    if isinstance(value, str):
+        return _whole_text(value)
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole_text(name): whole(item) for name, item in value.items()}
+    return value
+
+
+def _whole_text(text: str) -> str:
+    if text.isascii() or not _SURROGATES.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

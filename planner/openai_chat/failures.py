@@ -11,7 +11,7 @@ import openai
 
 from planner.errors import ModelError, TooLongError
 from planner.openai_chat.complaints import Complaint, FilteredPromptError, RejectedParameterError, complaint
-from planner.openai_chat.decoding import decoded, encoded
+from planner.openai_chat.decoding import decoded, encoded, whole
 from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.headers import retry_after
 
@@ -20,6 +20,7 @@ FAILURES: Final = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, htt
 
 _SHOWN: Final = 500  # characters of an endpoint's message
 _LOOKED_AT: Final = 4000  # characters of a body that is no JSON
+_UNFINISHED: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _RETRYABLE: Final = frozenset({408, 409, 425, 429})
 
@@ -47,7 +48,8 @@ def _content(answer: httpx2.Response) -> bytes:
 
 def from_answer(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
     """The failure that an HTTP error status and its body tell of."""
-    body = endpoint.mask.json(decoded(content))  # before anything is cut, since half a key is no longer recognised
+    # Masked before anything is cut, since half a key is no longer recognised.
+    body = endpoint.mask.json(whole(decoded(content)))
     text = encoded(body) if body is not None else endpoint.mask.text(content.decode("utf-8", "replace"))
     said = complaint(body) or Complaint(text[:_LOOKED_AT])
     return from_complaint(said, endpoint, status, headers, text)
@@ -93,9 +95,8 @@ def _sentence(said: Complaint, endpoint: Endpoint, status: int, headers: Mapping
 def _advice(said: Complaint, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
     """What the user can do; "" where only waiting helps or nothing is known."""
     if 300 <= status < 400:
-        return (
-            f"it points to {headers.get('location', 'another address')!r}; redirects are not followed, set --base-url"
-        )
+        target = endpoint.mask.text(headers.get("location", "another address"))
+        return f"it points to {target!r}; no redirect is followed, so that no key goes astray: set --base-url"
     if said.is_too_long(status):
         return "the prompt is too long for this model; cut the paper or use a model with a larger window"
     if status == 402 or said.is_exhausted:
@@ -119,13 +120,15 @@ def _transport(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[st
         if isinstance(cause, socket.gaierror):
             again = cause.errno == socket.EAI_AGAIN
             return f"no such endpoint: the name {endpoint.host!r} was not found; check --base-url", again
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _UNFINISHED):
             reason = one_line(cause.reason or str(cause))
             return f"no secure connection to {where}: {reason}; check https:// and the certificate", False
         if isinstance(cause, ConnectionRefusedError):
             return f"connection refused by {where}; is the server running?", True
     if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
         return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
+    if any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
+        return f"no connection to {where} could be made in time; is the address right?", True
     if any(isinstance(cause, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError) for cause in causes):
         return f"{endpoint.host} did not answer within {timeout:g} s (--timeout)", True
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import JsonValue
 
-from planner.chat import Completion, ModelCard, Prompt, Usage
+from planner.chat import Completion, ModelCard, Prompt
 from planner.openai_chat.complaints import FilteredPromptError, RejectedParameterError
+from planner.openai_chat.decoding import whole
 from planner.openai_chat.endpoint import Endpoint
-from planner.openai_chat.headers import rate_limits
 from planner.openai_chat.parameters import Dialect, Json
-from planner.openai_chat.replies import read
-from planner.openai_chat.windows import cut_note
+from planner.openai_chat.windows import cut_notes
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from planner.openai_chat.wire import Answer, Wire
+    from planner.openai_chat.wire import Wire
 
 PLANNER: Final = "lm-planner"
 
@@ -29,7 +28,7 @@ class ChatSettings:
 
     `timeout` is in seconds: of silence in a stream, in all without one. Streaming is the default because it brings
     long reasoning through gateways that cut silent connections, and costs 11 ms of CPU in 1,000 chunks (1 ms
-    without). `connections` bounds the pool; more requests than that wait for a free one.
+    without). `connections` bounds the pool; more requests than that wait for a free one, on their own time.
     """
 
     stream: bool = True
@@ -101,15 +100,13 @@ class OpenAIChat:
         """
         started = time.monotonic()
         try:
-            answer = await self._ask(prompt)
+            completion = await self._ask(prompt)
         except FilteredPromptError as refused:
-            completion = Completion(
-                "", refusal=str(refused), finish_reason="content_filter", raw={"error": refused.body}
-            )
-            return replace(completion, seconds=time.monotonic() - started, notes=self._dialect.notes)
-        return self._completion(answer, prompt, time.monotonic() - started)
+            completion = _refused(refused)
+        notes = (*self._dialect.notes, *completion.notes, *cut_notes(prompt, completion.usage))
+        return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
-    async def _ask(self, prompt: Prompt) -> "Answer":
+    async def _ask(self, prompt: Prompt) -> Completion:
         """Send the request, and again for each parameter that is refused by name."""
         request = self._request(prompt)
         while True:
@@ -128,23 +125,18 @@ class OpenAIChat:
         return self._wire
 
     def _request(self, prompt: Prompt) -> Json:
-        messages: list[JsonValue] = [{"role": m.role, "content": m.content} for m in prompt.messages]
+        messages = whole([{"role": m.role, "content": m.content} for m in prompt.messages])
         request: Json = {"model": self.endpoint.model, "messages": messages, **dict(self.settings.parameters)}
         if self.settings.stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
         return request
 
-    def _completion(self, answer: "Answer", prompt: Prompt, seconds: float) -> Completion:
-        completion = read(answer.body)
-        assert completion is not None, "the wire lets no body pass that has no choice"
-        header = self.endpoint.mask.text(answer.headers.get("x-request-id", ""))
-        return replace(
-            completion,
-            seconds=seconds,
-            request_id=header or completion.request_id,
-            limits=rate_limits(answer.headers),
-            notes=self._notes(prompt, completion.usage),
-        )
 
-    def _notes(self, prompt: Prompt, usage: Usage) -> tuple[str, ...]:
-        return tuple(note for note in (*self._dialect.notes, cut_note(prompt, usage)) if note)
+def _refused(error: FilteredPromptError) -> Completion:
+    return Completion(
+        text="",
+        refusal=str(error),
+        finish_reason="content_filter",
+        request_id=error.request_id,
+        raw={"error": error.body},
+    )

@@ -6,7 +6,6 @@ from typing import Final
 from pydantic import JsonValue
 
 from planner.chat import Completion, Usage
-from planner.openai_chat.decoding import whole
 
 Json = dict[str, JsonValue]
 
@@ -58,20 +57,21 @@ class Assembly:
             self._message[name] = value
 
 
-def read(body: Json) -> Completion | None:
+def read(value: JsonValue) -> Completion | None:
     """The completion that a body holds, None when it has no choice to read."""
+    body = _object(value)
     choice = next(iter(_objects(body.get("choices"))), None)
     if choice is None:
         return None
     message = _object(choice.get("message"))
     content = message.get("content")
     return Completion(
-        text=whole(content if isinstance(content, str) else _parts(content, _is_text, "")),
-        reasoning=whole(_reasoning(message)),
-        refusal=whole(_string(message.get("refusal")) or _parts(content, _is_refusal, "")),
+        text=content if isinstance(content, str) else _parts(content, _is_text, ""),
+        reasoning=_reasoning(message),
+        refusal=_string(message.get("refusal")) or _parts(content, _is_refusal, ""),
         finish_reason=_string(choice.get("finish_reason")),
         usage=usage(body.get("usage")),
-        model=whole(_string(body.get("model"))),
+        model=_string(body.get("model")),
         request_id=_string(body.get("id")),
         raw=body,
     )

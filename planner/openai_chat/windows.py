@@ -20,14 +20,14 @@ def fewest_tokens(prompt: Prompt) -> int:
     return words + wide // 2
 
 
-def cut_note(prompt: Prompt, usage: Usage) -> str:
-    """A warning when the endpoint counted fewer tokens than were sent, else ""."""
+def cut_notes(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
+    """A warning when the endpoint counted fewer tokens than were sent."""
     least = fewest_tokens(prompt)
     if usage.prompt_tokens is None or least < _SHORT:
-        return ""
+        return ()
     counted = usage.prompt_tokens
     if usage.cached_tokens is not None and usage.cached_tokens > counted:  # counted apart by some gateways
         counted += usage.cached_tokens
     if counted >= least:
-        return ""
-    return f"the endpoint counted {counted} prompt tokens where at least {least} were sent: it may have cut the prompt"
+        return ()
+    return (f"the endpoint counted {counted} tokens where at least {least} were sent: it may have cut the prompt",)

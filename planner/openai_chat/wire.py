@@ -1,35 +1,31 @@
 """One request over HTTP: the SDK's client sends it, and its answer is read here.
 
 The SDK's own objects are left aside: for a streamed reply of 1,000 chunks it builds as many Pydantic models, which
-takes 80 ms of CPU; reading the bytes takes 11 ms, and a reply without streaming 1 ms (`make bench`).
+takes 80 ms of CPU; reading the bytes takes 12 ms (`python -m tests.openai_chat.bench`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Final
 
 import httpx2
 import openai
 
+from planner.chat import Completion
 from planner.errors import ModelError
 from planner.openai_chat import failures
 from planner.openai_chat.arrival import Arrival
 from planner.openai_chat.complaints import complaint
 from planner.openai_chat.decoding import encoded
-from planner.openai_chat.endpoint import Endpoint
-from planner.openai_chat.replies import Json, error_in_choice
+from planner.openai_chat.endpoint import OPENAI, Endpoint
+from planner.openai_chat.headers import rate_limits
+from planner.openai_chat.replies import Json, error_in_choice, read
 
 _CONNECT_SECONDS: Final = 30.0
+_BROKE_LATE: Final = "the connection broke when the reply was finished; the count of tokens may be lost"
 _LAST_BYTES_SECONDS: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A body that holds a chat completion, masked, and the headers that came with it, names in lower case."""
-
-    body: Json
-    headers: Mapping[str, str]
+_SHOWN: Final = 100  # characters of what was not understood
 
 
 class Wire:
@@ -41,7 +37,9 @@ class Wire:
 
     def __init__(self, endpoint: Endpoint, *, timeout: float, connections: int) -> None:
         self._endpoint = endpoint
+        self._mask = endpoint.mask
         self._timeout = timeout
+        self._headers = _headers(endpoint)
         bound = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         silence = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None)
         self._client = openai.AsyncOpenAI(
@@ -57,8 +55,8 @@ class Wire:
         """Close every connection."""
         await self._client.close()
 
-    async def post(self, request: Json) -> Answer:
-        """Send one request and read its whole answer.
+    async def post(self, request: Json) -> Completion:
+        """Send one request and read its whole answer; nothing secret is in it.
 
         Raises:
             ModelError: every failure, of the network, the endpoint or its answer.
@@ -68,8 +66,8 @@ class Wire:
             raise outcome
         return outcome
 
-    async def _exchange(self, request: Json) -> Answer | ModelError:
-        arrival = Arrival()
+    async def _exchange(self, request: Json) -> Completion | ModelError:
+        arrival, response = Arrival(), None
         total = None if request.get("stream") else self._timeout
         try:
             async with asyncio.timeout(total):
@@ -79,44 +77,57 @@ class Wire:
                 finally:
                     await response.aclose()
         except failures.FAILURES as error:
+            if response is not None and arrival.finished:
+                return self._judged(arrival, response, _BROKE_LATE)
             return failures.from_exception(
                 error, self._endpoint, timeout=self._timeout, received=arrival.said(), body=arrival.text
             )
         return self._judged(arrival, response)
 
     async def _send(self, request: Json) -> httpx2.Response:
-        authorization = self._endpoint.authorization
-        header = authorization.get_secret_value() if authorization else openai.Omit()
         answer: object = await self._client.post(
             "/chat/completions",
             cast_to=httpx2.Response,
             body=request,
-            options={"headers": {"Authorization": header}},
+            options={"headers": self._headers},
             stream=True,  # the body is read here also when it is no stream of events
             stream_cls=openai.AsyncStream[httpx2.Response],
         )
         assert isinstance(answer, httpx2.Response), "the SDK returns what cast_to names, unread"
         return answer
 
-    def _judged(self, arrival: Arrival, response: httpx2.Response) -> Answer | ModelError:
+    def _judged(self, arrival: Arrival, response: httpx2.Response, *notes: str) -> Completion | ModelError:
         """The answer, or what is wrong with it although its status was 200."""
-        body = self._endpoint.mask.json(arrival.body)
-        headers = dict(response.headers.items())
+        body, mask, headers = arrival.body, self._mask, response.headers
         if not isinstance(body, dict) or arrival.garbled or arrival.oversized:
-            return self._broken(_unreadable(arrival, headers), arrival)
-        if said := complaint(body) or complaint(error_in_choice(body)):
-            status, received = response.status_code, arrival.said()
-            return failures.from_complaint(said, self._endpoint, status, headers, encoded(body), received)
+            return self._broken(_unreadable(arrival, mask.text(headers.get("content-type", "something"))), arrival)
+        failed = mask.json(body if complaint(body) else error_in_choice(body))
+        if said := complaint(failed):
+            status, text = response.status_code, encoded(mask.json(body))
+            return failures.from_complaint(said, self._endpoint, status, headers, text, arrival.said())
         if arrival.broken_off:
             return self._broken("broke off its stream", arrival)
-        if not body.get("choices"):
+        completion = read(mask.content(body))
+        if completion is None:
             return self._broken("sent a reply without choices", arrival)
-        return Answer(body, headers)
+        request_id = mask.text(headers.get("x-request-id", "")) or completion.request_id
+        return replace(completion, request_id=request_id, limits=rate_limits(headers), notes=notes)
 
     def _broken(self, what: str, arrival: Arrival) -> ModelError:
-        mask = self._endpoint.mask
-        message = f"{self._endpoint.host} {failures.one_line(mask.text(what))}{arrival.said()}"
-        return ModelError(message, retryable=True, body=mask.text(arrival.text))
+        text = self._mask.text(arrival.text)  # before it is cut: half a key is no longer recognised
+        shown = f": {failures.one_line(text[:_SHOWN])!r}" if text and not arrival.broken_off else ""
+        return ModelError(f"{self._endpoint.host} {what}{shown}{arrival.said()}", retryable=True, body=text)
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
+    """Who asks: nobody where there is no key; an OpenAI organisation of the environment is OpenAI's business only."""
+    authorization = endpoint.authorization
+    who: dict[str, str | openai.Omit] = {
+        "Authorization": authorization.get_secret_value() if authorization else openai.Omit()
+    }
+    if endpoint.base_url != OPENAI.base_url:
+        who |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
+    return who
 
 
 async def _receive(response: httpx2.Response, arrival: Arrival) -> None:
@@ -141,10 +152,9 @@ async def _exhaust(content: AsyncIterator[bytes]) -> None:
         return
 
 
-def _unreadable(arrival: Arrival, headers: Mapping[str, str]) -> str:
+def _unreadable(arrival: Arrival, kind: str) -> str:
     if arrival.oversized:
         return "sent more than any reply holds"
     if arrival.garbled:
-        return f"sent a chunk that is no JSON: {arrival.garbled[:100].decode('utf-8', 'replace')!r}"
-    kind = headers.get("content-type", "something")
-    return f"sent {kind!r} that is no JSON: {arrival.text[:100]!r}" if arrival.text else "sent an empty body"
+        return "sent a chunk that is no JSON"
+    return f"sent {kind!r} that is no chat completion" if arrival.text else "sent an empty body"

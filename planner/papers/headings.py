@@ -51,6 +51,7 @@ _INHERITED: Final = frozenset(
         SectionKind.EXPERIMENTS,
         SectionKind.RELATED_WORK,
         SectionKind.METHOD,
+        SectionKind.CONCLUSION,
         SectionKind.APPENDIX,
     }
 )

@@ -11,6 +11,9 @@ from planner.papers.paper import Block, BlockKind, Section, SectionKind
 _OWN_WORD: Final = frozenset(
     {SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST, SectionKind.ACKNOWLEDGEMENTS}
 )
+_BACK: Final = frozenset(
+    {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
+)
 _LETTERED: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:)]?\s+\S")
 
 
@@ -19,6 +22,7 @@ class Heading:
     """A heading as a loader found it: its text as printed, its level from 1, and the line of the source it stands in.
 
     `kind` is set where the source itself says what the section is; `appendix` where it says that it is part of one.
+    A heading without text ends the section before it: what follows stands under no heading.
     """
 
     text: str
@@ -42,14 +46,14 @@ def outline(pieces: Iterable[Piece]) -> tuple[Section, ...]:
     in_back = False
     sections = []
     for heading, blocks in _grouped(pieces):
-        if heading is None:
+        if heading is None or not heading.text:
             sections.append(Section("", 0, SectionKind.OTHER, blocks))
             continue
         while kinds and kinds[-1][0] >= heading.level:
             kinds.pop()
         kind = _kind(heading, kinds[-1][1] if kinds else None, in_back)
         kinds.append((heading.level, kind))
-        in_back = in_back or kind in (SectionKind.REFERENCES, SectionKind.APPENDIX)
+        in_back = in_back or kind in _BACK
         sections.append(Section(heading.text, heading.level, kind, (heading.block, *blocks)))
     return tuple(sections)
 
@@ -58,6 +62,10 @@ def _kind(heading: Heading, parent: SectionKind | None, in_back: bool) -> Sectio
     if heading.kind is not None:
         return heading.kind
     kind = section_kind(heading.text, parent)
+    if kind is SectionKind.ABSTRACT and parent is not None:
+        return parent  # a "Summary" within a discussion
+    if parent is SectionKind.ABSTRACT:
+        return parent  # "Results" within a structured abstract
     lettered = in_back and parent is None and _LETTERED.match(heading.text)
     return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_WORD else kind
 
@@ -69,10 +77,10 @@ def _grouped(pieces: Iterable[Piece]) -> Iterator[tuple[Heading | None, tuple[Bl
         if isinstance(piece, Block):
             blocks.append(piece)
             continue
-        if heading is not None or blocks:
+        if (heading and heading.text) or blocks:
             yield heading, tuple(blocks)
         heading, blocks = piece, []
-    if heading is not None or blocks:
+    if (heading and heading.text) or blocks:
         yield heading, tuple(blocks)
 
 
@@ -80,15 +88,17 @@ def abstract_of(sections: Iterable[Section]) -> str:
     """The text under the heading "Abstract" and its own subsections, without heading lines; "" if there is none."""
     found: list[Section] = []
     for section in sections:
-        if found and section.level <= found[0].level:
+        if found and (section.level <= found[0].level or _ASIDE.match(bare(section.heading))):
             break
         if found or (section.kind is SectionKind.ABSTRACT and bare(section.heading).casefold() in _ABSTRACTS):
             found.append(section)
     texts = [_labelled(section, first=section is found[0]) for section in found]
-    return "\n\n".join(text for text in texts if text)
+    return _AFTER.split("\n\n".join(text for text in texts if text))[0].strip()
 
 
 _ABSTRACTS: Final = frozenset({"abstract", "summary"})
+_ASIDE: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
+_AFTER: Final = re.compile(r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concepts|Contents)\b|(?:^|\n)\s*©", re.I)
 
 
 def _labelled(section: Section, *, first: bool) -> str:

@@ -78,7 +78,7 @@ def text_kind(text: str, name: str = "") -> Kind:
         return Kind.HTML
     if ending in (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"):
         return Kind.MARKDOWN
-    if ending in (".tex", ".ltx", ".latex") or "\\documentclass" in text[:20_000] and _TEX.search(text):
+    if ending in (".tex", ".ltx", ".latex") or ("\\documentclass" in text[:20_000] and _TEX.search(text)):
         return Kind.LATEX
     if ending in (".html", ".htm", ".xhtml"):
         return Kind.HTML

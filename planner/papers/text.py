@@ -61,7 +61,7 @@ def _parts(number: str) -> tuple[int, ...]:
     if first.isdigit():
         return (int(first), *map(int, rest))
     roman = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
-    value = roman.get(first, 0) if not rest and len(first) > 1 or first == "I" else 1000 + ord(first[0]) - 64
+    value = roman.get(first, 0) if (not rest and len(first) > 1) or first == "I" else 1000 + ord(first[0]) - 64
     return (value, *map(int, rest))
 
 

@@ -7,14 +7,14 @@ from typing import Final
 from planner.parsing.records import Block, read_block
 from planner.parsing.remarks import Remarks
 
-_THINK: Final = re.compile(r"\s*<\s*think(?:ing)?\s*>", re.IGNORECASE)
-_THINK_END: Final = re.compile(r"<\s*/\s*think(?:ing)?\s*>", re.IGNORECASE)
-_PREDICTIONS: Final = re.compile(r"<\s*predictions\b[^<>]*>", re.IGNORECASE)
-_PREDICTIONS_END: Final = re.compile(r"<\s*/\s*predictions\s*>", re.IGNORECASE)
-_DISCUSSION: Final = re.compile(r"<\s*discussion\b[^<>]*>", re.IGNORECASE)
-_DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s*discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
-_DISCUSSION_END: Final = re.compile(r"<\s*/\s*discussion\s*>", re.IGNORECASE)
-_OPENING: Final = re.compile(r"<\s*(discussion|predictions)\b", re.IGNORECASE)
+_THINK: Final = re.compile(r"<\s?think(?:ing)?\s?>", re.IGNORECASE)
+_THINK_END: Final = re.compile(r"<\s?/\s?think(?:ing)?\s?>", re.IGNORECASE)
+_PREDICTIONS: Final = re.compile(r"<\s?predictions\b[^<>]*>", re.IGNORECASE)
+_PREDICTIONS_END: Final = re.compile(r"<\s?/\s?predictions\s?>", re.IGNORECASE)
+_DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
+_DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
+_DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
+_OPENING: Final = re.compile(r"<\s?(discussion|predictions)\b", re.IGNORECASE)
 _BARE_JSON: Final = re.compile(
     r"""^[^\S\n]*(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])""", re.MULTILINE
 )
@@ -23,11 +23,12 @@ _FENCE_AT_END: Final = re.compile(r"```\w*\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A reply, taken apart: what it says before the plan, and the block that holds the plan (None: there is none).
+    """A reply, taken apart: its answer, the reasoning in it, and the block that holds the plan (None: there is none).
 
     `unfinished` says that the text ends inside a part that it opened.
     """
 
+    answer: str
     reasoning: str
     block: Block | None
     unfinished: bool
@@ -36,23 +37,25 @@ class Parts:
 def take_apart(text: str, said: Remarks) -> Parts:
     """Find the reasoning and the last block of predictions that holds something."""
     thoughts, answer = _without_thoughts(text, said)
-    blocks = [block for block in _tagged_blocks(answer) if block.holds_something]
+    tagged = _tagged_blocks(answer)
+    blocks = [block for block in tagged if block.holds_something]
     if len(blocks) > 1:
         said.note(f"{len(blocks)} blocks of predictions were given, the last is read")
     block = blocks[-1] if blocks else _bare_block(answer, said)
     if block is None:
-        return Parts("", None, unfinished=_ends_inside(text))
-    if blocks and not block.closed:
-        said.note("the closing tag of the predictions was missing")
+        _say_why_none(tagged, said)
+        return Parts(answer, "", None, unfinished=_ends_inside(text))
+    if blocks:
+        _compare_tags(answer[block.start : block.end], block.closed, said)
     drafts_end = blocks[-2].end if len(blocks) > 1 else 0
     before, after = answer[drafts_end : block.start], answer[block.end :]
-    reasoning = _discussion(before, after, said) or _prose(before, said) or _thoughts(thoughts, said)
-    return Parts(reasoning, block, unfinished=block.cut)
+    reasoning = _discussion(before, after, said) or block.reasoning or _prose(before, said) or _thoughts(thoughts, said)
+    return Parts(answer, reasoning, block, unfinished=block.cut)
 
 
 def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
     """Thoughts that a model wrote before its answer, and the answer."""
-    opening = _THINK.match(text)
+    opening = _THINK.match(text, len(text) - len(text.lstrip()))
     start = opening.end() if opening else 0
     end = _THINK_END.search(text, start)
     if end is None or not _answers(text[start : end.start()], text[end.end() :], opened=opening is not None):
@@ -66,7 +69,7 @@ def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
 def _answers(thoughts: str, rest: str, opened: bool) -> bool:
     """Whether the answer is in the rest; a `</think>` that the answer itself mentions ends no thoughts."""
     if opened:
-        return "{" in rest
+        return bool(rest.strip())
     return _tags_opened(thoughts) <= _tags_opened(rest) and "{" in rest
 
 
@@ -93,6 +96,20 @@ def _bare_block(text: str, said: Remarks) -> Block | None:
     block = read_block(text, first.start(), first.start())
     said.note("the predictions stood outside <predictions> tags")
     return block if block.holds_something else None
+
+
+def _say_why_none(tagged: list[Block], said: Remarks) -> None:
+    for finding in tagged[-1].findings if tagged else ():
+        said.find(finding)
+    if not said.findings:
+        said.find("the predictions hold no JSON object" if tagged else "there is no <predictions> block")
+
+
+def _compare_tags(block: str, closed: bool, said: Remarks) -> None:
+    if not closed:
+        said.note("the closing tag of the predictions was missing")
+    if not block.startswith("<predictions>") or not block.endswith("</predictions>" if closed else ""):
+        said.note("the tags of the predictions were written otherwise")
 
 
 def _ends_inside(text: str) -> bool:

@@ -13,21 +13,37 @@ import json_repair
 
 from planner.parsing.remarks import Remarks, shown
 
-_DECODER: Final = json.JSONDecoder(strict=False)
-_TAG: Final = re.compile(r"<\s*(/?)\s*predictions\b[^<>]*>", re.IGNORECASE)
+_TAG: Final = re.compile(r"<\s?(/?)\s?predictions\b[^<>]*>", re.IGNORECASE)
 _FENCE: Final = re.compile(r"```[^\n`{\[]*")
 _LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
+_NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
 _BLANK: Final = re.compile(r"[\s,;]+")
 _END_OF_PROSE: Final = re.compile(
-    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s*/?\s*predictions\b)""", re.IGNORECASE
+    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b)""", re.IGNORECASE
 )
 _A_FIELD: Final = re.compile(r"\W*(?:ablated[_ ]part|action|replacements?|metrics?)\W*:", re.IGNORECASE)
 _STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
 _LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
 
+_REASONING_KEYS: Final = ("discussion", "reasoning")
+
 _MOST_CHARS: Final = 50_000
 _MOST_BRACKETS: Final = 300
 _MOST_FINDINGS: Final = 20
+
+
+class _RepeatedKeyError(ValueError):
+    """An object has a key twice, as when the end of one and the start of the next are forgotten."""
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise _RepeatedKeyError
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(strict=False, object_pairs_hook=_object_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,7 @@ class Block:
     """What was read from `start` to `end` of a text, its tags included.
 
     `closed` says that a closing tag followed, `cut` that the text ends inside an object or an array, `broken` that
-    something was meant as an object and could not be read.
+    something was meant as an object and could not be read; `reasoning` is what an object around the list said of it.
     """
 
     start: int
@@ -52,6 +68,7 @@ class Block:
     closed: bool
     cut: bool
     broken: bool
+    reasoning: str
     notes: tuple[str, ...]
     findings: tuple[str, ...]
 
@@ -76,6 +93,7 @@ class _Scanner:
         self.said = Remarks()
         self.open_arrays = 0
         self.cut = self.broken = False
+        self.reasoning = ""
 
     def read(self) -> Block:
         tag = None
@@ -91,6 +109,7 @@ class _Scanner:
             closed=closed,
             cut=self.cut or (self.open_arrays > 0 and tag is None),
             broken=self.broken,
+            reasoning=self.reasoning,
             notes=self.said.notes,
             findings=self.said.findings,
         )
@@ -168,6 +187,8 @@ class _Scanner:
         else:
             self.said.note("the predictions were one JSON object with a list, not a line each")
             self.records.extend(Record(line, item) for item in inner)
+            told = [v for key, v in value.items() if key.lower() in _REASONING_KEYS and isinstance(v, str)]
+            self.reasoning = self.reasoning or "".join(told[:1]).strip()
 
     def _line(self) -> int:
         self.line += self.text.count("\n", self.counted, self.at)
@@ -215,10 +236,12 @@ def _end_of_line_object(text: str, start: int) -> int | None:
 
 
 def _repaired(written: str) -> dict[str, Any] | None:
+    """The object as `json_repair` reads it, None where it cannot or where two ablations would become one."""
     if written.count("{") + written.count("[") > _MOST_BRACKETS:
         return None
     try:
         value = json_repair.loads(written, skip_json_loads=True)
-    except (ValueError, RecursionError):
+        lost = len(_NAME_KEY.findall(written)) > len(_NAME_KEY.findall(repr(value)))
+    except (ValueError, RecursionError, AssertionError):  # json_repair asserts, and odd text can fail it
         return None
-    return value if isinstance(value, dict) and value else None
+    return value if isinstance(value, dict) and value and not lost else None

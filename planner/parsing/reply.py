@@ -47,7 +47,7 @@ def parse(completion: Completion, k: int) -> Reply:
     text = _clean(_answer(completion, said), said)
     parts = take_apart(text, said)
     if parts.block is None:
-        raise _without_plan(text, parts, completion)
+        raise _without_plan(parts, completion, said)
     for note in parts.block.notes:
         said.note(note)
     reasoning = parts.reasoning or _provider_reasoning(completion, said)
@@ -83,12 +83,13 @@ def _clean(text: str, said: Remarks) -> str:
     return whole.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _without_plan(text: str, parts: Parts, completion: Completion) -> OutputError:
+def _without_plan(parts: Parts, completion: Completion, said: Remarks) -> OutputError:
     if parts.unfinished and not completion.finish_reason:
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions do",))
-    if len(text) <= _LONGEST_REFUSAL and _REFUSAL.match(text):
-        return OutputError(Outcome.REFUSED, (f"the model refused: {' '.join(text.split())}",))
-    return OutputError(Outcome.INVALID, ("there is no <predictions> block with a JSON object a line",))
+    answer = " ".join(parts.answer.split())
+    if len(answer) <= _LONGEST_REFUSAL and _REFUSAL.match(answer):
+        return OutputError(Outcome.REFUSED, (f"the model refused: {answer}",))
+    return OutputError(Outcome.INVALID, said.findings)
 
 
 def _provider_reasoning(completion: Completion, said: Remarks) -> str:

@@ -13,7 +13,8 @@ from functools import cache
 from typing import Final
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, fence, heading, html_block, lheading, reference, table
+from markdown_it.ruler import RuleOptionsType
+from markdown_it.rules_block import StateBlock, fence, heading, hr, html_block, lheading, reference, table
 from markdown_it.rules_inline import StateInline, backtick
 from markdown_it.token import Token
 
@@ -23,8 +24,14 @@ _INERT: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|cod
 # A label without markup and an address without anything that a renderer could read in two ways.
 _PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
 _FENCE_LIKE: Final = re.compile(r"^[\s>]*(?:`{3}|~{3})", re.MULTILINE)
+# What is lazily carried on text for CommonMark may be a heading's underline for others.
+_UNDERLINE: Final = re.compile(r"(?<=\n)[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
+# A heading for others: behind the box of a task, or with a blank of Unicode.
+_ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
+# Blanks of Unicode that the library strips from a paragraph, though CommonMark does not: lines would go uncounted.
+_ODD_LINE_END: Final = re.compile(r"[ \t]*[^\S \t\n][^\S\n]*$", re.MULTILINE)
 _DEEPEST: Final = 20
-_MARKS: Final = {"link_mark": "a link", "image_mark": "an image", "code_mark": "a code span"}
+_MARKS: Final = {"link_mark": "a link", "image_mark": "an image"}
 # What raw HTML shows like Markdown does.
 _PLAIN: Final = frozenset({"inert_tag", "text", "softbreak", "hardbreak", "less_than"})
 
@@ -66,6 +73,7 @@ class Survey:
 
 def survey(text: str) -> Survey:
     """Read a text of clean characters."""
+    text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
     found = Survey()
     tokens = _parser().parse(text, {"survey": found})
     lines = _line_offsets(text)
@@ -83,12 +91,14 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _DEEPEST}).enable("strikethrough")
     parser.disable(["normalize", "text_join", "autolink", "html_inline", "image"])
     block = parser.block.ruler
-    alternatives = {"alt": ["paragraph", "reference", "blockquote"]}
+    ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
+    ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     block.before("fence", "noticed_table", _notice_table, {"alt": ["paragraph", "reference"]})
-    block.at("fence", _notice_fence, {"alt": [*alternatives["alt"], "list"]})
+    block.at("fence", _notice_fence, ends_item)
+    block.at("hr", _notice_rule, ends_item)
     block.at("reference", _notice_reference)
-    block.at("html_block", _notice_html_block, alternatives)
-    block.at("heading", _notice_heading, alternatives)
+    block.at("html_block", _notice_html_block, ends_text)
+    block.at("heading", _notice_heading, ends_text)
     block.at("lheading", _notice_lheading)
     inline = parser.inline.ruler
     inline.at("link", _notice_link)
@@ -105,6 +115,12 @@ def _start(state: StateBlock, line: int) -> int:
     return state.bMarks[line] + state.tShift[line]
 
 
+def _line_before(state: StateBlock, line: int) -> str:
+    """The whole line above, its quote marks included."""
+    begin = state.src.rfind("\n", 0, _start(state, line))
+    return state.src[: max(begin, 0)].rpartition("\n")[2]
+
+
 def _would_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
     """The line after the block that a rule would make, leaving no trace of it; None where it makes none."""
     tokens, line, parent = len(state.tokens), state.line, state.parentType
@@ -116,20 +132,29 @@ def _would_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int
     return after if made else None
 
 
-def _notice_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if heading(state, start, end, True):
         state.env["survey"].insert(_start(state, start), "\\", "a heading")
     return False
 
 
-def _notice_lheading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_lheading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     after = _would_end(lheading, state, start, end)
     if after is not None:
         state.env["survey"].insert(_start(state, after - 1), "\\", "a heading")
     return False
 
 
-def _notice_reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A rule of dashes right under text is a heading's underline for some."""
+    line = state.src[_start(state, start) : state.eMarks[start]].rstrip()
+    if hr(state, start, end, True) and not line.strip("-") and _line_before(state, start).strip(" \t>"):
+        state.env["survey"].insert(_start(state, start), "\\", "a heading")
+        return False
+    return hr(state, start, end, silent)
+
+
+def _notice_reference(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if _would_end(reference, state, start, end) is not None:
         state.env["survey"].insert(_start(state, start), "\\", "a link")
     return False
@@ -142,9 +167,9 @@ def _notice_html_block(state: StateBlock, start: int, end: int, silent: bool) ->
     return False
 
 
-def _notice_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _notice_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     """A table cuts lines at each `|`, also within code: one that holds a tag is none."""
-    after = None if silent else _would_end(table, state, start, end)
+    after = _would_end(table, state, start, end)
     if after is not None and OPENING.search(state.src, state.bMarks[start], state.eMarks[after - 1]):
         state.env["survey"].insert(_start(state, start + 1), "\\", "a table")
     return False
@@ -169,9 +194,11 @@ def _is_closed(token: Token) -> bool:
 
 def _is_plain_fence(state: StateBlock, token: Token) -> bool:
     """Whether all renderers see the same fence, or nothing in it would matter if they did not."""
+    assert token.map is not None
     harmless = not OPENING.search(token.content) and "](" not in token.content
-    alone = state.level == 0 and not _FENCE_LIKE.search(token.content)
-    return alone or (harmless and not _FENCE_LIKE.search(token.content))
+    follows = state.tokens[-2].type if len(state.tokens) > 1 else ""
+    apart = token.map[0] == 0 or state.isEmpty(token.map[0] - 1) or follows == "paragraph_close"
+    return not _FENCE_LIKE.search(token.content) and (harmless or (state.level == 0 and apart))
 
 
 # Inlines: offsets into the inline text ride on the tokens, since only its block knows where that text stands.
@@ -228,16 +255,9 @@ def _notice_code(state: StateInline, silent: bool) -> bool:
     start, tokens = state.pos, len(state.tokens)
     if not backtick(state, silent):
         return False
-    code = state.tokens[-1] if len(state.tokens) > tokens else None
-    if code is not None and code.type == "code_inline" and not _is_plain_code(state.src, start, state.pos):
-        code.type, code.meta = "code_mark", {"at": start}
+    if len(state.tokens) > tokens and state.tokens[-1].type == "code_inline":
+        state.tokens[-1].meta = {"at": start, "end": state.pos}
     return True
-
-
-def _is_plain_code(text: str, start: int, end: int) -> bool:
-    """Whether all renderers see the same code span, or nothing in it would matter if they did not."""
-    alone = "``" not in text and "\n" not in text[start:end]
-    return alone or not (OPENING.search(text, start, end) or "](" in text[start:end])
 
 
 # From inline offsets to offsets into the text.
@@ -260,7 +280,7 @@ def _survey_indented(found: Survey, text: str, lines: list[int], token: Token) -
 def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> None:
     children = token.children or []
     offset = _offsets(text, lines, token)
-    loose = _loose_tags(children)
+    loose = _loose_tags(children, opens_html=_opens_html(found, token))
     for child in children:
         if not child.meta:
             continue
@@ -270,8 +290,35 @@ def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> 
         elif child.type == "angle" or child.meta["at"] in loose:
             found.angles.add(at)
         elif child.type in _MARKS:
-            found.escape(at, child.markup or "[", _MARKS[child.type])
-    _survey_html_block(found, token, offset)
+            found.escape(at, "[", _MARKS[child.type])
+        elif child.type == "code_inline" and not _is_plain_code(token, child):
+            found.escape(at, child.markup, "a code span")
+    for match in (*_UNDERLINE.finditer(token.content), *_ODD_HEADING.finditer(token.content)):
+        found.insert(offset(match.start("mark")), "\\", "a heading")
+
+
+def _is_plain_code(paragraph: Token, code: Token) -> bool:
+    """Whether all renderers see the same code span, or nothing in it would matter if they did not.
+
+    They differ on lines that a list or quote carries on lazily, and on runs of several backticks.
+    """
+    text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
+    harmless = not OPENING.search(text, start, end) and "](" not in text[start:end]
+    one_place = "\n" not in text or (paragraph.level == 1 and "\n" not in text[start:end])
+    return harmless or (one_place and "``" not in text)
+
+
+def _opens_html(found: Survey, token: Token) -> bool:
+    """Whether the inert tag that a paragraph begins with must not stand.
+
+    Alone on its line it opens raw HTML, in which there is no code and no emphasis. It may, where that is exactly this
+    paragraph and nothing in it needs Markdown.
+    """
+    assert token.map is not None
+    after = found.html_blocks.get(token.map[0])
+    if after is None or not token.content.startswith("<"):
+        return False
+    return after != token.map[1] or any(child.type not in _PLAIN for child in token.children or ())
 
 
 def _offsets(text: str, lines: list[int], token: Token) -> Callable[[int], int]:
@@ -294,11 +341,11 @@ def _offsets(text: str, lines: list[int], token: Token) -> Callable[[int], int]:
     return offset
 
 
-def _loose_tags(children: list[Token]) -> set[int]:
+def _loose_tags(children: list[Token], *, opens_html: bool) -> set[int]:
     """Where the inert tags stand that are not opened and closed within the same emphasis of the same paragraph."""
     stack: list[Token] = []
-    loose: list[Token] = []
-    for child in children:
+    loose: list[Token] = children[:1] if opens_html else []
+    for child in children[len(loose) :]:
         tag = _INERT.fullmatch(child.content) if child.type == "inert_tag" else None
         if (tag and tag["name"] and not tag["close"]) or child.nesting == 1:
             stack.append(child)
@@ -318,16 +365,3 @@ def _unwind(stack: list[Token]) -> Iterator[Token]:
         yield stack.pop()
     if stack:
         stack.pop()
-
-
-def _survey_html_block(found: Survey, token: Token, offset: Callable[[int], int]) -> None:
-    """An inert tag alone on a line opens raw HTML, in which there is no code and no emphasis.
-
-    It may, where that is exactly this paragraph and nothing in it needs Markdown.
-    """
-    assert token.map is not None
-    after = found.html_blocks.get(token.map[0])
-    if after is None or not token.content.startswith("<"):
-        return
-    if after != token.map[1] or any(child.type not in _PLAIN for child in token.children or ()):
-        found.angles.add(offset(0))

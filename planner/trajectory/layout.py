@@ -28,9 +28,7 @@ REASONING_BOX: Final = _BOX.format(
     light="#e3f2fd", dark="#bbdefb", edge="#2196f3", title="#1976d2", heading=REASONING_HEADING
 )
 PLAN_BOX: Final = {
-    Task.REVIEWER: _BOX.format(
-        light="#e8f5e8", dark="#c8e6c9", edge="#4caf50", title="#2e7d32", heading=PLAN_HEADING
-    ),
+    Task.REVIEWER: _BOX.format(light="#e8f5e8", dark="#c8e6c9", edge="#4caf50", title="#2e7d32", heading=PLAN_HEADING),
     Task.AUTHOR: _BOX.format(light="#f3e5f5", dark="#e1bee7", edge="#9c27b0", title="#7b1fa2", heading=PLAN_HEADING),
 }
 BOX_END: Final = "</div>"

@@ -77,7 +77,9 @@ def _boxes(text: str, name: str) -> _Boxes:
     if not reasoning.endswith(f"\n{layout.BOX_END}"):
         raise TrajectoryError(f"{name}: expected {layout.BOX_END!r} between the reasoning and the plan")
     plan = rest[end:].rstrip()
-    warnings = () if plan.endswith(layout.BOX_END) else (f"the file is cut short: its last {layout.BOX_END!r} is missing",)
+    warnings = (
+        () if plan.endswith(layout.BOX_END) else (f"the file is cut short: its last {layout.BOX_END!r} is missing",)
+    )
     return _Boxes(
         heading=before.rstrip("\n").rpartition("\n")[2],
         reasoning=reasoning.removesuffix(layout.BOX_END),
@@ -93,9 +95,7 @@ def _plan_box(text: str, name: str) -> tuple[Task, int, int]:
     starts = {task: text.rfind(f"\n{box}\n") for task, box in layout.PLAN_BOX.items()}
     task = max(starts, key=lambda task: starts[task])
     if starts[task] < 0:
-        raise TrajectoryError(
-            f"{name}: expected the box {layout.PLAN_HEADING!r}, green (reviewer) or purple (author), after the reasoning"
-        )
+        raise TrajectoryError(f"{name}: expected the box {layout.PLAN_HEADING!r}, green (reviewer) or purple (author)")
     return task, starts[task], starts[task] + len(layout.PLAN_BOX[task]) + 2
 
 

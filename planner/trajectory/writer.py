@@ -1,7 +1,9 @@
 """A trajectory as the published file, byte for byte."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from planner.controls import clean
 from planner.errors import TrajectoryError
@@ -10,7 +12,8 @@ from planner.trajectory import layout
 from planner.trajectory.document import Trajectory
 from planner.trajectory.markup import escape, settle
 
-_VANISHED = "\ufffd"
+_VANISHED: Final = "\ufffd"
+_LINE_BREAK: Final = re.compile("[\n\u2028\u2029]")
 
 
 def write(trajectory: Trajectory, *, published: bool = False) -> str:
@@ -84,7 +87,7 @@ class _Settling:
         self.warnings: list[str] = []
 
     def heading(self, trajectory: Trajectory) -> tuple[str, str, str]:
-        """The planner ends at the first slash and the paper's id starts after the last; a model's name may have some."""
+        """The planner ends at the first slash, the paper's id starts after the last; a model's name may hold some."""
         planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
         if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
             self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")
@@ -125,7 +128,10 @@ class _Settling:
         return tuple(named) or (_VANISHED,)
 
     def line(self, place: str, text: str, *, lead: str = layout.LINE_LEAD) -> str:
-        cleaned = self._clean(place, text).replace("\n", " ")
+        """One line: a separator that some renderers break lines at becomes a blank."""
+        cleaned, breaks = _LINE_BREAK.subn(" ", self._clean(place, text))
+        if breaks:
+            self.warnings.append(f"{place}: {breaks} line breaks became blanks")
         if text.strip() and not cleaned.strip():
             cleaned = _VANISHED
         return self._inert(place, cleaned, lead=lead)

@@ -18,11 +18,15 @@ def unscripted(request: Request) -> Response:
 
 
 class Server:
-    """Answers requests from a script or a function and keeps a journal; a context manager."""
+    """Answers requests from a script or a function and keeps a journal; a context manager.
+
+    `connections` counts those that were opened.
+    """
 
     def __init__(self, answer: Answer = unscripted, host: str = "127.0.0.1") -> None:
         self.answer = answer
         self.journal: list[Request] = []
+        self.connections = 0
         self._host = host
         self._script: deque[Response] = deque()
         self._ready = threading.Event()
@@ -66,6 +70,7 @@ class Server:
         connection = asyncio.current_task()
         assert connection is not None
         self._connections.add(connection)
+        self.connections += 1
         try:
             await self._talk(reader, writer)
         except (Aborted, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):

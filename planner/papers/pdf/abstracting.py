@@ -4,7 +4,13 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from planner.papers.paper import Block, BlockKind, Section, SectionKind
+from planner.papers.headings import section_kind
+from planner.papers.paper import Block, BlockKind, SectionKind
+from planner.papers.pdf.floats import Part, Setting
+from planner.papers.pdf.headline import Headline
+from planner.papers.pdf.hyphens import Vocabulary
+from planner.papers.pdf.lines import Line
+from planner.papers.pdf.paragraphs import blocks_of
 
 _RUN_IN: Final = re.compile(r"^(?:abstract|summary)\s*[.:—–\-]+\s*(?=\S)|^abstract\s+(?=[A-Z])", re.I)
 _AFTER: Final = re.compile(
@@ -16,18 +22,44 @@ _AFTER: Final = re.compile(
 _LEAST_WORDS: Final = 40
 
 
-def find_abstract(sections: Sequence[Section]) -> str:
+def find_abstract(
+    lines: Sequence[Line],
+    headlines: Sequence[Headline],
+    parts: Sequence[Part],
+    setting: Setting,
+    words: Vocabulary,
+) -> str:
     """The abstract's text, "" where the paper has none that can be told."""
-    for section in sections:
-        if section.kind is SectionKind.ABSTRACT:
-            return _leading_prose(section.blocks)
-    front = [block for section in sections[:1] if section.level == 0 for block in section.blocks]
+    ends = [headline.at for headline in headlines[1:]] + [len(lines)]
+    for headline, end in zip(headlines, ends, strict=True):
+        if section_kind(headline.text) is SectionKind.ABSTRACT:
+            start = headline.at + headline.lines
+            end = start + _same_setting(lines[start:end])
+            return _leading_prose(blocks_of(lines[start:end], parts[start:end], setting, words))
+    first = headlines[0].at if headlines else len(lines)
+    front = blocks_of(lines[:first], parts[:first], setting, words)
     for at, block in enumerate(front):
-        start = _RUN_IN.match(block.text)
-        if start:
-            rest = Block(block.kind, block.text[start.end() :])
+        start_of = _RUN_IN.match(block.text)
+        if start_of:
+            rest = Block(block.kind, block.text[start_of.end() :])
             return _leading_prose([rest, *front[at + 1 :]])
     return _longest(front)
+
+
+def _same_setting(lines: Sequence[Line]) -> int:
+    """How many lines there are before the text widens on both sides: an abstract is often set narrower."""
+    for at in range(3, len(lines)):
+        above, line = lines[:at], lines[at]
+        em = line.size
+        same_column = [
+            other for other in above if other.page == line.page and other.x1 > line.x0 and other.x0 < line.x1
+        ]
+        if len(same_column) < 3:
+            continue
+        left, right = min(other.x0 for other in same_column), max(other.x1 for other in same_column)
+        if line.x0 < left - 0.7 * em and line.x1 > right + 0.7 * em:
+            return at
+    return len(lines)
 
 
 def _leading_prose(blocks: Sequence[Block]) -> str:

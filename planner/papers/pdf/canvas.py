@@ -1,7 +1,7 @@
 """What a page paints, in painting order: which text objects, and which surfaces a text may stand on."""
 
 from ctypes import c_float, c_int, c_uint
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pypdfium2 import raw
@@ -15,18 +15,20 @@ _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
 _MAX_CORNERS: Final = 20
 _LEAST_SIDE: Final = 2.0
+_OPAQUE: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """An area painted over; `colour` is None where it is not one colour, as in an image or a frame."""
+    """An area painted over, how opaque (0 to 1); `colour` is None where it is not one, as in an image or a frame."""
 
     order: int
     left: float
     bottom: float
     right: float
     top: float
-    colour: Colour | None
+    colour: Colour | None = None
+    opacity: float = 1.0
 
     def holds(self, x: float, y: float) -> bool:
         """Whether the point lies on it."""
@@ -74,6 +76,15 @@ class Matrix:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a form object puts its content in: a map, an opacity, and how many forms stand around it."""
+
+    matrix: Matrix = Matrix(1, 0, 0, 1, 0, 0)
+    opacity: float = 1.0
+    depth: int = 0
+
+
 class Canvas:
     """The painted objects of a page, those inside form objects included.
 
@@ -88,54 +99,62 @@ class Canvas:
         self.whole = True
         self._seen = 0
         for at in range(raw.FPDFPage_CountObjects(page)):
-            self._visit(raw.FPDFPage_GetObject(page, at), Matrix(1, 0, 0, 1, 0, 0), 0)
+            self._visit(raw.FPDFPage_GetObject(page, at), Frame())
 
-    def _visit(self, item: raw.FPDF_PAGEOBJECT, matrix: Matrix, depth: int) -> None:
+    def _visit(self, item: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         self._seen += 1
-        if self._seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
+        if self._seen > _MAX_OBJECTS or frame.depth > _MAX_DEPTH:
             self.whole = False
             return
         kind = raw.FPDFPageObj_GetType(item)
         if kind == raw.FPDF_PAGEOBJ_TEXT:
-            self.inks[address(item)] = _ink(item, self._seen)
+            self.inks[address(item)] = _ink(item, self._seen, frame)
         elif kind == raw.FPDF_PAGEOBJ_FORM:
-            self._visit_form(item, matrix, depth)
+            self._visit_form(item, frame)
         elif kind == raw.FPDF_PAGEOBJ_PATH:
-            self._add_path(item, matrix)
+            self._add_path(item, frame)
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
-            surface = _surface(item, matrix, self._seen, None)
+            surface = _surface(item, frame.matrix, self._seen)
             self.surfaces.append(surface)
             self.images.append(surface)
 
-    def _visit_form(self, form: raw.FPDF_PAGEOBJECT, matrix: Matrix, depth: int) -> None:
+    def _visit_form(self, form: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         own = raw.FS_MATRIX()
         raw.FPDFPageObj_GetMatrix(form, own)
-        inner = matrix.after(own)
+        inner = Frame(frame.matrix.after(own), frame.opacity * _fill(form)[1], frame.depth + 1)
         for at in range(max(0, raw.FPDFFormObj_CountObjects(form))):
             if not self.whole:
                 return
-            self._visit(raw.FPDFFormObj_GetObject(form, at), inner, depth + 1)
+            self._visit(raw.FPDFFormObj_GetObject(form, at), inner)
 
-    def _add_path(self, path: raw.FPDF_PAGEOBJECT, matrix: Matrix) -> None:
+    def _add_path(self, path: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         filling, stroke = c_int(), c_int()
         raw.FPDFPath_GetDrawMode(path, filling, stroke)
         if filling.value == raw.FPDF_FILLMODE_NONE:
             return
-        surface = _surface(path, matrix, self._seen, None)
+        surface = _surface(path, frame.matrix, self._seen)
         if min(surface.right - surface.left, surface.top - surface.bottom) < _LEAST_SIDE:
             return
         if _is_one_shape(path):
             colour, opacity = _fill(path)
-            mixed = colour and blended(colour, WHITE, opacity)
-            surface = _surface(path, matrix, self._seen, mixed)
+            surface = replace(surface, colour=colour, opacity=opacity * frame.opacity)
         self.surfaces.append(surface)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
         """The colour under a point when the object numbered `before` was painted; None where it is not known."""
+        layers: list[tuple[Colour, float]] = []
         for surface in reversed(self.surfaces):
-            if surface.order < before and surface.holds(x, y):
-                return surface.colour
-        return WHITE
+            if surface.order >= before or not surface.holds(x, y):
+                continue
+            if surface.colour is None:
+                return None
+            layers.append((surface.colour, surface.opacity))
+            if surface.opacity >= _OPAQUE:
+                break
+        under = WHITE
+        for colour, opacity in reversed(layers):
+            under = blended(colour, under, opacity)
+        return under
 
 
 def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
@@ -144,11 +163,11 @@ def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
     return red, green, blue
 
 
-def _ink(text: raw.FPDF_PAGEOBJECT, order: int) -> Ink:
+def _ink(text: raw.FPDF_PAGEOBJECT, order: int, frame: Frame) -> Ink:
     mode = raw.FPDFTextObj_GetTextRenderMode(text)
     stroked = mode in (raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP)
     colour, opacity = _fill(text, stroked)
-    return Ink(order, colour, opacity, mode)
+    return Ink(order, colour, opacity * frame.opacity, mode)
 
 
 def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | None, float]:
@@ -159,12 +178,12 @@ def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | No
     return (red.value, green.value, blue.value), alpha.value / 255
 
 
-def _surface(item: raw.FPDF_PAGEOBJECT, matrix: Matrix, order: int, colour: Colour | None) -> Surface:
+def _surface(item: raw.FPDF_PAGEOBJECT, matrix: Matrix, order: int) -> Surface:
     left, bottom, right, top = (c_float() for _ in range(4))
     raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
     corners = [matrix.apply(x, y) for x in (left.value, right.value) for y in (bottom.value, top.value)]
     xs, ys = zip(*corners, strict=True)
-    return Surface(order, min(xs), min(ys), max(xs), max(ys), colour)
+    return Surface(order, min(xs), min(ys), max(xs), max(ys))
 
 
 def _is_one_shape(path: raw.FPDF_PAGEOBJECT) -> bool:

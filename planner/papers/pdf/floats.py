@@ -18,6 +18,8 @@ _FIGURE: Final = re.compile(
 _ALGORITHM: Final = re.compile(r"^(?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$)", re.I)
 _STEP: Final = re.compile(r"^\d{1,2}[:.]\s|^(?:input|output|require|ensure|return|end|for|while|if|else)\b", re.I)
 _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
+_FAR: Final = 4.0  # leadings: farther apart, a line in body type is no label of a figure
+_RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -70,7 +72,7 @@ def parts_of(lines: Sequence[Line], headings: Iterable[int], setting: Setting) -
     for at in starts:
         if parts[at] in _CAPTIONS:
             _mark_body(lines, at, walls, parts, setting)
-    _mark_loose(lines, walls, parts, setting)
+    _mark_loose(lines, walls, parts)
     _mark_notes(lines, walls, parts, setting)
     return parts
 
@@ -128,7 +130,7 @@ def _mark_caption(lines: Sequence[Line], at: int, walls: set[int], parts: list[P
 def _runs_on(before: Line, line: Line) -> bool:
     """Whether the line is the next of one caption or note: same type, close below."""
     step = before.y - line.y
-    return line.page == before.page and abs(line.size - before.size) < 0.4 and 0 < step < 1.45 * before.size
+    return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step / before.size < 1.45
 
 
 def _mark_algorithm(lines: Sequence[Line], at: int, walls: set[int], parts: list[Part], setting: Setting) -> None:
@@ -150,24 +152,53 @@ def _mark_body(lines: Sequence[Line], at: int, walls: set[int], parts: list[Part
         end += 1
     below = _reach(lines, end, 1, walls, parts, setting)
     above = _reach(lines, at, -1, walls, parts, setting)
-    chosen = [below, above] if part is Part.TABLE else [above, below]
-    first = chosen[0] or chosen[1]
-    for index in first:
+    for index in _nearer(lines, (at, above), (end, below), part):
         parts[index] = part
+
+
+def _nearer(lines: Sequence[Line], top: tuple[int, list[int]], foot: tuple[int, list[int]], part: Part) -> list[int]:
+    """The loose lines above or below a caption, whichever stand closer to it; a figure stands above its caption."""
+    (first, above), (last, below) = top, foot
+    if not (above and below) or part is Part.FIGURE:
+        return above or below
+    up = abs(lines[above[0]].y - lines[first].y)
+    down = abs(lines[last].y - lines[below[0]].y)
+    return above if up < 0.9 * down else below
 
 
 def _reach(
     lines: Sequence[Line], start: int, step: int, walls: set[int], parts: Sequence[Part], setting: Setting
 ) -> list[int]:
-    """The indices of the loose lines next to `start` in one direction."""
+    """The indices of the loose lines next to `start` on the page, above it (-1) or below it (1), nearest first."""
+    caption = lines[start]
+    column = [at for at in _page_of(lines, start) if _overlap(lines[at], caption)]
+    beyond = [at for at in column if (caption.y - lines[at].y) * step > 0.3 * caption.size]
     found: list[int] = []
-    at = start + step
-    while 0 <= at < len(lines) and at not in walls and parts[at] in (Part.PROSE, Part.FIGURE):
-        if lines[at].page != lines[start].page or not _is_loose(lines, at, setting):
+    last = caption.y
+    for at in sorted(beyond, key=lambda at: abs(lines[at].y - caption.y)):
+        line = lines[at]
+        if at in walls or parts[at] not in (Part.PROSE, Part.FIGURE) or not _is_loose(lines, at, setting):
+            break
+        label = line.size < 0.93 * setting.size or len(line.cells) > 1
+        if not label and abs(line.y - last) > _FAR * setting.leading:
             break
         found.append(at)
-        at += step
+        last = line.y
     return found
+
+
+def _page_of(lines: Sequence[Line], at: int) -> range:
+    """The indices of the lines on the same page, which stand together."""
+    first, last = at, at
+    while first > 0 and lines[first - 1].page == lines[at].page:
+        first -= 1
+    while last + 1 < len(lines) and lines[last + 1].page == lines[at].page:
+        last += 1
+    return range(first, last + 1)
+
+
+def _overlap(line: Line, caption: Line) -> bool:
+    return line.x0 < caption.x1 and line.x1 > caption.x0
 
 
 def _is_loose(lines: Sequence[Line], at: int, setting: Setting) -> bool:
@@ -184,8 +215,8 @@ def _is_loose(lines: Sequence[Line], at: int, setting: Setting) -> bool:
     return not (ends_paragraph and before and is_prose(before, setting)) and line.text[-1:] not in ".,:;"
 
 
-def _mark_loose(lines: Sequence[Line], walls: set[int], parts: list[Part], setting: Setting) -> None:
-    """Marks stretches of rows without a caption as tables, and of small labels as figures."""
+def _mark_loose(lines: Sequence[Line], walls: set[int], parts: list[Part]) -> None:
+    """Marks stretches of rows without a caption as tables."""
     first = min(walls, default=len(lines))
     stretch: list[int] = []
     for at in range(first, len(lines) + 1):
@@ -193,10 +224,14 @@ def _mark_loose(lines: Sequence[Line], walls: set[int], parts: list[Part], setti
         if usable and len(lines[at].cells) >= 3 and not _EQUATION.search(lines[at].text):
             stretch.append(at)
             continue
-        if len(stretch) >= 3:
+        if len(stretch) >= 3 and not _is_formula([lines[index] for index in stretch]):
             for index in stretch:
                 parts[index] = Part.TABLE
         stretch = []
+
+
+def _is_formula(lines: Sequence[Line]) -> bool:
+    return sum(bool(_RELATION.search(line.text)) for line in lines) >= 0.2 * len(lines)
 
 
 def _mark_notes(lines: Sequence[Line], walls: set[int], parts: list[Part], setting: Setting) -> None:

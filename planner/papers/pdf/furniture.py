@@ -15,6 +15,7 @@ _SAME_HEIGHT: Final = 4.0
 _OF_PAGES: Final = 6  # a running head is on one page of six at least
 _LEAST_NUMBERED: Final = 8
 _LONG: Final = 20
+_ALIGNED: Final = 3.0
 _DIGITS: Final = re.compile(r"\d+")
 _NUMERAL: Final = re.compile(r"\d{1,4}")
 _PAGE_NUMBER: Final = re.compile(
@@ -25,15 +26,42 @@ _FLOAT: Final = re.compile(r"(?:fig|tab|algorithm|listing)", re.I)
 _STAMP: Final = re.compile(r"arxiv:\s*(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})", re.I)
 
 
-def without_line_numbers(runs: Sequence[Run]) -> list[Run]:
-    """The runs without the numbers that review copies print beside each line."""
+def without_line_numbers(pages: Sequence[Sequence[Run]]) -> list[list[Run]]:
+    """The runs of each page without the numbers that review copies print beside each line.
+
+    A page of figures may number few lines, so what one page shows to be a column of numbers goes from all pages.
+    """
+    columns = [_outside(runs) for runs in pages]
+    places = {
+        _edge(run, side) for sides in columns for side in (0, 1) if _counts_up(sides[side]) for run in sides[side]
+    }
+    if not places:
+        return [list(runs) for runs in pages]
+    return [_without_columns(runs, sides, places) for runs, sides in zip(pages, columns, strict=True)]
+
+
+def _outside(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """The numerals left and right of all of a page's running text."""
     long = [run for run in runs if len(run.text) >= _LONG and not run.turned]
-    if not long:
-        return list(runs)
-    left, right = min(run.x0 for run in long), max(run.x1 for run in long)
-    outside = [run for run in runs if _NUMERAL.fullmatch(run.text) and (run.x1 < left or run.x0 > right)]
-    sides = ([run for run in outside if run.x1 < left], [run for run in outside if run.x0 > right])
-    numbers = {id(run) for side in sides if _counts_up(side) for run in side}
+    numerals = [run for run in runs if _NUMERAL.fullmatch(run.text) and not run.turned]
+    left = min((run.x0 for run in long), default=0.0)
+    right = max((run.x1 for run in long), default=0.0)
+    return [run for run in numerals if run.x1 < left], [run for run in numerals if run.x0 > right > 0]
+
+
+def _edge(run: Run, side: int) -> tuple[int, int]:
+    """Where a number of that side stands: numbers align on the side of the text."""
+    return side, round((run.x1 if side == 0 else run.x0) / _ALIGNED)
+
+
+def _without_columns(
+    runs: Sequence[Run], sides: tuple[list[Run], list[Run]], places: set[tuple[int, int]]
+) -> list[Run]:
+    def is_number(run: Run, side: int) -> bool:
+        at = _edge(run, side)[1]
+        return any((side, at + near) in places for near in (-1, 0, 1))
+
+    numbers = {id(run) for side in (0, 1) for run in sides[side] if is_number(run, side)}
     return [run for run in runs if id(run) not in numbers]
 
 
@@ -46,9 +74,9 @@ def _counts_up(column: Iterable[Run]) -> bool:
     return step in (1, 2, 5, 10) and times >= 0.7 * (len(ordered) - 1)
 
 
-def without_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> list[list[Line]]:
-    """The lines of each page without running heads and feet, page numbers and stamps; `heights` are the pages'."""
-    edges = [_edge_lines(lines, height) for lines, height in zip(pages, heights, strict=True)]
+def without_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+    """The lines of each page without running heads and feet, page numbers and stamps."""
+    edges = [_edge_lines(lines) for lines in pages]
     repeated = _repeated(edges)
     numbers = _page_numbers(edges)
     gone = {id(line) for edge in edges for line in edge if id(line) in numbers or id(line) in repeated}
@@ -59,14 +87,15 @@ def _is_stamp(line: Line) -> bool:
     return line.turned and bool(_STAMP.search(line.text))
 
 
-def _edge_lines(lines: Sequence[Line], height: float) -> list[Line]:
+def _edge_lines(lines: Sequence[Line]) -> list[Line]:
     """The topmost and lowest lines of a page, as far as they stand in its margins."""
     level = sorted((line for line in lines if not line.turned), key=lambda line: -line.y)
     if not level:
         return []
-    top, foot = level[0].y - _MARGIN_SHARE * height, level[-1].y + _MARGIN_SHARE * height
-    above = [line for line in level if line.y > top]
-    below = [line for line in level if line.y < foot]
+    margin = _MARGIN_SHARE * (level[0].y - level[-1].y)
+    top, foot = level[0].y - margin, level[-1].y + margin
+    above = [line for line in level if line.y >= top]
+    below = [line for line in level if line.y <= foot]
     edge = {id(line): line for line in _rows(above, False) + _rows(below, True)}
     return list(edge.values())
 

@@ -3,6 +3,7 @@
 Hidden text is often harmless (a leftover, a venue's canary), so it is quoted, never accused.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,7 @@ _UNPAINTED: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_
 _SCAN_SHARE: Final = 0.5
 _VISIBLE_SHARE: Final = 0.2
 _QUOTED: Final = 500
+_WORD: Final = re.compile(r"[^\W_]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,13 @@ def seen(placed: list[Placed], canvas: Canvas, box: Box) -> Sight:
     """Sorts the runs of a page by whether a reader sees them."""
     unpainted = {id(item) for item in placed if _is_unpainted(item, canvas)}
     is_ocr = bool(unpainted) and _is_scan(placed, unpainted, canvas, box)
-    visible: list[Placed] = []
-    hidden: list[Placed] = []
-    for item in placed:
-        concealed = _is_concealed(item, canvas, box) or (id(item) in unpainted and not is_ocr)
-        (hidden if concealed else visible).append(item)
-    return Sight(visible, _joined(hidden), is_ocr)
+    hidden = {id(item) for item in placed if _is_concealed(item, canvas, box)}
+    if not is_ocr:
+        hidden |= unpainted
+    left_out = _joined(item for item in placed if id(item) in hidden)
+    if not _WORD.search(left_out):  # a lone letter or sign under a marker says nothing, and may be a misjudged one
+        return Sight(placed, "", is_ocr)
+    return Sight([item for item in placed if id(item) not in hidden], left_out, is_ocr)
 
 
 def quoted(text: str) -> str:

@@ -11,9 +11,26 @@ _TOKEN: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _LAST: Final = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)$")
 _FIRST: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
 _BROKEN: Final = re.compile(rf"(?<=[^\W_])[{HYPHEN}\-‐]$")
+_SUSPENDED: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and multi-target"
 # Second parts that English joins to almost any word with a hyphen, and a first part that it joins to any.
 _COMPOUNDING: Final = frozenset(
-    ["based", "aware", "free", "wise", "level", "specific", "dependent", "driven", "guided", "art", "like", "oriented", "invariant", "agnostic", "shot"]
+    [
+        "based",
+        "aware",
+        "free",
+        "wise",
+        "level",
+        "specific",
+        "dependent",
+        "driven",
+        "guided",
+        "art",
+        "like",
+        "oriented",
+        "invariant",
+        "agnostic",
+        "shot",
+    ]
 )
 _ALWAYS_HYPHENATED: Final = frozenset({"self"})
 
@@ -41,14 +58,19 @@ class Vocabulary:
     def keeps_hyphen(self, before: str, after: str) -> bool:
         """Whether a hyphen at a line's end between these two belongs to the word."""
         head, tail = _LAST.search(before), _FIRST.search(after)
-        if head is None or tail is None or after[:1].isupper():
+        if head is None or tail is None:
             return True
         first, second = head[1].casefold(), tail[1].casefold()
         last, start = first.rpartition("-")[2], second.partition("-")[0]
         hyphened, solid = self._compounds[f"{last}-{start}"], self._words[last + start]
         if hyphened or solid:
             return hyphened > solid
-        if start in _COMPOUNDING or last in _ALWAYS_HYPHENATED or (head[1].isupper() and len(last) > 1):
+        if (
+            after[:1].isupper()
+            or start in _COMPOUNDING
+            or last in _ALWAYS_HYPHENATED
+            or (head[1].isupper() and len(last) > 1)
+        ):
             return True
         return "-" in first and self._words[start] > 0
 
@@ -67,7 +89,7 @@ def joined(lines: Sequence[str], words: Vocabulary) -> str:
 
 
 def _appended(text: str, line: str, words: Vocabulary) -> str:
-    if not is_broken(text) or not line[:1].isalnum():
+    if not is_broken(text) or not line[:1].isalnum() or _SUSPENDED.match(line):
         return f"{text} {line}"
     return (text[:-1] + "-" if words.keeps_hyphen(text[:-1], line) else text[:-1]) + line
 

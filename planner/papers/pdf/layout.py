@@ -22,10 +22,12 @@ _SHORT: Final = 0.6
 _DISORDER: Final = 0.3
 
 
-def lines_of(page: int, runs: Sequence[Run], width: float) -> list[Line]:
-    """The lines of a page in reading order; `width` is the page's, in points."""
+def lines_of(page: int, runs: Sequence[Run]) -> list[Line]:
+    """The lines of a page in reading order."""
     pieces = _pieces([run for run in runs if not run.turned])
-    gutter = _gutter(pieces, width)
+    left = min((_span(piece)[0] for piece in pieces), default=0.0)
+    width = max((_span(piece)[1] for piece in pieces), default=0.0) - left
+    gutter = _gutter(pieces, left, width)
     if _is_disordered(pieces, gutter, width):
         rows = _by_place(pieces, gutter, width)
     else:
@@ -61,12 +63,12 @@ def _baseline(piece: Piece) -> float:
     return max(piece, key=lambda run: (run.size, len(run.text))).y
 
 
-def _gutter(pieces: Iterable[Piece], width: float) -> float | None:
+def _gutter(pieces: Iterable[Piece], start: float, width: float) -> float | None:
     """Where the gap between two columns lies, None on a page of one column."""
     spans = [span for span in map(_span, pieces) if span[1] - span[0] >= _COLUMN_SHARE * width]
     best: tuple[int, float] | None = None
     for step in range(36, 65):
-        x = width * step / 100
+        x = start + width * step / 100
         crossing = sum(1 for left, right in spans if left < x < right)
         left = sum(1 for span in spans if span[1] <= x)
         right = sum(1 for span in spans if span[0] >= x)
@@ -157,7 +159,7 @@ def _by_place(pieces: Sequence[Piece], gutter: float | None, width: float) -> li
     band: list[Piece] = []
     for row in _crossing_rows(pieces, gutter, width):
         if _crosses(row, gutter):
-            ordered += _columns(band, gutter) + [row]
+            ordered += [*_columns(band, gutter), row]
             band = []
         else:
             band.append(row)

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from planner.papers.pdf.runs import HYPHEN, Run
@@ -85,7 +86,7 @@ def _is_mark(run: Run, size: float, base: float) -> bool:
 
 def _text(runs: Sequence[Run]) -> str:
     parts = [runs[0].text]
-    for before, after in zip(runs, runs[1:], strict=False):
+    for before, after in pairwise(runs):
         parts.append(after.text if joined_words(before, after) else " " + after.text)
     inner = "".join(parts)
     return inner[:-1].replace(HYPHEN, "-") + inner[-1:]
@@ -93,7 +94,7 @@ def _text(runs: Sequence[Run]) -> str:
 
 def _cells(runs: Sequence[Run], size: float) -> tuple[str, ...]:
     groups = [[runs[0]]]
-    for before, after in zip(runs, runs[1:], strict=False):
+    for before, after in pairwise(runs):
         if after.x0 - before.x1 > _CELL_GAP * size:
             groups.append([])
         groups[-1].append(after)

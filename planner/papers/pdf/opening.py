@@ -31,11 +31,14 @@ def opened(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
     Raises PaperError, with `name` in it, when the bytes are no PDF, are cut off or damaged, or need a password.
     """
     _require_header(data, name)
+    # Opened by hand: pypdfium2 reports a document without pages by whatever error came last.
+    handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
+    if not handle:
+        raise PaperError(f"{name}: {_refusal(data, raw.FPDF_GetLastError())}")
+    document = pypdfium2.PdfDocument(handle)
     try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as error:
-        raise PaperError(f"{name}: {_refusal(data, error)}") from error
-    try:
+        if len(document) < 1:
+            raise PaperError(f"{name}: the PDF has no pages; download it again")
         yield document
     finally:
         document.close()
@@ -55,12 +58,10 @@ def _require_header(data: bytes, name: str) -> None:
     raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} where '%PDF-' was expected; get the file anew")
 
 
-def _refusal(data: bytes, error: pypdfium2.PdfiumError) -> str:
+def _refusal(data: bytes, code: int) -> str:
     """What is wrong with a file that begins like a PDF and could not be opened."""
-    if error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
+    if code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
         return "the PDF is encrypted and needs a password; save a copy without one"
     if b"%%EOF" not in data[-2 * _HEADER_WITHIN :]:
         return f"the PDF is cut off: no end mark after {len(data)} bytes; download it again"
-    if error.err_code == raw.FPDF_ERR_SUCCESS:
-        return "the PDF has no pages"
     return "the PDF is damaged and could not be opened; download it again or repair it"

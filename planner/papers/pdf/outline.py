@@ -1,12 +1,20 @@
-"""The outline that a PDF carries: its section titles with the pages that they are on."""
+"""The outline that a PDF carries: its section titles with their pages, and the lines that print them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Final
 
 import pypdfium2
 
+from planner.papers.pdf.headline import MAX_LINES, Headline, letters, number_of, unnumbered
+from planner.papers.pdf.hyphens import Vocabulary, joined
+from planner.papers.pdf.lines import Line
+
 _MAX_ITEMS: Final = 2000
 _MAX_DEPTH: Final = 8
+_ALIKE: Final = 0.86
+_EXACT_BELOW: Final = 6  # letters: shorter titles resemble too much
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +44,69 @@ def _shifted(items: list[OutlineItem]) -> tuple[OutlineItem, ...]:
     if len(items) > 2 and len(tops) == 1 and items[0].level == 1:
         return tuple(OutlineItem(item.title, item.level - 1, item.page) for item in items[1:])
     return tuple(items)
+
+
+def locate(
+    items: Sequence[OutlineItem], lines: Sequence[Line], words: Vocabulary
+) -> tuple[list[Headline], list[OutlineItem]]:
+    """The lines that print the outline's titles, in order, and the items that no line prints."""
+    printed = _Printed(lines, words)
+    found: list[Headline] = []
+    missing: list[OutlineItem] = []
+    after = -1
+    for item in items:
+        headline = printed.find(item, after)
+        if headline is None:
+            missing.append(item)
+        else:
+            found.append(headline)
+            after = headline.at + headline.lines - 1
+    return found, missing
+
+
+class _Printed:
+    """A paper's lines, made ready for looking titles up by page."""
+
+    def __init__(self, lines: Sequence[Line], words: Vocabulary) -> None:
+        self._lines = lines
+        self._words = words
+        self._starts = [letters(unnumbered(line.bare)) for line in lines]
+        self._wholes = [letters(line.bare) for line in lines]
+        self._pages: dict[int, list[int]] = {}
+        for at, line in enumerate(lines):
+            self._pages.setdefault(line.page, []).append(at)
+
+    def find(self, item: OutlineItem, after: int) -> Headline | None:
+        """The heading of an item behind the line `after`: on its page or, where links are a page off, next to it."""
+        wanted = letters(unnumbered(item.title))
+        if item.page is None or not wanted:
+            return None
+        for page in (item.page, item.page + 1, item.page - 1):
+            best = (0.0, 0, 0)
+            for at in self._pages.get(page, []):
+                if at > after:
+                    best = max(best, self._best_from(at, wanted))
+            score, at, count = best
+            if score:
+                text = joined([line.bare for line in self._lines[at : at + count]], self._words)
+                return Headline(at, count, text, item.level)
+        return None
+
+    def _best_from(self, at: int, wanted: str) -> tuple[float, int, int]:
+        """How well the lines from `at` print the wanted letters, and how many do best; a score of 0 for not at all."""
+        got, best = self._starts[at], (0.0, at, 1)
+        for count in range(1, MAX_LINES + 1):
+            best = max(best, (self._score(got, wanted, at), at, count), key=lambda scored: scored[0])
+            if len(got) >= len(wanted) or at + count >= len(self._lines):
+                break
+            got += self._wholes[at + count]
+        return best
+
+    def _score(self, got: str, wanted: str, at: int) -> float:
+        if abs(len(got) - len(wanted)) > 0.3 * len(wanted) + 1:
+            return 0.0
+        alike = 1.0 if got == wanted else SequenceMatcher(None, got, wanted, autojunk=False).ratio()
+        if alike < (_ALIKE if len(wanted) >= _EXACT_BELOW else 1.0):
+            return 0.0
+        line = self._lines[at]
+        return alike + 0.02 * line.bold + 0.02 * bool(number_of(line.bare)) + 0.001 * min(line.size, 20)

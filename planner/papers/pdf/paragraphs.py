@@ -12,6 +12,7 @@ from planner.papers.pdf.lines import Line
 
 _FINISHED: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
 _ITEM: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
+_BULLETS: Final = "•◦▪■‣∙·"
 _TABLES: Final = frozenset({Part.TABLE, Part.TABLE_CAPTION})
 _FIGURES: Final = frozenset({Part.FIGURE, Part.FIGURE_CAPTION})
 _CAPTIONS: Final = frozenset({Part.TABLE_CAPTION, Part.FIGURE_CAPTION})
@@ -43,8 +44,14 @@ class _Stretch:
             self.lines.append(line)
 
 
-def blocks_of(lines: Sequence[Line], parts: Sequence[Part], setting: Setting, words: Vocabulary) -> tuple[Block, ...]:
-    """The blocks of one section. A float in the middle of a paragraph comes after it."""
+def blocks_of(
+    lines: Sequence[Line], parts: Sequence[Part], setting: Setting, words: Vocabulary, hanging: bool = False
+) -> tuple[Block, ...]:
+    """The blocks of one section. A float in the middle of a paragraph comes after it.
+
+    `hanging` says that the lines of a paragraph are indented from the second on, as in a list of references.
+    """
+    starts = _starts_entry if hanging else _starts_paragraph
     made: list[Block] = []
     waiting: list[Block] = []
     paragraph: list[Line] = []
@@ -56,7 +63,7 @@ def blocks_of(lines: Sequence[Line], parts: Sequence[Part], setting: Setting, wo
                 paragraph, waiting = [], []
             continue
         for line in stretch.lines:
-            if paragraph and _starts_paragraph(paragraph, line, setting):
+            if paragraph and starts(paragraph[-1], line, setting):
                 made += _flushed(paragraph, words) + waiting
                 paragraph, waiting = [], []
             paragraph.append(line)
@@ -98,23 +105,32 @@ def _is_finished(line: Line) -> bool:
     return bool(_FINISHED.search(line.text.rstrip())) and not is_broken(line.text)
 
 
-def _starts_paragraph(paragraph: Sequence[Line], line: Line, setting: Setting) -> bool:
-    """Whether a line of running text begins a new paragraph after those before it."""
-    before = paragraph[-1]
+def _starts_paragraph(before: Line, line: Line, setting: Setting) -> bool:
+    """Whether a line of running text begins a new paragraph after the one before it."""
     if is_broken(before.text):
         return False
     finished = _is_finished(before)
-    if _ITEM.match(line.text) and (finished or line.text[0] in "•◦▪■‣∙·"):
+    if _ITEM.match(line.text) and (finished or line.text[0] in _BULLETS):
+        return True
+    step, begins = before.y - line.y, line.text[:1].isupper()
+    if line.page != before.page or step <= 0:
+        return finished and begins
+    if step > 1.4 * setting.leading:
+        return finished or begins
+    moved = abs(line.x0 - before.x0) > 0.7 * line.size
+    return finished and (moved or (begins and _is_short(before, setting)))
+
+
+def _starts_entry(before: Line, line: Line, setting: Setting) -> bool:
+    """Whether a line of a list with hanging indents begins a new entry."""
+    if is_broken(before.text):
+        return False
+    if _ITEM.match(line.text) and _is_finished(before):
         return True
     step = before.y - line.y
     if line.page != before.page or step <= 0:
-        return finished and (line.text[:1].isupper() or _is_short(before, setting))
-    if step > 1.4 * setting.leading:
-        return finished or line.text[:1].isupper()
-    if not finished:
-        return False
-    moved = abs(line.x0 - before.x0) > 0.7 * line.size
-    return moved or _is_short(before, setting)
+        return _is_finished(before) and line.text[:1].isupper()
+    return line.x0 < before.x0 - 0.5 * line.size or step > 1.25 * setting.leading
 
 
 def _is_short(line: Line, setting: Setting) -> bool:

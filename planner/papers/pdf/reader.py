@@ -14,26 +14,24 @@ from planner.papers.pdf.canvas import Canvas
 from planner.papers.pdf.floats import parts_of, setting_of
 from planner.papers.pdf.furniture import without_furniture, without_line_numbers
 from planner.papers.pdf.headlines import find_headlines
-from planner.papers.pdf.hidden import Box, quoted, seen
+from planner.papers.pdf.hidden import Box, Sight, quoted, seen
 from planner.papers.pdf.hyphens import Vocabulary
 from planner.papers.pdf.layout import lines_of
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.opening import opened
 from planner.papers.pdf.outline import OutlineItem, outline_of
-from planner.papers.pdf.runs import TextPage, upright
+from planner.papers.pdf.runs import Run, TextPage, upright
 from planner.papers.pdf.sectioning import sections_of
 from planner.papers.pdf.titling import find_title
 
 MAX_PAGES: Final = 500
-_LEAST_LETTERS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class PageText:
-    """The lines of one page, its height in points, and what was noticed on it."""
+class PageRuns:
+    """What a reader sees of one page, and what was noticed on it."""
 
-    lines: list[Line]
-    height: float
+    runs: list[Run]
     left_out: str = ""
     is_ocr: bool = False
     whole: bool = True
@@ -51,26 +49,22 @@ def read_pdf(data: bytes, name: str) -> Reading:
         outline = outline_of(document)
         declared = document.get_metadata_value("Title")
     _require_text(pages, name)
-    warnings = _page_warnings(pages, count)
-    return _understood(pages, outline, declared, warnings)
+    return _understood(pages, outline, declared, _page_warnings(pages, count))
 
 
-def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
+def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageRuns:
     page = raw.FPDF_LoadPage(document, index)
     if not page:
-        return PageText([], 0.0, whole=False)
+        return PageRuns([], whole=False)
     try:
+        box = _box(page)
         with TextPage(page) as text:
             placed = text.placed()
-            if not placed:
-                return PageText([], raw.FPDF_GetPageHeightF(page))
-            canvas, box = Canvas(page), _box(page)
-            sight = seen(placed, canvas, box)
+        canvas = Canvas(page) if placed else None
+        sight = seen(placed, canvas, box) if canvas else Sight([], "", False)
     finally:
         raw.FPDF_ClosePage(page)
-    runs = without_line_numbers(upright(sight.visible))
-    width = box.right - box.left
-    return PageText(lines_of(index + 1, runs, width), box.top - box.bottom, sight.left_out, sight.is_ocr, canvas.whole)
+    return PageRuns(upright(sight.visible), sight.left_out, sight.is_ocr, not canvas or canvas.whole)
 
 
 def _box(page: raw.FPDF_PAGE) -> Box:
@@ -79,15 +73,15 @@ def _box(page: raw.FPDF_PAGE) -> Box:
     return Box(rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
 
 
-def _require_text(pages: Sequence[PageText], name: str) -> None:
-    letters = sum(len(line.text) for page in pages for line in page.lines)
+def _require_text(pages: Sequence[PageRuns], name: str) -> None:
+    letters = sum(len(run.text) for page in pages for run in page.runs)
     if letters == 0:
         raise PaperError(
             f"{name}: no text in {len(pages)} pages; if these are scans, run OCR over them (for example ocrmypdf)"
         )
 
 
-def _page_warnings(pages: Sequence[PageText], count: int) -> list[str]:
+def _page_warnings(pages: Sequence[PageRuns], count: int) -> list[str]:
     found = [
         f"hidden text on page {at} left out: {quoted(page.left_out)}"
         for at, page in enumerate(pages, 1)
@@ -104,11 +98,17 @@ def _page_warnings(pages: Sequence[PageText], count: int) -> list[str]:
     return found
 
 
+def _lines(pages: Sequence[PageRuns]) -> list[Line]:
+    """The paper's lines in reading order, without what belongs to the pages."""
+    runs = without_line_numbers([page.runs for page in pages])
+    laid_out = [lines_of(number, page) for number, page in enumerate(runs, 1)]
+    return [line for page in without_furniture(laid_out) for line in page]
+
+
 def _understood(
-    pages: Sequence[PageText], outline: Sequence[OutlineItem], declared: str, warnings: list[str]
+    pages: Sequence[PageRuns], outline: Sequence[OutlineItem], declared: str, warnings: list[str]
 ) -> Reading:
-    cleaned = without_furniture([page.lines for page in pages], [page.height for page in pages])
-    lines = [line for page in cleaned for line in page]
+    lines = _lines(pages)
     words = Vocabulary(line.text for line in lines)
     title, title_lines = find_title([line for line in lines if line.page == 1], declared, words)
     setting = setting_of(lines)
@@ -117,7 +117,7 @@ def _understood(
     walls = [at for one in headlines for at in range(one.at, one.at + one.lines)]
     parts = parts_of(lines, walls, setting)
     sections = sections_of(lines, headlines, parts, setting, words)
-    abstract = find_abstract(sections)
+    abstract = find_abstract(lines, headlines, parts, setting, words)
     if missing:
         warnings.append(f"the outline's headings {', '.join(repr(item.title) for item in missing)} were not found")
     if not title:

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,13 +14,18 @@ from pypdfium2 import raw
 _LIGATURES: Final = {
     **{chr(0xFB00 + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"))},
     **{chr(0x1B + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl"))},
-    "\x0b": "ff", "\x0c": "fi", "\x0e": "ffi", "\x0f": "ffl",
+    "\x0b": "ff",
+    "\x0c": "fi",
+    "\x0e": "ffi",
+    "\x0f": "ffl",
 }
 HYPHEN: Final = "\x02"  # what pdfium gives for a hyphen at the end of a line
 _CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != HYPHEN}
 _TRANSLATION: Final = str.maketrans(
     {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
 )
+_LOOSE: Final = 0.53  # of the type size a character: more than prose takes on average
+_CELL_GAP: Final = 0.95
 _BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
 
 
@@ -57,6 +63,9 @@ class TextPage:
     def __init__(self, page: raw.FPDF_PAGE) -> None:
         self._text = raw.FPDFText_LoadPage(page)
         self._fonts: dict[int, bool] = {}
+        self._origin = (ctypes.c_double(), ctypes.c_double())
+        self._box = tuple(ctypes.c_double() for _ in range(4))
+        self._matrix = raw.FS_MATRIX()
 
     def __enter__(self) -> "TextPage":
         return self
@@ -74,7 +83,7 @@ class TextPage:
             length = sum(1 for _ in group)
             text = self._read(at, length)
             if painter and text.strip():
-                found.append(self._place(at, length, text, painter, space))
+                found.extend(self._apart(at, length, text, self._place(at, length, text, painter, space)))
                 space = text.endswith(" ")
             else:
                 space = space or bool(text)
@@ -91,23 +100,52 @@ class TextPage:
         """The run of the `length` characters from `at`, which `painter` paints."""
         first = at + len(text) - len(text.lstrip())
         last = max(first, at + length - 1 - (len(text) - len(text.rstrip())))
-        x, y, matrix = ctypes.c_double(), ctypes.c_double(), raw.FS_MATRIX()
-        raw.FPDFText_GetCharOrigin(self._text, first, x, y)
+        matrix = self._matrix
         raw.FPDFText_GetMatrix(self._text, first, matrix)
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        raw.FPDFText_GetCharBox(self._text, last, left, right, bottom, top)
+        x, y = self._start(first)
+        left, right, bottom, top = self._bounds(last)
         direction = _direction(matrix)
-        end_x, end_y = (
-            (right.value, y.value),
-            (x.value, top.value),
-            (left.value, y.value),
-            (x.value, bottom.value),
-        )[direction]
+        end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
         size = raw.FPDFText_GetFontSize(self._text, first) * math.hypot(matrix.c, matrix.d)
         bold = self._is_bold(painter)
         space = space or text.startswith(" ")
-        run = Run(text.strip(), x.value, end_x, y.value, abs(size), bold, space, False, painter)
+        run = Run(text.strip(), x, end_x, y, abs(size), bold, space, False, painter)
         return Placed(run, end_y, direction)
+
+    def _apart(self, at: int, length: int, text: str, whole: Placed) -> list[Placed]:
+        """The run, or its parts where one text object paints several cells of a table with wide gaps between them."""
+        run = whole.run
+        loose = run.x1 - run.x0 > _LOOSE * len(run.text) * run.size
+        if whole.direction or not loose or len(text) != length:
+            return [whole]
+        starts = [0]
+        for space in (found.start() for found in re.finditer(r"(?<=\S) +(?=\S)", text)):
+            resumed = space + len(text[space:]) - len(text[space:].lstrip())
+            if self._gap(at + space - 1, at + resumed) > _CELL_GAP * run.size:
+                starts.append(resumed)
+        if len(starts) == 1:
+            return [whole]
+        ends = [*starts[1:], length]
+        return [
+            self._place(at + start, end - start, text[start:end], run.painter, run.space or start > 0)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def _gap(self, before: int, after: int) -> float:
+        """The distance in points between two characters."""
+        return self._start(after)[0] - self._bounds(before)[1]
+
+    def _start(self, at: int) -> tuple[float, float]:
+        """Where a character stands on its baseline."""
+        x, y = self._origin
+        raw.FPDFText_GetCharOrigin(self._text, at, x, y)
+        return x.value, y.value
+
+    def _bounds(self, at: int) -> tuple[float, float, float, float]:
+        """The left, right, bottom and top of a character's ink."""
+        left, right, bottom, top = self._box
+        raw.FPDFText_GetCharBox(self._text, at, left, right, bottom, top)
+        return left.value, right.value, bottom.value, top.value
 
     def _is_bold(self, painter: int) -> bool:
         font = raw.FPDFTextObj_GetFont(ctypes.cast(painter, raw.FPDF_PAGEOBJECT))
@@ -121,7 +159,8 @@ class TextPage:
 
 
 def address(pointer: Any) -> int:
-    """The address that a pdfium handle holds, 0 for none (cheaper than `ctypes.cast`, which this is called for a lot)."""
+    """The address that a pdfium handle holds, 0 for none."""
+    # Asked of every character: `ctypes.cast` takes twice as long.
     return ctypes.c_void_p.from_buffer(pointer).value or 0
 
 

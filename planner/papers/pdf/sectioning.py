@@ -7,7 +7,7 @@ from typing import Final
 from planner.papers.headings import section_kind
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 from planner.papers.pdf.floats import Part, Setting
-from planner.papers.pdf.headlines import Headline
+from planner.papers.pdf.headline import Headline
 from planner.papers.pdf.hyphens import Vocabulary
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import blocks_of
@@ -37,7 +37,8 @@ def sections_of(
     ends = [headline.at for headline in headlines[1:]] + [len(lines)]
     for headline, kind, end in zip(headlines, kinds, ends, strict=True):
         start = headline.at + headline.lines
-        blocks = blocks_of(lines[start:end], parts[start:end], setting, words)
+        hanging = kind is SectionKind.REFERENCES
+        blocks = blocks_of(lines[start:end], parts[start:end], setting, words, hanging)
         heading = Block(BlockKind.HEADING, headline.text)
         page = lines[headline.at].page
         sections.append(Section(headline.text, headline.level, kind, (heading, *blocks), page))

@@ -14,9 +14,10 @@ _LEADING: Final = 2.2
 _LEAST_LETTERS: Final = 4
 _LIKENESS: Final = 0.75
 _BANNER: Final = re.compile(
-    r"^(?:proceedings of|published (?:as|in|at)|under review|accepted (?:at|to|by|for)|preprint\b|submitted to|journal of"
-    r"|transactions on|workshop (?:on|at)|contents lists available|article$|research article|original (?:article|paper)"
-    r"|technical report|openreview|arxiv:|ieee (?:transactions|access)|vol(?:ume|\.)\s*\d|abstract$|supplementary material$)",
+    r"^(?:proceedings of|published (?:as|in|at)|under review|accepted (?:at|to|by|for)|preprint\b|submitted to"
+    r"|journal of|transactions on|workshop (?:on|at)|contents lists available|article$|research article"
+    r"|original (?:article|paper)|technical report|openreview|arxiv:|ieee (?:transactions|access)|vol(?:ume|\.)\s*\d"
+    r"|abstract$|supplementary material$)",
     re.I,
 )
 _LETTERS: Final = re.compile(r"[^\W\d_]")

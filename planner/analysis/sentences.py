@@ -1,0 +1,73 @@
+"""Sentences, captions and headings that report an ablation."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from planner.schema import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An ablation as a sentence words it: `part` starts `start` characters into the text; `replacement` may be ""."""
+
+    part: str
+    action: Action
+    replacement: str
+    start: int
+
+
+_WORDS: Final = r"[^.;:()\n]{2,90}(?!\w)"
+_REMOVING: Final = re.compile(
+    r"\b(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|disabl(?:e|es|ed|ing)|"
+    r"eliminat(?:e|es|ed|ing)|omit(?:s|ted|ting)?|ablat(?:e|es|ed|ing)|skip(?:s|ped|ping)?|mask(?:ed|ing)?|"
+    r"ignor(?:e|es|ed|ing)|exclud(?:e|es|ed|ing)|turn(?:ing)? off|absence of)\s+(?!out\b)"
+    rf"({_WORDS})",
+    re.I,
+)
+_REMOVED: Final = re.compile(
+    r"\b[Tt]he ([^.;:(),]{3,60}?) (?:is|are|was|were) (?:removed|discarded|dropped|disabled|omitted|ablated|excluded)\b"
+)
+_REPLACING: Final = re.compile(
+    r"\b(?:replac|substitut)(?:e|es|ed|ing)\s+([^.;:(),]{3,80}?)\s+(?:with|by)\s+([^.;:(),]{3,80})", re.I
+)
+_REPLACED: Final = re.compile(
+    r"\b[Tt]he ([^.;:(),]{3,60}?) (?:is|are|was|were) (?:replaced|substituted) (?:with|by) ([^.;:(),]{3,80})"
+)
+_INSTEAD: Final = re.compile(
+    r"\b(?:us(?:e|es|ed|ing)|with)\s+([^.;:(),]{3,60}?)\s+instead of\s+([^.;:(),]{3,60})", re.I
+)
+_STUDIED: Final = re.compile(
+    r"\b(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|necessity|sensitivity|benefits?|"
+    r"choices?|ablat\w*|stud(?:y|ies)|validity)\s+(?:of|on|to|for|from)\s+"
+    rf"({_WORDS})",
+    re.I,
+)
+_VARIED: Final = re.compile(
+    r"\b(?:var(?:y|ies|ied|ying)|different|tun(?:e|ed|ing)|sweep(?:ing)?|sensitive to|robust (?:to|against)|"
+    r"values? of|settings? of|analysis of)\s+"
+    rf"({_WORDS})",
+    re.I,
+)
+_SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
+
+
+def removed_or_replaced(text: str) -> Iterator[Said]:
+    """What sentences say was taken away or exchanged."""
+    for pattern in (_REMOVING, _REMOVED):
+        yield from (Said(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
+    for pattern in (_REPLACING, _REPLACED):
+        yield from (Said(m[1], Action.REPLACE, m[2], m.start(1)) for m in pattern.finditer(text))
+    yield from (Said(m[2], Action.REPLACE, m[1], m.start(2)) for m in _INSTEAD.finditer(text))
+
+
+def studied(text: str) -> Iterator[Said]:
+    """Whose effect sentences, captions or headings say was studied."""
+    return (Said(m[1], Action.REMOVE, "", m.start(1)) for m in _STUDIED.finditer(text))
+
+
+def varied(text: str) -> Iterator[Said]:
+    """Which choices and values sentences say were varied."""
+    for pattern in (_VARIED, _SYMBOL_SET):
+        yield from (Said(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(text))

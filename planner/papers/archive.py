@@ -1,0 +1,176 @@
+"""Archives, read in memory: what may be in one, and how much of it.
+
+Nothing is unpacked to disk. Links, devices, absolute and escaping names are left out by name; an archive that is
+larger inside than any paper is refused while it is read, whatever it says of itself.
+"""
+
+import gzip
+import io
+import tarfile
+import zipfile
+import zlib
+from functools import partial
+from typing import Final
+
+from planner.errors import PaperError
+from planner.papers.characters import MAX_TEXT
+from planner.papers.sniff import Kind, kind_of
+from planner.papers.tree import Tree, inside
+
+MAX_MEMBERS: Final = 10_000
+MAX_DEPTH: Final = 20  # folders within folders
+MAX_INSIDE: Final = 512_000_000  # bytes after unpacking, figures included
+MAX_KEPT: Final = 64_000_000  # bytes of the members that a loader could read
+MAX_RATIO: Final = 200  # unpacked to packed, over more than a few megabytes
+_FREE: Final = 20_000_000  # bytes that may come out of anything
+_READABLE: Final = (
+    *(".tex", ".ltx", ".latex", ".bbl", ".bib", ".sty", ".cls", ".def", ".clo", ".tikz", ".pgf"),
+    *(".md", ".markdown", ".txt", ".text", ".html", ".htm", ".xhtml", ".yaml", ".yml", ".xxx", ".pdf", ".json"),
+)
+_ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+
+
+def read_archive(data: bytes, kind: Kind, name: str) -> Tree | bytes:
+    """The files of a zip or a tar, packed or not; of a single gzipped file its bytes.
+
+    Raises:
+        PaperError: the archive is damaged, encrypted, or larger inside than any paper.
+    """
+    try:
+        if kind is Kind.ZIP:
+            return _zip(data, name)
+        if kind is Kind.TAR:
+            return _tar(io.BytesIO(data), name, len(data))
+        return _gzip(data, name)
+    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, OSError) as error:
+        raise PaperError(f"the archive {name!r} is damaged or cut short ({error}); fetch it again") from None
+    except (NotImplementedError, RuntimeError, ValueError) as error:
+        raise PaperError(f"the archive {name!r} cannot be read: {error}; pack it anew") from None
+
+
+def _gzip(data: bytes, name: str) -> Tree | bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        head = stream.read(1024)
+    kind = kind_of(head)
+    if kind in (Kind.GZIP, Kind.ZIP):
+        raise PaperError(f"the archive {name!r} holds another archive; unpack it and give what is inside")
+    metered = _Metered(gzip.GzipFile(fileobj=io.BytesIO(data)), name, len(data))
+    if kind is Kind.TAR:
+        return _tar(metered, name, len(data))
+    return metered.read()
+
+
+class _Metered(io.RawIOBase):
+    """A stream that stops being read when more comes out of it than a paper can hold."""
+
+    def __init__(self, stream: gzip.GzipFile, name: str, packed: int) -> None:
+        super().__init__()
+        self._stream, self._name, self._seen = stream, name, 0
+        self._limit = min(MAX_INSIDE, max(_FREE, packed * MAX_RATIO))
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size if size >= 0 else self._limit + 1 - self._seen)
+        self._seen += len(data)
+        if self._seen > self._limit:
+            raise PaperError(_too_large(self._name))
+        return data
+
+
+def _tar(stream: io.RawIOBase | io.BytesIO, name: str, packed: int) -> Tree:
+    keeper = _Keeper(name, packed)
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            if member.isdir():
+                keeper.count()
+            elif not member.isreg():
+                keeper.refuse(member.name, "a link or a device")
+            elif keeper.wants(member.name, member.size):
+                file = archive.extractfile(member)
+                keeper.keep(member.name, file.read(member.size) if file else b"")
+    return keeper.tree()
+
+
+def _zip(data: bytes, name: str) -> Tree:
+    keeper = _Keeper(name, len(data))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if "[Content_Types].xml" in archive.NameToInfo:
+            raise PaperError(f"{name!r} is an Office document, which is not read; save it as PDF and give that")
+        for member in archive.infolist():
+            if member.is_dir():
+                keeper.count()
+            elif member.external_attr >> 28 not in (0, 0o10):
+                keeper.refuse(member.filename, "a link or a device")
+            elif member.flag_bits & 1:
+                raise PaperError(f"the archive {name!r} is encrypted; unpack it and give the folder")
+            elif keeper.wants(member.filename, member.file_size):
+                with archive.open(member) as file:
+                    keeper.keep(member.filename, file.read(member.file_size))
+    return keeper.tree()
+
+
+class _Keeper:
+    """What is kept of an archive, and the caps on it."""
+
+    def __init__(self, name: str, packed: int) -> None:
+        self._name = name
+        self._files: dict[str, bytes] = {}
+        self._skipped: list[str] = []
+        self._members = self._inside = self._kept = 0
+        self._limit = min(MAX_INSIDE, max(_FREE, packed * MAX_RATIO))
+
+    def count(self) -> None:
+        """One more member.
+
+        Raises:
+            PaperError: it is one too many.
+        """
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise PaperError(f"the archive {self._name!r} has over {MAX_MEMBERS:,} members; give the paper's own files")
+
+    def refuse(self, member: str, why: str) -> None:
+        """Leave a member out, and say so."""
+        self.count()
+        self._skipped.append(f"{member[:200]!r} in the archive was not read: it is {why}")
+
+    def wants(self, member: str, size: int) -> bool:
+        """Whether a regular member is worth reading; refuses those whose name or size is not a paper's."""
+        path = inside(member)
+        if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
+            self.refuse(member, "named outside the archive" if not path else "nested too deep")
+            return False
+        self.count()
+        self._inside += size
+        if self._inside > self._limit:
+            raise PaperError(_too_large(self._name))
+        if path in self._files:
+            self._skipped.append(f"{member!r} stands twice in the archive; the first was read")
+            return False
+        if path.lower().endswith(_ARCHIVES):
+            self._skipped.append(f"{member!r} is an archive in the archive and was not read")
+            return False
+        readable = path.lower().endswith(_READABLE) or "." not in path.rsplit("/", 1)[-1]
+        return readable and (size <= MAX_TEXT or path.lower().endswith(".pdf"))
+
+    def keep(self, member: str, data: bytes) -> None:
+        """Keep the bytes of a member."""
+        self._kept += len(data)
+        if self._kept > MAX_KEPT:
+            raise PaperError(_too_large(self._name))
+        self._files[inside(member)] = data
+
+    def tree(self) -> Tree:
+        """All that was kept."""
+        files = {name: partial(bytes, data) for name, data in sorted(self._files.items()) if _visible(name)}
+        return Tree(self._name, files, tuple(self._skipped[:20]))
+
+
+def _visible(name: str) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _too_large(name: str) -> str:
+    return f"the archive {name!r} unpacks to more than any paper holds; unpack what is needed and give that"

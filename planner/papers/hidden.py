@@ -1,0 +1,22 @@
+"""How text that a reader of the page would not see is reported, whatever the format."""
+
+from collections.abc import Iterable
+from typing import Final
+
+_SHOWN: Final = 300  # characters of one stretch in a warning
+_MOST: Final = 20  # warnings of this kind; the last says how many more there are
+
+
+def quoted(stretches: Iterable[str]) -> tuple[str, ...]:
+    """One warning a stretch; it says what was left out and accuses nobody, since some venues plant such text."""
+    texts = [" ".join(stretch.split()) for stretch in stretches]
+    texts = list(dict.fromkeys(text for text in texts if text))
+    more = (f"{len(texts) - _MOST} more stretches of hidden text were left out",) if len(texts) > _MOST else ()
+    return (
+        *(f"text that the page does not show was left out: {_short(text)!r}" for text in texts[:_MOST]),
+        *more,
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

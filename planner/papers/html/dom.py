@@ -1,0 +1,137 @@
+"""A tree of elements from HTML of any quality and any depth.
+
+The standard library's tokenizer with the few rules of implied end tags that matter for text. Nothing here recurses:
+a hundred thousand nested elements are as good as ten.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Final
+
+VOID: Final = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+)
+_BLOCK_NAMES: Final = """
+    address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
+    h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul
+    dt-article dt-appendix d-article d-appendix d-abstract d-title dt-byline d-byline d-figure
+"""
+BLOCKS: Final = frozenset(_BLOCK_NAMES.split())
+_CELLS: Final = ("td", "th")
+_ROWS: Final = ("tr", *_CELLS)
+
+# An opening tag ends these, as far up as the first of the fences.
+_ENDS: Final = {
+    "li": (("li",), ("ul", "ol", "menu")),
+    "dt": (("dt", "dd"), ("dl",)),
+    "dd": (("dt", "dd"), ("dl",)),
+    "td": (_CELLS, ("table",)),
+    "th": (_CELLS, ("table",)),
+    "tr": (_ROWS, ("table",)),
+    "tbody": ((*_ROWS, "thead", "tbody", "tfoot"), ("table",)),
+    "tfoot": ((*_ROWS, "thead", "tbody", "tfoot"), ("table",)),
+    "option": (("option",), ("select",)),
+}
+_FENCES: Final = ("table", "td", "th", "li", "div", "section", "article", "body", "figure", "blockquote", "button")
+
+
+@dataclass(eq=False, slots=True)
+class Element:
+    """An element; its children are elements and strings in order."""
+
+    tag: str
+    attributes: dict[str, str]
+    parent: "Element | None" = None
+    children: list["Element | str"] = field(default_factory=list)
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The names in its class attribute."""
+        return frozenset(self.attributes.get("class", "").split())
+
+    def elements(self) -> Iterator["Element"]:
+        """The element and all below it, in the order of the page."""
+        waiting: list[Element] = [self]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting.extend(child for child in reversed(element.children) if isinstance(child, Element))
+
+    def text(self) -> str:
+        """All text below it, as it stands in the source."""
+        found: list[str] = []
+        waiting: list[Element | str] = [self]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, str):
+                found.append(item)
+            else:
+                waiting.extend(reversed(item.children))
+        return "".join(found)
+
+
+def parse(html: str) -> Element:
+    """The root of a page; its tag is ""."""
+    builder = _Builder()
+    builder.feed(html)
+    builder.close()
+    return builder.root
+
+
+class _Builder(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = Element("", {})
+        self._here = self.root
+        self._open: Counter[str] = Counter()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._imply(tag)
+        element = Element(tag, {name: value or "" for name, value in reversed(attrs)}, self._here)
+        self._here.children.append(element)
+        if tag not in VOID:
+            self._here = element
+            self._open[tag] += 1
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID and tag in ("dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use"):
+            self._close(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open[tag]:
+            self._close(tag)
+        elif tag == "br":
+            self._here.children.append(Element("br", {}, self._here))
+
+    def handle_data(self, data: str) -> None:
+        self._here.children.append(data)
+
+    def _close(self, tag: str) -> None:
+        while self._here.parent is not None:
+            closed, self._here = self._here, self._here.parent
+            self._open[closed.tag] -= 1
+            if closed.tag == tag:
+                return
+
+    def _imply(self, tag: str) -> None:
+        """End what an opening tag ends by being there."""
+        if tag in _ENDS:
+            ended, fences = _ENDS[tag]
+            self._close_above(ended, fences)
+        if tag in BLOCKS and self._open["p"]:
+            self._close_above(("p",), _FENCES)
+
+    def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
+        """Close the outermost of some elements below the nearest fence, looking a few levels up."""
+        element, outermost = self._here, None
+        for _ in range(12):
+            if element.parent is None or element.tag in fences:
+                break
+            outermost = element if element.tag in ended else outermost
+            element = element.parent
+        while outermost is not None and self._here is not outermost.parent and self._here.parent is not None:
+            self._open[self._here.tag] -= 1
+            self._here = self._here.parent

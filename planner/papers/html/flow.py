@@ -1,0 +1,205 @@
+"""From elements to headings and blocks: one walk over the page, as its text would be read aloud."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from planner.papers.html.dom import BLOCKS, Element
+from planner.papers.html.formulas import formula
+from planner.papers.html.visible import Styles, dark_ground, hidden, white
+from planner.papers.levels import Ranked
+from planner.papers.paper import Block, BlockKind, SectionKind
+
+_SKIPPED_WORDS: Final = """
+    script style nav noscript template head svg iframe button input select textarea canvas video audio object
+    footer d-front-matter d-bibliography dt-banner d-contents
+"""
+_SKIPPED: Final = frozenset(_SKIPPED_WORDS.split())
+_SKIPPED_CLASSES: Final = frozenset(
+    {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
+)
+_HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_SECTIONS: Final = re.compile(
+    r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
+)
+_FLOATS: Final = frozenset({"figure", "d-figure", "dt-figure"})
+_CAPTIONS: Final = frozenset({"figcaption", "caption"})
+_EQUATIONS: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
+_ABSTRACTS: Final = frozenset({"abstract", "ltx_abstract"})
+_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+BREAK: Final = Ranked("", 0, "")  # the end of what a heading rules, where no heading follows
+
+
+@dataclass(slots=True)
+class Flow:
+    """The text of a page in order, and what of it a reader would not see."""
+
+    styles: Styles
+    items: list[Ranked | Block] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    _words: list[str] = field(default_factory=list)
+    _float: list[str] | None = None  # the lines of the float that the walk is in
+    _tables: int = 0
+
+    def page(self, root: Element) -> None:
+        """Walk all that is below an element."""
+        waiting: list[tuple[Element | str, bool, bool]] = [(root, False, False)]
+        while waiting:
+            item, leaving, dark = waiting.pop()
+            if isinstance(item, str):
+                self._words.append(item)
+            elif leaving:
+                self._leave(item)
+            elif self._enter(item, dark=dark):
+                ground = dark_ground(self.styles.of(item), item)
+                dark = dark if ground is None else ground
+                waiting.append((item, True, dark))
+                waiting.extend((child, False, dark) for child in reversed(item.children))
+        self._paragraph()
+
+    def _enter(self, element: Element, *, dark: bool) -> bool:
+        """Deal with an element's beginning; whether what is below it is walked too."""
+        tag = element.tag
+        if (tex := formula(element)) is not None:
+            self._words.append(tex)
+            return False
+        if tag in _SKIPPED or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
+            return False
+        if self._is_unseen(element, dark=dark):
+            self.unseen.append(element.text())
+            return False
+        if tag in BLOCKS or tag == "hr":
+            self._paragraph()
+        if tag in _HEADINGS and self._float is None and not _is_part_of_text(element):
+            self._heading(element)
+            return False
+        if tag == "pre" or (tag == "table" and _is_data(element)):
+            self._whole(element)
+            return False
+        self._begin(element)
+        return True
+
+    def _begin(self, element: Element) -> None:
+        tag = element.tag
+        if tag in _FLOATS and self._float is None:
+            self._float, self._tables = [], 0
+            element.attributes["data-outermost"] = ""
+        elif tag in ("sup", "sub"):
+            self._words.append("^" if tag == "sup" else "_")
+        elif tag == "br":
+            self._words.append("\n")
+        elif tag == "li":
+            self._words.append("- ")
+        elif tag in ("dt-cite", "d-cite"):
+            key = element.attributes.get("key") or element.attributes.get("bibtex-key", "")
+            self._words.append(f"[{key}]" if key else "")
+        elif _is_bare_abstract(element):
+            self.items.append(Ranked("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
+
+    def _leave(self, element: Element) -> None:
+        if element.tag in _CAPTIONS and self._float is None:
+            self._paragraph(BlockKind.FIGURE)
+        elif element.tag in BLOCKS:
+            self._paragraph()
+        if "data-outermost" in element.attributes and self._float is not None:
+            lines, self._float = self._float, None
+            kind = BlockKind.TABLE if self._tables or "ltx_table" in element.classes else BlockKind.FIGURE
+            self._block("\n".join(lines), kind)
+        if element.tag == "d-abstract" or element.classes & _ABSTRACTS:
+            self.items.append(BREAK)
+
+    def _is_unseen(self, element: Element, *, dark: bool) -> bool:
+        style = self.styles.of(element)
+        ground = dark_ground(style, element)
+        on_light = not (dark if ground is None else ground)
+        return (hidden(element, style) or (white(style) is True and on_light)) and bool(_LETTERS.search(element.text()))
+
+    def _paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
+        text = tidy("".join(self._words))
+        self._words.clear()
+        if text and text != "-":
+            self._block(text, kind)
+
+    def _block(self, text: str, kind: BlockKind) -> None:
+        if self._float is not None:
+            self._float.append(text)
+        elif text.strip():
+            self.items.append(Block(kind, text))
+
+    def _heading(self, element: Element) -> None:
+        text = " ".join(self.inline(element).split())
+        if not text:
+            return
+        names = element.classes
+        kind = SectionKind.ABSTRACT if "ltx_title_abstract" in names else None
+        kind = SectionKind.REFERENCES if "ltx_title_bibliography" in names else kind
+        rank = 2 if kind else int(element.tag[1])
+        self.items.append(Ranked(text, rank, text, kind, "ltx_title_appendix" in names))
+
+    def _whole(self, element: Element) -> None:
+        """A table, a row a line, or preformatted text, in one block."""
+        if element.tag == "pre":
+            self._block(element.text().strip("\n"), BlockKind.PROSE)
+            return
+        self._tables += 1
+        captions = [tidy(self.inline(c)) for c in element.children if isinstance(c, Element) and c.tag == "caption"]
+        rows = (
+            " | ".join(tidy(self.inline(cell)).replace("\n", " ") for cell in cells(row)) for row in rows_of(element)
+        )
+        self._block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
+
+    def inline(self, root: Element) -> str:
+        """The text of an element in one piece, formulas as TeX."""
+        inner = Flow(self.styles)
+        inner._float = []
+        holder = Element("", {}, None, list(root.children))
+        inner.page(holder)
+        self.unseen += inner.unseen
+        return "\n".join(inner._float)
+
+
+def tidy(text: str) -> str:
+    """Text with single spaces, its line breaks kept."""
+    lines = (" ".join(line.split()) for line in _soft_breaks(text).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _soft_breaks(text: str) -> str:
+    return re.sub(r"[ \t\r\f]*\n[ \t\r\f]*", "\n", text)
+
+
+def rows_of(table: Element) -> Iterator[Element]:
+    """The rows of a table, not those of tables within it."""
+    for child in table.children:
+        if isinstance(child, Element) and child.tag == "tr":
+            yield child
+        elif isinstance(child, Element) and child.tag in ("thead", "tbody", "tfoot"):
+            yield from (row for row in child.children if isinstance(row, Element) and row.tag == "tr")
+
+
+def cells(row: Element) -> list[Element]:
+    """The cells of a row."""
+    return [cell for cell in row.children if isinstance(cell, Element) and cell.tag in ("td", "th")]
+
+
+def _is_data(table: Element) -> bool:
+    """Whether a table shows data: a layout or an equation in a table is only text."""
+    if table.classes & _EQUATIONS:
+        return False
+    widths = [len(cells(row)) for row in rows_of(table)]
+    return len(widths) > 1 and max(widths) > 1
+
+
+def _is_part_of_text(heading: Element) -> bool:
+    """Whether LaTeXML made a heading of what is none: a theorem's name, a date."""
+    return "ltx_title" in heading.classes and not (
+        "ltx_title_document" in heading.classes or any(_SECTIONS.fullmatch(name) for name in heading.classes)
+    )
+
+
+def _is_bare_abstract(element: Element) -> bool:
+    """Whether an element is an abstract that brings no heading of its own."""
+    named = element.tag == "d-abstract" or bool(element.classes & _ABSTRACTS)
+    first = next((c for c in element.children if isinstance(c, Element)), None)
+    return named and (first is None or first.tag not in _HEADINGS)

@@ -1,0 +1,73 @@
+"""`read_html`: a page in, a `Reading` out."""
+
+import re
+from typing import Final
+
+from planner.papers.characters import clean
+from planner.papers.hidden import quoted
+from planner.papers.html.dom import Element, parse
+from planner.papers.html.flow import Flow
+from planner.papers.html.visible import Styles
+from planner.papers.levels import Ranked, settle
+from planner.papers.outline import abstract_of, outline
+from planner.papers.paper import Block, Reading
+
+_TITLES: Final = ("citation_title", "dc.title", "og:title", "twitter:title")
+_SITE: Final = re.compile(
+    r"^\[[\w./-]+\]\s*|\s+[|•·]\s+[^|•·]{1,40}$|\s+[-–—]\s+(?:arXiv|ar5iv|OpenReview|Distill)\b.*$"
+)
+
+
+def read_html(text: str, name: str) -> Reading:
+    """The paper that a page shows; `name` is its file, for the reading's `main_file`."""
+    text, warnings = clean(text)
+    root = parse(text)
+    flow = Flow(Styles(root))
+    flow.page(_main(root))
+    known = page_title(root)
+    settled = settle(flow.items, known_title=known)
+    sections = outline(settled.pieces)
+    found = (*warnings, *quoted(flow.unseen))
+    return Reading(known or settled.title, abstract_of(sections), sections, name, found)
+
+
+def fragment(html: str) -> tuple[list[Ranked | Block], list[str]]:
+    """Headings and blocks of a piece of HTML, as Markdown holds them, and the text in it that is not shown."""
+    root = parse(html)
+    flow = Flow(Styles(root))
+    flow.page(root)
+    return flow.items, flow.unseen
+
+
+def page_title(root: Element) -> str:
+    """The title that a page gives itself: for machines, in LaTeXML's title, in Distill's, or in its `<title>`."""
+    metas: dict[str, str] = {}
+    titles: dict[str, str] = {}
+    for element in root.elements():
+        attributes = element.attributes
+        if element.tag == "meta":
+            metas.setdefault(
+                (attributes.get("name") or attributes.get("property", "")).lower(), attributes.get("content", "")
+            )
+        elif "ltx_title_document" in element.classes:
+            titles.setdefault("document", Flow(Styles(Element("", {}))).inline(element))
+        elif element.tag == "title" and (element.parent is None or element.parent.tag != "svg"):
+            titles.setdefault("title", _SITE.sub("", element.text().strip()))
+        elif element.tag == "script" and attributes.get("type") in ("text/front-matter", "text/json"):
+            titles.setdefault("front", _front_title(element.text()))
+    order = (*(metas.get(name, "") for name in _TITLES[:1]), titles.get("document"), titles.get("front"))
+    rest = (*(metas.get(name, "") for name in _TITLES[1:]), titles.get("title"))
+    return next((" ".join(title.split()) for title in (*order, *rest) if title and title.strip()), "")
+
+
+def _front_title(text: str) -> str:
+    found = re.search(r"""^\s*"?title"?\s*:\s*["']?(.+?)["']?\s*,?\s*$""", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _main(root: Element) -> Element:
+    """The element that holds the paper, where the page says so; else the whole page."""
+    for element in root.elements():
+        if element.classes & {"ltx_page_main", "ltx_page_content"} or element.tag == "main":
+            return element
+    return root

@@ -1,0 +1,154 @@
+"""Text of a LaTeX source that the page would not show: white, phantom, or too small to be seen."""
+
+import re
+from typing import Final
+
+from planner.papers.latex.scan import Groups, Marks
+
+_LEAST: Final = 2.0  # points; anything smaller is no text
+_NEAR_WHITE: Final = 0.95
+_BOXES: Final = frozenset(
+    {"colorbox", "fcolorbox", "tcbox", "rowcolor", "cellcolor", "columncolor", "pagecolor", "tikz", "node"}
+)
+_BOX_ENVIRONMENTS: Final = frozenset({"tcolorbox", "tikzpicture", "mdframed", "beamercolorbox"})
+_PHANTOMS: Final = frozenset({"phantom", "hphantom", "vphantom", "textinvisible", "invisible"})
+_LENGTH: Final = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(pt|px|mm|cm|em|ex|in|bp)?\s*")
+_POINTS: Final = {
+    "pt": 1.0,
+    "bp": 1.0,
+    "px": 0.75,
+    "mm": 2.85,
+    "cm": 28.5,
+    "em": 10.0,
+    "ex": 4.3,
+    "in": 72.3,
+    "sp": 0.0,
+}
+_DEFINED: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
+_SWITCH_ENDS: Final = re.compile(r"\\(?:color\b|normalcolor\b|end\s*\{|fontsize\b|normalsize\b|transparent\b)")
+_LONGEST_BOX: Final = 100_000
+_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+
+
+def without_hidden(text: str, preamble: str = "") -> tuple[str, tuple[str, ...]]:
+    """The text without what the page would not show, and each such stretch.
+
+    White text on a dark box stays, and so do phantoms of digits and signs, which only align columns.
+    """
+    whites = _whites(preamble + text)
+    groups, out, hidden, last = Groups(text), list[str](), list[str](), 0
+    boxed = _Boxes(text, groups)
+    scan = Marks(text)
+    for mark in scan:
+        if mark.kind == "command":
+            found = _stretch(groups, mark.name, mark.end, whites)
+            if found and _LETTERS.search(found[0]) and not (found[2] and boxed.around(mark.start)):
+                out.append(text[last : mark.start])
+                hidden.append(" ".join(found[0].split()))
+                last = scan.place = found[1]
+    return "".join((*out, text[last:])), tuple(hidden)
+
+
+def _stretch(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tuple[str, int, bool] | None:
+    """The hidden text that a command begins, where it ends, and whether a dark ground would make it seen."""
+    if name in _PHANTOMS:
+        found = groups.group(end)
+        return (*found, False) if found else None
+    if name in ("textcolor", "color"):
+        return _coloured(groups, name, end, whites)
+    if name in ("fontsize", "scalebox", "resizebox", "transparent", "texttransparent"):
+        return _tiny(groups, name, end)
+    return None
+
+
+def _coloured(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tuple[str, int, bool] | None:
+    model = groups.option(end)
+    colour = groups.group(model[1] if model else end)
+    if colour is None or not _is_white(colour[0], model[0] if model else "", whites):
+        return None
+    if name == "textcolor":
+        found = groups.group(colour[1])
+        return (*found, True) if found else None
+    return *_rest(groups, colour[1]), True
+
+
+def _tiny(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
+    first = groups.group(end)
+    size = _LENGTH.fullmatch(first[0]) if first else None
+    if first is None or size is None:
+        return None
+    number, points = float(size[1]), float(size[1]) * _POINTS.get(size[2] or "pt", 1.0)
+    found = None
+    if name == "scalebox" and not size[2] and number * 10 < _LEAST:
+        found = groups.group(first[1])
+    elif name == "resizebox" and size[2] and points < _LEAST and (height := groups.group(first[1])):
+        found = groups.group(height[1])
+    elif name in ("transparent", "texttransparent") and number < 0.05:
+        found = _rest(groups, first[1])
+    elif name == "fontsize" and points < _LEAST and (skip := groups.group(first[1])):
+        found = _rest(groups, skip[1])
+    return (*found, False) if found else None
+
+
+def _rest(groups: Groups, place: int) -> tuple[str, int]:
+    """What a switch rules: to the end of its group or environment, or to the next switch."""
+    close = groups.enclosing_end(place)
+    found = _SWITCH_ENDS.search(groups.text, place, close)
+    close = found.start() if found else close
+    return groups.text[place:close], close
+
+
+def _whites(text: str) -> frozenset[str]:
+    """The names of colours that are white, or as good as white."""
+    own = {name.strip() for name, model, value in _DEFINED.findall(text) if _is_white(value, model, frozenset())}
+    return frozenset(own | {"white"})
+
+
+def _is_white(colour: str, model: str, whites: frozenset[str]) -> bool:
+    colour = colour.strip()
+    if not model:
+        mixed = re.fullmatch(r"(\w+)!(\d{1,3})(?:!(\w+))?", colour)
+        if mixed:
+            share = int(mixed[2]) / 100 if mixed[1] in whites else 1 - int(mixed[2]) / 100
+            other = (mixed[3] or "white") if mixed[1] in whites else mixed[1]
+            return (mixed[1] in whites or (mixed[3] or "white") in whites) and (other in whites or share >= _NEAR_WHITE)
+        return colour in whites
+    if model.upper() == "HTML":
+        return bool(re.fullmatch(r"[0-9A-Fa-f]{6}", colour)) and min(bytes.fromhex(colour)) >= 255 * _NEAR_WHITE
+    numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?|\.\d+", colour)]
+    if model == "RGB":
+        numbers = [n / 255 for n in numbers]
+    if model == "cmyk":
+        return len(numbers) == 4 and max(numbers) <= 1 - _NEAR_WHITE
+    return bool(numbers) and min(numbers) >= _NEAR_WHITE
+
+
+class _Boxes:
+    """Where a coloured ground begins and ends: boxes, coloured rows and cells, drawings."""
+
+    def __init__(self, text: str, groups: Groups) -> None:
+        self._spans: list[tuple[int, int]] = []
+        for mark in Marks(text):
+            if mark.kind == "command" and mark.name in _BOXES:
+                self._spans.append((mark.start, self._end(text, groups, mark.name, mark.end)))
+            elif mark.kind == "command" and mark.name == "begin":
+                name = groups.group(mark.end)
+                if name and name[0] in _BOX_ENVIRONMENTS:
+                    close = text.find(f"\\end{{{name[0]}}}", mark.end, mark.end + _LONGEST_BOX)
+                    self._spans.append((mark.start, close if close >= 0 else mark.end))
+        self._next = 0
+
+    @staticmethod
+    def _end(text: str, groups: Groups, name: str, place: int) -> int:
+        if name in ("rowcolor", "columncolor", "cellcolor"):
+            row = text.find("\\\\", place, place + 5_000)
+            return row if row >= 0 else place
+        option = groups.option(place)
+        _, end = groups.arguments(option[1] if option else place, 3 if name == "fcolorbox" else 2)
+        return end
+
+    def around(self, place: int) -> bool:
+        """Whether a coloured ground lies under a place; asked in the order of the text."""
+        while self._next < len(self._spans) and self._spans[self._next][1] < place:
+            self._next += 1
+        return any(start <= place <= end for start, end in self._spans[self._next : self._next + 50])

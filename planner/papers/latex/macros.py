@@ -1,0 +1,167 @@
+"""The paper's own commands: which print nothing, which are names, which are headings."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from planner.papers.latex.scan import Groups, Marks
+
+_DEFINERS: Final = frozenset(
+    {
+        *("newcommand", "renewcommand", "providecommand", "DeclareRobustCommand", "newcommand*", "renewcommand*"),
+        *("providecommand*", "DeclareRobustCommand*", "def", "gdef", "edef", "xdef", "long", "NewDocumentCommand"),
+        *("RenewDocumentCommand", "ProvideDocumentCommand", "DeclareDocumentCommand", "newrobustcmd", "let"),
+    }
+)
+_XPARSE: Final = frozenset(d for d in _DEFINERS if d.endswith("DocumentCommand"))
+_NAME: Final = re.compile(r"\s*\{?\s*\\([A-Za-z@]+)\s*\}?")
+_TARGET: Final = re.compile(r"\s*=?\s*\\([A-Za-z@]+)")
+_COUNT: Final = re.compile(r"\s*\[(\d)\]")
+_DEF_PARAMETERS: Final = re.compile(r"\s*((?:#\d)*)(?=\s*\{)")
+_HEADING: Final = re.compile(r"\\(?:sub)*section\*?\s*(?:\[[^\]]*\])?\s*\{[^{}]*#\d")
+_NOTHING: Final = re.compile(r"(?:\\(?:unskip|ignorespaces|relax|empty|@bsphack|@esphack)\b|[{}%\s])*")
+_WRAPPERS: Final = (
+    r"text(?:sc|tt|bf|it|rm|sf|md|up|sl|normal)?|emph|mbox|ensuremath"
+    r"|(?:bf|md)series|(?:sc|it|sl)shape|(?:tt|sf|rm)family"
+)
+_SIMPLE: Final = re.compile(rf"(?:\\(?:{_WRAPPERS}|xspace|,|-|/|&|%|_|\$|\#|\ |@)(?![A-Za-z])|[^\\#$^&~%\[\]])*")
+_LETTERS: Final = re.compile(r"[^\W\d_]")
+
+
+# Commands that other parts of the loader know by name; whatever a style makes of them, they stay.
+_KEPT_WORDS: Final = """
+    title author abstract section subsection subsubsection paragraph begin end caption label ref cite citep citet
+    appendix bibliography item maketitle thanks footnote input include textbf emph textcolor color includegraphics
+    keywords date email affiliation and par small tiny large hline toprule midrule bottomrule
+"""
+_KEPT: Final = frozenset(_KEPT_WORDS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """One definition: how many arguments, whether the first may be missing, and what it stands for."""
+
+    name: str
+    count: int
+    body: str
+    optional: bool = False
+    default: str = ""
+
+    @property
+    def prints_nothing(self) -> bool:
+        """Whether its calls and their arguments leave no mark on the page."""
+        return _NOTHING.fullmatch(self.body) is not None
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it stands for a few plain words, such as the method's name."""
+        return (
+            not self.count
+            and len(self.body) < 200
+            and bool(_SIMPLE.fullmatch(self.body) and _LETTERS.search(self.body))
+        )
+
+    @property
+    def is_heading(self) -> bool:
+        """Whether its calls are section headings."""
+        return self.count > 0 and len(self.body) < 2_000 and bool(_HEADING.search(self.body))
+
+    def expand(self, values: list[str | None]) -> str:
+        """What a call with these arguments stands for."""
+        known = [self.default if value is None else value for value in values]
+        return re.sub(r"#(\d)", lambda m: known[int(m[1]) - 1] if 0 < int(m[1]) <= len(known) else "", self.body)
+
+
+def definitions(text: str) -> dict[str, Macro]:
+    """Every definition in a text without comments; the last of a name counts."""
+    groups, found = Groups(text), dict[str, Macro]()
+    scan = Marks(text)
+    for mark in scan:
+        if mark.kind == "command" and mark.name in _DEFINERS and mark.name != "long":
+            macro, scan.place = _definition(text, groups, mark.name, mark.end)
+            if macro is not None and macro.name not in _KEPT:
+                found[macro.name] = macro
+    return found
+
+
+def _definition(text: str, groups: Groups, definer: str, place: int) -> tuple[Macro | None, int]:
+    name = _NAME.match(text, place)
+    if name is None:
+        return None, place
+    if definer == "let":
+        target = _TARGET.match(text, name.end())
+        nothing = target is not None and target[1] in ("relax", "empty", "@empty", "@gobble")
+        eaten = 1 if target is not None and target[1] == "@gobble" else 0
+        return (Macro(name[1], eaten, "") if nothing else None), target.end() if target else name.end()
+    if definer in _XPARSE:
+        return _xparse(groups, name[1], name.end())
+    if definer.endswith("def"):
+        parameters = _DEF_PARAMETERS.match(text, name.end())
+        body = groups.group(parameters.end()) if parameters else None
+        if parameters is None or body is None:
+            return None, name.end()
+        return Macro(name[1], len(parameters[1]) // 2, body[0]), body[1]
+    count = _COUNT.match(text, name.end())
+    place = count.end() if count else name.end()
+    default = groups.option(place) if count else None
+    body = groups.group(default[1] if default else place)
+    if body is None:
+        return None, place
+    number = int(count[1]) if count else 0
+    return Macro(name[1], number, body[0], default is not None, default[0] if default else ""), body[1]
+
+
+def _xparse(groups: Groups, name: str, place: int) -> tuple[Macro | None, int]:
+    wanted, body = groups.group(place), None
+    if wanted is not None:
+        body = groups.group(wanted[1])
+    if wanted is None or body is None:
+        return None, place
+    kinds = re.findall(r"[moOs]", re.sub(r"\{[^{}]*\}", "", wanted[0]))
+    optional = bool(kinds) and kinds[0] in "oO"
+    plain = all(kind == "m" for kind in kinds[1:]) and (not kinds or kinds[0] in "moO")
+    return (Macro(name, len(kinds), body[0], optional) if plain else None), body[1]
+
+
+def expand(text: str, macros: Mapping[str, Macro], *, everything: bool = False) -> str:
+    """The text with the calls removed that print nothing, and names and headings spelt out.
+
+    With `everything`, as titles and abstracts want it, every own command is replaced, arguments and all.
+    """
+    wanted = {n: m for n, m in macros.items() if everything or m.prints_nothing or m.is_name or m.is_heading}
+    for _ in range(6 if everything else 2):
+        changed = _expanded(text, wanted)
+        if changed == text or len(changed) > len(text) * 4 + 10_000:
+            return text
+        text = changed
+    return text
+
+
+def _expanded(text: str, macros: Mapping[str, Macro]) -> str:
+    groups, out, last = Groups(text), list[str](), 0
+    scan = Marks(text)
+    for mark in scan:
+        macro = macros.get(mark.name) if mark.kind == "command" else None
+        if mark.name in _DEFINERS and mark.kind == "command":
+            scan.place = _definition(text, groups, mark.name, mark.end)[1]
+        elif macro is not None:
+            values, end = groups.arguments(mark.end, macro.count, optional=macro.optional)
+            if len(values) == macro.count:
+                replacement, end = _call(text, macro, values, end)
+                out += (text[last : mark.start], replacement)
+                last = scan.place = end
+    return "".join((*out, text[last:]))
+
+
+def _call(text: str, macro: Macro, values: list[str | None], end: int) -> tuple[str, int]:
+    """What stands in the place of a call, and where the call ends: a `{}` that only ends the name belongs to it."""
+    if macro.count or macro.prints_nothing:
+        return macro.expand(values), end
+    body = macro.body.strip()
+    spaced = body.endswith("\\xspace")
+    if text.startswith("{}", end):
+        end += 2
+    elif spaced and re.match(r"[A-Za-z0-9(]", text[end : end + 1]):
+        return body.removesuffix("\\xspace") + " ", end
+    return body.removesuffix("\\xspace"), end

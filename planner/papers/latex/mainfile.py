@@ -1,0 +1,143 @@
+"""Which of a paper's files is the one that LaTeX would be called with."""
+
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from planner.papers.characters import MAX_TEXT
+from planner.papers.tree import Tree
+
+_COMMENT: Final = re.compile(r"(?<!\\)%.*")
+_CLASS: Final = re.compile(r"\\document(?:class|style)\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}")
+_INPUT: Final = re.compile(
+    r"\\(?:input|include|subfile|subfileinclude)\s*\{([^{}]+)\}|\\(?:sub)?import\*?\s*\{([^{}]*)\}\s*\{([^{}]+)\}"
+)
+_ROOT: Final = re.compile(r"^%\s*!\s*TEX\s+root\s*=\s*(\S+)", re.I | re.M)
+_ASIDE: Final = re.compile(
+    r"template|sample|example|suppl|appendix|rebuttal|respon[sc]e|cover|letter|poster|slides|talk|diff|old|backup"
+    r"|checklist|guide|instruction|author.?kit|readme|archive|unused|figure|standalone",
+    re.I,
+)
+_USUAL: Final = re.compile(r"^(?:main|paper|ms|manuscript|article|arxiv|root|submission|camera.?ready|final)\b", re.I)
+_OTHER_CLASSES: Final = frozenset({"standalone", "subfiles", "beamer", "letter", "tikzposter", "minimal", "ltxdoc"})
+_PLACEHOLDER: Final = re.compile(
+    r"formatting (?:instructions|guidelines)|author guidelines|instructions for|your (?:paper )?title"
+    r"|paper title\*?\s*\}|title of (?:the|your) (?:paper|manuscript)|submission template|lorem ipsum"
+    r"|how to (?:use|write)|style file|article template",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    name: str
+    text: str  # without comments
+    reach: int  # characters, its inputs included
+
+
+def main_file(tree: Tree) -> tuple[str, tuple[str, ...]]:
+    """The main file of a tree and the other files that could be compiled alone; "" where no file could be."""
+    texts = {name: _live(tree, name) for name in tree.names(".tex", ".ltx", ".latex") or _unnamed(tree)}
+    whole = {name: text for name, text in texts.items() if _CLASS.search(text)}
+    stated = _stated(tree, whole)
+    if not whole:
+        return _fragment(texts), ()
+    found = [_Candidate(name, text, _reach(tree, name, texts)) for name, text in whole.items()]
+    roots = _roots(tree)
+    included = {t for c in found for t in _targets(tree, c.name, c.text) if t != c.name}
+    best = max(found, key=lambda c: (_points(tree, c, roots, included, found), -c.name.count("/"), -len(c.name)))
+    main = stated or best.name
+    return main, tuple(c.name for c in found if c.name != main and c.name not in included)
+
+
+def _points(tree: Tree, c: _Candidate, roots: Mapping[str, int], included: set[str], all_: list[_Candidate]) -> float:
+    """How much speaks for a candidate; the reach of its text counts most among equals."""
+    class_ = _CLASS.search(c.text)
+    stem = posixpath.splitext(c.name)[0]
+    signs = (
+        (4, "\\begin{document}" in c.text),
+        (-4, class_ is not None and class_[1].strip() in _OTHER_CLASSES),
+        (-6, c.name in included),
+        (-5, bool(_PLACEHOLDER.search(c.text[:60_000]))),
+        (-3, bool(_ASIDE.search(c.name))),
+        (2, bool(_USUAL.match(posixpath.basename(c.name)))),
+        (2, bool(re.search(r"\\(?:icml|paper)?[tT]itle\b", c.text))),
+        (1, "abstract" in c.text),
+        (2, stem + ".bbl" in tree.files),
+        (3, c.name in roots),
+    )
+    return sum(weight for weight, holds in signs if holds) + 3 * c.reach / max(o.reach for o in all_)
+
+
+def _live(tree: Tree, name: str) -> str:
+    return _COMMENT.sub("", tree.read(name)[:MAX_TEXT].decode("utf-8", "replace"))
+
+
+def _unnamed(tree: Tree) -> tuple[str, ...]:
+    """Old arXiv sources name their one file without an ending."""
+    return tuple(n for n in tree.names() if "." not in posixpath.basename(n) and _CLASS.search(_live(tree, n)))
+
+
+def _stated(tree: Tree, whole: Mapping[str, str]) -> str:
+    """What arXiv's own 00README says is the top-level file."""
+    for name in tree.names("00readme.json", "00readme.xxx"):
+        raw = tree.read(name).decode("utf-8", "replace")
+        found = re.findall(r"^(\S+)\s+toplevelfile", raw, re.M)
+        if name.lower().endswith(".json"):
+            found = [s.get("filename", "") for s in _sources(raw) if s.get("usage") == "toplevel"]
+        top = next((tree.find(f, posixpath.dirname(name), "") for f in found), "")
+        if top in whole:
+            return top
+    return ""
+
+
+def _sources(raw: str) -> list[dict[str, str]]:
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError):
+        return []
+    sources = data.get("sources") if isinstance(data, dict) else None
+    return [s for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
+
+
+def _roots(tree: Tree) -> dict[str, int]:
+    """The files that others name as their root in an editor's comment."""
+    found: dict[str, int] = {}
+    for name in tree.names(".tex"):
+        if match := _ROOT.search(tree.read(name)[:2_000].decode("utf-8", "replace")):
+            root = tree.find(match[1], posixpath.dirname(name)) or tree.find(match[1] + ".tex", posixpath.dirname(name))
+            if root and root != name:
+                found[root] = found.get(root, 0) + 1
+    return found
+
+
+def _targets(tree: Tree, name: str, text: str) -> list[str]:
+    folder, found = posixpath.dirname(name), []
+    for match in _INPUT.finditer(text):
+        path = match[1] or posixpath.join(match[2], match[3])
+        target = tree.find(path + ".tex", folder, "") or tree.find(path, folder, "")
+        if target:
+            found.append(target)
+    return found
+
+
+def _reach(tree: Tree, name: str, texts: Mapping[str, str]) -> int:
+    seen, waiting, size = {name}, [name], 0
+    while waiting:
+        current = waiting.pop()
+        text = texts.get(current, "")
+        size += len(text)
+        new = [t for t in dict.fromkeys(_targets(tree, current, text)) if t not in seen and t in texts]
+        seen.update(new)
+        waiting += new
+    return size
+
+
+def _fragment(texts: Mapping[str, str]) -> str:
+    """Without any class: the largest file that has sections or a document, if there is one."""
+    fit = {n: t for n, t in texts.items() if re.search(r"\\(?:section|begin\s*\{document\}|chapter)", t)}
+    fit = fit or (dict(texts) if len(texts) == 1 else {})
+    return max(fit, key=lambda n: (bool(_USUAL.match(posixpath.basename(n))), len(fit[n])), default="")

@@ -1,0 +1,149 @@
+"""LaTeX as a reader would see it, for titles, abstracts and headings: accents, symbols and no commands."""
+
+import re
+import unicodedata
+from typing import Final
+
+from planner.papers.latex.scan import Groups, Mark, Marks
+
+_ACCENTS: Final = {
+    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", "=": "\u0304", "u": "\u0306", ".": "\u0307",
+    '"': "\u0308", "r": "\u030a", "H": "\u030b", "v": "\u030c", "d": "\u0323", "c": "\u0327", "k": "\u0328",
+    "b": "\u0331", "t": "\u0361",
+    "hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307", "ddot": "\u0308", "vec": "\u20d7",
+}  # fmt: skip
+_GREEK: Final = (
+    "alpha α beta β gamma γ delta δ epsilon ε varepsilon ε zeta ζ eta η theta θ vartheta θ iota ι kappa κ lambda λ "
+    "mu μ nu ν xi ξ pi π varpi π rho ρ varrho ρ sigma σ varsigma ς tau τ upsilon υ phi φ varphi φ chi χ psi ψ omega ω "
+    "Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Upsilon Υ Phi Φ Psi Ψ Omega Ω"
+)
+_OTHER: Final = (
+    "aa å AA Å ae æ AE Æ oe œ OE Œ o ø O Ø l ł L Ł ss ß i ı j ȷ dh ð DH Ð th þ TH Þ dj đ DJ Đ ng ŋ "
+    "times × cdot · pm ± mp ∓ div ÷ ast ∗ star ⋆ bigstar ★ bullet • circ ∘ dagger † ddagger ‡ oplus ⊕ otimes ⊗ odot ⊙ "
+    "leq ≤ le ≤ geq ≥ ge ≥ neq ≠ ne ≠ approx ≈ sim ∼ simeq ≃ cong ≅ equiv ≡ ll ≪ gg ≫ propto ∝ prec ≺ succ ≻ "
+    "rightarrow → to → longrightarrow ⟶ leftarrow ← gets ← leftrightarrow ↔ Rightarrow ⇒ Leftarrow ⇐ mapsto ↦ "
+    "Leftrightarrow ⇔ uparrow ↑ downarrow ↓ infty ∞ partial ∂ nabla ∇ sum ∑ prod ∏ int ∫ in ∈ notin ∉ ni ∋ "
+    "subset ⊂ subseteq ⊆ supset ⊃ cup ∪ cap ∩ setminus ∖ emptyset ∅ varnothing ∅ forall ∀ exists ∃ neg ¬ land ∧ lor ∨ "
+    "wedge ∧ vee ∨ langle ⟨ rangle ⟩ lfloor ⌊ rfloor ⌋ lceil ⌈ rceil ⌉ ell ℓ hbar ℏ Re ℜ Im ℑ aleph ℵ wp ℘ "
+    "ldots … dots … cdots ⋯ textellipsis … S § P ¶ copyright © textregistered ® texttrademark ™ pounds £ euro € "
+    "texteuro € degree ° textdegree ° checkmark ✓ heartsuit ♡ spadesuit ♠ clubsuit ♣ diamondsuit ♢ diamond ⋄ "
+    "triangle △ square □ blacksquare ■ textasciitilde ~ textasciicircum ^ textbackslash \\ textbar | textless < "
+    "textgreater > textquoteright ’ textquoteleft ‘ textquotedblleft “ textquotedblright ” textendash – textemdash — "
+    "textperiodcentered · textmu µ prime ′ perp ⊥ parallel ∥ mid | vert | Vert ‖ lbrace { rbrace } backslash \\ "
+    "natural ♮ sharp ♯ flat ♭ TeX TeX LaTeX LaTeX BibTeX BibTeX slash / quad \u2003 qquad \u2003 percent %"
+)
+_SYMBOLS: Final = dict(zip(*[iter((_GREEK + " " + _OTHER).split(" "))] * 2, strict=True))
+
+_ONE: Final = """
+    footnote footnotetext footnotemark thanks tnoteref tnotetext corref fnref vspace hspace vskip label cite citep
+    citet citealp citealt citeauthor citeyear autocite parencite textcite nocite ref eqref cref Cref autoref
+    pageref includegraphics color fontfamily fontseries fontshape pagestyle thispagestyle icmltitlerunning
+    titlerunning input phantomsection index glsreset url rule vphantom hphantom phantom begin end usefont item
+    linebreak
+"""
+
+# Commands that vanish with so many arguments; every other command vanishes alone and leaves its arguments.
+_DROPPED: Final = {
+    **dict.fromkeys(_ONE.split(), 1),
+    "fontsize": 2,
+    "setlength": 2,
+    "addtolength": 2,
+    "raisebox": 1,
+    "textcolor": 1,
+    "colorbox": 1,
+    "scalebox": 1,
+    "resizebox": 2,
+    "rotatebox": 1,
+    "addcontentsline": 3,
+    "setcounter": 2,
+    "linespread": 1,
+    "hypersetup": 1,
+    "item": 0,
+    "linebreak": 0,
+    "footnotemark": 0,
+}
+_SECOND: Final = {"texorpdfstring": 0, "ifthenelse": 1}  # which argument a reader sees
+_IF_EMPTY: Final = re.compile(r"\\ifx\s*\\(relax|empty)\b(.*?)\\\1\b(.*?)(?:\\else\b(.*?))?\\fi\b", re.DOTALL)
+_SPACES: Final = frozenset(" ,;:>\n\t/")
+_SIZE: Final = 20_000
+
+
+def plain(text: str) -> str:
+    """The text without commands, in Unicode, its paragraphs kept; over 20,000 characters are cut."""
+    text = _unmarked(_IF_EMPTY.sub(lambda m: m[4] or "" if m[2].strip() else m[3] or "", text[:_SIZE]))
+    text = text.replace("---", "—").replace("--", "–").replace("``", "“").replace("''", "”").replace("~", " ")
+    text = re.sub(r"[_^](?=[\w{])|[$&]", lambda m: m[0] if m[0] in "_^" else " " if m[0] == "&" else "", text)
+    text = text.replace("\ue000", "$").replace("\ue001", "&").replace("\ue002", "_").replace("\ue003", "~")
+    paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))
+    return unicodedata.normalize("NFC", "\n\n".join(p for p in paragraphs if p))
+
+
+def one_line(text: str) -> str:
+    """The text as `plain` has it, in one line."""
+    return " ".join(re.sub(r"\(\s*[,;]*\s*\)", "", plain(text)).split())
+
+
+def _unmarked(text: str) -> str:
+    groups, out, last = Groups(text), list[str](), 0
+    scan = Marks(text)
+    for mark in scan:
+        out.append(_braceless(text, last, mark.start))
+        shown, last = _shown(text, groups, mark)
+        out.append(shown)
+        scan.place = last
+    out.append(_braceless(text, last, len(text)))
+    return "".join(out)
+
+
+def _braceless(text: str, start: int, end: int) -> str:
+    return re.sub("[{}]", "", text[start:end])
+
+
+def _shown(text: str, groups: Groups, mark: Mark) -> tuple[str, int]:
+    """What a reader sees of one mark, and where to go on from."""
+    if mark.kind == "comment":
+        return "", mark.end
+    if mark.kind == "verbatim":
+        return ("" if mark.name in ("href", "url", "path") else text[mark.start + 6 : mark.end - 1]), mark.end
+    if mark.kind == "escape":
+        return _escape(groups, mark)
+    name = mark.name.rstrip("*")
+    if name in _SYMBOLS:
+        space = re.compile(r"[ \t]*(?:\{\})?|").match(text, mark.end)
+        return _SYMBOLS[name], space.end() if space and name not in _MATHS else mark.end
+    if name in _ACCENTS and (len(name) > 1 or re.match(r"\s*[{A-Za-z\\]", text[mark.end : mark.end + 3])):
+        return _accented(groups, _ACCENTS[name], mark.end)
+    if name in _SECOND:
+        values, end = groups.arguments(mark.end, 2)
+        return (_unmarked(values[_SECOND[name]] or "") if len(values) == 2 else ""), end
+    return "", _past(groups, name, mark.end)
+
+
+_MATHS: Final = frozenset(_GREEK.split()[::2])
+
+
+def _past(groups: Groups, name: str, place: int) -> int:
+    while option := groups.option(place) if name in _DROPPED or name == "\\" else None:
+        place = option[1]
+    return groups.arguments(place, _DROPPED[name])[1] if _DROPPED.get(name) else place
+
+
+def _escape(groups: Groups, mark: Mark) -> tuple[str, int]:
+    char = mark.name
+    if char in _ACCENTS and char != "=":
+        return _accented(groups, _ACCENTS[char], mark.end)
+    if char == "\\":
+        option = groups.option(mark.end)
+        return " ", option[1] if option and re.fullmatch(r"[-\d.\s\w\\]*", option[0]) else mark.end
+    if char in _SPACES or char in "!-()[]":
+        return (" " if char in " ,;:>\n\t" else ""), mark.end
+    return {"$": "\ue000", "&": "\ue001", "_": "\ue002"}.get(char, char), mark.end
+
+
+def _accented(groups: Groups, accent: str, place: int) -> tuple[str, int]:
+    values, end = groups.arguments(place, 1)
+    if not values or not values[0]:
+        return "", end
+    base = values[0].strip()
+    letter = base[1:] if base in ("\\i", "\\j") else re.sub(r"[\\{}]", "", base)
+    return letter[:1] + accent + letter[1:], end

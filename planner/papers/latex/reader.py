@@ -1,0 +1,90 @@
+"""`read_latex`: a tree of LaTeX files in, a `Reading` out."""
+
+import posixpath
+import re
+from typing import Final
+
+from planner.errors import PaperError
+from planner.papers.characters import decode
+from planner.papers.hidden import quoted
+from planner.papers.latex.flatten import flatten
+from planner.papers.latex.hidden import without_hidden
+from planner.papers.latex.macros import definitions, expand
+from planner.papers.latex.mainfile import main_file
+from planner.papers.latex.plain import one_line, plain
+from planner.papers.latex.structure import abstract_source, pieces, split, title_of
+from planner.papers.outline import Heading, outline
+from planner.papers.paper import Block, BlockKind, Reading, SectionKind
+from planner.papers.tree import Tree
+
+_BIBLIOGRAPHY: Final = re.compile(
+    r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
+)
+_PACKAGES: Final = re.compile(r"\\(?:usepackage|RequirePackage|documentclass)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]+)\}")
+_COMMENT: Final = re.compile(r"(?<!\\)%.*")
+_ABSTRACT: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
+_OWN_STYLE: Final = 100_000  # characters; a longer style file is a publisher's
+
+
+def read_latex(tree: Tree, main: str = "") -> Reading:
+    """The paper whose main file is `main`, or the one that speaks for itself.
+
+    Raises:
+        PaperError: no file of the tree could be a paper's main file.
+    """
+    others: tuple[str, ...] = ()
+    if not main:
+        main, others = main_file(tree)
+    if not main:
+        raise PaperError(
+            f"{tree.name!r} has no .tex file with \\documentclass or a \\section; name the main file itself"
+        )
+    flat = flatten(tree, main)
+    preamble, body = split(flat.text)
+    own = definitions(_styles(tree, main, preamble) + preamble + body)
+    body = _with_references(tree, main, body)
+    body, hidden = without_hidden(expand(body, own), preamble)
+    abstract = abstract_source(body)
+    early = "" if abstract else abstract_source(expand(preamble, own))
+    before = (_ABSTRACT, Block(BlockKind.PROSE, early.strip())) if early.strip() else ()
+
+    def spell(source: str) -> str:
+        return one_line(expand(source, own, everything=True))
+
+    return Reading(
+        title=spell(title_of(preamble + body)),
+        abstract=plain(expand(abstract or early, own, everything=True)),
+        sections=outline((*before, *pieces(body, spell))),
+        main_file=main,
+        warnings=(*flat.warnings, *_also(main, others), *quoted(hidden), *tree.skipped),
+    )
+
+
+def _styles(tree: Tree, main: str, preamble: str) -> str:
+    """The paper's own style files, which define its commands."""
+    texts = []
+    for packages in _PACKAGES.findall(preamble):
+        for package in packages.split(","):
+            name = tree.find(package.strip() + ".sty", posixpath.dirname(main), "")
+            if name and len(data := tree.read(name)) < _OWN_STYLE:
+                texts.append(_COMMENT.sub("", decode(data, name)[0]))
+    return "\n".join(texts)
+
+
+def _with_references(tree: Tree, main: str, body: str) -> str:
+    """The body with a references section where the bibliography stands: the compiled one where there is one."""
+    if "\\begin{thebibliography}" in body:
+        return body
+    own = tree.find(posixpath.splitext(main)[0] + ".bbl", "")
+    others = tree.names(".bbl")
+    name = own or (others[0] if len(others) == 1 else "")
+    entries = flatten(tree, name).text if name else ""
+    if name and "\\begin{thebibliography}" not in entries:
+        entries = f"\\begin{{thebibliography}}{{}}\n{entries}\n\\end{{thebibliography}}"
+    return _BIBLIOGRAPHY.sub(lambda found: entries or f"\\section*{{References}}\n{found[0]}", body, count=1)
+
+
+def _also(main: str, others: tuple[str, ...]) -> tuple[str, ...]:
+    if not others:
+        return ()
+    return (f"{main!r} was taken as the main file; also a document of its own: {', '.join(map(repr, others[:5]))}",)

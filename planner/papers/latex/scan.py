@@ -1,0 +1,175 @@
+"""The scanner that all of the LaTeX loader stands on: marks in a text, and where their arguments end.
+
+It knows what TeX's own reader knows of a line: escapes, comments, and the verbatim places where neither counts.
+Every function is linear in the text, whatever the text is.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Container, Iterator
+from typing import Final, NamedTuple
+
+VERBATIM: Final = (
+    *("verbatim", "Verbatim", "lstlisting", "minted", "alltt", "BVerbatim", "LVerbatim", "SaveVerbatim"),
+    *("filecontents", "tcblisting", "spverbatim", "pyglist", "code"),
+)
+_NAMES: Final = "|".join(VERBATIM)
+_MARK: Final = re.compile(
+    rf"""
+      \\begin\s*\{{(?P<verbatim>(?:{_NAMES})\*?)\}}
+    | \\(?:verb\*?|lstinline\s*(?:\[[^\]\n]*\])?|mintinline\s*(?:\[[^\]\n]*\])?\{{\w+\}})(?P<mark>[^\w\s*{{\[])
+    | \\(?P<address>url|path|nolinkurl|href|lstinline)\*?\s*\{{
+    | \\(?P<command>[A-Za-z@]+\*?)
+    | \\(?P<escape>.|\n|\Z)
+    | %(?P<comment>[^\n]*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Mark(NamedTuple):
+    """A place in the text where TeX would do something: `kind` is command, escape, comment or verbatim.
+
+    `name` is the command without its backslash (a star included), the escaped character, or the comment's text.
+    """
+
+    kind: str
+    name: str
+    start: int
+    end: int
+
+
+class Marks(Iterator[Mark]):
+    """Every mark of a text in order; a verbatim stretch is one mark.
+
+    `place` is where the search goes on: a caller sets it to jump over an argument that it has dealt with.
+    The environments in `extra` are verbatim too, and may grow on the way.
+    """
+
+    def __init__(self, text: str, place: int = 0, extra: Container[str] = ()) -> None:
+        self.text, self.place, self._extra = text, place, extra
+        self._absent: set[str] = set()
+
+    def __next__(self) -> Mark:
+        found = _MARK.search(self.text, self.place)
+        if found is None:
+            raise StopIteration
+        mark = self._mark(found)
+        self.place = mark.end
+        return mark
+
+    def _mark(self, found: re.Match[str]) -> Mark:
+        start, end = found.span()
+        match found.lastgroup:
+            case "command":
+                name = found["command"]
+                return (self._own(start, end) if name == "begin" else None) or Mark("command", name, start, end)
+            case "escape" | "comment":
+                return Mark(found.lastgroup, found[found.lastgroup], start, end)
+            case "verbatim":
+                closing = self._after(f"\\end{{{found['verbatim']}}}", end)
+                kind = ("verbatim", found["verbatim"]) if closing else ("command", "begin")
+                return Mark(*kind, start, closing or start + len("\\begin"))
+            case "mark":
+                line_end = self.text.find("\n", end)
+                close = self.text.find(found["mark"], end, line_end if line_end >= 0 else len(self.text))
+                return Mark("verbatim", "verb", start, close + 1 if close >= 0 else end)
+        close = self.text.find("}", end, end + _LONGEST_ADDRESS)
+        return Mark("verbatim", found["address"], start, close + 1 if close >= 0 else end)
+
+    def _own(self, start: int, end: int) -> Mark | None:
+        """The mark of an environment that the paper made verbatim."""
+        name = _ENVIRONMENT.match(self.text, end) if self._extra else None
+        if name is None or name[1] not in self._extra:
+            return None
+        closing = self._after(f"\\end{{{name[1]}}}", name.end())
+        return Mark("verbatim", name[1], start, closing) if closing else None
+
+    def _after(self, closing: str, place: int) -> int:
+        """Where the closing ends, 0 if there is none; what was found absent is not looked for again."""
+        found = -1 if closing in self._absent else self.text.find(closing, place)
+        if found < 0:
+            self._absent.add(closing)
+        return found + len(closing) if found >= 0 else 0
+
+
+_LONGEST_ADDRESS: Final = 4_000
+_ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
+
+
+class Groups:
+    """The brace groups of one text, matched once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._close: dict[int, int] = {}
+        self._braces: list[int] = []  # where the innermost open group changes, and to which
+        self._innermost: list[int] = []
+        opened: list[int] = []
+        for found in _BRACE.finditer(text):
+            if found[0] == "{":
+                opened.append(found.start())
+            elif found[0] == "}" and opened:
+                self._close[opened.pop()] = found.start()
+            else:
+                continue
+            self._braces.append(found.start())
+            self._innermost.append(opened[-1] if opened else -1)
+
+    def group(self, place: int) -> tuple[str, int] | None:
+        """The content of the group that begins at `place`, spaces before it aside, and where it ends."""
+        place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
+        close = self._close.get(place)
+        return None if close is None else (self.text[place + 1 : close], close + 1)
+
+    def end_of(self, place: int) -> int:
+        """Where the group ends whose brace stands at `place`; `place` itself if it is never closed."""
+        return self._close.get(place, place - 1) + 1
+
+    def enclosing_end(self, place: int) -> int:
+        """Where the innermost group ends that `place` stands in, its brace excluded; the text's end outside any."""
+        index = bisect_left(self._braces, place) - 1
+        return self._close.get(self._innermost[index], len(self.text)) if index >= 0 else len(self.text)
+
+    def option(self, place: int) -> tuple[str, int] | None:
+        """The content of the `[…]` that begins at `place`, spaces before it aside, and where it ends."""
+        place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
+        if not self.text.startswith("[", place):
+            return None
+        inner = place + 1
+        for found in _BRACKET.finditer(self.text, inner, inner + 5_000):
+            if found.start() < inner:
+                continue
+            if found[0] == "]":
+                return self.text[place + 1 : found.start()], found.end()
+            if found[0] == "{":
+                inner = self.end_of(found.start())
+        return None
+
+    def arguments(self, place: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
+        """`count` arguments from `place` on and where they end; the first may be a `[…]` and None if it is not there.
+
+        An argument without braces is one character or one command, as in TeX.
+        """
+        values: list[str | None] = []
+        if optional and count:
+            option = self.option(place)
+            values.append(option[0] if option else None)
+            place = option[1] if option else place
+        while len(values) < count:
+            found = self.group(place) or self._single(place)
+            if found is None:
+                break
+            values.append(found[0])
+            place = found[1]
+        return values, place
+
+    def _single(self, place: int) -> tuple[str, int] | None:
+        found = _SINGLE.match(self.text, place)
+        return (found[1], found.end()) if found else None
+
+
+_BRACE: Final = re.compile(r"\\[\\{}]|[{}]")
+_BRACKET: Final = re.compile(r"\\.|[\]{]", re.DOTALL)
+_SPACE: Final = re.compile(r"[ \t]*\n?[ \t]*")
+_SINGLE: Final = re.compile(r"[ \t]*(\\[A-Za-z@]+|\\.|[^\s{}\\%])")

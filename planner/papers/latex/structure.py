@@ -1,0 +1,199 @@
+"""Title, abstract and sections of one flattened LaTeX text."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from planner.papers.latex.scan import Groups, Mark, Marks
+from planner.papers.outline import Heading, Piece
+from planner.papers.paper import Block, BlockKind, SectionKind
+
+_LEVELS: Final = {
+    "part": -1, "chapter": 0, "section": 1, "subsection": 2, "subsubsection": 3, "subsubsubsection": 4,
+    "paragraph": 4, "subparagraph": 5,
+}  # fmt: skip
+_TITLES: Final = ("title", "icmltitle", "Title", "TITLE", "papertitle", "mytitle", "thetitle", "jmlrtitle", "titlename")
+_TABLES_WORDS: Final = """
+    table wraptable sidewaystable longtable supertabular SCtable margintable tablehere
+"""
+_TABLES: Final = frozenset(_TABLES_WORDS.split())
+_BARE_TABLES_WORDS: Final = """
+    tabular tabularx tabulary tblr NiceTabular array longtblr
+"""
+_BARE_TABLES: Final = frozenset(_BARE_TABLES_WORDS.split())
+_FIGURES_WORDS: Final = """
+    figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere
+"""
+_FIGURES: Final = frozenset(_FIGURES_WORDS.split())
+_ABSTRACT: Final = re.compile(r"abstract", re.I)
+_NOT_ABSTRACT: Final = re.compile(r"graphical|keyword|title|index", re.I)
+_BACK: Final = {
+    "ack": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
+    "acks": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
+    "acknowledgements": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
+    "acknowledgments": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
+    "acknowledgement": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
+    "acknowledgment": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
+    "thebibliography": ("References", SectionKind.REFERENCES),
+    "references": ("References", SectionKind.REFERENCES),
+}
+_APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
+_GRAPHICS: Final = re.compile(
+    r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of the body that is one thing: a heading, a float, or an environment with a heading of its own."""
+
+    start: int
+    end: int
+    heading: Heading | None = None
+    kind: BlockKind | None = None
+    inner: str = ""
+
+
+def split(text: str) -> tuple[str, str]:
+    """The preamble and the body of a source; all is body where there is no `document` environment."""
+    head, found, rest = text.partition("\\begin{document}")
+    return (head, rest.partition("\\end{document}")[0]) if found else ("", text)
+
+
+def title_of(text: str) -> str:
+    """The source of the paper's title, the last one given; "" if there is none."""
+    groups, found = Groups(text), list[str]()
+    for mark in Marks(text):
+        if mark.kind == "command" and mark.name.rstrip("*") in _TITLES:
+            option = groups.option(mark.end)
+            group = groups.group(option[1] if option else mark.end)
+            if group and group[0].strip() and "#" not in group[0]:
+                found.append(group[0])
+    named = re.search(r"pdftitle\s*=\s*\{([^{}]+)\}", text)
+    return found[-1] if found else named[1] if named else ""
+
+
+def abstract_source(text: str) -> str:
+    """The source of the abstract: an environment or an argument of that name; "" if there is none."""
+    groups = Groups(text)
+    for mark in Marks(text):
+        part = _abstract(text, groups, mark)
+        if part is not None:
+            return part.inner
+    return ""
+
+
+def pieces(body: str, spell: Callable[[str], str]) -> Iterator[Piece]:
+    """Headings and blocks of a body in order; nothing of it is left out. `spell` makes a heading's source plain."""
+    groups = Groups(body)
+    place, appendix = 0, False
+    parts = _parts(body, groups)
+    shift = _shift(body)
+    for part in parts:
+        yield from _paragraphs(body[place : part.start])
+        place = part.end
+        if part.heading is None and part.kind is None:
+            appendix = True
+            continue
+        if part.kind is not None:
+            yield Block(part.kind, body[part.start : part.end])
+            continue
+        assert part.heading is not None
+        heading = part.heading
+        level = max(1, heading.level + shift)
+        yield Heading(spell(heading.text).rstrip("."), level, heading.source, heading.kind, appendix)
+        yield from _paragraphs(part.inner)
+        if heading.kind is SectionKind.ABSTRACT:
+            yield Heading("", 0)
+    yield from _paragraphs(body[place:])
+
+
+def _shift(body: str) -> int:
+    """What makes the highest heading in use level 1; parts and run-in headings do not count."""
+    for name in ("chapter", "section", "subsection"):
+        if f"\\{name}" in body:
+            return 1 - _LEVELS[name]
+    return 0
+
+
+def _parts(text: str, groups: Groups) -> Iterator[_Part]:
+    scan = Marks(text)
+    for mark in scan:
+        part = _part(text, groups, mark) if mark.kind == "command" else None
+        if part is not None:
+            scan.place = part.end
+            yield part
+
+
+def _part(text: str, groups: Groups, mark: Mark) -> _Part | None:
+    name = mark.name.rstrip("*")
+    if name in _LEVELS:
+        return _heading(text, groups, mark)
+    if name in _APPENDIX:
+        return _Part(mark.start, mark.end)
+    if name == "acks" and (found := groups.group(mark.end)):
+        return _Part(mark.start, found[1], Heading("Acknowledgements", 1, " "), None, found[0])
+    if (part := _abstract(text, groups, mark)) is not None:
+        return part
+    return _environment(text, groups, mark) if name == "begin" else None
+
+
+def _heading(text: str, groups: Groups, mark: Mark) -> _Part | None:
+    option = groups.option(mark.end)
+    found = groups.group(option[1] if option else mark.end)
+    if found is None or "#" in found[0]:
+        return None
+    level = _LEVELS[mark.name.rstrip("*")]
+    heading = Heading(found[0], level, text[mark.start : found[1]])
+    return _Part(mark.start, found[1], heading)
+
+
+def _abstract(text: str, groups: Groups, mark: Mark) -> _Part | None:
+    """An abstract, whatever the class calls it: an environment or a command with one argument."""
+    if mark.kind != "command" or not (mark.name == "begin" or _ABSTRACT.search(mark.name)):
+        return None
+    group = groups.group(mark.end)
+    name = group[0] if group and mark.name == "begin" else mark.name
+    if group is None or not _ABSTRACT.search(name) or _NOT_ABSTRACT.search(name):
+        return None
+    heading = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
+    if mark.name != "begin":
+        long = len(group[0].split()) > 20
+        return _Part(mark.start, group[1], heading, None, group[0]) if long else None
+    end = text.find(f"\\end{{{name}}}", group[1])
+    if end < 0:
+        return None
+    return _Part(mark.start, end + len(name) + 6, heading, None, text[group[1] : end])
+
+
+def _environment(text: str, groups: Groups, mark: Mark) -> _Part | None:
+    group = groups.group(mark.end)
+    if group is None:
+        return None
+    name = group[0].strip().rstrip("*")
+    if name in _APPENDIX:
+        return _Part(mark.start, group[1])
+    floats = name in _TABLES or name in _FIGURES or name in _BARE_TABLES
+    if not floats and name not in _BACK:
+        return None
+    end = text.find(f"\\end{{{group[0]}}}", group[1])
+    if end < 0:
+        return None
+    end += len(group[0]) + 6
+    if floats:
+        return _Part(mark.start, end, None, _float_kind(name, text[mark.start : end]))
+    heading, kind = _BACK[name]
+    return _Part(mark.start, end, Heading(heading, 1, f"\\section*{{{heading}}}", kind), None, text[mark.start : end])
+
+
+def _float_kind(name: str, text: str) -> BlockKind:
+    if name in _FIGURES and not ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
+        return BlockKind.FIGURE
+    return BlockKind.TABLE
+
+
+def _paragraphs(text: str) -> Iterator[Block]:
+    for paragraph in re.split(r"\n[ \t]*\n", text):
+        if paragraph.strip():
+            yield Block(BlockKind.PROSE, paragraph.strip("\n").rstrip())

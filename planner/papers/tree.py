@@ -1,0 +1,102 @@
+"""A paper's files, whether they lie in a folder or in an archive: names to bytes, and nothing outside its root."""
+
+import os
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from planner.errors import PaperError
+from planner.papers.characters import MAX_TEXT
+
+MAX_FILES: Final = 20_000
+_ASIDE: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Files by name: relative, with `/`, in sorted order; `skipped` says in words what is there and is not read."""
+
+    name: str
+    files: Mapping[str, Callable[[], bytes]]
+    skipped: tuple[str, ...] = ()
+
+    def names(self, *endings: str) -> tuple[str, ...]:
+        """All names, or those with one of the endings, whatever their case."""
+        return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of `names()`.
+
+        Raises:
+            PaperError: the file is too large for a text, or cannot be read.
+        """
+        return self.files[name]()
+
+    def find(self, path: str, *folders: str) -> str:
+        """The name that a path means, seen from one of the folders in turn; "" if none.
+
+        A path that is absolute or leads out of the root is never found; case is ignored where nothing else fits.
+        """
+        wanted = [name for folder in folders if (name := inside(posixpath.join(folder, path)))]
+        for name in wanted:
+            if name in self.files:
+                return name
+        folded = {name.casefold() for name in wanted}
+        return next((name for name in self.files if name.casefold() in folded), "") if folded else ""
+
+
+def inside(path: str) -> str:
+    """The path in normal form, relative to the root; "" where it is absolute or leads out of it."""
+    path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
+    return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path
+
+
+def folder_tree(root: Path) -> Tree:
+    """The files of a folder; links are followed only to what lies inside it.
+
+    Raises:
+        PaperError: the folder cannot be listed, or holds more than 20,000 files.
+    """
+    base = root.resolve()
+    try:
+        found = dict(sorted((path.relative_to(base).as_posix(), partial(read_file, path)) for path in _walk(base)))
+    except OSError as error:
+        raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
+    return Tree(base.name or str(base), found)
+
+
+def read_file(path: Path, limit: int = MAX_TEXT) -> bytes:
+    """The bytes of a file of at most `limit` bytes.
+
+    Raises:
+        PaperError: it is larger, or cannot be read.
+    """
+    try:
+        if path.stat().st_size > limit:
+            raise PaperError(f"{str(path)!r} has over {limit:,} bytes, more than any paper; give the paper alone")
+        return path.read_bytes()
+    except OSError as error:
+        raise PaperError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+
+
+def _walk(base: Path) -> Iterator[Path]:
+    count = 0
+    for where, folders, names in os.walk(base, onerror=_raise):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _ASIDE)
+        for name in names:
+            path = Path(where, name)
+            if name.startswith(".") or (path.is_symlink() and not path.resolve().is_relative_to(base)):
+                continue
+            if not path.is_file():
+                continue
+            count += 1
+            if count > MAX_FILES:
+                raise PaperError(f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder")
+            yield path
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,193 @@
+"""Prompts: strict Jinja templates on one side, values on the other.
+
+A paper is a value and never a template. Nothing random and no clock enters a prompt: the same paper, task and k give
+the same bytes, so that a request that was paid for can be known again.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jinja2 import DictLoader, StrictUndefined, TemplateError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from planner.chat import Message, Prompt
+from planner.errors import PromptError
+from planner.papers.paper import Excerpt
+from planner.schema import Ablation, Task
+
+_INSTALLED: Final = Path(__file__).parent / "prompts"
+_CHECKOUT: Final = Path(__file__).parents[1] / "prompts"
+
+_REASK: Final = "reask.jinja"
+_LONGEST_REPLY: Final = 20_000
+_LONGEST_FINDING: Final = 400
+_MOST_FINDINGS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlanField:
+    """A field of the plan contract as a prompt shows it."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """A folder of templates; None is the one that ships with the planner."""
+
+    folder: Path | None = None
+
+    def prompt(self, system: str, user: str, /, also: Iterable[str] = (), **values: object) -> Prompt:
+        """Render a system and a user message from the two templates of these names.
+
+        `also` names templates that a later turn needs: they must be there, and count for the hash.
+
+        Raises:
+            PromptError: a template is missing or faulty, or asks for variables that are not there (all are named).
+        """
+        sources = self._sources([system, user, *also])
+        needed = self._sources([system, user])
+        _check_variables(needed, values)
+        messages = (
+            Message("system", _render(needed, system, values)),
+            Message("user", _render(needed, user, values)),
+        )
+        return Prompt(messages, _sha256(*(part for item in sorted(sources.items()) for part in item)))
+
+    def text(self, name: str, /, **values: object) -> str:
+        """Render one template.
+
+        Raises:
+            PromptError: as for `prompt`.
+        """
+        sources = self._sources([name])
+        _check_variables(sources, values)
+        return _render(sources, name, values)
+
+    def _sources(self, names: Sequence[str]) -> dict[str, str]:
+        """The text of these templates and of all that they include, by name."""
+        waiting, sources = list(names), dict[str, str]()
+        while waiting:
+            name = waiting.pop()
+            if name not in sources:
+                sources[name] = self._read(name)
+                waiting += _included(name, sources[name])
+        return sources
+
+    def _read(self, name: str) -> str:
+        folder = self.folder or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise PromptError(f"{name}: a template must lie in {folder}")
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise PromptError(f"{path}: this template is missing; start from a copy of all shipped ones") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+def render(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) -> Prompt:
+    """The prompt that asks for at most k ablations of this paper.
+
+    Raises:
+        PromptError: a template is missing or faulty, or asks for variables that are not there (all are named).
+    """
+    return Templates(templates).prompt(
+        f"{task.value}.system.jinja",
+        f"{task.value}.user.jinja",
+        also=[_REASK],
+        title=excerpt.title,
+        abstract=excerpt.abstract,
+        text=excerpt.text,
+        k=k,
+        fields=plan_fields(),
+        fence=fence(excerpt.title, excerpt.abstract, excerpt.text),
+    )
+
+
+def reask(prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None) -> Prompt:
+    """The same question again, with the reply that failed and what was wrong with it.
+
+    Only the last failed reply is shown, a very long one without its middle, so that a conversation cannot grow.
+
+    Raises:
+        PromptError: as for `render`.
+    """
+    opening = tuple(message for message in prompt.messages[:2] if message.role != "assistant")
+    shown = [_shortened(" ".join(finding.split()), _LONGEST_FINDING) for finding in findings[:_MOST_FINDINGS]]
+    request = Templates(templates).text(_REASK, findings=shown, more=len(findings) - len(shown))
+    answer = Message("assistant", _shortened(reply, _LONGEST_REPLY) if reply.strip() else "(no text)")
+    return Prompt((*opening, answer, Message("user", request)), prompt.template_sha256, prompt.sample)
+
+
+def fence(*values: str) -> str:
+    """A word that depends on the values alone and occurs in none of them, to mark where untrusted text ends."""
+    word = _sha256(*values)[:16]
+    while any(word in value for value in values):
+        word = _sha256(word)[:16]
+    return word
+
+
+def plan_fields() -> tuple[PlanField, ...]:
+    """The fields of the contract, as its Pydantic model states them."""
+    properties = Ablation.model_json_schema()["properties"]
+    return tuple(
+        PlanField(
+            name=name,
+            type="list of strings" if properties[name].get("type") == "array" else "string",
+            description=field.description or "",
+        )
+        for name, field in Ablation.model_fields.items()
+    )
+
+
+def _environment(sources: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        loader=DictLoader(sources), undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _render(sources: Mapping[str, str], name: str, values: Mapping[str, object]) -> str:
+    try:
+        return _environment(sources).get_template(name).render(values).strip()
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise PromptError(f"{name}: {error}") from error
+
+
+def _parsed(name: str, source: str) -> nodes.Template:
+    try:
+        return _environment({}).parse(source, name)
+    except TemplateError as error:
+        raise PromptError(f"{name}: {error}") from error
+
+
+def _included(name: str, source: str) -> list[str]:
+    return [other for other in meta.find_referenced_templates(_parsed(name, source)) if other is not None]
+
+
+def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -> None:
+    """All at once what templates ask for and nobody gives; a template may use what one that includes it sets."""
+    trees = [_parsed(name, source) for name, source in sources.items()]
+    asked = {name for tree in trees for name in meta.find_undeclared_variables(tree)}
+    own = {node.name for tree in trees for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+    if missing := sorted(asked - own - values.keys()):
+        offered = ", ".join(sorted(values))
+        raise PromptError(f"{', '.join(sources)}: no such variables: {', '.join(missing)} (there are: {offered})")
+
+
+def _shortened(text: str, most: int) -> str:
+    """The text, or its two ends with a word about what is left out between them."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
+
+
+def _sha256(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,44 @@
+"""Where a trajectory lies in an output folder: planner/model/paper.md, names that every file system can hold."""
+
+import hashlib
+import re
+import unicodedata
+from pathlib import PurePath, PurePosixPath
+from typing import Final
+
+SUFFIX: Final = ".md"
+SIDECAR_SUFFIX: Final = ".json"
+MAX_STEM_BYTES: Final = 240  # of the 255 that a name may have, with room for the suffix
+
+_UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
+# Windows keeps these names for devices, whatever follows the first dot.
+_DEVICE: Final = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))")
+
+
+def relative_path(planner: str, model: str, paper_id: str) -> PurePosixPath:
+    """The path below the output folder; on disk a model's name loses its dots and `/` is `_`, as published."""
+    folder = PurePosixPath(safe_segment(planner), safe_segment(model.replace(".", "")))
+    return folder / f"{safe_segment(paper_id)}{SUFFIX}"
+
+
+def sidecar_path(trajectory: PurePath) -> PurePosixPath:
+    """The path of the run facts beside a trajectory, as `relative_path` gave it."""
+    return PurePosixPath(trajectory.with_name(trajectory.name.removesuffix(SUFFIX) + SIDECAR_SUFFIX).as_posix())
+
+
+def safe_segment(text: str) -> str:
+    """One name in a path: NFC, no separator, no device, no hidden file, no `..`, at most `MAX_STEM_BYTES` bytes."""
+    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
+    name = re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name)
+    name = _DEVICE.sub(lambda match: f"{match[0]}_", name) if _DEVICE.match(name) else name
+    return _shortened(name) or "_"
+
+
+def _shortened(name: str) -> str:
+    """A longer name is cut between characters and told apart by a hash of the whole."""
+    whole = name.encode("utf-8")
+    if len(whole) <= MAX_STEM_BYTES:
+        return name
+    digest = hashlib.sha256(whole).hexdigest()[:8]
+    cut = whole[: MAX_STEM_BYTES - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{cut}-{digest}"

@@ -1,0 +1,35 @@
+"""How the tests of this room ask: one prompt, one fresh client, the suite's own server."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from planner.chat import Completion, Message, Prompt
+from planner.errors import ModelError
+from planner.openai_chat.endpoint import resolve
+from planner.openai_chat.model import ChatSettings, OpenAIChat
+
+KEY = "sk-marker-0123456789"
+PROMPT = Prompt((Message("system", "Be brief."), Message("user", "What is missing?")), "0" * 64)
+
+
+def ask(base_url: str, prompt: Prompt = PROMPT, *, model: str = "some-model", **settings: Any) -> Completion:
+    return ask_often(base_url, prompt, model=model, **settings)[0]
+
+
+def ask_often(base_url: str, *prompts: Prompt, model: str = "some-model", **settings: Any) -> list[Completion]:
+    """Several prompts, one after the other, to one client."""
+
+    async def asking() -> list[Completion]:
+        endpoint = resolve(model, base_url, {"OPENAI_API_KEY": KEY})
+        async with OpenAIChat(endpoint, ChatSettings(**{"timeout": 20.0, **settings})) as chat:
+            return [await chat.complete(prompt) for prompt in prompts]
+
+    return asyncio.run(asking())
+
+
+def failure(base_url: str, **how: Any) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        ask(base_url, **how)
+    return caught.value

@@ -1,0 +1,138 @@
+"""Bytes in, JSON and events out, whatever the bytes are and however they are split."""
+
+import json
+from typing import Any
+
+import httpx2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.openai_chat.arrival import Arrival
+from planner.openai_chat.complaints import complaint
+from planner.openai_chat.decoding import EventDecoder, decoded, encoded, whole
+from planner.openai_chat.headers import rate_limits, retry_after
+from planner.openai_chat.replies import Assembly, error_in_choice, read
+from tests.server.replies import completion, stream
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [
+        "choices",
+        "message",
+        "delta",
+        "content",
+        "error",
+        "usage",
+        "reasoning",
+        "reasoning_details",
+        "text",
+        "type",
+        "finish_reason",
+        "index",
+        "code",
+        "param",
+        "metadata",
+        "raw",
+        "detail",
+        "object",
+        "refusal",
+        "prompt_tokens",
+    ]
+)
+BODIES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["error", "stop", "refusal", "thinking"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=5),
+    max_leaves=20,
+)
+SURROGATES = st.text(st.characters(codec=None, categories=["Cs", "L"]))
+
+
+def in_pieces(data: st.DataObject, content: bytes) -> list[bytes]:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=5)))
+    return [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+
+
+@given(st.data(), st.text(st.sampled_from('data: id:{}"\r\nxé🎉\u2028\x85'), max_size=60))
+def test_events_are_those_of_the_library_however_they_are_split(data: st.DataObject, text: str) -> None:
+    text = text.replace("\r", "\r\n").replace("\r\n\n", "\r\n") + "\n\n"
+    headers = {"content-type": "text/event-stream"}
+    request = httpx2.Request("GET", "http://x/")
+    response = httpx2.Response(200, headers=headers, content=text.encode(), request=request)
+    expected = [event.data for event in httpx2.EventSource(response) if event.data]
+    decoder = EventDecoder()
+    got = [event for piece in in_pieces(data, text.encode()) for event in decoder.feed(piece)]
+    assert [event.decode() for event in got if event] == expected
+
+
+@given(st.data(), st.text(min_size=1), st.text())
+def test_a_stream_in_any_pieces_is_the_whole_reply(data: st.DataObject, text: str, reasoning: str) -> None:
+    arrival = Arrival()
+    for piece in in_pieces(data, stream(text, reasoning=reasoning, pieces=4).body):
+        arrival.take(piece)
+    arrival.end()
+    got, expected = read(arrival.body), read(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
+    assert got is not None
+    assert expected is not None
+    assert (got.text, got.reasoning, got.usage) == (expected.text, expected.reasoning, expected.usage)
+    assert arrival.done
+
+
+@given(st.data(), st.binary() | st.text().map(str.encode) | BODIES.map(lambda value: json.dumps(value).encode()))
+def test_arbitrary_bytes_raise_nothing(data: st.DataObject, content: bytes) -> None:
+    for start in (b"", b"data: "):
+        arrival = Arrival()
+        for piece in in_pieces(data, start + content):
+            arrival.take(piece)
+        arrival.end()
+        assert isinstance(arrival.text, str)
+        assert isinstance(arrival.said(), str)
+        decoded(content)
+
+
+@given(BODIES)
+def test_arbitrary_json_raises_nothing(value: Any) -> None:
+    said = complaint(value)
+    if said is not None:
+        assert isinstance(said.rejected_parameter, str)
+        assert said.is_too_long(400) in (True, False)
+        assert isinstance(said.message, str)
+    if isinstance(value, dict):
+        read(value)
+        error_in_choice(value)
+        assembly = Assembly()
+        assembly.add(value)
+        assembly.add(value)
+        read(assembly.body)
+
+
+@given(JSON)
+def test_json_is_read_as_it_was_written(value: Any) -> None:
+    assert decoded(encoded(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(value)
+
+
+@given(SURROGATES)
+def test_any_text_becomes_one_that_can_be_written(text: str) -> None:
+    healed = whole([text, {text: text}])
+    assert json.dumps(healed, ensure_ascii=False).encode("utf-8")
+
+
+@given(st.text())
+def test_text_that_can_be_written_stays(text: str) -> None:
+    assert whole(text) == text
+
+
+def test_numbers_that_are_none_are_unknown() -> None:
+    assert decoded(b"[NaN, Infinity, -Infinity]") == [None, None, None]
+
+
+@given(
+    st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date", "x-ratelimit-reset-tokens"]), st.text())
+)
+def test_arbitrary_headers_raise_nothing(headers: dict[str, str]) -> None:
+    seconds = retry_after(headers)
+    assert seconds is None or seconds >= 0
+    rate_limits(headers)

@@ -1,0 +1,56 @@
+"""Nothing that steers a terminal or turns a line around survives."""
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.controls import clean, printable
+
+ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("\x1b[]\x07\\\x9b;0m\r\n\t\u202e")))
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned", "removed"),
+    [
+        ("plain\ttext\n", "plain\ttext\n", ()),
+        ("\x1b[1;31mred\x1b[0m", "red", ("2 terminal escape sequences",)),
+        ("\x9b2Jgone", "gone", ("1 terminal escape sequences",)),
+        ("\x1b]0;title\x07text", "text", ("1 terminal escape sequences",)),
+        ("\x1b]8;;https://x.example\x1b\\link\x1b]8;;\x1b\\", "link", ("2 terminal escape sequences",)),
+        ("\x1bP1$qm\x1b\\after", "after", ("1 terminal escape sequences",)),
+        ("\x1bcreset", "reset", ("1 terminal escape sequences",)),
+        ("\x1b]0;open\nnext line stays", "0;open\nnext line stays", ("1 terminal escape sequences",)),
+        ("a\x00b\x08c\x7fd\x85e", "abcde", ("4 control characters",)),
+        ("\u202eevil\u202c \u2066x\u2069", "evil x", ("4 directional overrides",)),
+        ("half \ud83d", "half \ufffd", ("1 halves of characters",)),
+        ("a\r\nb\rc", "a\nb\nc", ()),
+        ("👩‍🔬 שלום\u200f \u2028", "👩‍🔬 שלום\u200f \u2028", ()),
+    ],
+)
+def test_clean(text: str, cleaned: str, removed: tuple[str, ...]) -> None:
+    assert clean(text).text == cleaned
+    assert clean(text).removed == removed
+
+
+@given(ANY)
+def test_cleaning_is_complete_and_done_at_once(text: str) -> None:
+    cleaned = clean(text).text
+    cleaned.encode("utf-8")
+    assert all(unicodedata.category(c) != "Cc" or c in "\t\n" for c in cleaned)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", cleaned)
+    assert clean(cleaned).text == cleaned
+    assert clean(cleaned).removed == ()
+
+
+@given(ANY)
+def test_a_terminal_sees_one_line_a_line(text: str) -> None:
+    shown = printable(text)
+    assert shown.count("\n") == len(shown.splitlines()) - (not shown.endswith("\n") and shown != "")
+    assert printable(shown) == shown
+
+
+def test_a_terminal_is_spared_separators_and_marks() -> None:
+    assert printable("a\u2028b\ufeffc\u200e") == "a\\u2028b\\ufeffc\\u200e"
