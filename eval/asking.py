@@ -25,7 +25,8 @@ REASKS: Final = 2
 class Asking:
     """How a model is asked: which one answers for a paper, what that costs, and the folder where replies are kept.
 
-    `repetition` numbers the sample; `templates` is a folder of the user's own prompts.
+    `repetition` numbers the sample; `templates` is a folder of the user's own prompts. `anew` passes over the replies
+    on record, for a model whose answers someone fetches by hand and may mend.
     """
 
     card: ModelCard
@@ -35,6 +36,7 @@ class Asking:
     repetition: int = 0
     reasks: int = REASKS
     templates: Path | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Question:
         self._plan = [ablation.name for ablation in plan]
         self._wanted = [ablation.name for ablation in gold.ablations] if isinstance(gold, AuthorGold) else []
         replies = verdict_path(asking.folder / REPLIES, gold.id).with_suffix(".json")
-        self._store = ReplyFile(replies, gold.id, asking.pricing)
+        self._store = ReplyFile(replies, gold.id, asking.pricing, anew=asking.anew)
         fresh = tossed(self._plan, self._wanted, gold.id, asking.card.asked, asking.repetition)
         self.sides: Sides = self._store.sides(fresh, self._plan, self._wanted)
         if isinstance(gold, AuthorGold):

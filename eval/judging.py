@@ -13,7 +13,7 @@ from eval.runs import Item, JudgedPaper, JudgeRun, Judging
 from eval.suspicion import addressed, against_rule, unknown_names
 from eval.verdicts import AuthorVerdict, Verdict
 from planner.chat import ModelCard
-from planner.schema import Ablation
+from planner.schema import Ablation, Task
 
 OFFLINE: ModelCard = ModelCard(planner="judge", name=offline.NAME, asked=offline.NAME)
 
@@ -80,6 +80,26 @@ def gathered(gold: GoldSet, system: System, card: ModelCard, judged: Iterable[Ju
         warnings=system.warnings,
     )
     return Judging(run, {one.paper.id: one.verdicts for one in ended if one.verdicts is not None})
+
+
+def unjudged(system: System, task: Task) -> Judging:
+    """The plans of a system as a run without any score, where there is no gold."""
+    papers = tuple(
+        JudgedPaper(
+            id=paper.id,
+            status=Status.UNSCORED if paper.ablations else Status.FAILED,
+            reason="there is no gold to score it against" if paper.ablations else f"{paper.outcome}: {paper.reason}",
+            outcome=paper.outcome,
+            plan=tuple(_item(ablation) for ablation in paper.ablations),
+            plan_cost=paper.cost,
+            judge_cost=0.0,
+            flags=tuple(addressed(paper.ablations)),
+            warnings=paper.warnings,
+        )
+        for paper in system.papers.values()
+    )
+    run = JudgeRun(task=task, system=system.name, judge="none", papers=papers, warnings=system.warnings)
+    return Judging(run, {})
 
 
 def _judged(pair: Pair, answer: Answer) -> Judged:

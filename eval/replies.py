@@ -56,9 +56,10 @@ class Replies(BaseModel):
 class ReplyFile:
     """A store (`planner.keeping.Store`) of the questions on one paper."""
 
-    def __init__(self, path: Path, paper: str, pricing: Pricing) -> None:
+    def __init__(self, path: Path, paper: str, pricing: Pricing, *, anew: bool = False) -> None:
         self._path = path
         self._pricing = pricing
+        self._anew = anew
         self._replies = Replies.read(path) or Replies(paper=paper)
         self._sides: Sides | None = None
 
@@ -69,7 +70,9 @@ class ReplyFile:
         return self._sides
 
     def find(self, identity: str) -> Completion | None:
-        """The reply to this question, if there ever was one."""
+        """The reply to this question, if there ever was one and it is not wanted anew."""
+        if self._anew:
+            return None
         kept = (a.completion for a in self._replies.asked if a.identity == identity and a.completion is not None)
         return next(kept, None)
 

@@ -52,8 +52,8 @@ def _lead(rows: Sequence[Result], k: int | None, as_published: bool) -> tuple[st
     return (
         f"{len(rows)} runs, judged by {', '.join(judges)}. Numbers are for {at}.",
         "Precision: the share of the planned ablations that the paper reports (author task) or a review asks for "
-        "(reviewer task). Recall: the share of those that the plan has. F1 is their harmonic mean. Each is computed for "
-        f"a paper and then averaged over papers. {counted}",
+        "(reviewer task). Recall: the share of those that the plan has. F1 is their harmonic mean. Each is computed "
+        f"for a paper and then averaged over papers. {counted}",
         "Intervals are 95 % bootstrap intervals over papers: two systems whose intervals overlap widely are not told "
         "apart by these papers. ± is the sample deviation between papers.",
     )
@@ -243,8 +243,8 @@ def _judges(rows: Sequence[Result], signs: Sequence[Health]) -> Section:
     return Section(
         "Can the judge be trusted?",
         (
-            "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one side "
-            "should not match the first of the other more often than chance has it. A flag marks a plan whose text "
+            "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one "
+            "side should not match the first of the other more often than chance has it. A flag marks a plan whose text "
             "speaks to the judge, or a match that the published rule excludes; it changes no score.",
             *remarks,
         ),
