@@ -111,17 +111,20 @@ def render(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) 
     )
 
 
-def reask(prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None) -> Prompt:
+def reask(
+    prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None, *, failures: int = 1
+) -> Prompt:
     """The same question again, with the reply that failed and what was wrong with it.
 
     Only the last failed reply is shown, a very long one without its middle, so that a conversation cannot grow.
+    `failures` counts the replies that failed: a model that repeats itself is told so, and is asked something new.
 
     Raises:
         PromptError: as for `render`.
     """
     opening = tuple(message for message in prompt.messages[:2] if message.role != "assistant")
     shown = [_shortened(" ".join(finding.split()), _LONGEST_FINDING) for finding in findings[:_MOST_FINDINGS]]
-    request = Templates(templates).text(_REASK, findings=shown, more=len(findings) - len(shown))
+    request = Templates(templates).text(_REASK, findings=shown, more=len(findings) - len(shown), failures=failures)
     answer = Message("assistant", _shortened(reply, _LONGEST_REPLY) if reply.strip() else "(no text)")
     return Prompt((*opening, answer, Message("user", request)), prompt.template_sha256, prompt.sample)
 

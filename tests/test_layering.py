@@ -9,14 +9,17 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up. A module imports only from lower floors, and freely within its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "controls", "secrets"),
+    ("errors", "controls", "secrets", "tokens"),
     ("schema", "chat"),
-    ("papers", "prompting", "parsing", "trajectory", "matching"),
-    ("analysis", "prices"),
-    ("openai_chat", "extractive", "retrying"),
+    ("papers", "parsing", "trajectory", "matching"),
+    ("prompting", "analysis", "prices", "gauge"),
+    ("openai_chat", "extractive", "retrying", "keeping"),
     ("pipeline",),
+    ("sidecar",),
+    ("outputs",),
     ("batch", "site"),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 ONLY_OPENAI_CHAT_IMPORTS = frozenset({"openai", "httpx2"})

@@ -94,9 +94,12 @@ def _known(flat: str) -> Iterator[tuple[str, int]]:
 
 
 def _measured(flat: str) -> Iterator[tuple[str, int]]:
-    yield from _known(flat)
-    if _SPEAKS_OF_METRICS.search(flat):
-        yield from ((one.short, one.start) for one in acronyms(flat) if not _KNOWN.fullmatch(one.short))
+    """Known metrics, and where the text speaks of metrics also the acronyms that it defines there."""
+    defined = list(acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
+    new = [one for one in defined if not _KNOWN.fullmatch(one.short)]
+    spelt_out = {place for one in new for place in range(one.start, one.start + len(one.expansion))}
+    yield from ((name, start) for name, start in _known(flat) if start not in spelt_out)
+    yield from ((one.short, one.start + len(one.expansion)) for one in new)
 
 
 def _key(name: str) -> str:

@@ -35,11 +35,12 @@ _PHRASE_END: Final = word_set(
     """
     to that which for by in and with on from where so as when based using called named termed is are of into between
     over under within via among at can we it while consisting through then or but than if because since without during
-    against after before has have had was were be been will would could may might does do did not also still always
-    achieve achieves achieved allow allows appear appears become becomes brings bring cause causes contribute
-    contributes defined degrade degrades denote denotes demonstrate demonstrates enables gives help helps improve
-    improves increase increases indicate indicates lead leads leading leveraging makes mean means obtains perform
-    performs plays proposed provide provides reduce reduces results show shown shows specifically yield yields
+    against after before again here now hurt hurts lower lowers raise raises rise rises a an the our its their has
+    have had was were be been will would could may might does do did not also still always achieve achieves achieved
+    allow allows appear appears become becomes brings bring cause causes contribute contributes defined degrade
+    degrades denote denotes demonstrate demonstrates enables gives help helps improve improves increase increases
+    indicate indicates lead leads leading leveraging makes mean means obtains perform performs plays proposed provide
+    provides reduce reduces results show shown shows specifically yield yields
     """
 )
 _NO_BEGINNING: Final = word_set(

@@ -171,7 +171,7 @@ def _reach(
 ) -> list[int]:
     """The indices of the loose lines next to `start` on the page, above it (-1) or below it (1), nearest first."""
     caption = lines[start]
-    column = [at for at in _page_of(lines, start) if _overlap(lines[at], caption)]
+    column = [at for at in _page_of(lines, start) if _overlap(lines[at], caption, setting)]
     beyond = [at for at in column if (caption.y - lines[at].y) * step > 0.3 * caption.size]
     found: list[int] = []
     last = caption.y
@@ -197,8 +197,11 @@ def _page_of(lines: Sequence[Line], at: int) -> range:
     return range(first, last + 1)
 
 
-def _overlap(line: Line, caption: Line) -> bool:
-    return line.x0 < caption.x1 and line.x1 > caption.x0
+def _overlap(line: Line, caption: Line, setting: Setting) -> bool:
+    """Whether the line stands in the caption's column, or in the caption's width where that is more."""
+    centre = (caption.x0 + caption.x1) / 2
+    half = max(setting.measure, caption.x1 - caption.x0) / 2
+    return line.x0 < centre + half and line.x1 > centre - half
 
 
 def _is_loose(lines: Sequence[Line], at: int, setting: Setting) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from planner.papers.headings import section_kind
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 from planner.papers.pdf.floats import Part, Setting
-from planner.papers.pdf.headline import Headline
+from planner.papers.pdf.headline import Headline, spans
 from planner.papers.pdf.hyphens import Vocabulary
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import blocks_of
@@ -34,9 +34,7 @@ def sections_of(
     front = blocks_of(lines[:first], parts[:first], setting, words)
     if front:
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
-    ends = [headline.at for headline in headlines[1:]] + [len(lines)]
-    for headline, kind, end in zip(headlines, kinds, ends, strict=True):
-        start = headline.at + headline.lines
+    for (headline, start, end), kind in zip(spans(headlines, len(lines)), kinds, strict=True):
         hanging = kind is SectionKind.REFERENCES
         blocks = blocks_of(lines[start:end], parts[start:end], setting, words, hanging)
         heading = Block(BlockKind.HEADING, headline.text)

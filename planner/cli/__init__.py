@@ -1,0 +1,43 @@
+"""The command line: argv and the environment in; files, prints and exit codes out."""
+
+from typing import Any
+
+import click
+
+from planner import __version__
+from planner.cli.doctor import doctor
+from planner.cli.papers import paper, prompt
+from planner.cli.plans import demo, parse, plan
+from planner.cli.trajectories import check, schema, show
+from planner.errors import PlannerError, UsageError
+
+
+class _Group(click.Group):
+    """Turns every error of ours into one line and its exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise click.UsageError(str(error)) from error
+        except PlannerError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `ablation-planner demo`, then `ablation-planner plan paper.pdf`.",
+)
+@click.version_option(__version__, prog_name="ablation-planner")
+def cli() -> None:
+    """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
+
+
+for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the program."""
+    cli(prog_name="ablation-planner")

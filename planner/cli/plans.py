@@ -1,0 +1,240 @@
+"""`plan`, `demo` and `parse`: commands that write a trajectory."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from planner.chat import Completion, ModelCard, Prompt
+from planner.cli.models import Asked, asked_model
+from planner.cli.options import (
+    ModelOptions,
+    PaperOptions,
+    TalkOptions,
+    TaskOptions,
+    model_options,
+    paper_options,
+    talk_options,
+    task_options,
+)
+from planner.cli.signals import interruptible
+from planner.cli.sources import MissingPaperError, read_paper, refuse_missing
+from planner.cli.talk import log, talking
+from planner.cli.trajectories import as_text
+from planner.controls import printable
+from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
+from planner.gauge import Gauge
+from planner.outputs import Output, plan_into, unreadable_into
+from planner.papers.paper import Paper
+from planner.pipeline import Settings
+from planner.sidecar import Sidecar
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("trajectories"),
+    show_default=True,
+    envvar="ABLATION_PLANNER_OUTPUT",
+    help="Folder for the trajectories.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a paper instead of a path.")
+
+
+@click.command(epilog="Example: ablation-planner plan paper.pdf --model gpt-4o --task author -k 5")
+@click.argument("papers", nargs=-1, required=True, metavar="PAPER…")
+@paper_options
+@task_options
+@model_options
+@output_option
+@click.option("--force", is_flag=True, help="Ask anew, though the same request was already answered.")
+@json_option
+@talk_options
+def plan(
+    papers: tuple[str, ...],
+    about: PaperOptions,
+    asked: TaskOptions,
+    asking: ModelOptions,
+    output: Path,
+    force: bool,
+    as_json: bool,
+    talk: TalkOptions,
+) -> None:
+    """Plan the missing ablations of each PAPER: a file, a folder, an archive, an arXiv id, or - for stdin.
+
+    Writes a trajectory for each and prints its path.
+    """
+    if len(papers) > 1 and (about.title or about.abstract or about.paper_id):
+        raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
+    with talking(talk):
+        report = partial(_report, as_json=as_json)
+        raise SystemExit(interruptible(_plan_all(papers, about, asked.settings, asking, output, force, report)))
+
+
+@click.command()
+@task_options
+@model_options
+@output_option
+@talk_options
+def demo(asked: TaskOptions, asking: ModelOptions, output: Path, talk: TalkOptions) -> None:
+    """Plan a paper that comes with the program, and show the plan."""
+    with talking(talk), as_file(files("planner") / "demo" / "paper.md") as paper:
+        about = PaperOptions(title="", abstract="", paper_id="")
+        raise SystemExit(interruptible(_plan_all((str(paper),), about, asked.settings, asking, output, False, _show)))
+
+
+@click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
+@click.argument("reply", type=click.File("r", encoding="utf-8", errors="replace"))
+@click.option("--paper", required=True, help="The paper that the reply is about.")
+@click.option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
+@paper_options
+@task_options
+@output_option
+@json_option
+@talk_options
+def parse(
+    reply: TextIO,
+    paper: str,
+    model: str,
+    about: PaperOptions,
+    asked: TaskOptions,
+    output: Path,
+    as_json: bool,
+    talk: TalkOptions,
+) -> None:
+    """Parse a REPLY that came from anywhere (- for stdin), validate it, and write the trajectory."""
+    with talking(talk):
+        settings = replace(asked.settings, reasks=0)
+        read = read_paper(paper, about)
+        # A pasted reply is always the newest: a mended one must not be answered by its predecessor.
+        done = asyncio.run(plan_into(output, read, _Pasted(model, reply.read()), settings, _unpriced, anew=True))
+        _report(paper, done, as_json)
+        raise SystemExit(0 if done.planning.outcome is Outcome.PLANNED else 1)
+
+
+class _Pasted:
+    """A model whose one answer was fetched by hand; nobody knows how it finished."""
+
+    def __init__(self, model: str, text: str) -> None:
+        self._text = text
+        self.card = ModelCard("lm-planner", model, model)
+
+    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - it was asked by hand
+        return Completion(self._text, model=self.card.asked)
+
+
+def _unpriced(_: Completion) -> None:
+    return None
+
+
+async def _plan_all(
+    sources: tuple[str, ...],
+    about: PaperOptions,
+    settings: Settings,
+    asking: ModelOptions,
+    output: Path,
+    force: bool,
+    report: Callable[[str, Output], None],
+) -> int:
+    """Plan one paper after the other; the exit code says whether all of them were planned."""
+    refuse_missing(sources)
+    code = 0
+    async with asked_model(asking, settings) as model:
+        desk = _Desk(output, replace(settings, window=settings.window or model.window), model, force)
+        for number, source in enumerate(sources, start=1):
+            log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
+            try:
+                done = await desk.plan(source, about)
+            except (MissingPaperError, TrajectoryError, OSError) as error:
+                log.error("%s", error)
+                code = 1
+                continue
+            report(source, done)
+            code = code if done.planning.outcome is Outcome.PLANNED else 1
+    return code
+
+
+class _Desk:
+    """Plans the papers of one call: they share a model, an output folder, and what is learned of the model's tokens."""
+
+    def __init__(self, output: Path, settings: Settings, model: Asked, force: bool) -> None:
+        self._output = output
+        self._settings = settings
+        self._model = model
+        self._force = force
+        self._gauge = Gauge()
+        self._taken: set[str] = set()
+
+    async def plan(self, source: str, about: PaperOptions) -> Output:
+        try:
+            paper = self._distinct(read_paper(source, about))
+        except MissingPaperError:
+            raise
+        except PaperError as error:
+            return unreadable_into(self._output, source, error, self._model.card, self._settings)
+        model, pricing = self._model.for_paper(paper), self._model.pricing
+        return await plan_into(self._output, paper, model, self._settings, pricing, anew=self._force, gauge=self._gauge)
+
+    def _distinct(self, paper: Paper) -> Paper:
+        """The paper under an id that no other paper of this call has."""
+        names = (paper.id, *(f"{paper.id}-{number}" for number in range(2, len(self._taken) + 3)))
+        chosen = next(name for name in names if name not in self._taken)
+        self._taken.add(chosen)
+        return replace(paper, id=chosen)
+
+
+def _report(source: str, done: Output, as_json: bool = False) -> None:
+    """Say how it ended: the path or the JSON object on stdout, warnings and the reason on stderr."""
+    sidecar = done.sidecar
+    for warning in sidecar.warnings:
+        log.warning("%s: %s", source, warning)
+    for left_out in sidecar.paper.left_out:
+        log.debug("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
+    if sidecar.outcome is Outcome.PLANNED:
+        log.info(
+            "planned %d ablations%s",
+            len(done.planning.trajectory.plan.ablations) if done.planning.trajectory else 0,
+            _spent(sidecar),
+        )
+    else:
+        log.error("%s: %s: %s (facts in %s)", source, sidecar.outcome, sidecar.reason, done.sidecar_path)
+    if as_json:
+        click.echo(json.dumps(_summary(source, done), ensure_ascii=False))
+    elif done.planning.trajectory:
+        click.echo(printable(str(done.path)))
+
+
+def _show(source: str, done: Output) -> None:
+    _report(source, done)
+    if done.planning.trajectory:
+        click.echo(printable("\n" + as_text(done.planning.trajectory)))
+
+
+def _summary(source: str, done: Output) -> dict[str, object]:
+    sidecar = done.sidecar
+    return {
+        "source": source,
+        "paper_id": sidecar.paper.id,
+        "title": sidecar.paper.title,
+        "outcome": sidecar.outcome.value,
+        "reason": sidecar.reason,
+        "trajectory": str(done.path) if done.planning.trajectory else None,
+        "sidecar": str(done.sidecar_path),
+        "cost": sidecar.cost,
+        "warnings": list(sidecar.warnings),
+    }
+
+
+def _spent(sidecar: Sidecar) -> str:
+    if not sidecar.endpoint:
+        return ""
+    cost = "?" if sidecar.cost is None else f"${sidecar.cost:.4f}"
+    tokens = [sidecar.usage.prompt_tokens, sidecar.usage.completion_tokens]
+    shown = " + ".join("?" if count is None else f"{count:,}" for count in tokens)
+    return f" ({shown} tokens, {cost})"

@@ -1,0 +1,79 @@
+"""Planning into an output folder: a trajectory and its sidecar for each paper."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from planner.chat import ChatModel, ModelCard
+from planner.errors import Outcome, PaperError
+from planner.gauge import Gauge
+from planner.keeping import Keeping
+from planner.papers.ids import paper_id
+from planner.papers.paper import Paper
+from planner.pipeline import Planning, Settings, plan_paper
+from planner.sidecar import Pricing, Sidecar, SidecarStore, closed, opened
+from planner.trajectory.files import write_atomically
+from planner.trajectory.paths import relative_path, sidecar_path
+from planner.trajectory.writer import write
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What planning one paper left behind; there is a file at `path` only when the outcome is planned."""
+
+    planning: Planning
+    sidecar: Sidecar
+    path: Path
+    sidecar_path: Path
+
+
+async def plan_into(
+    folder: Path,
+    paper: Paper,
+    model: ChatModel,
+    settings: Settings,
+    pricing: Pricing,
+    *,
+    anew: bool = False,
+    gauge: Gauge | None = None,
+) -> Output:
+    """Plan one paper and write what came of it below `folder`.
+
+    A request whose reply is on record there is not sent again, unless that reply was why the paper failed or the
+    answer is wanted `anew`. One `gauge` for many papers lets it learn from them all.
+
+    Raises:
+        TrajectoryError: a file that is no sidecar stands where the sidecar belongs.
+        OSError: the folder cannot be written.
+        PromptError: the templates are at fault.
+    """
+    path, beside = _places(folder, model.card, paper)
+    earlier = Sidecar.read(beside) if beside.exists() else None
+    opening = opened(paper, model.card, settings, earlier)
+    store = SidecarStore(beside, opening, pricing, anew)
+    planning = await plan_paper(paper, Keeping(model, store), settings, store.sample, gauge)
+    return _written(planning, closed(opening, planning, store.attempts), path, beside)
+
+
+def unreadable_into(folder: Path, source: str, error: PaperError, card: ModelCard, settings: Settings) -> Output:
+    """Write the sidecar of a paper that could not be read."""
+    unread = Paper(id=paper_id("", name=source), title="", abstract="", sections=(), format="", source=source)
+    path, beside = _places(folder, card, unread)
+    planning = Planning(Outcome.PAPER_ERROR, reason=str(error))
+    earlier = Sidecar.read(beside) if beside.exists() else None
+    opening = opened(unread, card, settings, earlier)
+    return _written(planning, closed(opening, planning, opening.attempts), path, beside)
+
+
+def _places(folder: Path, card: ModelCard, paper: Paper) -> tuple[Path, Path]:
+    within = relative_path(card.planner, card.name, paper.id)
+    return folder / within, folder / sidecar_path(within)
+
+
+def _written(planning: Planning, sidecar: Sidecar, path: Path, beside: Path) -> Output:
+    # The trajectory goes first: a sidecar that says "planned" then always has its file.
+    if planning.trajectory is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_atomically(path, write(planning.trajectory))
+    sidecar.write(beside)
+    return Output(planning, sidecar, path, beside)

@@ -1,0 +1,88 @@
+"""What a task may see of a paper: the reviewer all of it, the author what stands before the first experiment."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from planner.errors import PaperError
+from planner.papers.headings import bare
+from planner.papers.paper import Excerpt, LeftOut, Paper, Section, SectionKind
+from planner.schema import Task
+
+_NEVER_SENT: Final = {
+    SectionKind.REFERENCES: "references are not sent",
+    SectionKind.CHECKLIST: "checklists are not sent",
+}
+_RESULTS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The sections that a task sends, and what it leaves out."""
+
+    kept: tuple[Section, ...]
+    left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...] = ()
+
+    def without(self, dropped: Iterable[Section], why: str) -> "Cut":
+        """The cut with further sections left out."""
+        gone = set(map(id, dropped))
+        parts = tuple(left_out(section, why) for section in self.kept if id(section) in gone)
+        kept = tuple(section for section in self.kept if id(section) not in gone)
+        return replace(self, kept=kept, left_out=self.left_out + parts)
+
+    def excerpt(self, paper: Paper) -> Excerpt:
+        """What is sent of the paper."""
+        text = "\n\n".join(section.text for section in self.kept)
+        return Excerpt(paper.title, paper.abstract, text, self.left_out, self.warnings)
+
+
+def cut(paper: Paper, task: Task, cut_at: str = "") -> Cut:
+    """What `task` sees of the paper; `cut_at` names the heading at which the author's part ends.
+
+    Raises:
+        PaperError: the author task finds no heading at which the experiments start.
+    """
+    body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
+    if task is Task.REVIEWER:
+        return _whole(body)
+    end = _end_of_method(paper, body, cut_at)
+    before = _whole(body[:end])
+    why = f"the author task ends before {body[end].heading!r}"
+    after = tuple(left_out(section, why) for section in body[end:])
+    return replace(before, left_out=before.left_out + after)
+
+
+def left_out(section: Section, why: str) -> LeftOut:
+    """A whole section as a part that is not sent."""
+    return LeftOut(section.heading or "(before the first heading)", len(section.text), why)
+
+
+def _whole(body: tuple[Section, ...]) -> Cut:
+    kept = tuple(section for section in body if section.kind not in _NEVER_SENT)
+    parts = tuple(left_out(section, _NEVER_SENT[section.kind]) for section in body if section.kind in _NEVER_SENT)
+    return Cut(kept, parts)
+
+
+def _end_of_method(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
+    if cut_at:
+        wanted = {cut_at.casefold(), bare(cut_at).casefold()}
+        found = [i for i, section in enumerate(body) if wanted & _names(section)]
+        complaint = f"no heading {cut_at!r} to cut at"
+    else:
+        found = [i for i, section in enumerate(body) if section.kind in _RESULTS]
+        complaint = (
+            "no heading starts the experiments, so the author task cannot cut them; name one with --cut-at HEADING"
+        )
+    if not found:
+        raise PaperError(f"{paper.source}: {complaint}; it has {_headings(body)}")
+    return found[0]
+
+
+def _names(section: Section) -> set[str]:
+    return {section.heading.casefold(), bare(section.heading).casefold()}
+
+
+def _headings(body: Iterable[Section]) -> str:
+    headings = [repr(section.heading) for section in body if section.level == 1]
+    return ", ".join(headings) if headings else "no headings"

@@ -1,0 +1,243 @@
+"""The JSON file beside a trajectory: how it came about, every reply that was paid for included."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from planner import __version__
+from planner.chat import Completion, ModelCard, Prompt, Usage
+from planner.errors import ModelError, Outcome, TrajectoryError
+from planner.papers.paper import LeftOut, Paper
+from planner.pipeline import Planning, Settings
+from planner.schema import Task
+from planner.trajectory.files import write_atomically
+
+FORMAT_VERSION: Final = "ablation-planner-1"
+
+# A reply of one of these outcomes is why the paper failed: planning it again needs another reply.
+ENDED_BY_REPLY: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID})
+
+
+# What a completion cost in USD; None where no price is known.
+Pricing = Callable[[Completion], float | None]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PaperFacts(_Facts):
+    """Which paper was read, and what of it was not sent (sizes in characters)."""
+
+    id: str
+    title: str
+    source: str
+    format: str
+    main_file: str
+    sha256: str
+    chars: int
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class AttemptFacts(_Facts):
+    """One request: None stands where nothing is known (a reply that never came, a cost without a price in USD)."""
+
+    identity: str
+    prompt_sha256: str
+    sample: int
+    messages: int
+    started: datetime
+    outcome: Outcome | None = None
+    findings: tuple[str, ...] = ()
+    cost: float | None = None
+    completion: Completion | None = None
+
+
+class Sidecar(_Facts):
+    """The facts of one paper's planning; `cost` in USD and `usage` in tokens are sums over all replies ever had."""
+
+    format_version: str = FORMAT_VERSION
+    program_version: str = __version__
+    planner: str
+    model: str
+    model_asked: str
+    model_answered: str = ""
+    endpoint: str = ""
+    parameters: dict[str, JsonValue] = {}
+    task: Task
+    k: int
+    outcome: Outcome = Outcome.INTERRUPTED
+    reason: str = ""
+    paper: PaperFacts
+    prompt_sha256: str = ""
+    template_sha256: str = ""
+    started: datetime
+    seconds: float = 0.0
+    usage: Usage = Usage()
+    cost: float | None = None
+    warnings: tuple[str, ...] = ()
+    attempts: tuple[AttemptFacts, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a sidecar.
+
+        Raises:
+            TrajectoryError: the file is not a sidecar of this format.
+            OSError: the file cannot be read.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise TrajectoryError(f"{path}: not a sidecar of this program: {error.errors()[0]['msg']}") from error
+
+    def write(self, path: Path) -> None:
+        """Write the sidecar; it appears whole or not at all."""
+        write_atomically(path, self.model_dump_json(indent=1) + "\n")
+
+
+class SidecarStore:
+    """The store of a single plan: each reply is in the sidecar before it is read, with the outcome still open."""
+
+    def __init__(self, path: Path, opening: Sidecar, pricing: Pricing, anew: bool = False) -> None:
+        self._path = path
+        self._sidecar = opening
+        self._pricing = pricing
+        self._anew = anew
+
+    @property
+    def attempts(self) -> tuple[AttemptFacts, ...]:
+        """Every request that is on record."""
+        return self._sidecar.attempts
+
+    def sample(self, prompt: Prompt) -> int:
+        """Which answer to this first prompt is wanted: that on record, unless the reply was why the paper failed."""
+        return next_sample(self.attempts, prompt, self._anew)
+
+    def find(self, identity: str) -> Completion | None:
+        """The reply to this request, if the sidecar holds one."""
+        kept = (a.completion for a in self.attempts if a.identity == identity and a.completion is not None)
+        return next(kept, None)
+
+    def begin(self, identity: str, prompt: Prompt) -> None:
+        """Put the request on record."""
+        opened = AttemptFacts(
+            identity=identity,
+            prompt_sha256=prompt.sha256,
+            sample=prompt.sample,
+            messages=len(prompt.messages),
+            started=datetime.now(UTC),
+        )
+        self._record((*self.attempts, opened))
+
+    def commit(self, identity: str, completion: Completion) -> None:
+        """Put the reply on record."""
+        self._replace_last(identity, {"completion": completion, "cost": self._pricing(completion)})
+
+    def fail(self, identity: str, error: ModelError) -> None:
+        """Put the error on record."""
+        self._replace_last(identity, {"outcome": error.outcome, "findings": (str(error),)})
+
+    def _replace_last(self, identity: str, update: dict[str, object]) -> None:
+        *before, last = self.attempts
+        assert last.identity == identity, "one request at a time"
+        self._record((*before, last.model_copy(update=update)))
+
+    def _record(self, attempts: Sequence[AttemptFacts]) -> None:
+        self._sidecar = self._sidecar.model_copy(update={"attempts": tuple(attempts)})
+        self._sidecar.write(self._path)
+
+
+def opened(paper: Paper, card: ModelCard, settings: Settings, earlier: Sidecar | None = None) -> Sidecar:
+    """The sidecar of a planning that starts now; requests already on record in `earlier` stay on record."""
+    return Sidecar(
+        planner=card.planner,
+        model=card.name,
+        model_asked=card.asked,
+        endpoint=card.endpoint,
+        parameters=dict(card.parameters),
+        task=settings.task,
+        k=settings.k,
+        paper=PaperFacts(
+            id=paper.id,
+            title=paper.title,
+            source=paper.source,
+            format=paper.format,
+            main_file=paper.main_file,
+            sha256=paper.sha256,
+            chars=len(paper.text),
+        ),
+        started=datetime.now(UTC),
+        attempts=earlier.attempts if earlier else (),
+    )
+
+
+def closed(opening: Sidecar, planning: Planning, attempts: Iterable[AttemptFacts]) -> Sidecar:
+    """The sidecar of a planning that has ended; `attempts` are all requests on record, this planning's judged by it."""
+    judged = {attempt.identity: attempt for attempt in planning.attempts}
+    settled = tuple(
+        a.model_copy(update={"outcome": judged[a.identity].outcome, "findings": judged[a.identity].findings})
+        if a.identity in judged
+        else a
+        for a in attempts
+    )
+    answers = [attempt.completion.model for attempt in planning.attempts if attempt.completion]
+    return opening.model_copy(
+        update={
+            "model_answered": answers[-1] if answers else "",
+            "outcome": planning.outcome,
+            "reason": planning.reason,
+            "paper": opening.paper.model_copy(
+                update={"left_out": planning.excerpt.left_out if planning.excerpt else ()}
+            ),
+            "prompt_sha256": planning.prompt.sha256 if planning.prompt else "",
+            "template_sha256": planning.prompt.template_sha256 if planning.prompt else "",
+            "seconds": (datetime.now(UTC) - opening.started).total_seconds(),
+            "usage": total_usage(a.completion.usage for a in settled if a.completion),
+            "cost": total_cost(a.cost for a in settled if a.completion),
+            "warnings": planning.warnings,
+            "attempts": settled,
+        }
+    )
+
+
+def next_sample(attempts: Sequence[AttemptFacts], prompt: Prompt, anew: bool = False) -> int:
+    """The number of the answer to ask for, from the requests on record.
+
+    A reply that planned the paper, or that was not yet judged, is used again; one that ended it as truncated, refused,
+    empty or invalid is not, and neither is any when the answer is wanted `anew`.
+    """
+    asked = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
+    if not asked:
+        return 0
+    first = attempts[asked[-1]]
+    last = first
+    for attempt in attempts[asked[-1] + 1 :]:
+        if attempt.messages <= first.messages:
+            break
+        last = attempt
+    return first.sample + 1 if anew or last.outcome in ENDED_BY_REPLY else first.sample
+
+
+def total_usage(usages: Iterable[Usage]) -> Usage:
+    """Token counts summed; a count that any reply lacks is None only when all lack it."""
+    counted = list(usages)
+
+    def total(name: str) -> int | None:
+        known = [count for usage in counted if (count := getattr(usage, name)) is not None]
+        return sum(known) if known else None
+
+    return Usage(*(total(name) for name in Usage.__dataclass_fields__))
+
+
+def total_cost(costs: Iterable[float | None]) -> float | None:
+    """Costs summed; unknown as soon as one is."""
+    known = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        known += cost
+    return known

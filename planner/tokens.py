@@ -1,0 +1,71 @@
+"""How many tokens a text has, estimated without a vocabulary.
+
+The weights were fitted to counts of o200k_base over 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF text, program
+code, eight languages) so that an estimate is seldom too low: there it is between 0.96 and 1.2 of the true count, 1.03
+in the median. The text is split as that vocabulary splits it: at changes of case, digits in threes, blanks with what
+follows.
+"""
+
+import re
+from typing import Final
+
+_PIECE: Final = re.compile(
+    r"(?P<upper>[A-ZÀ-ÖØ-Þ]{2,}(?![a-zß-öø-ɏ]))"
+    r"|(?P<name>[A-ZÀ-ÖØ-ÞĀ-ɏ][a-zß-öø-ɏ]*)"
+    r"|(?P<word>[a-zß-öø-ɏ]+)"
+    r"|(?P<digits>[0-9]{1,3})"
+    r"|(?P<han>[一-鿿㐀-䶿])|(?P<kana>[぀-ヿ])|(?P<hangul>[가-힯])|(?P<cyrillic>[Ѐ-ӿ]+)"
+    r"|(?P<script>[Ͱ-Ͽ֐-ࣿऀ-๿]{2,})"
+    r"|(?P<letter>[^\W\d_])"
+    r"|(?P<line>[\r\n]+)|(?P<wide>[ \t]{2,})|(?P<space>[ \t])"
+    r"|(?P<marks>[!-/:-@\[-`{-~]+)"
+    r"|(?P<other>.)",
+    re.DOTALL,
+)
+_EACH: Final = {
+    "upper": 1.06,
+    "name": 0.95,
+    "word": 0.1,
+    "digits": 1.18,
+    "han": 0.75,
+    "kana": 0.95,
+    "hangul": 0.75,
+    "cyrillic": 1.05,
+    "script": 0.0,
+    "letter": 1.0,
+    "line": 0.87,
+    "wide": 0.7,
+    "space": 0.89,
+    "marks": 0.81,
+    "other": 1.45,
+}
+_GLUED: Final = {"word": 0.99, "name": 0.69}  # a word that no blank precedes seldom stands in the vocabulary
+_BEYOND_5: Final = {("word", False): 0.035, ("word", True): 0.315, ("name", True): 0.245}
+_SCRIPT: Final = 0.55  # a character of a Greek, Arabic, Hebrew, Indic … word
+_ACCENT: Final = 2.5
+_RARE: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
+
+
+def estimate_tokens(text: str) -> int:
+    """The number of tokens, rounded up; linear in the text's length."""
+    total = 0.0
+    before = " "
+    for match in _PIECE.finditer(text):
+        kind, piece = match.lastgroup, match[0]
+        assert kind is not None
+        total += _weight(kind, piece, glued=not before.isspace())
+        before = piece[-1]
+    return int(total) + 1 if text else 0
+
+
+def _weight(kind: str, piece: str, *, glued: bool) -> float:
+    if kind in _GLUED:
+        each = _GLUED[kind] if glued else _EACH[kind]
+        beyond = max(0, len(piece) - 5) * _BEYOND_5.get((kind, glued), 0.0)
+        accents = 0.0 if piece.isascii() else _ACCENT * sum(not c.isascii() for c in piece)
+        return each + beyond + accents
+    if kind in ("letter", "other") and piece > "\uffff":
+        return _RARE
+    if kind == "script":
+        return _SCRIPT * len(piece)
+    return _EACH[kind] + (0.06 * (len(piece) - 1) if kind == "marks" else 0.0)

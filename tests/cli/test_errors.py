@@ -1,0 +1,110 @@
+"""Errors that a user can act on: which thing, what was wrong, what to do; no traceback; the right exit code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.server.replies import error
+from tests.server.server import Server
+
+
+def write(content: bytes, name: str) -> Callable[[Path], None]:
+    return lambda desk: (desk / name).write_bytes(content) and None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("plan", "nothing.pdf"), 2, ["nothing.pdf", "no such file"]),
+        (("plan", "paper.md", "-k", "0"), 2, ["-k 0", "1 to"]),
+        (("plan", "paper.md", "-k", "x"), 2, ["-k", "integer"]),
+        (("plan", "paper.md", "--task", "editor"), 2, ["editor", "reviewer"]),
+        (("plan", "paper.md", "--nonsense"), 2, ["--nonsense"]),
+        (("plan", "paper.md", "--model", "gpt-4o"), 2, ["OPENAI_API_KEY"]),
+        (("plan", "paper.md", "--base-url", "http://localhost:9/v1"), 2, ["--model", "ABLATION_PLANNER_MODEL"]),
+        (("plan", "paper.md", "--model", "m", "--base-url", "ftp://x/v1"), 2, ["--base-url", "http"]),
+        (("plan", "paper.md", "--model", "m", "--base-url", "http://localhost:9/v1", "--offline"), 2, ["--offline"]),
+        (
+            ("plan", "paper.md", "--model", "m", "--base-url", "http://x/v1", "--price", "cheap"),
+            2,
+            ["cheap", "IN,OUT"],
+        ),
+        (("plan", "a.md", "b.md", "--title", "One"), 2, ["--title", "one paper"]),
+        (("prompt", "nothing.md"), 2, ["nothing.md"]),
+        (("show", "nothing.md"), 2, ["nothing.md"]),
+        (("show", "paper.md"), 1, ["paper.md"]),
+        (("plan", "paper.md", "--prompts", "."), 1, ["jinja"]),
+        (
+            ("plan", "paper.md", "--task", "author", "--cut-at", "No Such Heading"),
+            1,
+            ["No Such Heading", "Experiments"],
+        ),
+    ],
+)
+def test_the_message_says_what_and_what_to_do(run: Run, words: tuple[str, ...], code: int, said: list[str]) -> None:
+    result = run(*words)
+    assert result.exit_code == code, result.output
+    for part in said:
+        assert part in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"", "empty.md", "empty"),
+        (b"Too short to be a paper.", "short.md", "500"),
+        (b"", "empty.pdf", "empty"),
+        (b"<!DOCTYPE html><html><body>Sign in to read this paper</body></html>", "page.pdf", "500"),
+        (b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog", "cut.pdf", "cut.pdf"),
+        (b"\x00\x01\x02" * 400, "junk.bin", "junk.bin"),
+    ],
+)
+def test_an_unreadable_paper_fails_with_its_reason(run: Run, desk: Path, content: bytes, name: str, said: str) -> None:
+    (desk / name).write_bytes(content)
+    result = run("plan", name)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert name in result.stderr
+
+
+def test_a_folder_without_a_paper(run: Run, desk: Path) -> None:
+    (desk / "folder").mkdir()
+    result = run("plan", "folder")
+    assert result.exit_code == 1
+    assert "folder" in result.stderr
+
+
+def test_a_wrong_key_names_the_variable(run: Run, server: Server) -> None:
+    server.script(error(401, "Incorrect API key provided", code="invalid_api_key"))
+    env = {"OPENAI_API_KEY": "sk-wrong", "OPENAI_BASE_URL": server.base_url}
+    result = run("plan", "paper.md", "--model", "gpt-4o", env=env)
+    assert result.exit_code == 1
+    assert "OPENAI_API_KEY" in result.stderr
+
+
+def test_an_unknown_model_is_named(run: Run, server: Server) -> None:
+    server.script(error(404, "The model `gpt-9` does not exist", code="model_not_found"))
+    result = run("plan", "paper.md", "--model", "gpt-9", "--base-url", server.base_url)
+    assert result.exit_code == 1
+    assert "gpt-9" in result.stderr
+    assert len(server.journal) == 1
+
+
+def test_an_endpoint_where_nobody_listens(run: Run, server: Server) -> None:
+    closed = "http://127.0.0.1:9/v1"
+    result = run("plan", "paper.md", "--model", "m", "--base-url", closed, "--max-wait", "0")
+    assert result.exit_code == 1
+    assert "127.0.0.1:9" in result.stderr
+
+
+def test_doctor_says_whether_the_model_answers(run: Run, server: Server) -> None:
+    from tests.server.replies import as_asked
+
+    server.answer = lambda request: as_asked(request, "ready")
+    good = run("doctor", "--model", "m", "--base-url", server.base_url)
+    assert (good.exit_code, len(server.journal)) == (0, 1)
+    server.answer = lambda request: error(401, "no")
+    assert run("doctor", "--model", "m", "--base-url", server.base_url).exit_code == 1
+    assert run("doctor").exit_code == 0

@@ -1,0 +1,116 @@
+"""The heart: every way in which the planning of one paper ends."""
+
+import asyncio
+
+import pytest
+
+from planner.chat import Completion, Usage
+from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
+from planner.pipeline import Planning, Settings, plan_paper
+from planner.schema import Action, Task
+from tests.papers_made import paper
+from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
+
+REVIEW = Settings(Task.REVIEWER, k=2)
+
+
+def plan(model: Scripted, settings: Settings = REVIEW, **changes: object) -> Planning:
+    return asyncio.run(plan_paper(paper(**changes), model, settings))
+
+
+def test_a_good_reply_becomes_a_trajectory() -> None:
+    planning = plan(Scripted(GOOD_REPLY, name="gpt-4o"))
+    assert planning.outcome is Outcome.PLANNED
+    assert planning.trajectory is not None
+    assert planning.trajectory.model == "gpt-4o"
+    assert planning.trajectory.paper_id == "A_Paper"
+    assert planning.trajectory.reasoning == "The gate is never removed."
+    assert [a.action for a in planning.trajectory.plan.ablations] == [Action.REMOVE]
+
+
+def test_the_reviewer_sees_the_results_and_not_the_references() -> None:
+    model = Scripted(GOOD_REPLY)
+    plan(model)
+    sent = model.asked[0].messages[-1].content
+    assert "MAE falls to 0.085." in sent
+    assert "Moreau 2009." not in sent
+
+
+def test_the_author_sees_nothing_from_the_experiments_on() -> None:
+    model = Scripted(GOOD_REPLY)
+    planning = plan(model, Settings(Task.AUTHOR, k=5))
+    sent = model.asked[0].messages[-1].content
+    assert "bounds the residual" in sent
+    assert "0.085" not in sent
+    assert planning.excerpt is not None
+    assert [part.heading for part in planning.excerpt.left_out] == ["Experiments", "References"]
+
+
+def test_the_author_task_needs_a_place_to_cut() -> None:
+    whole = paper()
+    planning = plan(Scripted(), Settings(Task.AUTHOR, k=5), sections=whole.sections[:2])
+    assert planning.outcome is Outcome.PAPER_ERROR
+    assert "--cut-at" in planning.reason
+
+
+def test_an_invalid_reply_is_asked_for_again_with_its_findings() -> None:
+    bad = contract("Why.", [{**GOOD_ABLATION, "action": "REPLACE"}])
+    model = Scripted(bad, GOOD_REPLY)
+    planning = plan(model)
+    assert planning.outcome is Outcome.PLANNED
+    assert [a.outcome for a in planning.attempts] == [Outcome.INVALID, Outcome.PLANNED]
+    again = model.asked[1].messages
+    assert again[: len(model.asked[0].messages)] == model.asked[0].messages
+    assert any(planning.attempts[0].findings[0] in message.content for message in again[2:])
+
+
+def test_invalid_three_times_is_invalid_with_the_reason() -> None:
+    bad = contract("Why.", [{**GOOD_ABLATION, "action": "REPLACE"}])
+    model = Scripted(bad, bad, bad)
+    planning = plan(model)
+    assert planning.outcome is Outcome.INVALID
+    assert "replacement" in planning.reason
+    assert len(model.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("completion", "outcome"),
+    [
+        (Completion(GOOD_REPLY[:-40], finish_reason="length"), Outcome.TRUNCATED),
+        (Completion(GOOD_REPLY, finish_reason="length"), Outcome.TRUNCATED),
+        (Completion("", finish_reason="content_filter"), Outcome.REFUSED),
+        (Completion("", refusal="I will not.", finish_reason="stop"), Outcome.REFUSED),
+        (Completion("", finish_reason="stop"), Outcome.EMPTY),
+    ],
+)
+def test_a_cut_refused_or_empty_reply_is_not_asked_for_again(completion: Completion, outcome: Outcome) -> None:
+    model = Scripted(completion)
+    planning = plan(model)
+    assert planning.outcome is outcome
+    assert planning.trajectory is None
+    assert planning.attempts[0].completion == completion
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ModelError("no such model", status=404), Outcome.MODEL_ERROR),
+        (TooLongError("too long", limit=8192), Outcome.TOO_LONG),
+        (BudgetExceeded("it would cost more"), Outcome.BUDGET),
+    ],
+)
+def test_an_error_of_the_model_is_an_outcome(error: Exception, outcome: Outcome) -> None:
+    planning = plan(Scripted(error))
+    assert planning.outcome is outcome
+    assert planning.reason == str(error)
+
+
+def test_an_error_on_the_second_request_keeps_the_first_reply() -> None:
+    bad = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
+    planning = plan(Scripted(bad, ModelError("gone", status=500)))
+    assert planning.outcome is Outcome.MODEL_ERROR
+    assert [a.outcome for a in planning.attempts] == [Outcome.INVALID, Outcome.MODEL_ERROR]
+    assert planning.attempts[0].completion is not None
+    assert planning.attempts[0].completion.usage == Usage(100, 10)
+    assert planning.attempts[1].completion is None

@@ -1,0 +1,74 @@
+"""The README's commands and its example do what they say."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.scripted import GOOD_REPLY
+from tests.server.replies import as_asked
+from tests.server.server import Server
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
+EXAMPLE = re.findall(r"```python\n(.*?)```", README, re.S)
+
+
+def environment(server: Server) -> dict[str, str]:
+    port = server.base_url.split(":")[2].removesuffix("/v1")
+    return {
+        **{name: value for name, value in os.environ.items() if name != "HOME"},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "OPENAI_BASE_URL": server.base_url,
+        "OPENAI_API_KEY": "sk-test",
+        "OLLAMA_HOST": f"127.0.0.1:{port}",
+        "ABLATION_PLANNER_MODEL": "gpt-4o",
+    }
+
+
+@pytest.fixture
+def desk(tmp_path: Path, server: Server) -> Path:
+    server.answer = lambda request: as_asked(request, GOOD_REPLY)
+    demo = (ROOT / "planner" / "demo" / "paper.md").read_bytes()
+    (tmp_path / "paper.pdf").write_bytes(demo)  # formats are told by content, so this stands for any paper
+    (tmp_path / "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_commands_of_the_readme_run_in_their_order(desk: Path, server: Server) -> None:
+    runnable = [line for line in COMMANDS if line.startswith("ablation-planner")]
+    assert len(runnable) >= 10
+    for line in runnable:
+        here = line.replace("http://localhost:8000/v1", server.base_url)
+        command = here.replace("ablation-planner", f"{shlex.quote(sys.executable)} -m planner", 1)
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=desk, env=environment(server), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.stdout or ">" in line or " check " in line, f"{line} prints nothing"
+
+
+def test_every_other_command_is_known(desk: Path) -> None:
+    others = {line.split("#")[0].strip() for line in COMMANDS if not line.startswith("ablation-planner")}
+    assert others == {"make demo", "make test", "export OPENAI_API_KEY=sk-..."}
+
+
+def test_the_example_is_short_and_runs(desk: Path, server: Server) -> None:
+    [code] = EXAMPLE
+    assert len(code.splitlines()) <= 40
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=desk,
+        env=environment(server),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "harmonic residual gate" in done.stdout
