@@ -127,7 +127,7 @@ def _remarks(found: Health) -> list[str]:
     if found.flagged:
         without = "unknown" if found.f1_unflagged is None else f"{found.f1_unflagged:.2f}"
         remarks.append(
-            f"{name}: {len(found.flagged)} papers are flagged; F1 is {found.row.summary.f1.mean:.2f} with those of them "
-            f"that are scored, and {without} without."
+            f"{name}: {len(found.flagged)} papers are flagged; F1 is {found.row.summary.f1.mean:.2f} with those of "
+            f"them that are scored, and {without} without."
         )
     return remarks

@@ -244,8 +244,8 @@ def _judges(rows: Sequence[Result], signs: Sequence[Health]) -> Section:
         "Can the judge be trusted?",
         (
             "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one "
-            "side should not match the first of the other more often than chance has it. A flag marks a plan whose text "
-            "speaks to the judge, or a match that the published rule excludes; it changes no score.",
+            "side should not match the first of the other more often than chance has it. A flag marks a plan whose "
+            "text speaks to the judge, or a match that the published rule excludes; it changes no score.",
             *remarks,
         ),
         tables=tuple(tables),
