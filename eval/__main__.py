@@ -3,6 +3,7 @@
 import click
 
 from eval.analysis import analysis
+from eval.commands.compare import compare
 from eval.commands.group import Group
 from eval.commands.judge import judge
 from eval.commands.judge_eval import judge_eval
@@ -15,7 +16,7 @@ def main() -> None:
     """Score plans, and measure the parts of the planner, against what people have read by hand."""
 
 
-for command in (judge, vote, judge_eval, report, analysis):
+for command in (judge, vote, judge_eval, report, compare, analysis):
     main.add_command(command)
 
 if __name__ == "__main__":
