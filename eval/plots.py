@@ -27,8 +27,6 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "figure.constrained_layout.use": True,
     "text.parse_math": False,
 }
 _DPI: Final = 144
@@ -87,7 +85,8 @@ def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel
             ax.errorbar(item.mean.mean, row, xerr=[[low], [high]], fmt="o", color=COLOURS[0], capsize=4, markersize=6)
             ax.annotate(f"{item.mean.mean:.2f}", (item.mean.high, row), (8, 0), textcoords="offset points", va="center")
         _rows(ax, [f"{_short(item.label)}  (n = {item.mean.n})" for item in items])
-        ax.set(title=panel.title, xlabel=axis, xlim=(0, 1.08))
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel=axis, xlim=(0, 1.08))
         ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
         ax.grid(axis="x", alpha=0.3)
     return _picture(name, caption, figure)
@@ -104,7 +103,8 @@ def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) ->
         if min(point.cost for point in panel.items) > 0:
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        ax.set(title=panel.title, xlabel="cost of planning, USD per paper", ylabel=axis, ylim=(0, 1))
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel="cost of planning, USD per paper", ylabel=axis, ylim=(0, 1.03))
         ax.grid(alpha=0.3)
         _legend(ax)
     return _picture(name, caption, figure)
@@ -122,7 +122,8 @@ def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) 
             spread = [[m.mean - m.low for m in curve.means], [m.high - m.mean for m in curve.means]]
             label = f"{_short(curve.label)} (n = {curve.means[0].n})"
             ax.errorbar(at, means, yerr=spread, capsize=3, linewidth=1.6, label=label, **_look(number, "-"))
-        ax.set(title=panel.title, xlabel="k: ablations of each plan that count, the first k", ylabel=axis, ylim=(0, 1))
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel="k: ablations of each plan that count, the first k", ylabel=axis, ylim=(0, 1.03))
         ax.set_xticks(range(1, longest + 1))
         ax.grid(axis="y", alpha=0.3)
         _legend(ax)
@@ -145,11 +146,12 @@ def shares_picture(
             ]
             bars = ax.barh(range(len(widths)), widths, left=left, color=colour, edgecolor="white", label=part)
             texts = [f"{width:.0f} %" if width >= 6 else "" for width in widths]
-            ax.bar_label(bars, texts, label_type="center", fontsize=9)
+            ax.bar_label(bars, texts, label_type="center", fontsize=9, color=_ink_on(colour))
             left = [start + width for start, width in zip(left, widths, strict=True)]
         _rows(ax, [f"{_short(item.label)}  (n = {total})" for item, total in zip(panel.items, totals, strict=True)])
         ax.invert_yaxis()
-        ax.set(title=panel.title, xlabel=axis, xlim=(0, 100))
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel=axis, xlim=(0, 100))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
     return _picture(name, caption, figure)
@@ -177,7 +179,7 @@ def matrix_picture(
         ax.set_yticks(range(len(names)), names)
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
         figure.colorbar(image, ax=ax, label=axis, shrink=0.8)
     return _picture(name, caption, figure)
 
@@ -202,6 +204,12 @@ def _picture(name: str, caption: str, figure: "Figure") -> Picture:
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
     return Picture(name, caption, svg.getvalue(), png.getvalue())
+
+
+def _ink_on(colour: str) -> str:
+    """Black or white, whichever can be read on a colour (ITU-R BT.601 luma)."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else "white"
 
 
 def _rows(ax: "Axes", labels: Sequence[str]) -> None:

@@ -89,7 +89,10 @@ def _scores(rows: Sequence[Result], k: int | None, pictures: bool) -> Section:
     )
     caption = f"F1 by system{_at(k)}: the macro mean over n papers (dot) and its 95 % bootstrap interval (bar)."
     panels = _panels(rows, lambda row: plots.Estimate(row.label, row.summary.f1) if row.summary.f1.n else None)
-    drawn = _drawn(pictures and panels, lambda: plots.estimates_picture("f1", caption, "F1 (0 to 1)", panels))
+    drawn = _drawn(
+        pictures and panels,
+        lambda: plots.estimates_picture("f1", caption, "F1 (0 to 1): mean over n papers, 95 % interval", panels),
+    )
     return Section(
         "Scores",
         (
