@@ -40,8 +40,8 @@ def _findings(c: Comparison) -> Iterator[str]:
     total, n = len(c.ideas), len(c.systems)
     one, every = percent(c.shared_by(1) / total), percent(c.shared_by(n) / total)
     yield (
-        f"{task_title(c.task)}, {len(c.papers)} papers that all {n} systems planned: {total} different ablations in all; "
-        f"{one} are proposed by one system only, {every} by all {n}."
+        f"{task_title(c.task)}, {len(c.papers)} papers that all {n} systems planned: {total} different ablations in "
+        f"all; {one} are proposed by one system only, {every} by all {n}."
     )
     *_, most = by_agreement = sorted(c.pairs, key=lambda pair: pair.agreement.mean)
     least = by_agreement[0]
@@ -83,7 +83,8 @@ def _agreement(c: Comparison, pictures: bool) -> Section:
     matrix = [[_value(c, a, b) for b in c.systems] for a in c.systems]
     names = [_name(system) for system in c.systems]
     axis = "agreement (Dice, 0 to 1)"
-    drawn = _drawn(pictures, lambda: plots.matrix_picture(f"agreement-{c.task}", caption, axis, names, [("", matrix)]))
+    title = f"{task_title(c.task)}: agreement of plans, mean over n = {len(c.papers)} papers"
+    drawn = _drawn(pictures, lambda: plots.matrix_picture(f"agreement-{c.task}", caption, axis, title, names, matrix))
     columns = ("System", "and", "Agreement", "95 % interval", "different papers", "Metrics in common", "95 % interval")
     rows = tuple(
         (
@@ -114,7 +115,8 @@ def _union(c: Comparison, pictures: bool) -> Section:
     caption = f"{task_title(c.task)}: by how many of the {n} systems an ablation is proposed, for each system's own."
     levels = [(_level(count), _LEVELS[min(count - 1, len(_LEVELS) - 1)]) for count in range(1, n + 1)]
     items = tuple(plots.Shares(_name(system), tuple(_levels(c, system))) for system in c.systems)
-    panel = plots.Panel("", (*items, plots.Shares("all together", tuple(_levels(c, "")))))
+    title = f"{task_title(c.task)}: by how many systems an ablation is proposed (n: ablations)"
+    panel = plots.Panel(title, (*items, plots.Shares("all together", tuple(_levels(c, "")))))
     axis = "share of different ablations (%)"
     drawn = _drawn(pictures, lambda: plots.shares_picture(f"shared-{c.task}", caption, axis, levels, [panel]))
     consensus = sorted((i for i in c.ideas if len(i.systems) > n / 2), key=lambda i: (-len(i.systems), i.paper))
@@ -137,9 +139,10 @@ def _profiles(c: Comparison, pictures: bool) -> Section:
         plots.Shares(_name(p.system), tuple((a.value, p.actions.get(a, 0)) for a in Action)) for p in c.profiles
     )
     axis = "share of planned ablations (%)"
+    title = f"{task_title(c.task)}: what the ablations do (n: ablations)"
     palette = tuple(plots.ACTION_COLOURS.items())
     drawn = _drawn(
-        pictures, lambda: plots.shares_picture(f"actions-{c.task}", caption, axis, palette, [plots.Panel("", items)])
+        pictures, lambda: plots.shares_picture(f"actions-{c.task}", caption, axis, palette, [plots.Panel(title, items)])
     )
     columns = ("System", "Ablations per plan", *(a.value for a in Action), "Replacements each", "Metrics each")
     rows = tuple(

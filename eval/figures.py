@@ -35,3 +35,8 @@ def percent(share: float | None) -> str:
 def usd(cost: float | None) -> str:
     """A cost, "?" where it is not known."""
     return "?" if cost is None else f"{cost:.4f}"
+
+
+def p_value(p: float) -> str:
+    """Three digits; what is smaller is said to be."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -6,6 +6,7 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; s
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from eval.document import Picture
@@ -158,29 +159,25 @@ def shares_picture(
 
 
 def matrix_picture(
-    name: str, caption: str, axis: str, labels: Sequence[str], panels: Sequence[tuple[str, Sequence[Sequence[float]]]]
+    name: str, caption: str, axis: str, title: str, labels: Sequence[str], matrix: Sequence[Sequence[float]]
 ) -> Picture:
-    """Square matrices as heat maps with their numbers; the diagonal is left empty."""
-    import numpy
-
+    """A square matrix as a heat map with its numbers; what is NaN, as the diagonal, is left empty."""
     side = 0.85 * len(labels) + 2.2
-    figure, axes = _figure(max(6.0, side + 1.2), side * len(panels), len(panels))
-    values = [value for _, matrix in panels for row in matrix for value in row if value == value]
-    top = max([*values, 0.01])
-    for (title, matrix), ax in zip(panels, axes, strict=True):
-        shown = numpy.ma.masked_invalid(numpy.array(matrix, dtype=float))
-        image = ax.imshow(shown, cmap="viridis", vmin=0, vmax=top)
-        for row, column in numpy.ndindex(*shown.shape):
-            if matrix[row][column] == matrix[row][column]:  # a NaN is not shown
-                colour = "white" if shown[row, column] < 0.6 * top else "black"
-                ax.text(column, row, f"{shown[row, column]:.2f}", ha="center", va="center", color=colour)
-        names = [_short(label, 24) for label in labels]
-        ax.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-        ax.set_yticks(range(len(names)), names)
-        ax.spines[:].set_visible(False)
-        ax.tick_params(length=0)
-        ax.set_title(title, loc="left")
-        figure.colorbar(image, ax=ax, label=axis, shrink=0.8)
+    figure, (ax,) = _figure(max(6.0, side + 1.2), side, 1)
+    top = max([*(value for row in matrix for value in row if not isnan(value)), 0.01])
+    image = ax.imshow(matrix, cmap="viridis", vmin=0, vmax=top)
+    for row, values in enumerate(matrix):
+        for column, value in enumerate(values):
+            if not isnan(value):
+                colour = "white" if value < 0.6 * top else "black"
+                ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    names = [_short(label, 24) for label in labels]
+    ax.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(names)), names)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_title(title, loc="left")
+    figure.colorbar(image, ax=ax, label=axis, shrink=0.8)
     return _picture(name, caption, figure)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from eval import plots
 from eval.coverage import Status
 from eval.document import Document, Picture, Section, Table
-from eval.figures import amount, interval, number, percent, usd, with_deviation
+from eval.figures import amount, interval, number, p_value, percent, usd, with_deviation
 from eval.health import Health, agreements, health
 from eval.report_data import data_tables
 from eval.results import Contrast, Result, contrasts, task_title
@@ -87,11 +87,12 @@ def _scores(rows: Sequence[Result], k: int | None, pictures: bool) -> Section:
             for row in rows
         ),
     )
+    axis = "F1 (0 to 1): mean over n papers, 95 % interval"
     caption = f"F1 by system{_at(k)}: the macro mean over n papers (dot) and its 95 % bootstrap interval (bar)."
     panels = _panels(rows, lambda row: plots.Estimate(row.label, row.summary.f1) if row.summary.f1.n else None)
     drawn = _drawn(
         pictures and panels,
-        lambda: plots.estimates_picture("f1", caption, "F1 (0 to 1): mean over n papers, 95 % interval", panels),
+        lambda: plots.estimates_picture("f1", caption, axis, panels),
     )
     return Section(
         "Scores",
@@ -115,8 +116,8 @@ def _differences(found: Sequence[Contrast]) -> Section:
             str(c.f1.n),
             f"{c.f1.mean:+.3f}",
             f"{c.f1.low:+.3f} to {c.f1.high:+.3f}",
-            f"{c.f1.p:.3f}",
-            f"{c.holm:.3f}",
+            p_value(c.f1.p),
+            p_value(c.holm),
         )
         for c in found
     )
@@ -125,8 +126,9 @@ def _differences(found: Sequence[Contrast]) -> Section:
     return Section(
         "Differences",
         (
-            f"Paired on the papers that both systems have; p is two-sided, from the sign-flip permutation test, and "
-            f"Holm's adjustment accounts for all {len(found)} comparisons. {told} of {len(found)} pairs differ at 0.05 "
+            "Paired on the papers that both systems have; p is two-sided, from the sign-flip permutation test, and "
+            "Holm's adjustment accounts for all comparisons of a task and judge. "
+            f"{told} of {len(found)} pairs differ at 0.05 "
             "after it; for the others these papers do not decide.",
         ),
         tables=(Table(columns, rows),),
