@@ -115,7 +115,7 @@ def _union(c: Comparison, pictures: bool) -> Section:
     caption = f"{task_title(c.task)}: by how many of the {n} systems an ablation is proposed, for each system's own."
     levels = [(_level(count), _LEVELS[min(count - 1, len(_LEVELS) - 1)]) for count in range(1, n + 1)]
     items = tuple(plots.Shares(_name(system), tuple(_levels(c, system))) for system in c.systems)
-    title = f"{task_title(c.task)}: by how many systems an ablation is proposed (n: ablations)"
+    title = f"{task_title(c.task)}: who proposes an ablation (n ablations)"
     panel = plots.Panel(title, (*items, plots.Shares("all together", tuple(_levels(c, "")))))
     axis = "share of different ablations (%)"
     drawn = _drawn(pictures, lambda: plots.shares_picture(f"shared-{c.task}", caption, axis, levels, [panel]))
@@ -139,7 +139,7 @@ def _profiles(c: Comparison, pictures: bool) -> Section:
         plots.Shares(_name(p.system), tuple((a.value, p.actions.get(a, 0)) for a in Action)) for p in c.profiles
     )
     axis = "share of planned ablations (%)"
-    title = f"{task_title(c.task)}: what the ablations do (n: ablations)"
+    title = f"{task_title(c.task)}: what the n ablations do"
     palette = tuple(plots.ACTION_COLOURS.items())
     drawn = _drawn(
         pictures, lambda: plots.shares_picture(f"actions-{c.task}", caption, axis, palette, [plots.Panel(title, items)])
@@ -197,7 +197,7 @@ def _levels(c: Comparison, system: str) -> Iterator[tuple[str, int]]:
 
 
 def _level(count: int) -> str:
-    return "one system" if count == 1 else f"{count} systems"
+    return "1 system" if count == 1 else f"{count} systems"
 
 
 def _idea(idea: Idea, n: int) -> tuple[str, ...]:
