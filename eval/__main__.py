@@ -9,6 +9,7 @@ from eval.commands.judge import judge
 from eval.commands.judge_eval import judge_eval
 from eval.commands.report import report
 from eval.commands.vote import vote
+from eval.cuts import cuts
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -16,7 +17,7 @@ def main() -> None:
     """Score plans, and measure the parts of the planner, against what people have read by hand."""
 
 
-for command in (judge, vote, judge_eval, report, compare, analysis):
+for command in (judge, vote, judge_eval, report, compare, analysis, cuts):
     main.add_command(command)
 
 if __name__ == "__main__":
