@@ -76,11 +76,11 @@ class Question:
         try:
             verdicts = await self._ask(identities)
         except (ModelError, BudgetExceeded, OutputError) as error:
-            return Answer(None, f"{error.outcome}: {error}", self._store.cost(identities), len(identities))
+            return Answer(None, f"{error.outcome}: {error}", self._store.cost(identities), len(set(identities)))
         return Answer(
             verdicts,
             cost=self._store.cost(identities),
-            asked=len(identities),
+            asked=len(set(identities)),
             positional=any(_is_first(verdict, self.sides) for verdict in verdicts),
         )
 
