@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from planner.controls import printable
 from planner.trajectory.files import write_atomically
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_MARKUP: Final = re.compile(r"([\\`*_\[\]<>|#~$!&])")
+_MARKUP: Final = re.compile(r"([\\`*_\[\]|#~$!])")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -129,7 +130,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _MARKUP.sub(r"\\\1", " ".join(printable(text).split()))
+    line = " ".join(printable(text).split())
+    return _MARKUP.sub(r"\\\1", escape(line, quote=False))
 
 
 def _plain(cell: str) -> str:

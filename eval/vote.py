@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from eval.coverage import Status
 from eval.runs import JudgedPaper, Judging
@@ -10,6 +11,9 @@ from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict
 from planner.errors import UsageError
 from planner.schema import Task
 from planner.sidecar import total_cost
+
+NO_VOTE: Final = "no vote"
+NO_MAJORITY: Final = "no majority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +91,13 @@ def _paper(paper_id: str, judgings: Sequence[Judging]) -> tuple[JudgedPaper, tup
     if facts.status in (Status.FAILED, Status.ABSENT):
         return facts, None
     cast = [judging.verdicts[paper_id] for judging in judgings if paper_id in judging.verdicts]
-    missing = [f"no vote of {judge}: {paper.reason}" for judge, paper in seen if paper.status is Status.UNSCORED]
+    missing = [f"{NO_VOTE} of {judge}: {paper.reason}" for judge, paper in seen if paper.status is Status.UNSCORED]
     if len(seen) < len(judgings):
-        missing.append(f"{len(judgings) - len(seen)} of the judges never saw this paper")
+        missing.append(f"{NO_VOTE} of {len(judgings) - len(seen)} judges, who never saw this paper")
     if not cast:
         return facts.model_copy(update={"reason": "; ".join(missing)}), None
     voted = _majority(judgings[0].run.task, cast)
-    ties = [f"no majority on {name!r}: counted as no" for name in voted.ties]
+    ties = [f"{NO_MAJORITY} on {name!r}: counted as no" for name in voted.ties]
     return _voted(facts, [paper for _, paper in seen], (*missing, *ties)), voted.verdicts
 
 

@@ -13,6 +13,7 @@ from eval.figures import amount, percent
 from eval.health import Agreement, agreements
 from eval.results import results
 from eval.runs import write_judging
+from eval.vote import NO_MAJORITY, NO_VOTE
 from eval.vote import vote as majority
 from planner.controls import printable
 from planner.schema import Task
@@ -47,7 +48,12 @@ def vote(
     write_judging(output, voted, k)
     (row,) = results([voted], k)
     found = agreements(results(judgings, k))
-    told = [w for paper in voted.run.papers for w in paper.warnings if w.startswith(("no vote", "no majority"))]
+    told = [
+        f"{paper.id}: {warning}"
+        for paper in voted.run.papers
+        for warning in paper.warnings
+        if warning.startswith((NO_VOTE, NO_MAJORITY))
+    ]
     if as_json:
         agreed = [{"a": a.a.label, "b": a.b.label, "items": a.items, "same": a.same, "kappa": a.kappa} for a in found]
         click.echo(json.dumps({**result_json(row, output), "agreement": agreed, "told": told}, ensure_ascii=False))
@@ -63,5 +69,5 @@ def _agreement_line(found: Agreement) -> str:
 
 
 def _counted(told: list[str]) -> list[str]:
-    ties = sum(line.startswith("no majority") for line in told)
+    ties = sum(NO_MAJORITY in line for line in told)
     return [f"{ties} items without a majority, counted as no; {len(told) - ties} missing votes"]
