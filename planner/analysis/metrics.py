@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.acronyms import acronyms
-from planner.analysis.passages import Found, Passage
-from planner.papers.paper import SectionKind
+from planner.analysis.passages import Found, Passage, bare_markup
+from planner.papers.paper import BlockKind, SectionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,12 @@ _LONG: Final = (
     r"parameter count|number of parameters|wasserstein distance|hausdorff distance|edit distance|exact match|"
     r"spearman(?:'s)? (?:rank )?correlation|pearson(?:'s)? correlation|kendall(?:'s)? tau|"
     r"silhouette score|modularity|"
+    r"structural similarity(?: index)?|peak signal-to-noise ratio|(?:mean|average) (?:reward|score)|run-?time|"
     r"computational complexity|sparsity|compression ratio|word error rate|matthews correlation"
 )
 _KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_SHORT})(?![\w@])|(?i:{_LONG})\b)")
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
+_ARROW: Final = re.compile(r"([^|&\n↑↓]{1,60}?)[\s$(]{0,4}(?:↑|↓|\\(?:up|down)arrow\b)")
 _RARE: Final = 1  # mentions at which a metric is left out where another has `_FREQUENT`
 _FREQUENT: Final = 4
 _AMBIGUOUS: Final = re.compile(
@@ -69,7 +71,7 @@ def metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     """
     measuring = [passage for passage in passages if passage.kind in _MEASURING]
     if measuring:
-        return _counted([(name, p.found(name, start)) for p in measuring for name, start in _measured(p.flat)])
+        return _counted([(name, p.found(name, start)) for p in measuring for name, start in _measured(p)])
     named = [(name, p.found(name, start)) for p in passages if p.kind not in _SILENT for name, start in _known(p.flat)]
     return _counted([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)])
 
@@ -93,13 +95,26 @@ def _known(flat: str) -> Iterator[tuple[str, int]]:
     return ((match[0], match.start()) for match in _KNOWN.finditer(flat))
 
 
-def _measured(flat: str) -> Iterator[tuple[str, int]]:
-    """Known metrics, and where the text speaks of metrics also the acronyms that it defines there."""
+def _measured(passage: Passage) -> Iterator[tuple[str, int]]:
+    """Known metrics, column heads with arrows, and where the text speaks of metrics the acronyms that it defines."""
+    if passage.block is BlockKind.TABLE:
+        yield from _arrowed(passage.text)
+    flat = passage.flat
     defined = list(acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
     new = [one for one in defined if not _KNOWN.fullmatch(one.short)]
     spelt_out = {place for one in new for place in range(one.start, one.start + len(one.expansion))}
     yield from ((name, start) for name, start in _known(flat) if start not in spelt_out)
     yield from ((one.short, one.start + len(one.expansion)) for one in new)
+
+
+def _arrowed(text: str) -> Iterator[tuple[str, int]]:
+    """Column heads that say which way is better: "FID ↓". Without cells, as in PDFs, one word is taken."""
+    in_cells = "|" in text or "&" in text
+    for match in _ARROW.finditer(text):
+        head = bare_markup(match[1]).strip(" ($%")
+        name = head if in_cells else head.rpartition(" ")[2]
+        if any(letter.isalpha() for letter in name):
+            yield name, match.start(1)
 
 
 def _key(name: str) -> str:

@@ -60,7 +60,10 @@ LEADING: Final = word_set(
 )
 _MAX_WORDS: Final = 8
 _SYMBOL: Final = re.compile(r"[^a-z]{1,2}|[a-zA-Z]?[^\x00-\x7f]\S{0,3}|[a-z]|[=∈<>~].*")
-_RUN_IN: Final = re.compile(r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])")
+_RUN_IN: Final = re.compile(
+    r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])"
+    r"|\s*(?:\\noindent\s*)?(?:\*\*|\\(?:textbf|paragraph\*?)\{)[^*{}\n]{3,80}(?:\*\*|\})"
+)
 
 
 def noun_phrase(text: str) -> str:
@@ -96,7 +99,7 @@ def run_in_headings(text: str) -> Iterator[tuple[str, int]]:
     start = 0
     for line in text.split("\n"):
         if match := _RUN_IN.match(line):
-            yield match[0].rstrip(" .:"), start
+            yield bare_markup(match[0]).rstrip(" .:"), start
         start += len(line) + 1
 
 

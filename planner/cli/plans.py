@@ -85,8 +85,8 @@ def plan(
 def demo(asked: TaskOptions, asking: ModelOptions, output: Path, talk: TalkOptions) -> None:
     """Plan a paper that comes with the program, and show the plan."""
     with talking(talk), as_file(files("planner") / "demo" / "paper.md") as paper:
-        about = PaperOptions(title="", abstract="", paper_id="")
-        raise SystemExit(interruptible(_plan_all((str(paper),), about, asked.settings, asking, output, False, _show)))
+        work = _plan_all((str(paper),), PaperOptions(), asked.settings, asking, output, False, _show)
+        raise SystemExit(interruptible(work))
 
 
 @click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
@@ -145,7 +145,7 @@ async def _plan_all(
     """Plan one paper after the other; the exit code says whether all of them were planned."""
     refuse_missing(sources)
     code = 0
-    async with asked_model(asking, settings) as model:
+    async with asked_model(asking, settings, offline=about.offline) as model:
         desk = _Desk(output, replace(settings, window=settings.window or model.window), model, force)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)

@@ -1,13 +1,19 @@
 """What the user names becomes a paper."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from planner.cli.options import PaperOptions
 from planner.errors import PaperError, UsageError
+from planner.papers.arxiv import BASE, Arxiv, arxiv_id
+from planner.papers.guard import guarded
 from planner.papers.load import load
 from planner.papers.paper import Paper
+
+ARXIV_URL: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
 class MissingPaperError(PaperError):
@@ -25,7 +31,7 @@ def refuse_missing(sources: Sequence[str]) -> None:
 
 
 def read_paper(source: str, about: PaperOptions) -> Paper:
-    """Read the paper that the user named.
+    """Read the paper that the user named, in a process of its own where its format could hang or explode.
 
     Raises:
         MissingPaperError: there is nothing there.
@@ -33,9 +39,22 @@ def read_paper(source: str, about: PaperOptions) -> Paper:
     """
     if _is_missing(source):
         raise MissingPaperError(f"{source}: no such file or folder")
-    stdin = sys.stdin.buffer.read() if source == "-" else None
-    return load(source, title=about.title, abstract=about.abstract, paper_id=about.paper_id, stdin=stdin)
+    return load(
+        source,
+        title=about.title,
+        abstract=about.abstract,
+        paper_id=about.paper_id,
+        stdin=sys.stdin.buffer.read() if source == "-" else None,
+        arxiv=arxiv_access(offline=about.offline),
+        reader=guarded(),
+    )
+
+
+def arxiv_access(*, offline: bool) -> Arxiv:
+    """arXiv, or the mirror that the environment names, with the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"
+    return Arxiv(base=os.environ.get(ARXIV_URL) or BASE, cache=cache, offline=offline)
 
 
 def _is_missing(source: str) -> bool:
-    return source != "-" and not Path(source).exists()
+    return source != "-" and "://" not in source and arxiv_id(source) is None and not Path(source).exists()

@@ -15,10 +15,11 @@ from planner.papers.outline import abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading
 
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
-_TEMPLATE: Final = re.compile(r"\{##.*?##\}|\{%.*?%\}|\{\{.*?\}\}", re.S)
+_TEMPLATE: Final = re.compile(r"\{##.{0,5000}?##\}|\{%.{0,2000}?%\}|\{\{.{0,500}?\}\}", re.S)
 _DATA: Final = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
+_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _ATTRIBUTES: Final = re.compile(r"\s*\{[#.:][^{}]*\}\s*$")
+_LONGEST: Final = 20_000  # characters of an abstract
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
 
@@ -53,9 +54,9 @@ def read_markdown_files(files: Mapping[str, str], *, main_file: str, known: Fron
 
 
 def plain(text: str) -> str:
-    """Markdown text without its marks: links as their words, no emphasis, no tags."""
-    text = _TAG.sub("", _LINK.sub(r"\1", text))
-    text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2", text)
+    """Markdown text without its marks: links as their words, no emphasis, no tags; over 20,000 characters are cut."""
+    text = _TAG.sub("", _LINK.sub(r"\1", text[:_LONGEST]))
+    text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub(r"\\([\\`*_{}\[\]()#+.!|<>~-])", r"\1", text).strip()
 
 
@@ -81,7 +82,7 @@ def _items(text: str) -> tuple[list[Ranked | Block], list[str]]:
 
 
 def _heading(content: str) -> str:
-    return plain(_ATTRIBUTES.sub("", content.replace("\n", " ")))
+    return plain(_ATTRIBUTES.sub("", content[:1_000].replace("\n", " ")))
 
 
 def _block_kind(type_: str, source: str) -> BlockKind:

@@ -111,7 +111,25 @@ def test_work_grows_with_the_text_and_no_faster() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["(", "A", "A ", "w/o ", "( A", "**", "→ ", "\\textbf{", "the the ", "effect of ", "1 ", "- "]
+    "unit",
+    [
+        "(",
+        "( ",
+        "A",
+        "A ",
+        "a-",
+        "w/o ",
+        "( A",
+        "**",
+        "→ ",
+        "\\textbf{",
+        "\\cite[",
+        "the the ",
+        "effect of ",
+        "1 ",
+        "- ",
+        "$ ",
+    ],
 )
 def test_monotonous_text_is_read_to_its_end(unit: str) -> None:
     text = unit * 30_000

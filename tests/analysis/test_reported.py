@@ -71,6 +71,16 @@ def test_rows_that_exchange(row: str) -> None:
     assert (match[1], match[2].strip(" $")) == ("ReLU", "GELU")
 
 
+@pytest.mark.parametrize(
+    "row", [r"\quad \textit{$-$\,Echo memory} & 0.353 & $-$0.106 \\", r"~~\emph{w/o} \textbf{Echo memory} & 79.3 \\"]
+)
+def test_rows_are_undressed(row: str) -> None:
+    ((bare, _),) = table_rows(row)
+    match = without(bare)
+    assert match is not None
+    assert match[1].strip() == "Echo memory"
+
+
 def test_prose_is_no_row() -> None:
     assert not list(table_rows("without further words we go on\nin 2019 all was well"))
 
