@@ -88,7 +88,7 @@ class Question:
         """Ask, and ask again with the findings while the reply is invalid."""
         model = Keeping(self._asking.model(self._gold.id), self._store)
         prompt = self.prompt
-        for left in range(self._asking.reasks, -1, -1):
+        for failures in range(1, self._asking.reasks + 2):
             identity = model.card.identity(prompt)
             completion = await model.complete(prompt)
             identities.append(identity)
@@ -96,9 +96,9 @@ class Question:
                 verdicts = self.read(completion)
             except OutputError as error:
                 self._store.judged(identity, error.outcome, error.findings)
-                if not (left and error.reaskable):
+                if failures > self._asking.reasks or not error.reaskable:
                     raise
-                prompt = asked_again(prompt, completion.text, error.findings, self._asking.templates)
+                prompt = asked_again(prompt, completion.text, error.findings, failures, self._asking.templates)
             else:
                 self._store.judged(identity, Outcome.PLANNED)
                 return verdicts

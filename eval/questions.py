@@ -63,14 +63,18 @@ def reviewer_question(
     return replace(prompt, sample=repetition)
 
 
-def asked_again(prompt: Prompt, reply: str, findings: Sequence[str], folder: Path | None = None) -> Prompt:
+def asked_again(
+    prompt: Prompt, reply: str, findings: Sequence[str], failures: int, folder: Path | None = None
+) -> Prompt:
     """The same question once more, with the last reply and what was wrong with it.
+
+    `failures` counts the replies that failed, so that a judge that repeats itself is asked something new.
 
     Raises:
         PromptError: the template is missing or faulty.
     """
     said = [" ".join(finding.split())[:_LONGEST_FINDING] for finding in findings[:_MOST_FINDINGS]]
-    request = Message("user", Templates(folder).text(_REASK, findings=said))
+    request = Message("user", Templates(folder).text(_REASK, findings=said, failures=failures))
     return replace(prompt, messages=(*prompt.messages[:2], Message("assistant", reply[-_LONGEST_REPLY:]), request))
 
 

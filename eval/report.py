@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from eval import plots
-from eval.coverage import Status
 from eval.document import Document, Picture, Section, Table
 from eval.figures import amount, interval, number, p_value, percent, usd, with_deviation
-from eval.health import Health, agreements, health
 from eval.report_data import data_tables
+from eval.report_trust import judges_section, lost_section, warnings_section
 from eval.results import Contrast, Result, contrasts, task_title
 from planner.schema import Action, Task
 
-_MOST_FLAGS = 30
 _PALETTE = tuple(plots.ACTION_COLOURS.items())
 
 
@@ -24,7 +22,6 @@ def report(
     Raises:
         UsageError: pictures are wanted and matplotlib is not installed.
     """
-    signs = [health(row) for row in rows]
     return Document(
         title="How well ablation plans meet what papers and reviews hold",
         lead=_lead(rows, k, as_published),
@@ -34,9 +31,9 @@ def report(
             _every_k(rows, pictures),
             *_costs(rows, k, pictures),
             _actions(rows, pictures),
-            _judges(rows, signs),
-            _lost(rows),
-            *_warnings(rows),
+            judges_section(rows),
+            lost_section(rows),
+            *warnings_section(rows),
         ),
         data=data_tables(rows, k),
     )
@@ -210,116 +207,6 @@ def _action_row(row: Result) -> tuple[str, ...]:
 
 def _actions_of(row: Result) -> Counter[str]:
     return Counter(item.action.value for paper in row.run.papers for item in paper.plan)
-
-
-def _judges(rows: Sequence[Result], signs: Sequence[Health]) -> Section:
-    table = Table(
-        (
-            "System",
-            "Judge",
-            "Replies per paper",
-            "Said yes",
-            "First with first",
-            "by chance",
-            "Flagged papers",
-            "F1 without them",
-        ),
-        tuple(
-            (
-                sign.row.label,
-                sign.row.run.judge,
-                "none asked" if sign.replies is None else f"{sign.replies:.2f}",
-                percent(sign.matched),
-                percent(sign.first),
-                percent(sign.first_expected),
-                str(len(sign.flagged)),
-                amount(sign.f1_unflagged),
-            )
-            for sign in signs
-        ),
-    )
-    remarks = [remark for sign in signs for remark in sign.remarks]
-    flags = [(sign.row.label, paper.id, flag) for sign in signs for paper in sign.flagged for flag in paper.flags]
-    tables = [table, *_agreement_table(rows)]
-    if flags:
-        tables.append(Table(("System", "Paper", "Flag"), tuple(flags[:_MOST_FLAGS])))
-    if len(flags) > _MOST_FLAGS:
-        remarks.append(f"The last table shows {_MOST_FLAGS} of {len(flags)} flags; report-papers.csv has all.")
-    return Section(
-        "Can the judge be trusted?",
-        (
-            "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one "
-            "side should not match the first of the other more often than chance has it. A flag marks a plan whose "
-            "text speaks to the judge, or a match that the published rule excludes; it changes no score.",
-            *remarks,
-        ),
-        tables=tuple(tables),
-    )
-
-
-def _agreement_table(rows: Sequence[Result]) -> list[Table]:
-    found = agreements(rows)
-    if not found:
-        return []
-    columns = ("Judge", "and", "Task", "Items in common", "Same verdict", "Cohen's kappa")
-    return [
-        Table(
-            columns,
-            tuple(
-                (a.a.label, a.b.label, a.a.run.task.value, str(a.items), percent(a.same), amount(a.kappa))
-                for a in found
-            ),
-        )
-    ]
-
-
-def _lost(rows: Sequence[Result]) -> Section:
-    counts = Counter(
-        (row.label, row.run.task.value, paper.status.value, paper.reason)
-        for row in rows
-        for paper in row.run.papers
-        if paper.status is not Status.SCORED
-    )
-    covered = Table(
-        ("System", "Task", "Papers", "Scored", "Unscored", "Failed", "Absent", "Plans without gold"),
-        tuple(
-            (
-                row.label,
-                row.run.task.value,
-                str(c.papers),
-                str(c.scored),
-                str(c.unscored),
-                str(c.failed),
-                str(c.absent),
-                str(row.run.without_gold),
-            )
-            for row in rows
-            for c in (row.coverage,)
-        ),
-    )
-    reasons = Table(
-        ("System", "Task", "Status", "Reason", "Papers"),
-        tuple((*key, str(count)) for key, count in counts.most_common()),
-    )
-    return Section(
-        "What is not scored, and why",
-        (
-            "Unscored: the plan is there, but no usable verdict. Failed: planning ended without a plan. Absent: the "
-            "system never had the paper.",
-        ),
-        tables=(covered, reasons) if counts else (covered,),
-    )
-
-
-def _warnings(rows: Sequence[Result]) -> tuple[Section, ...]:
-    counts = Counter(
-        warning for row in rows for w in (row.run.warnings, *(p.warnings for p in row.run.papers)) for warning in w
-    )
-    if not counts:
-        return ()
-    found = tuple((warning, str(count)) for warning, count in counts.most_common(_MOST_FLAGS))
-    text = f"{len(counts)} different warnings in all." if len(counts) > _MOST_FLAGS else ""
-    return (Section("Warnings", (text,) if text else (), tables=(Table(("Warning", "Times"), found),)),)
 
 
 def _panels(rows: Sequence[Result], item: Callable[[Result], object]) -> list[plots.Panel]:

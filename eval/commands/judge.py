@@ -36,6 +36,7 @@ class JudgeOptions:
     concurrency: int
     prompts_to: Path | None
     replies_from: Path | None
+    offline: bool
 
     @property
     def folder(self) -> Path:
@@ -62,6 +63,7 @@ judge_options = options_gathered(
         type=click.Path(path_type=Path, file_okay=False),
         help="Judge nothing, but write each question to a file here.",
     ),
+    click.option("--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone."),
     click.option("--replies-from", type=FOLDER, help="Read answers to those questions from files of the same names."),
 )
 
@@ -118,7 +120,7 @@ async def _judge(gold: GoldSet, system: System, how: JudgeOptions, asking: Model
     elif asking.model in ("", OFFLINE.asked):
         log.info("judging offline, by words alone (name a model with --model)")
         judging = await _run(gold, system, how, OFFLINE, judge_offline)
-    elif asking.offline:
+    elif how.offline:
         raise UsageError(f"--offline forbids asking {asking.model!r}; leave --model out, or use --prompts-to")
     else:
         async with judge_model(asking) as asked:
