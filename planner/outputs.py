@@ -1,8 +1,9 @@
 """Planning into an output folder: a trajectory and its sidecar for each paper."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from planner.analysis.checks import plan_warnings
 from planner.chat import ChatModel, ModelCard
 from planner.controls import printable
 from planner.errors import Outcome, PaperError
@@ -52,6 +53,9 @@ async def plan_into(
     opening = opened(paper, model.card, settings, earlier)
     store = SidecarStore(beside, opening, pricing, anew)
     planning = await plan_paper(paper, Keeping(model, store), settings, store.sample, gauge)
+    if planning.trajectory is not None:
+        doubts = plan_warnings(planning.trajectory.plan, paper, settings.task)
+        planning = replace(planning, warnings=(*planning.warnings, *doubts))
     return _written(planning, closed(opening, planning, store.attempts), path, beside)
 
 

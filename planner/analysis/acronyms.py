@@ -34,7 +34,7 @@ def acronyms(text: str) -> Iterator[Acronym]:
         short = match[1]
         if short.upper() in _EVERYDAY or sum(letter.isupper() for letter in short) < 2:
             continue
-        before = text[max(0, match.start() - _REACH) : match.start()].rstrip()
+        before = text[max(0, match.start() - _REACH) : match.start()].rstrip(" }*_'’”")
         if expansion := expand(short, before):
             yield Acronym(short, expansion, max(0, match.start() - _REACH) + len(before) - len(expansion))
 

@@ -11,8 +11,13 @@ from planner.papers.paper import Block, BlockKind, Section, SectionKind
 _GAP: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
 _NUMBERED: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
+_ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
 _LONGEST_HEADING: Final = 110
-_UNSAID: Final = re.compile(r"\\label\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>|\\[a-zA-Z]+\*?\s*(?=\{)")
+_NEAR: Final = 60  # characters of articles and markup that may come before the words that were found
+_UNSAID: Final = re.compile(
+    r"\\(?:label|\w*cite\w*|\w*ref|footnote|thanks)\*?(?:\[[^\[\]]*\])*\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>"
+    r"|\\(?:bfseries|itshape|scshape|em|bf|it|small|noindent|centering)\b\s*|\\[a-zA-Z]+\*?\s*(?=\{)"
+)
 _DRESS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
 
 
@@ -43,11 +48,12 @@ class Passage:
     @property
     def flat(self) -> str:
         """The text on one line, character for character."""
-        return self.text.replace("\n", " ").replace("\r", " ").replace("\t", " ")
+        return self.text.translate(_ONE_LINE)
 
     def found(self, text: str, start: int) -> Found:
-        """Words of this passage that start `start` characters into it."""
-        return Found(text, self.heading, self.offset + start)
+        """Words of this passage that stand `start` characters into it, or soon after: an article may come first."""
+        near = self.text[start : start + len(text) + _NEAR].translate(_ONE_LINE)
+        return Found(text, self.heading, self.offset + start + max(0, near.find(text)))
 
 
 def passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
@@ -78,7 +84,7 @@ def sections_of(text: str) -> tuple[Section, ...]:
 
 def bare_markup(text: str) -> str:
     """Words without the Markdown, LaTeX and HTML that dresses them."""
-    text = _UNSAID.sub("", text.strip())
+    text = _UNSAID.sub("", text.strip().replace("<br>", " "))
     return re.sub(r"\s+", " ", _DRESS.sub("", text).replace("~", " ")).strip()
 
 

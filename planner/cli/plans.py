@@ -90,9 +90,9 @@ def demo(asked: TaskOptions, asking: ModelOptions, output: Path, talk: TalkOptio
     The built-in planner does it, unless you name a model.
     """
     with talking(talk), as_file(files("planner") / "demo" / "paper.md") as paper:
-        about = PaperOptions(title="", abstract="", paper_id="")
         asking = replace(asking, model=asking.model or EXTRACTIVE)  # a key in the environment asks for nothing here
-        raise SystemExit(interruptible(_plan_all((str(paper),), about, asked.settings, asking, output, False, _show)))
+        work = _plan_all((str(paper),), PaperOptions(), asked.settings, asking, output, False, _show)
+        raise SystemExit(interruptible(work))
 
 
 @click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
@@ -161,7 +161,7 @@ async def _plan_all(
     """Plan one paper after the other; the exit code says whether all of them were planned."""
     refuse_missing(sources)
     code = 0
-    async with asked_model(asking, settings) as model:
+    async with asked_model(asking, settings, offline=about.offline) as model:
         desk = _Desk(output, replace(settings, window=settings.window or model.window), model, force)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)

@@ -23,6 +23,13 @@ _COMMON: Final = frozenset(
     )
 )
 _COMMON_WEIGHT: Final = 0.3
+
+# Words of a study's name that tell nothing of the part: "Ablation Study 2" is no name.
+_NAMING: Final = re.compile(
+    r"\b(?:ablat\w*|stud(?:y|ies)|analysis|effects?|impact|role|importance|remov\w*|replac\w*|add(?:ing)?|w/o|without|"
+    r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
+    re.I,
+)
 _SAME_REPLACEMENT: Final = 0.5
 _REMOVED: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero)\b"
@@ -37,7 +44,8 @@ _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "fo
 def part_similarity(a: Ablation, b: Ablation) -> float:
     """From 0 to 1, how much two ablations seem to concern the same part; names count beside the parts."""
     parts = overlap(a.ablated_part, b.ablated_part)
-    named = max(overlap(a.name, b.name), overlap(a.name, b.ablated_part), overlap(a.ablated_part, b.name))
+    left, right = _NAMING.sub(" ", a.name), _NAMING.sub(" ", b.name)
+    named = max(overlap(left, right), overlap(left, b.ablated_part), overlap(a.ablated_part, right))
     return max(parts, (parts + named) / 2)
 
 

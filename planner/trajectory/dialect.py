@@ -25,11 +25,13 @@ _INERT: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|cod
 _PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
 _FENCE_LIKE: Final = re.compile(r"^[\s>]*(?:`{3}|~{3})", re.MULTILINE)
 # What is lazily carried on text for CommonMark may be a heading's underline for others.
-_UNDERLINE: Final = re.compile(r"(?<=\n)[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
+_UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
 # A heading for others: behind the box of a task, or with a blank of Unicode.
 _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
 # Blanks of Unicode that the library strips from a paragraph, though CommonMark does not: lines would go uncounted.
 _ODD_LINE_END: Final = re.compile(r"[ \t]*[^\S \t\n][^\S\n]*$", re.MULTILINE)
+# A fence for others: behind the mark of a list that may not interrupt a paragraph.
+_ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _DEEPEST: Final = 20
 _MARKS: Final = {"link_mark": "a link", "image_mark": "an image"}
 # What raw HTML shows like Markdown does.
@@ -293,6 +295,8 @@ def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> 
             found.escape(at, "[", _MARKS[child.type])
         elif child.type == "code_inline" and not _is_plain_code(token, child):
             found.escape(at, child.markup, "a code span")
+    for match in _ODD_FENCE.finditer(token.content):
+        found.insert(offset(match.start("mark")), "\\", "a code fence")
     for match in (*_UNDERLINE.finditer(token.content), *_ODD_HEADING.finditer(token.content)):
         found.insert(offset(match.start("mark")), "\\", "a heading")
 
@@ -300,12 +304,12 @@ def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> 
 def _is_plain_code(paragraph: Token, code: Token) -> bool:
     """Whether all renderers see the same code span, or nothing in it would matter if they did not.
 
-    They differ on lines that a list or quote carries on lazily, and on runs of several backticks.
+    They differ on lines that a list or quote carries on lazily, on runs of several backticks and on "~`".
     """
     text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
     harmless = not OPENING.search(text, start, end) and "](" not in text[start:end]
     one_place = "\n" not in text or (paragraph.level == 1 and "\n" not in text[start:end])
-    return harmless or (one_place and "``" not in text)
+    return harmless or (one_place and "``" not in text and text[max(start - 1, 0)] != "~")
 
 
 def _opens_html(found: Survey, token: Token) -> bool:

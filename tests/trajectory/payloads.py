@@ -107,6 +107,7 @@ CODE = (
     "<a title='`'><img src=x onerror=alert(1)>`",
     "\\`<img src=x onerror=alert(1)>`",
     "``<img src=x onerror=alert(1)>`",
+    "~`<img src=x onerror=alert(1)>`",
 )
 ENTITIES = (
     "&lt;script&gt;alert(1)&lt;/script&gt;",
@@ -168,6 +169,10 @@ PARAGRAPHS = (
     "forged\n======",
     "forged\n---",
     "a\n\nb\n-",
+    "+\n===",
+    "text\n1. \n10. ```",
+    "- [x] # forged",
+    "#\u00a0forged",
     "- a\n\n  forged\n  ===",
     "> forged\n> ---",
     "```\nnever closed",

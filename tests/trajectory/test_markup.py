@@ -142,6 +142,8 @@ def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> N
         ("[x](javascript:alert(1))", "\\[x](javascript:alert(1))", "a link"),
         ("![x](https://example.org/x.png)", "!\\[x](https://example.org/x.png)", "an image"),
         ("[x]: https://example.org", "\\[x]: https://example.org", "a link"),
+        ("~`<img src=x>`", "~\\`<img src=x>`", "a code span"),
+        ("- [x] # forged", "- [x] \\# forged", "a heading"),
         ("```\nopen", "\\`\\`\\`\nopen", "a code fence"),
     ],
 )

@@ -6,11 +6,12 @@ from typing import Final
 
 from planner.papers.headings import section_kind
 from planner.papers.paper import Block, BlockKind, SectionKind
-from planner.papers.pdf.floats import Part, Setting
-from planner.papers.pdf.headline import Headline
+from planner.papers.pdf.captions import Part
+from planner.papers.pdf.headline import Headline, spans
 from planner.papers.pdf.hyphens import Vocabulary
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import blocks_of
+from planner.papers.pdf.setting import Setting
 
 _RUN_IN: Final = re.compile(r"^(?:abstract|summary)\s*[.:—–\-]+\s*(?=\S)|^abstract\s+(?=[A-Z])", re.I)
 _AFTER: Final = re.compile(
@@ -30,10 +31,8 @@ def find_abstract(
     words: Vocabulary,
 ) -> str:
     """The abstract's text, "" where the paper has none that can be told."""
-    ends = [headline.at for headline in headlines[1:]] + [len(lines)]
-    for headline, end in zip(headlines, ends, strict=True):
+    for headline, start, end in spans(headlines, len(lines)):
         if section_kind(headline.text) is SectionKind.ABSTRACT:
-            start = headline.at + headline.lines
             end = start + _same_setting(lines[start:end])
             return _leading_prose(blocks_of(lines[start:end], parts[start:end], setting, words))
     first = headlines[0].at if headlines else len(lines)

@@ -1,6 +1,7 @@
 """A heading among a paper's lines, and how its number is told from its words."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,12 @@ class Headline:
     lines: int
     text: str
     level: int
+
+
+def spans(headlines: Sequence[Headline], count: int) -> list[tuple[Headline, int, int]]:
+    """Each heading with the first and one past the last of the lines under it, of `count` lines in all."""
+    ends = [*(headline.at for headline in headlines[1:]), count]
+    return [(one, one.at + one.lines, end) for one, end in zip(headlines, ends, strict=False)]
 
 
 def number_of(text: str) -> str:

@@ -84,11 +84,10 @@ def _gutter(pieces: Iterable[Piece], start: float, width: float) -> float | None
 def _is_disordered(pieces: Sequence[Piece], gutter: float | None, width: float) -> bool:
     """Whether the page's own order cannot be the reading order."""
     long = [piece for piece in pieces if _span(piece)[1] - _span(piece)[0] >= _COLUMN_SHARE * width]
-    if gutter is None:
-        jumps = sum(_baseline(after) > _baseline(before) + 1 for before, after in pairwise(long))
-    else:
-        sides = [_span(piece)[0] >= gutter for piece in long if not _crosses(piece, gutter)]
-        jumps = sum(before != after for before, after in pairwise(sides))
+    climbs = sum(_baseline(after) > _baseline(before) + 1 for before, after in pairwise(long))
+    sides = [_span(piece)[0] >= gutter for piece in long if not _crosses(piece, gutter)] if gutter else []
+    crossings = sum(before != after for before, after in pairwise(sides))
+    jumps = max(climbs, crossings)
     return jumps > max(3.0, _DISORDER * len(long))
 
 

@@ -6,11 +6,12 @@ from typing import Final
 
 from planner.papers.headings import section_kind
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
-from planner.papers.pdf.floats import Part, Setting
-from planner.papers.pdf.headline import Headline
+from planner.papers.pdf.captions import Part
+from planner.papers.pdf.headline import Headline, spans
 from planner.papers.pdf.hyphens import Vocabulary
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import blocks_of
+from planner.papers.pdf.setting import Setting
 
 _LETTERED: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
 _NUMBERED: Final = re.compile(r"^\d")
@@ -34,9 +35,7 @@ def sections_of(
     front = blocks_of(lines[:first], parts[:first], setting, words)
     if front:
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
-    ends = [headline.at for headline in headlines[1:]] + [len(lines)]
-    for headline, kind, end in zip(headlines, kinds, ends, strict=True):
-        start = headline.at + headline.lines
+    for (headline, start, end), kind in zip(spans(headlines, len(lines)), kinds, strict=True):
         hanging = kind is SectionKind.REFERENCES
         blocks = blocks_of(lines[start:end], parts[start:end], setting, words, hanging)
         heading = Block(BlockKind.HEADING, headline.text)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 612, 792
-PLAIN, BOLD, SIGNS = "F1", "F2", "F3"
+PLAIN, BOLD, SIGNS, DINGBATS = "F1", "F2", "F3", "F4"
+TICK = "3"  # in the fourth font
 
-# Codes of the third font, whose glyphs have the names of ligatures and signs.
-_SIGNS = {1: "fi", 2: "fl", 3: "ff", 4: "uni2713", 5: "plusminus", 6: "hyphen", 7: "ffi"}
+# Codes of the third font, whose glyphs have the names of ligatures.
+_SIGNS = {1: "fi", 2: "fl", 3: "ff", 5: "plusminus", 7: "ffi"}
 
 
 @dataclass
@@ -117,6 +118,7 @@ def _fonts(writer: _Writer) -> str:
     signs = " ".join(f"{code} /{name}" for code, name in _SIGNS.items())
     encoding = f"<< /Type /Encoding /BaseEncoding /WinAnsiEncoding /Differences [{signs}] >>"
     parts.append(f"/{SIGNS} << /Type /Font /Subtype /Type1 /BaseFont /Times-Roman /Encoding {encoding} >>")
+    parts.append(f"/{DINGBATS} << /Type /Font /Subtype /Type1 /BaseFont /ZapfDingbats >>")
     number = writer.add(f"<< {' '.join(parts)} >>")
     return f"{number} 0 R"
 

@@ -1,0 +1,115 @@
+"""The analysis and the built-in planner against labels: those of the shared folder, and a small one of our own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from eval.__main__ import main
+from eval.analysis import Tally, measure, read_label, tally
+
+PAPER = """# Owls
+
+## Abstract
+
+We find owls in the forest by listening to what they say at night, which is more than most people would expect.
+
+## 1 Introduction
+
+Owls hoot, and hooting is a sound that carries far. We propose a spectral gating unit (SGU) that listens.
+
+## 2 Method
+
+### 2.1 Echo Memory
+
+Echo memory keeps past calls, since owls answer one another across a valley and the answer tells where they sit.
+
+## 3 Experiments
+
+### 3.1 Ablation Study
+
+| Model | mAP |
+|---|---|
+| Full | 81.2 |
+| w/o SGU | 77.0 |
+| w/o echo memory | 79.0 |
+"""
+
+
+def write_labelled(folder: Path, *parts: str) -> None:
+    (folder / "owls.md").write_text(PAPER, encoding="utf-8")
+    ablations = [{"name": f"w/o {part}", "ablated_part": part, "replacement": []} for part in parts]
+    (folder / "owls.json").write_text(json.dumps({"ablations": ablations, "metrics": ["mAP"]}), encoding="utf-8")
+
+
+def test_tally_by_stems() -> None:
+    assert tally(["echo memory", "gate"], ["memory of echoes", "window length"]) == Tally(2, 1, 2, 1)
+
+
+def test_each_label_needs_a_finding_of_its_own() -> None:
+    assert tally(["gate"], ["gate of the encoder", "gate of the decoder"]) == Tally(2, 1, 1, 1)
+
+
+def test_nothing_to_count_is_no_share() -> None:
+    assert tally([], []) == Tally(0, 0, 0, 0)
+    assert Tally(0, 0, 0, 0).recall is None
+    assert Tally(0, 0, 0, 0).precision is None
+
+
+def test_a_labelled_paper_is_measured(tmp_path: Path) -> None:
+    write_labelled(tmp_path, "spectral gating unit (SGU)", "echo memory", "owl dictionary")
+    (one,) = measure(tmp_path)
+    assert one.ablations == Tally(labels=3, recalled=2, found=2, right=2)
+    assert one.metrics == Tally(labels=1, recalled=1, found=1, right=1)
+
+
+def test_the_command_prints_a_row_a_paper_and_the_sum(tmp_path: Path) -> None:
+    write_labelled(tmp_path, "spectral gating unit (SGU)", "echo memory", "owl dictionary")
+    result = CliRunner().invoke(main, ["analysis", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "owls" in result.output
+    assert "ablations: recall 0.67, precision 1.00, over 3 labels" in result.output
+
+
+def test_a_paper_that_cannot_be_read_is_told_of_and_left_out(tmp_path: Path) -> None:
+    write_labelled(tmp_path, "echo memory")
+    (tmp_path / "empty.pdf").write_bytes(b"")
+    (tmp_path / "empty.json").write_text('{"ablations": [], "metrics": []}', encoding="utf-8")
+    told: list[str] = []
+    assert [one.id for one in measure(tmp_path, told.append)] == ["owls"]
+    assert len(told) == 1
+    assert "empty" in told[0]
+
+
+def test_a_folder_without_labels_is_wrong_usage(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["analysis", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "no labelled papers" in result.output
+
+
+def test_a_paper_in_source_form_holds_its_label(tmp_path: Path) -> None:
+    folder = tmp_path / "owls"
+    folder.mkdir()
+    (folder / "owls.md").write_text(PAPER, encoding="utf-8")
+    label = {"ablated_components": ["echo memory"], "metrics": ["mAP"]}
+    (folder / "meta.json").write_text(json.dumps(label), encoding="utf-8")
+    (one,) = measure(tmp_path)
+    assert (one.id, one.ablations.recalled, one.metrics.recalled) == ("owls", 1, 1)
+
+
+def test_other_json_is_no_label(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[1]", encoding="utf-8")
+    assert read_label(tmp_path / "x.json") is None
+
+
+@pytest.mark.shared
+def test_the_aims_on_real_papers(shared: Path) -> None:
+    measured = list(measure(shared / "papers" / "labelled"))
+    assert len(measured) == 20
+    ablations = sum((one.ablations for one in measured), Tally(0, 0, 0, 0))
+    metrics = sum((one.metrics for one in measured), Tally(0, 0, 0, 0))
+    assert ablations.recall is not None and ablations.recall >= 0.75
+    assert ablations.precision is not None and ablations.precision >= 0.5
+    assert metrics.recall is not None and metrics.recall >= 0.75
+    assert metrics.precision is not None and metrics.precision >= 0.6

@@ -1,0 +1,63 @@
+"""Metrics that a paper measures."""
+
+import pytest
+
+from planner.analysis.metrics import metrics
+from planner.analysis.passages import passages
+from planner.papers.paper import Paper
+from tests.analysis.papers import PLAIN, P, T, paper, section
+
+
+def names(source: Paper) -> list[str]:
+    return [metric.name for metric in metrics(passages(source.sections))]
+
+
+def test_known_names_and_those_that_the_paper_defines() -> None:
+    assert set(names(PLAIN)) == {"mAP", "HER"}
+
+
+def test_the_most_frequent_first() -> None:
+    assert names(paper(section("Experiments", (P, "BLEU and ROUGE-L. BLEU again.")))) == ["BLEU", "ROUGE-L"]
+
+
+def test_one_metric_in_two_spellings_is_one_and_told_as_it_is_mostly_written() -> None:
+    (metric,) = metrics(
+        passages([section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))])
+    )
+    assert (metric.name, metric.mentions) == ("mAP", 4)
+
+
+def test_a_name_inside_a_word_is_none() -> None:
+    assert names(paper(section("Experiments", (P, "mAPping, FIDelity, WERE and accuracyless")))) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["NDCG@20", "top-1 accuracy", "F1-score", "RMSE", "perplexity", "mIoU", "success rate"]
+)
+def test_known(name: str) -> None:
+    assert names(paper(section("Experiments", (P, f"We report {name}.")))) == [name]
+
+
+@pytest.mark.parametrize(
+    ("table", "heads"),
+    [
+        ("| Model | Hoot Score (↑) | Wind<br>Loss ↓ |\n|---|---|---|\n| a | 1 | 2 |", ["Hoot Score", "Wind Loss"]),
+        ("Model & Hoot Score $\\uparrow$ & Loss $\\downarrow$ \\\\\na & 1 & 2", ["Hoot Score", "Loss"]),
+        ("Model Hoot ↑ Loss ↓\na 1 2", ["Hoot", "Loss"]),
+    ],
+)
+def test_column_heads_that_say_which_way_is_better(table: str, heads: list[str]) -> None:
+    assert names(paper(section("Experiments", (T, table)))) == heads
+
+
+def test_without_experiments_the_rest_is_read_and_ambiguous_words_are_left_out() -> None:
+    assert names(paper(section("Method", (P, "With full precision and sparsity we raise the AUROC.")))) == ["AUROC"]
+
+
+def test_the_references_are_not_read() -> None:
+    assert names(paper(section("Method", (P, "It works.")), section("References", (P, "On BLEU. 2002.")))) == []
+
+
+def test_each_knows_its_place() -> None:
+    for metric in metrics(passages(PLAIN.sections)):
+        assert PLAIN.text[metric.found.offset :].startswith(metric.found.text)

@@ -1,0 +1,131 @@
+"""Passages know their place, and an excerpt's text is taken apart without loss."""
+
+import sys
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.analysis.analyse import analyse, analyse_sections
+from planner.analysis.checks import plan_warnings
+from planner.analysis.passages import bare_markup, passages, sections_of
+from planner.papers.paper import Section, SectionKind
+from planner.schema import Ablation, Action, Plan, Task
+from tests.analysis.odd_text import ODD_TEXT
+from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, T, paper, section
+
+
+@pytest.mark.parametrize("source", [PLAIN, LATEX, MARKDOWN], ids=["plain", "latex", "markdown"])
+def test_offsets_are_those_of_the_paper_s_text(source: Any) -> None:
+    for passage in passages(source.sections):
+        assert source.text[passage.offset :].startswith(passage.text)
+
+
+def test_offsets_count_a_section_without_blocks() -> None:
+    source = paper(Section("", 0, SectionKind.OTHER, ()), section("Method", (P, "Here.")))
+    assert [source.text[p.offset : p.offset + len(p.text)] for p in passages(source.sections)] == ["Method", "Here."]
+
+
+def test_the_method_ends_where_experiments_begin() -> None:
+    headings = {p.heading for p in passages(PLAIN.sections) if p.in_method}
+    assert headings == {"3 Method", "3.1 Overview", "3.2 Echo Memory", "3.3 Training"}
+
+
+@pytest.mark.parametrize("text", ["", "one", "## A\n\nb\n\n### C\n\nd", "3.1. Gate\n\nThe gate.", "\\section{A}\n\nb"])
+def test_sections_of_an_excerpt_join_to_it_again(text: str) -> None:
+    assert "\n\n".join(s.text for s in sections_of(text)) == text
+
+
+@given(ODD_TEXT)
+def test_sections_of_any_text_join_to_it_again(text: str) -> None:
+    assert "\n\n".join(s.text for s in sections_of(text)) == text
+
+
+def test_headings_of_an_excerpt_by_their_looks() -> None:
+    text = "# T\n\n2. Related Work\n\nx\n\n3.1. Gated Unit\n\ny\n\n\\subsection{Echo}\n\nz\n\nA sentence, 3.1 of it."
+    assert [(s.heading, s.level) for s in sections_of(text)] == [
+        ("# T", 1),
+        ("2. Related Work", 1),
+        ("3.1. Gated Unit", 2),
+        ("\\subsection{Echo}", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("## 3.1 Gate", "3.1 Gate"),
+        (r"\subsection{The \emph{Gate}}\label{s:g}", "The Gate"),
+        ('<span id="a"></span>**Gate**', "Gate"),
+        ("snake_case stays", "snake_case stays"),
+    ],
+)
+def test_bare_markup(text: str, bare: str) -> None:
+    assert bare_markup(text) == bare
+
+
+@settings(max_examples=200, deadline=None)
+@given(ODD_TEXT, st.sampled_from([P, T]), st.sampled_from(["Method", "Ablation Study", "Results", ""]))
+def test_the_analysis_reads_any_text(text: str, kind: Any, heading: str) -> None:
+    source = paper(section(heading, (kind, text)))
+    plan = Plan(ablations=(Ablation(name="n", ablated_part=heading or "x", action=Action.REMOVE, metrics=("m",)),))
+    analyse(source)
+    analyse_sections(sections_of(text))
+    plan_warnings(plan, source, Task.REVIEWER)
+
+
+PARAGRAPH = (
+    "We propose a gated echo unit %d (GEU) to hear owls. The night contrast loss is used. w/o GEU 12.1 13.4\n"
+    "We remove the gate and replace the memory with a buffer, since the effect of **bold term %d** is large ("
+)
+
+
+def calls(source_text: str) -> int:
+    """How many calls, of Python and of C functions, the analysis of a text makes."""
+    source = paper(section("Method", (P, source_text)), section("Ablation Study", (P, source_text), (T, source_text)))
+    count = 0
+
+    def counting(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counting)
+    try:
+        analyse(source)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_work_grows_with_the_text_and_no_faster() -> None:
+    small, large = ("\n\n".join(PARAGRAPH % (n, n) for n in range(size)) for size in (20, 160))
+    assert calls(large) < 10 * calls(small)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "(",
+        "( ",
+        "A",
+        "A ",
+        "a-",
+        "w/o ",
+        "( A",
+        "**",
+        "→ ",
+        "\\textbf{",
+        "\\cite[",
+        "the the ",
+        "effect of ",
+        "1 ",
+        "- ",
+        "$ ",
+    ],
+)
+def test_monotonous_text_is_read_to_its_end(unit: str) -> None:
+    text = unit * 30_000
+    source = paper(section("Method", (P, text)), section("Ablation", (P, text), (T, text)))
+    assert len(analyse(source).reported_ablations) <= len(text)

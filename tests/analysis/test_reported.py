@@ -1,0 +1,157 @@
+"""Ablations that a paper reports, in the forms in which papers report them."""
+
+import pytest
+
+from planner.analysis.analyse import analyse, analyse_sections
+from planner.analysis.components import components
+from planner.analysis.passages import passages
+from planner.analysis.reported import Reported, reported_ablations
+from planner.analysis.rows import changed, marked_columns, table_rows, without
+from planner.papers.paper import BlockKind, Paper
+from planner.schema import Action
+from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, section
+
+
+def reported(source: Paper) -> list[Reported]:
+    read = passages(source.sections)
+    return list(reported_ablations(read, components(read)))
+
+
+def parts(source: Paper) -> set[str]:
+    return {one.part.lower() for one in reported(source)}
+
+
+def in_ablation(text: str, kind: BlockKind = P) -> list[tuple[str, Action, str]]:
+    return [(r.part, r.action, r.replacement) for r in reported(paper(section("Ablation Study", (kind, text))))]
+
+
+def test_every_form_in_one_paper() -> None:
+    assert parts(PLAIN) >= {"echo memory", "spectral gating unit (sgu)", "log-mel front end", "window length", "relu"}
+
+
+@pytest.mark.parametrize("source", [LATEX, MARKDOWN], ids=["latex", "markdown"])
+def test_rows_of_tables_in_source_formats(source: Paper) -> None:
+    assert parts(source) == {"spectral gating unit (sgu)", "echo memory"}
+
+
+def test_the_acronym_of_a_component_is_told_by_its_name() -> None:
+    (one,) = [r for r in reported(MARKDOWN) if "SGU" in r.part]
+    assert one.part == "spectral gating unit (SGU)"
+    assert one.found.text == "SGU"
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ("w/o SGU 77.0 5.9", "SGU"),
+        ("| w/o SGU | 77.0 |", "SGU"),
+        ("without echo memory & 79.3 \\\\", "echo memory"),
+        ("- echo memory 79.3 1.2", "echo memory"),
+        ("– night loss 79.3 1.2", "night loss"),
+        ("Ours (w/o gate) 79.3 1.2", "gate"),
+        ("No gate 79.3 1.2", "gate"),
+        ("wo/ T-RPN 45.0 46.5", "T-RPN"),
+    ],
+)
+def test_rows_that_leave_out(row: str, part: str) -> None:
+    match = without(row)
+    assert match is not None
+    assert match[1] == part
+
+
+@pytest.mark.parametrize("row", ["Full 81.2 4.1", "None 0.3 0.4", "Normal 1 2", "-0.3 0.4", "North 2 3"])
+def test_rows_that_do_not(row: str) -> None:
+    assert without(row) is None
+
+
+@pytest.mark.parametrize("row", ["ReLU → GELU 80.9 4.2", "ReLU -> GELU | 80.9", r"ReLU $\to$ GELU & 80.9"])
+def test_rows_that_exchange(row: str) -> None:
+    match = changed(row)
+    assert match is not None
+    assert (match[1], match[2].strip(" $")) == ("ReLU", "GELU")
+
+
+@pytest.mark.parametrize(
+    "row", [r"\quad \textit{$-$\,Echo memory} & 0.353 & $-$0.106 \\", r"~~\emph{w/o} \textbf{Echo memory} & 79.3 \\"]
+)
+def test_rows_are_undressed(row: str) -> None:
+    ((bare, _),) = table_rows(row)
+    match = without(bare)
+    assert match is not None
+    assert match[1].strip() == "Echo memory"
+
+
+def test_prose_is_no_row() -> None:
+    assert not list(table_rows("without further words we go on\nin 2019 all was well"))
+
+
+def test_columns_of_check_marks() -> None:
+    table = "Table 3: Parts.\nModel SGU Echo mAP\na × × 70.1\nb ✓ × 77.0\nc ✓ ✓ 81.2"
+    assert [name for name, _ in marked_columns(table)] == ["Model", "SGU", "Echo"]
+    assert {"SGU", "Echo"} <= {part for part, _, _ in in_ablation(table, T)}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("We remove the echo memory from the model.", ("echo memory", Action.REMOVE, "")),
+        ("The echo memory is removed.", ("echo memory", Action.REMOVE, "")),
+        ("Replacing the echo memory with a ring buffer hurts.", ("echo memory", Action.REPLACE, "ring buffer")),
+        ("The echo memory is replaced by a ring buffer.", ("echo memory", Action.REPLACE, "ring buffer")),
+        ("We test using a ring buffer instead of echo memory.", ("echo memory", Action.REPLACE, "ring buffer")),
+        ("We varied the window length from 1 to 9.", ("window length", Action.REPLACE, "")),
+        ("We study the effect of the window length.", ("window length", Action.REMOVE, "")),
+    ],
+)
+def test_sentences(sentence: str, expected: tuple[str, Action, str]) -> None:
+    assert expected in in_ablation(sentence)
+
+
+def test_captions() -> None:
+    assert ("window length", Action.REMOVE, "") in in_ablation("Figure 4: Effect of window length on mAP.", F)
+
+
+def test_lists_are_taken_apart() -> None:
+    found = {part for part, _, _ in in_ablation("We remove the echo memory and the night loss.")}
+    assert found >= {"echo memory", "night loss"}
+
+
+def test_a_component_that_an_ablation_section_finds_effective_is_ablated_there() -> None:
+    source = paper(
+        section("Method", (P, "The echo ring filter (ERF) comes first.")),
+        section("Ablations", (P, "The ERF brings a gain of two points.")),
+    )
+    assert parts(source) == {"echo ring filter (erf)"}
+
+
+def test_what_the_title_names_is_not_ablated() -> None:
+    method = section("Method", (P, "The owl finding ear network (OFEN) is all we have."))
+    ablations = section("Ablations", (P, "OFEN improves."))
+    assert analyse_sections((method, ablations), "Other").reported_ablations
+    assert not analyse_sections((method, ablations), "OFEN: An Owl-Finding Ear Network").reported_ablations
+
+
+def test_only_experiments_report() -> None:
+    said = "We remove the echo memory.\nw/o gate 71.2 72.1"
+    for heading in ("Introduction", "Method", "Related Work", "References"):
+        assert not reported(paper(section(heading, (P, said)))), heading
+
+
+def test_a_sentence_outside_ablations_is_no_report() -> None:
+    assert not reported(paper(section("Experiments", (P, "We remove the silent files from the data."))))
+
+
+def test_each_part_and_action_once_in_reading_order() -> None:
+    found = reported(PLAIN)
+    assert len({(one.part, one.action) for one in found}) == len(found)
+    assert [one.found.offset for one in found] == sorted(one.found.offset for one in found)
+
+
+def test_each_knows_its_place() -> None:
+    for one in reported(PLAIN):
+        assert PLAIN.text[one.found.offset :].lower().startswith(one.found.text.lower()), one
+
+
+def test_analyse_holds_all_three() -> None:
+    analysis = analyse(PLAIN)
+    assert analysis.components and analysis.reported_ablations and analysis.metrics

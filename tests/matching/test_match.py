@@ -1,0 +1,135 @@
+"""The match rule, the assignment, and what must hold for any plans."""
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.matching.assignment import best_assignment
+from planner.matching.match import THRESHOLD, Match, match, similarity
+from planner.matching.similarity import actions_agree, overlap, same_replacement
+from planner.matching.words import spell_out, stem, stems, words
+from planner.schema import Ablation
+from tests.matching.plans import ABLATIONS, add, remove, replace
+
+GATE = "gated fusion unit"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (remove(GATE), remove("the gated unit for fusion")),
+        (remove(GATE), replace(GATE, "no gate", "a sum")),
+        (replace(GATE, "element-wise sum"), replace("fusion unit with gates", "concatenation", "sum")),
+        (add("data augmentation", "colour jitter"), add("augmentation of data", "colour jitter")),
+        (replace("TCN encoder", "GCN"), replace("temporal convolution network encoder", "graph convolutional network")),
+        (replace("number of layers", "2", "4"), replace("number of layers", "four layers")),
+        (replace("mask ratio", "25%"), replace("ratio of masking", "0.25", "0.75")),
+        (replace("loss weight λ", "0", "1"), remove("loss weight λ")),
+    ],
+)
+def test_the_rule_allows(a: Ablation, b: Ablation) -> None:
+    assert similarity(a, b) >= THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (remove(GATE), remove("contrastive pre-training")),
+        (remove(GATE), replace(GATE, "element-wise sum")),
+        (replace(GATE, "element-wise sum"), replace(GATE, "cross-attention")),
+        (replace(GATE, "a sum"), add(GATE, "a sum")),
+        (replace("number of layers", "2", "4"), replace("number of layers", "8", "16")),
+        (replace("step size", "0.001"), replace("step size", "0.1")),
+        (remove("step size"), replace("step size", "0.5", "0.05")),
+        (remove("spatial attention", name="Ablation Study 1"), remove("curriculum", name="Ablation Study 1")),
+    ],
+)
+def test_the_rule_forbids(a: Ablation, b: Ablation) -> None:
+    assert similarity(a, b) < THRESHOLD
+
+
+def test_each_is_paired_once_and_the_whole_is_best() -> None:
+    plan = [remove("gated fusion unit"), remove("echo memory")]
+    other = [remove("echo memory bank"), remove("gated fusion"), remove("fusion unit with gates")]
+    assert [(m.a, m.b) for m in match(plan, other)] == [(0, 2), (1, 0)]
+
+
+def test_nothing_matches_nothing() -> None:
+    assert match([], []) == match([remove(GATE)], []) == match([], [remove(GATE)]) == ()
+
+
+@given(st.lists(ABLATIONS, max_size=4), st.lists(ABLATIONS, max_size=4))
+def test_sides_do_not_matter(a: list[Ablation], b: list[Ablation]) -> None:
+    forth, back = match(a, b), match(b, a)
+    assert sum(m.similarity for m in forth) == pytest.approx(sum(m.similarity for m in back))
+    for m in forth:
+        assert THRESHOLD <= m.similarity <= 1
+        assert m.similarity == pytest.approx(similarity(b[m.b], a[m.a]))
+
+
+@given(st.lists(ABLATIONS, max_size=5))
+def test_a_plan_with_words_matches_itself(plan: list[Ablation]) -> None:
+    spoken = [ablation for ablation in plan if stems(ablation.ablated_part)]
+    alike = [a for a in spoken if actions_agree(a, a)]
+    assert len(match(alike, alike)) == len(alike)
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 0, 0.25, 0.5, 0.75, 1]), min_size=4, max_size=4), max_size=4))
+def test_the_assignment_is_the_best_of_all(scores: list[list[float]]) -> None:
+    chosen = best_assignment(scores)
+    assert len({r for r, _ in chosen}) == len({c for _, c in chosen}) == len(chosen)
+    assert all(scores[r][c] > 0 for r, c in chosen)
+    every = (sum(scores[r][c] for r, c in enumerate(columns)) for columns in permutations(range(4), len(scores)))
+    assert sum(scores[r][c] for r, c in chosen) == pytest.approx(max(every))
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=2, max_size=2), max_size=6))
+def test_more_rows_than_columns(scores: list[list[float]]) -> None:
+    turned = [list(column) for column in zip(*scores, strict=True)]
+    total = sum(scores[r][c] for r, c in best_assignment(scores))
+    assert total == pytest.approx(sum(turned[r][c] for r, c in best_assignment(turned)))
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_overlap_is_a_share_and_has_no_sides(a: str, b: str) -> None:
+    assert 0 <= overlap(a, b) <= 1
+    assert overlap(a, b) == pytest.approx(overlap(b, a))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("normalization", "normalizing"), ("normalise", "normalised"), ("embeddings", "embedding"), ("gated", "gate")],
+)
+def test_stems_agree(one: str, other: str) -> None:
+    assert stem(one) == stem(other)
+
+
+def test_humps_part_words() -> None:
+    assert words("CrossAttention of ResNet-50") == ["Cross", "Attention", "of", "Res", "Net", "50"]
+
+
+def test_acronyms_are_spelt_out_by_the_other_side() -> None:
+    assert spell_out("a GCN layer", "graph convolutional network") == "a graph convolutional network layer"
+    assert spell_out("a GCN layer", "something else") == "a GCN layer"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "same"),
+    [
+        ("1e-5", "0.00001", True),
+        ("γ = 0.5", "0.5", True),
+        ("single layer", "1 layer", True),
+        ("16x16", "16", True),
+        ("mean pooling", "average over time", False),
+        ("LSTM", "LSTM encoder", True),
+        ("2-layer MLP", "2-layer MLP with ReLU", True),
+    ],
+)
+def test_same_replacement(x: str, y: str, same: bool) -> None:
+    assert same_replacement(x, y) is same is same_replacement(y, x)
+
+
+def test_a_match_says_which_and_how_alike() -> None:
+    assert match([remove(GATE)], [remove(GATE)]) == (Match(0, 0, 1.0),)

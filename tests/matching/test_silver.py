@@ -1,0 +1,69 @@
+"""The matcher against pairs that were labelled by reading them; README.md here says how."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from planner.matching.match import THRESHOLD, similarity
+from planner.schema import Ablation
+from planner.trajectory.reader import read_file
+
+SILVER = Path(__file__).with_name("silver.jsonl")
+AIM = 0.75
+
+
+@dataclass(frozen=True)
+class Pair:
+    a: Ablation
+    b: Ablation
+    same: bool
+    case: str
+
+
+def pairs(shared: Path) -> list[Pair]:
+    rows = [json.loads(line) for line in SILVER.read_text(encoding="utf-8").splitlines()]
+    return [
+        Pair(
+            read_file(shared / row["a"]).plan.ablations[row["a_item"] - 1],
+            read_file(shared / row["b"]).plan.ablations[row["b_item"] - 1],
+            row["same"],
+            row["case"],
+        )
+        for row in rows
+    ]
+
+
+def scores(labelled: list[Pair]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of "the same"."""
+    told = [(similarity(pair.a, pair.b) >= THRESHOLD, pair.same) for pair in labelled]
+    counts = Counter(told)
+    hit, false, missed = counts[True, True], counts[True, False], counts[False, True]
+    return hit / (hit + false), hit / (hit + missed), 2 * hit / (2 * hit + false + missed)
+
+
+@pytest.mark.shared
+def test_the_half_that_nothing_was_tuned_on(shared: Path) -> None:
+    labelled = pairs(shared)
+    for name, part in (
+        ("tuned on", labelled[0::2]),
+        ("held out", labelled[1::2]),
+        ("clear", [pair for pair in labelled if pair.case == "clear"]),
+        ("hard", [pair for pair in labelled if pair.case == "hard"]),
+    ):
+        precision, recall, f1 = scores(part)
+        print(f"{name}: precision {precision:.2f}, recall {recall:.2f}, F1 {f1:.2f} over {len(part)} pairs")  # noqa: T201
+    assert scores(labelled[1::2])[2] >= AIM
+    assert scores(labelled)[2] >= AIM
+
+
+def test_the_labels_are_enough_and_half_of_them_hard() -> None:
+    rows = [json.loads(line) for line in SILVER.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 150
+    assert 0.4 <= sum(row["case"] == "hard" for row in rows) / len(rows) <= 0.6
+    assert len({(row["a"].rsplit("/", 1)[1]) for row in rows}) == len(rows), "one pair a paper"
+    for row in rows:
+        assert row["a"].rsplit("/", 1)[1] == row["b"].rsplit("/", 1)[1], "the same paper"
+        assert row["a"] != row["b"], "different models"

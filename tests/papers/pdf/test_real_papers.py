@@ -1,0 +1,140 @@
+"""What is read from real papers, against their true titles, abstracts, outlines and labels."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pypdfium2
+import pytest
+
+from planner.papers.paper import BlockKind, Reading, SectionKind
+from planner.papers.pdf import read_pdf
+
+pytestmark = pytest.mark.shared
+
+
+@dataclass(frozen=True)
+class Known:
+    """A paper with its true title and abstract, and what was read of it."""
+
+    path: Path
+    title: str
+    abstract: str
+    label: dict[str, object]
+    reading: Reading
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(section.text for section in self.reading.sections)
+
+
+def _known(path: Path, truth: dict[str, object]) -> Known:
+    return Known(path, str(truth["title"]), str(truth["abstract"]), truth, read_pdf(path.read_bytes(), path.name))
+
+
+def _all(shared: Path) -> Iterator[Known]:
+    papers = shared / "papers"
+    for name, truth in json.loads((papers / "pdf" / "truth.json").read_text(encoding="utf-8")).items():
+        yield _known(papers / "pdf" / f"{name}.pdf", truth)
+    for label in sorted((papers / "labelled").glob("*.json")):
+        yield _known(label.with_suffix(".pdf"), json.loads(label.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def papers(shared: Path) -> list[Known]:
+    return list(_all(shared))
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text.casefold())
+
+
+def _recall(found: str, true: str) -> float:
+    got, wanted = (Counter(re.findall(r"\w+", each.casefold())) for each in (found, true))
+    return (got & wanted).total() / wanted.total()
+
+
+def test_titles(papers: list[Known]) -> None:
+    wrong = [paper.path.stem for paper in papers if _letters(paper.reading.title) != _letters(paper.title)]
+    assert len(papers) == 38
+    assert len(wrong) <= 2, wrong
+
+
+def test_abstracts(papers: list[Known]) -> None:
+    def is_right(paper: Known) -> bool:
+        found, true = paper.reading.abstract, paper.abstract
+        return _recall(found, true) >= 0.9 and 0.85 <= len(found) / len(true) <= 1.3
+
+    wrong = [paper.path.stem for paper in papers if not is_right(paper)]
+    assert len(wrong) <= 2, wrong
+
+
+@pytest.mark.parametrize("name", ["mstar", "papo", "sheetsage", "tara-rag"])
+def test_a_compiled_paper_has_the_title_and_abstract_of_its_source(shared: Path, name: str) -> None:
+    folder = shared / "papers" / "source" / name
+    paper = _known(folder / "paper.pdf", json.loads((folder / "meta.json").read_text(encoding="utf-8")))
+    assert _letters(paper.reading.title) == _letters(paper.title)
+    assert _recall(paper.reading.abstract, paper.abstract) >= 0.9
+
+
+def test_top_level_headings_of_the_outline(papers: list[Known]) -> None:
+    whole, outlined = 0, 0
+    for paper in papers:
+        with pypdfium2.PdfDocument(paper.path) as document:
+            tops = [_letters(item.get_title()) for item in document.get_toc() if item.level == 0]
+        headings = [_letters(section.heading) for section in paper.reading.sections]
+        found = [any(heading.endswith(top) for heading in headings) for top in tops]
+        outlined += bool(tops)
+        whole += bool(tops) and all(found)
+    assert whole >= 0.95 * outlined > 0
+
+
+def test_references_and_appendix_start_right(papers: list[Known]) -> None:
+    for paper in papers:
+        kinds = [section.kind for section in paper.reading.sections if section.level == 1]
+        assert kinds.count(SectionKind.REFERENCES) == 1, paper.path.stem
+        start = kinds.index(SectionKind.REFERENCES)
+        assert SectionKind.APPENDIX not in kinds[:start], paper.path.stem
+        rest = set(kinds[start + 1 :]) - {SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST}
+        assert rest <= {SectionKind.APPENDIX}, paper.path.stem
+
+
+def test_no_trace_of_the_page_is_left(papers: list[Known]) -> None:
+    for paper in papers:
+        assert not re.search("[\x00-\x08\x0b-\x1f\ufb00-\ufb06\ufffe\xad]", paper.text), paper.path.stem
+        lines = Counter(line for line in paper.text.splitlines() if re.match(r"Proceedings of|.*PMLR \d+:\d+", line))
+        assert not [line for line, times in lines.items() if times > 1], paper.path.stem
+
+
+def test_the_evidence_of_the_labels_is_in_the_text(papers: list[Known]) -> None:
+    evidence = [
+        (paper.path.stem, item["evidence"], _letters(item["evidence"]) in _letters(paper.text))
+        for paper in papers
+        for item in paper.label.get("ablations", [])  # type: ignore[attr-defined]
+    ]
+    missing = [(name, text) for name, text, found in evidence if not found]
+    assert len(evidence) == 82
+    assert len(missing) <= 2, missing
+
+
+def test_the_heading_of_the_experiments_is_found_as_printed(papers: list[Known]) -> None:
+    for paper in papers:
+        if "method_end" in paper.label:
+            assert paper.label["method_end"] in [section.heading for section in paper.reading.sections]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("v189-sun23a", ["Disentangler + Voting-S 91.8±0.20 71.2±0.40 91.0±0.58 14.4±1.09 48.7±1.19 63.4"]),
+        ("v222-yuxin24a", ["5 52.84 ± 1.33 53.73 ± 0.63 54.56 ± 0.49", "0 71.03±0.27 71.18±0.11 - - - - 70.90±0.20"]),
+    ],
+)
+def test_rows_of_tables(papers: list[Known], name: str, rows: list[str]) -> None:
+    paper = next(paper for paper in papers if paper.path.stem == name)
+    blocks = [block for section in paper.reading.sections for block in section.blocks if block.kind is BlockKind.TABLE]
+    lines = {" ".join(line.split()) for block in blocks for line in block.text.splitlines()}
+    assert set(rows) <= lines

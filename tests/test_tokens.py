@@ -1,0 +1,61 @@
+"""The token estimate against counts of a real vocabulary (tests/tokens/README.md says how they were made)."""
+
+import json
+from pathlib import Path
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.chat import Completion, Message, Prompt, Usage
+from planner.gauge import Gauge
+from planner.tokens import estimate_tokens
+
+HERE = Path(__file__).parent / "tokens"
+REFERENCE = json.loads((HERE / "reference.json").read_text(encoding="utf-8"))
+LEAST = 0.95
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE["own"]))
+def test_it_seldom_counts_too_few_in_any_script(name: str) -> None:
+    ratio = estimate_tokens((HERE / name).read_text(encoding="utf-8")) / REFERENCE["own"][name]
+    assert LEAST <= ratio <= 1.5
+
+
+def test_on_real_papers_it_is_close_and_never_far_too_low(shared: Path) -> None:
+    ratios = {
+        path: estimate_tokens((shared / path).read_text(encoding="utf-8")) / counted
+        for path, counted in REFERENCE["shared"].items()
+    }
+    lowest = min(ratios, key=ratios.__getitem__)
+    assert ratios[lowest] >= LEAST, lowest
+    assert median(ratios.values()) <= 1.08
+
+
+@given(st.text())
+def test_every_text_has_an_estimate(text: str) -> None:
+    estimate = estimate_tokens(text)
+    assert 0 <= estimate <= 4 * len(text) + 1
+    assert (estimate == 0) == (text == "")
+
+
+def prompt(text: str) -> Prompt:
+    return Prompt((Message("user", text),), "")
+
+
+def test_a_gauge_learns_from_the_endpoints_own_count() -> None:
+    gauge = Gauge()
+    asked = prompt("words upon words " * 500)
+    estimated = gauge.measure_prompt(asked)
+    gauge.learn(asked, Completion("", usage=Usage(prompt_tokens=int(estimated * 1.25))))
+    assert gauge.measure_prompt(asked) == pytest.approx(estimated * 1.25, rel=0.01)
+
+
+@pytest.mark.parametrize("counted", [None, 0, 10, 10**9])
+def test_a_gauge_learns_nothing_from_an_implausible_count(counted: int | None) -> None:
+    gauge = Gauge()
+    asked = prompt("words upon words " * 500)
+    before = gauge.measure_prompt(asked)
+    gauge.learn(asked, Completion("", usage=Usage(prompt_tokens=counted)))
+    assert gauge.measure_prompt(asked) == before
