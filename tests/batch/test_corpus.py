@@ -113,7 +113,7 @@ def manifest(tmp_path: Path, form: str) -> Path:
 def test_manifests(form: str, tmp_path: Path) -> None:
     corpus = gather([str(manifest(tmp_path, form))])
     assert not corpus.problems
-    assert ids(corpus) == ["one", "two_.._.._", "Three__with_a_Title_"]
+    assert ids(corpus) == ["one", "two______", "Three__with_a_Title_"]
     assert [entry.title for entry in corpus.entries] == ["One, a Title", "Two", "Three: with a Title?"]
     assert corpus.entries[0].abstract == 'Ab"stract'
     assert corpus.entries[0].kind == "folder"
