@@ -108,6 +108,10 @@ class _Gathering:
     def _add(self, entry: Entry, where: str = "") -> None:
         is_paper_id = entry.kind == ARXIV
         place = str(arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
+        if not _is_text(place):
+            shown = place.encode("utf-8", "replace").decode()
+            self.problems.append(Problem(shown, "its name is not UTF-8, so no file could be named after it; rename it"))
+            return
         if place in self._seen:
             what = f"the same paper as {self._seen[place]}; taken once"
             self.problems.append(Problem(where or entry.source, what, harmless=True))
@@ -140,6 +144,15 @@ def _resolved(row: Row) -> tuple[str, str]:
         if len(row.source) < _LONGEST_PATH and path.exists():
             return str(path), "folder" if path.is_dir() else paper_kind(path) or "file"
     return row.source, ARXIV if arxiv_id(row.source) else ""
+
+
+def _is_text(name: str) -> bool:
+    """Whether a path can be written down: on Linux a file's name may be any bytes."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _natural(entry: Entry) -> str:

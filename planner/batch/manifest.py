@@ -113,4 +113,5 @@ def _row(values: Any, where: str, base: Path) -> Row | Problem:
 def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """The first of the columns that says something; a number, as ids sometimes are, is taken as it is written."""
     given = (values.get(name) for name in names)
-    return next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
+    said = next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
+    return said.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair can be written nowhere

@@ -190,6 +190,17 @@ def test_links_are_not_walked_in_circles(tmp_path: Path) -> None:
     assert "same paper" in corpus.problems[0].what
 
 
+def test_a_name_that_is_no_text_is_reported(tmp_path: Path) -> None:
+    write(tmp_path, a_DOT_pdf="%PDF-")
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.pdf")).write_bytes(b"%PDF-")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    corpus = gather([str(tmp_path)])
+    assert ids(corpus) == ["a"]
+    assert "not UTF-8" in corpus.problems[0].what
+
+
 def test_an_argument_that_names_nothing(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_pdf="%PDF-")
     with pytest.raises(UsageError, match="no such file or folder"):
