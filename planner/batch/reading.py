@@ -45,7 +45,7 @@ async def reading(
     ahead: int,
     patience: float = PATIENCE,
 ) -> AsyncIterator[AsyncIterator[Read]]:
-    """Read the papers of `work` with so many processes started by `command`, at most about `ahead` of what is taken from the result.
+    """Read the papers of `work` with so many processes started by `command`, about `ahead` papers ahead at most.
 
     The result may be taken from by many tasks. What one paper is wanted for by several models is read once.
     """

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from planner.chat import ChatModel, Completion, ModelCard, Usage
@@ -34,7 +34,7 @@ class Asked:
     card: ModelCard
     sender: Callable[[Paper], ChatModel]
     price: Callable[[Usage], float | None]
-    patience: RetryPolicy = RetryPolicy()
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
     window: int | None = None
     host: str = ""
 

@@ -19,7 +19,7 @@ async def showing(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
     if quiet:
         yield
     elif sys.stderr.isatty():
-        from planner.cli.live import live  # noqa: PLC0415 - takes rich along, which nobody else needs
+        from planner.cli.live import live
 
         with live(progress) as refreshing:
             async with _beside(refreshing):
