@@ -197,7 +197,7 @@ class Ledger:
         return float(known or 0.0) + float(lost or 0.0)
 
     async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
-        """Record that a request is about to leave, and the most that it can cost in USD; returns the attempt's number."""
+        """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
         number, now = self._next_attempt, _now()
         self._next_attempt += 1
 
