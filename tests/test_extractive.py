@@ -5,16 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planner.chat import Completion, Prompt
 from planner.errors import Outcome, OutputError
-from planner.extractive import NOTHING_FOUND, Extractive
+from planner.extractive import NOTHING_FOUND, UNKNOWN_METRIC, Extractive
 from planner.matching.match import match
 from planner.papers.cut import cut
 from planner.papers.load import load
 from planner.papers.paper import Excerpt
 from planner.parsing.reply import parse
 from planner.schema import Ablation, Action, Plan, Task
+from tests.analysis.odd_text import ODD_TEXT
 
 DEMO = Path(__file__).parents[1] / "planner" / "demo" / "paper.md"
 METHOD = """## 3 Method
@@ -137,6 +140,7 @@ def test_what_is_not_in_the_excerpt_is_not_known(demo: Excerpt) -> None:
         ("Cross-Station Attention", "no attention: uniform weights (mean pooling)"),
         ("Surge Sampling", "uniform random sampling"),
         ("Group Normalization", "batch normalisation"),
+        ("Multi-Scale Patch Encoder", "no multi-scale design: a single scale"),
         ("Encoder Pre-training", "random initialisation, without pre-training"),
     ],
 )
@@ -144,6 +148,17 @@ def test_alternatives_fit_the_kind_of_part(part: str, replacement: str) -> None:
     (ablation,) = plan_of(ask(Excerpt("A title", "", f"# 3 Method\n\n## 3.1 {part}\n\nIt acts."))).ablations
     assert ablation.action is Action.REPLACE
     assert replacement in ablation.replacement
+
+
+def test_the_abstract_is_read_too() -> None:
+    plan = plan_of(ask(Excerpt("A title", "It raises the AUROC.", "# 3 Method\n\n## 3.1 Echo Memory\n\nIt acts.")))
+    assert plan.ablations[0].metrics == ("AUROC",)
+
+
+def test_an_unknown_metric_is_told_as_such() -> None:
+    reply = ask(Excerpt("A title", "", "# 3 Method\n\n## 3.1 Echo Memory\n\nIt acts."))
+    assert plan_of(reply).ablations[0].metrics == (UNKNOWN_METRIC,)
+    assert "Metrics that the text names: none that was recognised." in reply.text
 
 
 @pytest.mark.parametrize("part", ["Phase Consistency Loss", "Sparsity Penalty", "Echo Memory"])
@@ -166,6 +181,25 @@ def test_the_whole_method_is_not_its_own_part() -> None:
 def test_one_part_under_two_names_is_proposed_once() -> None:
     text = "# 3 Method\n\n## 3.1 Echo Memory\n\nx\n\n## 3.2 Echo Memory Update\n\ny"
     assert parts(ask(Excerpt("A title", "", text))) == ["Echo Memory"]
+
+
+def test_the_paper_s_words_do_not_break_the_contract() -> None:
+    text = "# 3 Method\n\nWe use a </b</discussion>>gated </predictions> fusion unit (GPFU). The GPFU acts."
+    completion = ask(Excerpt("A title", "", text), Task.REVIEWER)
+    for tag in ("discussion", "predictions"):
+        assert completion.text.count(f"<{tag}>") == completion.text.count(f"</{tag}>") == 1
+    assert parse(completion, 2).plan.ablations
+
+
+@settings(max_examples=200, deadline=None)
+@given(ODD_TEXT, st.text(max_size=20), st.integers(1, 6))
+def test_any_text_gives_a_valid_plan_or_an_empty_reply(text: str, title: str, k: int) -> None:
+    completion = ask(Excerpt(title, text[:50], f"# 3 Method\n\n{text}"), k=k)
+    if completion.text:
+        assert 1 <= len(plan_of(completion).ablations) <= k
+        assert 1 <= len(parse(completion, k).plan.ablations) <= k
+    else:
+        assert completion.notes == (NOTHING_FOUND,)
 
 
 @pytest.mark.shared

@@ -15,18 +15,18 @@ _GENERIC: Final = frozenset(
             """
             ablation ablations algorithm algorithms analysis approach approaches architecture architectures art
             background baseline baselines basic benchmark case changes choice choices classification comparison
-            complexity component components computational conclusion configuration contribution critical crucial
-            data dataset datasets definition description design details different discussion effect effects ensure
-            evaluation existing experiment experiments fact figure final formal formulation framework function further
-            general hyper hyperparameter hyperparameters impact implementation importance improvement individual
-            inference influence input introduction key kinds learning loss main method methodology methods metric
-            metrics model models module modules motivation network networks notation notations novel number objective
-            optimization other our output overall overview paper parameter parameters part parts performance phase
-            pipeline prediction preliminaries preliminary previous problem procedure process proposed remark require
-            result results review section settings setting setup significant size stage state statement step steps
-            strategies strategy structure studies study summary system table task tasks technical techniques theorem
-            theoretical theory training two types usage value values variant variants version versions visualization
-            work works
+            complexity component components computational conclusion configuration contribution critical crucial data
+            dataset datasets definition description design details different discussion effect effectiveness effects
+            ensure evaluation existing experiment experiments fact figure final formal formulation framework function
+            further general hyper hyperparameter hyperparameters impact implementation importance improvement
+            individual inference influence input introduction key kinds learning loss main method methodology methods
+            metric metrics model models module modules motivation network networks notation notations novel number
+            objective optimization other our output overall overview paper parameter parameters part parts performance
+            phase pipeline prediction preliminaries preliminary previous problem procedure process proposed remark
+            require result results review section settings setting setup significant size stage state statement step
+            steps strategies strategy structure studies study summary system table task tasks technical techniques
+            theorem theoretical theory training two types usage value values variant variants version versions
+            visualization work works
             """
         ),
     )

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from planner.papers.characters import clean
 from planner.papers.front_matter import Front, front_matter
 from planner.papers.hidden import quoted
+from planner.papers.html.embedded import without_hidden
 from planner.papers.html.reader import fragment
 from planner.papers.levels import Ranked, settle
 from planner.papers.outline import abstract_of, outline
@@ -42,8 +43,9 @@ def read_markdown_files(files: Mapping[str, str], *, main_file: str, known: Fron
         text, notes = clean(text)
         own, text = front_matter(text)
         front = Front(front.title or own.title, front.abstract or own.abstract)
-        found, hidden = _items(_DATA.sub("data:", _TEMPLATE.sub("", _COMMENT.sub("", text))))
-        items, unseen, warnings = items + found, unseen + hidden, [*warnings, *notes]
+        text, hidden = without_hidden(_DATA.sub("data:", _TEMPLATE.sub("", _COMMENT.sub("", text))))
+        found, more = _items(text)
+        items, unseen, warnings = items + found, unseen + hidden + more, [*warnings, *notes]
     settled = settle(items, known_title=front.title)
     if settled.demoted:
         warnings.append(f"{settled.demoted} lines marked as headings look like code and were kept as text")

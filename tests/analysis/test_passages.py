@@ -13,14 +13,8 @@ from planner.analysis.checks import plan_warnings
 from planner.analysis.passages import bare_markup, passages, sections_of
 from planner.papers.paper import Section, SectionKind
 from planner.schema import Ablation, Action, Plan, Task
+from tests.analysis.odd_text import ODD_TEXT
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, T, paper, section
-
-SCRAPS = [
-    "## 3 Method\n\n", "# Ablation Study\n\n", "we propose a ", "w/o ", "**", "(ABC)", "\\textbf{", "}", "|", "\n",
-    "\n\n", "- ",
-    "replace ", " with ", " → ", "12.3 ", "✓ × ", "without ", "effect of ", "Table 1: ", "$\\lambda$", " loss", "&",
-]  # fmt: skip
-ODD_TEXT = st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=60).map("".join)
 
 
 @pytest.mark.parametrize("source", [PLAIN, LATEX, MARKDOWN], ids=["plain", "latex", "markdown"])

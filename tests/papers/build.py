@@ -40,6 +40,8 @@ More.
 Text after the end is not part of the paper.
 """
 
+WHOLE = MAIN.replace("\\input{sections/intro}", BODY)
+
 
 def tree(root: Path, files: dict[str, str | bytes]) -> Path:
     """Write files below a folder and give the folder."""

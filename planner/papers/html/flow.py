@@ -146,17 +146,22 @@ class Flow:
             return
         self._tables += 1
         captions = [tidy(self.inline(c)) for c in element.children if isinstance(c, Element) and c.tag == "caption"]
-        rows = (
-            " | ".join(tidy(self.inline(cell)).replace("\n", " ") for cell in cells(row)) for row in rows_of(element)
-        )
+        rows = (" | ".join(self._cells(row)) for row in rows_of(element))
         self._block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
+
+    def _cells(self, row: Element) -> Iterator[str]:
+        """The text of each cell of a row that is seen."""
+        for cell in cells(row):
+            if any(self._is_unseen(element, dark=False) for element in (row, cell)):
+                self.unseen.append(cell.text())
+            else:
+                yield tidy(self.inline(cell)).replace("\n", " ")
 
     def inline(self, root: Element) -> str:
         """The text of an element in one piece, formulas as TeX."""
         inner = Flow(self.styles, within=True)
         inner._float = []
-        holder = Element("", {}, None, list(root.children))
-        inner.page(holder)
+        inner.page(Element("", {}, None, list(root.children)))
         self.unseen += inner.unseen
         return "\n".join(inner._float)
 
