@@ -101,9 +101,7 @@ def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) ->
             spread = [[point.mean.mean - point.mean.low], [point.mean.high - point.mean.mean]]
             label = f"{_short(point.label)} (n = {point.mean.n})"
             ax.errorbar(point.cost, point.mean.mean, yerr=spread, capsize=4, markersize=7, label=label, **_look(number))
-        if min(point.cost for point in panel.items) > 0:
-            ax.set_xscale("log")
-            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _cost_axis(ax, [point.cost for point in panel.items])
         ax.set_title(panel.title, loc="left")
         ax.set(xlabel="cost of planning, USD per paper", ylabel=axis, ylim=(0, 1.03))
         ax.grid(alpha=0.3)
@@ -117,7 +115,7 @@ def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) 
     for panel, ax in zip(panels, axes, strict=True):
         longest = max(len(curve.means) for curve in panel.items)
         for number, curve in enumerate(panel.items):
-            shift = 0.06 * (number - (len(panel.items) - 1) / 2)
+            shift = 0.012 * longest * (number - (len(panel.items) - 1) / 2)
             at = [k + shift for k in range(1, len(curve.means) + 1)]
             means = [mean.mean for mean in curve.means]
             spread = [[m.mean - m.low for m in curve.means], [m.high - m.mean for m in curve.means]]
@@ -201,6 +199,19 @@ def _picture(name: str, caption: str, figure: "Figure") -> Picture:
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
     return Picture(name, caption, svg.getvalue(), png.getvalue())
+
+
+def _cost_axis(ax: "Axes", costs: Sequence[float]) -> None:
+    """Costs span orders of magnitude, unless one of them is nothing."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    if min(costs) > 0:
+        ax.set_xscale("log")
+        ax.set_xlim(min(costs) / 2, max(costs) * 2)
+        near = max(costs) < 50 * min(costs)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if near else (1.0,)))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _ink_on(colour: str) -> str:
