@@ -3,11 +3,13 @@
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; shapes differ too.
 """
 
+import functools
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from eval.document import Picture
 from eval.statistics import Mean
@@ -16,6 +18,8 @@ from planner.errors import UsageError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_P = ParamSpec("_P")
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X", "*")
@@ -75,6 +79,27 @@ class Panel:
     items: tuple[Any, ...]
 
 
+def _styled(draw: Callable[_P, Picture]) -> Callable[_P, Picture]:
+    """Draw in our style, in which "$" is a dollar and no formula.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+
+    @functools.wraps(draw)
+    def styled(*args: _P.args, **kwargs: _P.kwargs) -> Picture:
+        try:
+            from matplotlib import rc_context
+        except ImportError as error:
+            raise UsageError("pictures need matplotlib: pip install 'ablation-planner[eval]', or --no-plots") from error
+        with rc_context(_STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # a character that the font lacks is drawn as a box
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@_styled
 def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
     """Means with intervals, a row each, the best on top; a panel a task."""
     heights = [len(panel.items) for panel in panels]
@@ -93,6 +118,7 @@ def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel
     return _picture(name, caption, figure)
 
 
+@_styled
 def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
     """Quality against cost; names stand in the legend, so that none lie over each other."""
     figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
@@ -109,6 +135,7 @@ def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) ->
     return _picture(name, caption, figure)
 
 
+@_styled
 def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
     """A number at every k, a line each; points are set apart a little, so that intervals do not hide each other."""
     figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
@@ -129,6 +156,7 @@ def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) 
     return _picture(name, caption, figure)
 
 
+@_styled
 def shares_picture(
     name: str, caption: str, axis: str, colours: Sequence[tuple[str, str]], panels: Sequence[Panel]
 ) -> Picture:
@@ -156,6 +184,7 @@ def shares_picture(
     return _picture(name, caption, figure)
 
 
+@_styled
 def matrix_picture(
     name: str, caption: str, axis: str, title: str, labels: Sequence[str], matrix: Sequence[Sequence[float]]
 ) -> Picture:
@@ -180,24 +209,17 @@ def matrix_picture(
 
 
 def _figure(width: float, height: float, panels: int, ratios: Sequence[int] = ()) -> "tuple[Figure, list[Axes]]":
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("pictures need matplotlib: pip install 'ablation-planner[eval]', or --no-plots") from error
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(width, max(height, 1.6)), layout="constrained")
-        grid = figure.subplots(panels, 1, squeeze=False, height_ratios=[r + 1.5 for r in ratios] or None)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, max(height, 1.6)), layout="constrained")
+    grid = figure.subplots(panels, 1, squeeze=False, height_ratios=[r + 1.5 for r in ratios] or None)
     return figure, list(grid[:, 0])
 
 
 def _picture(name: str, caption: str, figure: "Figure") -> Picture:
-    from matplotlib import rc_context
-
     svg, png = io.BytesIO(), io.BytesIO()
-    with rc_context(_STYLE):
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
     return Picture(name, caption, svg.getvalue(), png.getvalue())
 
 
