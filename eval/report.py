@@ -169,12 +169,7 @@ def _has_curve(row: Result) -> bool:
 
 def _costs(rows: Sequence[Result], k: int | None, pictures: bool) -> tuple[Section, ...]:
     priced = [row for row in rows if row.plan_cost is not None and row.summary.f1.n]
-    unknown = len(rows) - len(priced)
-    text = (
-        f"{unknown} of {len(rows)} runs have plans without a known cost; they are not in the picture."
-        if unknown
-        else ""
-    )
+    text = f"{len(rows) - len(priced)} of {len(rows)} runs have plans without a known cost; no picture shows them."
     table = Table(
         ("System", "Task", "Planning, USD per paper", "Judging, USD in all", "F1"),
         tuple(
@@ -186,7 +181,7 @@ def _costs(rows: Sequence[Result], k: int | None, pictures: bool) -> tuple[Secti
     caption = f"F1{_at(k)} against what planning a paper cost: macro mean with its 95 % bootstrap interval."
     panels = _panels(priced, lambda row: plots.Point(row.label, row.plan_cost or 0.0, row.summary.f1))
     drawn = _drawn(pictures and panels, lambda: plots.cost_picture("cost", caption, axis, panels))
-    return (Section("Quality and cost", (text,) if text else (), drawn, (table,)),)
+    return (Section("Quality and cost", (text,) if len(priced) < len(rows) else (), drawn, (table,)),)
 
 
 def _actions(rows: Sequence[Result], pictures: bool) -> Section:
