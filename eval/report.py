@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from eval import plots
 from eval.document import Document, Picture, Section, Table
@@ -11,7 +12,7 @@ from eval.report_trust import judges_section, lost_section, warnings_section
 from eval.results import Contrast, Result, contrasts, task_title
 from planner.schema import Action, Task
 
-_PALETTE = tuple(plots.ACTION_COLOURS.items())
+_PALETTE: Final = tuple(plots.ACTION_COLOURS.items())
 
 
 def report(
@@ -56,49 +57,32 @@ def _lead(rows: Sequence[Result], k: int | None, as_published: bool) -> tuple[st
     )
 
 
+_SCORES: Final = ("Precision", "Recall", "F1", "F1, 95 % interval", "nDCG, published", "nDCG, plan order")
+
+
 def _scores(rows: Sequence[Result], k: int | None, pictures: bool) -> Section:
-    table = Table(
-        (
-            "System",
-            "Task",
-            "Papers scored",
-            "Precision",
-            "Recall",
-            "F1",
-            "F1, 95 % interval",
-            "nDCG, published",
-            "nDCG, plan order",
-        ),
-        tuple(
-            (
-                row.label,
-                row.run.task.value,
-                f"{row.summary.f1.n} of {row.coverage.papers}",
-                with_deviation(row.summary.precision),
-                with_deviation(row.summary.recall),
-                with_deviation(row.summary.f1),
-                interval(row.summary.f1),
-                number(row.summary.ndcg),
-                number(row.summary.plan_ndcg),
-            )
-            for row in rows
-        ),
-    )
+    table = Table(("System", "Task", "Papers scored", *_SCORES), tuple(_score_row(row) for row in rows))
     axis = "F1 (0 to 1): mean over n papers, 95 % interval"
     caption = f"F1 by system{_at(k)}: the macro mean over n papers (dot) and its 95 % bootstrap interval (bar)."
     panels = _panels(rows, lambda row: plots.Estimate(row.label, row.summary.f1) if row.summary.f1.n else None)
-    drawn = _drawn(
-        pictures and panels,
-        lambda: plots.estimates_picture("f1", caption, axis, panels),
+    drawn = _drawn(pictures and panels, lambda: plots.estimates_picture("f1", caption, axis, panels))
+    text = (
+        "The published nDCG goes by the paper's order of ablations and so ignores the plan's ranking; the one over "
+        "plan order rewards plans whose best ablations come first."
     )
-    return Section(
-        "Scores",
-        (
-            "The published nDCG goes by the paper's order of ablations and so ignores the plan's ranking; the one over "
-            "plan order rewards plans whose best ablations come first.",
-        ),
-        drawn,
-        (table,),
+    return Section("Scores", (text,), drawn, (table,))
+
+
+def _score_row(row: Result) -> tuple[str, ...]:
+    found = row.summary
+    return (
+        row.label,
+        row.run.task.value,
+        f"{row.coverage.scored} of {row.coverage.papers}",
+        *map(with_deviation, (found.precision, found.recall, found.f1)),
+        interval(found.f1),
+        number(found.ndcg),
+        number(found.plan_ndcg),
     )
 
 
