@@ -44,14 +44,14 @@ class Answer:
     """What a model found about one paper, or the reason why there are no verdicts.
 
     `cost` is in USD, None where it is not known; `asked` counts replies; `positional` says whether what was shown
-    first (A1 with B1, or A1 alone) was found.
+    first (A1 with B1, or A1 alone) was found, None where there was no first.
     """
 
     verdicts: tuple[Verdict, ...] | None
     reason: str = ""
     cost: float | None = None
     asked: int = 0
-    positional: bool = False
+    positional: bool | None = None
 
 
 class Question:

@@ -30,7 +30,12 @@ Judge = Callable[[Pair], Awaitable[Answer]]
 
 
 async def judge_all(gold: GoldSet, system: System, judge: Judge, on_judged: Callable[[Judged], None]) -> list[Judged]:
-    """Judge every gold paper that has a plan; the others are told as they are. In the gold's order."""
+    """Judge every gold paper that has a plan; the others are told as they are. In the gold's order.
+
+    Raises:
+        PromptError: the templates are at fault.
+        TableError: a file of replies or verdicts is damaged.
+    """
 
     async def one(pair: Pair) -> Judged:
         judged = _judged(pair, await judge(pair)) if pair.status is None else _without_plan(pair, pair.status)
@@ -38,8 +43,11 @@ async def judge_all(gold: GoldSet, system: System, judge: Judge, on_judged: Call
         return judged
 
     pairs, _ = paired(gold, system)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(pair)) for pair in pairs]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(pair)) for pair in pairs]
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

@@ -151,11 +151,15 @@ def _every_k(rows: Sequence[Result], pictures: bool) -> Section:
             for at in row.by_k
         ),
     )
+    axis = "recall (0 to 1): mean, 95 % interval"
     caption = "Recall when only the first k ablations of each plan count: macro mean and 95 % bootstrap interval."
     panels = _panels(
         rows, lambda row: plots.Curve(row.label, tuple(s.recall for s in row.by_k)) if _has_curve(row) else None
     )
-    drawn = _drawn(pictures and panels, lambda: plots.curves_picture("recall-by-k", caption, "recall (0 to 1)", panels))
+    drawn = _drawn(
+        pictures and panels,
+        lambda: plots.curves_picture("recall-by-k", caption, axis, panels),
+    )
     return Section("At every k", ("A plan shorter than k is used whole.",), drawn, (table,))
 
 
@@ -178,9 +182,10 @@ def _costs(rows: Sequence[Result], k: int | None, pictures: bool) -> tuple[Secti
             for row in rows
         ),
     )
+    axis = "F1 (0 to 1): mean, 95 % interval"
     caption = f"F1{_at(k)} against what planning a paper cost: macro mean with its 95 % bootstrap interval."
     panels = _panels(priced, lambda row: plots.Point(row.label, row.plan_cost or 0.0, row.summary.f1))
-    drawn = _drawn(pictures and panels, lambda: plots.cost_picture("cost", caption, "F1 (0 to 1)", panels))
+    drawn = _drawn(pictures and panels, lambda: plots.cost_picture("cost", caption, axis, panels))
     return (Section("Quality and cost", (text,) if text else (), drawn, (table,)),)
 
 

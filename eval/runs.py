@@ -65,7 +65,7 @@ class JudgedPaper(_Facts):
     plan_cost: float | None = None
     judge_cost: float | None = None
     asked: int = 0
-    positional: bool = False
+    positional: bool | None = None
     flags: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
