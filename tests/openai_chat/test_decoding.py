@@ -139,7 +139,7 @@ def test_arbitrary_headers_raise_nothing(headers: dict[str, str]) -> None:
 
 
 def test_a_long_body_costs_time_in_proportion() -> None:
-    piece, times = b" " * 4096, 4000  # 16 MB: hours, if each piece looked at all before it again
+    piece, times = b" " * 4096, 4000  # 16 MB; much more if each piece looked at all before it again
     blank, line = Arrival(), EventDecoder()
     for _ in range(times):
         blank.take(piece)
