@@ -1,7 +1,7 @@
 """Comparing planners, worked by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.compare import compare
@@ -64,6 +64,7 @@ def test_nothing_in_common_is_a_wrong_call() -> None:
 plans = st.lists(st.sampled_from(ALL), min_size=1, max_size=4, unique=True).map(tuple)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.fixed_dictionaries({"x": plans, "y": plans}), min_size=2, max_size=4))
 def test_what_must_always_hold(made: list[dict[str, tuple[Ablation, ...]]]) -> None:
     found = compare([planner(f"s{n}", **papers) for n, papers in enumerate(made)], Task.AUTHOR)
