@@ -8,6 +8,7 @@ from planner import __version__
 from planner.cli.doctor import doctor
 from planner.cli.papers import paper, prompt
 from planner.cli.plans import demo, parse, plan
+from planner.cli.site import site
 from planner.cli.trajectories import check, schema, show
 from planner.errors import PlannerError, UsageError
 
@@ -34,7 +35,7 @@ def cli() -> None:
     """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
 
 
-for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor):
+for command in (plan, demo, prompt, parse, paper, show, check, schema, site, doctor):
     cli.add_command(command)
 
 
