@@ -10,13 +10,20 @@ from planner.site.build import build
 
 @click.command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write.")
-def site(runs: tuple[Path, ...], output: Path) -> None:
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write."
+)
+@click.option(
+    "--docsify",
+    is_flag=True,
+    help="Also write DIR/docsify: the published layout, which loads docsify remotely.",
+)
+def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     """Write pages to read, search and compare the plans of each RUN: a run folder, or any folder of trajectories.
 
     The pages open from disk and from any web server, and load nothing from elsewhere. Prints the index's path.
     """
-    built = build(runs, output)
+    built = build(runs, output, docsify=docsify)
     for file in built.unread:
         click.echo(printable(f"warning: {file.name}: {file.why}"), err=True)
     click.echo(f"{built.papers} papers, {built.plannings} plans or failures", err=True)

@@ -1,11 +1,14 @@
 """A site from folders of trajectories."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from planner.errors import TrajectoryError, UsageError
-from planner.site.collecting import Unread, collect, entries_of
+from planner.site.collecting import Collection, Unread, collect, entries_of
+from planner.site.docsify import Docsify
+from planner.site.entries import Source
 from planner.site.index import Row, rows_of
 from planner.site.names import page_names
 from planner.site.pages import index_page, is_ours, paper_page
@@ -23,8 +26,10 @@ class Site:
     unread: tuple[Unread, ...]
 
 
-def build(folders: Sequence[Path], output: Path) -> Site:
+def build(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> Site:
     """Write the pages of run folders, or of any folders of trajectories, to the folder `output`.
+
+    `docsify` adds the published layout in a folder of that name.
 
     Raises:
         UsageError: a folder is not there, holds no trajectory, or `output` holds the pages of something else.
@@ -34,21 +39,48 @@ def build(folders: Sequence[Path], output: Path) -> Site:
     found = collect(folders, leaving_out=output.resolve())
     if not found.papers:
         raise UsageError(f"{', '.join(map(str, folders))}: no trajectory and no sidecar was found there")
-    rows: list[Row] = []
-    unread = list(found.unread)
-    names = page_names(found.papers)
+    building = _Building(output, page_names(found.papers), Docsify(output / "docsify") if docsify else None)
     for paper_id in sorted(found.papers):
+        building.add(paper_id, found.papers[paper_id])
+    return building.finish(found)
+
+
+class _Building:
+    """A site as it grows, paper by paper."""
+
+    def __init__(self, output: Path, names: dict[str, str], docsify: Docsify | None) -> None:
+        self.output = output
+        self.names = names
+        self.docsify = docsify
+        self.rows: list[Row] = []
+        self.unread: list[Unread] = []
+
+    def add(self, paper_id: str, sources: Sequence[Source]) -> None:
+        """Write the page of a paper."""
         try:
-            view = paper_view(entries_of(found.papers[paper_id]))
+            entries = entries_of(sources)
         except TrajectoryError as error:
-            unread.append(Unread(paper_id, f"changed while the site was built: {error}"))
-            continue
-        write_atomically(_page(output, names[paper_id]), paper_page(view))
-        rows.extend(rows_of(names[paper_id], view))
-    index = output / "index.html"
-    write_atomically(index, index_page(rows, found.runs, unread))
-    _remove_stale(output, {row.page for row in rows})
-    return Site(index, len({row.page for row in rows}), len(rows), tuple(unread))
+            self.unread.append(Unread(paper_id, f"changed while the site was built: {error}"))
+            return
+        view = paper_view(entries)
+        name = self.names[paper_id]
+        write_atomically(self.output / "papers" / f"{name}.html", paper_page(view))
+        self.rows.extend(rows_of(name, view))
+        if self.docsify:
+            for entry in entries:
+                self.docsify.add(entry, view.title)
+
+    def finish(self, found: Collection) -> Site:
+        """Write what lists the papers."""
+        if self.docsify:
+            self.docsify.finish()
+            self.unread.extend(self.docsify.left_out)
+        unread = (*found.unread, *self.unread)
+        index = self.output / "index.html"
+        write_atomically(index, index_page(self.rows, found.runs, unread))
+        pages = {row.page for row in self.rows}
+        _remove_stale(self.output / "papers", pages)
+        return Site(index, len(pages), len(self.rows), unread)
 
 
 def _refuse(folders: Sequence[Path], output: Path) -> None:
@@ -60,14 +92,10 @@ def _refuse(folders: Sequence[Path], output: Path) -> None:
         raise UsageError(f"{output}: holds an index.html that this program did not write; name another folder with -o")
 
 
-def _page(output: Path, name: str) -> Path:
-    return output / "papers" / f"{name}.html"
-
-
-def _remove_stale(output: Path, names: set[str]) -> None:
+def _remove_stale(folder: Path, names: set[str]) -> None:
     """Take away pages of an earlier build whose papers are no longer there."""
-    for path in (output / "papers").glob("*.html"):
-        if path.stem not in names and _is_ours(path):
+    for path in folder.glob("*.html"):
+        if unicodedata.normalize("NFC", path.stem) not in names and _is_ours(path):
             path.unlink()
 
 

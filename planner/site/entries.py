@@ -14,7 +14,6 @@ from planner.sidecar import Sidecar
 from planner.trajectory.document import Trajectory
 from planner.trajectory.reader import read_file
 
-
 LM_PLANNER: Final = "lm-planner"
 MAX_SIDECAR_BYTES: Final = 64 * 1024 * 1024
 

@@ -18,9 +18,11 @@ MAX_MARKDOWN_CHARS: Final = 200_000
 
 _INERT: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
 _MATH: Final = re.compile(
-    r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]", re.DOTALL
+    r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]",
+    re.DOTALL,
 )
 _WEB: Final = re.compile(r"https?://", re.I)
+_MARKED: Final = re.compile(r"[\\`*_\[<&~$]")
 _BELOW: Final = 3  # the page's own headings go down to the third level
 
 
@@ -35,7 +37,7 @@ def block(text: str) -> Markup:
 def inline(text: str) -> Markup:
     """A text of one line."""
     text = clean(text).text
-    if len(text) > MAX_MARKDOWN_CHARS:
+    if len(text) > MAX_MARKDOWN_CHARS or not _MARKED.search(text):
         return escape(text)
     return Markup(_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
 
@@ -80,6 +82,7 @@ def _settle(state: StateCore) -> None:
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1:]) + _BELOW)}"
+        token.attrs.pop("style", None)  # how a table's column is aligned; the page's policy allows no such attribute
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrSet("rel", "noopener noreferrer nofollow")

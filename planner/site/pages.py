@@ -22,6 +22,24 @@ GENERATOR: Final = f"ablation-planner {__version__}"
 
 
 @dataclass(frozen=True, slots=True)
+class _Remote:
+    """A file of a public package, pinned by its hash (Subresource Integrity)."""
+
+    address: str
+    integrity: str
+
+
+_DOCSIFY: Final = _Remote(
+    "https://cdn.jsdelivr.net/npm/docsify@5.0.0/dist/docsify.min.js",
+    "sha384-w6yZXzkazsxmservgGooUY9zjEHzIFHubRNZMLJ3enj/JD+Z8BvAGBqdrjfnLNhu",
+)
+_DOCSIFY_STYLE: Final = _Remote(
+    "https://cdn.jsdelivr.net/npm/docsify@5.0.0/dist/themes/core.min.css",
+    "sha384-u1ltA0BWEetQbGokjUjglT9sN702RQwy8JESh3Ha4GNlyzMU57usk6duY0/BOTMj",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class _Dress:
     """A page's style and scripts, and the policy that allows them and nothing else."""
 
@@ -46,6 +64,17 @@ def index_page(rows: Sequence[Row], runs: Sequence[str], unread: Sequence[Unread
 def paper_page(view: PaperView, index: str = "../index.html") -> str:
     """The page of one paper; `index` is the address of the page that lists it, "" where there is none."""
     return _page("paper.html.jinja", _dress("paper"), title=view.title, view=view, index=index)
+
+
+def docsify_page() -> str:
+    """The page that starts docsify, which renders the trajectories in the browser."""
+    settings = Markup(_asset("docsify.js"))  # noqa: S704 - our own file
+    policy = (
+        f"default-src 'none'; script-src {_source(settings)} {_DOCSIFY.address}; connect-src 'self'; "
+        f"style-src {_DOCSIFY_STYLE.address} 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+    )
+    template = _environment().get_template("docsify.html.jinja")
+    return template.render(policy=policy, generator=GENERATOR, style=_DOCSIFY_STYLE, script=_DOCSIFY, settings=settings)
 
 
 def is_ours(html: str) -> bool:

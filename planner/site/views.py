@@ -200,7 +200,8 @@ def _reply(number: int, attempt: AttemptFacts) -> Reply:
     cost = "?" if attempt.cost is None else money(attempt.cost)
     completion = attempt.completion
     return Reply(
-        heading=f"Attempt {number}: {outcome}" + (f", {cost}, {completion.seconds:.1f} s" if completion else ", no reply"),
+        heading=f"Attempt {number}: {outcome}"
+        + (f", {cost}, {completion.seconds:.1f} s" if completion else ", no reply"),
         findings=(*attempt.findings, *(completion.notes if completion else ())),
         text=completion.text if completion else "",
         reasoning=completion.reasoning if completion else "",

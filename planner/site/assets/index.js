@@ -178,12 +178,12 @@
     const kinds = some.flatMap((row) => row.ablations.map(([kind]) => data.actions[kind]));
     const actions = tally(data.actions, kinds);
     const cost = costs(some);
-    const cell = (drawing, text) => make("td", { role: "cell" }, drawing, make("p", {}, text));
+    const cell = (...parts) => make("td", { role: "cell" }, ...parts.map((part) => (part.nodeType ? part : make("p", {}, part))));
     return make("tr", { role: "row" },
       make("th", { role: "rowheader", scope: "row", dir: "auto" }, model),
       cell(bar(outcomes, most.rows), outcomes.map(([name, n]) => `${counted(n)} ${words(name)}`).join(", ")),
       cell(bar(actions.map(([name, n]) => [`fill-${name.toLowerCase()}`, n]), kinds.length), actions.map(([name, n]) => `${SIGNS[name]} ${counted(n)} ${name.toLowerCase()}`).join("  ")),
-      cell(bar([["fill-cost", cost.total]], most.cost), cost.known ? `${costText(cost)}, ${money(cost.total / cost.known)} a plan` : "not on record"));
+      cost.known ? cell(bar([["fill-cost", cost.total]], most.cost), `${costText(cost)}, ${money(cost.total / cost.known)} a plan`) : cell("not on record"));
   }
 
   function showModels() {
@@ -272,6 +272,7 @@
   }
 
   at("_app").hidden = false;
+  at("_plots").open = innerWidth > 832;
   fill("model", data.models, "All models");
   fill("task", data.tasks, "All tasks");
   fill("outcome", data.outcomes, "All outcomes");
