@@ -34,7 +34,7 @@ def anchors(labels: Sequence[str]) -> list[str]:
 
 def _anchor(label: str) -> str:
     slug = _UNSAFE.sub("-", label)[:_LONGEST_ANCHOR].strip("-._")
-    return slug if slug == label.replace(" ", "-") else f"{slug or 'model'}~{_digest(label)}"
+    return slug if slug and slug == label.replace(" ", "-") else f"{slug or 'model'}~{_digest(label)}"
 
 
 def _digest(text: str) -> str:

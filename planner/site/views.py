@@ -85,6 +85,11 @@ class PaperView:
     groups: tuple[tuple[Link, ...], ...]
 
     @property
+    def plans(self) -> int:
+        """How many models planned the paper."""
+        return sum(panel.entry.trajectory is not None for panel in self.panels)
+
+    @property
     def ablations(self) -> int:
         """How many ablations the plans hold together."""
         return sum(len(panel.cards) for panel in self.panels)

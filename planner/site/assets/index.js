@@ -101,9 +101,9 @@
     return make("tr", { role: "row" },
       cell({ class: "model" }, make("a", { href, dir: "auto" }, row.model), data.tasks.length > 1 ? make("span", { class: "soft" }, ` ${row.task}`) : ""),
       cell({ class: "ablations" }, ablations(row, terms)),
-      number("", counted(row.count)),
+      number(row.count === 1 ? "ablation" : "ablations", counted(row.count)),
       number("shared", counted(row.shared)),
-      number("cost", money(row.cost)),
+      number(row.cost === null ? "cost" : "", money(row.cost)),
       cell({ class: row.outcome === "planned" ? "outcome" : "outcome failed" }, words(row.outcome)));
   }
 
