@@ -61,7 +61,7 @@ def test_search_filters_and_sort_narrow_and_order_the_list(open_page: Open, addr
     page.get_by_role("button", name="Cost").click()
     costs = page.locator("table.list td:nth-child(5)").all_inner_texts()
     assert costs == sorted(costs, reverse=True)
-    expect(page.get_by_role("columnheader", name="Cost")).to_have_attribute("aria-sort", "descending")
+    expect(page.get_by_role("columnheader", name="Cost ↓")).to_have_attribute("aria-sort", "descending")
 
 
 def test_a_view_of_the_list_can_be_shared(open_page: Open, address: str) -> None:
