@@ -9,11 +9,11 @@ from planner.errors import TrajectoryError, UsageError
 from planner.site.collecting import Collection, Unread, collect, entries_of
 from planner.site.docsify import Docsify
 from planner.site.entries import Source
+from planner.site.files import put
 from planner.site.index import Row, rows_of
 from planner.site.names import page_names
 from planner.site.pages import index_page, is_ours, paper_page
 from planner.site.views import paper_view
-from planner.trajectory.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Building:
             return
         view = paper_view(entries)
         name = self.names[paper_id]
-        write_atomically(self.output / "papers" / f"{name}.html", paper_page(view))
+        put(self.output / "papers" / f"{name}.html", paper_page(view))
         self.rows.extend(rows_of(name, view))
         if self.docsify:
             for entry in entries:
@@ -77,7 +77,7 @@ class _Building:
             self.unread.extend(self.docsify.left_out)
         unread = (*found.unread, *self.unread)
         index = self.output / "index.html"
-        write_atomically(index, index_page(self.rows, found.runs, unread))
+        put(index, index_page(self.rows, found.runs, unread))
         pages = {row.page for row in self.rows}
         _remove_stale(self.output / "papers", pages)
         return Site(index, len(pages), len(self.rows), unread)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.controls import clean
@@ -46,7 +46,7 @@ def as_review(plan: Plan, task: Task) -> str:
 
 def as_markdown(trajectory: Trajectory) -> str:
     """The plan as the trajectory's file has it, without the box."""
-    text = write(trajectory, published=True)
+    text = write(replace(trajectory, reasoning=""), published=True)
     return text.rpartition(layout.PLAN_BOX[trajectory.task])[2].removesuffix(layout.BOX_END).strip() + "\n"
 
 
@@ -71,8 +71,13 @@ def as_csv(plan: Plan) -> str:
             "; ".join(ablation.replacement),
             "; ".join(ablation.metrics),
         )
-        rows.writerow(f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells)
+        rows.writerow(map(_cell, cells))
     return table.getvalue()
+
+
+def _cell(text: str) -> str:
+    text = clean(text).text
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _sentence(ablation: Ablation) -> str:
@@ -83,5 +88,6 @@ def _sentence(ablation: Ablation) -> str:
         Action.ADD: f"add {instead or '?'} to {part}",
     }[ablation.action]
     measured = f"; report {', '.join(ablation.metrics)}" if ablation.metrics else ""
-    name = f"{ablation.name.strip().rstrip('.:')}: " if is_telling(ablation.name) else ""
-    return f"{name}{done}{measured}."
+    if is_telling(ablation.name):
+        return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."
+    return f"{done[0].upper()}{done[1:]}{measured}."

@@ -6,7 +6,6 @@ trajectories are written anew, so they are inert.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,8 +16,8 @@ from planner.controls import clean
 from planner.schema import Task
 from planner.site.collecting import Unread
 from planner.site.entries import Entry
+from planner.site.files import put
 from planner.site.pages import docsify_page
-from planner.trajectory.files import write_atomically
 from planner.trajectory.paths import relative_path
 from planner.trajectory.writer import write
 
@@ -35,7 +34,7 @@ class Docsify:
 
     root: Path
     left_out: list[Unread] = field(default_factory=list)
-    _cells: dict[Task, dict[tuple[str, str], dict[str, PurePosixPath]]] = field(default_factory=lambda: defaultdict(dict))
+    _cells: dict[Task, dict[tuple[str, str], dict[str, PurePosixPath]]] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
 
     def add(self, entry: Entry, title: str) -> None:
@@ -44,19 +43,18 @@ class Docsify:
             return
         path = relative_path(entry.planner, entry.model, entry.paper_id)
         if str(path).casefold() in self._taken:
-            self.left_out.append(
-                Unread(f"{entry.run}/{path}", "another trajectory has this place in the docsify layout")
-            )
+            self.left_out.append(Unread(f"{entry.run}/{path}", "another trajectory is published in its place"))
             return
         self._taken.add(str(path).casefold())
-        write_atomically(self.root / "trajectories" / path, write(entry.trajectory, published=True))
-        self._cells[entry.task].setdefault((title, entry.paper_id), {})[entry.model_name] = path
+        put(self.root / "trajectories" / path, write(entry.trajectory, published=True))
+        papers = self._cells.setdefault(entry.task, {})
+        papers.setdefault((title, entry.paper_id), {})[entry.model_name] = path
 
     def finish(self) -> None:
         """Write the page, the sidebar and the table of trajectories."""
-        write_atomically(self.root / "index.html", docsify_page())
-        write_atomically(self.root / "_sidebar.md", "\n".join(self._sidebar()) + "\n")
-        write_atomically(self.root / "trajectories.md", "\n".join(self._tables()) + "\n")
+        put(self.root / "index.html", docsify_page())
+        put(self.root / "_sidebar.md", "\n".join(self._sidebar()) + "\n")
+        put(self.root / "trajectories.md", "\n".join(self._tables()) + "\n")
 
     def _sidebar(self) -> Iterator[str]:
         yield "- [Trajectories](/trajectories)"

@@ -1,6 +1,5 @@
 """What the site shows: one entry for each planning of a paper by a model, read from a trajectory and its sidecar."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from planner.trajectory.document import Trajectory
 from planner.trajectory.reader import read_file
 
 LM_PLANNER: Final = "lm-planner"
+MAX_COST: Final = 1e9  # USD; sums of many stay finite
 MAX_SIDECAR_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -59,8 +59,7 @@ class Entry:
     @property
     def cost(self) -> float | None:
         """USD, None where it is not known."""
-        cost = self.sidecar.cost if self.sidecar else None
-        return cost if cost is not None and math.isfinite(cost) and cost >= 0 else None
+        return self.sidecar.cost if self.sidecar and _is_cost(self.sidecar.cost) else None
 
 
 _WAYS: Final[tuple[Callable[[Entry], str], ...]] = (
@@ -143,7 +142,9 @@ def _failed(run: str, sidecar: Sidecar) -> Entry:
         sidecar=sidecar,
         warnings=sidecar.warnings,
     )
-    return _warned(entry, "the trajectory file is missing") if sidecar.outcome is Outcome.PLANNED else entry
+    if sidecar.outcome is Outcome.PLANNED:
+        entry = _warned(entry, "the trajectory file is missing")
+    return _doubted(entry, sidecar)
 
 
 def _joined(planned: Entry, sidecar: Sidecar) -> Entry:
@@ -158,7 +159,16 @@ def _joined(planned: Entry, sidecar: Sidecar) -> Entry:
     told = (sidecar.planner, sidecar.model, sidecar.paper.id, sidecar.task)
     if told != (planned.planner, planned.model, planned.paper_id, planned.task):
         entry = _warned(entry, f"the run facts are those of {'/'.join(told[:3])} ({sidecar.task})")
-    return entry
+    return _doubted(entry, sidecar)
+
+
+def _doubted(entry: Entry, sidecar: Sidecar) -> Entry:
+    known = sidecar.cost is None or _is_cost(sidecar.cost)
+    return entry if known else _warned(entry, f"the cost on record, {sidecar.cost}, is none and was left out")
+
+
+def _is_cost(usd: float | None) -> bool:
+    return usd is not None and 0 <= usd < MAX_COST
 
 
 def _warned(entry: Entry, warning: str) -> Entry:

@@ -100,7 +100,9 @@ def open_page(browser: Browser) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert not watch.problems
-    elsewhere = [url for url in watch.requests if not (url.startswith(tuple(roots)) and urlsplit(url).path.endswith(".html"))]
+    elsewhere = [
+        url for url in watch.requests if not (url.startswith(tuple(roots)) and urlsplit(url).path.endswith(".html"))
+    ]
     assert not [url for url in elsewhere if not url.startswith("data:image/svg+xml")]
 
 

@@ -54,7 +54,11 @@ CODEBOOK = Ablation(
     name="A plainer codebook",
     ablated_part="Shared codebook",
     action=Action.REPLACE,
-    replacement=("a fixed k-means codebook", "no quantisation (continuous latents)", "product quantisation with *m* = 8"),
+    replacement=(
+        "a fixed k-means codebook",
+        "no quantisation (continuous latents)",
+        "product quantisation with *m* = 8",
+    ),
     metrics=("rate", "distortion"),
 )
 WARMUP = Ablation(
@@ -79,7 +83,9 @@ def trajectory(
     return Trajectory(planner, model, paper_id, task, reasoning.strip(), plan)
 
 
-def sidecar(of: Trajectory, title: str = "A Paper", cost: float | None = 0.0123, reply: str = "<plan>…</plan>") -> Sidecar:
+def sidecar(
+    of: Trajectory, title: str = "A Paper", cost: float | None = 0.0123, reply: str = "<plan>…</plan>"
+) -> Sidecar:
     """The facts of a trajectory that came of one reply."""
     attempt = AttemptFacts(
         identity="0" * 64,
@@ -142,7 +148,8 @@ def raw(shown: Trajectory) -> str:
     lines += [shown.reasoning, layout.BOX_END, "", layout.PLAN_BOX[shown.task], ""]
     for ablation in shown.plan.ablations:
         lines += [layout.NAME + ablation.name, layout.PART + ablation.ablated_part, layout.ACTION + ablation.action]
-        lines += [layout.REPLACEMENT, *(layout.ITEM + item for item in ablation.replacement)]
+        if ablation.replacement:
+            lines += [layout.REPLACEMENT, *(layout.ITEM + item for item in ablation.replacement)]
         lines += [layout.METRICS + layout.BETWEEN_METRICS.join(ablation.metrics), ""]
     return "\n".join((*lines, layout.BOX_END))
 
@@ -151,7 +158,10 @@ PAPERS = (
     ("Routing Before Reasoning: Sparse Experts for Long Video", Task.REVIEWER),
     ("少样本三维重建中的一致性学习：一个统一的框架", Task.REVIEWER),
     ("Quantised Memories", Task.REVIEWER),
-    ("On the Unreasonable Steadiness of Warm-up: What a Schedule Contributes to Transformers of a Hundred Layers", Task.REVIEWER),
+    (
+        "On the Unreasonable Steadiness of Warm-up: What a Schedule Contributes to Transformers of a Hundred Layers",
+        Task.REVIEWER,
+    ),
     ("shared-codebook", Task.AUTHOR),
 )
 MODELS = ("gpt-4o", "claude-3.5-sonnet", "o3-mini")

@@ -14,6 +14,7 @@ from tests.site.made import LOSS, ROUTER, trajectory
 
 PAPER = "papers/Routing_Before_Reasoning__Sparse_Experts_for_Long_Video.html"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+LOOKS = {"light": {"color_scheme": "light"}, "dark": {"color_scheme": "dark"}, "phone": PHONE}
 A_AND_AA = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 
@@ -162,7 +163,7 @@ def test_nothing_is_wider_than_a_phone(open_page: Open, site: Path, where: str) 
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
 
 
-@pytest.mark.parametrize("look", [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 @pytest.mark.parametrize("where", ["index.html", PAPER, "papers/Quantised_Memories.html#gpt-4o"])
 def test_axe_finds_no_violation(open_page: Open, site: Path, where: str, look: dict[str, object]) -> None:
     page = open_page(f"{site.as_uri()}/{where}", **look)

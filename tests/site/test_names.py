@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from planner.site.names import anchors, page_names
 
-IDS = st.lists(st.one_of(st.text(min_size=1, max_size=300), st.sampled_from(["a", "A", "ß", "ss", "..", "CON", "a/b", "a_b"])))
+IDS = st.lists(
+    st.one_of(st.text(min_size=1, max_size=300), st.sampled_from(["a", "A", "ß", "ss", "..", "CON", "a/b", "a_b"]))
+)
 
 
 @given(IDS)
