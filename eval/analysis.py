@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -72,11 +72,11 @@ def tally(found: Sequence[str], labels: Sequence[str]) -> Tally:
 
 
 def measure(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[Measured]:
-    """Analyse every labelled paper of a folder (`<id>.json` beside `<id>.pdf`); one that cannot be read is told of.
+    """Analyse every labelled paper of a folder; one that cannot be read is told of and left out.
 
-    Yields one result a paper that could be read.
+    A label is `<id>.json` beside the paper, or `meta.json` inside the folder of a paper in source form.
     """
-    for path in sorted(folder.glob("*.json")):
+    for path in (*sorted(folder.glob("*.json")), *sorted(folder.glob("*/meta.json"))):
         if (label := read_label(path)) is None:
             continue
         try:
@@ -85,21 +85,28 @@ def measure(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Itera
             warn(str(error))
             continue
         parts = [f"{one.part} {one.replacement}".strip() for one in analysis.reported_ablations]
-        yield Measured(
-            path.stem,
-            tally(parts, label.ablations),
-            tally([metric.name for metric in analysis.metrics], label.metrics),
-        )
+        names = [metric.name for metric in analysis.metrics]
+        yield Measured(label.paper.stem, tally(parts, label.ablations), tally(names, label.metrics))
 
 
 def read_label(path: Path) -> Label | None:
-    """The label in a JSON file, None where the file holds no ablations or no paper stands beside it."""
+    """The label in a JSON file, None where the file is no label or no paper stands beside it."""
     data = json.loads(path.read_text(encoding="utf-8"))
-    paper = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p != path), None)
-    if not isinstance(data, dict) or "ablations" not in data or paper is None:
+    if not isinstance(data, dict):
         return None
-    ablations = tuple(" ".join((one["name"], one["ablated_part"], *one["replacement"])) for one in data["ablations"])
-    return Label(paper, ablations, tuple(data["metrics"]))
+    if path.name == "meta.json":
+        return _source_label(path.parent, data)
+    paper = next((p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p != path), None)
+    if paper is None or "ablations" not in data:
+        return None
+    told = (" ".join((one["name"], one["ablated_part"], *one["replacement"])) for one in data["ablations"])
+    return Label(paper, tuple(told), tuple(data["metrics"]))
+
+
+def _source_label(folder: Path, data: dict[str, Any]) -> Label | None:
+    if "ablated_components" not in data:
+        return None
+    return Label(folder, tuple(data["ablated_components"]), tuple(data["metrics"]))
 
 
 def _held(label: str, text: str) -> float:
@@ -114,12 +121,15 @@ def _held(label: str, text: str) -> float:
 def analysis(folder: Path) -> None:
     """Recall and precision of reported ablations and metrics, for a FOLDER of labelled papers.
 
+    A label is a JSON file beside its paper (`ablations`, `metrics`), or a meta.json inside the folder of a paper in
+    source form (`ablated_components`, `metrics`).
+
     A finding and a label are taken to be the same if the label (name, ablated part and replacements) holds 60 % of
     the finding's words, stemmed and without stop words; each label needs a finding of its own.
     """
     measured = list(measure(folder, lambda message: click.echo(message, err=True)))
     if not measured:
-        raise click.UsageError(f"no labelled papers (<id>.json beside <id>.pdf) in {str(folder)!r}")
+        raise click.UsageError(f"no labelled papers (<id>.json beside the paper, or <id>/meta.json) in {str(folder)!r}")
     for line in report(measured):
         click.echo(line)
 

@@ -16,8 +16,7 @@ from planner.analysis.components import Component, Source
 from planner.analysis.passages import sections_of
 from planner.chat import Completion, ModelCard, Prompt
 from planner.matching.similarity import overlap
-from planner.matching.words import stems
-from planner.papers.paper import Excerpt
+from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
 from planner.schema import Action, Task
 
 CARD: Final = ModelCard(planner="extractive-planner", name="builtin", asked="extractive")
@@ -29,7 +28,6 @@ UNKNOWN_METRIC: Final = "the paper's main metric"
 _MOST_METRICS: Final = 3
 _COVERED: Final = 0.6  # least overlap of a part with one that the paper ablates
 _TWICE: Final = 0.5  # least overlap of two parts of which only the first is proposed
-_IN_TITLE: Final = 0.75  # least share of a name that the title holds, if it is the name of the whole method
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,8 @@ class Extractive:
 
     async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the excerpt was given at the start
         """A reply in the output contract, always the same; an empty one, with a note, if nothing is found."""
-        analysis = analyse_sections(sections_of(self.excerpt.text))
+        abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
+        analysis = analyse_sections((abstract, *sections_of(self.excerpt.text)), self.excerpt.title)
         found = proposals(analysis, self.excerpt.title, self.k)
         if not found:
             return Completion("", finish_reason="stop", model=CARD.asked, notes=(NOTHING_FOUND,))
@@ -79,18 +78,12 @@ class Extractive:
 
 def proposals(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
     """At most k ablations that the text suggests, the most worthwhile first."""
-    named = [c for c in analysis.components if not _is_the_paper(c, title) and not _covered(c, analysis)]
+    named = [c for c in analysis.components if not c.is_subject_of(title) and not _covered(c, analysis)]
     chosen: list[Component] = []
     for component in sorted(named, key=lambda c: (-_weight(c), c.found.offset)):
         if len(chosen) < k and all(overlap(component.name, other.name) < _TWICE for other in chosen):
             chosen.append(component)
     return tuple(Proposal(component, _alternatives(component)) for component in chosen)
-
-
-def _is_the_paper(component: Component, title: str) -> bool:
-    """Whether a name is that of the whole method or of its subject, as the title has it."""
-    name = set(stems(component.name))
-    return len(name) > 1 and len(name & set(stems(title))) >= _IN_TITLE * len(name)
 
 
 def _covered(component: Component, analysis: Analysis) -> bool:
@@ -130,7 +123,8 @@ def _weight(component: Component) -> float:
     return weight - (3.0 if _SUBJECT.search(component.name) else 0.0)
 
 
-# Plain alternatives by the kind of part; the first kind that a name fits decides, so the particular stand first.
+# Plain alternatives by the kind of part, {0} being a word of its name; the first kind that a name fits decides, so the
+# particular stand first.
 _ALTERNATIVES: Final = tuple(
     (re.compile(pattern, re.I), instead)
     for pattern, instead in (
@@ -140,10 +134,8 @@ _ALTERNATIVES: Final = tuple(
         (r"\bgat(?:e|es|ed|ing)\b", ("no gate: element-wise addition", "a fixed gate of 0.5")),
         (r"\battention\b", ("no attention: uniform weights (mean pooling)",)),
         (r"\bfusion\b|\baggregat", ("no fusion module: plain concatenation", "element-wise addition")),
-        (
-            r"\bmulti-?(?:scale|resolution|head|kernel|view|channel|level)\b|\bmultiple\b",
-            ("none: a single one of them",),
-        ),
+        (r"\bmulti-?(scale|resolution|head|kernel|view|channel|level)\b", ("no multi-{0} design: a single {0}",)),
+        (r"\bmultiple (\w+)", ("no combination: a single {0}",)),
         (r"\bnormali[sz]ation\b", ("no normalisation", "batch normalisation", "layer normalisation")),
         (r"\binitiali[sz]ation\b", ("random initialisation",)),
         (r"\bschedul\w+|\bcurriculum\b", ("none: a constant value throughout training",)),
@@ -156,13 +148,18 @@ _VALUES: Final = ("0 (switched off)", "half of the value used", "twice the value
 def _alternatives(component: Component) -> tuple[str, ...]:
     if Source.SYMBOL in component.sources:
         return _VALUES
-    return next((instead for kind, instead in _ALTERNATIVES if kind.search(component.name)), ())
+    for kind, instead in _ALTERNATIVES:
+        if match := kind.search(component.name):
+            return tuple(item.format(*map(str.lower, match.groups())) for item in instead)
+    return ()
 
 
 def _reply(found: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MOST_METRICS]]
-    discussion = "\n\n".join(_discussion(found, analysis, metrics, task))
-    predictions = "\n".join(_line(proposal, metrics or [UNKNOWN_METRIC]) for proposal in found)
+    # The paper's words must not open or close a tag of the contract.
+    discussion = "\n\n".join(_discussion(found, analysis, metrics, task)).replace("<", "‹")
+    lines = (_line(proposal, metrics or [UNKNOWN_METRIC]) for proposal in found)
+    predictions = "\n".join(line.replace("<", "\\u003c") for line in lines)
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
 

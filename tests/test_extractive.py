@@ -5,11 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planner.chat import Completion, Prompt
-from planner.extractive import NOTHING_FOUND, Extractive
+from planner.errors import Outcome, OutputError
+from planner.extractive import NOTHING_FOUND, UNKNOWN_METRIC, Extractive
+from planner.matching.match import match
+from planner.papers.cut import cut
+from planner.papers.load import load
 from planner.papers.paper import Excerpt
+from planner.parsing.reply import parse
 from planner.schema import Ablation, Action, Plan, Task
+from tests.analysis.odd_text import ODD_TEXT
 
 DEMO = Path(__file__).parents[1] / "planner" / "demo" / "paper.md"
 METHOD = """## 3 Method
@@ -101,3 +109,108 @@ def test_the_reasoning_names_the_planner_and_each_part(demo: Excerpt) -> None:
 def test_each_line_is_one_json_object(demo: Excerpt) -> None:
     block = ask(demo).text.split("<predictions>")[1].split("</predictions>")[0]
     assert all(set(json.loads(line)) == set(Ablation.model_fields) for line in block.strip().splitlines())
+
+
+def test_the_reply_takes_the_path_of_any_reply(demo: Excerpt) -> None:
+    completion = ask(demo, Task.REVIEWER, k=2)
+    reply = parse(completion, 2)
+    assert reply.plan == plan_of(completion)
+    assert "built-in extractive planner" in reply.reasoning
+
+
+def test_an_empty_reply_ends_as_empty() -> None:
+    with pytest.raises(OutputError) as caught:
+        parse(ask(Excerpt("A title", "", "Nothing.")), 2)
+    assert caught.value.outcome is Outcome.EMPTY
+
+
+def test_what_is_not_in_the_excerpt_is_not_known(demo: Excerpt) -> None:
+    method = demo.text.partition("## 4 Experiments")[0]
+    rest = demo.text.partition("## 4 Experiments")[2]
+    said = ask(Excerpt(demo.title, "", method)).text
+    assert ask(Excerpt(demo.title, "", method), Task.AUTHOR).text == said
+    assert "w/o" in rest and "w/o" not in said
+    assert "STE" in rest and "STE" not in said
+
+
+@pytest.mark.parametrize(
+    ("part", "replacement"),
+    [
+        ("Gated Mixing Unit", "no gate: element-wise addition"),
+        ("Cross-Station Attention", "no attention: uniform weights (mean pooling)"),
+        ("Surge Sampling", "uniform random sampling"),
+        ("Group Normalization", "batch normalisation"),
+        ("Multi-Scale Patch Encoder", "no multi-scale design: a single scale"),
+        ("Encoder Pre-training", "random initialisation, without pre-training"),
+    ],
+)
+def test_alternatives_fit_the_kind_of_part(part: str, replacement: str) -> None:
+    (ablation,) = plan_of(ask(Excerpt("A title", "", f"# 3 Method\n\n## 3.1 {part}\n\nIt acts."))).ablations
+    assert ablation.action is Action.REPLACE
+    assert replacement in ablation.replacement
+
+
+def test_the_abstract_is_read_too() -> None:
+    plan = plan_of(ask(Excerpt("A title", "It raises the AUROC.", "# 3 Method\n\n## 3.1 Echo Memory\n\nIt acts.")))
+    assert plan.ablations[0].metrics == ("AUROC",)
+
+
+def test_an_unknown_metric_is_told_as_such() -> None:
+    reply = ask(Excerpt("A title", "", "# 3 Method\n\n## 3.1 Echo Memory\n\nIt acts."))
+    assert plan_of(reply).ablations[0].metrics == (UNKNOWN_METRIC,)
+    assert "Metrics that the text names: none that was recognised." in reply.text
+
+
+@pytest.mark.parametrize("part", ["Phase Consistency Loss", "Sparsity Penalty", "Echo Memory"])
+def test_other_parts_are_removed(part: str) -> None:
+    (ablation,) = plan_of(ask(Excerpt("A title", "", f"# 3 Method\n\n## 3.1 {part}\n\nIt acts."))).ablations
+    assert (ablation.action, ablation.replacement) == (Action.REMOVE, ())
+
+
+def test_a_symbol_is_set_to_other_values() -> None:
+    (ablation,) = plan_of(ask(Excerpt("A title", "", "# 3 Method\n\nWe use a threshold τ on all scores."))).ablations
+    assert ablation.ablated_part == "threshold τ"
+    assert "twice the value used" in ablation.replacement
+
+
+def test_the_whole_method_is_not_its_own_part() -> None:
+    text = "# 3 Method\n\nWe propose a Gated Owl Finder (GOF).\n\n## 3.1 Echo Memory\n\nIt acts."
+    assert parts(ask(Excerpt("GOF: A Gated Owl Finder", "", text))) == ["Echo Memory"]
+
+
+def test_one_part_under_two_names_is_proposed_once() -> None:
+    text = "# 3 Method\n\n## 3.1 Echo Memory\n\nx\n\n## 3.2 Echo Memory Update\n\ny"
+    assert parts(ask(Excerpt("A title", "", text))) == ["Echo Memory"]
+
+
+def test_the_paper_s_words_do_not_break_the_contract() -> None:
+    text = "# 3 Method\n\nWe use a </b</discussion>>gated </predictions> fusion unit (GPFU). The GPFU acts."
+    completion = ask(Excerpt("A title", "", text), Task.REVIEWER)
+    for tag in ("discussion", "predictions"):
+        assert completion.text.count(f"<{tag}>") == completion.text.count(f"</{tag}>") == 1
+    assert parse(completion, 2).plan.ablations
+
+
+@settings(max_examples=200, deadline=None)
+@given(ODD_TEXT, st.text(max_size=20), st.integers(1, 6))
+def test_any_text_gives_a_valid_plan_or_an_empty_reply(text: str, title: str, k: int) -> None:
+    completion = ask(Excerpt(title, text[:50], f"# 3 Method\n\n{text}"), k=k)
+    if completion.text:
+        assert 1 <= len(plan_of(completion).ablations) <= k
+        assert 1 <= len(parse(completion, k).plan.ablations) <= k
+    else:
+        assert completion.notes == (NOTHING_FOUND,)
+
+
+@pytest.mark.shared
+def test_its_bar_on_real_papers(shared: Path) -> None:
+    recalls = []
+    for path in sorted((shared / "papers" / "labelled").glob("*.json")):
+        label = json.loads(path.read_text(encoding="utf-8"))
+        paper = load(str(path.with_suffix(".pdf")))
+        gold = [
+            Ablation.model_validate({field: a[field] for field in Ablation.model_fields}) for a in label["ablations"]
+        ]
+        plan = plan_of(ask(cut(paper, Task.AUTHOR, label["method_end"]).excerpt(paper)))
+        recalls.append(len(match(gold, plan.ablations)) / len(gold))
+    assert sum(recalls) / len(recalls) >= 0.25

@@ -24,11 +24,15 @@ def analyse(paper: Paper) -> Analysis:
 
     No model is asked; the time is linear in the length of the text. An empty tuple means that nothing was found.
     """
-    return analyse_sections(paper.sections)
+    return analyse_sections(paper.sections, paper.title)
 
 
-def analyse_sections(sections: Sequence[Section]) -> Analysis:
-    """The same for sections alone; places count from the start of the first one."""
+def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
+    """The same for sections alone; places count from the start of the first one.
+
+    What the title names is the whole method or its subject, and is not taken to be ablated.
+    """
     read = passages(sections)
     named = components(read)
-    return Analysis(named, reported_ablations(read, named), metrics(read))
+    parts = [component for component in named if not component.is_subject_of(title)]
+    return Analysis(named, reported_ablations(read, parts), metrics(read))

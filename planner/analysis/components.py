@@ -15,6 +15,8 @@ from planner.matching.words import stems
 from planner.papers.headings import bare
 from planner.papers.paper import BlockKind, SectionKind
 
+_IN_TITLE: Final = 0.75  # least share of a name that the title of a paper holds, if the name is that of the whole
+
 
 class Source(StrEnum):
     """How a text shows that something is a component."""
@@ -47,6 +49,11 @@ class Component:
         """The name with its acronym: "gated fusion unit (GFU)"."""
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
+    def is_subject_of(self, title: str) -> bool:
+        """Whether this is the whole method or its subject, told by how much of the name a paper's title holds."""
+        name = set(stems(self.name))
+        return len(name) > 1 and len(name & set(stems(title))) >= _IN_TITLE * len(name)
+
 
 _READ: Final = frozenset(
     {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.METHOD, SectionKind.OTHER, SectionKind.CONCLUSION}
@@ -69,7 +76,12 @@ def _candidates(passage: Passage) -> list[Component]:
         heading = bare(bare_markup(passage.heading))
         return [_named(passage, heading, 0, Source.HEADING)] if passage.in_method and passage.level > 1 else []
     found = [
-        Component(one.expansion, one.short, passage.found(one.expansion, one.start), frozenset({Source.ACRONYM}))
+        Component(
+            bare_markup(one.expansion),
+            one.short,
+            passage.found(one.expansion, one.start),
+            frozenset({Source.ACRONYM}),
+        )
         for one in acronyms(passage.flat)
     ]
     found += [_named(passage, text, start, Source.PROPOSED) for text, start in proposed(passage.flat)]

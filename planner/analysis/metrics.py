@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.acronyms import acronyms
-from planner.analysis.passages import Found, Passage
-from planner.papers.paper import SectionKind
+from planner.analysis.passages import Found, Passage, bare_markup
+from planner.matching.words import word_set
+from planner.papers.paper import BlockKind, SectionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,36 +21,37 @@ class Metric:
     mentions: int
 
 
-# Case matters for the short ones, which are words or letters otherwise.
-_SHORT: Final = (
-    r"mAP(?:@[\w.-]+)?|AP(?:50|75|@[\w.]+)|AUROC|AUC(?:-ROC)?|ROC-AUC|AUPRC?|AUPR|BLEU(?:-?\d)?|ROUGE(?:-[\dL]+)?|"
-    r"METEOR|CIDEr|SPICE|BERTScore|chrF|WER|CER|PER|BPC|BPD|FID|KID|LPIPS|SSIM|PSNR|SI-SDR|PESQ|STOI|mIoU|IoU|Dice|"
-    r"MAE|MSE|RMSE|MAPE|sMAPE|MASE|CRPS|NLL|ELBO|ECE|Brier(?: score)?|MRR|NDCG(?:@\d+)?|nDCG(?:@\d+)?|"
-    r"HR@\d+|H@\d+|N@\d+|R@\d+|P@\d+|Hits?@\d+|Recall@\d+|Precision@\d+|pass@\d+|EM|EER|"
-    r"TPR|FPR|FNR|NMI|ARI|MCC|MPJPE|"
-    r"MOTA|PCK|GFLOPs|FLOPs|FLOPS|BOPs|FPS|Params|PPL|MMD|EUM|CF1|OF1|ACC|Acc|Micro-?F1|"
-    r"Macro-?F1|[Ff]1(?:[- ]?[Ss]core)?|"
-    r"F-measure|F-score|Ign F1|Intra-F1|Inter-F1|R2|R²"
+# Patterns of names, parted by white space. Case matters for the short ones, which are words or letters otherwise.
+_SHORT: Final = word_set(
+    r"""
+    mAP(?:@[\w.-]+)? AP(?:50|75|@[\w.]+) AUROC AUC(?:-ROC)? ROC-AUC AUPRC? AUPR BLEU(?:-?\d)? ROUGE(?:-[\dL]+)? METEOR
+    CIDEr SPICE BERTScore chrF WER CER PER BPC BPD FID KID LPIPS SSIM PSNR SI-SDR PESQ STOI mIoU IoU Dice MAE MSE RMSE
+    MAPE sMAPE MASE CRPS NLL ELBO ECE Brier(?:\sscore)? MRR NDCG(?:@\d+)? nDCG(?:@\d+)? HR@\d+ H@\d+ N@\d+ R@\d+ P@\d+
+    Hits?@\d+ Recall@\d+ Precision@\d+ pass@\d+ EM EER TPR FPR FNR NMI ARI MCC MPJPE MOTA PCK GFLOPs FLOPs FLOPS BOPs
+    FPS Params PPL MMD EUM CF1 OF1 ACC Acc Micro-?F1 Macro-?F1 [Ff]1(?:[-\s]?[Ss]core)? F-measure F-score Ign\sF1
+    Intra-F1 Inter-F1 R2 R²
+    """
 )
-_LONG: Final = (
-    r"(?:(?:top-?[15]|test|validation|classification|average|mean|balanced|"
-    r"node classification|zero-shot|final|overall|"
-    r"exact match|target task|linear probing|\d-shot) )?accurac(?:y|ies)|(?:test |"
-    r"top-1 )?error rate|precision|recall|"
-    r"sensitivity|specificity|perplexity|(?:log|marginal)[- ]likelihood|mean (?:squared|"
-    r"absolute|average) (?:error|precision)|"
-    r"root mean squared? error|mean average precision|mean intersection[- ]over[- ]union|"
-    r"inception score|coverage ratio|"
-    r"win rate|success rate|(?:cumulative|average|episode|total) (?:reward|return|regret)|regret|hit rat(?:e|io)|"
-    r"(?:training|inference|generation|running|wall-clock) time|latency|throughput|"
-    r"memory (?:usage|footprint|consumption)|"
-    r"parameter count|number of parameters|wasserstein distance|hausdorff distance|edit distance|exact match|"
-    r"spearman(?:'s)? (?:rank )?correlation|pearson(?:'s)? correlation|kendall(?:'s)? tau|"
-    r"silhouette score|modularity|"
-    r"computational complexity|sparsity|compression ratio|word error rate|matthews correlation"
+_LONG: Final = word_set(
+    r"""
+    (?:top-?[15]|test|validation|classification|average|mean|balanced|final|overall|\d-shot)\saccurac(?:y|ies)
+    (?:node\sclassification|zero-shot|exact\smatch|target\stask|linear\sprobing)\saccurac(?:y|ies) accurac(?:y|ies)
+    (?:test\s|top-1\s)?error\srate precision recall sensitivity specificity perplexity (?:log|marginal)[-\s]likelihood
+    mean\s(?:squared|absolute|average)\s(?:error|precision) root\smean\ssquared?\serror mean\saverage\sprecision
+    mean\sintersection[-\s]over[-\s]union inception\sscore coverage\sratio win\srate success\srate
+    (?:cumulative|average|episode|total)\s(?:reward|return|regret) regret hit\srat(?:e|io)
+    (?:training|inference|generation|running|wall-clock)\stime latency throughput
+    memory\s(?:usage|footprint|consumption) parameter\scount number\sof\sparameters wasserstein\sdistance
+    hausdorff\sdistance edit\sdistance exact\smatch spearman(?:'s)?\s(?:rank\s)?correlation
+    pearson(?:'s)?\scorrelation kendall(?:'s)?\stau silhouette\sscore modularity structural\ssimilarity(?:\sindex)?
+    peak\ssignal-to-noise\sratio (?:mean|average)\s(?:reward|score) run-?time computational\scomplexity sparsity
+    compression\sratio word\serror\srate matthews\scorrelation
+    """
 )
-_KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_SHORT})(?![\w@])|(?i:{_LONG})\b)")
+_CASED, _ANY_CASE = ("|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_SHORT, _LONG))
+_KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)")
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
+_ARROW: Final = re.compile(r"([^|&\n↑↓]{1,60}?)[\s$(]{0,4}(?:↑|↓|\\(?:up|down)arrow\b)")
 _RARE: Final = 1  # mentions at which a metric is left out where another has `_FREQUENT`
 _FREQUENT: Final = 4
 _AMBIGUOUS: Final = re.compile(
@@ -69,7 +71,7 @@ def metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     """
     measuring = [passage for passage in passages if passage.kind in _MEASURING]
     if measuring:
-        return _counted([(name, p.found(name, start)) for p in measuring for name, start in _measured(p.flat)])
+        return _counted([(name, p.found(name, start)) for p in measuring for name, start in _measured(p)])
     named = [(name, p.found(name, start)) for p in passages if p.kind not in _SILENT for name, start in _known(p.flat)]
     return _counted([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)])
 
@@ -93,13 +95,26 @@ def _known(flat: str) -> Iterator[tuple[str, int]]:
     return ((match[0], match.start()) for match in _KNOWN.finditer(flat))
 
 
-def _measured(flat: str) -> Iterator[tuple[str, int]]:
-    """Known metrics, and where the text speaks of metrics also the acronyms that it defines there."""
+def _measured(passage: Passage) -> Iterator[tuple[str, int]]:
+    """Known metrics, column heads with arrows, and where the text speaks of metrics the acronyms that it defines."""
+    if passage.block is BlockKind.TABLE:
+        yield from _arrowed(passage.text)
+    flat = passage.flat
     defined = list(acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
     new = [one for one in defined if not _KNOWN.fullmatch(one.short)]
     spelt_out = {place for one in new for place in range(one.start, one.start + len(one.expansion))}
     yield from ((name, start) for name, start in _known(flat) if start not in spelt_out)
     yield from ((one.short, one.start + len(one.expansion)) for one in new)
+
+
+def _arrowed(text: str) -> Iterator[tuple[str, int]]:
+    """Column heads that say which way is better: "FID ↓". Without cells, as in PDFs, one word is taken."""
+    in_cells = "|" in text or "&" in text
+    for match in _ARROW.finditer(text):
+        head = bare_markup(match[1]).strip(" ($%")
+        name = head if in_cells else head.rpartition(" ")[2]
+        if any(letter.isalpha() for letter in name):
+            yield name, match.start(1)
 
 
 def _key(name: str) -> str:

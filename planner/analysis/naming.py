@@ -9,7 +9,10 @@ from planner.analysis.passages import Found, Passage
 from planner.analysis.phrases import LEADING, is_generic
 from planner.matching.words import STOP_WORDS, stems, word_set
 
-_BOLD: Final = re.compile(r"\*\*([^*\n]{3,80})\*\*|\\(?:textbf|emph|textit|paragraph\*?)\s*\{([^{}\n]{3,80})\}")
+_BOLD: Final = re.compile(
+    r"\*\*([^*\n]{3,80})\*\*|\\(?:textbf|paragraph\*?)\s*\{([^{}\n]{3,80})\}"
+    r"|\\(?:emph|textit)\s*\{([^{}\s]+\s[^{}\n]{1,80})\}"  # one word alone is more often stressed than named
+)
 _PROPOSED: Final = re.compile(
     r"\b(?:[Ww]e|our (?:method|model|approach|framework))\s+"
     r"(?:(?:further|also|then|first|therefore|thus|here|instead|additionally|next)\s+){0,2}"
@@ -30,11 +33,10 @@ _MECHANISMS: Final = word_set(
     """
 )
 _SYMBOL: Final = r"\$?(?:[α-ωΑ-Ω]|\\[a-z]{2,8})[\w′'{}^]{0,8}\$?"
+_KIND: Final = r"hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor"
 _HYPERPARAMETER: Final = re.compile(
-    r"\b((?:[\w-]+ )?(?:hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor|ratio)"
-    rf"(?: parameters?)?) ({_SYMBOL})(?!\w)"
-    rf"|({_SYMBOL}) (?:is|are|denotes?|controls?) (?:an? |the )?((?:[\w-]+ ){{0,3}}?"
-    r"(?:hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|loss weight|weighting factor))\b"
+    rf"\b((?:[\w-]{{1,40}} )?(?:{_KIND}|ratio)(?: parameters?)?) ({_SYMBOL})(?!\w)"
+    rf"|({_SYMBOL}) (?:is|are|denotes?|controls?) (?:an? |the )?((?:[\w-]{{1,40}} ){{0,3}}?(?:{_KIND}|loss weight))\b"
 )
 _TOKEN: Final = re.compile(r"[^\W\d_][\w-]*|[^\w\s]")
 _LEAST_REPEATS: Final = 3
@@ -43,7 +45,7 @@ _LONGEST_PHRASE: Final = 4
 
 def in_bold(text: str) -> Iterator[tuple[str, int]]:
     """Terms set apart by Markdown or LaTeX, with their places."""
-    return ((match[1] or match[2], match.start(1 if match[1] else 2)) for match in _BOLD.finditer(text))
+    return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
 
 
 def proposed(text: str) -> Iterator[tuple[str, int]]:
@@ -55,7 +57,7 @@ def hyperparameters(text: str) -> Iterator[tuple[str, int]]:
     """Symbols that the text calls a coefficient, threshold and their like ("threshold τ"), with their places."""
     for match in _HYPERPARAMETER.finditer(text):
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
-        yield f"{kind} {symbol}", match.start()
+        yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
 
 
 def repeated(passages: Sequence[Passage]) -> list[tuple[str, Found]]:

@@ -14,7 +14,10 @@ _NUMBERED: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!
 _ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
 _LONGEST_HEADING: Final = 110
 _NEAR: Final = 60  # characters of articles and markup that may come before the words that were found
-_UNSAID: Final = re.compile(r"\\label\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>|\\[a-zA-Z]+\*?\s*(?=\{)")
+_UNSAID: Final = re.compile(
+    r"\\(?:label|\w*cite\w*|\w*ref|footnote|thanks)\*?(?:\[[^\[\]]*\])*\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>"
+    r"|\\(?:bfseries|itshape|scshape|em|bf|it|small|noindent|centering)\b\s*|\\[a-zA-Z]+\*?\s*(?=\{)"
+)
 _DRESS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
 
 
@@ -81,7 +84,7 @@ def sections_of(text: str) -> tuple[Section, ...]:
 
 def bare_markup(text: str) -> str:
     """Words without the Markdown, LaTeX and HTML that dresses them."""
-    text = _UNSAID.sub("", text.strip())
+    text = _UNSAID.sub("", text.strip().replace("<br>", " "))
     return re.sub(r"\s+", " ", _DRESS.sub("", text).replace("~", " ")).strip()
 
 

@@ -15,18 +15,18 @@ _GENERIC: Final = frozenset(
             """
             ablation ablations algorithm algorithms analysis approach approaches architecture architectures art
             background baseline baselines basic benchmark case changes choice choices classification comparison
-            complexity component components computational conclusion configuration contribution critical crucial
-            data dataset datasets definition description design details different discussion effect effects ensure
-            evaluation existing experiment experiments fact figure final formal formulation framework function further
-            general hyper hyperparameter hyperparameters impact implementation importance improvement individual
-            inference influence input introduction key kinds learning loss main method methodology methods metric
-            metrics model models module modules motivation network networks notation notations novel number objective
-            optimization other our output overall overview paper parameter parameters part parts performance phase
-            pipeline prediction preliminaries preliminary previous problem procedure process proposed remark require
-            result results review section settings setting setup significant size stage state statement step steps
-            strategies strategy structure studies study summary system table task tasks technical techniques theorem
-            theoretical theory training two types usage value values variant variants version versions visualization
-            work works
+            complexity component components computational conclusion configuration contribution critical crucial data
+            dataset datasets definition description design details different discussion effect effectiveness effects
+            ensure evaluation existing experiment experiments fact figure final formal formulation framework function
+            further general hyper hyperparameter hyperparameters impact implementation importance improvement
+            individual inference influence input introduction key kinds learning loss main method methodology methods
+            metric metrics model models module modules motivation network networks notation notations novel number
+            objective optimization other our output overall overview paper parameter parameters part parts performance
+            phase pipeline prediction preliminaries preliminary previous problem procedure process proposed remark
+            require result results review section settings setting setup significant size stage state statement step
+            steps strategies strategy structure studies study summary system table task tasks technical techniques
+            theorem theoretical theory training two types usage value values variant variants version versions
+            visualization work works
             """
         ),
     )
@@ -60,7 +60,10 @@ LEADING: Final = word_set(
 )
 _MAX_WORDS: Final = 8
 _SYMBOL: Final = re.compile(r"[^a-z]{1,2}|[a-zA-Z]?[^\x00-\x7f]\S{0,3}|[a-z]|[=∈<>~].*")
-_RUN_IN: Final = re.compile(r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])")
+_RUN_IN: Final = re.compile(
+    r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])"
+    r"|\s*(?:\\noindent\s*)?(?:\*\*|\\(?:textbf|paragraph\*?)\{)[^*{}\n]{3,80}(?:\*\*|\})"
+)
 
 
 def noun_phrase(text: str) -> str:
@@ -96,7 +99,7 @@ def run_in_headings(text: str) -> Iterator[tuple[str, int]]:
     start = 0
     for line in text.split("\n"):
         if match := _RUN_IN.match(line):
-            yield match[0].rstrip(" .:"), start
+            yield bare_markup(match[0]).rstrip(" .:"), start
         start += len(line) + 1
 
 

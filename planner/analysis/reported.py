@@ -47,7 +47,7 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
     index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
         if passage.kind in _READ:
-            found = chain(_in_passage(passage), _spoken_of(passage, components, index))
+            found = chain(_in_passage(passage), _of_components(passage, components, index))
             for one in found:
                 known = replace(one, part=labels.get(stems(one.part), one.part))
                 kept.setdefault((frozenset(stems(known.part)), known.action), known)
@@ -57,6 +57,7 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
 def _in_passage(passage: Passage) -> Iterator[Reported]:
     yield from _from_rows(passage)
     if not _speaks_of_ablations(passage):
+        yield from _all(passage, _announced(passage))
         return
     if passage.block is BlockKind.HEADING:
         yield from _all(passage, _heading(passage.heading))
@@ -79,25 +80,40 @@ def _from_rows(passage: Passage) -> Iterator[Reported]:
                 yield from _reported(passage, part, Action.REMOVE, "", start + left_out.start(1))
 
 
+def _announced(passage: Passage) -> Iterator[Said]:
+    """What a heading, a caption or a run-in heading among other experiments says is studied."""
+    if passage.block is not BlockKind.PROSE:
+        caption = max(0, passage.text.find("\\caption"))
+        yield from (replace(said, start=caption + said.start) for said in studied(passage.flat[caption:]))
+        return
+    for heading, start in run_in_headings(passage.text):
+        yield from (replace(said, start=start + said.start) for said in studied(heading))
+
+
 def _heading(text: str) -> list[Said]:
     """A heading amid ablations names what is ablated, or says whose effect is studied."""
     name = bare(bare_markup(text))
     found = list(studied(name)) or [Said(name, Action.REMOVE, "", 0)]
-    return [Said(said.part, said.action, said.replacement, 0) for said in found]
+    return [replace(said, start=0) for said in found]
 
 
 def _run_ins(text: str) -> Iterator[Said]:
     for heading, start in run_in_headings(text):
         found = list(studied(heading)) or [Said(heading, Action.REMOVE, "", 0)]
-        yield from (Said(said.part, said.action, said.replacement, start + said.start) for said in found)
+        yield from (replace(said, start=start + said.start) for said in found)
 
 
-def _spoken_of(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
-    if not _speaks_of_ablations(passage):
-        return
-    if passage.block is BlockKind.TABLE or _EFFECT.search(passage.text):
-        for number, start in index.mentions(passage.text):
+def _of_components(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
+    """Components that an ablation section credits with an effect, or that any experiment takes away or exchanges."""
+    if _speaks_of_ablations(passage):
+        credited = passage.block is BlockKind.TABLE or _EFFECT.search(passage.text)
+        for number, start in index.mentions(passage.text) if credited else ():
             yield from _reported(passage, components[number].label, Action.REMOVE, "", start)
+    else:
+        for said in removed_or_replaced(passage.flat):
+            for number, start in index.mentions(noun_phrase(said.part)):
+                label, replacement = components[number].label, noun_phrase(said.replacement)
+                yield from _reported(passage, label, said.action, replacement, said.start + start)
 
 
 def _speaks_of_ablations(passage: Passage) -> bool:

@@ -15,15 +15,18 @@ _CHANGED: Final = re.compile(
 )
 _VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
 _MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
+_DRESS: Final = re.compile(
+    r"\\(?:q?quad\b|[,;:!])|\\text[a-z]+\s*(?=\{)|\\(?:emph|bf|it)\b|</?[a-zA-Z]{1,6}>|[{}~]|\$(?=[-+−{}]|\\)|(?<=[-+−])\$"
+)
 _LONGEST_ROW: Final = 400
 
 
 def table_rows(text: str) -> Iterator[tuple[str, int]]:
-    """Lines that hold cells or at least two numbers, each with its place in the text."""
+    """Lines that hold cells or at least two numbers, undressed, each with its place in the text."""
     start = 0
     for line in text.split("\n"):
         if len(line) <= _LONGEST_ROW and _VALUES.search(line):
-            yield line, start
+            yield _DRESS.sub("", line), start
         start += len(line) + 1
 
 

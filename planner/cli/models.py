@@ -36,7 +36,7 @@ class Asked:
 
 
 @asynccontextmanager
-async def asked_model(options: ModelOptions, settings: Settings) -> AsyncIterator[Asked]:
+async def asked_model(options: ModelOptions, settings: Settings, *, offline: bool = False) -> AsyncIterator[Asked]:
     """The model that the options and the environment name, ready to be asked.
 
     Raises:
@@ -46,7 +46,7 @@ async def asked_model(options: ModelOptions, settings: Settings) -> AsyncIterato
         log.info("using the built-in extractive planner, which calls no model (name one with --model)")
         yield Asked(CARD, lambda paper: _builtin(paper, settings), _free)
         return
-    if options.offline:
+    if offline:
         raise UsageError(
             f"--offline forbids asking {options.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`"
         )

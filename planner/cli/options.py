@@ -18,11 +18,12 @@ MAX_K = 50
 
 @dataclass(frozen=True, slots=True)
 class PaperOptions:
-    """What overrides that which is found in a paper."""
+    """What overrides that which is found in a paper, and whether it may be fetched."""
 
-    title: str
-    abstract: str
-    paper_id: str
+    title: str = ""
+    abstract: str = ""
+    paper_id: str = ""
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ class ModelOptions:
 
     model: str
     base_url: str
-    offline: bool
     stream: bool
     timeout: float
     max_wait: float
@@ -97,6 +97,9 @@ paper_options = gathered(
     click.option("--abstract", default="", help="The paper's abstract, where the one found is wrong."),
     click.option(
         "--id", "paper_id", default="", help="Name of the paper in headings and file names.  [from the title]"
+    ),
+    click.option(
+        "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
     ),
 )
 
@@ -141,7 +144,6 @@ model_options = gathered(
         help="Such as gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, or extractive (built in).",
     ),
     click.option("--base-url", default="", help="Any endpoint that speaks Chat Completions.  [env: OPENAI_BASE_URL]"),
-    click.option("--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone."),
     click.option(
         "--stream/--no-stream",
         default=True,

@@ -62,7 +62,7 @@ def paper(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk:
         if form == "text":
             sent, _ = pose(read, settings, Gauge())
             _say_left_out(sent)
-            click.echo(sent.text.encode())
+            click.echo(sent.whole.encode())
             return
         understood = _understood(read, settings)
     if form == "json":

@@ -1,13 +1,20 @@
 """What the user names becomes a paper."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from planner.cli.options import PaperOptions
+from planner.controls import clean
 from planner.errors import PaperError, UsageError
+from planner.papers.arxiv import BASE, Arxiv, arxiv_id
+from planner.papers.guard import guarded
 from planner.papers.load import load
 from planner.papers.paper import Paper
+
+ARXIV_URL: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
 class MissingPaperError(PaperError):
@@ -25,7 +32,7 @@ def refuse_missing(sources: Sequence[str]) -> None:
 
 
 def read_paper(source: str, about: PaperOptions) -> Paper:
-    """Read the paper that the user named.
+    """Read the paper that the user named, in a process of its own where its format could hang or explode.
 
     Raises:
         MissingPaperError: there is nothing there.
@@ -33,9 +40,28 @@ def read_paper(source: str, about: PaperOptions) -> Paper:
     """
     if _is_missing(source):
         raise MissingPaperError(f"{source}: no such file or folder")
-    stdin = sys.stdin.buffer.read() if source == "-" else None
-    return load(source, title=about.title, abstract=about.abstract, paper_id=about.paper_id, stdin=stdin)
+    title, abstract, paper_id = (clean(text).text for text in (about.title, about.abstract, about.paper_id))
+    return load(
+        source,
+        title=title,
+        abstract=abstract,
+        paper_id=paper_id,
+        stdin=sys.stdin.buffer.read() if source == "-" else None,
+        arxiv=arxiv_access(offline=about.offline),
+        reader=guarded(),
+    )
+
+
+def arxiv_access(*, offline: bool) -> Arxiv:
+    """arXiv, or the mirror that the environment names, with the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"
+    return Arxiv(base=os.environ.get(ARXIV_URL) or BASE, cache=cache, offline=offline)
 
 
 def _is_missing(source: str) -> bool:
-    return source != "-" and not Path(source).exists()
+    if source == "-" or "://" in source or arxiv_id(source):
+        return False
+    try:
+        return not (source and Path(source).exists())
+    except (OSError, ValueError):  # no path: too long for one, or with a null character
+        return True

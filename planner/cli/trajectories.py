@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from pydantic import ValidationError
@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from planner.controls import printable
 from planner.errors import TrajectoryError, UsageError
 from planner.schema import Plan, findings, plan_json_schema, violations
+from planner.site.single import page
 from planner.trajectory.document import Trajectory
 from planner.trajectory.files import write_atomically
 from planner.trajectory.reader import read_file
 from planner.trajectory.writer import write
 
-_SUFFIX: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "text": ".txt"}
+_SUFFIX: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
 FILES: Final = click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 
 
@@ -92,6 +93,8 @@ def _rendered(trajectory: Trajectory, form: str) -> str:
         return "".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations)
     if form == "md":
         return write(trajectory, published=True)
+    if form == "html":
+        return page(trajectory)
     return printable(as_text(trajectory))
 
 
@@ -118,12 +121,28 @@ def _findings(file: Path) -> Iterator[str]:
 
 def _plan_findings(text: str, by_line: bool) -> Iterator[str]:
     try:
-        data = [json.loads(line) for line in text.split("\n") if line.strip()] if by_line else json.loads(text)
+        data = _ablation_lines(text) if by_line else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        yield f"not JSON: {error}"
+        return
+    if isinstance(data, dict) and "format_version" in data:
+        yield "holds the facts of a planning, no plan; check the trajectory beside it"
+        return
+    try:
         Plan.model_validate(data if isinstance(data, dict) else {"ablations": data})
     except ValidationError as error:
         yield from findings(error)
-    except (ValueError, RecursionError) as error:
-        yield f"not JSON: {error}"
+
+
+def _ablation_lines(text: str) -> list[Any]:
+    """The JSON value of each line that is not blank."""
+    ablations = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            ablations += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return ablations
 
 
 def _existing(files: tuple[Path, ...]) -> Iterator[Path]:

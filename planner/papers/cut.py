@@ -6,6 +6,7 @@ from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.headings import bare
+from planner.papers.leaks import seal, without_announcements
 from planner.papers.paper import Excerpt, LeftOut, Paper, Section, SectionKind
 from planner.schema import Task
 
@@ -20,6 +21,7 @@ _RESULTS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
 class Cut:
     """The sections that a task sends, and what it leaves out."""
 
+    abstract: str
     kept: tuple[Section, ...]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...] = ()
@@ -34,7 +36,7 @@ class Cut:
     def excerpt(self, paper: Paper) -> Excerpt:
         """What is sent of the paper."""
         text = "\n\n".join(section.text for section in self.kept)
-        return Excerpt(paper.title, paper.abstract, text, self.left_out, self.warnings)
+        return Excerpt(paper.title, self.abstract, text, self.left_out, self.warnings)
 
 
 def cut(paper: Paper, task: Task, cut_at: str = "") -> Cut:
@@ -45,12 +47,15 @@ def cut(paper: Paper, task: Task, cut_at: str = "") -> Cut:
     """
     body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
     if task is Task.REVIEWER:
-        return _whole(body)
+        return _whole(paper.abstract, body)
     end = _end_of_method(paper, body, cut_at)
-    before = _whole(body[:end])
+    method = (*(section for section in body[:end] if cut_at or section.kind not in _RESULTS), *_late_method(body, end))
+    beyond = tuple(section for section in body if section not in method)
+    before = _whole(without_announcements(paper.abstract), method)
+    sealed = seal(before.kept, beyond)
     why = f"the author task ends before {body[end].heading!r}"
-    after = tuple(left_out(section, why) for section in body[end:])
-    return replace(before, left_out=before.left_out + after)
+    after = tuple(left_out(section, why) for section in beyond)
+    return replace(before, kept=sealed.sections, left_out=(*before.left_out, *sealed.left_out, *after))
 
 
 def left_out(section: Section, why: str) -> LeftOut:
@@ -58,10 +63,17 @@ def left_out(section: Section, why: str) -> LeftOut:
     return LeftOut(section.heading or "(before the first heading)", len(section.text), why)
 
 
-def _whole(body: tuple[Section, ...]) -> Cut:
+def _whole(abstract: str, body: tuple[Section, ...]) -> Cut:
     kept = tuple(section for section in body if section.kind not in _NEVER_SENT)
     parts = tuple(left_out(section, _NEVER_SENT[section.kind]) for section in body if section.kind in _NEVER_SENT)
-    return Cut(kept, parts)
+    return Cut(abstract, kept, parts)
+
+
+def _late_method(body: tuple[Section, ...], end: int) -> tuple[Section, ...]:
+    """The method of a paper that has it behind its results, as the life sciences do; nothing where it stands before."""
+    if any(section.kind is SectionKind.METHOD for section in body[:end]):
+        return ()
+    return tuple(section for section in body[end:] if section.kind is SectionKind.METHOD)
 
 
 def _end_of_method(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
@@ -71,6 +83,8 @@ def _end_of_method(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
         complaint = f"no heading {cut_at!r} to cut at"
     else:
         found = [i for i, section in enumerate(body) if section.kind in _RESULTS]
+        # A method may have a subsection of results in its midst; it goes, and what follows it stays.
+        found = [i for i in found if body[i].level == 1] or found
         complaint = (
             "no heading starts the experiments, so the author task cannot cut them; name one with --cut-at HEADING"
         )

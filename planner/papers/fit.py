@@ -24,7 +24,7 @@ def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
     Raises:
         TooLongError: what must be sent does not fit.
     """
-    needed = measure(f"{paper.title}\n{paper.abstract}") + sum(measure(section.text) for section in cut.kept)
+    needed = measure(f"{paper.title}\n{cut.abstract}") + sum(measure(section.text) for section in cut.kept)
     dropped: list[Section] = []
     for section in _by_dispensability(cut, paper):
         if needed <= room:
@@ -44,7 +44,7 @@ def _by_dispensability(cut: Cut, paper: Paper) -> Iterator[Section]:
     for kind in _DISPENSABLE:
         yield from (section for section in cut.kept if section.kind is kind)
     method = [section.text for section in cut.kept if section.kind is SectionKind.METHOD]
-    words = _words(" ".join((paper.title, paper.abstract, *method)))
+    words = _words(" ".join((paper.title, cut.abstract, *method)))
     appendix = (section for section in cut.kept if section.kind is SectionKind.APPENDIX)
     yield from sorted(appendix, key=lambda section: _share(section, words))
 

@@ -10,9 +10,9 @@ from planner.papers.characters import decode
 from planner.papers.front_matter import Front, metadata
 from planner.papers.html.dom import parse
 from planner.papers.html.reader import page_title, read_html
-from planner.papers.latex.mainfile import main_file
+from planner.papers.latex.mainfile import is_document, main_file
 from planner.papers.latex.reader import read_latex
-from planner.papers.markdown import read_markdown_files
+from planner.papers.markdown import read_markdown, read_markdown_files
 from planner.papers.paper import Reading
 from planner.papers.sniff import Kind
 from planner.papers.text import read_text
@@ -38,17 +38,18 @@ def read_tree(tree: Tree) -> tuple[Kind, Reading]:
     """
     if tree.names(".tex", ".ltx", ".latex") or not tree.names(*_MARKDOWN, *_HTML, ".txt"):
         main, _ = main_file(tree)
-        if main:
+        if main and (is_document(tree, main) or not _papers(tree, *_MARKDOWN, ".txt", ".text")):
             return Kind.LATEX, read_latex(tree)
     if (page := _top(tree.names(*_HTML), "index")) and not _numbered(_papers(tree, *_MARKDOWN)):
         return Kind.HTML, read_html(_text(tree, page), page)
-    if markdown := _papers(tree, *_MARKDOWN):
-        return Kind.MARKDOWN, _markdown(tree, markdown)
+    texts = _papers(tree, *_MARKDOWN, ".txt", ".text", ".tex")
+    if texts and all(name.lower().endswith(_MARKDOWN) for name in texts):
+        return Kind.MARKDOWN, _markdown(tree, texts)
+    if texts:
+        return Kind.TEXT, _mixed(tree, _only_one_paper(tree, texts))
     if pages := tree.names(*_HTML):
         page = max(pages, key=lambda name: len(tree.read(name)))
         return Kind.HTML, read_html(_text(tree, page), page)
-    if texts := _papers(tree, ".txt", ".text", ".tex"):
-        return Kind.TEXT, _mixed(tree, _only_one_paper(tree, texts))
     return _pdf(tree)
 
 
@@ -95,10 +96,7 @@ def _only_one_paper(tree: Tree, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _mixed(tree: Tree, names: Sequence[str]) -> Reading:
     """Text files of one paper, LaTeX fragments among them, read in order."""
-    readings = [
-        read_latex(tree, name) if name.lower().endswith(".tex") else read_text(_text(tree, name), name)
-        for name in names
-    ]
+    readings = [_one(tree, name) for name in names]
     return Reading(
         title=next((r.title for r in readings if r.title), ""),
         abstract=next((r.abstract for r in readings if r.abstract), ""),
@@ -106,6 +104,13 @@ def _mixed(tree: Tree, names: Sequence[str]) -> Reading:
         main_file=names[0],
         warnings=tuple(warning for r in readings for warning in r.warnings),
     )
+
+
+def _one(tree: Tree, name: str) -> Reading:
+    if name.lower().endswith(".tex"):
+        return read_latex(tree, name)
+    read = read_markdown if name.lower().endswith(_MARKDOWN) else read_text
+    return read(_text(tree, name), name)
 
 
 def _pdf(tree: Tree) -> tuple[Kind, Reading]:

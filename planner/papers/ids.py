@@ -35,7 +35,7 @@ def stem(name: str) -> str:
 def _safe(text: str) -> str:
     """The text with everything replaced that a file system would refuse, or understand as something else."""
     text = _UNSAFE.sub("_", text.strip())
-    text = re.sub(r"^\.+|[. ]+$", lambda match: "_" * len(match[0]), text)
+    text = re.sub(r"^\.+|\.{2,}|[. ]+$", lambda match: "_" * len(match[0]), text)
     return _RESERVED.sub(lambda match: match[0] + "_", text, count=1) if _RESERVED.match(text) else text
 
 

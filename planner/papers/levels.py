@@ -15,6 +15,7 @@ from planner.papers.paper import Block, BlockKind, SectionKind
 
 _NUMBER: Final = re.compile(r"^(?:(?:Appendix|Section)\s+)?(\d{1,2}|[A-Z])((?:\.\d{1,2}){0,4})[.):]?\s+\S")
 _CODE: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[^\W\d_A-Z]|:$")
+_COUNTED: Final = re.compile(r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s")  # "A Fine Title" is none, "A. Proofs" is
 _MANY: Final = 4  # numbered headings from which on numbers are taken for the rule
 _LONGEST: Final = 250  # characters of a heading
 
@@ -47,7 +48,7 @@ class Settled:
 
 def settle(items: Sequence[Ranked | Block], *, known_title: str = "") -> Settled:
     """Decide for every marked heading whether it is the title, a section and of which level, or only text."""
-    headings = [item for item in items if isinstance(item, Ranked)]
+    headings = [item for item in items if isinstance(item, Ranked) and item.text]
     numbered = len({h.number for h in headings if h.number}) >= _MANY
     code = [h for h in headings if _looks_like_code(h, numbered=numbered)]
     dropped = set(map(id, code))
@@ -62,6 +63,8 @@ def settle(items: Sequence[Ranked | Block], *, known_title: str = "") -> Settled
 def _piece(item: Ranked | Block, levels: dict[int, int], title: Ranked | None) -> Piece:
     if isinstance(item, Block):
         return item
+    if not item.text:
+        return Heading("", 0)
     if id(item) not in levels:
         return Block(BlockKind.HEADING if item is title else BlockKind.PROSE, item.source)
     return Heading(item.text, levels[id(item)], item.source, item.kind, item.appendix)
@@ -70,7 +73,7 @@ def _piece(item: Ranked | Block, levels: dict[int, int], title: Ranked | None) -
 def _title(headings: list[Ranked], known: str) -> Ranked | None:
     """The first heading where none is more prominent and it is not the name of a section."""
     first = headings[0] if headings else None
-    if first is None or first.kind is not None or first.number:
+    if first is None or first.kind is not None or _COUNTED.match(first.text):
         return None
     if known and _folded(first.text) == _folded(known):
         return first

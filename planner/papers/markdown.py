@@ -9,16 +9,18 @@ from markdown_it import MarkdownIt
 from planner.papers.characters import clean
 from planner.papers.front_matter import Front, front_matter
 from planner.papers.hidden import quoted
+from planner.papers.html.embedded import without_hidden
 from planner.papers.html.reader import fragment
 from planner.papers.levels import Ranked, settle
 from planner.papers.outline import abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading
 
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
-_TEMPLATE: Final = re.compile(r"\{##.*?##\}|\{%.*?%\}|\{\{.*?\}\}", re.S)
+_TEMPLATE: Final = re.compile(r"\{##.{0,5000}?##\}|\{%.{0,2000}?%\}|\{\{.{0,500}?\}\}", re.S)
 _DATA: Final = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
+_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _ATTRIBUTES: Final = re.compile(r"\s*\{[#.:][^{}]*\}\s*$")
+_LONGEST: Final = 20_000  # characters of an abstract
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
 
@@ -41,8 +43,9 @@ def read_markdown_files(files: Mapping[str, str], *, main_file: str, known: Fron
         text, notes = clean(text)
         own, text = front_matter(text)
         front = Front(front.title or own.title, front.abstract or own.abstract)
-        found, hidden = _items(_DATA.sub("data:", _TEMPLATE.sub("", _COMMENT.sub("", text))))
-        items, unseen, warnings = items + found, unseen + hidden, [*warnings, *notes]
+        text, hidden = without_hidden(_DATA.sub("data:", _TEMPLATE.sub("", _COMMENT.sub("", text))))
+        found, more = _items(text)
+        items, unseen, warnings = items + found, unseen + hidden + more, [*warnings, *notes]
     settled = settle(items, known_title=front.title)
     if settled.demoted:
         warnings.append(f"{settled.demoted} lines marked as headings look like code and were kept as text")
@@ -53,9 +56,9 @@ def read_markdown_files(files: Mapping[str, str], *, main_file: str, known: Fron
 
 
 def plain(text: str) -> str:
-    """Markdown text without its marks: links as their words, no emphasis, no tags."""
-    text = _TAG.sub("", _LINK.sub(r"\1", text))
-    text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?!\w)", r"\2", text)
+    """Markdown text without its marks: links as their words, no emphasis, no tags; over 20,000 characters are cut."""
+    text = _TAG.sub("", _LINK.sub(r"\1", text[:_LONGEST]))
+    text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub(r"\\([\\`*_{}\[\]()#+.!|<>~-])", r"\1", text).strip()
 
 
@@ -81,7 +84,7 @@ def _items(text: str) -> tuple[list[Ranked | Block], list[str]]:
 
 
 def _heading(content: str) -> str:
-    return plain(_ATTRIBUTES.sub("", content.replace("\n", " ")))
+    return plain(_ATTRIBUTES.sub("", content[:1_000].replace("\n", " ")))
 
 
 def _block_kind(type_: str, source: str) -> BlockKind:

@@ -121,3 +121,8 @@ class Excerpt:
     text: str
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """Title, abstract and text as one string."""
+        return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)

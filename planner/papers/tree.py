@@ -3,7 +3,7 @@
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,10 @@ class Tree:
     name: str
     files: Mapping[str, Callable[[], bytes]]
     skipped: tuple[str, ...] = ()
+    _folded: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_folded", {name.casefold(): name for name in reversed(list(self.files))})
 
     def names(self, *endings: str) -> tuple[str, ...]:
         """All names, or those with one of the endings, whatever their case."""
@@ -44,8 +48,7 @@ class Tree:
         for name in wanted:
             if name in self.files:
                 return name
-        folded = {name.casefold() for name in wanted}
-        return next((name for name in self.files if name.casefold() in folded), "") if folded else ""
+        return next((self._folded[name.casefold()] for name in wanted if name.casefold() in self._folded), "")
 
 
 def inside(path: str) -> str:

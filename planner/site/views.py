@@ -85,6 +85,15 @@ class PaperView:
     groups: tuple[tuple[Link, ...], ...]
 
     @property
+    def summary(self) -> str:
+        """The paper's numbers in one line."""
+        missing = len(self.panels) - self.plans
+        parts = [_counted(self.plans, "plan") + (f" and {missing} not planned" if missing else "")]
+        parts += [_counted(self.ablations, "ablation")] if self.plans else []
+        parts += [f"{self.shared} of them proposed by more than one model"] if self.shared else []
+        return " · ".join(parts)
+
+    @property
     def plans(self) -> int:
         """How many models planned the paper."""
         return sum(panel.entry.trajectory is not None for panel in self.panels)
@@ -98,6 +107,10 @@ class PaperView:
     def shared(self) -> int:
         """How many of them another model proposes too."""
         return sum(bool(card.twins) for panel in self.panels for card in panel.cards)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def paper_view(entries: Sequence[Entry]) -> PaperView:

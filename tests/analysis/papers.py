@@ -51,7 +51,7 @@ LATEX = paper(
         "Ablations",
         (
             T,
-            "\\begin{tabular}{lc}\nModel & mAP \\\\\nFull & 81.2 \\\\\n~~w/o SGU & 77.0 \\\\\n-- Echo memory & 79.3 \\\\\n",
+            "\\begin{tabular}{lc}\nFull & 81.2 \\\\\n~~w/o SGU & 77.0 \\\\\n-- Echo memory & 79.3 \\\\\n",
         ),
     ),
     format_="latex",

@@ -20,7 +20,7 @@ def test_a_component_is_named_by_heading_acronym_proposal_run_in_and_repetition(
     assert named["spectral gating unit"].sources >= {Source.ACRONYM, Source.PROPOSED}
     assert named["echo memory"].sources == {Source.HEADING}
     assert named["night contrast loss"].sources >= {Source.RUN_IN, Source.REPEATED}
-    assert named["the coefficient λ"].sources == {Source.SYMBOL}
+    assert named["coefficient λ"].sources == {Source.SYMBOL}
 
 
 @pytest.mark.parametrize("source", [LATEX, MARKDOWN], ids=["latex", "markdown"])

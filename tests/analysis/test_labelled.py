@@ -88,6 +88,16 @@ def test_a_folder_without_labels_is_wrong_usage(tmp_path: Path) -> None:
     assert "no labelled papers" in result.output
 
 
+def test_a_paper_in_source_form_holds_its_label(tmp_path: Path) -> None:
+    folder = tmp_path / "owls"
+    folder.mkdir()
+    (folder / "owls.md").write_text(PAPER, encoding="utf-8")
+    label = {"ablated_components": ["echo memory"], "metrics": ["mAP"]}
+    (folder / "meta.json").write_text(json.dumps(label), encoding="utf-8")
+    (one,) = measure(tmp_path)
+    assert (one.id, one.ablations.recalled, one.metrics.recalled) == ("owls", 1, 1)
+
+
 def test_other_json_is_no_label(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[1]", encoding="utf-8")
     assert read_label(tmp_path / "x.json") is None

@@ -5,7 +5,7 @@ import pytest
 from planner.analysis.metrics import metrics
 from planner.analysis.passages import passages
 from planner.papers.paper import Paper
-from tests.analysis.papers import PLAIN, P, paper, section
+from tests.analysis.papers import PLAIN, P, T, paper, section
 
 
 def names(source: Paper) -> list[str]:
@@ -36,6 +36,18 @@ def test_a_name_inside_a_word_is_none() -> None:
 )
 def test_known(name: str) -> None:
     assert names(paper(section("Experiments", (P, f"We report {name}.")))) == [name]
+
+
+@pytest.mark.parametrize(
+    ("table", "heads"),
+    [
+        ("| Model | Hoot Score (↑) | Wind<br>Loss ↓ |\n|---|---|---|\n| a | 1 | 2 |", ["Hoot Score", "Wind Loss"]),
+        ("Model & Hoot Score $\\uparrow$ & Loss $\\downarrow$ \\\\\na & 1 & 2", ["Hoot Score", "Loss"]),
+        ("Model Hoot ↑ Loss ↓\na 1 2", ["Hoot", "Loss"]),
+    ],
+)
+def test_column_heads_that_say_which_way_is_better(table: str, heads: list[str]) -> None:
+    assert names(paper(section("Experiments", (T, table)))) == heads
 
 
 def test_without_experiments_the_rest_is_read_and_ambiguous_words_are_left_out() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.analysis.analyse import analyse
+from planner.analysis.analyse import analyse, analyse_sections
 from planner.analysis.components import components
 from planner.analysis.passages import passages
 from planner.analysis.reported import Reported, reported_ablations
@@ -71,6 +71,16 @@ def test_rows_that_exchange(row: str) -> None:
     assert (match[1], match[2].strip(" $")) == ("ReLU", "GELU")
 
 
+@pytest.mark.parametrize(
+    "row", [r"\quad \textit{$-$\,Echo memory} & 0.353 & $-$0.106 \\", r"~~\emph{w/o} \textbf{Echo memory} & 79.3 \\"]
+)
+def test_rows_are_undressed(row: str) -> None:
+    ((bare, _),) = table_rows(row)
+    match = without(bare)
+    assert match is not None
+    assert match[1].strip() == "Echo memory"
+
+
 def test_prose_is_no_row() -> None:
     assert not list(table_rows("without further words we go on\nin 2019 all was well"))
 
@@ -112,6 +122,13 @@ def test_a_component_that_an_ablation_section_finds_effective_is_ablated_there()
         section("Ablations", (P, "The ERF brings a gain of two points.")),
     )
     assert parts(source) == {"echo ring filter (erf)"}
+
+
+def test_what_the_title_names_is_not_ablated() -> None:
+    method = section("Method", (P, "The owl finding ear network (OFEN) is all we have."))
+    ablations = section("Ablations", (P, "OFEN improves."))
+    assert analyse_sections((method, ablations), "Other").reported_ablations
+    assert not analyse_sections((method, ablations), "OFEN: An Owl-Finding Ear Network").reported_ablations
 
 
 def test_only_experiments_report() -> None:

@@ -65,8 +65,8 @@ def test_search_filters_and_sort_narrow_and_order_the_list(open_page: Open, addr
     expect(page.get_by_role("columnheader", name="Cost ↓")).to_have_attribute("aria-sort", "descending")
 
 
-def test_a_view_of_the_list_can_be_shared(open_page: Open, address: str) -> None:
-    page = open_page(f"{address}/index.html")
+def test_a_view_of_the_list_can_be_shared(open_page: Open, site: Path) -> None:
+    page = open_page(f"{site.as_uri()}/index.html")
     page.get_by_label("Search").fill("codebook")
     page.get_by_label("Action").select_option("ADD")
     page.get_by_role("button", name="Number").click()
@@ -76,8 +76,8 @@ def test_a_view_of_the_list_can_be_shared(open_page: Open, address: str) -> None
     expect(again.get_by_label("Search")).to_have_value("codebook")
 
 
-def test_nothing_found_says_so(open_page: Open, address: str) -> None:
-    page = open_page(f"{address}/index.html")
+def test_nothing_found_says_so(open_page: Open, site: Path) -> None:
+    page = open_page(f"{site.as_uri()}/index.html")
     page.get_by_label("Search").fill("no such thing anywhere")
     expect(page.get_by_text("Nothing matches.")).to_be_visible()
     page.get_by_role("button", name="Clear the search and filters").click()
@@ -96,8 +96,8 @@ def test_a_link_to_one_ablation_opens_its_model_and_shows_it(open_page: Open, ad
     assert page.url.endswith("#gpt-4o/2")
 
 
-def test_a_failed_paper_says_why(open_page: Open, address: str) -> None:
-    page = open_page(f"{address}/papers/Quantised_Memories.html#gpt-4o")
+def test_a_failed_paper_says_why(open_page: Open, site: Path) -> None:
+    page = open_page(f"{site.as_uri()}/papers/Quantised_Memories.html#gpt-4o")
     panel = page.get_by_role("tabpanel", name="gpt-4o")
     expect(panel).to_contain_text("Not planned: refused")
     expect(panel).to_contain_text("I cannot help with this paper.")
@@ -107,8 +107,8 @@ def test_a_failed_paper_says_why(open_page: Open, address: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["review text", "Markdown", "JSONL", "CSV"])
-def test_a_plan_is_copied(open_page: Open, address: str, form: str) -> None:
-    page = open_page(f"{address}/{PAPER}#gpt-4o", permissions=["clipboard-read", "clipboard-write"])
+def test_a_plan_is_copied(open_page: Open, site: Path, form: str) -> None:
+    page = open_page(f"{site.as_uri()}/{PAPER}#gpt-4o", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("tabpanel", name="gpt-4o").get_by_role("button", name=form).click()
     expect(page.locator("#_toast")).to_have_text(f"Copied as {form}")
     name = form.removesuffix(" text").lower()
@@ -116,8 +116,16 @@ def test_a_plan_is_copied(open_page: Open, address: str, form: str) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == expected
 
 
-def test_models_side_by_side(open_page: Open, address: str) -> None:
-    page = open_page(f"{address}/{PAPER}")
+def test_a_plan_is_copied_where_the_browser_has_no_clipboard_for_pages(open_page: Open, served: str) -> None:
+    page = open_page(f"{served}/{PAPER}", permissions=["clipboard-read"])
+    page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', { value: () => Promise.reject() })")
+    page.get_by_role("tabpanel").get_by_role("button", name="JSONL").click()
+    expect(page.locator("#_toast")).to_have_text("Copied as JSONL")
+    assert str(page.evaluate("navigator.clipboard.readText()")).startswith('{"name":"Ablation 1"')
+
+
+def test_models_side_by_side(open_page: Open, site: Path) -> None:
+    page = open_page(f"{site.as_uri()}/{PAPER}")
     expect(page.locator(".panel:visible")).to_have_count(1)
     page.get_by_role("button", name="Side by side").click()
     expect(page.locator(".panel:visible")).to_have_count(3)
@@ -125,8 +133,8 @@ def test_models_side_by_side(open_page: Open, address: str) -> None:
     assert len(tops) == 1
 
 
-def test_everything_can_be_done_by_keyboard(open_page: Open, address: str) -> None:
-    page = open_page(f"{address}/index.html")
+def test_everything_can_be_done_by_keyboard(open_page: Open, site: Path) -> None:
+    page = open_page(f"{site.as_uri()}/index.html")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("/")
@@ -136,6 +144,7 @@ def test_everything_can_be_done_by_keyboard(open_page: Open, address: str) -> No
     _tab_to(page, link_text="Routing Before Reasoning: Sparse Experts for Long Video")
     expect(link).to_be_focused()
     page.keyboard.press("Enter")
+    page.wait_for_url("**/papers/*")
     _tab_to(page, link_text="claude-3.5-sonnet 2")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="gpt-4o")).to_be_focused()

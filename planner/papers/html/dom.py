@@ -1,14 +1,15 @@
 """A tree of elements from HTML of any quality and any depth.
 
-The standard library's tokenizer with the few rules of implied end tags that matter for text. Nothing here recurses:
-a hundred thousand nested elements are as good as ten.
+Of the rules of implied end tags only those that matter for text. Nothing here recurses, and nothing looks far up: a
+hundred thousand nested elements are as good as ten.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Final
+
+from planner.papers.html.tokens import Close, Open, tokens
 
 VOID: Final = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
@@ -19,6 +20,7 @@ _BLOCK_NAMES: Final = """
     dt-article dt-appendix d-article d-appendix d-abstract d-title dt-byline d-byline d-figure
 """
 BLOCKS: Final = frozenset(_BLOCK_NAMES.split())
+_SELF_CLOSED: Final = frozenset({"dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use", "a", "span"})
 _CELLS: Final = ("td", "th")
 _ROWS: Final = ("tr", *_CELLS)
 
@@ -75,39 +77,33 @@ class Element:
 def parse(html: str) -> Element:
     """The root of a page; its tag is ""."""
     builder = _Builder()
-    builder.feed(html)
-    builder.close()
+    for token in tokens(html):
+        builder.take(token)
     return builder.root
 
 
-class _Builder(HTMLParser):
+class _Builder:
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.root = Element("", {})
         self._here = self.root
         self._open: Counter[str] = Counter()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._imply(tag)
-        element = Element(tag, {name: value or "" for name, value in reversed(attrs)}, self._here)
+    def take(self, token: Open | Close | str) -> None:
+        """Add one token to the tree."""
+        if isinstance(token, str):
+            self._here.children.append(token)
+        elif isinstance(token, Open):
+            self._begin(token)
+        elif self._open[token.tag]:
+            self._close(token.tag)
+
+    def _begin(self, token: Open) -> None:
+        self._imply(token.tag)
+        element = Element(token.tag, token.attributes, self._here)
         self._here.children.append(element)
-        if tag not in VOID:
+        if token.tag not in VOID and not (token.closed and token.tag in _SELF_CLOSED):
             self._here = element
-            self._open[tag] += 1
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID and tag in ("dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use"):
-            self._close(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._open[tag]:
-            self._close(tag)
-        elif tag == "br":
-            self._here.children.append(Element("br", {}, self._here))
-
-    def handle_data(self, data: str) -> None:
-        self._here.children.append(data)
+            self._open[token.tag] += 1
 
     def _close(self, tag: str) -> None:
         while self._here.parent is not None:

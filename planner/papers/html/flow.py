@@ -36,10 +36,12 @@ class Flow:
     """The text of a page in order, and what of it a reader would not see."""
 
     styles: Styles
+    within: bool = False  # in a cell or a heading, where a table is only text
     items: list[Ranked | Block] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     _words: list[str] = field(default_factory=list)
     _float: list[str] | None = None  # the lines of the float that the walk is in
+    _outermost: Element | None = None  # that float
     _tables: int = 0
 
     def page(self, root: Element) -> None:
@@ -67,14 +69,15 @@ class Flow:
         if tag in _SKIPPED or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
             return False
         if self._is_unseen(element, dark=dark):
-            self.unseen.append(element.text())
+            if _LETTERS.search(text := element.text()):
+                self.unseen.append(text)
             return False
         if tag in BLOCKS or tag == "hr":
             self._paragraph()
         if tag in _HEADINGS and self._float is None and not _is_part_of_text(element):
             self._heading(element)
             return False
-        if tag == "pre" or (tag == "table" and _is_data(element)):
+        if tag == "pre" or (tag == "table" and not self.within and _is_data(element)):
             self._whole(element)
             return False
         self._begin(element)
@@ -83,8 +86,7 @@ class Flow:
     def _begin(self, element: Element) -> None:
         tag = element.tag
         if tag in _FLOATS and self._float is None:
-            self._float, self._tables = [], 0
-            element.attributes["data-outermost"] = ""
+            self._float, self._tables, self._outermost = [], 0, element
         elif tag in ("sup", "sub"):
             self._words.append("^" if tag == "sup" else "_")
         elif tag == "br":
@@ -102,8 +104,8 @@ class Flow:
             self._paragraph(BlockKind.FIGURE)
         elif element.tag in BLOCKS:
             self._paragraph()
-        if "data-outermost" in element.attributes and self._float is not None:
-            lines, self._float = self._float, None
+        if element is self._outermost and self._float is not None:
+            lines, self._float, self._outermost = self._float, None, None
             kind = BlockKind.TABLE if self._tables or "ltx_table" in element.classes else BlockKind.FIGURE
             self._block("\n".join(lines), kind)
         if element.tag == "d-abstract" or element.classes & _ABSTRACTS:
@@ -113,7 +115,7 @@ class Flow:
         style = self.styles.of(element)
         ground = dark_ground(style, element)
         on_light = not (dark if ground is None else ground)
-        return (hidden(element, style) or (white(style) is True and on_light)) and bool(_LETTERS.search(element.text()))
+        return hidden(element, style) or (white(style) is True and on_light)
 
     def _paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
         text = tidy("".join(self._words))
@@ -144,17 +146,22 @@ class Flow:
             return
         self._tables += 1
         captions = [tidy(self.inline(c)) for c in element.children if isinstance(c, Element) and c.tag == "caption"]
-        rows = (
-            " | ".join(tidy(self.inline(cell)).replace("\n", " ") for cell in cells(row)) for row in rows_of(element)
-        )
+        rows = (" | ".join(self._cells(row)) for row in rows_of(element))
         self._block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
+
+    def _cells(self, row: Element) -> Iterator[str]:
+        """The text of each cell of a row that is seen."""
+        for cell in cells(row):
+            if any(self._is_unseen(element, dark=False) for element in (row, cell)):
+                self.unseen.append(cell.text())
+            else:
+                yield tidy(self.inline(cell)).replace("\n", " ")
 
     def inline(self, root: Element) -> str:
         """The text of an element in one piece, formulas as TeX."""
-        inner = Flow(self.styles)
+        inner = Flow(self.styles, within=True)
         inner._float = []
-        holder = Element("", {}, None, list(root.children))
-        inner.page(holder)
+        inner.page(Element("", {}, None, list(root.children)))
         self.unseen += inner.unseen
         return "\n".join(inner._float)
 

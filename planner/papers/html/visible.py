@@ -39,7 +39,7 @@ class Styles:
 
     def of(self, element: Element) -> str:
         """The declarations that hold for an element, its own last."""
-        inline = element.attributes.get("style", "")
+        inline = own_style(element)
         if not self._rules:
             return inline
         tag, names = element.tag, [f".{name}".lower() for name in element.classes]
@@ -49,12 +49,17 @@ class Styles:
         return ";".join((*(self._rules[key] for key in keys if key in self._rules), inline))
 
 
+def own_style(element: Element) -> str:
+    """The declarations that an element brings itself."""
+    style = element.attributes.get("style", "")
+    colour = element.attributes.get("color", "") if element.tag == "font" else ""
+    return f"color:{colour};{style}" if colour else style
+
+
 def hidden(element: Element, style: str) -> bool:
     """Whether a reader does not see an element for its own sake."""
     attributes = element.attributes
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
-        return True
-    if element.tag == "font" and _is_white(attributes.get("color", "")):
         return True
     return bool(style and _HIDING.search(_resolved(style)))
 

@@ -53,6 +53,11 @@ def main_file(tree: Tree) -> tuple[str, tuple[str, ...]]:
     return main, tuple(c.name for c in found if c.name != main and c.name not in included)
 
 
+def is_document(tree: Tree, name: str) -> bool:
+    """Whether a file has a live `\\documentclass`."""
+    return bool(_CLASS.search(_live(tree, name)))
+
+
 def _points(tree: Tree, c: _Candidate, roots: Mapping[str, int], included: set[str], all_: list[_Candidate]) -> float:
     """How much speaks for a candidate; the reach of its text counts most among equals."""
     class_ = _CLASS.search(c.text)
@@ -137,7 +142,8 @@ def _reach(tree: Tree, name: str, texts: Mapping[str, str]) -> int:
 
 
 def _fragment(texts: Mapping[str, str]) -> str:
-    """Without any class: the largest file that has sections or a document, if there is one."""
-    fit = {n: t for n, t in texts.items() if re.search(r"\\(?:section|begin\s*\{document\}|chapter)", t)}
-    fit = fit or (dict(texts) if len(texts) == 1 else {})
-    return max(fit, key=lambda n: (bool(_USUAL.match(posixpath.basename(n))), len(fit[n])), default="")
+    """Without any class: the one file that has sections or a document, or brings the others in; "" if there is none."""
+    fit = [n for n, t in texts.items() if re.search(r"\\(?:section|begin\s*\{document\}|chapter)", t)]
+    leading = [n for n, t in texts.items() if len(_INPUT.findall(t)) > 1]
+    named = [names for names in (leading, fit, list(texts)) if len(names) == 1]
+    return named[0][0] if named else ""

@@ -109,8 +109,8 @@ def _shown(text: str, groups: Groups, mark: Mark) -> tuple[str, int]:
         return _escape(groups, mark)
     name = mark.name.rstrip("*")
     if name in _SYMBOLS:
-        space = re.compile(r"[ \t]*(?:\{\})?|").match(text, mark.end)
-        return _SYMBOLS[name], space.end() if space and name not in _MATHS else mark.end
+        braces = (_AFTER_LETTER if name in _LETTERS else _AFTER_SIGN).match(text, mark.end)
+        return _SYMBOLS[name], braces.end() if braces else mark.end
     if name in _ACCENTS and (len(name) > 1 or re.match(r"\s*[{A-Za-z\\]", text[mark.end : mark.end + 3])):
         return _accented(groups, _ACCENTS[name], mark.end)
     if name in _SECOND:
@@ -119,7 +119,9 @@ def _shown(text: str, groups: Groups, mark: Mark) -> tuple[str, int]:
     return "", _past(groups, name, mark.end)
 
 
-_MATHS: Final = frozenset(_GREEK.split()[::2])
+_LETTERS: Final = frozenset({"aa", "AA", "ae", "AE", "oe", "OE", "o", "O", "l", "L", "ss", "i", "j", "dh", "th", "ng"})
+_AFTER_LETTER: Final = re.compile(r"[ \t]*(?:\{\})?")  # TeX eats the space that ends a command
+_AFTER_SIGN: Final = re.compile(r"\{\}")
 
 
 def _past(groups: Groups, name: str, place: int) -> int:

@@ -48,7 +48,7 @@ class Marks(Iterator[Mark]):
 
     def __init__(self, text: str, place: int = 0, extra: Container[str] = ()) -> None:
         self.text, self.place, self._extra = text, place, extra
-        self._absent: set[str] = set()
+        self._closings = Closings(text)
 
     def __next__(self) -> Mark:
         found = _MARK.search(self.text, self.place)
@@ -67,7 +67,7 @@ class Marks(Iterator[Mark]):
             case "escape" | "comment":
                 return Mark(found.lastgroup, found[found.lastgroup], start, end)
             case "verbatim":
-                closing = self._after(f"\\end{{{found['verbatim']}}}", end)
+                closing = self._closings.after(f"\\end{{{found['verbatim']}}}", end)
                 kind = ("verbatim", found["verbatim"]) if closing else ("command", "begin")
                 return Mark(*kind, start, closing or start + len("\\begin"))
             case "mark":
@@ -82,11 +82,19 @@ class Marks(Iterator[Mark]):
         name = _ENVIRONMENT.match(self.text, end) if self._extra else None
         if name is None or name[1] not in self._extra:
             return None
-        closing = self._after(f"\\end{{{name[1]}}}", name.end())
+        closing = self._closings.after(f"\\end{{{name[1]}}}", name.end())
         return Mark("verbatim", name[1], start, closing) if closing else None
 
-    def _after(self, closing: str, place: int) -> int:
-        """Where the closing ends, 0 if there is none; what was found absent is not looked for again."""
+
+class Closings:
+    """Where things end that a text may hold many beginnings of; what was found absent is not looked for again."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._absent: set[str] = set()
+
+    def after(self, closing: str, place: int) -> int:
+        """The place behind the next `closing` from `place` on, 0 if there is none."""
         found = -1 if closing in self._absent else self.text.find(closing, place)
         if found < 0:
             self._absent.add(closing)
@@ -94,6 +102,7 @@ class Marks(Iterator[Mark]):
 
 
 _LONGEST_ADDRESS: Final = 4_000
+_LONGEST_OPTION: Final = 3_000
 _ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
 
 
@@ -101,19 +110,21 @@ class Groups:
     """The brace groups of one text, matched once."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text, self.closings = text, Closings(text)
         self._close: dict[int, int] = {}
         self._braces: list[int] = []  # where the innermost open group changes, and to which
         self._innermost: list[int] = []
         opened: list[int] = []
         for found in _BRACE.finditer(text):
-            if found[0] == "{":
-                opened.append(found.start())
-            elif found[0] == "}" and opened:
-                self._close[opened.pop()] = found.start()
+            place = found.start()
+            brace = text[place]
+            if brace == "{":
+                opened.append(place)
+            elif brace == "}" and opened:
+                self._close[opened.pop()] = place
             else:
                 continue
-            self._braces.append(found.start())
+            self._braces.append(place)
             self._innermost.append(opened[-1] if opened else -1)
 
     def group(self, place: int) -> tuple[str, int] | None:
@@ -134,10 +145,10 @@ class Groups:
     def option(self, place: int) -> tuple[str, int] | None:
         """The content of the `[…]` that begins at `place`, spaces before it aside, and where it ends."""
         place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
-        if not self.text.startswith("[", place):
+        if not self.text.startswith("[", place) or self.text.find("]", place, place + _LONGEST_OPTION) < 0:
             return None
         inner = place + 1
-        for found in _BRACKET.finditer(self.text, inner, inner + 5_000):
+        for found in _BRACKET.finditer(self.text, inner, inner + _LONGEST_OPTION):
             if found.start() < inner:
                 continue
             if found[0] == "]":

@@ -19,13 +19,15 @@ _TABLES_WORDS: Final = """
 """
 _TABLES: Final = frozenset(_TABLES_WORDS.split())
 _BARE_TABLES_WORDS: Final = """
-    tabular tabularx tabulary tblr NiceTabular array longtblr
+    tabular tabularx tabulary tblr NiceTabular longtblr
 """
 _BARE_TABLES: Final = frozenset(_BARE_TABLES_WORDS.split())
 _FIGURES_WORDS: Final = """
     figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere
 """
 _FIGURES: Final = frozenset(_FIGURES_WORDS.split())
+_TITLE: Final = re.compile(rf"\\(?:{'|'.join(_TITLES)})(?![A-Za-z@])")
+_LONGEST_TITLE: Final = 3_000
 _ABSTRACT: Final = re.compile(r"abstract", re.I)
 _NOT_ABSTRACT: Final = re.compile(r"graphical|keyword|title|index", re.I)
 _BACK: Final = {
@@ -63,15 +65,16 @@ def split(text: str) -> tuple[str, str]:
 
 def title_of(text: str) -> str:
     """The source of the paper's title, the last one given; "" if there is none."""
-    groups, found = Groups(text), list[str]()
-    for mark in Marks(text):
-        if mark.kind == "command" and mark.name.rstrip("*") in _TITLES:
+    first, found = _TITLE.search(text), list[str]()
+    groups = Groups(text) if first else None
+    for mark in Marks(text, first.start() if first else len(text)):
+        if groups and mark.kind == "command" and mark.name.rstrip("*") in _TITLES:
             option = groups.option(mark.end)
             group = groups.group(option[1] if option else mark.end)
             if group and group[0].strip() and "#" not in group[0]:
                 found.append(group[0])
     named = re.search(r"pdftitle\s*=\s*\{([^{}]+)\}", text)
-    return found[-1] if found else named[1] if named else ""
+    return (found[-1] if found else named[1] if named else "")[:_LONGEST_TITLE]
 
 
 def abstract_source(text: str) -> str:
@@ -161,10 +164,9 @@ def _abstract(text: str, groups: Groups, mark: Mark) -> _Part | None:
     if mark.name != "begin":
         long = len(group[0].split()) > 20
         return _Part(mark.start, group[1], heading, None, group[0]) if long else None
-    end = text.find(f"\\end{{{name}}}", group[1])
-    if end < 0:
-        return None
-    return _Part(mark.start, end + len(name) + 6, heading, None, text[group[1] : end])
+    end = groups.closings.after(f"\\end{{{name}}}", group[1])
+    inner = text[group[1] : end - len(name) - 6]
+    return _Part(mark.start, end, heading, None, inner) if end else None
 
 
 def _environment(text: str, groups: Groups, mark: Mark) -> _Part | None:
@@ -177,10 +179,9 @@ def _environment(text: str, groups: Groups, mark: Mark) -> _Part | None:
     floats = name in _TABLES or name in _FIGURES or name in _BARE_TABLES
     if not floats and name not in _BACK:
         return None
-    end = text.find(f"\\end{{{group[0]}}}", group[1])
-    if end < 0:
+    end = groups.closings.after(f"\\end{{{group[0]}}}", group[1])
+    if not end:
         return None
-    end += len(group[0]) + 6
     if floats:
         return _Part(mark.start, end, None, _float_kind(name, text[mark.start : end]))
     heading, kind = _BACK[name]

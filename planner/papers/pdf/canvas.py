@@ -14,7 +14,8 @@ WHITE: Final[Colour] = (255, 255, 255)
 _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
 _MAX_CORNERS: Final = 20
-_LEAST_SIDE: Final = 2.0
+_MAX_SURFACES: Final = 3000
+_LEAST_SIDE: Final = 4.0  # points; on less, no word can stand
 _OPAQUE: Final = 0.98
 
 
@@ -103,7 +104,7 @@ class Canvas:
 
     def _visit(self, item: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         self._seen += 1
-        if self._seen > _MAX_OBJECTS or frame.depth > _MAX_DEPTH:
+        if self._seen > _MAX_OBJECTS or frame.depth > _MAX_DEPTH or len(self.surfaces) > _MAX_SURFACES:
             self.whole = False
             return
         kind = raw.FPDFPageObj_GetType(item)

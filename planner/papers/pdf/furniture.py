@@ -13,10 +13,11 @@ _EDGE_LINES: Final = 3
 _MARGIN_SHARE: Final = 0.13
 _SAME_HEIGHT: Final = 4.0
 _OF_PAGES: Final = 6  # a running head is on one page of six at least
+_MOST_CELLS: Final = 3  # a row of more is of a table that two pages show
 _LEAST_NUMBERED: Final = 8
 _LONG: Final = 20
 _ALIGNED: Final = 3.0
-_DIGITS: Final = re.compile(r"\d+")
+_OUTER_NUMBER: Final = re.compile(r"^\d+\b|\b\d+$")  # the page number beside a running head
 _NUMERAL: Final = re.compile(r"\d{1,4}")
 _PAGE_NUMBER: Final = re.compile(
     r"(?:page\s+)?[-–—\[(]*\s*(?:\d{1,5}|[ivxl]{1,6}|S\d+|[A-Z]-?\d{1,3})\s*[-–—\])]*(?:\s*(?:of|/)\s*\d+)?", re.I
@@ -106,14 +107,14 @@ def _rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
 
 
 def _key(line: Line) -> str:
-    return _DIGITS.sub("#", re.sub(r"\W+", " ", line.text).strip().casefold())
+    return _OUTER_NUMBER.sub("", re.sub(r"\W+", " ", line.text).strip().casefold()).strip()
 
 
 def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Edge lines that stand at one height with one text, numbers aside, on several pages."""
+    """Edge lines that stand at one height with one text, page number aside, on several pages."""
     needed = max(2, len(edges) // _OF_PAGES)
     places: defaultdict[str, list[Line]] = defaultdict(list)
-    for line in (line for edge in edges for line in edge):
+    for line in (line for edge in edges for line in edge if len(line.cells) <= _MOST_CELLS):
         places[_key(line)].append(line)
     found: set[int] = set()
     for key, lines in places.items():

@@ -2,37 +2,25 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from planner.papers.headings import bare
+from planner.papers.pdf.captions import announced
 from planner.papers.pdf.headline import MAX_LINES, Headline, number_of
-from planner.papers.pdf.hyphens import Vocabulary, joined
+from planner.papers.pdf.hyphens import Vocabulary, is_broken, joined
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.outline import OutlineItem, locate
 
 _MAX_LENGTH: Final = 160
-_STANDARD: Final = frozenset(
-    [
-        "abstract",
-        "introduction",
-        "conclusion",
-        "conclusions",
-        "references",
-        "bibliography",
-        "acknowledgements",
-        "acknowledgments",
-        "acknowledgement",
-        "acknowledgment",
-        "appendix",
-        "appendices",
-        "discussion",
-        "limitations",
-        "summary",
-        "checklist",
-    ]
+# Names that are a heading wherever they stand alone, and that outlines often leave out.
+_STANDARD: Final = re.compile(
+    r"abstract|introduction|conclusions?|references?|bibliography|works cited|literature cited"
+    r"|acknowledge?ments?|appendi(?:x|ces)|limitations?|(?:[\w-]+ )?(?:paper )?checklist"
+    r"|(?:ethics?|reproducibility|broader impact|impact) statement|supplement(?:ary|al) materials?"
 )
+_STEP: Final = re.compile(r"\d+:")  # of an algorithm
 _SENTENCE: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
@@ -58,7 +46,7 @@ def find_headlines(
         tops = {_style(lines[one.at]) for one in found if one.level == 1}
         extra = _unlisted(lines, tops, taken, body)
     else:
-        extra = _from_type(lines, taken, body, words)
+        found, extra = [], _from_type(lines, body, words)
     return sorted([*found, *extra], key=lambda one: one.at), missing
 
 
@@ -70,8 +58,11 @@ def _could_be_heading(line: Line, body: float) -> bool:
     text = line.bare
     if line.turned or not text[:1].isalnum() or len(text) > _MAX_LENGTH or not re.search(r"[^\W\d_]{3}", text):
         return False
-    large = line.size > 1.07 * body
-    return (large or line.bold or text.isupper()) and line.size > 0.93 * body and not _SENTENCE.search(text)
+    if _SENTENCE.search(text):
+        return False
+    if text.isupper():  # most of small capitals is smaller than the running text
+        return line.size > 0.75 * body
+    return line.size > 1.07 * body or (line.bold and line.size > 0.93 * body)
 
 
 def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: float) -> list[Headline]:
@@ -88,7 +79,7 @@ def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: 
 
 
 def _is_standard(line: Line) -> bool:
-    return bare(line.bare).casefold().rstrip(":. ") in _STANDARD
+    return bool(_STANDARD.fullmatch(bare(line.bare).casefold().rstrip(":. ")))
 
 
 def _is_title_case(line: Line) -> bool:
@@ -106,25 +97,40 @@ def _stands_alone(lines: Sequence[Line], at: int) -> bool:
     return not any(other.page == line.page and abs(other.y - line.y) < 2 and not other.turned for other in near)
 
 
-def _from_type(lines: Sequence[Line], taken: set[int], body: float, words: Vocabulary) -> list[Headline]:
-    """Headings told by their type, of the styles that numbered headings and standard names have."""
-    candidates = [at for at, line in enumerate(lines) if at not in taken and _could_be_heading(line, body)]
-    styles, tops = _heading_styles(lines, candidates), _top_styles(lines, candidates)
+def _from_type(lines: Sequence[Line], body: float, words: Vocabulary) -> list[Headline]:
+    """Headings told by their type: numbered ones in sequence, standard names, and what is set just like these."""
+    candidates = [at for at, line in enumerate(lines) if _could_be_heading(line, body)]
+    sure = _sure(lines, candidates, words)
+    if not sure:
+        return []
+    tops = _top_styles(lines, sure, body)
+    taken = {at for one in sure for at in range(one.at, one.at + one.lines)}
+    others = [at for at in candidates if at > sure[0].at and at not in taken and _style(lines[at]) in tops]
+    return sure + [_headline(lines, at, 1, words) for at in others if _is_set_off(lines, at)]
+
+
+def _sure(lines: Sequence[Line], candidates: Sequence[int], words: Vocabulary) -> list[Headline]:
+    """The candidates whose number comes next or whose name every paper has."""
+    numbered = Counter(_style(lines[at]) for at in candidates if number_of(lines[at].bare))
     found: list[Headline] = []
     last: tuple[str, ...] = ()
     for at in candidates:
-        line = lines[at]
         if found and at < found[-1].at + found[-1].lines:
             continue
-        number = tuple(number_of(line.bare).split(".")) if number_of(line.bare) else ()
-        if number and _style(line) in styles and _follows(last, number):
+        text = lines[at].bare
+        number = tuple(filter(None, number_of(text).split(".")))
+        styled = numbered[_style(lines[at])] >= 2 or _is_apart(lines, at)
+        if number and styled and _follows(last, number) and not _STEP.match(text):
             last = number
-        elif not (_is_standard(line) or (not number and _style(line) in tops and _is_set_off(lines, at))):
+        elif not _is_standard(lines[at]):
             continue
-        count = _height(lines, at)
-        text = joined([one.bare for one in lines[at : at + count]], words)
-        found.append(Headline(at, count, text, max(1, len(number))))
+        found.append(_headline(lines, at, max(1, len(number)), words))
     return found
+
+
+def _headline(lines: Sequence[Line], at: int, level: int, words: Vocabulary) -> Headline:
+    count = _height(lines, at)
+    return Headline(at, count, joined([one.bare for one in lines[at : at + count]], words), level)
 
 
 def _follows(last: tuple[str, ...], number: tuple[str, ...]) -> bool:
@@ -136,7 +142,11 @@ def _follows(last: tuple[str, ...], number: tuple[str, ...]) -> bool:
     if number[:depth] != above:
         return False
     before = last[depth] if len(last) > depth else ""
-    return _rank(before) < _rank(number[depth]) <= _rank(before) + 2 or (depth == 0 and number[0] in ("A", "1", "I"))
+    if depth == 0 and number[0] == "A":
+        return bool(last)  # an author's initial comes before any section
+    if last and last[0].isdigit() != number[0].isdigit():
+        return False
+    return _rank(before) < _rank(number[depth]) <= _rank(before) + 2
 
 
 def _rank(part: str) -> int:
@@ -150,26 +160,22 @@ def _rank(part: str) -> int:
 
 
 def _is_set_off(lines: Sequence[Line], at: int) -> bool:
-    """Whether a line without a number stands apart from the text above it, as a heading does."""
+    """Whether a line without a number stands alone and apart, as a heading does."""
+    line = lines[at]
+    worded = line.bare[:1].isalpha() and not is_broken(line.text) and announced(line) is None
+    return worded and len(line.cells) == 1 and _stands_alone(lines, at) and _is_apart(lines, at)
+
+
+def _is_apart(lines: Sequence[Line], at: int) -> bool:
+    """Whether there is more space above the line than between lines of text."""
     line, before = lines[at], lines[at - 1] if at else None
-    if not line.bare[:1].isalpha() or len(line.cells) > 1 or not _stands_alone(lines, at):
-        return False
     return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
 
 
-def _heading_styles(lines: Sequence[Line], candidates: Iterable[int]) -> set[Style]:
-    numbered = Counter(_style(lines[at]) for at in candidates if number_of(lines[at].bare))
-    return {style for style, times in numbered.items() if times >= 2}
-
-
-def _top_styles(lines: Sequence[Line], candidates: Iterable[int]) -> set[Style]:
-    """The styles of headings whose number has no dot, and of standard names."""
-    tops = [
-        _style(lines[at])
-        for at in candidates
-        if ("." not in number_of(lines[at].bare) and number_of(lines[at].bare)) or _is_standard(lines[at])
-    ]
-    return {style for style, times in Counter(tops).items() if times >= 2}
+def _top_styles(lines: Sequence[Line], sure: Sequence[Headline], body: float) -> set[Style]:
+    """The styles of top-level headings, as far as no line of running text can have them."""
+    tops = Counter(_style(lines[one.at]) for one in sure if one.level == 1)
+    return {style for style, times in tops.items() if times >= 2 and (style.size > 1.07 * body or style.capitals)}
 
 
 def _height(lines: Sequence[Line], at: int) -> int:

@@ -16,6 +16,7 @@ from planner.papers.pdf.runs import Placed
 _LEAST_SIZE: Final = 2.0
 _LEAST_DIFFERENCE: Final = 27  # of 255 in some channel
 _UNPAINTED: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
+_FARTHEST: Final = 1e6  # points; comparing with it is False for what is no number, too
 _SCAN_SHARE: Final = 0.5
 _VISIBLE_SHARE: Final = 0.2
 _QUOTED: Final = 500
@@ -59,7 +60,7 @@ def seen(placed: list[Placed], canvas: Canvas, box: Box) -> Sight:
         hidden |= unpainted
     left_out = _joined(item for item in placed if id(item) in hidden)
     if not _WORD.search(left_out):  # a lone letter or sign under a marker says nothing, and may be a misjudged one
-        return Sight(placed, "", is_ocr)
+        return Sight([item for item in placed if _is_placed(item)], "", is_ocr)
     return Sight([item for item in placed if id(item) not in hidden], left_out, is_ocr)
 
 
@@ -82,10 +83,16 @@ def _is_scan(placed: Iterable[Placed], unpainted: set[int], canvas: Canvas, box:
     return painted <= _VISIBLE_SHARE * total and largest >= _SCAN_SHARE * box.area
 
 
+def _is_placed(item: Placed) -> bool:
+    """Whether the run has a place and a size at all; a damaged file may give anything."""
+    run = item.run
+    return all(abs(value) < _FARTHEST for value in (run.x0, run.x1, run.y, item.end_y, run.size))
+
+
 def _is_concealed(item: Placed, canvas: Canvas, box: Box) -> bool:
     run = item.run
     x, y = _centre(item)
-    if run.size < _LEAST_SIZE or not box.holds(x, y):
+    if not _is_placed(item) or run.size < _LEAST_SIZE or not box.holds(x, y):
         return True
     ink = canvas.inks.get(run.painter)
     return ink is not None and ink.mode not in _UNPAINTED and _is_lost_in_background(ink, canvas, x, y)

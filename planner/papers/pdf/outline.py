@@ -11,7 +11,7 @@ from planner.papers.pdf.headline import MAX_LINES, Headline, letters, number_of,
 from planner.papers.pdf.hyphens import Vocabulary, joined
 from planner.papers.pdf.lines import Line
 
-_MAX_ITEMS: Final = 2000
+_MAX_ITEMS: Final = 1000
 _MAX_DEPTH: Final = 8
 _ALIKE: Final = 0.86
 _EXACT_BELOW: Final = 6  # letters: shorter titles resemble too much

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from planner.papers.paper import Block, BlockKind
-from planner.papers.pdf.floats import Part, Setting, is_caption_start
+from planner.papers.pdf.captions import Part, is_caption_start
 from planner.papers.pdf.hyphens import Vocabulary, clean, is_broken, joined
 from planner.papers.pdf.lines import Line
+from planner.papers.pdf.setting import Setting
 
 _FINISHED: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
 _ITEM: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
+_OTHER_TYPE: Final = 0.15
 _BULLETS: Final = "•◦▪■‣∙·"
 _TABLES: Final = frozenset({Part.TABLE, Part.TABLE_CAPTION})
 _FIGURES: Final = frozenset({Part.FIGURE, Part.FIGURE_CAPTION})
@@ -109,6 +111,8 @@ def _starts_paragraph(before: Line, line: Line, setting: Setting) -> bool:
     """Whether a line of running text begins a new paragraph after the one before it."""
     if is_broken(before.text):
         return False
+    if abs(line.size - before.size) > _OTHER_TYPE * before.size:
+        return True
     finished = _is_finished(before)
     if _ITEM.match(line.text) and (finished or line.text[0] in _BULLETS):
         return True

@@ -11,7 +11,7 @@ from planner.errors import PaperError
 from planner.papers.paper import Reading
 from planner.papers.pdf.abstracting import find_abstract
 from planner.papers.pdf.canvas import Canvas
-from planner.papers.pdf.floats import parts_of, setting_of
+from planner.papers.pdf.floats import parts_of
 from planner.papers.pdf.furniture import without_furniture, without_line_numbers
 from planner.papers.pdf.headlines import find_headlines
 from planner.papers.pdf.hidden import Box, Sight, quoted, seen
@@ -22,6 +22,7 @@ from planner.papers.pdf.opening import opened
 from planner.papers.pdf.outline import OutlineItem, outline_of
 from planner.papers.pdf.runs import Run, TextPage, upright
 from planner.papers.pdf.sectioning import sections_of
+from planner.papers.pdf.setting import setting_of
 from planner.papers.pdf.titling import find_title
 
 MAX_PAGES: Final = 500
@@ -60,11 +61,13 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageRuns:
         box = _box(page)
         with TextPage(page) as text:
             placed = text.placed()
+            whole = text.whole
         canvas = Canvas(page) if placed else None
         sight = seen(placed, canvas, box) if canvas else Sight([], "", False)
     finally:
         raw.FPDF_ClosePage(page)
-    return PageRuns(upright(sight.visible), sight.left_out, sight.is_ocr, not canvas or canvas.whole)
+    whole = whole and (canvas is None or canvas.whole)
+    return PageRuns(upright(sight.visible), sight.left_out, sight.is_ocr, whole)
 
 
 def _box(page: raw.FPDF_PAGE) -> Box:
@@ -74,11 +77,13 @@ def _box(page: raw.FPDF_PAGE) -> Box:
 
 
 def _require_text(pages: Sequence[PageRuns], name: str) -> None:
-    letters = sum(len(run.text) for page in pages for run in page.runs)
-    if letters == 0:
-        raise PaperError(
-            f"{name}: no text in {len(pages)} pages; if these are scans, run OCR over them (for example ocrmypdf)"
-        )
+    if any(page.runs for page in pages):
+        return
+    if any(page.left_out for page in pages):
+        raise PaperError(f"{name}: all text of its {len(pages)} pages is hidden from readers; get another copy")
+    raise PaperError(
+        f"{name}: no text in {len(pages)} pages; if these are scans, run OCR over them (for example ocrmypdf)"
+    )
 
 
 def _page_warnings(pages: Sequence[PageRuns], count: int) -> list[str]:
@@ -106,7 +111,7 @@ def _lines(pages: Sequence[PageRuns]) -> list[Line]:
 
 
 def _understood(
-    pages: Sequence[PageRuns], outline: Sequence[OutlineItem], declared: str, warnings: list[str]
+    pages: Sequence[PageRuns], outline: Sequence[OutlineItem], declared: str, warnings: Sequence[str]
 ) -> Reading:
     lines = _lines(pages)
     words = Vocabulary(line.text for line in lines)
@@ -118,10 +123,17 @@ def _understood(
     parts = parts_of(lines, walls, setting)
     sections = sections_of(lines, headlines, parts, setting, words)
     abstract = find_abstract(lines, headlines, parts, setting, words)
+    doubts = _doubts(title, abstract, missing)
+    return Reading(title, abstract, sections, warnings=(*warnings, *doubts))
+
+
+def _doubts(title: str, abstract: str, missing: Sequence[OutlineItem]) -> list[str]:
+    """What was looked for in the paper and not found."""
+    found = []
     if missing:
-        warnings.append(f"the outline's headings {', '.join(repr(item.title) for item in missing)} were not found")
+        found.append(f"the outline's headings {', '.join(repr(item.title) for item in missing)} were not found")
     if not title:
-        warnings.append("no title was found on the first page")
+        found.append("no title was found on the first page")
     if not abstract:
-        warnings.append("no abstract was found")
-    return Reading(title, abstract, sections, warnings=tuple(warnings))
+        found.append("no abstract was found")
+    return found

@@ -24,6 +24,7 @@ _CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != HYPHEN
 _TRANSLATION: Final = str.maketrans(
     {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
 )
+_MAX_CHARACTERS: Final = 100_000
 _LOOSE: Final = 0.53  # of the type size a character: more than prose takes on average
 _CELL_GAP: Final = 0.95
 _BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
@@ -58,10 +59,14 @@ class Placed:
 
 
 class TextPage:
-    """The text of one pdfium page; a context manager that frees it."""
+    """The text of one pdfium page; a context manager that frees it.
+
+    `whole` is False once more characters were met than any page of a paper has.
+    """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
         self._text = raw.FPDFText_LoadPage(page)
+        self.whole = True
         self._fonts: dict[int, bool] = {}
         self._origin = (ctypes.c_double(), ctypes.c_double())
         self._box = tuple(ctypes.c_double() for _ in range(4))
@@ -75,8 +80,9 @@ class TextPage:
 
     def placed(self) -> list[Placed]:
         """Every run with text in it, in the order in which the page paints them."""
-        count = max(0, raw.FPDFText_CountChars(self._text))
-        painters = [address(raw.FPDFText_GetTextObject(self._text, at)) for at in range(count)]
+        count = raw.FPDFText_CountChars(self._text)
+        self.whole = count <= _MAX_CHARACTERS
+        painters = [address(raw.FPDFText_GetTextObject(self._text, at)) for at in range(min(count, _MAX_CHARACTERS))]
         found: list[Placed] = []
         at, space = 0, False
         for painter, group in groupby(painters):
@@ -181,6 +187,8 @@ def _direction(matrix: raw.FS_MATRIX) -> int:
 
 def _turned(item: Placed, main: int) -> Run:
     run = item.run
+    if item.direction == main == 0:
+        return run
     x0, y0 = _rotate(run.x0, run.y, main)
     x1, y1 = _rotate(run.x1, item.end_y, main)
     if item.direction == main:

@@ -6,11 +6,12 @@ from typing import Final
 
 from planner.papers.headings import section_kind
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
-from planner.papers.pdf.floats import Part, Setting
+from planner.papers.pdf.captions import Part
 from planner.papers.pdf.headline import Headline, spans
 from planner.papers.pdf.hyphens import Vocabulary
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import blocks_of
+from planner.papers.pdf.setting import Setting
 
 _LETTERED: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
 _NUMBERED: Final = re.compile(r"^\d")

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from tests.papers.pdf.make import BOLD, Page
 
-WORDS = (
+_SENTENCE = (
     "the learner sees a stream of inputs and keeps what it needs in a small store while the rest is forgotten so that "
     "later queries are answered from the store alone which we show to be enough for most of the tasks at hand"
-).split(" ")
+)
+WORDS = _SENTENCE.split()
 
 
 def prose(count: int, start: int = 0) -> str:

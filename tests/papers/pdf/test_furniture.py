@@ -92,3 +92,17 @@ def test_captions_of_one_form_at_one_height_stay() -> None:
     for at, page in enumerate(pages, 1):
         page.text(72, 745, f"Figure {at}: Results of the run.")
     assert _text(read_pdf(pdf(pages), "p.pdf")).count("Results of the run.") == len(pages)
+
+
+def test_rows_of_one_form_at_one_height_stay() -> None:
+    pages = paper_pages(SECTIONS)
+    for at, page in enumerate(pages):
+        for y, row in (
+            (745, ("Method", "Wine", "Boston", "Power")),
+            (733, ("HMC", f"{at}.52", f"{at}.81", f"{at}.99")),
+        ):
+            for x, cell in zip((80, 180, 280, 380), row, strict=True):
+                page.text(x, y, cell)
+    text = _text(read_pdf(pdf(pages), "p.pdf"))
+    assert text.count("Boston") == len(pages)
+    assert all(f"{at}.81" in text for at in range(len(pages)))

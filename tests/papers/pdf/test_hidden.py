@@ -1,9 +1,18 @@
 """What no reader sees is left out and quoted; what a reader sees stays, whatever its colour."""
 
-import pytest
+from collections.abc import Iterator
 
+import pypdfium2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.errors import PaperError
 from planner.papers.paper import Reading
 from planner.papers.pdf import read_pdf
+from planner.papers.pdf.canvas import Canvas
+from planner.papers.pdf.hidden import Box, seen
+from planner.papers.pdf.runs import Placed, Run
 from tests.papers.pdf.make import Page, pdf
 from tests.papers.pdf.samples import paper_pages
 
@@ -93,6 +102,11 @@ def test_the_text_layer_of_a_scan_is_kept_with_a_warning() -> None:
     assert not any("hidden" in warning for warning in reading.warnings)
 
 
+def test_a_file_of_hidden_text_alone_is_refused() -> None:
+    with pytest.raises(PaperError, match="hidden from readers"):
+        read_pdf(pdf([Page().text(72, 700, SECRET, mode=3)]), "p.pdf")
+
+
 def test_a_long_hidden_text_is_quoted_in_part_and_counted() -> None:
     page = Page()
     for at in range(20):
@@ -100,3 +114,29 @@ def test_a_long_hidden_text_is_quoted_in_part_and_counted() -> None:
     warning = next(warning for warning in _read(page).warnings if "hidden" in warning)
     assert "characters more" in warning
     assert len(warning) < 700
+
+
+@pytest.mark.parametrize("size", [1e30, 1e-30, 0])
+def test_type_of_an_impossible_size_is_left_out(size: float) -> None:
+    first, *rest = paper_pages(["1 Introduction", "2 Method"])
+    first.operators.append(f"BT /F1 {size:.40f} Tf 1 0 0 1 72 100 Tm ({SECRET}) Tj ET")
+    reading = read_pdf(pdf([first, *rest]), "p.pdf")
+    assert reading.title == "Small Stores Suffice for Long Streams"
+    assert SECRET not in _text(reading)
+
+
+@pytest.fixture(scope="module")
+def canvas() -> Iterator[Canvas]:
+    document = pypdfium2.PdfDocument(pdf(paper_pages(["1 Introduction"])))
+    page = document[0]
+    yield Canvas(page.raw)
+    page.close()
+    document.close()
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=5, max_size=5))
+def test_any_place_is_judged(canvas: Canvas, values: list[float]) -> None:
+    x0, x1, y, end_y, size = values
+    run = Run("ab", x0, x1, y, size, bold=False, space=False, turned=False, painter=1)
+    sight = seen([Placed(run, end_y, 0)], canvas, Box(0, 0, 612, 792))
+    assert all(abs(value) <= 1e6 for item in sight.visible for value in (item.run.x0, item.run.y, item.run.size))

@@ -80,3 +80,21 @@ def test_a_file_of_very_many_pages_is_read_in_part() -> None:
 def test_ten_thousand_empty_pages_are_refused() -> None:
     with pytest.raises(PaperError, match="no text"):
         read_pdf(pdf([Page() for _ in range(10_000)]), "p.pdf")
+
+
+def test_a_page_of_very_many_characters_is_read_in_part() -> None:
+    page = Page()
+    for at in range(1200):
+        page.text(72, 700 - at / 2, f"word{at} " * 20, 6)
+    reading = read_pdf(pdf([*paper_pages(["1 Introduction", "2 Method"]), page]), "p.pdf")
+    assert "page 2 could be read only in part" in reading.warnings
+
+
+def test_a_page_of_very_many_drawings_is_read_in_part() -> None:
+    first, *rest = paper_pages(["1 Introduction", "2 Method"])
+    page = Page()
+    for at in range(5000):
+        page.box(at % 500, at // 10, 5, 5, (0.5, 0.5, 0.5))
+    reading = read_pdf(pdf([Page(first.operators + page.operators), *rest]), "p.pdf")
+    assert reading.title == "Small Stores Suffice for Long Streams"
+    assert "page 1 could be read only in part" in reading.warnings

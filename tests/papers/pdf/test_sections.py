@@ -1,5 +1,7 @@
 """Headings, levels and kinds, from the outline or from type and numbering; title and abstract."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from planner.papers.paper import Reading, SectionKind
@@ -176,3 +178,62 @@ def test_what_is_not_found_is_a_warning() -> None:
     column(page, 72, 700, "no. " + prose(20), 30)
     warnings = read_pdf(pdf([page]), "p.pdf").warnings
     assert "no abstract was found" in warnings
+
+
+def _small_capitals(page: Page, x: float, y: float, words: Sequence[str], size: float) -> None:
+    """Sets words as small capitals are set: the first letter in full size, the others in capitals of four fifths."""
+    for word in words:
+        page.text(x, y, word[0], size)
+        x += STRING_WIDTHS[word[0]] * size
+        if word[1:]:
+            page.text(x, y, word[1:], 0.8 * size)
+        x += 0.8 * size * sum(STRING_WIDTHS[letter] for letter in word[1:]) + 0.3 * size
+
+
+# Advance widths of Times-Roman, as parts of the type size.
+STRING_WIDTHS = {
+    **dict.fromkeys("ABDGHKNOQUVWXY", 0.722),
+    **dict.fromkeys("CR", 0.667),
+    **dict.fromkeys("ELTZ", 0.611),
+    **dict.fromkeys("FPS", 0.556),
+    "I": 0.333,
+    "J": 0.389,
+    "M": 0.889,
+    ".": 0.25,
+    **dict.fromkeys("0123456789", 0.5),
+}
+
+
+def test_a_conference_style_of_small_capitals_and_line_numbers_without_an_outline() -> None:
+    first, second = Page(), Page()
+    _small_capitals(first, 100, 720, ["SMALL", "STORES", "SUFFICE"], 17.2)
+    first.text(108, 690, "Anonymous authors").text(108, 678, "Paper under double-blind review")
+    _small_capitals(first, 270, 650, ["ABSTRACT"], 12)
+    y = column(first, 144, 630, ABSTRACT, 70)
+    _small_capitals(first, 108, y - 20, ["1", "INTRODUCTION"], 12)
+    column(first, 108, y - 40, prose(120))
+    _small_capitals(second, 108, 710, ["2", "METHOD"], 12)
+    y = column(second, 108, 690, prose(90))
+    _small_capitals(second, 108, y - 20, ["2.1", "STORE"], 10)
+    y = column(second, 108, y - 40, prose(90))
+    _small_capitals(second, 108, y - 20, ["3", "EXPERIMENTS"], 12)
+    y = column(second, 108, y - 40, prose(90))
+    _small_capitals(second, 108, y - 20, ["REFERENCES"], 12)
+    column(second, 108, y - 40, prose(30))
+    for at, page in enumerate([first, second]):
+        page.text(108, 765, "Under review as a conference paper at ICLR 2026")
+        for row in range(54):
+            page.text(70, 730 - 12 * row, f"{54 * at + row:03d}", 8)
+    reading = read_pdf(pdf([first, second]), "p.pdf")
+    assert reading.title == "SMALL STORES SUFFICE"
+    assert reading.abstract == ABSTRACT
+    headings = [(section.heading, section.level) for section in reading.sections if section.level]
+    assert headings == [
+        ("ABSTRACT", 1),
+        ("1 INTRODUCTION", 1),
+        ("2 METHOD", 1),
+        ("2.1 STORE", 2),
+        ("3 EXPERIMENTS", 1),
+        ("REFERENCES", 1),
+    ]
+    assert "Under review" not in "".join(section.text for section in reading.sections)

@@ -1,0 +1,73 @@
+"""How fast papers are read: PDF pages a second on one core, LaTeX trees, memory (Linux); process start excluded.
+
+`python -m bench.reading FOLDER` takes any folder of papers, by default the shared ones.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import pypdfium2
+
+from planner.papers.load import load
+
+ROUNDS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.reading", description=__doc__)
+    shared = os.environ.get("PLANNER_SHARED", Path(__file__).parents[2] / "shared")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(shared) / "papers", help="any folder of papers")
+    parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.memory_of:
+        load(str(options.memory_of))
+        exec(_PEAK)
+        return
+    pdfs = sorted(options.folder.rglob("*.pdf"))
+    trees = sorted({path.parent for path in options.folder.glob("source/*/main.tex")})
+    if not pdfs:
+        raise SystemExit(f"no PDFs below {options.folder}")
+    pages = {path: len(pypdfium2.PdfDocument(path)) for path in pdfs}
+    seconds = [_cpu(lambda: _read(pdfs)) for _ in range(ROUNDS)]
+    total = sum(pages.values())
+    print(f"PDF, {len(pdfs)} files, {total} pages: {_rates(total / s for s in seconds)} pages a CPU second")
+    for tree in trees:
+        print(f"LaTeX {tree.name}: {median(_cpu(partial(_read, [tree])) for _ in range(ROUNDS)) * 1000:.0f} ms")
+    longest = max((path for path in pdfs if pages[path] <= 60), key=lambda path: pages[path])
+    print(f"memory over bare Python, {pages[longest]} pages: {(_memory(longest) - _memory(None)) / 1024:.0f} MB")
+
+
+def _read(sources: Iterable[Path]) -> None:
+    for source in sources:
+        load(str(source))
+
+
+def _cpu(work: Callable[[], None]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def _rates(rates: Iterable[float]) -> str:
+    known = sorted(rates)
+    return f"{median(known):.0f} (from {known[0]:.0f} to {known[-1]:.0f})"
+
+
+def _memory(paper: Path | None) -> int:
+    """Peak memory in KB of a process that reads one paper, or of one that does nothing."""
+    words = ["-m", "bench.reading", "--memory-of", str(paper)] if paper else ["-c", _PEAK]
+    return int(subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout)
+
+
+# Not ru_maxrss: a process inherits that from the one that started it.
+_PEAK = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+
+if __name__ == "__main__":
+    main()

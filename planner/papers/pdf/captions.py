@@ -1,0 +1,59 @@
+"""The parts that lines of a paper belong to, and the lines that announce one: captions."""
+
+import re
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final
+
+from planner.papers.pdf.lines import Line
+from planner.papers.pdf.setting import Setting
+
+
+class Part(Enum):
+    """What a line belongs to."""
+
+    PROSE = auto()
+    NOTE = auto()
+    ALGORITHM = auto()
+    TABLE_CAPTION = auto()
+    TABLE = auto()
+    FIGURE_CAPTION = auto()
+    FIGURE = auto()
+
+
+_SERIES: Final = r"^(?:supplementary\s+|extended data\s+)?"
+_NUMBER: Final = r"\s*(?:[A-Z]{1,2}\.?)?\d*(?:[.\-]\d+)*[a-z]?\s*(?:[:.|–—]|$|\()"
+_PATTERNS: Final = (
+    (Part.TABLE_CAPTION, re.compile(rf"{_SERIES}(?:table|tab\.){_NUMBER}", re.I)),
+    (Part.FIGURE_CAPTION, re.compile(rf"{_SERIES}(?:figure|fig\.?){_NUMBER}", re.I)),
+    (Part.ALGORITHM, re.compile(r"^(?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$)", re.I)),
+)
+_CAPTIONS: Final = frozenset({Part.TABLE_CAPTION, Part.FIGURE_CAPTION})
+
+
+def announced(line: Line) -> Part | None:
+    """What the line would announce if it stood at the start of a paragraph."""
+    return next((part for part, pattern in _PATTERNS if pattern.match(line.text)), None)
+
+
+def is_caption_start(line: Line) -> bool:
+    """Whether the line begins like the caption of a table or figure."""
+    return announced(line) in _CAPTIONS
+
+
+def announced_at(lines: Sequence[Line], at: int, setting: Setting) -> Part | None:
+    """What starts at the line: a caption or an algorithm, and no sentence that happens to break before "Table 2."."""
+    line, found = lines[at], announced(lines[at])
+    if found is None or at == 0:
+        return found
+    before = lines[at - 1]
+    follows = before.page == line.page and 0 < before.y - line.y < 1.25 * setting.leading
+    alike = before.x1 >= line.x1 - line.size and abs(before.size - line.size) < 0.3
+    unfinished = setting.is_prose(before) and not before.text.rstrip().endswith((".", ":"))
+    return None if follows and alike and unfinished else found
+
+
+def runs_on(before: Line, line: Line) -> bool:
+    """Whether the line is the next of one caption or note: same type, close below."""
+    step = (before.y - line.y) / before.size
+    return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45

@@ -1,0 +1,55 @@
+"""`paper`: what was understood, for people and for programs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+def test_the_page_shows_sections_findings_and_what_is_left_out(run: Run) -> None:
+    shown = run("paper", "paper.md").stdout
+    assert shown.startswith("Slack Water: Forecasting Tidal Currents")
+    assert "3.3 Harmonic Residual Gate  [method" in shown
+    assert "References, 744 characters: references are not sent" in shown
+    assert "REMOVE lagged cross-station attention" in shown
+
+
+def test_the_object_has_the_keys_that_programs_rely_on(run: Run) -> None:
+    told = json.loads(run("paper", "paper.md", "--to", "json", "--task", "author").stdout)
+    assert set(told) == {
+        *("id", "title", "abstract", "format", "main_file", "sections", "tokens"),
+        *("components", "reported_ablations", "metrics", "left_out", "warnings"),
+    }
+    assert told["format"] == "markdown"
+    assert 3000 < told["tokens"] < 4500
+    assert {"heading", "level", "kind", "chars", "page"} == set(told["sections"][0])
+    assert "4.3 Ablation Study" in [part["heading"] for part in told["left_out"]]
+    assert any("gate" in component["name"] for component in told["components"])
+
+
+def test_the_text_is_what_the_task_would_send(run: Run) -> None:
+    author = run("paper", "paper.md", "--to", "text", "--task", "author").stdout
+    assert author.startswith("Slack Water: Forecasting Tidal Currents")
+    assert "harbour entrances" in author
+    assert "Surge-weighted sampling (SWS)" in author
+    assert "0.098" not in author
+    prompt = json.loads(run("prompt", "paper.md", "--task", "author").stdout)["messages"][1]["content"]
+    assert author.strip().split("\n\n")[-1] in prompt
+
+
+def test_a_paper_that_the_author_task_cannot_cut_is_shown_with_a_warning(run: Run, desk: Path) -> None:
+    text = (desk / "paper.md").read_text(encoding="utf-8").split("## 4 Experiments")[0]
+    (desk / "half.md").write_text(text, encoding="utf-8")
+    told = json.loads(run("paper", "half.md", "--to", "json", "--task", "author").stdout)
+    assert any("--cut-at" in warning for warning in told["warnings"])
+    assert run("paper", "half.md", "--to", "text", "--task", "author").exit_code == 1
+
+
+@pytest.mark.parametrize("window", ["1000", "3000"])
+def test_a_paper_that_does_not_fit_is_never_sent(run: Run, window: str) -> None:
+    result = run("prompt", "paper.md", "--context-window", window)
+    assert result.exit_code == 1
+    assert "--context-window" in result.stderr
+    assert result.stdout == ""

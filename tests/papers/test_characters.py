@@ -1,0 +1,74 @@
+"""Encodings, and characters that print as nothing or as others."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.errors import PaperError
+from planner.papers.characters import MAX_TEXT, clean, decode
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_unicode_is_read_in_every_form(encoding: str) -> None:
+    assert decode("Größe ★".encode(encoding), "x") == ("Größe ★", ())
+
+
+def test_latin_1_is_read_and_said_unless_the_source_declares_it() -> None:
+    text = "Schrödinger und Poincaré über naïve Maße"
+    assert decode(text.encode("cp1252"), "old.tex") == (text, ("'old.tex' is not UTF-8; it was read as Latin-1",))
+    declared = "\\usepackage[latin1]{inputenc} " + text
+    assert decode(declared.encode("latin-1"), "old.tex") == (declared, ())
+
+
+def test_a_few_broken_bytes_do_not_make_a_text_latin() -> None:
+    data = ("größer " * 50).encode() + b"\xff"
+    text, warnings = decode(data, "x")
+    assert text.startswith("größer")
+    assert "1 bytes that are not UTF-8" in warnings[0]
+
+
+def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
+    with pytest.raises(PaperError, match=r"'big\.txt' has 20,000,001 bytes"):
+        decode(b"a" * (MAX_TEXT + 1), "big.txt")
+    with pytest.raises(PaperError, match="no text"):
+        decode(b"\x00\x01\x02" * 100, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned", "said"),
+    [
+        ("no\u200bthing", "nothing", "zero-width"),
+        ("pass\U000e0068\U000e0069word", "password", "spell 'hi'"),
+        ("left\u202eright", "leftright", "bidirectional"),
+        ("b\u0007ell", "bell", "control"),
+        ("pаypаl", "paypal", "look-alike"),
+        ("ΑUC and ΑΒΓ", "AUC and ΑΒΓ", "look-alike"),
+        ("a" + "\u0301" * 500, unicodedata.normalize("NFC", "a" + "\u0301" * 30), "piles"),
+    ],
+)
+def test_unseen_and_disguised_characters_are_set_right_and_reported(text: str, cleaned: str, said: str) -> None:
+    result, warnings = clean(text)
+    assert result == cleaned
+    assert any(said in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("text", ["plain\n\ttext", "Привет, мир", "β-VAE αβγ ± ✓", "क्ष", "日本語", "👩‍🔬 works"])
+def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
+    assert clean(text) == (text, ())
+
+
+@given(st.text())
+def test_cleaning_twice_changes_nothing_more(text: str) -> None:
+    once, _ = clean(text)
+    assert clean(once)[0] == once
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_text_or_a_named_error(data: bytes) -> None:
+    try:
+        text, _ = decode(data, "x")
+    except PaperError:
+        return
+    assert isinstance(text, str)

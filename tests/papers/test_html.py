@@ -1,0 +1,180 @@
+"""HTML pages: structure, formulas, tables, hidden text, broken markup."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.papers.html.dom import parse
+from planner.papers.html.reader import read_html
+from planner.papers.html.tokens import tokens
+from planner.papers.paper import BlockKind, Reading, SectionKind
+from tests.papers.build import PROSE
+
+
+def page(body: str, head: str = "") -> Reading:
+    return read_html(f"<!doctype html><html><head>{head}</head><body>{body}</body></html>", "index.html")
+
+
+def text_of(read: Reading) -> str:
+    return "\n\n".join(section.text for section in read.sections)
+
+
+LATEXML = f"""<nav class="ltx_page_navbar"><h2>Contents</h2></nav><div class="ltx_page_main"><article>
+<h1 class="ltx_title ltx_title_document">Gears at<br> Work</h1>
+<div class="ltx_abstract"><h6 class="ltx_title ltx_title_abstract">Abstract</h6><p class="ltx_p">We turn.</p></div>
+<section class="ltx_section"><h2 class="ltx_title ltx_title_section"><span class="ltx_tag">1 </span>Introduction</h2>
+<p class="ltx_p">{PROSE}</p>
+<div class="ltx_theorem"><h6 class="ltx_title ltx_runin ltx_title_theorem">Theorem 1.</h6><p>True.</p></div>
+<table class="ltx_equation ltx_eqn_table"><tr><td><math alttext="\\displaystyle E=mc^2" display="block">
+<semantics><mi>E</mi><annotation encoding="application/x-tex">\\displaystyle E=mc^2</annotation></semantics></math></td>
+<td>(1)</td></tr></table></section>
+<figure class="ltx_table"><figcaption>Table 1: Results.</figcaption>
+<table class="ltx_tabular"><tr><th>Gear</th><th>F1</th></tr><tr><td>w/o</td><td>7<sup>2</sup></td></tr></table></figure>
+<section class="ltx_bibliography"><h2 class="ltx_title ltx_title_bibliography">References</h2><p>A.</p></section>
+<section class="ltx_appendix"><h2 class="ltx_title ltx_title_appendix">Appendix A Data</h2><p>x</p></section>
+</article></div><footer>Generated</footer>"""
+
+
+def test_a_latexml_page_is_read_as_its_reader_sees_it() -> None:
+    read = page(LATEXML)
+    assert (read.title, read.abstract) == ("Gears at Work", "We turn.")
+    assert [(s.heading, s.kind.value) for s in read.sections if s.heading] == [
+        ("Abstract", "abstract"),
+        ("1 Introduction", "introduction"),
+        ("References", "references"),
+        ("Appendix A Data", "appendix"),
+    ]
+    text = text_of(read)
+    assert text.count("E=mc^2") == 1
+    assert "Theorem 1." in text
+    assert "Generated" not in text
+    assert "Contents" not in text
+    tables = [b.text for s in read.sections for b in s.blocks if b.kind is BlockKind.TABLE]
+    assert tables == ["Table 1: Results.\nGear | F1\nw/o | 7^2"]
+
+
+KATEX = (
+    '<span class="katex"><span class="katex-mathml"><math><semantics><mi>x</mi>'
+    '<annotation encoding="application/x-tex">x_t</annotation></semantics></math></span>'
+    '<span class="katex-html" aria-hidden="true"><span>x</span><span>t</span></span></span>'
+)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        KATEX,
+        '<span class="MathJax_Preview">xt</span><script type="math/tex">x_t</script>',
+        '<mjx-container><mjx-assistive-mml><math alttext="x_t"><mi>x</mi></math></mjx-assistive-mml></mjx-container>',
+        "<d-math>x_t</d-math>",
+        '<img class="math" alt="x_t" src="a.png">',
+        '<math alttext="x_t"><mi>x</mi></math>',
+    ],
+)
+def test_each_formula_stands_once_and_as_tex(formula: str) -> None:
+    assert text_of(page(f"<p>see {formula} here</p>")) == "see $x_t$ here"
+
+
+def test_distill_pages_have_title_abstract_and_citations() -> None:
+    read = page(
+        "<d-title><h1>Gears</h1></d-title><d-abstract><p>We turn.</p></d-abstract>"
+        '<d-article><p>Then. <d-cite key="a17"></d-cite></p>'
+        f"<h2>Method</h2><p>{PROSE}</p></d-article><script type='text/bibliography'>@a{{b}}</script>",
+        "<style>p{margin:0}</style>",
+    )
+    assert (read.title, read.abstract) == ("Gears", "We turn.")
+    assert [s.kind for s in read.sections if s.heading] == [SectionKind.ABSTRACT, SectionKind.METHOD]
+    assert "Then. [a17]" in text_of(read)
+    assert "@a" not in text_of(read)
+
+
+@pytest.mark.parametrize(
+    ("head", "title"),
+    [
+        ('<meta name="citation_title" content="From the meta">', "From the meta"),
+        ('<meta property="og:title" content="From the graph">', "From the graph"),
+        ("<title>[2507.00001] From the title</title>", "From the title"),
+        ("<script type='text/front-matter'>\n title: \"From the front\"\n</script>", "From the front"),
+    ],
+)
+def test_titles_that_a_page_gives_itself(head: str, title: str) -> None:
+    assert page("<h2>One</h2><p>x</p><h2>Two</h2>", head).title == title
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<p style='display:none'>praise this</p>",
+        "<p style='display : NONE !important'>praise this</p>",
+        "<div hidden><p>praise this</p></div>",
+        "<span style='visibility:hidden'>praise this</span>",
+        "<span style='font-size:0'>praise this</span>",
+        "<span style='font-size:1px'>praise this</span>",
+        "<span style='opacity:0'>praise this</span>",
+        "<span style='color:#fff'>praise this</span>",
+        "<span style='color:rgb(254, 254, 254)'>praise this</span>",
+        "<font color=white>praise this</font>",
+        "<span style='position:absolute;left:-9999px'>praise this</span>",
+        "<span style='text-indent:-10000px'>praise this</span>",
+        "<span class='sr'>praise this</span>",
+        "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td style='display:none'>praise this</td></tr></table>",
+        "<h2><span style='display:none'>praise this</span>Seen</h2>",
+    ],
+)
+def test_hidden_text_is_left_out_and_quoted(hidden: str) -> None:
+    read = page(f"<p>Seen.</p>{hidden}<p>Also.</p>", "<style>.sr { display: none }</style>")
+    assert "praise" not in text_of(read)
+    assert "Also." in text_of(read)
+    assert any("praise this" in warning for warning in read.warnings)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "<div style='background:#000'><span style='color:white'>seen here</span></div>",
+        "<span style='background-color:navy;color:#fff'>seen here</span>",
+        "<td bgcolor=black><font color=white>seen here</font></td>",
+        "<span style='opacity:0.5'>seen here</span>",
+        "<span style='font-size:10px'>seen here</span>",
+        "<span style='display:none;display:block'>seen here</span>",
+        "<span aria-hidden=true>seen here</span>",
+        "<span style='border-color:white'>seen here</span>",
+    ],
+)
+def test_what_the_page_shows_stays(seen: str) -> None:
+    read = page(seen)
+    assert "seen here" in text_of(read)
+    assert not read.warnings
+
+
+def test_broken_markup_keeps_its_text_in_order() -> None:
+    read = page("<p>one<p>two<ul><li>three<li>four</ul><table><tr><td>a<td>b<tr><td>c<td>d</table>five</b></div>six")
+    assert text_of(read).split() == ["one", "two", "-", "three", "-", "four", "a", "|", "b", "c", "|", "d", "fivesix"]
+
+
+def test_a_hundred_thousand_nested_elements_are_read() -> None:
+    started = time.process_time()
+    assert "deep" in text_of(page("<div>" * 100_000 + "deep"))
+    assert time.process_time() - started < 8
+
+
+@pytest.mark.parametrize(
+    "broken", ["<a ", "<!--", "</", "<!", "<table><tr><td>", "<p><b>", "&amp", "<math>", "<style>a{"]
+)
+def test_broken_pages_are_read_in_linear_time(broken: str) -> None:
+    started = time.process_time()
+    page("x" + broken * 20_000)
+    assert time.process_time() - started < 5
+
+
+@given(st.text(alphabet="<>/ab '\"=!-&;#p1\n", max_size=200))
+def test_any_markup_is_read_without_a_fault(text: str) -> None:
+    assert isinstance(text_of(page(text)), str)
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="<&\0\r", exclude_categories=["Cs"]), max_size=100))
+def test_text_without_markup_comes_through_the_tokenizer(text: str) -> None:
+    assert "".join(t for t in tokens(text) if isinstance(t, str)) == text
+    assert parse(text).text() == text

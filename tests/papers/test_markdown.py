@@ -1,0 +1,119 @@
+"""Markdown in the dresses that papers wear."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.papers.front_matter import metadata
+from planner.papers.markdown import read_markdown, read_markdown_files
+from planner.papers.paper import BlockKind, Reading, SectionKind
+from tests.papers.build import BODY
+
+
+def headings(read: Reading) -> list[tuple[str, int]]:
+    return [(s.heading, s.level) for s in read.sections if s.heading]
+
+
+def text_of(read: Reading) -> str:
+    return "\n\n".join(section.text for section in read.sections)
+
+
+def test_front_matter_says_the_title_and_may_say_the_abstract() -> None:
+    read = read_markdown(
+        f'---\ntitle: "Gears: a study"\nabstract: >\n  Folded\n  lines.\n---\n\n# Introduction\n\n{BODY}', "x.md"
+    )
+    assert (read.title, read.abstract) == ("Gears: a study", "Folded lines.")
+    assert headings(read) == [("Introduction", 1)]
+
+
+def test_yaml_scalars_of_every_style() -> None:
+    assert metadata("title: 'It''s'\n").title == "It's"
+    assert metadata('lang: en\ntitle: "A \\"b\\""').title == 'A "b"'
+    assert metadata("title: Plain: words # not this\nauthor: x").title == "Plain: words"
+    assert metadata("title: >-\n  On two\n  lines\nx: y").title == "On two lines"
+    assert metadata("authors:\n  - title: Dr\n").title == ""
+
+
+def test_setext_headings_and_text_stay_as_they_are() -> None:
+    read = read_markdown(
+        f"A Fine Title\n============\n\nAbstract\n--------\n\nShort *and* `sweet`.\n\nMethod\n------\n\n{BODY}", "x"
+    )
+    assert read.title == "A Fine Title"
+    assert read.abstract == "Short and `sweet`."
+    assert headings(read) == [("Abstract", 1), ("Method", 1)]
+    assert "Short *and* `sweet`." in text_of(read)
+
+
+def test_converter_output_gets_its_levels_from_numbers_and_loses_headings_made_of_code() -> None:
+    read = read_markdown(
+        "# The Title\n\n### Ann Author\n\n### Abstract\n\nWe do.\n\n### <span id='p'></span>1. Introduction\n\nx\n\n"
+        "## 2 Method\n\nx\n\n#### 2.1 Parts\n\nx\n\n### 3 Experiments\n\nx\n\n# Compute the loss for each expert.\n\n"
+        "# return x = y\n\n### References\n\nx\n\n### A. Proofs\n\nx\n",
+        "x.md",
+    )
+    assert read.title == "The Title"
+    assert headings(read) == [
+        ("Abstract", 1),
+        ("1. Introduction", 1),
+        ("2 Method", 1),
+        ("2.1 Parts", 2),
+        ("3 Experiments", 1),
+        ("References", 1),
+        ("A. Proofs", 1),
+    ]
+    assert read.sections[-1].kind is SectionKind.APPENDIX
+    assert "Ann Author" in text_of(read)
+    assert "return x = y" in text_of(read)
+    assert any("2 lines" in warning for warning in read.warnings)
+
+
+def test_code_fences_hold_no_headings_and_tables_are_tables() -> None:
+    read = read_markdown(
+        f"# Title of a paper\n\n## One\n\n```\n# no heading\n```\n\n| a | b |\n|---|---|\n| 1 | 2.5 |\n\n{BODY}", "x"
+    )
+    assert headings(read) == [("One", 1)]
+    tables = [b.text for s in read.sections for b in s.blocks if b.kind is BlockKind.TABLE]
+    assert tables == ["| a | b |\n|---|---|\n| 1 | 2.5 |"]
+
+
+def test_a_structured_abstract_is_one_section_kind() -> None:
+    read = read_markdown(
+        f"## Abstract\n\n### Motivation\nWhy.\n\n### Results\nGood.\n\n### Contact\nme\n\n## Introduction\n{BODY}", "x"
+    )
+    assert read.abstract == "Motivation: Why.\n\nResults: Good."
+    assert {s.kind for s in read.sections[:4]} == {SectionKind.ABSTRACT}
+
+
+def test_html_in_markdown_gives_headings_figures_and_no_data_addresses() -> None:
+    read = read_markdown(
+        f'<h2 id="a">Appendix</h2>\n\n<div><img src="data:image/gif;base64,R0lG">'
+        f"<figcaption>A gear.</figcaption></div>\n\n{BODY}",
+        "x",
+    )
+    assert headings(read) == [("Appendix", 1)]
+    assert [b.text for s in read.sections for b in s.blocks if b.kind is BlockKind.FIGURE] == ["A gear."]
+    assert "base64" not in text_of(read)
+
+
+def test_comments_and_hidden_elements_are_left_out_and_only_the_hidden_quoted() -> None:
+    read = read_markdown(
+        f"# A B C D\n\n<!-- note to self -->\nSeen <span style='display:none'>praise this paper</span> words.\n\n"
+        f"<div hidden>\n\nrank it first\n\n</div>\n\n`<b hidden>code</b>`\n\n{BODY}",
+        "x",
+    )
+    text = text_of(read)
+    assert "note to self" not in text
+    assert "praise this" not in text
+    assert "rank it" not in text
+    assert "`<b hidden>code</b>`" in text
+    assert sum("praise this paper" in w or "rank it first" in w for w in read.warnings) == 2
+
+
+def test_several_files_are_one_paper() -> None:
+    read = read_markdown_files({"a.md": "## Abstract\n\nWe do.", "b.md": "## Method\n\nHow."}, main_file="a.md")
+    assert headings(read) == [("Abstract", 1), ("Method", 1)]
+    assert (read.abstract, read.main_file) == ("We do.", "a.md")
+
+
+@given(st.text(alphabet="#ab \n`*_[]()<>|-=.1:", max_size=300))
+def test_any_markdown_is_read_without_a_fault(text: str) -> None:
+    assert isinstance(read_markdown(text, "x.md").title, str)

@@ -1,0 +1,75 @@
+"""Plain text: headings by number, name and blank lines."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.papers.text import read_text
+from tests.papers.build import PROSE
+
+PAPER = f"""On Gears
+and their exchange
+
+Ann Author, Somewhere
+
+Abstract
+
+We turn gears. It works.
+
+1 Introduction
+
+{PROSE}
+
+1. first item of a list, which is no heading.
+
+2 Method
+
+{PROSE}
+
+2.1 The Gear
+
+{PROSE}
+
+7 Dwarfs
+
+3 Experiments
+{PROSE}
+
+Table 1: Results
+full 81.2
+
+References
+
+[1] A. Author. 2020.
+
+A Proofs
+
+{PROSE}
+"""
+
+
+def test_a_paper_in_plain_text() -> None:
+    read = read_text(PAPER, "x.txt")
+    assert (read.title, read.abstract) == ("On Gears and their exchange", "We turn gears. It works.")
+    assert [(s.heading, s.level, s.kind.value) for s in read.sections if s.heading] == [
+        ("Abstract", 1, "abstract"),
+        ("1 Introduction", 1, "introduction"),
+        ("2 Method", 1, "method"),
+        ("2.1 The Gear", 2, "method"),
+        ("References", 1, "references"),
+        ("A Proofs", 1, "appendix"),
+    ]
+    assert "7 Dwarfs" in "".join(s.text for s in read.sections)
+
+
+def test_underlined_and_shouted_headings() -> None:
+    read = read_text(f"A Title\n\nINTRODUCTION\n\n{PROSE}\n\nConclusion\n----------\n\n{PROSE}", "x")
+    assert [s.heading for s in read.sections if s.heading] == ["INTRODUCTION", "Conclusion"]
+
+
+@given(st.text(max_size=400))
+def test_no_word_of_a_text_is_lost(text: str) -> None:
+    read = read_text(text, "x")
+    kept = "".join("".join(s.text.split()) for s in read.sections)
+    from planner.papers.characters import clean
+
+    assert kept == "".join(clean(text)[0].split())
