@@ -11,7 +11,7 @@ import pytest
 from planner.batch.limits import Limits
 from planner.batch.progress import Progress
 from planner.chat import Usage
-from planner.cli.view import duration, in_words
+from planner.cli.wording import duration, in_words
 from planner.errors import Outcome
 from tests.batch.outside import Program, Serve, make_papers
 
