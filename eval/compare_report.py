@@ -7,7 +7,7 @@ from typing import Final
 from eval import plots
 from eval.compare import Comparison, Idea, Profile
 from eval.document import Document, Picture, Section, Table
-from eval.figures import amount, interval, percent
+from eval.figures import amount, exact, interval, percent
 from eval.results import task_title
 from planner.schema import Action
 
@@ -168,7 +168,7 @@ def _profiles(c: Comparison, pictures: bool) -> Section:
 def _data(c: Comparison) -> Iterator[tuple[str, Table]]:
     intervals = ("agreement", "low", "high", "different_papers", "metrics", "metrics_low", "metrics_high")
     pairs = tuple(
-        (pair.a, pair.b, str(pair.agreement.n), *map(repr, numbers))
+        (pair.a, pair.b, str(pair.agreement.n), *map(exact, numbers))
         for pair in c.pairs
         for a, m in ((pair.agreement, pair.metrics),)
         for numbers in ((a.mean, a.low, a.high, pair.by_chance, m.mean, m.low, m.high),)

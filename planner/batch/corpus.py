@@ -72,7 +72,7 @@ class _Gathering:
             self._add(Entry("", name, "", ARXIV))
         elif Path(name).exists():
             self._take_path(Path(name))
-        elif _GLOB.search(name) and (matches := sorted(glob.glob(name, recursive=True))):
+        elif _GLOB.search(name) and (matches := sorted(glob.glob(name, recursive=True))):  # noqa: PTH207 - may be absolute
             for match in matches:
                 self._take_path(Path(match), listed=False)
         elif alone:
@@ -81,7 +81,7 @@ class _Gathering:
             self.problems.append(Problem(name, "no such file or folder"))
 
     def _take_path(self, path: Path, *, listed: bool = True) -> None:
-        """A file or folder; one that the user named stands for itself, one that a glob matched only if it is a paper."""
+        """A file or folder: one that the user named stands for itself, one that a glob matched if it is a paper."""
         if path.is_dir():
             for found in self.survey.papers(path):
                 self._add(Entry("", str(found.path), "", found.kind))
@@ -180,12 +180,13 @@ def _stamp(place: str, entry: Entry) -> str:
 
 
 def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
-    facts = os.stat(place)
+    root = Path(place)
+    facts = root.stat()
     if not stat.S_ISDIR(facts.st_mode):
         yield "", facts
         return
     for where, folders, names in os.walk(place):
         folders.sort()
         for name in sorted(names):
-            path = os.path.join(where, name)
-            yield os.path.relpath(path, place), os.stat(path, follow_symlinks=False)
+            path = Path(where) / name
+            yield path.relative_to(root).as_posix(), path.lstat()

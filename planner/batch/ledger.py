@@ -1,4 +1,4 @@
-"""The ledger of a run: every request by its identity, every reply, every planning. It is the truth; files are its product."""
+"""The ledger of a run: every request by its identity, every reply, every planning. Files are its product."""
 
 import asyncio
 import sqlite3
@@ -112,17 +112,8 @@ class Ledger:
             db.execute("UPDATE attempts SET state = 'lost', said = 'in flight at a kill' WHERE state = 'sent'")
             db.execute("UPDATE papers SET position = NULL")
             db.execute("UPDATE models SET position = NULL")
-            db.executemany(
-                "INSERT INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET source = excluded.source,"
-                " place = excluded.place, kind = excluded.kind, title = excluded.title, abstract = excluded.abstract, stamp = excluded.stamp,"
-                " position = excluded.position",
-                ((e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, n) for n, e in enumerate(corpus)),
-            )
-            db.executemany(
-                "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET card = excluded.card, asked = excluded.asked,"
-                " position = excluded.position",
-                ((m.key, _CARD.dump_json(m.card).decode(), m.asked, n) for n, m in enumerate(models)),
-            )
+            db.executemany("INSERT OR REPLACE INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _paper_rows(corpus))
+            db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", _model_rows(models))
 
         await self._writer.write(change)
 
@@ -166,7 +157,7 @@ class Ledger:
         return None if kept is None else _COMPLETION.validate_json(kept)
 
     def sample(self, prompt: Prompt, *, retry: bool) -> int:
-        """Which answer to a first prompt is wanted: the last on record, unless it failed its paper and is to be retried."""
+        """Which answer to a first prompt is wanted: the last on record, or the next where that failed."""
         last = self._one("SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256)
         if last is None or not retry:
             return int(last or 0)
@@ -196,13 +187,13 @@ class Ledger:
         )
 
     def charged(self) -> float:
-        """USD that may have been spent so far: known costs, and upper estimates of what was lost or has no known cost."""
+        """USD that may have been spent: known costs, and upper estimates of what was lost or has no known cost."""
         known = self._one("SELECT sum(charged) FROM requests")
         lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
     async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
-        """Record that a request is about to leave, and what it can cost at most in USD; returns the attempt's number."""
+        """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
         number, now = self._next_attempt, _now()
         self._next_attempt += 1
 
@@ -227,8 +218,8 @@ class Ledger:
         def change(db: sqlite3.Connection) -> None:
             db.execute("UPDATE attempts SET state = 'replied' WHERE number = ?", (number,))
             db.execute(
-                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?, cost = ?, charged = ?"
-                " WHERE identity = ?",
+                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?,"
+                " cost = ?, charged = ? WHERE identity = ?",
                 (now, reply, usage.prompt_tokens, usage.completion_tokens, cost, charged, identity),
             )
 
@@ -268,7 +259,7 @@ class Ledger:
 
 _PAGE: Final = 500
 
-# Every paper with every model, and the planning in force if there is one: what the last call names, or was ever planned.
+# Every paper with every model that the last call names, or that was ever planned, and the planning in force if any.
 ALL: Final = (
     "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
     " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
@@ -278,6 +269,16 @@ ALL: Final = (
 HOLDS: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
+
+
+def _paper_rows(corpus: Iterable[Entry]) -> Iterator[tuple[str | int, ...]]:
+    for position, e in enumerate(corpus):
+        yield e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, position
+
+
+def _model_rows(models: Iterable[AskedModel]) -> Iterator[tuple[str | int, ...]]:
+    for position, model in enumerate(models):
+        yield model.key, _CARD.dump_json(model.card).decode(), model.asked, position
 
 
 def _now() -> str:

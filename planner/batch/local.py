@@ -1,6 +1,7 @@
 """The engine on this machine: papers are read ahead, planned as fast as the endpoint allows, and kept."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 from itertools import islice
@@ -13,17 +14,20 @@ from planner.batch.job import Asked, Job
 from planner.batch.ledger import UNSETTLED, Ledger, Work
 from planner.batch.limits import Closed, Limits
 from planner.batch.progress import Progress
-from planner.batch.reading import Read, reading, workers_for
+from planner.batch.reading import Read, reading
 from planner.batch.run import RunFolder, telling
 from planner.errors import Outcome, OutputError, PaperError, PlannerError
 from planner.gauge import FixedGauge
 from planner.papers.paper import Paper
 from planner.pipeline import Planning, plan_paper
-from planner.retrying import Retrying
+from planner.retrying import Retrying, Wait
 from planner.sidecar import closed, opened
 
 # Papers that are read before anybody asks for them, for each that is being planned.
 _AHEAD: Final = 1
+
+
+log = logging.getLogger(__name__)
 
 
 class LocalEngine:
@@ -59,9 +63,7 @@ class LocalEngine:
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
-        async with reading(
-            pending, command=self._job.reader, workers=workers_for(wanted), ahead=_AHEAD * at_once
-        ) as papers:
+        async with reading(pending, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
@@ -115,6 +117,7 @@ class LocalEngine:
             await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
         await self._ledger.settle(work, self._how[work.model], planning, sidecar)
         self.progress.ended(work.entry.id, planning.outcome, planning.reason)
+        log.debug("%s: %s %s", work.entry.id, planning.outcome, planning.reason)
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)
 
@@ -150,8 +153,12 @@ class LocalEngine:
             budget=self._budget,
             progress=self.progress,
             idlers=self._idlers,
-            patience=lambda model: Retrying(model, self._job.patience, on_wait=lambda _: None),
+            patience=lambda model: Retrying(model, self._job.patience, on_wait=_tell),
             price=asked.price,
             halt=self.stop,
             most_completion=bounds.most_completion,
         )
+
+
+def _tell(wait: Wait) -> None:
+    log.debug("waiting %.1f s: %s", wait.seconds, wait.reason)

@@ -61,9 +61,8 @@ def read_list(text: str, where: str, base: Path) -> Iterator[Row | Problem]:
             yield _row(values, f"{where}:{number}", base)
         return
     for number, line in enumerate(text.splitlines(), start=1):
-        if source := line.partition(" #")[0].strip():
-            if not source.startswith("#"):
-                yield Row(f"{where}:{number}", source, base)
+        if (source := line.partition(" #")[0].strip()) and not source.startswith("#"):
+            yield Row(f"{where}:{number}", source, base)
 
 
 def _jsonl(text: str) -> Iterator[tuple[int, Any]]:

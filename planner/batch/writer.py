@@ -1,4 +1,4 @@
-"""The one writer of a ledger: a thread that commits what has gathered, so that many papers share one sync of the disk."""
+"""The one writer of a ledger: a thread that commits what has gathered, so that many share one sync of the disk."""
 
 import asyncio
 import queue

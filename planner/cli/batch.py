@@ -21,11 +21,13 @@ from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
 from planner.batch.overview import read_overview
+from planner.batch.reading import processes
 from planner.batch.run import RunFolder
 from planner.batch.shards import Shard, ids_in
 from planner.batch.status import read_status
 from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
+from planner.cli.cluster import EngineOptions, engaged, engine_options
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -41,9 +43,11 @@ from planner.cli.shards import folder_of, part_of, shard_option
 from planner.cli.signals import Interrupt
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
-from planner.cli.view import duration, showing
+from planner.cli.view import showing
+from planner.cli.wording import duration
 from planner.controls import printable
 from planner.errors import UsageError
+from planner.papers.arxiv import Arxiv
 from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
 from planner.trajectory.paths import relative_path
@@ -114,6 +118,7 @@ _bound_options = gathered(
     "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
 )
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@engine_options
 @shard_option
 @click.option("--dry-run", is_flag=True, help="Read the corpus, say what it would take, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -128,6 +133,7 @@ def batch(
     offline: bool,
     retry_failed: bool,
     shard: Shard | None,
+    where: EngineOptions,
     dry_run: bool,
     as_json: bool,
     talk: TalkOptions,
@@ -147,6 +153,7 @@ def batch(
         retry_failed,
         as_json,
         shard,
+        where,
     )
     with talking(talk):
         raise SystemExit(asyncio.run(call.estimate() if dry_run else call.plan(quiet=talk.quiet)))
@@ -189,7 +196,8 @@ class _Call:
     offline: bool
     retry_failed: bool
     as_json: bool
-    shard: Shard | None = None
+    shard: Shard | None
+    where: EngineOptions
 
     async def estimate(self) -> int:
         """Say what the corpus would take; the exit code tells whether all of it can be read."""
@@ -197,7 +205,7 @@ class _Call:
             models = await self._asked(stack)
             corpus = with_ids(self._gathered(), {})
             corpus = self.shard.part(corpus) if self.shard else corpus
-            estimates = await estimate(corpus, models, self._bounds(), self._reader())
+            estimates = await estimate(corpus, models, self._bounds(), processes(command(self._arxiv())))
         click.echo(_estimate_json(corpus, estimates) if self.as_json else printable(_estimate_text(corpus, estimates)))
         return 1 if _is_faulty(corpus) or any(each.unreadable for each in estimates) else 0
 
@@ -212,7 +220,8 @@ class _Call:
             shared_disk = self.shard is not None or run.on_shared_disk
             ledger = await stack.enter_async_context(Ledger(run.ledger, shared_disk=shared_disk))
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
-            job = Job(corpus, models, self._bounds(), self._reader(), patience, self.retry_failed)
+            models, readers = await stack.enter_async_context(engaged(self.where, models, self._arxiv()))
+            job = Job(corpus, models, self._bounds(), readers, patience, self.retry_failed)
             run.describe(self._facts(corpus, models))
             code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
         return code or (1 if _is_faulty(corpus) else 0)
@@ -252,7 +261,7 @@ class _Call:
                     f"--max-cost needs a price, and none is known for {model.card.asked!r}: add --price IN,OUT"
                 )
             settings = replace(self.settings, window=self.settings.window or model.window)
-            found.append(Asked(model.card, settings, model.sender, model.price, model.host))
+            found.append(Asked(model.card, settings, model.sender, model.price, model.host, model.remote))
         _refuse_same_files([each.card for each in found])
         return tuple(found)
 
@@ -274,8 +283,8 @@ class _Call:
         """What bounds a reply, in tokens: without it a cost limit could not be held."""
         return None if self.bounded.max_cost is None else self.asking.max_tokens or _CAP
 
-    def _reader(self) -> tuple[str, ...]:
-        return command(arxiv_access(offline=self.offline))
+    def _arxiv(self) -> Arxiv:
+        return arxiv_access(offline=self.offline)
 
     def _facts(self, corpus: Corpus, models: tuple[Asked, ...]) -> dict[str, JsonValue]:
         return {

@@ -76,9 +76,7 @@ class Program:
             process.communicate()
 
 
-def until(
-    what: Callable[[], bool], process: subprocess.Popen[str] | None = None, patience: float = PATIENCE
-) -> None:
+def until(what: Callable[[], bool], process: subprocess.Popen[str] | None = None, patience: float = PATIENCE) -> None:
     """Wait for a condition; a process that ends meanwhile, or a minute without it, fails the test."""
     end = time.monotonic() + patience
     while not what():

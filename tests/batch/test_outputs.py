@@ -104,7 +104,9 @@ def test_status_of_what_is_no_run(program: Program, tmp_path: Path) -> None:
     assert "is no run" in program.run("status", str(tmp_path), code=1).stderr
 
 
-def test_the_key_is_nowhere_in_the_run(program: Program, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_nowhere_in_the_run(
+    program: Program, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-marker-of-this-test")
     url = served.url.replace("http://", "http://user:marker-password@")
     program.run("batch", "papers", "-o", "run", "--model", "m", "--base-url", url, code=1)
