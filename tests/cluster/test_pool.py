@@ -183,7 +183,7 @@ def test_every_error_of_a_model_can_travel() -> None:
 
 def orders(address: str = "http://127.0.0.1:9/v1", version: str | None = None) -> Orders:
     card = ModelCard("lm-planner", "m", "m", "http://127.0.0.1:9/v1")
-    told = {"lm-planner/m": RemoteModel(card, "m", address, ChatSettings())}
+    told = {"lm-planner/m": RemoteModel(card, "m", (address,), ChatSettings())}
     return Orders(told, Arxiv(offline=True), "/", **({"version": version} if version else {}))
 
 
