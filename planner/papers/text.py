@@ -10,6 +10,10 @@ from planner.papers.outline import Heading, Piece, abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading, SectionKind
 
 _NUMBERED: Final = re.compile(r"^(?:Appendix\s+)?((?:\d{1,2}|[A-Z]|[IVX]{1,5})(?:\.\d{1,2}){0,3})[.):]?\s+(?=[^\W\d_])")
+_USUAL: Final = frozenset(
+    {"method", "methods", "methodology", "approach", "background", "model", "experiments", "results", "evaluation"}
+    | {"experimental setup", "experimental results", "results and discussion", "materials and methods", "analysis"}
+)
 _BARE_LETTER: Final = re.compile(r"[A-Z]\s")  # "A Title" begins a paper, "A Proofs" an appendix
 _CAPTION: Final = re.compile(r"^(?:\*\*)?(Table|Figure|Fig\.)\s+[A-Z]?\d+[.:|]", re.I)
 _ENDS_A_SENTENCE: Final = re.compile(r"[.,;:!]$")
@@ -51,9 +55,10 @@ def _level(line: str, last: tuple[int, ...], *, alone: bool) -> tuple[int, tuple
         number = _parts(found[1])
         return (len(number), number) if _follows(number, last) else (0, ())
     known = section_kind(line) not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)
+    usual = alone and bare(line).casefold() in _USUAL
     few = len(bare(line).split()) <= 4 and line[:1].isupper()
     shouted = alone and line.isupper() and len(line) > 3 and not _CAPTION.match(line)
-    return (1 if shouted or (known and few) else 0), ()
+    return (1 if shouted or usual or (known and few) else 0), ()
 
 
 def _parts(number: str) -> tuple[int, ...]:

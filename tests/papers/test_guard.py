@@ -12,7 +12,7 @@ from planner.papers.load import load
 from planner.papers.read import Source, read
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, tarred, tree
 
-HEAVY = "\\documentclass{article}\\begin{document}\\section{A}" + "\\ours{} $x_{1}$ {a} % c\n" * 300_000
+HEAVY = "\\documentclass{article}\\begin{document}\\section{A}" + "\\ours{} $x_{1}$ {a} % c\n" * 700_000
 
 
 def test_a_guarded_reader_finds_what_the_bare_one_finds(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from planner.papers.latex.scan import Groups, Marks
+from planner.papers.latex.scan import Groups, Mark, Marks
 
 _LEAST: Final = 2.0  # points; anything smaller is no text
 _NEAR_WHITE: Final = 0.95
@@ -26,7 +26,9 @@ _POINTS: Final = {
 }
 _DEFINED: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _SWITCH_ENDS: Final = re.compile(r"\\(?:color\b|normalcolor\b|end\s*\{|fontsize\b|normalsize\b|transparent\b)")
-_LONGEST_BOX: Final = 100_000
+_OWN_BOX: Final = re.compile(r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox|mdenv)\s*(?:\[[^\]]*\]\s*)?\{(\w+)\}")
+_LONGEST_BOX: Final = 100_000  # characters
+_LONGEST_ROW: Final = 5_000
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
@@ -37,7 +39,7 @@ def without_hidden(text: str, preamble: str = "") -> tuple[str, tuple[str, ...]]
     """
     whites = _whites(preamble + text)
     groups, out, hidden, last = Groups(text), list[str](), list[str](), 0
-    boxed = _Boxes(text, groups)
+    boxed = _Boxes(text, groups, whites, _BOX_ENVIRONMENTS | frozenset(_OWN_BOX.findall(preamble + text)))
     scan = Marks(text)
     for mark in scan:
         if mark.kind == "command":
@@ -124,31 +126,36 @@ def _is_white(colour: str, model: str, whites: frozenset[str]) -> bool:
 
 
 class _Boxes:
-    """Where a coloured ground begins and ends: boxes, coloured rows and cells, drawings."""
+    """Where a ground that is not white begins and ends: boxes, coloured rows and cells, drawings."""
 
-    def __init__(self, text: str, groups: Groups) -> None:
+    def __init__(self, text: str, groups: Groups, whites: frozenset[str], environments: frozenset[str]) -> None:
         self._spans: list[tuple[int, int]] = []
         for mark in Marks(text):
-            if mark.kind == "command" and mark.name in _BOXES:
-                self._spans.append((mark.start, self._end(text, groups, mark.name, mark.end)))
+            if mark.kind == "command" and mark.name in _BOXES and (end := _box_end(groups, mark, whites)):
+                self._spans.append((mark.start, end))
             elif mark.kind == "command" and mark.name == "begin":
                 name = groups.group(mark.end)
-                if name and name[0] in _BOX_ENVIRONMENTS:
+                if name and name[0] in environments:
                     close = text.find(f"\\end{{{name[0]}}}", mark.end, mark.end + _LONGEST_BOX)
                     self._spans.append((mark.start, close if close >= 0 else mark.end))
         self._next = 0
 
-    @staticmethod
-    def _end(text: str, groups: Groups, name: str, place: int) -> int:
-        if name in ("rowcolor", "columncolor", "cellcolor"):
-            row = text.find("\\\\", place, place + 5_000)
-            return row if row >= 0 else place
-        option = groups.option(place)
-        _, end = groups.arguments(option[1] if option else place, 3 if name == "fcolorbox" else 2)
-        return end
-
     def around(self, place: int) -> bool:
-        """Whether a coloured ground lies under a place; asked in the order of the text."""
+        """Whether such a ground lies under a place; asked in the order of the text."""
         while self._next < len(self._spans) and self._spans[self._next][1] < place:
             self._next += 1
         return any(start <= place <= end for start, end in self._spans[self._next : self._next + 50])
+
+
+def _box_end(groups: Groups, mark: Mark, whites: frozenset[str]) -> int:
+    """Where a box or a coloured row ends; 0 if its ground is white."""
+    option = groups.option(mark.end)
+    place = option[1] if option else mark.end
+    values, end = groups.arguments(place, 3 if mark.name == "fcolorbox" else 2)
+    colour = values[1 if mark.name == "fcolorbox" else 0] if len(values) > 1 else ""
+    if _is_white(colour or "", option[0] if option else "", whites):
+        return 0
+    if mark.name in ("rowcolor", "columncolor", "cellcolor"):
+        row = groups.text.find("\\\\", place, place + _LONGEST_ROW)
+        return row if row >= 0 else place
+    return end

@@ -26,6 +26,7 @@ _WRAPPERS: Final = (
     r"|(?:bf|md)series|(?:sc|it|sl)shape|(?:tt|sf|rm)family"
 )
 _SIMPLE: Final = re.compile(rf"(?:\\(?:{_WRAPPERS}|xspace|,|-|/|&|%|_|\$|\#|\ |@)(?![A-Za-z])|[^\\#$^&~%\[\]])*")
+_NEVER: Final = re.compile(r"(?!)")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -130,7 +131,10 @@ def expand(text: str, macros: Mapping[str, Macro], *, everything: bool = False) 
     With `everything`, as titles and abstracts want it, every own command is replaced, arguments and all.
     """
     wanted = {n: m for n, m in macros.items() if everything or m.prints_nothing or m.is_name or m.is_heading}
+    calls = re.compile(rf"\\(?:{'|'.join(wanted)})(?![A-Za-z@])") if wanted else _NEVER
     for _ in range(6 if everything else 2):
+        if not calls.search(text):
+            return text
         changed = _expanded(text, wanted)
         if changed == text or len(changed) > len(text) * 4 + 10_000:
             return text

@@ -116,13 +116,15 @@ class Groups:
         self._innermost: list[int] = []
         opened: list[int] = []
         for found in _BRACE.finditer(text):
-            if found[0] == "{":
-                opened.append(found.start())
-            elif found[0] == "}" and opened:
-                self._close[opened.pop()] = found.start()
+            place = found.start()
+            brace = text[place]
+            if brace == "{":
+                opened.append(place)
+            elif brace == "}" and opened:
+                self._close[opened.pop()] = place
             else:
                 continue
-            self._braces.append(found.start())
+            self._braces.append(place)
             self._innermost.append(opened[-1] if opened else -1)
 
     def group(self, place: int) -> tuple[str, int] | None:

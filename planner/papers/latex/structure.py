@@ -26,6 +26,7 @@ _FIGURES_WORDS: Final = """
     figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere
 """
 _FIGURES: Final = frozenset(_FIGURES_WORDS.split())
+_TITLE: Final = re.compile(rf"\\(?:{'|'.join(_TITLES)})(?![A-Za-z@])")
 _LONGEST_TITLE: Final = 3_000
 _ABSTRACT: Final = re.compile(r"abstract", re.I)
 _NOT_ABSTRACT: Final = re.compile(r"graphical|keyword|title|index", re.I)
@@ -64,9 +65,10 @@ def split(text: str) -> tuple[str, str]:
 
 def title_of(text: str) -> str:
     """The source of the paper's title, the last one given; "" if there is none."""
-    groups, found = Groups(text), list[str]()
-    for mark in Marks(text):
-        if mark.kind == "command" and mark.name.rstrip("*") in _TITLES:
+    first, found = _TITLE.search(text), list[str]()
+    groups = Groups(text) if first else None
+    for mark in Marks(text, first.start() if first else len(text)):
+        if groups and mark.kind == "command" and mark.name.rstrip("*") in _TITLES:
             option = groups.option(mark.end)
             group = groups.group(option[1] if option else mark.end)
             if group and group[0].strip() and "#" not in group[0]:
