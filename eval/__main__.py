@@ -3,16 +3,22 @@
 import click
 
 from eval.analysis import analysis
+from eval.commands.compare import compare
+from eval.commands.group import Group
+from eval.commands.judge import judge
+from eval.commands.judge_eval import judge_eval
+from eval.commands.report import report
+from eval.commands.vote import vote
 from eval.cuts import cuts
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """Score plans, and measure the parts of the planner, against what people have read by hand."""
 
 
-main.add_command(analysis)
-main.add_command(cuts)
+for command in (judge, vote, judge_eval, report, compare, analysis, cuts):
+    main.add_command(command)
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m eval")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from planner.analysis.checks import plan_warnings
 from planner.chat import ChatModel, ModelCard
+from planner.controls import printable
 from planner.errors import Outcome, PaperError
 from planner.gauge import Gauge
 from planner.keeping import Keeping
@@ -58,11 +59,14 @@ async def plan_into(
     return _written(planning, closed(opening, planning, store.attempts), path, beside)
 
 
-def unreadable_into(folder: Path, source: str, error: PaperError, card: ModelCard, settings: Settings) -> Output:
-    """Write the sidecar of a paper that could not be read."""
-    unread = Paper(id=paper_id("", name=source), title="", abstract="", sections=(), format="", source=source)
+def unreadable_into(
+    folder: Path, source: str, error: PaperError, card: ModelCard, settings: Settings, *, named: str = ""
+) -> Output:
+    """Write the sidecar of a paper that could not be read, under the id `named`, else one made from the source."""
+    chosen = named or paper_id("", name=source)
+    unread = Paper(id=chosen, title="", abstract="", sections=(), format="", source=source)
     path, beside = _places(folder, card, unread)
-    planning = Planning(Outcome.PAPER_ERROR, reason=str(error))
+    planning = Planning(Outcome.PAPER_ERROR, reason=printable(str(error)))
     earlier = Sidecar.read(beside) if beside.exists() else None
     opening = opened(unread, card, settings, earlier)
     return _written(planning, closed(opening, planning, opening.attempts), path, beside)

@@ -155,11 +155,18 @@ class _Course:
             self.attempts.append(Attempt(self.model.card.identity(prompt), completion, outcome, findings))
 
     def shorten(self, error: TooLongError) -> None:
-        """Take the limit that the endpoint stated for the window; there is no second try with the same prompt."""
+        """Take the limit that the endpoint stated for the window.
+
+        Raises:
+            TooLongError: it stated none, or no shorter prompt can be made; the same prompt is not sent again.
+        """
         if not self.attempts or self.prompt is None or error.limit is None:
             raise error
         self.settings = replace(self.settings, window=error.limit)
-        _, prompt = pose(self.paper, self.settings, self.gauge)
+        try:
+            _, prompt = pose(self.paper, self.settings, self.gauge)
+        except TooLongError as unfit:
+            raise TooLongError(f"{error}; {unfit}", limit=error.limit, status=error.status, body=error.body) from unfit
         if prompt.messages == self.prompt.messages:
             raise error
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from planner import __version__
 from planner.chat import Completion, ModelCard, Prompt, Usage
+from planner.controls import printable
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.papers.paper import LeftOut, Paper
 from planner.pipeline import Planning, Settings
@@ -164,9 +165,9 @@ def opened(paper: Paper, card: ModelCard, settings: Settings, earlier: Sidecar |
         paper=PaperFacts(
             id=paper.id,
             title=paper.title,
-            source=paper.source,
+            source=printable(paper.source),  # a file's name may be no Unicode
             format=paper.format,
-            main_file=paper.main_file,
+            main_file=printable(paper.main_file),
             sha256=paper.sha256,
             chars=len(paper.text),
         ),
@@ -177,13 +178,7 @@ def opened(paper: Paper, card: ModelCard, settings: Settings, earlier: Sidecar |
 
 def closed(opening: Sidecar, planning: Planning, attempts: Iterable[AttemptFacts]) -> Sidecar:
     """The sidecar of a planning that has ended; `attempts` are all requests on record, this planning's judged by it."""
-    judged = {attempt.identity: attempt for attempt in planning.attempts}
-    settled = tuple(
-        a.model_copy(update={"outcome": judged[a.identity].outcome, "findings": judged[a.identity].findings})
-        if a.identity in judged
-        else a
-        for a in attempts
-    )
+    settled = _settled(tuple(attempts), planning)
     answers = [attempt.completion.model for attempt in planning.attempts if attempt.completion]
     return opening.model_copy(
         update={
@@ -202,6 +197,21 @@ def closed(opening: Sidecar, planning: Planning, attempts: Iterable[AttemptFacts
             "attempts": settled,
         }
     )
+
+
+def _settled(attempts: Sequence[AttemptFacts], planning: Planning) -> tuple[AttemptFacts, ...]:
+    """The requests with what came of them; one that was under way when an earlier planning died was interrupted."""
+    judged = {attempt.identity: attempt for attempt in planning.attempts}
+    last = {attempt.identity: number for number, attempt in enumerate(attempts)}
+    settled = []
+    for number, attempt in enumerate(attempts):
+        if attempt.identity in judged and number == last[attempt.identity]:
+            verdict = judged[attempt.identity]
+            attempt = attempt.model_copy(update={"outcome": verdict.outcome, "findings": verdict.findings})
+        elif attempt.outcome is None and attempt.completion is None:
+            attempt = attempt.model_copy(update={"outcome": Outcome.INTERRUPTED})
+        settled.append(attempt)
+    return tuple(settled)
 
 
 def next_sample(attempts: Sequence[AttemptFacts], prompt: Prompt, anew: bool = False) -> int:

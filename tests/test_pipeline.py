@@ -114,3 +114,12 @@ def test_an_error_on_the_second_request_keeps_the_first_reply() -> None:
     assert planning.attempts[0].completion is not None
     assert planning.attempts[0].completion.usage == Usage(100, 10)
     assert planning.attempts[1].completion is None
+
+
+def test_a_paper_that_no_cut_makes_fit_says_both_what_the_endpoint_said_and_what_must_be_sent() -> None:
+    model = Scripted(TooLongError("the endpoint takes 1,000 tokens", limit=1000, status=400))
+    planning = plan(model)
+    assert planning.outcome is Outcome.TOO_LONG
+    assert "the endpoint takes 1,000 tokens" in planning.reason
+    assert "must be sent" in planning.reason
+    assert len(model.asked) == 1

@@ -122,3 +122,12 @@ def test_totals_do_not_turn_the_unknown_into_zero() -> None:
     assert total_cost([]) == 0.0
     assert total_usage([Usage(1, 2), Usage(3, None)]) == Usage(4, 2)
     assert total_usage([Usage(), Usage()]) == Usage()
+
+
+def test_a_request_that_was_under_way_when_the_program_died_is_interrupted(tmp_path: Path) -> None:
+    done = run(tmp_path, Scripted(GOOD_REPLY))
+    [answered] = done.sidecar.attempts
+    lost = answered.model_copy(update={"completion": None, "outcome": None, "cost": None})
+    done.sidecar.model_copy(update={"attempts": (lost,)}).write(done.sidecar_path)
+    again = run(tmp_path, Scripted(GOOD_REPLY))
+    assert [a.outcome for a in again.sidecar.attempts] == [Outcome.INTERRUPTED, Outcome.PLANNED]

@@ -2,17 +2,18 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TextIO
+from typing import Self
 
 import click
 
 from planner.chat import Completion, ModelCard, Prompt
-from planner.cli.models import Asked, asked_model
+from planner.cli.models import EXTRACTIVE, Asked, asked_model
 from planner.cli.options import (
     ModelOptions,
     PaperOptions,
@@ -31,7 +32,8 @@ from planner.controls import printable
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.gauge import Gauge
 from planner.outputs import Output, plan_into, unreadable_into
-from planner.papers.paper import Paper
+from planner.papers.characters import decode
+from planner.papers.ids import paper_id
 from planner.pipeline import Settings
 from planner.sidecar import Sidecar
 
@@ -77,20 +79,24 @@ def plan(
         raise SystemExit(interruptible(_plan_all(papers, about, asked.settings, asking, output, force, report)))
 
 
-@click.command()
+@click.command(epilog="Example: ablation-planner demo --task author")
 @task_options
 @model_options
 @output_option
 @talk_options
 def demo(asked: TaskOptions, asking: ModelOptions, output: Path, talk: TalkOptions) -> None:
-    """Plan a paper that comes with the program, and show the plan."""
+    """Plan a paper that comes with the program, and show the plan.
+
+    The built-in planner does it, unless you name a model.
+    """
     with talking(talk), as_file(files("planner") / "demo" / "paper.md") as paper:
+        asking = replace(asking, model=asking.model or EXTRACTIVE)  # a key in the environment asks for nothing here
         work = _plan_all((str(paper),), PaperOptions(), asked.settings, asking, output, False, _show)
         raise SystemExit(interruptible(work))
 
 
 @click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
-@click.argument("reply", type=click.File("r", encoding="utf-8", errors="replace"))
+@click.argument("reply", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--paper", required=True, help="The paper that the reply is about.")
 @click.option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
 @paper_options
@@ -99,7 +105,7 @@ def demo(asked: TaskOptions, asking: ModelOptions, output: Path, talk: TalkOptio
 @json_option
 @talk_options
 def parse(
-    reply: TextIO,
+    reply: str,
     paper: str,
     model: str,
     about: PaperOptions,
@@ -109,11 +115,16 @@ def parse(
     talk: TalkOptions,
 ) -> None:
     """Parse a REPLY that came from anywhere (- for stdin), validate it, and write the trajectory."""
+    if not model.strip():
+        raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")
+    if paper == reply == "-":
+        raise UsageError("REPLY and --paper cannot both be read from stdin; give one of them as a file")
+    refuse_missing((paper,))
     with talking(talk):
         settings = replace(asked.settings, reasks=0)
         read = read_paper(paper, about)
         # A pasted reply is always the newest: a mended one must not be answered by its predecessor.
-        done = asyncio.run(plan_into(output, read, _Pasted(model, reply.read()), settings, _unpriced, anew=True))
+        done = asyncio.run(plan_into(output, read, _Pasted.read(reply, model), settings, _unpriced, anew=True))
         _report(paper, done, as_json)
         raise SystemExit(0 if done.planning.outcome is Outcome.PLANNED else 1)
 
@@ -121,12 +132,17 @@ def parse(
 class _Pasted:
     """A model whose one answer was fetched by hand; nobody knows how it finished."""
 
-    def __init__(self, model: str, text: str) -> None:
-        self._text = text
+    def __init__(self, model: str, text: str, notes: tuple[str, ...]) -> None:
+        self._completion = Completion(text, model=model, notes=notes)
         self.card = ModelCard("lm-planner", model, model)
 
+    @classmethod
+    def read(cls, reply: str, model: str) -> Self:
+        data = sys.stdin.buffer.read() if reply == "-" else Path(reply).read_bytes()
+        return cls(model, *decode(data, reply))
+
     async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - it was asked by hand
-        return Completion(self._text, model=self.card.asked)
+        return self._completion
 
 
 def _unpriced(_: Completion) -> None:
@@ -173,20 +189,22 @@ class _Desk:
 
     async def plan(self, source: str, about: PaperOptions) -> Output:
         try:
-            paper = self._distinct(read_paper(source, about))
+            paper = read_paper(source, about)
         except MissingPaperError:
             raise
         except PaperError as error:
-            return unreadable_into(self._output, source, error, self._model.card, self._settings)
+            named = self._distinct(paper_id("", given=about.paper_id, name="stdin" if source == "-" else source))
+            return unreadable_into(self._output, source, error, self._model.card, self._settings, named=named)
+        paper = replace(paper, id=self._distinct(paper.id))
         model, pricing = self._model.for_paper(paper), self._model.pricing
         return await plan_into(self._output, paper, model, self._settings, pricing, anew=self._force, gauge=self._gauge)
 
-    def _distinct(self, paper: Paper) -> Paper:
-        """The paper under an id that no other paper of this call has."""
-        names = (paper.id, *(f"{paper.id}-{number}" for number in range(2, len(self._taken) + 3)))
+    def _distinct(self, name: str) -> str:
+        """The id, or a variant of it, that no other paper of this call has."""
+        names = (name, *(f"{name}-{number}" for number in range(2, len(self._taken) + 3)))
         chosen = next(name for name in names if name not in self._taken)
         self._taken.add(chosen)
-        return replace(paper, id=chosen)
+        return chosen
 
 
 def _report(source: str, done: Output, as_json: bool = False) -> None:
@@ -196,16 +214,13 @@ def _report(source: str, done: Output, as_json: bool = False) -> None:
         log.warning("%s: %s", source, warning)
     for left_out in sidecar.paper.left_out:
         log.debug("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
-    if sidecar.outcome is Outcome.PLANNED:
-        log.info(
-            "planned %d ablations%s",
-            len(done.planning.trajectory.plan.ablations) if done.planning.trajectory else 0,
-            _spent(sidecar),
-        )
+    if done.planning.trajectory:
+        count = len(done.planning.trajectory.plan.ablations)
+        log.info("planned %d ablation%s%s", count, "" if count == 1 else "s", _spent(sidecar))
     else:
         log.error("%s: %s: %s (facts in %s)", source, sidecar.outcome, sidecar.reason, done.sidecar_path)
     if as_json:
-        click.echo(json.dumps(_summary(source, done), ensure_ascii=False))
+        click.echo(json.dumps(_summary(source, done)))  # ASCII, whatever the terminal's encoding
     elif done.planning.trajectory:
         click.echo(printable(str(done.path)))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.cli.options import PaperOptions
+from planner.controls import clean
 from planner.errors import PaperError, UsageError
 from planner.papers.arxiv import BASE, Arxiv, arxiv_id
 from planner.papers.guard import guarded
@@ -39,11 +40,12 @@ def read_paper(source: str, about: PaperOptions) -> Paper:
     """
     if _is_missing(source):
         raise MissingPaperError(f"{source}: no such file or folder")
+    title, abstract, paper_id = (clean(text).text for text in (about.title, about.abstract, about.paper_id))
     return load(
         source,
-        title=about.title,
-        abstract=about.abstract,
-        paper_id=about.paper_id,
+        title=title,
+        abstract=abstract,
+        paper_id=paper_id,
         stdin=sys.stdin.buffer.read() if source == "-" else None,
         arxiv=arxiv_access(offline=about.offline),
         reader=guarded(),
@@ -57,4 +59,9 @@ def arxiv_access(*, offline: bool) -> Arxiv:
 
 
 def _is_missing(source: str) -> bool:
-    return source != "-" and "://" not in source and arxiv_id(source) is None and not Path(source).exists()
+    if source == "-" or "://" in source or arxiv_id(source):
+        return False
+    try:
+        return not (source and Path(source).exists())
+    except (OSError, ValueError):  # no path: too long for one, or with a null character
+        return True

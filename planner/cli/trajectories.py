@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from pydantic import ValidationError
@@ -118,12 +118,28 @@ def _findings(file: Path) -> Iterator[str]:
 
 def _plan_findings(text: str, by_line: bool) -> Iterator[str]:
     try:
-        data = [json.loads(line) for line in text.split("\n") if line.strip()] if by_line else json.loads(text)
+        data = _ablation_lines(text) if by_line else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        yield f"not JSON: {error}"
+        return
+    if isinstance(data, dict) and "format_version" in data:
+        yield "holds the facts of a planning, no plan; check the trajectory beside it"
+        return
+    try:
         Plan.model_validate(data if isinstance(data, dict) else {"ablations": data})
     except ValidationError as error:
         yield from findings(error)
-    except (ValueError, RecursionError) as error:
-        yield f"not JSON: {error}"
+
+
+def _ablation_lines(text: str) -> list[Any]:
+    """The JSON value of each line that is not blank."""
+    ablations = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            ablations += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return ablations
 
 
 def _existing(files: tuple[Path, ...]) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """What has come of a reply so far, so that a reply which breaks off is not lost without a word."""
 
+from codecs import BOM_UTF8
 from typing import Final
 
 from pydantic import JsonValue
@@ -9,6 +10,7 @@ from planner.openai_chat.replies import Assembly, read, usage
 
 LARGEST: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint may send without end
 _TELLING: Final = 8  # bytes that show whether a body is a stream of events
+_BEFORE: Final = b" \t\r\n" + BOM_UTF8  # bytes that may stand before a body and say nothing
 _DONE: Final = b"[DONE]"
 
 
@@ -23,6 +25,7 @@ class Arrival:
         self.done = False
         self.garbled = b""
         self._size = 0
+        self._decided = False
         self._content = bytearray()
         self._events: EventDecoder | None = None
         self._assembly = Assembly()
@@ -65,8 +68,8 @@ class Arrival:
         if self._events:
             self._take_events(content)
             return
-        self._content += content
-        if len(self._content.lstrip()) >= _TELLING:
+        self._content += content if self._content else content.lstrip(_BEFORE)
+        if len(self._content) >= _TELLING:
             self._decide()
 
     def end(self) -> None:
@@ -88,7 +91,10 @@ class Arrival:
         return f" after {characters} characters of a reply{tokens}, which may be billed"
 
     def _decide(self) -> None:
-        if self._events is None and is_events(self._content):
+        if self._decided:
+            return
+        self._decided = True
+        if is_events(self._content):
             self._events = EventDecoder()
             self._take_events(bytes(self._content))
             self._content.clear()

@@ -51,12 +51,16 @@ class EventDecoder:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []  # pieces of a line that has not ended; joined once, since it may be long
         self._data: list[bytes] = []
 
     def feed(self, content: bytes) -> Iterator[bytes]:
         """The data of each event that is complete with this content."""
-        *lines, self._rest = (self._rest + content).split(b"\n")
+        *lines, rest = content.split(b"\n")
+        if lines:
+            lines[0] = b"".join((*self._rest, lines[0]))
+            self._rest.clear()
+        self._rest.append(rest)
         for line in lines:
             line = line.removesuffix(b"\r")
             if line.startswith(b"data:"):

@@ -9,6 +9,7 @@ from typing import Final
 import httpx2
 import openai
 
+from planner.controls import clean
 from planner.errors import ModelError, TooLongError
 from planner.openai_chat.complaints import Complaint, FilteredPromptError, RejectedParameterError, complaint
 from planner.openai_chat.decoding import decoded, encoded, whole
@@ -82,7 +83,7 @@ def from_complaint(
 
 def one_line(text: str) -> str:
     """The text as one line of printable characters, cut to what a reader can take in."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in clean(text).text).split())
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 

@@ -116,7 +116,9 @@ class Wire:
     def _broken(self, what: str, arrival: Arrival) -> ModelError:
         text = self._mask.text(arrival.text)  # before it is cut: half a key is no longer recognised
         shown = f": {failures.one_line(text[:_SHOWN])!r}" if text and not arrival.broken_off else ""
-        return ModelError(f"{self._endpoint.host} {what}{shown}{arrival.said()}", retryable=True, body=text)
+        return ModelError(
+            f"{self._endpoint.host} {what}{shown}{arrival.said()}", retryable=not arrival.oversized, body=text
+        )
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
@@ -157,4 +159,6 @@ def _unreadable(arrival: Arrival, kind: str) -> str:
         return "sent more than any reply holds"
     if arrival.garbled:
         return "sent a chunk that is no JSON"
+    if "html" in kind:
+        return "sent a web page that is no chat completion (is it the address of an API? It usually ends in /v1)"
     return f"sent {kind!r} that is no chat completion" if arrival.text else "sent an empty body"

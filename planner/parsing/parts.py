@@ -16,7 +16,9 @@ _DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGN
 _DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
 _OPENING: Final = re.compile(r"<\s?(discussion|predictions)\b", re.IGNORECASE)
 _BARE_JSON: Final = re.compile(
-    r"""^[^\S\n]*(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])""", re.MULTILINE
+    r"""^[^\S\n]*(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
+    r"""|\[?(?=\{\s*["'](?:name|ablated_part)["']\s*:)""",  # after words in a line: no object may be passed over
+    re.MULTILINE,
 )
 _FENCE_AT_END: Final = re.compile(r"```\w*\s*$")
 
@@ -47,10 +49,16 @@ def take_apart(text: str, said: Remarks) -> Parts:
         return Parts(answer, "", None, unfinished=_ends_inside(text))
     if blocks:
         _compare_tags(answer[block.start : block.end], block.closed, said)
-    drafts_end = blocks[-2].end if len(blocks) > 1 else 0
-    before, after = answer[drafts_end : block.start], answer[block.end :]
+    before, after = _since_draft(answer[: block.start], blocks), answer[block.end :]
     reasoning = _discussion(before, after, said) or block.reasoning or _prose(before, said) or _thoughts(thoughts, said)
     return Parts(answer, reasoning, block, unfinished=block.cut)
+
+
+def _since_draft(before: str, blocks: list[Block]) -> str:
+    """What stands before the last block and after an earlier one, unless a discussion quotes that one."""
+    since = before[blocks[-2].end :] if len(blocks) > 1 else before
+    quoted = _DISCUSSION_END.search(since) and not _DISCUSSION.search(since)
+    return before if quoted else since
 
 
 def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:

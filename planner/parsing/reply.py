@@ -37,7 +37,8 @@ def parse(completion: Completion, k: int) -> Reply:
     """Read the reasoning and a plan of at most k ablations.
 
     A reply that the endpoint cut is truncated even if its visible part looks whole: what is missing is unknown. Where
-    the endpoint gave no finish reason, as for a pasted reply, one that ends inside the contract counts as cut.
+    the endpoint gave no finish reason, as for a pasted reply, one that ends inside an object counts as cut, and of one
+    that ends after fewer than k objects without a closing tag it is said that more may have followed.
 
     Raises:
         OutputError: the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
@@ -72,7 +73,8 @@ def _answer(completion: Completion, said: Remarks) -> str:
     if completion.reasoning.strip():
         said.note("the answer stood in the provider's reasoning field")
         return completion.reasoning
-    raise OutputError(Outcome.EMPTY, ("the reply has no text",))
+    ended = f" (finish_reason {completion.finish_reason!r})" if completion.finish_reason else ""
+    raise OutputError(Outcome.EMPTY, (f"the reply has no text{ended}",))
 
 
 def _clean(text: str, said: Remarks) -> str:
@@ -109,6 +111,8 @@ def _plan(parts: Parts, reasoning: str, k: int, completion: Completion, said: Re
         said.find(finding)
     if not reasoning:
         said.find("there is no reasoning in <discussion> tags")
+    if not (parts.block.closed or completion.finish_reason) and len(parts.block.records) < k:
+        said.note("nothing says that the reply was whole: more ablations may have followed")
     plan = build_plan(parts.block.records, k, said)
     if plan is None:
         raise OutputError(Outcome.INVALID, said.findings)

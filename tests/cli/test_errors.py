@@ -1,12 +1,17 @@
 """Errors that a user can act on: which thing, what was wrong, what to do; no traceback; the right exit code."""
 
+import json
+import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
-from tests.server.replies import error
+from tests.cli.conftest import DEMO, Run, Start
+from tests.scripted import GOOD_ABLATION, GOOD_REPLY
+from tests.server.replies import as_asked, error
 from tests.server.server import Server
 
 
@@ -33,6 +38,14 @@ def write(content: bytes, name: str) -> Callable[[Path], None]:
         ),
         (("plan", "a.md", "b.md", "--title", "One"), 2, ["--title", "one paper"]),
         (("prompt", "nothing.md"), 2, ["nothing.md"]),
+        (("plan", ""), 2, ["no such file"]),
+        (("plan", "x" * 5000), 2, ["no such file"]),
+        (("plan", "x\0y.md"), 2, ["no such file"]),
+        (("parse", "paper.md", "--paper", "nothing.md"), 2, ["nothing.md", "no such file"]),
+        (("parse", "paper.md", "--paper", "paper.md", "--model", " "), 2, ["--model"]),
+        (("parse", "-", "--paper", "-"), 2, ["REPLY", "--paper", "stdin"]),
+        (("parse", "reply.txt", "--paper", "paper.md", "-o", "paper.md/sub"), 1, ["paper.md/sub", "directory"]),
+        (("plan", "paper.md", "--log-file", "paper.md/log"), 1, ["paper.md"]),
         (("show", "nothing.md"), 2, ["nothing.md"]),
         (("show", "paper.md"), 1, ["paper.md"]),
         (("plan", "paper.md", "--prompts", "."), 1, ["jinja"]),
@@ -44,6 +57,7 @@ def write(content: bytes, name: str) -> Callable[[Path], None]:
     ],
 )
 def test_the_message_says_what_and_what_to_do(run: Run, words: tuple[str, ...], code: int, said: list[str]) -> None:
+    Path("reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
     result = run(*words)
     assert result.exit_code == code, result.output
     for part in said:
@@ -100,11 +114,59 @@ def test_an_endpoint_where_nobody_listens(run: Run, server: Server) -> None:
 
 
 def test_doctor_says_whether_the_model_answers(run: Run, server: Server) -> None:
-    from tests.server.replies import as_asked
-
     server.answer = lambda request: as_asked(request, "ready")
     good = run("doctor", "--model", "m", "--base-url", server.base_url)
     assert (good.exit_code, len(server.journal)) == (0, 1)
     server.answer = lambda request: error(401, "no")
     assert run("doctor", "--model", "m", "--base-url", server.base_url).exit_code == 1
     assert run("doctor").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("good.json", json.dumps({"ablations": [GOOD_ABLATION]}), ""),
+        ("good.jsonl", f"{json.dumps(GOOD_ABLATION)}\n\n", ""),
+        ("cut.jsonl", f"{json.dumps(GOOD_ABLATION)}\n{{", "cut.jsonl: not JSON: line 2: "),
+        ("cut.json", "[{]", "cut.json: not JSON: "),
+        ("rule.json", json.dumps([{**GOOD_ABLATION, "metrics": []}]), "metrics must not be empty"),
+        ("facts.json", json.dumps({"format_version": "ablation-planner-1"}), "no plan; check the trajectory"),
+    ],
+)
+def test_check_says_what_is_wrong_with_a_plan(run: Run, desk: Path, name: str, content: str, said: str) -> None:
+    (desk / name).write_text(content, encoding="utf-8")
+    result = run("check", name)
+    assert result.exit_code == (1 if said else 0)
+    assert said in result.stdout
+    assert bool(result.stdout) == bool(said)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there a file's name is always Unicode")
+def test_a_file_whose_name_is_no_unicode(start: Start, desk: Path) -> None:
+    name = os.fsdecode(b"\xff.md")
+    (desk / name).write_bytes(DEMO.read_bytes())
+    (desk / os.fsdecode(b"\xfe.md")).write_bytes(b"")
+    process = start("plan", name, os.fsdecode(b"\xfe.md"), "--json")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
+    assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["planned", "paper_error"]
+
+
+@pytest.mark.parametrize("words", [("--json",), ()])
+def test_a_terminal_with_another_encoding(start: Start, desk: Path, words: tuple[str, ...]) -> None:
+    process = start("plan", "paper.md", "--title", "漢字", *words, env={"PYTHONIOENCODING": "latin-1"})
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "\\u6f22\\u5b57" in out
+
+
+def test_doctor_ends_on_ctrl_c(start: Start, server: Server) -> None:
+    server.answer = lambda request: as_asked(request, "ready").hanging()
+    process = start("doctor", "--model", "m", "--base-url", server.base_url)
+    while not server.journal:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err

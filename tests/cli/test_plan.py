@@ -176,3 +176,40 @@ def test_openai_is_imported_only_when_something_is_asked(start: Start, words: tu
     assert process.returncode == 0
     assert " openai" not in said
     assert sys.version_info >= (3, 11)
+
+
+def test_demo_asks_no_model_unless_one_is_named(run: Run, server: Server) -> None:
+    env = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.base_url}
+    assert run("demo", env=env).exit_code == 0
+    assert server.journal == []
+    assert run("demo", "--model", "m", env=at(answering(server))).exit_code == 0
+    assert len(server.journal) == 1
+
+
+def test_papers_that_cannot_be_read_do_not_overwrite_each_other_or_a_plan(run: Run, desk: Path) -> None:
+    for folder in ("a", "b"):
+        (desk / folder).mkdir()
+        (desk / folder / "one.md").write_bytes(b"")
+    result = run("plan", "paper.md", "--id", "one")
+    assert result.exit_code == 0
+    paper = desk / "one.txt"
+    paper.write_text("# one\n\n" + "Every word of this paper is invented. " * 30, encoding="utf-8")
+    assert run("plan", "one.txt", "a/one.md", "b/one.md", "--force").exit_code == 1
+    assert [name for name in files(desk) if name.endswith(".json")] == [
+        f"trajectories/extractive-planner/builtin/one{end}.json" for end in ("-2", "-3", "")
+    ]
+
+
+def test_an_id_that_was_given_names_an_unreadable_paper_too(run: Run, desk: Path) -> None:
+    (desk / "broken.md").write_bytes(b"")
+    run("plan", "broken.md", "--id", "mine")
+    assert files(desk) == ["trajectories/extractive-planner/builtin/mine.json"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_pasted_reply_in_the_encoding_of_the_editor(run: Run, desk: Path, encoding: str) -> None:
+    text = contract("Größer als nötig.", [{**GOOD_ABLATION, "name": "Ohne Brückenglied"}])
+    (desk / "reply.txt").write_bytes(text.encode(encoding))
+    result = run("parse", "reply.txt", "--paper", "paper.md")
+    assert result.exit_code == 0, result.stderr
+    assert "Ohne Brückenglied" in (desk / result.stdout.strip()).read_text(encoding="utf-8")

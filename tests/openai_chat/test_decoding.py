@@ -136,3 +136,15 @@ def test_arbitrary_headers_raise_nothing(headers: dict[str, str]) -> None:
     seconds = retry_after(headers)
     assert seconds is None or seconds >= 0
     rate_limits(headers)
+
+
+def test_a_long_body_costs_time_in_proportion() -> None:
+    piece, times = b" " * 4096, 4000  # 16 MB; much more if each piece looked at all before it again
+    blank, line = Arrival(), EventDecoder()
+    for _ in range(times):
+        blank.take(piece)
+        assert list(line.feed(piece)) == []
+    blank.take(b"{}")
+    blank.end()
+    assert blank.body == {}
+    assert list(line.feed(b"\ndata: 1\n\n")) == [b"1"]

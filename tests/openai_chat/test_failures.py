@@ -297,7 +297,9 @@ def test_a_reply_without_end_is_ended(server: Server, monkeypatch: pytest.Monkey
     monkeypatch.setattr("planner.openai_chat.arrival.LARGEST", 100_000)
     server.script(reply("x" * 200_000), stream("x" * 200_000, pieces=50))
     for streamed in (False, True):
-        assert "more than any reply" in str(failure(server.base_url, stream=streamed))
+        failed = failure(server.base_url, stream=streamed)
+        assert "more than any reply" in str(failed)
+        assert not failed.retryable, "it may be billed, and would be no shorter"
 
 
 @BOTH
@@ -386,3 +388,15 @@ def test_a_reply_after_a_failure_is_whole(server: Server) -> None:
     server.script(stream("x").cut(50), stream("whole"))
     failure(server.base_url)
     assert ask(server.base_url).text == "whole"
+
+
+def test_a_web_page_in_place_of_a_reply_makes_one_look_at_the_address(server: Server) -> None:
+    server.script(Response(200, (b"<html>Sign in</html>",), "text/html; charset=utf-8"))
+    error = failure(server.base_url)
+    assert "web page" in str(error)
+    assert "/v1" in str(error)
+
+
+def test_nothing_of_an_escape_sequence_is_left_in_a_message(server: Server) -> None:
+    server.script(error(400, "\x1b[31mred\x1b]0;title\x07 alert"))
+    assert str(failure(server.base_url)).endswith("answered 400: red alert")

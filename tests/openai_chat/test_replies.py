@@ -245,3 +245,9 @@ def test_cancelling_gives_the_connection_back(server: Server) -> None:
 
     server.script(stream("x").hanging(), stream("after"))
     assert asyncio.run(asking()) == "after"
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n \n", b" \xef\xbb\xbf\n"])
+def test_what_says_nothing_may_stand_before_a_stream(server: Server, before: bytes) -> None:
+    server.script(Response(parts=(before, stream("hello").body), content_type="text/event-stream", chunked=True))
+    assert ask(server.base_url).text == "hello"

@@ -276,3 +276,24 @@ def test_a_pasted_reply_that_ends_inside_the_contract_is_truncated(text: str) ->
 )
 def test_a_reply_that_holds_no_plan_is_named(completion: dict[str, str], outcome: Outcome) -> None:
     assert failure(**{"text": contract(LINES), **completion}).outcome is outcome
+
+
+@pytest.mark.parametrize("before", ["The plan: ", "&lt;predictions&gt;", "> "])
+def test_an_object_after_words_in_its_line_is_not_passed_over(before: str) -> None:
+    for finish_reason in ("stop", ""):
+        reply = read(f"{REASONING}\n{before}{LINES}", finish_reason=finish_reason)
+        assert reply.plan == EXACT.plan
+
+
+def test_a_block_that_the_discussion_quotes_does_not_shorten_it() -> None:
+    reasoning = f"{REASONING} I answer as <predictions>{{…}}</predictions> asks."
+    assert read(contract(LINES, reasoning)).reasoning == reasoning
+
+
+def test_a_pasted_reply_without_a_closing_tag_may_have_gone_on() -> None:
+    said = "more ablations may have followed"
+    text = contract(json.dumps(GATE)).removesuffix("\n</predictions>")
+    assert said in " ".join(read(text, finish_reason="").notes)
+    assert said not in " ".join(read(text, finish_reason="stop").notes)
+    assert said not in " ".join(read(text, k=1, finish_reason="").notes)
+    assert said not in " ".join(read(contract(json.dumps(GATE)), finish_reason="").notes)

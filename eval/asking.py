@@ -1,0 +1,122 @@
+"""Asking a model about one paper: sides, question, reply, question again; every reply is kept before it is read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eval.answers import read_asked, read_matches
+from eval.gold import AuthorGold, Gold
+from eval.questions import asked_again, author_question, reviewer_question
+from eval.replies import ReplyFile
+from eval.runs import REPLIES, verdict_path
+from eval.sides import Sides, author_verdicts, reviewer_verdicts, tossed
+from eval.verdicts import AuthorVerdict, Verdict
+from planner.chat import ChatModel, Completion, ModelCard
+from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError
+from planner.keeping import Keeping
+from planner.schema import Ablation
+from planner.sidecar import Pricing
+
+REASKS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a model is asked: which one answers for a paper, what that costs, and the folder where replies are kept.
+
+    `repetition` numbers the sample; `templates` is a folder of the user's own prompts. `anew` passes over the replies
+    on record, for a model whose answers someone fetches by hand and may mend.
+    """
+
+    card: ModelCard
+    model: Callable[[str], ChatModel]
+    pricing: Pricing
+    folder: Path
+    repetition: int = 0
+    reasks: int = REASKS
+    templates: Path | None = None
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model found about one paper, or the reason why there are no verdicts.
+
+    `cost` is in USD, None where it is not known; `asked` counts replies; `positional` says whether what was shown
+    first (A1 with B1, or A1 alone) was found.
+    """
+
+    verdicts: tuple[Verdict, ...] | None
+    reason: str = ""
+    cost: float | None = None
+    asked: int = 0
+    positional: bool = False
+
+
+class Question:
+    """What is asked about one plan; the sides are those on record, if the same names were ever asked about."""
+
+    def __init__(self, asking: Asking, gold: Gold, plan: Sequence[Ablation]) -> None:
+        self._asking, self._gold = asking, gold
+        self._plan = [ablation.name for ablation in plan]
+        self._wanted = [ablation.name for ablation in gold.ablations] if isinstance(gold, AuthorGold) else []
+        replies = verdict_path(asking.folder / REPLIES, gold.id).with_suffix(".json")
+        self._store = ReplyFile(replies, gold.id, asking.pricing, anew=asking.anew)
+        fresh = tossed(self._plan, self._wanted, gold.id, asking.card.asked, asking.repetition)
+        self.sides: Sides = self._store.sides(fresh, self._plan, self._wanted)
+        if isinstance(gold, AuthorGold):
+            self.prompt = author_question(gold, plan, self.sides, asking.repetition, asking.templates)
+        else:
+            self.prompt = reviewer_question(gold, plan, self.sides, asking.repetition, asking.templates)
+
+    async def ask(self) -> Answer:
+        """Ask until there are verdicts, or nothing more helps."""
+        identities: list[str] = []
+        try:
+            verdicts = await self._ask(identities)
+        except (ModelError, BudgetExceeded, OutputError) as error:
+            return Answer(None, f"{error.outcome}: {error}", self._store.cost(identities), len(set(identities)))
+        return Answer(
+            verdicts,
+            cost=self._store.cost(identities),
+            asked=len(set(identities)),
+            positional=any(_is_first(verdict, self.sides) for verdict in verdicts),
+        )
+
+    async def _ask(self, identities: list[str]) -> tuple[Verdict, ...]:
+        """Ask, and ask again with the findings while the reply is invalid."""
+        model = Keeping(self._asking.model(self._gold.id), self._store)
+        prompt = self.prompt
+        for failures in range(1, self._asking.reasks + 2):
+            identity = model.card.identity(prompt)
+            completion = await model.complete(prompt)
+            identities.append(identity)
+            try:
+                verdicts = self.read(completion)
+            except OutputError as error:
+                self._store.judged(identity, error.outcome, error.findings)
+                if failures > self._asking.reasks or not error.reaskable:
+                    raise
+                prompt = asked_again(prompt, completion.text, error.findings, failures, self._asking.templates)
+            else:
+                self._store.judged(identity, Outcome.PLANNED)
+                return verdicts
+        raise AssertionError("the last reply is returned or raised")
+
+    def read(self, completion: Completion) -> tuple[Verdict, ...]:
+        """The verdicts of a reply, by the sides that were shown.
+
+        Raises:
+            OutputError: the reply cannot be used.
+        """
+        if isinstance(self._gold, AuthorGold):
+            return author_verdicts(self.sides, read_matches(completion, self.sides), self._plan, self._wanted)
+        return reviewer_verdicts(self.sides, read_asked(completion, self.sides), self._plan)
+
+
+def _is_first(verdict: Verdict, sides: Sides) -> bool:
+    if isinstance(verdict, AuthorVerdict):
+        paper, plan = (sides.a[0], sides.b[0]) if sides.plan == "B" else (sides.b[0], sides.a[0])
+        return verdict.name_in_paper == paper and plan in verdict.name_in_plan
+    return verdict.name_in_plan == sides.a[0] and verdict.appears_in_review

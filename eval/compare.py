@@ -1,0 +1,167 @@
+"""Planners on the same papers, without gold: where they agree by the offline matcher, and what each is like."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import nan
+from statistics import fmean, median
+
+from eval import statistics
+from eval.plans import PlannedPaper, System
+from eval.statistics import Mean
+from planner.errors import UsageError
+from planner.matching.match import match
+from planner.matching.words import stems
+from planner.schema import Ablation, Action, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one system's plans on the common papers are like.
+
+    `replacements` is the mean number of alternatives of an ablation that replaces or adds, `words` the median length of
+    the reasoning in words, `alone` the share of its ablations that no other system has.
+    """
+
+    system: str
+    ablations: int
+    per_plan: float
+    actions: Mapping[Action, int]
+    replacements: float
+    metrics: float
+    words: float
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """Two systems: the Dice share of ablations that match, what it is between plans of different papers, and the
+    Jaccard share of metrics that both name; macro means over papers.
+    """
+
+    a: str
+    b: str
+    agreement: Mean
+    by_chance: float
+    metrics: Mean
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """An ablation that one or more systems propose for a paper: linked through matches, shown as one of them has it."""
+
+    paper: str
+    shown: Ablation
+    systems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All of it for one task; `papers` have plans of every system."""
+
+    task: Task
+    systems: tuple[str, ...]
+    papers: tuple[str, ...]
+    left_out: int
+    profiles: tuple[Profile, ...]
+    pairs: tuple[PairAgreement, ...]
+    ideas: tuple[Idea, ...]
+
+    def shared_by(self, count: int) -> int:
+        """How many ideas so many systems have."""
+        return sum(len(idea.systems) == count for idea in self.ideas)
+
+    def pair(self, a: str, b: str) -> PairAgreement | None:
+        """The agreement of two systems, None for one and the same."""
+        return next((pair for pair in self.pairs if {pair.a, pair.b} == {a, b}), None)
+
+
+def compare(systems: Sequence[System], task: Task) -> Comparison:
+    """Compare systems of one task on the papers that all of them have planned.
+
+    Raises:
+        UsageError: there are fewer than two systems, or no paper in common.
+    """
+    if len(systems) < 2:
+        raise UsageError(f"{task} task: comparing needs two systems or more")
+    planned = {system.name: _planned(system) for system in systems}
+    common = sorted(set.intersection(*(set(papers) for papers in planned.values())))
+    if not common:
+        raise UsageError(f"{task} task: no paper has a plan of every system")
+    ideas = tuple(idea for paper in common for idea in _ideas(paper, {s: p[paper] for s, p in planned.items()}))
+    return Comparison(
+        task=task,
+        systems=tuple(planned),
+        papers=tuple(common),
+        left_out=len(set().union(*planned.values())) - len(common),
+        profiles=tuple(_profile(name, [papers[p] for p in common], ideas) for name, papers in planned.items()),
+        pairs=tuple(_pair(a, b, planned[a], planned[b], common) for a, b in combinations(planned, 2)),
+        ideas=ideas,
+    )
+
+
+def _planned(system: System) -> dict[str, PlannedPaper]:
+    return {paper_id: paper for paper_id, paper in system.papers.items() if paper.ablations}
+
+
+def _pair(
+    a: str, b: str, left: Mapping[str, PlannedPaper], right: Mapping[str, PlannedPaper], papers: Sequence[str]
+) -> PairAgreement:
+    shifted = [*papers[1:], *papers[:1]]
+    others = [_dice(left[p].ablations, right[q].ablations) for p, q in zip(papers, shifted, strict=True) if p != q]
+    return PairAgreement(
+        a,
+        b,
+        agreement=statistics.mean([_dice(left[p].ablations, right[p].ablations) for p in papers]),
+        by_chance=fmean(others) if others else nan,
+        metrics=statistics.mean([_jaccard(_metrics(left[p]), _metrics(right[p])) for p in papers]),
+    )
+
+
+def _dice(a: Sequence[Ablation], b: Sequence[Ablation]) -> float:
+    return 2 * len(match(a, b)) / (len(a) + len(b))
+
+
+def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
+    return len(a & b) / len(a | b) if a | b else 0.0
+
+
+def _metrics(paper: PlannedPaper) -> frozenset[tuple[str, ...]]:
+    """The metrics of a plan, whatever their letters and endings."""
+    return frozenset(found for a in paper.ablations for metric in a.metrics if (found := stems(metric)))
+
+
+def _ideas(paper: str, plans: Mapping[str, PlannedPaper]) -> Iterator[Idea]:
+    """The groups of ablations that matches between any two systems link, in order of first appearance."""
+    items = [(system, ablation) for system, plan in plans.items() for ablation in plan.ablations]
+    group = list(range(len(items)))
+    place = {(system, ablation.name): number for number, (system, ablation) in enumerate(items)}
+    for a, b in combinations(plans, 2):
+        left, right = plans[a].ablations, plans[b].ablations
+        for pair in match(left, right):
+            _join(group, place[a, left[pair.a].name], place[b, right[pair.b].name])
+    for first in dict.fromkeys(group):
+        members = [item for item, found in zip(items, group, strict=True) if found == first]
+        yield Idea(paper, members[0][1], tuple(dict.fromkeys(system for system, _ in members)))
+
+
+def _join(group: list[int], a: int, b: int) -> None:
+    kept, gone = sorted((group[a], group[b]))
+    group[:] = [kept if found == gone else found for found in group]
+
+
+def _profile(name: str, plans: Sequence[PlannedPaper], ideas: Sequence[Idea]) -> Profile:
+    ablations = [ablation for plan in plans for ablation in plan.ablations]
+    counts = [len(a.replacement) for a in ablations if a.action is not Action.REMOVE]
+    own = [idea for idea in ideas if name in idea.systems]
+    return Profile(
+        system=name,
+        ablations=len(ablations),
+        per_plan=len(ablations) / len(plans),
+        actions=Counter(ablation.action for ablation in ablations),
+        replacements=fmean(counts) if counts else nan,
+        metrics=fmean(len(ablation.metrics) for ablation in ablations),
+        words=median(len(plan.reasoning.split()) for plan in plans),
+        alone=fmean(len(idea.systems) == 1 for idea in own),
+    )

@@ -1,0 +1,139 @@
+"""A report as a value, and the three forms it is written in: Markdown, CSV and one HTML file.
+
+Names in it come from models and papers, so every form escapes them: HTML by Jinja's autoescape under a policy that
+allows no script and nothing from elsewhere, Markdown and CSV so that a name stays in its cell.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from planner.controls import printable
+from planner.trajectory.files import write_atomically
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_MARKUP: Final = re.compile(r"([\\`*_\[\]|#~$!])")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Text in columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in two forms; `caption` says what is to be seen and how to read it."""
+
+    name: str
+    caption: str
+    svg: bytes
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, paragraphs, pictures and tables; a table follows the pictures."""
+
+    heading: str
+    paragraphs: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report; `data` are its numbers as CSV tables, by the stem of their file."""
+
+    title: str
+    lead: tuple[str, ...]
+    sections: tuple[Section, ...]
+    data: tuple[tuple[str, Table], ...] = ()
+
+
+def write_document(folder: Path, stem: str, document: Document) -> tuple[Path, ...]:
+    """Write the report as Markdown and HTML, its numbers as CSV, its pictures as SVG and PNG; all paths.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    files: dict[str, str | bytes] = {f"{stem}.md": markdown(document), f"{stem}.html": html(document)}
+    files |= {f"{name}.csv": csv_text(table) for name, table in document.data}
+    for section in document.sections:
+        for picture in section.pictures:
+            files |= {f"{picture.name}.svg": picture.svg, f"{picture.name}.png": picture.png}
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return tuple(folder / name for name in files)
+
+
+def markdown(document: Document) -> str:
+    """The report as Markdown; pictures are links to the SVG files beside it."""
+    parts = [f"# {_escaped(document.title)}", *map(_escaped, document.lead)]
+    for section in document.sections:
+        parts += [f"## {_escaped(section.heading)}", *map(_escaped, section.paragraphs)]
+        for picture in section.pictures:
+            parts += [f"![{_escaped(picture.caption)}]({picture.name}.svg)", f"*{_escaped(picture.caption)}*"]
+        parts += [_markdown_table(table) for table in section.tables]
+    return "\n\n".join(parts) + "\n"
+
+
+def html(document: Document) -> str:
+    """The report as one HTML file that loads nothing."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    style = (_TEMPLATES / "document.css").read_text(encoding="utf-8")
+    policy = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    pictures = {
+        picture.name: base64.b64encode(picture.svg).decode()
+        for section in document.sections
+        for picture in section.pictures
+    }
+    text = environment.get_template("document.html.jinja").render(
+        document=document, style=style, style_sha256=policy, pictures=pictures
+    )
+    return printable(text)
+
+
+def csv_text(table: Table) -> str:
+    """The table as CSV with a header; a cell that a spreadsheet would run as a formula gets an apostrophe."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_plain(cell) for cell in row] for row in table.rows)
+    return out.getvalue()
+
+
+def _markdown_table(table: Table) -> str:
+    lines = [_row(table.columns), "|" + " --- |" * len(table.columns), *map(_row, table.rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(map(_escaped, cells)) + " |"
+
+
+def _escaped(text: str) -> str:
+    line = " ".join(printable(text).split())
+    return _MARKUP.sub(r"\\\1", escape(line, quote=False))
+
+
+def _plain(cell: str) -> str:
+    is_number = re.fullmatch(r"[-+]?\d[\d.,e+-]*%?", cell)
+    return f"'{cell}" if cell.startswith(_FORMULA) and not is_number else cell

@@ -1,0 +1,139 @@
+"""What plans are scored against: the ablations that a paper reports, or the reviews that ask for some."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.ablations import read_ablation, unique_names
+from eval.tables import Row, TableError, json_lines, read_rows
+from planner.errors import UsageError
+from planner.schema import Ablation, Task
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorGold:
+    """A paper and the ablations that it reports, in the paper's order and under different names."""
+
+    id: str
+    title: str
+    ablations: tuple[Ablation, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewerGold:
+    """A paper, its reviews, and how many ablations they ask for."""
+
+    id: str
+    title: str
+    reviews: tuple[str, ...]
+    suggestions: int
+    warnings: tuple[str, ...] = ()
+
+
+Gold = AuthorGold | ReviewerGold
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSet:
+    """The gold data of one task, by paper id."""
+
+    task: Task
+    source: str
+    papers: Mapping[str, Gold]
+
+
+def read_gold(path: Path, task: Task | None = None) -> GoldSet:
+    """Read AblationBench's data, or our own, from Parquet, JSONL or JSON; `task` decides where a row serves both.
+
+    AblationBench: `id`, `paper_title`, and `ablations_in_paper` (author) or `review_text` with
+    `num_ablation_suggestions` (reviewer). Our own: `id`, `title`, and `ablations: […]` or `reviews: […]`, the latter
+    with `num_ablation_suggestions`, without which one ablation a review is assumed, with a warning.
+
+    Raises:
+        TableError: a row is not of these forms, or an id stands twice.
+        UsageError: the file does not exist, holds both tasks and none is named, or is empty.
+    """
+    rows = read_rows(path)
+    found = task or _task(rows, path)
+    read = _author if found is Task.AUTHOR else _reviewer
+    papers: dict[str, Gold] = {}
+    for number, row in enumerate(rows, start=1):
+        paper = read(row, f"{path}: row {number}")
+        if paper.id in papers:
+            raise TableError(f"{path}: row {number}: the id {paper.id!r} stands twice")
+        papers[paper.id] = paper
+    return GoldSet(found, str(path), papers)
+
+
+def _task(rows: tuple[Row, ...], path: Path) -> Task:
+    tasks = {
+        task
+        for row in rows
+        for task, columns in ((Task.AUTHOR, _ABLATIONS), (Task.REVIEWER, _REVIEWS))
+        if any(row.get(column) is not None for column in columns)
+    }
+    if len(tasks) != 1:
+        raise UsageError(
+            f"{path}: holds both tasks; name one with --task"
+            if tasks
+            else f"{path}: no row has ablations ({', '.join(_ABLATIONS)}) or reviews ({', '.join(_REVIEWS)})"
+        )
+    return tasks.pop()
+
+
+_ABLATIONS = ("ablations_in_paper", "ablations")
+_REVIEWS = ("review_text", "reviews")
+
+
+def _author(row: Row, place: str) -> AuthorGold:
+    found = _listed(_first(row, _ABLATIONS, place), place)
+    try:
+        ablations, warnings = unique_names(read_ablation(value) for value in found)
+    except ValueError as error:
+        raise TableError(f"{place}: {error}") from error
+    return AuthorGold(_id(row, place), _title(row), ablations, warnings)
+
+
+def _reviewer(row: Row, place: str) -> ReviewerGold:
+    reviews = tuple(str(review) for review in _listed(_first(row, _REVIEWS, place), place))
+    count = row.get("num_ablation_suggestions")
+    if count is not None and (isinstance(count, bool) or int(count) != count or count < 0):
+        raise TableError(f"{place}: num_ablation_suggestions should be a count, is {count!r}")
+    if count is not None:
+        return ReviewerGold(_id(row, place), _title(row), reviews, int(count))
+    assumed = f"num_ablation_suggestions is not given; one a review is assumed, {len(reviews)} in all"
+    return ReviewerGold(_id(row, place), _title(row), reviews, len(reviews), (assumed,))
+
+
+def _listed(value: Any, place: str) -> list[Any]:
+    """A list, which AblationBench keeps as a string of JSON or of JSONL."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = [item for _, item in json_lines(value, place)]
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        raise TableError(f"{place}: should hold a list, holds {type(value).__name__}")
+    return value
+
+
+def _first(row: Row, columns: tuple[str, ...], place: str) -> Any:
+    for column in columns:
+        if row.get(column) is not None:
+            return row[column]
+    raise TableError(f"{place}: has none of {', '.join(columns)}")
+
+
+def _id(row: Row, place: str) -> str:
+    if not isinstance(row.get("id"), str) or not row["id"].strip():
+        raise TableError(f"{place}: has no id")
+    return str(row["id"])
+
+
+def _title(row: Row) -> str:
+    return str(row.get("paper_title") or row.get("title") or "")

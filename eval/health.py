@@ -1,0 +1,133 @@
+"""Whether a judge's verdicts look like judgement: places, extremes, flags, and agreement with other judges."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import sqrt
+from statistics import fmean
+from typing import Final
+
+from eval.coverage import Status
+from eval.results import Result, mean_f1
+from eval.runs import JudgedPaper
+from eval.verdicts import AuthorVerdict, Verdict
+
+_LEAST_PAPERS: Final = 5
+_SIGMAS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Signs of a judge's state over its scored papers; shares from 0 to 1, None where there is nothing to count.
+
+    `matched` is the share of the paper's ablations that found a match, or of the plan's that a review asks for;
+    `first` how often what was shown first was found, and `first_expected` how often chance would have it so.
+    """
+
+    row: Result
+    replies: float | None
+    matched: float | None
+    first: float | None
+    first_expected: float | None
+    flagged: tuple[JudgedPaper, ...]
+    f1_unflagged: float | None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must not miss, one sentence each."""
+        return tuple(_remarks(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Two judges on the same plans: yes or no for each shared item, and Cohen's kappa (None where chance is all)."""
+
+    a: Result
+    b: Result
+    items: int
+    same: float
+    kappa: float | None
+
+
+def health(row: Result) -> Health:
+    """Look at one run."""
+    scored = [paper for paper in row.run.papers if paper.status is Status.SCORED]
+    asked = [paper for paper in scored if paper.asked and paper.plan]
+    yes = [said for paper in scored for said in decisions(row.judging.verdicts[paper.id]).values()]
+    flagged = tuple(paper for paper in row.run.papers if paper.flags)
+    clean = [paper.id for paper in scored if not paper.flags]
+    return Health(
+        row=row,
+        replies=fmean(paper.asked for paper in asked) if asked else None,
+        matched=fmean(yes) if yes else None,
+        first=fmean(paper.positional for paper in asked) if asked else None,
+        first_expected=fmean(_chance(paper, row.judging.verdicts[paper.id]) for paper in asked) if asked else None,
+        flagged=flagged,
+        f1_unflagged=mean_f1(row, clean),
+    )
+
+
+def agreements(rows: Sequence[Result]) -> tuple[Agreement, ...]:
+    """Each pair of judges, or of a judge's repetitions, on the plans of one system."""
+    return tuple(
+        found
+        for a, b in combinations(rows, 2)
+        if (a.run.task, a.run.system) == (b.run.task, b.run.system) and (found := _agreement(a, b)) is not None
+    )
+
+
+def decisions(verdicts: Sequence[Verdict]) -> dict[str, bool]:
+    """Yes or no for each item that was judged, by name."""
+    return {
+        v.name_in_paper if isinstance(v, AuthorVerdict) else v.name_in_plan: (
+            bool(v.name_in_plan) if isinstance(v, AuthorVerdict) else v.appears_in_review
+        )
+        for v in verdicts
+    }
+
+
+def _agreement(a: Result, b: Result) -> Agreement | None:
+    pairs = [
+        (said, theirs[name])
+        for paper in a.judging.verdicts.keys() & b.judging.verdicts.keys()
+        for theirs in (decisions(b.judging.verdicts[paper]),)
+        for name, said in decisions(a.judging.verdicts[paper]).items()
+        if name in theirs
+    ]
+    if not pairs:
+        return None
+    same = fmean(left == right for left, right in pairs)
+    left, right = fmean(x for x, _ in pairs), fmean(y for _, y in pairs)
+    chance = left * right + (1 - left) * (1 - right)
+    return Agreement(a, b, len(pairs), same, (same - chance) / (1 - chance) if chance < 1 else None)
+
+
+def _chance(paper: JudgedPaper, verdicts: Sequence[Verdict]) -> float:
+    """How likely the first place is among those found, if so many were found anywhere."""
+    if paper.gold:
+        pairs = sum(len(v.name_in_plan) for v in verdicts if isinstance(v, AuthorVerdict))
+        return pairs / (len(paper.gold) * len(paper.plan))
+    return sum(decisions(verdicts).values()) / len(paper.plan)
+
+
+def _remarks(found: Health) -> list[str]:
+    name, n = found.row.label, found.row.coverage.scored
+    remarks = []
+    if n >= _LEAST_PAPERS and found.matched == 0:
+        remarks.append(f"{name}: the judge found nothing at all in {n} papers.")
+    if n >= _LEAST_PAPERS and found.matched == 1:
+        remarks.append(f"{name}: the judge said yes to everything in {n} papers.")
+    if found.first is not None and found.first_expected is not None and n >= _LEAST_PAPERS:
+        expected = found.first_expected
+        if found.first > expected + _SIGMAS * sqrt(max(expected * (1 - expected), 0.01) / n):
+            remarks.append(
+                f"{name}: the judge found what was shown first in {found.first:.0%} of {n} papers, where chance gives "
+                f"{expected:.0%}: it seems to go by place."
+            )
+    if found.flagged:
+        without = "unknown" if found.f1_unflagged is None else f"{found.f1_unflagged:.2f}"
+        remarks.append(
+            f"{name}: {len(found.flagged)} papers are flagged; F1 is {found.row.summary.f1.mean:.2f} with those of "
+            f"them that are scored, and {without} without."
+        )
+    return remarks

@@ -1,0 +1,199 @@
+"""The plans of one or more systems, from a run folder, a folder of trajectories, or AblationBench's layout."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from eval.ablations import read_ablation, unique_names
+from eval.tables import TableError
+from planner.errors import Outcome, TrajectoryError, UsageError
+from planner.schema import Ablation, Task
+from planner.sidecar import Sidecar
+from planner.trajectory.paths import SIDECAR_SUFFIX, SUFFIX
+from planner.trajectory.reader import read_file
+
+PLANS_FILE: Final = "plans.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPaper:
+    """What a system made of one paper: ablations under different names, or an outcome that says why there are none.
+
+    `cost` is in USD, None where it is not known; `source` is the file that it was read from.
+    """
+
+    id: str
+    source: str
+    outcome: Outcome = Outcome.PLANNED
+    reason: str = ""
+    title: str = ""
+    ablations: tuple[Ablation, ...] = ()
+    reasoning: str = ""
+    cost: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A planner with a model on one task, and its papers by id; the task is None where the files do not tell."""
+
+    name: str
+    task: Task | None
+    papers: Mapping[str, PlannedPaper]
+    warnings: tuple[str, ...] = ()
+
+
+def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tuple[System, ...]:
+    """Every system with plans below a folder, those of one task and with `name` in their name if these are given.
+
+    Raises:
+        UsageError: there is no such folder, or no plan in it.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder of plans")
+    systems = _of_trajectories(folder) or _published(folder)
+    chosen = [s for s in systems if name in s.name and (task is None or s.task in (task, None))]
+    if not chosen:
+        wanted = " ".join(filter(None, (f"of the {task} task" if task else "", f"named {name!r}" if name else "")))
+        there = ", ".join(f"{s.name} ({s.task or 'task not known'})" for s in systems)
+        raise UsageError(f"{folder}: no plans {wanted}".rstrip() + (f"; there are {there}" if there else ""))
+    return tuple(chosen)
+
+
+def one_system(folder: Path, task: Task | None = None, name: str = "") -> System:
+    """The only system below a folder that answers to the task and the name.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    systems = read_systems(folder, task, name)
+    if len(systems) > 1:
+        listed = ", ".join(f"{s.name} ({s.task})" for s in systems)
+        raise UsageError(f"{folder}: holds {len(systems)} systems, choose one with --system: {listed}")
+    return systems[0]
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """Papers of each system while a folder is read."""
+
+    papers: dict[tuple[str, Task], dict[str, PlannedPaper]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, system: str, task: Task, paper: PlannedPaper) -> None:
+        there = self.papers.setdefault((system, task), {})
+        if paper.id in there:
+            self.warnings.append(
+                f"{paper.source}: {paper.id!r} was already read from {there[paper.id].source}; left out"
+            )
+        else:
+            there[paper.id] = paper
+
+    def systems(self) -> tuple[System, ...]:
+        return tuple(
+            System(name, task, papers, tuple(self.warnings)) for (name, task), papers in sorted(self.papers.items())
+        )
+
+
+def _of_trajectories(folder: Path) -> tuple[System, ...]:
+    """Trajectories with their sidecars, and sidecars of papers that have no trajectory."""
+    gathering = _Gathering()
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        try:
+            found = read_file(path)
+        except TrajectoryError as error:
+            gathering.warnings.append(f"left out: {error}")
+            continue
+        ablations, renamed = unique_names(found.plan.ablations)
+        paper = PlannedPaper(
+            id=found.paper_id,
+            source=str(path),
+            ablations=ablations,
+            reasoning=found.reasoning,
+            warnings=(*found.warnings, *renamed),
+        )
+        sidecar = _sidecar(path.with_suffix(SIDECAR_SUFFIX), gathering.warnings)
+        if sidecar is not None:
+            paper = replace(paper, id=sidecar.paper.id, title=sidecar.paper.title, cost=sidecar.cost)
+        gathering.add(f"{found.planner}/{found.model}", found.task, paper)
+    for path in sorted(folder.rglob(f"*{SIDECAR_SUFFIX}")):
+        if not path.with_suffix(SUFFIX).exists() and (sidecar := _sidecar(path, [])) is not None:
+            gathering.add(f"{sidecar.planner}/{sidecar.model}", sidecar.task, _failed(sidecar, path))
+    return gathering.systems()
+
+
+def _sidecar(path: Path, warnings: list[str]) -> Sidecar | None:
+    if not path.is_file():
+        return None
+    try:
+        return Sidecar.read(path)
+    except TrajectoryError as error:
+        warnings.append(str(error))
+        return None
+
+
+def _failed(sidecar: Sidecar, path: Path) -> PlannedPaper:
+    """A paper whose sidecar says why there is no trajectory; one that says "planned" has lost its file."""
+    lost = sidecar.outcome is Outcome.PLANNED
+    return PlannedPaper(
+        id=sidecar.paper.id,
+        source=str(path),
+        outcome=Outcome.INTERRUPTED if lost else sidecar.outcome,
+        reason="its trajectory is missing" if lost else sidecar.reason,
+        title=sidecar.paper.title,
+        cost=sidecar.cost,
+    )
+
+
+def _published(folder: Path) -> tuple[System, ...]:
+    """`<id>.jsonl` a paper, with costs in plans.json, whose plans stand in for files that are missing."""
+    facts = _plans_file(folder / PLANS_FILE)
+    texts = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.jsonl"))}
+    papers: dict[str, PlannedPaper] = {}
+    for paper_id in dict.fromkeys([*texts, *facts]):
+        fact = facts.get(paper_id, {})
+        path = texts.get(paper_id)
+        text = path.read_text(encoding="utf-8-sig") if path else str(fact.get("predictions") or "")
+        cost = fact.get("cost")
+        paper = _published_paper(paper_id, str(path or folder / PLANS_FILE), text)
+        papers[paper_id] = replace(paper, cost=float(cost) if isinstance(cost, int | float) else None)
+    return (System(folder.resolve().name, None, papers),) if papers else ()
+
+
+def _plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TableError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(value, dict) or not all(isinstance(fact, dict) for fact in value.values()):
+        raise TableError(f"{path}: should be an object with one object a paper")
+    return value
+
+
+def _published_paper(paper_id: str, source: str, text: str) -> PlannedPaper:
+    """One paper; a line that is no ablation loses only itself, and a file without any is a failure, not a bad plan."""
+    if not text.strip():
+        return PlannedPaper(paper_id, source, Outcome.EMPTY, "the file is empty")
+    warnings: list[str] = []
+    ablations, renamed = unique_names(_ablation_lines(text, warnings))
+    if not ablations:
+        return PlannedPaper(paper_id, source, Outcome.INVALID, "; ".join(warnings))
+    return PlannedPaper(paper_id, source, ablations=ablations, warnings=(*warnings, *renamed))
+
+
+def _ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield read_ablation(json.loads(line))
+            except ValueError as error:
+                warnings.append(f"line {number} is no ablation: {error}")
+
+
+def all_warnings(systems: Iterable[System]) -> tuple[str, ...]:
+    """What a reader of these plans should distrust, once each."""
+    return tuple(dict.fromkeys(warning for system in systems for warning in system.warnings))

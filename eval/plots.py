@@ -1,0 +1,231 @@
+"""Pictures with matplotlib: every axis named with its unit, every estimate with its interval and its n.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; shapes differ too.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import TYPE_CHECKING, Any, Final
+
+from eval.document import Picture
+from eval.statistics import Mean
+from planner.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X", "*")
+ACTION_COLOURS: Final = {"REPLACE": "#56B4E9", "REMOVE": "#D55E00", "ADD": "#009E73"}
+
+_STYLE: Final[dict[Any, Any]] = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "ablation-planner",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "text.parse_math": False,
+}
+_DPI: Final = 144
+_LONGEST_LABEL: Final = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A labelled mean with its interval."""
+
+    label: str
+    mean: Mean
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A mean against a cost in USD a paper."""
+
+    label: str
+    cost: float
+    mean: Mean
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A number at k = 1, 2, …, with 95 % intervals."""
+
+    label: str
+    means: tuple[Mean, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Counts of parts of a whole."""
+
+    label: str
+    counts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What one part of a picture shows; its title says which task."""
+
+    title: str
+    items: tuple[Any, ...]
+
+
+def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
+    """Means with intervals, a row each, the best on top; a panel a task."""
+    heights = [len(panel.items) for panel in panels]
+    figure, axes = _figure(8.0, sum(0.34 * rows + 0.9 for rows in heights), len(panels), heights)
+    for panel, ax in zip(panels, axes, strict=True):
+        items = sorted(panel.items, key=lambda e: e.mean.mean)
+        for row, item in enumerate(items):
+            low, high = item.mean.mean - item.mean.low, item.mean.high - item.mean.mean
+            ax.errorbar(item.mean.mean, row, xerr=[[low], [high]], fmt="o", color=COLOURS[0], capsize=4, markersize=6)
+            ax.annotate(f"{item.mean.mean:.2f}", (item.mean.high, row), (8, 0), textcoords="offset points", va="center")
+        _rows(ax, [f"{_short(item.label)}  (n = {item.mean.n})" for item in items])
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel=axis, xlim=(0, 1.08))
+        ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+        ax.grid(axis="x", alpha=0.3)
+    return _picture(name, caption, figure)
+
+
+def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
+    """Quality against cost; names stand in the legend, so that none lie over each other."""
+    figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
+    for panel, ax in zip(panels, axes, strict=True):
+        for number, point in enumerate(panel.items):
+            spread = [[point.mean.mean - point.mean.low], [point.mean.high - point.mean.mean]]
+            label = f"{_short(point.label)} (n = {point.mean.n})"
+            ax.errorbar(point.cost, point.mean.mean, yerr=spread, capsize=4, markersize=7, label=label, **_look(number))
+        if min(point.cost for point in panel.items) > 0:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel="cost of planning, USD per paper", ylabel=axis, ylim=(0, 1.03))
+        ax.grid(alpha=0.3)
+        _legend(ax)
+    return _picture(name, caption, figure)
+
+
+def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
+    """A number at every k, a line each; points are set apart a little, so that intervals do not hide each other."""
+    figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
+    for panel, ax in zip(panels, axes, strict=True):
+        longest = max(len(curve.means) for curve in panel.items)
+        for number, curve in enumerate(panel.items):
+            shift = 0.06 * (number - (len(panel.items) - 1) / 2)
+            at = [k + shift for k in range(1, len(curve.means) + 1)]
+            means = [mean.mean for mean in curve.means]
+            spread = [[m.mean - m.low for m in curve.means], [m.high - m.mean for m in curve.means]]
+            label = f"{_short(curve.label)} (n = {curve.means[0].n})"
+            ax.errorbar(at, means, yerr=spread, capsize=3, linewidth=1.6, label=label, **_look(number, "-"))
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel="k: ablations of each plan that count, the first k", ylabel=axis, ylim=(0, 1.03))
+        ax.set_xticks(range(1, longest + 1))
+        ax.grid(axis="y", alpha=0.3)
+        _legend(ax)
+    return _picture(name, caption, figure)
+
+
+def shares_picture(
+    name: str, caption: str, axis: str, colours: Sequence[tuple[str, str]], panels: Sequence[Panel]
+) -> Picture:
+    """Parts of a whole as stacked bars, in percent, with the whole's count in the label."""
+    heights = [len(panel.items) for panel in panels]
+    figure, axes = _figure(8.0, sum(0.4 * rows + 1.0 for rows in heights) + 0.3, len(panels), heights)
+    for panel, ax in zip(panels, axes, strict=True):
+        totals = [sum(count for _, count in item.counts) for item in panel.items]
+        left = [0.0] * len(panel.items)
+        for part, colour in colours:
+            widths = [
+                100 * dict(item.counts).get(part, 0) / total if total else 0.0
+                for item, total in zip(panel.items, totals, strict=True)
+            ]
+            bars = ax.barh(range(len(widths)), widths, left=left, color=colour, edgecolor="white", label=part)
+            texts = [f"{width:.0f} %" if width >= 6 else "" for width in widths]
+            ax.bar_label(bars, texts, label_type="center", fontsize=9, color=_ink_on(colour))
+            left = [start + width for start, width in zip(left, widths, strict=True)]
+        _rows(ax, [f"{_short(item.label)}  (n = {total})" for item, total in zip(panel.items, totals, strict=True)])
+        ax.invert_yaxis()
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel=axis, xlim=(0, 100))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+    return _picture(name, caption, figure)
+
+
+def matrix_picture(
+    name: str, caption: str, axis: str, title: str, labels: Sequence[str], matrix: Sequence[Sequence[float]]
+) -> Picture:
+    """A square matrix as a heat map with its numbers; what is NaN, as the diagonal, is left empty."""
+    side = 0.85 * len(labels) + 2.2
+    figure, (ax,) = _figure(max(6.0, side + 1.2), side, 1)
+    top = max([*(value for row in matrix for value in row if not isnan(value)), 0.01])
+    image = ax.imshow(matrix, cmap="viridis", vmin=0, vmax=top)
+    for row, values in enumerate(matrix):
+        for column, value in enumerate(values):
+            if not isnan(value):
+                colour = "white" if value < 0.6 * top else "black"
+                ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    names = [_short(label, 24) for label in labels]
+    ax.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(names)), names)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_title(title, loc="left")
+    figure.colorbar(image, ax=ax, label=axis, shrink=0.8)
+    return _picture(name, caption, figure)
+
+
+def _figure(width: float, height: float, panels: int, ratios: Sequence[int] = ()) -> "tuple[Figure, list[Axes]]":
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("pictures need matplotlib: pip install 'ablation-planner[eval]', or --no-plots") from error
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(width, max(height, 1.6)), layout="constrained")
+        grid = figure.subplots(panels, 1, squeeze=False, height_ratios=[r + 1.5 for r in ratios] or None)
+    return figure, list(grid[:, 0])
+
+
+def _picture(name: str, caption: str, figure: "Figure") -> Picture:
+    from matplotlib import rc_context
+
+    svg, png = io.BytesIO(), io.BytesIO()
+    with rc_context(_STYLE):
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
+    return Picture(name, caption, svg.getvalue(), png.getvalue())
+
+
+def _ink_on(colour: str) -> str:
+    """Black or white, whichever can be read on a colour (ITU-R BT.601 luma)."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else "white"
+
+
+def _rows(ax: "Axes", labels: Sequence[str]) -> None:
+    ax.set_yticks(range(len(labels)), labels)
+    ax.tick_params(axis="y", length=0)
+    ax.margins(y=0.5 / max(1, len(labels)) + 0.02)
+
+
+def _legend(ax: "Axes") -> None:
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
+
+
+def _look(number: int, line: str = "") -> dict[str, Any]:
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": line or "none",
+    }
+
+
+def _short(label: str, most: int = _LONGEST_LABEL) -> str:
+    return label if len(label) <= most else f"{label[: most // 2]}…{label[-(most // 2 - 1) :]}"

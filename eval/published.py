@@ -1,0 +1,33 @@
+"""Verdicts that another program left in AblationBench's form, taken up with the gold and the plans they speak of."""
+
+from pathlib import Path
+
+from eval.asking import Answer
+from eval.coverage import Pair
+from eval.gold import AuthorGold, GoldSet
+from eval.judging import Judge, gathered, judge_all
+from eval.plans import System
+from eval.runs import Judging, read_verdicts, verdict_path
+from planner.chat import ModelCard
+from planner.schema import Task
+
+
+async def published_judging(folder: Path, gold: GoldSet, system: System) -> Judging:
+    """A published folder of verdicts as a run of ours; the folder's name is the judge's.
+
+    Raises:
+        TableError: a file of verdicts is damaged.
+    """
+    card = ModelCard(planner="judge", name=folder.name, asked=folder.resolve().name)
+    judged = await judge_all(gold, system, _judge_from(folder), lambda _: None)
+    return gathered(gold, system, card, judged)
+
+
+def _judge_from(folder: Path) -> Judge:
+    async def judge(pair: Pair) -> Answer:
+        if not verdict_path(folder, pair.gold.id).is_file():
+            return Answer(None, "the judge left no file of verdicts")
+        task = Task.AUTHOR if isinstance(pair.gold, AuthorGold) else Task.REVIEWER
+        return Answer(read_verdicts(folder, pair.gold.id, task) or None, "the file of verdicts is empty")
+
+    return judge

@@ -1,0 +1,80 @@
+"""Which ablations a judge saw under which short ids, and what its answer therefore means.
+
+Two lists are shown as anonymous sides A and B, so a judge cannot favour one. Sides and orders come from a seed that
+paper, judge and repetition give, and they are kept with the reply.
+"""
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from eval.verdicts import AuthorVerdict, ReviewerVerdict
+
+
+class Sides(BaseModel):
+    """Names in the order shown: A1, A2, … and B1, B2, …; the reviewer task has the plan as A, and no B."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    a: tuple[str, ...]
+    b: tuple[str, ...] = ()
+    plan: Literal["A", "B"]
+
+    def shows(self, plan: Sequence[str], gold: Sequence[str]) -> bool:
+        """Whether these sides show exactly these names."""
+        ours, theirs = (self.a, self.b) if self.plan == "A" else (self.b, self.a)
+        return sorted(ours) == sorted(plan) and sorted(theirs) == sorted(gold)
+
+    @property
+    def a_ids(self) -> tuple[str, ...]:
+        """The short ids of side A."""
+        return tuple(f"A{number}" for number in range(1, len(self.a) + 1))
+
+    @property
+    def b_ids(self) -> tuple[str, ...]:
+        """The short ids of side B."""
+        return tuple(f"B{number}" for number in range(1, len(self.b) + 1))
+
+
+def tossed(plan: Sequence[str], gold: Sequence[str], paper_id: str, judge: str, repetition: int) -> Sides:
+    """The sides of one question; the same arguments give the same sides on every machine."""
+    draw = _draw(paper_id, judge, repetition)
+    shown_plan, shown_gold = _shuffled(plan, draw), _shuffled(gold, draw)
+    if not gold or draw.random() < 0.5:
+        return Sides(a=shown_plan, b=shown_gold, plan="A")
+    return Sides(a=shown_gold, b=shown_plan, plan="B")
+
+
+def author_verdicts(
+    sides: Sides, matches: Mapping[str, Sequence[str]], plan: Sequence[str], gold: Sequence[str]
+) -> tuple[AuthorVerdict, ...]:
+    """Matches from ids of A to ids of B, as one verdict for each ablation of the paper, in the paper's order.
+
+    The names within a verdict stand in the plan's order.
+    """
+    a, b = dict(zip(sides.a_ids, sides.a, strict=True)), dict(zip(sides.b_ids, sides.b, strict=True))
+    pairs = {(a[left], b[right]) for left, rights in matches.items() for right in rights}
+    if sides.plan == "A":
+        pairs = {(right, left) for left, right in pairs}
+    return tuple(
+        AuthorVerdict(name_in_paper=paper, name_in_plan=tuple(name for name in plan if (paper, name) in pairs))
+        for paper in gold
+    )
+
+
+def reviewer_verdicts(sides: Sides, asked: Mapping[str, bool], plan: Sequence[str]) -> tuple[ReviewerVerdict, ...]:
+    """Which ids a review asks for, as one verdict for each ablation of the plan, in the plan's order."""
+    by_name = {name: asked[item] for item, name in zip(sides.a_ids, sides.a, strict=True)}
+    return tuple(ReviewerVerdict(name_in_plan=name, appears_in_review=by_name[name]) for name in plan)
+
+
+def _draw(*facts: object) -> random.Random:
+    digest = hashlib.sha256("\0".join(map(str, facts)).encode("utf-8", "surrogatepass")).digest()
+    return random.Random(int.from_bytes(digest))  # noqa: S311 - it must be repeatable, not secret
+
+
+def _shuffled(names: Sequence[str], draw: random.Random) -> tuple[str, ...]:
+    return tuple(draw.sample(names, len(names)))

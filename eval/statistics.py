@@ -1,0 +1,102 @@
+"""How far a mean over papers can be trusted, and whether two systems differ.
+
+Everything is seeded, so the same numbers give the same intervals.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import nan
+from statistics import fmean, stdev
+from typing import Final
+
+RESAMPLES: Final = 2000
+PERMUTATIONS: Final = 10_000
+_MOST_EXACT: Final = 12
+_SEED: Final = 20250708
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A macro mean over `n` papers, their sample deviation (None for one), and a bootstrap 95 % interval.
+
+    All are NaN where there is no paper.
+    """
+
+    n: int
+    mean: float
+    deviation: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The mean of paired differences over `n` papers, its bootstrap 95 % interval, and a two-sided p."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def mean(values: Sequence[float]) -> Mean:
+    """Macro mean of one number a paper."""
+    if not values:
+        return Mean(0, nan, None, nan, nan)
+    low, high = bootstrap_interval(values)
+    return Mean(len(values), fmean(values), stdev(values) if len(values) > 1 else None, low, high)
+
+
+def difference(a: Mapping[str, float], b: Mapping[str, float]) -> Difference:
+    """a minus b on the papers that have both, with the sign-flip permutation test.
+
+    Under the null hypothesis the two numbers of a paper can be exchanged. All exchanges are tried when at most 12
+    papers differ, else 10,000 at random (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005).
+    """
+    differences = [a[paper] - b[paper] for paper in sorted(a.keys() & b.keys())]
+    found = mean(differences)
+    return Difference(found.n, found.mean, found.low, found.high, sign_flip_p(differences))
+
+
+def bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Percentile bootstrap, 95 %, of the mean over papers (Efron and Tibshirani, 1993)."""
+    if len(set(values)) == 1:
+        return values[0], values[0]
+    draw = random.Random(_SEED)  # noqa: S311 - statistics, not secrets
+    means = sorted(fmean(draw.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return means[round(0.025 * (RESAMPLES - 1))], means[round(0.975 * (RESAMPLES - 1))]
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """The share of exchanges whose mean difference is at least as far from 0 as the one seen; NaN for no papers."""
+    sizes = [abs(value) for value in differences if value]
+    if not differences:
+        return nan
+    seen = abs(sum(differences)) - 1e-12
+    if len(sizes) <= _MOST_EXACT:
+        signs = product((1, -1), repeat=len(sizes))
+        sums = [abs(sum(s * v for s, v in zip(row, sizes, strict=True))) for row in signs]
+        return sum(total >= seen for total in sums) / len(sums)
+    draw = random.Random(_SEED)  # noqa: S311 - statistics, not secrets
+    whole = sum(sizes)
+    extreme = sum(abs(whole - 2 * _chosen(sizes, draw)) >= seen for _ in range(PERMUTATIONS))
+    return (extreme + 1) / (PERMUTATIONS + 1)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values adjusted for being many, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    adjusted = [nan] * len(ps)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        highest = max(highest, min(1.0, ps[index] * (len(ps) - rank)))
+        adjusted[index] = highest
+    return adjusted
+
+
+def _chosen(sizes: Sequence[float], draw: random.Random) -> float:
+    """The sum of a random subset."""
+    bits = draw.getrandbits(len(sizes))
+    return sum(size for number, size in enumerate(sizes) if bits >> number & 1)

@@ -1,0 +1,63 @@
+"""What a reader of a judge's numbers should look at; nothing here changes a score."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from eval.verdicts import AuthorVerdict, Verdict
+from planner.matching.similarity import actions_agree
+from planner.schema import Ablation, Action
+
+ADDRESSES_JUDGE: Final = "speaks to the judge"
+AGAINST_RULE: Final = "against the match rule"
+UNKNOWN_NAME: Final = "unknown name"
+
+_ADDRESS: Final = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|rule|prompt|above|previous|prior|guideline)"
+    r"|\b(?:you are|as)\s+(?:the|a|an)\s+(?:judge|grader|evaluator|reviewer model|language model|ai)\b"
+    r"|\b(?:dear|attention|note to|instructions? (?:to|for))\b.{0,20}\b(?:judge|grader|evaluator|reviewer|llm|ai)\b"
+    r"|\b(?:match|mark|answer|count|score|report|return|rate|judge)\b.{0,30}\b(?:every|all|each|everything)\b"
+    r".{0,40}\b(?:match\w*|asked|true|identical|item|items|ablations?|correct)\b"
+    r"|</?\s*(?:verdicts?|system|data|discussion|instructions?)\b",
+    re.IGNORECASE,
+)
+
+
+def addressed(plan: Iterable[Ablation]) -> Iterator[str]:
+    """A flag for each planned ablation whose text reads like an instruction to a judge."""
+    for ablation in plan:
+        text = " \n ".join((ablation.name, ablation.ablated_part, *ablation.replacement, *ablation.metrics))
+        if found := _ADDRESS.search(text):
+            yield f"{ADDRESSES_JUDGE}: {ablation.name[:60]!r} says {found[0][:80]!r}"
+
+
+def against_rule(
+    verdicts: Iterable[AuthorVerdict], gold: Sequence[Ablation], plan: Sequence[Ablation]
+) -> Iterator[str]:
+    """A flag for each matched pair whose actions the published rule plainly excludes: a removal and no removal."""
+    papers, plans = _by_name(gold), _by_name(plan)
+    for verdict in verdicts:
+        theirs = papers.get(verdict.name_in_paper)
+        for name in verdict.name_in_plan:
+            ours = plans.get(name)
+            if ours is None or theirs is None:
+                continue
+            if Action.REMOVE in (ours.action, theirs.action) and not actions_agree(ours, theirs):
+                yield (
+                    f"{AGAINST_RULE}: {theirs.action} {theirs.name[:60]!r} was matched with {ours.action} {name[:60]!r}"
+                )
+
+
+def unknown_names(verdicts: Iterable[Verdict], gold: Sequence[str], plan: Sequence[str]) -> Iterator[str]:
+    """A flag for each name in a verdict that neither the paper nor the plan has; other programs match by name."""
+    for verdict in verdicts:
+        names = verdict.name_in_plan
+        for name in names if isinstance(names, tuple) else (names,):
+            if name not in plan:
+                yield f"{UNKNOWN_NAME}: the plan has no {name[:60]!r}"
+        if isinstance(verdict, AuthorVerdict) and verdict.name_in_paper not in gold:
+            yield f"{UNKNOWN_NAME}: the paper has no {verdict.name_in_paper[:60]!r}"
+
+
+def _by_name(ablations: Sequence[Ablation]) -> Mapping[str, Ablation]:
+    return {ablation.name: ablation for ablation in ablations}

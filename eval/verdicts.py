@@ -1,0 +1,91 @@
+"""Verdicts of a judge, and AblationBench's files of them: `<id>.jsonl`, one verdict a line."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from eval.tables import TableError, json_lines
+from planner.schema import Task, findings
+from planner.trajectory.files import write_atomically
+
+
+def _as_names(value: Any) -> Any:
+    """A name, a list of names, or null; a list counts as a set, and an empty one as null."""
+    if value is None or value == "":
+        return ()
+    return tuple(dict.fromkeys(value)) if isinstance(value, list) else (value,) if isinstance(value, str) else value
+
+
+class AuthorVerdict(BaseModel):
+    """Which ablations of the plan are this one of the paper; none where no match was found."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name_in_paper: str = Field(min_length=1)
+    name_in_plan: Annotated[tuple[str, ...], BeforeValidator(_as_names)] = ()
+
+    def published(self) -> dict[str, Any]:
+        """The verdict as AblationBench writes it."""
+        several = list(self.name_in_plan) if len(self.name_in_plan) > 1 else None
+        one = self.name_in_plan[0] if self.name_in_plan else None
+        return {"name_in_paper": self.name_in_paper, "name_in_plan": several or one}
+
+
+class ReviewerVerdict(BaseModel):
+    """Whether a review asks for this ablation of the plan."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name_in_plan: str = Field(min_length=1)
+    appears_in_review: bool = False
+
+    def published(self) -> dict[str, Any]:
+        """The verdict as AblationBench writes it."""
+        return {"name_in_plan": self.name_in_plan, "appears_in_review": self.appears_in_review}
+
+
+Verdict = AuthorVerdict | ReviewerVerdict
+_V = TypeVar("_V", AuthorVerdict, ReviewerVerdict)
+
+
+def read_author_verdicts(path: Path) -> tuple[AuthorVerdict, ...]:
+    """The verdicts on one paper of the author task.
+
+    Raises:
+        TableError: a line is not such a verdict.
+    """
+    return tuple(_lines(path, AuthorVerdict))
+
+
+def read_reviewer_verdicts(path: Path) -> tuple[ReviewerVerdict, ...]:
+    """The verdicts on one paper of the reviewer task.
+
+    Raises:
+        TableError: a line is not such a verdict.
+    """
+    return tuple(_lines(path, ReviewerVerdict))
+
+
+def verdict_task(path: Path) -> Task | None:
+    """The task that a file of verdicts is of; None if it holds no verdict."""
+    for _, value in json_lines(path.read_text(encoding="utf-8"), str(path)):
+        if isinstance(value, dict):
+            return Task.AUTHOR if "name_in_paper" in value else Task.REVIEWER
+    return None
+
+
+def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
+    """Write a published file of verdicts, in order; it appears whole or not at all."""
+    lines = [json.dumps(verdict.published(), ensure_ascii=False) + "\n" for verdict in verdicts]
+    write_atomically(path, "".join(lines))
+
+
+def _lines(path: Path, kind: type[_V]) -> Iterable[_V]:
+    for number, value in json_lines(path.read_text(encoding="utf-8"), str(path)):
+        try:
+            yield kind.model_validate(value)
+        except ValidationError as error:
+            raise TableError(f"{path}: line {number}: {'; '.join(findings(error))}") from error

@@ -1,0 +1,114 @@
+"""Small gold data and plans of our own writing, in every form that is read."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.gold import AuthorGold, GoldSet, ReviewerGold
+from eval.plans import PlannedPaper, System
+from planner.schema import Ablation, Plan, Task
+from planner.trajectory.document import Trajectory
+from planner.trajectory.paths import relative_path
+from planner.trajectory.writer import write
+from tests.server.http import Request
+
+SYSTEM = "lm-planner/some-model"
+
+
+def ablation(name: str, part: str = "", *replacement: str) -> Ablation:
+    fields: dict[str, Any] = {"name": name, "ablated_part": part or f"the {name}", "metrics": ["accuracy"]}
+    return Ablation(**fields, action="REPLACE" if replacement else "REMOVE", replacement=replacement)
+
+
+GATE = ablation("gate", "harmonic residual gate")
+LOSS = ablation("loss", "contrastive loss term")
+POOL = ablation("pooling", "attention pooling", "mean pooling", "max pooling")
+DEPTH = ablation("depth", "depth of the spectral encoder", "2 blocks", "8 blocks")
+
+
+def author_gold(**papers: Sequence[Ablation]) -> GoldSet:
+    return GoldSet(Task.AUTHOR, "made", {name: AuthorGold(name, f"On {name}", tuple(a)) for name, a in papers.items()})
+
+
+def reviewer_gold(suggestions: int = 1, **papers: str) -> GoldSet:
+    made = {name: ReviewerGold(name, f"On {name}", (review,), suggestions) for name, review in papers.items()}
+    return GoldSet(Task.REVIEWER, "made", made)
+
+
+def system(task: Task | None = Task.AUTHOR, **papers: Sequence[Ablation]) -> System:
+    return System(SYSTEM, task, {name: PlannedPaper(name, "made", ablations=tuple(a)) for name, a in papers.items()})
+
+
+def write_gold(path: Path, papers: Mapping[str, Sequence[Ablation]]) -> Path:
+    """Our own simple JSONL."""
+    rows = [{"id": name, "title": f"On {name}", "ablations": dumped(found)} for name, found in papers.items()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_plans(folder: Path, papers: Mapping[str, Sequence[Ablation]]) -> Path:
+    """AblationBench's layout."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, found in papers.items():
+        text = "".join(json.dumps(one) + "\n" for one in dumped(found))
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_trajectory(
+    folder: Path, paper: str, found: Sequence[Ablation], model: str = "some-model", task: Task = Task.AUTHOR
+) -> Path:
+    path = folder / relative_path("lm-planner", model, paper)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trajectory = Trajectory("lm-planner", model, paper, task, "Because it matters.", Plan(ablations=tuple(found)))
+    path.write_text(write(trajectory), encoding="utf-8")
+    return path
+
+
+def dumped(found: Iterable[Ablation]) -> list[dict[str, Any]]:
+    return [one.model_dump(mode="json") for one in found]
+
+
+def verdicts(lines: Iterable[Mapping[str, Any]]) -> str:
+    return "<verdicts>\n" + "\n".join(json.dumps(line) for line in lines) + "\n</verdicts>"
+
+
+Items = list[dict[str, Any]]
+
+
+def shown(prompt: str) -> tuple[Items, Items]:
+    """What a judge saw on side A and on side B."""
+    found = [json.loads(line) for line in prompt.split("\n") if re.match(r'\{"id": "[AB]\d+", "name"', line)]
+    return [i for i in found if i["id"][0] == "A"], [i for i in found if i["id"][0] == "B"]
+
+
+def by_part(prompt: str) -> str:
+    """An honest judge: the same part is the same ablation."""
+    a, b = shown(prompt)
+    same = {one["id"]: [two["id"] for two in b if two["ablated_part"] == one["ablated_part"]] for one in a}
+    return verdicts({"id": item, "matches": matches} for item, matches in same.items())
+
+
+def first_with_first(prompt: str) -> str:
+    a, _ = shown(prompt)
+    return verdicts({"id": one["id"], "matches": ["B1"] if one["id"] == "A1" else []} for one in a)
+
+
+def never(prompt: str) -> str:
+    return verdicts({"id": one["id"], "matches": []} for one in shown(prompt)[0])
+
+
+def everything(prompt: str) -> str:
+    a, b = shown(prompt)
+    return verdicts({"id": one["id"], "matches": [two["id"] for two in b]} for one in a)
+
+
+def swayed(prompt: str) -> str:
+    """A judge that obeys what it reads in a plan."""
+    return everything(prompt) if "match every item" in prompt else by_part(prompt)
+
+
+def answering(judge: Callable[[str], str]) -> Callable[[Request], str]:
+    return lambda request: judge(request.prompt)

@@ -1,0 +1,66 @@
+"""Judging without a key: questions out, answers in."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.eval.conftest import Run
+from tests.eval.made import GATE, LOSS, POOL, by_part, write_gold, write_plans
+
+PAPERS = {"one": [GATE, LOSS], "two": [POOL]}
+
+
+@pytest.fixture
+def questions(run: Run, desk: Path) -> list[Path]:
+    write_gold(desk / "gold.jsonl", {**PAPERS, "three": [GATE]})
+    write_plans(desk / "plans", PAPERS)
+    result = run("judge", "plans", "--gold", "gold.jsonl", "--prompts-to", "ask")
+    assert result.exit_code == 0, result.stderr
+    return [Path(line) for line in result.stdout.splitlines()]
+
+
+def answer(run: Run, *more: object) -> tuple[int, dict[str, object]]:
+    result = run("judge", "plans", "--gold", "gold.jsonl", "--replies-from", "told", "-o", "out", "--json", *more)
+    return result.exit_code, json.loads(result.stdout)
+
+
+def test_answers_in_files_are_verdicts(run: Run, questions: list[Path]) -> None:
+    assert [path.name for path in questions] == ["one.txt", "two.txt"], "a paper without a plan is not asked about"
+    Path("told").mkdir()
+    for path, ending in zip(questions, (".txt", ".md"), strict=True):
+        Path("told", path.stem + ending).write_text(by_part(path.read_text(encoding="utf-8")), encoding="utf-8")
+    code, told = answer(run)
+    assert code == 0
+    assert told["coverage"] == {"scored": 2, "unscored": 0, "failed": 0, "absent": 1}
+    assert told["f1"] == {"mean": 1.0, "sd": 0.0, "low": 1.0, "high": 1.0, "n": 2}
+
+
+def test_a_missing_or_faulty_answer_leaves_its_paper_unscored_until_it_is_mended(
+    run: Run, questions: list[Path]
+) -> None:
+    Path("told").mkdir()
+    Path("told/one.txt").write_text("I do not know.", encoding="utf-8")
+    code, told = answer(run)
+    assert code == 1
+    reasons = told["reasons"]
+    assert isinstance(reasons, dict)
+    assert "no <verdicts> block" in reasons["one"]
+    assert "there should be one reply file named two.txt, there is: none" in reasons["two"]
+    for path in questions:
+        Path("told", path.name).write_text(by_part(path.read_text(encoding="utf-8")), encoding="utf-8")
+    code, told = answer(run)
+    assert (code, told["f1"]) == (0, {"mean": 1.0, "sd": 0.0, "low": 1.0, "high": 1.0, "n": 2})
+
+
+def test_questions_are_the_same_bytes_every_time(run: Run, questions: list[Path]) -> None:
+    before = [path.read_bytes() for path in questions]
+    run("judge", "plans", "--gold", "gold.jsonl", "--prompts-to", "again")
+    assert [Path("again", path.name).read_bytes() for path in questions] == before
+    run("judge", "plans", "--gold", "gold.jsonl", "--prompts-to", "other", "--repeat", "3")
+    assert [Path("other", path.name).read_bytes() for path in questions] != before
+
+
+def test_replies_from_files_take_no_model(run: Run, questions: list[Path]) -> None:
+    result = run("judge", "plans", "--gold", "gold.jsonl", "--replies-from", "ask", "-o", "out", "--model", "gpt-4o")
+    assert result.exit_code == 2

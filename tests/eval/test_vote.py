@@ -1,0 +1,135 @@
+"""The majority of judges, against an independent reading of the published rule."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval.coverage import Status
+from eval.runs import read_judging, write_judging
+from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict
+from eval.vote import majority_author, majority_reviewer, vote
+from planner.errors import UsageError
+from tests.eval import published
+from tests.eval.conftest import Run
+from tests.eval.made import DEPTH, GATE, LOSS, POOL, write_gold, write_plans
+
+PAPERS = {"one": [GATE, LOSS], "two": [GATE, DEPTH]}
+PLANS = {"one": [GATE, POOL], "two": [GATE, POOL]}
+
+
+def author_file(draw: random.Random) -> list[dict[str, Any]]:
+    lines = []
+    for name in ("g1", "g2", "g3", "g4"):
+        if draw.random() < 0.8:
+            pair = draw.sample(["p1", "p2", "p3"], 2)
+            lines.append({"name_in_paper": name, "name_in_plan": draw.choice([None, pair[0], pair])})
+    return lines
+
+
+def test_the_author_majority_is_the_published_one() -> None:
+    draw = random.Random(6)
+    for _ in range(2000):
+        judges = [author_file(draw) for _ in range(draw.randint(2, 5))]
+        voted = majority_author([[AuthorVerdict.model_validate(line) for line in judge] for judge in judges])
+        ours = {
+            v.name_in_paper: frozenset(v.name_in_plan) or None for v in voted.verdicts if isinstance(v, AuthorVerdict)
+        }
+        assert ours == published.author_majority(judges)
+
+
+def test_the_reviewer_majority_is_the_published_one() -> None:
+    draw = random.Random(7)
+    for _ in range(2000):
+        judges = [
+            [
+                {"name_in_plan": name, "appears_in_review": draw.random() < 0.5}
+                for name in ("p1", "p2", "p3")
+                if draw.random() < 0.8
+            ]
+            for _ in range(draw.randint(2, 5))
+        ]
+        voted = majority_reviewer([[ReviewerVerdict.model_validate(line) for line in judge] for judge in judges])
+        ours = {v.name_in_plan: v.appears_in_review for v in voted.verdicts if isinstance(v, ReviewerVerdict)}
+        assert ours == published.reviewer_majority(judges)
+
+
+def test_a_tie_is_no_match_and_is_told() -> None:
+    yes, no = AuthorVerdict(name_in_paper="g", name_in_plan=("p",)), AuthorVerdict(name_in_paper="g")
+    assert majority_author([[yes], [no]]).ties == ("g",)
+    (verdict,) = majority_author([[yes], [no]]).verdicts
+    assert verdict.name_in_plan == ()
+    assert majority_author([[yes], [yes], [no]]).ties == ()
+
+
+def judge(run: Run, out: str, *more: object) -> None:
+    result = run("judge", "plans", "--gold", "gold.jsonl", "-o", out, *more)
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.fixture
+def three(run: Run, desk: Path) -> Path:
+    """Three judges: the offline one, one that misses "gate" in one, and one that could not score two."""
+    write_gold(desk / "gold.jsonl", PAPERS)
+    write_plans(desk / "plans", PLANS)
+    judge(run, "a")
+    judging = read_judging(desk / "a")
+    none: tuple[Verdict, ...] = tuple(AuthorVerdict(name_in_paper=one.name) for one in PAPERS["one"])
+    run_b = judging.run.model_copy(update={"judge": "b"})
+    write_judging(desk / "b", type(judging)(run_b, {**judging.verdicts, "one": none}))
+    (one, two) = judging.run.papers
+    lost = two.model_copy(update={"status": Status.UNSCORED, "reason": "empty: the reply has no text"})
+    run_c = judging.run.model_copy(update={"judge": "c", "papers": (one, lost)})
+    write_judging(desk / "c", type(judging)(run_c, {"one": judging.verdicts["one"]}))
+    return desk
+
+
+def test_the_command_takes_the_majority_and_tells_who_did_not_vote(run: Run, three: Path) -> None:
+    result = run("vote", "a", "b", "c", "-o", "v", "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["judge"] == "majority of offline, b, c"
+    assert told["coverage"]["scored"] == 2
+    assert told["told"] == ["two: no vote of c: empty: the reply has no text"]
+    assert [round(found["same"], 2) for found in told["agreement"]] == [0.5, 0.75, 1.0], (
+        "b and c, b and offline, c and offline"
+    )
+    assert (three / "v" / "one.jsonl").read_text(encoding="utf-8") == (three / "a" / "one.jsonl").read_text(
+        encoding="utf-8"
+    )
+    assert "0 items without a majority" in run("vote", "a", "b", "c", "-o", "v").stdout
+
+
+def test_two_judges_that_differ_tie(run: Run, three: Path) -> None:
+    result = run("vote", "a", "b", "-o", "v", "--json")
+    assert json.loads(result.stdout)["told"] == ["one: no majority on 'gate': counted as no"]
+    lines = (three / "v" / "one.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[0]) == {"name_in_paper": "gate", "name_in_plan": None}
+
+
+def test_folders_of_another_program_need_gold_and_plans(run: Run, three: Path) -> None:
+    for name in ("a", "b"):
+        (three / name / "judging.json").unlink()
+    refused = run("vote", "a", "b", "-o", "v")
+    assert refused.exit_code == 2
+    assert "name --gold and --plans" in refused.stderr
+    result = run("vote", "a", "b", "-o", "v", "--gold", "gold.jsonl", "--plans", "plans", "--json")
+    assert json.loads(result.stdout)["judge"] == "majority of a, b"
+    assert json.loads(result.stdout)["coverage"]["scored"] == 2
+
+
+def test_one_judge_is_no_vote_and_different_plans_cannot_be_voted_on(run: Run, three: Path) -> None:
+    assert run("vote", "a", "-o", "v").exit_code == 2
+    a, b = read_judging(three / "a"), read_judging(three / "b")
+    other = type(b)(b.run.model_copy(update={"system": "another"}), b.verdicts)
+    with pytest.raises(UsageError, match="judged different things"):
+        vote([a, other])
+
+
+def test_a_damaged_file_of_verdicts_is_named(run: Run, three: Path) -> None:
+    (three / "a" / "one.jsonl").write_text('{"name_in_plan": 3}\n', encoding="utf-8")
+    result = run("vote", "a", "b", "-o", "v")
+    assert result.exit_code == 1
+    assert "one.jsonl: line 1" in result.stderr
