@@ -17,7 +17,7 @@ _FALSE_FRIENDS: Final = re.compile(
     r"\b(?:policy|counterfactual|self)[- ]?evaluations?\b|\bfunction evaluations?\b|\bthought experiments?\b"
     r"|\bevaluation (?:functions?|networks?|models?|modules?|maps?|operators?|metric learning)\b"
     r"|\b(?:bayesian|optimal|sequential|adaptive) experiment(?:al)? designs?\b"
-    r"|\b(?:theoretical|technical|auxiliary|background|convergence|consistency|impossibility|hardness|complexity"
+    r"|(?<!and )(?<!& )\b(?:theoretical|technical|auxiliary|background|convergence|consistency|impossibility|hardness|complexity"
     r"|approximation|existence|identifiability|asymptotic|structural|optimality|stability) results?\b",
     re.I,
 )

@@ -14,7 +14,6 @@ _OWN_WORD: Final = frozenset(
 _BACK: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
 )
-_NAMED: Final = re.compile(r"^appendix\s+[A-Z\d]", re.I)
 _LETTERED: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
 
 
@@ -67,7 +66,7 @@ def _kind(heading: Heading, parent: SectionKind | None, in_back: bool) -> Sectio
         return parent  # a "Summary" within a discussion
     if parent is SectionKind.ABSTRACT:
         return parent  # "Results" within a structured abstract
-    lettered = parent is None and (_NAMED.match(heading.text) or (in_back and _LETTERED.match(heading.text)))
+    lettered = parent is None and in_back and _LETTERED.match(heading.text)
     return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_WORD else kind
 
 

@@ -15,12 +15,14 @@ Computational Experiments|Online A/B Testing|Evaluating BERT on GLUE|Empirical A
 Off-policy evaluation experiments|Empirical and theoretical results|Simulations and Real Data|Human Evaluation
 """
 NO_EXPERIMENTS = """
-Evaluation function|Experience replay|Prioritized Experience Replay|Applications of optimal transport|Off-Policy Evaluation
-Performance prediction model|Learning from demonstrations|Benchmark construction|Empirical Risk Minimization|Notation
-Empirical Bayes|Minimizing the empirical risk|Policy Evaluation|Value Function Evaluation|Theoretical Results|Simulation Model
-Main Theoretical Results|Convergence Results|Hardness Results|Empirical Neural Tangent Kernel|Empirical distribution
-Simulation-based inference|The evaluation network|Self-evaluation Module|Bayesian Experimental Design|Thought Experiment
-Numerical Integration|The Simulator|Validation of the Bound
+Evaluation function|Experience replay|Prioritized Experience Replay|Applications of optimal transport
+Off-Policy Evaluation|Performance prediction model|Learning from demonstrations
+Benchmark construction|Empirical Risk Minimization|Notation|Empirical Bayes
+Minimizing the empirical risk|Policy Evaluation|Value Function Evaluation|Theoretical Results
+Simulation Model|Main Theoretical Results|Convergence Results|Hardness Results|Empirical distribution
+Empirical Neural Tangent Kernel|Simulation-based inference|The evaluation network
+Self-evaluation Module|Bayesian Experimental Design|Thought Experiment|Numerical Integration
+The Simulator|Validation of the Bound
 """
 OTHERS = {
     SectionKind.ABLATION: "Ablations|Component-wise Analysis|Contribution of Each Module|Impact of Each Component"
