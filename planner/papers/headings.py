@@ -17,8 +17,8 @@ _FALSE_FRIENDS: Final = re.compile(
     r"\b(?:policy|counterfactual|self)[- ]?evaluations?\b|\bfunction evaluations?\b|\bthought experiments?\b"
     r"|\bevaluation (?:functions?|networks?|models?|modules?|maps?|operators?|metric learning)\b"
     r"|\b(?:bayesian|optimal|sequential|adaptive) experiment(?:al)? designs?\b"
-    r"|(?<!and )(?<!& )\b(?:theoretical|technical|auxiliary|background|convergence|consistency|impossibility|hardness|complexity"
-    r"|approximation|existence|identifiability|asymptotic|structural|optimality|stability) results?\b",
+    r"|(?<!and )(?<!& )\b(?:theoretical|technical|auxiliary|background|convergence|consistency|impossibility|hardness"
+    r"|complexity|approximation|existence|identifiability|asymptotic|structural|optimality|stability) results?\b",
     re.I,
 )
 # Experiments wherever they stand, even among the parts of the method.
