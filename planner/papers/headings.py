@@ -1,6 +1,7 @@
 """What a section is for, told from its heading and from the section that it stands in."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from planner.papers.paper import SectionKind
@@ -10,6 +11,8 @@ _NUMBER: Final = re.compile(
     re.I,
 )
 
+_ROMAN: Final = re.compile(r"([IVX]{1,5})\.\s+\S")
+_LETTER: Final = re.compile(r"[A-HJ-UWYZ][.)]\s+\S")
 _APPENDIX: Final = re.compile(r"\s*(?:appendix|appendices)\b", re.I)
 
 # Terms of art that hold the word of another kind of section; what is left of a heading without them decides.
@@ -97,6 +100,17 @@ _INHERITED: Final = frozenset(
 def bare(heading: str) -> str:
     """The heading without its number and final punctuation: "3.2. Training:" gives "Training"."""
     return _NUMBER.sub("", heading.strip()).strip(" .:\t") or heading.strip()
+
+
+def counts_in_roman(headings: Iterable[str]) -> bool:
+    """Whether sections are counted I, II, III; their subsections are then lettered, and no appendices."""
+    counts = {found[1] for heading in headings if (found := _ROMAN.match(heading))}
+    return {"I", "II"} <= counts
+
+
+def is_lettered(heading: str) -> bool:
+    """Whether a heading is counted by a letter that is no Roman number: "B. Training"."""
+    return bool(_LETTER.match(heading))
 
 
 def section_kind(heading: str, parent: SectionKind | None = None) -> SectionKind:

@@ -160,3 +160,11 @@ def test_bold_lines_are_headings_where_a_converter_marked_none() -> None:
 def test_front_matter_of_several_tools(front: str) -> None:
     read = read_markdown(f"{front}\n\n# Introduction\n\n{BODY}", "x.md")
     assert (read.title, " ".join(read.abstract.split())) == ("On Gears", "We turn. And turn.")
+
+
+def test_lettered_headings_stand_under_roman_ones_whatever_their_marks() -> None:
+    names = ["I. INTRODUCTION", "II. GATED SPRINGS", "A. Gate", "B. Model", "C. Loss", "D. Data", "III. EXPERIMENTS"]
+    names += ["A. Setup", "B. Ablation", "IV. CONCLUSION"]
+    read = read_markdown("# On Gears\n\n" + "\n\n".join(f"## {name}\n\n{BODY}" for name in names), "x.md")
+    assert headings(read) == [(name, 2 if name[1] == "." and name[0] in "ABCD" else 1) for name in names]
+    assert read.sections[-3].kind is SectionKind.EXPERIMENTS
