@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench screenshots clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ablation-planner demo
@@ -31,7 +31,12 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	touch $@
 
 bench: $(VENV)/.ready-dev
+	$(BIN)/python -m bench.reading
 	$(BIN)/python -m bench.batch
+	$(BIN)/python -m bench.site
+
+screenshots: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.site.screenshots build/screenshots
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
