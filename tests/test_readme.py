@@ -37,6 +37,8 @@ def desk(tmp_path: Path, server: Server) -> Path:
     server.answer = lambda request: as_asked(request, GOOD_REPLY)
     demo = (ROOT / "planner" / "demo" / "paper.md").read_bytes()
     (tmp_path / "paper.pdf").write_bytes(demo)  # formats are told by content, so this stands for any paper
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "one.md").write_bytes(demo)
     (tmp_path / "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
     return tmp_path
 
