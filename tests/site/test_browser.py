@@ -8,9 +8,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from planner.site.copies import copies
+from planner.site.files import put
+from planner.site.pages import index_page
 from planner.site.single import page as single_page
-from tests.site.conftest import Open
-from tests.site.made import LOSS, ROUTER, trajectory
+from tests.site.conftest import Open, find_browser
+from tests.site.made import LOSS, ROUTER, many_rows, trajectory
 
 PAPER = "papers/Routing_Before_Reasoning__Sparse_Experts_for_Long_Video.html"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -31,6 +33,11 @@ def rows(page: Page) -> int:
 
 def titles(page: Page) -> list[str]:
     return page.locator("table.list tbody th a").all_inner_texts()
+
+
+def test_a_browser_is_found() -> None:
+    if find_browser() is None:
+        pytest.skip("no browser was found, so no page was opened: apt-get install chromium")
 
 
 def test_the_index_leads_to_a_paper_and_back(open_page: Open, address: str) -> None:
@@ -74,6 +81,29 @@ def test_a_view_of_the_list_can_be_shared(open_page: Open, site: Path) -> None:
     again = open_page(page.url)
     assert titles(again) == shown
     expect(again.get_by_label("Search")).to_have_value("codebook")
+
+
+def test_a_long_list_is_paged(open_page: Open, tmp_path: Path) -> None:
+    put(tmp_path / "index.html", index_page(list(many_rows(130, 2)), ["many"]))
+    page = open_page(f"{tmp_path.as_uri()}/index.html")
+    assert rows(page) == 100
+    first = titles(page)
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#_page")).to_have_text("Page 2 of 3")
+    assert not set(titles(page)) & set(first)
+    again = open_page(page.url)
+    expect(again.locator("#_page")).to_have_text("Page 2 of 3")
+    again.get_by_label("Search").fill("sparse")
+    expect(again.locator("#_page")).to_contain_text("Page 1 of")
+
+
+@pytest.mark.slow
+def test_twenty_thousand_papers_open_in_two_seconds(open_page: Open, tmp_path: Path) -> None:
+    put(tmp_path / "index.html", index_page(list(many_rows(20_000, 1)), ["many"]))
+    page = open_page(f"{tmp_path.as_uri()}/index.html")
+    expect(page.locator("#_status")).to_have_text("20,000 in all")
+    usable = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert usable < 2000
 
 
 def test_nothing_found_says_so(open_page: Open, site: Path) -> None:

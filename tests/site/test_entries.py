@@ -97,11 +97,13 @@ def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -
     write_atomically(tmp_path / "mine" / "data.json", "[]")
     write_atomically(tmp_path / "mine" / ".hidden" / "plan.md", "no")
     write_atomically(tmp_path / "mine" / "out" / "old.md", raw(trajectory("Old")))
+    (tmp_path / "mine" / "elsewhere").symlink_to(tmp_path)
     found = collect([tmp_path / "mine", tmp_path / "mine"], leaving_out=(tmp_path / "mine" / "out").resolve())
     assert list(found.papers) == ["A_Paper"]
     assert {file.name: file.why[:13] for file in found.unread} == {
         "mine/README.md": "not a traject",
         "mine/data.json": "not a sidecar",
+        "mine/elsewhere": "a link to a f",
     }
 
 
