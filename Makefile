@@ -31,6 +31,8 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	touch $@
 
 bench: $(VENV)/.ready-dev
+	$(BIN)/python -m bench.reading
+	$(BIN)/python -m bench.batch
 	$(BIN)/python -m bench.site
 
 screenshots: $(VENV)/.ready-dev

@@ -59,14 +59,20 @@ async def judge_offline(pair: Pair) -> Answer:
 
 
 def judge_by_model(asking: Asking, concurrency: int) -> Judge:
-    """A judge that asks a model, about so many papers at a time."""
+    """A judge that asks a model, about so many papers at a time, until an answer shows that it is hopeless."""
     free = asyncio.Semaphore(concurrency)
+    hopeless: list[Answer] = []
 
     async def judge(pair: Pair) -> Answer:
         if isinstance(pair.gold, AuthorGold) and not pair.gold.ablations:
             return Answer((), cost=0.0)
         async with free:
-            return await Question(asking, pair.gold, pair.plan).ask()
+            if hopeless:
+                return Answer(None, f"not asked, after {hopeless[0].reason}", cost=0.0)
+            answer = await Question(asking, pair.gold, pair.plan).ask()
+            if answer.hopeless:
+                hopeless.append(answer)
+            return answer
 
     return judge
 

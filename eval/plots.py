@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X", "*")
+# One fewer than the colours, so that the ninth system differs from the first.
+MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X")
 ACTION_COLOURS: Final = {"REPLACE": "#56B4E9", "REMOVE": "#D55E00", "ADD": "#009E73"}
 
 _STYLE: Final[dict[Any, Any]] = {

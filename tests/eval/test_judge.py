@@ -323,9 +323,12 @@ def test_an_endpoint_that_fails_leaves_papers_unscored_and_is_asked_again_next_t
     run: Run, material: Path, server: Server
 ) -> None:
     server.answer = lambda request: error(401, "wrong key")
-    result = judged(run, server)
+    result = judged(run, server, "--concurrency", "1")
     assert result.exit_code == 1
-    assert "model_error" in json.loads(result.stdout)["reasons"]["paper-0"]
+    reasons = json.loads(result.stdout)["reasons"]
+    assert reasons["paper-0"].startswith("model_error")
+    assert reasons["paper-7"].startswith("not asked, after model_error")
+    assert len(server.journal) == 1, "a wrong key is wrong for every paper"
     answers(server, by_part)
     assert json.loads(judged(run, server).stdout)["coverage"]["scored"] == 8
 
