@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner.errors import TrajectoryError
-from planner.site.entries import Entry, Source, read
+from planner.site.entries import Entry, Source, read, said
 from planner.trajectory.paths import SIDECAR_SUFFIX, SUFFIX
 
 
@@ -67,7 +67,8 @@ def _sources(folder: Path, leaving_out: Path | None, unread: list[Unread]) -> It
     run, start = run_name(folder), folder / "trajectories"
 
     def unreadable(error: OSError) -> None:
-        unread.append(Unread(str(error.filename), f"cannot be read: {error.strerror or error}"))
+        place = Path(error.filename).relative_to(folder.parent)
+        unread.append(Unread(place.as_posix(), f"cannot be read: {error.strerror or error}"))
 
     for place, below, names in os.walk(start if start.is_dir() else folder, onerror=unreadable):
         here = Path(place)
@@ -95,4 +96,6 @@ def _pairs(run: str, folder: Path, names: Iterable[str]) -> Iterator[Source]:
 def _unread(folder: Path, source: Source, error: TrajectoryError) -> Unread:
     path = source.trajectory or source.sidecar
     assert path is not None, "a source has a file"
-    return Unread(f"{source.run}/{path.relative_to(folder).as_posix()}", str(error).replace(f"{path}: ", "", 1))
+    return Unread(
+        f"{source.run}/{path.relative_to(folder).as_posix()}", said(error, path).removeprefix(f"{path.name}: ")
+    )

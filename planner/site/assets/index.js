@@ -150,7 +150,7 @@
       ["plans", counted(shown.filter((row) => row.outcome === "planned").length)],
       ["not planned", counted(shown.filter((row) => row.outcome !== "planned").length)],
       ["ablations", counted(sum(shown.map((row) => row.count)))],
-      ["proposed by several models", counted(sum(shown.map((row) => row.shared)))],
+      ...(data.models.length > 1 ? [["proposed by several models", counted(sum(shown.map((row) => row.shared)))]] : []),
       ["cost", costText(costs(shown))],
     ];
     at("_totals").replaceChildren(...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
