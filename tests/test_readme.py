@@ -53,7 +53,7 @@ def test_the_commands_of_the_readme_run_in_their_order(desk: Path, server: Serve
             ["bash", "-c", command], cwd=desk, env=environment(server), capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-        assert done.stdout or ">" in line or " check " in line, f"{line} prints nothing"
+        assert done.stdout or done.stderr or ">" in line or " check " in line, f"{line} says nothing"
 
 
 def test_every_other_command_is_known(desk: Path) -> None:
