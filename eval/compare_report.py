@@ -126,7 +126,7 @@ def _union(c: Comparison, pictures: bool) -> Section:
     text = (
         f"The union of all plans has {len(c.ideas)} different ablations, {per_paper:.1f} per paper; more than half of "
         f"the systems agree on {len(consensus)} of them ({percent(len(consensus) / len(c.ideas))}), the consensus. "
-        + (f"The first {len(rows)} of these:" if len(consensus) > len(rows) else "")
+        + (f"The table shows {len(rows)} of these." if len(consensus) > len(rows) else "")
     )
     return Section(
         f"{task_title(c.task)}: union and consensus", (text,), drawn, (Table(columns, rows),) if rows else ()

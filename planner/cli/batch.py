@@ -38,7 +38,8 @@ from planner.cli.options import (
 from planner.cli.signals import Interrupt
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
-from planner.cli.view import duration, showing
+from planner.cli.view import showing
+from planner.cli.wording import duration
 from planner.controls import printable
 from planner.errors import UsageError
 from planner.pipeline import Settings

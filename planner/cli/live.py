@@ -13,7 +13,7 @@ from rich.text import Text
 
 from planner.batch.progress import Progress
 from planner.cli.talk import through
-from planner.cli.view import cost, duration, pause, stopping
+from planner.cli.wording import cost, duration, pause, stopping
 from planner.controls import printable
 
 _EVERY: Final = 0.25  # seconds

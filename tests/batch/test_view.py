@@ -11,7 +11,7 @@ import pytest
 from planner.batch.limits import Limits
 from planner.batch.progress import Progress
 from planner.chat import Usage
-from planner.cli.view import duration, in_words
+from planner.cli.wording import duration, in_words
 from planner.errors import Outcome
 from tests.batch.outside import Program, Serve, make_papers
 
@@ -70,7 +70,7 @@ def test_a_pipe_gets_plain_lines(program: Program, serve: Serve, tmp_path: Path)
     assert "\x1b" not in done.stderr
     assert re.search(r"\d+ planned, 0 failed, \d+ left; \d in flight", done.stderr)
     assert "30 papers: 30 planned, 0 failed, 0 pending" in done.stderr
-    assert "$?" in done.stderr, "an unknown price is no price"
+    assert "tokens, ?" in done.stderr, "an unknown price is no price"
     assert done.stdout == ""
 
 

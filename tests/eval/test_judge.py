@@ -417,3 +417,13 @@ def test_prompts_of_ones_own_must_be_whole(run: Run, material: Path, server: Ser
     assert result.exit_code == 1
     assert "this template is missing" in result.stderr
     assert not server.journal
+
+
+def test_a_busy_endpoint_is_waited_for(run: Run, material: Path, server: Server) -> None:
+    server.script(
+        error(429, "slow down", headers={"Retry-After": "0"}), error(503, "busy", headers={"Retry-After": "0"})
+    )
+    answers(server, by_part)
+    told = json.loads(judged(run, server, "--concurrency", "2", "--rpm", "100000").stdout)
+    assert told["coverage"]["scored"] == 8
+    assert len(server.journal) == len(PAPERS) + 2

@@ -24,7 +24,7 @@ author = st.builds(
     name_in_plan=st.lists(text, max_size=3, unique=True).map(tuple),
 )
 reviewer = st.builds(ReviewerVerdict, name_in_plan=text, appears_in_review=st.booleans())
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+same_folder = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @same_folder
