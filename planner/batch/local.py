@@ -1,6 +1,7 @@
 """The engine on this machine: papers are read ahead, planned as fast as the endpoint allows, and kept."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 from itertools import islice
@@ -19,11 +20,14 @@ from planner.errors import Outcome, OutputError, PaperError, PlannerError
 from planner.gauge import FixedGauge
 from planner.papers.paper import Paper
 from planner.pipeline import Planning, plan_paper
-from planner.retrying import Retrying
+from planner.retrying import Retrying, Wait
 from planner.sidecar import closed, opened
 
 # Papers that are read before anybody asks for them, for each that is being planned.
 _AHEAD: Final = 1
+
+
+log = logging.getLogger(__name__)
 
 
 class LocalEngine:
@@ -115,6 +119,7 @@ class LocalEngine:
             await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
         await self._ledger.settle(work, self._how[work.model], planning, sidecar)
         self.progress.ended(work.entry.id, planning.outcome, planning.reason)
+        log.debug("%s: %s %s", work.entry.id, planning.outcome, planning.reason)
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)
 
@@ -150,8 +155,12 @@ class LocalEngine:
             budget=self._budget,
             progress=self.progress,
             idlers=self._idlers,
-            patience=lambda model: Retrying(model, self._job.patience, on_wait=lambda _: None),
+            patience=lambda model: Retrying(model, self._job.patience, on_wait=_tell),
             price=asked.price,
             halt=self.stop,
             most_completion=bounds.most_completion,
         )
+
+
+def _tell(wait: Wait) -> None:
+    log.debug("waiting %.1f s: %s", wait.seconds, wait.reason)
