@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench screenshots clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ablation-planner demo
@@ -29,6 +29,15 @@ $(VENV)/.ready: pyproject.toml
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	touch $@
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python -m bench.reading
+	$(BIN)/python -m bench.batch
+	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.site
+
+screenshots: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.site.screenshots build/screenshots
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
@@ -22,7 +23,7 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prompt:
     """What is sent: the messages, the hash of the templates that made them, and the number of the sample asked for."""
 
@@ -30,7 +31,7 @@ class Prompt:
     template_sha256: str
     sample: int = 0
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the rendered messages."""
         return _sha256([[m.role, m.content] for m in self.messages])

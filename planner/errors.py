@@ -8,7 +8,8 @@ PlannerError
 │   └── TooLongError  the prompt does not fit the model's window
 ├── BudgetExceeded    the next request could pass the cost limit
 ├── OutputError       a completion holds no valid plan
-└── TrajectoryError   a file is not a trajectory
+├── TrajectoryError   a file is not a trajectory
+└── RunError          a run of a corpus cannot start or go on
 """
 
 from enum import StrEnum
@@ -113,3 +114,7 @@ class OutputError(PlannerError):
 
 class TrajectoryError(PlannerError):
     """A file is not a trajectory; the text says which line was expected."""
+
+
+class RunError(PlannerError):
+    """A run of a corpus cannot start or go on: its folder is in use, full, of another version or not writable."""

@@ -30,3 +30,10 @@ class Gauge:
         estimated = sum(estimate_tokens(message.content) + _A_MESSAGE for message in prompt.messages)
         if counted and estimated and _PLAUSIBLE[0] <= counted / estimated <= _PLAUSIBLE[1]:
             self._ratio = max(self._ratio, counted / estimated)
+
+
+class FixedGauge(Gauge):
+    """A gauge that keeps to the estimate: prompts then depend on no reply, so that a run repeats them exactly."""
+
+    def learn(self, prompt: Prompt, completion: Completion) -> None:
+        """Learn nothing."""

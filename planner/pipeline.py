@@ -123,7 +123,9 @@ class _Course:
     async def ask(self) -> Reply:
         """Ask, and ask again with the findings while the reply is invalid."""
         self.excerpt, prompt = pose(self.paper, self.settings, self.gauge)
-        prompt = self.prompt = replace(prompt, sample=self.sample(prompt))
+        if sample := self.sample(prompt):
+            prompt = replace(prompt, sample=sample)
+        self.prompt = prompt
         for failures in range(1, self.settings.reasks + 1):
             try:
                 return await self._attempt(prompt)

@@ -7,6 +7,7 @@ the same bytes, so that a request that was paid for can be known again.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -81,15 +82,28 @@ class Templates:
 
     def _read(self, name: str) -> str:
         folder = self.folder or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise PromptError(f"{name}: a template must lie in {folder}")
         try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise PromptError(f"{path}: this template is missing; start from a copy of all shipped ones") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+            facts = (folder / name).stat()
+        except OSError:
+            return _template(folder, name)
+        return _unchanged_template(folder, name, facts.st_mtime_ns, facts.st_size)
+
+
+def _template(folder: Path, name: str) -> str:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise PromptError(f"{name}: a template must lie in {folder}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PromptError(f"{path}: this template is missing; start from a copy of all shipped ones") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _unchanged_template(folder: Path, name: str, _changed: int, _size: int) -> str:
+    return _template(folder, name)
 
 
 def render(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) -> Prompt:
@@ -137,6 +151,7 @@ def fence(*values: str) -> str:
     return word
 
 
+@cache
 def plan_fields() -> tuple[PlanField, ...]:
     """The fields of the contract, as its Pydantic model states them."""
     properties = Ablation.model_json_schema()["properties"]
@@ -150,35 +165,53 @@ def plan_fields() -> tuple[PlanField, ...]:
     )
 
 
-def _environment(sources: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
+# Compiling templates takes ten times as long as rendering them, and a corpus renders the same ones for every paper.
+_compiled_once: Final = lru_cache(maxsize=64)
+
+
+@_compiled_once
+def _environment(sources: tuple[tuple[str, str], ...]) -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(
-        loader=DictLoader(sources), undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+        loader=DictLoader(dict(sources)),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
 def _render(sources: Mapping[str, str], name: str, values: Mapping[str, object]) -> str:
     try:
-        return _environment(sources).get_template(name).render(values).strip()
+        return _environment(tuple(sorted(sources.items()))).get_template(name).render(values).strip()
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise PromptError(f"{name}: {error}") from error
 
 
 def _parsed(name: str, source: str) -> nodes.Template:
     try:
-        return _environment({}).parse(source, name)
+        return _environment(()).parse(source, name)
     except TemplateError as error:
         raise PromptError(f"{name}: {error}") from error
 
 
-def _included(name: str, source: str) -> list[str]:
-    return [other for other in meta.find_referenced_templates(_parsed(name, source)) if other is not None]
+@_compiled_once
+def _included(name: str, source: str) -> tuple[str, ...]:
+    return tuple(other for other in meta.find_referenced_templates(_parsed(name, source)) if other is not None)
+
+
+@_compiled_once
+def _variables(name: str, source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The variables that a template asks for, and those that it sets itself."""
+    tree = _parsed(name, source)
+    own = frozenset(node.name for node in tree.find_all(nodes.Name) if node.ctx != "load")
+    return frozenset(meta.find_undeclared_variables(tree)), own
 
 
 def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -> None:
     """All at once what templates ask for and nobody gives; a template may use what one that includes it sets."""
-    trees = [_parsed(name, source) for name, source in sources.items()]
-    asked = {name for tree in trees for name in meta.find_undeclared_variables(tree)}
-    own = {node.name for tree in trees for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+    found = [_variables(name, source) for name, source in sources.items()]
+    asked = frozenset[str]().union(*(asks for asks, _ in found))
+    own = frozenset[str]().union(*(sets for _, sets in found))
     if missing := sorted(asked - own - values.keys()):
         offered = ", ".join(sorted(values))
         raise PromptError(f"{', '.join(sources)}: no such variables: {', '.join(missing)} (there are: {offered})")

@@ -97,7 +97,11 @@ class Sidecar(_Facts):
 
     def write(self, path: Path) -> None:
         """Write the sidecar; it appears whole or not at all."""
-        write_atomically(path, self.model_dump_json(indent=1) + "\n")
+        write_atomically(path, self.as_text())
+
+    def as_text(self) -> str:
+        """The content of the file."""
+        return self.model_dump_json(indent=1) + "\n"
 
 
 class SidecarStore:

@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from planner import __version__
+from planner.cli.batch import batch, export, status
 from planner.cli.doctor import doctor
 from planner.cli.papers import paper, prompt
 from planner.cli.plans import demo, parse, plan
 from planner.cli.signals import SIGINT_EXIT
+from planner.cli.site import site
 from planner.cli.trajectories import check, schema, show
 from planner.controls import printable
 from planner.errors import PlannerError, UsageError
@@ -44,7 +46,7 @@ def cli() -> None:
     """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
 
 
-for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor):
+for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor, batch, status, export, site):
     cli.add_command(command)
 
 

@@ -3,10 +3,10 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from planner.chat import ChatModel, Completion, ModelCard
+from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
 from planner.errors import PaperError, UsageError
@@ -18,7 +18,6 @@ from planner.papers.paper import Excerpt, Paper
 from planner.pipeline import Settings
 from planner.prices import cost, parse_price, window
 from planner.retrying import Retrying, RetryPolicy, Wait
-from planner.sidecar import Pricing
 
 EXTRACTIVE: Final = "extractive"
 # Who has one of these wants a model, and has only forgotten to name it.
@@ -27,24 +26,46 @@ _SIGNS: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENROUTER_API_KEY")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The model of a run: one for each paper, since the built-in planner reads the paper itself, and its pricing."""
+    """The model of a run: one for each paper, since the built-in planner reads the paper itself, and its price.
+
+    `sender` asks once; `host` is where requests go, "" for the built-in planner; `price` is USD of tokens used.
+    """
 
     card: ModelCard
-    for_paper: Callable[[Paper], ChatModel]
-    pricing: Pricing
+    sender: Callable[[Paper], ChatModel]
+    price: Callable[[Usage], float | None]
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
     window: int | None = None
+    host: str = ""
+
+    def for_paper(self, paper: Paper) -> ChatModel:
+        """The model as one paper asks it, with patience."""
+        return Retrying(self.sender(paper), self.patience, on_wait=_tell)
+
+    def pricing(self, completion: Completion) -> float | None:
+        """USD of one completion."""
+        return self.price(completion.usage)
 
 
 @asynccontextmanager
-async def asked_model(options: ModelOptions, settings: Settings, *, offline: bool = False) -> AsyncIterator[Asked]:
+async def asked_model(
+    options: ModelOptions,
+    settings: Settings,
+    *,
+    offline: bool = False,
+    connections: int = 256,
+    cap: int | None = None,
+) -> AsyncIterator[Asked]:
     """The model that the options and the environment name, ready to be asked.
+
+    `connections` bounds its requests at once; `cap` bounds replies, in tokens, where the user set no bound.
 
     Raises:
         UsageError: no model is named though there is a key or an address, or the address makes no sense.
     """
     if _is_builtin(options):
         log.info("using the built-in extractive planner, which calls no model (name one with --model)")
-        yield Asked(CARD, lambda paper: _builtin(paper, settings), _free)
+        yield Asked(CARD, lambda paper: _builtin(paper, settings), lambda _: 0.0)
         return
     if offline:
         raise UsageError(
@@ -58,16 +79,18 @@ async def asked_model(options: ModelOptions, settings: Settings, *, offline: boo
         reasoning_effort=options.reasoning_effort or None,
         temperature=options.temperature,
         max_tokens=options.max_tokens,
+        connections=connections,
+        cap=cap,
     )
     async with OpenAIChat(endpoint, chat_settings) as chat:
         log.info("sending to %s, model %s", endpoint.host, chat.card.asked)
-        model = Retrying(chat, RetryPolicy(max_wait=options.max_wait), on_wait=_tell)
 
-        def pricing(completion: Completion) -> float | None:
-            spent = cost(chat.card, completion.usage, price)
+        def priced(usage: Usage) -> float | None:
+            spent = cost(chat.card, usage, price)
             return None if spent is None else float(spent)
 
-        yield Asked(chat.card, lambda _: model, pricing, window(chat.card))
+        patience = RetryPolicy(max_wait=options.max_wait)
+        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host)
 
 
 def _builtin(paper: Paper, settings: Settings) -> ChatModel:
@@ -76,10 +99,6 @@ def _builtin(paper: Paper, settings: Settings) -> ChatModel:
     except PaperError:
         sent = Excerpt("", "", "")  # the pipeline fails at the same cut, and says so, before it asks
     return Extractive(sent, settings.task, settings.k)
-
-
-def _free(_: Completion) -> float:
-    return 0.0
 
 
 def _is_builtin(options: ModelOptions) -> bool:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -50,10 +50,9 @@ class TaskOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """Which model is asked, where and how."""
+class EndpointOptions:
+    """Where a model is asked and how."""
 
-    model: str
     base_url: str
     stream: bool
     timeout: float
@@ -62,6 +61,13 @@ class ModelOptions:
     temperature: float | None
     max_tokens: int | None
     price: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions(EndpointOptions):
+    """Which model is asked, where and how."""
+
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +139,7 @@ task_options = gathered(
     ),
 )
 
-model_options = gathered(
-    "asking",
-    ModelOptions,
-    click.option(
-        "-m",
-        "--model",
-        default="",
-        envvar="ABLATION_PLANNER_MODEL",
-        help="Such as gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, or extractive (built in).",
-    ),
+_ENDPOINT: Final = (
     click.option("--base-url", default="", help="Any endpoint that speaks Chat Completions.  [env: OPENAI_BASE_URL]"),
     click.option(
         "--stream/--no-stream",
@@ -178,6 +175,21 @@ model_options = gathered(
         envvar="ABLATION_PLANNER_PRICE",
         help="USD per million tokens, for a model whose price is not known.",
     ),
+)
+
+endpoint_options = gathered("asking", EndpointOptions, *_ENDPOINT)
+
+model_options = gathered(
+    "asking",
+    ModelOptions,
+    click.option(
+        "-m",
+        "--model",
+        default="",
+        envvar="ABLATION_PLANNER_MODEL",
+        help="Such as gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, or extractive (built in).",
+    ),
+    *_ENDPOINT,
 )
 
 talk_options = gathered(

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
@@ -44,3 +45,40 @@ def interruptible(work: Coroutine[Any, Any, int]) -> int:
     finally:
         for sign, handler in before:
             signal.signal(sign, handler)
+
+
+class Interrupt:
+    """Ctrl-C or SIGTERM once asks to stop, twice ends the task at once."""
+
+    def __init__(self, stop: Callable[[str], None]) -> None:
+        self._stop = stop
+        self._received: list[signal.Signals] = []
+
+    @property
+    def exit_code(self) -> int:
+        """What the first signal stands for, 0 if there was none."""
+        if not self._received:
+            return 0
+        return SIGTERM_EXIT if self._received[0] is signal.SIGTERM else SIGINT_EXIT
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Listen while the work of the current task goes on."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def receive(sign: signal.Signals) -> None:
+            self._received.append(sign)
+            if len(self._received) == 1:
+                log.warning("stopping when what is in flight has ended; once more stops now")
+                self._stop("interrupted")
+            else:
+                task.cancel()
+
+        for sign in _SIGNALS:
+            loop.add_signal_handler(sign, receive, sign)
+        try:
+            yield
+        finally:
+            for sign in _SIGNALS:
+                loop.remove_signal_handler(sign)

@@ -4,10 +4,13 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from planner.cli.options import TalkOptions
 from planner.controls import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 log: Final = logging.getLogger("planner")
 
@@ -41,6 +44,31 @@ def talking(options: TalkOptions) -> Iterator[None]:
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+
+
+@contextmanager
+def through(console: "Console") -> Iterator[None]:
+    """Let what is said on stderr pass above the live view of a console, instead of through it."""
+    shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
+    streams = [handler.setStream(_Above(console)) for handler in shown]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(shown, streams, strict=True):
+            handler.setStream(stream)
+
+
+class _Above:
+    """A stream that writes above the live view."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+
+    def write(self, text: str) -> None:
+        self._console.print(text, end="", markup=False, soft_wrap=True)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 def _to_stderr(options: TalkOptions) -> logging.Handler:

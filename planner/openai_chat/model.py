@@ -29,7 +29,8 @@ class ChatSettings:
     `timeout` is in seconds: of silence in a stream, in all without one (a wait for a free connection included).
     Streaming is the default because it brings long reasoning through gateways that cut silent connections; it costs
     14 ms of CPU for 1,000 chunks where a whole reply costs 1 ms (`python -m tests.openai_chat.bench`).
-    `connections` bounds the pool.
+    `connections` bounds the pool. `cap` is sent as `max_tokens` where the user gave none: it is there for a cost
+    limit only, so it does not make another request of it.
     """
 
     stream: bool = True
@@ -40,6 +41,7 @@ class ChatSettings:
     max_tokens: int | None = None
     seed: int | None = None
     reasoning_effort: str | None = None
+    cap: int | None = None
 
     @property
     def parameters(self) -> tuple[tuple[str, JsonValue], ...]:
@@ -127,10 +129,14 @@ class OpenAIChat:
 
     def _request(self, prompt: Prompt) -> Json:
         messages = whole([{"role": m.role, "content": m.content} for m in prompt.messages])
-        request: Json = {"model": self.endpoint.model, "messages": messages, **dict(self.settings.parameters)}
+        request: Json = {"model": self.endpoint.model, "messages": messages, **self._parameters()}
         if self.settings.stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
         return request
+
+    def _parameters(self) -> Json:
+        cap: Json = {} if self.settings.cap is None else {"max_tokens": self.settings.cap}
+        return cap | dict(self.settings.parameters)
 
 
 def _refused(error: FilteredPromptError) -> Completion:

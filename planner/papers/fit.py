@@ -24,6 +24,9 @@ def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
     Raises:
         TooLongError: what must be sent does not fit.
     """
+    texts = (paper.title, cut.abstract, *(section.text for section in cut.kept))
+    if sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < room:
+        return cut  # a token stands for at least one byte, so there is no need to count
     needed = measure(f"{paper.title}\n{cut.abstract}") + sum(measure(section.text) for section in cut.kept)
     dropped: list[Section] = []
     for section in _by_dispensability(cut, paper):

@@ -1,0 +1,146 @@
+"""`batch` against a bare client, at the same server: `python -m bench.batch`, five paired runs a case.
+
+Active time is from the first request sent to the last file written; CPU and memory are those of the process with the
+event loop, with its reading workers beside it.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.papers import make_papers
+
+
+@dataclass(frozen=True)
+class Case:
+    """How many papers, at what latency, how many at once, and what share of the bare client must be reached."""
+
+    papers: int
+    concurrency: int
+    latency: float
+    limit: float
+
+
+CASES = (Case(400, 64, 1.0, 1.05), Case(2000, 256, 1.0, 1.10), Case(400, 64, 0.0, 1 / 0.7))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Seconds from the first request to the last file, and in all; CPU seconds and MB of the loop's process."""
+
+    active: float
+    whole: float
+    cpu: float
+    memory: float
+    workers_cpu: float = 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.batch")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--case", type=int, action="append", help="0, 1 or 2; all by default")
+    options = parser.parse_args()
+    for number in options.case or range(len(CASES)):
+        with tempfile.TemporaryDirectory() as folder:
+            measure(CASES[number], options.pairs, Path(folder))
+
+
+def measure(case: Case, pairs: int, folder: Path) -> None:
+    papers = make_papers(folder / "papers", case.papers)
+    bare, ours = [], []
+    for pair in range(pairs):
+        with served(case, folder / f"journal{pair}") as url:
+            bare.append(run_bare(url, papers, folder / f"bare{pair}", case))
+        with served(case, folder / f"journal_{pair}") as url:
+            ours.append(run_batch(url, papers, folder / f"run{pair}", case, folder / f"journal_{pair}"))
+    report(case, bare, ours)
+
+
+def report(case: Case, bare: list[Run], ours: list[Run]) -> None:
+    bound = math.ceil(case.papers / case.concurrency) * case.latency
+    whole = case.latency == 0
+    ratios = [(b.whole / a.whole if whole else b.active / a.active) for a, b in zip(bare, ours, strict=True)]
+    print(f"\nlatency {case.latency:g} s, {case.concurrency} at once, {case.papers} papers, bound {bound:g} s")
+    for name, runs in (("bare", bare), ("batch", ours)):
+        shown = {field: statistics.median(getattr(run, field) for run in runs) for field in Run.__dataclass_fields__}
+        times = f"{shown['active'] / bound:.2f} x bound, " if bound else ""
+        print(
+            f"  {name:5} active {shown['active']:.2f} s, {times}in all {shown['whole']:.2f} s; loop's process "
+            f"{1000 * shown['cpu'] / case.papers:.1f} ms CPU a paper, {shown['memory']:.0f} MB; "
+            f"workers {1000 * shown['workers_cpu'] / case.papers:.1f} ms"
+        )
+    print(
+        f"  batch / bare: {statistics.median(ratios):.3f} (at most {case.limit:.2f})  {[round(r, 3) for r in ratios]}"
+    )
+
+
+@contextlib.contextmanager
+def served(case: Case, journal: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.server.provider", "--plain", "--latency", str(case.latency)]
+    with subprocess.Popen([*command, "--journal", str(journal)], stdin=-1, stdout=-1, text=True) as server:
+        assert server.stdin
+        assert server.stdout
+        yield server.stdout.readline().strip()
+        server.stdin.close()
+
+
+def run_bare(url: str, papers: Path, out: Path, case: Case) -> Run:
+    started = time.time()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.bare", url, str(papers), str(out), str(case.concurrency)], stdout=-1, text=True
+    )
+    assert process.stdout
+    said = json.loads(process.stdout.read())
+    _, _, used = os.wait4(process.pid, 0)
+    return Run(
+        said["last"] - said["first"], time.time() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    )
+
+
+def run_batch(url: str, papers: Path, out: Path, case: Case, journal: Path) -> Run:
+    command = [sys.executable, "-m", "planner", "batch", str(papers), "-o", str(out), "--model", "bench", "-q"]
+    command += ["--base-url", url, "--no-stream", "--concurrency", str(case.concurrency)]
+    started = time.time()
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        memory, cpu = watch(process.pid)
+        _, code, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(code)
+        assert process.returncode == 0, process.stderr and process.stderr.read()
+    whole = time.time() - started
+    files = list((out / "trajectories").rglob("*.*"))
+    assert len(files) == 2 * case.papers, len(files)
+    first = json.loads(journal.read_text(encoding="utf-8").partition("\n")[0])["at"]
+    last = max(file.stat().st_mtime for file in files)
+    total = used.ru_utime + used.ru_stime
+    return Run(last - first, whole, cpu, memory, total - cpu)
+
+
+def watch(pid: int) -> tuple[float, float]:
+    """Peak MB and CPU seconds of one process without its children, read until it ends."""
+    memory = cpu = 0.0
+    ticks = os.sysconf("SC_CLK_TCK")
+    while True:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            return memory, cpu
+        if "VmHWM" not in status:
+            return memory, cpu
+        memory = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        cpu = (int(fields[11]) + int(fields[12])) / ticks
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A corpus: every paper planned once, nothing paid lost or paid twice."""

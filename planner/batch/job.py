@@ -1,0 +1,75 @@
+"""What a call of `batch` is asked to do."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from planner.batch.entry import Corpus
+from planner.batch.ledger import AskedModel
+from planner.chat import ChatModel, ModelCard, Usage
+from planner.papers.paper import Excerpt, Paper
+from planner.pipeline import Settings
+from planner.prompting import render
+from planner.retrying import RetryPolicy
+
+# USD of a request that used so many tokens, None where no price is known.
+UsagePrice = Callable[[Usage], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A model of the run: `sender` gives what asks it about a paper, once and without patience.
+
+    `host` is where requests go, "" for a built-in planner.
+    """
+
+    card: ModelCard
+    settings: Settings
+    sender: Callable[[Paper], ChatModel]
+    price: UsagePrice
+    host: str = ""
+
+    @property
+    def record(self) -> AskedModel:
+        """What the ledger knows the model by, and how it is asked.
+
+        Raises:
+            PromptError: the templates are at fault.
+        """
+        return AskedModel(self.card, _hash_of(self.card, self.settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a call may use at most: requests at once, requests and tokens a minute, USD, papers; None is no limit.
+
+    `most_completion` caps a reply, in tokens, where there is a cost limit.
+    """
+
+    concurrency: int
+    rpm: float | None = None
+    tpm: float | None = None
+    max_cost: float | None = None
+    max_papers: int | None = None
+    most_completion: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A corpus, the models that plan it, and the bounds within which they do; `reader` starts a worker that reads."""
+
+    corpus: Corpus
+    models: tuple[Asked, ...]
+    bounds: Bounds
+    reader: tuple[str, ...]
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
+    retry_failed: bool = False
+
+
+def _hash_of(card: ModelCard, settings: Settings) -> str:
+    """What a planning depends on besides the paper: when it changes, papers are planned anew."""
+    templates = render(Excerpt("", "", ""), settings.task, settings.k, settings.templates).template_sha256
+    how = [card.endpoint, card.asked, [list(pair) for pair in card.parameters]]
+    what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
+    return hashlib.sha256(json.dumps([how, what]).encode()).hexdigest()[:16]

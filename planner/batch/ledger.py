@@ -1,0 +1,289 @@
+"""The ledger of a run: every request by its identity, every reply, every planning. Files are its product."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import TypeAdapter
+
+from planner.batch.entry import Entry
+from planner.batch.schema import connect
+from planner.batch.writer import Writer
+from planner.chat import Completion, ModelCard, Prompt
+from planner.errors import Outcome, RunError
+from planner.pipeline import Planning
+from planner.schema import Task
+from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar
+
+_COMPLETION: Final = TypeAdapter(Completion)
+_CARD: Final = TypeAdapter(ModelCard)
+
+# Outcomes that say nothing about the paper: it is taken up again without being asked to.
+UNSETTLED: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModel:
+    """A model of this call; `asked` is a hash of how it is asked: endpoint, parameters, task, k, templates."""
+
+    card: ModelCard
+    asked: str
+
+    @property
+    def key(self) -> str:
+        """What names the model in the ledger, and in the headings of trajectories."""
+        return f"{self.card.planner}/{self.card.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A paper that one model is to plan."""
+
+    entry: Entry
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlannings:
+    """The plannings of a ledger as sidecars: the facts on record, with the replies put back in."""
+
+    db: sqlite3.Connection
+
+    def __iter__(self) -> Iterator[Sidecar]:
+        for paper, model in self.db.execute(f"SELECT p.id, m.key {ALL} AND {HOLDS} ORDER BY p.id, m.key").fetchall():
+            yield self.one(paper, model)
+
+    def one(self, paper: str, model: str) -> Sidecar:
+        """The planning in force of a paper by a model, which there must be."""
+        (facts,) = self.db.execute(
+            "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1", (paper, model)
+        ).fetchone()
+        sidecar = Sidecar.model_validate_json(facts)
+        whole = tuple(a.model_copy(update={"completion": self._reply(a.identity)}) for a in sidecar.attempts)
+        return sidecar.model_copy(update={"attempts": whole})
+
+    def _reply(self, identity: str) -> Completion | None:
+        found = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
+        return _COMPLETION.validate_json(found[0]) if found and found[0] else None
+
+
+class Ledger:
+    """One run's ledger, open to write. Reads are direct; writes are durable when they return."""
+
+    def __init__(self, path: Path, *, shared_disk: bool = False) -> None:
+        """Open or make a ledger.
+
+        Raises:
+            RunError: it cannot be opened, or is of another version.
+        """
+        self._reader = connect(path, shared_disk=shared_disk)
+        self._reader.execute("PRAGMA query_only = ON")
+        self._writer = Writer(partial(connect, path, shared_disk=shared_disk))
+        self._next_attempt = 1 + (self._one("SELECT max(number) FROM attempts") or 0)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # The last commits may wait for a disk, and for this loop to hear of them.
+        await asyncio.to_thread(self._writer.close)
+        self._reader.close()
+
+    async def begin(self, task: Task, corpus: Iterable[Entry], models: Sequence[AskedModel]) -> None:
+        """Record what this call is about.
+
+        Whatever a killed process had in flight is lost from here on: sent, perhaps billed, never answered.
+
+        Raises:
+            RunError: the run is of another task.
+        """
+        of_old = self._one("SELECT value FROM run WHERE name = 'task'")
+        if of_old not in (None, task.value):
+            raise RunError(f"this is a run of the {of_old} task; choose another folder with -o for the {task} task")
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("INSERT OR IGNORE INTO run VALUES ('task', ?)", (task.value,))
+            db.execute("UPDATE attempts SET state = 'lost', said = 'in flight at a kill' WHERE state = 'sent'")
+            db.execute("UPDATE papers SET position = NULL")
+            db.execute("UPDATE models SET position = NULL")
+            db.executemany("INSERT OR REPLACE INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _paper_rows(corpus))
+            db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", _model_rows(models))
+
+        await self._writer.write(change)
+
+    def ids(self) -> dict[str, str]:
+        """The id of every place that the run has ever named."""
+        return dict(self._reader.execute("SELECT place, id FROM papers"))
+
+    def pending(self, *, retry_failed: bool = False) -> Iterator[Work]:
+        """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
+        settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
+        query = (
+            "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key"
+            f" {ALL} AND p.position IS NOT NULL AND m.position IS NOT NULL"
+            f" AND NOT coalesce({HOLDS} AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
+            f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE}"
+        )
+        after = (-1, -1)
+        # Page by page: a query left open would hold up the writer's journal.
+        while page := self._reader.execute(query, (*settled, *after)).fetchall():
+            for *at, paper, source, place, kind, title, abstract, stamp, model in page:
+                after = tuple(at)
+                yield Work(Entry(paper, source, place, kind, title, abstract, stamp), model)
+
+    def settled(self) -> Iterator[tuple[str, str, Outcome]]:
+        """Paper, model and outcome of every planning that holds for what was asked last."""
+        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {ALL} AND {HOLDS}").fetchall()
+        return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
+
+    def tally(self) -> Counter[Outcome]:
+        """How many plannings hold, by outcome."""
+        rows = self._reader.execute(f"SELECT n.outcome, count(*) {ALL} AND {HOLDS} GROUP BY n.outcome")
+        return Counter({Outcome(outcome): count for outcome, count in rows})
+
+    def total(self) -> int:
+        """How many plannings there are or should be."""
+        return self._reader.execute(f"SELECT count(*) {ALL}").fetchone()[0]  # type: ignore[no-any-return]
+
+    def kept(self, paper: str, model: str) -> Sidecar:
+        """The sidecar of the planning in force, its replies put back in."""
+        return KeptPlannings(self._reader).one(paper, model)
+
+    def reply(self, identity: str) -> Completion | None:
+        """The reply to a request, if it was ever had."""
+        kept = self._one("SELECT reply FROM requests WHERE identity = ?", identity)
+        return None if kept is None else _COMPLETION.validate_json(kept)
+
+    def sample(self, prompt: Prompt, *, retry: bool) -> int:
+        """Which answer to a first prompt is wanted: the last on record, or the next where that failed."""
+        last = self._one("SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256)
+        if last is None or not retry:
+            return int(last or 0)
+        outcomes = self._reader.execute(
+            "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?", (prompt.sha256, last)
+        )
+        return int(last) + 1 if any(outcome in ENDED_BY_REPLY for (outcome,) in outcomes) else int(last)
+
+    def requests_of(self, paper: str, model: str) -> tuple[AttemptFacts, ...]:
+        """Every request on record that a paper needed of a model, oldest first."""
+        rows = self._reader.execute(
+            "SELECT identity, prompt, sample, messages, first_sent, cost, reply FROM requests"
+            " WHERE paper = ? AND model = ? ORDER BY rowid",
+            (paper, model),
+        )
+        return tuple(
+            AttemptFacts(
+                identity=identity,
+                prompt_sha256=prompt,
+                sample=sample,
+                messages=messages,
+                started=datetime.fromisoformat(sent),
+                cost=cost,
+                completion=None if reply is None else _COMPLETION.validate_json(reply),
+            )
+            for identity, prompt, sample, messages, sent, cost, reply in rows
+        )
+
+    def charged(self) -> float:
+        """USD that may have been spent: known costs, and upper estimates of what was lost or has no known cost."""
+        known = self._one("SELECT sum(charged) FROM requests")
+        lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'lost')")
+        return float(known or 0.0) + float(lost or 0.0)
+
+    async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
+        """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
+        number, now = self._next_attempt, _now()
+        self._next_attempt += 1
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT OR IGNORE INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (identity, work.model, work.entry.id, prompt.sha256, prompt.sample, len(prompt.messages), now),
+            )
+            db.execute("INSERT INTO attempts VALUES (?, ?, ?, ?, 'sent', '')", (number, identity, now, upper))
+
+        await self._writer.write(change)
+        return number
+
+    async def commit(
+        self, number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
+    ) -> None:
+        """Record the reply to an attempt."""
+        reply, now = _COMPLETION.dump_json(completion).decode(), _now()
+        usage = completion.usage
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE attempts SET state = 'replied' WHERE number = ?", (number,))
+            db.execute(
+                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?,"
+                " cost = ?, charged = ? WHERE identity = ?",
+                (now, reply, usage.prompt_tokens, usage.completion_tokens, cost, charged, identity),
+            )
+
+        await self._writer.write(change)
+
+    async def fail(self, number: int, said: str, *, billed: bool) -> None:
+        """Record that an attempt brought no reply, and whether it may have been billed all the same."""
+        state = "lost" if billed else "refused"
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE attempts SET state = ?, said = ? WHERE number = ?", (state, said, number))
+
+        await self._writer.write(change)
+
+    async def settle(self, work: Work, asked: str, planning: Planning, facts: Sidecar) -> None:
+        """Record how the planning of a paper ended."""
+        lean = [attempt.model_copy(update={"completion": None}) for attempt in facts.attempts]
+        prompt, sample = (planning.prompt.sha256, planning.prompt.sample) if planning.prompt else ("", 0)
+        row = (
+            *(work.entry.id, work.model, asked, work.entry.stamp, facts.outcome.value, facts.reason, prompt, sample),
+            facts.model_copy(update={"attempts": tuple(lean)}).model_dump_json(),
+        )
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT INTO plannings (paper, model, asked, stamp, outcome, reason, prompt, sample, facts)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+        await self._writer.write(change)
+
+    def _one(self, query: str, *values: object) -> Any:
+        found = self._reader.execute(query, values).fetchone()
+        return found[0] if found else None
+
+
+_PAGE: Final = 500
+
+# Every paper with every model that the last call names, or that was ever planned, and the planning in force if any.
+ALL: Final = (
+    "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
+    " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
+    " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
+)
+# The planning in force is of the paper as it is, and of what is asked now; of what the last call does not name, any is.
+HOLDS: Final = (
+    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
+)
+
+
+def _paper_rows(corpus: Iterable[Entry]) -> Iterator[tuple[str | int, ...]]:
+    for position, e in enumerate(corpus):
+        yield e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, position
+
+
+def _model_rows(models: Iterable[AskedModel]) -> Iterator[tuple[str | int, ...]]:
+    for position, model in enumerate(models):
+        yield model.key, _CARD.dump_json(model.card).decode(), model.asked, position
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

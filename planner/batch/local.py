@@ -1,0 +1,166 @@
+"""The engine on this machine: papers are read ahead, planned as fast as the endpoint allows, and kept."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from planner.batch.asking import Asking, Desk, Idlers
+from planner.batch.budget import Budget
+from planner.batch.files import Present, trajectory_of, write_planning
+from planner.batch.job import Asked, Job
+from planner.batch.ledger import UNSETTLED, Ledger, Work
+from planner.batch.limits import Closed, Limits
+from planner.batch.progress import Progress
+from planner.batch.reading import Read, reading, workers_for
+from planner.batch.run import RunFolder, telling
+from planner.errors import Outcome, OutputError, PaperError, PlannerError
+from planner.gauge import FixedGauge
+from planner.papers.paper import Paper
+from planner.pipeline import Planning, plan_paper
+from planner.retrying import Retrying, Wait
+from planner.sidecar import closed, opened
+
+# Papers that are read before anybody asks for them, for each that is being planned.
+_AHEAD: Final = 1
+
+
+log = logging.getLogger(__name__)
+
+
+class LocalEngine:
+    """Plans what is pending in a run; `progress` shows how far it is, `stop` ends it early."""
+
+    def __init__(self, job: Job, run: RunFolder, ledger: Ledger) -> None:
+        self._job = job
+        self._run = run
+        self._ledger = ledger
+        self.progress = Progress()
+        self._idlers = Idlers()
+        self._budget = Budget(job.bounds.max_cost, ledger.charged())
+        self._records = [asked.record for asked in job.models]
+        self._asked = {record.key: asked for record, asked in zip(self._records, job.models, strict=True)}
+        self._how = {record.key: record.asked for record in self._records}
+        self._desks = {key: self._desk(asked) for key, asked in self._asked.items()}
+        self.progress.limits = [desk.limits for desk in self._desks.values()]
+
+    async def plan(self) -> None:
+        """Plan everything that is pending, or as much as the bounds and `stop` allow.
+
+        Raises:
+            RunError: the run's folder or ledger failed; what was recorded is safe.
+            PromptError: the templates are at fault, whatever the paper.
+        """
+        bounds = self._job.bounds
+        task = self._job.models[0].settings.task
+        await self._ledger.begin(task, self._job.corpus.entries, self._records)
+        await self._restore()
+        self._begin_progress()
+        pending = islice(self._ledger.pending(retry_failed=self._job.retry_failed), bounds.max_papers)
+        wanted = min(self.progress.left, bounds.max_papers or self.progress.left)
+        if not wanted:
+            return
+        at_once = min(bounds.concurrency * len(self._desks), wanted)
+        async with reading(
+            pending, command=self._job.reader, workers=workers_for(wanted), ahead=_AHEAD * at_once
+        ) as papers:
+            await self._plan_all(papers, at_once)
+
+    def stop(self, reason: str) -> None:
+        """Send nothing more; what is in flight is finished and kept."""
+        if not self.progress.stopping:
+            self.progress.stopping = reason
+            for desk in self._desks.values():
+                desk.limits.close()
+            self._idlers.dismiss()
+
+    async def _plan_all(self, papers: AsyncIterator[Read], at_once: int) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(self._plan_some(papers))
+        except* PlannerError as errors:
+            # All tasks share the run: what one of them could not bear is the same for all.
+            raise errors.exceptions[0] from None
+
+    async def _plan_some(self, papers: AsyncIterator[Read]) -> None:
+        while not self.progress.stopping:
+            with self._idlers.waiting():
+                read = await anext(papers, None)
+            if read is None:
+                return
+            try:
+                await self._plan_one(read)
+            except Closed:
+                return
+
+    async def _plan_one(self, read: Read) -> None:
+        work, asked = read.work, self._asked[read.work.model]
+        desk = self._desks[work.model]
+        if isinstance(read.paper, PaperError):
+            paper = Paper(work.entry.id, work.entry.title, "", (), "", work.entry.source)
+            planning = Planning(Outcome.PAPER_ERROR, reason=str(read.paper))
+        else:
+            paper = read.paper
+            sample = partial(self._ledger.sample, retry=self._job.retry_failed)
+            planning = await plan_paper(
+                paper, Asking(desk, asked.sender(paper), work), asked.settings, sample, FixedGauge()
+            )
+        await self._keep(work, paper, planning)
+
+    async def _keep(self, work: Work, paper: Paper, planning: Planning) -> None:
+        asked = self._asked[work.model]
+        requests = self._ledger.requests_of(work.entry.id, work.model)
+        sidecar = closed(opened(paper, asked.card, asked.settings), planning, requests)
+        # The files go first: a planning on record then always has them, or they are missed at the next start.
+        with telling(self._run.path):
+            await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
+        await self._ledger.settle(work, self._how[work.model], planning, sidecar)
+        self.progress.ended(work.entry.id, planning.outcome, planning.reason)
+        log.debug("%s: %s %s", work.entry.id, planning.outcome, planning.reason)
+        if planning.outcome is Outcome.BUDGET:
+            self.stop(planning.reason)
+
+    async def _restore(self) -> None:
+        """Write the files that are missing anew, from the replies on record."""
+        present = Present(self._run.trajectories)
+        for paper, model, outcome in self._ledger.settled():
+            asked = self._asked.get(model)
+            if asked is None or present.has(asked.card, paper, trajectory=outcome is Outcome.PLANNED):
+                continue
+            sidecar = self._ledger.kept(paper, model)
+            try:
+                trajectory = trajectory_of(sidecar)
+            except OutputError as error:
+                self.progress.problems.append(f"{paper}: its reply gives no plan any more: {error}")
+                continue
+            with telling(self._run.path):
+                await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, trajectory)
+
+    def _begin_progress(self) -> None:
+        again = set(Outcome) - {Outcome.PLANNED} if self._job.retry_failed else UNSETTLED
+        self.progress.total = self._ledger.total()
+        self.progress.before = self._ledger.tally()
+        for outcome in again:
+            del self.progress.before[outcome]
+
+    def _desk(self, asked: Asked) -> Desk:
+        bounds = self._job.bounds
+        return Desk(
+            card=asked.card,
+            ledger=self._ledger,
+            limits=Limits(bounds.concurrency, bounds.rpm, bounds.tpm),
+            budget=self._budget,
+            progress=self.progress,
+            idlers=self._idlers,
+            patience=lambda model: Retrying(model, self._job.patience, on_wait=_tell),
+            price=asked.price,
+            halt=self.stop,
+            most_completion=bounds.most_completion,
+        )
+
+
+def _tell(wait: Wait) -> None:
+    log.debug("waiting %.1f s: %s", wait.seconds, wait.reason)

@@ -1,0 +1,92 @@
+"""How far a run is, for whoever shows it."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from planner.batch.limits import Limits
+from planner.chat import Usage
+from planner.errors import Outcome
+
+_RECENT: Final = 60.0  # seconds over which rates are taken
+_LAST_PROBLEMS: Final = 5
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has happened in this call of a run; `total` plannings are wanted, `before` were done by earlier calls."""
+
+    total: int = 0
+    before: Counter[Outcome] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    tokens: int = 0
+    cost: float | None = 0.0
+    limits: Sequence[Limits] = ()
+    stopping: str = ""
+    problems: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_PROBLEMS))
+    started: float = field(default_factory=time.monotonic)
+    _recent: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    @property
+    def done(self) -> int:
+        """Plannings that ended with a trajectory, in this call and before."""
+        return self.before[Outcome.PLANNED] + self.outcomes[Outcome.PLANNED]
+
+    @property
+    def failed(self) -> int:
+        """Plannings that ended without one."""
+        return self.before.total() + self.outcomes.total() - self.done
+
+    @property
+    def left(self) -> int:
+        """Plannings that are still wanted."""
+        return max(0, self.total - self.before.total() - self.outcomes.total())
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are out."""
+        return sum(limits.in_flight for limits in self.limits)
+
+    @property
+    def waiting(self) -> int:
+        """Papers that wait for the limit."""
+        return sum(limits.waiting for limits in self.limits)
+
+    @property
+    def expected_cost(self) -> float | None:
+        """USD at the end of this call, if the papers left cost what those before did."""
+        ended = self.outcomes.total()
+        if self.cost is None or not ended:
+            return None
+        return self.cost * (ended + self.left) / ended
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate of the last minute; None before there is one."""
+        papers, _ = self.per_minute()
+        return None if not papers else 60 * self.left / papers
+
+    def per_minute(self) -> tuple[float, float]:
+        """Papers and tokens a minute, over the last minute."""
+        now = time.monotonic()
+        while self._recent and self._recent[0][0] < now - _RECENT:
+            self._recent.popleft()
+        seconds = max(1.0, min(_RECENT, now - self.started))
+        papers, tokens = (sum(row[n] for row in self._recent) for n in (1, 2))
+        return papers * 60 / seconds, tokens * 60 / seconds
+
+    def paid(self, usage: Usage, cost: float | None) -> None:
+        """A reply has come."""
+        tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+        self.tokens += tokens
+        self.cost = None if self.cost is None or cost is None else self.cost + cost
+        self._recent.append((time.monotonic(), 0, tokens))
+
+    def ended(self, paper: str, outcome: Outcome, reason: str) -> None:
+        """A planning has ended."""
+        self.outcomes[outcome] += 1
+        self._recent.append((time.monotonic(), 1, 0))
+        if outcome is not Outcome.PLANNED:
+            self.problems.append(f"{paper}: {outcome}: {reason}")

@@ -1,0 +1,117 @@
+"""The folder of a run: its ledger, its trajectories, a readable `run.json`, and one process at a time."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from planner.errors import RunError
+from planner.trajectory.files import write_atomically
+
+FORMAT_VERSION: Final = "ablation-planner-run-1"
+
+# File systems that several machines share; a write-ahead log is not safe there.
+_SHARED: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where the things of a run lie."""
+
+    path: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger, a SQLite file."""
+        return self.path / "ledger.sqlite"
+
+    @property
+    def trajectories(self) -> Path:
+        """The folder of trajectories, laid out as published."""
+        return self.path / "trajectories"
+
+    @property
+    def on_shared_disk(self) -> bool:
+        """Whether the folder lies on a file system of the network, as far as this system tells."""
+        return _file_system(self.path.resolve()) in _SHARED
+
+    def describe(self, facts: Mapping[str, JsonValue]) -> None:
+        """Write `run.json`, for people and programs that do not read ledgers.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        with telling(self.path):
+            text = json.dumps({"format_version": FORMAT_VERSION, **facts}, ensure_ascii=False, indent=1)
+            write_atomically(self.path / "run.json", text + "\n")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder if there is none, and keep every other process out of it.
+
+        Raises:
+            RunError: another process has it, or it cannot be written.
+        """
+        with telling(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self._lock(handle)
+            yield
+        finally:
+            os.close(handle)
+
+    def _lock(self, handle: int) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
+            raise RunError(
+                f"{self.path} is in use by {holder}; wait for it, or choose another folder with -o"
+            ) from None
+        except OSError as error:
+            raise RunError(
+                f"{self.path} cannot be locked: {error.strerror}; choose a folder on another disk"
+            ) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Turn what the system says of a folder that cannot be written into what to do about it.
+
+    Raises:
+        RunError: the system refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise RunError(
+            f"{error.filename or path} cannot be written: {what}; once it can, the same command goes on from here"
+        ) from error
+
+
+def _file_system(path: Path) -> str:
+    """The type of the file system of a path, "" where it cannot be told."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    found = ("", "")
+    for line in mounts.splitlines():
+        _, where, kind, *_ = line.split(" ")
+        if path.is_relative_to(where.replace("\\040", " ")) and len(where) >= len(found[0]):
+            found = (where, kind)
+    return found[1]

@@ -1,0 +1,130 @@
+"""The tables of a ledger, and how one is opened."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from planner.errors import RunError
+
+VERSION: Final = 1
+_APPLICATION: Final = 0x41424C50  # "ABLP", so that no other program's database is taken for a ledger
+
+# How long a reader or the writer waits for another program that holds the file, in seconds.
+_PATIENCE: Final = 30.0
+
+_TABLES: Final = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE papers (
+  id TEXT PRIMARY KEY,
+  source TEXT NOT NULL,          -- as it was named
+  place TEXT NOT NULL,           -- where it really lies
+  kind TEXT NOT NULL,
+  title TEXT NOT NULL,
+  abstract TEXT NOT NULL,
+  stamp TEXT NOT NULL,           -- changes when the paper does
+  position INTEGER               -- in the corpus of the last call; NULL for papers that it does not name
+) WITHOUT ROWID;
+CREATE TABLE models (
+  key TEXT PRIMARY KEY,          -- planner/model, as in headings
+  card TEXT NOT NULL,
+  asked TEXT NOT NULL,           -- hash of how it was asked last: endpoint, parameters, task, k, templates
+  position INTEGER               -- in the last call; NULL for models that it does not name
+) WITHOUT ROWID;
+CREATE TABLE plannings (         -- the highest number of a paper and a model is the one in force
+  number INTEGER PRIMARY KEY,
+  paper TEXT NOT NULL,
+  model TEXT NOT NULL,
+  asked TEXT NOT NULL,
+  stamp TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  prompt TEXT NOT NULL,          -- hash of the first prompt, "" when there was none
+  sample INTEGER NOT NULL,
+  facts TEXT NOT NULL            -- the sidecar without the replies
+);
+CREATE INDEX plannings_of ON plannings (paper, model, number);
+CREATE INDEX plannings_by ON plannings (prompt, sample);
+CREATE TABLE requests (
+  identity TEXT PRIMARY KEY,
+  model TEXT NOT NULL,
+  paper TEXT NOT NULL,
+  prompt TEXT NOT NULL,
+  sample INTEGER NOT NULL,
+  messages INTEGER NOT NULL,
+  first_sent TEXT NOT NULL,      -- UTC, ISO 8601
+  replied TEXT,
+  reply TEXT,                    -- the completion as JSON, raw answer included
+  prompt_tokens INTEGER,
+  completion_tokens INTEGER,
+  cost REAL,                     -- USD; NULL where no price is known
+  charged REAL                   -- USD; what counts against a limit: the cost, else the upper estimate
+);
+CREATE INDEX requests_of ON requests (paper, model);
+CREATE INDEX requests_by ON requests (prompt, sample);
+CREATE TABLE attempts (          -- everything that was sent
+  number INTEGER PRIMARY KEY,
+  identity TEXT NOT NULL,
+  sent TEXT NOT NULL,            -- UTC, ISO 8601; recorded before the request leaves
+  upper REAL,                    -- USD; what it can cost at most
+  state TEXT NOT NULL,           -- sent, replied, refused (not billed) or lost (perhaps billed)
+  said TEXT NOT NULL             -- what the endpoint said instead of a reply
+);
+CREATE INDEX attempts_in_flight ON attempts (state) WHERE state <> 'replied';
+"""
+
+
+def connect(path: Path, *, shared_disk: bool = False) -> sqlite3.Connection:
+    """Open a ledger to write, making it if there is none.
+
+    Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
+    journal, since a write-ahead log needs memory that all its users share.
+
+    Raises:
+        RunError: the file is no ledger, or one of another version, or cannot be opened.
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
+        connection.execute("PRAGMA synchronous = FULL")
+        _make_or_check(connection, path)
+    except sqlite3.Error as error:
+        raise RunError(f"{path} cannot be used as a ledger: {error}") from error
+    return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open a ledger to read, also while a run writes it.
+
+    Raises:
+        RunError: there is none, or it is of another version, or cannot be read.
+    """
+    if not path.is_file():
+        raise RunError(f"{path.parent} is no run: it holds no {path.name}")
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)
+        _check(connection, path)
+    except sqlite3.Error as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+    return connection
+
+
+def _make_or_check(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        for statement in _TABLES.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+    _check(connection, path)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        raise RunError(f"{path} is a database of another program; choose another folder with -o")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise RunError(
+            f"{path} is a ledger of version {version}, this program writes version {VERSION}: "
+            "go on with the program that began the run, or start a new one with another -o"
+        )

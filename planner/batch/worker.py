@@ -1,0 +1,88 @@
+"""A process that reads papers: pickled entries in, pickled papers out, each after its length in four bytes.
+
+Started by `planner.batch.reading`, with as few imports as it needs: a fork of the run would share its locks and
+sockets, and `multiprocessing` would import the whole command line again in every worker.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from planner.batch.entry import Entry
+from planner.errors import PaperError
+from planner.papers.arxiv import Arxiv
+from planner.papers.load import load
+from planner.papers.paper import Paper
+
+LENGTH: Final = struct.Struct(">I")
+MEMORY: Final = 2_000_000_000  # bytes that a worker may use
+
+
+def command(arxiv: Arxiv) -> tuple[str, ...]:
+    """What starts a worker that reads papers, those of arXiv through `arxiv`."""
+    cache = "" if arxiv.cache is None else str(arxiv.cache)
+    # -P: a module of the user's that has the name of one of ours, in the folder of the call, is not run.
+    return (sys.executable, "-P", "-m", __spec__.name, arxiv.base, cache, "offline" if arxiv.offline else "")
+
+
+def read_entry(entry: Entry, arxiv: Arxiv) -> Paper:
+    """Read one paper of a corpus.
+
+    Raises:
+        PaperError: it cannot be read.
+    """
+    return replace(load(entry.source, title=entry.title, abstract=entry.abstract, arxiv=arxiv), id=entry.id)
+
+
+def serve(loader: Callable[[Entry], Paper]) -> None:
+    """Answer every entry with its paper or its `PaperError`, until stdin ends."""
+    _limit_memory()
+    # Ctrl-C reaches the whole group; the run decides when its workers end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What a library prints must not get between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    while (entry := _next(sys.stdin.buffer)) is not None:
+        pickled = pickle.dumps(_answer(loader, entry), pickle.HIGHEST_PROTOCOL)
+        answers.write(LENGTH.pack(len(pickled)) + pickled)
+        answers.flush()
+
+
+def _limit_memory() -> None:
+    """Let a paper that explodes end its worker, and not the machine."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def _next(stdin: BinaryIO) -> Entry | None:
+    length = stdin.read(LENGTH.size)
+    if len(length) < LENGTH.size:
+        return None
+    entry: Entry = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - our own parent's
+    return entry
+
+
+def _answer(loader: Callable[[Entry], Paper], entry: Entry) -> Paper | PaperError:
+    try:
+        return loader(entry)
+    except PaperError as error:
+        return PaperError(str(error))
+    except (MemoryError, RecursionError) as error:
+        return PaperError(f"{entry.source}: too large or too deeply nested to be read ({type(error).__name__})")
+
+
+if __name__ == "__main__":
+    _base, _cache, _offline = sys.argv[1:]
+    serve(partial(read_entry, arxiv=Arxiv(base=_base, cache=Path(_cache) if _cache else None, offline=bool(_offline))))

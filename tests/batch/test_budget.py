@@ -1,0 +1,95 @@
+"""A cost limit that is never passed, whatever is in flight, is killed or is lost."""
+
+import asyncio
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from planner.batch.budget import Budget, most_tokens
+from planner.chat import Message, Prompt
+from planner.errors import BudgetExceeded
+from tests.batch.outside import Program, Serve, make_papers, until
+
+PRICE = "1,4"  # as the provider bills
+
+
+def test_what_is_in_flight_counts_at_its_most() -> None:
+    async def work() -> None:
+        budget = Budget(1.0)
+        async with budget.reserved(0.6) as first:
+            waiting = asyncio.create_task(spend(budget, 0.6, 0.1))
+            await asyncio.sleep(0)
+            assert not waiting.done(), "it may fit once the first has ended"
+            first.charged = 0.2
+        await waiting
+        assert budget.spent == pytest.approx(0.3)
+        with pytest.raises(BudgetExceeded, match="raise --max-cost"):
+            await spend(budget, 0.9, 0.1)
+
+    asyncio.run(work())
+
+
+def test_many_at_once_never_pass_the_limit() -> None:
+    async def work() -> None:
+        budget, chance = Budget(1.0), random.Random(1)
+        ended = await asyncio.gather(
+            *(spend(budget, 0.05, chance.uniform(0, 0.05)) for _ in range(200)), return_exceptions=True
+        )
+        assert any(isinstance(each, BudgetExceeded) for each in ended)
+        assert 0.9 <= budget.spent <= 1.0
+
+    asyncio.run(work())
+
+
+async def spend(budget: Budget, most: float, charged: float) -> None:
+    async with budget.reserved(most) as share:
+        await asyncio.sleep(0)
+        share.charged = charged
+
+
+@pytest.mark.parametrize("text", ["plain words", "é" * 50, "漢字" * 50, "\ud800", "👩‍👩‍👧" * 20])
+def test_a_token_is_at_least_a_byte(text: str) -> None:
+    assert most_tokens(Prompt((Message("user", text),), "")) >= len(text)
+
+
+def test_the_bill_never_passes_the_limit_with_faults_and_kills(program: Program, serve: Serve, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 80)
+    served = serve("--faults", "0.3", "--latency", "0.05")
+    limit = 0.3
+    asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", PRICE)
+    asked += ("--max-cost", str(limit), "--max-tokens", "400", "--concurrency", "16", "--timeout", "1.5")
+    for moment in (5, 12):
+        process = program.start(*asked)
+        until(lambda moment=moment: served.count >= moment, process)  # type: ignore[misc]
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert served.cost <= limit
+    said = program.run(*asked, code=1).stderr
+    assert "raise --max-cost" in said
+    assert 0 < served.cost <= limit
+    status = program.status()
+    assert status["pending"] + status["outcomes"].get("budget", 0) > 0
+    program.run(*(word if word != str(limit) else "10" for word in asked))
+    assert program.status()["planned"] == 80
+
+
+def test_a_limit_set_later_pays_nothing_twice(program: Program, serve: Serve, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 10)
+    served = serve()
+    asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", PRICE)
+    program.run(*asked, "--max-papers", "5")
+    program.run(*asked, "--max-cost", "5")
+    assert served.count == 10
+    assert program.status()["cost"] == pytest.approx(served.cost)
+
+
+def test_a_limit_without_a_price_is_wrong_usage(program: Program, serve: Serve, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 2)
+    served = serve()
+    asked = ("batch", "papers", "-o", "run", "--model", "nobody-knows-me", "--base-url", served.url)
+    assert "--price" in program.run(*asked, "--max-cost", "1", code=2).stderr
+    assert served.count == 0
+    program.run(*asked)
+    assert program.status()["cost"] is None

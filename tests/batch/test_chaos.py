@@ -1,0 +1,60 @@
+"""A stormy provider and a program that is killed: every paper ends as it would have in calm, and is paid for once."""
+
+import random
+import signal
+import sqlite3
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.batch.outside import Program, Serve, Served, make_papers, trajectories, until
+
+COMPLETE = ("ok", "fate")  # what the provider calls an answer that it sent whole
+
+
+@pytest.mark.parametrize(
+    ("papers", "kills", "concurrency"),
+    [(60, 3, 16), pytest.param(1000, 10, 64, marks=pytest.mark.slow)],
+    ids=["small", "whole"],
+)
+def test_a_storm_with_kills_ends_as_calm_does(
+    papers: int, kills: int, concurrency: int, serve: Serve, program: Program, tmp_path: Path
+) -> None:
+    make_papers(tmp_path / "papers", papers)
+    calm, storm = serve("--fates"), serve("--fates", "--faults", "0.3", "--latency", "0.05", "--seed", str(papers))
+    asked = ("--model", "m", "--concurrency", str(concurrency), "--timeout", "1.5", "-q")
+    program.run("batch", "papers", "-o", "calm", "--base-url", calm.url, *asked, code=1)
+
+    moments = sorted(random.Random(papers).sample(range(1, papers), kills))
+    for moment in moments:
+        process = program.start("batch", "papers", "-o", "run", "--base-url", storm.url, *asked)
+        until(lambda moment=moment: storm.count >= moment, process)  # type: ignore[misc]
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    program.run("batch", "papers", "-o", "run", "--base-url", storm.url, *asked, code=1)
+
+    assert trajectories(tmp_path / "run") == trajectories(tmp_path / "calm")
+    assert program.status("run")["outcomes"] == program.status("calm")["outcomes"]
+    assert set(program.status("run")["outcomes"]) >= {"planned", "truncated", "refused"}
+    assert_nothing_is_paid_twice(tmp_path / "run", storm)
+
+
+def assert_nothing_is_paid_twice(run: Path, served: Served) -> None:
+    """The provider's journal joined with the ledger, request by request."""
+    db = sqlite3.connect(run / "ledger.sqlite")
+    replied = {
+        prompt: (identity, datetime.fromisoformat(at).timestamp())
+        for prompt, identity, at in db.execute("SELECT prompt, identity, replied FROM requests WHERE reply IS NOT NULL")
+    }
+    lost = Counter(
+        identity for (identity,) in db.execute("SELECT identity FROM attempts WHERE said = 'in flight at a kill'")
+    )
+    db.close()
+    answered = Counter(entry.prompt for entry in served.entries if entry.what in COMPLETE)
+    for entry in served.entries:
+        if entry.prompt in replied:
+            assert entry.at <= replied[entry.prompt][1] + 0.001, "asked again after its reply was on record"
+    for prompt, (identity, _) in replied.items():
+        assert answered[prompt] - 1 <= lost[identity], "answered twice without a kill between"

@@ -1,0 +1,119 @@
+"""How requests are let out: one by one, fewer after a 429, and nobody during a pause."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from planner.batch.limits import Closed, Limits
+from planner.chat import RateLimits, Usage
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await work()
+
+    asyncio.run(bounded())
+
+
+def test_never_more_at_once_than_allowed() -> None:
+    async def work() -> None:
+        limits, most = Limits(3), 0
+
+        async def one() -> None:
+            nonlocal most
+            async with limits.slot(10):
+                most = max(most, limits.in_flight)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(one() for _ in range(20)))
+        assert most == 3
+        assert (limits.in_flight, limits.waiting) == (0, 0)
+
+    run(work)
+
+
+def test_a_429_halves_once_however_many_were_in_flight() -> None:
+    async def work() -> None:
+        limits = Limits(16)
+        async with limits.slot(1) as first, limits.slot(1) as second:
+            limits.refused(first, 0.0)
+            limits.refused(second, 0.0)
+        assert limits.allowed == 8
+
+    run(work)
+
+
+def test_it_never_falls_below_one_and_climbs_back() -> None:
+    async def work() -> None:
+        limits = Limits(4)
+        for _ in range(5):
+            async with limits.slot(1) as slot:
+                limits.refused(slot, 0.0)
+        assert limits.allowed == 1
+        for _ in range(20):
+            async with limits.slot(1) as slot:
+                limits.succeeded(slot, Usage(), None)
+        assert limits.allowed == 4
+
+    run(work)
+
+
+def test_a_pause_holds_everybody_back() -> None:
+    async def work() -> None:
+        limits, loop = Limits(4), asyncio.get_running_loop()
+        async with limits.slot(1) as slot:
+            limits.refused(slot, 0.2)
+        began = loop.time()
+        assert 0 < limits.paused_for <= 0.2
+        async with limits.slot(1):
+            assert loop.time() - began >= 0.19
+
+    run(work)
+
+
+def test_headers_set_what_flags_left_open() -> None:
+    async def work() -> None:
+        limits = Limits(4, rpm=50)
+        async with limits.slot(1) as slot:
+            limits.succeeded(slot, Usage(100, 20), RateLimits(requests=600, tokens=90_000))
+        assert limits.rpm == 50, "a flag stands above a header"
+        assert limits.tpm == 90_000
+
+    run(work)
+
+
+def test_closing_turns_away_who_waits() -> None:
+    async def work() -> None:
+        limits = Limits(1)
+
+        async def wait() -> None:
+            async with limits.slot(1):
+                pass
+
+        async with limits.slot(1):
+            waiting = asyncio.create_task(wait())
+            await asyncio.sleep(0)
+            limits.close()
+            with pytest.raises(Closed):
+                await waiting
+        with pytest.raises(Closed):
+            await wait()
+
+    run(work)
+
+
+def test_tokens_are_paced_by_what_requests_really_took() -> None:
+    async def work() -> None:
+        limits = Limits(4, tpm=60_000)
+        for _ in range(60):
+            slot = await anext(aiter_slot(limits))
+            limits.succeeded(slot, Usage(20, 0), None)
+        assert limits._ratio < 0.5, "the guess has come down to what was counted"
+
+    async def aiter_slot(limits: Limits):  # type: ignore[no-untyped-def]
+        async with limits.slot(100) as slot:
+            yield slot
+
+    run(work)
