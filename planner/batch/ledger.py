@@ -117,10 +117,6 @@ class Ledger:
 
         await self._writer.write(change)
 
-    def ids(self) -> dict[str, str]:
-        """The id of every place that the run has ever named."""
-        return dict(self._reader.execute("SELECT place, id FROM papers"))
-
     def pending(self, *, retry_failed: bool = False) -> Iterator[Work]:
         """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
         settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)

@@ -14,7 +14,7 @@ from planner.batch.job import Asked, Job
 from planner.batch.ledger import UNSETTLED, Ledger, Work
 from planner.batch.limits import Closed, Limits
 from planner.batch.progress import Progress
-from planner.batch.reading import Read, reading, workers_for
+from planner.batch.reading import Read, reading
 from planner.batch.run import RunFolder, telling
 from planner.errors import Outcome, OutputError, PaperError, PlannerError
 from planner.gauge import FixedGauge
@@ -63,9 +63,7 @@ class LocalEngine:
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
-        async with reading(
-            pending, command=self._job.reader, workers=workers_for(wanted), ahead=_AHEAD * at_once
-        ) as papers:
+        async with reading(pending, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:

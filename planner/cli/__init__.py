@@ -11,6 +11,7 @@ from planner.cli.batch import batch, export, status
 from planner.cli.doctor import doctor
 from planner.cli.papers import paper, prompt
 from planner.cli.plans import demo, parse, plan
+from planner.cli.shards import merge_command
 from planner.cli.signals import SIGINT_EXIT
 from planner.cli.site import site
 from planner.cli.trajectories import check, schema, show
@@ -46,7 +47,10 @@ def cli() -> None:
     """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
 
 
-for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor, batch, status, export, site):
+_PAPERS = (plan, demo, prompt, parse, paper, show, check, schema, doctor)
+_CORPORA = (batch, status, merge_command, export, site)
+
+for command in (*_PAPERS, *_CORPORA):
     cli.add_command(command)
 
 

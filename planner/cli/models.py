@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from planner.batch.outpost import RemoteModel
 from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
@@ -37,6 +38,7 @@ class Asked:
     patience: RetryPolicy = field(default_factory=RetryPolicy)
     window: int | None = None
     host: str = ""
+    remote: RemoteModel | None = None
 
     def for_paper(self, paper: Paper) -> ChatModel:
         """The model as one paper asks it, with patience."""
@@ -90,7 +92,10 @@ async def asked_model(
             return None if spent is None else float(spent)
 
         patience = RetryPolicy(max_wait=options.max_wait)
-        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host)
+        # A password of the address does not travel: where there is one, each machine has it in its own environment.
+        address = "" if endpoint.credentials else endpoint.base_url
+        remote = RemoteModel(chat.card, options.model, address, chat_settings)
+        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host, remote)
 
 
 def _builtin(paper: Paper, settings: Settings) -> ChatModel:
