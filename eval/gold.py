@@ -7,6 +7,7 @@ from typing import Any
 
 from eval.ablations import read_ablation, unique_names
 from eval.tables import Row, TableError, is_text, json_lines, json_value, read_rows
+from eval.verdicts import verdict_path
 from planner.errors import UsageError
 from planner.schema import Ablation, Task
 
@@ -52,17 +53,20 @@ def read_gold(path: Path, task: Task | None = None) -> GoldSet:
     with `num_ablation_suggestions`, without which one ablation a review is assumed, with a warning.
 
     Raises:
-        TableError: a row is not of these forms, or an id stands twice.
+        TableError: a row is not of these forms, an id stands twice, or two ids would be one as file names.
         UsageError: the file does not exist, holds both tasks and none is named, or is empty.
     """
     rows = read_rows(path)
     found = task or _task(rows, path)
     read = _author if found is Task.AUTHOR else _reviewer
     papers: dict[str, Gold] = {}
+    files: dict[Path, str] = {}
     for number, row in enumerate(rows, start=1):
         paper = read(row, f"{path}: row {number}")
         if paper.id in papers:
             raise TableError(f"{path}: row {number}: the id {paper.id!r} stands twice")
+        if (taken := files.setdefault(verdict_path(Path(), paper.id), paper.id)) != paper.id:
+            raise TableError(f"{path}: row {number}: {paper.id!r} and {taken!r} would share one file of verdicts")
         papers[paper.id] = paper
     return GoldSet(found, str(path), papers)
 

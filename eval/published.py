@@ -7,7 +7,8 @@ from eval.coverage import Pair
 from eval.gold import AuthorGold, GoldSet
 from eval.judging import Judge, gathered, judge_all
 from eval.plans import System
-from eval.runs import Judging, read_verdicts, verdict_path
+from eval.runs import Judging, read_verdicts
+from eval.verdicts import verdict_path
 from planner.chat import ModelCard
 from planner.schema import Task
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from eval.tables import TableError, json_lines, read_text
 from planner.schema import Task, findings
 from planner.trajectory.files import write_atomically
+from planner.trajectory.paths import safe_segment
 
 
 def _as_names(value: Any) -> Any:
@@ -51,6 +52,12 @@ class ReviewerVerdict(BaseModel):
 
 Verdict = AuthorVerdict | ReviewerVerdict
 _V = TypeVar("_V", AuthorVerdict, ReviewerVerdict)
+
+
+def verdict_path(folder: Path, paper_id: str) -> Path:
+    """Where the verdicts on a paper lie; `model/paper` is a file in a folder, as published."""
+    *folders, name = map(safe_segment, paper_id.split("/"))
+    return folder / PurePosixPath(*folders, f"{name}.jsonl")
 
 
 def read_author_verdicts(path: Path) -> tuple[AuthorVerdict, ...]:

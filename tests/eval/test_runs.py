@@ -14,10 +14,10 @@ from eval.metrics import Scores
 from eval.plans import System
 from eval.published import published_judging
 from eval.results import contrasts, results
-from eval.runs import Judging, read_judging, verdict_path, write_judging
+from eval.runs import Judging, read_judging, write_judging
 from eval.scoring import paper_scores
 from eval.tables import TableError
-from eval.verdicts import AuthorVerdict, Verdict
+from eval.verdicts import AuthorVerdict, Verdict, verdict_path
 from planner.errors import UsageError
 from planner.schema import Task
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, author_gold, reviewer_gold, system, write_plans
