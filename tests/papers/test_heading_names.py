@@ -9,7 +9,8 @@ from planner.papers.paper import SectionKind
 
 NAMES = {
     SectionKind.ABSTRACT: "Abstract|ABSTRACT|Summary|Author Summary",
-    SectionKind.INTRODUCTION: "Introduction|INTRODUCTION|Introduction and Motivation|Motivation|Motivation and Overview",
+    SectionKind.INTRODUCTION: "Introduction|INTRODUCTION|Introduction and Motivation|Motivation"
+    "|Motivation and Overview",
     SectionKind.RELATED_WORK: "Related Work|Related Works|Prior Work|Previous Work|Related Literature|Literature Review"
     "|Background & Related Work|Related Work and Discussion|Discussion of Prior Work",
     SectionKind.METHOD: "Method|Methods|Methodology|Our Approach|Proposed Method|The Proposed Framework|Model"
@@ -38,7 +39,7 @@ NAMES = {
     "|Supplementary Information|Appendix: Proofs",
     SectionKind.OTHER: "Ethics Statement|Broader Impact|Proof of Theorem 1|Datasets|Contents|Contributions|Definitions"
     "|Code Availability|Gated Springs|Why Gears Turn|Convergence|Keywords",
-}  # fmt: skip
+}
 CASES = [(kind, name) for kind, listed in NAMES.items() for name in listed.split("|")]
 NUMBERS = ["", "3 ", "3. ", "3.2 ", "3.2. ", "12.1.4 ", "IV. ", "Section 3 ", "Section 3: ", "C. "]
 

@@ -81,7 +81,8 @@ def test_a_call_stands_for_what_the_reader_of_the_page_sees(preamble: str, sourc
 
 def test_titles_want_every_command_replaced_arguments_and_defaults_too() -> None:
     own = definitions("\\newcommand{\\pair}[2][left]{#1 and #2}\\newcommand{\\hl}[1]{\\textbf{#1}}")
-    assert expand("\\pair{right}, \\pair[up]{\\hl{down}}", own, everything=True) == "left and right, up and \\textbf{down}"
+    title = expand("\\pair{right}, \\pair[up]{\\hl{down}}", own, everything=True)
+    assert title == "left and right, up and \\textbf{down}"
 
 
 @pytest.mark.parametrize("body", ["\\x", "\\x\\x", "a\\x", "\\y\\y"], ids=["itself", "twice", "growing", "by another"])
@@ -108,6 +109,7 @@ def test_a_text_without_calls_is_left_as_it_is(text: str) -> None:
 
 
 def test_an_own_command_in_the_text_does_not_cost_its_argument() -> None:
-    reading = read("\\section{A} \\rev{New words.} \\hide{Old words.}", "\\newcommand\\rev[1]{#1}\\newcommand\\hide[1]{}")
+    commands = "\\newcommand\\rev[1]{#1}\\newcommand\\hide[1]{}"
+    reading = read("\\section{A} \\rev{New words.} \\hide{Old words.}", commands)
     assert "New words." in whole_text(reading)
     assert "Old words." not in whole_text(reading)

@@ -17,7 +17,7 @@ SEEN = {
     "cedilla": ("gar\\c{c}on", "garçon"),
     "cedilla after a space": ("gar\\c con", "garçon"),
     "caron": ("\\v{S}koda", "Škoda"),
-    "ring": ("\\r{A}ngstr\\\"om", "Ångström"),
+    "ring": ('\\r{A}ngstr\\"om', "Ångström"),
     "double acute": ("Erd\\H{o}s", "Erdős"),
     "ogonek": ("\\k{a}", "ą"),
     "slashed letter eats its space": ("S\\o ren", "Søren"),
@@ -77,6 +77,6 @@ def test_what_is_very_long_is_cut() -> None:
 def test_plain_text_holds_no_command_and_is_composed(source: str) -> None:
     text = plain(source)
     assert "\\section" not in text
-    assert "{" not in text.replace("\\{", "")
+    assert text.count("{") <= source.count("\\{")
     assert text == unicodedata.normalize("NFC", text)
     assert text == text.strip()
