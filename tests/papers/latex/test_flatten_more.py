@@ -39,7 +39,7 @@ INPUTS = {
 def test_an_input_is_put_in_its_place(source: str, others: dict[str, str]) -> None:
     read = flat(source, others)
     assert read.text.strip() == "A"
-    assert read.files == ("main.tex", *sorted(others, key=lambda name: "A" == others[name]))
+    assert read.files == ("main.tex", *sorted(others, key=lambda name: others[name] == "A"))
     assert read.warnings == ()
 
 
@@ -191,11 +191,14 @@ def test_hidden_text_is_not_found_twice(source: str) -> None:
 
 FRAGMENTS = {
     "one file with sections": ({"a.tex": "\\section{A}", "b.tex": "words"}, "a.tex"),
-    "the file that brings in the others": ({"all.tex": "\\input{a}\\input{b}", "a.tex": "\\section{A}", "b.tex": ""}, "all.tex"),
+    "the file that brings in the others": (
+        {"all.tex": "\\input{a}\\input{b}", "a.tex": "\\section{A}", "b.tex": ""},
+        "all.tex",
+    ),
     "one file of any kind": ({"a.tex": "words"}, "a.tex"),
     "two of a kind": ({"a.tex": "\\section{A}", "b.tex": "\\section{B}"}, ""),
     "none": ({"a.md": "# A"}, ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("files", "main"), FRAGMENTS.values(), ids=FRAGMENTS.keys())
