@@ -110,7 +110,7 @@ def _deliver(text: str, file: Path, form: str, output: Path | None) -> None:
 def _findings(file: Path) -> Iterator[str]:
     try:
         if file.suffix in (".json", ".jsonl"):
-            yield from _plan_findings(file.read_text(encoding="utf-8"), file.suffix == ".jsonl")
+            yield from _plan_findings(file.read_text(encoding="utf-8-sig"), file.suffix == ".jsonl")
             return
         trajectory = read_file(file)
     except (TrajectoryError, OSError, UnicodeDecodeError) as error:
