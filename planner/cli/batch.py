@@ -40,7 +40,7 @@ from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import showing
 from planner.cli.wording import duration
-from planner.controls import printable
+from planner.controls import printable, printable_json
 from planner.errors import UsageError
 from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
@@ -147,7 +147,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show how far a RUN is, also while it is under way."""
     found = read_status(RunFolder(run))
     if as_json:
-        click.echo(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1))
+        click.echo(printable_json(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1)))
     else:
         click.echo(printable(found.as_text(failed=failed)))
 
@@ -212,7 +212,7 @@ class _Call:
         found = read_status(self.run)
         log.info("%s", found.as_text())
         if self.as_json:
-            click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+            click.echo(printable_json(json.dumps(found.as_json(), ensure_ascii=False, indent=1)))
         if engine.progress.stopping:
             log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
         return interrupt.exit_code or (1 if found.failed or engine.progress.stopping else 0)
@@ -328,4 +328,4 @@ def _estimate_json(corpus: Corpus, estimates: list[Estimate]) -> str:
             for each in estimates
         ],
     }
-    return json.dumps(whole, ensure_ascii=False, indent=1)
+    return printable_json(json.dumps(whole, ensure_ascii=False, indent=1))

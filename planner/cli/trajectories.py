@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from pydantic import ValidationError
 
-from planner.controls import printable
+from planner.controls import printable, printable_json
 from planner.errors import TrajectoryError, UsageError
 from planner.schema import Plan, findings, plan_json_schema, violations
 from planner.site.single import page
@@ -88,9 +88,9 @@ def as_text(trajectory: Trajectory) -> str:
 
 def _rendered(trajectory: Trajectory, form: str) -> str:
     if form == "json":
-        return json.dumps(as_json(trajectory), ensure_ascii=False, indent=2) + "\n"
+        return printable_json(json.dumps(as_json(trajectory), ensure_ascii=False, indent=2)) + "\n"
     if form == "jsonl":
-        return "".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations)
+        return printable_json("".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations))
     if form == "md":
         return write(trajectory, published=True)
     if form == "html":
