@@ -1,4 +1,4 @@
-"""Every option does what it says: on the wire, in the prompt, in the files; and where the environment may say it too."""
+"""Every option does what it says: on the wire, in the prompt, in the files; the environment may say it too."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""stdout carries data and stderr what is said; and whatever a paper, a name or a reply holds, neither steers a terminal."""
+"""stdout carries data, stderr what is said; whatever a paper, a name or a reply holds, no terminal is steered."""
 
 import json
 import re
