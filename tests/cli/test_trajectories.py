@@ -15,13 +15,7 @@ from tests.scripted import GOOD_ABLATION
 
 ABLATIONS: tuple[dict[str, Any], ...] = (
     dict(GOOD_ABLATION),
-    {
-        "name": "Größerer Abstand",
-        "ablated_part": "der λ-Term $\\mathcal{L}$",
-        "action": "REPLACE",
-        "replacement": ["an L1 loss", "no loss <at> all"],
-        "metrics": ["MAE"],
-    },
+    {**GOOD_ABLATION, "name": "Größerer Abstand", "action": "REPLACE", "replacement": ["an L1 loss", "no <at> loss"]},
 )
 NAME = "lm-planner/gpt-4o/A_Paper"
 
@@ -74,7 +68,7 @@ def test_html_is_a_page_of_its_own_in_which_nothing_of_the_model_is_active(run: 
     assert html.lstrip().lower().startswith("<!doctype html>")
     assert "Größerer Abstand" in html
     assert "<script>alert" not in html
-    assert "no loss &lt;at&gt; all" in html
+    assert "no &lt;at&gt; loss" in html
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "md", "html", "text"])
