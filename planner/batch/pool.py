@@ -117,7 +117,11 @@ class Pool:
             raise RunError(
                 f"the cluster has had no worker for {self._patience:.0f} s; once it has one, the same command goes on"
             ) from None
-        return min(self._workers, key=lambda worker: self._load[kind][worker])
+        chosen = min(self._workers, key=lambda worker: self._load[kind][worker])
+        # Among equals it is whoever has waited longest.
+        self._workers.remove(chosen)
+        self._workers.append(chosen)
+        return chosen
 
     @contextmanager
     def _busy(self, kind: _Kind, worker: Worker) -> Iterator[None]:

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from planner.balancing import balanced
 from planner.batch.outpost import RemoteModel
 from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
@@ -93,12 +94,12 @@ class Connection:
 async def connected(
     options: ModelOptions, *, connections: int = 256, cap: int | None = None
 ) -> AsyncIterator[Connection]:
-    """The endpoint that the options and the environment name.
+    """The endpoint, or several that share the work, that the options and the environment name.
 
     Raises:
         UsageError: the address makes no sense.
     """
-    endpoint = resolve(options.model, options.base_url, os.environ)
+    endpoints = [resolve(options.model, url, os.environ) for url in dict.fromkeys(options.base_url or ("",))]
     price = parse_price(options.price) if options.price else None
     chat_settings = ChatSettings(
         stream=options.stream,
@@ -109,17 +110,20 @@ async def connected(
         connections=connections,
         cap=cap,
     )
-    async with OpenAIChat(endpoint, chat_settings) as chat:
-        log.info("sending to %s, model %s", endpoint.host, chat.card.asked)
+    async with AsyncExitStack() as stack:
+        chats = [await stack.enter_async_context(OpenAIChat(endpoint, chat_settings)) for endpoint in endpoints]
+        chat, card = balanced(chats), chats[0].card
+        host = ", ".join(endpoint.host for endpoint in endpoints)
+        log.info("sending to %s, model %s", host, card.asked)
 
         def priced(usage: Usage) -> float | None:
-            spent = cost(chat.card, usage, price)
+            spent = cost(card, usage, price)
             return None if spent is None else float(spent)
 
         # A password of the address does not travel: where there is one, each machine has it in its own environment.
-        address = "" if endpoint.credentials else endpoint.base_url
-        remote = RemoteModel(chat.card, options.model, address, chat_settings)
-        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), endpoint.host, remote)
+        addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
+        remote = RemoteModel(card, options.model, addresses, chat_settings)
+        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote)
 
 
 def patient(model: ChatModel, patience: RetryPolicy) -> ChatModel:
