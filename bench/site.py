@@ -4,49 +4,16 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 from playwright.sync_api import Browser
 
-from planner.schema import Ablation, Action
 from planner.site.build import build
 from planner.site.files import put
-from planner.site.index import Row
 from planner.site.pages import index_page
 from tests.site.conftest import chromium, find_browser
-
-WORDS = (
-    *(
-        "adaptive",
-        "attention",
-        "contrastive",
-        "decoder",
-        "diffusion",
-        "distillation",
-        "encoder",
-        "equivariant",
-        "experts",
-    ),
-    *(
-        "features",
-        "fusion",
-        "gated",
-        "graph",
-        "hierarchical",
-        "kernel",
-        "latent",
-        "loss",
-        "masking",
-        "memory",
-        "mixture",
-    ),
-    *("normalisation", "pooling", "prompt", "pruning", "quantised", "regularised", "residual", "retrieval", "routing"),
-    *("sampling", "schedule", "sparse", "spatial", "temporal", "token", "transformer", "warm-up"),
-)
-MODELS = ("claude-3.5-sonnet", "gemini-2.5-flash", "gpt-4o", "llama-3.1-405b-instruct", "o3-mini")
+from tests.site.made import many_rows
 
 # From the start of the navigation, in milliseconds.
 OPENED = "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
@@ -84,7 +51,7 @@ def main() -> None:
             measure_build(asked.trajectories, Path(folder), browser, asked.rounds)
         for papers, models in ((561, 5), (20_000, 1), (20_000, 5)):
             index = Path(folder) / f"{papers}-{models}.html"
-            put(index, index_page(list(rows(papers, models)), ["synthetic"]))
+            put(index, index_page(list(many_rows(papers, models)), ["synthetic"]))
             report(f"{papers:,} papers x {models} models", index, browser, asked.rounds)
 
 
@@ -121,31 +88,6 @@ def opening(index: Path, browser: Browser) -> Opening:
     )
     context.close()
     return measured
-
-
-def rows(papers: int, models: int) -> Iterator[Row]:
-    """Rows as long as real ones: titles of ten words, two or three ablations."""
-    random = Random(0)
-    for number in range(papers):
-        title = " ".join(random.choices(WORDS, k=10)).capitalize()
-        for model in MODELS[:models]:
-            yield Row(
-                page=f"{title.replace(' ', '_')}_{number}",
-                title=f"{title} {number}",
-                anchor=model,
-                model=model,
-                task="reviewer",
-                outcome="planned" if random.random() < 0.97 else "truncated",
-                ablations=tuple(ablation(random) for _ in range(random.choice((2, 2, 3)))),
-                shared=random.randrange(3),
-                cost=random.random() / 10,
-            )
-
-
-def ablation(random: Random) -> Ablation:
-    """An ablation whose name and part are as long as those of real ones."""
-    name, part = (" ".join(random.choices(WORDS, k=k)) for k in (4, 7))
-    return Ablation(name=name, ablated_part=part, action=Action.REMOVE, metrics=("accuracy",))
 
 
 if __name__ == "__main__":

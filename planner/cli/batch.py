@@ -45,7 +45,7 @@ from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import showing
 from planner.cli.wording import duration
-from planner.controls import printable
+from planner.controls import printable, printable_json
 from planner.errors import UsageError
 from planner.papers.arxiv import Arxiv
 from planner.pipeline import Settings
@@ -167,7 +167,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show how far a RUN is, also while it is under way."""
     found = read_overview(RunFolder(run))
     if as_json:
-        click.echo(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1))
+        click.echo(printable_json(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1)))
     else:
         click.echo(printable(found.as_text(failed=failed)))
 
@@ -238,7 +238,7 @@ class _Call:
         found = read_status(run)
         log.info("%s", found.as_text())
         if self.as_json:
-            click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+            click.echo(printable_json(json.dumps(found.as_json(), ensure_ascii=False, indent=1)))
         if engine.progress.stopping:
             log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
         return interrupt.exit_code or (1 if found.failed or engine.progress.stopping else 0)
@@ -355,4 +355,4 @@ def _estimate_json(corpus: Corpus, estimates: list[Estimate]) -> str:
             for each in estimates
         ],
     }
-    return json.dumps(whole, ensure_ascii=False, indent=1)
+    return printable_json(json.dumps(whole, ensure_ascii=False, indent=1))

@@ -16,13 +16,13 @@ from planner.chat import Completion
 from planner.errors import ModelError
 from planner.openai_chat import failures
 from planner.openai_chat.arrival import Arrival
+from planner.openai_chat.client import client_of, headers_of
 from planner.openai_chat.complaints import complaint
 from planner.openai_chat.decoding import encoded
-from planner.openai_chat.endpoint import OPENAI, Endpoint
+from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.headers import rate_limits
 from planner.openai_chat.replies import Json, error_in_choice, read
 
-_CONNECT_SECONDS: Final = 30.0
 _BROKE_LATE: Final = "the connection broke when the reply was finished; the count of tokens may be lost"
 _LAST_BYTES_SECONDS: Final = 0.5
 _SHOWN: Final = 100  # characters of what was not understood
@@ -39,17 +39,8 @@ class Wire:
         self._endpoint = endpoint
         self._mask = endpoint.mask
         self._timeout = timeout
-        self._headers = _headers(endpoint)
-        bound = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-        silence = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None)
-        self._client = openai.AsyncOpenAI(
-            api_key="sent in each request",
-            admin_api_key="",
-            base_url=endpoint.base_url,
-            max_retries=0,
-            timeout=silence,
-            http_client=openai.DefaultAsyncHttpxClient(limits=bound, timeout=silence, follow_redirects=False),
-        )
+        self._headers = headers_of(endpoint)
+        self._client = client_of(endpoint, timeout=timeout, connections=connections)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -119,17 +110,6 @@ class Wire:
         return ModelError(
             f"{self._endpoint.host} {what}{shown}{arrival.said()}", retryable=not arrival.oversized, body=text
         )
-
-
-def _headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
-    """Who asks: nobody where there is no key; an OpenAI organisation of the environment is OpenAI's business only."""
-    authorization = endpoint.authorization
-    who: dict[str, str | openai.Omit] = {
-        "Authorization": authorization.get_secret_value() if authorization else openai.Omit()
-    }
-    if endpoint.base_url != OPENAI.base_url:
-        who |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
-    return who
 
 
 async def _receive(response: httpx2.Response, arrival: Arrival) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner.errors import TrajectoryError
-from planner.site.entries import Entry, Source, read
+from planner.site.entries import Entry, Source, read, said
 from planner.trajectory.paths import SIDECAR_SUFFIX, SUFFIX
 
 
@@ -32,11 +32,14 @@ class Collection:
 
 
 def collect(folders: Sequence[Path], leaving_out: Path | None = None) -> Collection:
-    """Look through run folders, or any folders of trajectories; what lies in `leaving_out` does not count."""
+    """Look through run folders, or any folders of trajectories.
+
+    Of a run only its folder `trajectories` counts. Hidden files do not count, nor does what lies in `leaving_out`.
+    """
     papers: dict[str, list[Source]] = defaultdict(list)
     unread: list[Unread] = []
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        for source in _sources(folder, leaving_out):
+        for source in _sources(folder, leaving_out, unread):
             try:
                 papers[read(source).paper_id].append(source)
             except TrajectoryError as error:
@@ -60,12 +63,22 @@ def run_name(folder: Path) -> str:
     return whole.parent.name if whole.name == "trajectories" and whole.parent.name else whole.name or str(whole)
 
 
-def _sources(folder: Path, leaving_out: Path | None) -> Iterator[Source]:
+def _sources(folder: Path, leaving_out: Path | None, unread: list[Unread]) -> Iterator[Source]:
     run, start = run_name(folder), folder / "trajectories"
-    for place, below, names in os.walk(start if start.is_dir() else folder):
+
+    def unreadable(error: OSError) -> None:
+        place = Path(error.filename).relative_to(folder.parent)
+        unread.append(Unread(place.as_posix(), f"cannot be read: {error.strerror or error}"))
+
+    for place, below, names in os.walk(start if start.is_dir() else folder, onerror=unreadable):
         here = Path(place)
         below[:] = sorted(name for name in below if not name.startswith(".") and here / name != leaving_out)
+        unread.extend(Unread(f"{run}/{name}", "a link to a folder is not followed") for name in _links(here, below))
         yield from _pairs(run, here, names)
+
+
+def _links(folder: Path, names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if (folder / name).is_symlink())
 
 
 def _pairs(run: str, folder: Path, names: Iterable[str]) -> Iterator[Source]:
@@ -83,4 +96,6 @@ def _pairs(run: str, folder: Path, names: Iterable[str]) -> Iterator[Source]:
 def _unread(folder: Path, source: Source, error: TrajectoryError) -> Unread:
     path = source.trajectory or source.sidecar
     assert path is not None, "a source has a file"
-    return Unread(f"{source.run}/{path.relative_to(folder).as_posix()}", str(error).replace(f"{path}: ", "", 1))
+    return Unread(
+        f"{source.run}/{path.relative_to(folder).as_posix()}", said(error, path).removeprefix(f"{path.name}: ")
+    )

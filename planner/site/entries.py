@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
+from planner.controls import clean
 from planner.errors import Outcome, TrajectoryError
 from planner.schema import Ablation, Task
 from planner.sidecar import Sidecar
@@ -99,19 +100,25 @@ def read(source: Source) -> Entry:
         if source.sidecar is None:
             raise
         failed = _failed(source.run, _sidecar(source.sidecar))
-        return _warned(failed, f"the trajectory could not be read: {error}")
+        return _warned(failed, f"the trajectory could not be read: {said(error, source.trajectory)}")
     if source.sidecar is None:
         return planned
     try:
         return _joined(planned, _sidecar(source.sidecar))
     except TrajectoryError as error:
-        return _warned(planned, f"the run facts could not be read: {error}")
+        return _warned(planned, f"the run facts could not be read: {said(error, source.sidecar)}")
+
+
+def said(error: TrajectoryError, path: Path) -> str:
+    """What an error says of a file, by its name alone: pages are shared, and their maker's folders are private."""
+    return str(error).replace(str(path), path.name)
 
 
 def title_of(entries: Sequence[Entry]) -> str:
     """The paper's title, or what its id says of it."""
-    titles = [entry.title for entry in entries if entry.title.strip()]
-    return titles[0] if titles else re.sub("[_\\s]+", " ", entries[0].paper_id).strip() or entries[0].paper_id
+    paper_id = entries[0].paper_id
+    texts = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
+    return next((title for text in texts if (title := clean(text).text.strip())), "?")
 
 
 def labels_of(entries: Sequence[Entry]) -> list[str]:
@@ -179,6 +186,20 @@ def _sidecar(path: Path) -> Sidecar:
     try:
         if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise TrajectoryError(f"{path}: larger than {MAX_SIDECAR_BYTES // 1024**2} MiB, which no sidecar is")
-        return Sidecar.read(path)
+        return _without_folders(Sidecar.read(path))
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _without_folders(facts: Sidecar) -> Sidecar:
+    source = facts.paper.source
+    if not (PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()):
+        return facts
+    name = PureWindowsPath(source).name
+    return facts.model_copy(
+        update={
+            "paper": facts.paper.model_copy(update={"source": name}),
+            "reason": facts.reason.replace(source, name),
+            "warnings": tuple(warning.replace(source, name) for warning in facts.warnings),
+        }
+    )

@@ -51,7 +51,8 @@ class _Dress:
     def policy(self) -> str:
         return (
             f"default-src 'none'; script-src {_source(self.early)} {_source(self.script)}; "
-            f"style-src {_source(self.style)}; img-src data:; base-uri 'none'; form-action 'none'"
+            f"style-src {_source(self.style)}; img-src data:; base-uri 'none'; form-action 'none'; "
+            "require-trusted-types-for 'script'; trusted-types 'none'"
         )
 
 

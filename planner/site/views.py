@@ -77,12 +77,16 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class PaperView:
-    """All that is known of one paper; `groups` are the ablations that several models propose."""
+    """All that is known of one paper; `groups` are the ablations that several models propose.
+
+    `several_texts` says that the plans are of different texts, though of one id.
+    """
 
     title: str
     paper_id: str
     panels: tuple[Panel, ...]
     groups: tuple[tuple[Link, ...], ...]
+    several_texts: bool
 
     @property
     def summary(self) -> str:
@@ -122,6 +126,7 @@ def paper_view(entries: Sequence[Entry]) -> PaperView:
         paper_id=entries[0].paper_id,
         panels=tuple(_panel(places, number) for number in range(len(entries))),
         groups=tuple(tuple(map(places.link, group)) for group in places.agreement.groups),
+        several_texts=len({e.sidecar.paper.sha256 for e in entries if e.sidecar and e.trajectory}) > 1,
     )
 
 

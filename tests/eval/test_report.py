@@ -51,6 +51,18 @@ def test_a_report_of_plans_judged_on_the_way(run: Run, plans: Path) -> None:
     )
 
 
+def test_verdicts_of_another_program_are_not_mistaken_for_plans(run: Run, plans: Path) -> None:
+    folder = plans / "their-judge"
+    folder.mkdir()
+    for number in range(6):
+        lines = [{"name_in_paper": name, "name_in_plan": "gate"} for name in ("gate", "loss")]
+        (folder / f"paper {number}.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    named = ("--gold", "gold.jsonl", "--plans", "plans", "--system", "good-model")
+    result = run("report", "their-judge", *named, "-o", "out", "--no-plots", "--json")
+    (row,) = json.loads(result.stdout)["runs"]
+    assert (row["judge"], row["coverage"]["scored"], row["reasons"]) == ("their-judge", 6, {})
+
+
 def test_recall_grows_with_k_and_a_short_plan_is_used_whole(run: Run, plans: Path) -> None:
     run("report", "plans", "--gold", "gold.jsonl", "-o", "out", "--no-plots", "--system", "good-model")
     rows = table(plans / "out" / "report-by-k.csv")

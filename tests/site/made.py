@@ -1,15 +1,17 @@
 """Runs that the site's tests, pictures and measurements are made of; papers and plans are invented."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 from planner.chat import Completion, Usage
 from planner.errors import Outcome
 from planner.papers.paper import LeftOut
 from planner.schema import PUBLISHED, Ablation, Action, Plan, Task
 from planner.sidecar import AttemptFacts, PaperFacts, Sidecar
+from planner.site.index import Row
 from planner.trajectory import layout
 from planner.trajectory.document import Trajectory
 from planner.trajectory.files import write_atomically
@@ -191,3 +193,59 @@ def refuse(trajectories: Path, title: str) -> None:
     put(trajectories, cut).unlink()
     reason = "the reply was cut at the limit of 4,096 tokens"
     put(trajectories, cut, failed(sidecar(cut, title), Outcome.TRUNCATED, reason), planned=False)
+
+
+WORDS = (
+    *(
+        "adaptive",
+        "attention",
+        "contrastive",
+        "decoder",
+        "diffusion",
+        "distillation",
+        "encoder",
+        "equivariant",
+        "experts",
+    ),
+    *(
+        "features",
+        "fusion",
+        "gated",
+        "graph",
+        "hierarchical",
+        "kernel",
+        "latent",
+        "loss",
+        "masking",
+        "memory",
+        "mixture",
+    ),
+    *("normalisation", "pooling", "prompt", "pruning", "quantised", "regularised", "residual", "retrieval", "routing"),
+    *("sampling", "schedule", "sparse", "spatial", "temporal", "token", "transformer", "warm-up"),
+)
+ALL_MODELS = ("claude-3.5-sonnet", "gemini-2.5-flash", "gpt-4o", "llama-3.1-405b-instruct", "o3-mini")
+
+
+def many_rows(papers: int, models: int) -> Iterator[Row]:
+    """Rows as long as real ones: titles of ten words, two or three ablations."""
+    random = Random(0)
+    for number in range(papers):
+        title = " ".join(random.choices(WORDS, k=10)).capitalize()
+        for model in ALL_MODELS[:models]:
+            yield Row(
+                page=f"{title.replace(' ', '_')}_{number}",
+                title=f"{title} {number}",
+                anchor=model,
+                model=model,
+                task="reviewer",
+                outcome="planned" if random.random() < 0.97 else "truncated",
+                ablations=tuple(some_ablation(random) for _ in range(random.choice((2, 2, 3)))),
+                shared=random.randrange(3),
+                cost=random.random() / 10,
+            )
+
+
+def some_ablation(random: Random) -> Ablation:
+    """An ablation whose name and part are as long as those of real ones."""
+    name, part = (" ".join(random.choices(WORDS, k=k)) for k in (4, 7))
+    return Ablation(name=name, ablated_part=part, action=Action.REMOVE, metrics=("accuracy",))

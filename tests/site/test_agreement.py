@@ -1,7 +1,7 @@
 """Which ablations several models propose: the matcher's pairs, between models, within a task."""
 
 from planner.schema import Task
-from planner.site.agreement import Place, agreement
+from planner.site.agreement import MAX_ABLATIONS, Place, agreement
 from planner.site.entries import from_trajectory
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, trajectory
 
@@ -35,3 +35,10 @@ def test_one_model_does_not_agree_with_itself_nor_a_reviewer_with_an_author() ->
     assert agreement(again).groups == ()
     tasks = [from_trajectory(trajectory(model=m, task=t)) for m, t in (("a", Task.REVIEWER), ("b", Task.AUTHOR))]
     assert agreement(tasks).groups == ()
+
+
+def test_a_plan_without_end_costs_no_hours() -> None:
+    long = ROUTER.model_copy(update={"ablated_part": "router " * 20_000, "replacement": ("hash routing " * 1000,) * 50})
+    entries = [from_trajectory(trajectory(model=m, ablations=(long,) * 300)) for m in ("a", "b")]
+    found = agreement(entries)
+    assert 0 < len(found.twins) <= 2 * MAX_ABLATIONS

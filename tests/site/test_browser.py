@@ -8,9 +8,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from planner.site.copies import copies
+from planner.site.files import put
+from planner.site.pages import index_page
 from planner.site.single import page as single_page
-from tests.site.conftest import Open
-from tests.site.made import LOSS, ROUTER, trajectory
+from tests.site.conftest import Open, find_browser
+from tests.site.made import LOSS, ROUTER, many_rows, trajectory
 
 PAPER = "papers/Routing_Before_Reasoning__Sparse_Experts_for_Long_Video.html"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -33,6 +35,11 @@ def titles(page: Page) -> list[str]:
     return page.locator("table.list tbody th a").all_inner_texts()
 
 
+def test_a_browser_is_found() -> None:
+    if find_browser() is None:
+        pytest.skip("no browser was found, so no page was opened: apt-get install chromium")
+
+
 def test_the_index_leads_to_a_paper_and_back(open_page: Open, address: str) -> None:
     page = open_page(f"{address}/index.html")
     assert rows(page) == 15
@@ -47,7 +54,9 @@ def test_search_filters_and_sort_narrow_and_order_the_list(open_page: Open, addr
     page = open_page(f"{address}/index.html")
     page.get_by_label("Search").fill("CODEBOOK plainer")
     expect(page.locator("#_status")).to_have_text("5 of 15")
-    assert page.locator("table.list mark").all_inner_texts()
+    assert set(page.locator("table.list mark").all_inner_texts()) == {"codebook", "plainer"}
+    page.get_by_label("Search").fill("(*[")
+    expect(page.locator("#_status")).to_have_text("0 of 15")
     page.get_by_label("Search").fill("三维重建")
     assert titles(page) == ["少样本三维重建中的一致性学习：一个统一的框架"]
     page.get_by_role("button", name="Clear").click()
@@ -74,6 +83,46 @@ def test_a_view_of_the_list_can_be_shared(open_page: Open, site: Path) -> None:
     again = open_page(page.url)
     assert titles(again) == shown
     expect(again.get_by_label("Search")).to_have_value("codebook")
+
+
+def test_a_long_list_is_paged(open_page: Open, tmp_path: Path) -> None:
+    put(tmp_path / "index.html", index_page(list(many_rows(130, 2)), ["many"]))
+    page = open_page(f"{tmp_path.as_uri()}/index.html")
+    assert rows(page) == 100
+    first = titles(page)
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#_page")).to_have_text("Page 2 of 3")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#_page")).to_have_text("Page 3 of 3")
+    page.get_by_role("button", name="Next").press("Enter")
+    expect(page.get_by_role("button", name="Next")).to_be_focused()
+    page.get_by_role("button", name="Previous").click()
+    expect(page.locator("#_page")).to_have_text("Page 2 of 3")
+    assert not set(titles(page)) & set(first)
+    again = open_page(page.url)
+    expect(again.locator("#_page")).to_have_text("Page 2 of 3")
+    again.get_by_label("Search").fill("sparse")
+    expect(again.locator("#_page")).to_contain_text("Page 1 of")
+
+
+@pytest.mark.slow
+def test_twenty_thousand_papers_open_in_two_seconds(open_page: Open, tmp_path: Path) -> None:
+    put(tmp_path / "index.html", index_page(list(many_rows(20_000, 1)), ["many"]))
+    page = open_page(f"{tmp_path.as_uri()}/index.html")
+    expect(page.locator("#_status")).to_have_text("20,000 in all")
+    usable = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert usable < 2000
+
+
+def test_skipping_to_the_content_keeps_the_filters(open_page: Open, site: Path) -> None:
+    page = open_page(f"{site.as_uri()}/index.html")
+    page.get_by_label("Search").fill("codebook")
+    page.get_by_role("link", name="Skip to the content").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**#_main")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.get_by_label("Search")).to_have_value("codebook")
+    assert rows(page) < 15
 
 
 def test_nothing_found_says_so(open_page: Open, site: Path) -> None:

@@ -4,15 +4,18 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from planner.cli import cli
-from planner.errors import UsageError
+from planner.errors import Outcome, UsageError
 from planner.site.build import build
+from planner.site.entries import from_trajectory
 from planner.site.single import page
+from planner.site.views import money, paper_view
 from planner.trajectory.files import write_atomically
 from planner.trajectory.reader import read_file
 from tests.site.made import put, raw, sidecar, small_run, trajectory
@@ -91,6 +94,35 @@ def test_runs_are_compared_on_one_page(tmp_path: Path) -> None:
     assert (built.papers, built.plannings) == (1, 2)
     text = (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
     assert "(reviewer, before)" in text and "(reviewer, after)" in text
+
+
+def test_plans_of_different_texts_with_one_id_are_told_apart(tmp_path: Path) -> None:
+    for model, digest in (("a", "1" * 64), ("b", "2" * 64)):
+        shown = trajectory(model=model)
+        facts = sidecar(shown)
+        put(
+            tmp_path / "run",
+            shown,
+            facts.model_copy(update={"paper": facts.paper.model_copy(update={"sha256": digest})}),
+        )
+    build([tmp_path / "run"], tmp_path / "out")
+    assert "different texts with one id" in (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
+
+
+def test_the_line_under_a_title_counts() -> None:
+    one, two = from_trajectory(trajectory(model="a")), from_trajectory(trajectory(model="b"))
+    lost = replace(two, trajectory=None, outcome=Outcome.REFUSED)
+    assert paper_view([one]).summary == "1 plan · 2 ablations"
+    assert paper_view([one, two]).summary == "2 plans · 4 ablations · 4 of them proposed by more than one model"
+    assert paper_view([one, lost]).summary == "1 plan and 1 not planned · 2 ablations"
+    assert paper_view([lost]).summary == "0 plans and 1 not planned"
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"), [(0.0, "$0.00"), (1234.5, "$1,234.50"), (0.0123, "$0.012"), (0.00000123, "$1.2e-06")]
+)
+def test_small_costs_keep_two_digits(usd: float, shown: str) -> None:
+    assert money(usd) == shown
 
 
 def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> None:

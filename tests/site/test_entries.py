@@ -1,5 +1,6 @@
 """What is read of a folder, what is doubted, and what could not be shown."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,25 @@ def test_a_broken_file_costs_only_itself(tmp_path: Path) -> None:
         read(Source("run", path))
 
 
+@pytest.mark.parametrize("folder", ["/home/ada/secret/", "C:\\Users\\ada\\secret\\"])
+def test_where_files_lie_on_the_makers_disk_is_not_told(tmp_path: Path, folder: str) -> None:
+    facts = sidecar(trajectory())
+    facts = facts.model_copy(update={"paper": facts.paper.model_copy(update={"source": f"{folder}a.pdf"})})
+    path = put(tmp_path, trajectory(), failed(facts, Outcome.PAPER_ERROR, f"{folder}a.pdf: not a PDF"), planned=False)
+    found = read(Source("run", None, path.with_suffix(".json")))
+    assert found.reason == "a.pdf: not a PDF"
+    assert found.sidecar and found.sidecar.paper.source == "a.pdf"
+    path.write_text("# torn", encoding="utf-8")
+    assert str(tmp_path) not in str(read(Source("run", path, path.with_suffix(".json"))).warnings)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "run", trajectory())
+    (tmp_path / "run" / "closed").mkdir(mode=0)
+    assert [file.name for file in collect([tmp_path / "run"]).unread] == ["run/closed"]
+
+
 def test_labels_say_as_much_as_is_needed() -> None:
     assert labels_of([entry(model="a"), entry(model="b")]) == ["a", "b"]
     assert labels_of([entry(planner="extractive-planner", model="builtin")]) == ["extractive-planner/builtin"]
@@ -77,6 +97,7 @@ def test_a_title_comes_from_a_sidecar_or_from_the_id() -> None:
     assert title_of([entry(), entry(title="The Title")]) == "The Title"
     assert title_of([entry(paper_id="Playing_For_You__Text_")]) == "Playing For You Text"
     assert title_of([entry(paper_id="__")]) == "__"
+    assert title_of([entry(title="\u202e", paper_id="\x1b[2J")]) == "?"
 
 
 def test_a_run_is_collected_by_paper(tmp_path: Path) -> None:
@@ -97,11 +118,13 @@ def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -
     write_atomically(tmp_path / "mine" / "data.json", "[]")
     write_atomically(tmp_path / "mine" / ".hidden" / "plan.md", "no")
     write_atomically(tmp_path / "mine" / "out" / "old.md", raw(trajectory("Old")))
+    (tmp_path / "mine" / "elsewhere").symlink_to(tmp_path)
     found = collect([tmp_path / "mine", tmp_path / "mine"], leaving_out=(tmp_path / "mine" / "out").resolve())
     assert list(found.papers) == ["A_Paper"]
     assert {file.name: file.why[:13] for file in found.unread} == {
         "mine/README.md": "not a traject",
         "mine/data.json": "not a sidecar",
+        "mine/elsewhere": "a link to a f",
     }
 
 

@@ -80,10 +80,10 @@
   }
 
   function marked(text, terms) {
-    const found = terms.map((term) => [text.toLowerCase().indexOf(term), term]).filter(([begin]) => begin >= 0).sort((a, b) => a[0] - b[0])[0];
-    if (!found) return [text];
-    const [begin, term] = found;
-    return [text.slice(0, begin), make("mark", {}, text.slice(begin, begin + term.length)), text.slice(begin + term.length)];
+    if (!terms.length) return [text];
+    const escaped = terms.map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+    const parts = text.split(new RegExp(`(${escaped.join("|")})`, "giu"));
+    return parts.map((part, place) => (place % 2 ? make("mark", {}, part) : part));
   }
 
   function ablations(row, terms) {
@@ -127,8 +127,9 @@
     at("_empty").hidden = shown.length > 0;
     at("_pager").hidden = pages < 2;
     at("_page").textContent = `Page ${page + 1} of ${counted(pages)}`;
-    at("_pager").querySelector("[data-step='-1']").disabled = page === 0;
-    at("_pager").querySelector("[data-step='1']").disabled = page >= pages - 1;
+    const [back, on] = at("_pager").querySelectorAll("button");
+    back.setAttribute("aria-disabled", page === 0);
+    on.setAttribute("aria-disabled", page >= pages - 1);
     at("_status").textContent = shown.length === rows.length ? `${counted(rows.length)} in all` : `${counted(shown.length)} of ${counted(rows.length)}`;
   }
 
@@ -150,7 +151,7 @@
       ["plans", counted(shown.filter((row) => row.outcome === "planned").length)],
       ["not planned", counted(shown.filter((row) => row.outcome !== "planned").length)],
       ["ablations", counted(sum(shown.map((row) => row.count)))],
-      ["proposed by several models", counted(sum(shown.map((row) => row.shared)))],
+      ...(data.models.length > 1 ? [["proposed by several models", counted(sum(shown.map((row) => row.shared)))]] : []),
       ["cost", costText(costs(shown))],
     ];
     at("_totals").replaceChildren(...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
@@ -257,7 +258,7 @@
       changed();
     });
     at("_pager").addEventListener("click", ({ target }) => {
-      if (!target.dataset.step) return;
+      if (!target.dataset.step || target.getAttribute("aria-disabled") === "true") return;
       page += Number(target.dataset.step);
       showRows();
       keep();
@@ -268,7 +269,11 @@
       event.preventDefault();
       form.elements.q.focus();
     });
-    addEventListener("hashchange", () => { restore(); update({ first: false }); });
+    addEventListener("hashchange", () => {
+      if (location.hash.startsWith("#_")) return; // a place on this page, no view of the list
+      restore();
+      update({ first: false });
+    });
   }
 
   at("_app").hidden = false;
