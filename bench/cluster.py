@@ -87,9 +87,7 @@ def measure_reading(count: int) -> None:
         finally:
             cluster.shutdown()
     one, two = max(rates[1]), max(rates[2])
-    print(
-        f"Ray: {one:.1f} PDFs/s read by 1 worker, {two:.1f} by 2 ({two / one:.2f} times); load {os.getloadavg()[0]:.1f}"
-    )
+    print(f"Ray: {one:.1f} PDFs/s read by 1 worker, {two:.1f} by 2 ({two / one:.2f} x); load {os.getloadavg()[0]:.1f}")
 
 
 async def read_all(entries: list[Entry], address: str, workers: int) -> float:
