@@ -142,6 +142,7 @@ EXPANSIONS = {
     "mean opinion score (MOS) and hoot error rate (HER)": [("MOS", "mean opinion score"), ("HER", "hoot error rate")],
     "multi-head gear turning (MHGT)": [("MHGT", "multi-head gear turning")],
     "\\textbf{gated fusion unit} (GFU)": [("GFU", "gated fusion unit")],
+    "a gating rig unit (GU)": [("GU", "gating rig unit")],
     "recurrent nets (RNN)": [],
     "as shown (GFU)": [],
     "in the table (Table)": [],
