@@ -78,6 +78,7 @@ _bound_options = gathered(
         default=32,
         show_default=True,
         envvar="ABLATION_PLANNER_CONCURRENCY",
+        show_envvar=True,
         help="At most so many requests at once; fewer while the endpoint says it is too much.",
     ),
     click.option(
@@ -109,13 +110,18 @@ _bound_options = gathered(
     "models",
     multiple=True,
     envvar="ABLATION_PLANNER_MODEL",
+    show_envvar=True,
     help="As for `plan`; give it again for several models.",
 )
 @task_options
 @endpoint_options
 @_bound_options
 @click.option(
-    "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
+    "--offline",
+    is_flag=True,
+    envvar="ABLATION_PLANNER_OFFLINE",
+    show_envvar=True,
+    help="Send nothing to anyone, and fetch nothing.",
 )
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @engine_options

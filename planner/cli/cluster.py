@@ -40,6 +40,7 @@ engine_options = gathered(
         default="local",
         show_default=True,
         envvar="ABLATION_PLANNER_ENGINE",
+        show_envvar=True,
         help="local: this machine; ray: a Ray cluster reads the papers and sends the requests.",
     ),
     click.option(
@@ -48,6 +49,7 @@ engine_options = gathered(
         show_default=True,
         metavar="HOST:PORT",
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
+        show_envvar=True,
         help="The head of the cluster; local: a new one on this machine, for this run.",
     ),
 )
