@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from planner import __version__
-from planner.cli.batch import batch, export, status
+from planner.cli.batch import batch, status
 from planner.cli.doctor import doctor
 from planner.cli.papers import paper, prompt
 from planner.cli.plans import demo, parse, plan
+from planner.cli.service import collect, export, import_
 from planner.cli.signals import SIGINT_EXIT
 from planner.cli.trajectories import check, schema, show
 from planner.controls import printable
@@ -45,7 +46,7 @@ def cli() -> None:
     """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
 
 
-for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor, batch, status, export):
+for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor, batch, status, export, collect, import_):
     cli.add_command(command)
 
 

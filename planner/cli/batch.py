@@ -1,13 +1,14 @@
-"""`batch`, `status` and `export`: a corpus, how far it is, and its plans in other forms."""
+"""`batch` and `status`: a corpus, and how far it is."""
 
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from pydantic import JsonValue
@@ -16,7 +17,6 @@ from planner import __version__
 from planner.batch.corpus import gather, with_ids
 from planner.batch.entry import Corpus
 from planner.batch.estimate import Estimate, estimate
-from planner.batch.export import FORMS, export_run
 from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
@@ -24,6 +24,7 @@ from planner.batch.run import RunFolder
 from planner.batch.status import read_status
 from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
+from planner.cli.bounds import BoundOptions, EngineOptions, bound_options, engine_options
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -31,10 +32,10 @@ from planner.cli.options import (
     TalkOptions,
     TaskOptions,
     endpoint_options,
-    gathered,
     talk_options,
     task_options,
 )
+from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save
 from planner.cli.signals import Interrupt
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
@@ -45,45 +46,13 @@ from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
 from planner.trajectory.paths import relative_path
 
+if TYPE_CHECKING:
+    from planner.batch.service.engine import ServiceEngine
+
 # A cost limit needs a cap on replies; the price data know no model's maximum, so this stands in for it.
 _CAP: Final = 16_384
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _ATTEMPTS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class BoundOptions:
-    """What a run may use."""
-
-    concurrency: int
-    rpm: float | None
-    tpm: float | None
-    max_cost: float | None
-    max_papers: int | None
-
-
-_bound_options = gathered(
-    "bounded",
-    BoundOptions,
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1, 4096),
-        default=32,
-        show_default=True,
-        envvar="ABLATION_PLANNER_CONCURRENCY",
-        help="At most so many requests at once; fewer while the endpoint says it is too much.",
-    ),
-    click.option(
-        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute.  [from the endpoint's headers]"
-    ),
-    click.option(
-        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens a minute.  [from the endpoint's headers]"
-    ),
-    click.option(
-        "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never pass this cost, whatever happens."
-    ),
-    click.option("--max-papers", type=click.IntRange(min=1), help="Plan at most so many papers this time."),
-)
 
 
 @click.command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
@@ -106,7 +75,8 @@ _bound_options = gathered(
 )
 @task_options
 @endpoint_options
-@_bound_options
+@bound_options
+@engine_options
 @click.option(
     "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
 )
@@ -121,6 +91,7 @@ def batch(
     asked: TaskOptions,
     asking: EndpointOptions,
     bounded: BoundOptions,
+    engine: EngineOptions,
     offline: bool,
     retry_failed: bool,
     dry_run: bool,
@@ -131,8 +102,9 @@ def batch(
 
     It may be stopped at any moment, also by force; the same command goes on, and pays for nothing twice.
     """
-    call = _Call(
-        corpus, RunFolder(output), models or ("",), asked.settings, asking, bounded, offline, retry_failed, as_json
+    call = Call(
+        *(corpus, RunFolder(output), models or ("",), asked.settings, asking, bounded, offline, retry_failed, as_json),
+        engine=engine,
     )
     with talking(talk):
         raise SystemExit(asyncio.run(call.estimate() if dry_run else call.plan(quiet=talk.quiet)))
@@ -151,20 +123,12 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
         click.echo(printable(found.as_text(failed=failed)))
 
 
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--to", "form", type=click.Choice(FORMS), required=True, help="The form.")
-@click.argument("target", type=click.Path(path_type=Path))
-def export(run: Path, form: str, target: Path) -> None:
-    """Write the plans of a RUN to TARGET: a folder as AblationBench has it, a CSV file, or a JSONL file."""
-    for line in export_run(RunFolder(run), form, target):
-        click.echo(printable(line), err=True)
-    click.echo(printable(str(target)))
-
-
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """One call of `batch`."""
+class Call:
+    """One call of `batch`, or of what goes on with a run; without anything `named`, the corpus is that of the run.
+
+    `endpoints` are the addresses of models that an earlier call has found.
+    """
 
     named: tuple[str, ...]
     run: RunFolder
@@ -175,6 +139,8 @@ class _Call:
     offline: bool
     retry_failed: bool
     as_json: bool
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    endpoints: Mapping[str, str] = field(default_factory=dict)
 
     async def estimate(self) -> int:
         """Say what the corpus would take; the exit code tells whether all of it can be read."""
@@ -187,19 +153,53 @@ class _Call:
 
     async def plan(self, *, quiet: bool) -> int:
         """Plan what is pending; the exit code is 1 when any paper has no plan, 130 or 143 when stopped."""
+        async with self.opened() as (job, ledger):
+            if self.engine.prepare:
+                await ledger.begin(self.settings.task, job.corpus.entries, [model.record for model in job.models])
+                return 1 if _is_faulty(job.corpus) else 0
+            if self.engine.name == "local":
+                refuse_while_submitted(ledger, self.run)
+                code = await self._worked(LocalEngine(job, self.run, ledger), quiet=quiet)
+            else:
+                code = await self._submitted(job, ledger, quiet=quiet)
+            self._summarise()
+        return code or (1 if _is_faulty(job.corpus) else 0)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[tuple[Job, Ledger]]:
+        """The run, held against every other process, and what is asked of it; on record for those who go on with it."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
-            corpus = self._gathered()
+            corpus = self._gathered() if self.named else None
             stack.enter_context(self.run.held())
             ledger = await stack.enter_async_context(Ledger(self.run.ledger, shared_disk=self.run.on_shared_disk))
-            corpus = with_ids(corpus, ledger.ids())
+            corpus = with_ids(corpus, ledger.ids()) if corpus else ledger.corpus()
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
-            job = Job(corpus, models, self._bounds(), self._reader(), patience, self.retry_failed)
-            self.run.describe(self._facts(corpus, models))
-            code = await self._worked(LocalEngine(job, self.run, ledger), quiet=quiet)
-        return code or (1 if _is_faulty(corpus) else 0)
+            if self.named:
+                self.run.describe(self._facts(corpus, models))
+                await ledger.remember(SAVED, save(self._saved(models)))
+            yield Job(corpus, models, self._bounds(), self._reader(), patience, self.retry_failed), ledger
 
-    async def _worked(self, engine: LocalEngine, *, quiet: bool) -> int:
+    async def _submitted(self, job: Job, ledger: Ledger, *, quiet: bool) -> int:
+        """Plan through the batch service, and what it leaves to be asked live when it has nothing more to come."""
+        from planner.batch.service.engine import Course, ServiceEngine  # imports the SDK, which takes 0.4 s
+
+        course = Course(wait=self.engine.wait, finish_live=self.engine.finish_live)
+        if self.engine.poll:
+            course = replace(course, first=self.engine.poll, longest=self.engine.poll)
+        engine = ServiceEngine(job, self.run, ledger, course)
+        code = await self._worked(engine, quiet=quiet)
+        if waiting := sum(part.requests for part in ledger.parts.open()):
+            log.info(
+                "%d requests are at the batch service; `ablation-planner collect %s` goes on", waiting, self.run.path
+            )
+        elif not engine.progress.stopping and self.engine.finish_live:
+            code = await self._worked(LocalEngine(job, self.run, ledger), quiet=quiet)
+        elif job.retry_failed and (saved := ledger.recall(SAVED)):
+            await ledger.remember(SAVED, save(replace(load_saved(saved), retry_failed=False)))
+        return code
+
+    async def _worked(self, engine: "LocalEngine | ServiceEngine", *, quiet: bool) -> int:
         interrupt = Interrupt(engine.stop)
         try:
             with interrupt.heard():
@@ -208,18 +208,29 @@ class _Call:
         except asyncio.CancelledError:
             log.error("stopped at once; the same command goes on from here")
             return interrupt.exit_code
+        if engine.progress.stopping:
+            log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
+        failed = read_status(self.run).failed
+        return interrupt.exit_code or (1 if failed or engine.progress.stopping else 0)
+
+    def _summarise(self) -> None:
         found = read_status(self.run)
         log.info("%s", found.as_text())
         if self.as_json:
             click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
-        if engine.progress.stopping:
-            log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
-        return interrupt.exit_code or (1 if found.failed or engine.progress.stopping else 0)
+
+    def _saved(self, models: tuple[Asked, ...]) -> SavedCall:
+        endpoints = {name: each.card.endpoint for name, each in zip(dict.fromkeys(self.models), models, strict=True)}
+        asking = replace(self.asking, base_url="")  # it may hold a password
+        templates = self.settings.templates.resolve() if self.settings.templates else None
+        settings = replace(self.settings, templates=templates)
+        return SavedCall(str(Path.cwd()), endpoints, settings, asking, self.bounded, self.retry_failed)
 
     async def _asked(self, stack: AsyncExitStack) -> tuple[Asked, ...]:
         found = []
         for name in dict.fromkeys(self.models):
-            options = ModelOptions(**asdict(self.asking), model=name)
+            asking = replace(self.asking, base_url=self.asking.base_url or self.endpoints.get(name, ""))
+            options = ModelOptions(**asdict(asking), model=name)
             model = await stack.enter_async_context(
                 asked_model(
                     options,
@@ -227,6 +238,7 @@ class _Call:
                     offline=self.offline,
                     connections=self.bounded.concurrency,
                     cap=self._cap(),
+                    batches=self.engine.name != "local",
                 )
             )
             if self.bounded.max_cost is not None and model.price(Usage(1, 1)) is None:
@@ -234,7 +246,7 @@ class _Call:
                     f"--max-cost needs a price, and none is known for {model.card.asked!r}: add --price IN,OUT"
                 )
             settings = replace(self.settings, window=self.settings.window or model.window)
-            found.append(Asked(model.card, settings, model.sender, model.price, model.host))
+            found.append(Asked(model.card, settings, model.sender, model.price, model.host, model.service))
         _refuse_same_files([each.card for each in found])
         return tuple(found)
 

@@ -2,22 +2,25 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
 from planner.errors import PaperError, UsageError
 from planner.extractive import CARD, Extractive
-from planner.openai_chat.endpoint import resolve
+from planner.openai_chat.endpoint import Endpoint, resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 from planner.papers.cut import cut
 from planner.papers.paper import Excerpt, Paper
 from planner.pipeline import Settings
 from planner.prices import cost, parse_price, window
 from planner.retrying import Retrying, RetryPolicy, Wait
+
+if TYPE_CHECKING:
+    from planner.openai_chat.service import BatchService
 
 EXTRACTIVE: Final = "extractive"
 # Who has one of these wants a model, and has only forgotten to name it.
@@ -37,6 +40,7 @@ class Asked:
     patience: RetryPolicy = RetryPolicy()
     window: int | None = None
     host: str = ""
+    service: "BatchService | None" = None
 
     def for_paper(self, paper: Paper) -> ChatModel:
         """The model as one paper asks it, with patience."""
@@ -55,10 +59,12 @@ async def asked_model(
     offline: bool = False,
     connections: int = 256,
     cap: int | None = None,
+    batches: bool = False,
 ) -> AsyncIterator[Asked]:
     """The model that the options and the environment name, ready to be asked.
 
-    `connections` bounds its requests at once; `cap` bounds replies, in tokens, where the user set no bound.
+    `connections` bounds its requests at once; `cap` bounds replies, in tokens, where the user set no bound. With
+    `batches` the endpoint's batch service is at hand too.
 
     Raises:
         UsageError: no model is named though there is a key or an address, or the address makes no sense.
@@ -82,7 +88,9 @@ async def asked_model(
         connections=connections,
         cap=cap,
     )
-    async with OpenAIChat(endpoint, chat_settings) as chat:
+    async with AsyncExitStack() as stack:
+        chat = await stack.enter_async_context(OpenAIChat(endpoint, chat_settings))
+        service = await stack.enter_async_context(_batch_service(endpoint, chat_settings)) if batches else None
         log.info("sending to %s, model %s", endpoint.host, chat.card.asked)
 
         def priced(usage: Usage) -> float | None:
@@ -90,7 +98,13 @@ async def asked_model(
             return None if spent is None else float(spent)
 
         patience = RetryPolicy(max_wait=options.max_wait)
-        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host)
+        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host, service)
+
+
+def _batch_service(endpoint: Endpoint, settings: ChatSettings) -> "BatchService":
+    from planner.openai_chat.service import BatchService  # imports the SDK, which takes 0.4 s
+
+    return BatchService(endpoint, settings)
 
 
 def _builtin(paper: Paper, settings: Settings) -> ChatModel:

@@ -19,7 +19,7 @@ async def showing(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
     if quiet:
         yield
     elif sys.stderr.isatty():
-        from planner.cli.live import live  # noqa: PLC0415 - takes rich along, which nobody else needs
+        from planner.cli.live import live
 
         with live(progress) as refreshing:
             async with _beside(refreshing):
@@ -39,6 +39,8 @@ def in_words(progress: Progress) -> str:
         parts.append(f"{duration(progress.seconds_left)} to go")
     if wait := pause(progress):
         parts.append(wait)
+    if progress.batches:
+        parts.append(batches(progress))
     return "; ".join(parts)
 
 
@@ -80,6 +82,12 @@ def pause(progress: Progress) -> str:
     """What the endpoint made everybody wait for, "" when nobody waits."""
     seconds = max((limits.paused_for for limits in progress.limits), default=0.0)
     return f"the endpoint asked to wait: {duration(seconds)} more" if seconds else ""
+
+
+def batches(progress: Progress) -> str:
+    """How many requests are at the batch service, and in which state."""
+    states = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(progress.batches.items()))
+    return f"at the batch service: {states or 'nothing'}"
 
 
 def stopping(progress: Progress) -> str:
