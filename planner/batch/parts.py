@@ -188,6 +188,11 @@ class Parts:
         )
         return [Refusal(**json.loads(refusal)) for (refusal,) in rows]
 
+    def replies(self) -> int:
+        """How many submitted requests have a reply."""
+        query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
+        return int(self._reader.execute(query).fetchone()[0])
+
     def last_attempt(self) -> int:
         """The highest number of an attempt."""
         (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM attempts").fetchone()

@@ -60,7 +60,7 @@ def _limit_memory() -> None:
     """Let a paper that explodes end its worker, and not the machine."""
     if sys.platform == "win32":
         return
-    import resource
+    import resource  # noqa: PLC0415 - not on every system
 
     with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -206,7 +206,7 @@ class Batches:
         if done and not lost:
             lines = self._alter(done) if self._alter else done
             batch.output = self._store("output.jsonl", "batch_output", _jsonl(lines)).id
-        if failed or self._odd and self._random.random() < 0.5:
+        if failed or (self._odd and self._random.random() < 0.5):
             batch.errors = self._store("errors.jsonl", "batch_output", _jsonl(failed)).id
         self._note(batch, [line["custom_id"] for line in done], "nothing" if lost else "ok")
         self._note(batch, [line["custom_id"] for line in failed], "error")
