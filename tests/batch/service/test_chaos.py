@@ -15,15 +15,15 @@ from tests.batch.service.conftest import Corpus, ServeBatches, Service
 
 
 @pytest.mark.parametrize(
-    ("papers", "kills"),
-    [(40, 4), pytest.param(200, 30, marks=pytest.mark.slow)],
+    ("papers", "kills", "faults"),
+    [(20, 3, "0.03"), pytest.param(200, 30, "0.2", marks=pytest.mark.slow)],
     ids=["small", "whole"],
 )
 def test_odd_batches_and_kills_end_as_live_does(
-    papers: int, kills: int, corpus: Corpus, serve_batches: ServeBatches
+    papers: int, kills: int, faults: str, corpus: Corpus, serve_batches: ServeBatches
 ) -> None:
     make_papers(corpus.folder / "papers", papers)
-    service = serve_batches("--odd", "--fates", "--faults", "0.2", "--seed", str(papers))
+    service = serve_batches("--odd", "--fates", "--faults", faults, "--seed", str(papers))
     corpus.live(serve_batches("--fates"), "-q", code=1)
 
     for moment in _moments(kills, papers):

@@ -61,13 +61,12 @@ def test_half_the_price_is_paid(corpus: Corpus, serve_batches: ServeBatches) -> 
 
 def test_a_cost_limit_holds_for_what_is_submitted(corpus: Corpus, serve_batches: ServeBatches) -> None:
     limit = ("--price", "1,4", "--max-tokens", "200", "--max-cost")
-    said = corpus.batch(serve_batches(), *limit, "0.004", code=1)
+    said = corpus.batch(serve_batches(), *limit, "0.008", code=1)
     status = corpus.program.status()
     assert "--max-cost" in said
     assert 0 < status["planned"] < 12
     assert status["pending"] == 12 - status["planned"]
-    assert status["cost"] <= 0.004
-    corpus.batch(serve_batches(), *limit, "1", "--base-url", "http://localhost:1/v1", code=1)
+    assert status["cost"] <= 0.008
 
 
 def test_the_same_text_twice_is_submitted_once(corpus: Corpus, serve_batches: ServeBatches) -> None:
