@@ -3,6 +3,7 @@
 import click
 
 from eval.analysis import analysis
+from eval.commands.baseline import baseline
 from eval.commands.compare import compare
 from eval.commands.group import Group
 from eval.commands.judge import judge
@@ -17,7 +18,7 @@ def main() -> None:
     """Score plans, and measure the parts of the planner, against what people have read by hand."""
 
 
-for command in (judge, vote, judge_eval, report, compare, analysis, cuts):
+for command in (judge, vote, judge_eval, report, compare, baseline, analysis, cuts):
     main.add_command(command)
 
 if __name__ == "__main__":

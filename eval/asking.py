@@ -19,6 +19,7 @@ from planner.schema import Ablation
 from planner.sidecar import Pricing
 
 REASKS: Final = 2
+_HOPELESS: Final = frozenset({401, 402, 403, 404})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,16 @@ class Answer:
     """What a model found about one paper, or the reason why there are no verdicts.
 
     `cost` is in USD, None where it is not known; `asked` counts replies; `positional` says whether what was shown
-    first (A1 with B1, or A1 alone) was found.
+    first (A1 with B1, or A1 alone) was found, None where there was no first;
+    `hopeless` that the next paper would fare no better: a wrong key, an empty account, no such model.
     """
 
     verdicts: tuple[Verdict, ...] | None
     reason: str = ""
     cost: float | None = None
     asked: int = 0
-    positional: bool = False
+    positional: bool | None = None
+    hopeless: bool = False
 
 
 class Question:
@@ -76,7 +79,13 @@ class Question:
         try:
             verdicts = await self._ask(identities)
         except (ModelError, BudgetExceeded, OutputError) as error:
-            return Answer(None, f"{error.outcome}: {error}", self._store.cost(identities), len(set(identities)))
+            return Answer(
+                None,
+                f"{error.outcome}: {error}",
+                cost=self._store.cost(identities),
+                asked=len(set(identities)),
+                hopeless=isinstance(error, ModelError) and (error.exhausted or error.status in _HOPELESS),
+            )
         return Answer(
             verdicts,
             cost=self._store.cost(identities),

@@ -7,7 +7,7 @@ from typing import Final
 from eval import plots
 from eval.compare import Comparison, Idea, Profile
 from eval.document import Document, Picture, Section, Table
-from eval.figures import amount, interval, percent
+from eval.figures import amount, exact, interval, percent
 from eval.results import task_title
 from planner.schema import Action
 
@@ -126,7 +126,7 @@ def _union(c: Comparison, pictures: bool) -> Section:
     text = (
         f"The union of all plans has {len(c.ideas)} different ablations, {per_paper:.1f} per paper; more than half of "
         f"the systems agree on {len(consensus)} of them ({percent(len(consensus) / len(c.ideas))}), the consensus. "
-        + (f"The first {len(rows)} of these:" if len(consensus) > len(rows) else "")
+        + (f"The table shows {len(rows)} of these." if len(consensus) > len(rows) else "")
     )
     return Section(
         f"{task_title(c.task)}: union and consensus", (text,), drawn, (Table(columns, rows),) if rows else ()
@@ -168,7 +168,7 @@ def _profiles(c: Comparison, pictures: bool) -> Section:
 def _data(c: Comparison) -> Iterator[tuple[str, Table]]:
     intervals = ("agreement", "low", "high", "different_papers", "metrics", "metrics_low", "metrics_high")
     pairs = tuple(
-        (pair.a, pair.b, str(pair.agreement.n), *map(repr, numbers))
+        (pair.a, pair.b, str(pair.agreement.n), *map(exact, numbers))
         for pair in c.pairs
         for a, m in ((pair.agreement, pair.metrics),)
         for numbers in ((a.mean, a.low, a.high, pair.by_chance, m.mean, m.low, m.high),)

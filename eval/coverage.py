@@ -1,5 +1,6 @@
 """Which papers a number speaks for: the gold papers and a system's plans, side by side."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,3 +61,4 @@ def _ids(gold: Gold) -> Iterator[str]:
     yield paper_id("", given=gold.id)
     if gold.title:
         yield paper_id(gold.title)
+        yield paper_id("", given=re.sub(r"\W", "_", gold.title.strip()))  # as published, where nothing is cut off

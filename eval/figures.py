@@ -40,3 +40,8 @@ def usd(cost: float | None) -> str:
 def p_value(p: float) -> str:
     """Three digits; what is smaller is said to be."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def exact(value: float | None) -> str:
+    """All digits, for programs; nothing where it is not known."""
+    return "" if value is None or isnan(value) else repr(value)

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Final
 
 from eval.coverage import Status
+from eval.figures import amount, number, percent
 from eval.results import Result, mean_f1
 from eval.runs import JudgedPaper
 from eval.verdicts import AuthorVerdict, Verdict
@@ -52,7 +53,8 @@ class Agreement:
 def health(row: Result) -> Health:
     """Look at one run."""
     scored = [paper for paper in row.run.papers if paper.status is Status.SCORED]
-    asked = [paper for paper in scored if paper.asked and paper.plan]
+    asked = [paper for paper in scored if paper.asked]
+    placed = [paper for paper in asked if paper.positional is not None]
     yes = [said for paper in scored for said in decisions(row.judging.verdicts[paper.id]).values()]
     flagged = tuple(paper for paper in row.run.papers if paper.flags)
     clean = [paper.id for paper in scored if not paper.flags]
@@ -60,8 +62,8 @@ def health(row: Result) -> Health:
         row=row,
         replies=fmean(paper.asked for paper in asked) if asked else None,
         matched=fmean(yes) if yes else None,
-        first=fmean(paper.positional for paper in asked) if asked else None,
-        first_expected=fmean(_chance(paper, row.judging.verdicts[paper.id]) for paper in asked) if asked else None,
+        first=fmean(bool(paper.positional) for paper in placed) if placed else None,
+        first_expected=fmean(_chance(paper, row.judging.verdicts[paper.id]) for paper in placed) if placed else None,
         flagged=flagged,
         f1_unflagged=mean_f1(row, clean),
     )
@@ -121,13 +123,12 @@ def _remarks(found: Health) -> list[str]:
         expected = found.first_expected
         if found.first > expected + _SIGMAS * sqrt(max(expected * (1 - expected), 0.01) / n):
             remarks.append(
-                f"{name}: the judge found what was shown first in {found.first:.0%} of {n} papers, where chance gives "
-                f"{expected:.0%}: it seems to go by place."
+                f"{name}: the judge found what was shown first in {percent(found.first)} of {n} papers, where chance "
+                f"gives {percent(expected)}: it seems to go by place."
             )
     if found.flagged:
-        without = "unknown" if found.f1_unflagged is None else f"{found.f1_unflagged:.2f}"
         remarks.append(
-            f"{name}: {len(found.flagged)} papers are flagged; F1 is {found.row.summary.f1.mean:.2f} with those of "
-            f"them that are scored, and {without} without."
+            f"{name}: papers flagged: {len(found.flagged)}; F1 is {number(found.row.summary.f1)} with those of "
+            f"them that are scored, and {amount(found.f1_unflagged)} without."
         )
     return remarks

@@ -30,7 +30,12 @@ Judge = Callable[[Pair], Awaitable[Answer]]
 
 
 async def judge_all(gold: GoldSet, system: System, judge: Judge, on_judged: Callable[[Judged], None]) -> list[Judged]:
-    """Judge every gold paper that has a plan; the others are told as they are. In the gold's order."""
+    """Judge every gold paper that has a plan; the others are told as they are. In the gold's order.
+
+    Raises:
+        PromptError: the templates are at fault.
+        TableError: a file of replies or verdicts is damaged.
+    """
 
     async def one(pair: Pair) -> Judged:
         judged = _judged(pair, await judge(pair)) if pair.status is None else _without_plan(pair, pair.status)
@@ -38,8 +43,11 @@ async def judge_all(gold: GoldSet, system: System, judge: Judge, on_judged: Call
         return judged
 
     pairs, _ = paired(gold, system)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(pair)) for pair in pairs]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(pair)) for pair in pairs]
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
@@ -51,14 +59,20 @@ async def judge_offline(pair: Pair) -> Answer:
 
 
 def judge_by_model(asking: Asking, concurrency: int) -> Judge:
-    """A judge that asks a model, about so many papers at a time."""
+    """A judge that asks a model, about so many papers at a time, until an answer shows that it is hopeless."""
     free = asyncio.Semaphore(concurrency)
+    hopeless: list[Answer] = []
 
     async def judge(pair: Pair) -> Answer:
         if isinstance(pair.gold, AuthorGold) and not pair.gold.ablations:
             return Answer((), cost=0.0)
         async with free:
-            return await Question(asking, pair.gold, pair.plan).ask()
+            if hopeless:
+                return Answer(None, f"not asked, after {hopeless[0].reason}", cost=0.0)
+            answer = await Question(asking, pair.gold, pair.plan).ask()
+            if answer.hopeless:
+                hopeless.append(answer)
+            return answer
 
     return judge
 

@@ -3,11 +3,13 @@
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; shapes differ too.
 """
 
+import functools
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 from eval.document import Picture
 from eval.statistics import Mean
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_P = ParamSpec("_P")
+
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X", "*")
+# One fewer than the colours, so that the ninth system differs from the first.
+MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X")
 ACTION_COLOURS: Final = {"REPLACE": "#56B4E9", "REMOVE": "#D55E00", "ADD": "#009E73"}
 
 _STYLE: Final[dict[Any, Any]] = {
@@ -75,6 +80,27 @@ class Panel:
     items: tuple[Any, ...]
 
 
+def _styled(draw: Callable[_P, Picture]) -> Callable[_P, Picture]:
+    """Draw in our style, in which "$" is a dollar and no formula.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+
+    @functools.wraps(draw)
+    def styled(*args: _P.args, **kwargs: _P.kwargs) -> Picture:
+        try:
+            from matplotlib import rc_context
+        except ImportError as error:
+            raise UsageError("pictures need matplotlib: pip install 'ablation-planner[eval]', or --no-plots") from error
+        with rc_context(_STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # a character that the font lacks is drawn as a box
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@_styled
 def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
     """Means with intervals, a row each, the best on top; a panel a task."""
     heights = [len(panel.items) for panel in panels]
@@ -93,6 +119,7 @@ def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel
     return _picture(name, caption, figure)
 
 
+@_styled
 def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
     """Quality against cost; names stand in the legend, so that none lie over each other."""
     figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
@@ -101,9 +128,7 @@ def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) ->
             spread = [[point.mean.mean - point.mean.low], [point.mean.high - point.mean.mean]]
             label = f"{_short(point.label)} (n = {point.mean.n})"
             ax.errorbar(point.cost, point.mean.mean, yerr=spread, capsize=4, markersize=7, label=label, **_look(number))
-        if min(point.cost for point in panel.items) > 0:
-            ax.set_xscale("log")
-            ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _cost_axis(ax, [point.cost for point in panel.items])
         ax.set_title(panel.title, loc="left")
         ax.set(xlabel="cost of planning, USD per paper", ylabel=axis, ylim=(0, 1.03))
         ax.grid(alpha=0.3)
@@ -111,13 +136,14 @@ def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) ->
     return _picture(name, caption, figure)
 
 
+@_styled
 def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
     """A number at every k, a line each; points are set apart a little, so that intervals do not hide each other."""
     figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
     for panel, ax in zip(panels, axes, strict=True):
         longest = max(len(curve.means) for curve in panel.items)
         for number, curve in enumerate(panel.items):
-            shift = 0.06 * (number - (len(panel.items) - 1) / 2)
+            shift = 0.012 * longest * (number - (len(panel.items) - 1) / 2)
             at = [k + shift for k in range(1, len(curve.means) + 1)]
             means = [mean.mean for mean in curve.means]
             spread = [[m.mean - m.low for m in curve.means], [m.high - m.mean for m in curve.means]]
@@ -131,6 +157,7 @@ def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) 
     return _picture(name, caption, figure)
 
 
+@_styled
 def shares_picture(
     name: str, caption: str, axis: str, colours: Sequence[tuple[str, str]], panels: Sequence[Panel]
 ) -> Picture:
@@ -158,6 +185,7 @@ def shares_picture(
     return _picture(name, caption, figure)
 
 
+@_styled
 def matrix_picture(
     name: str, caption: str, axis: str, title: str, labels: Sequence[str], matrix: Sequence[Sequence[float]]
 ) -> Picture:
@@ -182,25 +210,31 @@ def matrix_picture(
 
 
 def _figure(width: float, height: float, panels: int, ratios: Sequence[int] = ()) -> "tuple[Figure, list[Axes]]":
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("pictures need matplotlib: pip install 'ablation-planner[eval]', or --no-plots") from error
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(width, max(height, 1.6)), layout="constrained")
-        grid = figure.subplots(panels, 1, squeeze=False, height_ratios=[r + 1.5 for r in ratios] or None)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, max(height, 1.6)), layout="constrained")
+    grid = figure.subplots(panels, 1, squeeze=False, height_ratios=[r + 1.5 for r in ratios] or None)
     return figure, list(grid[:, 0])
 
 
 def _picture(name: str, caption: str, figure: "Figure") -> Picture:
-    from matplotlib import rc_context
-
     svg, png = io.BytesIO(), io.BytesIO()
-    with rc_context(_STYLE):
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
     return Picture(name, caption, svg.getvalue(), png.getvalue())
+
+
+def _cost_axis(ax: "Axes", costs: Sequence[float]) -> None:
+    """Costs span orders of magnitude, unless one of them is nothing."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    if min(costs) > 0:
+        ax.set_xscale("log")
+        ax.set_xlim(min(costs) / 2, max(costs) * 2)
+        near = max(costs) < 50 * min(costs)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if near else (1.0,)))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _ink_on(colour: str) -> str:

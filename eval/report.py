@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from eval import plots
 from eval.document import Document, Picture, Section, Table
@@ -11,7 +12,7 @@ from eval.report_trust import judges_section, lost_section, warnings_section
 from eval.results import Contrast, Result, contrasts, task_title
 from planner.schema import Action, Task
 
-_PALETTE = tuple(plots.ACTION_COLOURS.items())
+_PALETTE: Final = tuple(plots.ACTION_COLOURS.items())
 
 
 def report(
@@ -56,49 +57,32 @@ def _lead(rows: Sequence[Result], k: int | None, as_published: bool) -> tuple[st
     )
 
 
+_SCORES: Final = ("Precision", "Recall", "F1", "F1, 95 % interval", "nDCG, published", "nDCG, plan order")
+
+
 def _scores(rows: Sequence[Result], k: int | None, pictures: bool) -> Section:
-    table = Table(
-        (
-            "System",
-            "Task",
-            "Papers scored",
-            "Precision",
-            "Recall",
-            "F1",
-            "F1, 95 % interval",
-            "nDCG, published",
-            "nDCG, plan order",
-        ),
-        tuple(
-            (
-                row.label,
-                row.run.task.value,
-                f"{row.summary.f1.n} of {row.coverage.papers}",
-                with_deviation(row.summary.precision),
-                with_deviation(row.summary.recall),
-                with_deviation(row.summary.f1),
-                interval(row.summary.f1),
-                number(row.summary.ndcg),
-                number(row.summary.plan_ndcg),
-            )
-            for row in rows
-        ),
-    )
+    table = Table(("System", "Task", "Papers scored", *_SCORES), tuple(_score_row(row) for row in rows))
     axis = "F1 (0 to 1): mean over n papers, 95 % interval"
     caption = f"F1 by system{_at(k)}: the macro mean over n papers (dot) and its 95 % bootstrap interval (bar)."
     panels = _panels(rows, lambda row: plots.Estimate(row.label, row.summary.f1) if row.summary.f1.n else None)
-    drawn = _drawn(
-        pictures and panels,
-        lambda: plots.estimates_picture("f1", caption, axis, panels),
+    drawn = _drawn(pictures and panels, lambda: plots.estimates_picture("f1", caption, axis, panels))
+    text = (
+        "The published nDCG goes by the paper's order of ablations and so ignores the plan's ranking; the one over "
+        "plan order rewards plans whose best ablations come first."
     )
-    return Section(
-        "Scores",
-        (
-            "The published nDCG goes by the paper's order of ablations and so ignores the plan's ranking; the one over "
-            "plan order rewards plans whose best ablations come first.",
-        ),
-        drawn,
-        (table,),
+    return Section("Scores", (text,), drawn, (table,))
+
+
+def _score_row(row: Result) -> tuple[str, ...]:
+    found = row.summary
+    return (
+        row.label,
+        row.run.task.value,
+        f"{row.coverage.scored} of {row.coverage.papers}",
+        *map(with_deviation, (found.precision, found.recall, found.f1)),
+        interval(found.f1),
+        number(found.ndcg),
+        number(found.plan_ndcg),
     )
 
 
@@ -151,11 +135,15 @@ def _every_k(rows: Sequence[Result], pictures: bool) -> Section:
             for at in row.by_k
         ),
     )
+    axis = "recall (0 to 1): mean, 95 % interval"
     caption = "Recall when only the first k ablations of each plan count: macro mean and 95 % bootstrap interval."
     panels = _panels(
         rows, lambda row: plots.Curve(row.label, tuple(s.recall for s in row.by_k)) if _has_curve(row) else None
     )
-    drawn = _drawn(pictures and panels, lambda: plots.curves_picture("recall-by-k", caption, "recall (0 to 1)", panels))
+    drawn = _drawn(
+        pictures and panels,
+        lambda: plots.curves_picture("recall-by-k", caption, axis, panels),
+    )
     return Section("At every k", ("A plan shorter than k is used whole.",), drawn, (table,))
 
 
@@ -165,12 +153,7 @@ def _has_curve(row: Result) -> bool:
 
 def _costs(rows: Sequence[Result], k: int | None, pictures: bool) -> tuple[Section, ...]:
     priced = [row for row in rows if row.plan_cost is not None and row.summary.f1.n]
-    unknown = len(rows) - len(priced)
-    text = (
-        f"{unknown} of {len(rows)} runs have plans without a known cost; they are not in the picture."
-        if unknown
-        else ""
-    )
+    text = f"{len(rows) - len(priced)} of {len(rows)} runs have plans without a known cost; no picture shows them."
     table = Table(
         ("System", "Task", "Planning, USD per paper", "Judging, USD in all", "F1"),
         tuple(
@@ -178,10 +161,11 @@ def _costs(rows: Sequence[Result], k: int | None, pictures: bool) -> tuple[Secti
             for row in rows
         ),
     )
+    axis = "F1 (0 to 1): mean, 95 % interval"
     caption = f"F1{_at(k)} against what planning a paper cost: macro mean with its 95 % bootstrap interval."
     panels = _panels(priced, lambda row: plots.Point(row.label, row.plan_cost or 0.0, row.summary.f1))
-    drawn = _drawn(pictures and panels, lambda: plots.cost_picture("cost", caption, "F1 (0 to 1)", panels))
-    return (Section("Quality and cost", (text,) if text else (), drawn, (table,)),)
+    drawn = _drawn(pictures and panels, lambda: plots.cost_picture("cost", caption, axis, panels))
+    return (Section("Quality and cost", (text,) if len(priced) < len(rows) else (), drawn, (table,)),)
 
 
 def _actions(rows: Sequence[Result], pictures: bool) -> Section:

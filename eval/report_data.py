@@ -1,9 +1,9 @@
 """The report's numbers in full precision, as CSV tables; an empty cell is what is not known."""
 
 from collections.abc import Iterator, Sequence
-from math import isnan
 
 from eval.document import Table
+from eval.figures import exact
 from eval.metrics import Scores
 from eval.results import Result, contrasts
 from eval.scoring import Summary
@@ -35,8 +35,8 @@ def _main(rows: Sequence[Result], k: int | None) -> Table:
                 *(str(getattr(row.coverage, name)) for name in counted),
                 str(row.summary.f1.n),
                 *_mean_cells(row.summary),
-                _cell(row.plan_cost),
-                _cell(row.judge_cost),
+                exact(row.plan_cost),
+                exact(row.judge_cost),
             )
             for row in rows
         ),
@@ -60,7 +60,7 @@ def _differences(rows: Sequence[Result]) -> Table:
                 c.a.run.system,
                 c.b.run.system,
                 str(c.f1.n),
-                *map(_cell, (c.f1.mean, c.f1.low, c.f1.high, c.f1.p, c.holm)),
+                *map(exact, (c.f1.mean, c.f1.low, c.f1.high, c.f1.p, c.holm)),
             )
             for c in contrasts(rows)
         ),
@@ -80,8 +80,8 @@ def _papers(rows: Sequence[Result]) -> Table:
                 *_score_cells(row.scores.get(paper.id)),
                 str(paper.suggestions),
                 str(len(paper.plan)),
-                _cell(paper.plan_cost),
-                _cell(paper.judge_cost),
+                exact(paper.plan_cost),
+                exact(paper.judge_cost),
                 str(paper.asked),
                 "; ".join(paper.flags),
                 "; ".join(paper.warnings),
@@ -104,12 +104,8 @@ def _mean_cells(summary: Summary) -> Iterator[str]:
     for metric in _METRICS:
         mean: Mean | None = getattr(summary, metric)
         parts = (mean.mean, mean.deviation, mean.low, mean.high) if mean else (None,) * len(_PARTS)
-        yield from map(_cell, parts)
+        yield from map(exact, parts)
 
 
 def _score_cells(scores: Scores | None) -> Iterator[str]:
-    return (_cell(getattr(scores, metric) if scores else None) for metric in _METRICS)
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None or isnan(value) else repr(value)
+    return (exact(getattr(scores, metric) if scores else None) for metric in _METRICS)

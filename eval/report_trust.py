@@ -7,56 +7,41 @@ from typing import Final
 from eval.coverage import Status
 from eval.document import Section, Table
 from eval.figures import amount, percent
-from eval.health import agreements, health
+from eval.health import Health, agreements, health
 from eval.results import Result
 
 _MOST_FLAGS: Final = 30
 
 
+_SIGNS: Final = ("Replies per paper", "Said yes", "First with first", "by chance", "Flagged papers", "F1 without them")
+
+
 def judges_section(rows: Sequence[Result]) -> Section:
     """What speaks for and against each judge."""
     signs = [health(row) for row in rows]
-    table = Table(
-        (
-            "System",
-            "Judge",
-            "Replies per paper",
-            "Said yes",
-            "First with first",
-            "by chance",
-            "Flagged papers",
-            "F1 without them",
-        ),
-        tuple(
-            (
-                sign.row.label,
-                sign.row.run.judge,
-                "none asked" if sign.replies is None else f"{sign.replies:.2f}",
-                percent(sign.matched),
-                percent(sign.first),
-                percent(sign.first_expected),
-                str(len(sign.flagged)),
-                amount(sign.f1_unflagged),
-            )
-            for sign in signs
-        ),
-    )
     remarks = [remark for sign in signs for remark in sign.remarks]
-    flags = [(sign.row.label, paper.id, flag) for sign in signs for paper in sign.flagged for flag in paper.flags]
-    tables = [table, *_agreement_table(rows)]
+    flags = tuple((sign.row.label, paper.id, flag) for sign in signs for paper in sign.flagged for flag in paper.flags)
+    tables = [Table(("System", "Judge", *_SIGNS), tuple(_sign_row(sign) for sign in signs)), *_agreement_table(rows)]
     if flags:
-        tables.append(Table(("System", "Paper", "Flag"), tuple(flags[:_MOST_FLAGS])))
+        tables.append(Table(("System", "Paper", "Flag"), flags[:_MOST_FLAGS]))
     if len(flags) > _MOST_FLAGS:
         remarks.append(f"The last table shows {_MOST_FLAGS} of {len(flags)} flags; report-papers.csv has all.")
-    return Section(
-        "Can the judge be trusted?",
-        (
-            "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one "
-            "side should not match the first of the other more often than chance has it. A flag marks a plan whose "
-            "text speaks to the judge, or a match that the published rule excludes; it changes no score.",
-            *remarks,
-        ),
-        tables=tuple(tables),
+    text = (
+        "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one side "
+        "should not match the first of the other more often than chance has it. A flag marks a plan whose text speaks "
+        "to the judge, a match that the published rule excludes, or a name that nobody has; it changes no score."
+    )
+    return Section("Can the judge be trusted?", (text, *remarks), tables=tuple(tables))
+
+
+def _sign_row(sign: Health) -> tuple[str, ...]:
+    return (
+        sign.row.label,
+        sign.row.run.judge,
+        "none asked" if sign.replies is None else f"{sign.replies:.2f}",
+        *map(percent, (sign.matched, sign.first, sign.first_expected)),
+        str(len(sign.flagged)),
+        amount(sign.f1_unflagged),
     )
 
 
@@ -78,41 +63,28 @@ def _agreement_table(rows: Sequence[Result]) -> list[Table]:
 
 def lost_section(rows: Sequence[Result]) -> Section:
     """What became of the papers that have no score."""
-    counts = Counter(
+    reasons = Counter(
         (row.label, row.run.task.value, paper.status.value, paper.reason)
         for row in rows
         for paper in row.run.papers
         if paper.status is not Status.SCORED
     )
-    covered = Table(
-        ("System", "Task", "Papers", "Scored", "Unscored", "Failed", "Absent", "Plans without gold"),
-        tuple(
-            (
-                row.label,
-                row.run.task.value,
-                str(c.papers),
-                str(c.scored),
-                str(c.unscored),
-                str(c.failed),
-                str(c.absent),
-                str(row.run.without_gold),
-            )
-            for row in rows
-            for c in (row.coverage,)
-        ),
+    columns = ("System", "Task", "Papers", "Scored", "Unscored", "Failed", "Absent", "Plans without gold")
+    tables = [Table(columns, tuple(_coverage_row(row) for row in rows))]
+    if reasons:
+        told = tuple((*key, str(count)) for key, count in reasons.most_common())
+        tables.append(Table(("System", "Task", "Status", "Reason", "Papers"), told))
+    text = (
+        "Unscored: the plan is there, but no usable verdict. Failed: planning ended without a plan. Absent: the system "
+        "never had the paper."
     )
-    reasons = Table(
-        ("System", "Task", "Status", "Reason", "Papers"),
-        tuple((*key, str(count)) for key, count in counts.most_common()),
-    )
-    return Section(
-        "What is not scored, and why",
-        (
-            "Unscored: the plan is there, but no usable verdict. Failed: planning ended without a plan. Absent: the "
-            "system never had the paper.",
-        ),
-        tables=(covered, reasons) if counts else (covered,),
-    )
+    return Section("What is not scored, and why", (text,), tables=tuple(tables))
+
+
+def _coverage_row(row: Result) -> tuple[str, ...]:
+    c = row.coverage
+    counts = (c.papers, c.scored, c.unscored, c.failed, c.absent, row.run.without_gold)
+    return (row.label, row.run.task.value, *map(str, counts))
 
 
 def warnings_section(rows: Sequence[Result]) -> tuple[Section, ...]:

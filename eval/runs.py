@@ -65,7 +65,7 @@ class JudgedPaper(_Facts):
     plan_cost: float | None = None
     judge_cost: float | None = None
     asked: int = 0
-    positional: bool = False
+    positional: bool | None = None
     flags: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -153,7 +153,8 @@ def write_judging(folder: Path, judging: Judging, k: int | None = None) -> None:
 
 def verdict_path(folder: Path, paper_id: str) -> Path:
     """Where the verdicts on a paper lie; `model/paper` is a file in a folder, as published."""
-    return folder / PurePosixPath(*map(safe_segment, f"{paper_id}.jsonl".split("/")))
+    *folders, name = map(safe_segment, paper_id.split("/"))
+    return folder / PurePosixPath(*folders, f"{name}.jsonl")
 
 
 def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...]:

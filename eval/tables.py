@@ -70,7 +70,7 @@ def _read_json(text: str, path: Path) -> list[Row]:
 
 def _read_parquet(path: Path) -> list[Row]:
     try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
+        from pyarrow import ArrowException, parquet
     except ImportError as error:
         raise UsageError(f"{path}: reading Parquet needs pyarrow: pip install 'ablation-planner[parquet]'") from error
     try:

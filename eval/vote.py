@@ -107,7 +107,7 @@ def _voted(facts: JudgedPaper, seen: Sequence[JudgedPaper], told: tuple[str, ...
         "reason": "",
         "judge_cost": total_cost(paper.judge_cost for paper in seen),
         "asked": sum(paper.asked for paper in seen),
-        "positional": False,
+        "positional": None,
         "flags": tuple(dict.fromkeys(flag for paper in seen for flag in paper.flags)),
         "warnings": (*facts.warnings, *told),
     }

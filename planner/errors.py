@@ -117,4 +117,4 @@ class TrajectoryError(PlannerError):
 
 
 class RunError(PlannerError):
-    """A run of a corpus cannot start or go on: its folder is in use, full, locked, of another version or not writable."""
+    """A run of a corpus cannot start or go on: its folder is in use, full, of another version or not writable."""

@@ -103,9 +103,17 @@ def violations(plan: Plan) -> tuple[str, ...]:
 
 def findings(error: ValidationError) -> tuple[str, ...]:
     """What a Pydantic error says, one sentence a finding, with the place first."""
+    errors = error.errors(include_url=False, include_input=False)
+    places = [e["loc"] for e in errors]
+
+    def is_echo(place: tuple[int | str, ...], kind: str) -> bool:
+        # A list whose items are all faulty is reported as too short as well.
+        return kind == "too_short" and any(other[: len(place)] == place and other != place for other in places)
+
     return tuple(
         f"{'.'.join(map(str, e['loc']))}: {_said(e['msg'])}" if e["loc"] else _said(e["msg"])
-        for e in error.errors(include_url=False, include_input=False)
+        for e in errors
+        if not is_echo(e["loc"], e["type"])
     )
 
 
@@ -117,9 +125,9 @@ def plan_json_schema() -> dict[str, Any]:
 def _broken_rules(ablation: Ablation) -> list[str]:
     broken = []
     if ablation.action is Action.REMOVE and ablation.replacement:
-        broken.append("a REMOVE has no replacement")
+        broken.append("REMOVE takes no replacement")
     if ablation.action is not Action.REMOVE and not ablation.replacement:
-        broken.append(f"a {ablation.action} needs at least one replacement")
+        broken.append(f"{ablation.action} needs at least one replacement")
     if not ablation.metrics:
         broken.append("metrics must not be empty")
     return broken

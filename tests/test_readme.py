@@ -37,6 +37,8 @@ def desk(tmp_path: Path, server: Server) -> Path:
     server.answer = lambda request: as_asked(request, GOOD_REPLY)
     demo = (ROOT / "planner" / "demo" / "paper.md").read_bytes()
     (tmp_path / "paper.pdf").write_bytes(demo)  # formats are told by content, so this stands for any paper
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "one.md").write_bytes(demo)
     (tmp_path / "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
     return tmp_path
 
@@ -51,7 +53,7 @@ def test_the_commands_of_the_readme_run_in_their_order(desk: Path, server: Serve
             ["bash", "-c", command], cwd=desk, env=environment(server), capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-        assert done.stdout or ">" in line or " check " in line, f"{line} prints nothing"
+        assert done.stdout or done.stderr or ">" in line or " check " in line, f"{line} says nothing"
 
 
 def test_every_other_command_is_known(desk: Path) -> None:

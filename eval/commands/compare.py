@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def _json(found: Comparison) -> dict[str, Any]:
                 "system": p.system,
                 "ablations": p.ablations,
                 "actions": {action.value: count for action, count in p.actions.items()},
-                "replacements": p.replacements,
+                "replacements": None if isnan(p.replacements) else p.replacements,
                 "metrics": p.metrics,
                 "reasoning_words": p.words,
                 "alone": p.alone,

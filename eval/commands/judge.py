@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,6 +17,7 @@ from eval.judging import OFFLINE, Judge, Judged, gathered, judge_all, judge_by_m
 from eval.plans import System, one_system
 from eval.results import results
 from eval.runs import RUN_FILE, Judging, read_run, write_judging
+from planner.batch.limits import Limits
 from planner.chat import Completion, ModelCard
 from planner.cli.options import ModelOptions, TalkOptions, model_options, talk_options
 from planner.cli.options import gathered as options_gathered
@@ -34,6 +36,8 @@ class JudgeOptions:
     repeat: int
     prompts: Path | None
     concurrency: int
+    rpm: float | None
+    tpm: float | None
     prompts_to: Path | None
     replies_from: Path | None
     offline: bool
@@ -50,6 +54,8 @@ class JudgeOptions:
         return self.output
 
 
+_POSITIVE: Final = click.FloatRange(min=0, min_open=True)
+
 judge_options = options_gathered(
     "how",
     JudgeOptions,
@@ -58,6 +64,8 @@ judge_options = options_gathered(
     click.option("--repeat", default=0, type=click.IntRange(min=0), help="Number of the repetition."),
     click.option("--prompts", type=FOLDER, help="A folder of your own prompt templates."),
     click.option("--concurrency", default=4, type=click.IntRange(min=1), show_default=True, help="Papers at a time."),
+    click.option("--rpm", type=_POSITIVE, help="Requests a minute.  [from the endpoint's headers]"),
+    click.option("--tpm", type=_POSITIVE, help="Tokens a minute.  [from the endpoint's headers]"),
     click.option(
         "--prompts-to",
         type=click.Path(path_type=Path, file_okay=False),
@@ -123,7 +131,7 @@ async def _judge(gold: GoldSet, system: System, how: JudgeOptions, asking: Model
     elif how.offline:
         raise UsageError(f"--offline forbids asking {asking.model!r}; leave --model out, or use --prompts-to")
     else:
-        async with judge_model(asking) as asked:
+        async with judge_model(asking, Limits(how.concurrency, how.rpm, how.tpm)) as asked:
             by_model = Asking(
                 card=asked.model.card,
                 model=lambda _: asked.model,

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from eval.limiting import Limited
+from planner.batch.limits import Limits
 from planner.chat import ChatModel, Completion
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
@@ -24,8 +26,8 @@ class JudgeModel:
 
 
 @asynccontextmanager
-async def judge_model(options: ModelOptions) -> AsyncIterator[JudgeModel]:
-    """The endpoint that the options and the environment name, with the transport retry around it.
+async def judge_model(options: ModelOptions, limits: Limits) -> AsyncIterator[JudgeModel]:
+    """The endpoint that the options and the environment name, within limits, and the transport retry around it.
 
     Raises:
         UsageError: the address makes no sense.
@@ -46,7 +48,9 @@ async def judge_model(options: ModelOptions) -> AsyncIterator[JudgeModel]:
             spent = cost(chat.card, completion.usage, price)
             return None if spent is None else float(spent)
 
-        yield JudgeModel(Retrying(chat, RetryPolicy(max_wait=options.max_wait), on_wait=_tell), pricing)
+        yield JudgeModel(
+            Retrying(Limited(chat, limits), RetryPolicy(max_wait=options.max_wait), on_wait=_tell), pricing
+        )
 
 
 def _tell(wait: Wait) -> None:

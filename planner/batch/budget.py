@@ -60,8 +60,8 @@ class Budget:
             await self._released.wait_for(lambda: self._fits(most) or not self._reserved or self._never_fits(most))
             if not self._fits(most):
                 raise BudgetExceeded(
-                    f"the next request can cost up to ${most:.4f}, and ${self.spent:.4f} of ${self._limit:g} are spent; "
-                    "raise --max-cost to go on"
+                    f"the next request can cost up to ${most:.4f}, and ${self.spent:.4f} of ${self._limit:g} are "
+                    "spent; raise --max-cost to go on"
                 )
             self._reserved += most
 

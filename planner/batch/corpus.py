@@ -72,7 +72,7 @@ class _Gathering:
             self._add(Entry("", name, "", ARXIV))
         elif Path(name).exists():
             self._take_path(Path(name))
-        elif _GLOB.search(name) and (matches := sorted(glob.glob(name, recursive=True))):
+        elif _GLOB.search(name) and (matches := sorted(glob.glob(name, recursive=True))):  # noqa: PTH207 - may be absolute
             for match in matches:
                 self._take_path(Path(match), listed=False)
         elif alone:
@@ -81,7 +81,7 @@ class _Gathering:
             self.problems.append(Problem(name, "no such file or folder"))
 
     def _take_path(self, path: Path, *, listed: bool = True) -> None:
-        """A file or folder; one that the user named stands for itself, one that a glob matched only if it is a paper."""
+        """A file or folder: one that the user named stands for itself, one that a glob matched if it is a paper."""
         if path.is_dir():
             for found in self.survey.papers(path):
                 self._add(Entry("", str(found.path), "", found.kind))
@@ -108,6 +108,10 @@ class _Gathering:
     def _add(self, entry: Entry, where: str = "") -> None:
         is_paper_id = entry.kind == ARXIV
         place = str(arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
+        if not _is_text(place):
+            shown = place.encode("utf-8", "replace").decode()
+            self.problems.append(Problem(shown, "its name is not UTF-8, so no file could be named after it; rename it"))
+            return
         if place in self._seen:
             what = f"the same paper as {self._seen[place]}; taken once"
             self.problems.append(Problem(where or entry.source, what, harmless=True))
@@ -142,6 +146,15 @@ def _resolved(row: Row) -> tuple[str, str]:
     return row.source, ARXIV if arxiv_id(row.source) else ""
 
 
+def _is_text(name: str) -> bool:
+    """Whether a path can be written down: on Linux a file's name may be any bytes."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _natural(entry: Entry) -> str:
     if entry.title and not entry.id:
         return paper_id(entry.title)
@@ -167,12 +180,13 @@ def _stamp(place: str, entry: Entry) -> str:
 
 
 def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
-    facts = os.stat(place)
+    root = Path(place)
+    facts = root.stat()
     if not stat.S_ISDIR(facts.st_mode):
         yield "", facts
         return
     for where, folders, names in os.walk(place):
         folders.sort()
         for name in sorted(names):
-            path = os.path.join(where, name)
-            yield os.path.relpath(path, place), os.stat(path, follow_symlinks=False)
+            path = Path(where) / name
+            yield path.relative_to(root).as_posix(), path.lstat()

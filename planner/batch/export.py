@@ -67,7 +67,7 @@ def _results(run: RunFolder) -> Iterator[Result]:
 
 
 def _as_ablationbench(results: list[Result], target: Path) -> None:
-    """`<id>.jsonl` a paper and `plans.json`, as the published harness reads them; a folder a model where there are several.
+    """`<id>.jsonl` a paper and `plans.json`, as the published harness reads them; with several models a folder each.
 
     A failed paper is absent: an empty file would be scored as a bad plan.
     """

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from planner.batch.entry import Corpus
 from planner.batch.ledger import AskedModel
+from planner.batch.outpost import RemoteModel
+from planner.batch.reading import Readers
 from planner.chat import ChatModel, ModelCard, Usage
 from planner.papers.paper import Excerpt, Paper
 from planner.pipeline import Settings
@@ -25,7 +27,8 @@ UsagePrice = Callable[[Usage], float | None]
 class Asked:
     """A model of the run: `sender` gives what asks it about a paper, once and without patience.
 
-    `host` is where requests go, "" for a built-in planner; `service` is the batch service there, None where there is none.
+    `host` is where requests go, "" for a built-in planner; `remote` tells a worker on another machine how to ask it;
+    `service` is the batch service there, None where there is none.
     """
 
     card: ModelCard
@@ -33,6 +36,7 @@ class Asked:
     sender: Callable[[Paper], ChatModel]
     price: UsagePrice
     host: str = ""
+    remote: RemoteModel | None = None
     service: "BatchService | None" = None
 
     @property
@@ -62,12 +66,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A corpus, the models that plan it, and the bounds within which they do; `reader` starts a worker that reads."""
+    """A corpus, the models that plan it, and the bounds within which they do; `readers` read its papers."""
 
     corpus: Corpus
     models: tuple[Asked, ...]
     bounds: Bounds
-    reader: tuple[str, ...]
+    readers: Readers
     patience: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
 

@@ -1,4 +1,4 @@
-"""The ledger of a run: every request by its identity, every reply, every planning. It is the truth; files are its product."""
+"""The ledger of a run: every request by its identity, every reply, every planning. Files are its product."""
 
 import asyncio
 import sqlite3
@@ -106,23 +106,10 @@ class Ledger:
             db.execute("UPDATE attempts SET state = 'lost', said = 'in flight at a kill' WHERE state = 'sent'")
             db.execute("UPDATE papers SET position = NULL")
             db.execute("UPDATE models SET position = NULL")
-            db.executemany(
-                "INSERT INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET source = excluded.source,"
-                " place = excluded.place, kind = excluded.kind, title = excluded.title, abstract = excluded.abstract, stamp = excluded.stamp,"
-                " position = excluded.position",
-                ((e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, n) for n, e in enumerate(corpus)),
-            )
-            db.executemany(
-                "INSERT INTO models VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET card = excluded.card, asked = excluded.asked,"
-                " position = excluded.position",
-                ((m.key, _CARD.dump_json(m.card).decode(), m.asked, n) for n, m in enumerate(models)),
-            )
+            db.executemany("INSERT OR REPLACE INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _paper_rows(corpus))
+            db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", _model_rows(models))
 
         await self._writer.write(change)
-
-    def ids(self) -> dict[str, str]:
-        """The id of every place that the run has ever named."""
-        return dict(self._reader.execute("SELECT place, id FROM papers"))
 
     def pending(self, *, retry_failed: bool = False) -> Iterator[Work]:
         """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
@@ -164,7 +151,7 @@ class Ledger:
         return None if kept is None else _COMPLETION.validate_json(kept)
 
     def sample(self, prompt: Prompt, *, retry: bool) -> int:
-        """Which answer to a first prompt is wanted: the last on record, unless it failed its paper and is to be retried."""
+        """Which answer to a first prompt is wanted: the last on record, or the next where that failed."""
         last = self._one("SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256)
         if last is None or not retry:
             return int(last or 0)
@@ -194,13 +181,13 @@ class Ledger:
         )
 
     def charged(self) -> float:
-        """USD that may have been spent so far: known costs, and upper estimates of what was lost or has no known cost."""
+        """USD that may have been spent: known costs, and upper estimates of what was lost or has no known cost."""
         known = self._one("SELECT sum(charged) FROM requests")
         lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
     async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
-        """Record that a request is about to leave, and what it can cost at most in USD; returns the attempt's number."""
+        """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
         number, now = self._numbers(1), _now()
 
         def change(db: sqlite3.Connection) -> None:
@@ -228,8 +215,8 @@ class Ledger:
         def change(db: sqlite3.Connection) -> None:
             db.execute("UPDATE attempts SET state = 'replied' WHERE number = ?", (number,))
             db.execute(
-                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?, cost = ?, charged = ?"
-                " WHERE identity = ?",
+                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?,"
+                " cost = ?, charged = ? WHERE identity = ?",
                 (now, reply, usage.prompt_tokens, usage.completion_tokens, cost, charged, identity),
             )
 
@@ -274,7 +261,8 @@ class Ledger:
     def corpus(self) -> Corpus:
         """The papers that the last call named."""
         rows = self._reader.execute(
-            "SELECT id, source, place, kind, title, abstract, stamp FROM papers WHERE position IS NOT NULL ORDER BY position"
+            "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
+            " WHERE position IS NOT NULL ORDER BY position"
         )
         return Corpus(tuple(Entry(*row) for row in rows))
 
@@ -291,7 +279,7 @@ class Ledger:
 
 _PAGE: Final = 500
 
-# Every paper with every model, and the planning in force if there is one: what the last call names, or was ever planned.
+# Every paper with every model that the last call names, or that was ever planned, and the planning in force if any.
 ALL: Final = (
     "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
     " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
@@ -305,6 +293,16 @@ HOLDS: Final = (
 
 def _put(db: sqlite3.Connection, name: str, value: str) -> None:
     db.execute("INSERT INTO run VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
+
+
+def _paper_rows(corpus: Iterable[Entry]) -> Iterator[tuple[str | int, ...]]:
+    for position, e in enumerate(corpus):
+        yield e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, position
+
+
+def _model_rows(models: Iterable[AskedModel]) -> Iterator[tuple[str | int, ...]]:
+    for position, model in enumerate(models):
+        yield model.key, _CARD.dump_json(model.card).decode(), model.asked, position
 
 
 def _now() -> str:

@@ -1,6 +1,7 @@
 """The engine on this machine: papers are read ahead, planned as fast as the endpoint allows, and kept."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 from itertools import islice
@@ -13,15 +14,18 @@ from planner.batch.ledger import Ledger
 from planner.batch.limits import Closed, Limits
 from planner.batch.products import Products
 from planner.batch.progress import Progress
-from planner.batch.reading import Read, reading, workers_for
+from planner.batch.reading import Read, reading
 from planner.batch.run import RunFolder
 from planner.errors import Outcome, PaperError, PlannerError
 from planner.gauge import FixedGauge
 from planner.pipeline import plan_paper
-from planner.retrying import Retrying
+from planner.retrying import Retrying, Wait
 
 # Papers that are read before anybody asks for them, for each that is being planned.
 _AHEAD: Final = 1
+
+
+log = logging.getLogger(__name__)
 
 
 class LocalEngine:
@@ -56,9 +60,7 @@ class LocalEngine:
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
-        async with reading(
-            pending, command=self._job.reader, workers=workers_for(wanted), ahead=_AHEAD * at_once
-        ) as papers:
+        async with reading(pending, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
@@ -111,8 +113,12 @@ class LocalEngine:
             budget=self._budget,
             progress=self.progress,
             idlers=self._idlers,
-            patience=lambda model: Retrying(model, self._job.patience, on_wait=lambda _: None),
+            patience=lambda model: Retrying(model, self._job.patience, on_wait=_tell),
             price=asked.price,
             halt=self.stop,
             most_completion=bounds.most_completion,
         )
+
+
+def _tell(wait: Wait) -> None:
+    log.debug("waiting %.1f s: %s", wait.seconds, wait.reason)

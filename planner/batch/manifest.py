@@ -61,9 +61,8 @@ def read_list(text: str, where: str, base: Path) -> Iterator[Row | Problem]:
             yield _row(values, f"{where}:{number}", base)
         return
     for number, line in enumerate(text.splitlines(), start=1):
-        if source := line.partition(" #")[0].strip():
-            if not source.startswith("#"):
-                yield Row(f"{where}:{number}", source, base)
+        if (source := line.partition(" #")[0].strip()) and not source.startswith("#"):
+            yield Row(f"{where}:{number}", source, base)
 
 
 def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
@@ -113,4 +112,5 @@ def _row(values: Any, where: str, base: Path) -> Row | Problem:
 def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """The first of the columns that says something; a number, as ids sometimes are, is taken as it is written."""
     given = (values.get(name) for name in names)
-    return next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
+    said = next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
+    return said.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair can be written nowhere

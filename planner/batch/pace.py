@@ -7,8 +7,8 @@ MINUTE: Final = 60.0
 
 # The part of an allowance that is used: clocks drift, and requests overtake each other on the way.
 SHARE: Final = 0.98
-# A wait that ended late may be made up for by so many seconds, or the pace would fall behind its allowance.
-_GRACE: Final = 0.1
+# A wait that ended late may be made up for by so many seconds, or a busy machine would fall behind its allowance.
+_GRACE: Final = 1.0
 # Amounts of the same tenth of a second are remembered as one.
 _GRAIN: Final = 0.1
 
@@ -22,7 +22,7 @@ class Pace:
 
     def __init__(self, limit: float | None) -> None:
         self.limit = limit
-        self._due = float("-inf")
+        self._due: float | None = None
         self._past: deque[tuple[float, float]] = deque()
         self._in_past = 0.0
 
@@ -31,7 +31,7 @@ class Pace:
         self._forget(now)
         if self.limit is None:
             return now
-        return max(now, self._due, self._room(amount))
+        return max(now, now if self._due is None else self._due, self._room(amount))
 
     def take(self, now: float, amount: float) -> None:
         """Let so much flow; a negative amount gives back what did not."""
@@ -42,7 +42,8 @@ class Pace:
             self._past.append((now, amount))
         self._in_past += amount
         if self.limit is not None:
-            self._due = max(self._due, now - _GRACE) + amount * MINUTE / (self.limit * SHARE)
+            due = now if self._due is None else max(self._due, now - _GRACE)
+            self._due = due + amount * MINUTE / (self.limit * SHARE)
 
     def _room(self, amount: float) -> float:
         """When enough of the last minute will be past for so much more to fit."""

@@ -1,6 +1,7 @@
-"""What a run makes: each planning on record, its files beside; files that are missing are written anew from the ledger."""
+"""What a run makes: each planning on record, its files beside; missing files are written anew from the ledger."""
 
 import asyncio
+import logging
 
 from planner.batch.entry import Work
 from planner.batch.files import Present, trajectory_of, write_planning
@@ -12,6 +13,8 @@ from planner.errors import Outcome, OutputError, PaperError
 from planner.papers.paper import Paper
 from planner.pipeline import Planning
 from planner.sidecar import closed, opened
+
+log = logging.getLogger(__name__)
 
 
 class Products:
@@ -40,6 +43,7 @@ class Products:
             await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
         await self._ledger.settle(work, self._how[work.model], planning, sidecar)
         self._progress.ended(work.entry.id, planning.outcome, planning.reason)
+        log.debug("%s: %s %s", work.entry.id, planning.outcome, planning.reason)
 
     async def keep_unreadable(self, work: Work, error: PaperError) -> None:
         """Keep why a paper could not be read."""

@@ -1,7 +1,7 @@
 """A process that reads papers: pickled entries in, pickled papers out, each after its length in four bytes.
 
-Started by `planner.batch.reading`, with as few imports as it needs: a fork of the run would share its locks and sockets,
-and `multiprocessing` would import the whole command line again in every worker.
+Started by `planner.batch.reading`, with as few imports as it needs: a fork of the run would share its locks and
+sockets, and `multiprocessing` would import the whole command line again in every worker.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ def _limit_memory() -> None:
     """Let a paper that explodes end its worker, and not the machine."""
     if sys.platform == "win32":
         return
-    import resource  # noqa: PLC0415 - not on every system
+    import resource
 
     with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -70,7 +70,7 @@ def _next(stdin: BinaryIO) -> Entry | None:
     length = stdin.read(LENGTH.size)
     if len(length) < LENGTH.size:
         return None
-    entry: Entry = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - from our own parent process
+    entry: Entry = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - our own parent's
     return entry
 
 

@@ -1,4 +1,4 @@
-"""The one writer of a ledger: a thread that commits what has gathered, so that many papers share one sync of the disk."""
+"""The one writer of a ledger: a thread that commits what has gathered, so that many share one sync of the disk."""
 
 import asyncio
 import queue
@@ -58,6 +58,8 @@ class Writer:
                 if last:
                     break
         finally:
+            # Whatever ended this thread, nobody may wait for it for ever.
+            self._broken = self._broken or RunError("the ledger is closed")
             connection.close()
 
     def _gathered(self, first: _Wanted) -> tuple[list[_Wanted], bool]:
@@ -80,7 +82,7 @@ class Writer:
                     connection.execute("BEGIN IMMEDIATE")
                     for wanted in together:
                         wanted.change(connection)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ValueError) as error:
                 self._broken = RunError(f"the ledger cannot be written: {error}; {_advice(error)}")
         _settle(together, self._broken)
 
@@ -104,7 +106,7 @@ def _settle(together: list[_Wanted], error: RunError | None) -> None:
         loop.call_soon_threadsafe(settle)
 
 
-def _advice(error: sqlite3.Error) -> str:
+def _advice(error: Exception) -> str:
     what = str(error)
     if "full" in what or "disk I/O" in what:
         return "free some space, then the same command goes on from here"

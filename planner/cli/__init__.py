@@ -12,7 +12,9 @@ from planner.cli.doctor import doctor
 from planner.cli.papers import paper, prompt
 from planner.cli.plans import demo, parse, plan
 from planner.cli.service import collect, export, import_
+from planner.cli.shards import merge_command
 from planner.cli.signals import SIGINT_EXIT
+from planner.cli.site import site
 from planner.cli.trajectories import check, schema, show
 from planner.controls import printable
 from planner.errors import PlannerError, UsageError
@@ -46,7 +48,10 @@ def cli() -> None:
     """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
 
 
-for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor, batch, status, export, collect, import_):
+_PAPERS = (plan, demo, prompt, parse, paper, show, check, schema, doctor)
+_CORPORA = (batch, status, collect, merge_command, export, import_, site)
+
+for command in (*_PAPERS, *_CORPORA):
     cli.add_command(command)
 
 

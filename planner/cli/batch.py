@@ -20,11 +20,15 @@ from planner.batch.estimate import Estimate, estimate
 from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
+from planner.batch.overview import read_overview
+from planner.batch.reading import processes
 from planner.batch.run import RunFolder
+from planner.batch.shards import Shard, ids_in
 from planner.batch.status import read_status
 from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
-from planner.cli.bounds import BoundOptions, EngineOptions, bound_options, engine_options
+from planner.cli.bounds import BoundOptions, SubmissionOptions, bound_options, submission_options
+from planner.cli.cluster import SERVICE, EngineOptions, engaged, engine_options
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -36,12 +40,15 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save
+from planner.cli.shards import folder_of, part_of, shard_option
 from planner.cli.signals import Interrupt
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
-from planner.cli.view import duration, showing
+from planner.cli.view import showing
+from planner.cli.wording import duration
 from planner.controls import printable
 from planner.errors import UsageError
+from planner.papers.arxiv import Arxiv
 from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
 from planner.trajectory.paths import relative_path
@@ -76,11 +83,13 @@ _ATTEMPTS: Final = 8
 @task_options
 @endpoint_options
 @bound_options
-@engine_options
 @click.option(
     "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
 )
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@engine_options
+@submission_options
+@shard_option
 @click.option("--dry-run", is_flag=True, help="Read the corpus, say what it would take, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @talk_options
@@ -91,9 +100,11 @@ def batch(
     asked: TaskOptions,
     asking: EndpointOptions,
     bounded: BoundOptions,
-    engine: EngineOptions,
+    submission: SubmissionOptions,
     offline: bool,
     retry_failed: bool,
+    shard: Shard | None,
+    where: EngineOptions,
     dry_run: bool,
     as_json: bool,
     talk: TalkOptions,
@@ -102,9 +113,21 @@ def batch(
 
     It may be stopped at any moment, also by force; the same command goes on, and pays for nothing twice.
     """
+    if where.engine == SERVICE and shard is not None:
+        raise UsageError("a batch service splits its requests itself; leave out --shard")
     call = Call(
-        *(corpus, RunFolder(output), models or ("",), asked.settings, asking, bounded, offline, retry_failed, as_json),
-        engine=engine,
+        corpus,
+        RunFolder(output),
+        models or ("",),
+        asked.settings,
+        asking,
+        bounded,
+        offline,
+        retry_failed,
+        as_json,
+        shard,
+        where,
+        submission,
     )
     with talking(talk):
         raise SystemExit(asyncio.run(call.estimate() if dry_run else call.plan(quiet=talk.quiet)))
@@ -116,7 +139,7 @@ def batch(
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show how far a RUN is, also while it is under way."""
-    found = read_status(RunFolder(run))
+    found = read_overview(RunFolder(run))
     if as_json:
         click.echo(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1))
     else:
@@ -139,7 +162,9 @@ class Call:
     offline: bool
     retry_failed: bool
     as_json: bool
-    engine: EngineOptions = field(default_factory=EngineOptions)
+    shard: Shard | None
+    where: EngineOptions
+    submission: SubmissionOptions
     endpoints: Mapping[str, str] = field(default_factory=dict)
 
     async def estimate(self) -> int:
@@ -147,59 +172,65 @@ class Call:
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
             corpus = with_ids(self._gathered(), {})
-            estimates = await estimate(corpus, models, self._bounds(), self._reader())
+            corpus = self.shard.part(corpus) if self.shard else corpus
+            estimates = await estimate(corpus, models, self._bounds(), processes(command(self._arxiv())))
         click.echo(_estimate_json(corpus, estimates) if self.as_json else printable(_estimate_text(corpus, estimates)))
         return 1 if _is_faulty(corpus) or any(each.unreadable for each in estimates) else 0
 
     async def plan(self, *, quiet: bool) -> int:
         """Plan what is pending; the exit code is 1 when any paper has no plan, 130 or 143 when stopped."""
-        async with self.opened() as (job, ledger):
-            if self.engine.prepare:
+        async with self.opened() as opened:
+            job, ledger, run = opened.job, opened.ledger, opened.run
+            if self.submission.prepare:
                 await ledger.begin(self.settings.task, job.corpus.entries, [model.record for model in job.models])
                 return 1 if _is_faulty(job.corpus) else 0
-            if self.engine.name == "local":
-                refuse_while_submitted(ledger, self.run)
-                code = await self._worked(LocalEngine(job, self.run, ledger), quiet=quiet)
+            if self.where.engine == SERVICE:
+                code = await self._submitted(opened, quiet=quiet)
             else:
-                code = await self._submitted(job, ledger, quiet=quiet)
-            self._summarise()
+                refuse_while_submitted(ledger, run)
+                code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
+            self._summarise(run)
         return code or (1 if _is_faulty(job.corpus) else 0)
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[tuple[Job, Ledger]]:
+    async def opened(self) -> AsyncIterator["Opened"]:
         """The run, held against every other process, and what is asked of it; on record for those who go on with it."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
             corpus = self._gathered() if self.named else None
-            stack.enter_context(self.run.held())
-            ledger = await stack.enter_async_context(Ledger(self.run.ledger, shared_disk=self.run.on_shared_disk))
-            corpus = with_ids(corpus, ledger.ids()) if corpus else ledger.corpus()
+            run = folder_of(self.run, self.shard)
+            stack.enter_context(run.held())
+            if corpus is not None:
+                corpus = part_of(self.run, with_ids(corpus, ids_in(self.run)), self.shard)
+            shared_disk = self.shard is not None or run.on_shared_disk
+            ledger = await stack.enter_async_context(Ledger(run.ledger, shared_disk=shared_disk))
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
-            if self.named:
-                self.run.describe(self._facts(corpus, models))
+            asked, readers = await stack.enter_async_context(engaged(self.where, models, self._arxiv()))
+            if corpus is not None:
+                run.describe(self._facts(corpus, models))
                 await ledger.remember(SAVED, save(self._saved(models)))
-            yield Job(corpus, models, self._bounds(), self._reader(), patience, self.retry_failed), ledger
+            corpus = corpus or ledger.corpus()
+            yield Opened(Job(corpus, asked, self._bounds(), readers, patience, self.retry_failed), ledger, run)
 
-    async def _submitted(self, job: Job, ledger: Ledger, *, quiet: bool) -> int:
+    async def _submitted(self, opened: "Opened", *, quiet: bool) -> int:
         """Plan through the batch service, and what it leaves to be asked live when it has nothing more to come."""
         from planner.batch.service.engine import Course, ServiceEngine  # imports the SDK, which takes 0.4 s
 
-        course = Course(wait=self.engine.wait, finish_live=self.engine.finish_live)
-        if self.engine.poll:
-            course = replace(course, first=self.engine.poll, longest=self.engine.poll)
-        engine = ServiceEngine(job, self.run, ledger, course)
-        code = await self._worked(engine, quiet=quiet)
+        job, run, ledger = opened.job, opened.run, opened.ledger
+        course = Course(wait=self.submission.wait, finish_live=self.submission.finish_live)
+        if self.submission.poll:
+            course = replace(course, first=self.submission.poll, longest=self.submission.poll)
+        engine = ServiceEngine(job, run, ledger, course)
+        code = await self._worked(engine, run, quiet=quiet)
         if waiting := sum(part.requests for part in ledger.parts.open()):
-            log.info(
-                "%d requests are at the batch service; `ablation-planner collect %s` goes on", waiting, self.run.path
-            )
-        elif not engine.progress.stopping and self.engine.finish_live:
-            code = await self._worked(LocalEngine(job, self.run, ledger), quiet=quiet)
+            log.info("%d requests are at the batch service; get them with: collect %s", waiting, run.path)
+        elif not engine.progress.stopping and course.finish_live:
+            code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
         elif job.retry_failed and (saved := ledger.recall(SAVED)):
             await ledger.remember(SAVED, save(replace(load_saved(saved), retry_failed=False)))
         return code
 
-    async def _worked(self, engine: "LocalEngine | ServiceEngine", *, quiet: bool) -> int:
+    async def _worked(self, engine: "LocalEngine | ServiceEngine", run: RunFolder, *, quiet: bool) -> int:
         interrupt = Interrupt(engine.stop)
         try:
             with interrupt.heard():
@@ -210,11 +241,11 @@ class Call:
             return interrupt.exit_code
         if engine.progress.stopping:
             log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
-        failed = read_status(self.run).failed
+        failed = read_status(run).failed
         return interrupt.exit_code or (1 if failed or engine.progress.stopping else 0)
 
-    def _summarise(self) -> None:
-        found = read_status(self.run)
+    def _summarise(self, run: RunFolder) -> None:
+        found = read_status(run)
         log.info("%s", found.as_text())
         if self.as_json:
             click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
@@ -238,7 +269,7 @@ class Call:
                     offline=self.offline,
                     connections=self.bounded.concurrency,
                     cap=self._cap(),
-                    batches=self.engine.name != "local",
+                    batches=self.where.engine == SERVICE,
                 )
             )
             if self.bounded.max_cost is not None and model.price(Usage(1, 1)) is None:
@@ -246,7 +277,9 @@ class Call:
                     f"--max-cost needs a price, and none is known for {model.card.asked!r}: add --price IN,OUT"
                 )
             settings = replace(self.settings, window=self.settings.window or model.window)
-            found.append(Asked(model.card, settings, model.sender, model.price, model.host, model.service))
+            found.append(
+                Asked(model.card, settings, model.sender, model.price, model.host, model.remote, model.service)
+            )
         _refuse_same_files([each.card for each in found])
         return tuple(found)
 
@@ -268,8 +301,8 @@ class Call:
         """What bounds a reply, in tokens: without it a cost limit could not be held."""
         return None if self.bounded.max_cost is None else self.asking.max_tokens or _CAP
 
-    def _reader(self) -> tuple[str, ...]:
-        return command(arxiv_access(offline=self.offline))
+    def _arxiv(self) -> Arxiv:
+        return arxiv_access(offline=self.offline)
 
     def _facts(self, corpus: Corpus, models: tuple[Asked, ...]) -> dict[str, JsonValue]:
         return {
@@ -290,7 +323,17 @@ class Call:
                 for each in models
             ],
             "limits": asdict(self.bounded),
+            **({"shard": str(self.shard)} if self.shard else {}),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run that is held against every other process, and what is asked of it."""
+
+    job: Job
+    ledger: Ledger
+    run: RunFolder
 
 
 def _refuse_same_files(cards: list[ModelCard]) -> None:

@@ -1,12 +1,10 @@
-"""What a run may use, and which engine runs it, as options."""
+"""What a run may use, and how a batch service is used, as options."""
 
 from dataclasses import dataclass
 
 import click
 
 from planner.cli.options import gathered
-
-ENGINES = ("local", "openai-batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +43,9 @@ bound_options = gathered(
 
 
 @dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What plans the corpus, and how long this call waits for it; `poll` is in seconds, None for the usual course."""
+class SubmissionOptions:
+    """How a batch service is used; `poll` is in seconds, None for the usual course."""
 
-    name: str = "local"
     submit_only: bool = False
     finish_live: bool = False
     prepare: bool = False
@@ -71,17 +68,9 @@ finish_live_option = click.option(
     "--finish-live", is_flag=True, help="Ask live, at the full price, for what the batch service leaves unanswered."
 )
 
-engine_options = gathered(
-    "engine",
-    EngineOptions,
-    click.option(
-        "--engine",
-        "name",
-        type=click.Choice(ENGINES),
-        default="local",
-        show_default=True,
-        help="openai-batch: the provider's batch service, at half the price, within a day.",
-    ),
+submission_options = gathered(
+    "submission",
+    SubmissionOptions,
     click.option(
         "--submit-only", is_flag=True, help="With openai-batch: submit and leave; `collect RUN` gets the results."
     ),

@@ -3,9 +3,10 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from planner.batch.outpost import RemoteModel
 from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
@@ -37,9 +38,10 @@ class Asked:
     card: ModelCard
     sender: Callable[[Paper], ChatModel]
     price: Callable[[Usage], float | None]
-    patience: RetryPolicy = RetryPolicy()
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
     window: int | None = None
     host: str = ""
+    remote: RemoteModel | None = None
     service: "BatchService | None" = None
 
     def for_paper(self, paper: Paper) -> ChatModel:
@@ -98,7 +100,10 @@ async def asked_model(
             return None if spent is None else float(spent)
 
         patience = RetryPolicy(max_wait=options.max_wait)
-        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host, service)
+        # A password of the address does not travel: where there is one, each machine has it in its own environment.
+        address = "" if endpoint.credentials else endpoint.base_url
+        remote = RemoteModel(chat.card, options.model, address, chat_settings)
+        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host, remote, service)
 
 
 def _batch_service(endpoint: Endpoint, settings: ChatSettings) -> "BatchService":

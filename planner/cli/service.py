@@ -4,20 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from planner.batch.export import FORMS, export_run
 from planner.batch.run import RunFolder
 from planner.cli.batch import Call
-from planner.cli.bounds import EngineOptions, finish_live_option, poll_option
+from planner.cli.bounds import SubmissionOptions, finish_live_option, poll_option
+from planner.cli.cluster import SERVICE, EngineOptions
 from planner.cli.options import TalkOptions, talk_options
 from planner.cli.saved import saved_call
 from planner.cli.talk import log, talking
 from planner.controls import printable
-
-REQUESTS: Final = "openai-batch"
 
 _run = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 
@@ -31,9 +30,9 @@ _run = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @talk_options
 def collect(run: Path, no_wait: bool, finish_live: bool, poll: float | None, as_json: bool, talk: TalkOptions) -> None:
     """Get what a batch service has answered of a RUN, and go on as its `batch --engine openai-batch` would have."""
-    engine = EngineOptions(REQUESTS, submit_only=no_wait, finish_live=finish_live, poll=poll)
+    submission = SubmissionOptions(submit_only=no_wait, finish_live=finish_live, poll=poll)
     with talking(talk):
-        raise SystemExit(_going_on(run, engine, lambda call: call.plan(quiet=talk.quiet), as_json=as_json))
+        raise SystemExit(_going_on(run, lambda call: call.plan(quiet=talk.quiet), submission, as_json=as_json))
 
 
 @click.command(name="import")
@@ -49,19 +48,19 @@ def import_(run: Path, files: tuple[Path, ...], talk: TalkOptions) -> None:
     paths = [path.resolve() for path in files]
 
     async def taken(call: Call) -> int:
-        async with call.opened() as (job, ledger):
-            imported = await import_results(job, call.run, ledger, paths)
+        async with call.opened() as run:
+            imported = await import_results(run.job, run.run, run.ledger, paths)
         for line in imported.lines():
             log.info("%s", line)
         return 1 if imported.failed or imported.wanted else 0
 
     with talking(talk):
-        raise SystemExit(_going_on(run, EngineOptions(REQUESTS), taken))
+        raise SystemExit(_going_on(run, taken))
 
 
 @click.command()
 @_run
-@click.option("--to", "form", type=click.Choice((*FORMS, REQUESTS)), required=True, help="The form.")
+@click.option("--to", "form", type=click.Choice((*FORMS, SERVICE)), required=True, help="The form.")
 @click.argument("target", type=click.Path(path_type=Path))
 @talk_options
 def export(run: Path, form: str, target: Path, talk: TalkOptions) -> None:
@@ -70,9 +69,9 @@ def export(run: Path, form: str, target: Path, talk: TalkOptions) -> None:
     With openai-batch, the requests that the RUN still needs: a JSONL file for a batch service, or for vLLM's run-batch.
     """
     with talking(talk):
-        if form == REQUESTS:
+        if form == SERVICE:
             where = target.resolve()
-            raise SystemExit(_going_on(run, EngineOptions(REQUESTS), lambda call: _export_requests(call, where)))
+            raise SystemExit(_going_on(run, lambda call: _export_requests(call, where)))
         for line in export_run(RunFolder(run), form, target):
             click.echo(printable(line), err=True)
         click.echo(printable(str(target)))
@@ -81,8 +80,8 @@ def export(run: Path, form: str, target: Path, talk: TalkOptions) -> None:
 async def _export_requests(call: Call, target: Path) -> int:
     from planner.batch.service.exchange import export_requests  # imports the SDK, which takes 0.4 s
 
-    async with call.opened() as (job, ledger):
-        exported = await export_requests(job, call.run, ledger, target)
+    async with call.opened() as run:
+        exported = await export_requests(run.job, run.run, run.ledger, target)
     if not exported:
         log.info("%s needs no further requests", call.run.path)
     for path, requests in exported:
@@ -92,7 +91,11 @@ async def _export_requests(call: Call, target: Path) -> int:
 
 
 def _going_on(
-    run: Path, engine: EngineOptions, what: Callable[[Call], Coroutine[Any, Any, int]], *, as_json: bool = False
+    run: Path,
+    what: Callable[[Call], Coroutine[Any, Any, int]],
+    submission: SubmissionOptions | None = None,
+    *,
+    as_json: bool = False,
 ) -> int:
     """Do something with a run as its last `batch` was called, in the folder where that was."""
     folder = RunFolder(run.resolve())
@@ -107,7 +110,9 @@ def _going_on(
         offline=False,
         retry_failed=saved.retry_failed,
         as_json=as_json,
-        engine=engine,
+        shard=None,
+        where=EngineOptions(SERVICE, ""),
+        submission=submission or SubmissionOptions(),
         endpoints=saved.addresses(),
     )
     with contextlib.chdir(saved.folder):

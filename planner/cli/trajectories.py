@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from planner.controls import printable
 from planner.errors import TrajectoryError, UsageError
 from planner.schema import Plan, findings, plan_json_schema, violations
+from planner.site.single import page
 from planner.trajectory.document import Trajectory
 from planner.trajectory.files import write_atomically
 from planner.trajectory.reader import read_file
 from planner.trajectory.writer import write
 
-_SUFFIX: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "text": ".txt"}
+_SUFFIX: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
 FILES: Final = click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 
 
@@ -92,6 +93,8 @@ def _rendered(trajectory: Trajectory, form: str) -> str:
         return "".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations)
     if form == "md":
         return write(trajectory, published=True)
+    if form == "html":
+        return page(trajectory)
     return printable(as_text(trajectory))
 
 

@@ -143,10 +143,15 @@ class Arxiv:
         path = self._path(name)
         if path is None or not data:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         partly = path.with_name(f".{path.name}.{time.time_ns()}")
-        partly.write_bytes(data)
-        partly.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partly.write_bytes(data)
+            partly.replace(path)
+        except OSError as error:
+            raise PaperError(
+                f"the cache {str(self.cache)!r} cannot be written ({error.strerror}); name another"
+            ) from None
 
     def _path(self, name: str) -> Path | None:
         return self.cache / name.replace("/", "_") if self.cache else None

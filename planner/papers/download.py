@@ -149,9 +149,13 @@ def _locked(path: Path | None) -> Iterator[Path | None]:
     if path is None:
         yield None
         return
-    new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    try:
+        new = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise PaperError(f"the cache {str(path.parent)!r} cannot be written ({error.strerror}); name another") from None
+    with file:
         try:
             import fcntl  # not on Windows, where processes go without
 

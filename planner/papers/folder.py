@@ -117,7 +117,7 @@ def _pdf(tree: Tree) -> tuple[Kind, Reading]:
     """The one PDF of a tree without sources."""
     pdfs = tree.names(".pdf")
     if len(pdfs) != 1:
-        held = f"{len(pdfs)} PDFs" if pdfs else f"{len(tree.files)} files"
+        held = "; ".join((f"{len(pdfs)} PDFs" if pdfs else f"{len(tree.files)} files", *tree.skipped[:2]))
         raise PaperError(
             f"{tree.name!r} holds no paper that can be told ({held}): looked for a .tex file with \\documentclass, "
             "Markdown, an index.html, text or one PDF; name the paper's own file"

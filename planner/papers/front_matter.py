@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 _FRONT: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
-_FIELD: Final = r"^{}\s*:[ \t]*(.+(?:\n[ \t]+\S.*)*)"
+_TOML: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)
+_PERCENT: Final = re.compile(r"\A%[ \t]+(\S.*(?:\n[ \t]+\S.*)*)\n(?:%.*\n){0,2}")  # pandoc's title block
+_FIELD: Final = r"^{}\s*[:=][ \t]*(.+(?:\n(?:[ \t]*\n)*[ \t]+\S.*)*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,11 @@ class Front:
 
 def front_matter(text: str) -> tuple[Front, str]:
     """The front matter at the head of a file, and the text after it."""
-    match = _FRONT.match(text)
-    return (metadata(match[1]), text[match.end() :]) if match else (Front(), text)
+    if match := _FRONT.match(text) or _TOML.match(text):
+        return metadata(match[1]), text[match.end() :]
+    if match := _PERCENT.match(text):
+        return Front(" ".join(match[1].split())), text[match.end() :]
+    return Front(), text
 
 
 def metadata(yaml: str) -> Front:

@@ -23,7 +23,7 @@ _LIGHT: Final = 300_000  # bytes of plain text or Markdown that need no process 
 class Limits:
     """What one paper may take: seconds from start to end, and bytes of memory."""
 
-    seconds: float = 9.0
+    seconds: float = 8.0
     memory: int = 1_000_000_000
 
 

@@ -17,7 +17,7 @@ _REFERENCE: Final = re.compile(
     r"\b(?:(fig)(?:ure|s|\.)?s?|(tab)(?:le|\.)?s?)[.~ \t\n]*(\d+)|\\(?:auto|c|C|v)?ref\*?\s*\{([^}]*)\}", re.I
 )
 _SECTION: Final = re.compile(r"(?:\b(?:section|sect?\.?|appendix)|§)[~ \t\n]*([A-Z]?\d*(?:\.\d+)*)", re.I)
-_NUMBER: Final = re.compile(r"^[A-Z]?\d*(?:\.\d+)*")
+_NUMBER: Final = re.compile(r"^(?:(?:appendix|section)\s+)?([A-Z]?\d*(?:\.\d+)*)(?![^\W\d_])", re.I)
 
 _OF_METHOD: Final = re.compile(
     r"\b(?:overview|architecture|framework|pipeline|structure|illustrat\w+|schematic|diagram|workflow|overall|network|"
@@ -40,6 +40,9 @@ _ANNOUNCES: Final = re.compile(
     r"\bablat(?:e|es|ed|ing|ion|ions|ive)\b|\\ablat"
     r"|\b(?:remov(?:ing|al of)|disabling|dropping)\b[^.]{2,80}\b(?:hurts?|degrad\w+|drops?|worsen\w*|decreas\w+"
     r"|deteriorat\w+|leads? to (?:a )?(?:worse|lower|drop|decrease))\b"
+    r"|\b(?:without|w/o|when(?: we)? (?:remov|dropp?|replac|disabl|omitt?)(?:e|es|ed|ing)?)\b[^.]{2,80}"
+    r"\b(?:accuracy|performance|scores?|results?|F1|mAP)\b[^.]{0,30}"
+    r"\b(?:drops?|falls?|degrad\w+|decreas\w+|declines?|worsens?|suffers?|deteriorat\w+)\b"
     r"|\b(?:we|experiments?|section|§)\b[^.]{0,60}\b(?:stud(?:y|ies)|analy[sz]e|investigate|verify|examine|measure)s?\b"
     r"[^.]{0,30}\b(?:contributions?|effects?|impacts?|importance|role) of"
     r" (?:each|every|individual|the (?:different|various))",
@@ -188,7 +191,7 @@ def _numbers_of(section: Section) -> set[str]:
     if bare(heading) == heading:
         return set()
     number = _NUMBER.match(heading)
-    return {number[0]} if number and number[0] else set()
+    return {number[1]} if number and number[1] else set()
 
 
 def _references(sentence: str) -> Iterable[str]:

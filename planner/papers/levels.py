@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from planner.papers.headings import bare, section_kind
+from planner.papers.headings import bare, counts_in_roman, is_lettered, section_kind
 from planner.papers.outline import Heading, Piece
 from planner.papers.paper import Block, BlockKind, SectionKind
 
 _NUMBER: Final = re.compile(r"^(?:(?:Appendix|Section)\s+)?(\d{1,2}|[A-Z])((?:\.\d{1,2}){0,4})[.):]?\s+\S")
+_ROMAN: Final = re.compile(r"[IVX]{1,5}\.\s")
 _CODE: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[^\W\d_A-Z]|:$")
 _COUNTED: Final = re.compile(r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s")  # "A Fine Title" is none, "A. Proofs" is
 _MANY: Final = 4  # numbered headings from which on numbers are taken for the rule
@@ -97,11 +98,14 @@ def _before_abstract(headings: list[Ranked], title: Ranked | None) -> set[int]:
 def _levels(headings: list[Ranked], *, numbered: bool) -> dict[int, int]:
     """A heading's own number says its level; others follow numbered ones of their rank, or the rank alone."""
     top = min((h.rank for h in headings), default=1)
+    roman = counts_in_roman(h.text for h in headings)
     of_rank: dict[int, int] = {}
     levels: dict[int, int] = {}
     last = 1
     for heading in headings:
-        if not numbered:
+        if roman and (level := _roman_level(heading.text)):
+            last = of_rank[heading.rank] = level
+        elif not numbered:
             last = heading.rank - top + 1
         elif heading.number:
             last = of_rank[heading.rank] = len(heading.number)
@@ -111,6 +115,11 @@ def _levels(headings: list[Ranked], *, numbered: bool) -> dict[int, int]:
             last = min(of_rank.get(heading.rank, last) + 1, last + 1)
         levels[id(heading)] = last
     return levels
+
+
+def _roman_level(text: str) -> int:
+    """The level of a heading where sections are counted I, II and subsections A, B; 0 where it has no such count."""
+    return 2 if is_lettered(text) else int(bool(_ROMAN.match(text)))
 
 
 def _stands_alone(text: str) -> bool:

@@ -12,6 +12,7 @@ from planner.papers.paper import Paper
 from planner.papers.read import Found, Reader, Source, read
 
 LEAST: Final = 500  # characters of text under which a source is no paper
+MOST: Final = 2_000_000  # characters over which it is none either: half a million tokens, a thousand pages
 _ALIKE: Final = 0.8  # of the words: two abstracts that share so many are one
 
 
@@ -40,7 +41,7 @@ def load(
     machine; `reader` is `read` itself or a guard around it.
 
     Raises:
-        PaperError: the source is missing, empty, no paper, or holds less than 500 characters of text.
+        PaperError: the source is missing, empty, no paper, or holds under 500 or over 2,000,000 characters of text.
     """
     given = _Given(" ".join(title.split()), abstract.strip(), paper_id)
     if source == "-":
@@ -85,6 +86,8 @@ def _paper(found: Found, source: str, given: _Given) -> Paper:
     reading, size = found.reading, _size(found)
     if size < LEAST:
         raise PaperError(f"{source!r} holds {size} characters of text, less than {LEAST}; is it the whole paper?")
+    if size > MOST:
+        raise PaperError(f"{source!r} holds {size:,} characters of text, over {MOST:,}; give one paper alone")
     warnings = (
         *reading.warnings,
         *_disagreement("given title", given.title, reading.title),

@@ -8,18 +8,21 @@ from markdown_it import MarkdownIt
 
 from planner.papers.characters import clean
 from planner.papers.front_matter import Front, front_matter
+from planner.papers.headings import bare, section_kind
 from planner.papers.hidden import quoted
 from planner.papers.html.embedded import without_hidden
 from planner.papers.html.reader import fragment
 from planner.papers.levels import Ranked, settle
 from planner.papers.outline import abstract_of, outline
-from planner.papers.paper import Block, BlockKind, Reading
+from planner.papers.paper import Block, BlockKind, Reading, SectionKind
 
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _TEMPLATE: Final = re.compile(r"\{##.{0,5000}?##\}|\{%.{0,2000}?%\}|\{\{.{0,500}?\}\}", re.S)
 _DATA: Final = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _ATTRIBUTES: Final = re.compile(r"\s*\{[#.:][^{}]*\}\s*$")
+_BOLD: Final = re.compile(r"(?:\*\*|__)(?![*_\s])([^\n*]{1,150}[^\n*.,;:\s])(?:\*\*|__)")
+_ENOUGH: Final = 3  # headings marked as such; with fewer, bold lines may be headings
 _LONGEST: Final = 20_000  # characters of an abstract
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
@@ -46,7 +49,7 @@ def read_markdown_files(files: Mapping[str, str], *, main_file: str, known: Fron
         text, hidden = without_hidden(_DATA.sub("data:", _TEMPLATE.sub("", _COMMENT.sub("", text))))
         found, more = _items(text)
         items, unseen, warnings = items + found, unseen + hidden + more, [*warnings, *notes]
-    settled = settle(items, known_title=front.title)
+    settled = settle(_with_bold_headings(items), known_title=front.title)
     if settled.demoted:
         warnings.append(f"{settled.demoted} lines marked as headings look like code and were kept as text")
     sections = outline(settled.pieces)
@@ -81,6 +84,25 @@ def _items(text: str) -> tuple[list[Ranked | Block], list[str]]:
         elif source.strip():
             items.append(Block(_block_kind(token.type, source), source))
     return items, unseen
+
+
+def _with_bold_headings(items: list[Ranked | Block]) -> list[Ranked | Block]:
+    """The items, with lines all in bold as headings where a converter marked none otherwise.
+
+    Such a line is one where it has a number or names a section, and at the very beginning, where it is the title.
+    """
+    if sum(isinstance(item, Ranked) for item in items) >= _ENOUGH:
+        return items
+    return [_bold_heading(item, first=index == 0) or item for index, item in enumerate(items)]
+
+
+def _bold_heading(item: Ranked | Block, *, first: bool) -> Ranked | None:
+    found = _BOLD.fullmatch(item.text.strip()) if isinstance(item, Block) else None
+    if found is None:
+        return None
+    text = _heading(found[1])
+    named = bare(text) != text or section_kind(text) is not SectionKind.OTHER
+    return Ranked(text, 1 if first else 2, found.string) if first or named else None
 
 
 def _heading(content: str) -> str:

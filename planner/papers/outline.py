@@ -1,7 +1,7 @@
 """Sections made from the pieces that a loader finds, in reading order."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ _OWN_WORD: Final = frozenset(
 _BACK: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
 )
-_LETTERED: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:)]?\s+\S")
+_LETTERED: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _kind(heading: Heading, parent: SectionKind | None, in_back: bool) -> Sectio
         return parent  # a "Summary" within a discussion
     if parent is SectionKind.ABSTRACT:
         return parent  # "Results" within a structured abstract
-    lettered = in_back and parent is None and _LETTERED.match(heading.text)
+    lettered = parent is None and in_back and _LETTERED.match(heading.text)
     return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_WORD else kind
 
 
@@ -84,14 +84,19 @@ def _grouped(pieces: Iterable[Piece]) -> Iterator[tuple[Heading | None, tuple[Bl
         yield heading, tuple(blocks)
 
 
-def abstract_of(sections: Iterable[Section]) -> str:
-    """The text under the heading "Abstract" and its own subsections, without heading lines; "" if there is none."""
+def abstract_of(sections: Sequence[Section]) -> str:
+    """The text under the heading "Abstract" and its own subsections, without heading lines; "" if there is none.
+
+    Where no heading says so, it is the paragraph of the paper's opening that begins with the word.
+    """
     found: list[Section] = []
     for section in sections:
         if found and (section.level <= found[0].level or _ASIDE.match(bare(section.heading))):
             break
         if found or (section.kind is SectionKind.ABSTRACT and bare(section.heading).casefold() in _ABSTRACTS):
             found.append(section)
+    if not found:
+        return _run_in(sections)
     texts = [_labelled(section, first=section is found[0]) for section in found]
     return _AFTER.split("\n\n".join(text for text in texts if text))[0].strip()
 
@@ -99,6 +104,28 @@ def abstract_of(sections: Iterable[Section]) -> str:
 _ABSTRACTS: Final = frozenset({"abstract", "summary"})
 _ASIDE: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
 _AFTER: Final = re.compile(r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concepts|Contents)\b|(?:^|\n)\s*©", re.I)
+
+
+_RUN_IN: Final = re.compile(
+    r"\s*(?:<\w[^<>]{0,200}>|\\[a-z]+\b|[\s{*_#])*abstract(?=\W)"
+    r"(?:\s*(?:[.:*_}—–-]|</\w+>|\\\\)+\s*|\s+(?=(?-i:[A-Z])))",
+    re.I,
+)
+_OPENING: Final = 2_000  # words before the introduction that may stand before an abstract without a heading
+
+
+def _run_in(sections: Iterable[Section]) -> str:
+    words = 0
+    for section in sections:
+        if section.kind not in (SectionKind.OTHER, SectionKind.ABSTRACT):
+            break
+        for block in section.blocks:
+            if block.kind is BlockKind.PROSE and (found := _RUN_IN.match(block.text)):
+                return block.text[found.end() :].strip()
+            words += len(block.text.split())
+        if words > _OPENING:
+            break
+    return ""
 
 
 def _labelled(section: Section, *, first: bool) -> str:

@@ -19,6 +19,8 @@ _CAPTION: Final = re.compile(r"^(?:\*\*)?(Table|Figure|Fig\.)\s+[A-Z]?\d+[.:|]",
 _ENDS_A_SENTENCE: Final = re.compile(r"[.,;:!]$")
 _RULE: Final = re.compile(r"^(?:={3,}|-{3,})\s*$")
 _LONGEST: Final = 120  # characters of a heading
+_LETTERS: Final = 1000  # where appendices count on from, behind all numbered sections
+_FEW: Final = 5  # words of a heading that runs on into its text
 
 
 def read_text(text: str, name: str) -> Reading:
@@ -51,7 +53,7 @@ def _level(line: str, last: tuple[int, ...], *, alone: bool) -> tuple[int, tuple
     """The level of a heading and its number, or 0: numbers must count on, names must be those of papers."""
     if len(line) > _LONGEST or _ENDS_A_SENTENCE.search(line):
         return 0, ()
-    if (found := _NUMBERED.match(line)) and alone and (last or not _BARE_LETTER.match(line)):
+    if (found := _NUMBERED.match(line)) and (alone or _is_named(line)) and (last or not _BARE_LETTER.match(line)):
         number = _parts(found[1])
         return (len(number), number) if _follows(number, last) else (0, ())
     known = section_kind(line) not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)
@@ -61,20 +63,28 @@ def _level(line: str, last: tuple[int, ...], *, alone: bool) -> tuple[int, tuple
     return (1 if shouted or usual or (known and few) else 0), ()
 
 
+def _is_named(line: str) -> bool:
+    """Whether a numbered line with text below it is a heading all the same: it names a section, in few words."""
+    words = bare(line).split()
+    return len(words) <= _FEW and words[0][:1].isupper() and section_kind(line) is not SectionKind.OTHER
+
+
 def _parts(number: str) -> tuple[int, ...]:
     """ "B.2" as (1002, 2): letters count after all digits, as appendices follow sections."""
     first, *rest = number.split(".")
     if first.isdigit():
         return (int(first), *map(int, rest))
     roman = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
-    value = roman.get(first, 0) if (not rest and len(first) > 1) or first == "I" else 1000 + ord(first[0]) - 64
+    value = roman.get(first, 0) if (not rest and len(first) > 1) or first == "I" else _LETTERS + ord(first[0]) - 64
     return (value, *map(int, rest))
 
 
 def _follows(number: tuple[int, ...], last: tuple[int, ...]) -> bool:
     """Whether a number may come next: the next of some level, or the first of a deeper one."""
-    if not last or number in ((1,), (1001,)):
-        return number[0] in (0, 1, 1001) or not last
+    if not last:
+        return number[0] < _LETTERS  # "A. Author" begins a list of authors
+    if number in ((1,), (_LETTERS + 1,)):
+        return True
     nexts = {(*last[:depth], last[depth] + 1) for depth in range(len(last))} | {(*last, 1)}
     return number in nexts or (len(number) == 1 and last[0] < number[0] <= last[0] + 2)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file (text as UTF-8) so that a reader, or a crash, never sees half of it; folders are made.
 
-    What is not `durable` is not synchronised to the disk: it survives a kill, and may be empty after a power cut. A symbolic link at `path` is replaced, never followed. Permissions are those of any new file.
+    What is not `durable` is not synchronised to the disk: it survives a kill, and may be empty after a power cut.
+
+    A symbolic link at `path` is replaced, never followed. Permissions are those of any new file.
 
     Raises:
         OSError: the file could not be written; what was there before is untouched.

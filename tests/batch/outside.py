@@ -76,14 +76,14 @@ class Program:
             process.communicate()
 
 
-def until(what: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+def until(what: Callable[[], bool], process: subprocess.Popen[str] | None = None, patience: float = PATIENCE) -> None:
     """Wait for a condition; a process that ends meanwhile, or a minute without it, fails the test."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not what():
         if process is not None and process.poll() is not None:
             raise AssertionError(f"the program ended before what was waited for: {process.communicate()}")
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
+        time.sleep(0.01)
 
 
 def make_papers(folder: Path, count: int, words: int = 150) -> Path:

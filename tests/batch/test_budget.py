@@ -75,7 +75,7 @@ def test_the_bill_never_passes_the_limit_with_faults_and_kills(program: Program,
     assert program.status()["planned"] == 80
 
 
-def test_a_run_goes_on_with_another_limit_and_pays_nothing_twice(program: Program, serve: Serve, tmp_path: Path) -> None:
+def test_a_limit_set_later_pays_nothing_twice(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", 10)
     served = serve()
     asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", PRICE)

@@ -35,7 +35,8 @@ def ids(corpus: Corpus, **known: str) -> list[str]:
 
 
 def test_files_of_every_kind_and_none_of_the_others(tmp_path: Path) -> None:
-    write(tmp_path, a_DOT_pdf="%PDF-", b_DOT_md="# B", c_DOT_txt="text", d_DOT_html="<p>", e_DOT_zip="PK", x__f_DOT_md="# F")
+    write(tmp_path, a_DOT_pdf="%PDF-", b_DOT_md="# B", c_DOT_txt="text", d_DOT_html="<p>", e_DOT_zip="PK")
+    write(tmp_path, x__f_DOT_md="# F")
     write(tmp_path, README_DOT_md="read", LICENSE="MIT", LICENSE_DOT_txt="MIT", meta_DOT_json="{}", refs_DOT_bib="@a")
     write(tmp_path, _DOT_hidden__g_DOT_md="# G", requirements_DOT_txt="x", fig_DOT_png="png", x__y_DOT_pdf="%PDF-")
     corpus = gather([str(tmp_path)])
@@ -55,8 +56,8 @@ def test_files_of_every_kind_and_none_of_the_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "kind"),
     [
-        ({"main_DOT_tex": LATEX, "paper_DOT_pdf": "%PDF-", "s__method_DOT_tex": "x", "s__more__b_DOT_tex": "x"}, "latex"),
-        ({"metadata_DOT_yaml": "title: x", "content__01_DOT_intro_DOT_md": "# I", "paper_DOT_pdf": "%PDF-"}, "markdown"),
+        ({"main_DOT_tex": LATEX, "paper_DOT_pdf": "%PDF-", "s__method_DOT_tex": "x", "s__t__b_DOT_tex": "x"}, "latex"),
+        ({"metadata_DOT_yaml": "title: x", "content__01_DOT_i_DOT_md": "# I", "paper_DOT_pdf": "%PDF-"}, "markdown"),
         ({"00_DOT_front_DOT_md": "x", "01_DOT_abstract_DOT_md": "x", "02_DOT_intro_DOT_md": "x"}, "markdown"),
         ({"draft_DOT_md": "# D", "draft_appendix_DOT_md": "# A", "draft_header_DOT_html": "<p>"}, "markdown"),
         ({"paper_DOT_md": "# D", "README_DOT_md": "x", "fig_DOT_png": "x"}, "markdown"),
@@ -121,7 +122,8 @@ def test_manifests(form: str, tmp_path: Path) -> None:
 
 def test_bad_rows_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     write(tmp_path, a_DOT_md="# A", b_DOT_md="# B")
-    lines = ['{"path": "a.md"}', "{not json", "[1]", '{"title": "x"}', '{"path": "gone.md"}', '{"path": "a.md"}', '{"path": "b.md"}']
+    good, gone = [f'{{"path": "{name}.md"}}' for name in "ab"], '{"path": "gone.md"}'
+    lines = [good[0], "{not json", "[1]", '{"title": "x"}', gone, good[0], good[1]]
     (tmp_path / "list.jsonl").write_text("\n".join(lines), encoding="utf-8")
     corpus = gather([str(tmp_path / "list.jsonl")])
     assert ids(corpus) == ["a", "b"]
@@ -136,7 +138,8 @@ def test_bad_rows_are_reported_and_stop_nothing(tmp_path: Path) -> None:
 def test_lists_from_stdin_and_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, a_DOT_md="# A", b_DOT_md="# B")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ids.txt").write_text("# mine\n2507.08038v2\ncs/0112017\n\narXiv:2401.00001  # good\n", encoding="utf-8")
+    listed = "# mine\n2507.08038v2\ncs/0112017\n\narXiv:2401.00001  # good\n"
+    (tmp_path / "ids.txt").write_text(listed, encoding="utf-8")
     assert [entry.kind for entry in gather(["ids.txt"]).entries] == ["arXiv"] * 3
     assert ids(gather(["ids.txt"])) == ["2507.08038v2", "cs_0112017", "2401.00001"]
     assert ids(gather(["-"], "a.md\nb.md\n")) == ["a", "b"]
@@ -183,11 +186,22 @@ def test_ids_are_unique_and_safe_whatever_a_manifest_says(given_ids: list[str]) 
 
 def test_links_are_not_walked_in_circles(tmp_path: Path) -> None:
     write(tmp_path, x__a_DOT_pdf="%PDF-")
-    os.symlink(tmp_path, tmp_path / "x" / "loop")
-    os.symlink(tmp_path / "x" / "a.pdf", tmp_path / "same.pdf")
+    (tmp_path / "x" / "loop").symlink_to(tmp_path)
+    (tmp_path / "same.pdf").symlink_to(tmp_path / "x" / "a.pdf")
     corpus = gather([str(tmp_path)])
     assert len(corpus.entries) == 1
     assert "same paper" in corpus.problems[0].what
+
+
+def test_a_name_that_is_no_text_is_reported(tmp_path: Path) -> None:
+    write(tmp_path, a_DOT_pdf="%PDF-")
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.pdf")).write_bytes(b"%PDF-")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    corpus = gather([str(tmp_path)])
+    assert ids(corpus) == ["a"]
+    assert "not UTF-8" in corpus.problems[0].what
 
 
 def test_an_argument_that_names_nothing(tmp_path: Path) -> None:

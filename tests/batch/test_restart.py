@@ -108,7 +108,8 @@ def test_what_failed_is_tried_again_only_when_asked(program: Program, serve: Ser
     batch(program, fateful, code=1)
     assert fateful.count == count
     batch(program, fateful, "--retry-failed", code=1)
-    assert fateful.count == count + before["failed"]
+    again = fateful.count - count
+    assert before["failed"] <= again <= 3 * before["failed"], "an invalid reply is asked for twice more"
     assert program.status()["outcomes"] == before["outcomes"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from planner.batch.limits import Limits
 from planner.batch.progress import Progress
 from planner.chat import Usage
-from planner.cli.view import duration, in_words
+from planner.cli.wording import duration, in_words
 from planner.errors import Outcome
 from tests.batch.outside import Program, Serve, make_papers
 
@@ -45,7 +45,7 @@ def test_a_terminal_gets_a_live_view(program: Program, serve: Serve, tmp_path: P
     shown, code = on_terminal(program, *words, "--price", "1,4")
     assert code == 1
     assert "\x1b[" in shown, "it is drawn over and over"
-    for what in ("planned", "failed", "left", "in flight", "waiting for the limit", "papers/min", "tokens/min", "$", "to go"):
+    for what in ("planned, ", "failed, ", " left", "in flight", "waiting for the limit", "papers/min", "$", "to go"):
         assert what in shown
     assert re.search(r"paper\d{4}: (refused|truncated)", shown), "the last problems are shown"
     assert "30 papers:" in shown, "the summary comes at the end"
@@ -70,7 +70,7 @@ def test_a_pipe_gets_plain_lines(program: Program, serve: Serve, tmp_path: Path)
     assert "\x1b" not in done.stderr
     assert re.search(r"\d+ planned, 0 failed, \d+ left; \d in flight", done.stderr)
     assert "30 papers: 30 planned, 0 failed, 0 pending" in done.stderr
-    assert "$?" in done.stderr, "an unknown price is no price"
+    assert "tokens, ?" in done.stderr, "an unknown price is no price"
     assert done.stdout == ""
 
 
@@ -80,7 +80,7 @@ def test_quiet_says_nothing(program: Program, serve: Serve, tmp_path: Path) -> N
     assert done.stderr == done.stdout == ""
 
 
-def test_control_characters_in_a_paper_do_not_steer_the_terminal(program: Program, serve: Serve, tmp_path: Path) -> None:
+def test_a_paper_does_not_steer_the_terminal(program: Program, serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "evil\x1b]0;owned\x07.md").write_text("short", encoding="utf-8")
     shown, code = on_terminal(program, "batch", "papers", "-o", "run", "--model", "m", "--base-url", serve().url)

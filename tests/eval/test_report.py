@@ -16,7 +16,7 @@ from tests.eval.conftest import Run
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, ablation, write_gold, write_trajectory
 
 PNG = b"\x89PNG\r\n\x1a\n"
-EVIL = "<script>alert(1)</script>|[x](javascript:alert(1))"
+EVIL = "<script>alert(1)</script>|[x](javascript:alert(1))$\\frac{$ 模型"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from math import isnan
 from statistics import fmean
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
@@ -31,6 +31,7 @@ def test_one_paper_has_no_deviation() -> None:
     assert mean([0.4]).deviation is None
 
 
+@settings(deadline=None, max_examples=50)
 @given(shares)
 def test_an_interval_lies_around_the_mean_and_within_the_values(values: list[float]) -> None:
     low, high = bootstrap_interval(values)

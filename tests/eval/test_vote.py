@@ -109,15 +109,42 @@ def test_two_judges_that_differ_tie(run: Run, three: Path) -> None:
     assert json.loads(lines[0]) == {"name_in_paper": "gate", "name_in_plan": None}
 
 
-def test_folders_of_another_program_need_gold_and_plans(run: Run, three: Path) -> None:
+def test_folders_of_another_program_get_numbers_with_gold_and_plans(run: Run, three: Path) -> None:
     for name in ("a", "b"):
         (three / name / "judging.json").unlink()
-    refused = run("vote", "a", "b", "-o", "v")
-    assert refused.exit_code == 2
-    assert "name --gold and --plans" in refused.stderr
     result = run("vote", "a", "b", "-o", "v", "--gold", "gold.jsonl", "--plans", "plans", "--json")
     assert json.loads(result.stdout)["judge"] == "majority of a, b"
     assert json.loads(result.stdout)["coverage"]["scored"] == 2
+
+
+def test_files_alone_are_voted_on_without_numbers(run: Run, three: Path) -> None:
+    whole = run("vote", "a", "b", "c", "-o", "whole")
+    assert whole.exit_code == 0
+    for name in ("a", "b", "c"):
+        (three / name / "judging.json").unlink()
+    result = run("vote", "a", "b", "c", "-o", "v", "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert (told["papers"], told["missing"], told["ties"]) == (2, 1, [])
+    for name in ("one.jsonl", "two.jsonl"):
+        assert (three / "v" / name).read_bytes() == (three / "whole" / name).read_bytes()
+    assert not (three / "v" / "evaluations.json").exists()
+    assert "no numbers without --gold and --plans" in run("vote", "a", "b", "-o", "v").stdout
+
+
+def test_files_of_two_tasks_are_not_voted_on(run: Run, three: Path) -> None:
+    (three / "b" / "judging.json").unlink()
+    (three / "b" / "one.jsonl").write_text('{"name_in_plan": "p", "appears_in_review": true}', encoding="utf-8")
+    result = run("vote", "a", "b", "-o", "v")
+    assert result.exit_code == 1
+    assert "different tasks" in result.stderr
+
+
+def test_empty_folders_are_a_wrong_call(run: Run, desk: Path) -> None:
+    (desk / "a").mkdir()
+    (desk / "b").mkdir()
+    assert run("vote", "a", "b", "-o", "v").exit_code == 2
+    assert run("vote", "a", "-o", "v").exit_code == 2
 
 
 def test_one_judge_is_no_vote_and_different_plans_cannot_be_voted_on(run: Run, three: Path) -> None:

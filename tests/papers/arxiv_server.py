@@ -35,7 +35,7 @@ class FakeArxiv:
         self, id_: str, *, title: str = "Listed Title", summary: str = "Listed abstract.", comment: str = ""
     ) -> None:
         """List a paper; `id_` has its version."""
-        feed = ENTRY.format(id=id_, title="Listed Title", summary="Listed abstract.", comment=comment).encode()
+        feed = ENTRY.format(id=id_, title=title, summary=summary, comment=comment).encode()
         for asked in (id_, id_.partition("v")[0]):
             self.answers[f"/api/query {asked}"] = [Answer(feed)]
 

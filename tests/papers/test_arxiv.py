@@ -172,6 +172,13 @@ def test_requests_keep_their_distance_across_accesses(fake: FakeArxiv, tmp_path:
     assert time.monotonic() - started >= 0.3
 
 
+def test_a_cache_that_cannot_be_written_is_said_so(fake: FakeArxiv, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    fake.lists("2507.08038v1")
+    with pytest.raises(PaperError, match=r"cache .* cannot be written"):
+        load("2507.08038", arxiv=access(fake, tmp_path / "file" / "cache"))
+
+
 def test_an_unreachable_host_is_said_so() -> None:
     with pytest.raises(PaperError, match="cannot be reached"):
         load("2507.08038", arxiv=Arxiv("http://127.0.0.1:9", pause=0.0))

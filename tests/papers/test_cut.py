@@ -112,6 +112,8 @@ def test_a_paragraph_that_a_loader_took_for_a_figure_stays() -> None:
         "Figure 3 compares our matrix with the one estimated without regularization.",
         "Removing the gate hurts all three estuaries.",
         "We analyze the contribution of each component.",
+        "Without the gate, accuracy drops to 70%.",
+        "When we replace the gate by a sum the score falls by three points.",
     ],
 )
 def test_sentences_that_announce_ablations_are_gone_and_their_neighbours_stay(sentence: str) -> None:
@@ -130,6 +132,14 @@ def test_a_latex_reference_to_a_table_of_ablations_is_one_too() -> None:
     made = cut(with_sections(method, ablation), Task.AUTHOR)
     assert "tab:abl" not in text(made)
     assert "We train." in text(made)
+
+
+def test_an_appendix_of_ablations_is_known_by_its_letter_and_others_stay() -> None:
+    proofs = section("Appendix A. Proofs", SectionKind.APPENDIX, "Trivial.")
+    ablation = section("Appendix B. More ablations", SectionKind.ABLATION, "Without the gate it rises.")
+    method = section("3 Method", SectionKind.METHOD, "We gate. Appendix A proves it. Appendix B has more. We train.")
+    made = cut(with_sections(method, EXPERIMENTS, proofs, ablation), Task.AUTHOR)
+    assert "We gate. Appendix A proves it. We train." in text(made)
 
 
 def test_a_reference_to_a_figure_of_the_method_stays() -> None:

@@ -178,3 +178,22 @@ def test_any_markup_is_read_without_a_fault(text: str) -> None:
 def test_text_without_markup_comes_through_the_tokenizer(text: str) -> None:
     assert "".join(t for t in tokens(text) if isinstance(t, str)) == text
     assert parse(text).text() == text
+
+
+def test_a_note_is_no_part_of_the_title_but_stays_in_the_text() -> None:
+    note = '<span class="ltx_note ltx_role_thanks"><sup>†</sup><span class="ltx_note_content">Thanks.</span></span>'
+    read = page(f'<h1 class="ltx_title ltx_title_document">On Gears{note}</h1><h2>1 Method</h2><p>{PROSE}</p>')
+    assert read.title == "On Gears"
+    assert "Thanks." in text_of(read)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        '<table><tr style="background:#111"><td style="color:#fff">SEEN</td><td>b</td></tr><tr><td>c</td></tr></table>',
+        '<table style="background:#111"><tr><td><b style="color:#fff">SEEN</b></td><td>b</td></tr><tr></tr></table>',
+        '<header style="background:#222"><h2><span style="color:white">SEEN</span></h2></header>',
+    ],
+)
+def test_white_on_dark_is_seen_in_tables_and_headings_too(seen: str) -> None:
+    assert "SEEN" in text_of(page(f"<p>{PROSE}</p>{seen}"))

@@ -223,3 +223,23 @@ def test_broken_sources_are_read_in_linear_time(body: str) -> None:
     started = time.process_time()
     reading(document(body))
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("environment", ["tabu", "longtabu", "xltabular", "deluxetable", "NiceTabularX", "tabular*"])
+def test_tables_are_told_by_many_names(environment: str) -> None:
+    table = f"\\begin{{{environment}}}{{lc}}w/o gate & 79.1\\end{{{environment}}}"
+    read = reading(document("\\section{Method}\nBefore. " + table + " After."))
+    assert [b.kind for s in read.sections for b in s.blocks if "79.1" in b.text] == [BlockKind.TABLE]
+    assert "After." in text_of(read)
+
+
+def test_a_caption_outside_any_float_is_no_running_text() -> None:
+    read = reading(document("\\section{Method}Before. \\captionof{table}[Short]{Results {of} all} After."))
+    kinds = {b.text.strip(): b.kind for s in read.sections for b in s.blocks}
+    assert kinds["\\captionof{table}[Short]{Results {of} all}"] is BlockKind.TABLE
+    assert kinds["After."] is BlockKind.PROSE
+
+
+def test_an_abstract_may_be_a_section() -> None:
+    read = reading(document("\\section*{Abstract}\nWe turn \\emph{gears}.\n\\section{Introduction}\nNow."))
+    assert read.abstract == "We turn gears."

@@ -1,5 +1,6 @@
 """Markdown in the dresses that papers wear."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,3 +118,53 @@ def test_several_files_are_one_paper() -> None:
 @given(st.text(alphabet="#ab \n`*_[]()<>|-=.1:", max_size=300))
 def test_any_markdown_is_read_without_a_fault(text: str) -> None:
     assert isinstance(read_markdown(text, "x.md").title, str)
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "**Abstract.** We turn gears.",
+        "**Abstract**: We turn gears.",
+        "*Abstract*—We turn gears.",
+        "Abstract We turn gears.",
+        "<b>Abstract</b> We turn gears.",
+    ],
+)
+def test_an_abstract_may_run_in_to_its_word(opening: str) -> None:
+    read = read_markdown(f"# On Gears\n\nAnn Author\n\n{opening}\n\n# 1 Introduction\n\n{BODY}", "x.md")
+    assert read.abstract == "We turn gears."
+
+
+def test_a_paragraph_about_abstract_things_is_no_abstract() -> None:
+    for words in ("Abstract interpretation is old.", "Abstraction: a gear."):
+        assert read_markdown(f"# On Gears\n\n{words}\n\n# 1 Introduction\n\n{BODY}", "x.md").abstract == ""
+
+
+def test_bold_lines_are_headings_where_a_converter_marked_none() -> None:
+    names = ["Abstract", "1 Introduction", "2 Method", "2.1 Gate", "3 Experiments", "References"]
+    body = "\n\n".join(f"**{name}**\n\n{BODY}" for name in names)
+    read = read_markdown(f"**On Gears**\n\nAnn Author\n\n{body}\n\n**Theorem of gears**\n\nIt holds.", "x.md")
+    assert read.title == "On Gears"
+    assert headings(read) == [(n, 2 if n == "2.1 Gate" else 1) for n in names]
+    assert "**Theorem of gears**" in text_of(read)
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "---\ntitle: On Gears\nabstract: |\n  We turn.\n\n  And turn.\nauthor: A\n---",
+        "+++\ntitle = \"On Gears\"\nabstract = 'We turn. And turn.'\n+++",
+        "% On\n  Gears\n% Ann Author\n% 2024\n\n# Abstract\n\nWe turn. And turn.",
+    ],
+)
+def test_front_matter_of_several_tools(front: str) -> None:
+    read = read_markdown(f"{front}\n\n# Introduction\n\n{BODY}", "x.md")
+    assert (read.title, " ".join(read.abstract.split())) == ("On Gears", "We turn. And turn.")
+
+
+def test_lettered_headings_stand_under_roman_ones_whatever_their_marks() -> None:
+    names = ["I. INTRODUCTION", "II. GATED SPRINGS", "A. Gate", "B. Model", "C. Loss", "D. Data", "III. EXPERIMENTS"]
+    names += ["A. Setup", "B. Ablation", "IV. CONCLUSION"]
+    read = read_markdown("# On Gears\n\n" + "\n\n".join(f"## {name}\n\n{BODY}" for name in names), "x.md")
+    assert headings(read) == [(name, 2 if name[1] == "." and name[0] in "ABCD" else 1) for name in names]
+    assert read.sections[-3].kind is SectionKind.EXPERIMENTS

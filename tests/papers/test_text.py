@@ -55,6 +55,7 @@ def test_a_paper_in_plain_text() -> None:
         ("1 Introduction", 1, "introduction"),
         ("2 Method", 1, "method"),
         ("2.1 The Gear", 2, "method"),
+        ("3 Experiments", 1, "experiments"),
         ("References", 1, "references"),
         ("A Proofs", 1, "appendix"),
     ]
@@ -73,3 +74,13 @@ def test_no_word_of_a_text_is_lost(text: str) -> None:
     from planner.papers.characters import clean
 
     assert kept == "".join(clean(text)[0].split())
+
+
+def test_a_numbered_heading_may_run_on_into_its_text_where_it_names_a_section() -> None:
+    read = read_text(
+        f"On Gears\n\nA. Author\n\nAbstract: We turn.\n\n1. Introduction\n{PROSE}\n\n2. Method\n{PROSE}\n\n"
+        f"3. Experiments\n{PROSE}\n\n4 gears were turned for\n{PROSE}",
+        "x",
+    )
+    assert read.abstract == "We turn."
+    assert [s.heading for s in read.sections if s.heading] == ["1. Introduction", "2. Method", "3. Experiments"]

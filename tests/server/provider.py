@@ -98,6 +98,7 @@ class Provider:
         tpm: float | None = None,
         headers: bool = False,
         quota: int | None = None,
+        refuse_after: int | None = None,
         journal: Path | None = None,
         plain: bool = False,
         seed: int = 0,
@@ -108,6 +109,7 @@ class Provider:
         self._requests, self._tokens = Allowance(rpm), Allowance(tpm)
         self._headers = headers
         self._left = quota
+        self._until_refusal = refuse_after
         self._plain = plan_for("0" * 64) if plain else ""
         self._journal = journal.open("a", encoding="utf-8") if journal else None
         self._random = random.Random(seed)
@@ -130,6 +132,10 @@ class Provider:
             self._left -= 1
             if self._left < 0:
                 return error(429, "You exceeded your current quota", code="insufficient_quota"), "quota"
+        if self._until_refusal is not None:
+            self._until_refusal -= 1
+            if self._until_refusal in (-1, -2):
+                return error(429, "slow down", headers={"Retry-After": "1"}), "429"
         wait = self._requests.wait(1) or self._tokens.wait(usage["total_tokens"])
         if wait:
             return error(429, "rate limit reached", headers={"Retry-After": f"{wait:.3f}"}), "429"
@@ -179,6 +185,7 @@ def main() -> None:
     parser.add_argument("--rpm", type=float)
     parser.add_argument("--tpm", type=float)
     parser.add_argument("--quota", type=int)
+    parser.add_argument("--refuse-after", type=int)
     parser.add_argument("--headers", action="store_true")
     parser.add_argument("--journal", type=Path)
     parser.add_argument("--plain", action="store_true", help="the same plan for everybody, as cheaply as can be")

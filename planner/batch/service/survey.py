@@ -12,7 +12,7 @@ from planner.batch.job import Asked, Job
 from planner.batch.ledger import Ledger
 from planner.batch.parts import Wanted
 from planner.batch.products import Products
-from planner.batch.reading import Read, reading, workers_for
+from planner.batch.reading import Read, reading
 from planner.chat import Completion, ModelCard, Prompt, Usage
 from planner.errors import PlannerError
 from planner.gauge import FixedGauge
@@ -105,9 +105,8 @@ class Survey:
     async def run(self, take: Take) -> None:
         """Plan what is pending and does not wait for the service; `take` gets every request that is wanted."""
         works = self._works()
-        count = min(self._ledger.total(), 4 * _AT_ONCE)
-        command = self._job.reader
-        async with reading(works, command=command, workers=workers_for(count), ahead=_AT_ONCE) as papers:
+        readers = self._job.readers(self._ledger.total())
+        async with reading(works, readers=readers, ahead=_AT_ONCE) as papers:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(_AT_ONCE):

@@ -19,6 +19,7 @@ _SKIPPED: Final = frozenset(_SKIPPED_WORDS.split())
 _SKIPPED_CLASSES: Final = frozenset(
     {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
 )
+_NOTES: Final = frozenset({"ltx_note", "footnote-ref"})  # no part of a heading
 _HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _SECTIONS: Final = re.compile(
     r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
@@ -28,6 +29,7 @@ _CAPTIONS: Final = frozenset({"figcaption", "caption"})
 _EQUATIONS: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
 _ABSTRACTS: Final = frozenset({"abstract", "ltx_abstract"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+_GROUNDS: Final = 40  # ancestors that are asked for what is behind white letters
 BREAK: Final = Ranked("", 0, "")  # the end of what a heading rules, where no heading follows
 
 
@@ -46,21 +48,19 @@ class Flow:
 
     def page(self, root: Element) -> None:
         """Walk all that is below an element."""
-        waiting: list[tuple[Element | str, bool, bool]] = [(root, False, False)]
+        waiting: list[tuple[Element | str, bool]] = [(root, False)]
         while waiting:
-            item, leaving, dark = waiting.pop()
+            item, leaving = waiting.pop()
             if isinstance(item, str):
                 self._words.append(item)
             elif leaving:
                 self._leave(item)
-            elif self._enter(item, dark=dark):
-                ground = dark_ground(self.styles.of(item), item)
-                dark = dark if ground is None else ground
-                waiting.append((item, True, dark))
-                waiting.extend((child, False, dark) for child in reversed(item.children))
+            elif self._enter(item):
+                waiting.append((item, True))
+                waiting.extend((child, False) for child in reversed(item.children))
         self._paragraph()
 
-    def _enter(self, element: Element, *, dark: bool) -> bool:
+    def _enter(self, element: Element) -> bool:
         """Deal with an element's beginning; whether what is below it is walked too."""
         tag = element.tag
         if (tex := formula(element)) is not None:
@@ -68,7 +68,7 @@ class Flow:
             return False
         if tag in _SKIPPED or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
             return False
-        if self._is_unseen(element, dark=dark):
+        if self._is_unseen(element):
             if _LETTERS.search(text := element.text()):
                 self.unseen.append(text)
             return False
@@ -111,11 +111,20 @@ class Flow:
         if element.tag == "d-abstract" or element.classes & _ABSTRACTS:
             self.items.append(BREAK)
 
-    def _is_unseen(self, element: Element, *, dark: bool) -> bool:
+    def _is_unseen(self, element: Element) -> bool:
         style = self.styles.of(element)
-        ground = dark_ground(style, element)
-        on_light = not (dark if ground is None else ground)
-        return hidden(element, style) or (white(style) is True and on_light)
+        return hidden(element, style) or (white(style) is True and not self._on_dark(element))
+
+    def _on_dark(self, element: Element) -> bool:
+        """Whether the nearest ground behind an element is dark; of its ancestors the nearest few are asked."""
+        around: Element | None = element
+        for _ in range(_GROUNDS):
+            if around is None:
+                break
+            if (ground := dark_ground(self.styles.of(around), around)) is not None:
+                return ground
+            around = around.parent
+        return False
 
     def _paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
         text = tidy("".join(self._words))
@@ -130,14 +139,15 @@ class Flow:
             self.items.append(Block(kind, text))
 
     def _heading(self, element: Element) -> None:
-        text = " ".join(self.inline(element).split())
+        source = " ".join(self.inline(element).split())
+        text = " ".join(self.inline(without_notes(element)).split())
         if not text:
             return
         names = element.classes
         kind = SectionKind.ABSTRACT if "ltx_title_abstract" in names else None
         kind = SectionKind.REFERENCES if "ltx_title_bibliography" in names else kind
         rank = 2 if kind else int(element.tag[1])
-        self.items.append(Ranked(text, rank, text, kind, "ltx_title_appendix" in names))
+        self.items.append(Ranked(text, rank, source, kind, "ltx_title_appendix" in names))
 
     def _whole(self, element: Element) -> None:
         """A table, a row a line, or preformatted text, in one block."""
@@ -152,7 +162,7 @@ class Flow:
     def _cells(self, row: Element) -> Iterator[str]:
         """The text of each cell of a row that is seen."""
         for cell in cells(row):
-            if any(self._is_unseen(element, dark=False) for element in (row, cell)):
+            if any(self._is_unseen(element) for element in (row, cell)):
                 self.unseen.append(cell.text())
             else:
                 yield tidy(self.inline(cell)).replace("\n", " ")
@@ -164,6 +174,12 @@ class Flow:
         inner.page(Element("", {}, None, list(root.children)))
         self.unseen += inner.unseen
         return "\n".join(inner._float)
+
+
+def without_notes(heading: Element) -> Element:
+    """A heading or title without the footnotes that LaTeXML writes into it."""
+    children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTES]
+    return Element(heading.tag, heading.attributes, heading.parent, children)
 
 
 def tidy(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from planner.papers.characters import clean
 from planner.papers.hidden import quoted
 from planner.papers.html.dom import Element, parse
-from planner.papers.html.flow import Flow
+from planner.papers.html.flow import Flow, without_notes
 from planner.papers.html.visible import Styles
 from planner.papers.levels import Ranked, settle
 from planner.papers.outline import abstract_of, outline
@@ -50,7 +50,7 @@ def page_title(root: Element) -> str:
                 (attributes.get("name") or attributes.get("property", "")).lower(), attributes.get("content", "")
             )
         elif "ltx_title_document" in element.classes:
-            titles.setdefault("document", Flow(Styles(Element("", {}))).inline(element))
+            titles.setdefault("document", Flow(Styles(Element("", {}))).inline(without_notes(element)))
         elif element.tag == "title" and (element.parent is None or element.parent.tag != "svg"):
             titles.setdefault("title", _SITE.sub("", element.text().strip()))
         elif element.tag == "script" and attributes.get("type") in ("text/front-matter", "text/json"):

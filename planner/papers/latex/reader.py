@@ -13,7 +13,7 @@ from planner.papers.latex.macros import definitions, expand
 from planner.papers.latex.mainfile import main_file
 from planner.papers.latex.plain import one_line, plain
 from planner.papers.latex.structure import abstract_source, pieces, split, title_of
-from planner.papers.outline import Heading, outline
+from planner.papers.outline import Heading, abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading, SectionKind
 from planner.papers.tree import Tree
 
@@ -51,10 +51,11 @@ def read_latex(tree: Tree, main: str = "") -> Reading:
     def spell(source: str) -> str:
         return one_line(expand(source, own, everything=True))
 
+    sections = outline((*before, *pieces(body, spell)))
     return Reading(
         title=spell(title_of(preamble + body)),
-        abstract=plain(expand(abstract or early, own, everything=True)),
-        sections=outline((*before, *pieces(body, spell))),
+        abstract=plain(expand(abstract or early or abstract_of(sections), own, everything=True)),
+        sections=sections,
         main_file=main,
         warnings=(*flat.warnings, *_also(main, others), *quoted(hidden), *tree.skipped),
     )

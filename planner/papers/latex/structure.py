@@ -15,15 +15,16 @@ _LEVELS: Final = {
 }  # fmt: skip
 _TITLES: Final = ("title", "icmltitle", "Title", "TITLE", "papertitle", "mytitle", "thetitle", "jmlrtitle", "titlename")
 _TABLES_WORDS: Final = """
-    table wraptable sidewaystable longtable supertabular SCtable margintable tablehere
+    table wraptable sidewaystable longtable supertabular SCtable margintable tablehere subtable
 """
 _TABLES: Final = frozenset(_TABLES_WORDS.split())
 _BARE_TABLES_WORDS: Final = """
-    tabular tabularx tabulary tblr NiceTabular longtblr
+    tabular tabularx tabulary tblr NiceTabular NiceTabularX longtblr talltblr tabu longtabu xtabular xltabular
+    mpsupertabular deluxetable threeparttable
 """
 _BARE_TABLES: Final = frozenset(_BARE_TABLES_WORDS.split())
 _FIGURES_WORDS: Final = """
-    figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere
+    figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure
 """
 _FIGURES: Final = frozenset(_FIGURES_WORDS.split())
 _TITLE: Final = re.compile(rf"\\(?:{'|'.join(_TITLES)})(?![A-Za-z@])")
@@ -135,6 +136,8 @@ def _part(text: str, groups: Groups, mark: Mark) -> _Part | None:
         return _heading(text, groups, mark)
     if name in _APPENDIX:
         return _Part(mark.start, mark.end)
+    if name == "captionof":
+        return _caption(groups, mark)
     if name == "acks" and (found := groups.group(mark.end)):
         return _Part(mark.start, found[1], Heading("Acknowledgements", 1, " "), None, found[0])
     if (part := _abstract(text, groups, mark)) is not None:
@@ -150,6 +153,16 @@ def _heading(text: str, groups: Groups, mark: Mark) -> _Part | None:
     level = _LEVELS[mark.name.rstrip("*")]
     heading = Heading(found[0], level, text[mark.start : found[1]])
     return _Part(mark.start, found[1], heading)
+
+
+def _caption(groups: Groups, mark: Mark) -> _Part | None:
+    """A caption outside any float, which speaks for the float that it stands beside."""
+    what = groups.group(mark.end)
+    option = groups.option(what[1]) if what else None
+    words = groups.group(option[1] if option else what[1]) if what else None
+    if what is None or words is None:
+        return None
+    return _Part(mark.start, words[1], None, BlockKind.FIGURE if what[0] == "figure" else BlockKind.TABLE)
 
 
 def _abstract(text: str, groups: Groups, mark: Mark) -> _Part | None:

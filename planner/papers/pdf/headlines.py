@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.papers.headings import bare
+from planner.papers.headings import bare, counts_in_roman, is_lettered, section_kind
+from planner.papers.paper import SectionKind
 from planner.papers.pdf.captions import announced
 from planner.papers.pdf.headline import MAX_LINES, Headline, number_of
 from planner.papers.pdf.hyphens import Vocabulary, is_broken, joined
@@ -20,6 +21,7 @@ _STANDARD: Final = re.compile(
     r"|acknowledge?ments?|appendi(?:x|ces)|limitations?|(?:[\w-]+ )?(?:paper )?checklist"
     r"|(?:ethics?|reproducibility|broader impact|impact) statement|supplement(?:ary|al) materials?"
 )
+_BACK: Final = frozenset({SectionKind.REFERENCES, SectionKind.APPENDIX})
 _STEP: Final = re.compile(r"\d+:")  # of an algorithm
 _SENTENCE: Final = re.compile(r"[a-z]{2}[.;,]$")
 
@@ -47,7 +49,15 @@ def find_headlines(
         extra = _unlisted(lines, tops, taken, body)
     else:
         found, extra = [], _from_type(lines, body, words)
-    return sorted([*found, *extra], key=lambda one: one.at), missing
+    return _below_roman(sorted([*found, *extra], key=lambda one: one.at)), missing
+
+
+def _below_roman(found: list[Headline]) -> list[Headline]:
+    """The headings, with lettered ones under those that are counted in Roman numbers."""
+    if not counts_in_roman(one.text for one in found):
+        return found
+    back = next((one.at for one in found if section_kind(one.text) in _BACK), len(found) and found[-1].at + 1)
+    return [replace(one, level=2) if one.at < back and is_lettered(one.text) else one for one in found]
 
 
 def _style(line: Line) -> Style:

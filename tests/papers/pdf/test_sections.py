@@ -237,3 +237,13 @@ def test_a_conference_style_of_small_capitals_and_line_numbers_without_an_outlin
         ("REFERENCES", 1),
     ]
     assert "Under review" not in "".join(section.text for section in reading.sections)
+
+
+def test_lettered_headings_stand_under_roman_ones() -> None:
+    names = ["I. INTRODUCTION", "II. GATED SPRINGS", "A. The Gate", "B. Training", "III. EXPERIMENTS", "A. Model Setup"]
+    names += ["B. Ablation", "IV. CONCLUSION", "REFERENCES", "A. PROOFS"]
+    found = read_pdf(pdf(paper_pages(names)), "p.pdf").sections[2:]
+    assert [section.heading for section in found] == names
+    assert [section.level for section in found] == [1, 1, 2, 2, 1, 2, 2, 1, 1, 1]
+    assert found[5].kind is SectionKind.EXPERIMENTS
+    assert found[-1].kind is SectionKind.APPENDIX

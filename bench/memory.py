@@ -1,0 +1,59 @@
+"""Peak memory of `batch` over 500 and 20,000 small papers, and what it takes to start a finished run again.
+
+`python -m bench.memory` prints the peaks of the loop's process in MB, their ratio, and the seconds of the restart.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.batch import Case, run_batch, served
+from bench.papers import make_papers
+
+CONCURRENCY = 64
+LIMIT = 1.3
+RESTART = 5.0
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        few = measured(folder / "few", 500)
+        many = measured(folder / "many", 20_000)
+        again = restarted(folder / "many")
+    sys.stdout.write(
+        f"peak {few:.0f} MB for 500 papers, {many:.0f} MB for 20,000: {many / few:.2f} x (at most {LIMIT})\n"
+        f"a finished run of 20,000 started again: {again:.1f} s (less than {RESTART:.0f})\n"
+    )
+
+
+def measured(folder: Path, papers: int) -> float:
+    """Peak MB of a run over so many papers of 2 KB."""
+    case = Case(papers, CONCURRENCY, 0.0, 0.0)
+    make_papers(folder / "papers", papers, size=2_000)
+    with served(case, folder / "journal") as url:
+        return run_batch(url, folder / "papers", folder / "run", case, folder / "journal").memory
+
+
+def restarted(folder: Path) -> float:
+    """Seconds of a call with nothing left to do; its endpoint is not there."""
+    words = ["batch", str(folder / "papers"), "-o", str(folder / "run"), "--model", "bench", "-q"]
+    words += ["--base-url", endpoint_of(folder), "--no-stream", "--concurrency", str(CONCURRENCY)]
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "planner", *words], check=True)
+    return time.monotonic() - began
+
+
+def endpoint_of(folder: Path) -> str:
+    """The address that the run was made with."""
+    import json
+
+    facts = json.loads((folder / "run" / "run.json").read_text(encoding="utf-8"))
+    return str(facts["models"][0]["endpoint"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""How long a site takes to build and its index to open in a browser: `python -m bench.site`."""
+
+import argparse
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from planner.site.build import build
+from planner.site.files import put
+from planner.site.pages import index_page
+from tests.site.conftest import chromium, find_browser
+from tests.site.made import many_rows
+
+# From the start of the navigation, in milliseconds.
+OPENED = "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+# From a key to the list as it is then painted, in milliseconds.
+SEARCHED = """async (text) => {
+  const search = document.querySelector("[name=q]");
+  const begin = performance.now();
+  search.value = text;
+  search.dispatchEvent(new Event("input", { bubbles: true }));
+  await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+  return performance.now() - begin;
+}"""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Milliseconds until an index can be used, and from a key to the list that it leads to."""
+
+    opened: float
+    first_search: float
+    search: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    shared = os.environ.get("PLANNER_SHARED", "../shared")
+    parser.add_argument("--trajectories", type=Path, default=Path(shared) / "trajectories")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    if find_browser() is None:
+        raise SystemExit("no browser was found: apt-get install chromium")
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        if asked.trajectories.is_dir():
+            measure_build(asked.trajectories, Path(folder), browser, asked.rounds)
+        for papers, models in ((561, 5), (20_000, 1), (20_000, 5)):
+            index = Path(folder) / f"{papers}-{models}.html"
+            put(index, index_page(list(many_rows(papers, models)), ["synthetic"]))
+            report(f"{papers:,} papers x {models} models", index, browser, asked.rounds)
+
+
+def measure_build(trajectories: Path, folder: Path, browser: Browser, rounds: int) -> None:
+    """Build a site and open its index."""
+    begin = time.perf_counter()
+    built = build([trajectories], folder / "site")
+    seconds = time.perf_counter() - begin
+    size = sum(path.stat().st_size for path in (folder / "site").rglob("*") if path.is_file())
+    print(
+        f"site of {built.plannings:,} trajectories: built in {seconds:.1f} s (limit 20), {size / 1e6:.1f} MB (limit 40)"
+    )
+    report(f"{built.papers:,} papers, {built.plannings:,} trajectories", built.index, browser, rounds)
+
+
+def report(name: str, index: Path, browser: Browser, rounds: int) -> None:
+    """Open an index several times; print the slowest."""
+    found = [opening(index, browser) for _ in range(rounds)]
+    worst = Opening(*(max(getattr(one, field) for one in found) for field in Opening.__dataclass_fields__))
+    print(
+        f"index of {name} ({index.stat().st_size / 1e6:.1f} MB): usable after {worst.opened:.0f} ms, "
+        f"first search {worst.first_search:.0f} ms, search {worst.search:.0f} ms (slowest of {rounds})"
+    )
+
+
+def opening(index: Path, browser: Browser) -> Opening:
+    """Open an index in a context of its own, and search."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(index.as_uri())
+    page.locator("table.list td.model").first.wait_for()
+    measured = Opening(
+        page.evaluate(OPENED), page.evaluate(SEARCHED, "sparse rou"), page.evaluate(SEARCHED, "sparse routing")
+    )
+    context.close()
+    return measured
+
+
+if __name__ == "__main__":
+    main()

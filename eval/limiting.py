@@ -1,0 +1,36 @@
+"""A judge's requests under the same limits as a batch run's: a pace, a shared pause, and room that adapts."""
+
+from typing import Final
+
+from planner.batch.asking import CHARS_PER_TOKEN
+from planner.batch.limits import Limits
+from planner.chat import ChatModel, Completion, ModelCard, Prompt
+from planner.errors import ModelError
+
+_TOO_MANY_REQUESTS: Final = 429
+
+
+class Limited:
+    """A model that is asked only when its limits allow; stands below the retry, so that each attempt takes its turn."""
+
+    def __init__(self, model: ChatModel, limits: Limits) -> None:
+        self._model = model
+        self._limits = limits
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the model behind."""
+        return self._model.card
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Answer when it is this prompt's turn; a 429 holds back everybody."""
+        guess = sum(len(message.content) for message in prompt.messages) / CHARS_PER_TOKEN
+        async with self._limits.slot(guess) as slot:
+            try:
+                completion = await self._model.complete(prompt)
+            except ModelError as error:
+                if error.status == _TOO_MANY_REQUESTS and not error.exhausted:
+                    self._limits.refused(slot, error.retry_after)
+                raise
+            self._limits.succeeded(slot, completion.usage, completion.limits)
+            return completion

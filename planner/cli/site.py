@@ -1,0 +1,30 @@
+"""`site`: static pages from trajectories."""
+
+from pathlib import Path
+
+import click
+
+from planner.controls import printable
+from planner.site.build import build
+
+
+@click.command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write."
+)
+@click.option(
+    "--docsify",
+    is_flag=True,
+    help="Also write DIR/docsify: the published layout, which loads docsify remotely.",
+)
+def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
+    """Write pages to read, search and compare the plans of each RUN: a run folder, or any folder of trajectories.
+
+    The pages open from disk and from any web server, and load nothing from elsewhere. Prints the index's path.
+    """
+    built = build(runs, output, docsify=docsify)
+    for file in built.unread:
+        click.echo(printable(f"warning: {file.name}: {file.why}"), err=True)
+    click.echo(f"{built.papers} papers, {built.plannings} plans or failures", err=True)
+    click.echo(printable(str(built.index)))

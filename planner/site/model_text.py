@@ -1,0 +1,115 @@
+"""Model text as HTML in which nothing acts: Markdown, a few inert tags, links to the web, and math left as it is."""
+
+import re
+from functools import cache
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markupsafe import Markup, escape
+
+from planner.controls import clean
+
+MAX_MARKDOWN_CHARS: Final = 200_000
+"""A longer text is shown as it is: reading it as Markdown could take minutes."""
+
+_INERT: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
+_MATH: Final = re.compile(
+    r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]",
+    re.DOTALL,
+)
+_WEB: Final = re.compile(r"https?://", re.I)
+_MARKED: Final = re.compile(r"[\\`*_\[<&~$]")
+_BELOW: Final = 3  # the page's own headings go down to the third level
+
+
+def block(text: str) -> Markup:
+    """A text of paragraphs, lists, tables and code."""
+    text = clean(text).text
+    if len(text) > MAX_MARKDOWN_CHARS:
+        return Markup('<pre class="plain">{}</pre>').format(text)
+    return Markup(_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
+
+
+def inline(text: str) -> Markup:
+    """A text of one line."""
+    text = clean(text).text
+    if len(text) > MAX_MARKDOWN_CHARS or not _MARKED.search(text):
+        return escape(text)
+    return Markup(_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
+    parser.inline.ruler.before("escape", "math", _read_math)
+    parser.inline.ruler.before("html_inline", "inert_tag", _read_inert_tag)
+    parser.core.ruler.push("settle", _settle)
+    parser.validateLink = lambda url: bool(_WEB.match(url))  # type: ignore[method-assign]
+    parser.add_render_rule("math", _render_math)
+    return parser
+
+
+def _read_math(state: StateInline, silent: bool) -> bool:
+    found = _MATH.match(state.src, state.pos) if state.src[state.pos] in "$\\" else None
+    if found is None:
+        return False
+    if not silent:
+        state.push("math", "", 0).content = found[0]
+    state.pos = found.end()
+    return True
+
+
+def _render_math(_self: object, tokens: list[Token], at: int, _options: object, _env: object) -> str:
+    return f'<span class="math">{escapeHtml(tokens[at].content)}</span>'
+
+
+def _read_inert_tag(state: StateInline, silent: bool) -> bool:
+    found = _INERT.match(state.src, state.pos)
+    if found is None:
+        return False
+    if not silent:
+        token = state.push("html_inline", found["name"] or "", 0)
+        token.content, token.markup = found[0], found["close"] or ""
+    state.pos = found.end()
+    return True
+
+
+def _settle(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + _BELOW)}"
+        token.attrs.pop("style", None)  # how a table's column is aligned; the page's policy allows no such attribute
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrSet("rel", "noopener noreferrer nofollow")
+        _balance(token.children or [])
+
+
+def _balance(tokens: list[Token]) -> None:
+    """Inert tags that do not close within the element in which they open become text."""
+    opened: list[Token] = []
+    for token in tokens:
+        if token.nesting == 1 or _opens(token):
+            opened.append(token)
+        elif _closes(token):
+            if opened and _opens(opened[-1]) and opened[-1].tag == token.tag:
+                opened.pop()
+            else:
+                token.type = "text"
+        elif token.nesting == -1:
+            while _opens(last := opened.pop()):
+                last.type = "text"
+    for token in filter(_opens, opened):
+        token.type = "text"
+
+
+def _opens(token: Token) -> bool:
+    return token.type == "html_inline" and bool(token.tag) and not token.markup
+
+
+def _closes(token: Token) -> bool:
+    return token.type == "html_inline" and bool(token.markup)

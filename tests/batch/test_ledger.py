@@ -1,0 +1,140 @@
+"""What the ledger promises: durable when a write returns, one writer, nothing forgotten."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from planner.batch.entry import Entry
+from planner.batch.ledger import AskedModel, Ledger, Work
+from planner.batch.schema import connect, connect_to_read
+from planner.batch.writer import Writer
+from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.errors import RunError
+from planner.schema import Task
+
+CARD = ModelCard("lm-planner", "m", "m", "http://x/v1")
+MODEL = AskedModel(CARD, "how")
+PROMPT = Prompt((Message("user", "plan"),), "t")
+
+
+def entry(number: int) -> Entry:
+    return Entry(f"p{number}", f"p{number}.md", f"/papers/p{number}.md", "markdown", stamp="1")
+
+
+def with_ledger(path: Path, work: Callable[[Ledger], Awaitable[None]], papers: int = 3, **how: bool) -> None:
+    async def opened() -> None:
+        async with Ledger(path, **how) as ledger:
+            await ledger.begin(Task.REVIEWER, [entry(n) for n in range(papers)], [MODEL])
+            await work(ledger)
+
+    asyncio.run(opened())
+
+
+@pytest.mark.parametrize("shared_disk", [False, True])
+def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: bool, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+
+    async def work(ledger: Ledger) -> None:
+        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+        other = connect_to_read(path)
+        assert other.execute("SELECT state, upper FROM attempts").fetchall() == [("sent", 0.5)]
+        assert ledger.charged() == 0.5
+        completion = Completion("text", reasoning="why", usage=Usage(10, 5), raw={"a": [1, None, "é👩‍👧"]})
+        await ledger.commit(number, "id", completion, 0.1, 0.1)
+        assert other.execute("SELECT state FROM attempts").fetchall() == [("replied",)]
+        assert other.execute("SELECT reply FROM requests").fetchone()[0].startswith("{")
+        other.close()
+        assert ledger.reply("id") == completion
+        assert ledger.reply("another") is None
+        assert ledger.charged() == 0.1
+
+    with_ledger(path, work, shared_disk=shared_disk)
+    mode = sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone()[0]
+    assert mode == ("delete" if shared_disk else "wal")
+
+
+def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+
+    async def killed(ledger: Ledger) -> None:
+        await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+
+    async def after(ledger: Ledger) -> None:
+        assert ledger.charged() == 0.5
+        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+        await ledger.fail(number, "429", billed=False)
+        assert ledger.charged() == 0.5
+        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+        await ledger.fail(number, "cut", billed=True)
+        assert ledger.charged() == 1.0
+
+    with_ledger(path, killed)
+    with_ledger(path, after)
+    states = sqlite3.connect(path).execute("SELECT state FROM attempts ORDER BY number").fetchall()
+    assert states == [("lost",), ("refused",), ("lost",)]
+
+
+def test_pending_is_read_in_pages_in_the_order_of_the_corpus(tmp_path: Path) -> None:
+    async def work(ledger: Ledger) -> None:
+        assert [each.entry.id for each in ledger.pending()] == [f"p{n}" for n in range(1203)]
+        assert ledger.total() == 1203
+
+    with_ledger(tmp_path / "ledger.sqlite", work, papers=1203)
+
+
+def test_many_changes_share_a_commit_and_keep_their_order(tmp_path: Path) -> None:
+    async def work() -> None:
+        path = tmp_path / "ledger.sqlite"
+        writer = Writer(lambda: connect(path))
+        numbers = iter(range(300))
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("INSERT INTO run VALUES (?, '')", (f"{next(numbers):04}",))
+
+        await asyncio.gather(*(writer.write(change) for _ in range(300)))
+        await asyncio.to_thread(writer.close)
+        assert connect_to_read(path).execute("SELECT count(*) FROM run").fetchone() == (300,)
+
+    asyncio.run(work())
+
+
+def test_a_failed_write_ends_the_writer_and_undoes_its_whole_batch(tmp_path: Path) -> None:
+    async def work() -> None:
+        path = tmp_path / "ledger.sqlite"
+        writer = Writer(lambda: connect(path))
+        good, bad = "INSERT INTO run VALUES ('a', '')", "INSERT INTO nothing VALUES (1)"
+        both = await asyncio.gather(
+            *(writer.write(lambda db, sql=sql: db.execute(sql)) for sql in (bad, good)), return_exceptions=True
+        )
+        assert isinstance(both[0], RunError)
+        with pytest.raises(RunError, match="cannot be written"):
+            await writer.write(lambda db: db.execute(good))
+        await asyncio.to_thread(writer.close)
+
+    asyncio.run(work())
+
+
+def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> None:
+    async def work(ledger: Ledger) -> None:
+        with pytest.raises(RunError, match="surrogates"):
+            await ledger.send(Work(Entry("\ud800", "", "", ""), MODEL.key), "id", PROMPT, None)
+
+    with_ledger(tmp_path / "ledger.sqlite", work)
+
+
+def test_a_folder_without_a_ledger_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is no run"):
+        connect_to_read(tmp_path / "ledger.sqlite")
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE mine (x)")
+    db.close()
+    with pytest.raises(RunError, match="another program"):
+        connect(path)
+    assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]

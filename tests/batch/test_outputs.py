@@ -1,0 +1,123 @@
+"""`--dry-run`, `status` and `export`: what a run says of itself."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.batch.outside import Program, Serve, Served, make_papers
+
+PAPERS = 40
+
+
+@pytest.fixture
+def served(serve: Serve, tmp_path: Path) -> Served:
+    make_papers(tmp_path / "papers", PAPERS)
+    return serve("--fates")
+
+
+@pytest.fixture
+def done(program: Program, served: Served) -> Program:
+    words = ("batch", "papers", "-o", "run", "--model", "gpt-4.1", "--base-url", served.url, "--price", "1,4")
+    program.run(*words, code=1)
+    return program
+
+
+def test_a_dry_run_reads_and_sends_nothing(program: Program, served: Served, tmp_path: Path) -> None:
+    (tmp_path / "papers" / "short.md").write_text("too short", encoding="utf-8")
+    words = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", "1,4")
+    text = program.run(*words, "--dry-run", "--rpm", "10", code=1).stdout
+    assert text.count("\tmarkdown\t") == PAPERS + 1
+    assert "short.md" in text
+    assert f"{PAPERS} papers, about" in text
+    assert "4 min" in text, "forty papers at ten a minute"
+    assert "127.0.0.1" in text
+    whole = json.loads(program.run(*words, "--dry-run", "--json", code=1).stdout)
+    assert whole["models"][0]["papers"] == PAPERS
+    assert whole["models"][0]["cost"] > 0
+    assert len(whole["unreadable"]) == 1
+    assert served.count == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_status_counts_what_is_there(done: Program, served: Served) -> None:
+    status = done.status()
+    assert status["papers"] == PAPERS == status["planned"] + status["failed"]
+    assert status["pending"] == 0
+    assert sum(status["outcomes"].values()) == PAPERS
+    assert status["requests"] == served.count
+    assert status["cost"] == pytest.approx(served.cost)
+    assert status["tokens"] == sum(entry.tokens for entry in served.entries)
+
+
+def test_failures_are_grouped_by_their_reason(done: Program) -> None:
+    text = done.run("status", "run", "--failed").stdout
+    status = done.status("run", "--failed")
+    assert len(status["failures"]) == status["failed"]
+    assert text.count(f"\n{status['outcomes']['refused']} refused: ") == 1
+
+
+def test_the_published_layout_names_failed_papers_and_leaves_them_out(done: Program, tmp_path: Path) -> None:
+    said = done.run("export", "run", "--to", "ablationbench", "out").stderr
+    status = done.status()
+    plans = json.loads((tmp_path / "out" / "plans.json").read_text(encoding="utf-8"))
+    files = sorted(path.stem for path in (tmp_path / "out").glob("*.jsonl"))
+    assert sorted(plans) == files
+    assert len(plans) == status["planned"]
+    assert said.count("left out: ") == status["failed"]
+    one = plans[files[0]]
+    assert sorted(one) == ["cost", "predictions"]
+    line = json.loads(one["predictions"])
+    assert sorted(line) == ["ablated_part", "action", "metrics", "name"]
+    assert (tmp_path / "out" / f"{files[0]}.jsonl").read_text(encoding="utf-8") == one["predictions"] + "\n"
+
+
+def test_tables(done: Program, tmp_path: Path) -> None:
+    done.run("export", "run", "--to", "jsonl", "out.jsonl")
+    done.run("export", "run", "--to", "csv", "out.csv")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [line["paper_id"] for line in lines] == [row["paper_id"] for row in rows]
+    assert {line["outcome"] for line in lines} == {row["outcome"] for row in rows}
+    assert {bool(line["ablations"]) for line in lines if line["outcome"] == "planned"} == {True}
+    assert {line["ablations"] for line in lines if line["outcome"] == "refused"} == {None}
+    assert all(row["name"] for row in rows if row["outcome"] == "planned")
+
+
+def test_wrong_usage_is_told_before_any_work(program: Program, served: Served, tmp_path: Path) -> None:
+    endpoint = ("--base-url", served.url)
+    for words in (
+        ("batch", "nowhere", "-o", "run", "--model", "m", *endpoint),
+        ("batch", "papers", "-o", "run", *endpoint),
+        ("batch", "papers", "-o", "run", "--model", "m", *endpoint, "-k", "0"),
+        ("batch", "papers", "--model", "m", *endpoint),
+        ("batch", "papers", "-o", "run", "--model", "a.b", "--model", "ab", *endpoint),
+    ):
+        program.run(*words, code=2)
+    assert not (tmp_path / "run").exists()
+    assert served.count == 0
+
+
+def test_status_of_what_is_no_run(program: Program, tmp_path: Path) -> None:
+    assert "is no run" in program.run("status", str(tmp_path), code=1).stderr
+
+
+def test_the_key_is_nowhere_in_the_run(
+    program: Program, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-marker-of-this-test")
+    url = served.url.replace("http://", "http://user:marker-password@")
+    program.run("batch", "papers", "-o", "run", "--model", "m", "--base-url", url, code=1)
+    for file in (tmp_path / "run").rglob("*"):
+        if file.is_file():
+            assert b"marker" not in file.read_bytes(), file
+
+
+def test_run_json_is_readable(done: Program, tmp_path: Path) -> None:
+    facts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert facts["task"] == "reviewer"
+    assert facts["models"][0]["name"] == "gpt-4.1"
+    assert facts["papers"] == PAPERS
+    assert (tmp_path / "run" / "trajectories" / "lm-planner" / "gpt-41").is_dir()

@@ -1,0 +1,110 @@
+"""Papers are read in processes: what happens to one paper happens to no other."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.batch.entry import Entry
+from planner.batch.ledger import Work
+from planner.batch.reading import ProcessReader, Read, reading, workers_for
+from planner.batch.worker import command
+from planner.errors import PaperError, RunError
+from planner.papers.arxiv import Arxiv
+from planner.papers.paper import Paper
+from tests.conftest import ROOT
+
+CRASHING = (sys.executable, str(Path(__file__).with_name("crashing_worker.py")))
+
+
+def work(*sources: str, model: str = "m") -> Iterator[Work]:
+    return (Work(Entry(f"id{n}", source, source, "text"), model) for n, source in enumerate(sources))
+
+
+def read_all(todo: Iterator[Work], **how: object) -> dict[str, Paper | PaperError]:
+    async def run() -> list[Read]:
+        options: dict[str, Any] = {"command": CRASHING, **how}
+        async with reading(todo, readers=[ProcessReader(**options), ProcessReader(**options)], ahead=4) as papers:
+            return [read async for read in papers]
+
+    return {read.work.entry.id: read.paper for read in asyncio.run(run())}
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("crash", "exit code -11"), ("exit", "exit code 3"), ("bad", "no text"), ("huge", "too large")],
+)
+def test_one_bad_paper_is_one_failure(source: str, said: str) -> None:
+    found = read_all(work("a", source, "b", source, "c", "d"))
+    failed = {name: str(paper) for name, paper in found.items() if isinstance(paper, PaperError)}
+    assert sorted(failed) == ["id1", "id3"]
+    assert all(said in reason for reason in failed.values())
+    assert len(found) == 6
+
+
+def test_a_paper_that_hangs_is_given_up() -> None:
+    found = read_all(work("a", "hang", "b"), patience=2.0)
+    assert "longer than 2 s" in str(found["id1"])
+    assert isinstance(found["id2"], Paper)
+
+
+def test_what_a_library_prints_spoils_nothing() -> None:
+    assert all(isinstance(paper, Paper) for paper in read_all(work("print", "a", "print")).values())
+
+
+def test_several_processes_read_and_no_more_than_wanted() -> None:
+    found = read_all(work(*"abcdefghijkl"))
+    assert len({paper.title for paper in found.values() if isinstance(paper, Paper)}) == 2
+
+
+def test_it_reads_ahead_and_not_further() -> None:
+    taken = 0
+
+    def counted() -> Iterator[Work]:
+        nonlocal taken
+        for each in work(*"abcdefghijklmnopqrstuvwxyz"):
+            taken += 1
+            yield each
+
+    async def run() -> None:
+        async with reading(counted(), readers=[ProcessReader(CRASHING)], ahead=3) as papers:
+            await anext(papers)
+            await asyncio.sleep(0.3)
+            assert taken <= 1 + 3 + 3
+
+    asyncio.run(run())
+
+
+def test_a_paper_for_two_models_is_read_once() -> None:
+    entry = Entry("id", "a", "a", "text")
+
+    async def run() -> list[Read]:
+        todo = iter([Work(entry, "m"), Work(entry, "n")])
+        async with reading(todo, readers=[ProcessReader(CRASHING)], ahead=3) as papers:
+            return [read async for read in papers]
+
+    first, second = asyncio.run(run())
+    assert first.paper is second.paper
+    assert (first.work.model, second.work.model) == ("m", "n")
+
+
+def test_a_worker_that_cannot_start_stops_the_run() -> None:
+    with pytest.raises(RunError, match="could be started"):
+        read_all(work("a"), command=("/nowhere/python",))
+
+
+def test_a_real_worker_reads_a_real_paper(tmp_path: Path) -> None:
+    source = ROOT / "planner" / "demo" / "paper.md"
+    todo = iter([Work(Entry("mine", str(source), "", "markdown", title="A Title of mine"), "m")])
+    paper = read_all(todo, command=command(Arxiv(cache=tmp_path, offline=True)))["mine"]
+    assert isinstance(paper, Paper)
+    assert (paper.id, paper.title) == ("mine", "A Title of mine")
+    assert paper.abstract
+
+
+@pytest.mark.parametrize(("papers", "most"), [(1, 1), (7, 1), (100, 8)])
+def test_small_corpora_start_few_workers(papers: int, most: int) -> None:
+    assert 1 <= workers_for(papers) <= most

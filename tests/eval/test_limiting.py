@@ -1,0 +1,57 @@
+"""A judge's requests keep the limits."""
+
+import asyncio
+
+import pytest
+
+from eval.limiting import Limited
+from planner.batch.limits import Limits
+from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.errors import ModelError
+from tests.scripted import Scripted
+
+PROMPT = Prompt((Message("user", "word " * 80),), "")
+
+
+class Counting:
+    """Counts how many are asked at once."""
+
+    card = ModelCard("judge", "m", "m")
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        return Completion("yes", usage=Usage(100, 10))
+
+
+def test_no_more_at_once_than_allowed() -> None:
+    model = Counting()
+
+    async def ask() -> None:
+        limited = Limited(model, Limits(3))
+        await asyncio.gather(*(limited.complete(PROMPT) for _ in range(20)))
+
+    asyncio.run(ask())
+    assert model.most == 3
+
+
+def test_a_429_pauses_everybody_and_a_spent_quota_nobody() -> None:
+    async def paused(error: ModelError) -> float:
+        limits = Limits(4)
+        with pytest.raises(ModelError):
+            await Limited(Scripted(error), limits).complete(PROMPT)
+        return limits.paused_for
+
+    busy = ModelError("slow down", status=429, retryable=True, retry_after=30)
+    assert 29 < asyncio.run(paused(busy)) <= 30
+    assert asyncio.run(paused(ModelError("no money", status=429, exhausted=True))) == 0
+    assert asyncio.run(paused(ModelError("broken", status=500))) == 0
+
+
+def test_the_card_is_that_of_the_model() -> None:
+    assert Limited(Counting(), Limits(1)).card == Counting.card

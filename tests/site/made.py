@@ -1,0 +1,251 @@
+"""Runs that the site's tests, pictures and measurements are made of; papers and plans are invented."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+from planner.chat import Completion, Usage
+from planner.errors import Outcome
+from planner.papers.paper import LeftOut
+from planner.schema import PUBLISHED, Ablation, Action, Plan, Task
+from planner.sidecar import AttemptFacts, PaperFacts, Sidecar
+from planner.site.index import Row
+from planner.trajectory import layout
+from planner.trajectory.document import Trajectory
+from planner.trajectory.files import write_atomically
+from planner.trajectory.paths import relative_path, sidecar_path
+from planner.trajectory.writer import write
+
+STARTED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+REASONING = """\
+The method rests on three parts: a **sparse router**, a *shared codebook* of size $K$, and a consistency loss \
+$\\mathcal{L}_{c} = \\|z_t - \\hat z_t\\|_2^2$ that ties neighbouring frames together.
+
+What the paper already ablates:
+
+- the number of experts (Table 3),
+- the loss weight, for three values of `lambda`.
+
+What is missing is evidence that the router, and not the added parameters, brings the gain. Removing it at equal \
+parameter count would show this; so would replacing the learned routing by a hash<sup>1</sup>.
+
+1. The router is credited with most of the improvement, yet it is never removed.
+2. The codebook is compared with no simpler quantiser.
+
+These two come first because the abstract claims both, and each can be run with the released configuration.
+"""
+ROUTER = Ablation(
+    name="Routing without learning",
+    ablated_part="Learned sparse router",
+    action=Action.REPLACE,
+    replacement=("hash routing of tokens", "uniform random routing"),
+    metrics=("top-1 accuracy", "FLOPs per token"),
+)
+ROUTER_TOO = ROUTER.model_copy(
+    update={"name": "Ablation 1", "ablated_part": "Sparse router", "replacement": ("random routing", "hash routing")}
+)
+LOSS = Ablation(
+    name="No consistency loss",
+    ablated_part="Consistency loss between neighbouring frames",
+    action=Action.REMOVE,
+    metrics=("FVD", "user preference"),
+)
+CODEBOOK = Ablation(
+    name="A plainer codebook",
+    ablated_part="Shared codebook",
+    action=Action.REPLACE,
+    replacement=(
+        "a fixed k-means codebook",
+        "no quantisation (continuous latents)",
+        "product quantisation with *m* = 8",
+    ),
+    metrics=("rate", "distortion"),
+)
+WARMUP = Ablation(
+    name="Longer warm-up",
+    ablated_part="Learning-rate schedule",
+    action=Action.ADD,
+    replacement=("a warm-up of 10,000 steps",),
+    metrics=("top-1 accuracy",),
+)
+
+
+def trajectory(
+    paper_id: str = "A_Paper",
+    model: str = "gpt-4o",
+    ablations: Sequence[Ablation] = (ROUTER, LOSS),
+    task: Task = Task.REVIEWER,
+    planner: str = "lm-planner",
+    reasoning: str = REASONING,
+) -> Trajectory:
+    """A trajectory; the plan may break the contract."""
+    plan = Plan.model_validate({"ablations": [a.model_dump() for a in ablations]}, context=PUBLISHED)
+    return Trajectory(planner, model, paper_id, task, reasoning.strip(), plan)
+
+
+def sidecar(
+    of: Trajectory, title: str = "A Paper", cost: float | None = 0.0123, reply: str = "<plan>…</plan>"
+) -> Sidecar:
+    """The facts of a trajectory that came of one reply."""
+    attempt = AttemptFacts(
+        identity="0" * 64,
+        prompt_sha256="1" * 64,
+        sample=0,
+        messages=2,
+        started=STARTED,
+        outcome=Outcome.PLANNED,
+        cost=cost,
+        completion=Completion(text=reply, finish_reason="stop", usage=Usage(21_408, 1_212), seconds=14.2),
+    )
+    return Sidecar(
+        planner=of.planner,
+        model=of.model,
+        model_asked=of.model,
+        model_answered=f"{of.model}-2026-01-15",
+        endpoint="https://api.example.org/v1",
+        task=of.task,
+        k=2,
+        outcome=Outcome.PLANNED,
+        paper=PaperFacts(
+            id=of.paper_id,
+            title=title,
+            source="papers/a.pdf",
+            format="pdf",
+            main_file="",
+            sha256="2" * 64,
+            chars=84_211,
+            left_out=(LeftOut("References", 12_345, "the task needs no references"),),
+        ),
+        prompt_sha256="1" * 64,
+        template_sha256="3" * 64,
+        started=STARTED,
+        seconds=14.4,
+        usage=Usage(21_408, 1_212),
+        cost=cost,
+        attempts=(attempt,),
+    )
+
+
+def failed(facts: Sidecar, outcome: Outcome, reason: str) -> Sidecar:
+    """The same planning, had it failed."""
+    attempts = tuple(a.model_copy(update={"outcome": outcome, "findings": (reason,)}) for a in facts.attempts)
+    return facts.model_copy(update={"outcome": outcome, "reason": reason, "attempts": attempts})
+
+
+def put(folder: Path, shown: Trajectory, facts: Sidecar | None = None, *, planned: bool = True) -> Path:
+    """Write a trajectory where a run has it, and its sidecar beside it; only the sidecar where nothing was planned."""
+    within = relative_path(shown.planner, shown.model, shown.paper_id)
+    if planned:
+        write_atomically(folder / within, write(shown, published=True))
+    if facts:
+        facts.write(folder / sidecar_path(within))
+    return folder / within
+
+
+def raw(shown: Trajectory) -> str:
+    """The file as the published writer makes it: model text is pasted in as it came."""
+    lines = [layout.STYLE, "", f"# {shown.planner}/{shown.model}/{shown.paper_id}", "", layout.REASONING_BOX, ""]
+    lines += [shown.reasoning, layout.BOX_END, "", layout.PLAN_BOX[shown.task], ""]
+    for ablation in shown.plan.ablations:
+        lines += [layout.NAME + ablation.name, layout.PART + ablation.ablated_part, layout.ACTION + ablation.action]
+        if ablation.replacement:
+            lines += [layout.REPLACEMENT, *(layout.ITEM + item for item in ablation.replacement)]
+        lines += [layout.METRICS + layout.BETWEEN_METRICS.join(ablation.metrics), ""]
+    return "\n".join((*lines, layout.BOX_END))
+
+
+PAPERS = (
+    ("Routing Before Reasoning: Sparse Experts for Long Video", Task.REVIEWER),
+    ("少样本三维重建中的一致性学习：一个统一的框架", Task.REVIEWER),
+    ("Quantised Memories", Task.REVIEWER),
+    (
+        "On the Unreasonable Steadiness of Warm-up: What a Schedule Contributes to Transformers of a Hundred Layers",
+        Task.REVIEWER,
+    ),
+    ("shared-codebook", Task.AUTHOR),
+)
+MODELS = ("gpt-4o", "claude-3.5-sonnet", "o3-mini")
+
+
+def small_run(folder: Path) -> Path:
+    """A run with all that a site can show: agreement, failures, unknown costs, both tasks, a title in Chinese."""
+    trajectories = folder / "trajectories"
+    for number, (title, task) in enumerate(PAPERS):
+        paper_id = "".join(c if c.isalnum() or c in "_-" else "_" for c in title)
+        plans = ((ROUTER, LOSS), (ROUTER_TOO, CODEBOOK), (LOSS, WARMUP))
+        for at, model in enumerate(MODELS):
+            shown = trajectory(paper_id, model, plans[(at + number) % 3] if number else plans[at], task)
+            facts = sidecar(shown, title, cost=None if model == "o3-mini" else 0.0123 * (at + 1) + number / 100)
+            put(trajectories, shown, facts)
+    refuse(trajectories, PAPERS[2][0])
+    return folder
+
+
+def refuse(trajectories: Path, title: str) -> None:
+    """Two papers' failures: a refusal, and a reply that was cut."""
+    shown = trajectory(title.replace(" ", "_"), "gpt-4o")
+    put(trajectories, shown).unlink()
+    refused = failed(sidecar(shown, title), Outcome.REFUSED, "the model refused: “I cannot help with this paper.”")
+    put(trajectories, shown, refused, planned=False)
+    cut = replace(shown, model="claude-3.5-sonnet")
+    put(trajectories, cut).unlink()
+    reason = "the reply was cut at the limit of 4,096 tokens"
+    put(trajectories, cut, failed(sidecar(cut, title), Outcome.TRUNCATED, reason), planned=False)
+
+
+WORDS = (
+    *(
+        "adaptive",
+        "attention",
+        "contrastive",
+        "decoder",
+        "diffusion",
+        "distillation",
+        "encoder",
+        "equivariant",
+        "experts",
+    ),
+    *(
+        "features",
+        "fusion",
+        "gated",
+        "graph",
+        "hierarchical",
+        "kernel",
+        "latent",
+        "loss",
+        "masking",
+        "memory",
+        "mixture",
+    ),
+    *("normalisation", "pooling", "prompt", "pruning", "quantised", "regularised", "residual", "retrieval", "routing"),
+    *("sampling", "schedule", "sparse", "spatial", "temporal", "token", "transformer", "warm-up"),
+)
+ALL_MODELS = ("claude-3.5-sonnet", "gemini-2.5-flash", "gpt-4o", "llama-3.1-405b-instruct", "o3-mini")
+
+
+def many_rows(papers: int, models: int) -> Iterator[Row]:
+    """Rows as long as real ones: titles of ten words, two or three ablations."""
+    random = Random(0)
+    for number in range(papers):
+        title = " ".join(random.choices(WORDS, k=10)).capitalize()
+        for model in ALL_MODELS[:models]:
+            yield Row(
+                page=f"{title.replace(' ', '_')}_{number}",
+                title=f"{title} {number}",
+                anchor=model,
+                model=model,
+                task="reviewer",
+                outcome="planned" if random.random() < 0.97 else "truncated",
+                ablations=tuple(some_ablation(random) for _ in range(random.choice((2, 2, 3)))),
+                shared=random.randrange(3),
+                cost=random.random() / 10,
+            )
+
+
+def some_ablation(random: Random) -> Ablation:
+    """An ablation whose name and part are as long as those of real ones."""
+    name, part = (" ".join(random.choices(WORDS, k=k)) for k in (4, 7))
+    return Ablation(name=name, ablated_part=part, action=Action.REMOVE, metrics=("accuracy",))
