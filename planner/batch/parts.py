@@ -11,6 +11,9 @@ from planner.batch.entry import Work
 from planner.batch.writer import Writer
 from planner.errors import ModelError, TooLongError
 
+# What a request costs at a batch service, in parts of the price when it is asked live.
+SHARE: Final = 0.5
+
 COLLECTED: Final = "collected"
 RECORDED: Final = "recorded"
 

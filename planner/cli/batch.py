@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
 from planner.batch.overview import read_overview
+from planner.batch.parts import SHARE
 from planner.batch.reading import processes
 from planner.batch.run import RunFolder
 from planner.batch.shards import Shard, ids_in
@@ -171,6 +173,8 @@ class Call:
         """Say what the corpus would take; the exit code tells whether all of it can be read."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
+            if self.where.engine == SERVICE:
+                models = tuple(replace(each, price=partial(_price_there, each)) for each in models)
             corpus = with_ids(self._gathered(), {})
             corpus = self.shard.part(corpus) if self.shard else corpus
             estimates = await estimate(corpus, models, self._bounds(), processes(command(self._arxiv())))
@@ -325,6 +329,12 @@ class Call:
             "limits": asdict(self.bounded),
             **({"shard": str(self.shard)} if self.shard else {}),
         }
+
+
+def _price_there(asked: Asked, usage: Usage) -> float | None:
+    """USD at the batch service, None where no price is known."""
+    live = asked.price(usage)
+    return None if live is None else live * SHARE
 
 
 @dataclass(frozen=True, slots=True)

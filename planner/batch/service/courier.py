@@ -27,6 +27,7 @@ _TOGETHER: Final = 200  # results that are committed at once
 _LATE_LOOKS: Final = 3  # how often a finished batch is looked at again while its output file is not there yet
 _NOT_FOUND: Final = 404
 _NO_ROOM: Final = "token_limit_exceeded"  # of all that may wait at the service; there is room when a batch has ended
+_LISTS_NONE: Final = frozenset({404, 405, 501})
 _HOPELESS: Final = frozenset({401, 402})
 
 
@@ -147,7 +148,7 @@ class Courier:
         service, name = self._service(part), f"{self._run_id}-{part.number:05}-{part.sha256[:16]}.jsonl"
         file = ""
         if doubtful:
-            file = next((id_ for named, id_ in [item async for item in service.files()] if named == name), "")
+            file = await _known(service, name)
         file = file or await service.upload(part_file(self._folder, part.number), name)
         if not file:
             raise ModelError(f"{service.host} named no file", retryable=True)
@@ -272,6 +273,16 @@ class Courier:
         for part in self.open.values():
             counts[part.state] += part.requests
         self._progress.batches = counts
+
+
+async def _known(service: BatchService, name: str) -> str:
+    """The id of an input file by its name, "" where there is none; a service that lists no files gets it once more."""
+    try:
+        return next((id_ for named, id_ in [item async for item in service.files()] if named == name), "")
+    except ModelError as error:
+        if error.status in _LISTS_NONE:
+            return ""
+        raise
 
 
 def _missing(batch: RemoteBatch) -> Refusal:

@@ -3,24 +3,22 @@
 import asyncio
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from planner.batch.job import Job
 from planner.batch.ledger import Ledger
-from planner.batch.parts import Part
+from planner.batch.parts import SHARE, Part, Wanted
 from planner.batch.products import Products
 from planner.batch.progress import Progress
 from planner.batch.run import RunFolder
 from planner.batch.service.courier import Counterpart, Courier
 from planner.batch.service.survey import Survey
 from planner.batch.service.writing import PartLimits, PartWriter
+from planner.chat import Prompt
 from planner.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from planner.openai_chat.service import BatchService
-
-# A batch service answers within a day, for half the price.
-SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +82,7 @@ class ServiceEngine:
             await courier.submit_waiting()
             ended = await courier.look()
             if courier.hopeless:
+                await self._survey.run(_nobody_takes)
                 self.stop(courier.hopeless)
                 return
             if ended or not surveyed:
@@ -123,6 +122,10 @@ class ServiceEngine:
             await self._ledger.remember("id", run_id)
         desks = {key: Counterpart(service, self._prices[key], SHARE) for key, service in self._services.items()}
         return Courier(self._folder, run_id, self._ledger, desks, self.progress, self._job.patience)
+
+
+async def _nobody_takes(_: Wanted, __: Prompt) -> None:
+    """Leave a request for a later call."""
 
 
 def service_of(service: "BatchService | None", model: str) -> "BatchService":

@@ -7,11 +7,11 @@ from typing import BinaryIO, Final
 
 from planner.batch.job import Asked, Job
 from planner.batch.ledger import Ledger
-from planner.batch.parts import Refusal, Wanted
+from planner.batch.parts import SHARE, Refusal, Wanted
 from planner.batch.products import Products
 from planner.batch.progress import Progress
 from planner.batch.run import RunFolder, telling
-from planner.batch.service.engine import SHARE, service_of
+from planner.batch.service.engine import service_of
 from planner.batch.service.names import custom_id, identity_in
 from planner.batch.service.survey import Survey
 from planner.batch.service.writing import PartLimits

@@ -29,7 +29,6 @@ def test_120_000_requests_are_carried_in_the_memory_of_50_000(serve_batches: Ser
     url = serve_batches().url
     one = carry(tmp_path / "one", url, 50_000)
     many = carry(tmp_path / "many", url, 120_000)
-    print(one, many)
     assert (one["parts"], many["parts"]) == (1, 3)
     assert many["replies"] == 120_000
     assert many["peak"] <= 1.3 * one["peak"]
