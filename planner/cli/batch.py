@@ -224,7 +224,7 @@ class Call:
         course = Course(wait=self.submission.wait, finish_live=self.submission.finish_live)
         if self.submission.poll:
             course = replace(course, first=self.submission.poll, longest=self.submission.poll)
-        engine = ServiceEngine(job, run, ledger, course)
+        engine = ServiceEngine(job if self.named else _of_begun(job), run, ledger, course)
         code = await self._worked(engine, run, quiet=quiet)
         if waiting := sum(part.requests for part in ledger.parts.open()):
             log.info("%d requests are at the batch service; get them with: collect %s", waiting, run.path)
@@ -329,6 +329,12 @@ class Call:
             "limits": asdict(self.bounded),
             **({"shard": str(self.shard)} if self.shard else {}),
         }
+
+
+def _of_begun(job: Job) -> Job:
+    """The job of who only collects: where a call was for so many papers, no further ones are begun."""
+    most = None if job.bounds.max_papers is None else 0
+    return replace(job, bounds=replace(job.bounds, max_papers=most))
 
 
 def _price_there(asked: Asked, usage: Usage) -> float | None:

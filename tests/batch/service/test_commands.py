@@ -40,6 +40,15 @@ def test_collecting_without_waiting_takes_what_is_there(corpus: Corpus, serve_ba
     assert len(service.entries) == 12
 
 
+def test_collecting_begins_no_papers_beyond_those_asked_for(corpus: Corpus, serve_batches: ServeBatches) -> None:
+    service = serve_batches()
+    corpus.batch(service, "--max-papers", "5")
+    corpus.batch(service, "--max-papers", "4", "--submit-only")
+    corpus.program.run("collect", "run", *POLL)
+    assert corpus.program.status()["planned"] == 9
+    assert len(service.entries) == 9
+
+
 def test_submitting_twice_submits_once(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches()
     corpus.batch(service, "--submit-only")
