@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from itertools import islice
 from typing import Final
 
 from planner.batch.asking import Asking, Desk, Idlers
 from planner.batch.budget import Budget
+from planner.batch.entry import Work
 from planner.batch.job import Asked, Job
 from planner.batch.ledger import Ledger
 from planner.batch.limits import Closed, Limits
@@ -55,8 +55,8 @@ class LocalEngine:
         await self._ledger.begin(task, self._job.corpus.entries, self._records)
         await self._products.restore()
         self._products.begin_progress()
-        pending = islice(self._ledger.pending(retry_failed=self._job.retry_failed), bounds.max_papers)
-        wanted = min(self.progress.left, bounds.max_papers or self.progress.left)
+        pending = _of_first(self._ledger.pending(retry_failed=self._job.retry_failed), bounds.max_papers)
+        wanted = min(self.progress.left, (bounds.max_papers or self.progress.left) * len(self._desks))
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
@@ -117,7 +117,18 @@ class LocalEngine:
             price=asked.price,
             halt=self.stop,
             most_completion=bounds.most_completion,
+            longest_pause=self._job.patience.max_wait,
         )
+
+
+def _of_first(pending: Iterator[Work], papers: int | None) -> Iterator[Work]:
+    """The work on so many papers, whichever models it is for; all of it for None."""
+    begun: set[str] = set()
+    for work in pending:
+        begun.add(work.entry.id)
+        if papers is not None and len(begun) > papers:
+            return
+        yield work
 
 
 def _tell(wait: Wait) -> None:

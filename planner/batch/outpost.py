@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner import __version__
+from planner.balancing import balanced
 from planner.batch.entry import Entry
 from planner.batch.reading import ProcessReader
 from planner.batch.worker import command
-from planner.chat import Completion, ModelCard, Prompt
+from planner.chat import ChatModel, Completion, ModelCard, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError, UsageError
 from planner.openai_chat.endpoint import resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
@@ -22,13 +23,13 @@ from planner.papers.paper import Paper
 class RemoteModel:
     """A model as a worker is told of it; it travels, so there is no key and no password in it.
 
-    `name` and `base_url` are what the user said ("" for what the worker's environment says); what the worker makes of
-    them must be `card`.
+    `name` and `base_urls` are what the user said ("" for what the worker's environment says); what the worker makes of
+    them must be `card`. Several addresses are of copies.
     """
 
     card: ModelCard
     name: str
-    base_url: str
+    base_urls: tuple[str, ...]
     settings: ChatSettings
 
 
@@ -47,7 +48,7 @@ class Outpost:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._chats: dict[str, OpenAIChat] = {}
+        self._chats: dict[str, ChatModel] = {}
         folder = Path(orders.folder)
         self._reader = ProcessReader(command(orders.arxiv), folder=folder if folder.is_dir() else None)
         self._one_paper = asyncio.Lock()
@@ -78,10 +79,11 @@ class Outpost:
         except ModelError as error:
             return portable(error)
 
-    def _chat(self, key: str) -> OpenAIChat:
+    def _chat(self, key: str) -> ChatModel:
         if key not in self._chats:
             wanted = self._orders.models[key]
-            chat = OpenAIChat(resolve(wanted.name, wanted.base_url, os.environ), wanted.settings)
+            endpoints = [resolve(wanted.name, url, os.environ) for url in wanted.base_urls]
+            chat = balanced([OpenAIChat(endpoint, wanted.settings) for endpoint in endpoints])
             if chat.card != wanted.card:
                 raise UsageError(
                     f"its environment leads to {chat.card.asked!r} at {chat.card.endpoint}, "

@@ -36,7 +36,8 @@ class Products:
             RunError: the run's folder or ledger cannot be written.
         """
         asked = self._asked[work.model]
-        requests = self._ledger.requests_of(work.entry.id, work.model)
+        used = (attempt.identity for attempt in planning.attempts)
+        requests = self._ledger.requests_of(work.entry.id, work.model, used)
         sidecar = closed(opened(paper, asked.card, asked.settings), planning, requests)
         # The files go first: a planning on record then always has them, or they are missed at the next start.
         with telling(self._run.path):

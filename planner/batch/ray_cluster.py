@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -22,6 +23,7 @@ _REQUESTS: Final = 4096  # at once, of one worker
 _OBJECTS: Final = 200_000_000  # bytes of a local object store: papers pass through it, and do not stay
 _START_SECONDS: Final = 120.0
 _LOOK_EVERY: Final = 3.0
+_LISTEN_SECONDS: Final = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +63,25 @@ def _imported() -> Any:
 
 
 def _connect(ray: Any, address: str) -> None:
+    if address != LOCAL:
+        _refuse_silence(address)
     # "local" starts a cluster even where a file or RAY_ADDRESS names another, which may have ended long ago.
     local = {"object_store_memory": _OBJECTS, "include_dashboard": False} if address == LOCAL else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise RunError(f"no Ray cluster at {address}: {error}") from error
+
+
+def _refuse_silence(address: str) -> None:
+    """Ray itself would wait for minutes where nobody listens."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"--ray-address {address!r}: give the HOST:PORT of the cluster's head, or {LOCAL}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_LISTEN_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise RunError(f"no Ray cluster at {address}: {error}; is its head running?") from error
 
 
 class _Tending:

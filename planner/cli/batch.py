@@ -48,7 +48,7 @@ from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import showing
 from planner.cli.wording import duration
-from planner.controls import printable
+from planner.controls import printable, printable_json
 from planner.errors import UsageError
 from planner.papers.arxiv import Arxiv
 from planner.pipeline import Settings
@@ -143,7 +143,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show how far a RUN is, also while it is under way."""
     found = read_overview(RunFolder(run))
     if as_json:
-        click.echo(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1))
+        click.echo(printable_json(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1)))
     else:
         click.echo(printable(found.as_text(failed=failed)))
 
@@ -252,11 +252,11 @@ class Call:
         found = read_status(run)
         log.info("%s", found.as_text())
         if self.as_json:
-            click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+            click.echo(printable_json(json.dumps(found.as_json(), ensure_ascii=False, indent=1)))
 
     def _saved(self, models: tuple[Asked, ...]) -> SavedCall:
         endpoints = {name: each.card.endpoint for name, each in zip(dict.fromkeys(self.models), models, strict=True)}
-        asking = replace(self.asking, base_url="")  # it may hold a password
+        asking = replace(self.asking, base_url=())  # an address may hold a password
         templates = self.settings.templates.resolve() if self.settings.templates else None
         settings = replace(self.settings, templates=templates)
         return SavedCall(str(Path.cwd()), endpoints, settings, asking, self.bounded, self.retry_failed)
@@ -264,7 +264,7 @@ class Call:
     async def _asked(self, stack: AsyncExitStack) -> tuple[Asked, ...]:
         found = []
         for name in dict.fromkeys(self.models):
-            asking = replace(self.asking, base_url=self.asking.base_url or self.endpoints.get(name, ""))
+            asking = replace(self.asking, base_url=self.asking.base_url or _alone(self.endpoints.get(name, "")))
             options = ModelOptions(**asdict(asking), model=name)
             model = await stack.enter_async_context(
                 asked_model(
@@ -337,6 +337,10 @@ def _of_begun(job: Job) -> Job:
     return replace(job, bounds=replace(job.bounds, max_papers=most))
 
 
+def _alone(address: str) -> tuple[str, ...]:
+    return (address,) if address else ()
+
+
 def _price_there(asked: Asked, usage: Usage) -> float | None:
     """USD at the batch service, None where no price is known."""
     live = asked.price(usage)
@@ -398,4 +402,4 @@ def _estimate_json(corpus: Corpus, estimates: list[Estimate]) -> str:
             for each in estimates
         ],
     }
-    return json.dumps(whole, ensure_ascii=False, indent=1)
+    return printable_json(json.dumps(whole, ensure_ascii=False, indent=1))

@@ -50,7 +50,7 @@ engine_options = gathered(
         show_default=True,
         metavar="HOST:PORT",
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
-        help="The cluster's head; auto: the one that this machine is part of; local: a new one on this machine.",
+        help="The head of the cluster; local: a new one on this machine, for this run.",
     ),
 )
 

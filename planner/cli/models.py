@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from planner.balancing import balanced
 from planner.batch.outpost import RemoteModel
 from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
@@ -46,7 +47,7 @@ class Asked:
 
     def for_paper(self, paper: Paper) -> ChatModel:
         """The model as one paper asks it, with patience."""
-        return Retrying(self.sender(paper), self.patience, on_wait=_tell)
+        return patient(self.sender(paper), self.patience)
 
     def pricing(self, completion: Completion) -> float | None:
         """USD of one completion."""
@@ -79,7 +80,34 @@ async def asked_model(
         raise UsageError(
             f"--offline forbids asking {options.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`"
         )
-    endpoint = resolve(options.model, options.base_url, os.environ)
+    async with connected(options, connections=connections, cap=cap, batches=batches) as there:
+        card = there.chat.card
+        about = (there.price, there.patience, window(card), there.host, there.remote, there.service)
+        yield Asked(card, lambda _: there.chat, *about)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open connection to an endpoint: `chat` asks once; `price` is USD of tokens used, None if not known."""
+
+    chat: ChatModel
+    price: Callable[[Usage], float | None]
+    patience: RetryPolicy
+    host: str
+    remote: RemoteModel
+    service: "BatchService | None" = None
+
+
+@asynccontextmanager
+async def connected(
+    options: ModelOptions, *, connections: int = 256, cap: int | None = None, batches: bool = False
+) -> AsyncIterator[Connection]:
+    """The endpoint, or several that share the work, that the options and the environment name.
+
+    Raises:
+        UsageError: the address makes no sense.
+    """
+    endpoints = [resolve(options.model, url, os.environ) for url in dict.fromkeys(options.base_url or ("",))]
     price = parse_price(options.price) if options.price else None
     chat_settings = ChatSettings(
         stream=options.stream,
@@ -91,25 +119,33 @@ async def asked_model(
         cap=cap,
     )
     async with AsyncExitStack() as stack:
-        chat = await stack.enter_async_context(OpenAIChat(endpoint, chat_settings))
-        service = await stack.enter_async_context(_batch_service(endpoint, chat_settings)) if batches else None
-        log.info("sending to %s, model %s", endpoint.host, chat.card.asked)
+        chats = [await stack.enter_async_context(OpenAIChat(endpoint, chat_settings)) for endpoint in endpoints]
+        service = await stack.enter_async_context(_batch_service(endpoints, chat_settings)) if batches else None
+        chat, card = balanced(chats), chats[0].card
+        host = ", ".join(endpoint.host for endpoint in endpoints)
+        log.info("sending to %s, model %s", host, card.asked)
 
         def priced(usage: Usage) -> float | None:
-            spent = cost(chat.card, usage, price)
+            spent = cost(card, usage, price)
             return None if spent is None else float(spent)
 
-        patience = RetryPolicy(max_wait=options.max_wait)
         # A password of the address does not travel: where there is one, each machine has it in its own environment.
-        address = "" if endpoint.credentials else endpoint.base_url
-        remote = RemoteModel(chat.card, options.model, address, chat_settings)
-        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host, remote, service)
+        addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
+        remote = RemoteModel(card, options.model, addresses, chat_settings)
+        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote, service)
 
 
-def _batch_service(endpoint: Endpoint, settings: ChatSettings) -> "BatchService":
+def _batch_service(endpoints: list[Endpoint], settings: ChatSettings) -> "BatchService":
     from planner.openai_chat.service import BatchService  # imports the SDK, which takes 0.4 s
 
-    return BatchService(endpoint, settings)
+    if len(endpoints) > 1:
+        raise UsageError("a batch service has one address; give --base-url once")
+    return BatchService(endpoints[0], settings)
+
+
+def patient(model: ChatModel, patience: RetryPolicy) -> ChatModel:
+    """The model asked with patience, whose waits are told."""
+    return Retrying(model, patience, on_wait=_tell)
 
 
 def _builtin(paper: Paper, settings: Settings) -> ChatModel:

@@ -99,7 +99,7 @@ class Survey:
         self._asked = {asked.record.key: asked for asked in job.models}
         self._since = ledger.parts.last_attempt() if job.retry_failed else 0
         self._ended: set[tuple[str, str]] = set()
-        self._taken_up: set[tuple[str, str]] = set()
+        self._taken_up: set[str] = set()
         self.stopped = False
 
     async def run(self, take: Take) -> None:
@@ -122,17 +122,17 @@ class Survey:
                 return
             if key in self._ended or work.model not in self._asked or self._ledger.parts.waits_for(work):
                 continue
-            if self._within_bounds(key, work):
+            if self._within_bounds(work):
                 yield work
 
-    def _within_bounds(self, key: tuple[str, str], work: Work) -> bool:
+    def _within_bounds(self, work: Work) -> bool:
         """Whether a paper is among the most that this call may begin; one that was begun is."""
         most = self._job.bounds.max_papers
-        if most is None or key in self._taken_up:
+        if most is None or work.entry.id in self._taken_up:
             return True
         if len(self._taken_up) >= most and not self._ledger.parts.begun(work):
             return False
-        self._taken_up.add(key)
+        self._taken_up.add(work.entry.id)
         return True
 
     async def _plan_some(self, papers: AsyncIterator[Read], take: Take) -> None:
