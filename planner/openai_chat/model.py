@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from planner.chat import Completion, ModelCard, Prompt
 from planner.openai_chat.complaints import FilteredPromptError, RejectedParameterError
-from planner.openai_chat.decoding import whole
+from planner.openai_chat.decoding import whole_text
 from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.parameters import Dialect, Json
 from planner.openai_chat.windows import cut_notes
@@ -128,8 +128,8 @@ class OpenAIChat:
         return self._wire
 
     def _request(self, prompt: Prompt) -> Json:
-        messages = whole([{"role": m.role, "content": m.content} for m in prompt.messages])
-        request: Json = {"model": self.endpoint.model, "messages": messages, **self._parameters()}
+        messages: list[JsonValue] = [{"role": m.role, "content": whole_text(m.content)} for m in prompt.messages]
+        request: Json = {"model": whole_text(self.endpoint.model), "messages": messages, **self._parameters()}
         if self.settings.stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
         return request
