@@ -2,24 +2,46 @@
 
 import io
 import sys
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
 from planner import __version__
-from planner.cli.batch import batch, export, status
-from planner.cli.doctor import doctor
-from planner.cli.papers import paper, prompt
-from planner.cli.plans import demo, parse, plan
 from planner.cli.signals import SIGINT_EXIT
-from planner.cli.site import site
-from planner.cli.trajectories import check, schema, show
 from planner.controls import printable
 from planner.errors import PlannerError, UsageError
 
+# Where each command is. Only the one that is called is imported: all of them take twice as long as `batch`.
+_COMMANDS: Final[Mapping[str, str]] = {
+    "plan": "planner.cli.plans",
+    "demo": "planner.cli.plans",
+    "prompt": "planner.cli.papers",
+    "parse": "planner.cli.plans",
+    "paper": "planner.cli.papers",
+    "show": "planner.cli.trajectories",
+    "check": "planner.cli.trajectories",
+    "schema": "planner.cli.trajectories",
+    "doctor": "planner.cli.doctor",
+    "batch": "planner.cli.batch",
+    "status": "planner.cli.batch",
+    "export": "planner.cli.batch",
+    "site": "planner.cli.site",
+}
+
 
 class _Group(click.Group):
-    """Turns every error of ours, and of files and folders, into one line and its exit code."""
+    """Finds commands by name; turns every error of ours, and of files and folders, into one line and its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click has it
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        where = _COMMANDS.get(cmd_name)
+        command = getattr(import_module(where), cmd_name) if where else None
+        assert command is None or isinstance(command, click.Command), f"{where} has the command {cmd_name}"
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,10 +66,6 @@ class _Group(click.Group):
 @click.version_option(__version__, prog_name="ablation-planner")
 def cli() -> None:
     """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
-
-
-for command in (plan, demo, prompt, parse, paper, show, check, schema, doctor, batch, status, export, site):
-    cli.add_command(command)
 
 
 def main() -> None:
