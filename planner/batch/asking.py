@@ -101,7 +101,7 @@ class Asking:
         """
         identity = self.card.identity(prompt)
         while True:
-            if (kept := self._desk.ledger.reply(identity)) is not None:
+            if (kept := self._desk.ledger.reply(identity, prompt)) is not None:
                 return replace(kept, notes=(*kept.notes, REUSED))
             if (other := self._desk.under_way.get(identity)) is None:
                 break

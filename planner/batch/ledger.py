@@ -86,6 +86,8 @@ class Ledger:
         self._reader.execute("PRAGMA query_only = ON")
         self._writer = Writer(partial(connect, path, shared_disk=shared_disk))
         self._next_attempt = 1 + (self._one("SELECT max(number) FROM attempts") or 0)
+        # Most papers of a run are new: their prompts need no look into a file that changes all the time.
+        self._asked = {prompt for (prompt,) in self._reader.execute("SELECT prompt FROM requests")}
 
     async def __aenter__(self) -> Self:
         return self
@@ -155,13 +157,17 @@ class Ledger:
         """The sidecar of the planning in force, its replies put back in."""
         return KeptPlannings(self._reader).one(paper, model)
 
-    def reply(self, identity: str) -> Completion | None:
+    def reply(self, identity: str, prompt: Prompt) -> Completion | None:
         """The reply to a request, if it was ever had."""
+        if prompt.sha256 not in self._asked:
+            return None
         kept = self._one("SELECT reply FROM requests WHERE identity = ?", identity)
         return None if kept is None else _COMPLETION.validate_json(kept)
 
     def sample(self, prompt: Prompt, *, retry: bool) -> int:
         """Which answer to a first prompt is wanted: the last on record, or the next where that failed."""
+        if prompt.sha256 not in self._asked:
+            return 0
         last = self._one("SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256)
         if last is None or not retry:
             return int(last or 0)
@@ -200,6 +206,7 @@ class Ledger:
         """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
         number, now = self._next_attempt, _now()
         self._next_attempt += 1
+        self._asked.add(prompt.sha256)
 
         def change(db: sqlite3.Connection) -> None:
             db.execute(

@@ -21,6 +21,8 @@ from planner.papers.paper import Paper
 # Seconds that a paper may take; one of arXiv is fetched, and waits for its turn there.
 PATIENCE: Final = 60.0
 _PATIENCE_WITH_ARXIV: Final = 600.0
+# Bytes of an answer that are taken in before its worker has to wait: nearly every paper whole.
+_ANSWER: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ class _Reader:
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         environment = {**os.environ, "PYTHONPATH": path}
         try:
-            return await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE, env=environment)
+            return await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, env=environment, limit=_ANSWER
+            )
         except OSError as error:
             raise RunError(f"no process to read papers could be started: {error}; free some resources") from error
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,9 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
         assert other.execute("SELECT state FROM attempts").fetchall() == [("replied",)]
         assert other.execute("SELECT reply FROM requests").fetchone()[0].startswith("{")
         other.close()
-        assert ledger.reply("id") == completion
-        assert ledger.reply("another") is None
+        assert ledger.reply("id", PROMPT) == completion
+        assert ledger.reply("another", PROMPT) is None
+        assert ledger.reply("id", replace(PROMPT, messages=())) is None
         assert ledger.charged() == 0.1
 
     with_ledger(path, work, shared_disk=shared_disk)
