@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench screenshots clean
+.PHONY: demo test test-slow test-lowest lint bench screenshots clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ablation-planner demo
@@ -13,6 +13,14 @@ test: lint
 
 test-slow: lint
 	$(BIN)/python -m pytest -n 2
+
+# The lower bounds of pyproject.toml, tried in an environment of their own.
+test-lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+	.venv-lowest/bin/python -m pytest -n 2 -m "not slow"
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -33,6 +41,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m bench.reading
 	$(BIN)/python -m bench.batch
+	$(BIN)/python -m bench.cluster
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.site
 
@@ -40,4 +49,4 @@ screenshots: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.site.screenshots build/screenshots
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,9 +9,9 @@ from eval.answers import read_asked, read_matches
 from eval.gold import AuthorGold, Gold
 from eval.questions import asked_again, author_question, reviewer_question
 from eval.replies import ReplyFile
-from eval.runs import REPLIES, verdict_path
+from eval.runs import REPLIES
 from eval.sides import Sides, author_verdicts, reviewer_verdicts, tossed
-from eval.verdicts import AuthorVerdict, Verdict
+from eval.verdicts import AuthorVerdict, Verdict, verdict_path
 from planner.chat import ChatModel, Completion, ModelCard
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError
 from planner.keeping import Keeping

@@ -7,7 +7,7 @@ from typing import Final
 from eval.asking import Asking, Question
 from eval.coverage import Pair
 from eval.gold import AuthorGold
-from eval.runs import verdict_path
+from eval.verdicts import verdict_path
 from planner.chat import Completion, ModelCard, Prompt
 from planner.errors import ModelError, UsageError
 from planner.trajectory.files import write_atomically

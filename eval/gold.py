@@ -1,13 +1,13 @@
 """What plans are scored against: the ablations that a paper reports, or the reviews that ask for some."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.ablations import read_ablation, unique_names
-from eval.tables import Row, TableError, json_lines, read_rows
+from eval.tables import Row, TableError, is_text, json_lines, json_value, read_rows
+from eval.verdicts import verdict_path
 from planner.errors import UsageError
 from planner.schema import Ablation, Task
 
@@ -53,17 +53,20 @@ def read_gold(path: Path, task: Task | None = None) -> GoldSet:
     with `num_ablation_suggestions`, without which one ablation a review is assumed, with a warning.
 
     Raises:
-        TableError: a row is not of these forms, or an id stands twice.
+        TableError: a row is not of these forms, an id stands twice, or two ids would be one as file names.
         UsageError: the file does not exist, holds both tasks and none is named, or is empty.
     """
     rows = read_rows(path)
     found = task or _task(rows, path)
     read = _author if found is Task.AUTHOR else _reviewer
     papers: dict[str, Gold] = {}
+    files: dict[Path, str] = {}
     for number, row in enumerate(rows, start=1):
         paper = read(row, f"{path}: row {number}")
         if paper.id in papers:
             raise TableError(f"{path}: row {number}: the id {paper.id!r} stands twice")
+        if (taken := files.setdefault(verdict_path(Path(), paper.id), paper.id)) != paper.id:
+            raise TableError(f"{path}: row {number}: {paper.id!r} and {taken!r} would share one file of verdicts")
         papers[paper.id] = paper
     return GoldSet(found, str(path), papers)
 
@@ -86,6 +89,7 @@ def _task(rows: tuple[Row, ...], path: Path) -> Task:
 
 _ABLATIONS = ("ablations_in_paper", "ablations")
 _REVIEWS = ("review_text", "reviews")
+_MOST_SUGGESTIONS = 1000
 
 
 def _author(row: Row, place: str) -> AuthorGold:
@@ -94,25 +98,23 @@ def _author(row: Row, place: str) -> AuthorGold:
         ablations, warnings = unique_names(read_ablation(value) for value in found)
     except ValueError as error:
         raise TableError(f"{place}: {error}") from error
-    return AuthorGold(_id(row, place), _title(row), ablations, warnings)
+    return AuthorGold(_id(row, place), _title(row, place), ablations, warnings)
 
 
 def _reviewer(row: Row, place: str) -> ReviewerGold:
-    reviews = tuple(str(review) for review in _listed(_first(row, _REVIEWS, place), place))
+    reviews = tuple(_text(review, "a review", place) for review in _listed(_first(row, _REVIEWS, place), place))
     count = row.get("num_ablation_suggestions")
-    if count is not None and (isinstance(count, bool) or int(count) != count or count < 0):
-        raise TableError(f"{place}: num_ablation_suggestions should be a count, is {count!r}")
     if count is not None:
-        return ReviewerGold(_id(row, place), _title(row), reviews, int(count))
+        return ReviewerGold(_id(row, place), _title(row, place), reviews, _count(count, place))
     assumed = f"num_ablation_suggestions is not given; one a review is assumed, {len(reviews)} in all"
-    return ReviewerGold(_id(row, place), _title(row), reviews, len(reviews), (assumed,))
+    return ReviewerGold(_id(row, place), _title(row, place), reviews, len(reviews), (assumed,))
 
 
 def _listed(value: Any, place: str) -> list[Any]:
     """A list, which AblationBench keeps as a string of JSON or of JSONL."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = json_value(value)
         except ValueError:
             value = [item for _, item in json_lines(value, place)]
     if isinstance(value, dict):
@@ -132,8 +134,21 @@ def _first(row: Row, columns: tuple[str, ...], place: str) -> Any:
 def _id(row: Row, place: str) -> str:
     if not isinstance(row.get("id"), str) or not row["id"].strip():
         raise TableError(f"{place}: has no id")
-    return str(row["id"])
+    return _text(row["id"], "the id", place)
 
 
-def _title(row: Row) -> str:
-    return str(row.get("paper_title") or row.get("title") or "")
+def _title(row: Row, place: str) -> str:
+    return _text(row.get("paper_title") or row.get("title") or "", "the title", place)
+
+
+def _text(value: Any, what: str, place: str) -> str:
+    if not is_text(value):
+        raise TableError(f"{place}: {what} should be text, is {str(value)[:60]!r}")
+    return str(value)
+
+
+def _count(value: Any, place: str) -> int:
+    is_whole = value.is_integer() if isinstance(value, float) else type(value) is int
+    if not is_whole or not 0 <= value <= _MOST_SUGGESTIONS:
+        raise TableError(f"{place}: num_ablation_suggestions should be a count, is {value!r}")
+    return int(value)

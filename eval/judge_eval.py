@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from eval import statistics
 from eval.metrics import Labels, precision_recall_f1
-from eval.runs import read_verdicts, verdict_path
+from eval.runs import read_verdicts
 from eval.statistics import Mean
 from eval.tables import TableError, json_lines, read_rows
-from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict
+from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict, verdict_path
 from planner.errors import UsageError
 from planner.schema import Task, findings
 

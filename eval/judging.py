@@ -10,7 +10,7 @@ from eval.coverage import Pair, Status, paired
 from eval.gold import AuthorGold, GoldSet
 from eval.plans import System
 from eval.runs import Item, JudgedPaper, JudgeRun, Judging
-from eval.suspicion import addressed, against_rule, unknown_names
+from eval.suspicion import addressed, against_rule, unjudged_names, unknown_names
 from eval.verdicts import AuthorVerdict, Verdict
 from planner.chat import ModelCard
 from planner.schema import Ablation, Task
@@ -122,16 +122,20 @@ def _judged(pair: Pair, answer: Answer) -> Judged:
             "judge_cost": answer.cost,
             "asked": answer.asked,
             "positional": answer.positional,
-            "flags": tuple(_flags(pair, answer.verdicts or ())),
+            "flags": tuple(_flags(pair, answer.verdicts)),
         }
     )
     return Judged(paper, answer.verdicts)
 
 
-def _flags(pair: Pair, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    gold = pair.gold.ablations if isinstance(pair.gold, AuthorGold) else ()
+def _flags(pair: Pair, verdicts: Sequence[Verdict] | None) -> Iterator[str]:
     yield from addressed(pair.plan)
-    yield from unknown_names(verdicts, [ablation.name for ablation in gold], [ablation.name for ablation in pair.plan])
+    if verdicts is None:
+        return
+    gold = pair.gold.ablations if isinstance(pair.gold, AuthorGold) else ()
+    papers, plans = [ablation.name for ablation in gold], [ablation.name for ablation in pair.plan]
+    yield from unknown_names(verdicts, papers, plans)
+    yield from unjudged_names(verdicts, papers if isinstance(pair.gold, AuthorGold) else plans)
     yield from against_rule([v for v in verdicts if isinstance(v, AuthorVerdict)], gold, pair.plan)
 
 

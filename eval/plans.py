@@ -1,13 +1,13 @@
 """The plans of one or more systems, from a run folder, a folder of trajectories, or AblationBench's layout."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from eval.ablations import read_ablation, unique_names
-from eval.tables import TableError
+from eval.tables import TableError, is_text, json_value, read_text
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.schema import Ablation, Task
 from planner.sidecar import Sidecar
@@ -152,21 +152,34 @@ def _published(folder: Path) -> tuple[System, ...]:
     facts = _plans_file(folder / PLANS_FILE)
     texts = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.jsonl"))}
     papers: dict[str, PlannedPaper] = {}
+    warnings: list[str] = []
     for paper_id in dict.fromkeys([*texts, *facts]):
-        fact = facts.get(paper_id, {})
-        path = texts.get(paper_id)
-        text = path.read_text(encoding="utf-8-sig") if path else str(fact.get("predictions") or "")
-        cost = fact.get("cost")
-        paper = _published_paper(paper_id, str(path or folder / PLANS_FILE), text)
-        papers[paper_id] = replace(paper, cost=float(cost) if isinstance(cost, int | float) else None)
-    return (System(folder.resolve().name, None, papers),) if papers else ()
+        if not is_text(paper_id):
+            warnings.append(f"left out: the id {paper_id!r} is not Unicode")
+            continue
+        fact, path = facts.get(paper_id, {}), texts.get(paper_id)
+        source = path or folder / PLANS_FILE
+        try:
+            paper = _published_paper(
+                paper_id, str(source), read_text(path) if path else str(fact.get("predictions") or "")
+            )
+        except TableError as error:
+            paper = PlannedPaper(paper_id, str(source), Outcome.INVALID, str(error))
+        papers[paper_id] = replace(paper, cost=_cost(fact.get("cost")))
+    return (System(folder.resolve().name, None, papers, tuple(warnings)),) if papers else ()
+
+
+def _cost(value: Any) -> float | None:
+    """A number of USD, None for anything else, such as NaN."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= sys.float_info.max else None
 
 
 def _plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json_value(read_text(path))
     except ValueError as error:
         raise TableError(f"{path}: is not JSON: {error}") from error
     if not isinstance(value, dict) or not all(isinstance(fact, dict) for fact in value.values()):
@@ -189,11 +202,6 @@ def _ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield read_ablation(json.loads(line))
+                yield read_ablation(json_value(line))
             except ValueError as error:
                 warnings.append(f"line {number} is no ablation: {error}")
-
-
-def all_warnings(systems: Iterable[System]) -> tuple[str, ...]:
-    """What a reader of these plans should distrust, once each."""
-    return tuple(dict.fromkeys(warning for system in systems for warning in system.warnings))

@@ -7,7 +7,8 @@ from eval.coverage import Pair
 from eval.gold import AuthorGold, GoldSet
 from eval.judging import Judge, gathered, judge_all
 from eval.plans import System
-from eval.runs import Judging, read_verdicts, verdict_path
+from eval.runs import Judging, read_verdicts
+from eval.verdicts import verdict_path
 from planner.chat import ModelCard
 from planner.schema import Task
 
@@ -28,6 +29,9 @@ def _judge_from(folder: Path) -> Judge:
         if not verdict_path(folder, pair.gold.id).is_file():
             return Answer(None, "the judge left no file of verdicts")
         task = Task.AUTHOR if isinstance(pair.gold, AuthorGold) else Task.REVIEWER
-        return Answer(read_verdicts(folder, pair.gold.id, task) or None, "the file of verdicts is empty")
+        verdicts = read_verdicts(folder, pair.gold.id, task)
+        if verdicts or (isinstance(pair.gold, AuthorGold) and not pair.gold.ablations):
+            return Answer(verdicts)
+        return Answer(None, "the file of verdicts is empty")
 
     return judge

@@ -29,7 +29,8 @@ def judges_section(rows: Sequence[Result]) -> Section:
     text = (
         "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one side "
         "should not match the first of the other more often than chance has it. A flag marks a plan whose text speaks "
-        "to the judge, a match that the published rule excludes, or a name that nobody has; it changes no score."
+        "to the judge, a match that the published rule excludes, a name that nobody has, or an ablation without a "
+        "verdict; it changes no score."
     )
     return Section("Can the judge be trusted?", (text, *remarks), tables=tuple(tables))
 

@@ -7,7 +7,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,13 +21,13 @@ from eval.verdicts import (
     Verdict,
     read_author_verdicts,
     read_reviewer_verdicts,
+    verdict_path,
     write_verdicts,
 )
 from planner import __version__
 from planner.errors import Outcome, UsageError
 from planner.schema import Action, Task, findings
 from planner.trajectory.files import write_atomically
-from planner.trajectory.paths import safe_segment
 
 FORMAT_VERSION: Final = "ablation-judging-1"
 RUN_FILE: Final = "judging.json"
@@ -87,7 +87,6 @@ class JudgeRun(_Facts):
     parameters: Mapping[str, Any] = {}
     repetition: int = 0
     gold: str = ""
-    plans: str = ""
     without_gold: int = 0
     papers: tuple[JudgedPaper, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -149,12 +148,6 @@ def write_judging(folder: Path, judging: Judging, k: int | None = None) -> None:
     records = [evaluation(run.task, p, verdicts[p.id], k) for p in run.papers if p.id in verdicts]
     write_atomically(folder / EVALUATIONS_FILE, json.dumps(records, ensure_ascii=False, indent=1) + "\n")
     write_atomically(folder / RUN_FILE, run.model_dump_json(indent=1) + "\n")
-
-
-def verdict_path(folder: Path, paper_id: str) -> Path:
-    """Where the verdicts on a paper lie; `model/paper` is a file in a folder, as published."""
-    *folders, name = map(safe_segment, paper_id.split("/"))
-    return folder / PurePosixPath(*folders, f"{name}.jsonl")
 
 
 def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...]:

@@ -11,6 +11,7 @@ from planner.schema import Ablation, Action
 ADDRESSES_JUDGE: Final = "speaks to the judge"
 AGAINST_RULE: Final = "against the match rule"
 UNKNOWN_NAME: Final = "unknown name"
+NO_VERDICT: Final = "no verdict"
 
 _ADDRESS: Final = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|rule|prompt|above|previous|prior|guideline)"
@@ -57,6 +58,14 @@ def unknown_names(verdicts: Iterable[Verdict], gold: Sequence[str], plan: Sequen
                 yield f"{UNKNOWN_NAME}: the plan has no {name[:60]!r}"
         if isinstance(verdict, AuthorVerdict) and verdict.name_in_paper not in gold:
             yield f"{UNKNOWN_NAME}: the paper has no {verdict.name_in_paper[:60]!r}"
+
+
+def unjudged_names(verdicts: Iterable[Verdict], wanted: Sequence[str]) -> Iterator[str]:
+    """A flag for each name that should have a verdict and has none; other programs leave some out."""
+    judged = {v.name_in_paper if isinstance(v, AuthorVerdict) else v.name_in_plan for v in verdicts}
+    for name in wanted:
+        if name not in judged:
+            yield f"{NO_VERDICT}: none on {name[:60]!r}"
 
 
 def _by_name(ablations: Sequence[Ablation]) -> Mapping[str, Ablation]:

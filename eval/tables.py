@@ -1,6 +1,7 @@
 """Rows of a table in a local file: Parquet, JSONL, or one JSON array."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -9,6 +10,8 @@ from planner.errors import PlannerError, UsageError
 
 Row: TypeAlias = Mapping[str, Any]
 SUFFIXES: Final = (".parquet", ".jsonl", ".json")
+
+_HALF_PAIR: Final = re.compile(r"[\ud800-\udfff]")
 
 
 class TableError(PlannerError):
@@ -25,6 +28,36 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     return tuple(row for file in _files(path) for row in _read_file(file))
 
 
+def read_text(path: Path) -> str:
+    """The text of a file, with or without a byte order mark.
+
+    Raises:
+        OSError: it cannot be read.
+        TableError: it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}: is not UTF-8: {error}") from error
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is text that can be written again; half a surrogate pair, "\\ud800" in JSON, cannot."""
+    return isinstance(value, str) and not _HALF_PAIR.search(value)
+
+
+def json_value(text: str) -> Any:
+    """A JSON value that somebody else wrote.
+
+    Raises:
+        ValueError: it is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def json_lines(text: str, source: str) -> Iterator[tuple[int, Any]]:
     """Each value of JSONL with the number of its line, from 1; blank lines are skipped.
 
@@ -34,7 +67,7 @@ def json_lines(text: str, source: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield number, json.loads(line)
+                yield number, json_value(line)
             except ValueError as error:
                 raise TableError(f"{source}: line {number} is not JSON: {error}") from error
 
@@ -53,7 +86,7 @@ def _files(path: Path) -> list[Path]:
 def _read_file(path: Path) -> list[Row]:
     if path.suffix == ".parquet":
         return _read_parquet(path)
-    text = _text(path)
+    text = read_text(path)
     if path.suffix == ".json":
         return _read_json(text, path)
     return [_object(value, f"{path}: line {number}") for number, value in json_lines(text, str(path))]
@@ -61,7 +94,7 @@ def _read_file(path: Path) -> list[Row]:
 
 def _read_json(text: str, path: Path) -> list[Row]:
     try:
-        value = json.loads(text)
+        value = json_value(text)
     except ValueError as error:
         raise TableError(f"{path}: is not JSON: {error}") from error
     rows = value if isinstance(value, list) else [value]
@@ -75,16 +108,9 @@ def _read_parquet(path: Path) -> list[Row]:
         raise UsageError(f"{path}: reading Parquet needs pyarrow: pip install 'ablation-planner[parquet]'") from error
     try:
         rows: list[Row] = parquet.read_table(path).to_pylist()
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: is not Parquet: {error}") from error
     return rows
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: is not UTF-8: {error}") from error
 
 
 def _object(value: Any, place: str) -> Row:

@@ -2,21 +2,24 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from eval.tables import TableError, json_lines
+from eval.tables import TableError, json_lines, read_text
 from planner.schema import Task, findings
 from planner.trajectory.files import write_atomically
+from planner.trajectory.paths import safe_segment
 
 
 def _as_names(value: Any) -> Any:
     """A name, a list of names, or null; a list counts as a set, and an empty one as null."""
     if value is None or value == "":
         return ()
-    return tuple(dict.fromkeys(value)) if isinstance(value, list) else (value,) if isinstance(value, str) else value
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return tuple(dict.fromkeys(value))
+    return (value,) if isinstance(value, str) else value
 
 
 class AuthorVerdict(BaseModel):
@@ -51,6 +54,12 @@ Verdict = AuthorVerdict | ReviewerVerdict
 _V = TypeVar("_V", AuthorVerdict, ReviewerVerdict)
 
 
+def verdict_path(folder: Path, paper_id: str) -> Path:
+    """Where the verdicts on a paper lie; `model/paper` is a file in a folder, as published."""
+    *folders, name = map(safe_segment, paper_id.split("/"))
+    return folder / PurePosixPath(*folders, f"{name}.jsonl")
+
+
 def read_author_verdicts(path: Path) -> tuple[AuthorVerdict, ...]:
     """The verdicts on one paper of the author task.
 
@@ -71,7 +80,7 @@ def read_reviewer_verdicts(path: Path) -> tuple[ReviewerVerdict, ...]:
 
 def verdict_task(path: Path) -> Task | None:
     """The task that a file of verdicts is of; None if it holds no verdict."""
-    for _, value in json_lines(path.read_text(encoding="utf-8"), str(path)):
+    for _, value in json_lines(read_text(path), str(path)):
         if isinstance(value, dict):
             return Task.AUTHOR if "name_in_paper" in value else Task.REVIEWER
     return None
@@ -84,7 +93,7 @@ def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
 
 
 def _lines(path: Path, kind: type[_V]) -> Iterable[_V]:
-    for number, value in json_lines(path.read_text(encoding="utf-8"), str(path)):
+    for number, value in json_lines(read_text(path), str(path)):
         try:
             yield kind.model_validate(value)
         except ValidationError as error:

@@ -26,7 +26,10 @@ _NAMES: Final = {
     "surrogate": "halves of characters",
 }
 # Beyond what files may not hold, a terminal is spared the separators that some take for line ends, and invisible marks.
-_UNPRINTABLE: Final = re.compile("[\u2028\u2029\ufeff\u200e\u200f\u061c]")
+_MARKS: Final = "\u2028\u2029\ufeff\u200e\u200f\u061c"
+_UNPRINTABLE: Final = re.compile(f"[{_MARKS}]")
+# JSON itself escapes what lies below a blank, and leaves these as they are.
+_BARE_IN_JSON: Final = re.compile(f"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff{_MARKS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +64,13 @@ def newlines(text: str) -> str:
 
 def printable(text: str) -> str:
     """The text as it may be shown on a terminal: nothing in it moves a cursor, sets a colour or turns the line."""
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", clean(text).text)
+    return _UNPRINTABLE.sub(_escape, clean(text).text)
+
+
+def printable_json(text: str) -> str:
+    """JSON as it may be shown on a terminal: what could steer it stands as an escape, so every value stays as it is."""
+    return _BARE_IN_JSON.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

@@ -5,7 +5,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
@@ -14,6 +15,8 @@ from planner.errors import ModelError
 
 _TOO_MANY_REQUESTS: Final = 429
 _INSTANT: Final = 0.001  # seconds that even a wait of nothing counts, so that patience ends
+
+_T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
@@ -94,21 +97,17 @@ class Retrying:
             ModelError: trying again does not help, or patience is at its end, which the text then says.
         """
         patience = _Patience(self.policy, self._chance, self._on_wait)
-        asking = AsyncRetrying(
-            retry=retry_if_exception(_may_succeed_later),
-            wait=patience.wait,
-            stop=patience.is_over,
-            before_sleep=patience.announce,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        try:
-            completion: Completion = await asking(self.model.complete, prompt)
-        except ModelError as error:
-            if patience.ended:
-                raise _ended(error, patience.ended) from None
-            raise
+        completion = await patience.through(partial(self.model.complete, prompt), self._sleep)
         return replace(completion, notes=(*completion.notes, *patience.notes))
+
+
+async def patiently(call: Callable[[], Awaitable[_T]], policy: RetryPolicy) -> _T:
+    """Call until it succeeds; each wait is logged.
+
+    Raises:
+        ModelError: trying again does not help, or patience is at its end, which the text then says.
+    """
+    return await _Patience(policy, random.random, _log).through(call, asyncio.sleep)
 
 
 class _Patience:
@@ -119,6 +118,24 @@ class _Patience:
         self._policy, self._chance, self._on_wait = policy, chance, on_wait
         self._failed = 0
         self._waits: list[Wait] = []
+
+    async def through(self, call: Callable[[], Awaitable[_T]], sleep: Callable[[float], Awaitable[None]]) -> _T:
+        """Call until it succeeds or patience is at its end."""
+        calling = AsyncRetrying(
+            retry=retry_if_exception(_may_succeed_later),
+            wait=self.wait,
+            stop=self.is_over,
+            before_sleep=self.announce,
+            sleep=sleep,
+            reraise=True,
+        )
+        try:
+            result: _T = await calling(call)
+        except ModelError as error:
+            if self.ended:
+                raise _ended(error, self.ended) from None
+            raise
+        return result
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The README's commands and its example do what they say."""
 
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ from tests.server.replies import as_asked
 from tests.server.server import Server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+OURS = {"ablation-planner": "planner", "python -m eval": "eval"}
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
 EXAMPLE = re.findall(r"```python\n(.*?)```", README, re.S)
 
@@ -32,6 +34,10 @@ def environment(server: Server) -> dict[str, str]:
     }
 
 
+def is_ours(line: str) -> bool:
+    return line.startswith(tuple(OURS))
+
+
 @pytest.fixture
 def desk(tmp_path: Path, server: Server) -> Path:
     server.answer = lambda request: as_asked(request, GOOD_REPLY)
@@ -40,24 +46,33 @@ def desk(tmp_path: Path, server: Server) -> Path:
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "one.md").write_bytes(demo)
     (tmp_path / "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
+    title = demo.decode().split("\n")[0].removeprefix("# ")
+    gold = {"id": "demo", "title": title, "reviews": ["Remove the harmonic residual gate."]}
+    (tmp_path / "gold.jsonl").write_text(json.dumps(gold), encoding="utf-8")
+    label = {"id": "demo", "title": title, "ablations": [], "method_end": ""}
+    (tmp_path / "labelled").mkdir()
+    (tmp_path / "labelled" / "demo.md").write_bytes(demo)
+    (tmp_path / "labelled" / "demo.json").write_text(json.dumps(label), encoding="utf-8")
     return tmp_path
 
 
 def test_the_commands_of_the_readme_run_in_their_order(desk: Path, server: Server) -> None:
-    runnable = [line for line in COMMANDS if line.startswith("ablation-planner")]
+    runnable = [line for line in COMMANDS if is_ours(line)]
     assert len(runnable) >= 10
     for line in runnable:
         here = line.replace("http://localhost:8000/v1", server.base_url)
-        command = here.replace("ablation-planner", f"{shlex.quote(sys.executable)} -m planner", 1)
+        name = next(name for name in OURS if line.startswith(name))
+        command = here.replace(name, f"{shlex.quote(sys.executable)} -m {OURS[name]}", 1)
         done = subprocess.run(
             ["bash", "-c", command], cwd=desk, env=environment(server), capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         assert done.stdout or done.stderr or ">" in line or " check " in line, f"{line} says nothing"
+    assert "| gpt-4o | reviewer | 1 of 1 |" in (desk / "report" / "report.md").read_text(encoding="utf-8")
 
 
 def test_every_other_command_is_known(desk: Path) -> None:
-    others = {line.split("#")[0].strip() for line in COMMANDS if not line.startswith("ablation-planner")}
+    others = {line.split("#")[0].strip() for line in COMMANDS if not is_ours(line)}
     assert others == {"make demo", "make test", "export OPENAI_API_KEY=sk-..."}
 
 
@@ -74,3 +89,15 @@ def test_the_example_is_short_and_runs(desk: Path, server: Server) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "harmonic residual gate" in done.stdout
+
+
+def test_the_baseline_is_as_good_as_the_readme_says(tmp_path: Path, shared: Path) -> None:
+    words = ("baseline", str(shared / "papers" / "labelled"), "-o", str(tmp_path), "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "eval", *words], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    told = json.loads(done.stdout)
+    means = [told[name] for name in ("recall", "precision", "f1")]
+    cells = [f"{m['mean']:.2f} ({m['low']:.2f} to {m['high']:.2f})" for m in means]
+    assert f"| {' | '.join(cells)} |" in README
+    assert told["coverage"] == {"scored": 20, "unscored": 0, "failed": 0, "absent": 0}

@@ -8,17 +8,18 @@ import click
 
 from eval import by_hand
 from eval.asking import Asking
-from eval.commands.models import judge_model
 from eval.commands.options import FOLDER, gold_option, json_option, k_option, output_option, system_option, task_option
 from eval.commands.summaries import print_result
 from eval.coverage import Status, paired
 from eval.gold import GoldSet, read_gold
 from eval.judging import OFFLINE, Judge, Judged, gathered, judge_all, judge_by_model, judge_offline
+from eval.limiting import Limited
 from eval.plans import System, one_system
 from eval.results import results
 from eval.runs import RUN_FILE, Judging, read_run, write_judging
 from planner.batch.limits import Limits
 from planner.chat import Completion, ModelCard
+from planner.cli.models import connected, patient
 from planner.cli.options import ModelOptions, TalkOptions, model_options, talk_options
 from planner.cli.options import gathered as options_gathered
 from planner.cli.signals import interruptible
@@ -131,16 +132,17 @@ async def _judge(gold: GoldSet, system: System, how: JudgeOptions, asking: Model
     elif how.offline:
         raise UsageError(f"--offline forbids asking {asking.model!r}; leave --model out, or use --prompts-to")
     else:
-        async with judge_model(asking, Limits(how.concurrency, how.rpm, how.tpm)) as asked:
+        async with connected(asking) as there:
+            model = patient(Limited(there.chat, Limits(how.concurrency, how.rpm, how.tpm)), there.patience)
             by_model = Asking(
-                card=asked.model.card,
-                model=lambda _: asked.model,
-                pricing=asked.pricing,
+                card=model.card,
+                model=lambda _: model,
+                pricing=lambda completion: there.price(completion.usage),
                 folder=how.folder,
                 repetition=how.repeat,
                 templates=how.prompts,
             )
-            judging = await _run(gold, system, how, asked.model.card, judge_by_model(by_model, how.concurrency))
+            judging = await _run(gold, system, how, model.card, judge_by_model(by_model, how.concurrency))
     (row,) = results([judging], how.k)
     print_result(row, how.folder, as_json=as_json)
     return 1 if row.coverage.unscored else 0

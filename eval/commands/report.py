@@ -54,7 +54,8 @@ def report(
 ) -> None:
     """Report on RUNS: folders that `judge` or `vote` wrote, or folders of plans.
 
-    Plans are judged offline if --gold is given, and are otherwise shown without scores.
+    Plans are judged offline if --gold is given, and are otherwise shown without scores. With --plans, the RUNS are
+    folders of verdicts.
     """
     judgings = [judging for folder in runs for judging in asyncio.run(_judgings(folder, gold, plans, task, system))]
     rows = results(judgings, k, as_published=as_published)
@@ -69,7 +70,7 @@ def report(
 async def _judgings(
     folder: Path, gold: Path | None, plans: Path | None, task: Task | None, system: str
 ) -> Sequence[Judging]:
-    if any((folder / name).exists() for name in (RUN_FILE, EVALUATIONS_FILE)):
+    if plans is not None or any((folder / name).exists() for name in (RUN_FILE, EVALUATIONS_FILE)):
         return await read_judged([folder], gold, plans, task, system)
     if gold is None:
         return [unjudged(one, one.task or task or Task.REVIEWER) for one in read_systems(folder, task, system)]

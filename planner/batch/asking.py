@@ -65,7 +65,8 @@ class Desk:
     """Where the requests of one model pass: all that its papers share.
 
     `patience` wraps a model into one that tries again, `price` is of tokens used, `most_completion` the tokens that a
-    reply is capped at where there is a cost limit. `halt` ends the run with a reason.
+    reply is capped at where there is a cost limit, `longest_pause` the seconds for which the run holds still when it is
+    told to. `halt` ends the run with a reason.
     """
 
     card: ModelCard
@@ -78,6 +79,7 @@ class Desk:
     price: UsagePrice
     halt: Callable[[str], None]
     most_completion: int | None = None
+    longest_pause: float = float("inf")
     under_way: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
 
 
@@ -167,6 +169,9 @@ class Sending:
             desk.halt(str(error))
             raise Closed from error
         if error.status == _TOO_MANY_REQUESTS:
+            if (error.retry_after or 0.0) > desk.longest_pause:
+                desk.halt(f"{error}; it asks for a pause of {error.retry_after:.0f} s, longer than --max-wait")
+                raise Closed from error
             desk.limits.refused(slot, error.retry_after)
 
 

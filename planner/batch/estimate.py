@@ -7,7 +7,7 @@ from planner.batch.asking import CHARS_PER_TOKEN
 from planner.batch.entry import Corpus
 from planner.batch.job import Asked, Bounds
 from planner.batch.ledger import Work
-from planner.batch.reading import reading, workers_for
+from planner.batch.reading import Readers, reading
 from planner.chat import Usage
 from planner.errors import PaperError, TooLongError
 from planner.gauge import Gauge
@@ -56,9 +56,7 @@ class Estimate:
         self.prompt_tokens += sum(len(message.content) for message in prompt.messages) // CHARS_PER_TOKEN
 
 
-async def estimate(
-    corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds, reader: tuple[str, ...]
-) -> list[Estimate]:
+async def estimate(corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds, readers: Readers) -> list[Estimate]:
     """Read every paper and count what each model would be sent.
 
     Raises:
@@ -66,7 +64,7 @@ async def estimate(
     """
     found = [Estimate(asked, bounds) for asked in models]
     work = (Work(entry, "") for entry in corpus.entries[: bounds.max_papers])
-    async with reading(work, command=reader, workers=workers_for(len(corpus.entries)), ahead=8) as papers:
+    async with reading(work, readers=readers(len(corpus.entries)), ahead=8) as papers:
         async for read in papers:
             for each in found:
                 if isinstance(read.paper, PaperError):

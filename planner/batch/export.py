@@ -76,11 +76,16 @@ def _as_ablationbench(results: list[Result], target: Path) -> None:
         folder = target if len(models) == 1 else target / safe_segment(planner) / safe_segment(model)
         plans: dict[str, object] = {}
         for result in results:
-            if result.trajectory and (result.sidecar.planner, result.sidecar.model) == (planner, model):
-                lines = "\n".join(_line(ablation) for ablation in result.trajectory.plan.ablations)
-                paper = result.sidecar.paper.id
-                write_atomically(folder / f"{safe_segment(paper)}.jsonl", lines + "\n", durable=False)
-                plans[paper] = {"predictions": lines, "cost": result.sidecar.cost}
+            if (result.sidecar.planner, result.sidecar.model) != (planner, model):
+                continue
+            paper = result.sidecar.paper.id
+            path = folder / f"{safe_segment(paper)}.jsonl"
+            if result.trajectory is None:
+                path.unlink(missing_ok=True)  # of an earlier export
+                continue
+            lines = "\n".join(_line(ablation) for ablation in result.trajectory.plan.ablations)
+            write_atomically(path, lines + "\n", durable=False)
+            plans[paper] = {"predictions": lines, "cost": result.sidecar.cost}
         write_atomically(folder / "plans.json", json.dumps(plans, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from planner.batch.entry import Corpus
 from planner.batch.ledger import AskedModel
+from planner.batch.outpost import RemoteModel
+from planner.batch.reading import Readers
 from planner.chat import ChatModel, ModelCard, Usage
 from planner.papers.paper import Excerpt, Paper
 from planner.pipeline import Settings
@@ -21,7 +23,7 @@ UsagePrice = Callable[[Usage], float | None]
 class Asked:
     """A model of the run: `sender` gives what asks it about a paper, once and without patience.
 
-    `host` is where requests go, "" for a built-in planner.
+    `host` is where requests go, "" for a built-in planner; `remote` tells a worker on another machine how to ask it.
     """
 
     card: ModelCard
@@ -29,6 +31,7 @@ class Asked:
     sender: Callable[[Paper], ChatModel]
     price: UsagePrice
     host: str = ""
+    remote: RemoteModel | None = None
 
     @property
     def record(self) -> AskedModel:
@@ -57,12 +60,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A corpus, the models that plan it, and the bounds within which they do; `reader` starts a worker that reads."""
+    """A corpus, the models that plan it, and the bounds within which they do; `readers` read its papers."""
 
     corpus: Corpus
     models: tuple[Asked, ...]
     bounds: Bounds
-    reader: tuple[str, ...]
+    readers: Readers
     patience: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
 

@@ -1,6 +1,7 @@
 """The ledger of a run: every request by its identity, every reply, every planning. Files are its product."""
 
 import asyncio
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -119,10 +120,6 @@ class Ledger:
 
         await self._writer.write(change)
 
-    def ids(self) -> dict[str, str]:
-        """The id of every place that the run has ever named."""
-        return dict(self._reader.execute("SELECT place, id FROM papers"))
-
     def pending(self, *, retry_failed: bool = False) -> Iterator[Work]:
         """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
         settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
@@ -176,12 +173,15 @@ class Ledger:
         )
         return int(last) + 1 if any(outcome in ENDED_BY_REPLY for (outcome,) in outcomes) else int(last)
 
-    def requests_of(self, paper: str, model: str) -> tuple[AttemptFacts, ...]:
-        """Every request on record that a paper needed of a model, oldest first."""
+    def requests_of(self, paper: str, model: str, used: Iterable[str] = ()) -> tuple[AttemptFacts, ...]:
+        """Every request on record that a paper needed of a model, oldest first.
+
+        A copy of a paper sends nothing of its own: the identities that it `used` are among them, paid for by another.
+        """
         rows = self._reader.execute(
-            "SELECT identity, prompt, sample, messages, first_sent, cost, reply FROM requests"
-            " WHERE paper = ? AND model = ? ORDER BY rowid",
-            (paper, model),
+            "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
+            " WHERE paper = ?1 AND model = ?2 OR identity IN (SELECT value FROM json_each(?3)) ORDER BY rowid",
+            (paper, model, json.dumps(list(used))),
         )
         return tuple(
             AttemptFacts(

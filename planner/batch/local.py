@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from itertools import islice
 from typing import Final
 
 from planner.batch.asking import Asking, Desk, Idlers
@@ -14,7 +13,7 @@ from planner.batch.job import Asked, Job
 from planner.batch.ledger import UNSETTLED, Ledger, Work
 from planner.batch.limits import Closed, Limits
 from planner.batch.progress import Progress
-from planner.batch.reading import Read, reading, workers_for
+from planner.batch.reading import Read, reading
 from planner.batch.run import RunFolder, telling
 from planner.errors import Outcome, OutputError, PaperError, PlannerError
 from planner.gauge import FixedGauge
@@ -58,14 +57,12 @@ class LocalEngine:
         await self._ledger.begin(task, self._job.corpus.entries, self._records)
         await self._restore()
         self._begin_progress()
-        pending = islice(self._ledger.pending(retry_failed=self._job.retry_failed), bounds.max_papers)
-        wanted = min(self.progress.left, bounds.max_papers or self.progress.left)
+        pending = _of_first(self._ledger.pending(retry_failed=self._job.retry_failed), bounds.max_papers)
+        wanted = min(self.progress.left, (bounds.max_papers or self.progress.left) * len(self._desks))
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
-        async with reading(
-            pending, command=self._job.reader, workers=workers_for(wanted), ahead=_AHEAD * at_once
-        ) as papers:
+        async with reading(pending, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
@@ -112,7 +109,8 @@ class LocalEngine:
 
     async def _keep(self, work: Work, paper: Paper, planning: Planning) -> None:
         asked = self._asked[work.model]
-        requests = self._ledger.requests_of(work.entry.id, work.model)
+        used = (attempt.identity for attempt in planning.attempts)
+        requests = self._ledger.requests_of(work.entry.id, work.model, used)
         sidecar = closed(opened(paper, asked.card, asked.settings), planning, requests)
         # The files go first: a planning on record then always has them, or they are missed at the next start.
         with telling(self._run.path):
@@ -159,7 +157,18 @@ class LocalEngine:
             price=asked.price,
             halt=self.stop,
             most_completion=bounds.most_completion,
+            longest_pause=self._job.patience.max_wait,
         )
+
+
+def _of_first(pending: Iterator[Work], papers: int | None) -> Iterator[Work]:
+    """The work on so many papers, whichever models it is for; all of it for None."""
+    begun: set[str] = set()
+    for work in pending:
+        begun.add(work.entry.id)
+        if papers is not None and len(begun) > papers:
+            return
+        yield work
 
 
 def _tell(wait: Wait) -> None:

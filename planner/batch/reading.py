@@ -4,11 +4,11 @@ import asyncio
 import os
 import pickle
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, Self
 
 import planner
 from planner.batch.corpus import ARXIV
@@ -33,26 +33,48 @@ class Read:
     paper: Paper | PaperError
 
 
+class Reader(Protocol):
+    """Something that reads papers one after the other, while it is entered."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def read(self, entry: Entry) -> Paper | PaperError:
+        """Read a paper, or say why it cannot be read.
+
+        Raises:
+            RunError: nothing can be read.
+        """
+
+
+# As many readers as so many papers are worth.
+Readers = Callable[[int], Sequence[Reader]]
+
+
 def workers_for(papers: int) -> int:
     """How many processes read so many papers: one a core, and no more than have something to do."""
     return max(1, min(os.cpu_count() or 1, 8, papers // 4))
+
+
+def processes(command: Sequence[str]) -> Readers:
+    """Readers on this machine, each with a process started by `command`."""
+    return lambda papers: [ProcessReader(command) for _ in range(workers_for(papers))]
 
 
 @asynccontextmanager
 async def reading(
     work: Iterator[Work],
     *,
-    command: Sequence[str],
-    workers: int,
+    readers: Sequence[Reader],
     ahead: int,
-    patience: float = PATIENCE,
 ) -> AsyncIterator[AsyncIterator[Read]]:
-    """Read the papers of `work` with so many processes started by `command`, about `ahead` papers ahead at most.
+    """Read the papers of `work`, about `ahead` papers ahead at most.
 
     The result may be taken from by many tasks. What one paper is wanted for by several models is read once.
     """
-    shelf = _Shelf(work, ahead, workers)
-    tasks = [asyncio.create_task(shelf.fill(_Reader(command, patience))) for _ in range(workers)]
+    shelf = _Shelf(work, ahead, len(readers))
+    tasks = [asyncio.create_task(shelf.fill(reader)) for reader in readers]
     try:
         yield shelf
     finally:
@@ -82,7 +104,7 @@ class _Shelf:
             raise StopAsyncIteration
         raise taken
 
-    async def fill(self, reader: "_Reader") -> None:
+    async def fill(self, reader: Reader) -> None:
         failure: RunError | None = None
         try:
             async with reader:
@@ -97,21 +119,30 @@ class _Shelf:
             await self._shelf.put(failure)
 
 
-class _Reader:
-    """One worker process at a time; a new one takes the place of one that died."""
+class ProcessReader:
+    """One worker process at a time; a new one takes the place of one that died.
 
-    def __init__(self, command: Sequence[str], patience: float) -> None:
+    `folder` is where it runs, as seen from which paths are relative; `patience` is in seconds, a paper.
+    """
+
+    def __init__(self, command: Sequence[str], patience: float = PATIENCE, folder: Path | None = None) -> None:
         self._command = command
         self._patience = patience
+        self._folder = folder
         self._process: Process | None = None
 
-    async def __aenter__(self) -> "_Reader":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._end()
 
     async def read(self, entry: Entry) -> Paper | PaperError:
+        """Read a paper, or say why it cannot be read.
+
+        Raises:
+            RunError: no process could be started.
+        """
         process = self._process = self._process or await self._start()
         patience = max(self._patience, _PATIENCE_WITH_ARXIV) if entry.kind == ARXIV else self._patience
         try:
@@ -130,7 +161,7 @@ class _Reader:
         environment = {**os.environ, "PYTHONPATH": path}
         try:
             return await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, env=environment, limit=_ANSWER
+                *self._command, stdin=PIPE, stdout=PIPE, env=environment, cwd=self._folder, limit=_ANSWER
             )
         except OSError as error:
             raise RunError(f"no process to read papers could be started: {error}; free some resources") from error

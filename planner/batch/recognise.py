@@ -23,7 +23,7 @@ _NEVER: Final = re.compile(
     r"(?:[-_.][\w-]+)*$"
 )
 _NUMBERED: Final = re.compile(r"^\d{1,3}[-_. ]")
-_LIVE_CLASS: Final = re.compile(rb"^[^%\r\n]*\\document(?:class|style)\b", re.M)
+_LIVE_CLASS: Final = re.compile(rb"(?:^|\r)[^%\r\n]*\\document(?:class|style)\b", re.M)
 _COMPANION: Final = re.compile(
     r"(?i)[-_.](?:appendi\w*|suppl\w*|headers?|footers?|abstract|references|bib\w*|front|back)\w*$"
 )
@@ -71,7 +71,14 @@ class Survey:
             return [], []
         shown = [item for item in seen if not item.name.startswith(".") and item.name not in _ASIDE]
         folders = [folder / item.name for item in shown if item.is_dir(follow_symlinks=False)]
-        return [folder / item.name for item in shown if item.is_file()], folders
+        return [folder / item.name for item in shown if _is_file(item)], folders
+
+
+def _is_file(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_file()
+    except OSError:  # a link that leads round in a circle
+        return False
 
 
 def paper_kind(file: Path) -> str:

@@ -22,6 +22,10 @@ _SHARED: Final = frozenset(
 )
 
 
+class InUseError(RunError):
+    """Another process has the run."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Where the things of a run lie."""
@@ -58,7 +62,8 @@ class RunFolder:
         """Make the folder if there is none, and keep every other process out of it.
 
         Raises:
-            RunError: another process has it, or it cannot be written.
+            InUseError: another process has it.
+            RunError: it cannot be written.
         """
         with telling(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -76,7 +81,7 @@ class RunFolder:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
-            raise RunError(
+            raise InUseError(
                 f"{self.path} is in use by {holder}; wait for it, or choose another folder with -o"
             ) from None
         except OSError as error:

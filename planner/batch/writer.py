@@ -82,7 +82,7 @@ class Writer:
                     connection.execute("BEGIN IMMEDIATE")
                     for wanted in together:
                         wanted.change(connection)
-            except (sqlite3.Error, ValueError) as error:
+            except (sqlite3.Error, ValueError, OverflowError) as error:
                 self._broken = RunError(f"the ledger cannot be written: {error}; {_advice(error)}")
         _settle(together, self._broken)
 

@@ -15,19 +15,20 @@ from planner.errors import PlannerError, UsageError
 
 # Where each command is. Only the one that is called is imported: all of them take twice as long as `batch`.
 _COMMANDS: Final[Mapping[str, str]] = {
-    "plan": "planner.cli.plans",
-    "demo": "planner.cli.plans",
-    "prompt": "planner.cli.papers",
-    "parse": "planner.cli.plans",
-    "paper": "planner.cli.papers",
-    "show": "planner.cli.trajectories",
-    "check": "planner.cli.trajectories",
-    "schema": "planner.cli.trajectories",
-    "doctor": "planner.cli.doctor",
-    "batch": "planner.cli.batch",
-    "status": "planner.cli.batch",
-    "export": "planner.cli.batch",
-    "site": "planner.cli.site",
+    "plan": "planner.cli.plans.plan",
+    "demo": "planner.cli.plans.demo",
+    "prompt": "planner.cli.papers.prompt",
+    "parse": "planner.cli.plans.parse",
+    "paper": "planner.cli.papers.paper",
+    "show": "planner.cli.trajectories.show",
+    "check": "planner.cli.trajectories.check",
+    "schema": "planner.cli.trajectories.schema",
+    "doctor": "planner.cli.doctor.doctor",
+    "batch": "planner.cli.batch.batch",
+    "status": "planner.cli.batch.status",
+    "merge": "planner.cli.shards.merge_command",
+    "export": "planner.cli.batch.export",
+    "site": "planner.cli.site.site",
 }
 
 
@@ -38,9 +39,9 @@ class _Group(click.Group):
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        where = _COMMANDS.get(cmd_name)
-        command = getattr(import_module(where), cmd_name) if where else None
-        assert command is None or isinstance(command, click.Command), f"{where} has the command {cmd_name}"
+        module, _, name = _COMMANDS.get(cmd_name, "").rpartition(".")
+        command = getattr(import_module(module), name) if module else None
+        assert command is None or isinstance(command, click.Command), f"{name} of {module} is a command"
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -20,10 +20,14 @@ from planner.batch.export import FORMS, export_run
 from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
+from planner.batch.overview import read_overview
+from planner.batch.reading import processes
 from planner.batch.run import RunFolder
+from planner.batch.shards import Shard, ids_in
 from planner.batch.status import read_status
 from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
+from planner.cli.cluster import EngineOptions, engaged, engine_options
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -35,13 +39,15 @@ from planner.cli.options import (
     talk_options,
     task_options,
 )
+from planner.cli.shards import folder_of, part_of, shard_option
 from planner.cli.signals import Interrupt
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import showing
 from planner.cli.wording import duration
-from planner.controls import printable
+from planner.controls import printable, printable_json
 from planner.errors import UsageError
+from planner.papers.arxiv import Arxiv
 from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
 from planner.trajectory.paths import relative_path
@@ -112,6 +118,8 @@ _bound_options = gathered(
     "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
 )
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@engine_options
+@shard_option
 @click.option("--dry-run", is_flag=True, help="Read the corpus, say what it would take, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @talk_options
@@ -124,6 +132,8 @@ def batch(
     bounded: BoundOptions,
     offline: bool,
     retry_failed: bool,
+    shard: Shard | None,
+    where: EngineOptions,
     dry_run: bool,
     as_json: bool,
     talk: TalkOptions,
@@ -133,7 +143,17 @@ def batch(
     It may be stopped at any moment, also by force; the same command goes on, and pays for nothing twice.
     """
     call = _Call(
-        corpus, RunFolder(output), models or ("",), asked.settings, asking, bounded, offline, retry_failed, as_json
+        corpus,
+        RunFolder(output),
+        models or ("",),
+        asked.settings,
+        asking,
+        bounded,
+        offline,
+        retry_failed,
+        as_json,
+        shard,
+        where,
     )
     with talking(talk):
         raise SystemExit(asyncio.run(call.estimate() if dry_run else call.plan(quiet=talk.quiet)))
@@ -145,9 +165,9 @@ def batch(
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show how far a RUN is, also while it is under way."""
-    found = read_status(RunFolder(run))
+    found = read_overview(RunFolder(run))
     if as_json:
-        click.echo(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1))
+        click.echo(printable_json(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1)))
     else:
         click.echo(printable(found.as_text(failed=failed)))
 
@@ -176,13 +196,16 @@ class _Call:
     offline: bool
     retry_failed: bool
     as_json: bool
+    shard: Shard | None
+    where: EngineOptions
 
     async def estimate(self) -> int:
         """Say what the corpus would take; the exit code tells whether all of it can be read."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
             corpus = with_ids(self._gathered(), {})
-            estimates = await estimate(corpus, models, self._bounds(), self._reader())
+            corpus = self.shard.part(corpus) if self.shard else corpus
+            estimates = await estimate(corpus, models, self._bounds(), processes(command(self._arxiv())))
         click.echo(_estimate_json(corpus, estimates) if self.as_json else printable(_estimate_text(corpus, estimates)))
         return 1 if _is_faulty(corpus) or any(each.unreadable for each in estimates) else 0
 
@@ -191,16 +214,19 @@ class _Call:
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
             corpus = self._gathered()
-            stack.enter_context(self.run.held())
-            ledger = await stack.enter_async_context(Ledger(self.run.ledger, shared_disk=self.run.on_shared_disk))
-            corpus = with_ids(corpus, ledger.ids())
+            run = folder_of(self.run, self.shard)
+            stack.enter_context(run.held())
+            corpus = part_of(self.run, with_ids(corpus, ids_in(self.run)), self.shard)
+            shared_disk = self.shard is not None or run.on_shared_disk
+            ledger = await stack.enter_async_context(Ledger(run.ledger, shared_disk=shared_disk))
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
-            job = Job(corpus, models, self._bounds(), self._reader(), patience, self.retry_failed)
-            self.run.describe(self._facts(corpus, models))
-            code = await self._worked(LocalEngine(job, self.run, ledger), quiet=quiet)
+            models, readers = await stack.enter_async_context(engaged(self.where, models, self._arxiv()))
+            job = Job(corpus, models, self._bounds(), readers, patience, self.retry_failed)
+            run.describe(self._facts(corpus, models))
+            code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
         return code or (1 if _is_faulty(corpus) else 0)
 
-    async def _worked(self, engine: LocalEngine, *, quiet: bool) -> int:
+    async def _worked(self, engine: LocalEngine, run: RunFolder, *, quiet: bool) -> int:
         interrupt = Interrupt(engine.stop)
         try:
             with interrupt.heard():
@@ -209,10 +235,10 @@ class _Call:
         except asyncio.CancelledError:
             log.error("stopped at once; the same command goes on from here")
             return interrupt.exit_code
-        found = read_status(self.run)
+        found = read_status(run)
         log.info("%s", found.as_text())
         if self.as_json:
-            click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+            click.echo(printable_json(json.dumps(found.as_json(), ensure_ascii=False, indent=1)))
         if engine.progress.stopping:
             log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
         return interrupt.exit_code or (1 if found.failed or engine.progress.stopping else 0)
@@ -235,7 +261,7 @@ class _Call:
                     f"--max-cost needs a price, and none is known for {model.card.asked!r}: add --price IN,OUT"
                 )
             settings = replace(self.settings, window=self.settings.window or model.window)
-            found.append(Asked(model.card, settings, model.sender, model.price, model.host))
+            found.append(Asked(model.card, settings, model.sender, model.price, model.host, model.remote))
         _refuse_same_files([each.card for each in found])
         return tuple(found)
 
@@ -257,8 +283,8 @@ class _Call:
         """What bounds a reply, in tokens: without it a cost limit could not be held."""
         return None if self.bounded.max_cost is None else self.asking.max_tokens or _CAP
 
-    def _reader(self) -> tuple[str, ...]:
-        return command(arxiv_access(offline=self.offline))
+    def _arxiv(self) -> Arxiv:
+        return arxiv_access(offline=self.offline)
 
     def _facts(self, corpus: Corpus, models: tuple[Asked, ...]) -> dict[str, JsonValue]:
         return {
@@ -279,6 +305,7 @@ class _Call:
                 for each in models
             ],
             "limits": asdict(self.bounded),
+            **({"shard": str(self.shard)} if self.shard else {}),
         }
 
 
@@ -328,4 +355,4 @@ def _estimate_json(corpus: Corpus, estimates: list[Estimate]) -> str:
             for each in estimates
         ],
     }
-    return json.dumps(whole, ensure_ascii=False, indent=1)
+    return printable_json(json.dumps(whole, ensure_ascii=False, indent=1))

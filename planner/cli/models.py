@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from planner.balancing import balanced
+from planner.batch.outpost import RemoteModel
 from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
@@ -37,10 +39,11 @@ class Asked:
     patience: RetryPolicy = field(default_factory=RetryPolicy)
     window: int | None = None
     host: str = ""
+    remote: RemoteModel | None = None
 
     def for_paper(self, paper: Paper) -> ChatModel:
         """The model as one paper asks it, with patience."""
-        return Retrying(self.sender(paper), self.patience, on_wait=_tell)
+        return patient(self.sender(paper), self.patience)
 
     def pricing(self, completion: Completion) -> float | None:
         """USD of one completion."""
@@ -71,7 +74,32 @@ async def asked_model(
         raise UsageError(
             f"--offline forbids asking {options.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`"
         )
-    endpoint = resolve(options.model, options.base_url, os.environ)
+    async with connected(options, connections=connections, cap=cap) as there:
+        card = there.chat.card
+        yield Asked(card, lambda _: there.chat, there.price, there.patience, window(card), there.host, there.remote)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open connection to an endpoint: `chat` asks once; `price` is USD of tokens used, None if not known."""
+
+    chat: ChatModel
+    price: Callable[[Usage], float | None]
+    patience: RetryPolicy
+    host: str
+    remote: RemoteModel
+
+
+@asynccontextmanager
+async def connected(
+    options: ModelOptions, *, connections: int = 256, cap: int | None = None
+) -> AsyncIterator[Connection]:
+    """The endpoint, or several that share the work, that the options and the environment name.
+
+    Raises:
+        UsageError: the address makes no sense.
+    """
+    endpoints = [resolve(options.model, url, os.environ) for url in dict.fromkeys(options.base_url or ("",))]
     price = parse_price(options.price) if options.price else None
     chat_settings = ChatSettings(
         stream=options.stream,
@@ -82,15 +110,25 @@ async def asked_model(
         connections=connections,
         cap=cap,
     )
-    async with OpenAIChat(endpoint, chat_settings) as chat:
-        log.info("sending to %s, model %s", endpoint.host, chat.card.asked)
+    async with AsyncExitStack() as stack:
+        chats = [await stack.enter_async_context(OpenAIChat(endpoint, chat_settings)) for endpoint in endpoints]
+        chat, card = balanced(chats), chats[0].card
+        host = ", ".join(endpoint.host for endpoint in endpoints)
+        log.info("sending to %s, model %s", host, card.asked)
 
         def priced(usage: Usage) -> float | None:
-            spent = cost(chat.card, usage, price)
+            spent = cost(card, usage, price)
             return None if spent is None else float(spent)
 
-        patience = RetryPolicy(max_wait=options.max_wait)
-        yield Asked(chat.card, lambda _: chat, priced, patience, window(chat.card), endpoint.host)
+        # A password of the address does not travel: where there is one, each machine has it in its own environment.
+        addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
+        remote = RemoteModel(card, options.model, addresses, chat_settings)
+        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote)
+
+
+def patient(model: ChatModel, patience: RetryPolicy) -> ChatModel:
+    """The model asked with patience, whose waits are told."""
+    return Retrying(model, patience, on_wait=_tell)
 
 
 def _builtin(paper: Paper, settings: Settings) -> ChatModel:

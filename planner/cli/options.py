@@ -53,7 +53,7 @@ class TaskOptions:
 class EndpointOptions:
     """Where a model is asked and how."""
 
-    base_url: str
+    base_url: tuple[str, ...]
     stream: bool
     timeout: float
     max_wait: float
@@ -140,7 +140,12 @@ task_options = gathered(
 )
 
 _ENDPOINT: Final = (
-    click.option("--base-url", default="", help="Any endpoint that speaks Chat Completions.  [env: OPENAI_BASE_URL]"),
+    click.option(
+        "--base-url",
+        multiple=True,
+        metavar="URL",
+        help="Any endpoint that speaks Chat Completions; several are copies, asked in turn.  [env: OPENAI_BASE_URL]",
+    ),
     click.option(
         "--stream/--no-stream",
         default=True,

@@ -13,7 +13,7 @@ from planner.analysis.passages import Found
 from planner.cli.options import PaperOptions, TalkOptions, TaskOptions, paper_options, talk_options, task_options
 from planner.cli.sources import read_paper, refuse_missing
 from planner.cli.talk import log, talking
-from planner.controls import printable
+from planner.controls import printable, printable_json
 from planner.errors import PlannerError
 from planner.gauge import Gauge
 from planner.papers.paper import Excerpt, Paper, Section
@@ -42,7 +42,7 @@ def prompt(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
         return
     messages = [asdict(message) for message in rendered.messages]
-    click.echo(json.dumps({"messages": messages, "sha256": rendered.sha256}, ensure_ascii=False, indent=1).encode())
+    _echo_json({"messages": messages, "sha256": rendered.sha256})
 
 
 @click.command(epilog="Example: ablation-planner paper paper.pdf --to json")
@@ -66,9 +66,13 @@ def paper(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk:
             return
         understood = _understood(read, settings)
     if form == "json":
-        click.echo(json.dumps(understood, ensure_ascii=False, indent=1).encode())
+        _echo_json(understood)
     else:
         click.echo(printable(_page(read, settings, understood)))
+
+
+def _echo_json(told: dict[str, object]) -> None:
+    click.echo(printable_json(json.dumps(told, ensure_ascii=False, indent=1)).encode())
 
 
 def _say_left_out(sent: Excerpt) -> None:

@@ -213,7 +213,7 @@ def _report(source: str, done: Output, as_json: bool = False) -> None:
     for warning in sidecar.warnings:
         log.warning("%s: %s", source, warning)
     for left_out in sidecar.paper.left_out:
-        log.debug("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
+        log.info("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
     if done.planning.trajectory:
         count = len(done.planning.trajectory.plan.ablations)
         log.info("planned %d ablation%s%s", count, "" if count == 1 else "s", _spent(sidecar))

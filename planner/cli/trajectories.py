@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from pydantic import ValidationError
 
-from planner.controls import printable
+from planner.controls import printable, printable_json
 from planner.errors import TrajectoryError, UsageError
 from planner.schema import Plan, findings, plan_json_schema, violations
 from planner.site.single import page
@@ -88,9 +88,9 @@ def as_text(trajectory: Trajectory) -> str:
 
 def _rendered(trajectory: Trajectory, form: str) -> str:
     if form == "json":
-        return json.dumps(as_json(trajectory), ensure_ascii=False, indent=2) + "\n"
+        return printable_json(json.dumps(as_json(trajectory), ensure_ascii=False, indent=2)) + "\n"
     if form == "jsonl":
-        return "".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations)
+        return printable_json("".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations))
     if form == "md":
         return write(trajectory, published=True)
     if form == "html":
@@ -110,7 +110,7 @@ def _deliver(text: str, file: Path, form: str, output: Path | None) -> None:
 def _findings(file: Path) -> Iterator[str]:
     try:
         if file.suffix in (".json", ".jsonl"):
-            yield from _plan_findings(file.read_text(encoding="utf-8"), file.suffix == ".jsonl")
+            yield from _plan_findings(file.read_text(encoding="utf-8-sig"), file.suffix == ".jsonl")
             return
         trajectory = read_file(file)
     except (TrajectoryError, OSError, UnicodeDecodeError) as error:

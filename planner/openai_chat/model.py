@@ -104,14 +104,14 @@ class OpenAIChat:
         started = time.monotonic()
         try:
             completion = await self._ask(prompt)
-        except FilteredPromptError as refused:
-            completion = _refused(refused)
+        except FilteredPromptError as filtered:
+            completion = refused(filtered)
         notes = (*self._dialect.notes, *completion.notes, *cut_notes(prompt, completion.usage))
         return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
     async def _ask(self, prompt: Prompt) -> Completion:
         """Send the request, and again for each parameter that is refused by name."""
-        request = self._request(prompt)
+        request = request_of(self.endpoint.model, self.settings, prompt)
         while True:
             sent = self._dialect.spoken(request)
             try:
@@ -127,19 +127,19 @@ class OpenAIChat:
             self._wire = Wire(self.endpoint, timeout=self.settings.timeout, connections=self.settings.connections)
         return self._wire
 
-    def _request(self, prompt: Prompt) -> Json:
-        messages: list[JsonValue] = [{"role": m.role, "content": whole_text(m.content)} for m in prompt.messages]
-        request: Json = {"model": whole_text(self.endpoint.model), "messages": messages, **self._parameters()}
-        if self.settings.stream:
-            request |= {"stream": True, "stream_options": {"include_usage": True}}
-        return request
 
-    def _parameters(self) -> Json:
-        cap: Json = {} if self.settings.cap is None else {"max_tokens": self.settings.cap}
-        return cap | dict(self.settings.parameters)
+def request_of(model: str, settings: ChatSettings, prompt: Prompt) -> Json:
+    """What is sent for a prompt, in nobody's dialect yet."""
+    messages: list[JsonValue] = [{"role": m.role, "content": whole_text(m.content)} for m in prompt.messages]
+    cap: Json = {} if settings.cap is None else {"max_tokens": settings.cap}
+    request: Json = {"model": whole_text(model), "messages": messages, **cap, **dict(settings.parameters)}
+    if settings.stream:
+        request |= {"stream": True, "stream_options": {"include_usage": True}}
+    return request
 
 
-def _refused(error: FilteredPromptError) -> Completion:
+def refused(error: FilteredPromptError) -> Completion:
+    """A prompt that a content filter refused, as a completion: a refusal and no text."""
     return Completion(
         text="",
         refusal=str(error),

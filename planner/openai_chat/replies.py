@@ -11,6 +11,7 @@ Json = dict[str, JsonValue]
 
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _THOUGHTS: Final = frozenset({"thinking", "reasoning"})
+_MOST_TOKENS: Final = 10**12  # more than any reply has: a count beyond it is an error of the endpoint
 
 
 class Assembly:
@@ -78,7 +79,7 @@ def read(value: JsonValue) -> Completion | None:
 
 
 def usage(value: JsonValue) -> Usage:
-    """The tokens as counted; what is missing, negative or no number is unknown."""
+    """The tokens as counted; what is missing, negative, absurdly large or no number is unknown."""
     counts = _object(value)
     prompt, completion = _object(counts.get("prompt_tokens_details")), _object(counts.get("completion_tokens_details"))
     return Usage(
@@ -171,4 +172,4 @@ def _string(value: JsonValue) -> str:
 
 
 def _count(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None

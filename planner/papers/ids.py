@@ -8,7 +8,7 @@ from typing import Final
 
 _MADE: Final = 120  # bytes of an id made from a title: leaves room for a suffix in every file system
 _GIVEN: Final = 200  # bytes of an id that the user gave; published ids go to 133
-_UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+_UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
 _RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)")
 
 

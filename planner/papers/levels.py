@@ -90,7 +90,8 @@ def _before_abstract(headings: list[Ranked], title: Ranked | None) -> set[int]:
     for end, heading in enumerate(headings[start : start + 15], start):
         if heading.kind is SectionKind.ABSTRACT or section_kind(heading.text) is SectionKind.ABSTRACT:
             return set(map(id, headings[:end]))
-        if heading.number or section_kind(heading.text) is SectionKind.INTRODUCTION:
+        counted = heading.number and heading.number[0].isdigit()  # "A. Author" is no section
+        if counted or section_kind(heading.text) is SectionKind.INTRODUCTION:
             break
     return {id(title)} if title else set()
 

@@ -108,7 +108,7 @@ _AFTER: Final = re.compile(r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concep
 
 _RUN_IN: Final = re.compile(
     r"\s*(?:<\w[^<>]{0,200}>|\\[a-z]+\b|[\s{*_#])*abstract(?=\W)"
-    r"(?:\s*(?:[.:*_}—–-]|</\w+>|\\\\)+\s*|\s+(?=(?-i:[A-Z])))",
+    r"(?:\s*(?:[.:*_}—–-]|</\w+>|\\\\)+(?:\s+[.:—–-]+(?=\s))?\s*|\s+(?=(?-i:[A-Z])))",
     re.I,
 )
 _OPENING: Final = 2_000  # words before the introduction that may stand before an abstract without a heading

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from planner.trajectory.dialect import LESS_THAN, Edit, survey
+from planner.trajectory.dialect import Edit, survey
+from planner.trajectory.inline_rules import LESS_THAN
 
 _ROUNDS: Final = 12
 _PUNCTUATION: Final = re.compile(r"[!-/:-@\[-`{-~]")

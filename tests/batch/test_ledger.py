@@ -140,3 +140,12 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="another program"):
         connect(path)
     assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+
+
+def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(tmp_path: Path) -> None:
+    async def work(ledger: Ledger) -> None:
+        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, None)
+        with pytest.raises(RunError, match="too large"):
+            await asyncio.wait_for(ledger.commit(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10)
+
+    with_ledger(tmp_path / "ledger.sqlite", work)

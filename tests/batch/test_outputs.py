@@ -73,6 +73,15 @@ def test_the_published_layout_names_failed_papers_and_leaves_them_out(done: Prog
     assert (tmp_path / "out" / f"{files[0]}.jsonl").read_text(encoding="utf-8") == one["predictions"] + "\n"
 
 
+def test_a_paper_that_fails_now_leaves_no_older_plan_in_the_published_layout(done: Program, tmp_path: Path) -> None:
+    done.run("export", "run", "--to", "ablationbench", "out")
+    planned = {path.name for path in (tmp_path / "out").glob("*.jsonl")}
+    failed = done.status("run", "--failed")["failures"][0]["paper"]
+    (tmp_path / "out" / f"{failed}.jsonl").write_text("{}\n", encoding="utf-8")
+    done.run("export", "run", "--to", "ablationbench", "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.jsonl")} == planned
+
+
 def test_tables(done: Program, tmp_path: Path) -> None:
     done.run("export", "run", "--to", "jsonl", "out.jsonl")
     done.run("export", "run", "--to", "csv", "out.csv")

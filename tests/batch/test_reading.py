@@ -4,12 +4,13 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from planner.batch.entry import Entry
 from planner.batch.ledger import Work
-from planner.batch.reading import Read, reading, workers_for
+from planner.batch.reading import ProcessReader, Read, reading, workers_for
 from planner.batch.worker import command
 from planner.errors import PaperError, RunError
 from planner.papers.arxiv import Arxiv
@@ -25,8 +26,8 @@ def work(*sources: str, model: str = "m") -> Iterator[Work]:
 
 def read_all(todo: Iterator[Work], **how: object) -> dict[str, Paper | PaperError]:
     async def run() -> list[Read]:
-        options = {"command": CRASHING, "workers": 2, "ahead": 4, **how}
-        async with reading(todo, **options) as papers:  # type: ignore[arg-type]
+        options: dict[str, Any] = {"command": CRASHING, **how}
+        async with reading(todo, readers=[ProcessReader(**options), ProcessReader(**options)], ahead=4) as papers:
             return [read async for read in papers]
 
     return {read.work.entry.id: read.paper for read in asyncio.run(run())}
@@ -69,7 +70,7 @@ def test_it_reads_ahead_and_not_further() -> None:
             yield each
 
     async def run() -> None:
-        async with reading(counted(), command=CRASHING, workers=1, ahead=3) as papers:
+        async with reading(counted(), readers=[ProcessReader(CRASHING)], ahead=3) as papers:
             await anext(papers)
             await asyncio.sleep(0.3)
             assert taken <= 1 + 3 + 3
@@ -82,7 +83,7 @@ def test_a_paper_for_two_models_is_read_once() -> None:
 
     async def run() -> list[Read]:
         todo = iter([Work(entry, "m"), Work(entry, "n")])
-        async with reading(todo, command=CRASHING, workers=1, ahead=3) as papers:
+        async with reading(todo, readers=[ProcessReader(CRASHING)], ahead=3) as papers:
             return [read async for read in papers]
 
     first, second = asyncio.run(run())

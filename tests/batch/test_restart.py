@@ -1,5 +1,6 @@
 """Starting again: what is finished is skipped, what is on record is not paid for, what has changed is planned anew."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,23 @@ def test_the_built_in_planner_needs_no_server(program: Program, tmp_path: Path) 
     assert program.status()["planned"] == 2
     assert program.status()["cost"] == 0
     program.run("batch", "papers", "-o", "run", "--offline")
+
+
+def test_the_copy_of_a_paper_is_written_anew_and_exported_too(program: Program, served: Served, tmp_path: Path) -> None:
+    text = (tmp_path / "papers" / "paper0000.md").read_bytes()
+    (tmp_path / "papers" / "copy.md").write_bytes(text)
+    batch(program, served, "--price", "1,4")
+    first = trajectories(tmp_path / "run")
+    for path in first:
+        (tmp_path / "run" / "trajectories" / path).unlink()
+    batch(program, served, "--price", "1,4")
+    assert trajectories(tmp_path / "run") == first
+    program.run("export", "run", "--to", "ablationbench", "out")
+    plans = json.loads((tmp_path / "out" / "plans.json").read_text(encoding="utf-8"))
+    assert len(plans) == PAPERS + 1
+    assert sum(plan["cost"] for plan in plans.values()) == pytest.approx(served.cost), "it is paid for once"
+
+
+def test_so_many_papers_are_planned_by_every_model(program: Program, served: Served) -> None:
+    batch(program, served, "--model", "n", "--max-papers", "5")
+    assert program.status()["models"] == {"lm-planner/m": {"planned": 5}, "lm-planner/n": {"planned": 5}}

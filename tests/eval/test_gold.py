@@ -122,6 +122,12 @@ def test_an_id_stands_once(tmp_path: Path) -> None:
         read_gold(written(tmp_path / "dev.jsonl", AUTHOR_ROW, AUTHOR_ROW))
 
 
+def test_two_ids_that_are_one_file_name_are_refused(tmp_path: Path) -> None:
+    """Else the verdicts on one paper would be read as those on the other."""
+    with pytest.raises(TableError, match=r"row 2: 'a\?b' and 'a:b' would share one file"):
+        read_gold(written(tmp_path / "dev.jsonl", {**AUTHOR_ROW, "id": "a:b"}, {**AUTHOR_ROW, "id": "a?b"}))
+
+
 def test_a_file_of_both_tasks_needs_the_task(tmp_path: Path) -> None:
     path = written(tmp_path / "dev.jsonl", {**AUTHOR_ROW, **REVIEWER_ROW})
     with pytest.raises(UsageError, match="both tasks"):

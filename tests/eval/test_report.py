@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from eval.document import Document, Section, Table, csv_text, html, markdown
+from eval.figures import amount
 from planner.trajectory.reader import read_file
 from tests.eval.conftest import Run
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, ablation, write_gold, write_trajectory
@@ -49,6 +50,18 @@ def test_a_report_of_plans_judged_on_the_way(run: Run, plans: Path) -> None:
     assert re.search(r"\| good-model \| half-model \| author \| 6 \| \+0\.500 \| .* \| 0\.031 \|", text), (
         "2 of 64 exchanges"
     )
+
+
+def test_verdicts_of_another_program_are_not_mistaken_for_plans(run: Run, plans: Path) -> None:
+    folder = plans / "their-judge"
+    folder.mkdir()
+    for number in range(6):
+        lines = [{"name_in_paper": name, "name_in_plan": "gate"} for name in ("gate", "loss")]
+        (folder / f"paper {number}.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    named = ("--gold", "gold.jsonl", "--plans", "plans", "--system", "good-model")
+    result = run("report", "their-judge", *named, "-o", "out", "--no-plots", "--json")
+    (row,) = json.loads(result.stdout)["runs"]
+    assert (row["judge"], row["coverage"]["scored"], row["reasons"]) == ("their-judge", 6, {})
 
 
 def test_recall_grows_with_k_and_a_short_plan_is_used_whole(run: Run, plans: Path) -> None:
@@ -177,3 +190,8 @@ def test_the_five_published_models(run: Run, shared: Path, desk: Path) -> None:
     assert f1["lm-planner/gpt-4o"] > 0.99, "a plan meets itself"
     assert all(value < 0.9 for system, value in f1.items() if system != "lm-planner/gpt-4o")
     assert time.perf_counter() - started < 120, "a minute each"
+
+
+def test_nothing_is_minus_zero() -> None:
+    assert amount(-8e-17) == "0.00"
+    assert amount(-0.01) == "-0.01"

@@ -14,10 +14,10 @@ from eval.metrics import Scores
 from eval.plans import System
 from eval.published import published_judging
 from eval.results import contrasts, results
-from eval.runs import Judging, read_judging, verdict_path, write_judging
+from eval.runs import Judging, read_judging, write_judging
 from eval.scoring import paper_scores
 from eval.tables import TableError
-from eval.verdicts import AuthorVerdict, Verdict
+from eval.verdicts import AuthorVerdict, Verdict, verdict_path
 from planner.errors import UsageError
 from planner.schema import Task
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, author_gold, reviewer_gold, system, write_plans
@@ -138,6 +138,24 @@ def test_verdicts_of_another_program_are_taken_up_and_their_typos_flagged(tmp_pa
     found = asyncio.run(published_judging(tmp_path, gold, plans))
     one, two, three = found.run.papers
     assert one.flags == ("unknown name: the plan has no 'gaet'",)
+    assert (one.status, one.reason) == (Status.SCORED, "")
     assert (two.status, two.reason) == (Status.UNSCORED, "the file of verdicts is empty")
     assert (three.status, three.reason) == (Status.UNSCORED, "the judge left no file of verdicts")
     assert paper_scores(found)["one"].f1 == 0.0, "a name is all that the published form has"
+
+
+def test_what_another_program_gave_no_verdict_on_is_flagged(tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text('{"name_in_paper": "gate", "name_in_plan": null}', encoding="utf-8")
+    author = author_gold(one=[GATE, LOSS])
+    (paper,) = asyncio.run(published_judging(tmp_path, author, system(one=[GATE]))).run.papers
+    assert paper.flags == ("no verdict: none on 'loss'",)
+    (tmp_path / "one.jsonl").write_text('{"name_in_plan": "gate", "appears_in_review": true}', encoding="utf-8")
+    reviewer = reviewer_gold(one="Remove the gate.")
+    (paper,) = asyncio.run(published_judging(tmp_path, reviewer, system(Task.REVIEWER, one=[GATE, LOSS]))).run.papers
+    assert paper.flags == ("no verdict: none on 'loss'",)
+
+
+def test_a_paper_without_ablations_needs_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text("", encoding="utf-8")
+    (paper,) = asyncio.run(published_judging(tmp_path, author_gold(one=[]), system(one=[GATE]))).run.papers
+    assert paper.status is Status.SCORED

@@ -86,7 +86,7 @@ def _tiny(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
     elif name == "resizebox" and size[2] and points < _LEAST and (height := groups.group(first[1])):
         found = groups.group(height[1])
     elif name in ("transparent", "texttransparent") and number < 0.05:
-        found = _rest(groups, first[1])
+        found = groups.group(first[1]) if name == "texttransparent" else _rest(groups, first[1])
     elif name == "fontsize" and points < _LEAST and (skip := groups.group(first[1])):
         found = _rest(groups, skip[1])
     return (*found, False) if found else None

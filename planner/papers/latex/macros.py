@@ -160,7 +160,9 @@ def _expanded(text: str, macros: Mapping[str, Macro]) -> str:
 
 def _call(text: str, macro: Macro, values: list[str | None], end: int) -> tuple[str, int]:
     """What stands in the place of a call, and where the call ends: a `{}` that only ends the name belongs to it."""
-    if macro.count or macro.prints_nothing:
+    if macro.prints_nothing:
+        return "", end
+    if macro.count:
         return macro.expand(values), end
     body = macro.body.strip()
     spaced = body.endswith("\\xspace")

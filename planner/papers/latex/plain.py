@@ -147,5 +147,7 @@ def _accented(groups: Groups, accent: str, place: int) -> tuple[str, int]:
     if not values or not values[0]:
         return "", end
     base = values[0].strip()
+    if base in ("\\i", "\\j") and not groups.text.endswith("}", place, end):
+        end = _AFTER_LETTER.match(groups.text, end).end()  # type: ignore[union-attr]
     letter = base[1:] if base in ("\\i", "\\j") else re.sub(r"[\\{}]", "", base)
     return letter[:1] + accent + letter[1:], end

@@ -1,0 +1,108 @@
+"""What a worker on another machine does: it reads papers and asks models with the key of its own environment."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from planner import __version__
+from planner.balancing import balanced
+from planner.batch.entry import Entry
+from planner.batch.reading import ProcessReader
+from planner.batch.worker import command
+from planner.chat import ChatModel, Completion, ModelCard, Prompt
+from planner.errors import ModelError, PaperError, RunError, TooLongError, UsageError
+from planner.openai_chat.endpoint import resolve
+from planner.openai_chat.model import ChatSettings, OpenAIChat
+from planner.papers.arxiv import Arxiv
+from planner.papers.paper import Paper
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """A model as a worker is told of it; it travels, so there is no key and no password in it.
+
+    `name` and `base_urls` are what the user said ("" for what the worker's environment says); what the worker makes of
+    them must be `card`. Several addresses are of copies.
+    """
+
+    card: ModelCard
+    name: str
+    base_urls: tuple[str, ...]
+    settings: ChatSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """All that a worker is told; `folder` is where the run was started, as seen from which paths are relative."""
+
+    models: Mapping[str, RemoteModel]
+    arxiv: Arxiv
+    folder: str
+    version: str = __version__
+
+
+class Outpost:
+    """A worker: one paper at a time is read, any number of requests are out."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._chats: dict[str, ChatModel] = {}
+        folder = Path(orders.folder)
+        self._reader = ProcessReader(command(orders.arxiv), folder=folder if folder.is_dir() else None)
+        self._one_paper = asyncio.Lock()
+
+    async def problem(self) -> str:
+        """Why this worker cannot do what is asked, "" when it can."""
+        if self._orders.version != __version__:
+            return f"it has version {__version__} of ablation-planner, the run was started with {self._orders.version}"
+        try:
+            for key in self._orders.models:
+                self._chat(key)
+        except UsageError as error:
+            return str(error)
+        return ""
+
+    async def read(self, entry: Entry) -> Paper | PaperError:
+        """Read a paper; a failure is an answer."""
+        async with self._one_paper:
+            try:
+                return await self._reader.read(entry)
+            except RunError as error:
+                return PaperError(f"{entry.source}: {error}")
+
+    async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
+        """Ask a model once; a failure is an answer."""
+        try:
+            return await self._chat(model).complete(prompt)
+        except ModelError as error:
+            return portable(error)
+
+    def _chat(self, key: str) -> ChatModel:
+        if key not in self._chats:
+            wanted = self._orders.models[key]
+            endpoints = [resolve(wanted.name, url, os.environ) for url in wanted.base_urls]
+            chat = balanced([OpenAIChat(endpoint, wanted.settings) for endpoint in endpoints])
+            if chat.card != wanted.card:
+                raise UsageError(
+                    f"its environment leads to {chat.card.asked!r} at {chat.card.endpoint}, "
+                    f"and not to {wanted.card.asked!r} at {wanted.card.endpoint}"
+                )
+            self._chats[key] = chat
+        return self._chats[key]
+
+
+def portable(error: ModelError) -> ModelError:
+    """The error as one that can be pickled, and holds nothing else: no traceback, no cause."""
+    if isinstance(error, TooLongError):
+        return TooLongError(str(error), limit=error.limit, status=error.status, body=error.body)
+    return ModelError(
+        str(error),
+        retryable=error.retryable,
+        status=error.status,
+        retry_after=error.retry_after,
+        request_id=error.request_id,
+        exhausted=error.exhausted,
+        body=error.body,
+    )

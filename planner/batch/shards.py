@@ -1,0 +1,114 @@
+"""Shards of a run: many copies of the program on one shared folder, each with its part of the corpus and its ledger.
+
+A shard is a run in `RUN/shards/i-of-n/`; `planner.batch.merging` joins what the shards have come to into RUN.
+"""
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Self
+
+from planner.batch.entry import Corpus
+from planner.batch.run import RunFolder
+from planner.batch.schema import connect_to_read
+from planner.errors import RunError, UsageError
+
+_WRITTEN: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
+_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shard:
+    """One of `of` parts of a corpus; `number` counts from 1."""
+
+    of: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `i/n`.
+
+        Raises:
+            UsageError: it is not of that form, or i is not from 1 to n.
+        """
+        match = _WRITTEN.fullmatch(text.strip())
+        if match is None or int(match[1]) > int(match[2]):
+            raise UsageError(f"--shard {text!r}: write i/n with i from 1 to n, as in --shard 1/3")
+        return cls(int(match[2]), int(match[1]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.number}-of-{self.of}"
+
+    def holds(self, paper: str) -> bool:
+        """Whether the paper of this id is of this part; the same on every machine and for ever."""
+        digest = hashlib.blake2b(paper.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return int.from_bytes(digest) % self.of == self.number - 1
+
+    def part(self, corpus: Corpus) -> Corpus:
+        """The papers of a corpus that this shard plans."""
+        return replace(corpus, entries=tuple(entry for entry in corpus.entries if self.holds(entry.id)))
+
+    def folder(self, run: RunFolder) -> RunFolder:
+        """Where the shard keeps its ledger and its files."""
+        return RunFolder(run.path / "shards" / self.name)
+
+
+def shards_of(run: RunFolder) -> list[Shard]:
+    """The shards that have begun, in order: those whose folders hold a ledger.
+
+    Raises:
+        RunError: they are parts of different divisions.
+    """
+    folder = run.path / "shards"
+    matches = [_FOLDER.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
+    found = sorted(Shard(int(m[2]), int(m[1])) for m in matches if m)
+    begun = [shard for shard in found if shard.folder(run).ledger.is_file()]
+    if len(divisions := sorted({shard.of for shard in begun})) > 1:
+        names = ", ".join(shard.name for shard in begun)
+        raise RunError(
+            f"{folder} holds parts of different divisions, into {' and into '.join(map(str, divisions))}: {names}; "
+            "keep the shards of one division there, and move the others away"
+        )
+    return begun
+
+
+def missing(shards: list[Shard]) -> list[Shard]:
+    """The shards of the same division that have not begun."""
+    return [each for n in range(shards[0].of) if (each := Shard(shards[0].of, n + 1)) not in shards] if shards else []
+
+
+def refuse_other_division(run: RunFolder, shard: Shard) -> None:
+    """Keep one division a run: in another one, papers would be in other parts, and paid for again.
+
+    Raises:
+        RunError: the run is divided into another number of parts.
+    """
+    for other in shards_of(run):
+        if other.of != shard.of:
+            raise RunError(
+                f"{run.path} is divided into {other.of} shards; go on with --shard i/{other.of}, or merge it and go on "
+                "without --shard, or choose another folder with -o"
+            )
+
+
+def ids_in(run: RunFolder) -> dict[str, str]:
+    """The id of every place that the run or one of its shards has ever named."""
+    ledgers = [*(shard.folder(run).ledger for shard in shards_of(run)), run.ledger]
+    return {place: name for ledger in ledgers if ledger.is_file() for place, name in _ids(ledger)}
+
+
+def _ids(ledger: Path) -> Iterator[tuple[str, str]]:
+    with closing(connect_to_read(ledger)) as db:
+        try:
+            yield from db.execute("SELECT place, id FROM papers").fetchall()
+        except sqlite3.Error as error:
+            raise RunError(f"{ledger} cannot be read: {error}") from error

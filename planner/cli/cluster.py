@@ -1,0 +1,83 @@
+"""`--engine`: where papers are read and models are asked from."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from planner.batch.job import Asked
+from planner.batch.outpost import Orders
+from planner.batch.pool import Pool, PooledModel, PooledReader
+from planner.batch.ray_cluster import LOCAL, workers_on_ray
+from planner.batch.reading import Readers, processes
+from planner.batch.worker import command
+from planner.cli.options import gathered
+from planner.cli.talk import log
+from planner.papers.arxiv import Arxiv
+
+ENGINES: Final = ("local", "ray")
+# Papers that are under way to and from readers, at least; a machine that joins later finds some to read.
+_LEAST_READERS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where the work is done."""
+
+    engine: str
+    ray_address: str
+
+
+engine_options = gathered(
+    "where",
+    EngineOptions,
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="local",
+        show_default=True,
+        envvar="ABLATION_PLANNER_ENGINE",
+        help="local: this machine; ray: a Ray cluster reads the papers and sends the requests.",
+    ),
+    click.option(
+        "--ray-address",
+        default=LOCAL,
+        show_default=True,
+        metavar="HOST:PORT",
+        envvar="ABLATION_PLANNER_RAY_ADDRESS",
+        help="The head of the cluster; local: a new one on this machine, for this run.",
+    ),
+)
+
+
+@asynccontextmanager
+async def engaged(
+    where: EngineOptions, models: tuple[Asked, ...], arxiv: Arxiv
+) -> AsyncIterator[tuple[tuple[Asked, ...], Readers]]:
+    """The models as they are asked from there, and what reads papers there.
+
+    Raises:
+        UsageError: Ray is not installed.
+        RunError: there is no such cluster, or no worker on it.
+    """
+    if where.engine == "local":
+        yield models, processes(command(arxiv))
+        return
+    told = {asked.record.key: asked.remote for asked in models if asked.remote is not None}
+    async with workers_on_ray(Orders(told, arxiv, str(Path.cwd())), where.ray_address) as pool:
+        log.info("%d workers so far on %d machines", len(pool), len(pool.places))
+        yield tuple(_elsewhere(asked, pool) for asked in models), lambda papers: _readers(pool, papers)
+
+
+def _elsewhere(asked: Asked, pool: Pool) -> Asked:
+    if asked.remote is None:
+        return asked  # the built-in planner asks nobody
+    model = PooledModel(pool, asked.card, asked.record.key)
+    return replace(asked, sender=lambda _: model)
+
+
+def _readers(pool: Pool, papers: int) -> list[PooledReader]:
+    return [PooledReader(pool) for _ in range(min(papers, max(_LEAST_READERS, 2 * len(pool))))]

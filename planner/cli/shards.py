@@ -1,0 +1,81 @@
+"""`merge`, and `--shard` of `batch`: a run in parts."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from planner.batch.entry import Corpus
+from planner.batch.merging import Merged, merge, refuse_unmerged, seed
+from planner.batch.overview import read_overview
+from planner.batch.run import RunFolder
+from planner.batch.shards import Shard, refuse_other_division
+from planner.cli.options import TalkOptions, talk_options
+from planner.cli.talk import log, talking
+from planner.controls import printable
+from planner.errors import UsageError
+
+
+class _ShardType(click.ParamType[Shard]):
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        try:
+            return value if isinstance(value, Shard) else Shard.parse(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+shard_option = click.option(
+    "--shard",
+    type=_ShardType(),
+    metavar="I/N",
+    envvar="ABLATION_PLANNER_SHARD",
+    help="Plan part I of N, in RUN/shards; start one for each part, then `merge RUN`.",
+)
+
+
+def folder_of(run: RunFolder, shard: Shard | None) -> RunFolder:
+    """The folder that a call of `batch` works in.
+
+    Raises:
+        RunError: it would pay for what another shard of the run has, or may have, paid for.
+    """
+    if shard is None:
+        refuse_unmerged(run)
+        return run
+    refuse_other_division(run, shard)
+    return shard.folder(run)
+
+
+def part_of(run: RunFolder, corpus: Corpus, shard: Shard | None) -> Corpus:
+    """The papers of a call; a shard is given what the run already has on its own."""
+    if shard is None:
+        return corpus
+    part = shard.part(corpus)
+    log.info("shard %s: %d of %d papers", shard, len(part.entries), len(corpus.entries))
+    seed(run, shard, (entry.id for entry in part.entries))
+    return part
+
+
+@click.command("merge")
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@talk_options
+def merge_command(run: Path, talk: TalkOptions) -> None:
+    """Join the shards of a RUN into it. Merging again adds what is new; the exit code is 1 while a shard is missing."""
+    with talking(talk):
+        merged = merge(RunFolder(run))
+        _tell(merged)
+        click.echo(printable(read_overview(RunFolder(run)).as_text()))
+        raise SystemExit(0 if merged.whole else 1)
+
+
+def _tell(merged: Merged) -> None:
+    for shard, joined in merged.joined.items():
+        log.info("%s: %d new plannings, %d new requests", shard.name, joined.plannings, joined.requests)
+    for problem in merged.problems:
+        log.warning("%s", problem)
+    for shard in merged.running:
+        log.warning("%s is still running and was left out; merge again when it has ended", shard.name)
+    for shard in merged.missing:
+        log.warning("%s has not begun: batch --shard %s", shard.name, shard)

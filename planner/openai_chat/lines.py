@@ -1,0 +1,90 @@
+"""The lines of a batch service's files: a request in, its reply or its failure out (https://platform.openai.com/docs/guides/batch).
+
+vLLM's `run-batch` reads and writes the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from planner.chat import Completion
+from planner.errors import ModelError
+from planner.openai_chat.complaints import Complaint, FilteredPromptError, complaint
+from planner.openai_chat.decoding import decoded, encoded, whole
+from planner.openai_chat.endpoint import Endpoint
+from planner.openai_chat.failures import from_complaint, one_line
+from planner.openai_chat.model import refused
+from planner.openai_chat.replies import Json, error_in_choice, read
+
+URL: Final = "/v1/chat/completions"
+_FIRST_ERROR: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of the request that `custom_id` names."""
+
+    custom_id: str
+    result: Completion | ModelError
+
+
+def request_line(custom_id: str, request: Json) -> bytes:
+    """A request as a line of an input file."""
+    line: Json = {"custom_id": custom_id, "method": "POST", "url": URL, "body": request}
+    return encoded(line).encode("utf-8") + b"\n"
+
+
+def read_line(content: bytes, endpoint: Endpoint) -> Answer | None:
+    """The answer in a line of an output or error file, masked; None where the line names no request.
+
+    A filtered prompt is a completion too, as it is when it is asked live.
+    """
+    line = _object(whole(decoded(content)))
+    custom_id = line.get("custom_id")
+    if not isinstance(custom_id, str):
+        return None
+    result = _result(line, endpoint)
+    return Answer(custom_id, refused(result) if isinstance(result, FilteredPromptError) else result)
+
+
+def _result(line: Json, endpoint: Endpoint) -> Completion | ModelError:
+    response, mask = _object(line.get("response")), endpoint.mask
+    body = _unpacked(response.get("body"))
+    status = response.get("status_code")
+    status = status if isinstance(status, int) else None
+    headers = _headers(response, endpoint)
+    if failed := _complaint_in(body, endpoint):
+        return from_complaint(failed, endpoint, status or 200, headers, encoded(mask.json(body)))
+    if status is None or status < _FIRST_ERROR:
+        completion = read(mask.content(body))
+        if completion is not None:
+            return completion
+    said = complaint({"error": mask.json(line.get("error"))}) or Complaint("no reply and no reason")
+    text = encoded(mask.json(line.get("error") or response.get("body")))
+    known = said.status or (status if status is not None and status >= _FIRST_ERROR else None)
+    if known is not None:
+        return from_complaint(said, endpoint, known, headers, text)
+    # The service's own word on a request that no model has seen: it has expired, or was cancelled.
+    code = f" ({one_line(said.code)})" if said.code else ""
+    return ModelError(f"{endpoint.host}: {one_line(said.message)}{code}", retryable=True, body=text)
+
+
+def _complaint_in(body: JsonValue, endpoint: Endpoint) -> Complaint | None:
+    failed = body if complaint(body) else error_in_choice(_object(body))
+    return complaint(endpoint.mask.json(failed))
+
+
+def _unpacked(body: JsonValue) -> JsonValue:
+    """The body, which some services send as a string of JSON."""
+    return whole(decoded(body.encode())) if isinstance(body, str) else body
+
+
+def _headers(response: Json, endpoint: Endpoint) -> Mapping[str, str]:
+    request_id = response.get("request_id")
+    return {"x-request-id": endpoint.mask.text(request_id)} if isinstance(request_id, str) else {}
+
+
+def _object(value: JsonValue) -> Json:
+    return value if isinstance(value, dict) else {}

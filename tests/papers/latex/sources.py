@@ -1,0 +1,36 @@
+"""LaTeX sources for the tests of each stage of the loader, made in memory."""
+
+from hypothesis import strategies as st
+
+from planner.papers.latex.reader import read_latex
+from planner.papers.paper import Reading
+from planner.papers.tree import Tree
+
+# What TeX gives a meaning to, so that generated sources meet every rule of the scanner soon.
+SCRAPS = [
+    "\\", "{", "}", "[", "]", "%", "\n", "\n\n", "$", "&", "#1", "~", " ", "word ", "\\section{A}", "\\verb|%|",
+    "\\begin{table}", "\\end{table}", "\\begin{verbatim}", "\\end{verbatim}", "\\iffalse ", "\\else ", "\\fi ",
+    "\\newcommand{\\x}[1]{#1}", "\\x{a}", "\\textcolor{white}{unseen}", "\\begin{abstract}", "\\end{abstract}",
+    "\\item ", "\\caption{c}", "\\label{l}", "\\title{t}", "\\appendix ", "\\'e", "\\\\", "\\%",
+]  # fmt: skip
+ODD_LATEX = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
+
+
+def tree_of(files: dict[str, str]) -> Tree:
+    """A tree of text files that exists nowhere on disk."""
+    return Tree("t", {name: content.encode for name, content in files.items()})
+
+
+def document(body: str, preamble: str = "") -> str:
+    """A complete source around a body."""
+    return f"\\documentclass{{article}}{preamble}\\begin{{document}}{body}\\end{{document}}"
+
+
+def read(body: str, preamble: str = "", others: dict[str, str] | None = None) -> Reading:
+    """The reading of a main file among others."""
+    return read_latex(tree_of({"main.tex": document(body, preamble), **(others or {})}))
+
+
+def whole_text(reading: Reading) -> str:
+    """All text of a reading."""
+    return "\n\n".join(section.text for section in reading.sections)

@@ -1,0 +1,231 @@
+"""More of what flattening promises: commands that bring text in, conditionals, listings, limits, and idempotence."""
+
+import pytest
+from hypothesis import given
+
+from planner.errors import PaperError
+from planner.papers.latex import flatten as flattening
+from planner.papers.latex.flatten import Flat, flatten
+from planner.papers.latex.hidden import without_hidden
+from planner.papers.latex.mainfile import is_document, main_file
+from tests.papers.latex.sources import ODD_LATEX, document, tree_of
+
+
+def flat(text: str, others: dict[str, str] | None = None) -> Flat:
+    return flatten(tree_of({"main.tex": text, **(others or {})}), "main.tex")
+
+
+INPUTS = {
+    "with its ending": ("\\input{a.tex}", {"a.tex": "A"}),
+    "without its ending": ("\\input{a}", {"a.tex": "A"}),
+    "spaces within": ("\\input{ a }", {"a.tex": "A"}),
+    "quoted": ('\\input{"my part"}', {"my part.tex": "A"}),
+    "without braces": ("\\input a\n", {"a.tex": "A"}),
+    "include": ("\\include{a}", {"a.tex": "A"}),
+    "subfile": ("\\subfile{a}", {"a.tex": "A"}),
+    "if the file exists": ("\\InputIfFileExists{a}", {"a.tex": "A"}),
+    "in another case": ("\\input{Parts/A}", {"parts/a.tex": "A"}),
+    "a dot before": ("\\input{./a}", {"a.tex": "A"}),
+    "backslashes as folders": ("\\import{parts/}{a}", {"parts/a.tex": "A"}),
+    "import relative to import": ("\\import{x/}{b}", {"x/b.tex": "\\subimport{y/}{a}", "x/y/a.tex": "A"}),
+    "another ending": ("\\input{a.tikz}", {"a.tikz": "A"}),
+    "ltx": ("\\input{a}", {"a.ltx": "A"}),
+    "a part of a part, seen from the root": ("\\input{x/b}", {"x/b.tex": "\\input{x/a}", "x/a.tex": "A"}),
+    "a part of a part, seen from itself": ("\\input{x/b}", {"x/b.tex": "\\input{a}", "x/a.tex": "A"}),
+}
+
+
+@pytest.mark.parametrize(("source", "others"), INPUTS.values(), ids=INPUTS.keys())
+def test_an_input_is_put_in_its_place(source: str, others: dict[str, str]) -> None:
+    read = flat(source, others)
+    assert read.text.strip() == "A"
+    assert read.files == ("main.tex", *sorted(others, key=lambda name: others[name] == "A"))
+    assert read.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/etc/passwd", "was not followed: it is no file of the paper"),
+        ("~/notes", "was not followed: it is no file of the paper"),
+        ("|date", "was not followed: it is no file of the paper"),
+        ("C:/notes", "was not followed: it is no file of the paper"),
+        ("../up", "names no file inside the paper's root"),
+        ("missing", "names no file inside the paper's root"),
+        ("main", "was not followed: it leads back to itself or too deep"),
+    ],
+)
+def test_an_input_that_is_not_followed_is_said_once(path: str, said: str) -> None:
+    source = f"a\\input{{{path}}}\\input{{{path}}}b"
+    assert flat(source) == Flat("ab", ("main.tex",), (f"\\input{{{path}}} {said}",))
+
+
+@pytest.mark.parametrize("source", ["\\input{#1}", "\\input{\\folder/a}", "\\input", "\\import{a}"])
+def test_an_input_that_only_a_run_of_tex_could_resolve_stays(source: str) -> None:
+    assert flat(source).text == source
+
+
+LISTINGS = {
+    "lstinputlisting": "\\lstinputlisting[language=C]{code.c}",
+    "verbatiminput": "\\verbatiminput{code.c}",
+    "inputminted": "\\inputminted{c}{code.c}",
+}
+
+
+@pytest.mark.parametrize("source", LISTINGS.values(), ids=LISTINGS.keys())
+def test_a_listing_from_a_file_is_verbatim(source: str) -> None:
+    read = flat(source + " after", {"code.c": "x % 2; // \\input{a}\n"})
+    assert read.text == "\\begin{verbatim}\nx % 2; // \\input{a}\n\\end{verbatim} after"
+
+
+BRANCHES = {
+    "false": ("a\\iffalse b\\fi c", "a c"),
+    "false with else": ("\\iffalse b\\else c\\fi", " c"),
+    "a true one within a false one": ("\\iffalse\\iftrue b\\fi c\\fi d", " d"),
+    "a false one within a true one": ("\\iftrue a\\iffalse b\\fi c\\fi d", " a c d"),
+    "else of a dead inner one": ("\\iffalse\\ifx a b\\else c\\fi d\\fi e", " e"),
+    "if with equal digits": ("\\if11 a\\else b\\fi", " a"),
+    "if with unequal digits": ("\\if 01 a\\else b\\fi", " b"),
+    "a flag set": ("\\newif\\iflong\\longtrue\\iflong a\\else b\\fi", " a"),
+    "a flag unset again": ("\\newif\\iflong\\longtrue\\longfalse\\iflong a\\else b\\fi", " b"),
+    "a flag set in a dead branch": ("\\newif\\iflong\\iffalse\\longtrue\\fi\\iflong a\\else b\\fi", " b"),
+    "a flag by let": ("\\let\\iflong\\iftrue\\iflong a\\else b\\fi", " a"),
+    "nobody can tell": ("\\ifnum\\x>1 a\\else b\\fi", "\\ifnum\\x>1 a\\else b\\fi"),
+    "a case": ("\\ifcase\\x a\\or b\\else c\\fi", "\\ifcase\\x a\\or b\\else c\\fi"),
+    "etoolbox is no conditional": ("\\ifbool{x}{a}{b} \\iftoggle{y}{a}{b}", "\\ifbool{x}{a}{b} \\iftoggle{y}{a}{b}"),
+    "if and only if": ("$a \\iff b$\\fi", "$a \\iff b$\\fi"),
+    "never closed": ("a\\iffalse b", "a"),
+    "fi without if": ("a\\fi b", "a\\fi b"),
+    "a comment that closes nothing": ("\\iffalse a %\\fi\nb\\fi c", " c"),
+    "verbatim that closes nothing": ("\\iffalse \\verb|\\fi| a\\fi c", " c"),
+}
+
+
+@pytest.mark.parametrize(("source", "text"), BRANCHES.values(), ids=BRANCHES.keys())
+def test_a_branch_is_read_where_tex_would_read_it(source: str, text: str) -> None:
+    assert flat(source).text == text
+
+
+def test_a_flag_of_the_main_file_holds_in_its_inputs() -> None:
+    assert flat("\\newif\\iflong\\longtrue\\input{a}", {"a.tex": "\\iflong yes\\fi"}).text == " yes"
+
+
+def test_the_end_of_a_part_is_not_the_end_of_the_paper() -> None:
+    assert flat("a\\input{b}c\\end{document}d", {"b.tex": "b\\endinput no"}).text == "abc\\end{document}"
+    assert flat("a\\input{b}c", {"b.tex": document("b") + "no"}).text == "abc"
+
+
+def test_a_paper_too_large_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flattening, "MAX_CHARS", 100)
+    with pytest.raises(PaperError, match="inputs of 't' add up to over 100 characters"):
+        flat("\\input{a}" * 3, {"a.tex": "x" * 40})
+    monkeypatch.setattr(flattening, "MAX_INPUTS", 2)
+    with pytest.raises(PaperError, match="'t' has over 2 inputs"):
+        flat("\\input{a}" * 3, {"a.tex": "x"})
+
+
+@given(ODD_LATEX)
+def test_what_is_flat_stays_as_it_is(source: str) -> None:
+    once = flat(source).text
+    if "%" not in once.replace("\\%", "").replace("|%|", ""):  # a comment in an open verbatim may come to life
+        assert flat(once).text == once
+
+
+@given(ODD_LATEX)
+def test_flattening_only_takes_away(source: str) -> None:
+    left = iter(source)
+    assert all(character in left for character in flat(source).text)
+
+
+WHITE = {
+    "by name": "\\textcolor{white}{unseen words}",
+    "switched": "{\\color{white}unseen words}",
+    "grey as light as paper": "\\textcolor[gray]{0.99}{unseen words}",
+    "rgb": "\\textcolor[rgb]{1, 0.99, 1}{unseen words}",
+    "RGB": "\\textcolor[RGB]{255,255,250}{unseen words}",
+    "HTML": "\\textcolor[HTML]{FFFFFF}{unseen words}",
+    "cmyk": "\\textcolor[cmyk]{0,0,0,0}{unseen words}",
+    "mixed": "\\textcolor{black!1}{unseen words}",
+    "mixed with white": "\\textcolor{white!99!red}{unseen words}",
+    "of its own name": "\\definecolor{blank}{RGB}{255,255,255}\\textcolor{blank}{unseen words}",
+    "a phantom": "\\phantom{unseen words}",
+    "a point high": "{\\fontsize{1}{1}\\selectfont unseen words}",
+    "scaled down": "\\scalebox{.05}{unseen words}",
+    "see-through": "\\texttransparent{0}{unseen words}",
+}
+SEEN = {
+    "grey": "\\textcolor[gray]{0.6}{seen words}",
+    "cmyk black": "\\textcolor[cmyk]{0,0,0,1}{seen words}",
+    "a colour not known": "\\textcolor{brand}{seen words}",
+    "a colour as white as its name": "\\textcolor{whitesmoke!50!black}{seen words}",
+    "small": "{\\fontsize{6pt}{7pt}\\selectfont seen words}",
+    "half the size": "\\scalebox{0.5}{seen words}",
+    "on black": "\\colorbox{black}{\\textcolor{white}{seen words}}",
+    "on a framed box": "\\fcolorbox{red}{blue}{\\textcolor{white}{seen words}}",
+    "in a drawing": "\\begin{tikzpicture}\\node[fill=black]{\\textcolor{white}{seen words}};\\end{tikzpicture}",
+    "half see-through": "{\\transparent{0.5}seen words}",
+    "digits that align": "\\phantom{00}1.5",
+}
+
+
+@pytest.mark.parametrize("source", WHITE.values(), ids=WHITE.keys())
+def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
+    text, hidden = without_hidden(f"before {source} after")
+    assert "unseen words" not in text
+    assert [stretch.strip().removeprefix("\\selectfont ") for stretch in hidden] == ["unseen words"]
+    assert text.startswith("before")
+    assert text.endswith("after")
+
+
+@pytest.mark.parametrize("source", SEEN.values(), ids=SEEN.keys())
+def test_text_that_is_seen_stays(source: str) -> None:
+    assert without_hidden(source) == (source, ())
+
+
+@given(ODD_LATEX)
+def test_hidden_text_is_not_found_twice(source: str) -> None:
+    text, hidden = without_hidden(source)
+    assert len(text) <= len(source)
+    assert bool(hidden) == (text != source)
+
+
+FRAGMENTS = {
+    "one file with sections": ({"a.tex": "\\section{A}", "b.tex": "words"}, "a.tex"),
+    "the file that brings in the others": (
+        {"all.tex": "\\input{a}\\input{b}", "a.tex": "\\section{A}", "b.tex": ""},
+        "all.tex",
+    ),
+    "one file of any kind": ({"a.tex": "words"}, "a.tex"),
+    "two of a kind": ({"a.tex": "\\section{A}", "b.tex": "\\section{B}"}, ""),
+    "none": ({"a.md": "# A"}, ""),
+}
+
+
+@pytest.mark.parametrize(("files", "main"), FRAGMENTS.values(), ids=FRAGMENTS.keys())
+def test_without_a_class_a_main_file_must_be_the_only_one(files: dict[str, str], main: str) -> None:
+    assert main_file(tree_of(files)) == (main, ())
+
+
+def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
+    files = {"main.tex": document("\\section{A} x", "\\title{T}"), "supp.tex": document("\\section{B} y")}
+    assert main_file(tree_of(files)) == ("main.tex", ("supp.tex",))
+    assert is_document(tree_of(files), "supp.tex")
+
+
+@pytest.mark.parametrize(
+    "readme",
+    [
+        '{"sources": [{"filename": "b.tex", "usage": "toplevel"}]}',
+        '{"sources": [3, {"usage": "ignore", "filename": "a.tex"}, {"usage": "toplevel", "filename": "b.tex"}]}',
+    ],
+)
+def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> None:
+    long = document("\\section{A}" + "x" * 500, "\\title{T}")
+    assert main_file(tree_of({"a.tex": long, "b.tex": document("y"), "00README.json": readme}))[0] == "b.tex"
+
+
+@pytest.mark.parametrize(
+    "readme", ["", "{", "[]", '{"sources": 1}', "[" * 5_000, '{"sources": [{"usage": "toplevel"}]}']
+)
+def test_a_readme_that_says_nothing_is_passed_over(readme: str) -> None:
+    assert main_file(tree_of({"a.tex": document("x"), "00README.json": readme}))[0] == "a.tex"

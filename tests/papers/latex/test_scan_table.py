@@ -1,0 +1,143 @@
+"""The scanner under the LaTeX loader: marks, verbatim places, groups, options and arguments."""
+
+import pytest
+from hypothesis import given
+
+from planner.papers.latex.scan import VERBATIM, Closings, Groups, Marks
+from tests.papers.latex.sources import ODD_LATEX
+
+MARKS = {
+    "a command": ("a \\emph b", [("command", "emph")]),
+    "a starred command": ("\\section*{A}", [("command", "section*")]),
+    "an internal command": ("\\make@title", [("command", "make@title")]),
+    "an escape": ("50\\% of", [("escape", "%")]),
+    "a row's end before a comment": ("\\\\% gone", [("escape", "\\"), ("comment", " gone")]),
+    "a comment to the line's end": ("% one\ntwo", [("comment", " one")]),
+    "an escaped space": ("a\\ b", [("escape", " ")]),
+    "a lone backslash at the end": ("a\\", [("escape", "")]),
+    "verb with any delimiter": ("\\verb|%| \\verb+\\a+", [("verbatim", "verb"), ("verbatim", "verb")]),
+    "verb ends with its line": ("\\verb|a\n% b", [("verbatim", "verb"), ("comment", " b")]),
+    "an address": ("\\url{a%20b}", [("verbatim", "url")]),
+    "an inline listing in braces": ("\\lstinline{a % b}", [("verbatim", "lstinline")]),
+    "an inline listing with options": ("\\lstinline[language=C]|a % b|", [("verbatim", "verb")]),
+    "minted inline": ("\\mintinline{c}|a % b|", [("verbatim", "verb")]),
+    "a verbatim environment never closed": ("\\begin{verbatim} % a", [("command", "begin"), ("comment", " a")]),
+    "verbose is not verb": ("\\verbose{a}", [("command", "verbose")]),
+}
+
+
+@pytest.mark.parametrize(("source", "marks"), MARKS.values(), ids=MARKS.keys())
+def test_marks_are_what_tex_would_act_on(source: str, marks: list[tuple[str, str]]) -> None:
+    assert [(mark.kind, mark.name) for mark in Marks(source)] == marks
+
+
+@pytest.mark.parametrize("star", ["", "*"], ids=["plain", "starred"])
+@pytest.mark.parametrize("environment", VERBATIM)
+def test_within_a_verbatim_environment_nothing_is_a_mark(environment: str, star: str) -> None:
+    name = environment + star
+    source = f"a\\begin{{{name}}}% \\section{{No}} {{ \\fi\\end{{{name}}}b"
+    (mark,) = Marks(source)
+    assert (mark.kind, mark.name) == ("verbatim", name)
+    assert source[: mark.start] + source[mark.end :] == "ab"
+
+
+def test_an_environment_that_the_paper_made_verbatim_is_so() -> None:
+    source = "\\begin{python}# 5 % 3\\end{python}"
+    assert [mark.kind for mark in Marks(source)] == ["command", "comment"]
+    assert [mark.kind for mark in Marks(source, extra={"python"})] == ["verbatim"]
+
+
+def test_a_caller_can_jump_over_what_it_has_dealt_with() -> None:
+    scan = Marks("\\a{\\b}\\c")
+    assert next(scan).name == "a"
+    scan.place = 6
+    assert next(scan).name == "c"
+
+
+GROUPS = {
+    "plain": ("{a}b", ("a", 3)),
+    "spaces before": ("  {a}", ("a", 5)),
+    "one line break before": (" \n {a}", ("a", 6)),
+    "a paragraph before": ("\n\n{a}", None),
+    "nested": ("{a{b}c}", ("a{b}c", 7)),
+    "escaped braces": ("{a\\}b\\{}", ("a\\}b\\{", 8)),
+    "an escaped backslash before the end": ("{a\\\\}b", ("a\\\\", 5)),
+    "empty": ("{}", ("", 2)),
+    "never closed": ("{a", None),
+    "none": ("a{b}", None),
+}
+OPTIONS = {
+    "plain": ("[a]b", ("a", 3)),
+    "brackets within braces": ("[a={[b]}]c", ("a={[b]}", 9)),
+    "an escaped bracket": ("[a\\]b]", ("a\\]b", 6)),
+    "spaces before": (" [a]", ("a", 4)),
+    "never closed": ("[a", None),
+    "closed only within braces": ("[{a]}", None),
+    "longer than any": ("[" + "a" * 4_000 + "]", None),
+    "none": ("a[b]", None),
+}
+
+
+@pytest.mark.parametrize(("source", "found"), GROUPS.values(), ids=GROUPS.keys())
+def test_a_group_ends_where_tex_ends_it(source: str, found: tuple[str, int] | None) -> None:
+    assert Groups(source).group(0) == found
+
+
+@pytest.mark.parametrize(("source", "found"), OPTIONS.values(), ids=OPTIONS.keys())
+def test_an_option_ends_at_its_own_bracket(source: str, found: tuple[str, int] | None) -> None:
+    assert Groups(source).option(0) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "optional", "values", "rest"),
+    [
+        ("{a}{b}c", 2, False, ["a", "b"], "c"),
+        ("[o]{a}c", 2, True, ["o", "a"], "c"),
+        ("{a}c", 2, True, [None, "a"], "c"),
+        ("ab", 2, False, ["a", "b"], ""),
+        ("\\alpha b", 1, False, ["\\alpha"], " b"),
+        ("\\%b", 1, False, ["\\%"], "b"),
+        ("{a}", 2, False, ["a"], ""),
+        ("}a", 1, False, [], "}a"),
+        ("{a}", 0, False, [], "{a}"),
+    ],
+    ids=["groups", "option", "option missing", "bare", "command", "escape", "too few", "at an end", "none wanted"],
+)
+def test_arguments_are_taken_as_tex_takes_them(
+    source: str, count: int, optional: bool, values: list[str | None], rest: str
+) -> None:
+    found, end = Groups(source).arguments(0, count, optional=optional)
+    assert (found, source[end:]) == (values, rest)
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "end"),
+    [("{ab}c", 2, 3), ("{a{b}c}", 5, 6), ("{a{b}c}", 3, 4), ("abc", 1, 3), ("{ab", 2, 3), ("a}b", 2, 3)],
+)
+def test_a_place_knows_where_its_group_ends(source: str, place: int, end: int) -> None:
+    assert Groups(source).enclosing_end(place) == end
+
+
+def test_what_was_not_found_is_not_looked_for_again() -> None:
+    closings = Closings("a]b")
+    assert closings.after("]", 0) == 2
+    assert closings.after(")", 0) == 0
+    assert closings.after(")", 2) == 0
+    assert closings.after("]", 0) == 2
+
+
+@given(ODD_LATEX)
+def test_marks_go_forward_and_never_overlap(source: str) -> None:
+    end = 0
+    for mark in Marks(source):
+        assert end <= mark.start < mark.end <= len(source)
+        end = mark.end
+
+
+@given(ODD_LATEX)
+def test_the_end_of_a_group_is_a_brace_of_the_text(source: str) -> None:
+    groups = Groups(source)
+    for place, character in enumerate(source):
+        if character == "{" and (found := groups.group(place)):
+            assert source[found[1] - 1] == "}"
+            assert source[place + 1 : found[1] - 1] == found[0]

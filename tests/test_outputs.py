@@ -1,0 +1,151 @@
+"""What planning one paper leaves in a folder, and what it leaves alone."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from planner.chat import Completion, Usage
+from planner.errors import ModelError, Outcome, PaperError
+from planner.gauge import Gauge
+from planner.outputs import Output, plan_into, unreadable_into
+from planner.pipeline import Settings
+from planner.schema import Task
+from planner.sidecar import Sidecar
+from planner.trajectory.reader import read_file
+from tests.papers_made import paper
+from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
+
+REVIEW = Settings(Task.REVIEWER, k=2)
+
+
+def planned(folder: Path, *answers: str | Completion | Exception, anew: bool = False, **facts: object) -> Output:
+    model = Scripted(*answers)
+    return asyncio.run(plan_into(folder, paper(**facts), model, REVIEW, lambda _: None, anew=anew))
+
+
+def unread(folder: Path, source: str, said: str = "it is empty", *, named: str = "") -> Output:
+    return unreadable_into(folder, source, PaperError(said), Scripted().card, REVIEW, named=named)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (GOOD_REPLY, Outcome.PLANNED),
+        (Completion("", finish_reason="stop"), Outcome.EMPTY),
+        (Completion(GOOD_REPLY, finish_reason="length"), Outcome.TRUNCATED),
+        (Completion("", refusal="I will not.", finish_reason="stop"), Outcome.REFUSED),
+        (ModelError("gone", status=500), Outcome.MODEL_ERROR),
+    ],
+)
+def test_every_paper_leaves_a_sidecar_and_only_a_planned_one_a_trajectory(
+    tmp_path: Path, answer: str | Completion | Exception, outcome: Outcome
+) -> None:
+    done = planned(tmp_path, answer)
+    assert done.sidecar.outcome is outcome
+    assert done.path.exists() == (outcome is Outcome.PLANNED)
+    assert done.sidecar_path.exists()
+    assert len(names(tmp_path)) == 1 + (outcome is Outcome.PLANNED)
+    assert bool(done.sidecar.reason) == (outcome is not Outcome.PLANNED)
+
+
+def test_a_failure_takes_an_earlier_plan_away_and_keeps_its_reply(tmp_path: Path) -> None:
+    """A file that stands there is always the plan that its sidecar tells of."""
+    planned(tmp_path, GOOD_REPLY)
+    failed = planned(tmp_path, Completion("", finish_reason="stop"), anew=True)
+    assert names(tmp_path) == ["lm-planner/scripted/A_Paper.json"]
+    assert [a.outcome for a in failed.sidecar.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
+    assert failed.sidecar.attempts[0].completion is not None
+
+
+def test_the_file_says_what_the_planning_says(tmp_path: Path) -> None:
+    done = planned(tmp_path, contract("A *reason*.\n\nAnd <b>another</b>.", [GOOD_ABLATION]))
+    assert done.planning.trajectory is not None
+    assert read_file(done.path) == done.planning.trajectory
+
+
+def test_doubts_about_a_plan_are_warnings_in_the_sidecar(tmp_path: Path) -> None:
+    invented = {**GOOD_ABLATION, "ablated_part": "the quantum flux capacitor", "metrics": ["parsecs"]}
+    sound = planned(tmp_path / "sound", GOOD_REPLY)
+    doubted = planned(tmp_path / "doubted", contract("Why.", [invented]))
+    assert doubted.sidecar.outcome is Outcome.PLANNED
+    assert len(doubted.sidecar.warnings) > len(sound.sidecar.warnings)
+    assert any("quantum flux capacitor" in warning for warning in doubted.sidecar.warnings)
+
+
+def test_warnings_of_the_paper_and_the_reply_are_all_kept_once(tmp_path: Path) -> None:
+    noted = Completion(GOOD_REPLY, finish_reason="stop", notes=("the endpoint sent no usage",))
+    warnings = planned(tmp_path, noted, warnings=("half of it is a scan", "half of it is a scan")).sidecar.warnings
+    assert warnings.count("half of it is a scan") == 1
+    assert "the endpoint sent no usage" in warnings
+
+
+@pytest.mark.parametrize("identifier", ["../../escaped", "/etc/passwd", "a/b", "..", "", "CON", "x" * 400, "\0"])
+def test_no_id_leads_out_of_the_folder(tmp_path: Path, identifier: str) -> None:
+    folder = tmp_path / "out"
+    done = planned(folder, GOOD_REPLY, id=identifier)
+    assert done.path.exists()
+    assert done.path.parent.resolve() == (folder / "lm-planner" / "scripted").resolve()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert len(names(folder)) == 2
+
+
+def test_a_model_with_a_hostile_name_stays_in_the_folder_too(tmp_path: Path) -> None:
+    model = Scripted(GOOD_REPLY, name="../../../x")
+    done = asyncio.run(plan_into(tmp_path / "out", paper(), model, REVIEW, lambda _: None))
+    assert (tmp_path / "out").resolve() in done.path.resolve().parents
+    assert len(done.path.relative_to(tmp_path / "out").parts) == 3
+
+
+def test_an_unreadable_paper_leaves_its_reason(tmp_path: Path) -> None:
+    done = unread(tmp_path, "papers/broken.pdf", "papers/broken.pdf: \x1b[31mno text in it")
+    facts = json.loads(done.sidecar_path.read_text(encoding="utf-8"))
+    assert names(tmp_path) == ["lm-planner/scripted/broken.json"]
+    assert facts["outcome"] == "paper_error"
+    assert facts["reason"] == "papers/broken.pdf: no text in it"
+    assert facts["paper"]["source"] == "papers/broken.pdf"
+    assert facts["attempts"] == []
+
+
+def test_a_paper_that_becomes_unreadable_keeps_what_was_paid_for(tmp_path: Path) -> None:
+    first = planned(tmp_path, GOOD_REPLY)
+    gone = unread(tmp_path, "paper.md", named="A_Paper")
+    assert gone.sidecar_path == first.sidecar_path
+    assert not first.path.exists()
+    assert [a.completion for a in gone.sidecar.attempts] == [a.completion for a in first.sidecar.attempts]
+    back = planned(tmp_path)
+    assert back.sidecar.outcome is Outcome.PLANNED, "and the reply is used again once the paper can be read"
+    assert Sidecar.read(back.sidecar_path).outcome is Outcome.PLANNED
+
+
+@pytest.mark.parametrize(
+    ("source", "named", "stem"),
+    [
+        ("papers/broken.pdf", "", "broken"),
+        ("papers/2507.08038v2.tar.gz", "", "2507_08038v2"),
+        ("papers/broken.pdf", "mine", "mine"),
+        ("papers/broken.pdf", "../mine", "__mine"),
+        ("\x1b[2J.md", "", "__2J"),
+    ],
+)
+def test_the_sidecar_of_an_unreadable_paper_is_named_after_its_source(
+    tmp_path: Path, source: str, named: str, stem: str
+) -> None:
+    done = unread(tmp_path, source, named=named)
+    assert done.sidecar_path.stem.strip("_") == stem.strip("_")
+    assert done.sidecar_path.parent == tmp_path / "lm-planner" / "scripted"
+
+
+def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
+    gauge = Gauge()
+    prompt = planned(tmp_path / "first", GOOD_REPLY).planning.prompt
+    assert prompt is not None
+    estimated = gauge.measure_prompt(prompt)
+    counted = Completion(GOOD_REPLY, finish_reason="stop", usage=Usage(prompt_tokens=2 * estimated))
+    asyncio.run(plan_into(tmp_path / "second", paper(), Scripted(counted), REVIEW, lambda _: None, gauge=gauge))
+    assert gauge.measure_prompt(prompt) == pytest.approx(2 * estimated, rel=0.05)
