@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 Role = Literal["system", "user", "assistant"]
 
@@ -34,7 +35,12 @@ class Prompt:
     @cached_property
     def sha256(self) -> str:
         """Hash of the rendered messages."""
-        return _sha256([[m.role, m.content] for m in self.messages])
+        messages = [(m.role, m.content) for m in self.messages]
+        try:
+            canonical = to_json(messages)  # the same bytes as `_canonical` makes, in a tenth of the time
+        except ValueError:  # half a surrogate pair
+            canonical = _canonical(messages)
+        return hashlib.sha256(canonical).hexdigest()
 
     def then(self, *messages: Message) -> "Prompt":
         """The same conversation with further messages."""
@@ -105,7 +111,8 @@ class ModelCard:
 
     def identity(self, prompt: Prompt) -> str:
         """SHA-256 that names one request for ever: the same identity is never paid for twice."""
-        return _sha256([self.endpoint, self.asked, [list(p) for p in self.parameters], prompt.sha256, prompt.sample])
+        how = [self.endpoint, self.asked, self.parameters, prompt.sha256, prompt.sample]
+        return hashlib.sha256(_canonical(how)).hexdigest()
 
 
 class ChatModel(Protocol):
@@ -124,6 +131,5 @@ class ChatModel(Protocol):
         """
 
 
-def _sha256(value: JsonValue) -> str:
-    canonical = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -51,8 +51,8 @@ class Templates:
         Raises:
             PromptError: a template is missing or faulty, or asks for variables that are not there (all are named).
         """
-        sources = self._sources([system, user, *also])
         needed = self._sources([system, user])
+        sources = needed | self._sources(also)
         _check_variables(needed, values)
         messages = (
             Message("system", _render(needed, system, values)),
@@ -70,7 +70,7 @@ class Templates:
         _check_variables(sources, values)
         return _render(sources, name, values)
 
-    def _sources(self, names: Sequence[str]) -> dict[str, str]:
+    def _sources(self, names: Iterable[str]) -> dict[str, str]:
         """The text of these templates and of all that they include, by name."""
         waiting, sources = list(names), dict[str, str]()
         while waiting:

@@ -20,6 +20,8 @@ from planner.papers.paper import Paper
 # Seconds that a paper may take; one of arXiv is fetched, and waits for its turn there.
 PATIENCE: Final = 60.0
 _PATIENCE_WITH_ARXIV: Final = 600.0
+# Bytes of an answer that are taken in before its worker has to wait: nearly every paper whole.
+_ANSWER: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class ProcessReader:
         environment = {**os.environ, "PYTHONPATH": path}
         try:
             return await asyncio.create_subprocess_exec(
-                *self._command, stdin=PIPE, stdout=PIPE, env=environment, cwd=self._folder
+                *self._command, stdin=PIPE, stdout=PIPE, env=environment, cwd=self._folder, limit=_ANSWER
             )
         except OSError as error:
             raise RunError(f"no process to read papers could be started: {error}; free some resources") from error

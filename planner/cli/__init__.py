@@ -2,26 +2,49 @@
 
 import io
 import sys
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
 from planner import __version__
-from planner.cli.batch import batch, status
-from planner.cli.doctor import doctor
-from planner.cli.papers import paper, prompt
-from planner.cli.plans import demo, parse, plan
-from planner.cli.service import collect, export, import_
-from planner.cli.shards import merge_command
 from planner.cli.signals import SIGINT_EXIT
-from planner.cli.site import site
-from planner.cli.trajectories import check, schema, show
 from planner.controls import printable
 from planner.errors import PlannerError, UsageError
 
+# Where each command is. Only the one that is called is imported: all of them take twice as long as `batch`.
+_COMMANDS: Final[Mapping[str, str]] = {
+    "plan": "planner.cli.plans.plan",
+    "demo": "planner.cli.plans.demo",
+    "prompt": "planner.cli.papers.prompt",
+    "parse": "planner.cli.plans.parse",
+    "paper": "planner.cli.papers.paper",
+    "show": "planner.cli.trajectories.show",
+    "check": "planner.cli.trajectories.check",
+    "schema": "planner.cli.trajectories.schema",
+    "doctor": "planner.cli.doctor.doctor",
+    "batch": "planner.cli.batch.batch",
+    "status": "planner.cli.batch.status",
+    "collect": "planner.cli.service.collect",
+    "merge": "planner.cli.shards.merge_command",
+    "export": "planner.cli.service.export",
+    "import": "planner.cli.service.import_",
+    "site": "planner.cli.site.site",
+}
+
 
 class _Group(click.Group):
-    """Turns every error of ours, and of files and folders, into one line and its exit code."""
+    """Finds commands by name; turns every error of ours, and of files and folders, into one line and its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click has it
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        module, _, name = _COMMANDS.get(cmd_name, "").rpartition(".")
+        command = getattr(import_module(module), name) if module else None
+        assert command is None or isinstance(command, click.Command), f"{name} of {module} is a command"
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,13 +69,6 @@ class _Group(click.Group):
 @click.version_option(__version__, prog_name="ablation-planner")
 def cli() -> None:
     """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
-
-
-_PAPERS = (plan, demo, prompt, parse, paper, show, check, schema, doctor)
-_CORPORA = (batch, status, collect, merge_command, export, import_, site)
-
-for command in (*_PAPERS, *_CORPORA):
-    cli.add_command(command)
 
 
 def main() -> None:

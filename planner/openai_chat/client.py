@@ -1,6 +1,6 @@
 """The SDK's client as this program uses it: no retries of its own, no redirects, a bounded pool."""
 
-from typing import Final
+from typing import Final, TypedDict
 
 import httpx2
 import openai
@@ -10,17 +10,45 @@ from planner.openai_chat.endpoint import OPENAI, Endpoint
 _CONNECT_SECONDS: Final = 30.0
 
 
-def client_of(endpoint: Endpoint, *, timeout: float, connections: int) -> openai.AsyncOpenAI:
-    """A client of one endpoint; `timeout` is in seconds of silence. Proxies are those of the environment."""
-    bound = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-    silence = httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None)
+def client_of(endpoint: Endpoint, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+    """A client of one endpoint. Proxies are those of the environment."""
     return openai.AsyncOpenAI(
         api_key="sent in each request",
         admin_api_key="",
         base_url=endpoint.base_url,
         max_retries=0,
-        timeout=silence,
-        http_client=openai.DefaultAsyncHttpxClient(limits=bound, timeout=silence, follow_redirects=False),
+        timeout=http.timeout,
+        http_client=http,
+    )
+
+
+def plain_http(*, timeout: float, connections: int) -> httpx2.AsyncClient:
+    """What carries a few requests; `timeout` is in seconds of silence."""
+    return openai.DefaultAsyncHttpxClient(**_bounds(timeout, connections))
+
+
+def fast_http(*, timeout: float, connections: int) -> httpx2.AsyncClient:
+    """The same for many: on aiohttp where that is installed (the extra `fast`).
+
+    With 64 requests of 80 KB at once, one takes 0.3 ms CPU on aiohttp, whose parser is in C, and 1.2 ms on the other.
+    """
+    try:
+        return openai.DefaultAioHttpClient(**_bounds(timeout, connections))
+    except RuntimeError:  # the SDK's word for an extra that is not installed
+        return plain_http(timeout=timeout, connections=connections)
+
+
+class _Bounds(TypedDict):
+    limits: httpx2.Limits
+    timeout: httpx2.Timeout
+    follow_redirects: bool
+
+
+def _bounds(timeout: float, connections: int) -> _Bounds:
+    return _Bounds(
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
+        follow_redirects=False,
     )
 
 

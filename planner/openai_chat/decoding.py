@@ -1,13 +1,9 @@
 """From bytes to JSON values, and from a stream of bytes to the events in it."""
 
 import json
-import re
 from collections.abc import Iterator
-from typing import Final
 
 from pydantic import JsonValue
-
-_SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 
 
 def decoded(content: bytes) -> JsonValue:
@@ -30,18 +26,21 @@ def whole(value: JsonValue) -> JsonValue:
     A lone half, which no encoding can write, becomes U+FFFD.
     """
     if isinstance(value, str):
-        return _whole_text(value)
+        return whole_text(value)
     if isinstance(value, list):
         return [whole(item) for item in value]
     if isinstance(value, dict):
-        return {_whole_text(name): whole(item) for name, item in value.items()}
+        return {whole_text(name): whole(item) for name, item in value.items()}
     return value
 
 
-def _whole_text(text: str) -> str:
-    if text.isascii() or not _SURROGATES.search(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+def whole_text(text: str) -> str:
+    """The same for one text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 class EventDecoder:

@@ -122,15 +122,17 @@ def _transport(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[st
             again = cause.errno == socket.EAI_AGAIN
             return f"no such endpoint: the name {endpoint.host!r} was not found; check --base-url", again
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, _UNFINISHED):
-            reason = one_line(cause.reason or str(cause))
+            reason = one_line(getattr(cause, "reason", None) or str(cause))  # aiohttp's errors have none
             return f"no secure connection to {where}: {reason}; check https:// and the certificate", False
         if isinstance(cause, ConnectionRefusedError):
             return f"connection refused by {where}; is the server running?", True
     if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
         return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
-    if any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
+    # The SDK's aiohttp transport calls every broken connection a ConnectTimeout, though no time has run out.
+    late = any(isinstance(cause, TimeoutError) for cause in causes)
+    if late and any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
         return f"no connection to {where} could be made in time; is the address right?", True
-    if any(isinstance(cause, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError) for cause in causes):
+    if late or isinstance(error, openai.APITimeoutError):
         return f"{endpoint.host} did not answer within {timeout:g} s (--timeout)", True
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
         return f"{where} is no address that can be reached; check --base-url", False

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from planner.chat import Completion, ModelCard, Prompt
 from planner.openai_chat.complaints import FilteredPromptError, RejectedParameterError
-from planner.openai_chat.decoding import whole
+from planner.openai_chat.decoding import whole_text
 from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.parameters import Dialect, Json
 from planner.openai_chat.windows import cut_notes
@@ -130,9 +130,9 @@ class OpenAIChat:
 
 def request_of(model: str, settings: ChatSettings, prompt: Prompt) -> Json:
     """What is sent for a prompt, in nobody's dialect yet."""
-    messages = whole([{"role": m.role, "content": m.content} for m in prompt.messages])
+    messages: list[JsonValue] = [{"role": m.role, "content": whole_text(m.content)} for m in prompt.messages]
     cap: Json = {} if settings.cap is None else {"max_tokens": settings.cap}
-    request: Json = {"model": model, "messages": messages, **cap, **dict(settings.parameters)}
+    request: Json = {"model": whole_text(model), "messages": messages, **cap, **dict(settings.parameters)}
     if settings.stream:
         request |= {"stream": True, "stream_options": {"include_usage": True}}
     return request

@@ -18,7 +18,7 @@ from planner.chat import ModelCard, Prompt
 from planner.errors import ModelError
 from planner.openai_chat import failures
 from planner.openai_chat.arrival import LARGEST
-from planner.openai_chat.client import client_of, headers_of
+from planner.openai_chat.client import client_of, headers_of, plain_http
 from planner.openai_chat.complaints import RejectedParameterError
 from planner.openai_chat.decoding import decoded, whole
 from planner.openai_chat.endpoint import Endpoint
@@ -242,7 +242,9 @@ class BatchService:
 
     def _open(self) -> openai.AsyncOpenAI:
         if self._client is None:
-            self._client = client_of(self._endpoint, timeout=self._settings.timeout, connections=_CONNECTIONS)
+            self._client = client_of(
+                self._endpoint, plain_http(timeout=self._settings.timeout, connections=_CONNECTIONS)
+            )
         return self._client
 
 

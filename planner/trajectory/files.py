@@ -18,10 +18,13 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) 
         UnicodeEncodeError: the text holds half a surrogate pair.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        _write_new(draft, data, durable)
+        try:
+            _write_new(draft, data, durable)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_new(draft, data, durable)
         draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -18,6 +18,7 @@ from tests.server.http import Response
 from tests.server.replies import body, completion, error, events, reply, stream
 from tests.server.server import Server
 
+pytestmark = pytest.mark.usefixtures("transport")
 BOTH = pytest.mark.parametrize("streamed", [True, False], ids=["stream", "whole"])
 
 

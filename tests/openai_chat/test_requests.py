@@ -14,6 +14,7 @@ from tests.server.http import Request, Response
 from tests.server.replies import as_asked, error, reply, stream
 from tests.server.server import Server
 
+pytestmark = pytest.mark.usefixtures("transport")
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is missing?"}]
 
 

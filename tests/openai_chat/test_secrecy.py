@@ -19,6 +19,7 @@ from tests.server.http import Request, Response
 from tests.server.replies import as_asked, body, error, events, reply, stream
 from tests.server.server import Server
 
+pytestmark = pytest.mark.usefixtures("transport")
 KEY = 'sk-marker/"+0123456789'
 PASSWORD = "marker pass:wörd"
 USER = "someone"

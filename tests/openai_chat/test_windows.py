@@ -1,0 +1,35 @@
+"""Whether an endpoint saw all of a prompt."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.chat import Message, Prompt, Usage
+from planner.openai_chat.windows import cut_notes, fewest_tokens
+
+
+def prompt(*texts: str) -> Prompt:
+    return Prompt(tuple(Message("user", text) for text in texts), "")
+
+
+@given(st.lists(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]) | st.sampled_from("\n\t \r"))))
+def test_english_has_a_token_a_word_at_least(texts: list[str]) -> None:
+    assert fewest_tokens(prompt(*texts)) == sum(len(text.split()) for text in texts)
+
+
+@given(st.text(st.characters(categories=["L", "Zs", "P", "Cs"])))
+def test_never_more_than_words_and_half_of_what_is_not_spaced(text: str) -> None:
+    assert fewest_tokens(prompt(text)) <= len(text.split()) + sum(character >= "\u3000" for character in text) // 2
+
+
+def test_chinese_has_a_token_in_two_characters() -> None:
+    assert fewest_tokens(prompt("注意力机制" * 100)) == 1 + 250
+
+
+def test_a_count_below_the_words_is_told() -> None:
+    asked = prompt("word " * 600)
+    (note,) = cut_notes(asked, Usage(prompt_tokens=599))
+    assert "counted 599 tokens where at least 600 were sent" in note
+    assert not cut_notes(asked, Usage(prompt_tokens=600))
+    assert not cut_notes(asked, Usage(prompt_tokens=100, cached_tokens=500))
+    assert not cut_notes(asked, Usage())
+    assert not cut_notes(prompt("word " * 400), Usage(prompt_tokens=1))
