@@ -14,7 +14,7 @@ from typing import Final
 
 from planner.batch.entry import Corpus, Entry, Problem
 from planner.batch.manifest import MANIFESTS, Row, read_list, read_manifest
-from planner.batch.recognise import Survey, paper_kind
+from planner.batch.recognise import Survey, is_no_paper, paper_kind
 from planner.errors import UsageError
 from planner.papers.arxiv import arxiv_id
 from planner.papers.ids import paper_id, stem
@@ -22,7 +22,6 @@ from planner.papers.ids import paper_id, stem
 ARXIV: Final = "arXiv"
 _LISTS: Final = (".txt", ".list", ".lst", "")
 _LONGEST_LIST: Final = 10_000_000  # bytes
-_LONGEST_PATH: Final = 4096
 _GLOB: Final = re.compile(r"[*?\[]")
 
 
@@ -35,9 +34,9 @@ def gather(named: Sequence[str], stdin: str | None = None) -> Corpus:
     Raises:
         UsageError: the only argument names nothing, or a manifest cannot be read.
     """
-    gathering = _Gathering(Survey())
+    gathering = _Gathering(Survey(), alone=len(named) == 1)
     for name in named:
-        gathering.take_argument(name, stdin, alone=len(named) == 1)
+        gathering.take_argument(name, stdin)
     problems = (*gathering.problems, *gathering.survey.problems)
     return Corpus(tuple(gathering.entries), problems, gathering.survey.passed_over)
 
@@ -61,21 +60,23 @@ def with_ids(corpus: Corpus, known: Mapping[str, str]) -> Corpus:
 @dataclass(slots=True)
 class _Gathering:
     survey: Survey
+    alone: bool  # whether the user named one thing only
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _seen: dict[str, str] = field(default_factory=dict)
 
-    def take_argument(self, name: str, stdin: str | None, *, alone: bool) -> None:
+    def take_argument(self, name: str, stdin: str | None) -> None:
         if name == "-":
             self._take_rows(read_list(stdin or "", "stdin", Path()))
-        elif arxiv_id(name) and not Path(name).exists():
+        elif arxiv_id(name) and not _exists(Path(name)):
             self._add(Entry("", name, "", ARXIV))
-        elif Path(name).exists():
-            self._take_path(Path(name))
+        elif _exists(Path(name)):
+            # A shell has resolved `papers/*` before we see it, so among several a README is no paper here either.
+            self._take_path(Path(name), listed=self.alone or not is_no_paper(Path(name)))
         elif _GLOB.search(name) and (matches := sorted(glob.glob(name, recursive=True))):  # noqa: PTH207 - may be absolute
             for match in matches:
                 self._take_path(Path(match), listed=False)
-        elif alone:
+        elif self.alone:
             raise UsageError(f"{name}: no such file or folder")
         else:
             self.problems.append(Problem(name, "no such file or folder"))
@@ -86,13 +87,21 @@ class _Gathering:
             for found in self.survey.papers(path):
                 self._add(Entry("", str(found.path), "", found.kind))
         elif path.suffix.lower() in MANIFESTS:
-            self._take_rows(read_manifest(path))
+            self._take_manifest(path)
         elif (text := _as_list(path)) is not None:
             self._take_rows(read_list(text, str(path), path.parent))
         elif kind := paper_kind(path) or ("file" if listed else ""):
             self._add(Entry("", str(path), "", kind))
         else:
             self.survey.passed_over += 1
+
+    def _take_manifest(self, path: Path) -> None:
+        try:
+            self._take_rows(read_manifest(path))
+        except UsageError as error:
+            if self.alone:
+                raise
+            self.problems.append(Problem(str(path), str(error).removeprefix(f"{path}: ")))
 
     def _take_rows(self, rows: Iterable[Row | Problem]) -> None:
         for row in rows:
@@ -141,9 +150,16 @@ def _resolved(row: Row) -> tuple[str, str]:
     """The source that a row of a list means, and its kind; a path is seen from the list's folder, then from here."""
     for base in (row.base, Path()):
         path = base / row.source
-        if len(row.source) < _LONGEST_PATH and path.exists():
+        if _exists(path):
             return str(path), "folder" if path.is_dir() else paper_kind(path) or "file"
     return row.source, ARXIV if arxiv_id(row.source) else ""
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no path: too long for one, or with a null character
+        return False
 
 
 def _is_text(name: str) -> bool:

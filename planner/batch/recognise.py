@@ -15,6 +15,10 @@ _ENDINGS: Final = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
     **dict.fromkeys((".tar.gz", ".tgz", ".tar", ".zip", ".gz"), "archive"),
 }
+_OTHER: Final = frozenset(
+    {".json", ".yaml", ".yml", ".xml", ".bib", ".bbl", ".bst", ".sty", ".cls", ".log", ".sqlite", ".py", ".sh"}
+    | {".png", ".jpg", ".jpeg", ".gif", ".svg", ".eps", ".webp"}
+)
 _TEX: Final = (".tex", ".ltx", ".latex")
 _MARKDOWN: Final = (".md", ".markdown")
 _NEVER: Final = re.compile(
@@ -62,7 +66,7 @@ class Survey:
         return sorted([*own, *below], key=lambda found: found.path)
 
     def _listed(self, folder: Path) -> tuple[list[Path], list[Path]]:
-        """Files and folders, sorted, without what is hidden; links to folders are not followed."""
+        """Files and folders, sorted, without what is hidden; links that lead to no file are not followed."""
         try:
             with os.scandir(folder) as listing:
                 seen = sorted(listing, key=lambda item: item.name)
@@ -71,6 +75,9 @@ class Survey:
             return [], []
         shown = [item for item in seen if not item.name.startswith(".") and item.name not in _ASIDE]
         folders = [folder / item.name for item in shown if item.is_dir(follow_symlinks=False)]
+        for item in shown:
+            if item.is_symlink() and not _is_file(item):
+                self.problems.append(_unfollowed(folder / item.name))
         return [folder / item.name for item in shown if _is_file(item)], folders
 
 
@@ -81,11 +88,23 @@ def _is_file(item: os.DirEntry[str]) -> bool:
         return False
 
 
+def _unfollowed(link: Path) -> Problem:
+    """A link to a folder, which may lead round in a circle; or to nothing, where a paper may be meant."""
+    if os.path.isdir(link):  # noqa: PTH112 - does not raise for a link that leads round in a circle
+        return Problem(str(link), "a link to a folder is not followed; name that folder too", harmless=True)
+    return Problem(str(link), "is a link that leads nowhere", harmless=not _ENDINGS.get(link.suffix.lower()))
+
+
+def is_no_paper(file: Path) -> bool:
+    """Whether a file says by its name that it is something else: a README, a licence, data, a figure."""
+    return bool(_NEVER.match(file.name.removesuffix(file.suffix))) or file.suffix.lower() in _OTHER
+
+
 def paper_kind(file: Path) -> str:
     """What kind of paper a file is by its name, "" if none; a LaTeX file is one when it has a live class."""
     name = file.name.lower()
     ending = ".tar.gz" if name.endswith(".tar.gz") else file.suffix.lower()
-    if _NEVER.match(file.name.removesuffix(file.suffix)):
+    if is_no_paper(file):
         return ""
     if ending in _TEX:
         return "latex" if _has_live_class(file) else ""

@@ -18,7 +18,8 @@ from planner.cli.options import gathered
 from planner.cli.talk import log
 from planner.papers.arxiv import Arxiv
 
-ENGINES: Final = ("local", "ray")
+SERVICE: Final = "openai-batch"
+ENGINES: Final = ("local", SERVICE, "ray")
 # Papers that are under way to and from readers, at least; a machine that joins later finds some to read.
 _LEAST_READERS: Final = 16
 
@@ -40,7 +41,9 @@ engine_options = gathered(
         default="local",
         show_default=True,
         envvar="ABLATION_PLANNER_ENGINE",
-        help="local: this machine; ray: a Ray cluster reads the papers and sends the requests.",
+        show_envvar=True,
+        help="local: this machine; openai-batch: the provider's batch service, at half the price, within a day; "
+        "ray: a Ray cluster reads the papers and sends the requests.",
     ),
     click.option(
         "--ray-address",
@@ -48,6 +51,7 @@ engine_options = gathered(
         show_default=True,
         metavar="HOST:PORT",
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
+        show_envvar=True,
         help="The head of the cluster; local: a new one on this machine, for this run.",
     ),
 )
@@ -63,7 +67,7 @@ async def engaged(
         UsageError: Ray is not installed.
         RunError: there is no such cluster, or no worker on it.
     """
-    if where.engine == "local":
+    if where.engine != "ray":
         yield models, processes(command(arxiv))
         return
     told = {asked.record.key: asked.remote for asked in models if asked.remote is not None}

@@ -105,7 +105,11 @@ paper_options = gathered(
         "--id", "paper_id", default="", help="Name of the paper in headings and file names.  [from the title]"
     ),
     click.option(
-        "--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone, and fetch nothing."
+        "--offline",
+        is_flag=True,
+        envvar="ABLATION_PLANNER_OFFLINE",
+        show_envvar=True,
+        help="Send nothing to anyone, and fetch nothing.",
     ),
 )
 
@@ -118,16 +122,22 @@ task_options = gathered(
         default=Task.REVIEWER,
         show_default="reviewer",
         envvar="ABLATION_PLANNER_TASK",
+        show_envvar=True,
         help="reviewer: what is missing from the whole paper; author: what to run, from the method alone.",
     ),
     click.option(
-        "-k", type=int, envvar="ABLATION_PLANNER_K", help="At most so many ablations.  [reviewer 2, author 5]"
+        "-k",
+        type=int,
+        envvar="ABLATION_PLANNER_K",
+        show_envvar=True,
+        help="At most so many ablations.  [reviewer 2, author 5]",
     ),
     click.option("--cut-at", default="", metavar="HEADING", help="Author task: the heading at which the method ends."),
     click.option(
         "--prompts",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         envvar="ABLATION_PLANNER_PROMPTS",
+        show_envvar=True,
         help="A folder of your own prompt templates.",
     ),
     click.option(
@@ -135,6 +145,7 @@ task_options = gathered(
         type=click.IntRange(min=1000),
         metavar="TOKENS",
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
+        show_envvar=True,
         help="What fits the model; a longer paper is cut, and the cuts are said.  [known for known models]",
     ),
 )
@@ -144,7 +155,8 @@ _ENDPOINT: Final = (
         "--base-url",
         multiple=True,
         metavar="URL",
-        help="Any endpoint that speaks Chat Completions; several are copies, asked in turn.  [env: OPENAI_BASE_URL]",
+        help="Any endpoint that speaks Chat Completions; several are copies, asked in turn.  "
+        "[env var: OPENAI_BASE_URL]",
     ),
     click.option(
         "--stream/--no-stream",
@@ -159,6 +171,7 @@ _ENDPOINT: Final = (
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_TIMEOUT",
+        show_envvar=True,
         help="For a whole reply; with --stream, for each silence within it.",
     ),
     click.option(
@@ -168,6 +181,7 @@ _ENDPOINT: Final = (
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_MAX_WAIT",
+        show_envvar=True,
         help="At most so long in all for a busy or failing endpoint.",
     ),
     click.option("--reasoning-effort", default="", metavar="LEVEL", help="Sent as it is; not sent when not given."),
@@ -178,6 +192,7 @@ _ENDPOINT: Final = (
         default="",
         metavar="IN,OUT",
         envvar="ABLATION_PLANNER_PRICE",
+        show_envvar=True,
         help="USD per million tokens, for a model whose price is not known.",
     ),
 )
@@ -192,6 +207,7 @@ model_options = gathered(
         "--model",
         default="",
         envvar="ABLATION_PLANNER_MODEL",
+        show_envvar=True,
         help="Such as gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, or extractive (built in).",
     ),
     *_ENDPOINT,

@@ -44,6 +44,7 @@ output_option = click.option(
     default=Path("trajectories"),
     show_default=True,
     envvar="ABLATION_PLANNER_OUTPUT",
+    show_envvar=True,
     help="Folder for the trajectories.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a paper instead of a path.")

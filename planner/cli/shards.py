@@ -31,6 +31,7 @@ shard_option = click.option(
     type=_ShardType(),
     metavar="I/N",
     envvar="ABLATION_PLANNER_SHARD",
+    show_envvar=True,
     help="Plan part I of N, in RUN/shards; start one for each part, then `merge RUN`.",
 )
 

@@ -231,3 +231,43 @@ def test_the_shared_papers_are_fifty_one(shared: Path) -> None:
     kinds = [entry.kind for entry in corpus.entries]
     assert {kind: kinds.count(kind) for kind in kinds} == {"pdf": 38, "markdown": 5, "latex": 6, "html": 2}
     assert not corpus.problems
+
+
+def test_what_a_shell_made_of_a_glob_is_no_paper_either(tmp_path: Path) -> None:
+    write(tmp_path, a_DOT_pdf="%PDF-", a_DOT_json="{}", README_DOT_md="# R", f_DOT_png="p", strange_DOT_doc="text")
+    corpus = gather([str(path) for path in sorted(tmp_path.iterdir())])
+    assert found(corpus, tmp_path) == {"a.pdf": "pdf", "strange.doc": "file"}
+    assert corpus.passed_over == 3
+    assert found(gather([str(tmp_path / "README.md")]), tmp_path) == {"README.md": "file"}
+
+
+def test_a_manifest_that_cannot_be_read_stops_nothing_among_others(tmp_path: Path) -> None:
+    write(tmp_path, a_DOT_md="# A")
+    (tmp_path / "bad.csv").write_bytes(b"id,path\nx,\xff\xfe.pdf\n")
+    corpus = gather([str(tmp_path / "bad.csv"), str(tmp_path / "a.md")])
+    assert ids(corpus) == ["a"]
+    (problem,) = corpus.problems
+    assert "cannot be read as a list" in problem.what
+    assert not problem.harmless
+    with pytest.raises(UsageError, match="cannot be read as a list"):
+        gather([str(tmp_path / "bad.csv")])
+
+
+def test_a_name_too_long_for_a_path_is_one_problem(tmp_path: Path) -> None:
+    write(tmp_path, a_DOT_md="# A")
+    corpus = gather(["-", "x" * 300], f"{'y' * 300}\n{'z/' * 5000}\n{tmp_path}/a.md\n")
+    assert ids(corpus) == ["a"]
+    assert len(corpus.problems) == 3
+
+
+def test_links_that_are_not_followed_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "in", a_DOT_pdf="%PDF-")
+    write(tmp_path / "out", b_DOT_pdf="%PDF-")
+    (tmp_path / "in" / "gone.pdf").symlink_to(tmp_path / "nowhere.pdf")
+    (tmp_path / "in" / "more").symlink_to(tmp_path / "out")
+    corpus = gather([str(tmp_path / "in")])
+    assert ids(corpus) == ["a"]
+    said = {Path(problem.source).name: problem for problem in corpus.problems}
+    assert sorted(said) == ["gone.pdf", "more"]
+    assert not said["gone.pdf"].harmless
+    assert said["more"].harmless

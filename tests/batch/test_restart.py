@@ -149,9 +149,7 @@ def test_the_built_in_planner_needs_no_server(program: Program, tmp_path: Path) 
     program.run("batch", "papers", "-o", "run", "--offline")
 
 
-def test_the_copy_of_a_paper_is_written_anew_and_exported_too(
-    program: Program, served: Served, tmp_path: Path
-) -> None:
+def test_the_copy_of_a_paper_is_written_anew_and_exported_too(program: Program, served: Served, tmp_path: Path) -> None:
     text = (tmp_path / "papers" / "paper0000.md").read_bytes()
     (tmp_path / "papers" / "copy.md").write_bytes(text)
     batch(program, served, "--price", "1,4")

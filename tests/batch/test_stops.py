@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.batch.outside import Program, Serve, Served, make_papers, trajectories, until
+from tests.server.replies import error
+from tests.server.server import Server
 
 PAPERS = 40
 
@@ -97,6 +99,17 @@ def test_a_spent_quota_stops_the_run_with_that_message(program: Program, serve: 
     assert poor.count <= 10 + 4
     program.run(*asked(serve()))
     assert program.status()["planned"] == PAPERS
+
+
+def test_a_pause_that_nobody_would_wait_for_stops_the_run(program: Program, server: Server, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", PAPERS)
+    server.answer = lambda _: error(429, "the day is over", headers={"Retry-After": "3600"})
+    words = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url, "--max-wait", "60")
+    said = program.run(*words, code=1).stderr
+    assert "the day is over" in said
+    assert "3600 s" in said
+    assert "--max-wait" in said
+    assert program.status()["pending"] == PAPERS
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from planner import __version__
@@ -286,3 +287,11 @@ def test_demo_writes_where_it_is_told_and_takes_the_task(run: Run, desk: Path) -
     assert str(path.relative_to(desk)) in result.stdout
     shown = json.loads(run("show", str(path), "--to", "json").stdout)
     assert (shown["task"], len(shown["ablations"])) == ("author", 1)
+
+
+def test_the_help_names_every_variable_that_stands_for_an_option() -> None:
+    for name, command in cli.commands.items():
+        told = command.get_help(click.Context(command, terminal_width=1000, max_content_width=1000))
+        for option in command.params:
+            for variable in [option.envvar] if isinstance(option.envvar, str) else option.envvar or []:
+                assert f"env var: {variable}" in told, f"{name} {option.name}"

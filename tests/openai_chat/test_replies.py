@@ -113,10 +113,11 @@ def test_usage_in_full_and_usage_that_is_nonsense(server: Server) -> None:
         reply("x", usage={"prompt_tokens": -1, "completion_tokens": "5", "prompt_tokens_details": []}),
         reply("x", usage=None),
         body(completion("x", usage={"prompt_tokens": True, "completion_tokens": 1.5})),
+        body(completion("x", usage={"prompt_tokens": 10**30, "completion_tokens": 10**13})),
     )
-    full, *nonsense = ask_often(server.base_url, *[PROMPT] * 4, stream=False)
+    full, *nonsense = ask_often(server.base_url, *[PROMPT] * 5, stream=False)
     assert full.usage == Usage(10, 5, 4, 3)
-    assert [got.usage for got in nonsense] == [Usage()] * 3
+    assert [got.usage for got in nonsense] == [Usage()] * 4
 
 
 def test_a_stream_answered_whole_and_the_other_way_round(server: Server) -> None:
