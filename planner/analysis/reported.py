@@ -52,17 +52,23 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
     labels = {stems(name): c.label for c in components for name in (c.name, c.acronym) if name}
     index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
-        if passage.kind in _READ or (passage.block is BlockKind.TABLE and passage.kind not in _OTHERS):
-            found = chain(_in_passage(passage), _of_components(passage, components, index))
-            for one in found:
-                known = replace(one, part=labels.get(stems(one.part), one.part))
-                kept.setdefault((frozenset(stems(known.part)), known.action), known)
+        for one in _read(passage, components, index):
+            known = replace(one, part=labels.get(stems(one.part), one.part))
+            kept.setdefault((frozenset(stems(known.part)), known.action), known)
     return tuple(sorted(kept.values(), key=lambda one: one.found.offset))
 
 
+def _read(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
+    """Experiments are read whole; of other sections the tables, as these float or have no section of their own."""
+    if passage.kind in _READ:
+        yield from _in_passage(passage)
+        yield from _of_components(passage, components, index)
+    elif passage.block is BlockKind.TABLE and passage.kind not in _OTHERS:
+        yield from _in_table(passage)
+
+
 def _in_passage(passage: Passage) -> Iterator[Reported]:
-    yield from _from_rows(passage)
-    yield from _from_heads(passage)
+    yield from _in_table(passage)
     yield from _all(passage, found_useful(passage.flat))
     if not _speaks_of_ablations(passage):
         yield from _all(passage, _announced(passage))
@@ -76,8 +82,17 @@ def _in_passage(passage: Passage) -> Iterator[Reported]:
         yield from _all(passage, removed_or_replaced(passage.flat))
     yield from _all(passage, studied(passage.flat))
     if passage.block is BlockKind.TABLE:
-        for header, start in chain(marked_columns(passage.text), variants(passage.text)):
+        for header, start in marked_columns(passage.text):
             yield from _reported(passage, noun_phrase(header), Action.REMOVE, "", start)
+        for variant, start in variants(passage.text):
+            yield from _reported(passage, variant, Action.REPLACE, "", start)
+
+
+def _in_table(passage: Passage) -> Iterator[Reported]:
+    """What rows leave out, put in or exchange, and what the head of a table says is altered."""
+    yield from _from_rows(passage)
+    for head, start in altered(passage.text) if passage.block is BlockKind.TABLE else ():
+        yield from _reported(passage, noun_phrase(head), Action.REPLACE, "", start)
 
 
 def _from_rows(passage: Passage) -> Iterator[Reported]:
@@ -92,29 +107,26 @@ def _from_rows(passage: Passage) -> Iterator[Reported]:
             yield from _reported(passage, noun_phrase(put_in[1]), Action.REMOVE, "", start + put_in.start(1))
 
 
-def _from_heads(passage: Passage) -> Iterator[Reported]:
-    for head, start in altered(passage.text) if passage.block is BlockKind.TABLE else ():
-        yield from _reported(passage, noun_phrase(head), Action.REPLACE, "", start)
-
-
 def _announced(passage: Passage) -> Iterator[Said]:
     """What a heading, a caption or a run-in heading among other experiments says is studied."""
-    if passage.block is not BlockKind.PROSE:
+    if passage.block is BlockKind.HEADING:
+        yield from _titled(bare(bare_markup(passage.heading)), 0)
+    elif passage.block is BlockKind.PROSE:
+        for heading, start in run_in_headings(passage.text):
+            yield from (replace(said, start=start + said.start) for said in studied(heading))
+    else:
         caption = max(0, passage.text.find("\\caption"))
-        title = passage.flat[caption:]
-        if passage.block is BlockKind.HEADING:
-            title = bare(bare_markup(passage.heading))
-        said_there = chain(studied(title), compared(title))
-        yield from (replace(said, start=caption + said.start) for said in said_there)
-        return
-    for heading, start in run_in_headings(passage.text):
-        yield from (replace(said, start=start + said.start) for said in studied(heading))
+        yield from _titled(passage.flat[caption:], caption)
+
+
+def _titled(title: str, start: int) -> Iterator[Said]:
+    return (replace(said, start=start + said.start) for said in chain(studied(title), compared(title)))
 
 
 def _heading(text: str) -> list[Said]:
     """A heading amid ablations names what is ablated, or says whose effect is studied."""
     name = _QUESTION.sub("", bare(bare_markup(text)))
-    found = list(chain(studied(name), compared(name)))
+    found = list(_titled(name, 0))
     if not found and not _SUMMARY.search(name):
         found = [Said(name, Action.REMOVE, "", 0)]
     return [replace(said, start=0) for said in found]

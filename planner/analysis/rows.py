@@ -13,7 +13,7 @@ _WITHOUT: Final = re.compile(
 _CHANGED: Final = re.compile(
     rf"^[\s|&*_]*([^\W\d][^|&\n→]{{1,50}}?)\s*(?:→|->|\$?\\(?:right)?(?:to|arrow)\$?|⇒)\s*([^|&\n]{{1,50}}?)(?={_CELL})"
 )
-_ADDED: Final = re.compile(rf"^[\s|&*_]*(?:[\w-]{{1,20}}\s)?\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL})")
+_ADDED: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL})")
 _VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
 _MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
 _DRESS: Final = re.compile(

@@ -18,6 +18,7 @@ class Said:
     start: int
 
 
+_MAIN_CLAUSE: Final = re.compile(r",\s(?:the|our|we|it|this|that|there|an?)\s.*")
 _WORDS: Final = r"[^.;:()\n]{2,90}(?!\w)"
 _REMOVING: Final = re.compile(
     r"\b(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|disabl(?:e|es|ed|ing)|"
@@ -37,11 +38,11 @@ _ADDING: Final = re.compile(
     r"(?:(?:further|also|only|greatly|significantly|consistently|slightly) )?"
     r"(?:helps?|improves?|increases?|boosts?|raises?|lowers?|reduces?|hurts?|degrades?|yields?|brings?)\b"
 )
-_ONLY: Final = re.compile(r"\bonly\b[^.;:]{1,80}?\bbut not (?:to |the )?([^.;:(),]{3,60})")
-_COMPARED: Final = re.compile(
-    r"^Compar(?:ing|isons? of) (?!.*\b(?:methods|models|baselines|approaches|algorithms|systems|work)\b)([^.;:]{3,60})$",
-    re.I,
+_ONLY: Final = re.compile(
+    r"\bonly\b[^.;:]{1,80}?\bbut not (?:to |the )?([^.;:(),]{3,60}?)(?=\s+(?:and|or)\b|[.;:(),]|$)"
 )
+_WHOLE: Final = r"\b(?:methods|models|baselines|approaches|algorithms|systems|work)\b"
+_COMPARED: Final = re.compile(rf"^Compar(?:ing|isons? of) (?!.*{_WHOLE})([^.;:]{{3,60}})$", re.I)
 _KINDS: Final = re.compile(
     r"(?:\b(?:table|figure|fig\.) \w+[.:]\s*|\\caption\{\s*(?:\\textbf\{)?|^)([A-Z][^.:]{3,60}?)[ -]"
     r"(?:strategies|variants|choices|options|schemes|alternatives)\s*(?:[.:}]|$)",
@@ -56,9 +57,11 @@ _REPLACED: Final = re.compile(
 _INSTEAD: Final = re.compile(
     r"\b(?:us(?:e|es|ed|ing)|with)\s+([^.;:(),]{3,60}?)\s+instead of\s+([^.;:(),]{3,60})", re.I
 )
+_DATA_SET: Final = r"\s(?-i:[A-Z]\S*[A-Z0-9][\w-]*\W*(?:[.:}]|$))"  # "ablation study on AlpineOwls12."
 _STUDIED: Final = re.compile(
     r"\b(?:(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|necessity|benefits?|choices?|"
-    r"validity) (?:of|for|from)|sensitivity (?:of|to)|(?:ablat\w*|stud(?:y|ies)) (?:of|to|for|from|on(?!\s(?-i:[A-Z]\S*[A-Z0-9][\w-]*\W*(?:[.:}]|$)))))\s+"  # on a data set
+    r"validity) (?:of|for|from)|sensitivity (?:of|to)|"
+    rf"(?:ablat\w*|stud(?:y|ies)) (?:of|to|for|from|on(?!{_DATA_SET})))\s+"
     rf"({_WORDS})",
     re.I,
 )
@@ -74,7 +77,7 @@ _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,4
 def removed_or_replaced(text: str) -> Iterator[Said]:
     """What sentences say was taken away or exchanged."""
     for pattern in (_REMOVING, _REMOVED, _REMOVED_ITEM):
-        yield from (Said(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
+        yield from (Said(_before_clause(m), Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
     for pattern in (_REPLACING, _REPLACED):
         yield from (Said(m[1], Action.REPLACE, m[2], m.start(1)) for m in pattern.finditer(text))
     yield from (Said(m[2], Action.REPLACE, m[1], m.start(2)) for m in _INSTEAD.finditer(text))
@@ -101,3 +104,8 @@ def varied(text: str) -> Iterator[Said]:
     """Which choices and values sentences say were varied."""
     for pattern in (_VARIED, _SYMBOL_SET):
         yield from (Said(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(text))
+
+
+def _before_clause(match: re.Match[str]) -> str:
+    """What is left out, without the sentence that it opens: "Without the gate, the model fails"."""
+    return _MAIN_CLAUSE.sub("", match[1]) if match[0].startswith("Without") else match[1]

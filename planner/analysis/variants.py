@@ -9,7 +9,7 @@ from planner.analysis.passages import bare_markup
 from planner.analysis.rows import table_rows
 
 _RULE: Final = re.compile(
-    r"\\(?:hline|[a-z]*rule\b|cmidrule|rowcolor|multirow|multicolumn)(?:\([^()]*\))?(?:\{[^{}]*\})*"
+    r"\\(?:hline|[a-z]*rule\b|cmidrule|rowcolor|multirow|multicolumn)(?:\([^()]*\))?(?:\{[^{}]*\}){0,2}"
 )
 _NUMBER: Final = re.compile(r"[-+±−$\s]*\d[\d.,]*\s*(?:%|[kKMB]|\\%)?\$?")
 _HAS_NUMBER: Final = re.compile(r"\d")
@@ -71,6 +71,8 @@ def variants(text: str) -> Iterator[tuple[str, int]]:
 def _rows(text: str) -> Iterator[Row]:
     for line, start in table_rows(text):
         parted = line.strip().strip("|").split("|") if line.lstrip().startswith("|") else _RULE.sub("", line).split("&")
-        cells = tuple(bare_markup(cell.replace("\\\\", "")).strip("-><").strip() for cell in parted)
+        cells = tuple(
+            bare_markup(cell.replace("\\\\", "")).removeprefix("->").removesuffix("<-").strip() for cell in parted
+        )
         if len(cells) >= _FEWEST_CELLS and any(cells) and "caption" not in line:
             yield Row(cells, start)

@@ -104,12 +104,19 @@ def test_other_json_is_no_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-def test_the_aims_on_real_papers(shared: Path) -> None:
-    measured = list(measure(shared / "papers" / "labelled"))
-    assert len(measured) == 20
-    ablations = sum((one.ablations for one in measured), Tally(0, 0, 0, 0))
-    metrics = sum((one.metrics for one in measured), Tally(0, 0, 0, 0))
-    assert ablations.recall is not None and ablations.recall >= 0.75
-    assert ablations.precision is not None and ablations.precision >= 0.5
-    assert metrics.recall is not None and metrics.recall >= 0.75
-    assert metrics.precision is not None and metrics.precision >= 0.6
+@pytest.mark.parametrize(
+    ("folder", "papers", "ablations", "metrics"),
+    [("labelled", 20, (0.85, 0.6), (0.75, 0.7)), ("source", 13, (0.6, 0.5), (0.65, 0.6))],
+)
+def test_the_aims_on_real_papers(
+    shared: Path, folder: str, papers: int, ablations: tuple[float, float], metrics: tuple[float, float]
+) -> None:
+    measured = list(measure(shared / "papers" / folder))
+    assert len(measured) == papers
+    assert_reached(sum((one.ablations for one in measured), Tally(0, 0, 0, 0)), *ablations)
+    assert_reached(sum((one.metrics for one in measured), Tally(0, 0, 0, 0)), *metrics)
+
+
+def assert_reached(total: Tally, recall: float, precision: float) -> None:
+    assert total.recall is not None and total.recall >= recall
+    assert total.precision is not None and total.precision >= precision

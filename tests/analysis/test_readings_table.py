@@ -88,7 +88,7 @@ def test_heads_above_check_marks_name_the_parts(table: str, heads: list[str]) ->
 
 SAID = {
     "We remove the gate.": ("the gate", Action.REMOVE, ""),
-    "Without the gate, it falls.": ("the gate, it falls", Action.REMOVE, ""),
+    "Without the gate, it falls.": ("the gate", Action.REMOVE, ""),
     "after disabling the gate": ("the gate", Action.REMOVE, ""),
     "The gate is removed.": ("gate", Action.REMOVE, ""),
     "Dropping the gate hurts": ("the gate hurts", Action.REMOVE, ""),

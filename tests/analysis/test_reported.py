@@ -101,6 +101,10 @@ def test_columns_of_check_marks() -> None:
         ("We test using a ring buffer instead of echo memory.", ("echo memory", Action.REPLACE, "ring buffer")),
         ("We varied the window length from 1 to 9.", ("window length", Action.REPLACE, "")),
         ("We study the effect of the window length.", ("window length", Action.REMOVE, "")),
+        ("Without the echo memory, the owl must guess.", ("echo memory", Action.REMOVE, "")),
+        ("Adding a ring buffer greatly improves the mAP.", ("ring buffer", Action.REMOVE, "")),
+        ("The owl sees only the call, but not the echo memory and fails.", ("echo memory", Action.REMOVE, "")),
+        ("**w/o Mem**: Echo memory removed (core only).", ("Echo memory", Action.REMOVE, "")),
     ],
 )
 def test_sentences(sentence: str, expected: tuple[str, Action, str]) -> None:
@@ -109,6 +113,60 @@ def test_sentences(sentence: str, expected: tuple[str, Action, str]) -> None:
 
 def test_captions() -> None:
     assert ("window length", Action.REMOVE, "") in in_ablation("Figure 4: Effect of window length on mAP.", F)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Without the gate, the owl must guess.",
+        "The gate is removed entirely.",
+        "The effect on Alps is small.",
+        "Ablation study on AlpineOwls12.",
+    ],
+)
+def test_what_else_a_sentence_names_is_not_ablated(sentence: str) -> None:
+    assert {part for part, _, _ in in_ablation(sentence)} <= {"gate"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("RQ3: Memory Variants", {"Memory"}),
+        ("Echo Memory", {"Echo Memory"}),
+        ("Consolidated Summary", set()),
+        ("Ranking of owls", set()),
+    ],
+)
+def test_headings_amid_ablations(heading: str, expected: set[str]) -> None:
+    above = section("Ablations")
+    found = reported(paper(above, section(heading, level=2, parent=above)))
+    assert {one.part for one in found} == expected
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [("Comparing input features", {"input features"}), ("Comparison of methods", set()), ("Owls", set())],
+)
+def test_headings_that_compare_kinds(heading: str, expected: set[str]) -> None:
+    above = section("Experiments")
+    assert parts(paper(above, section(heading, level=2, parent=above))) == expected
+
+
+def test_captions_that_name_kinds() -> None:
+    source = paper(section("Experiments", (F, "Figure 4: Nest exploration strategies. More is better.")))
+    assert parts(source) == {"nest exploration"}
+
+
+def test_tables_report_wherever_they_stand() -> None:
+    table = "| Model (dropout) | mAP |\n|---|---|\n| a (0.1) | 70.2 |\n| w/o gate | 70.1 |\n| + echo memory | 70.3 |"
+    assert parts(paper(section("Method", (T, table)))) == {"dropout", "gate", "echo memory"}
+    assert not reported(paper(section("Related Work", (T, table))))
+
+
+def test_variants_are_rows_of_ablation_tables_alone() -> None:
+    table = "| Variant | mAP |\n|---|---|\n| Full | 81.2 |\n| Ring buffer | 78.1 |"
+    assert in_ablation(table, T) == [("Ring buffer", Action.REPLACE, "")]
+    assert not reported(paper(section("Experiments", (T, table))))
 
 
 def test_lists_are_taken_apart() -> None:
