@@ -13,6 +13,7 @@ import click
 from pydantic import JsonValue
 
 from planner import __version__
+from planner.batch.asking import LIKELY_COMPLETION
 from planner.batch.corpus import gather, with_ids
 from planner.batch.entry import Corpus
 from planner.batch.estimate import Estimate, estimate
@@ -52,8 +53,6 @@ from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
 from planner.trajectory.paths import relative_path
 
-# A cost limit needs a cap on replies; the price data know no model's maximum, so this stands in for it.
-_CAP: Final = 16_384
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _ATTEMPTS: Final = 8
 
@@ -286,8 +285,11 @@ class _Call:
         return Bounds(bounded.concurrency, bounded.rpm, bounded.tpm, bounded.max_cost, bounded.max_papers, self._cap())
 
     def _cap(self) -> int | None:
-        """What bounds a reply, in tokens: without it a cost limit could not be held."""
-        return None if self.bounded.max_cost is None else self.asking.max_tokens or _CAP
+        """What bounds a reply, in tokens: without it a cost limit could not be held.
+
+        The price data know no model's maximum, so what hardly any reply passes stands in for it.
+        """
+        return None if self.bounded.max_cost is None else self.asking.max_tokens or LIKELY_COMPLETION
 
     def _arxiv(self) -> Arxiv:
         return arxiv_access(offline=self.offline)
