@@ -41,7 +41,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.shards import folder_of, part_of, shard_option
-from planner.cli.signals import Interrupt
+from planner.cli.signals import Interrupt, interruptible
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import showing
@@ -161,7 +161,7 @@ def batch(
         where,
     )
     with talking(talk):
-        raise SystemExit(asyncio.run(call.estimate() if dry_run else call.plan(quiet=talk.quiet)))
+        raise SystemExit(interruptible(call.estimate()) if dry_run else asyncio.run(call.plan(quiet=talk.quiet)))
 
 
 @click.command()
