@@ -18,6 +18,9 @@ from planner.keeping import REUSED
 
 CHARS_PER_TOKEN: Final = 4  # on average, in English; only to guess with
 
+# Tokens that hardly any reply passes; what is lost in a run without a cost limit counts so much under a later one.
+LIKELY_COMPLETION: Final = 16_384
+
 # Statuses that come from between here and the endpoint, which may have done and billed the work.
 _PERHAPS_BILLED: Final = frozenset({408, 504, 522, 524})
 # Statuses that the next paper would meet too: a wrong key, an account without money, a model that does not exist.
@@ -160,9 +163,8 @@ class Sending:
         return completion
 
     def _most(self, prompt: Prompt) -> float | None:
-        """The most that an attempt can cost in USD; None where no price or no cap is known."""
-        cap = self._desk.most_completion
-        return None if cap is None else self._desk.price(Usage(most_tokens(prompt), cap))
+        """The most that an attempt can cost in USD, None where no price is known; without a cap it is an estimate."""
+        return self._desk.price(Usage(most_tokens(prompt), self._desk.most_completion or LIKELY_COMPLETION))
 
     def _learn(self, error: ModelError, slot: Slot) -> None:
         desk = self._desk

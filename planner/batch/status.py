@@ -91,7 +91,7 @@ class Status:
         ]
         if len(self.models) > 1:
             lines += [f"  {model}: {_in_words(outcomes)}" for model, outcomes in self.models.items()]
-        lost = f", of which {self.lost:,} were lost" if self.lost else ""
+        lost = f", of which {self.lost:,} are lost or in flight" if self.lost else ""
         lines.append(f"{self.requests:,} requests{lost}, {tokens}, {cost}")
         return "\n".join([*lines, *(self._reasons() if failed else ())])
 

@@ -50,10 +50,11 @@ def serve(loader: Callable[[Entry], Paper]) -> None:
     # What a library prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    while (entry := _next(sys.stdin.buffer)) is not None:
-        pickled = pickle.dumps(_answer(loader, entry), pickle.HIGHEST_PROTOCOL)
-        answers.write(LENGTH.pack(len(pickled)) + pickled)
-        answers.flush()
+    with contextlib.suppress(BrokenPipeError):  # the run was killed, and nobody waits for the answer
+        while (entry := _next(sys.stdin.buffer)) is not None:
+            pickled = pickle.dumps(_answer(loader, entry), pickle.HIGHEST_PROTOCOL)
+            answers.write(LENGTH.pack(len(pickled)) + pickled)
+            answers.flush()
 
 
 def _limit_memory() -> None:

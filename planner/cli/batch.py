@@ -15,6 +15,7 @@ import click
 from pydantic import JsonValue
 
 from planner import __version__
+from planner.batch.asking import LIKELY_COMPLETION
 from planner.batch.corpus import gather, with_ids
 from planner.batch.entry import Corpus
 from planner.batch.estimate import Estimate, estimate
@@ -43,7 +44,7 @@ from planner.cli.options import (
 )
 from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save
 from planner.cli.shards import folder_of, part_of, shard_option
-from planner.cli.signals import Interrupt
+from planner.cli.signals import Interrupt, interruptible
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import showing
@@ -58,8 +59,6 @@ from planner.trajectory.paths import relative_path
 if TYPE_CHECKING:
     from planner.batch.service.engine import ServiceEngine
 
-# A cost limit needs a cap on replies; the price data know no model's maximum, so this stands in for it.
-_CAP: Final = 16_384
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _ATTEMPTS: Final = 8
 
@@ -137,7 +136,7 @@ def batch(
         submission,
     )
     with talking(talk):
-        raise SystemExit(asyncio.run(call.estimate() if dry_run else call.plan(quiet=talk.quiet)))
+        raise SystemExit(interruptible(call.estimate()) if dry_run else asyncio.run(call.plan(quiet=talk.quiet)))
 
 
 @click.command()
@@ -307,8 +306,11 @@ class Call:
         return Bounds(bounded.concurrency, bounded.rpm, bounded.tpm, bounded.max_cost, bounded.max_papers, self._cap())
 
     def _cap(self) -> int | None:
-        """What bounds a reply, in tokens: without it a cost limit could not be held."""
-        return None if self.bounded.max_cost is None else self.asking.max_tokens or _CAP
+        """What bounds a reply, in tokens: without it a cost limit could not be held.
+
+        The price data know no model's maximum, so what hardly any reply passes stands in for it.
+        """
+        return None if self.bounded.max_cost is None else self.asking.max_tokens or LIKELY_COMPLETION
 
     def _arxiv(self) -> Arxiv:
         return arxiv_access(offline=self.offline)

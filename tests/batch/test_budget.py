@@ -85,6 +85,21 @@ def test_a_limit_set_later_pays_nothing_twice(program: Program, serve: Serve, tm
     assert program.status()["cost"] == pytest.approx(served.cost)
 
 
+def test_what_a_kill_lost_before_there_was_a_limit_counts_too(program: Program, serve: Serve, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 4)
+    slow = serve("--latency", "600")
+    asked = ("batch", "papers", "-o", "run", "--model", "m", "--price", PRICE)
+    process = program.start(*asked, "--base-url", slow.url)
+    until(lambda: slow.count == 4, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    served = serve()
+    limit = str(slow.cost + 0.01)
+    said = program.run(*asked, "--base-url", served.url, "--max-tokens", "400", "--max-cost", limit, code=1).stderr
+    assert "raise --max-cost" in said
+    assert slow.cost + served.cost <= float(limit)
+
+
 def test_a_limit_without_a_price_is_wrong_usage(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", 2)
     served = serve()

@@ -1,6 +1,9 @@
 """Papers are read in processes: what happens to one paper happens to no other."""
 
 import asyncio
+import os
+import pickle
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from planner.batch.entry import Entry
 from planner.batch.ledger import Work
 from planner.batch.reading import ProcessReader, Read, reading, workers_for
-from planner.batch.worker import command
+from planner.batch.worker import LENGTH, command
 from planner.errors import PaperError, RunError
 from planner.papers.arxiv import Arxiv
 from planner.papers.paper import Paper
@@ -108,3 +111,19 @@ def test_a_real_worker_reads_a_real_paper(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("papers", "most"), [(1, 1), (7, 1), (100, 8)])
 def test_small_corpora_start_few_workers(papers: int, most: int) -> None:
     assert 1 <= workers_for(papers) <= most
+
+
+def test_a_worker_whose_run_was_killed_ends_without_a_word() -> None:
+    entry = pickle.dumps(Entry("x", "nowhere.md", "nowhere.md", "markdown"))
+    nobody, write = os.pipe()
+    os.close(nobody)
+    worker = subprocess.run(
+        command(Arxiv(offline=True)),
+        input=LENGTH.pack(len(entry)) + entry,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    os.close(write)
+    assert (worker.returncode, worker.stderr) == (0, b"")

@@ -43,6 +43,19 @@ def test_once_finishes_what_is_in_flight(sign: signal.Signals, code: int, progra
     assert served.count == PAPERS
 
 
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_dry_run_ends_at_once(sign: signal.Signals, code: int, program: Program, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 1000)
+    process = program.start("batch", "papers", "-o", "run", "--model", "extractive", "--dry-run", "-v")
+    assert process.stderr is not None
+    until(lambda: "extractive planner" in process.stderr.readline(), process)  # type: ignore[union-attr]
+    process.send_signal(sign)
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert not out
+    assert "Traceback" not in said
+
+
 def test_twice_stops_at_once(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", PAPERS)
     slow = serve("--latency", "600")
