@@ -41,6 +41,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m bench.reading
 	$(BIN)/python -m bench.batch
+	$(BIN)/python -m bench.cluster
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.site
 

@@ -9,7 +9,7 @@ NOTHING = "–"
 
 def amount(value: float | None) -> str:
     """Two digits."""
-    return NOTHING if value is None or isnan(value) else f"{value:.2f}"
+    return NOTHING if value is None or isnan(value) else f"{value:z.2f}"
 
 
 def number(mean: Mean | None) -> str:
@@ -24,7 +24,7 @@ def with_deviation(mean: Mean) -> str:
 
 def interval(mean: Mean) -> str:
     """The interval alone."""
-    return f"{mean.low:.2f} to {mean.high:.2f}" if mean.n else NOTHING
+    return f"{mean.low:z.2f} to {mean.high:z.2f}" if mean.n else NOTHING
 
 
 def percent(share: float | None) -> str:

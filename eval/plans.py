@@ -1,7 +1,7 @@
 """The plans of one or more systems, from a run folder, a folder of trajectories, or AblationBench's layout."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -205,8 +205,3 @@ def _ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
                 yield read_ablation(json_value(line))
             except ValueError as error:
                 warnings.append(f"line {number} is no ablation: {error}")
-
-
-def all_warnings(systems: Iterable[System]) -> tuple[str, ...]:
-    """What a reader of these plans should distrust, once each."""
-    return tuple(dict.fromkeys(warning for system in systems for warning in system.warnings))

@@ -95,8 +95,8 @@ def _differences(found: Sequence[Contrast]) -> Section:
             c.b.label,
             c.a.run.task.value,
             str(c.f1.n),
-            f"{c.f1.mean:+.3f}",
-            f"{c.f1.low:+.3f} to {c.f1.high:+.3f}",
+            f"{c.f1.mean:+z.3f}",
+            f"{c.f1.low:+z.3f} to {c.f1.high:+z.3f}",
             p_value(c.f1.p),
             p_value(c.holm),
         )

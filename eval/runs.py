@@ -87,7 +87,6 @@ class JudgeRun(_Facts):
     parameters: Mapping[str, Any] = {}
     repetition: int = 0
     gold: str = ""
-    plans: str = ""
     without_gold: int = 0
     papers: tuple[JudgedPaper, ...] = ()
     warnings: tuple[str, ...] = ()

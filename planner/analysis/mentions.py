@@ -24,6 +24,8 @@ class NameIndex:
         tokens = [(match[0], match.start()) for match in _TOKEN.finditer(text)]
         for at, (_, start) in enumerate(tokens):
             for length in self._lengths:
+                if at + length > len(tokens):
+                    continue
                 written = tuple(word for word, _ in tokens[at : at + length])
                 lowered = tuple(word.lower() for word in written)
                 for key in {written, lowered}:

@@ -4,12 +4,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain
+from typing import Final, TypeAlias
 
 from planner.analysis.acronyms import acronyms
-from planner.analysis.passages import Found, Passage, bare_markup
+from planner.analysis.measures import arrowed, introduced, is_quantity, listed, panels
+from planner.analysis.passages import Found, Passage
 from planner.matching.words import word_set
 from planner.papers.paper import BlockKind, SectionKind
+
+Named: TypeAlias = tuple[str, Found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,6 @@ _LONG: Final = word_set(
 _CASED, _ANY_CASE = ("|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_SHORT, _LONG))
 _KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)")
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
-_ARROW: Final = re.compile(r"([^|&\n↑↓]{1,60}?)[\s$(]{0,4}(?:↑|↓|\\(?:up|down)arrow\b)")
 _RARE: Final = 1  # mentions at which a metric is left out where another has `_FREQUENT`
 _FREQUENT: Final = 4
 _AMBIGUOUS: Final = re.compile(
@@ -60,6 +63,7 @@ _AMBIGUOUS: Final = re.compile(
     r"Params|MSE",
     re.I,
 )
+_PAIR: Final = frozenset({"precision", "recall"})
 _SILENT: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK})
 _MEASURING: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.APPENDIX})
 
@@ -67,54 +71,79 @@ _MEASURING: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, Se
 def metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     """Metrics by how often experiments name them, the most frequent first, each as it is mostly written.
 
-    Without experiments the rest of the text is read, and words that also mean other things are left out.
+    Tables are read wherever they stand for columns that say which way is better. Without experiments the rest of the
+    text is read, and words that also mean other things are left out.
     """
     measuring = [passage for passage in passages if passage.kind in _MEASURING]
+    said = [named for passage in passages if passage.kind not in _SILENT for named in _said(passage)]
     if measuring:
-        return _counted([(name, p.found(name, start)) for p in measuring for name, start in _measured(p)])
+        return _counted(_paired([list(_measured(passage)) for passage in measuring]), said)
     named = [(name, p.found(name, start)) for p in passages if p.kind not in _SILENT for name, start in _known(p.flat)]
-    return _counted([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)])
+    return _counted([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)], said)
 
 
-def _counted(named: Sequence[tuple[str, Found]]) -> tuple[Metric, ...]:
+def _counted(named: Sequence[Named], said: Sequence[Named]) -> tuple[Metric, ...]:
+    """One metric a key; what is named once is left out beside frequent ones, if it is not said to be a metric."""
     first: dict[str, Found] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, found in named:
+    for name, found in (*named, *said):
         first.setdefault(_key(name), found)
         spellings[_key(name)][name] += 1
     ranked = sorted(first, key=lambda key: -spellings[key].total())
     frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT
+    sure = {_key(name) for name, _ in said}
     return tuple(
         Metric(spellings[key].most_common(1)[0][0], first[key], spellings[key].total())
         for key in ranked
-        if spellings[key].total() > _RARE or not frequent
+        if spellings[key].total() > _RARE or not frequent or key in sure
     )
+
+
+def _paired(read: Sequence[Sequence[Named]]) -> list[Named]:
+    """All that was read; "precision" and "recall" only if one passage names both, as each alone has other meanings."""
+    pair = any({_key(name) for name, _ in named} >= _PAIR for named in read)
+    return [(name, found) for named in read for name, found in named if pair or _key(name) not in _PAIR]
+
+
+def _said(passage: Passage) -> Iterator[Named]:
+    """What is said outright to be measured: in lists of metrics, over panels, at the head of columns."""
+    found: Iterator[tuple[str, int]] = iter(())
+    if passage.block is BlockKind.TABLE:
+        found = arrowed(passage.text)
+    if passage.kind in _MEASURING:
+        found = chain(
+            found, _new(listed(passage.flat)), introduced(passage.heading, passage.text), _spelt(passage.flat)
+        )
+        if passage.block is BlockKind.FIGURE:
+            found = chain(found, _new(panels(passage.flat)))
+    return ((name, passage.found(name, start)) for name, start in found)
+
+
+def _new(named: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Without names that hold a known one, which are counted wherever they stand."""
+    return ((name, start) for name, start in named if not _KNOWN.search(name))
+
+
+def _spelt(flat: str) -> Iterator[tuple[str, int]]:
+    """Acronyms of quantities: "nest distance ratio (NDR)"."""
+    for one in acronyms(flat):
+        if is_quantity(one.expansion) and _SPEAKS_OF_METRICS.search(flat):
+            yield one.short, one.start + len(one.expansion)
 
 
 def _known(flat: str) -> Iterator[tuple[str, int]]:
     return ((match[0], match.start()) for match in _KNOWN.finditer(flat))
 
 
-def _measured(passage: Passage) -> Iterator[tuple[str, int]]:
-    """Known metrics, column heads with arrows, and where the text speaks of metrics the acronyms that it defines."""
-    if passage.block is BlockKind.TABLE:
-        yield from _arrowed(passage.text)
+def _measured(passage: Passage) -> Iterator[Named]:
+    """Known metrics, and where the text speaks of metrics the acronyms that it defines."""
     flat = passage.flat
     defined = list(acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
     new = [one for one in defined if not _KNOWN.fullmatch(one.short)]
     spelt_out = {place for one in new for place in range(one.start, one.start + len(one.expansion))}
-    yield from ((name, start) for name, start in _known(flat) if start not in spelt_out)
-    yield from ((one.short, one.start + len(one.expansion)) for one in new)
-
-
-def _arrowed(text: str) -> Iterator[tuple[str, int]]:
-    """Column heads that say which way is better: "FID ↓". Without cells, as in PDFs, one word is taken."""
-    in_cells = "|" in text or "&" in text
-    for match in _ARROW.finditer(text):
-        head = bare_markup(match[1]).strip(" ($%")
-        name = head if in_cells else head.rpartition(" ")[2]
-        if any(letter.isalpha() for letter in name):
-            yield name, match.start(1)
+    known = ((name, start) for name, start in _known(flat) if start not in spelt_out)
+    for name, start in chain(known, ((one.short, one.start + len(one.expansion)) for one in new)):
+        yield name, passage.found(name, start)
 
 
 def _key(name: str) -> str:

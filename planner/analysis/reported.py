@@ -10,8 +10,9 @@ from planner.analysis.components import Component
 from planner.analysis.mentions import NameIndex
 from planner.analysis.passages import Found, Passage, bare_markup
 from planner.analysis.phrases import conjuncts, is_generic, noun_phrase, run_in_headings
-from planner.analysis.rows import changed, marked_columns, table_rows, without
-from planner.analysis.sentences import Said, removed_or_replaced, studied, varied
+from planner.analysis.rows import added, changed, marked_columns, table_rows, without
+from planner.analysis.sentences import Said, compared, found_useful, removed_or_replaced, studied, varied
+from planner.analysis.variants import altered, variants
 from planner.matching.words import stems
 from planner.papers.headings import bare
 from planner.papers.paper import BlockKind, SectionKind
@@ -29,6 +30,11 @@ class Reported:
 
 
 _READ: Final = frozenset({SectionKind.ABLATION, SectionKind.EXPERIMENTS, SectionKind.APPENDIX})
+_OTHERS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST})
+_QUESTION: Final = re.compile(r"^R?Q\d+\s*[.:]\s*")
+_SUMMARY: Final = re.compile(
+    r"\b(?:summary|curves?|rankings?|findings?|benefits?|discussions?|details|overview|setup|extensibility)\b", re.I
+)
 _ABLATION_WORD: Final = re.compile(
     r"\bablat|\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
 )
@@ -46,7 +52,7 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
     labels = {stems(name): c.label for c in components for name in (c.name, c.acronym) if name}
     index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
-        if passage.kind in _READ:
+        if passage.kind in _READ or (passage.block is BlockKind.TABLE and passage.kind not in _OTHERS):
             found = chain(_in_passage(passage), _of_components(passage, components, index))
             for one in found:
                 known = replace(one, part=labels.get(stems(one.part), one.part))
@@ -56,6 +62,8 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
 
 def _in_passage(passage: Passage) -> Iterator[Reported]:
     yield from _from_rows(passage)
+    yield from _from_heads(passage)
+    yield from _all(passage, found_useful(passage.flat))
     if not _speaks_of_ablations(passage):
         yield from _all(passage, _announced(passage))
         return
@@ -64,9 +72,11 @@ def _in_passage(passage: Passage) -> Iterator[Reported]:
     elif passage.block is BlockKind.PROSE:
         yield from _all(passage, _run_ins(passage.text))
         yield from _all(passage, chain(varied(passage.flat), removed_or_replaced(passage.flat)))
+    elif passage.block is BlockKind.FIGURE:
+        yield from _all(passage, removed_or_replaced(passage.flat))
     yield from _all(passage, studied(passage.flat))
     if passage.block is BlockKind.TABLE:
-        for header, start in marked_columns(passage.text):
+        for header, start in chain(marked_columns(passage.text), variants(passage.text)):
             yield from _reported(passage, noun_phrase(header), Action.REMOVE, "", start)
 
 
@@ -78,13 +88,24 @@ def _from_rows(passage: Passage) -> Iterator[Reported]:
         elif left_out := without(row):
             for part in conjuncts(left_out[1]):
                 yield from _reported(passage, part, Action.REMOVE, "", start + left_out.start(1))
+        elif put_in := added(row):
+            yield from _reported(passage, noun_phrase(put_in[1]), Action.REMOVE, "", start + put_in.start(1))
+
+
+def _from_heads(passage: Passage) -> Iterator[Reported]:
+    for head, start in altered(passage.text) if passage.block is BlockKind.TABLE else ():
+        yield from _reported(passage, noun_phrase(head), Action.REPLACE, "", start)
 
 
 def _announced(passage: Passage) -> Iterator[Said]:
     """What a heading, a caption or a run-in heading among other experiments says is studied."""
     if passage.block is not BlockKind.PROSE:
         caption = max(0, passage.text.find("\\caption"))
-        yield from (replace(said, start=caption + said.start) for said in studied(passage.flat[caption:]))
+        title = passage.flat[caption:]
+        if passage.block is BlockKind.HEADING:
+            title = bare(bare_markup(passage.heading))
+        said_there = chain(studied(title), compared(title))
+        yield from (replace(said, start=caption + said.start) for said in said_there)
         return
     for heading, start in run_in_headings(passage.text):
         yield from (replace(said, start=start + said.start) for said in studied(heading))
@@ -92,8 +113,10 @@ def _announced(passage: Passage) -> Iterator[Said]:
 
 def _heading(text: str) -> list[Said]:
     """A heading amid ablations names what is ablated, or says whose effect is studied."""
-    name = bare(bare_markup(text))
-    found = list(studied(name)) or [Said(name, Action.REMOVE, "", 0)]
+    name = _QUESTION.sub("", bare(bare_markup(text)))
+    found = list(chain(studied(name), compared(name)))
+    if not found and not _SUMMARY.search(name):
+        found = [Said(name, Action.REMOVE, "", 0)]
     return [replace(said, start=0) for said in found]
 
 

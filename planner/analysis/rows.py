@@ -1,4 +1,4 @@
-"""Table rows that report an ablation: "w/o X", "– X", "X → Y", and columns of check marks."""
+"""Table rows that report an ablation: "w/o X", "– X", "+ X", "X → Y", and columns of check marks."""
 
 import re
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ _WITHOUT: Final = re.compile(
 _CHANGED: Final = re.compile(
     rf"^[\s|&*_]*([^\W\d][^|&\n→]{{1,50}}?)\s*(?:→|->|\$?\\(?:right)?(?:to|arrow)\$?|⇒)\s*([^|&\n]{{1,50}}?)(?={_CELL})"
 )
+_ADDED: Final = re.compile(rf"^[\s|&*_]*(?:[\w-]{{1,20}}\s)?\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL})")
 _VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
 _MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
 _DRESS: Final = re.compile(
@@ -33,6 +34,11 @@ def table_rows(text: str) -> Iterator[tuple[str, int]]:
 def without(row: str) -> re.Match[str] | None:
     """What a row leaves out, as group 1: "w/o gate 81.2", "– gate & 81.2"."""
     return _WITHOUT.match(row)
+
+
+def added(row: str) -> re.Match[str] | None:
+    """What a row puts in, as group 1: "+ gate 81.2"."""
+    return _ADDED.match(row)
 
 
 def changed(row: str) -> re.Match[str] | None:

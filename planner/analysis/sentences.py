@@ -22,12 +22,30 @@ _WORDS: Final = r"[^.;:()\n]{2,90}(?!\w)"
 _REMOVING: Final = re.compile(
     r"\b(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|disabl(?:e|es|ed|ing)|"
     r"eliminat(?:e|es|ed|ing)|omit(?:s|ted|ting)?|ablat(?:e|es|ed|ing)|skip(?:s|ped|ping)?|mask(?:ed|ing)?|"
-    r"ignor(?:e|es|ed|ing)|exclud(?:e|es|ed|ing)|turn(?:ing)? off|absence of)\s+(?!out\b)"
+    r"ignor(?:e|es|ed|ing)|exclud(?:e|es|ed|ing)|turn(?:ing)? off|absence of)\s+(?!out\b|[a-z]+ly\b|them\b)"
     rf"({_WORDS})",
     re.I,
 )
 _REMOVED: Final = re.compile(
     r"\b[Tt]he ([^.;:(),]{3,60}?) (?:is|are|was|were) (?:removed|discarded|dropped|disabled|omitted|ablated|excluded)\b"
+)
+_REMOVED_ITEM: Final = re.compile(
+    r"[:(]\**\s*([A-Z][^.;:(),&]{3,60}?) (?:is )?(?:removed|dropped|disabled|omitted|excluded)\b"
+)
+_ADDING: Final = re.compile(
+    r"\b(?:[Aa]dding|[Ii]ncluding|[Ii]ncorporating) ([^.;:(),]{3,60}?) "
+    r"(?:(?:further|also|only|greatly|significantly|consistently|slightly) )?"
+    r"(?:helps?|improves?|increases?|boosts?|raises?|lowers?|reduces?|hurts?|degrades?|yields?|brings?)\b"
+)
+_ONLY: Final = re.compile(r"\bonly\b[^.;:]{1,80}?\bbut not (?:to |the )?([^.;:(),]{3,60})")
+_COMPARED: Final = re.compile(
+    r"^Compar(?:ing|isons? of) (?!.*\b(?:methods|models|baselines|approaches|algorithms|systems|work)\b)([^.;:]{3,60})$",
+    re.I,
+)
+_KINDS: Final = re.compile(
+    r"(?:\b(?:table|figure|fig\.) \w+[.:]\s*|\\caption\{\s*(?:\\textbf\{)?|^)([A-Z][^.:]{3,60}?)[ -]"
+    r"(?:strategies|variants|choices|options|schemes|alternatives)\s*(?:[.:}]|$)",
+    re.I,
 )
 _REPLACING: Final = re.compile(
     r"\b(?:replac|substitut)(?:e|es|ed|ing)\s+([^.;:(),]{3,80}?)\s+(?:with|by)\s+([^.;:(),]{3,80})", re.I
@@ -39,8 +57,8 @@ _INSTEAD: Final = re.compile(
     r"\b(?:us(?:e|es|ed|ing)|with)\s+([^.;:(),]{3,60}?)\s+instead of\s+([^.;:(),]{3,60})", re.I
 )
 _STUDIED: Final = re.compile(
-    r"\b(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|necessity|sensitivity|benefits?|"
-    r"choices?|ablat\w*|stud(?:y|ies)|validity)\s+(?:of|on|to|for|from)\s+"
+    r"\b(?:(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|necessity|benefits?|choices?|"
+    r"validity) (?:of|for|from)|sensitivity (?:of|to)|(?:ablat\w*|stud(?:y|ies)) (?:of|to|for|from|on(?!\s(?-i:[A-Z]\S*[A-Z0-9][\w-]*\W*(?:[.:}]|$)))))\s+"  # on a data set
     rf"({_WORDS})",
     re.I,
 )
@@ -55,11 +73,23 @@ _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,4
 
 def removed_or_replaced(text: str) -> Iterator[Said]:
     """What sentences say was taken away or exchanged."""
-    for pattern in (_REMOVING, _REMOVED):
+    for pattern in (_REMOVING, _REMOVED, _REMOVED_ITEM):
         yield from (Said(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
     for pattern in (_REPLACING, _REPLACED):
         yield from (Said(m[1], Action.REPLACE, m[2], m.start(1)) for m in pattern.finditer(text))
     yield from (Said(m[2], Action.REPLACE, m[1], m.start(2)) for m in _INSTEAD.finditer(text))
+
+
+def found_useful(text: str) -> Iterator[Said]:
+    """What sentences say helps or hurts when it is added, or is kept from a variant ("sees only A, but not B")."""
+    for pattern in (_ADDING, _ONLY):
+        yield from (Said(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
+
+
+def compared(title: str) -> Iterator[Said]:
+    """What a heading or a caption says is compared in its kinds: "Comparing input features", "Router strategies."."""
+    for pattern in (_COMPARED, _KINDS):
+        yield from (Said(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
 
 
 def studied(text: str) -> Iterator[Said]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from planner.batch.budget import Budget, Reservation, most_tokens
+from planner.batch.entry import Work
 from planner.batch.job import UsagePrice
-from planner.batch.ledger import Ledger, Work
+from planner.batch.ledger import Ledger
 from planner.batch.limits import Closed, Limits, Slot
 from planner.batch.progress import Progress
 from planner.chat import ChatModel, Completion, ModelCard, Prompt, Usage

@@ -22,6 +22,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """A paper that one model is to plan."""
+
+    entry: Entry
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something of a corpus that is no paper, though it was meant as one, or no further paper (`harmless`)."""
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from planner.batch.asking import CHARS_PER_TOKEN
-from planner.batch.entry import Corpus
+from planner.batch.entry import Corpus, Work
 from planner.batch.job import Asked, Bounds
-from planner.batch.ledger import Work
 from planner.batch.reading import Readers, reading
 from planner.chat import Usage
 from planner.errors import PaperError, TooLongError

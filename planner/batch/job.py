@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from planner.batch.entry import Corpus
 from planner.batch.ledger import AskedModel
@@ -15,6 +16,9 @@ from planner.pipeline import Settings
 from planner.prompting import render
 from planner.retrying import RetryPolicy
 
+if TYPE_CHECKING:
+    from planner.openai_chat.service import BatchService  # imports the SDK
+
 # USD of a request that used so many tokens, None where no price is known.
 UsagePrice = Callable[[Usage], float | None]
 
@@ -23,7 +27,8 @@ UsagePrice = Callable[[Usage], float | None]
 class Asked:
     """A model of the run: `sender` gives what asks it about a paper, once and without patience.
 
-    `host` is where requests go, "" for a built-in planner; `remote` tells a worker on another machine how to ask it.
+    `host` is where requests go, "" for a built-in planner; `remote` tells a worker on another machine how to ask it;
+    `service` is the batch service there, None where there is none.
     """
 
     card: ModelCard
@@ -32,6 +37,7 @@ class Asked:
     price: UsagePrice
     host: str = ""
     remote: RemoteModel | None = None
+    service: "BatchService | None" = None
 
     @property
     def record(self) -> AskedModel:

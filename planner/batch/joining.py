@@ -36,7 +36,8 @@ _JOIN: Final = (
     "UPDATE main.requests SET (replied, reply, prompt_tokens, completion_tokens, cost, charged) = (n.replied, n.reply,"
     " n.prompt_tokens, n.completion_tokens, n.cost, n.charged) FROM other.requests n"
     " WHERE n.identity = main.requests.identity AND main.requests.reply IS NULL AND n.reply IS NOT NULL",
-    "INSERT INTO main.attempts SELECT NULL, identity, sent, upper, state, said FROM other.attempts WHERE identity IN"
+    "INSERT INTO main.attempts (identity, sent, upper, state, said)"
+    " SELECT identity, sent, upper, state, said FROM other.attempts WHERE identity IN"
     f" (SELECT identity FROM other.requests WHERE {_WANTED})"
     " AND (identity, sent) NOT IN (SELECT identity, sent FROM main.attempts) ORDER BY number",
     "UPDATE main.attempts SET (state, said) = (n.state, n.said) FROM other.attempts n"

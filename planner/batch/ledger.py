@@ -13,7 +13,8 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
-from planner.batch.entry import Entry
+from planner.batch.entry import Corpus, Entry, Work
+from planner.batch.parts import Parts
 from planner.batch.schema import connect
 from planner.batch.writer import Writer
 from planner.chat import Completion, ModelCard, Prompt
@@ -40,14 +41,6 @@ class AskedModel:
     def key(self) -> str:
         """What names the model in the ledger, and in the headings of trajectories."""
         return f"{self.card.planner}/{self.card.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A paper that one model is to plan."""
-
-    entry: Entry
-    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +80,7 @@ class Ledger:
         self._reader.execute("PRAGMA query_only = ON")
         self._writer = Writer(partial(connect, path, shared_disk=shared_disk))
         self._next_attempt = 1 + (self._one("SELECT max(number) FROM attempts") or 0)
+        self.parts = Parts(self._reader, self._writer, self._numbers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,7 +168,8 @@ class Ledger:
         """
         rows = self._reader.execute(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
-            " WHERE paper = ?1 AND model = ?2 OR identity IN (SELECT value FROM json_each(?3)) ORDER BY rowid",
+            " WHERE first_sent <> '' AND (paper = ?1 AND model = ?2 OR identity IN (SELECT value FROM json_each(?3)))"
+            " ORDER BY rowid",
             (paper, model, json.dumps(list(used))),
         )
         return tuple(
@@ -193,13 +188,12 @@ class Ledger:
     def charged(self) -> float:
         """USD that may have been spent: known costs, and upper estimates of what was lost or has no known cost."""
         known = self._one("SELECT sum(charged) FROM requests")
-        lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'lost')")
+        lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
     async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
         """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
-        number, now = self._next_attempt, _now()
-        self._next_attempt += 1
+        number, now = self._numbers(1), _now()
 
         def change(db: sqlite3.Connection) -> None:
             db.execute(
@@ -207,7 +201,11 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (identity, work.model, work.entry.id, prompt.sha256, prompt.sample, len(prompt.messages), now),
             )
-            db.execute("INSERT INTO attempts VALUES (?, ?, ?, ?, 'sent', '')", (number, identity, now, upper))
+            db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
+            db.execute(
+                "INSERT INTO attempts (number, identity, sent, upper, state, said) VALUES (?, ?, ?, ?, 'sent', '')",
+                (number, identity, now, upper),
+            )
 
         await self._writer.write(change)
         return number
@@ -256,6 +254,29 @@ class Ledger:
 
         await self._writer.write(change)
 
+    def recall(self, name: str) -> str | None:
+        """A fact about the run, None if it was never recorded."""
+        found: str | None = self._one("SELECT value FROM run WHERE name = ?", name)
+        return found
+
+    async def remember(self, name: str, value: str) -> None:
+        """Record a fact about the run."""
+        await self._writer.write(lambda db: _put(db, name, value))
+
+    def corpus(self) -> Corpus:
+        """The papers that the last call named."""
+        rows = self._reader.execute(
+            "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
+            " WHERE position IS NOT NULL ORDER BY position"
+        )
+        return Corpus(tuple(Entry(*row) for row in rows))
+
+    def _numbers(self, count: int) -> int:
+        """The first of so many numbers for attempts."""
+        first = self._next_attempt
+        self._next_attempt += count
+        return first
+
     def _one(self, query: str, *values: object) -> Any:
         found = self._reader.execute(query, values).fetchone()
         return found[0] if found else None
@@ -273,6 +294,10 @@ ALL: Final = (
 HOLDS: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
+
+
+def _put(db: sqlite3.Connection, name: str, value: str) -> None:
+    db.execute("INSERT INTO run VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
 
 
 def _paper_rows(corpus: Iterable[Entry]) -> Iterator[tuple[str | int, ...]]:

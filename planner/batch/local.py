@@ -8,19 +8,18 @@ from typing import Final
 
 from planner.batch.asking import Asking, Desk, Idlers
 from planner.batch.budget import Budget
-from planner.batch.files import Present, trajectory_of, write_planning
+from planner.batch.entry import Work
 from planner.batch.job import Asked, Job
-from planner.batch.ledger import UNSETTLED, Ledger, Work
+from planner.batch.ledger import Ledger
 from planner.batch.limits import Closed, Limits
+from planner.batch.products import Products
 from planner.batch.progress import Progress
 from planner.batch.reading import Read, reading
-from planner.batch.run import RunFolder, telling
-from planner.errors import Outcome, OutputError, PaperError, PlannerError
+from planner.batch.run import RunFolder
+from planner.errors import Outcome, PaperError, PlannerError
 from planner.gauge import FixedGauge
-from planner.papers.paper import Paper
-from planner.pipeline import Planning, plan_paper
+from planner.pipeline import plan_paper
 from planner.retrying import Retrying, Wait
-from planner.sidecar import closed, opened
 
 # Papers that are read before anybody asks for them, for each that is being planned.
 _AHEAD: Final = 1
@@ -34,14 +33,13 @@ class LocalEngine:
 
     def __init__(self, job: Job, run: RunFolder, ledger: Ledger) -> None:
         self._job = job
-        self._run = run
         self._ledger = ledger
         self.progress = Progress()
         self._idlers = Idlers()
         self._budget = Budget(job.bounds.max_cost, ledger.charged())
         self._records = [asked.record for asked in job.models]
         self._asked = {record.key: asked for record, asked in zip(self._records, job.models, strict=True)}
-        self._how = {record.key: record.asked for record in self._records}
+        self._products = Products(job, run, ledger, self.progress)
         self._desks = {key: self._desk(asked) for key, asked in self._asked.items()}
         self.progress.limits = [desk.limits for desk in self._desks.values()]
 
@@ -55,8 +53,8 @@ class LocalEngine:
         bounds = self._job.bounds
         task = self._job.models[0].settings.task
         await self._ledger.begin(task, self._job.corpus.entries, self._records)
-        await self._restore()
-        self._begin_progress()
+        await self._products.restore()
+        self._products.begin_progress()
         pending = _of_first(self._ledger.pending(retry_failed=self._job.retry_failed), bounds.max_papers)
         wanted = min(self.progress.left, (bounds.max_papers or self.progress.left) * len(self._desks))
         if not wanted:
@@ -97,52 +95,14 @@ class LocalEngine:
         work, asked = read.work, self._asked[read.work.model]
         desk = self._desks[work.model]
         if isinstance(read.paper, PaperError):
-            paper = Paper(work.entry.id, work.entry.title, "", (), "", work.entry.source)
-            planning = Planning(Outcome.PAPER_ERROR, reason=str(read.paper))
-        else:
-            paper = read.paper
-            sample = partial(self._ledger.sample, retry=self._job.retry_failed)
-            planning = await plan_paper(
-                paper, Asking(desk, asked.sender(paper), work), asked.settings, sample, FixedGauge()
-            )
-        await self._keep(work, paper, planning)
-
-    async def _keep(self, work: Work, paper: Paper, planning: Planning) -> None:
-        asked = self._asked[work.model]
-        used = (attempt.identity for attempt in planning.attempts)
-        requests = self._ledger.requests_of(work.entry.id, work.model, used)
-        sidecar = closed(opened(paper, asked.card, asked.settings), planning, requests)
-        # The files go first: a planning on record then always has them, or they are missed at the next start.
-        with telling(self._run.path):
-            await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
-        await self._ledger.settle(work, self._how[work.model], planning, sidecar)
-        self.progress.ended(work.entry.id, planning.outcome, planning.reason)
-        log.debug("%s: %s %s", work.entry.id, planning.outcome, planning.reason)
+            await self._products.keep_unreadable(work, read.paper)
+            return
+        sample = partial(self._ledger.sample, retry=self._job.retry_failed)
+        model = Asking(desk, asked.sender(read.paper), work)
+        planning = await plan_paper(read.paper, model, asked.settings, sample, FixedGauge())
+        await self._products.keep(work, read.paper, planning)
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)
-
-    async def _restore(self) -> None:
-        """Write the files that are missing anew, from the replies on record."""
-        present = Present(self._run.trajectories)
-        for paper, model, outcome in self._ledger.settled():
-            asked = self._asked.get(model)
-            if asked is None or present.has(asked.card, paper, trajectory=outcome is Outcome.PLANNED):
-                continue
-            sidecar = self._ledger.kept(paper, model)
-            try:
-                trajectory = trajectory_of(sidecar)
-            except OutputError as error:
-                self.progress.problems.append(f"{paper}: its reply gives no plan any more: {error}")
-                continue
-            with telling(self._run.path):
-                await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, trajectory)
-
-    def _begin_progress(self) -> None:
-        again = set(Outcome) - {Outcome.PLANNED} if self._job.retry_failed else UNSETTLED
-        self.progress.total = self._ledger.total()
-        self.progress.before = self._ledger.tally()
-        for outcome in again:
-            del self.progress.before[outcome]
 
     def _desk(self, asked: Asked) -> Desk:
         bounds = self._job.bounds

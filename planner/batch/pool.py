@@ -7,8 +7,8 @@ a 429 that one of them meets pauses all, and a worker that is lost takes no part
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Literal, Protocol, Self
 
 from planner.batch.entry import Entry
@@ -22,6 +22,8 @@ _LOSSES: Final = 3
 _PATIENCE: Final = 300.0
 
 _Kind = Literal["read", "ask"]
+# What a worker has at once: a paper, and the next one on its way; requests are for the engine's limits to bound.
+_MOST: Final[Mapping[_Kind, float]] = {"read": 2, "ask": float("inf")}
 
 
 class WorkerLostError(Exception):
@@ -83,12 +85,11 @@ class Pool:
             RunError: there has been no worker for too long.
         """
         for _ in range(_LOSSES):
-            worker = await self._least_busy("read")
             try:
-                with self._busy("read", worker):
+                async with self._share("read") as worker:
                     return await worker.read(entry)
             except WorkerLostError:
-                self.leave(worker)
+                continue
         return PaperError(f"{entry.source}: {_LOSSES} workers were lost while they read this paper; leave it out")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion:
@@ -98,40 +99,45 @@ class Pool:
             ModelError: no completion could be had.
             RunError: there has been no worker for too long.
         """
-        worker = await self._least_busy("ask")
         try:
-            with self._busy("ask", worker):
+            async with self._share("ask") as worker:
                 answer = await worker.complete(model, prompt)
         except WorkerLostError as error:
-            self.leave(worker)
             raise ModelError(f"the worker on {worker.place} that asked was lost: {error}", retryable=True) from None
         if isinstance(answer, ModelError):
             raise answer
         return answer
 
-    async def _least_busy(self, kind: _Kind) -> Worker:
+    @asynccontextmanager
+    async def _share(self, kind: _Kind) -> AsyncIterator[Worker]:
+        """The worker with the least to do, once there is one that has room."""
+        load = self._load[kind]
+        async with self._changed:
+            while not (free := [worker for worker in self._workers if load[worker] < _MOST[kind]]):
+                await self._wait()
+            worker = min(free, key=lambda worker: load[worker])
+            load[worker] += 1
+            # Among equals it is whoever has waited longest.
+            self._workers.remove(worker)
+            self._workers.append(worker)
         try:
-            async with asyncio.timeout(self._patience), self._changed:
-                await self._changed.wait_for(lambda: bool(self._workers))
+            yield worker
+        except WorkerLostError:
+            self.leave(worker)
+            raise
+        finally:
+            load[worker] -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(None if self._workers else self._patience):
+                await self._changed.wait()
         except TimeoutError:
             raise RunError(
                 f"the cluster has had no worker for {self._patience:.0f} s; once it has one, the same command goes on"
             ) from None
-        chosen = min(self._workers, key=lambda worker: self._load[kind][worker])
-        # Among equals it is whoever has waited longest.
-        self._workers.remove(chosen)
-        self._workers.append(chosen)
-        return chosen
-
-    @contextmanager
-    def _busy(self, kind: _Kind, worker: Worker) -> Iterator[None]:
-        self._load[kind][worker] += 1
-        try:
-            yield
-        finally:
-            self._load[kind][worker] -= 1
-            if not self._load[kind][worker]:
-                del self._load[kind][worker]
 
 
 class PooledReader:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,10 @@ _LAST_PROBLEMS: Final = 5
 
 @dataclass(slots=True)
 class Progress:
-    """What has happened in this call of a run; `total` plannings are wanted, `before` were done by earlier calls."""
+    """What has happened in this call of a run; `total` plannings are wanted, `before` were done by earlier calls.
+
+    `batches` counts the requests that are at a batch service, by the state of their batch.
+    """
 
     total: int = 0
     before: Counter[Outcome] = field(default_factory=Counter)
@@ -26,6 +29,7 @@ class Progress:
     limits: Sequence[Limits] = ()
     stopping: str = ""
     problems: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_PROBLEMS))
+    batches: Mapping[str, int] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     _recent: deque[tuple[float, int, int]] = field(default_factory=deque)
 

@@ -12,8 +12,7 @@ from typing import Final, Protocol, Self
 
 import planner
 from planner.batch.corpus import ARXIV
-from planner.batch.entry import Entry
-from planner.batch.ledger import Work
+from planner.batch.entry import Entry, Work
 from planner.batch.worker import LENGTH
 from planner.errors import PaperError, RunError
 from planner.papers.paper import Paper

@@ -51,7 +51,7 @@ CREATE TABLE requests (
   prompt TEXT NOT NULL,
   sample INTEGER NOT NULL,
   messages INTEGER NOT NULL,
-  first_sent TEXT NOT NULL,      -- UTC, ISO 8601
+  first_sent TEXT NOT NULL,      -- UTC, ISO 8601; "" for one that was only exported
   replied TEXT,
   reply TEXT,                    -- the completion as JSON, raw answer included
   prompt_tokens INTEGER,
@@ -66,10 +66,22 @@ CREATE TABLE attempts (          -- everything that was sent
   identity TEXT NOT NULL,
   sent TEXT NOT NULL,            -- UTC, ISO 8601; recorded before the request leaves
   upper REAL,                    -- USD; what it can cost at most
-  state TEXT NOT NULL,           -- sent, replied, refused (not billed) or lost (perhaps billed)
-  said TEXT NOT NULL             -- what the endpoint said instead of a reply
+  state TEXT NOT NULL,           -- sent, submitted (in a part), replied, refused (not billed) or lost (perhaps billed)
+  said TEXT NOT NULL,            -- what the endpoint said instead of a reply
+  part INTEGER,                  -- the part it went out with; NULL when it was asked live
+  refusal TEXT                   -- of a part: why there is no reply, as JSON
 );
 CREATE INDEX attempts_in_flight ON attempts (state) WHERE state <> 'replied';
+CREATE INDEX attempts_of_parts ON attempts (identity) WHERE part IS NOT NULL;
+CREATE TABLE parts (             -- what goes to a provider's batch service: a file of requests, and a batch of it
+  number INTEGER PRIMARY KEY,
+  model TEXT NOT NULL,
+  sha256 TEXT NOT NULL,          -- of the file
+  requests INTEGER NOT NULL,
+  file TEXT NOT NULL DEFAULT '', -- the service's names for them, "" until they are known
+  batch TEXT NOT NULL DEFAULT '',
+  state TEXT NOT NULL            -- recorded (before anything is sent), then the service's own word, at last collected
+);
 """
 
 

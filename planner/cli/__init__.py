@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from planner import __version__
-from planner.cli.batch import batch, export, status
+from planner.cli.batch import batch, status
 from planner.cli.doctor import doctor
 from planner.cli.papers import paper, prompt
 from planner.cli.plans import demo, parse, plan
+from planner.cli.service import collect, export, import_
 from planner.cli.shards import merge_command
 from planner.cli.signals import SIGINT_EXIT
 from planner.cli.site import site
@@ -48,7 +49,7 @@ def cli() -> None:
 
 
 _PAPERS = (plan, demo, prompt, parse, paper, show, check, schema, doctor)
-_CORPORA = (batch, status, merge_command, export, site)
+_CORPORA = (batch, status, collect, merge_command, export, import_, site)
 
 for command in (*_PAPERS, *_CORPORA):
     cli.add_command(command)

@@ -1,13 +1,15 @@
-"""`batch`, `status` and `export`: a corpus, how far it is, and its plans in other forms."""
+"""`batch` and `status`: a corpus, and how far it is."""
 
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from pydantic import JsonValue
@@ -17,18 +19,19 @@ from planner.batch.asking import LIKELY_COMPLETION
 from planner.batch.corpus import gather, with_ids
 from planner.batch.entry import Corpus
 from planner.batch.estimate import Estimate, estimate
-from planner.batch.export import FORMS, export_run
 from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
 from planner.batch.overview import read_overview
+from planner.batch.parts import SHARE
 from planner.batch.reading import processes
 from planner.batch.run import RunFolder
 from planner.batch.shards import Shard, ids_in
 from planner.batch.status import read_status
 from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
-from planner.cli.cluster import EngineOptions, engaged, engine_options
+from planner.cli.bounds import BoundOptions, SubmissionOptions, bound_options, submission_options
+from planner.cli.cluster import SERVICE, EngineOptions, engaged, engine_options
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -36,10 +39,10 @@ from planner.cli.options import (
     TalkOptions,
     TaskOptions,
     endpoint_options,
-    gathered,
     talk_options,
     task_options,
 )
+from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save
 from planner.cli.shards import folder_of, part_of, shard_option
 from planner.cli.signals import Interrupt, interruptible
 from planner.cli.sources import arxiv_access
@@ -53,44 +56,11 @@ from planner.pipeline import Settings
 from planner.retrying import RetryPolicy
 from planner.trajectory.paths import relative_path
 
+if TYPE_CHECKING:
+    from planner.batch.service.engine import ServiceEngine
+
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _ATTEMPTS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class BoundOptions:
-    """What a run may use."""
-
-    concurrency: int
-    rpm: float | None
-    tpm: float | None
-    max_cost: float | None
-    max_papers: int | None
-
-
-_bound_options = gathered(
-    "bounded",
-    BoundOptions,
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1, 4096),
-        default=32,
-        show_default=True,
-        envvar="ABLATION_PLANNER_CONCURRENCY",
-        show_envvar=True,
-        help="At most so many requests at once; fewer while the endpoint says it is too much.",
-    ),
-    click.option(
-        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute.  [from the endpoint's headers]"
-    ),
-    click.option(
-        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens a minute.  [from the endpoint's headers]"
-    ),
-    click.option(
-        "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never pass this cost, whatever happens."
-    ),
-    click.option("--max-papers", type=click.IntRange(min=1), help="Plan at most so many papers this time."),
-)
 
 
 @click.command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
@@ -114,7 +84,7 @@ _bound_options = gathered(
 )
 @task_options
 @endpoint_options
-@_bound_options
+@bound_options
 @click.option(
     "--offline",
     is_flag=True,
@@ -124,6 +94,7 @@ _bound_options = gathered(
 )
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @engine_options
+@submission_options
 @shard_option
 @click.option("--dry-run", is_flag=True, help="Read the corpus, say what it would take, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -135,6 +106,7 @@ def batch(
     asked: TaskOptions,
     asking: EndpointOptions,
     bounded: BoundOptions,
+    submission: SubmissionOptions,
     offline: bool,
     retry_failed: bool,
     shard: Shard | None,
@@ -147,7 +119,9 @@ def batch(
 
     It may be stopped at any moment, also by force; the same command goes on, and pays for nothing twice.
     """
-    call = _Call(
+    if where.engine == SERVICE and shard is not None:
+        raise UsageError("a batch service splits its requests itself; leave out --shard")
+    call = Call(
         corpus,
         RunFolder(output),
         models or ("",),
@@ -159,6 +133,7 @@ def batch(
         as_json,
         shard,
         where,
+        submission,
     )
     with talking(talk):
         raise SystemExit(interruptible(call.estimate()) if dry_run else asyncio.run(call.plan(quiet=talk.quiet)))
@@ -177,20 +152,12 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
         click.echo(printable(found.as_text(failed=failed)))
 
 
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--to", "form", type=click.Choice(FORMS), required=True, help="The form.")
-@click.argument("target", type=click.Path(path_type=Path))
-def export(run: Path, form: str, target: Path) -> None:
-    """Write the plans of a RUN to TARGET: a folder as AblationBench has it, a CSV file, or a JSONL file."""
-    for line in export_run(RunFolder(run), form, target):
-        click.echo(printable(line), err=True)
-    click.echo(printable(str(target)))
-
-
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """One call of `batch`."""
+class Call:
+    """One call of `batch`, or of what goes on with a run; without anything `named`, the corpus is that of the run.
+
+    `endpoints` are the addresses of models that an earlier call has found.
+    """
 
     named: tuple[str, ...]
     run: RunFolder
@@ -203,11 +170,15 @@ class _Call:
     as_json: bool
     shard: Shard | None
     where: EngineOptions
+    submission: SubmissionOptions
+    endpoints: Mapping[str, str] = field(default_factory=dict)
 
     async def estimate(self) -> int:
         """Say what the corpus would take; the exit code tells whether all of it can be read."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
+            if self.where.engine == SERVICE:
+                models = tuple(replace(each, price=partial(_price_there, each)) for each in models)
             corpus = with_ids(self._gathered(), {})
             corpus = self.shard.part(corpus) if self.shard else corpus
             estimates = await estimate(corpus, models, self._bounds(), processes(command(self._arxiv())))
@@ -216,22 +187,58 @@ class _Call:
 
     async def plan(self, *, quiet: bool) -> int:
         """Plan what is pending; the exit code is 1 when any paper has no plan, 130 or 143 when stopped."""
+        async with self.opened() as opened:
+            job, ledger, run = opened.job, opened.ledger, opened.run
+            if self.submission.prepare:
+                await ledger.begin(self.settings.task, job.corpus.entries, [model.record for model in job.models])
+                return 1 if _is_faulty(job.corpus) else 0
+            if self.where.engine == SERVICE:
+                code = await self._submitted(opened, quiet=quiet)
+            else:
+                refuse_while_submitted(ledger, run)
+                code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
+            self._summarise(run)
+        return code or (1 if _is_faulty(job.corpus) else 0)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Opened"]:
+        """The run, held against every other process, and what is asked of it; on record for those who go on with it."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
-            corpus = self._gathered()
+            corpus = self._gathered() if self.named else None
             run = folder_of(self.run, self.shard)
             stack.enter_context(run.held())
-            corpus = part_of(self.run, with_ids(corpus, ids_in(self.run)), self.shard)
+            if corpus is not None:
+                corpus = part_of(self.run, with_ids(corpus, ids_in(self.run)), self.shard)
             shared_disk = self.shard is not None or run.on_shared_disk
             ledger = await stack.enter_async_context(Ledger(run.ledger, shared_disk=shared_disk))
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
-            models, readers = await stack.enter_async_context(engaged(self.where, models, self._arxiv()))
-            job = Job(corpus, models, self._bounds(), readers, patience, self.retry_failed)
-            run.describe(self._facts(corpus, models))
-            code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
-        return code or (1 if _is_faulty(corpus) else 0)
+            asked, readers = await stack.enter_async_context(engaged(self.where, models, self._arxiv()))
+            if corpus is not None:
+                run.describe(self._facts(corpus, models))
+                await ledger.remember(SAVED, save(self._saved(models)))
+            corpus = corpus or ledger.corpus()
+            yield Opened(Job(corpus, asked, self._bounds(), readers, patience, self.retry_failed), ledger, run)
 
-    async def _worked(self, engine: LocalEngine, run: RunFolder, *, quiet: bool) -> int:
+    async def _submitted(self, opened: "Opened", *, quiet: bool) -> int:
+        """Plan through the batch service, and what it leaves to be asked live when it has nothing more to come."""
+        from planner.batch.service.engine import Course, ServiceEngine  # imports the SDK, which takes 0.4 s
+
+        job, run, ledger = opened.job, opened.run, opened.ledger
+        course = Course(wait=self.submission.wait, finish_live=self.submission.finish_live)
+        if self.submission.poll:
+            course = replace(course, first=self.submission.poll, longest=self.submission.poll)
+        engine = ServiceEngine(job if self.named else _of_begun(job), run, ledger, course)
+        code = await self._worked(engine, run, quiet=quiet)
+        if waiting := sum(part.requests for part in ledger.parts.open()):
+            log.info("%d requests are at the batch service; get them with: collect %s", waiting, run.path)
+        elif not engine.progress.stopping and course.finish_live:
+            code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
+        elif job.retry_failed and (saved := ledger.recall(SAVED)):
+            await ledger.remember(SAVED, save(replace(load_saved(saved), retry_failed=False)))
+        return code
+
+    async def _worked(self, engine: "LocalEngine | ServiceEngine", run: RunFolder, *, quiet: bool) -> int:
         interrupt = Interrupt(engine.stop)
         try:
             with interrupt.heard():
@@ -240,18 +247,29 @@ class _Call:
         except asyncio.CancelledError:
             log.error("stopped at once; the same command goes on from here")
             return interrupt.exit_code
+        if engine.progress.stopping:
+            log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
+        failed = read_status(run).failed
+        return interrupt.exit_code or (1 if failed or engine.progress.stopping else 0)
+
+    def _summarise(self, run: RunFolder) -> None:
         found = read_status(run)
         log.info("%s", found.as_text())
         if self.as_json:
             click.echo(printable_json(json.dumps(found.as_json(), ensure_ascii=False, indent=1)))
-        if engine.progress.stopping:
-            log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
-        return interrupt.exit_code or (1 if found.failed or engine.progress.stopping else 0)
+
+    def _saved(self, models: tuple[Asked, ...]) -> SavedCall:
+        endpoints = {name: each.card.endpoint for name, each in zip(dict.fromkeys(self.models), models, strict=True)}
+        asking = replace(self.asking, base_url=())  # an address may hold a password
+        templates = self.settings.templates.resolve() if self.settings.templates else None
+        settings = replace(self.settings, templates=templates)
+        return SavedCall(str(Path.cwd()), endpoints, settings, asking, self.bounded, self.retry_failed)
 
     async def _asked(self, stack: AsyncExitStack) -> tuple[Asked, ...]:
         found = []
         for name in dict.fromkeys(self.models):
-            options = ModelOptions(**asdict(self.asking), model=name)
+            asking = replace(self.asking, base_url=self.asking.base_url or _alone(self.endpoints.get(name, "")))
+            options = ModelOptions(**asdict(asking), model=name)
             model = await stack.enter_async_context(
                 asked_model(
                     options,
@@ -259,6 +277,7 @@ class _Call:
                     offline=self.offline,
                     connections=self.bounded.concurrency,
                     cap=self._cap(),
+                    batches=self.where.engine == SERVICE,
                 )
             )
             if self.bounded.max_cost is not None and model.price(Usage(1, 1)) is None:
@@ -266,7 +285,9 @@ class _Call:
                     f"--max-cost needs a price, and none is known for {model.card.asked!r}: add --price IN,OUT"
                 )
             settings = replace(self.settings, window=self.settings.window or model.window)
-            found.append(Asked(model.card, settings, model.sender, model.price, model.host, model.remote))
+            found.append(
+                Asked(model.card, settings, model.sender, model.price, model.host, model.remote, model.service)
+            )
         _refuse_same_files([each.card for each in found])
         return tuple(found)
 
@@ -315,6 +336,31 @@ class _Call:
             "limits": asdict(self.bounded),
             **({"shard": str(self.shard)} if self.shard else {}),
         }
+
+
+def _of_begun(job: Job) -> Job:
+    """The job of who only collects: where a call was for so many papers, no further ones are begun."""
+    most = None if job.bounds.max_papers is None else 0
+    return replace(job, bounds=replace(job.bounds, max_papers=most))
+
+
+def _alone(address: str) -> tuple[str, ...]:
+    return (address,) if address else ()
+
+
+def _price_there(asked: Asked, usage: Usage) -> float | None:
+    """USD at the batch service, None where no price is known."""
+    live = asked.price(usage)
+    return None if live is None else live * SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run that is held against every other process, and what is asked of it."""
+
+    job: Job
+    ledger: Ledger
+    run: RunFolder
 
 
 def _refuse_same_files(cards: list[ModelCard]) -> None:

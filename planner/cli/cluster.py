@@ -18,7 +18,8 @@ from planner.cli.options import gathered
 from planner.cli.talk import log
 from planner.papers.arxiv import Arxiv
 
-ENGINES: Final = ("local", "ray")
+SERVICE: Final = "openai-batch"
+ENGINES: Final = ("local", SERVICE, "ray")
 # Papers that are under way to and from readers, at least; a machine that joins later finds some to read.
 _LEAST_READERS: Final = 16
 
@@ -41,7 +42,8 @@ engine_options = gathered(
         show_default=True,
         envvar="ABLATION_PLANNER_ENGINE",
         show_envvar=True,
-        help="local: this machine; ray: a Ray cluster reads the papers and sends the requests.",
+        help="local: this machine; openai-batch: the provider's batch service, at half the price, within a day; "
+        "ray: a Ray cluster reads the papers and sends the requests.",
     ),
     click.option(
         "--ray-address",
@@ -65,7 +67,7 @@ async def engaged(
         UsageError: Ray is not installed.
         RunError: there is no such cluster, or no worker on it.
     """
-    if where.engine == "local":
+    if where.engine != "ray":
         yield models, processes(command(arxiv))
         return
     told = {asked.record.key: asked.remote for asked in models if asked.remote is not None}

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from planner.batch.progress import Progress
 from planner.cli.talk import through
-from planner.cli.wording import cost, duration, pause, stopping
+from planner.cli.wording import batches, cost, duration, pause, stopping
 from planner.controls import printable
 
 _EVERY: Final = 0.25  # seconds
@@ -48,7 +48,7 @@ def _picture(progress: Progress) -> RenderableType:
         ("to go", "?" if left is None else duration(left)),
     ):
         facts.add_row(Text(name, style="dim"), Text(value))
-    notes = [Text(note, style="yellow") for note in (pause(progress), stopping(progress)) if note]
+    notes = [Text(note, style="yellow") for note in (batches(progress), pause(progress), stopping(progress)) if note]
     problems = [
         Text(printable(problem), style="red", no_wrap=True, overflow="ellipsis") for problem in progress.problems
     ]

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from planner.balancing import balanced
 from planner.batch.outpost import RemoteModel
@@ -13,13 +13,16 @@ from planner.cli.options import ModelOptions
 from planner.cli.talk import log
 from planner.errors import PaperError, UsageError
 from planner.extractive import CARD, Extractive
-from planner.openai_chat.endpoint import resolve
+from planner.openai_chat.endpoint import Endpoint, resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 from planner.papers.cut import cut
 from planner.papers.paper import Excerpt, Paper
 from planner.pipeline import Settings
 from planner.prices import cost, parse_price, window
 from planner.retrying import Retrying, RetryPolicy, Wait
+
+if TYPE_CHECKING:
+    from planner.openai_chat.service import BatchService
 
 EXTRACTIVE: Final = "extractive"
 # Who has one of these wants a model, and has only forgotten to name it.
@@ -40,6 +43,7 @@ class Asked:
     window: int | None = None
     host: str = ""
     remote: RemoteModel | None = None
+    service: "BatchService | None" = None
 
     def for_paper(self, paper: Paper) -> ChatModel:
         """The model as one paper asks it, with patience."""
@@ -58,10 +62,12 @@ async def asked_model(
     offline: bool = False,
     connections: int = 256,
     cap: int | None = None,
+    batches: bool = False,
 ) -> AsyncIterator[Asked]:
     """The model that the options and the environment name, ready to be asked.
 
-    `connections` bounds its requests at once; `cap` bounds replies, in tokens, where the user set no bound.
+    `connections` bounds its requests at once; `cap` bounds replies, in tokens, where the user set no bound. With
+    `batches` the endpoint's batch service is at hand too.
 
     Raises:
         UsageError: no model is named though there is a key or an address, or the address makes no sense.
@@ -74,9 +80,10 @@ async def asked_model(
         raise UsageError(
             f"--offline forbids asking {options.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`"
         )
-    async with connected(options, connections=connections, cap=cap) as there:
+    async with connected(options, connections=connections, cap=cap, batches=batches) as there:
         card = there.chat.card
-        yield Asked(card, lambda _: there.chat, there.price, there.patience, window(card), there.host, there.remote)
+        about = (there.price, there.patience, window(card), there.host, there.remote, there.service)
+        yield Asked(card, lambda _: there.chat, *about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +95,12 @@ class Connection:
     patience: RetryPolicy
     host: str
     remote: RemoteModel
+    service: "BatchService | None" = None
 
 
 @asynccontextmanager
 async def connected(
-    options: ModelOptions, *, connections: int = 256, cap: int | None = None
+    options: ModelOptions, *, connections: int = 256, cap: int | None = None, batches: bool = False
 ) -> AsyncIterator[Connection]:
     """The endpoint, or several that share the work, that the options and the environment name.
 
@@ -112,6 +120,7 @@ async def connected(
     )
     async with AsyncExitStack() as stack:
         chats = [await stack.enter_async_context(OpenAIChat(endpoint, chat_settings)) for endpoint in endpoints]
+        service = await stack.enter_async_context(_batch_service(endpoints, chat_settings)) if batches else None
         chat, card = balanced(chats), chats[0].card
         host = ", ".join(endpoint.host for endpoint in endpoints)
         log.info("sending to %s, model %s", host, card.asked)
@@ -123,7 +132,15 @@ async def connected(
         # A password of the address does not travel: where there is one, each machine has it in its own environment.
         addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
         remote = RemoteModel(card, options.model, addresses, chat_settings)
-        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote)
+        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote, service)
+
+
+def _batch_service(endpoints: list[Endpoint], settings: ChatSettings) -> "BatchService":
+    from planner.openai_chat.service import BatchService  # imports the SDK, which takes 0.4 s
+
+    if len(endpoints) > 1:
+        raise UsageError("a batch service has one address; give --base-url once")
+    return BatchService(endpoints[0], settings)
 
 
 def patient(model: ChatModel, patience: RetryPolicy) -> ChatModel:

@@ -13,6 +13,8 @@ def in_words(progress: Progress) -> str:
         parts.append(f"{duration(progress.seconds_left)} to go")
     if wait := pause(progress):
         parts.append(wait)
+    if progress.batches:
+        parts.append(batches(progress))
     return "; ".join(parts)
 
 
@@ -36,6 +38,12 @@ def pause(progress: Progress) -> str:
     """What the endpoint made everybody wait for, "" when nobody waits."""
     seconds = max((limits.paused_for for limits in progress.limits), default=0.0)
     return f"the endpoint asked to wait: {duration(seconds)} more" if seconds else ""
+
+
+def batches(progress: Progress) -> str:
+    """How many requests are at the batch service, and in which state."""
+    states = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(progress.batches.items()))
+    return f"at the batch service: {states}" if states else ""
 
 
 def stopping(progress: Progress) -> str:

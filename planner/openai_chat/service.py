@@ -3,7 +3,7 @@
 Importing this imports the SDK, which takes 0.4 s.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -157,7 +157,7 @@ class BatchService:
         raw, headers = self._open().batches.with_raw_response, self._headers()
         return self._batch(await self._told(lambda: raw.retrieve(number, extra_headers=headers)))
 
-    async def lines(self, file: str) -> AsyncIterator[bytes]:
+    async def lines(self, file: str) -> AsyncGenerator[bytes]:
         """The lines of a file as they arrive; one that is longer than any reply is left out."""
         async with self._content(file) as pieces:
             rest, oversized = bytearray(), False

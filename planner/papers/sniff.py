@@ -59,13 +59,13 @@ def kind_of(data: bytes, name: str = "") -> Kind:
     """The kind of a source; `name` decides only between kinds of text that the bytes leave open."""
     if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
         return Kind.EMPTY
-    if b"%PDF-" in data[:1024]:
-        return Kind.PDF
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
     if data[257:262] == b"ustar":
         return Kind.TAR
+    if b"%PDF-" in data[:1024]:  # after the archives, whose first member may be a PDF
+        return Kind.PDF
     if foreign_name(data) or (looks_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
         return Kind.OTHER
     return text_kind(data[:200_000].decode("utf-8", "replace"), name)

@@ -91,9 +91,9 @@ def _walk(base: Path) -> Iterator[Path]:
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _ASIDE)
         for name in names:
             path = Path(where, name)
-            if name.startswith(".") or (path.is_symlink() and not path.resolve().is_relative_to(base)):
+            if name.startswith(".") or not path.is_file():  # first: a link that leads in a circle has no end to resolve
                 continue
-            if not path.is_file():
+            if path.is_symlink() and not path.resolve().is_relative_to(base):
                 continue
             count += 1
             if count > MAX_FILES:

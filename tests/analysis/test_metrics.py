@@ -5,7 +5,7 @@ import pytest
 from planner.analysis.metrics import metrics
 from planner.analysis.passages import passages
 from planner.papers.paper import Paper
-from tests.analysis.papers import PLAIN, P, T, paper, section
+from tests.analysis.papers import PLAIN, F, P, T, paper, section
 
 
 def names(source: Paper) -> list[str]:
@@ -61,3 +61,36 @@ def test_the_references_are_not_read() -> None:
 def test_each_knows_its_place() -> None:
     for metric in metrics(passages(PLAIN.sections)):
         assert PLAIN.text[metric.found.offset :].startswith(metric.found.text)
+
+
+def test_what_is_said_to_be_measured_is_kept_beside_frequent_names() -> None:
+    often = "BLEU, BLEU, BLEU and BLEU. Once CIDEr. We report the hoot rate."
+    assert names(paper(section("Experiments", (P, often)))) == ["BLEU", "hoot rate"]
+
+
+def test_the_acronym_of_a_quantity_is_kept_where_metrics_are_spoken_of() -> None:
+    often = "BLEU, BLEU, BLEU and BLEU. Our other metric is the hoot error rate (HER)."
+    assert "HER" in names(paper(section("Experiments", (P, often))))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("With half precision all is well.", []),
+        ("Recall that owls hoot.", []),
+        ("Recall and precision fall.", ["Recall", "precision"]),
+    ],
+)
+def test_precision_and_recall_go_together(text: str, expected: list[str]) -> None:
+    assert sorted(names(paper(section("Experiments", (P, text))))) == sorted(expected)
+
+
+def test_columns_are_read_wherever_a_table_stands() -> None:
+    source = paper(section("Method", (T, "| Model | Hoot Score (↑) |\n|---|---|\n| a | 1 |")), section("Results"))
+    assert names(source) == ["Hoot Score"]
+
+
+def test_panels_of_figures_and_not_of_sentences() -> None:
+    caption = "(a) Hoot rate: it rises."
+    assert names(paper(section("Results", (F, caption)))) == ["Hoot rate"]
+    assert names(paper(section("Results", (P, caption)))) == []

@@ -1,5 +1,6 @@
 """`--engine ray` on a real cluster of two nodes: what is killed costs time, and nothing else."""
 
+import os
 import signal
 import sqlite3
 from collections import Counter
@@ -118,3 +119,21 @@ def test_a_cluster_that_is_not_there_is_said_in_one_line(ray_files: Path, progra
     assert "no Ray cluster at 127.0.0.1:1" in said
     assert "HOST:PORT" in program.run(*asked, "nowhere", code=2).stderr
     assert "ray://" in program.run(*asked, "ray://127.0.0.1:1", code=2).stderr
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_goes_on_later(
+    ray_files: Path, serve: Serve, program: Program, tmp_path: Path
+) -> None:
+    make_papers(tmp_path / "papers", 40)
+    served = serve("--latency", "1")
+    asked = words(served.url, "run", "--engine", "ray", "--concurrency", "8")
+    process = program.start(*asked, start_new_session=True)
+    until(lambda: served.count >= 4, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the cluster's processes hear it too
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    status = program.status("run")
+    assert 4 <= status["planned"] == status["requests"] < 40
+    assert status["lost_requests"] == 0
+    program.run(*asked)
+    assert served.count == 40

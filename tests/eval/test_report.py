@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from eval.document import Document, Section, Table, csv_text, html, markdown
+from eval.figures import amount
 from planner.trajectory.reader import read_file
 from tests.eval.conftest import Run
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, ablation, write_gold, write_trajectory
@@ -189,3 +190,8 @@ def test_the_five_published_models(run: Run, shared: Path, desk: Path) -> None:
     assert f1["lm-planner/gpt-4o"] > 0.99, "a plan meets itself"
     assert all(value < 0.9 for system, value in f1.items() if system != "lm-planner/gpt-4o")
     assert time.perf_counter() - started < 120, "a minute each"
+
+
+def test_nothing_is_minus_zero() -> None:
+    assert amount(-8e-17) == "0.00"
+    assert amount(-0.01) == "-0.01"

@@ -9,15 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eval.answers import read_asked, read_matches
 from eval.coverage import paired
 from eval.gold import read_gold
 from eval.judge_eval import agreement, read_labels
 from eval.judging import unjudged
 from eval.plans import read_systems
+from eval.replies import Replies
 from eval.runs import read_run
+from eval.sides import Sides
 from eval.tables import read_rows
 from eval.verdicts import read_author_verdicts, read_reviewer_verdicts, verdict_task
-from planner.errors import Outcome, PlannerError
+from planner.chat import Completion
+from planner.errors import Outcome, OutputError, PlannerError
 from planner.schema import Task
 from tests.eval.made import GATE, author_gold, dumped, write_plans
 
@@ -117,6 +121,48 @@ def test_a_judge_to_be_evaluated(tmp_path: Path, verdicts: bytes) -> None:
         assert agreement(instance, tmp_path).labels == 1
     except PlannerError as error:
         assert "one.jsonl" in str(error)
+
+
+@anything
+@given(content=written)
+def test_replies_on_record(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "one.json").write_bytes(content)
+    with pytest.raises(PlannerError, match=r"one\.json"):
+        Replies.read(tmp_path / "one.json")
+
+
+replies = st.one_of(
+    texts,
+    st.just(DEEP),
+    st.lists(st.fixed_dictionaries({"id": st.sampled_from(["A1", "A2", "B1"]) | values, "matches": values})).map(
+        lambda lines: "\n".join(map(json.dumps, lines))
+    ),
+    st.lists(st.fixed_dictionaries({"id": st.sampled_from(["A1", "A2"]), "asked": st.booleans() | values})).map(
+        lambda lines: "\n".join(map(json.dumps, lines))
+    ),
+)
+
+
+@anything
+@given(reply=replies, block=st.booleans())
+def test_what_a_judge_says(reply: str, block: bool) -> None:
+    """Verdicts for just the ids that were shown, or an error with its findings."""
+    completion = Completion(f"<verdicts>{reply}</verdicts>" if block else reply)
+    sides = Sides(a=("gate", "loss"), b=("loss", "depth"), plan="B")
+    try:
+        matches = read_matches(completion, sides)
+    except OutputError as error:
+        assert error.findings
+    else:
+        assert matches.keys() == {"A1", "A2"}
+        assert {"B1", "B2"}.issuperset(*matches.values())
+    try:
+        asked = read_asked(completion, sides)
+    except OutputError as error:
+        assert error.findings
+    else:
+        assert asked.keys() == {"A1", "A2"}
+        assert {bool} == set(map(type, asked.values()))
 
 
 def test_a_plan_that_is_not_text_fails_alone(tmp_path: Path) -> None:

@@ -182,6 +182,13 @@ def test_what_is_packed_comes_out(pack: Pack, kind: Kind, files: dict[str, bytes
     assert found.skipped == ()
 
 
+@pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
+def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, kind: Kind) -> None:
+    data = pack({"figure.pdf": b"%PDF-1.5 a gear", "main.tex": b"\\section{A}"})
+    assert kind_of(data) is kind
+    assert unpacked(data, kind).names() == ("figure.pdf", "main.tex")
+
+
 SKIPPED = {
     "up": ("../a.tex", "'../a.tex' in the archive was not read: it is named outside the archive"),
     "absolute": ("/a.tex", "'/a.tex' in the archive was not read: it is named outside the archive"),

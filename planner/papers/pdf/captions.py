@@ -22,7 +22,7 @@ class Part(Enum):
 
 
 _SERIES: Final = r"^(?:supplementary\s+|extended data\s+)?"
-_NUMBER: Final = r"\s*(?:[A-Z]{1,2}\.?)?\d*(?:[.\-]\d+)*[a-z]?\s*(?:[:.|–—]|$|\()"
+_NUMBER: Final = r"\s*(?:[IVXL]{1,6}|[A-Z]{1,2}\.?)?\d*(?:[.\-]\d+)*[a-z]?\s*(?:[:.|–—]|$|\()"
 _PATTERNS: Final = (
     (Part.TABLE_CAPTION, re.compile(rf"{_SERIES}(?:table|tab\.){_NUMBER}", re.I)),
     (Part.FIGURE_CAPTION, re.compile(rf"{_SERIES}(?:figure|fig\.?){_NUMBER}", re.I)),

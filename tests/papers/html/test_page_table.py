@@ -242,6 +242,7 @@ BLOCKS = {
         [(BlockKind.TABLE, "T\na | 1\nb | 2")],
     ),
     "items": ("<ul><li>a<li>b</ul>", [(BlockKind.PROSE, "- a"), (BlockKind.PROSE, "- b")]),
+    "text before a paragraph": ("<div>a<p>b</p>c</div>", [(BlockKind.PROSE, letter) for letter in "abc"]),
     "raised and lowered": ("<p>x<sup>2</sup> y<sub>i</sub></p>", [(BlockKind.PROSE, "x^2 y_i")]),
     "preformatted": ("<pre>a\n  b\n</pre>", [(BlockKind.PROSE, "a\n  b")]),
     "a break": ("<p>a<br>b</p>", [(BlockKind.PROSE, "a\nb")]),

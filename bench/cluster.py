@@ -1,0 +1,133 @@
+"""What one run can bear beyond one machine: `python -m bench.cluster`.
+
+Papers a second that 1 and 2 Ray workers read (PDFs of PLANNER_SHARED; the better of two turns each), writes a second of
+the ledger with both journals, and papers a second that the driver of `--engine ray` keeps up with: its own CPU, at an
+endpoint that answers at once. What else the machine does is told by its load.
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import cycle, islice
+from pathlib import Path
+
+from bench.batch import Case, served, watch
+from bench.papers import make_papers
+from planner.batch.entry import Entry
+from planner.batch.ledger import AskedModel, Ledger, Work
+from planner.batch.outpost import Orders
+from planner.batch.ray_cluster import workers_on_ray
+from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.papers.arxiv import Arxiv
+from planner.papers.paper import Paper
+from planner.schema import Task
+
+SHARED = Path(os.environ.get("PLANNER_SHARED", "../shared"))
+CARD = ModelCard("lm-planner", "bench", "bench")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.cluster")
+    parser.add_argument("--pdfs", type=int, default=60, help="papers read for each number of workers")
+    parser.add_argument("--writes", type=int, default=5000, help="replies committed for each journal")
+    parser.add_argument("--papers", type=int, default=400, help="papers of 80 KB planned by the driver")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench") as folder:
+        for name, shared_disk in (("write-ahead log", False), ("plain journal, as in shards", True)):
+            asyncio.run(measure_ledger(name, Path(folder) / f"{shared_disk}", options.writes, shared_disk))
+        if importlib.util.find_spec("ray") is None:
+            print("Ray is not installed: reading by its workers and its driver are not measured")
+            return
+        measure_reading(options.pdfs)
+        measure_driver(options.papers, Path(folder))
+
+
+async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -> None:
+    """Record and commit `count` requests, 64 at once, with replies of 8 KB, each durable before the next step."""
+    entry = Entry("p", "p", "p", "file")
+    work, reply = Work(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
+    async with Ledger(path, shared_disk=shared_disk) as ledger:
+        await ledger.begin(Task.REVIEWER, [entry], [AskedModel(CARD, "x")])
+
+        async def ask(numbers: range) -> None:
+            for number in numbers:
+                prompt = Prompt((Message("user", str(number)),), "t")
+                identity = CARD.identity(prompt)
+                sent = await ledger.send(work, identity, prompt, None)
+                await ledger.commit(sent, identity, reply, None, None)
+
+        started = time.perf_counter()
+        await asyncio.gather(*(ask(range(first, count, 64)) for first in range(64)))
+        seconds = time.perf_counter() - started
+    print(f"ledger, {name}: {2 * count / seconds:,.0f} durable writes/s, {count / seconds:,.0f} requests/s")
+
+
+def measure_reading(count: int) -> None:
+    """Read PDFs with one worker and with two, each on a node of its own."""
+    from ray.cluster_utils import Cluster
+
+    pdfs = sorted(SHARED.rglob("*.pdf"))
+    if not pdfs:
+        print(f"no PDFs at {SHARED} (PLANNER_SHARED): reading by Ray workers is not measured")
+        return
+    entries = [Entry(f"p{n}", str(pdf.resolve()), "", "PDF") for n, pdf in enumerate(islice(cycle(pdfs), count))]
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for nodes in (1, 2, 1, 2):
+        small = {"num_cpus": 1, "object_store_memory": 100_000_000}
+        cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+        for _ in range(nodes - 1):
+            cluster.add_node(**small)
+        try:
+            rates[nodes].append(asyncio.run(read_all(entries, cluster.address, nodes)))
+        finally:
+            cluster.shutdown()
+    one, two = max(rates[1]), max(rates[2])
+    print(f"Ray: {one:.1f} PDFs/s read by 1 worker, {two:.1f} by 2 ({two / one:.2f} x); load {os.getloadavg()[0]:.1f}")
+
+
+async def read_all(entries: list[Entry], address: str, workers: int) -> float:
+    async with workers_on_ray(Orders({}, Arxiv(offline=True), str(Path.cwd())), address) as pool:
+        while len(pool) < workers:
+            await asyncio.sleep(0.1)
+        # The first paper of a worker starts its process.
+        await asyncio.gather(*(pool.read(entry) for entry in entries[: 2 * workers]))
+        started = time.perf_counter()
+        papers = await asyncio.gather(*(pool.read(entry) for entry in entries))
+        seconds = time.perf_counter() - started
+    failed = [paper for paper in papers if not isinstance(paper, Paper)]
+    if failed:
+        print(f"{len(failed)} could not be read, such as: {failed[0]}")
+    return len(papers) / seconds
+
+
+def measure_driver(count: int, folder: Path) -> None:
+    """Plan papers of 80 KB, and take the driver's own CPU; its start is taken off by a smaller run."""
+    less_cpu, _, _ = run_driver(count // 4, folder / "less")
+    cpu, seconds, memory = run_driver(count, folder / "more")
+    each = (cpu - less_cpu) / (count - count // 4)
+    print(
+        f"Ray driver: {1000 * each:.1f} ms CPU a paper after its start, so at most {1 / each:,.0f} papers/s; "
+        f"{count / seconds:.0f} papers/s in all here, where workers and endpoint share the CPUs; {memory:.0f} MB"
+    )
+
+
+def run_driver(count: int, folder: Path) -> tuple[float, float, float]:
+    """CPU seconds and MB of the driver's process, and seconds in all."""
+    papers = make_papers(folder / "papers", count)
+    with served(Case(count, 64, 0.0, 0.0), folder / "journal") as url:
+        command = [sys.executable, "-m", "planner", "batch", str(papers), "-o", str(folder / "run"), "--model", "bench"]
+        command += ["--base-url", url, "--no-stream", "--concurrency", "64", "-q", "--engine", "ray"]
+        started = time.perf_counter()
+        with subprocess.Popen(command) as process:
+            memory, cpu = watch(process.pid)
+        assert process.returncode == 0
+        return cpu, time.perf_counter() - started, memory
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""What a run has handed to a batch service, in its ledger: files of requests, and what became of each request."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from planner.batch.entry import Work
+from planner.batch.writer import Writer
+from planner.errors import ModelError, TooLongError
+
+# What a request costs at a batch service, in parts of the price when it is asked live.
+SHARE: Final = 0.5
+
+COLLECTED: Final = "collected"
+RECORDED: Final = "recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that a paper needs and that has no reply; `upper` is what it can cost at most, in USD."""
+
+    work: Work
+    identity: str
+    prompt: str
+    sample: int
+    messages: int
+    upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of requests and its batch; `file` and `batch` are the service's names, "" until they are known."""
+
+    number: int
+    model: str
+    sha256: str
+    requests: int
+    file: str = ""
+    batch: str = ""
+    state: str = RECORDED
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a submitted request has no reply; `again` says whether submitting it again may help."""
+
+    message: str
+    again: bool
+    too_long: bool = False
+    limit: int | None = None
+    status: int | None = None
+    perhaps_billed: bool = False
+
+    @classmethod
+    def of(cls, error: ModelError) -> "Refusal":
+        """What is worth keeping of an error."""
+        limit = error.limit if isinstance(error, TooLongError) else None
+        return cls(str(error), error.retryable, isinstance(error, TooLongError), limit, error.status)
+
+    def as_error(self, why: str = "") -> ModelError:
+        """The error that asking live would have met; `why` is added to its text."""
+        if self.too_long:
+            return TooLongError(self.message, limit=self.limit, status=self.status)
+        return ModelError(self.message + why, status=self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A request of a part: the number of the attempt, and whether its reply is on record."""
+
+    number: int
+    identity: str
+    upper: float | None
+    replied: bool
+
+
+class Parts:
+    """The parts of a run; `numbers` gives the first of so many new numbers for attempts."""
+
+    def __init__(self, reader: sqlite3.Connection, writer: Writer, numbers: Callable[[int], int]) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._numbers = numbers
+
+    def open(self) -> list[Part]:
+        """Every part whose results are not all in the ledger."""
+        rows = self._reader.execute(_OPEN, (COLLECTED,))
+        return [Part(*row) for row in rows]
+
+    def next_number(self) -> int:
+        """The number of the next part."""
+        (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM parts").fetchone()
+        return int(last) + 1
+
+    async def record(self, part: Part, wanted: Sequence[Wanted]) -> None:
+        """Record the intent to submit a part, before anything of it is sent."""
+        first, now = self._numbers(len(wanted)), _now()
+
+        def change(db: sqlite3.Connection) -> None:
+            row = (part.number, part.model, part.sha256, part.requests, part.file, part.batch, part.state)
+            db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            _name_requests(db, wanted, now)
+            db.executemany(
+                "INSERT INTO attempts (number, identity, sent, upper, state, said, part)"
+                " VALUES (?, ?, ?, ?, 'submitted', '', ?)",
+                ((first + n, w.identity, now, w.upper, part.number) for n, w in enumerate(wanted)),
+            )
+
+        await self._writer.write(change)
+
+    async def name(self, wanted: Sequence[Wanted]) -> None:
+        """Record requests that are given away in a file, so that their results are known when they are brought back."""
+        await self._writer.write(lambda db: _name_requests(db, wanted, ""))
+
+    async def follow(self, part: Part) -> None:
+        """Record what has become of a part."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE parts SET file = ?, batch = ?, state = ? WHERE number = ?",
+                (part.file, part.batch, part.state, part.number),
+            )
+
+        await self._writer.write(change)
+
+    async def import_attempt(self, identity: str) -> int:
+        """Record that a request was asked by someone else, whose result is about to be kept; returns its number."""
+        number, now = self._numbers(1), _now()
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
+            db.execute(
+                "INSERT INTO attempts (number, identity, sent, state, said) VALUES (?, ?, ?, 'sent', '')",
+                (number, identity, now),
+            )
+
+        await self._writer.write(change)
+        return number
+
+    async def refuse(self, attempts: Sequence[tuple[int, Refusal]]) -> None:
+        """Record why attempts have no reply."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?",
+                (
+                    ("lost" if why.perhaps_billed else "refused", why.message, json.dumps(asdict(why)), number)
+                    for number, why in attempts
+                ),
+            )
+
+        await self._writer.write(change)
+
+    def unanswered(self, part: Part) -> Iterator[int]:
+        """The attempts of a part that nothing is known of, page by page."""
+        after = 0
+        query = (
+            "SELECT number FROM attempts WHERE state = 'submitted' AND part = ? AND number > ? ORDER BY number LIMIT ?"
+        )
+        while page := self._reader.execute(query, (part.number, after, _PAGE)).fetchall():
+            yield from (number for (number,) in page)
+            (after,) = page[-1]
+
+    def submitted(self, identity: str) -> bool:
+        """Whether a request is at the service, or may be."""
+        query = "SELECT 1 FROM attempts WHERE identity = ? AND part IS NOT NULL AND state = 'submitted'"
+        return self._reader.execute(query, (identity,)).fetchone() is not None
+
+    def waits_for(self, work: Work) -> bool:
+        """Whether a request of a paper is at the service."""
+        query = (
+            "SELECT 1 FROM requests r JOIN attempts a ON a.identity = r.identity AND a.part IS NOT NULL"
+            " AND a.state = 'submitted' WHERE r.paper = ? AND r.model = ?"
+        )
+        return self._reader.execute(query, (work.entry.id, work.model)).fetchone() is not None
+
+    def begun(self, work: Work) -> bool:
+        """Whether any request of a paper is on record."""
+        query = "SELECT 1 FROM requests WHERE paper = ? AND model = ? AND first_sent <> ''"
+        return self._reader.execute(query, (work.entry.id, work.model)).fetchone() is not None
+
+    def refusals(self, identity: str, after: int = 0) -> list[Refusal]:
+        """Why a request has no reply, once for each time that it was submitted; from attempts above `after`."""
+        rows = self._reader.execute(
+            "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
+            " AND number > ? ORDER BY number",
+            (identity, after),
+        )
+        return [Refusal(**json.loads(refusal)) for (refusal,) in rows]
+
+    def replies(self) -> int:
+        """How many submitted requests have a reply."""
+        query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
+        return int(self._reader.execute(query).fetchone()[0])
+
+    def last_attempt(self) -> int:
+        """The highest number of an attempt."""
+        (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM attempts").fetchone()
+        return int(last)
+
+    def attempt(self, part: Part, beginning: str) -> "Submitted | None":
+        """An attempt of a part, by the beginning of its request's identity."""
+        row = self._reader.execute(
+            "SELECT number, identity, upper, state = 'replied' FROM attempts"
+            " WHERE part = ? AND identity >= ? AND identity < ?",
+            (part.number, beginning, beginning + _AFTER_HEX),
+        ).fetchone()
+        return None if row is None else Submitted(row[0], row[1], row[2], bool(row[3]))
+
+    def request(self, beginning: str) -> tuple[str, str, bool] | None:
+        """A request by the beginning of its identity: the whole identity, its model, whether it has a reply."""
+        row = self._reader.execute(
+            "SELECT identity, model, reply IS NOT NULL FROM requests WHERE identity >= ? AND identity < ?",
+            (beginning, beginning + _AFTER_HEX),
+        ).fetchone()
+        return None if row is None else (row[0], row[1], bool(row[2]))
+
+
+_OPEN: Final = "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
+_PAGE: Final = 1000
+_AFTER_HEX: Final = "g"
+
+
+def _name_requests(db: sqlite3.Connection, wanted: Sequence[Wanted], sent: str) -> None:
+    db.executemany(
+        "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (identity) DO UPDATE SET first_sent = excluded.first_sent WHERE first_sent = ''",
+        ((w.identity, w.work.model, w.work.entry.id, w.prompt, w.sample, w.messages, sent) for w in wanted),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

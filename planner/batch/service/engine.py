@@ -1,0 +1,139 @@
+"""The engine: survey what is wanted, submit it, wait, collect, and survey again until every paper is settled."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from planner.batch.job import Job
+from planner.batch.ledger import Ledger
+from planner.batch.parts import SHARE, Part, Wanted
+from planner.batch.products import Products
+from planner.batch.progress import Progress
+from planner.batch.run import RunFolder
+from planner.batch.service.courier import Counterpart, Courier
+from planner.batch.service.survey import Survey
+from planner.batch.service.writing import PartLimits, PartWriter
+from planner.chat import Prompt
+from planner.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from planner.openai_chat.service import BatchService
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a call goes about it.
+
+    `first` is the first pause between two looks at the service, in seconds, doubled up to `longest`. With `wait` false
+    there is one look; with `finish_live` what came back without a reply is not submitted again, but left to be
+    asked live.
+    """
+
+    first: float = 2.0
+    longest: float = 300.0
+    wait: bool = True
+    finish_live: bool = False
+    limits: PartLimits = field(default_factory=PartLimits)
+
+
+class ServiceEngine:
+    """Plans what is pending in a run through a batch service; `progress` shows how far it is, `stop` ends it early."""
+
+    def __init__(self, job: Job, run: RunFolder, ledger: Ledger, course: Course) -> None:
+        self._job = job
+        self._ledger = ledger
+        self._course = course
+        self._folder = run.path / "service"
+        self.progress = Progress()
+        self._products = Products(job, run, ledger, self.progress)
+        self._survey = Survey(job, ledger, self._products, once=course.finish_live, share=SHARE)
+        self._services = {asked.record.key: service_of(asked.service, asked.card.asked) for asked in job.models}
+        self._prices = {asked.record.key: asked.price for asked in job.models}
+        self._stopped = asyncio.Event()
+
+    async def plan(self) -> None:
+        """Plan everything that is pending, or as much as the bounds, `stop` and the service allow.
+
+        Raises:
+            RunError: the run's folder or ledger failed; what was recorded is safe.
+            PromptError: the templates are at fault, whatever the paper.
+        """
+        records = [asked.record for asked in self._job.models]
+        await self._ledger.begin(self._job.models[0].settings.task, self._job.corpus.entries, records)
+        await self._products.restore()
+        self._products.begin_progress()
+        courier = await self._courier()
+        try:
+            await self._rounds(courier)
+        except ModelError as error:
+            self.stop(str(error))
+
+    def stop(self, reason: str) -> None:
+        """Submit nothing more; what is at the service goes on there."""
+        if not self.progress.stopping:
+            self.progress.stopping = reason
+            self._survey.stopped = True
+            self._stopped.set()
+
+    async def _rounds(self, courier: Courier) -> None:
+        pause, surveyed = self._course.first, False
+        while not self._stopped.is_set():
+            await courier.submit_waiting()
+            ended = await courier.look()
+            if courier.hopeless:
+                await self._survey.run(_nobody_takes)
+                self.stop(courier.hopeless)
+                return
+            if ended or not surveyed:
+                await self._survey_with(courier)
+                pause, surveyed = self._course.first, True
+            if not courier.open or not self._course.wait:
+                return
+            await self._pause(pause)
+            pause = min(2 * pause, self._course.longest)
+
+    async def _survey_with(self, courier: Courier) -> None:
+        async def submit(part: Part) -> None:
+            # Not an error of the paper whose request filled the file: the part is on record, and the run ends.
+            try:
+                await courier.submit(part)
+            except ModelError as error:
+                self.stop(str(error))
+
+        most = self._job.bounds.max_cost
+        writer = PartWriter(self._folder, self._ledger, self._services, submit, most=most, limits=self._course.limits)
+        await self._survey.run(writer.take)
+        if not self._stopped.is_set():
+            await writer.finish()
+        if writer.unaffordable and not courier.open:
+            self.stop(f"{writer.unaffordable} further requests could pass --max-cost {most:g}; raise it to go on")
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+        except TimeoutError:
+            return
+
+    async def _courier(self) -> Courier:
+        if (run_id := self._ledger.recall("id")) is None:
+            run_id = f"ablation-planner-{secrets.token_hex(8)}"
+            await self._ledger.remember("id", run_id)
+        desks = {key: Counterpart(service, self._prices[key], SHARE) for key, service in self._services.items()}
+        return Courier(self._folder, run_id, self._ledger, desks, self.progress, self._job.patience)
+
+
+async def _nobody_takes(_: Wanted, __: Prompt) -> None:
+    """Leave a request for a later call."""
+
+
+def service_of(service: "BatchService | None", model: str) -> "BatchService":
+    """The batch service of a model.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if service is None:
+        raise UsageError(f"{model!r} has no batch service; --engine openai-batch needs a model at an endpoint")
+    return service

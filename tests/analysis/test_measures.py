@@ -1,0 +1,67 @@
+"""Where a text says outright what it measures."""
+
+import pytest
+from hypothesis import given
+
+from planner.analysis.measures import arrowed, introduced, is_quantity, listed, panels
+from tests.analysis.odd_text import ODD_TEXT
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("We report the hoot rate, nest ratio and flight time.", ["hoot rate", "nest ratio", "flight time"]),
+        ("Columns report \\textbf{wing-beat error} (WBE) on Alps.", ["wing-beat error"]),
+        ("Quality is measured in terms of feather similarity.", ["feather similarity"]),
+        ("The metrics are perch score, and roost entropy.", ["perch score", "roost entropy"]),
+        ("We report results on two data sets.", []),
+        ("We report the best score and the learning rate.", []),
+        ("The hoot rate rises.", []),
+    ],
+)
+def test_lists_of_what_is_reported(sentence: str, expected: list[str]) -> None:
+    assert [name for name, _ in listed(sentence)] == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        (r"\textbf{(a)} Hoot rate: it rises. \textbf{(b)} Roost entropy, which falls.", ["Hoot rate", "Roost entropy"]),
+        ("Effects by night. Hoot rate (left) and roost entropy (right) of owls.", ["Hoot rate", "roost entropy"]),
+        ("(a) The forest. (b) Another forest.", []),
+    ],
+)
+def test_panels_of_figures(caption: str, expected: list[str]) -> None:
+    assert [name for name, _ in panels(caption)] == expected
+
+
+def test_a_column_is_told_without_its_unit_and_its_moment() -> None:
+    table = "| Model | Speed (hoots/s) ↑ | Calm @9pm ↑ | Time after<br>dusk (↓) |"
+    assert [name for name, _ in arrowed(table)] == ["Speed", "Calm", "Time"]
+
+
+@pytest.mark.parametrize(
+    "heading", ["Metrics", "4.2 Evaluation Metrics", r"\subsection{Metrics}", "Automatic measures"]
+)
+def test_a_section_on_metrics_introduces_them(heading: str) -> None:
+    text = "\\item \\textbf{Owl-as-Judge}: An owl judges.\n\\item \\textbf{Table 2} has more."
+    assert [name for name, _ in introduced(heading, text)] == ["Owl-as-Judge"]
+
+
+@pytest.mark.parametrize("heading", ["Datasets and metrics for owls at night", "Results", ""])
+def test_other_sections_introduce_none(heading: str) -> None:
+    assert not list(introduced(heading, "**Owl-as-Judge**: An owl judges."))
+
+
+def test_a_quantity_has_a_name_of_its_own() -> None:
+    assert is_quantity("Hoot Rate")
+    assert not is_quantity("rate")
+    assert not is_quantity("rate of hoots")
+
+
+@given(ODD_TEXT)
+def test_places_are_inside_the_text(text: str) -> None:
+    for found in (listed(text), panels(text), arrowed(text), introduced("Metrics", text)):
+        for name, start in found:
+            assert name
+            assert 0 <= start < len(text)

@@ -1,0 +1,179 @@
+"""One part on its way: what is lost on the way there is looked for, and nothing is submitted again."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from planner.batch.entry import Entry, Work
+from planner.batch.ledger import Ledger
+from planner.batch.parts import Wanted
+from planner.batch.progress import Progress
+from planner.batch.service.courier import Counterpart, Courier
+from planner.batch.service.writing import PartLimits, PartWriter
+from planner.chat import Message, Prompt
+from planner.errors import ModelError
+from planner.openai_chat.endpoint import Endpoint
+from planner.openai_chat.model import ChatSettings
+from planner.openai_chat.service import BatchService
+from planner.retrying import RetryPolicy
+from tests.server.batches import Batches, Line
+from tests.server.http import Request, Response
+from tests.server.replies import error
+from tests.server.server import Server
+
+MODEL = "lm-planner/m"
+QUICK = RetryPolicy(attempts=3, first=0.01)
+
+
+@dataclass
+class Carried:
+    """What a courier came back with."""
+
+    replies: int = 0
+    submissions: int = 0
+    said: list[str] = field(default_factory=list)
+
+
+def carry(server: Server, folder: Path, *, requests: int = 5, limits: PartLimits | None = None) -> Carried:
+    """Write requests (unless the ledger has them), submit them, and collect."""
+
+    async def carried() -> Carried:
+        service = BatchService(Endpoint("m", server.base_url), ChatSettings(timeout=5))
+        async with service, Ledger(folder / "ledger.sqlite") as ledger:
+            desks = {MODEL: Counterpart(service, lambda _: 1.0, 0.5)}
+            courier = Courier(folder, "run", ledger, desks, Progress(), QUICK)
+            writer = PartWriter(folder, ledger, {MODEL: service}, courier.submit, limits=limits)
+            if not courier.open:
+                for number in range(requests):
+                    await writer.take(*_wanted(service, number))
+                await writer.finish()
+            await courier.submit_waiting()
+            for _ in range(20):
+                await courier.look()
+            assert not courier.open
+            return Carried(ledger.parts.replies())
+
+    return asyncio.run(carried())
+
+
+def _wanted(service: BatchService, number: int) -> tuple[Wanted, Prompt]:
+    prompt = Prompt((Message("user", f"Plan {number}."),), "")
+    work = Work(Entry(f"paper{number}", "", "", "text"), MODEL)
+    return Wanted(work, service.card.identity(prompt), prompt.sha256, 0, 1), prompt
+
+
+def lost_once(batches: Batches, method: str, path: str) -> Callable[[Request], Response]:
+    """The service does what it is asked, and once its answer to that is lost."""
+    lost: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        response = batches.answer(request)
+        if not lost and (request.method, request.path) == (method, f"/v1/{path}"):
+            lost.append(request)
+            return error(502, "lost on the way")
+        return response
+
+    return answer
+
+
+@pytest.mark.parametrize("path", ["files", "batches"])
+def test_what_the_service_did_without_saying_so_is_found(path: str, server: Server, tmp_path: Path) -> None:
+    batches = Batches()
+    server.answer = lost_once(batches, "POST", path)
+    assert carry(server, tmp_path).replies == 5
+    assert len(batches.batches) == 1
+    assert sum(file.purpose == "batch" for file in batches.files.values()) == 1
+
+
+def test_a_process_that_died_at_the_creation_adopts_its_batch(server: Server, tmp_path: Path) -> None:
+    batches = Batches(page=1)
+    for _ in range(3):  # of other people
+        stored = batches._store("other.jsonl", "batch", b"")
+        batches._create({"input_file_id": stored.id, "metadata": {"part": "1"}})
+
+    def dying(request: Request) -> Response:
+        response = batches.answer(request)
+        created = (request.method, request.path) == ("POST", "/v1/batches")
+        return error(400, "no answer that helps") if created else response
+
+    server.answer = dying
+    with pytest.raises(ModelError):
+        carry(server, tmp_path)
+    server.answer = batches.answer
+    assert carry(server, tmp_path).replies == 5
+    assert len(batches.batches) == 3 + 1
+
+
+def test_a_batch_without_metadata_is_known_by_its_file(server: Server, tmp_path: Path) -> None:
+    batches = Batches()
+    losing = lost_once(batches, "POST", "batches")
+
+    def forgetful(request: Request) -> Response:
+        response = losing(request)
+        for batch in batches.batches.values():
+            batch.metadata = None
+        return response
+
+    server.answer = forgetful
+    assert carry(server, tmp_path).replies == 5
+    assert len(batches.batches) == 1
+
+
+def test_a_state_that_nobody_knows_is_waited_for_with_a_warning(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    batches = Batches()
+    looks: list[str] = []
+
+    def odd(request: Request) -> Response:
+        response = batches.answer(request)
+        looks.append(request.path)
+        if "/batches/" in request.path and len(looks) < 6:
+            return Response(200, (response.body.replace(b'"in_progress"', b'"paused"'),))
+        return response
+
+    server.answer = odd
+    with caplog.at_level(logging.WARNING):
+        assert carry(server, tmp_path).replies == 5
+    assert "'paused', which this program does not know" in caplog.text
+
+
+def test_results_out_of_order_twice_missing_and_of_others(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def altered(lines: list[Line]) -> list[Line]:
+        other = {**lines[0], "custom_id": "other-" + "0" * 32}
+        return [other, *lines[:0:-1], *lines[1:]]
+
+    server.answer = Batches(alter=altered).answer
+    with caplog.at_level(logging.WARNING):
+        assert carry(server, tmp_path).replies == 4
+    assert "1 of 5 requests: the results hold neither a reply nor an error" in caplog.text
+    assert "1 lines of file" in caplog.text
+
+
+def test_files_are_split_by_requests_and_by_bytes(server: Server, tmp_path: Path) -> None:
+    for number, (limits, parts) in enumerate([(PartLimits(requests=2), 3), (PartLimits(size=400), 3)]):
+        batches = Batches()
+        server.answer = batches.answer
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert carry(server, folder, limits=limits).replies == 5
+        assert len(batches.batches) == parts
+        sent = [batch.input.content for batch in batches.batches.values()]
+        assert all(content.count(b"\n") <= limits.requests and len(content) <= limits.size for content in sent)
+        assert list(folder.glob("*.jsonl")) == []
+
+
+def test_a_file_that_is_gone_loses_only_its_results(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    batches = Batches()
+    server.answer = lambda request: error(404, "gone") if "/content" in request.path else batches.answer(request)
+    with caplog.at_level(logging.WARNING):
+        assert carry(server, tmp_path).replies == 0
+    assert "is gone" in caplog.text

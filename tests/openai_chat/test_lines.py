@@ -1,0 +1,120 @@
+"""Lines of result files, as the description has them and as services really write them."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from planner.chat import Completion, Message, Prompt
+from planner.errors import ModelError, TooLongError
+from planner.openai_chat.endpoint import Endpoint
+from planner.openai_chat.lines import read_line
+from planner.openai_chat.model import ChatSettings
+from planner.openai_chat.service import BatchService
+from tests.server.replies import completion
+
+ENDPOINT = Endpoint("m", "http://nowhere/v1", SecretStr("sk-marker-0123456789"))
+OK = {"status_code": 200, "request_id": "r", "body": completion("hello")}
+PROMPT = Prompt((Message("user", "hello \ud83d\ude00 \ud800"),), "")
+
+
+def result(**line: Any) -> Completion | ModelError:
+    answer = read_line(json.dumps({"custom_id": "a", **line}).encode(), ENDPOINT)
+    assert answer is not None
+    assert answer.custom_id == "a"
+    return answer.result
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"response": OK, "error": None},
+        {"response": OK},
+        {"response": {**OK, "body": json.dumps(completion("hello"))}, "error": None},
+        {"response": {"body": completion("hello")}, "error": None},
+        {"response": OK, "error": {}},
+    ],
+    ids=["plain", "no error", "body as a string", "no status", "empty error"],
+)
+def test_replies(line: dict[str, Any]) -> None:
+    found = result(**line)
+    assert isinstance(found, Completion)
+    assert found.text == "hello"
+    assert found.usage.prompt_tokens == 1000
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "again"),
+    [
+        ({"response": {"status_code": 429, "body": {"error": {"message": "slow down"}}}}, 429, True),
+        ({"response": {"status_code": 500, "body": "boom"}}, 500, True),
+        ({"response": {"status_code": 400, "body": {"error": {"message": "bad"}}}, "error": None}, 400, False),
+        ({"response": None, "error": {"code": "batch_expired", "message": "too late"}}, None, True),
+        ({"response": {"status_code": 200, "body": {}}, "error": None}, None, True),
+        ({"response": {}, "error": {"message": "bad", "code": 400, "object": "error"}}, 400, False),
+        ({}, None, True),
+    ],
+    ids=["429", "500", "400", "expired", "empty", "vLLM", "nothing"],
+)
+def test_failures(line: dict[str, Any], status: int | None, again: bool) -> None:
+    found = result(**line)
+    assert isinstance(found, ModelError)
+    assert (found.status, found.retryable) == (status, again)
+
+
+def test_a_prompt_that_is_too_long_says_the_window() -> None:
+    said = {"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}}
+    found = result(response={"status_code": 400, "body": said})
+    assert isinstance(found, TooLongError)
+    assert found.limit == 8192
+
+
+def test_a_filtered_prompt_is_a_refusal_as_it_is_live() -> None:
+    said = {"error": {"message": "filtered", "code": "content_filter"}}
+    found = result(response={"status_code": 400, "body": said})
+    assert isinstance(found, Completion)
+    assert found.refusal
+
+
+def test_a_key_is_masked_wherever_it_is_echoed() -> None:
+    echoed = completion("you are sk-marker-0123456789")
+    failed = {"error": {"message": "wrong key sk-marker-0123456789"}}
+    found = [result(response={**OK, "body": echoed}), result(response={"status_code": 401, "body": failed})]
+    assert "marker" not in repr(found) + str(found[1]) + getattr(found[1], "body", "")
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b'"x"', b"{}", b'{"custom_id": 1}', b"\xff"])
+def test_what_names_no_request_is_no_answer(line: bytes) -> None:
+    assert read_line(line, ENDPOINT) is None
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["error", "body", "choices", "message"]), inner),
+)
+
+
+@given(response=_json, error=_json, status=_json)
+def test_any_json_is_an_answer_of_some_kind(response: Any, error: Any, status: Any) -> None:
+    both = response | {"status_code": status} if isinstance(response, dict) else response
+    assert isinstance(result(response=both, error=error), Completion | ModelError)
+
+
+def test_a_request_is_written_without_streaming_and_in_the_endpoints_dialect() -> None:
+    service = BatchService(ENDPOINT, ChatSettings(max_tokens=5, temperature=0.5))
+    line = json.loads(service.line("a", PROMPT))
+    assert line["body"] == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hello \U0001f600 \ufffd"}],
+        "max_tokens": 5,
+        "temperature": 0.5,
+    }
+    said = {"error": {"message": "Unsupported parameter: use max_completion_tokens", "param": "max_tokens"}}
+    refused = service.read(json.dumps({"custom_id": "a", "response": {"status_code": 400, "body": said}}).encode())
+    assert refused is not None
+    assert isinstance(refused.result, ModelError)
+    assert refused.result.retryable
+    assert json.loads(service.line("a", PROMPT))["body"]["max_completion_tokens"] == 5

@@ -1,0 +1,34 @@
+"""Lines of type as a page would give them, for tests of what is told from lines alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from planner.papers.pdf.lines import Line
+from planner.papers.pdf.runs import Run
+from planner.papers.pdf.setting import Setting
+
+BODY = Setting(size=10, measure=300, leading=12)
+PROSE = "the learner sees a stream of inputs and keeps what it needs in a small store"
+
+
+def line(text: str, y: float = 700, **changes: Any) -> Line:
+    """A line of running text that fills the measure, but for the changes."""
+    made: dict[str, Any] = {
+        "page": 1, "text": text, "bare": text, "cells": (text,), "x0": 100, "x1": 400, "y": y, "size": 10,
+        "bold": False, "noted": False, "turned": False,
+    }  # fmt: skip
+    return Line(**made | changes)
+
+
+def stacked(texts: Sequence[str], **changes: Any) -> list[Line]:
+    """Lines below each other on one page."""
+    return [line(text, 700 - 12 * at, **changes) for at, text in enumerate(texts)]
+
+
+def run(text: str, x0: float, x1: float, **changes: Any) -> Run:
+    """A run of upright body type, but for the changes."""
+    made: dict[str, Any] = {
+        "text": text, "x0": x0, "x1": x1, "y": 700, "size": 10, "bold": False, "space": False, "turned": False,
+        "painter": 1,
+    }  # fmt: skip
+    return Run(**made | changes)
