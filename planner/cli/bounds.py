@@ -63,6 +63,7 @@ poll_option = click.option(
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     envvar="ABLATION_PLANNER_POLL",
+    show_envvar=True,
     help="Between two looks at the batch service.  [2 s, doubled up to 5 min]",
 )
 finish_live_option = click.option(
