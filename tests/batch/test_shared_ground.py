@@ -7,7 +7,7 @@ from planner.chat import Completion, Message, Prompt, Usage
 from planner.cli.batch import batch
 from planner.gauge import FixedGauge, Gauge
 from planner.openai_chat.endpoint import resolve
-from planner.openai_chat.model import ChatSettings, OpenAIChat
+from planner.openai_chat.model import ChatSettings, OpenAIChat, request_of
 from planner.papers.cut import cut
 from planner.papers.fit import fit
 from planner.schema import Task
@@ -44,10 +44,9 @@ def test_a_cap_for_a_cost_limit_makes_no_other_request() -> None:
     plain, capped = (OpenAIChat(endpoint, ChatSettings(cap=cap)) for cap in (None, 400))
     prompt = Prompt((Message("user", "plan"),), "")
     assert capped.card.identity(prompt) == plain.card.identity(prompt)
-    assert capped._request(prompt)["max_tokens"] == 400
-    assert "max_tokens" not in plain._request(prompt)
-    given = OpenAIChat(endpoint, ChatSettings(cap=400, max_tokens=300))
-    assert given._request(prompt)["max_tokens"] == 300
+    assert request_of("m", capped.settings, prompt)["max_tokens"] == 400
+    assert "max_tokens" not in request_of("m", plain.settings, prompt)
+    assert request_of("m", ChatSettings(cap=400, max_tokens=300), prompt)["max_tokens"] == 300
 
 
 def test_a_file_that_need_not_be_durable_is_whole_all_the_same(tmp_path: Path) -> None:

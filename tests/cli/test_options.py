@@ -9,8 +9,8 @@ import click
 import pytest
 
 from planner import __version__
-from planner.cli import cli
 from tests.cli.conftest import Run
+from tests.commands import commands
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
 from tests.server.replies import as_asked, error
 from tests.server.server import Server
@@ -38,13 +38,6 @@ def sidecar(output: str) -> dict[str, Any]:
     told = json.loads(output)
     facts: dict[str, Any] = json.loads(Path(told["sidecar"]).read_text(encoding="utf-8"))
     return facts
-
-
-def commands() -> dict[str, click.Command]:
-    """Every command by its name; the program itself imports only the one that is called."""
-    context = click.Context(cli)
-    found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
-    return {name: command for name, command in found.items() if command is not None}
 
 
 def test_every_command_is_there_and_explains_itself(run: Run) -> None:
