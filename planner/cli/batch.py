@@ -18,7 +18,7 @@ from planner import __version__
 from planner.batch.asking import LIKELY_COMPLETION
 from planner.batch.corpus import gather, with_ids
 from planner.batch.entry import Corpus
-from planner.batch.estimate import Estimate, estimate
+from planner.batch.estimate import estimate
 from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
@@ -32,6 +32,7 @@ from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
 from planner.cli.bounds import BoundOptions, SubmissionOptions, bound_options, submission_options
 from planner.cli.cluster import SERVICE, EngineOptions, engaged, engine_options
+from planner.cli.estimates import estimate_json, estimate_text
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -48,7 +49,6 @@ from planner.cli.signals import Interrupt, interruptible
 from planner.cli.sources import arxiv_access
 from planner.cli.talk import log, talking
 from planner.cli.view import showing
-from planner.cli.wording import duration
 from planner.controls import printable, printable_json
 from planner.errors import UsageError
 from planner.papers.arxiv import Arxiv
@@ -182,7 +182,7 @@ class Call:
             corpus = with_ids(self._gathered(), {})
             corpus = self.shard.part(corpus) if self.shard else corpus
             estimates = await estimate(corpus, models, self._bounds(), processes(command(self._arxiv())))
-        click.echo(_estimate_json(corpus, estimates) if self.as_json else printable(_estimate_text(corpus, estimates)))
+        click.echo(estimate_json(corpus, estimates) if self.as_json else printable(estimate_text(corpus, estimates)))
         return 1 if _is_faulty(corpus) or any(each.unreadable for each in estimates) else 0
 
     async def plan(self, *, quiet: bool) -> int:
@@ -377,36 +377,3 @@ def _refuse_same_files(cards: list[ModelCard]) -> None:
 
 def _is_faulty(corpus: Corpus) -> bool:
     return any(not problem.harmless for problem in corpus.problems)
-
-
-def _estimate_text(corpus: Corpus, estimates: list[Estimate]) -> str:
-    lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
-    lines += [f"unreadable\t{reason}" for reason in estimates[0].unreadable]
-    for each in estimates:
-        cost = "?" if each.cost is None else f"${each.cost:.2f}"
-        to = f"to {each.asked.host}" if each.asked.host else "nothing is sent"
-        lines.append(
-            f"{each.asked.card.name}: {each.papers:,} papers, about {each.prompt_tokens:,} tokens, about {cost}, "
-            f"about {duration(each.seconds)}, {to}"
-        )
-    return "\n".join(lines)
-
-
-def _estimate_json(corpus: Corpus, estimates: list[Estimate]) -> str:
-    whole = {
-        "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],
-        "problems": [{"source": p.source, "what": p.what} for p in corpus.problems],
-        "unreadable": estimates[0].unreadable,
-        "models": [
-            {
-                "model": each.asked.card.name,
-                "papers": each.papers,
-                "tokens": each.prompt_tokens,
-                "cost": each.cost,
-                "seconds": each.seconds,
-                "host": each.asked.host,
-            }
-            for each in estimates
-        ],
-    }
-    return printable_json(json.dumps(whole, ensure_ascii=False, indent=1))
