@@ -24,7 +24,7 @@ class Limited:
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Answer when it is this prompt's turn; a 429 holds back everybody."""
-        guess = sum(len(message.content) for message in prompt.messages) / CHARS_PER_TOKEN
+        guess = len(prompt.encoded) / CHARS_PER_TOKEN
         async with self._limits.slot(guess) as slot:
             try:
                 completion = await self._model.complete(prompt)

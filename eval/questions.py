@@ -75,7 +75,8 @@ def asked_again(
     """
     said = [" ".join(finding.split())[:_LONGEST_FINDING] for finding in findings[:_MOST_FINDINGS]]
     request = Message("user", Templates(folder).text(_REASK, findings=said, failures=failures))
-    return replace(prompt, messages=(*prompt.messages[:2], Message("assistant", reply[-_LONGEST_REPLY:]), request))
+    messages = (*prompt.messages[:2], Message("assistant", reply[-_LONGEST_REPLY:]), request)
+    return Prompt.of(messages, prompt.template_sha256, prompt.sample)
 
 
 def _shown(ablations: Sequence[Ablation], names: Sequence[str], ids: Sequence[str]) -> list[str]:

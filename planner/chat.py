@@ -5,13 +5,16 @@ Whatever can answer a prompt has the one method of `ChatModel`, so endpoints, fa
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
+
+from planner.controls import whole_text
+from planner.tokens import fewest_tokens
 
 Role = Literal["system", "user", "assistant"]
 
@@ -26,25 +29,50 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is sent: the messages, the hash of the templates that made them, and the number of the sample asked for."""
+    """What is sent: the messages, the hash of the templates that made them, and the number of the sample asked for.
 
-    messages: tuple[Message, ...]
+    `encoded` is the messages as the JSON that goes over the wire. A corpus sends a hundred thousand characters for
+    each paper, so they are encoded once, where the paper is read, and only looked at again where somebody must.
+    """
+
+    encoded: bytes
     template_sha256: str
     sample: int = 0
 
+    @classmethod
+    def of(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
+        """A prompt of these messages; half a surrogate pair, which no encoding can write, becomes U+FFFD."""
+        told = [{"role": message.role, "content": whole_text(message.content)} for message in messages]
+        return cls(to_json(told), template_sha256, sample)
+
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages, as they are sent."""
+        return tuple(Message(told["role"], told["content"]) for told in from_json(self.encoded))
+
     @cached_property
     def sha256(self) -> str:
-        """Hash of the rendered messages."""
-        messages = [(m.role, m.content) for m in self.messages]
-        try:
-            canonical = to_json(messages)  # the same bytes as `_canonical` makes, in a tenth of the time
-        except ValueError:  # half a surrogate pair
-            canonical = _canonical(messages)
-        return hashlib.sha256(canonical).hexdigest()
+        """Hash of the messages as they are sent."""
+        return hashlib.sha256(self.encoded).hexdigest()
+
+    @cached_property
+    def turns(self) -> int:
+        """How many messages there are."""
+        return len(self.messages)
+
+    @cached_property
+    def fewest_tokens(self) -> int:
+        """A lower bound of the tokens in the messages, whatever the model."""
+        return sum(fewest_tokens(message.content) for message in self.messages)
 
     def then(self, *messages: Message) -> "Prompt":
         """The same conversation with further messages."""
-        return replace(self, messages=self.messages + messages)
+        return Prompt.of((*self.messages, *messages), self.template_sha256, self.sample)
+
+    def __getstate__(self) -> dict[str, object]:
+        """What the whole text must be looked at for is told along with it, so that nobody has to look again."""
+        derived = {"sha256": self.sha256, "turns": self.turns, "fewest_tokens": self.fewest_tokens}
+        return {"encoded": self.encoded, "template_sha256": self.template_sha256, "sample": self.sample, **derived}
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,15 @@ def newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def whole_text(text: str) -> str:
+    """The text with split surrogate pairs joined; a lone half, which no encoding can write, becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def printable(text: str) -> str:
     """The text as it may be shown on a terminal: nothing in it moves a cursor, sets a colour or turns the line."""
     return _UNPRINTABLE.sub(_escape, clean(text).text)

@@ -58,7 +58,7 @@ class Templates:
             Message("system", _render(needed, system, values)),
             Message("user", _render(needed, user, values)),
         )
-        return Prompt(messages, _sha256(*(part for item in sorted(sources.items()) for part in item)))
+        return Prompt.of(messages, _sha256(*(part for item in sorted(sources.items()) for part in item)))
 
     def text(self, name: str, /, **values: object) -> str:
         """Render one template.
@@ -140,7 +140,7 @@ def reask(
     shown = [_shortened(" ".join(finding.split()), _LONGEST_FINDING) for finding in findings[:_MOST_FINDINGS]]
     request = Templates(templates).text(_REASK, findings=shown, more=len(findings) - len(shown), failures=failures)
     answer = Message("assistant", _shortened(reply, _LONGEST_REPLY) if reply.strip() else "(no text)")
-    return Prompt((*opening, answer, Message("user", request)), prompt.template_sha256, prompt.sample)
+    return Prompt.of((*opening, answer, Message("user", request)), prompt.template_sha256, prompt.sample)
 
 
 def fence(*values: str) -> str:

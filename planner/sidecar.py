@@ -133,7 +133,7 @@ class SidecarStore:
             identity=identity,
             prompt_sha256=prompt.sha256,
             sample=prompt.sample,
-            messages=len(prompt.messages),
+            messages=prompt.turns,
             started=datetime.now(UTC),
         )
         self._record((*self.attempts, opened))

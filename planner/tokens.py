@@ -45,6 +45,20 @@ _SCRIPT: Final = 0.55  # a character of a Greek, Arabic, Hebrew, Indic … word
 _ACCENT: Final = 2.5
 _RARE: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
 
+# Each byte of UTF-8 as what it is for the least count: a blank, the first of a character of a script that is written
+# without spaces (from U+3000 on), or any other. A loop over the characters of a paper takes twenty times as long.
+_SHAPE: Final = bytes(ord(" ") if byte in b" \t\n\r\v\f" else ord("w" if byte >= 0xE3 else "x") for byte in range(256))
+
+
+def fewest_tokens(text: str) -> int:
+    """A lower bound of the tokens in a text.
+
+    Tokenizers split at spaces first, so no token spans two words; English papers have 1.3 tokens a word or more.
+    Where words are not spaced, one token in two characters is as safe.
+    """
+    shape = f" {text}".encode("utf-8", "surrogatepass").translate(_SHAPE)
+    return shape.count(b" x") + shape.count(b" w") + shape.count(b"w") // 2
+
 
 def estimate_tokens(text: str) -> int:
     """The number of tokens, rounded up; linear in the text's length."""

@@ -17,7 +17,7 @@ from tests.batch.outside import Program, Serve, make_papers
 
 __all__ = ["program", "serve"]
 
-PROMPT = Prompt((Message("user", "x"),), "t")
+PROMPT = Prompt.of((Message("user", "x"),), "t")
 
 
 class Copy:

@@ -37,7 +37,7 @@ The contrastive margin loss keeps classes apart.
 
 
 def ask(excerpt: Excerpt, task: Task = Task.AUTHOR, k: int = 5) -> Completion:
-    return asyncio.run(Extractive(excerpt, task, k).complete(Prompt((), "")))
+    return asyncio.run(Extractive(excerpt, task, k).complete(Prompt.of(())))
 
 
 def plan_of(completion: Completion) -> Plan:

@@ -26,7 +26,7 @@ REVIEW = Settings(Task.REVIEWER, k=2)
 CARD = ModelCard("lm-planner", "m", "m", endpoint="http://nowhere/v1")
 INVALID = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
 PROMPTS = tuple(
-    Prompt((Message("user", f"question {number}"),), "", sample) for number in range(3) for sample in range(2)
+    Prompt.of((Message("user", f"question {number}"),), "", sample) for number in range(3) for sample in range(2)
 )
 
 Answer = Callable[[int], Completion]
@@ -228,7 +228,7 @@ def test_two_requests_have_one_identity_only_if_they_are_the_same(
     first: list[tuple[str, str]], second: list[tuple[str, str]], samples: tuple[int, int]
 ) -> None:
     prompts = [
-        Prompt(tuple(Message(role, text) for role, text in messages), "", sample)  # type: ignore[arg-type]
+        Prompt.of(tuple(Message(role, text) for role, text in messages), "", sample)  # type: ignore[arg-type]
         for messages, sample in zip((first, second), samples, strict=True)
     ]
     same = (first, samples[0]) == (second, samples[1])

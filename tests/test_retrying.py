@@ -16,7 +16,7 @@ from planner.retrying import Retrying, RetryPolicy, Wait
 from tests.server.replies import as_asked, error, reply, stream
 from tests.server.server import Server
 
-PROMPT = Prompt((Message("user", "?"),), "0" * 64)
+PROMPT = Prompt.of((Message("user", "?"),), "0" * 64)
 CARD = ModelCard("fake", "fake", "fake")
 BUSY = ModelError("busy", retryable=True, status=503)
 LIMIT = ModelError("slow down", retryable=True, status=429)

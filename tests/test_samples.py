@@ -18,8 +18,8 @@ from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar, next_sample, 
 from tests.papers_made import paper
 
 CARD = ModelCard("lm-planner", "m", "m")
-ASKED = Prompt((Message("system", "Plan."), Message("user", "A paper.")), "")
-OTHER = Prompt((Message("system", "Plan."), Message("user", "Another paper.")), "")
+ASKED = Prompt.of((Message("system", "Plan."), Message("user", "A paper.")), "")
+OTHER = Prompt.of((Message("system", "Plan."), Message("user", "Another paper.")), "")
 WHEN = datetime(2026, 3, 2, tzinfo=UTC)
 
 JUDGED = st.sampled_from([None, *Outcome])

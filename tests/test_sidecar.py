@@ -95,7 +95,7 @@ def test_a_reply_that_was_paid_for_survives_an_error_on_the_next_request(tmp_pat
 def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     card = ModelCard("lm-planner", "m", "m")
-    prompt = Prompt((Message("user", "hello"),), "")
+    prompt = Prompt.of((Message("user", "hello"),), "")
     store = SidecarStore(path, opened(paper(), card, REVIEW), a_cent)
     store.begin(card.identity(prompt), prompt)
     assert Sidecar.read(path).attempts[0].completion is None, "a crash now shows what was in flight"

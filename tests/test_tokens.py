@@ -41,7 +41,7 @@ def test_every_text_has_an_estimate(text: str) -> None:
 
 
 def prompt(text: str) -> Prompt:
-    return Prompt((Message("user", text),), "")
+    return Prompt.of((Message("user", text),), "")
 
 
 def test_a_gauge_learns_from_the_endpoints_own_count() -> None:

@@ -138,7 +138,7 @@ class Sending:
     async def complete(self, prompt: Prompt) -> Completion:
         """Send the request when its turn has come."""
         desk, most = self._desk, self._most(prompt)
-        guess = sum(len(message.content) for message in prompt.messages) / CHARS_PER_TOKEN
+        guess = len(prompt.encoded) / CHARS_PER_TOKEN
         async with desk.budget.reserved(most) as share, desk.limits.slot(guess) as slot:
             with desk.idlers.busy():
                 share.charged = most

@@ -9,15 +9,13 @@ from typing import Final
 from planner.chat import Prompt
 from planner.errors import BudgetExceeded
 
-# What an endpoint may add to a prompt: tokens around each message, and around the whole.
-_PER_MESSAGE: Final = 16
+# What an endpoint may add to a prompt as a whole; what it puts around a message, the JSON of that has room for.
 _PER_PROMPT: Final = 64
 
 
 def most_tokens(prompt: Prompt) -> int:
     """More tokens than any tokeniser makes of a prompt: each token stands for at least one byte."""
-    size = sum(len(message.content.encode("utf-8", "surrogatepass")) for message in prompt.messages)
-    return size + _PER_MESSAGE * len(prompt.messages) + _PER_PROMPT
+    return len(prompt.encoded) + _PER_PROMPT
 
 
 @dataclass(slots=True)

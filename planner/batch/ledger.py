@@ -199,7 +199,7 @@ class Ledger:
             db.execute(
                 "INSERT OR IGNORE INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (identity, work.model, work.entry.id, prompt.sha256, prompt.sample, len(prompt.messages), now),
+                (identity, work.model, work.entry.id, prompt.sha256, prompt.sample, prompt.turns, now),
             )
             db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
             db.execute(

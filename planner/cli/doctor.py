@@ -30,7 +30,7 @@ async def _examine(asking: ModelOptions) -> int:
         if not card.endpoint:
             click.echo("The built-in planner needs no key and no network. Nothing was sent.")
             return 0
-        question = Prompt((Message("user", "Reply with the one word: ready"),), template_sha256="")
+        question = Prompt.of([Message("user", "Reply with the one word: ready")])
         nobody = Paper("doctor", "", "", (), "", "")
         try:
             answer = await model.for_paper(nobody).complete(question)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
+from planner.controls import whole_text
+
 
 def decoded(content: bytes) -> JsonValue:
     """The JSON value in some bytes, None where there is none: not JSON, nested too deeply, or `null` itself."""
@@ -32,15 +34,6 @@ def whole(value: JsonValue) -> JsonValue:
     if isinstance(value, dict):
         return {whole_text(name): whole(item) for name, item in value.items()}
     return value
-
-
-def whole_text(text: str) -> str:
-    """The same for one text."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 class EventDecoder:

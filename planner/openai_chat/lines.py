@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from planner.chat import Completion
 from planner.errors import ModelError
@@ -30,10 +31,9 @@ class Answer:
     result: Completion | ModelError
 
 
-def request_line(custom_id: str, request: Json) -> bytes:
-    """A request as a line of an input file."""
-    line: Json = {"custom_id": custom_id, "method": "POST", "url": URL, "body": request}
-    return encoded(line).encode("utf-8") + b"\n"
+def request_line(custom_id: str, body: bytes) -> bytes:
+    """A request as a line of an input file; `body` is the JSON that would be sent live."""
+    return to_json({"custom_id": custom_id, "method": "POST", "url": URL})[:-1] + b',"body":' + body + b"}\n"
 
 
 def read_line(content: bytes, endpoint: Endpoint) -> Answer | None:

@@ -6,10 +6,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from planner.chat import Completion, ModelCard, Prompt
+from planner.controls import whole_text
 from planner.openai_chat.complaints import FilteredPromptError, RejectedParameterError
-from planner.openai_chat.decoding import whole_text
 from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.parameters import Dialect, Json
 from planner.openai_chat.windows import cut_notes
@@ -111,11 +112,11 @@ class OpenAIChat:
 
     async def _ask(self, prompt: Prompt) -> Completion:
         """Send the request, and again for each parameter that is refused by name."""
-        request = request_of(self.endpoint.model, self.settings, prompt)
+        parameters = parameters_of(self.endpoint.model, self.settings)
         while True:
-            sent = self._dialect.spoken(request)
+            sent = self._dialect.spoken(parameters)
             try:
-                return await self._open().post(sent)
+                return await self._open().post(body_of(sent, prompt), streams=bool(sent.get("stream")))
             except RejectedParameterError as refusal:
                 if not self._dialect.learn(refusal.parameter, sent):
                     raise
@@ -128,14 +129,18 @@ class OpenAIChat:
         return self._wire
 
 
-def request_of(model: str, settings: ChatSettings, prompt: Prompt) -> Json:
-    """What is sent for a prompt, in nobody's dialect yet."""
-    messages: list[JsonValue] = [{"role": m.role, "content": whole_text(m.content)} for m in prompt.messages]
+def parameters_of(model: str, settings: ChatSettings) -> Json:
+    """What is sent beside the messages, in nobody's dialect yet."""
     cap: Json = {} if settings.cap is None else {"max_tokens": settings.cap}
-    request: Json = {"model": whole_text(model), "messages": messages, **cap, **dict(settings.parameters)}
+    parameters: Json = {"model": whole_text(model), **cap, **dict(settings.parameters)}
     if settings.stream:
-        request |= {"stream": True, "stream_options": {"include_usage": True}}
-    return request
+        parameters |= {"stream": True, "stream_options": {"include_usage": True}}
+    return parameters
+
+
+def body_of(parameters: Json, prompt: Prompt) -> bytes:
+    """The JSON that is sent: the messages go into it as they are, without being read again."""
+    return to_json(parameters)[:-1] + b',"messages":' + prompt.encoded + b"}"
 
 
 def refused(error: FilteredPromptError) -> Completion:

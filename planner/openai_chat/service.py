@@ -23,12 +23,11 @@ from planner.openai_chat.complaints import RejectedParameterError
 from planner.openai_chat.decoding import decoded, whole
 from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.lines import Answer, read_line, request_line
-from planner.openai_chat.model import PLANNER, ChatSettings, request_of
+from planner.openai_chat.model import PLANNER, ChatSettings, body_of, parameters_of
 from planner.openai_chat.parameters import Dialect, Json
 
 _PAGE: Final = 100
 _CONNECTIONS: Final = 4
-_PROBE: Final = Prompt((), "")
 
 
 class BatchState(StrEnum):
@@ -98,7 +97,7 @@ class BatchService:
 
     def line(self, custom_id: str, prompt: Prompt) -> bytes:
         """A prompt as a line of an input file, in the endpoint's own dialect."""
-        return request_line(custom_id, self._dialect.spoken(self._request(prompt)))
+        return request_line(custom_id, body_of(self._dialect.spoken(self._parameters()), prompt))
 
     def read(self, content: bytes) -> Answer | None:
         """The answer in a line of a result file, None where it names no request.
@@ -107,7 +106,7 @@ class BatchService:
         """
         answer = read_line(content, self._endpoint)
         if answer and isinstance(refusal := answer.result, RejectedParameterError):
-            refusal.retryable = self._dialect.learn(refusal.parameter, self._dialect.spoken(self._request(_PROBE)))
+            refusal.retryable = self._dialect.learn(refusal.parameter, self._dialect.spoken(self._parameters()))
         return answer
 
     async def upload(self, path: Path, name: str) -> str:
@@ -233,9 +232,9 @@ class BatchService:
             completed=completed if isinstance(completed, int) else 0,
         )
 
-    def _request(self, prompt: Prompt) -> Json:
-        request = request_of(self._endpoint.model, self._settings, prompt)
-        return {name: value for name, value in request.items() if name not in ("stream", "stream_options")}
+    def _parameters(self) -> Json:
+        parameters = parameters_of(self._endpoint.model, self._settings)
+        return {name: value for name, value in parameters.items() if name not in ("stream", "stream_options")}
 
     def _headers(self) -> dict[str, str | openai.Omit]:
         return headers_of(self._endpoint)

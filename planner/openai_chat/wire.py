@@ -12,7 +12,6 @@ from typing import Final
 
 import httpx2
 import openai
-from pydantic_core import to_json
 
 from planner.chat import Completion
 from planner.errors import ModelError
@@ -23,7 +22,7 @@ from planner.openai_chat.complaints import complaint
 from planner.openai_chat.decoding import encoded
 from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.headers import rate_limits
-from planner.openai_chat.replies import Json, error_in_choice, read
+from planner.openai_chat.replies import error_in_choice, read
 
 _BROKE_LATE: Final = "the connection broke when the reply was finished; the count of tokens may be lost"
 _LAST_BYTES_SECONDS: Final = 0.5
@@ -50,23 +49,22 @@ class Wire:
         """Close every connection."""
         await self._http.aclose()
 
-    async def post(self, request: Json) -> Completion:
-        """Send one request and read its whole answer; nothing secret is in it.
+    async def post(self, body: bytes, *, streams: bool) -> Completion:
+        """Send one request, which asks for a stream or does not, and read its whole answer; nothing secret is in it.
 
         Raises:
             ModelError: every failure, of the network, the endpoint or its answer.
         """
-        outcome = await self._exchange(request)
+        outcome = await self._exchange(body, None if streams else self._timeout)
         if isinstance(outcome, ModelError):  # raised here, where no exception hangs on it that may show a key
             raise outcome
         return outcome
 
-    async def _exchange(self, request: Json) -> Completion | ModelError:
+    async def _exchange(self, body: bytes, total: float | None) -> Completion | ModelError:
         arrival, response = Arrival(), None
-        total = None if request.get("stream") else self._timeout
         try:
             async with asyncio.timeout(total):
-                response = await self._send(request)
+                response = await self._send(body)
                 try:
                     if not response.is_success:
                         return failures.from_answer(
@@ -83,9 +81,9 @@ class Wire:
             )
         return self._judged(arrival, response)
 
-    async def _send(self, request: Json) -> httpx2.Response:
+    async def _send(self, body: bytes) -> httpx2.Response:
         """The answer with its body unread; it is read here also when it is no stream of events."""
-        asked = self._http.build_request("POST", self._url, content=to_json(request), headers=self._headers)
+        asked = self._http.build_request("POST", self._url, content=body, headers=self._headers)
         return await self._http.send(asked, stream=True)
 
     def _judged(self, arrival: Arrival, response: httpx2.Response, *notes: str) -> Completion | ModelError:

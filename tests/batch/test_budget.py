@@ -51,7 +51,7 @@ async def spend(budget: Budget, most: float, charged: float) -> None:
 
 @pytest.mark.parametrize("text", ["plain words", "é" * 50, "漢字" * 50, "\ud800", "👩‍👩‍👧" * 20])
 def test_a_token_is_at_least_a_byte(text: str) -> None:
-    assert most_tokens(Prompt((Message("user", text),), "")) >= len(text)
+    assert most_tokens(Prompt.of((Message("user", text),), "")) >= len(text)
 
 
 def test_the_bill_never_passes_the_limit_with_faults_and_kills(program: Program, serve: Serve, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from planner.schema import Task
 
 CARD = ModelCard("lm-planner", "m", "m", "http://x/v1")
 MODEL = AskedModel(CARD, "how")
-PROMPT = Prompt((Message("user", "plan"),), "t")
+PROMPT = Prompt.of((Message("user", "plan"),), "t")
 
 
 def entry(number: int) -> Entry:

@@ -7,7 +7,7 @@ from planner.chat import Completion, Message, Prompt, Usage
 from planner.cli.batch import batch
 from planner.gauge import FixedGauge, Gauge
 from planner.openai_chat.endpoint import resolve
-from planner.openai_chat.model import ChatSettings, OpenAIChat, request_of
+from planner.openai_chat.model import ChatSettings, OpenAIChat, parameters_of
 from planner.papers.cut import cut
 from planner.papers.fit import fit
 from planner.schema import Task
@@ -21,7 +21,7 @@ def test_papers_travel_between_processes_unchanged() -> None:
 
 
 def test_a_fixed_gauge_learns_nothing_so_that_prompts_repeat() -> None:
-    prompt = Prompt((Message("user", "some words of a paper " * 50),), "")
+    prompt = Prompt.of((Message("user", "some words of a paper " * 50),), "")
     reply = Completion("", usage=Usage(prompt_tokens=600))
     learning, fixed = Gauge(), FixedGauge()
     before = fixed.measure("words")
@@ -42,11 +42,11 @@ def test_a_paper_with_fewer_bytes_than_tokens_fit_is_not_measured() -> None:
 def test_a_cap_for_a_cost_limit_makes_no_other_request() -> None:
     endpoint = resolve("m", "http://localhost:1/v1", {})
     plain, capped = (OpenAIChat(endpoint, ChatSettings(cap=cap)) for cap in (None, 400))
-    prompt = Prompt((Message("user", "plan"),), "")
+    prompt = Prompt.of((Message("user", "plan"),), "")
     assert capped.card.identity(prompt) == plain.card.identity(prompt)
-    assert request_of("m", capped.settings, prompt)["max_tokens"] == 400
-    assert "max_tokens" not in request_of("m", plain.settings, prompt)
-    assert request_of("m", ChatSettings(cap=400, max_tokens=300), prompt)["max_tokens"] == 300
+    assert parameters_of("m", capped.settings)["max_tokens"] == 400
+    assert "max_tokens" not in parameters_of("m", plain.settings)
+    assert parameters_of("m", ChatSettings(cap=400, max_tokens=300))["max_tokens"] == 300
 
 
 def test_a_file_that_need_not_be_durable_is_whole_all_the_same(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from planner.openai_chat.model import ChatSettings
 from planner.papers.arxiv import Arxiv
 from planner.papers.paper import Paper
 
-PROMPT = Prompt((Message("user", "x"),), "t")
+PROMPT = Prompt.of((Message("user", "x"),), "t")
 PAPER = Paper("id", "T", "", (), "text", "s")
 ENTRY = Entry("id", "s", "s", "text")
 

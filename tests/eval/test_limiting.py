@@ -10,7 +10,7 @@ from planner.chat import Completion, Message, ModelCard, Prompt, Usage
 from planner.errors import ModelError
 from tests.scripted import Scripted
 
-PROMPT = Prompt((Message("user", "word " * 80),), "")
+PROMPT = Prompt.of((Message("user", "word " * 80),), "")
 
 
 class Counting:

@@ -11,7 +11,7 @@ from planner.openai_chat.endpoint import resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 
 KEY = "sk-marker-0123456789"
-PROMPT = Prompt((Message("system", "Be brief."), Message("user", "What is missing?")), "0" * 64)
+PROMPT = Prompt.of((Message("system", "Be brief."), Message("user", "What is missing?")), "0" * 64)
 
 
 def ask(base_url: str, prompt: Prompt = PROMPT, *, model: str = "some-model", **settings: Any) -> Completion:

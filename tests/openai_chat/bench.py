@@ -34,7 +34,7 @@ async def milliseconds(ask: Callable[[], Awaitable[object]]) -> float:
 
 
 async def ours(base_url: str, stream: bool) -> float:
-    prompt = Prompt((Message("user", TEXT),), "0" * 64)
+    prompt = Prompt.of((Message("user", TEXT),), "0" * 64)
     async with OpenAIChat(resolve("m", base_url, {}), ChatSettings(stream=stream)) as chat:
         return await milliseconds(lambda: chat.complete(prompt))
 

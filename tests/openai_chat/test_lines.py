@@ -18,7 +18,7 @@ from tests.server.replies import completion
 
 ENDPOINT = Endpoint("m", "http://nowhere/v1", SecretStr("sk-marker-0123456789"))
 OK = {"status_code": 200, "request_id": "r", "body": completion("hello")}
-PROMPT = Prompt((Message("user", "hello \ud83d\ude00 \ud800"),), "")
+PROMPT = Prompt.of((Message("user", "hello \ud83d\ude00 \ud800"),), "")
 
 
 def result(**line: Any) -> Completion | ModelError:

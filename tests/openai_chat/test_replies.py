@@ -208,9 +208,9 @@ def test_rate_limits_are_told(server: Server) -> None:
 
 def test_a_prompt_that_was_cut_silently_is_warned_of(server: Server) -> None:
     server.answer = lambda request: as_asked(request, "x", usage={"prompt_tokens": 4096, "completion_tokens": 1})
-    long = Prompt((Message("user", "some words " * 5000),), "0" * 64)
-    short = Prompt((Message("user", "some words " * 2000),), "0" * 64)
-    chinese = Prompt((Message("user", "消融实验" * 5000),), "0" * 64)
+    long = Prompt.of((Message("user", "some words " * 5000),), "0" * 64)
+    short = Prompt.of((Message("user", "some words " * 2000),), "0" * 64)
+    chinese = Prompt.of((Message("user", "消融实验" * 5000),), "0" * 64)
     warned, silent, wide = ask_often(server.base_url, long, short, chinese)
     assert "4096" in warned.notes[0]
     assert "cut" in warned.notes[0]
@@ -221,7 +221,7 @@ def test_a_prompt_that_was_cut_silently_is_warned_of(server: Server) -> None:
 def test_tokens_counted_apart_as_cached_are_no_cut(server: Server) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 12000}}
     server.script(reply("x", usage=usage))
-    assert ask(server.base_url, Prompt((Message("user", "some words " * 5000),), "0" * 64)).notes == ()
+    assert ask(server.base_url, Prompt.of((Message("user", "some words " * 5000),), "0" * 64)).notes == ()
 
 
 def test_an_idle_stream_ends_and_a_slow_one_does_not(server: Server) -> None:

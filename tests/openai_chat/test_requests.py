@@ -67,7 +67,7 @@ def test_without_a_key_no_authorization_is_sent(server: Server, monkeypatch: pyt
 
 def test_a_prompt_that_no_encoding_can_write_is_sent_with_replacements(server: Server) -> None:
     server.answer = as_asked
-    ask(server.base_url, Prompt((Message("user", "a\ud800b"),), "0" * 64))
+    ask(server.base_url, Prompt.of((Message("user", "a\ud800b"),), "0" * 64))
     assert server.journal[0].prompt == "a\ufffdb"
 
 

@@ -71,7 +71,7 @@ def test_a_window_that_holds_everything_changes_nothing(whole: Paper) -> None:
     assert fit(before, whole, 10**9, len) == before
 
 
-PROMPT = Prompt((Message("user", "The harmonic residual gate bounds the residual. " * 50),), "")
+PROMPT = Prompt.of((Message("user", "The harmonic residual gate bounds the residual. " * 50),), "")
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 10**6)), max_size=6))

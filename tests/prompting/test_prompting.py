@@ -169,7 +169,7 @@ def test_other_prompts_use_the_same_machinery(tmp_path: Path) -> None:
     assert prompt.messages == (Message("system", "Judge."), Message("user", "A or {{ B }}?"))
 
 
-ASKED = Prompt((Message("system", "s"), Message("user", "u")), "hash", sample=3)
+ASKED = Prompt.of((Message("system", "s"), Message("user", "u")), "hash", sample=3)
 
 
 def test_a_re_ask_shows_the_reply_and_the_exact_findings() -> None:

@@ -42,7 +42,7 @@ def read_journal(path: Path) -> list[Entry]:
 
 
 def prompt_sha256(request: Request) -> str:
-    messages = [[m["role"], m["content"]] for m in request.json["messages"]]
+    messages = request.json["messages"]
     canonical = json.dumps(messages, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -72,7 +72,7 @@ class Noting:
             raise NotYet
         if len(refusals) >= MOST_SUBMISSIONS:
             raise refusals[-1].as_error(f"; gave up after it was submitted {len(refusals)} times")
-        wanted = Wanted(self.work, identity, prompt.sha256, prompt.sample, len(prompt.messages), self._most(prompt))
+        wanted = Wanted(self.work, identity, prompt.sha256, prompt.sample, prompt.turns, self._most(prompt))
         await self.take(wanted, prompt)
         raise NotYet
 

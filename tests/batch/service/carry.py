@@ -33,7 +33,7 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
         courier = Courier(folder, "run", ledger, desks, Progress(), RetryPolicy())
         writer = PartWriter(folder, ledger, {MODEL: service}, courier.submit)
         for number in range(requests):
-            prompt = Prompt((Message("user", f"Plan paper {number}."),), "")
+            prompt = Prompt.of((Message("user", f"Plan paper {number}."),), "")
             work = Work(Entry(f"paper{number}", "", "", "text"), MODEL)
             wanted = Wanted(work, service.card.identity(prompt), prompt.sha256, 0, 1)
             await writer.take(wanted, prompt)

@@ -61,7 +61,7 @@ def carry(server: Server, folder: Path, *, requests: int = 5, limits: PartLimits
 
 
 def _wanted(service: BatchService, number: int) -> tuple[Wanted, Prompt]:
-    prompt = Prompt((Message("user", f"Plan {number}."),), "")
+    prompt = Prompt.of((Message("user", f"Plan {number}."),), "")
     work = Work(Entry(f"paper{number}", "", "", "text"), MODEL)
     return Wanted(work, service.card.identity(prompt), prompt.sha256, 0, 1), prompt
 
