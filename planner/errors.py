@@ -79,13 +79,26 @@ class ModelError(PlannerError):
 
 
 class TooLongError(ModelError):
-    """The prompt does not fit; `limit` is the window in tokens where the endpoint stated it."""
+    """The prompt does not fit.
+
+    `limit` is the window and `counted` the length of the prompt, in the model's own tokens; None where the endpoint
+    did not say.
+    """
 
     outcome = Outcome.TOO_LONG
 
-    def __init__(self, message: str, *, limit: int | None = None, status: int | None = None, body: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: int | None = None,
+        counted: int | None = None,
+        status: int | None = None,
+        body: str = "",
+    ) -> None:
         super().__init__(message, status=status, body=body)
         self.limit = limit
+        self.counted = counted
 
 
 class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault

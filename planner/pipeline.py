@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from planner.trajectory.writer import normal_form
 
 _REPLY_SHARE: Final = 4  # a quarter of the window, and at most so many tokens, is kept free for the reply
 _REPLY_MOST: Final = 8_000
+_REFUSED: Final = 1.1  # of the window: so long is a refused prompt taken to be where the endpoint gave no count
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ class _Course:
     gauge: Gauge
     excerpt: Excerpt | None = None
     prompt: Prompt | None = None
+    last: Prompt | None = None
     attempts: list[Attempt] = field(default_factory=list)
 
     async def ask(self) -> Reply:
@@ -139,11 +142,12 @@ class _Course:
 
     async def _attempt(self, prompt: Prompt) -> Reply:
         """One request; whatever comes of it is on record before it goes on."""
+        self.last = prompt
         completion: Completion | None = None
         outcome, findings = Outcome.INTERRUPTED, tuple[str, ...]()
         try:
             completion = await self.model.complete(prompt)
-            self.gauge.learn(prompt, completion)
+            self.gauge.learn(prompt, completion.usage.prompt_tokens)
             reply = parse(completion, self.settings.k)
             outcome = Outcome.PLANNED
             return reply
@@ -157,13 +161,15 @@ class _Course:
             self.attempts.append(Attempt(self.model.card.identity(prompt), completion, outcome, findings))
 
     def shorten(self, error: TooLongError) -> None:
-        """Take the limit that the endpoint stated for the window.
+        """Take the limit that the endpoint stated for the window, and what it counted for the prompt's length.
 
         Raises:
-            TooLongError: it stated none, or no shorter prompt can be made; the same prompt is not sent again.
+            TooLongError: it stated no limit, or no shorter prompt can be made; the same prompt is not sent again.
         """
-        if not self.attempts or self.prompt is None or error.limit is None:
+        if self.last is None or self.prompt is None or error.limit is None:
             raise error
+        self.gauge.learn(self.last, error.counted)
+        self.gauge = self.gauge.corrected(self.last, error.counted or ceil(error.limit * _REFUSED))
         self.settings = replace(self.settings, window=error.limit)
         try:
             _, prompt = pose(self.paper, self.settings, self.gauge)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.chat import Completion, Message, Prompt, Usage
-from planner.gauge import Gauge
+from planner.chat import Message, Prompt
+from planner.gauge import FixedGauge, Gauge
 from planner.tokens import estimate_tokens
 
 HERE = Path(__file__).parent / "tokens"
@@ -48,8 +48,17 @@ def test_a_gauge_learns_from_the_endpoints_own_count() -> None:
     gauge = Gauge()
     asked = prompt("words upon words " * 500)
     estimated = gauge.measure_prompt(asked)
-    gauge.learn(asked, Completion("", usage=Usage(prompt_tokens=int(estimated * 1.25))))
+    gauge.learn(asked, int(estimated * 1.25))
     assert gauge.measure_prompt(asked) == pytest.approx(estimated * 1.25, rel=0.01)
+
+
+def test_a_refused_prompt_measures_what_the_endpoint_counted_and_the_gauge_itself_stays() -> None:
+    gauge = FixedGauge()
+    asked = prompt("words upon words " * 500)
+    estimated = gauge.measure_prompt(asked)
+    for counted, measured in ((int(estimated * 1.5), 1.5), (estimated // 2, 1.0), (10**9, 3.0)):
+        assert gauge.corrected(asked, counted).measure_prompt(asked) == pytest.approx(estimated * measured, rel=0.01)
+    assert gauge.measure_prompt(asked) == estimated
 
 
 @pytest.mark.parametrize("counted", [None, 0, 10, 10**9])
@@ -57,5 +66,5 @@ def test_a_gauge_learns_nothing_from_an_implausible_count(counted: int | None) -
     gauge = Gauge()
     asked = prompt("words upon words " * 500)
     before = gauge.measure_prompt(asked)
-    gauge.learn(asked, Completion("", usage=Usage(prompt_tokens=counted)))
+    gauge.learn(asked, counted)
     assert gauge.measure_prompt(asked) == before

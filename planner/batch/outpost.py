@@ -96,7 +96,7 @@ class Outpost:
 def portable(error: ModelError) -> ModelError:
     """The error as one that can be pickled, and holds nothing else: no traceback, no cause."""
     if isinstance(error, TooLongError):
-        return TooLongError(str(error), limit=error.limit, status=error.status, body=error.body)
+        return TooLongError(str(error), limit=error.limit, counted=error.counted, status=error.status, body=error.body)
     return ModelError(
         str(error),
         retryable=error.retryable,

@@ -53,17 +53,19 @@ class Refusal:
     limit: int | None = None
     status: int | None = None
     perhaps_billed: bool = False
+    counted: int | None = None
 
     @classmethod
     def of(cls, error: ModelError) -> "Refusal":
         """What is worth keeping of an error."""
-        limit = error.limit if isinstance(error, TooLongError) else None
-        return cls(str(error), error.retryable, isinstance(error, TooLongError), limit, error.status)
+        if isinstance(error, TooLongError):
+            return cls(str(error), error.retryable, True, error.limit, error.status, counted=error.counted)
+        return cls(str(error), error.retryable, status=error.status)
 
     def as_error(self, why: str = "") -> ModelError:
         """The error that asking live would have met; `why` is added to its text."""
         if self.too_long:
-            return TooLongError(self.message, limit=self.limit, status=self.status)
+            return TooLongError(self.message, limit=self.limit, counted=self.counted, status=self.status)
         return ModelError(self.message + why, status=self.status)
 
 

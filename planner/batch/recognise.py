@@ -13,7 +13,8 @@ _ENDINGS: Final = {
     **dict.fromkeys((".md", ".markdown"), "markdown"),
     **dict.fromkeys((".txt", ".text"), "text"),
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
-    **dict.fromkeys((".tar.gz", ".tgz", ".tar", ".zip", ".gz"), "archive"),
+    **dict.fromkeys((".tar", ".zip", ".gz", ".tar.gz", ".tgz"), "archive"),
+    **dict.fromkeys((".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"), "archive"),
 }
 _OTHER: Final = frozenset(
     {".json", ".yaml", ".yml", ".xml", ".bib", ".bbl", ".bst", ".sty", ".cls", ".log", ".sqlite", ".py", ".sh"}
@@ -103,7 +104,9 @@ def is_no_paper(file: Path) -> bool:
 def paper_kind(file: Path) -> str:
     """What kind of paper a file is by its name, "" if none; a LaTeX file is one when it has a live class."""
     name = file.name.lower()
-    ending = ".tar.gz" if name.endswith(".tar.gz") else file.suffix.lower()
+    ending = file.suffix.lower()
+    if name.endswith(f".tar{ending}"):
+        ending = f".tar{ending}"
     if is_no_paper(file):
         return ""
     if ending in _TEX:

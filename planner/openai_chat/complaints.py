@@ -1,6 +1,7 @@
 """What an endpoint complains of, read from the many shapes of its error bodies."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,19 @@ _WINDOWS: Final = tuple(
         r"must be <= ([\d,]+)",
         r"must have less than ([\d,]+) tokens",
         r"max size: ([\d,]+) tokens",
+        r"prompt cannot exceed ([\d,]+)",
+    )
+)
+_COUNTS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"([\d,]+) (?:tokens )?(?:in|from) the (?:input|messages|prompt)\b",
+        r"(?:has|had|contains|resulted in|input \()(?: at least)? ?([\d,]+) (?:input )?tokens",
+        r"([\d,]+) tokens > [\d,]+ maximum",
+        r"input token count(?: of)? \(?([\d,]+)",
+        r"prompt \(length ([\d,]+)\)",
+        r"given: ([\d,]+)",
+        r"received ([\d,]+)",
     )
 )
 _EXHAUSTED_CODES: Final = frozenset(
@@ -73,8 +87,8 @@ class FilteredPromptError(ModelError):
 class Complaint:
     """An error in the endpoint's own words; "" and None where it did not say.
 
-    `code` is text whether it came as a word or a number, `status` the HTTP status that the body itself states, and
-    `window` the model's context in tokens.
+    `code` is text whether it came as a word or a number, `status` the HTTP status that the body itself states,
+    `window` the model's context and `counted` the length of the prompt, both in tokens.
     """
 
     message: str
@@ -83,6 +97,7 @@ class Complaint:
     parameter: str = ""
     status: int | None = None
     window: int | None = None
+    counted: int | None = None
 
     def is_too_long(self, status: int) -> bool:
         """Whether the prompt does not fit, which no wait mends: not even where the limit is the account's a minute."""
@@ -123,17 +138,20 @@ def complaint(body: JsonValue) -> Complaint | None:
     if error is None or error is False:
         return None
     if not isinstance(error, dict):
-        return Complaint(_text(error) or "an error without a message", window=_window(_text(error)))
+        said = _text(error)
+        return Complaint(
+            said or "an error without a message", window=_number(_WINDOWS, said), counted=_number(_COUNTS, said)
+        )
     message = " ".join(filter(None, (_text(error.get("message")), _upstream(error)))) or _text(error)
     code = error.get("code")
-    n_ctx = error.get("n_ctx")
     return Complaint(
         message=message,
         code=_text(code),
         type=_text(error.get("type")),
         parameter=_text(error.get("param")),
         status=_status(code),
-        window=n_ctx if isinstance(n_ctx, int) and n_ctx > 0 else _window(message),
+        window=_stated(error.get("n_ctx")) or _number(_WINDOWS, message),
+        counted=_stated(error.get("n_prompt_tokens")) or _number(_COUNTS, message),
     )
 
 
@@ -154,8 +172,12 @@ def _status(code: JsonValue) -> int | None:
     return int(text) if re.fullmatch(r"[345]\d\d", text, re.ASCII) else None
 
 
-def _window(message: str) -> int | None:
-    for pattern in _WINDOWS:
+def _stated(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _number(patterns: Sequence[re.Pattern[str]], message: str) -> int | None:
+    for pattern in patterns:
         if (match := pattern.search(message)) and (digits := match[1].replace(",", "")) and len(digits) < 12:
             return int(digits)
     return None

@@ -64,7 +64,7 @@ def from_complaint(
     request_id = endpoint.mask.text(headers.get("x-request-id", ""))
     message = _sentence(said, endpoint, status, headers) + received
     if said.is_too_long(status):
-        return TooLongError(message, limit=said.window, status=status, body=body)
+        return TooLongError(message, limit=said.window, counted=said.counted, status=status, body=body)
     if said.is_filter:
         return FilteredPromptError(message, status=status, request_id=request_id, body=body)
     if status in (400, 422) and (parameter := said.rejected_parameter):

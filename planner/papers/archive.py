@@ -4,11 +4,14 @@ Nothing is unpacked to disk. Links, devices, absolute and escaping names are lef
 larger inside than any paper is refused while it is read, whatever it says of itself.
 """
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -23,15 +26,16 @@ MAX_INSIDE: Final = 512_000_000  # bytes after unpacking, figures included
 MAX_KEPT: Final = 64_000_000  # bytes of the members that a loader could read
 MAX_RATIO: Final = 200  # unpacked to packed, over more than a few megabytes
 _FREE: Final = 20_000_000  # bytes that may come out of anything
+MAX_DICTIONARY: Final = 100_000_000  # bytes of memory that unpacking an xz file may ask for; `xz -9` asks for 65
 _READABLE: Final = (
     *(".tex", ".ltx", ".latex", ".bbl", ".bib", ".sty", ".cls", ".def", ".clo", ".tikz", ".pgf"),
     *(".md", ".markdown", ".txt", ".text", ".html", ".htm", ".xhtml", ".yaml", ".yml", ".xxx", ".pdf", ".json"),
 )
-_ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".7z", ".rar", ".zst")
 
 
 def read_archive(data: bytes, kind: Kind, name: str) -> Tree | bytes:
-    """The files of a zip or a tar, packed or not; of a single gzipped file its bytes.
+    """The files of a zip or a tar, packed or not; of a single packed file its bytes.
 
     Raises:
         PaperError: the archive is damaged, encrypted, or larger inside than any paper.
@@ -41,29 +45,51 @@ def read_archive(data: bytes, kind: Kind, name: str) -> Tree | bytes:
             return _zip(data, name)
         if kind is Kind.TAR:
             return _tar(io.BytesIO(data), name, len(data))
-        return _gzip(data, name)
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, OSError) as error:
+        return _packed(data, kind, name)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise PaperError(f"the archive {name!r} is damaged or cut short ({error}); fetch it again") from None
     except (NotImplementedError, RuntimeError, ValueError) as error:
         raise PaperError(f"the archive {name!r} cannot be read: {error}; pack it anew") from None
 
 
-def _gzip(data: bytes, name: str) -> Tree | bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-        head = stream.read(1024)
-    kind = kind_of(head)
-    if kind in (Kind.GZIP, Kind.ZIP):
+def _packed(data: bytes, kind: Kind, name: str) -> Tree | bytes:
+    inner = kind_of(PACKED[kind](data).read(1024))
+    if inner is Kind.ZIP or inner in PACKED:
         raise PaperError(f"the archive {name!r} holds another archive; unpack it and give what is inside")
-    metered = _Metered(gzip.GzipFile(fileobj=io.BytesIO(data)), name, len(data))
-    if kind is Kind.TAR:
+    metered = _Metered(PACKED[kind](data), name, len(data))
+    if inner is Kind.TAR:
         return _tar(metered, name, len(data))
     return metered.read()
+
+
+class _Xz(io.RawIOBase):
+    """What an xz file holds; Python's own reader of such files knows no limit of memory."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._rest, self._unpacking = data, lzma.LZMADecompressor(memlimit=MAX_DICTIONARY)
+
+    def read(self, size: int = -1) -> bytes:
+        if self._unpacking.eof:
+            return b""
+        data, self._rest = self._unpacking.decompress(self._rest, size), b""
+        if size and not data and not self._unpacking.eof:
+            raise EOFError("it ends too early")
+        return data
+
+
+PACKED: Final[Mapping[Kind, Callable[[bytes], io.BufferedIOBase | io.RawIOBase]]] = {
+    Kind.GZIP: lambda data: gzip.GzipFile(fileobj=io.BytesIO(data)),
+    Kind.BZIP2: lambda data: bz2.BZ2File(io.BytesIO(data)),
+    Kind.XZ: _Xz,
+}
+"""What unpacks one packed file, by its kind."""
 
 
 class _Metered(io.RawIOBase):
     """A stream that stops being read when more comes out of it than a paper can hold."""
 
-    def __init__(self, stream: gzip.GzipFile, name: str, packed: int) -> None:
+    def __init__(self, stream: io.BufferedIOBase | io.RawIOBase, name: str, packed: int) -> None:
         super().__init__()
         self._stream, self._name, self._seen = stream, name, 0
         self._limit = min(MAX_INSIDE, max(_FREE, packed * MAX_RATIO))
@@ -72,7 +98,7 @@ class _Metered(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size if size >= 0 else self._limit + 1 - self._seen)
+        data = self._stream.read(size if size >= 0 else self._limit + 1 - self._seen) or b""
         self._seen += len(data)
         if self._seen > self._limit:
             raise PaperError(_too_large(self._name))

@@ -26,11 +26,7 @@ _TAGS: Final = re.compile("[\U000e0000-\U000e007f]+")
 _SELECTORS: Final = re.compile("[\U000e0100-\U000e01ef]+|(?<=[\x00-\u024f])[\ufe00-\ufe0f]+")
 _BIDI: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028]|\u2029")
-_PILE: Final = 30  # marks on one letter; the Unicode stream-safe limit
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_ASCII_LETTER: Final = re.compile("[A-Za-z]")
-_LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
+_BREAKS: Final = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
 _LEFT_OUT: Final = (
     (_TAGS, ""),
     (_INVISIBLE, "zero-width characters"),
@@ -39,6 +35,14 @@ _LEFT_OUT: Final = (
     (_BIDI, "bidirectional controls"),
     (_CONTROL, "control characters"),
 )
+_CONCERNED: Final = re.compile(  # every character that one of these looks at
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u2069\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
+)
+_PILE: Final = 30  # marks on one letter; the Unicode stream-safe limit
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_ASCII_LETTER: Final = re.compile("[A-Za-z]")
+_LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
 
 # Letters of other scripts that print as Latin ones (Unicode TS 39, the part that matters inside Latin words).
 _LATIN: Final = str.maketrans(
@@ -100,18 +104,19 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
 
     Returns the text and one warning for each kind of change. Time is linear in the text.
     """
-    text = _BREAKS.sub("\n", text)
+    text = _BREAKS.sub("\n", text.replace("\r\n", "\n"))
     if text.isascii() and not _CONTROL.search(text):
         return text, ()
     warnings = []
+    alphabet = "".join(sorted(set(text)))
     tags = "".join(chr(ord(c) - 0xE0000) for run in _TAGS.findall(text) for c in run if 0xE0020 <= ord(c) <= 0xE007E)
     if tags:
         warnings.append(f"invisible tag characters were left out; they spell {tags[:200]!r}")
-    for pattern, what in _LEFT_OUT:
+    for pattern, what in _LEFT_OUT if _CONCERNED.search(alphabet) else ():
         text, count = pattern.subn("", text)
         if count and what:
             warnings.append(f"{count} {what} were left out")
-    text, piles = _unpiled(text)
+    text, piles = _unpiled(text, alphabet)
     if piles:
         warnings.append(f"{piles} piles of more than {_PILE} combining marks were cut")
     text, changed = _latin_words(unicodedata.normalize("NFC", text))
@@ -121,9 +126,9 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
     return text, tuple(warnings)
 
 
-def _unpiled(text: str) -> tuple[str, int]:
+def _unpiled(text: str, alphabet: str) -> tuple[str, int]:
     """Without piles of combining marks, which no script has and which normalisation sorts in quadratic time."""
-    marks = "".join(sorted(c for c in set(text) if unicodedata.combining(c)))
+    marks = "".join(c for c in alphabet if unicodedata.combining(c))
     if not marks:
         return text, 0
     return re.subn(f"([{re.escape(marks)}]{{{_PILE}}})[{re.escape(marks)}]+", r"\1", text)

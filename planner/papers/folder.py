@@ -37,9 +37,9 @@ def read_tree(tree: Tree) -> tuple[Kind, Reading]:
         PaperError: there is no paper, or there are several and none of them is the one.
     """
     if tree.names(".tex", ".ltx", ".latex") or not tree.names(*_MARKDOWN, *_HTML, ".txt"):
-        main, _ = main_file(tree)
+        main, others = main_file(tree)
         if main and (is_document(tree, main) or not _papers(tree, *_MARKDOWN, ".txt", ".text")):
-            return Kind.LATEX, read_latex(tree)
+            return Kind.LATEX, read_latex(tree, main, others)
     if (page := _top(tree.names(*_HTML), "index")) and not _numbered(_papers(tree, *_MARKDOWN)):
         return Kind.HTML, read_html(_text(tree, page), page)
     texts = _papers(tree, *_MARKDOWN, ".txt", ".text", ".tex")

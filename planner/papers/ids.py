@@ -10,6 +10,9 @@ _MADE: Final = 120  # bytes of an id made from a title: leaves room for a suffix
 _GIVEN: Final = 200  # bytes of an id that the user gave; published ids go to 133
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
 _RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)")
+_ENDINGS: Final = re.compile(
+    r"(?:\.(?:tar|gz|tgz|bz2|tbz2?|xz|txz|zip|tex|ltx|md|markdown|txt|html?|xhtml|pdf))+$", re.IGNORECASE
+)
 
 
 def paper_id(title: str, *, given: str = "", name: str = "") -> str:
@@ -29,7 +32,7 @@ def paper_id(title: str, *, given: str = "", name: str = "") -> str:
 def stem(name: str) -> str:
     """The name of a source without its folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
     last = PurePath(name.replace("\\", "/")).name
-    return re.sub(r"(?i)(?:\.(?:tar|gz|tgz|zip|tex|ltx|md|markdown|txt|html?|xhtml|pdf))+$", "", last) or last
+    return _ENDINGS.sub("", last) or last
 
 
 def _safe(text: str) -> str:

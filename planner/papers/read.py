@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from planner.errors import PaperError
-from planner.papers.archive import read_archive
+from planner.papers.archive import PACKED, read_archive
 from planner.papers.characters import decode
 from planner.papers.folder import read_tree
 from planner.papers.html.reader import read_html
@@ -73,9 +73,9 @@ def _read_bytes(data: bytes, name: str) -> Found:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
         return Found(kind, read_pdf(data, name))
-    if kind in (Kind.ZIP, Kind.TAR, Kind.GZIP):
+    if kind in (Kind.ZIP, Kind.TAR, *PACKED):
         content = read_archive(data, kind, name)
-        inner = re.sub(r"(?i)\.(?:gz|gzip)$", "", name)
+        inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
         return Found(*read_tree(content)) if isinstance(content, Tree) else _read_bytes(content, inner)
     return _read_text(data, name)
 

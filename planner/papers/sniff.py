@@ -17,6 +17,8 @@ class Kind(StrEnum):
     HTML = "html"
     TEXT = "text"
     GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
     ZIP = "zip"
     TAR = "tar"
     OTHER = "other"
@@ -25,6 +27,8 @@ class Kind(StrEnum):
 
 _MAGIC: Final = (
     (b"\x1f\x8b", Kind.GZIP),
+    *((b"BZh%d1AY&SY" % level, Kind.BZIP2) for level in range(1, 10)),
+    (b"\xfd7zXZ\x00", Kind.XZ),
     (b"PK\x03\x04", Kind.ZIP),
     (b"PK\x05\x06", Kind.ZIP),
 )
@@ -39,8 +43,6 @@ _FOREIGN: Final = (
     (b"{\\rtf", "an RTF document"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ", "an xz file"),
     (b"\x28\xb5\x2f\xfd", "a zstd file"),
     (b"AT&TFORM", "a DjVu document"),
     (b"\x7fELF", "a program"),

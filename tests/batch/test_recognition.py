@@ -37,6 +37,8 @@ def survey(root: Path) -> dict[str, str]:
         ("paper.xhtml", "html"),
         ("2507.08038v2.tar.gz", "archive"),
         ("paper.tgz", "archive"),
+        ("paper.tar.bz2", "archive"),
+        ("paper.tar.xz", "archive"),
         ("paper.tar", "archive"),
         ("paper.zip", "archive"),
         ("2507.08038.gz", "archive"),

@@ -3,7 +3,7 @@
 import pickle
 from pathlib import Path
 
-from planner.chat import Completion, Message, Prompt, Usage
+from planner.chat import Message, Prompt
 from planner.cli.batch import batch
 from planner.gauge import FixedGauge, Gauge
 from planner.openai_chat.endpoint import resolve
@@ -22,11 +22,10 @@ def test_papers_travel_between_processes_unchanged() -> None:
 
 def test_a_fixed_gauge_learns_nothing_so_that_prompts_repeat() -> None:
     prompt = Prompt.of((Message("user", "some words of a paper " * 50),), "")
-    reply = Completion("", usage=Usage(prompt_tokens=600))
     learning, fixed = Gauge(), FixedGauge()
     before = fixed.measure("words")
     for gauge in (learning, fixed):
-        gauge.learn(prompt, reply)
+        gauge.learn(prompt, 600)
     assert learning.measure("many words of a paper") > fixed.measure("many words of a paper")
     assert fixed.measure("words") == before
 

@@ -145,6 +145,28 @@ def test_the_limit_that_the_endpoint_states_is_kept_in_one_more_try(
     assert "Appendix B: Breakfasts" in left_out(sidecar["paper"]["left_out"])
 
 
+@pytest.mark.parametrize("share", [1.05, 1.4], ids=["a little", "by far"])
+@pytest.mark.parametrize("counts", [True, False], ids=["the endpoint counts", "it only states its limit"])
+def test_a_prompt_that_fits_by_our_estimate_alone_is_cut_by_the_endpoints_measure(
+    run: Run, long: Path, server: Server, share: float, counts: bool
+) -> None:
+    """The window lies above the estimate of the whole paper; the endpoint counts more tokens than we do."""
+    estimated = json.loads(run("paper", "long.md", "--to", "json").stdout)["tokens"]
+    window = int(estimated * 1.3) + 8_000
+    counted = f" However, your request has {int(window * share)} input tokens." if counts else ""
+
+    def answer(request: Request) -> Response:
+        if "Brigitta" not in request.prompt:
+            return as_asked(request, GOOD_REPLY)
+        return error(400, f"This model's maximum context length is {window} tokens.{counted}")
+
+    server.answer = answer
+    sidecar = facts(run, *at(server))
+    assert sidecar["outcome"] == "planned"
+    assert len(server.journal) == 2
+    assert "Acknowledgements" in left_out(sidecar["paper"]["left_out"])
+
+
 def test_a_second_too_long_is_the_end(run: Run, long: Path, server: Server) -> None:
     server.answer = lambda request: too_long(WINDOW if request.number == 1 else 6000)
     sidecar = facts(run, *at(server))

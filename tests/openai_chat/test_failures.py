@@ -186,6 +186,33 @@ def test_a_prompt_that_does_not_fit(server: Server, streamed: bool, answer: Resp
 
 
 @pytest.mark.parametrize(
+    ("message", "counted"),
+    [
+        ("maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.", 9000),
+        ("maximum context length is 8192 tokens. However, you requested 9512 tokens (9000 in the messages, 512", 9000),
+        ("maximum context length is 8192 tokens. However, you requested 9512 tokens (9000 in the prompt; 512", 9000),
+        (
+            "maximum context length is 8192 tokens. You requested a total of 9512 tokens: 9000 tokens from the input",
+            9000,
+        ),
+        ("maximum context length is 8192 tokens and your request has 9000 input tokens", 9000),
+        ("prompt is too long: 9,000 tokens > 8,192 maximum", 9000),
+        ("The input token count (9000) exceeds the maximum number of tokens allowed (8192).", 9000),
+        ("The decoder prompt (length 9000) is longer than the maximum model length of 8192.", 9000),
+        ("Prompt contains 9000 tokens, too large for model with 8192 maximum context length", 9000),
+        ("`inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000 `inputs` tokens and 512", 9000),
+        ("too many tokens: total number of tokens in the prompt cannot exceed 8192 - received 9000.", 9000),
+        ("maximum context length is 8192 tokens. Please reduce the length of the messages.", None),
+    ],
+)
+def test_what_the_endpoint_counted_is_kept(server: Server, message: str, counted: int | None) -> None:
+    server.script(error(400, message))
+    failed = failure(server.base_url, max_tokens=5)
+    assert isinstance(failed, TooLongError)
+    assert failed.counted == counted
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         error(429, "Too many tokens per minute, please wait before trying again."),

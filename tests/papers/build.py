@@ -5,6 +5,7 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 PROSE = "We study how widgets behave when their gears are exchanged, and report what follows from it. "
 BODY = PROSE * 12
@@ -66,10 +67,13 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def tarred(files: dict[str, bytes], *, packed: bool = True, extra: tuple[tarfile.TarInfo, ...] = ()) -> bytes:
-    """A tar of the files, gzipped or not, with further members that are no files."""
+Packing = Literal["", "gz", "bz2", "xz"]
+
+
+def tarred(files: dict[str, bytes], *, packing: Packing = "gz", extra: tuple[tarfile.TarInfo, ...] = ()) -> bytes:
+    """A tar of the files, packed or not, with further members that are no files."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz" if packed else "w") as archive:
+    with tarfile.open(fileobj=out, mode=f"w:{packing}") as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.chat import Completion, Message, Prompt, Usage
+from planner.chat import Message, Prompt
 from planner.errors import TooLongError
 from planner.gauge import FixedGauge, Gauge
 from planner.papers.cut import cut
@@ -80,9 +80,8 @@ def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts
     gauge, fixed = Gauge(), FixedGauge()
     before = first = gauge.measure_prompt(PROMPT)
     for count in counts:
-        reply = Completion("", usage=Usage(prompt_tokens=count))
-        gauge.learn(PROMPT, reply)
-        fixed.learn(PROMPT, reply)
+        gauge.learn(PROMPT, count)
+        fixed.learn(PROMPT, count)
         assert gauge.measure_prompt(PROMPT) >= before
         assert fixed.measure_prompt(PROMPT) == first
         before = gauge.measure_prompt(PROMPT)

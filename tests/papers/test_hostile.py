@@ -39,7 +39,9 @@ MACROS = "".join("\\newcommand{\\" + chr(97 + i) + "x}{" + ("\\" + chr(98 + i) +
     ("data", "name"),
     [
         (gzipped(bytes(400_000_000)), "bomb.gz"),
-        (gzipped(tarred({"a.tex": bytes(200_000_000)}, packed=False)), "bomb.tar.gz"),
+        (gzipped(tarred({"a.tex": bytes(200_000_000)}, packing="")), "bomb.tar.gz"),
+        (tarred({"a.tex": bytes(200_000_000)}, packing="bz2"), "bomb.tar.bz2"),
+        (tarred({"a.tex": bytes(200_000_000)}, packing="xz"), "bomb.tar.xz"),
         (zipped({f"{i}.tex": bytes(19_000_000) for i in range(8)}), "bomb.zip"),
         (zipped({"a.zip": zipped({"b.zip": zipped({"c.tex": MAIN.encode()})})}), "nested.zip"),
         (zipped({"d/" * 5_000 + "a.tex": MAIN.encode()}), "deep.zip"),

@@ -12,6 +12,7 @@ from planner.papers.latex.macros import definitions, expand
 from planner.papers.latex.mainfile import main_file
 from planner.papers.latex.plain import one_line, plain
 from planner.papers.latex.reader import read_latex
+from planner.papers.latex.scan import Source
 from planner.papers.paper import BlockKind, Reading, SectionKind
 from planner.papers.tree import Tree, folder_tree
 from tests.papers.build import BODY, MAIN, latex_paper
@@ -184,15 +185,16 @@ def test_what_the_page_would_not_show_is_left_out_and_quoted(source: str, hidden
     ],
 )
 def test_what_the_page_shows_stays(source: str) -> None:
-    assert without_hidden(source) == (source, ())
+    left, hidden = without_hidden(Source(source))
+    assert (left.text, hidden) == (source, ())
 
 
 def test_empty_commands_vanish_with_their_arguments_and_names_are_spelt_out() -> None:
     own = definitions(
-        "\\newcommand{\\todo}[2][]{}\\def\\ours{Net}\\newcommand\\keep[1]{\\textbf{#1}}\\let\\gone\\relax"
+        Source("\\newcommand{\\todo}[2][]{}\\def\\ours{Net}\\newcommand\\keep[1]{\\textbf{#1}}\\let\\gone\\relax")
     )
-    assert expand("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone", own) == "a  Net Net. \\keep{b}"
-    assert expand("\\keep{\\ours}", own, everything=True) == "\\textbf{Net}"
+    assert expand(Source("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), own).text == "a  Net Net. \\keep{b}"
+    assert expand(Source("\\keep{\\ours}"), own, everything=True).text == "\\textbf{Net}"
 
 
 def test_plain_text_keeps_words_and_numbers() -> None:

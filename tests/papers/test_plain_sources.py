@@ -275,6 +275,8 @@ def test_no_word_of_markdown_is_lost(text: str) -> None:
     ("name", "left"),
     [
         ("x/2507.08038v2.tar.gz", "2507.08038v2"),
+        ("x/paper.tar.bz2", "paper"),
+        ("x/paper.txz", "paper"),
         ("x\\paper.PDF", "paper"),
         ("a.tex.gz", "a"),
         ("v1.2-notes.md", "v1.2-notes"),

@@ -1,5 +1,7 @@
 """Folders, archives and single files of every kind, read into the right paper."""
 
+import bz2
+import lzma
 import tarfile
 from pathlib import Path
 
@@ -26,7 +28,11 @@ def from_bytes(data: bytes, name: str) -> Found:
         (zipped(LATEX), "paper.zip"),
         (tarred(LATEX), "paper.tar.gz"),
         (tarred(LATEX), "2507.08038"),
-        (tarred(LATEX, packed=False), "paper.tar"),
+        (tarred(LATEX, packing=""), "paper.tar"),
+        (tarred(LATEX, packing="bz2"), "paper.tar.bz2"),
+        (tarred(LATEX, packing="xz"), "paper.tar.xz"),
+        (bz2.compress(MAIN.encode()), "main.tex.bz2"),
+        (lzma.compress(MAIN.encode()), "main.tex.xz"),
         (gzipped(MAIN.encode()), "2507.08038.gz"),
         (MAIN.encode(), "main.tex"),
         (MAIN.encode(), "stdin"),

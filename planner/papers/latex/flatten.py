@@ -19,6 +19,12 @@ _IMPORTS: Final = frozenset(
     {"import", "subimport", "inputfrom", "subinputfrom", "includefrom", "subincludefrom", "import*", "subimport*"}
 )
 _LISTINGS: Final = frozenset({"lstinputlisting", "verbatiminput", "VerbatimInput", "inputminted"})
+_ENVIRONMENTS: Final = frozenset(
+    {"excludecomment", "lstnewenvironment", "DefineVerbatimEnvironment", "newtcblisting", "newminted"}
+)
+_FOLLOWED: Final = (
+    _INPUTS | _IMPORTS | _LISTINGS | _ENVIRONMENTS | {"newif", "let", "fi", "else", "or", "endinput", "end"}
+)
 _ETOOLBOX: Final = """
     iff ifthenelse ifblank ifstrempty ifstrequal ifdef ifcsdef ifundef ifcsundef ifbool ifboolexpr ifboolexpe
     iftoggle ifdefempty ifdefvoid ifdefstring ifdefequal ifnumcomp ifnumequal ifnumgreater ifnumless ifdimcomp
@@ -93,6 +99,8 @@ class _Flattener:
         place = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
         scan = Marks(text, place, self._verbatim)
         for mark in scan:
+            if self._stands(mark):
+                continue
             self._emit(text[place : mark.start])
             place = self._mark(text, groups, mark, nested=nested)
             if place < 0 or self._over:
@@ -100,17 +108,23 @@ class _Flattener:
             scan.place = place
         self._emit(text[place:])
 
+    def _stands(self, mark: Mark) -> bool:
+        """Whether a mark is text like any other: nothing that this reading follows or takes out."""
+        name = mark.name
+        if mark.kind == "command":
+            return name not in _FOLLOWED and not name.startswith("if") and not name.endswith(("true", "false"))
+        return mark.kind == "escape" or (mark.kind == "verbatim" and name not in self._comments)
+
     def _mark(self, text: str, groups: Groups, mark: Mark, *, nested: bool) -> int:
         """Deal with one mark; where to go on from, -1 to leave the file."""
         if mark.kind == "comment":
             return self._comment(text, mark)
-        if mark.kind == "verbatim" and mark.name in self._comments:
+        if mark.kind == "verbatim":
             return _INDENT.match(text, mark.end).end()  # type: ignore[union-attr]
-        if mark.kind == "command":
-            if (after := self._conditional(text, mark)) is not None:
-                return after
-            if not self._dead and (after := self._command(text, groups, mark, nested=nested)) is not None:
-                return after
+        if (after := self._conditional(text, mark)) is not None:
+            return after
+        if not self._dead and (after := self._command(text, groups, mark, nested=nested)) is not None:
+            return after
         self._emit(text[mark.start : mark.end])
         return mark.end
 
@@ -190,7 +204,7 @@ class _Flattener:
             return self._input(text, groups, mark)
         if name in _LISTINGS:
             return self._listing(groups, mark)
-        if name in ("excludecomment", "lstnewenvironment", "DefineVerbatimEnvironment", "newtcblisting", "newminted"):
+        if name in _ENVIRONMENTS:
             self._environment(text, mark)
         return None
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from planner.papers.latex.scan import Groups, Mark, Marks
+from planner.papers.latex.scan import Groups, Mark, Source
 
 _LEAST: Final = 2.0  # points; anything smaller is no text
 _NEAR_WHITE: Final = 0.95
@@ -32,23 +32,21 @@ _LONGEST_ROW: Final = 5_000
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
-def without_hidden(text: str, preamble: str = "") -> tuple[str, tuple[str, ...]]:
+def without_hidden(source: Source, preamble: str = "") -> tuple[Source, tuple[str, ...]]:
     """The text without what the page would not show, and each such stretch.
 
     White text on a dark box stays, and so do phantoms of digits and signs, which only align columns.
     """
+    text, out, hidden, last = source.text, list[str](), list[str](), 0
     whites = _whites(preamble + text)
-    groups, out, hidden, last = Groups(text), list[str](), list[str](), 0
-    boxed = _Boxes(text, groups, whites, _BOX_ENVIRONMENTS | frozenset(_OWN_BOX.findall(preamble + text)))
-    scan = Marks(text)
-    for mark in scan:
-        if mark.kind == "command":
-            found = _stretch(groups, mark.name, mark.end, whites)
-            if found and _LETTERS.search(found[0]) and not (found[2] and boxed.around(mark.start)):
-                out.append(text[last : mark.start])
-                hidden.append(" ".join(found[0].split()))
-                last = scan.place = found[1]
-    return "".join((*out, text[last:])), tuple(hidden)
+    boxed = _Boxes(source, whites, _BOX_ENVIRONMENTS | frozenset(_OWN_BOX.findall(preamble + text)))
+    for mark in source.commands:
+        found = _stretch(source.groups, mark.name, mark.end, whites) if mark.start >= last else None
+        if found and _LETTERS.search(found[0]) and not (found[2] and boxed.around(mark.start)):
+            out.append(text[last : mark.start])
+            hidden.append(" ".join(found[0].split()))
+            last = found[1]
+    return Source("".join((*out, text[last:]))) if hidden else source, tuple(hidden)
 
 
 def _stretch(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tuple[str, int, bool] | None:
@@ -128,15 +126,15 @@ def _is_white(colour: str, model: str, whites: frozenset[str]) -> bool:
 class _Boxes:
     """Where a ground that is not white begins and ends: boxes, coloured rows and cells, drawings."""
 
-    def __init__(self, text: str, groups: Groups, whites: frozenset[str], environments: frozenset[str]) -> None:
+    def __init__(self, source: Source, whites: frozenset[str], environments: frozenset[str]) -> None:
         self._spans: list[tuple[int, int]] = []
-        for mark in Marks(text):
-            if mark.kind == "command" and mark.name in _BOXES and (end := _box_end(groups, mark, whites)):
+        for mark in source.commands:
+            if mark.name in _BOXES and (end := _box_end(source.groups, mark, whites)):
                 self._spans.append((mark.start, end))
-            elif mark.kind == "command" and mark.name == "begin":
-                name = groups.group(mark.end)
+            elif mark.name == "begin":
+                name = source.groups.group(mark.end)
                 if name and name[0] in environments:
-                    close = text.find(f"\\end{{{name[0]}}}", mark.end, mark.end + _LONGEST_BOX)
+                    close = source.text.find(f"\\end{{{name[0]}}}", mark.end, mark.end + _LONGEST_BOX)
                     self._spans.append((mark.start, close if close >= 0 else mark.end))
         self._next = 0
 

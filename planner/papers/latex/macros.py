@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from planner.papers.latex.scan import Groups, Marks
+from planner.papers.latex.scan import Groups, Source
 
 _DEFINERS: Final = frozenset(
     {
@@ -74,19 +74,19 @@ class Macro:
         return re.sub(r"#(\d)", lambda m: known[int(m[1]) - 1] if 0 < int(m[1]) <= len(known) else "", self.body)
 
 
-def definitions(text: str) -> dict[str, Macro]:
+def definitions(source: Source) -> dict[str, Macro]:
     """Every definition in a text without comments; the last of a name counts."""
-    groups, found = Groups(text), dict[str, Macro]()
-    scan = Marks(text)
-    for mark in scan:
-        if mark.kind == "command" and mark.name in _DEFINERS and mark.name != "long":
-            macro, scan.place = _definition(text, groups, mark.name, mark.end)
+    found, place = dict[str, Macro](), 0
+    for mark in source.commands:
+        if mark.start >= place and mark.name in _DEFINERS and mark.name != "long":
+            macro, place = _definition(source, mark.name, mark.end)
             if macro is not None and macro.name not in _KEPT:
                 found[macro.name] = macro
     return found
 
 
-def _definition(text: str, groups: Groups, definer: str, place: int) -> tuple[Macro | None, int]:
+def _definition(source: Source, definer: str, place: int) -> tuple[Macro | None, int]:
+    text, groups = source.text, source.groups
     name = _NAME.match(text, place)
     if name is None:
         return None, place
@@ -125,7 +125,7 @@ def _xparse(groups: Groups, name: str, place: int) -> tuple[Macro | None, int]:
     return (Macro(name, len(kinds), body[0], optional) if plain else None), body[1]
 
 
-def expand(text: str, macros: Mapping[str, Macro], *, everything: bool = False) -> str:
+def expand(source: Source, macros: Mapping[str, Macro], *, everything: bool = False) -> Source:
     """The text with the calls removed that print nothing, and names and headings spelt out.
 
     With `everything`, as titles and abstracts want it, every own command is replaced, arguments and all.
@@ -133,28 +133,28 @@ def expand(text: str, macros: Mapping[str, Macro], *, everything: bool = False) 
     wanted = {n: m for n, m in macros.items() if everything or m.prints_nothing or m.is_name or m.is_heading}
     calls = re.compile(rf"\\(?:{'|'.join(wanted)})(?![A-Za-z@])") if wanted else _NEVER
     for _ in range(6 if everything else 2):
-        if not calls.search(text):
-            return text
-        changed = _expanded(text, wanted)
-        if changed == text or len(changed) > len(text) * 4 + 10_000:
-            return text
-        text = changed
-    return text
+        if not calls.search(source.text):
+            break
+        changed = _expanded(source, wanted)
+        if changed == source.text or len(changed) > len(source.text) * 4 + 10_000:
+            break
+        source = Source(changed)
+    return source
 
 
-def _expanded(text: str, macros: Mapping[str, Macro]) -> str:
-    groups, out, last = Groups(text), list[str](), 0
-    scan = Marks(text)
-    for mark in scan:
-        macro = macros.get(mark.name) if mark.kind == "command" else None
-        if mark.name in _DEFINERS and mark.kind == "command":
-            scan.place = _definition(text, groups, mark.name, mark.end)[1]
-        elif macro is not None:
-            values, end = groups.arguments(mark.end, macro.count, optional=macro.optional)
+def _expanded(source: Source, macros: Mapping[str, Macro]) -> str:
+    text, out, last, place = source.text, list[str](), 0, 0
+    for mark in source.commands:
+        if mark.start < place:
+            continue
+        if mark.name in _DEFINERS:
+            place = _definition(source, mark.name, mark.end)[1]
+        elif (macro := macros.get(mark.name)) is not None:
+            values, end = source.groups.arguments(mark.end, macro.count, optional=macro.optional)
             if len(values) == macro.count:
-                replacement, end = _call(text, macro, values, end)
+                replacement, place = _call(text, macro, values, end)
                 out += (text[last : mark.start], replacement)
-                last = scan.place = end
+                last = place
     return "".join((*out, text[last:]))
 
 

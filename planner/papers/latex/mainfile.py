@@ -46,6 +46,8 @@ def main_file(tree: Tree) -> tuple[str, tuple[str, ...]]:
     if not whole:
         return _fragment(texts), ()
     found = [_Candidate(name, text, _reach(tree, name, texts)) for name, text in whole.items()]
+    if len(found) == 1:
+        return found[0].name, ()
     roots = _roots(tree)
     included = {t for c in found for t in _targets(tree, c.name, c.text) if t != c.name}
     best = max(found, key=lambda c: (_points(tree, c, roots, included, found), -c.name.count("/"), -len(c.name)))

@@ -12,6 +12,7 @@ from planner.papers.latex.hidden import without_hidden
 from planner.papers.latex.macros import definitions, expand
 from planner.papers.latex.mainfile import main_file
 from planner.papers.latex.plain import one_line, plain
+from planner.papers.latex.scan import Source
 from planner.papers.latex.structure import abstract_source, pieces, split, title_of
 from planner.papers.outline import Heading, abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading, SectionKind
@@ -26,13 +27,12 @@ _ABSTRACT: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.AB
 _OWN_STYLE: Final = 100_000  # characters; a longer style file is a publisher's
 
 
-def read_latex(tree: Tree, main: str = "") -> Reading:
-    """The paper whose main file is `main`, or the one that speaks for itself.
+def read_latex(tree: Tree, main: str = "", others: tuple[str, ...] = ()) -> Reading:
+    """The paper whose main file is `main`, or the one that speaks for itself; `others` could be compiled too.
 
     Raises:
         PaperError: no file of the tree could be a paper's main file.
     """
-    others: tuple[str, ...] = ()
     if not main:
         main, others = main_file(tree)
     if not main:
@@ -41,20 +41,20 @@ def read_latex(tree: Tree, main: str = "") -> Reading:
         )
     flat = flatten(tree, main)
     preamble, body = split(flat.text)
-    own = definitions(_styles(tree, main, preamble) + preamble + body)
-    body = _with_references(tree, main, body)
-    body, hidden = without_hidden(expand(body, own), preamble)
-    abstract = abstract_source(body)
-    early = "" if abstract else abstract_source(expand(preamble, own))
-    before = (_ABSTRACT, Block(BlockKind.PROSE, early.strip())) if early.strip() else ()
+    before, source = Source(preamble), Source(_with_references(tree, main, body))
+    own = definitions(Source(_styles(tree, main, preamble))) | definitions(before) | definitions(source)
+    source, hidden = without_hidden(expand(source, own), preamble)
+    abstract = abstract_source(source)
+    early = "" if abstract else abstract_source(expand(before, own))
+    opening = (_ABSTRACT, Block(BlockKind.PROSE, early.strip())) if early.strip() else ()
 
-    def spell(source: str) -> str:
-        return one_line(expand(source, own, everything=True))
+    def spell(text: str) -> str:
+        return expand(Source(text), own, everything=True).text
 
-    sections = outline((*before, *pieces(body, spell)))
+    sections = outline((*opening, *pieces(source, lambda heading: one_line(spell(heading)))))
     return Reading(
-        title=spell(title_of(preamble + body)),
-        abstract=plain(expand(abstract or early or abstract_of(sections), own, everything=True)),
+        title=one_line(spell(title_of(before, source))),
+        abstract=plain(spell(abstract or early or abstract_of(sections))),
         sections=sections,
         main_file=main,
         warnings=(*flat.warnings, *_also(main, others), *quoted(hidden), *tree.skipped),

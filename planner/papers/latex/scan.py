@@ -7,6 +7,7 @@ Every function is linear in the text, whatever the text is.
 import re
 from bisect import bisect_left
 from collections.abc import Container, Iterator
+from functools import cached_property
 from typing import Final, NamedTuple
 
 VERBATIM: Final = (
@@ -16,7 +17,7 @@ VERBATIM: Final = (
 _NAMES: Final = "|".join(VERBATIM)
 _MARK: Final = re.compile(
     rf"""
-      \\begin\s*\{{(?P<verbatim>(?:{_NAMES})\*?)\}}
+      \\begin\s*\{{(?P<verbatim>(?:{_NAMES})\*?)\}}(?![ \t]*\}})
     | \\(?:verb\*?|lstinline\s*(?:\[[^\]\n]*\])?|mintinline\s*(?:\[[^\]\n]*\])?\{{\w+\}})(?P<mark>[^\w\s*{{\[])
     | \\(?P<address>url|path|nolinkurl|href|lstinline)\*?\s*\{{
     | \\(?P<command>[A-Za-z@]+\*?)
@@ -107,25 +108,37 @@ _ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
 
 
 class Groups:
-    """The brace groups of one text, matched once."""
+    """The brace groups of one text, matched once, when first asked for."""
 
     def __init__(self, text: str) -> None:
         self.text, self.closings = text, Closings(text)
-        self._close: dict[int, int] = {}
-        self._braces: list[int] = []  # where the innermost open group changes, and to which
-        self._innermost: list[int] = []
+
+    @cached_property
+    def _close(self) -> dict[int, int]:
+        """Where each group ends, by where it begins."""
+        close: dict[int, int] = {}
         opened: list[int] = []
-        for found in _BRACE.finditer(text):
-            place = found.start()
-            brace = text[place]
+        for found in _BRACE.finditer(self.text):
+            brace = found[0]
             if brace == "{":
-                opened.append(place)
+                opened.append(found.start())
             elif brace == "}" and opened:
-                self._close[opened.pop()] = place
+                close[opened.pop()] = found.start()
+        return close
+
+    @cached_property
+    def _nesting(self) -> tuple[list[int], list[int]]:
+        """Where the braces of all groups stand, and the innermost group that is open behind each; -1 if none."""
+        partner = {end: start for start, end in self._close.items()}
+        places = sorted((*self._close, *partner))
+        innermost, opened = [], [-1]
+        for place in places:
+            if place in partner:
+                opened.pop()
             else:
-                continue
-            self._braces.append(place)
-            self._innermost.append(opened[-1] if opened else -1)
+                opened.append(place)
+            innermost.append(opened[-1])
+        return places, innermost
 
     def group(self, place: int) -> tuple[str, int] | None:
         """The content of the group that begins at `place`, spaces before it aside, and where it ends."""
@@ -139,8 +152,9 @@ class Groups:
 
     def enclosing_end(self, place: int) -> int:
         """Where the innermost group ends that `place` stands in, its brace excluded; the text's end outside any."""
-        index = bisect_left(self._braces, place) - 1
-        return self._close.get(self._innermost[index], len(self.text)) if index >= 0 else len(self.text)
+        places, innermost = self._nesting
+        index = bisect_left(places, place) - 1
+        return self._close.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
 
     def option(self, place: int) -> tuple[str, int] | None:
         """The content of the `[…]` that begins at `place`, spaces before it aside, and where it ends."""
@@ -178,6 +192,21 @@ class Groups:
     def _single(self, place: int) -> tuple[str, int] | None:
         found = _SINGLE.match(self.text, place)
         return (found[1], found.end()) if found else None
+
+
+class Source:
+    """A text with its commands and its groups, each found once for all who ask.
+
+    A reader that deals with a command's arguments passes over the commands within them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text, self.groups = text, Groups(text)
+
+    @cached_property
+    def commands(self) -> tuple[Mark, ...]:
+        """The commands that stand in no verbatim place, in order."""
+        return tuple(mark for mark in Marks(self.text) if mark.kind == "command")
 
 
 _BRACE: Final = re.compile(r"\\[\\{}]|[{}]")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from planner.papers.latex.scan import Groups, Mark, Marks
+from planner.papers.latex.scan import Groups, Mark, Source
 from planner.papers.outline import Heading, Piece
 from planner.papers.paper import Block, BlockKind, SectionKind
 
@@ -27,7 +27,7 @@ _FIGURES_WORDS: Final = """
     figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure
 """
 _FIGURES: Final = frozenset(_FIGURES_WORDS.split())
-_TITLE: Final = re.compile(rf"\\(?:{'|'.join(_TITLES)})(?![A-Za-z@])")
+_PDF_TITLE: Final = re.compile(r"pdftitle\s*=\s*\{([^{}]+)\}")
 _LONGEST_TITLE: Final = 3_000
 _ABSTRACT: Final = re.compile(r"abstract", re.I)
 _NOT_ABSTRACT: Final = re.compile(r"graphical|keyword|title|index", re.I)
@@ -64,37 +64,33 @@ def split(text: str) -> tuple[str, str]:
     return (head, rest.partition("\\end{document}")[0]) if found else ("", text)
 
 
-def title_of(text: str) -> str:
-    """The source of the paper's title, the last one given; "" if there is none."""
-    first, found = _TITLE.search(text), list[str]()
-    groups = Groups(text) if first else None
-    for mark in Marks(text, first.start() if first else len(text)):
-        if groups and mark.kind == "command" and mark.name.rstrip("*") in _TITLES:
-            option = groups.option(mark.end)
-            group = groups.group(option[1] if option else mark.end)
+def title_of(*sources: Source) -> str:
+    """What stands as the paper's title in its sources, the last one given; "" if there is none."""
+    found = [title for source in sources for title in _titles(source)]
+    found = found or [named[1] for source in sources if (named := _PDF_TITLE.search(source.text))]
+    return found[-1][:_LONGEST_TITLE] if found else ""
+
+
+def _titles(source: Source) -> Iterator[str]:
+    for mark in source.commands:
+        if mark.name.rstrip("*") in _TITLES:
+            option = source.groups.option(mark.end)
+            group = source.groups.group(option[1] if option else mark.end)
             if group and group[0].strip() and "#" not in group[0]:
-                found.append(group[0])
-    named = re.search(r"pdftitle\s*=\s*\{([^{}]+)\}", text)
-    return (found[-1] if found else named[1] if named else "")[:_LONGEST_TITLE]
+                yield group[0]
 
 
-def abstract_source(text: str) -> str:
-    """The source of the abstract: an environment or an argument of that name; "" if there is none."""
-    groups = Groups(text)
-    for mark in Marks(text):
-        part = _abstract(text, groups, mark)
-        if part is not None:
-            return part.inner
-    return ""
+def abstract_source(source: Source) -> str:
+    """What stands as the abstract: an environment or an argument of that name; "" if there is none."""
+    found = (_abstract(source.text, source.groups, mark) for mark in source.commands)
+    return next((part.inner for part in found if part is not None), "")
 
 
-def pieces(body: str, spell: Callable[[str], str]) -> Iterator[Piece]:
+def pieces(source: Source, spell: Callable[[str], str]) -> Iterator[Piece]:
     """Headings and blocks of a body in order; nothing of it is left out. `spell` makes a heading's source plain."""
-    groups = Groups(body)
-    place, appendix = 0, False
-    parts = _parts(body, groups)
+    body, place, appendix = source.text, 0, False
     shift = _shift(body)
-    for part in parts:
+    for part in _parts(source):
         yield from _paragraphs(body[place : part.start])
         place = part.end
         if part.heading is None and part.kind is None:
@@ -121,12 +117,12 @@ def _shift(body: str) -> int:
     return 0
 
 
-def _parts(text: str, groups: Groups) -> Iterator[_Part]:
-    scan = Marks(text)
-    for mark in scan:
-        part = _part(text, groups, mark) if mark.kind == "command" else None
+def _parts(source: Source) -> Iterator[_Part]:
+    place = 0
+    for mark in source.commands:
+        part = _part(source.text, source.groups, mark) if mark.start >= place else None
         if part is not None:
-            scan.place = part.end
+            place = part.end
             yield part
 
 
@@ -167,7 +163,7 @@ def _caption(groups: Groups, mark: Mark) -> _Part | None:
 
 def _abstract(text: str, groups: Groups, mark: Mark) -> _Part | None:
     """An abstract, whatever the class calls it: an environment or a command with one argument."""
-    if mark.kind != "command" or not (mark.name == "begin" or _ABSTRACT.search(mark.name)):
+    if not (mark.name == "begin" or _ABSTRACT.search(mark.name)):
         return None
     group = groups.group(mark.end)
     name = group[0] if group and mark.name == "begin" else mark.name

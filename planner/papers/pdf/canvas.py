@@ -66,6 +66,15 @@ class Matrix:
         """The image of a point."""
         return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
 
+    def bounds(self, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
+        """The left, bottom, right and top of a box's image."""
+        near, far = sorted((self.a * left, self.a * right))
+        low, high = sorted((self.c * bottom, self.c * top))
+        across = near + low + self.e, far + high + self.e
+        near, far = sorted((self.b * left, self.b * right))
+        low, high = sorted((self.d * bottom, self.d * top))
+        return across[0], near + low + self.f, across[1], far + high + self.f
+
     def after(self, inner: raw.FS_MATRIX) -> "Matrix":
         """This map applied to what `inner` gives."""
         return Matrix(
@@ -172,7 +181,7 @@ def _ink(text: raw.FPDF_PAGEOBJECT, order: int, frame: Frame) -> Ink:
 
 
 def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | None, float]:
-    red, green, blue, alpha = (c_uint() for _ in range(4))
+    red, green, blue, alpha = c_uint(), c_uint(), c_uint(), c_uint()
     read = raw.FPDFPageObj_GetStrokeColor if stroked else raw.FPDFPageObj_GetFillColor
     if not read(item, red, green, blue, alpha):
         return None, 1.0
@@ -180,11 +189,9 @@ def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | No
 
 
 def _surface(item: raw.FPDF_PAGEOBJECT, matrix: Matrix, order: int) -> Surface:
-    left, bottom, right, top = (c_float() for _ in range(4))
+    left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
     raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
-    corners = [matrix.apply(x, y) for x in (left.value, right.value) for y in (bottom.value, top.value)]
-    xs, ys = zip(*corners, strict=True)
-    return Surface(order, min(xs), min(ys), max(xs), max(ys))
+    return Surface(order, *matrix.bounds(left.value, bottom.value, right.value, top.value))
 
 
 def _is_one_shape(path: raw.FPDF_PAGEOBJECT) -> bool:

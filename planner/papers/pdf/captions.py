@@ -22,10 +22,11 @@ class Part(Enum):
 
 
 _SERIES: Final = r"^(?:supplementary\s+|extended data\s+)?"
-_NUMBER: Final = r"\s*(?:[IVXL]{1,6}|[A-Z]{1,2}\.?)?\d*(?:[.\-]\d+)*[a-z]?\s*(?:[:.|–—]|$|\()"
+_NUMBER: Final = r"(?:(?:[IVXL]{1,6}|[A-Z]{1,2}\.?)?\d+(?:[.\-]\d+)*[a-z]?|[IVXL]{1,6}|[A-Z])"
+_CAPTION: Final = rf"\s*(?:{_NUMBER}\s*(?:[:.|–—]|$|\()|[:|]|$)"
 _PATTERNS: Final = (
-    (Part.TABLE_CAPTION, re.compile(rf"{_SERIES}(?:table|tab\.){_NUMBER}", re.I)),
-    (Part.FIGURE_CAPTION, re.compile(rf"{_SERIES}(?:figure|fig\.?){_NUMBER}", re.I)),
+    (Part.TABLE_CAPTION, re.compile(rf"{_SERIES}tab(?:le\.?|\.){_CAPTION}", re.I)),
+    (Part.FIGURE_CAPTION, re.compile(rf"{_SERIES}(?:figure\.?|fig\.?){_CAPTION}", re.I)),
     (Part.ALGORITHM, re.compile(r"^(?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$)", re.I)),
 )
 _CAPTIONS: Final = frozenset({Part.TABLE_CAPTION, Part.FIGURE_CAPTION})

@@ -86,7 +86,8 @@ def _is_scan(placed: Iterable[Placed], unpainted: set[int], canvas: Canvas, box:
 def _is_placed(item: Placed) -> bool:
     """Whether the run has a place and a size at all; a damaged file may give anything."""
     run = item.run
-    return all(abs(value) < _FARTHEST for value in (run.x0, run.x1, run.y, item.end_y, run.size))
+    placed = abs(run.x0) < _FARTHEST and abs(run.x1) < _FARTHEST and abs(run.y) < _FARTHEST
+    return placed and abs(item.end_y) < _FARTHEST and abs(run.size) < _FARTHEST
 
 
 def _is_concealed(item: Placed, canvas: Canvas, box: Box) -> bool:

@@ -1,7 +1,6 @@
 """A line of type, as the page shows it."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -46,10 +45,11 @@ def line_of(page: int, runs: Sequence[Run]) -> Line:
     kept = list(runs)
     while len(kept) > 1 and _is_mark(kept[-1], size, base):
         kept.pop()
+    text = _text(runs)
     return Line(
         page=page,
-        text=_text(runs),
-        bare=_text(kept),
+        text=text,
+        bare=text if len(kept) == len(runs) else _text(kept),
         cells=_cells(runs, size),
         x0=min(run.x0 for run in runs),
         x1=max(run.x1 for run in runs),
@@ -73,10 +73,11 @@ def joined_words(before: Run, after: Run) -> bool:
 
 def _main(runs: Sequence[Run], value: Callable[[Run], float]) -> float:
     """The value that most characters of the runs have."""
-    weights: Counter[float] = Counter()
+    weights: dict[float, int] = {}
     for run in runs:
-        weights[value(run)] += len(run.text)
-    return weights.most_common(1)[0][0]
+        key = value(run)
+        weights[key] = weights.get(key, 0) + len(run.text)
+    return max(weights, key=weights.__getitem__)
 
 
 def _is_mark(run: Run, size: float, base: float) -> bool:

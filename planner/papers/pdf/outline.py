@@ -105,8 +105,17 @@ class _Printed:
     def _score(self, got: str, wanted: str, at: int) -> float:
         if abs(len(got) - len(wanted)) > 0.3 * len(wanted) + 1:
             return 0.0
-        alike = 1.0 if got == wanted else SequenceMatcher(None, got, wanted, autojunk=False).ratio()
-        if alike < (_ALIKE if len(wanted) >= _EXACT_BELOW else 1.0):
+        alike = _alike(got, wanted, _ALIKE if len(wanted) >= _EXACT_BELOW else 1.0)
+        if not alike:
             return 0.0
         line = self._lines[at]
         return alike + 0.02 * line.bold + 0.02 * bool(number_of(line.bare)) + 0.001 * min(line.size, 20)
+
+
+def _alike(got: str, wanted: str, least: float) -> float:
+    """The share of letters that two texts have in common and in order; 0 below the least that counts."""
+    if got == wanted:
+        return 1.0
+    matcher = SequenceMatcher(None, got, wanted, autojunk=False)
+    alike = matcher.ratio() if matcher.quick_ratio() >= least else 0.0  # most lines are told by their letters alone
+    return alike if alike >= least else 0.0

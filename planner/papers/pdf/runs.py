@@ -25,6 +25,10 @@ _TRANSLATION: Final = str.maketrans(
     {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
 )
 _MAX_CHARACTERS: Final = 100_000
+# Asked of every character: as a plain number, since ctypes takes twice as long to make a handle of it.
+_text_object: Final = ctypes.cast(
+    raw.FPDFText_GetTextObject, ctypes.CFUNCTYPE(ctypes.c_void_p, raw.FPDF_TEXTPAGE, ctypes.c_int)
+)
 _LOOSE: Final = 0.53  # of the type size a character: more than prose takes on average
 _CELL_GAP: Final = 0.95
 _BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
@@ -80,14 +84,18 @@ class TextPage:
 
     def placed(self) -> list[Placed]:
         """Every run with text in it, in the order in which the page paints them."""
-        count = raw.FPDFText_CountChars(self._text)
+        count = max(0, raw.FPDFText_CountChars(self._text))
         self.whole = count <= _MAX_CHARACTERS
-        painters = [address(raw.FPDFText_GetTextObject(self._text, at)) for at in range(min(count, _MAX_CHARACTERS))]
+        count = min(count, _MAX_CHARACTERS)
+        painters = [_text_object(self._text, at) or 0 for at in range(count)]
+        page = self._read(0, count)
         found: list[Placed] = []
         at, space = 0, False
         for painter, group in groupby(painters):
-            length = sum(1 for _ in group)
-            text = self._read(at, length)
+            length = len(list(group))
+            # Where some character has no letter, or two, places in the page's text are no longer those of characters.
+            text = page[at : at + length] if len(page) == count else self._read(at, length)
+            text = text.translate(_TRANSLATION)
             if painter and text.strip():
                 found.extend(self._apart(at, length, text, self._place(at, length, text, painter, space)))
                 space = text.endswith(" ")
@@ -100,7 +108,7 @@ class TextPage:
         buffer = (ctypes.c_ushort * (2 * length + 1))()
         written = raw.FPDFText_GetText(self._text, start, length, buffer)
         encoded = bytes(buffer)[: 2 * max(0, written - 1)]
-        return encoded.decode("utf-16-le", "replace").translate(_TRANSLATION)
+        return encoded.decode("utf-16-le", "replace")
 
     def _place(self, at: int, length: int, text: str, painter: int, space: bool) -> Placed:
         """The run of the `length` characters from `at`, which `painter` paints."""
@@ -166,7 +174,6 @@ class TextPage:
 
 def address(pointer: Any) -> int:
     """The address that a pdfium handle holds, 0 for none."""
-    # Asked of every character: `ctypes.cast` takes twice as long.
     return ctypes.c_void_p.from_buffer(pointer).value or 0
 
 

@@ -8,6 +8,7 @@ from planner.papers.latex import flatten as flattening
 from planner.papers.latex.flatten import Flat, flatten
 from planner.papers.latex.hidden import without_hidden
 from planner.papers.latex.mainfile import is_document, main_file
+from planner.papers.latex.scan import Source
 from tests.papers.latex.sources import ODD_LATEX, document, tree_of
 
 
@@ -170,23 +171,24 @@ SEEN = {
 
 @pytest.mark.parametrize("source", WHITE.values(), ids=WHITE.keys())
 def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
-    text, hidden = without_hidden(f"before {source} after")
-    assert "unseen words" not in text
+    left, hidden = without_hidden(Source(f"before {source} after"))
+    assert "unseen words" not in left.text
     assert [stretch.strip().removeprefix("\\selectfont ") for stretch in hidden] == ["unseen words"]
-    assert text.startswith("before")
-    assert text.endswith("after")
+    assert left.text.startswith("before")
+    assert left.text.endswith("after")
 
 
 @pytest.mark.parametrize("source", SEEN.values(), ids=SEEN.keys())
 def test_text_that_is_seen_stays(source: str) -> None:
-    assert without_hidden(source) == (source, ())
+    left, hidden = without_hidden(Source(source))
+    assert (left.text, hidden) == (source, ())
 
 
 @given(ODD_LATEX)
 def test_hidden_text_is_not_found_twice(source: str) -> None:
-    text, hidden = without_hidden(source)
-    assert len(text) <= len(source)
-    assert bool(hidden) == (text != source)
+    left, hidden = without_hidden(Source(source))
+    assert len(left.text) <= len(source)
+    assert bool(hidden) == (left.text != source)
 
 
 FRAGMENTS = {

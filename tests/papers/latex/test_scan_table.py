@@ -21,6 +21,10 @@ MARKS = {
     "an inline listing in braces": ("\\lstinline{a % b}", [("verbatim", "lstinline")]),
     "an inline listing with options": ("\\lstinline[language=C]|a % b|", [("verbatim", "verb")]),
     "minted inline": ("\\mintinline{c}|a % b|", [("verbatim", "verb")]),
+    "verbatim that a macro begins": (
+        "{\\begin{verbatim}} % a\n{\\end{verbatim}}",
+        [("command", "begin"), ("comment", " a"), ("command", "end")],
+    ),
     "a verbatim environment never closed": ("\\begin{verbatim} % a", [("command", "begin"), ("comment", " a")]),
     "verbose is not verb": ("\\verbose{a}", [("command", "verbose")]),
 }
