@@ -19,12 +19,13 @@ from pathlib import Path
 from bench.batch import Case, served, watch
 from bench.papers import make_papers
 from planner.batch.entry import Entry
+from planner.batch.errand import Errand
 from planner.batch.ledger import AskedModel, Ledger, Work
 from planner.batch.outpost import Orders
 from planner.batch.ray_cluster import workers_on_ray
 from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.errors import PaperError
 from planner.papers.arxiv import Arxiv
-from planner.papers.paper import Paper
 from planner.schema import Task
 
 SHARED = Path(os.environ.get("PLANNER_SHARED", "../shared"))
@@ -95,11 +96,11 @@ async def read_all(entries: list[Entry], address: str, workers: int) -> float:
         while len(pool) < workers:
             await asyncio.sleep(0.1)
         # The first paper of a worker starts its process.
-        await asyncio.gather(*(pool.read(entry) for entry in entries[: 2 * workers]))
+        await asyncio.gather(*(pool.read(Errand(entry, ())) for entry in entries[: 2 * workers]))
         started = time.perf_counter()
-        papers = await asyncio.gather(*(pool.read(entry) for entry in entries))
+        papers = await asyncio.gather(*(pool.read(Errand(entry, ())) for entry in entries))
         seconds = time.perf_counter() - started
-    failed = [paper for paper in papers if not isinstance(paper, Paper)]
+    failed = [paper for paper in papers if isinstance(paper, PaperError)]
     if failed:
         print(f"{len(failed)} could not be read, such as: {failed[0]}")
     return len(papers) / seconds

@@ -11,7 +11,7 @@ from planner.extractive import CARD, Extractive
 from planner.outputs import Output, plan_into, unreadable_into
 from planner.papers.cut import cut
 from planner.papers.load import load
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.schema import Task
 
 

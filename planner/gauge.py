@@ -1,5 +1,6 @@
 """How long a text is to a particular model: the estimate, corrected by what the endpoint counted."""
 
+from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
@@ -10,15 +11,15 @@ _PLAUSIBLE: Final = (0.5, 3.0)  # outside, the endpoint cut the prompt or counts
 _A_MESSAGE: Final = 4  # tokens that the chat format itself puts around each
 
 
+@dataclass(slots=True)
 class Gauge:
-    """Measures texts in tokens; learns from each reply how the model's tokens compare with the estimate."""
+    """Measures texts in tokens; learns from each reply how the model's tokens compare with the estimate: `ratio`."""
 
-    def __init__(self, ratio: float = 1.0) -> None:
-        self._ratio = ratio
+    ratio: float = 1.0
 
     def measure(self, text: str) -> int:
         """Tokens of a text, rounded up."""
-        return ceil(estimate_tokens(text) * self._ratio)
+        return ceil(estimate_tokens(text) * self.ratio)
 
     def measure_prompt(self, prompt: Prompt) -> int:
         """Tokens of a whole prompt."""
@@ -28,16 +29,17 @@ class Gauge:
         """Take the endpoint's own count of a prompt into account; the highest ratio seen is the one that counts."""
         ratio = (counted or 0) / _estimate(prompt)
         if _PLAUSIBLE[0] <= ratio <= _PLAUSIBLE[1]:
-            self._ratio = max(self._ratio, ratio)
+            self.ratio = max(self.ratio, ratio)
 
     def corrected(self, prompt: Prompt, counted: int) -> "Gauge":
         """A gauge for one paper alone, by which this prompt measures at least so much, up to three times the estimate.
 
         It depends on nothing but its arguments and this gauge, so that a repeated run corrects alike.
         """
-        return Gauge(max(self._ratio, min(counted / _estimate(prompt), _PLAUSIBLE[1])))
+        return Gauge(max(self.ratio, min(counted / _estimate(prompt), _PLAUSIBLE[1])))
 
 
+@dataclass(slots=True)
 class FixedGauge(Gauge):
     """A gauge that keeps to the estimate: prompts then depend on no reply, so that a run repeats them exactly."""
 

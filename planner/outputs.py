@@ -10,7 +10,7 @@ from planner.errors import Outcome, PaperError
 from planner.gauge import Gauge
 from planner.keeping import Keeping
 from planner.papers.ids import paper_id
-from planner.papers.paper import Paper
+from planner.papers.paper import Paper, PaperHead
 from planner.pipeline import Planning, Settings, plan_paper
 from planner.sidecar import Pricing, Sidecar, SidecarStore, closed, opened
 from planner.trajectory.files import write_atomically
@@ -48,9 +48,9 @@ async def plan_into(
         OSError: the folder cannot be written.
         PromptError: the templates are at fault.
     """
-    path, beside = _places(folder, model.card, paper)
+    path, beside = _places(folder, model.card, paper.id)
     earlier = Sidecar.read(beside) if beside.exists() else None
-    opening = opened(paper, model.card, settings, earlier)
+    opening = opened(paper.head, model.card, settings, earlier)
     store = SidecarStore(beside, opening, pricing, anew)
     planning = await plan_paper(paper, Keeping(model, store), settings, store.sample, gauge)
     if planning.trajectory is not None:
@@ -64,16 +64,16 @@ def unreadable_into(
 ) -> Output:
     """Write the sidecar of a paper that could not be read, under the id `named`, else one made from the source."""
     chosen = named or paper_id("", name=source)
-    unread = Paper(id=chosen, title="", abstract="", sections=(), format="", source=source)
-    path, beside = _places(folder, card, unread)
+    unread = PaperHead(id=chosen, title="", format="", source=source)
+    path, beside = _places(folder, card, unread.id)
     planning = Planning(Outcome.PAPER_ERROR, reason=printable(str(error)))
     earlier = Sidecar.read(beside) if beside.exists() else None
     opening = opened(unread, card, settings, earlier)
     return _written(planning, closed(opening, planning, opening.attempts), path, beside)
 
 
-def _places(folder: Path, card: ModelCard, paper: Paper) -> tuple[Path, Path]:
-    within = relative_path(card.planner, card.name, paper.id)
+def _places(folder: Path, card: ModelCard, paper: str) -> tuple[Path, Path]:
+    within = relative_path(card.planner, card.name, paper)
     return folder / within, folder / sidecar_path(within)
 
 

@@ -3,40 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import ceil
-from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from planner.chat import ChatModel, Completion, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, TooLongError
 from planner.gauge import Gauge
-from planner.papers.cut import cut
-from planner.papers.fit import fit
-from planner.papers.paper import Excerpt, Paper
+from planner.papers.paper import Paper
 from planner.parsing.reply import Reply, parse
-from planner.prompting import reask, render
-from planner.schema import Task
+from planner.posing import PaperAtHand, Question, Settings
+from planner.prompting import reask
 from planner.trajectory.document import Trajectory
 from planner.trajectory.writer import normal_form
 
-_REPLY_SHARE: Final = 4  # a quarter of the window, and at most so many tokens, is kept free for the reply
-_REPLY_MOST: Final = 8_000
+__all__ = ["Attempt", "Numbering", "Planning", "Settings", "Subject", "plan_paper", "plan_subject"]
+
 _REFUSED: Final = 1.1  # of the window: so long is a refused prompt taken to be where the endpoint gave no count
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What is asked of a paper: the task, at most `k` ablations, and how often a faulty reply is asked for again.
-
-    `templates` is a folder of the user's own prompts, `cut_at` the heading at which the author task ends, `window`
-    the model's context in tokens, None where it is not known.
-    """
-
-    task: Task
-    k: int
-    reasks: int = 2
-    templates: Path | None = None
-    cut_at: str = ""
-    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +37,24 @@ class Planning:
     outcome: Outcome
     reason: str = ""
     trajectory: Trajectory | None = None
-    excerpt: Excerpt | None = None
-    prompt: Prompt | None = None
+    question: Question | None = None
     attempts: tuple[Attempt, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+class Subject(Protocol):
+    """A paper that can be asked about, wherever its text is: a corpus leaves that to the process that read it."""
+
+    @property
+    def id(self) -> str:
+        """What names the paper."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the paper should distrust."""
+
+    async def pose(self, settings: Settings, gauge: Gauge) -> Question:
+        """The first question about the paper, as `planner.posing.pose`."""
 
 
 # Which sample of the answer to a first prompt is wanted: 0, unless an earlier answer is to be had anew.
@@ -78,57 +73,51 @@ async def plan_paper(
     Raises:
         PromptError: the templates are at fault, whatever the paper.
     """
-    course = _Course(paper, model, settings, sample, gauge or Gauge())
+    return await plan_subject(PaperAtHand(paper), model, settings, sample, gauge or Gauge())
+
+
+async def plan_subject(
+    subject: Subject, model: ChatModel, settings: Settings, sample: Numbering, gauge: Gauge
+) -> Planning:
+    """The same for a paper whose text may be elsewhere."""
+    course = _Course(subject, model, settings, sample, gauge)
     try:
         try:
-            reply = await course.ask()
+            reply = await course.ask(await course.posed())
         except TooLongError as error:
-            course.shorten(error)
-            reply = await course.ask()
+            reply = await course.ask(await course.shorter(error))
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:
         return course.ended(error.outcome, reason=str(error))
     card = model.card
-    trajectory = Trajectory(card.planner, card.name, paper.id, settings.task, reply.reasoning, reply.plan, reply.notes)
-    return course.ended(Outcome.PLANNED, trajectory=normal_form(trajectory))
-
-
-def pose(paper: Paper, settings: Settings, gauge: Gauge) -> tuple[Excerpt, Prompt]:
-    """What is sent of the paper, and the first prompt.
-
-    Raises:
-        PaperError: the paper cannot be cut for the task.
-        TooLongError: what must be sent does not fit the window.
-        PromptError: the templates are at fault.
-    """
-    chosen = cut(paper, settings.task, settings.cut_at)
-    if settings.window is not None:
-        empty = render(Excerpt("", "", ""), settings.task, settings.k, settings.templates)
-        reserve = min(settings.window // _REPLY_SHARE, _REPLY_MOST) + gauge.measure_prompt(empty)
-        chosen = fit(chosen, paper, settings.window - reserve, gauge.measure)
-    excerpt = chosen.excerpt(paper)
-    return excerpt, render(excerpt, settings.task, settings.k, settings.templates)
+    planned = (settings.task, reply.reasoning, reply.plan, reply.notes)
+    return course.ended(
+        Outcome.PLANNED, trajectory=normal_form(Trajectory(card.planner, card.name, subject.id, *planned))
+    )
 
 
 @dataclass(slots=True)
 class _Course:
     """The planning of one paper, and what is known of it so far, so that a failure at any point keeps that."""
 
-    paper: Paper
+    subject: Subject
     model: ChatModel
     settings: Settings
     sample: Numbering
     gauge: Gauge
-    excerpt: Excerpt | None = None
-    prompt: Prompt | None = None
+    question: Question | None = None
     last: Prompt | None = None
     attempts: list[Attempt] = field(default_factory=list)
 
-    async def ask(self) -> Reply:
+    async def posed(self) -> Question:
+        """The question as these settings have it, with the number of the answer that is wanted."""
+        question = await self.subject.pose(self.settings, self.gauge)
+        if sample := self.sample(question.prompt):
+            question = replace(question, prompt=replace(question.prompt, sample=sample))
+        return question
+
+    async def ask(self, question: Question) -> Reply:
         """Ask, and ask again with the findings while the reply is invalid."""
-        self.excerpt, prompt = pose(self.paper, self.settings, self.gauge)
-        if sample := self.sample(prompt):
-            prompt = replace(prompt, sample=sample)
-        self.prompt = prompt
+        self.question, prompt = question, question.prompt
         for failures in range(1, self.settings.reasks + 1):
             try:
                 return await self._attempt(prompt)
@@ -160,30 +149,31 @@ class _Course:
         finally:
             self.attempts.append(Attempt(self.model.card.identity(prompt), completion, outcome, findings))
 
-    def shorten(self, error: TooLongError) -> None:
-        """Take the limit that the endpoint stated for the window, and what it counted for the prompt's length.
+    async def shorter(self, error: TooLongError) -> Question:
+        """The question in the window that the endpoint stated, and by what it counted for the prompt's length.
 
         Raises:
             TooLongError: it stated no limit, or no shorter prompt can be made; the same prompt is not sent again.
         """
-        if self.last is None or self.prompt is None or error.limit is None:
+        if self.last is None or self.question is None or error.limit is None:
             raise error
         self.gauge.learn(self.last, error.counted)
         self.gauge = self.gauge.corrected(self.last, error.counted or ceil(error.limit * _REFUSED))
         self.settings = replace(self.settings, window=error.limit)
         try:
-            _, prompt = pose(self.paper, self.settings, self.gauge)
+            question = await self.posed()
         except TooLongError as unfit:
             raise TooLongError(f"{error}; {unfit}", limit=error.limit, status=error.status, body=error.body) from unfit
-        if prompt.messages == self.prompt.messages:
+        if question.prompt.encoded == self.question.prompt.encoded:
             raise error
+        return question
 
     def ended(self, outcome: Outcome, reason: str = "", trajectory: Trajectory | None = None) -> Planning:
         warnings = (
-            *self.paper.warnings,
-            *(self.excerpt.warnings if self.excerpt else ()),
+            *self.subject.warnings,
+            *(self.question.warnings if self.question else ()),
             *(note for attempt in self.attempts if attempt.completion for note in attempt.completion.notes),
             *(trajectory.warnings if trajectory else ()),
         )
         known = tuple(dict.fromkeys(warnings))
-        return Planning(outcome, reason, trajectory, self.excerpt, self.prompt, tuple(self.attempts), known)
+        return Planning(outcome, reason, trajectory, self.question, tuple(self.attempts), known)

@@ -11,7 +11,7 @@ from planner import __version__
 from planner.chat import Completion, ModelCard, Prompt, Usage
 from planner.controls import printable
 from planner.errors import ModelError, Outcome, TrajectoryError
-from planner.papers.paper import LeftOut, Paper
+from planner.papers.paper import LeftOut, PaperHead
 from planner.pipeline import Planning, Settings
 from planner.schema import Task
 from planner.trajectory.files import write_atomically
@@ -156,7 +156,7 @@ class SidecarStore:
         self._sidecar.write(self._path)
 
 
-def opened(paper: Paper, card: ModelCard, settings: Settings, earlier: Sidecar | None = None) -> Sidecar:
+def opened(paper: PaperHead, card: ModelCard, settings: Settings, earlier: Sidecar | None = None) -> Sidecar:
     """The sidecar of a planning that starts now; requests already on record in `earlier` stay on record."""
     return Sidecar(
         planner=card.planner,
@@ -173,7 +173,7 @@ def opened(paper: Paper, card: ModelCard, settings: Settings, earlier: Sidecar |
             format=paper.format,
             main_file=printable(paper.main_file),
             sha256=paper.sha256,
-            chars=len(paper.text),
+            chars=paper.chars,
         ),
         started=datetime.now(UTC),
         attempts=earlier.attempts if earlier else (),
@@ -182,18 +182,16 @@ def opened(paper: Paper, card: ModelCard, settings: Settings, earlier: Sidecar |
 
 def closed(opening: Sidecar, planning: Planning, attempts: Iterable[AttemptFacts]) -> Sidecar:
     """The sidecar of a planning that has ended; `attempts` are all requests on record, this planning's judged by it."""
-    settled = _settled(tuple(attempts), planning)
+    settled, question = _settled(tuple(attempts), planning), planning.question
     answers = [attempt.completion.model for attempt in planning.attempts if attempt.completion]
     return opening.model_copy(
         update={
             "model_answered": answers[-1] if answers else "",
             "outcome": planning.outcome,
             "reason": planning.reason,
-            "paper": opening.paper.model_copy(
-                update={"left_out": planning.excerpt.left_out if planning.excerpt else ()}
-            ),
-            "prompt_sha256": planning.prompt.sha256 if planning.prompt else "",
-            "template_sha256": planning.prompt.template_sha256 if planning.prompt else "",
+            "paper": opening.paper.model_copy(update={"left_out": question.left_out if question else ()}),
+            "prompt_sha256": question.prompt.sha256 if question else "",
+            "template_sha256": question.prompt.template_sha256 if question else "",
             "seconds": (datetime.now(UTC) - opening.started).total_seconds(),
             "usage": total_usage(a.completion.usage for a in settled if a.completion),
             "cost": total_cost(a.cost for a in settled if a.completion),

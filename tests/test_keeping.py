@@ -16,7 +16,7 @@ from planner.chat import Completion, Message, ModelCard, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
 from planner.keeping import REUSED, Keeping
 from planner.outputs import plan_into
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.schema import Task
 from planner.sidecar import Sidecar, SidecarStore, closed, opened
 from tests.papers_made import paper
@@ -68,7 +68,7 @@ class PaidOnce(RuleBasedStateMachine):
         self.path = Path(self._folder.name) / "lm" / "paper.json"
         self.endpoint = Endpoint()
         self.replies: dict[str, Completion] = {}
-        self.store = SidecarStore(self.path, opened(paper(), CARD, REVIEW), no_price)
+        self.store = SidecarStore(self.path, opened(paper().head, CARD, REVIEW), no_price)
 
     def teardown(self) -> None:
         self._folder.cleanup()
@@ -106,7 +106,7 @@ class PaidOnce(RuleBasedStateMachine):
     def crash(self) -> None:
         """The program is gone, and another one reads what is on disk."""
         earlier = Sidecar.read(self.path) if self.path.exists() else None
-        self.store = SidecarStore(self.path, opened(paper(), CARD, REVIEW, earlier), no_price)
+        self.store = SidecarStore(self.path, opened(paper().head, CARD, REVIEW, earlier), no_price)
 
     @invariant()
     def nothing_is_paid_for_twice(self) -> None:
@@ -175,7 +175,7 @@ def test_a_kept_reply_says_that_nothing_was_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, asyncio.CancelledError, BudgetExceeded])
 def test_a_request_that_was_cut_short_is_on_record_without_a_reply(tmp_path: Path, stop: type[Exception]) -> None:
-    store = SidecarStore(tmp_path / "x.json", opened(paper(), CARD, REVIEW), no_price)
+    store = SidecarStore(tmp_path / "x.json", opened(paper().head, CARD, REVIEW), no_price)
     endpoint = Endpoint()
     endpoint.failing = stop()
     with pytest.raises(stop):
@@ -185,7 +185,7 @@ def test_a_request_that_was_cut_short_is_on_record_without_a_reply(tmp_path: Pat
 
 
 def test_an_error_is_on_record_with_its_outcome_and_words(tmp_path: Path) -> None:
-    store = SidecarStore(tmp_path / "x.json", opened(paper(), CARD, REVIEW), no_price)
+    store = SidecarStore(tmp_path / "x.json", opened(paper().head, CARD, REVIEW), no_price)
     for error in (ModelError("the server is down", status=503), TooLongError("9 tokens at most", limit=9)):
         endpoint = Endpoint()
         endpoint.failing = error
@@ -207,7 +207,7 @@ def test_a_reply_that_cannot_be_kept_is_not_read(tmp_path: Path) -> None:
 
 
 def test_the_store_of_one_model_answers_no_other(tmp_path: Path) -> None:
-    store = SidecarStore(tmp_path / "x.json", opened(paper(), CARD, REVIEW), no_price)
+    store = SidecarStore(tmp_path / "x.json", opened(paper().head, CARD, REVIEW), no_price)
     asyncio.run(Keeping(Endpoint(), store).complete(PROMPTS[0]))
     others = (
         ModelCard("lm-planner", "m", "m", endpoint="http://elsewhere/v1"),

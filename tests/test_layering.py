@@ -13,7 +13,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("schema", "chat"),
     ("papers", "parsing", "trajectory", "matching"),
     ("prompting", "analysis", "prices", "gauge"),
-    ("openai_chat", "extractive", "retrying", "keeping", "balancing"),
+    ("openai_chat", "extractive", "retrying", "keeping", "balancing", "posing"),
     ("pipeline",),
     ("sidecar",),
     ("outputs",),

@@ -10,7 +10,7 @@ from planner.chat import Completion, Usage
 from planner.errors import ModelError, Outcome, PaperError
 from planner.gauge import Gauge
 from planner.outputs import Output, plan_into, unreadable_into
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.schema import Task
 from planner.sidecar import Sidecar
 from planner.trajectory.reader import read_file
@@ -143,8 +143,9 @@ def test_the_sidecar_of_an_unreadable_paper_is_named_after_its_source(
 
 def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
     gauge = Gauge()
-    prompt = planned(tmp_path / "first", GOOD_REPLY).planning.prompt
-    assert prompt is not None
+    question = planned(tmp_path / "first", GOOD_REPLY).planning.question
+    assert question is not None
+    prompt = question.prompt
     estimated = gauge.measure_prompt(prompt)
     counted = Completion(GOOD_REPLY, finish_reason="stop", usage=Usage(prompt_tokens=2 * estimated))
     asyncio.run(plan_into(tmp_path / "second", paper(), Scripted(counted), REVIEW, lambda _: None, gauge=gauge))

@@ -42,8 +42,8 @@ def test_the_author_sees_nothing_from_the_experiments_on() -> None:
     sent = model.asked[0].messages[-1].content
     assert "bounds the residual" in sent
     assert "0.085" not in sent
-    assert planning.excerpt is not None
-    assert [part.heading for part in planning.excerpt.left_out] == ["Experiments", "References"]
+    assert planning.question is not None
+    assert [part.heading for part in planning.question.left_out] == ["Experiments", "References"]
 
 
 def test_the_author_task_needs_a_place_to_cut() -> None:

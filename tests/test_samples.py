@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from planner.chat import Completion, Message, ModelCard, Prompt, Usage
 from planner.errors import Outcome, TrajectoryError
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.schema import Task
 from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar, next_sample, opened, total_cost, total_usage
 from tests.papers_made import paper
@@ -140,13 +140,13 @@ ATTEMPTS = st.lists(
 def test_a_sidecar_reads_back_whatever_it_holds(
     attempts: list[AttemptFacts], title: str, reason: str, cost: float
 ) -> None:
-    opening = opened(paper(title=title), CARD, Settings(Task.AUTHOR, k=5))
+    opening = opened(paper(title=title).head, CARD, Settings(Task.AUTHOR, k=5))
     whole = opening.model_copy(update={"attempts": tuple(attempts), "reason": reason, "cost": cost})
     assert Sidecar.model_validate_json(whole.as_text()) == whole
 
 
 def test_a_sidecar_of_a_later_version_is_read_for_what_is_known(tmp_path: Path) -> None:
-    sidecar = opened(paper(), CARD, Settings(Task.REVIEWER, k=2))
+    sidecar = opened(paper().head, CARD, Settings(Task.REVIEWER, k=2))
     later = sidecar.as_text().replace('"planner":', '"mood": "good",\n "planner":', 1)
     (tmp_path / "x.json").write_text(later, encoding="utf-8")
     assert Sidecar.read(tmp_path / "x.json") == sidecar
@@ -154,7 +154,7 @@ def test_a_sidecar_of_a_later_version_is_read_for_what_is_known(tmp_path: Path) 
 
 @pytest.mark.parametrize("outcome", ["fine", "", "PLANNED"])
 def test_an_outcome_that_is_none_of_the_closed_list_is_refused(tmp_path: Path, outcome: str) -> None:
-    sidecar = opened(paper(), CARD, Settings(Task.REVIEWER, k=2))
+    sidecar = opened(paper().head, CARD, Settings(Task.REVIEWER, k=2))
     text = sidecar.as_text().replace('"outcome": "interrupted"', f'"outcome": "{outcome}"')
     (tmp_path / "x.json").write_text(text, encoding="utf-8")
     with pytest.raises(TrajectoryError, match=r"x\.json: not a sidecar"):
@@ -162,6 +162,6 @@ def test_an_outcome_that_is_none_of_the_closed_list_is_refused(tmp_path: Path, o
 
 
 def test_facts_on_record_cannot_be_changed_in_place() -> None:
-    sidecar = opened(paper(), CARD, Settings(Task.REVIEWER, k=2))
+    sidecar = opened(paper().head, CARD, Settings(Task.REVIEWER, k=2))
     with pytest.raises(ValidationError, match="frozen"):
         sidecar.outcome = Outcome.PLANNED  # type: ignore[misc]

@@ -8,7 +8,7 @@ import pytest
 from planner.chat import Completion, Message, ModelCard, Prompt, Usage
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.outputs import Output, plan_into
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.schema import Task
 from planner.sidecar import Sidecar, SidecarStore, opened, total_cost, total_usage
 from tests.papers_made import paper
@@ -96,13 +96,13 @@ def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     card = ModelCard("lm-planner", "m", "m")
     prompt = Prompt.of((Message("user", "hello"),), "")
-    store = SidecarStore(path, opened(paper(), card, REVIEW), a_cent)
+    store = SidecarStore(path, opened(paper().head, card, REVIEW), a_cent)
     store.begin(card.identity(prompt), prompt)
     assert Sidecar.read(path).attempts[0].completion is None, "a crash now shows what was in flight"
     store.commit(card.identity(prompt), Completion("reply"))
     kept = Sidecar.read(path)
     assert kept.outcome is Outcome.INTERRUPTED
-    again = SidecarStore(path, opened(paper(), card, REVIEW, kept), a_cent)
+    again = SidecarStore(path, opened(paper().head, card, REVIEW, kept), a_cent)
     assert again.find(card.identity(prompt)) == Completion("reply")
     assert again.sample(prompt) == 0
 

@@ -6,12 +6,9 @@ from typing import Final
 from planner.batch.asking import CHARS_PER_TOKEN
 from planner.batch.entry import Corpus, Work
 from planner.batch.job import Asked, Bounds
-from planner.batch.reading import Readers, reading
+from planner.batch.reading import Readers, ReadPaper, reading
 from planner.chat import Usage
-from planner.errors import PaperError, TooLongError
-from planner.gauge import Gauge
-from planner.papers.paper import Paper
-from planner.pipeline import pose
+from planner.errors import PaperError, PlannerError, TooLongError
 
 # What a reply takes, as replies of current models do: tokens, and seconds until the last of them.
 REPLY_TOKENS: Final = 1_500
@@ -44,15 +41,20 @@ class Estimate:
             waits.append(60 * tokens / self.bounds.tpm)
         return max(waits)
 
-    def count(self, paper: Paper) -> None:
-        """Count what would be sent of a paper."""
-        try:
-            _, prompt = pose(paper, self.asked.settings, Gauge())
-        except (PaperError, TooLongError) as error:
-            self.unreadable.append(str(error))
-            return
-        self.papers += 1
-        self.prompt_tokens += sum(len(message.content) for message in prompt.messages) // CHARS_PER_TOKEN
+    def count(self, paper: ReadPaper | PaperError) -> None:
+        """Count what would be sent of a paper.
+
+        Raises:
+            PromptError: the templates are at fault.
+        """
+        question = paper if isinstance(paper, PaperError) else paper.question
+        if isinstance(question, PaperError | TooLongError):
+            self.unreadable.append(str(question))
+        elif isinstance(question, PlannerError):
+            raise question
+        else:
+            self.papers += 1
+            self.prompt_tokens += len(question.prompt.encoded) // CHARS_PER_TOKEN
 
 
 async def estimate(corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds, readers: Readers) -> list[Estimate]:
@@ -61,13 +63,10 @@ async def estimate(corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds, re
     Raises:
         PromptError: the templates are at fault.
     """
-    found = [Estimate(asked, bounds) for asked in models]
-    work = (Work(entry, "") for entry in corpus.entries[: bounds.max_papers])
-    async with reading(work, readers=readers(len(corpus.entries)), ahead=8) as papers:
+    found = {asked.record.key: Estimate(asked, bounds) for asked in models}
+    asked = {key: each.asked for key, each in found.items()}
+    work = (Work(entry, key) for entry in corpus.entries[: bounds.max_papers] for key in found)
+    async with reading(work, asked, readers=readers(len(corpus.entries)), ahead=8) as papers:
         async for read in papers:
-            for each in found:
-                if isinstance(read.paper, PaperError):
-                    each.unreadable.append(str(read.paper))
-                else:
-                    each.count(read.paper)
-    return found
+            found[read.work.model].count(read.paper)
+    return list(found.values())

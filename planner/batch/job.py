@@ -12,7 +12,7 @@ from planner.batch.outpost import RemoteModel
 from planner.batch.reading import Readers
 from planner.chat import ChatModel, ModelCard, Usage
 from planner.papers.paper import Excerpt, Paper
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.prompting import render
 from planner.retrying import RetryPolicy
 
@@ -27,17 +27,22 @@ UsagePrice = Callable[[Usage], float | None]
 class Asked:
     """A model of the run: `sender` gives what asks it about a paper, once and without patience.
 
-    `host` is where requests go, "" for a built-in planner; `remote` tells a worker on another machine how to ask it;
-    `service` is the batch service there, None where there is none.
+    The built-in planner alone looks into the paper. `host` is where requests go, "" for that one; `remote` tells a
+    worker on another machine how to ask it; `service` is the batch service there, None where there is none.
     """
 
     card: ModelCard
     settings: Settings
-    sender: Callable[[Paper], ChatModel]
+    sender: Callable[[Paper | None], ChatModel]
     price: UsagePrice
     host: str = ""
     remote: RemoteModel | None = None
     service: "BatchService | None" = None
+
+    @property
+    def reads_papers(self) -> bool:
+        """Whether it wants the paper itself, beside the question."""
+        return not self.host
 
     @property
     def record(self) -> AskedModel:

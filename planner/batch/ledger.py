@@ -239,7 +239,8 @@ class Ledger:
     async def settle(self, work: Work, asked: str, planning: Planning, facts: Sidecar) -> None:
         """Record how the planning of a paper ended."""
         lean = [attempt.model_copy(update={"completion": None}) for attempt in facts.attempts]
-        prompt, sample = (planning.prompt.sha256, planning.prompt.sample) if planning.prompt else ("", 0)
+        question = planning.question
+        prompt, sample = (question.prompt.sha256, question.prompt.sample) if question else ("", 0)
         row = (
             *(work.entry.id, work.model, asked, work.entry.stamp, facts.outcome.value, facts.reason, prompt, sample),
             facts.model_copy(update={"attempts": tuple(lean)}).model_dump_json(),

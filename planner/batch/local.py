@@ -18,7 +18,7 @@ from planner.batch.reading import Read, reading
 from planner.batch.run import RunFolder
 from planner.errors import Outcome, PaperError, PlannerError
 from planner.gauge import FixedGauge
-from planner.pipeline import plan_paper
+from planner.pipeline import plan_subject
 from planner.retrying import Retrying, Wait
 
 # Papers that are read before anybody asks for them, for each that is being planned.
@@ -60,7 +60,7 @@ class LocalEngine:
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
-        async with reading(pending, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
+        async with reading(pending, self._asked, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
@@ -94,13 +94,14 @@ class LocalEngine:
     async def _plan_one(self, read: Read) -> None:
         work, asked = read.work, self._asked[read.work.model]
         desk = self._desks[work.model]
-        if isinstance(read.paper, PaperError):
-            await self._products.keep_unreadable(work, read.paper)
+        paper = read.paper
+        if isinstance(paper, PaperError):
+            await self._products.keep_unreadable(work, paper)
             return
         sample = partial(self._ledger.sample, retry=self._job.retry_failed)
-        model = Asking(desk, asked.sender(read.paper), work)
-        planning = await plan_paper(read.paper, model, asked.settings, sample, FixedGauge())
-        await self._products.keep(work, read.paper, planning)
+        model = Asking(desk, asked.sender(paper.paper), work)
+        planning = await plan_subject(paper, model, asked.settings, sample, FixedGauge())
+        await self._products.keep(work, paper.head, planning)
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)
 

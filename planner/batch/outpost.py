@@ -8,7 +8,7 @@ from pathlib import Path
 
 from planner import __version__
 from planner.balancing import balanced
-from planner.batch.entry import Entry
+from planner.batch.errand import Answer, Errand
 from planner.batch.reading import ProcessReader
 from planner.batch.worker import command
 from planner.chat import ChatModel, Completion, ModelCard, Prompt
@@ -16,7 +16,6 @@ from planner.errors import ModelError, PaperError, RunError, TooLongError, Usage
 from planner.openai_chat.endpoint import resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 from planner.papers.arxiv import Arxiv
-from planner.papers.paper import Paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,13 @@ class Outpost:
             return str(error)
         return ""
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
+    async def read(self, errand: Errand) -> Answer:
         """Read a paper; a failure is an answer."""
         async with self._one_paper:
             try:
-                return await self._reader.read(entry)
+                return await self._reader.read(errand)
             except RunError as error:
-                return PaperError(f"{entry.source}: {error}")
+                return PaperError(f"{errand.entry.source}: {error}")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
         """Ask a model once; a failure is an answer."""

@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Literal, Protocol, Self
 
-from planner.batch.entry import Entry
+from planner.batch.errand import Answer, Errand
 from planner.chat import Completion, ModelCard, Prompt
 from planner.errors import ModelError, PaperError, RunError
-from planner.papers.paper import Paper
 
 # A paper that took so many workers with it is taken for the reason.
 _LOSSES: Final = 3
@@ -35,7 +34,7 @@ class Worker(Protocol):
 
     place: str
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
+    async def read(self, errand: Errand) -> Answer:
         """Read a paper.
 
         Raises:
@@ -78,7 +77,7 @@ class Pool:
         if worker in self._workers:
             self._workers.remove(worker)
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
+    async def read(self, errand: Errand) -> Answer:
         """Read a paper, with another worker when one is lost.
 
         Raises:
@@ -87,10 +86,11 @@ class Pool:
         for _ in range(_LOSSES):
             try:
                 async with self._share("read") as worker:
-                    return await worker.read(entry)
+                    return await worker.read(errand)
             except WorkerLostError:
                 continue
-        return PaperError(f"{entry.source}: {_LOSSES} workers were lost while they read this paper; leave it out")
+        source = errand.entry.source
+        return PaperError(f"{source}: {_LOSSES} workers were lost while they read this paper; leave it out")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion:
         """Ask a model once; a request that is lost with its worker may have been billed, as with any broken connection.
@@ -152,9 +152,9 @@ class PooledReader:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
+    async def read(self, errand: Errand) -> Answer:
         """Read a paper somewhere."""
-        return await self._pool.read(entry)
+        return await self._pool.read(errand)
 
 
 class PooledModel:

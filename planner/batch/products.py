@@ -10,7 +10,7 @@ from planner.batch.ledger import UNSETTLED, Ledger
 from planner.batch.progress import Progress
 from planner.batch.run import RunFolder, telling
 from planner.errors import Outcome, OutputError, PaperError
-from planner.papers.paper import Paper
+from planner.papers.paper import PaperHead
 from planner.pipeline import Planning
 from planner.sidecar import closed, opened
 
@@ -29,7 +29,7 @@ class Products:
         self._asked = {record.key: asked for record, asked in records}
         self._how = {record.key: record.asked for record, _ in records}
 
-    async def keep(self, work: Work, paper: Paper, planning: Planning) -> None:
+    async def keep(self, work: Work, paper: PaperHead, planning: Planning) -> None:
         """Keep how the planning of a paper ended.
 
         Raises:
@@ -48,7 +48,7 @@ class Products:
 
     async def keep_unreadable(self, work: Work, error: PaperError) -> None:
         """Keep why a paper could not be read."""
-        paper = Paper(work.entry.id, work.entry.title, "", (), "", work.entry.source)
+        paper = PaperHead(work.entry.id, work.entry.title, "", work.entry.source)
         await self.keep(work, paper, Planning(Outcome.PAPER_ERROR, reason=str(error)))
 
     async def restore(self) -> None:

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from planner.batch.entry import Entry
+from planner.batch.errand import Answer, Errand
 from planner.batch.outpost import Orders, Outpost
 from planner.batch.pool import Pool, WorkerLostError
 from planner.chat import Completion, Prompt
-from planner.errors import ModelError, PaperError, RunError, UsageError
-from planner.papers.paper import Paper
+from planner.errors import ModelError, RunError, UsageError
 
 LOCAL: Final = "local"
 
@@ -184,13 +183,13 @@ class RayWorker:
         answer: str = await self._heard(self._handle.problem.remote())
         return answer
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
+    async def read(self, errand: Errand) -> Answer:
         """Read a paper there.
 
         Raises:
             WorkerLostError: the worker is gone.
         """
-        answer: Paper | PaperError = await self._heard(self._handle.read.remote(entry))
+        answer: Answer = await self._heard(self._handle.read.remote(errand))
         return answer
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:

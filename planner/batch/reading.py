@@ -4,32 +4,42 @@ import asyncio
 import os
 import pickle
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, Self
 
 import planner
 from planner.batch.corpus import ARXIV
 from planner.batch.entry import Entry, Work
+from planner.batch.errand import Answer, Errand, Posing
 from planner.batch.worker import LENGTH
-from planner.errors import PaperError, RunError
-from planner.papers.paper import Paper
+from planner.errors import PaperError, PlannerError, RunError
+from planner.gauge import FixedGauge, Gauge
+from planner.papers.paper import Paper, PaperHead
+from planner.posing import Question, Settings
 
 # Seconds that a paper may take; one of arXiv is fetched, and waits for its turn there.
 PATIENCE: Final = 60.0
 _PATIENCE_WITH_ARXIV: Final = 600.0
+# Prompts depend on no reply, so that a run repeats them exactly.
+_GAUGE: Final = FixedGauge()
 # Bytes of an answer that are taken in before its worker has to wait: nearly every paper whole.
 _ANSWER: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A paper that was read, or why it could not be, and what is to be done with it."""
+class Asks(Protocol):
+    """What a model wants of papers."""
 
-    work: Work
-    paper: Paper | PaperError
+    @property
+    def settings(self) -> Settings:
+        """How questions to it are posed."""
+
+    @property
+    def reads_papers(self) -> bool:
+        """Whether it wants the papers themselves, beside the questions."""
 
 
 class Reader(Protocol):
@@ -39,8 +49,8 @@ class Reader(Protocol):
 
     async def __aexit__(self, *_: object) -> None: ...
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
-        """Read a paper, or say why it cannot be read.
+    async def read(self, errand: Errand) -> Answer:
+        """Read a paper and pose the questions about it, or say why it cannot be read.
 
         Raises:
             RunError: nothing can be read.
@@ -61,34 +71,74 @@ def processes(command: Sequence[str]) -> Readers:
     return lambda papers: [ProcessReader(command) for _ in range(workers_for(papers))]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPaper:
+    """A paper that was read elsewhere, as something to ask about; under other settings it is read once more.
+
+    `paper` is there only where it was wanted.
+    """
+
+    head: PaperHead
+    paper: Paper | None
+    first: Posing
+    question: Question | PlannerError
+    again: Callable[[Posing], Awaitable[Question | PlannerError]]
+
+    @property
+    def id(self) -> str:
+        """What names the paper."""
+        return self.head.id
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the paper should distrust."""
+        return self.head.warnings
+
+    async def pose(self, settings: Settings, gauge: Gauge) -> Question:
+        """The first question about the paper, as `planner.posing.pose`."""
+        posing = Posing(settings, gauge)
+        question = self.question if posing == self.first else await self.again(posing)
+        if isinstance(question, PlannerError):
+            raise question
+        return question
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A paper that was read, or why it could not be, and what is to be done with it."""
+
+    work: Work
+    paper: ReadPaper | PaperError
+
+
 @asynccontextmanager
 async def reading(
-    work: Iterator[Work],
-    *,
-    readers: Sequence[Reader],
-    ahead: int,
+    work: Iterator[Work], asked: Mapping[str, Asks], *, readers: Sequence[Reader], ahead: int
 ) -> AsyncIterator[AsyncIterator[Read]]:
-    """Read the papers of `work`, about `ahead` papers ahead at most.
+    """Read the papers of `work` for the models that it names, about `ahead` papers ahead at most.
 
     The result may be taken from by many tasks. What one paper is wanted for by several models is read once.
     """
-    shelf = _Shelf(work, ahead, len(readers))
-    tasks = [asyncio.create_task(shelf.fill(reader)) for reader in readers]
-    try:
-        yield shelf
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with AsyncExitStack() as stack:
+        shelf = _Shelf(work, asked, [await stack.enter_async_context(reader) for reader in readers], ahead)
+        tasks = [asyncio.create_task(shelf.fill(reader)) for reader in readers]
+        try:
+            yield shelf
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Shelf:
     """Where read papers wait to be taken."""
 
-    def __init__(self, work: Iterator[Work], ahead: int, fillers: int) -> None:
+    def __init__(self, work: Iterator[Work], asked: Mapping[str, Asks], readers: Sequence[Reader], ahead: int) -> None:
         self._work = _grouped(work)
+        self._asked = asked
         self._shelf: asyncio.Queue[Read | RunError | None] = asyncio.Queue(ahead)
-        self._fillers = fillers
+        self._readers = readers
+        self._fillers = len(readers)
 
     def __aiter__(self) -> AsyncIterator[Read]:
         return self
@@ -106,16 +156,31 @@ class _Shelf:
     async def fill(self, reader: Reader) -> None:
         failure: RunError | None = None
         try:
-            async with reader:
-                for wanted in self._work:
-                    paper = await reader.read(wanted[0].entry)
-                    for work in wanted:
-                        await self._shelf.put(Read(work, paper))
+            for wanted in self._work:
+                errand = self._errand(wanted)
+                answer = await reader.read(errand)
+                for number, work in enumerate(wanted):
+                    await self._shelf.put(Read(work, self._read(errand, answer, number)))
         except RunError as error:
             failure = error
         self._fillers -= 1
         if not self._fillers or failure:
             await self._shelf.put(failure)
+
+    def _errand(self, wanted: Sequence[Work]) -> Errand:
+        asked = [self._asked[work.model] for work in wanted]
+        posings = tuple(Posing(each.settings, _GAUGE) for each in asked)
+        return Errand(wanted[0].entry, posings, whole=any(each.reads_papers for each in asked))
+
+    def _read(self, errand: Errand, answer: Answer, number: int) -> ReadPaper | PaperError:
+        if isinstance(answer, PaperError):
+            return answer
+        again = partial(self._again, errand.entry)
+        return ReadPaper(answer.head, answer.paper, errand.posings[number], answer.questions[number], again)
+
+    async def _again(self, entry: Entry, posing: Posing) -> Question | PlannerError:
+        answer = await self._readers[0].read(Errand(entry, (posing,)))
+        return answer if isinstance(answer, PaperError) else answer.questions[0]
 
 
 class ProcessReader:
@@ -129,6 +194,7 @@ class ProcessReader:
         self._patience = patience
         self._folder = folder
         self._process: Process | None = None
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,17 +202,22 @@ class ProcessReader:
     async def __aexit__(self, *_: object) -> None:
         await self._end()
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
-        """Read a paper, or say why it cannot be read.
+    async def read(self, errand: Errand) -> Answer:
+        """Read a paper and pose the questions about it, or say why it cannot be read.
 
         Raises:
             RunError: no process could be started.
         """
+        async with self._turn:
+            return await self._read(errand)
+
+    async def _read(self, errand: Errand) -> Answer:
         process = self._process = self._process or await self._start()
+        entry = errand.entry
         patience = max(self._patience, _PATIENCE_WITH_ARXIV) if entry.kind == ARXIV else self._patience
         try:
             async with asyncio.timeout(patience):
-                return await _exchange(process, entry)
+                return await _exchange(process, errand)
         except TimeoutError:
             what = f"took longer than {patience:g} s"
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -173,13 +244,13 @@ class ProcessReader:
             await process.wait()
 
 
-async def _exchange(process: Process, entry: Entry) -> Paper | PaperError:
+async def _exchange(process: Process, errand: Errand) -> Answer:
     assert process.stdin is not None
     assert process.stdout is not None
-    pickled = pickle.dumps(entry)
+    pickled = pickle.dumps(errand)
     process.stdin.write(LENGTH.pack(len(pickled)) + pickled)
     (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-    answer: Paper | PaperError = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - our own worker's
+    answer: Answer = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - our own worker's
     return answer
 
 

@@ -1,4 +1,4 @@
-"""A process that reads papers: pickled entries in, pickled papers out, each after its length in four bytes.
+"""A process that reads papers: pickled errands in, pickled answers out, each after its length in four bytes.
 
 Started by `planner.batch.reading`, with as few imports as it needs: a fork of the run would share its locks and
 sockets, and `multiprocessing` would import the whole command line again in every worker.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from planner.batch.entry import Entry
+from planner.batch.errand import Answer, Errand, posed
 from planner.errors import PaperError
 from planner.papers.arxiv import Arxiv
 from planner.papers.load import load
@@ -43,7 +44,7 @@ def read_entry(entry: Entry, arxiv: Arxiv) -> Paper:
 
 
 def serve(loader: Callable[[Entry], Paper]) -> None:
-    """Answer every entry with its paper or its `PaperError`, until stdin ends."""
+    """Answer every errand, until stdin ends."""
     _limit_memory()
     # Ctrl-C reaches the whole group; the run decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -51,8 +52,8 @@ def serve(loader: Callable[[Entry], Paper]) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(BrokenPipeError):  # the run was killed, and nobody waits for the answer
-        while (entry := _next(sys.stdin.buffer)) is not None:
-            pickled = pickle.dumps(_answer(loader, entry), pickle.HIGHEST_PROTOCOL)
+        while (errand := _next(sys.stdin.buffer)) is not None:
+            pickled = pickle.dumps(_answer(loader, errand), pickle.HIGHEST_PROTOCOL)
             answers.write(LENGTH.pack(len(pickled)) + pickled)
             answers.flush()
 
@@ -67,21 +68,21 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
-def _next(stdin: BinaryIO) -> Entry | None:
+def _next(stdin: BinaryIO) -> Errand | None:
     length = stdin.read(LENGTH.size)
     if len(length) < LENGTH.size:
         return None
-    entry: Entry = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - our own parent's
-    return entry
+    errand: Errand = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - our own parent's
+    return errand
 
 
-def _answer(loader: Callable[[Entry], Paper], entry: Entry) -> Paper | PaperError:
+def _answer(loader: Callable[[Entry], Paper], errand: Errand) -> Answer:
     try:
-        return loader(entry)
+        return posed(errand, loader(errand.entry))
     except PaperError as error:
         return PaperError(str(error))
     except (MemoryError, RecursionError) as error:
-        return PaperError(f"{entry.source}: too large or too deeply nested to be read ({type(error).__name__})")
+        return PaperError(f"{errand.entry.source}: too large or too deeply nested to be read ({type(error).__name__})")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ from planner.cli.view import showing
 from planner.controls import printable, printable_json
 from planner.errors import UsageError
 from planner.papers.arxiv import Arxiv
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.retrying import RetryPolicy
 from planner.trajectory.paths import relative_path
 

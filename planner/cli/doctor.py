@@ -11,7 +11,7 @@ from planner.cli.talk import talking
 from planner.controls import printable
 from planner.errors import ModelError
 from planner.papers.paper import Paper
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.schema import DEFAULT_K, Task
 
 

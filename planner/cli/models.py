@@ -17,7 +17,7 @@ from planner.openai_chat.endpoint import Endpoint, resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 from planner.papers.cut import cut
 from planner.papers.paper import Excerpt, Paper
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.prices import cost, parse_price, window
 from planner.retrying import Retrying, RetryPolicy, Wait
 
@@ -37,7 +37,7 @@ class Asked:
     """
 
     card: ModelCard
-    sender: Callable[[Paper], ChatModel]
+    sender: Callable[[Paper | None], ChatModel]
     price: Callable[[Usage], float | None]
     patience: RetryPolicy = field(default_factory=RetryPolicy)
     window: int | None = None
@@ -148,7 +148,8 @@ def patient(model: ChatModel, patience: RetryPolicy) -> ChatModel:
     return Retrying(model, patience, on_wait=_tell)
 
 
-def _builtin(paper: Paper, settings: Settings) -> ChatModel:
+def _builtin(paper: Paper | None, settings: Settings) -> ChatModel:
+    assert paper is not None, "the built-in planner reads papers"
     try:
         sent = cut(paper, settings.task, settings.cut_at).excerpt(paper)
     except PaperError:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from planner.errors import UsageError
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.schema import DEFAULT_K, Task
 
 Command = Callable[..., Any]

@@ -17,7 +17,7 @@ from planner.controls import printable, printable_json
 from planner.errors import PlannerError
 from planner.gauge import Gauge
 from planner.papers.paper import Excerpt, Paper, Section
-from planner.pipeline import Settings, pose
+from planner.posing import Question, Settings, excerpt_of, pose
 from planner.tokens import estimate_tokens
 
 WIDTH: Final = 100
@@ -36,8 +36,9 @@ def prompt(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk
     """
     refuse_missing((source,))
     with talking(talk):
-        sent, rendered = pose(read_paper(source, about), asked.settings, Gauge())
-        _say_left_out(sent)
+        question = pose(read_paper(source, about), asked.settings, Gauge())
+        _say_left_out(question)
+    rendered = question.prompt
     if form == "text":
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
         return
@@ -60,7 +61,7 @@ def paper(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk:
     with talking(talk):
         read = read_paper(source, about)
         if form == "text":
-            sent, _ = pose(read, settings, Gauge())
+            sent = excerpt_of(read, settings, Gauge())
             _say_left_out(sent)
             click.echo(sent.whole.encode())
             return
@@ -75,7 +76,7 @@ def _echo_json(told: dict[str, object]) -> None:
     click.echo(printable_json(json.dumps(told, ensure_ascii=False, indent=1)).encode())
 
 
-def _say_left_out(sent: Excerpt) -> None:
+def _say_left_out(sent: Excerpt | Question) -> None:
     for part in sent.left_out:
         log.info("left out %r, %d characters: %s", part.heading, part.chars, part.why)
     for warning in sent.warnings:
@@ -86,7 +87,7 @@ def _understood(read: Paper, settings: Settings) -> dict[str, object]:
     """The paper as an object for programs; that a task cannot cut it is a warning here."""
     analysis = analyse(read)
     try:
-        sent, _ = pose(read, settings, Gauge())
+        sent = excerpt_of(read, settings, Gauge())
         left_out, warnings = sent.left_out, (*read.warnings, *sent.warnings)
     except PlannerError as error:
         left_out, warnings = (), (*read.warnings, str(error))

@@ -34,7 +34,7 @@ from planner.gauge import Gauge
 from planner.outputs import Output, plan_into, unreadable_into
 from planner.papers.characters import decode
 from planner.papers.ids import paper_id
-from planner.pipeline import Settings
+from planner.posing import Settings
 from planner.sidecar import Sidecar
 
 output_option = click.option(

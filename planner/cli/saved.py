@@ -15,7 +15,7 @@ from planner.cli.bounds import BoundOptions
 from planner.cli.options import EndpointOptions
 from planner.errors import RunError, UsageError
 from planner.openai_chat.endpoint import resolve
-from planner.pipeline import Settings
+from planner.posing import Settings
 
 SAVED: Final = "call"
 

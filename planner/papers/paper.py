@@ -105,10 +105,38 @@ class Paper:
         return "\n\n".join(section.text for section in self.sections)
 
     @property
+    def head(self) -> "PaperHead":
+        """All that is known of the paper, without its text."""
+        return PaperHead(
+            id=self.id,
+            title=self.title,
+            format=self.format,
+            source=self.source,
+            main_file=self.main_file,
+            sha256=self.sha256,
+            chars=len(self.text),
+            warnings=self.warnings,
+        )
+
+    @property
     def sha256(self) -> str:
         """Hash of title, abstract and text: what a plan can depend on."""
         joined = "\0".join((self.title, self.abstract, self.text))
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PaperHead:
+    """A paper without its text; `chars` is the length of that, `sha256` and the others are as for `Paper`."""
+
+    id: str
+    title: str
+    format: str
+    source: str
+    main_file: str = ""
+    sha256: str = ""
+    chars: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

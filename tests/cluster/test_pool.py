@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from planner.batch.entry import Entry
+from planner.batch.errand import Answer, Errand, Posed
 from planner.batch.limits import Limits
 from planner.batch.outpost import Orders, Outpost, RemoteModel, portable
 from planner.batch.pool import Pool, PooledModel, WorkerLostError
@@ -18,11 +19,11 @@ from planner.errors import ModelError, PaperError, RunError, TooLongError
 from planner.openai_chat.complaints import RejectedParameterError
 from planner.openai_chat.model import ChatSettings
 from planner.papers.arxiv import Arxiv
-from planner.papers.paper import Paper
+from planner.papers.paper import PaperHead
 
 PROMPT = Prompt.of((Message("user", "x"),), "t")
-PAPER = Paper("id", "T", "", (), "text", "s")
-ENTRY = Entry("id", "s", "s", "text")
+PAPER = Posed(PaperHead("id", "T", "text", "s"), ())
+ERRAND = Errand(Entry("id", "s", "s", "text"), ())
 
 
 class FakeWorker:
@@ -34,7 +35,7 @@ class FakeWorker:
         self.hold = asyncio.Event()
         self.hold.set()
 
-    async def read(self, entry: Entry) -> Paper | PaperError:
+    async def read(self, errand: Errand) -> Answer:
         await self._work()
         return PAPER
 
@@ -127,7 +128,7 @@ def test_a_paper_whose_worker_is_lost_is_read_by_another() -> None:
         lost = FakeWorker("a")
         lost.lost = True
         pool = await pool_of(lost, FakeWorker("b"))
-        assert await pool.read(ENTRY) is PAPER
+        assert await pool.read(ERRAND) is PAPER
 
     run(work())
 
@@ -138,7 +139,7 @@ def test_a_paper_that_takes_every_worker_with_it_is_one_failed_paper() -> None:
         for worker in workers:
             worker.lost = True
         pool = await pool_of(*workers)
-        assert isinstance(await pool.read(ENTRY), PaperError)
+        assert isinstance(await pool.read(ERRAND), PaperError)
         assert len(pool) == 1
 
     run(work())
@@ -147,12 +148,12 @@ def test_a_paper_that_takes_every_worker_with_it_is_one_failed_paper() -> None:
 def test_a_run_waits_for_a_worker_and_not_for_ever() -> None:
     async def work() -> None:
         pool = await pool_of(patience=2.0)
-        reading = asyncio.create_task(pool.read(ENTRY))
+        reading = asyncio.create_task(pool.read(ERRAND))
         await asyncio.sleep(0.05)
         await pool.join(FakeWorker("a"))
         assert await reading is PAPER
         with pytest.raises(RunError, match="no worker"):
-            await (await pool_of(patience=0.05)).read(ENTRY)
+            await (await pool_of(patience=0.05)).read(ERRAND)
 
     run(work())
 

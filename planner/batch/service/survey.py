@@ -14,11 +14,10 @@ from planner.batch.parts import Wanted
 from planner.batch.products import Products
 from planner.batch.reading import Read, reading
 from planner.chat import Completion, ModelCard, Prompt, Usage
-from planner.errors import PlannerError
+from planner.errors import PaperError, PlannerError
 from planner.gauge import FixedGauge
 from planner.openai_chat.windows import cut_notes
-from planner.papers.paper import Paper
-from planner.pipeline import plan_paper
+from planner.pipeline import plan_subject
 
 MOST_SUBMISSIONS: Final = 3
 _AT_ONCE: Final = 32  # papers that are planned at once, so that they share the ledger's commits
@@ -106,7 +105,7 @@ class Survey:
         """Plan what is pending and does not wait for the service; `take` gets every request that is wanted."""
         works = self._works()
         readers = self._job.readers(self._ledger.total())
-        async with reading(works, readers=readers, ahead=_AT_ONCE) as papers:
+        async with reading(works, self._asked, readers=readers, ahead=_AT_ONCE) as papers:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(_AT_ONCE):
@@ -143,15 +142,15 @@ class Survey:
 
     async def _plan_one(self, read: Read, take: Take) -> None:
         work, asked = read.work, self._asked[read.work.model]
-        if isinstance(read.paper, Paper):
+        if not isinstance(read.paper, PaperError):
             cap = self._job.bounds.most_completion
             model = Noting(self._ledger, asked, work, take, self._since, self._once, cap, self._share)
             sample = partial(self._ledger.sample, retry=self._job.retry_failed)
             try:
-                planning = await plan_paper(read.paper, model, asked.settings, sample, FixedGauge())
+                planning = await plan_subject(read.paper, model, asked.settings, sample, FixedGauge())
             except NotYet:
                 return
-            await self._products.keep(work, read.paper, planning)
+            await self._products.keep(work, read.paper.head, planning)
         else:
             await self._products.keep_unreadable(work, read.paper)
         self._ended.add((work.entry.id, work.model))
