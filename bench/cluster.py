@@ -27,6 +27,7 @@ from planner.chat import Completion, Message, ModelCard, Prompt, Usage
 from planner.errors import PaperError
 from planner.papers.arxiv import Arxiv
 from planner.schema import Task
+from planner.sidecar import begun
 
 SHARED = Path(os.environ.get("PLANNER_SHARED", "../shared"))
 CARD = ModelCard("lm-planner", "bench", "bench")
@@ -59,7 +60,7 @@ async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -
             for number in numbers:
                 prompt = Prompt((Message("user", str(number)),), "t")
                 identity = CARD.identity(prompt)
-                sent = await ledger.send(work, identity, prompt, None)
+                sent = await ledger.send(work, begun(identity, prompt), None)
                 await ledger.commit(sent, identity, reply, None, None)
 
         started = time.perf_counter()

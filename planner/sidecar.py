@@ -129,14 +129,7 @@ class SidecarStore:
 
     def begin(self, identity: str, prompt: Prompt) -> None:
         """Put the request on record."""
-        opened = AttemptFacts(
-            identity=identity,
-            prompt_sha256=prompt.sha256,
-            sample=prompt.sample,
-            messages=prompt.turns,
-            started=datetime.now(UTC),
-        )
-        self._record((*self.attempts, opened))
+        self._record((*self.attempts, begun(identity, prompt)))
 
     def commit(self, identity: str, completion: Completion) -> None:
         """Put the reply on record."""
@@ -154,6 +147,17 @@ class SidecarStore:
     def _record(self, attempts: Sequence[AttemptFacts]) -> None:
         self._sidecar = self._sidecar.model_copy(update={"attempts": tuple(attempts)})
         self._sidecar.write(self._path)
+
+
+def begun(identity: str, prompt: Prompt) -> AttemptFacts:
+    """A request that is about to be sent."""
+    return AttemptFacts(
+        identity=identity,
+        prompt_sha256=prompt.sha256,
+        sample=prompt.sample,
+        messages=prompt.turns,
+        started=datetime.now(UTC),
+    )
 
 
 def opened(paper: PaperHead, card: ModelCard, settings: Settings, earlier: Sidecar | None = None) -> Sidecar:

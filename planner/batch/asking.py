@@ -15,6 +15,7 @@ from planner.batch.progress import Progress
 from planner.chat import ChatModel, Completion, ModelCard, Prompt, Usage
 from planner.errors import ModelError
 from planner.keeping import REUSED
+from planner.sidecar import AttemptFacts, begun
 
 CHARS_PER_TOKEN: Final = 4  # on average, in English; only to guess with
 
@@ -92,12 +93,19 @@ class Asking:
 
     def __init__(self, desk: Desk, model: ChatModel, work: Work) -> None:
         self._desk = desk
-        self._ask = desk.patience(Sending(desk, model, work))
+        self._sending = Sending(desk, model, work)
+        self._ask = desk.patience(self._sending)
+        self._only_sent = not work.begun
 
     @property
     def card(self) -> ModelCard:
         """The card of the model behind."""
         return self._desk.card
+
+    @property
+    def requests(self) -> tuple[AttemptFacts, ...] | None:
+        """Every request that the paper needed, as the ledger has it; None where that holds more than was sent here."""
+        return tuple(self._sending.sent.values()) if self._only_sent else None
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Answer from the ledger, else ask.
@@ -108,6 +116,7 @@ class Asking:
         identity = self.card.identity(prompt)
         while True:
             if (kept := self._desk.ledger.reply(identity)) is not None:
+                self._only_sent = False
                 return replace(kept, notes=(*kept.notes, REUSED))
             if (other := self._desk.under_way.get(identity)) is None:
                 break
@@ -123,9 +132,10 @@ class Asking:
 
 
 class Sending:
-    """One attempt: recorded before it leaves, its reply durable before anybody sees it."""
+    """One attempt: recorded before it leaves, its reply durable before anybody sees it; `sent` is all of them."""
 
     def __init__(self, desk: Desk, model: ChatModel, work: Work) -> None:
+        self.sent: dict[str, AttemptFacts] = {}
         self._desk = desk
         self._model = model
         self._work = work
@@ -142,10 +152,12 @@ class Sending:
         async with desk.budget.reserved(most) as share, desk.limits.slot(guess) as slot:
             with desk.idlers.busy():
                 share.charged = most
-                number = await desk.ledger.send(self._work, self.card.identity(prompt), prompt, most)
-                return await self._send(prompt, number, slot, share)
+                request = begun(self.card.identity(prompt), prompt)
+                number = await desk.ledger.send(self._work, request, most)
+                self.sent.setdefault(request.identity, request)
+                return await self._send(prompt, number, request.identity, slot, share)
 
-    async def _send(self, prompt: Prompt, number: int, slot: Slot, share: Reservation) -> Completion:
+    async def _send(self, prompt: Prompt, number: int, identity: str, slot: Slot, share: Reservation) -> Completion:
         desk = self._desk
         try:
             completion = await self._model.complete(prompt)
@@ -158,7 +170,9 @@ class Sending:
         desk.limits.succeeded(slot, completion.usage, completion.limits)
         cost = desk.price(completion.usage)
         share.charged = share.charged if cost is None else cost
-        await desk.ledger.commit(number, self.card.identity(prompt), completion, cost, share.charged)
+        await desk.ledger.commit(number, identity, completion, cost, share.charged)
+        paid = {"completion": completion, "cost": cost}
+        self.sent[identity] = self.sent[identity].model_copy(update=paid)
         desk.progress.paid(completion.usage, cost)
         return completion
 

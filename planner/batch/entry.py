@@ -23,10 +23,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A paper that one model is to plan."""
+    """A paper that one model is to plan; `begun` when the ledger holds requests of an earlier call for it."""
 
     entry: Entry
     model: str
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class Asked:
     """A model of the run: `sender` gives what asks it about a paper, once and without patience.
 
     The built-in planner alone looks into the paper. `host` is where requests go, "" for that one; `remote` tells a
-    worker on another machine how to ask it; `service` is the batch service there, None where there is none.
+    worker on another machine how to ask it; `service` is the batch service there, None where there is none. `prepare`
+    does beforehand, in any thread, what the first request would have to wait for.
     """
 
     card: ModelCard
@@ -38,6 +39,7 @@ class Asked:
     host: str = ""
     remote: RemoteModel | None = None
     service: "BatchService | None" = None
+    prepare: Callable[[], None] = lambda: None
 
     @property
     def reads_papers(self) -> bool:

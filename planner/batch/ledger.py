@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from planner.batch.entry import Corpus, Entry, Work
 from planner.batch.parts import Parts
 from planner.batch.schema import connect
-from planner.batch.writer import Writer
+from planner.batch.writer import Preparation, Writer, nothing
 from planner.chat import Completion, ModelCard, Prompt
 from planner.errors import Outcome, RunError
 from planner.pipeline import Planning
@@ -116,17 +116,17 @@ class Ledger:
         """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
         settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
         query = (
-            "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key"
-            f" {ALL} AND p.position IS NOT NULL AND m.position IS NOT NULL"
+            "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key,"
+            f" {_BEGUN} {ALL} AND p.position IS NOT NULL AND m.position IS NOT NULL"
             f" AND NOT coalesce({HOLDS} AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
             f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE}"
         )
         after = (-1, -1)
         # Page by page: a query left open would hold up the writer's journal.
         while page := self._reader.execute(query, (*settled, *after)).fetchall():
-            for *at, paper, source, place, kind, title, abstract, stamp, model in page:
+            for *at, paper, source, place, kind, title, abstract, stamp, model, begun in page:
                 after = tuple(at)
-                yield Work(Entry(paper, source, place, kind, title, abstract, stamp), model)
+                yield Work(Entry(paper, source, place, kind, title, abstract, stamp), model, bool(begun))
 
     def settled(self) -> Iterator[tuple[str, str, Outcome]]:
         """Paper, model and outcome of every planning that holds for what was asked last."""
@@ -191,15 +191,15 @@ class Ledger:
         lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
-    async def send(self, work: Work, identity: str, prompt: Prompt, upper: float | None) -> int:
+    async def send(self, work: Work, request: AttemptFacts, upper: float | None) -> int:
         """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
-        number, now = self._numbers(1), _now()
+        number, identity, now = self._numbers(1), request.identity, _told(request.started)
 
         def change(db: sqlite3.Connection) -> None:
             db.execute(
                 "INSERT OR IGNORE INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (identity, work.model, work.entry.id, prompt.sha256, prompt.sample, prompt.turns, now),
+                (identity, work.model, work.entry.id, request.prompt_sha256, request.sample, request.messages, now),
             )
             db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
             db.execute(
@@ -214,7 +214,7 @@ class Ledger:
         self, number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
     ) -> None:
         """Record the reply to an attempt."""
-        reply, now = _COMPLETION.dump_json(completion).decode(), _now()
+        reply, now = _COMPLETION.dump_json(completion).decode(), _told(datetime.now(UTC))
         usage = completion.usage
 
         def change(db: sqlite3.Connection) -> None:
@@ -236,8 +236,10 @@ class Ledger:
 
         await self._writer.write(change)
 
-    async def settle(self, work: Work, asked: str, planning: Planning, facts: Sidecar) -> None:
-        """Record how the planning of a paper ended."""
+    async def settle(
+        self, work: Work, asked: str, planning: Planning, facts: Sidecar, files: Preparation = nothing
+    ) -> None:
+        """Record how the planning of a paper ended, once its `files` are written."""
         lean = [attempt.model_copy(update={"completion": None}) for attempt in facts.attempts]
         question = planning.question
         prompt, sample = (question.prompt.sha256, question.prompt.sample) if question else ("", 0)
@@ -253,7 +255,7 @@ class Ledger:
                 row,
             )
 
-        await self._writer.write(change)
+        await self._writer.write(change, files)
 
     def recall(self, name: str) -> str | None:
         """A fact about the run, None if it was never recorded."""
@@ -295,6 +297,8 @@ ALL: Final = (
 HOLDS: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
+# Whether anything was ever asked of a model about a paper.
+_BEGUN: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
 
 
 def _put(db: sqlite3.Connection, name: str, value: str) -> None:
@@ -311,5 +315,5 @@ def _model_rows(models: Iterable[AskedModel]) -> Iterator[tuple[str | int, ...]]
         yield model.key, _CARD.dump_json(model.card).decode(), model.asked, position
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _told(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")

@@ -61,6 +61,8 @@ class LocalEngine:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
         async with reading(pending, self._asked, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
+            # Meanwhile processes start and read the first papers.
+            await asyncio.gather(*(asyncio.to_thread(asked.prepare) for asked in self._asked.values()))
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
@@ -101,7 +103,7 @@ class LocalEngine:
         sample = partial(self._ledger.sample, retry=self._job.retry_failed)
         model = Asking(desk, asked.sender(paper.paper), work)
         planning = await plan_subject(paper, model, asked.settings, sample, FixedGauge())
-        await self._products.keep(work, paper.head, planning)
+        await self._products.keep(work, paper.head, planning, model.requests)
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)
 

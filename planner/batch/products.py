@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from functools import partial
 
 from planner.batch.entry import Work
 from planner.batch.files import Present, trajectory_of, write_planning
@@ -12,7 +14,8 @@ from planner.batch.run import RunFolder, telling
 from planner.errors import Outcome, OutputError, PaperError
 from planner.papers.paper import PaperHead
 from planner.pipeline import Planning
-from planner.sidecar import closed, opened
+from planner.sidecar import AttemptFacts, Sidecar, closed, opened
+from planner.trajectory.document import Trajectory
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +32,22 @@ class Products:
         self._asked = {record.key: asked for record, asked in records}
         self._how = {record.key: record.asked for record, _ in records}
 
-    async def keep(self, work: Work, paper: PaperHead, planning: Planning) -> None:
-        """Keep how the planning of a paper ended.
+    async def keep(
+        self, work: Work, paper: PaperHead, planning: Planning, requests: Sequence[AttemptFacts] | None = None
+    ) -> None:
+        """Keep how the planning of a paper ended; `requests` are those that it needed, where all of them are known.
 
         Raises:
             RunError: the run's folder or ledger cannot be written.
         """
         asked = self._asked[work.model]
-        used = (attempt.identity for attempt in planning.attempts)
-        requests = self._ledger.requests_of(work.entry.id, work.model, used)
+        if requests is None:
+            used = (attempt.identity for attempt in planning.attempts)
+            requests = self._ledger.requests_of(work.entry.id, work.model, used)
         sidecar = closed(opened(paper, asked.card, asked.settings), planning, requests)
         # The files go first: a planning on record then always has them, or they are missed at the next start.
-        with telling(self._run.path):
-            await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, planning.trajectory)
-        await self._ledger.settle(work, self._how[work.model], planning, sidecar)
+        files = partial(self._write, sidecar, planning.trajectory)
+        await self._ledger.settle(work, self._how[work.model], planning, sidecar, files)
         self._progress.ended(work.entry.id, planning.outcome, planning.reason)
         log.debug("%s: %s %s", work.entry.id, planning.outcome, planning.reason)
 
@@ -64,8 +69,11 @@ class Products:
             except OutputError as error:
                 self._progress.problems.append(f"{paper}: its reply gives no plan any more: {error}")
                 continue
-            with telling(self._run.path):
-                await asyncio.to_thread(write_planning, self._run.trajectories, sidecar, trajectory)
+            await asyncio.to_thread(self._write, sidecar, trajectory)
+
+    def _write(self, sidecar: Sidecar, trajectory: Trajectory | None) -> None:
+        with telling(self._run.path):
+            write_planning(self._run.trajectories, sidecar, trajectory)
 
     def begin_progress(self) -> None:
         """Tell how far earlier calls have come."""

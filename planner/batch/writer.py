@@ -12,11 +12,18 @@ from planner.errors import RunError
 
 # A change of the ledger, made inside a transaction.
 Change = Callable[[sqlite3.Connection], None]
+# What must have happened before a change is on record; it raises `RunError` when it cannot.
+Preparation = Callable[[], None]
+
+
+def nothing() -> None:
+    """What most changes need before them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     change: Change
+    first: Preparation
     loop: asyncio.AbstractEventLoop  # one for all that a run writes
     durable: "asyncio.Future[None]"
 
@@ -31,8 +38,8 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="ledger writer")
         self._thread.start()
 
-    async def write(self, change: Change) -> None:
-        """Make one change; it is durable when this returns.
+    async def write(self, change: Change, first: Preparation = nothing) -> None:
+        """Make one change; it is durable when this returns. `first` is done before, outside of the transaction.
 
         Raises:
             RunError: the ledger cannot be written; the change, and each later one, was not made.
@@ -41,7 +48,7 @@ class Writer:
             raise self._broken
         loop = asyncio.get_running_loop()
         durable = loop.create_future()
-        self._wanted.put(_Wanted(change, loop, durable))
+        self._wanted.put(_Wanted(change, first, loop, durable))
         await durable
 
     def close(self) -> None:
@@ -76,15 +83,36 @@ class Writer:
         return together, False
 
     def _commit(self, connection: sqlite3.Connection, together: list[_Wanted]) -> None:
-        if self._broken is None:
-            try:
-                with connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    for wanted in together:
-                        wanted.change(connection)
-            except (sqlite3.Error, ValueError, OverflowError) as error:
-                self._broken = RunError(f"the ledger cannot be written: {error}; {_advice(error)}")
-        _settle(together, self._broken)
+        """Prepare and make the changes; one that cannot be prepared takes no other with it, but is the last."""
+        ready, failed = list[_Wanted](), list[_Wanted]()
+        for wanted in together:
+            (ready if self._broken is None and self._prepared(wanted) else failed).append(wanted)
+        why = self._broken
+        if ready:
+            error = self._made(connection, ready)
+            self._broken = self._broken or error
+            _settle(ready, error)
+        if failed:
+            _settle(failed, why)
+
+    def _prepared(self, wanted: _Wanted) -> bool:
+        try:
+            wanted.first()
+        except (RunError, ValueError) as error:
+            self._broken = error if isinstance(error, RunError) else RunError(str(error))
+            return False
+        return True
+
+    @staticmethod
+    def _made(connection: sqlite3.Connection, together: list[_Wanted]) -> RunError | None:
+        try:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for wanted in together:
+                    wanted.change(connection)
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            return RunError(f"the ledger cannot be written: {error}; {_advice(error)}")
+        return None
 
 
 _MOST_TOGETHER: Final = 1000

@@ -286,7 +286,16 @@ class Call:
                 )
             settings = replace(self.settings, window=self.settings.window or model.window)
             found.append(
-                Asked(model.card, settings, model.sender, model.price, model.host, model.remote, model.service)
+                Asked(
+                    model.card,
+                    settings,
+                    model.sender,
+                    model.price,
+                    model.host,
+                    model.remote,
+                    model.service,
+                    model.prepare,
+                )
             )
         _refuse_same_files([each.card for each in found])
         return tuple(found)

@@ -80,7 +80,7 @@ def _elsewhere(asked: Asked, pool: Pool) -> Asked:
     if asked.remote is None:
         return asked  # the built-in planner asks nobody
     model = PooledModel(pool, asked.card, asked.record.key)
-    return replace(asked, sender=lambda _: model)
+    return replace(asked, sender=lambda _: model, prepare=lambda: None)
 
 
 def _readers(pool: Pool, papers: int) -> list[PooledReader]:

@@ -44,6 +44,7 @@ class Asked:
     host: str = ""
     remote: RemoteModel | None = None
     service: "BatchService | None" = None
+    prepare: Callable[[], None] = lambda: None
 
     def for_paper(self, paper: Paper) -> ChatModel:
         """The model as one paper asks it, with patience."""
@@ -82,7 +83,7 @@ async def asked_model(
         )
     async with connected(options, connections=connections, cap=cap, batches=batches) as there:
         card = there.chat.card
-        about = (there.price, there.patience, window(card), there.host, there.remote, there.service)
+        about = (there.price, there.patience, window(card), there.host, there.remote, there.service, there.prepare)
         yield Asked(card, lambda _: there.chat, *about)
 
 
@@ -96,6 +97,7 @@ class Connection:
     host: str
     remote: RemoteModel
     service: "BatchService | None" = None
+    prepare: Callable[[], None] = lambda: None
 
 
 @asynccontextmanager
@@ -129,10 +131,14 @@ async def connected(
             spent = cost(card, usage, price)
             return None if spent is None else float(spent)
 
+        def prepare() -> None:
+            for each in chats:
+                each.prepare()
+
         # A password of the address does not travel: where there is one, each machine has it in its own environment.
         addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
         remote = RemoteModel(card, options.model, addresses, chat_settings)
-        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote, service)
+        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote, service, prepare)
 
 
 def _batch_service(endpoints: list[Endpoint], settings: ChatSettings) -> "BatchService":

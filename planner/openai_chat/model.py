@@ -96,6 +96,10 @@ class OpenAIChat:
             wire, self._wire = self._wire, None
             await wire.close()
 
+    def prepare(self) -> None:
+        """Do what takes a while before the first request, from any thread: imports, certificates."""
+        self._open()
+
     async def complete(self, prompt: Prompt) -> Completion:
         """Ask once; a filtered prompt is a completion too, with a refusal and no text.
 

@@ -26,7 +26,8 @@ _TAGS: Final = re.compile("[\U000e0000-\U000e007f]+")
 _SELECTORS: Final = re.compile("[\U000e0100-\U000e01ef]+|(?<=[\x00-\u024f])[\ufe00-\ufe0f]+")
 _BIDI: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_BREAKS: Final = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
+_ASCII_CONTROLS: Final = tuple(chr(code) for code in range(128) if _CONTROL.match(chr(code)))
+_BREAKS: Final = "\r\x0b\x0c\x85\u2028\u2029"
 _LEFT_OUT: Final = (
     (_TAGS, ""),
     (_INVISIBLE, "zero-width characters"),
@@ -104,8 +105,11 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
 
     Returns the text and one warning for each kind of change. Time is linear in the text.
     """
-    text = _BREAKS.sub("\n", text.replace("\r\n", "\n"))
-    if text.isascii() and not _CONTROL.search(text):
+    text = text.replace("\r\n", "\n")
+    # Looking for one character after the other takes a hundredth of the time of a pattern.
+    for mark in _BREAKS:
+        text = text.replace(mark, "\n")
+    if text.isascii() and not any(control in text for control in _ASCII_CONTROLS):
         return text, ()
     warnings = []
     alphabet = "".join(sorted(set(text)))

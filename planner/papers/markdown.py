@@ -16,6 +16,7 @@ from planner.papers.levels import Ranked, settle
 from planner.papers.outline import abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading, SectionKind
 
+_PARSER: Final = MarkdownIt("commonmark").enable("table").disable("inline")
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _TEMPLATE: Final = re.compile(r"\{##.{0,5000}?##\}|\{%.{0,2000}?%\}|\{\{.{0,500}?\}\}", re.S)
 _DATA: Final = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
@@ -67,8 +68,7 @@ def plain(text: str) -> str:
 
 def _items(text: str) -> tuple[list[Ranked | Block], list[str]]:
     """Headings and outermost blocks in order, and the text in HTML that is not shown."""
-    parser = MarkdownIt("commonmark").enable("table").disable("inline")
-    lines, tokens = text.split("\n"), parser.parse(text)
+    lines, tokens = text.split("\n"), _PARSER.parse(text)
     items: list[Ranked | Block] = []
     unseen: list[str] = []
     for index, token in enumerate(tokens):

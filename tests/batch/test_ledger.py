@@ -14,6 +14,7 @@ from planner.batch.writer import Writer
 from planner.chat import Completion, Message, ModelCard, Prompt, Usage
 from planner.errors import RunError
 from planner.schema import Task
+from planner.sidecar import begun
 
 CARD = ModelCard("lm-planner", "m", "m", "http://x/v1")
 MODEL = AskedModel(CARD, "how")
@@ -38,7 +39,7 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
     path = tmp_path / "ledger.sqlite"
 
     async def work(ledger: Ledger) -> None:
-        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
         other = connect_to_read(path)
         assert other.execute("SELECT state, upper FROM attempts").fetchall() == [("sent", 0.5)]
         assert ledger.charged() == 0.5
@@ -60,14 +61,14 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
     path = tmp_path / "ledger.sqlite"
 
     async def killed(ledger: Ledger) -> None:
-        await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+        await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
 
     async def after(ledger: Ledger) -> None:
         assert ledger.charged() == 0.5
-        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
         await ledger.fail(number, "429", billed=False)
         assert ledger.charged() == 0.5
-        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, 0.5)
+        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
         await ledger.fail(number, "cut", billed=True)
         assert ledger.charged() == 1.0
 
@@ -120,7 +121,7 @@ def test_a_failed_write_ends_the_writer_and_undoes_its_whole_batch(tmp_path: Pat
 def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
         with pytest.raises(RunError, match="surrogates"):
-            await ledger.send(Work(Entry("\ud800", "", "", ""), MODEL.key), "id", PROMPT, None)
+            await ledger.send(Work(Entry("\ud800", "", "", ""), MODEL.key), begun("id", PROMPT), None)
 
     with_ledger(tmp_path / "ledger.sqlite", work)
 
@@ -142,7 +143,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
-        number = await ledger.send(Work(entry(0), MODEL.key), "id", PROMPT, None)
+        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), None)
         with pytest.raises(RunError, match="too large"):
             await asyncio.wait_for(ledger.commit(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10)
 

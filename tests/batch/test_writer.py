@@ -1,0 +1,88 @@
+"""The one thread that writes a ledger: what many want is committed together, and nobody is left waiting."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from planner.batch.writer import Writer
+from planner.errors import RunError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with sqlite3.connect(tmp_path / "db") as db:
+        db.execute("CREATE TABLE said (word TEXT)")
+    db.close()
+    return tmp_path / "db"
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[Writer]:
+    made = Writer(partial(sqlite3.connect, path, isolation_level=None, check_same_thread=False))
+    yield made
+    made.close()
+
+
+def said(path: Path) -> list[str]:
+    with sqlite3.connect(path) as db:
+        words = [word for (word,) in db.execute("SELECT word FROM said")]
+    db.close()
+    return words
+
+
+def say(word: str, db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO said VALUES (?)", (word,))
+
+
+def refuse() -> None:
+    raise RunError("out/trajectories cannot be written: disk full")
+
+
+def test_a_preparation_that_fails_takes_no_reply_with_it_and_is_the_last(path: Path, writer: Writer) -> None:
+    held = threading.Event()
+
+    async def write() -> list[BaseException | None]:
+        first = asyncio.create_task(writer.write(partial(say, "first"), held.wait))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        # These three wait together, and are taken together.
+        others = [
+            asyncio.create_task(writer.write(partial(say, "a reply"))),
+            asyncio.create_task(writer.write(partial(say, "a planning"), refuse)),
+            asyncio.create_task(writer.write(partial(say, "too late"))),
+        ]
+        await asyncio.sleep(0)
+        held.set()
+        done = await asyncio.gather(first, *others, return_exceptions=True)
+        with pytest.raises(RunError, match="disk full"):
+            await writer.write(partial(say, "never"))
+        return done
+
+    first, reply, planning, late = asyncio.run(write())
+    assert (first, reply) == (None, None)
+    assert "disk full" in str(planning)
+    assert "disk full" in str(late)
+    assert said(path) == ["first", "a reply"]
+
+
+def test_a_preparation_is_done_before_its_change_is_on_record(path: Path, writer: Writer) -> None:
+    seen: list[list[str]] = []
+    asyncio.run(writer.write(partial(say, "planned"), lambda: seen.append(said(path))))
+    assert seen == [[]]
+    assert said(path) == ["planned"]
+
+
+def test_what_no_encoding_can_write_is_an_error_and_leaves_nobody_waiting(path: Path, writer: Writer) -> None:
+    def encode() -> None:
+        "\ud800".encode()
+
+    async def write() -> None:
+        with pytest.raises(RunError, match="surrogates"):
+            await asyncio.wait_for(writer.write(partial(say, "x"), encode), 10)
+
+    asyncio.run(write())
+    assert said(path) == []
