@@ -80,7 +80,7 @@ CREATE TABLE parts (             -- what goes to a provider's batch service: a f
   requests INTEGER NOT NULL,
   file TEXT NOT NULL DEFAULT '', -- the service's names for them, "" until they are known
   batch TEXT NOT NULL DEFAULT '',
-  state TEXT NOT NULL            -- recorded (before anything is sent), then the service's own word, at last collected
+  state TEXT NOT NULL            -- recorded, submitting (while its batch is created), the service's own word, collected
 );
 """
 
