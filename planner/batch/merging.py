@@ -12,6 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 from planner.batch.files import Present, trajectory_of, write_planning
 from planner.batch.joining import Joined, beside, conflicts, join, mark, new_plannings
 from planner.batch.ledger import ALL, HOLDS, KeptPlannings
+from planner.batch.parts import COLLECTED
 from planner.batch.run import InUseError, RunFolder, telling
 from planner.batch.schema import connect, connect_to_read
 from planner.batch.shards import Shard, missing, shards_of
@@ -20,6 +21,10 @@ from planner.errors import OutputError, RunError
 
 _CARD: Final = TypeAdapter(ModelCard)
 _MARK: Final = "merged "
+
+
+class _SubmittedError(RunError):
+    """A shard has requests at a batch service: what becomes of them is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,9 @@ def merge(run: RunFolder) -> Merged:
         for shard in shards:
             try:
                 joined[shard] = _merge_one(db, run, shard, problems)
-            except InUseError as error:
+            except InUseError:
+                running[shard] = "it is still running"
+            except _SubmittedError as error:
                 running[shard] = str(error)
         _write_missing(db, run, problems)
         _describe(run, shards)
@@ -83,6 +90,19 @@ def refuse_unmerged(run: RunFolder) -> None:
     if shards := unmerged(run):
         names = ", ".join(shard.name for shard in shards)
         raise RunError(f"{run.path} has shards that are not merged ({names}); first: ablation-planner merge {run.path}")
+
+
+def refuse_submitted(run: RunFolder) -> None:
+    """Keep shards from asking for what the run itself has handed to a batch service.
+
+    Raises:
+        RunError: something is there, or about to be.
+    """
+    if run.ledger.is_file() and (requests := _submitted(run)):
+        raise RunError(
+            f"{requests} requests of {run.path} are on their way through a batch service, and its shards would pay for "
+            f"them again; first: ablation-planner collect {run.path}"
+        )
 
 
 def seed(run: RunFolder, shard: Shard, papers: Iterable[str]) -> None:
@@ -115,6 +135,8 @@ def refuse_differences(run: RunFolder, shards: list[Shard]) -> None:
 def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: list[str]) -> Joined:
     part = shard.folder(run)
     with part.held(), closing(connect(part.ledger, shared_disk=True)) as other, beside(db, part.ledger):
+        if requests := _submitted(part):
+            raise _SubmittedError(f"{requests} of its requests are at a batch service")
         for paper, here, there in conflicts(db):
             raise RunError(
                 f"{paper} is {here} in the run and {there} in {shard.name}; run that shard again, then merge"
@@ -186,6 +208,13 @@ def _facts(part: RunFolder) -> dict[str, JsonValue]:
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _submitted(part: RunFolder) -> int:
+    with closing(connect_to_read(part.ledger)) as db:
+        return int(
+            db.execute("SELECT coalesce(sum(requests), 0) FROM parts WHERE state <> ?", (COLLECTED,)).fetchone()[0]
+        )
 
 
 def _mark_of(part: RunFolder) -> str:

@@ -98,6 +98,28 @@ class Parts:
         rows = self._reader.execute(_OPEN, (COLLECTED,))
         return [Part(*row) for row in rows]
 
+    def submitted_requests(self) -> int:
+        """How many requests are at the service, or may be."""
+        return sum(part.requests for part in self.open() if part.state != RECORDED)
+
+    async def withdraw(self) -> list[int]:
+        """Give up the parts that were never submitted, so that their requests may be asked otherwise; their numbers."""
+        numbers = [part.number for part in self.open() if part.state == RECORDED]
+        why = Refusal("the file that it was in was withdrawn before it was submitted", again=True, tried=False)
+
+        def change(db: sqlite3.Connection) -> None:
+            for number in numbers:
+                db.execute(
+                    "UPDATE attempts SET state = 'refused', said = ?, refusal = ?"
+                    " WHERE part = ? AND state = 'submitted'",
+                    (why.message, json.dumps(asdict(why)), number),
+                )
+                db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
+
+        if numbers:
+            await self._writer.write(change)
+        return numbers
+
     def next_number(self) -> int:
         """The number of the next part."""
         (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM parts").fetchone()

@@ -62,6 +62,11 @@ class Shard:
         return RunFolder(run.path / "shards" / self.name)
 
 
+def is_shard(run: RunFolder) -> bool:
+    """Whether a folder is that of a shard."""
+    return run.path.parent.name == "shards" and _FOLDER.fullmatch(run.path.name) is not None
+
+
 def shards_of(run: RunFolder) -> list[Shard]:
     """The shards that have begun, in order: those whose folders hold a ledger.
 

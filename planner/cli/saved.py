@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from planner.batch.ledger import Ledger
 from planner.batch.run import RunFolder
 from planner.batch.schema import connect_to_read
+from planner.batch.service.writing import part_file
 from planner.cli.bounds import BoundOptions
 from planner.cli.options import EndpointOptions
 from planner.errors import RunError, UsageError
@@ -69,17 +70,19 @@ def saved_call(run: RunFolder) -> SavedCall:
     return load_saved(row[0])
 
 
-def refuse_while_submitted(ledger: Ledger, run: RunFolder) -> None:
-    """Nothing is asked live while it is at a batch service: it would be paid for twice.
+async def make_live(ledger: Ledger, run: RunFolder) -> None:
+    """Nothing is asked live while it is at a batch service: it would be paid for twice. What is not there yet may be.
 
     Raises:
         RunError: something is there.
     """
-    if waiting := sum(part.requests for part in ledger.parts.open()):
+    if waiting := ledger.parts.submitted_requests():
         raise RunError(
             f"{waiting} requests of {run.path} are at a batch service; collect them first (`ablation-planner collect "
             f"{run.path}`, with --finish-live if the rest is to be asked live)"
         )
+    for number in await ledger.parts.withdraw():
+        part_file(run.service, number).unlink(missing_ok=True)
 
 
 def _environment_names(model: str, address: str) -> bool:

@@ -171,7 +171,7 @@ def test_a_shard_that_runs_is_left_out(serve: Serve, program: Program, tmp_path:
     slow = serve("--latency", "30")
     process = program.start(*words(slow, "run", "1/1"))
     until(lambda: slow.count > 0 and (tmp_path / "run/shards/1-of-1/run.json").exists(), process)
-    assert "1-of-1 is still running" in program.run("merge", "run", code=1).stderr
+    assert "1-of-1 was left out: it is still running" in program.run("merge", "run", code=1).stderr
     assert program.status()["pending"] == 9
 
 

@@ -193,7 +193,7 @@ class Batches:
 
     def _create(self, asked: Line) -> Response:
         if asked.get("input_file_id") not in self.files:
-            return error(400, "no such file", param="input_file_id")
+            return error(400, f"No such File object: {asked.get('input_file_id')}", param="input_file_id")
         end = self._ends.pop(0) if self._ends else self._random.choice(ENDS if self._odd else ENDS[:1])
         batch = StoredBatch(f"batch_{len(self.batches) + 1}", self.files[asked["input_file_id"]], None, end)
         batch.metadata = asked.get("metadata")

@@ -169,6 +169,7 @@ class Courier:
         """Collect a batch that has ended; False where a file is not there yet."""
         if batch.state is BatchState.FAILED and NO_ROOM in batch.codes:
             return await self._is_too_large(part, batch)
+        gone = None
         for file in filter(None, (batch.output_file, batch.error_file)):
             try:
                 await self._results.take(part, file)
@@ -177,8 +178,8 @@ class Courier:
                     raise
                 if not self._is_given_up(part):
                     return False
-                self._warn(f"batch {batch.id}: its file {file} is gone: {error}")
-        await self._close(part, _missing(batch))
+                gone = Refusal(f"file {file} of its results is gone", again=True, perhaps_billed=True)
+        await self._close(part, gone or _missing(batch))
         self._full = False
         return True
 

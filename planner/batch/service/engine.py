@@ -46,7 +46,7 @@ class ServiceEngine:
         self._job = job
         self._ledger = ledger
         self._course = course
-        self._folder = run.path / "service"
+        self._folder = run.service
         self.progress = Progress()
         self._products = Products(job, run, ledger, self.progress)
         self._survey = Survey(job, ledger, self._products, once=course.finish_live, share=SHARE)

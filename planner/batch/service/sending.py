@@ -26,7 +26,7 @@ HESITATION: Final = (1.0, 2.0, 4.0)
 
 _LISTS_NONE: Final = frozenset({404, 405, 501})
 _UNDECIDED: Final = frozenset({408, 409})  # the service may do it all the same
-_NO_SUCH_FILE: Final = frozenset({400, 404})
+_NOT_FOUND: Final = 404
 
 
 class _Named(Protocol):
@@ -107,7 +107,8 @@ class Sender:
         except ModelError as error:
             if not _is_refusal(error):
                 raise
-            gone = error.status in _NO_SUCH_FILE and number not in self._surely_uploaded
+            named = error.status == _NOT_FOUND or part.file in error.body
+            gone = named and number not in self._surely_uploaded
             await self._follow(replace(part, file="" if gone else part.file, state=RECORDED))
             if not gone:
                 raise

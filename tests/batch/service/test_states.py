@@ -97,11 +97,16 @@ def test_what_is_at_the_service_is_collected_though_it_takes_no_more(
     corpus.program.run(*asked, "--poll", "0.02", "--max-papers", "5", "--submit-only")
     said = corpus.program.run(*asked, "--poll", "0.02", code=1).stderr
     assert "Billing hard limit" in said
+    assert "are at the batch service" not in said
     assert corpus.program.status()["planned"] == 5
+    # What was never taken may be asked live, and is not submitted afterwards.
+    corpus.program.run("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
+    assert batches.live == 7
     server.answer = batches.answer
     corpus.program.run(*asked, "--poll", "0.02")
     assert corpus.program.status()["planned"] == 12
-    assert len(batches.batches) == 2
+    assert len(batches.batches) == 1
+    assert list((corpus.folder / "run" / "service").iterdir()) == []
 
 
 @pytest.mark.parametrize("what", ["output", "content"])
