@@ -1,6 +1,8 @@
 """The tables of a ledger, and how one is opened."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -120,6 +122,20 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """A ledger while it is read; damage may show itself at any query.
+
+    Raises:
+        RunError: as `connect_to_read`, and when it turns out to be damaged.
+    """
+    with closing(connect_to_read(path)) as connection:
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+
+
 def _make_or_check(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
@@ -132,6 +148,8 @@ def _make_or_check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        raise RunError(f"{path} is empty: its run was stopped as it began; repeat the `batch` command")
     if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
         raise RunError(f"{path} is a database of another program; choose another folder with -o")
     version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.batch.ledger import Ledger
 from planner.batch.run import RunFolder
-from planner.batch.schema import connect_to_read
+from planner.batch.schema import opened_to_read
 from planner.batch.service.writing import part_file
 from planner.cli.bounds import BoundOptions
 from planner.cli.options import EndpointOptions
@@ -63,7 +62,7 @@ def saved_call(run: RunFolder) -> SavedCall:
     Raises:
         RunError: there is no run, or it cannot be gone on with.
     """
-    with closing(connect_to_read(run.ledger)) as db:
+    with opened_to_read(run.ledger) as db:
         row = db.execute("SELECT value FROM run WHERE name = ?", (SAVED,)).fetchone()
     if row is None:
         raise RunError(f"{run.path} does not say how it was begun; repeat the `batch` command")

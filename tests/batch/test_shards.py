@@ -1,8 +1,10 @@
 """A run in parts: three programs at once on one folder, merged to what one program would have made."""
 
 import json
+import shutil
 import signal
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -220,3 +222,51 @@ def test_a_part_without_papers_is_a_part(serve: Serve, program: Program, tmp_pat
 
 def test_a_run_without_shards_has_nothing_to_merge(served: Served, program: Program) -> None:
     assert "no shards to merge" in program.run("merge", "run", code=1).stderr
+
+
+def damage(ledger: Path) -> None:
+    """Every page but the first."""
+    ledger.write_bytes(ledger.read_bytes()[:4096] + bytes(ledger.stat().st_size - 4096))
+
+
+def cut_short(ledger: Path) -> None:
+    ledger.write_bytes(ledger.read_bytes()[:8192])
+
+
+@pytest.mark.parametrize("harm", [damage, cut_short])
+def test_a_damaged_shard_is_named_and_the_run_left_as_it_is(
+    harm: Callable[[Path], None], program: Program, tmp_path: Path
+) -> None:
+    shards = extractive_shards(program, tmp_path)
+    program.run("merge", "run")
+    before = whole(tmp_path / "run" / "ledger.sqlite")
+    harm(shards / "2-of-3" / "ledger.sqlite")
+    for command in (("merge", "run"), ("status", "run"), ("batch", "papers", "-o", "run", "--model", "extractive")):
+        said = program.run(*command, code=1).stderr
+        assert "run/shards/2-of-3/ledger.sqlite cannot be read" in said
+    assert whole(tmp_path / "run" / "ledger.sqlite") == before
+
+
+def test_a_shard_that_is_another_ones_copy_is_no_shard(program: Program, tmp_path: Path) -> None:
+    shards = extractive_shards(program, tmp_path)
+    shutil.rmtree(shards / "3-of-3")
+    shutil.copytree(shards / "2-of-3", shards / "3-of-3")
+    assert "3-of-3 holds papers of other shards" in program.run("merge", "run", code=1).stderr
+    program.run("batch", "papers", "-o", "run", "--model", "extractive", "--shard", "3/3", code=1)
+    program.run("merge", "run")
+    assert program.status()["papers"] == 12
+
+
+def test_a_shard_that_was_killed_as_it_began_has_not_begun(program: Program, tmp_path: Path) -> None:
+    shards = extractive_shards(program, tmp_path)
+    (shards / "2-of-3" / "ledger.sqlite").write_bytes(b"")
+    assert "2-of-3 has not begun" in program.run("merge", "run", code=1).stderr
+    assert "is empty" in program.run("status", "run/shards/2-of-3", code=1).stderr
+
+
+def extractive_shards(program: Program, folder: Path) -> Path:
+    """Three shards of twelve papers, none of which the built-in planner can plan."""
+    make_papers(folder / "papers", 12)
+    for shard in SHARDS:
+        program.run("batch", "papers", "-o", "run", "--model", "extractive", "-q", "--shard", shard, code=1)
+    return folder / "run" / "shards"
