@@ -22,7 +22,7 @@ def test_submit_leave_and_collect_from_another_folder(corpus: Corpus, serve_batc
     assert service.entries == []
     elsewhere = corpus.folder / "elsewhere"
     elsewhere.mkdir()
-    done = Program(elsewhere).run("collect", "../run", *POLL, "--json", code=1)
+    done = Program(elsewhere).here("collect", "../run", *POLL, "--json", code=1)
     corpus.live(service, code=1)
     assert json.loads(done.stdout)["outcomes"] == corpus.program.status("live")["outcomes"]
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
@@ -33,7 +33,7 @@ def test_collecting_without_waiting_takes_what_is_there(corpus: Corpus, serve_ba
     corpus.batch(service, "--submit-only")
     pending = []
     for _ in range(4):
-        corpus.program.run("collect", "run", "--no-wait")
+        corpus.program.here("collect", "run", "--no-wait")
         pending.append(corpus.program.status()["pending"])
     assert pending[0] == 12
     assert pending[-1] == 0
@@ -44,7 +44,7 @@ def test_collecting_begins_no_papers_beyond_those_asked_for(corpus: Corpus, serv
     service = serve_batches()
     corpus.batch(service, "--max-papers", "5")
     corpus.batch(service, "--max-papers", "4", "--submit-only")
-    corpus.program.run("collect", "run", *POLL)
+    corpus.program.here("collect", "run", *POLL)
     assert corpus.program.status()["planned"] == 9
     assert len(service.entries) == 9
 
@@ -53,8 +53,8 @@ def test_submitting_twice_submits_once(corpus: Corpus, serve_batches: ServeBatch
     service = serve_batches()
     corpus.batch(service, "--submit-only")
     corpus.batch(service, "--submit-only")
-    corpus.program.run("collect", "run", *POLL)
-    corpus.program.run("collect", "run", *POLL)
+    corpus.program.here("collect", "run", *POLL)
+    corpus.program.here("collect", "run", *POLL)
     assert len(service.entries) == 12
 
 
@@ -74,21 +74,21 @@ def test_what_failed_is_submitted_again_only_when_asked(corpus: Corpus, serve_ba
     corpus.batch(service, code=1)
     assert len(service.entries) == count
     corpus.batch(service, "--retry-failed", "--submit-only", code=1)
-    corpus.program.run("collect", "run", *POLL, code=1)
+    corpus.program.here("collect", "run", *POLL, code=1)
     assert len(service.entries) == count + failed
-    corpus.program.run("collect", "run", *POLL, code=1)
+    corpus.program.here("collect", "run", *POLL, code=1)
     assert len(service.entries) == count + failed
 
 
 def test_a_folder_that_is_no_run_cannot_be_collected(corpus: Corpus) -> None:
-    assert "is no run" in corpus.program.run("collect", "nowhere", code=1).stderr
+    assert "is no run" in corpus.program.here("collect", "nowhere", code=1).stderr
 
 
 def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches()
     corpus.live(service)
     corpus.batch(service, "--prepare")
-    printed = corpus.program.run("export", "run", "--to", "openai-batch", "requests.jsonl").stdout
+    printed = corpus.program.here("export", "run", "--to", "openai-batch", "requests.jsonl").stdout
     requests = corpus.folder / "requests.jsonl"
     assert printed.strip() == str(requests)
     lines = [json.loads(line) for line in requests.read_text(encoding="utf-8").splitlines()]
@@ -100,12 +100,12 @@ def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_
     assert all("stream" not in line["body"] for line in lines)
     _answer_as_run_batch_does(requests, corpus.folder / "results.jsonl")
 
-    said = corpus.program.run("import", "run", "results.jsonl").stderr
+    said = corpus.program.here("import", "run", "results.jsonl").stderr
     assert "12 replies taken" in said
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
-    said = corpus.program.run("import", "run", "results.jsonl").stderr
+    said = corpus.program.here("import", "run", "results.jsonl").stderr
     assert "0 replies taken, 12 were on record before" in said
-    assert "no further requests" in corpus.program.run("export", "run", "--to", "openai-batch", "more.jsonl").stderr
+    assert "no further requests" in corpus.program.here("export", "run", "--to", "openai-batch", "more.jsonl").stderr
     assert service.entries == []
     assert corpus.program.status()["requests"] == 12
 
@@ -114,7 +114,7 @@ def test_what_is_no_result_is_said_and_invalid_replies_need_another_round(
     corpus: Corpus, serve_batches: ServeBatches
 ) -> None:
     corpus.batch(serve_batches(), "--prepare")
-    corpus.program.run("export", "run", "--to", "openai-batch", "requests.jsonl")
+    corpus.program.here("export", "run", "--to", "openai-batch", "requests.jsonl")
     first, second, *_ = (corpus.folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()
     invalid = {"choices": [{"message": {"content": "do less"}, "finish_reason": "stop"}]}
     results = [
@@ -124,12 +124,12 @@ def test_what_is_no_result_is_said_and_invalid_replies_need_another_round(
         "no object",
     ]
     (corpus.folder / "results.jsonl").write_text("\n".join(map(json.dumps, results)) + "\n{", encoding="utf-8")
-    said = corpus.program.run("import", "run", "results.jsonl", code=1).stderr
+    said = corpus.program.here("import", "run", "results.jsonl", code=1).stderr
     assert "1 replies taken" in said
     assert "1 requests failed, such as: " in said
     assert "3 lines answer no request" in said
     assert "12 further requests are needed" in said
-    corpus.program.run("export", "run", "--to", "openai-batch", "again.jsonl")
+    corpus.program.here("export", "run", "--to", "openai-batch", "again.jsonl")
     again = [json.loads(line) for line in (corpus.folder / "again.jsonl").read_text(encoding="utf-8").splitlines()]
     assert sorted(len(line["body"]["messages"]) for line in again) == [2] * 11 + [4]
 
@@ -140,7 +140,7 @@ def test_a_key_is_in_no_file_of_the_run(corpus: Corpus, monkeypatch: pytest.Monk
     service = Batches()
     with Server(lambda request: _echoing(service, request)) as server:
         asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url)
-        corpus.program.run(*asked, "--engine", "openai-batch", *POLL)
+        corpus.program.here(*asked, "--engine", "openai-batch", *POLL)
         assert all(request.headers["authorization"] == f"Bearer {key}" for request in server.journal)
     files = [path for path in (corpus.folder / "run").rglob("*") if path.is_file()]
     assert [path for path in files if key.encode() in path.read_bytes()] == []

@@ -75,7 +75,7 @@ def test_a_batch_that_the_service_no_longer_knows_is_given_up_only_on_demand(
     with closing(sqlite3.connect(corpus.folder / "run" / "ledger.sqlite")) as db, db:
         db.execute("UPDATE parts SET batch = 'batch_of_another_account'")
     for _ in range(2):
-        said = corpus.program.run("collect", "run", "--poll", "0.02", code=1).stderr
+        said = corpus.program.here("collect", "run", "--poll", "0.02", code=1).stderr
         assert "does not know batch batch_of_another_account, with 12 requests" in said
     corpus.batch(other, "--retry-failed")
     assert corpus.program.status()["planned"] == 12
@@ -94,16 +94,16 @@ def test_what_is_at_the_service_is_collected_though_it_takes_no_more(
 
     server.answer = answer
     asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
-    corpus.program.run(*asked, "--poll", "0.02", "--max-papers", "5", "--submit-only")
-    said = corpus.program.run(*asked, "--poll", "0.02", code=1).stderr
+    corpus.program.here(*asked, "--poll", "0.02", "--max-papers", "5", "--submit-only")
+    said = corpus.program.here(*asked, "--poll", "0.02", code=1).stderr
     assert "Billing hard limit" in said
     assert "are at the batch service" not in said
     assert corpus.program.status()["planned"] == 5
     # What was never taken may be asked live, and is not submitted afterwards.
-    corpus.program.run("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
+    corpus.program.here("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
     assert batches.live == 7
     server.answer = batches.answer
-    corpus.program.run(*asked, "--poll", "0.02")
+    corpus.program.here(*asked, "--poll", "0.02")
     assert corpus.program.status()["planned"] == 12
     assert len(batches.batches) == 1
     assert list((corpus.folder / "run" / "service").iterdir()) == []
@@ -126,7 +126,7 @@ def test_a_result_that_comes_late_is_waited_for(what: str, corpus: Corpus, serve
 
     server.answer = answer
     asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
-    corpus.program.run(*asked, "--poll", "0.02")
+    corpus.program.here(*asked, "--poll", "0.02")
     assert missed == 2
     assert len(batches.batches) == 1
     assert corpus.program.status()["planned"] == 12
@@ -160,7 +160,7 @@ def test_the_same_text_twice_is_submitted_once(corpus: Corpus, serve_batches: Se
 
 
 def test_the_built_in_planner_has_no_batch_service(corpus: Corpus) -> None:
-    said = corpus.program.run("batch", "papers", "-o", "run", "--engine", "openai-batch", code=2).stderr
+    said = corpus.program.here("batch", "papers", "-o", "run", "--engine", "openai-batch", code=2).stderr
     assert "needs a model at an endpoint" in said
 
 
