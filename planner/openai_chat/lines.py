@@ -55,14 +55,16 @@ def _result(line: Json, endpoint: Endpoint) -> Completion | ModelError:
     status = response.get("status_code")
     status = status if isinstance(status, int) else None
     headers = _headers(response, endpoint)
-    if failed := _complaint_in(body, endpoint):
-        return from_complaint(failed, endpoint, status or 200, headers, encoded(mask.json(body)))
+    if told := _complaint_in(body, endpoint):
+        return from_complaint(told, endpoint, status or 200, headers, encoded(mask.json(body)))
     if status is None or status < _FIRST_ERROR:
         completion = read(mask.content(body))
         if completion is not None:
             return completion
-    said = complaint({"error": mask.json(line.get("error"))}) or Complaint("no reply and no reason")
-    text = encoded(mask.json(line.get("error") or response.get("body")))
+    failed = mask.json(line.get("error"))
+    # vLLM wraps it once more, as it does in an answer.
+    said = complaint(failed) or complaint({"error": failed}) or Complaint("no reply and no reason")
+    text = encoded(failed or mask.json(response.get("body")))
     known = said.status or (status if status is not None and status >= _FIRST_ERROR else None)
     if known is not None:
         return from_complaint(said, endpoint, known, headers, text)

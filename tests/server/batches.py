@@ -290,6 +290,19 @@ def _jsonl(lines: Sequence[Line]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+def answer_as_run_batch_does(requests: Path, results: Path) -> None:
+    """vLLM's run-batch: results in another order, and with fields of its own."""
+    service = Batches()
+    lines = []
+    for number, line in enumerate(requests.read_text(encoding="utf-8").splitlines()):
+        asked = json.loads(line)
+        request = Request(number, 0.0, "POST", asked["url"], {}, json.dumps(asked["body"]).encode())
+        answered = json.loads(service.answer(request).body)
+        response = {"status_code": 200, "request_id": f"vllm-batch-{number}", "body": answered}
+        lines.append({"id": f"vllm-{number}", "custom_id": asked["custom_id"], "response": response, "error": None})
+    results.write_bytes(_jsonl(lines[::-1]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.server.batches")
     parser.add_argument("--faults", type=float, default=0.0)

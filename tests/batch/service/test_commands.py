@@ -1,13 +1,12 @@
 """Submitting and leaving, collecting, and results that someone else has had computed."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.batch.outside import Program, trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches
-from tests.server.batches import Batches
+from tests.server.batches import Batches, answer_as_run_batch_does
 from tests.server.http import Request, Response
 from tests.server.server import Server
 
@@ -98,7 +97,7 @@ def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_
         ("POST", "/v1/chat/completions", "m")
     }
     assert all("stream" not in line["body"] for line in lines)
-    _answer_as_run_batch_does(requests, corpus.folder / "results.jsonl")
+    answer_as_run_batch_does(requests, corpus.folder / "results.jsonl")
 
     said = corpus.program.here("import", "run", "results.jsonl").stderr
     assert "12 replies taken" in said
@@ -155,16 +154,3 @@ def _echoing(service: Batches, request: Request) -> Response:
         return response
     parts = tuple(part.replace(b'"chatcmpl-1"', b'"chatcmpl-' + key + b'"') for part in response.parts)
     return Response(response.status, parts, response.content_type)
-
-
-def _answer_as_run_batch_does(requests: Path, results: Path) -> None:
-    """vLLM's run-batch: results in another order, and with fields of its own."""
-    service = Batches()
-    lines = []
-    for number, line in enumerate(requests.read_text(encoding="utf-8").splitlines()):
-        asked = json.loads(line)
-        request = Request(number, 0.0, "POST", asked["url"], {}, json.dumps(asked["body"]).encode())
-        body = json.loads(service.answer(request).body)
-        response = {"status_code": 200, "request_id": f"vllm-batch-{number}", "body": body}
-        lines.append({"id": f"vllm-{number}", "custom_id": asked["custom_id"], "response": response, "error": None})
-    results.write_text("\n".join(json.dumps(line) for line in reversed(lines)) + "\n", encoding="utf-8")
