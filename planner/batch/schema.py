@@ -26,6 +26,7 @@ CREATE TABLE papers (
   stamp TEXT NOT NULL,           -- changes when the paper does
   position INTEGER               -- in the corpus of the last call; NULL for papers that it does not name
 ) WITHOUT ROWID;
+CREATE INDEX papers_in_order ON papers (position);
 CREATE TABLE models (
   key TEXT PRIMARY KEY,          -- planner/model, as in headings
   card TEXT NOT NULL,

@@ -147,3 +147,22 @@ def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(t
             await asyncio.wait_for(ledger.commit(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10)
 
     with_ledger(tmp_path / "ledger.sqlite", work)
+
+
+def test_what_a_pass_over_the_pending_costs_grows_with_the_papers_and_not_faster(tmp_path: Path) -> None:
+    async def steps(count: int) -> int:
+        taken = 0
+
+        def step() -> None:
+            nonlocal taken
+            taken += 1
+
+        entries = [Entry(f"p{number:05}", "", f"/{number}", "file") for number in range(count)]
+        async with Ledger(tmp_path / f"{count}.sqlite") as ledger:
+            await ledger.begin(Task.REVIEWER, entries, [AskedModel(CARD, "x")])
+            ledger._reader.set_progress_handler(step, 100)  # called once for so many steps of SQLite's machine
+            assert sum(1 for _ in ledger.pending()) == count
+        return taken
+
+    few, many = asyncio.run(steps(1_000)), asyncio.run(steps(8_000))
+    assert many <= 10 * few
