@@ -82,7 +82,7 @@ def test_every_command_is_one_that_the_program_takes(
 def test_every_option_that_a_page_names_is_one(page: Path) -> None:
     known = {option for command in known_commands().values() for p in command.params for option in p.opts}
     others = {"--served-model-name", "--port", "--max-model-len", "--enable-prefix-caching", "--array", "--time"}
-    others |= {"--requeue", "--signal", "--random-input-len", "--random-output-len", "--writes", "--papers", "--pdfs"}
+    others |= {"--requeue", "--signal", "--random-input-len", "--random-output-len", "--case", "--pairs"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
     assert named <= known | others
 
