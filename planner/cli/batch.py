@@ -43,7 +43,7 @@ from planner.cli.options import (
     talk_options,
     task_options,
 )
-from planner.cli.saved import SAVED, SavedCall, load_saved, make_live, save
+from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save, withdraw
 from planner.cli.shards import folder_of, part_of, shard_option
 from planner.cli.signals import Interrupt, interruptible
 from planner.cli.sources import arxiv_access
@@ -193,7 +193,7 @@ class Call:
             if self.where.engine == SERVICE:
                 code = await self._submitted(opened, quiet=quiet)
             else:
-                await make_live(ledger, run)
+                await withdraw(ledger, run)
                 code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
             self._summarise(run)
         return code or (1 if _is_faulty(job.corpus) else 0)
@@ -210,6 +210,9 @@ class Call:
                 corpus = part_of(self.run, with_ids(corpus, ids_in(self.run)), self.shard)
             shared_disk = is_shard(run) or run.on_shared_disk
             ledger = await stack.enter_async_context(Ledger(run.ledger, shared_disk=shared_disk))
+            if corpus is not None:
+                there = [each.record.key for each in models] if self.where.engine == SERVICE else []
+                refuse_while_submitted(ledger, run, there)
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
             asked, readers = await stack.enter_async_context(engaged(self.where, models, self._arxiv()))
             if corpus is not None:

@@ -61,7 +61,12 @@ def test_nothing_is_asked_live_while_it_is_submitted(corpus: Corpus, serve_batch
     service = serve_batches()
     corpus.batch(service, "--submit-only")
     said = corpus.live(service, run="run", code=1)
-    assert "12 requests of run are at a batch service; collect them first" in said
+    assert "12 requests of run to lm-planner/m are at a batch service; collect them first" in said
+    other = ("batch", "papers", "-o", "run", "--model", "other", "--base-url", service.url, "--engine", "openai-batch")
+    assert "collect them first" in corpus.program.here(*other, code=1).stderr
+    corpus.program.here("collect", "run", *POLL)
+    corpus.program.here(*other, *POLL)
+    assert corpus.program.status()["planned"] == 24
 
 
 def test_what_failed_is_submitted_again_only_when_asked(corpus: Corpus, serve_batches: ServeBatches) -> None:
