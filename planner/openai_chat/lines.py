@@ -37,13 +37,13 @@ def request_line(custom_id: str, request: Json) -> bytes:
 
 
 def read_line(content: bytes, endpoint: Endpoint) -> Answer | None:
-    """The answer in a line of an output or error file, masked; None where the line names no request.
+    """The answer in a line of an output or error file, masked; None where the line names no request, or is one.
 
     A filtered prompt is a completion too, as it is when it is asked live.
     """
     line = _object(whole(decoded(content)))
     custom_id = line.get("custom_id")
-    if not isinstance(custom_id, str):
+    if not isinstance(custom_id, str) or "method" in line:
         return None
     result = _result(line, endpoint)
     return Answer(custom_id, refused(result) if isinstance(result, FilteredPromptError) else result)

@@ -94,6 +94,11 @@ def test_what_names_no_request_is_no_answer(line: bytes) -> None:
     assert read_line(line, ENDPOINT) is None
 
 
+def test_a_request_is_no_answer() -> None:
+    request = BatchService(ENDPOINT, ChatSettings()).line("a", PROMPT)
+    assert read_line(request, ENDPOINT) is None
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["error", "body", "choices", "message"]), inner),

@@ -146,7 +146,11 @@ class Sender:
         seen: set[str] = set()
         after, more = "", True
         while more:
-            shown = await patiently(partial(page, after), self._manner.patience)
+            try:
+                shown = await patiently(partial(page, after), self._manner.patience)
+            except ModelError as error:
+                error.retryable = False  # not once more from the start, by whoever asked for the list
+                raise
             fresh = [item for item in shown.items if item.id not in seen]
             for item in fresh:
                 seen.add(item.id)

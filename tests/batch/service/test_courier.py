@@ -140,6 +140,13 @@ def test_a_list_that_breaks_goes_on_from_its_page(server: Server, tmp_path: Path
     assert len(failed) > QUICK.patience.attempts, "a list is not begun anew whenever a page of it fails"
 
 
+def test_a_service_that_is_out_is_given_up_after_so_many_tries(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda _: error(500, "out of order")
+    with pytest.raises(ModelError, match="gave up after 3 requests"):
+        carry(server, tmp_path)
+    assert len(server.journal) == 1 + QUICK.patience.attempts
+
+
 def test_a_file_that_the_service_has_lost_is_uploaded_again(server: Server, tmp_path: Path) -> None:
     batches = Batches()
     server.answer = lambda request: error(429, "not now") if is_creation(request) else batches.answer(request)
