@@ -116,10 +116,25 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise RunError(f"{path.parent} is no run: it holds no {path.name}")
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)
-        _check(connection, path)
+        return _to_read(path, "ro")
+    except sqlite3.Error as error:
+        # Half a commit of a killed writer, in a plain journal: whoever reads next takes it back.
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise RunError(f"{path} cannot be read: {error}") from error
+    try:
+        return _to_read(path, "rw")
     except sqlite3.Error as error:
         raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def _to_read(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        _check(connection, path)
+    except (sqlite3.Error, RunError):
+        connection.close()
+        raise
     return connection
 
 
