@@ -151,7 +151,14 @@ class ServiceEngine:
             run_id = f"ablation-planner-{secrets.token_hex(8)}"
             await self._ledger.remember("id", run_id)
         desks = {key: Counterpart(service, self._prices[key], SHARE) for key, service in self._services.items()}
-        return Courier(self._folder, run_id, self._ledger, desks, self.progress, Manner(self._job.patience))
+        return Courier(
+            self._folder,
+            run_id,
+            self._ledger,
+            desks,
+            self.progress,
+            Manner(self._job.patience, again=self._job.retry_failed),
+        )
 
 
 async def _nobody_takes(_: Wanted, __: Prompt) -> None:

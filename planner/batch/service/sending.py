@@ -39,10 +39,14 @@ _Item = TypeVar("_Item", bound=_Named)
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a service is treated: the waits of one call that fails, and those between looks for what may be there."""
+    """How a service is treated: the waits of one call that fails, and those between looks for what may be there.
+
+    `again` is the user's word that what cannot be told to be there may be submitted, and paid for, once more.
+    """
 
     patience: RetryPolicy
     hesitation: Sequence[float] = HESITATION
+    again: bool = False
 
 
 class Sender:
@@ -89,10 +93,24 @@ class Sender:
         """The batch of a part that an earlier try, or an earlier process, has created."""
         for pause in (0.0, *self._manner.hesitation):
             await asyncio.sleep(pause)
-            found = [batch async for batch in self._every(self._service(part).batches) if self._is_of(part, batch)]
-            if found:
+            if found := await self._listed(part):
                 return min(found, key=lambda batch: batch.state is BatchState.FAILED)
         return None
+
+    async def _listed(self, part: Part) -> list[RemoteBatch]:
+        service = self._service(part)
+        try:
+            return [batch async for batch in self._every(service.batches) if self._is_of(part, batch)]
+        except ModelError as error:
+            if error.status not in _LISTS_NONE:
+                raise
+            if self._manner.again:
+                return []
+            raise ModelError(
+                f"{service.host} lists no batches, so nobody can tell whether it has that of {part.requests} requests "
+                "whose submission was cut off; to submit them again all the same: batch --retry-failed",
+                status=error.status,
+            ) from None
 
     def _is_of(self, part: Part, batch: RemoteBatch) -> bool:
         ours = self._metadata(part)

@@ -50,9 +50,12 @@ def carry(
     limits: PartLimits | None = None,
     seconds: float | None = None,
     patience: float | None = None,
+    again: bool = False,
 ) -> Carried:
     """Write requests (unless the ledger has them), submit them, and collect; `seconds` later it is over."""
     manner = QUICK if patience is None else replace(QUICK, patience=replace(QUICK.patience, max_wait=patience))
+
+    manner = replace(manner, again=again)
 
     async def carried() -> Carried:
         service = BatchService(Endpoint("m", server.base_url), ChatSettings(timeout=5))
@@ -118,6 +121,20 @@ def test_a_process_that_died_at_the_creation_adopts_its_batch(server: Server, tm
     server.answer = batches.answer
     assert carry(server, tmp_path).replies == 5
     assert len(batches.batches) == 3 + 1
+
+
+def test_where_nothing_is_listed_a_doubtful_submission_is_repeated_only_on_demand(
+    server: Server, tmp_path: Path
+) -> None:
+    batches = Batches()
+    losing = lost_once(batches, "POST", "batches")
+    server.answer = lambda r: error(405, "no lists") if r.path.startswith("/v1/batches?") else losing(r)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="lists no batches"):
+            carry(server, tmp_path)
+    assert len(batches.batches) == 1
+    assert carry(server, tmp_path, again=True).replies == 5
+    assert len(batches.batches) == 2
 
 
 def test_a_list_that_breaks_goes_on_from_its_page(server: Server, tmp_path: Path) -> None:
