@@ -1,9 +1,10 @@
 """The engine: survey what is wanted, submit it, wait, collect, and survey again until every paper is settled."""
 
 import asyncio
+import logging
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from planner.batch.job import Job
 from planner.batch.ledger import Ledger
@@ -21,6 +22,11 @@ from planner.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from planner.openai_chat.service import BatchService
+
+log = logging.getLogger(__name__)
+
+# Looks at a service that does not answer, one after the other: an hour at the usual pace.
+_IN_VAIN: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class ServiceEngine:
         self._services = {asked.record.key: service_of(asked.service, asked.card.asked) for asked in job.models}
         self._prices = {asked.record.key: asked.price for asked in job.models}
         self._stopped = asyncio.Event()
+        self._in_vain = 0
         self._refused = ""  # what the service said when it did not take a part, until it takes one
 
     async def plan(self) -> None:
@@ -83,7 +90,7 @@ class ServiceEngine:
         pause, surveyed = self._course.first, False
         while not self._stopped.is_set():
             await self._submit_waiting(courier)
-            ended = await courier.look()
+            ended = await self._look(courier)
             if self._job.retry_failed and courier.strays:
                 await courier.forget_strays()
                 ended = True
@@ -98,6 +105,19 @@ class ServiceEngine:
                 return
             await self._pause(pause)
             pause = min(2 * pause, self._course.longest)
+
+    async def _look(self, courier: Courier) -> bool:
+        """Look at what is at the service; in the hours that this takes, it may be out for a while."""
+        try:
+            ended = await courier.look()
+        except ModelError as error:
+            self._in_vain += 1
+            if not (error.retryable and self._course.wait and self._in_vain <= _IN_VAIN):
+                raise
+            log.warning("%s; looking again later", error)
+            return False
+        self._in_vain = 0
+        return ended
 
     def _is_over(self, courier: Courier) -> bool:
         """Whether there is nothing to wait for; what the service does not take or know stops the run only then."""

@@ -109,6 +109,25 @@ def test_what_is_at_the_service_is_collected_though_it_takes_no_more(
     assert list((corpus.folder / "run" / "service").iterdir()) == []
 
 
+@pytest.mark.parametrize(("looks", "code"), [(5, 0), (100, 1)])
+def test_a_service_may_be_out_for_a_while(looks: int, code: int, corpus: Corpus, server: Server) -> None:
+    batches, missed = Batches(), 0
+
+    def answer(request: Request) -> Response:
+        nonlocal missed
+        if request.path.startswith("/v1/batches/") and missed < looks:
+            missed += 1
+            return error(503, "out of order")
+        return batches.answer(request)
+
+    server.answer = answer
+    asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
+    said = corpus.program.here(*asked, "--poll", "0.02", "--max-wait", "0.001", code=code).stderr
+    assert "out of order" in said
+    assert missed == min(looks, 13)
+    assert corpus.program.status()["planned"] == (12 if code == 0 else 0)
+
+
 @pytest.mark.parametrize("what", ["output", "content"])
 def test_a_result_that_comes_late_is_waited_for(what: str, corpus: Corpus, server: Server) -> None:
     batches, missed = Batches(), 0
