@@ -11,7 +11,7 @@ demo: $(VENV)/.ready
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: lint
+test-slow: lint $(VENV)/.ready-slow
 	$(BIN)/python -m pytest -n 2
 
 # The lower bounds of pyproject.toml, tried in an environment of their own.
@@ -38,7 +38,11 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	touch $@
 
-bench: $(VENV)/.ready-dev
+$(VENV)/.ready-slow: $(VENV)/.ready-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group slow
+	touch $@
+
+bench: $(VENV)/.ready-slow
 	$(BIN)/python -m bench.reading
 	$(BIN)/python -m bench.batch
 	$(BIN)/python -m bench.cluster

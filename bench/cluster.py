@@ -58,7 +58,7 @@ async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -
 
         async def ask(numbers: range) -> None:
             for number in numbers:
-                prompt = Prompt((Message("user", str(number)),), "t")
+                prompt = Prompt.of([Message("user", str(number))], "t")
                 identity = CARD.identity(prompt)
                 sent = await ledger.send(work, begun(identity, prompt), None)
                 await ledger.commit(sent, identity, reply, None, None)

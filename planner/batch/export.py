@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,7 @@ from typing import Final
 from planner.batch.files import trajectory_of
 from planner.batch.ledger import KeptPlannings
 from planner.batch.run import RunFolder, telling
-from planner.batch.schema import connect_to_read
+from planner.batch.schema import opened_to_read
 from planner.errors import Outcome, UsageError
 from planner.schema import Ablation
 from planner.sidecar import Sidecar
@@ -60,7 +59,7 @@ def export_run(run: RunFolder, form: str, target: Path) -> Iterator[str]:
 
 
 def _results(run: RunFolder) -> Iterator[Result]:
-    with closing(connect_to_read(run.ledger)) as db:
+    with opened_to_read(run.ledger) as db:
         for sidecar in KeptPlannings(db):
             planned = sidecar.outcome is Outcome.PLANNED
             yield Result(sidecar, trajectory_of(sidecar) if planned else None)

@@ -12,14 +12,19 @@ from pydantic import JsonValue, TypeAdapter
 from planner.batch.files import Present, trajectory_of, write_planning
 from planner.batch.joining import Joined, beside, conflicts, join, mark, new_plannings
 from planner.batch.ledger import ALL, HOLDS, KeptPlannings
+from planner.batch.parts import COLLECTED
 from planner.batch.run import InUseError, RunFolder, telling
-from planner.batch.schema import connect, connect_to_read
+from planner.batch.schema import connect, opened_to_read
 from planner.batch.shards import Shard, missing, shards_of
 from planner.chat import ModelCard
 from planner.errors import OutputError, RunError
 
 _CARD: Final = TypeAdapter(ModelCard)
 _MARK: Final = "merged "
+
+
+class _SubmittedError(RunError):
+    """A shard has requests at a batch service: what becomes of them is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def merge(run: RunFolder) -> Merged:
     if not shards:
         raise RunError(f"{run.path} has no shards to merge: plan some with `batch --shard i/n -o {run.path}`")
     refuse_differences(run, shards)
+    refuse_strangers(run, shards)
     joined, running, problems = {}, {}, list[str]()
     with ExitStack() as stack:
         stack.enter_context(run.held())
@@ -54,7 +60,9 @@ def merge(run: RunFolder) -> Merged:
         for shard in shards:
             try:
                 joined[shard] = _merge_one(db, run, shard, problems)
-            except InUseError as error:
+            except InUseError:
+                running[shard] = "it is still running"
+            except _SubmittedError as error:
                 running[shard] = str(error)
         _write_missing(db, run, problems)
         _describe(run, shards)
@@ -69,7 +77,7 @@ def unmerged(run: RunFolder) -> list[Shard]:
     """
     marks = {}
     if run.ledger.is_file():
-        with closing(connect_to_read(run.ledger)) as db:
+        with opened_to_read(run.ledger) as db:
             marks = dict(db.execute("SELECT name, value FROM run WHERE name GLOB ?", (f"{_MARK}*",)))
     return [shard for shard in shards_of(run) if marks.get(_MARK + shard.name) != _mark_of(shard.folder(run))]
 
@@ -83,6 +91,19 @@ def refuse_unmerged(run: RunFolder) -> None:
     if shards := unmerged(run):
         names = ", ".join(shard.name for shard in shards)
         raise RunError(f"{run.path} has shards that are not merged ({names}); first: ablation-planner merge {run.path}")
+
+
+def refuse_submitted(run: RunFolder) -> None:
+    """Keep shards from asking for what the run itself has handed to a batch service.
+
+    Raises:
+        RunError: something is there, or about to be.
+    """
+    if run.ledger.is_file() and (requests := _submitted(run)):
+        raise RunError(
+            f"{requests} requests of {run.path} are on their way through a batch service, and its shards would pay for "
+            f"them again; first: ablation-planner collect {run.path}"
+        )
 
 
 def seed(run: RunFolder, shard: Shard, papers: Iterable[str]) -> None:
@@ -112,9 +133,27 @@ def refuse_differences(run: RunFolder, shards: list[Shard]) -> None:
             raise RunError(f"the shards of {run.path} differ in {fact}: {said}; run the odd ones again as the others")
 
 
+def refuse_strangers(run: RunFolder, shards: list[Shard]) -> None:
+    """A shard holds the papers of its part: another one's folder under its name would leave its own unplanned.
+
+    Raises:
+        RunError: one holds others.
+    """
+    for shard in shards:
+        with opened_to_read(shard.folder(run).ledger) as db:
+            papers = [paper for (paper,) in db.execute("SELECT id FROM papers WHERE position IS NOT NULL")]
+        if strangers := [paper for paper in papers if not shard.holds(paper)]:
+            raise RunError(
+                f"{shard.folder(run).path} holds papers of other shards, such as {strangers[0]!r}: was it copied? "
+                f"Run it again (batch --shard {shard}), then merge"
+            )
+
+
 def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: list[str]) -> Joined:
     part = shard.folder(run)
     with part.held(), closing(connect(part.ledger, shared_disk=True)) as other, beside(db, part.ledger):
+        if requests := _submitted(part):
+            raise _SubmittedError(f"{requests} of its requests are at a batch service")
         for paper, here, there in conflicts(db):
             raise RunError(
                 f"{paper} is {here} in the run and {there} in {shard.name}; run that shard again, then merge"
@@ -160,7 +199,7 @@ def _describe(run: RunFolder, shards: list[Shard]) -> None:
 
 def _manner(part: RunFolder) -> dict[str, str]:
     """How a shard asks, as far as its last call went, fact by fact."""
-    with closing(connect_to_read(part.ledger)) as db:
+    with opened_to_read(part.ledger) as db:
         task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
         models = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()
     if task is None:
@@ -188,6 +227,13 @@ def _facts(part: RunFolder) -> dict[str, JsonValue]:
     return facts if isinstance(facts, dict) else {}
 
 
+def _submitted(part: RunFolder) -> int:
+    with opened_to_read(part.ledger) as db:
+        return int(
+            db.execute("SELECT coalesce(sum(requests), 0) FROM parts WHERE state <> ?", (COLLECTED,)).fetchone()[0]
+        )
+
+
 def _mark_of(part: RunFolder) -> str:
-    with closing(connect_to_read(part.ledger)) as db:
+    with opened_to_read(part.ledger) as db:
         return mark(db)

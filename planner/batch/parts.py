@@ -16,6 +16,7 @@ SHARE: Final = 0.5
 
 COLLECTED: Final = "collected"
 RECORDED: Final = "recorded"
+SUBMITTING: Final = "submitting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of requests and its batch; `file` and `batch` are the service's names, "" until they are known."""
+    """A file of requests and its batch; `file` and `batch` are the service's names, "" until they are known.
+
+    A part that is SUBMITTING may have a batch that nobody has heard of; one that is RECORDED has none.
+    """
 
     number: int
     model: str
@@ -45,7 +49,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a submitted request has no reply; `again` says whether submitting it again may help."""
+    """Why a submitted request has no reply; `again` says whether submitting it again may help.
+
+    One that was not `tried` never reached the service: it counts as if it had not been submitted.
+    """
 
     message: str
     again: bool
@@ -54,6 +61,7 @@ class Refusal:
     status: int | None = None
     perhaps_billed: bool = False
     counted: int | None = None
+    tried: bool = True
 
     @classmethod
     def of(cls, error: ModelError) -> "Refusal":
@@ -91,6 +99,28 @@ class Parts:
         """Every part whose results are not all in the ledger."""
         rows = self._reader.execute(_OPEN, (COLLECTED,))
         return [Part(*row) for row in rows]
+
+    def submitted_requests(self) -> int:
+        """How many requests are at the service, or may be."""
+        return sum(part.requests for part in self.open() if part.state != RECORDED)
+
+    async def withdraw(self) -> list[int]:
+        """Give up the parts that were never submitted, so that their requests may be asked otherwise; their numbers."""
+        numbers = [part.number for part in self.open() if part.state == RECORDED]
+        why = Refusal("the file that it was in was withdrawn before it was submitted", again=True, tried=False)
+
+        def change(db: sqlite3.Connection) -> None:
+            for number in numbers:
+                db.execute(
+                    "UPDATE attempts SET state = 'refused', said = ?, refusal = ?"
+                    " WHERE part = ? AND state = 'submitted'",
+                    (why.message, json.dumps(asdict(why)), number),
+                )
+                db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
+
+        if numbers:
+            await self._writer.write(change)
+        return numbers
 
     def next_number(self) -> int:
         """The number of the next part."""
@@ -185,13 +215,14 @@ class Parts:
         return self._reader.execute(query, (work.entry.id, work.model)).fetchone() is not None
 
     def refusals(self, identity: str, after: int = 0) -> list[Refusal]:
-        """Why a request has no reply, once for each time that it was submitted; from attempts above `after`."""
+        """Why a request has no reply, once for each time that it was tried; from attempts above `after`."""
         rows = self._reader.execute(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
             " AND number > ? ORDER BY number",
             (identity, after),
         )
-        return [Refusal(**json.loads(refusal)) for (refusal,) in rows]
+        refusals = (Refusal(**json.loads(refusal)) for (refusal,) in rows)
+        return [refusal for refusal in refusals if refusal.tried]
 
     def replies(self) -> int:
         """How many submitted requests have a reply."""

@@ -43,6 +43,11 @@ class RunFolder:
         return self.path / "trajectories"
 
     @property
+    def service(self) -> Path:
+        """The folder of files of requests that wait for a batch service."""
+        return self.path / "service"
+
+    @property
     def on_shared_disk(self) -> bool:
         """Whether the folder lies on a file system of the network, as far as this system tells."""
         return _file_system(self.path.resolve()) in _SHARED

@@ -1,6 +1,8 @@
 """The tables of a ledger, and how one is opened."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,7 @@ CREATE TABLE papers (
   stamp TEXT NOT NULL,           -- changes when the paper does
   position INTEGER               -- in the corpus of the last call; NULL for papers that it does not name
 ) WITHOUT ROWID;
+CREATE INDEX papers_in_order ON papers (position);
 CREATE TABLE models (
   key TEXT PRIMARY KEY,          -- planner/model, as in headings
   card TEXT NOT NULL,
@@ -80,7 +83,7 @@ CREATE TABLE parts (             -- what goes to a provider's batch service: a f
   requests INTEGER NOT NULL,
   file TEXT NOT NULL DEFAULT '', -- the service's names for them, "" until they are known
   batch TEXT NOT NULL DEFAULT '',
-  state TEXT NOT NULL            -- recorded (before anything is sent), then the service's own word, at last collected
+  state TEXT NOT NULL            -- recorded, submitting (while its batch is created), the service's own word, collected
 );
 """
 
@@ -113,11 +116,40 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise RunError(f"{path.parent} is no run: it holds no {path.name}")
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)
-        _check(connection, path)
+        return _to_read(path, "ro")
+    except sqlite3.Error as error:
+        # Half a commit of a killed writer, in a plain journal: whoever reads next takes it back.
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise RunError(f"{path} cannot be read: {error}") from error
+    try:
+        return _to_read(path, "rw")
     except sqlite3.Error as error:
         raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def _to_read(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        _check(connection, path)
+    except (sqlite3.Error, RunError):
+        connection.close()
+        raise
     return connection
+
+
+@contextmanager
+def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """A ledger while it is read; damage may show itself at any query.
+
+    Raises:
+        RunError: as `connect_to_read`, and when it turns out to be damaged.
+    """
+    with closing(connect_to_read(path)) as connection:
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
 
 
 def _make_or_check(connection: sqlite3.Connection, path: Path) -> None:
@@ -132,6 +164,8 @@ def _make_or_check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        raise RunError(f"{path} is empty: its run was stopped as it began; repeat the `batch` command")
     if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
         raise RunError(f"{path} is a database of another program; choose another folder with -o")
     version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -5,16 +5,14 @@ A shard is a run in `RUN/shards/i-of-n/`; `planner.batch.merging` joins what the
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
 from planner.batch.entry import Corpus
 from planner.batch.run import RunFolder
-from planner.batch.schema import connect_to_read
+from planner.batch.schema import opened_to_read
 from planner.errors import RunError, UsageError
 
 _WRITTEN: Final = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
@@ -62,8 +60,13 @@ class Shard:
         return RunFolder(run.path / "shards" / self.name)
 
 
+def is_shard(run: RunFolder) -> bool:
+    """Whether a folder is that of a shard."""
+    return run.path.parent.name == "shards" and _FOLDER.fullmatch(run.path.name) is not None
+
+
 def shards_of(run: RunFolder) -> list[Shard]:
-    """The shards that have begun, in order: those whose folders hold a ledger.
+    """The shards that have begun, in order: those whose folders hold a ledger; one killed at once left an empty file.
 
     Raises:
         RunError: they are parts of different divisions.
@@ -71,7 +74,7 @@ def shards_of(run: RunFolder) -> list[Shard]:
     folder = run.path / "shards"
     matches = [_FOLDER.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
     found = sorted(Shard(int(m[2]), int(m[1])) for m in matches if m)
-    begun = [shard for shard in found if shard.folder(run).ledger.is_file()]
+    begun = [shard for shard in found if _has_begun(shard.folder(run).ledger)]
     if len(divisions := sorted({shard.of for shard in begun})) > 1:
         names = ", ".join(shard.name for shard in begun)
         raise RunError(
@@ -103,12 +106,13 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
 def ids_in(run: RunFolder) -> dict[str, str]:
     """The id of every place that the run or one of its shards has ever named."""
     ledgers = [*(shard.folder(run).ledger for shard in shards_of(run)), run.ledger]
-    return {place: name for ledger in ledgers if ledger.is_file() for place, name in _ids(ledger)}
+    return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in _ids(ledger)}
+
+
+def _has_begun(ledger: Path) -> bool:
+    return ledger.is_file() and ledger.stat().st_size > 0
 
 
 def _ids(ledger: Path) -> Iterator[tuple[str, str]]:
-    with closing(connect_to_read(ledger)) as db:
-        try:
-            yield from db.execute("SELECT place, id FROM papers").fetchall()
-        except sqlite3.Error as error:
-            raise RunError(f"{ledger} cannot be read: {error}") from error
+    with opened_to_read(ledger) as db:
+        yield from db.execute("SELECT place, id FROM papers").fetchall()

@@ -4,7 +4,6 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from pydantic import JsonValue
 
 from planner.batch.ledger import ALL, HOLDS
 from planner.batch.run import RunFolder
-from planner.batch.schema import connect_to_read
+from planner.batch.schema import opened_to_read
 from planner.errors import Outcome, RunError
 
 _LONGEST_REASON: Final = 300
@@ -113,7 +112,7 @@ def read_status(run: RunFolder) -> Status:
     Raises:
         RunError: the folder is no run, or its ledger cannot be read.
     """
-    with closing(connect_to_read(run.ledger)) as db:
+    with opened_to_read(run.ledger) as db:
         try:
             return _Reading(db).status()
         except sqlite3.Error as error:

@@ -26,7 +26,7 @@ from planner.batch.overview import read_overview
 from planner.batch.parts import SHARE
 from planner.batch.reading import processes
 from planner.batch.run import RunFolder
-from planner.batch.shards import Shard, ids_in
+from planner.batch.shards import Shard, ids_in, is_shard
 from planner.batch.status import read_status
 from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
@@ -43,7 +43,7 @@ from planner.cli.options import (
     talk_options,
     task_options,
 )
-from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save
+from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save, withdraw
 from planner.cli.shards import folder_of, part_of, shard_option
 from planner.cli.signals import Interrupt, interruptible
 from planner.cli.sources import arxiv_access
@@ -119,8 +119,6 @@ def batch(
 
     It may be stopped at any moment, also by force; the same command goes on, and pays for nothing twice.
     """
-    if where.engine == SERVICE and shard is not None:
-        raise UsageError("a batch service splits its requests itself; leave out --shard")
     call = Call(
         corpus,
         RunFolder(output),
@@ -195,7 +193,7 @@ class Call:
             if self.where.engine == SERVICE:
                 code = await self._submitted(opened, quiet=quiet)
             else:
-                refuse_while_submitted(ledger, run)
+                await withdraw(ledger, run)
                 code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)
             self._summarise(run)
         return code or (1 if _is_faulty(job.corpus) else 0)
@@ -210,8 +208,11 @@ class Call:
             stack.enter_context(run.held())
             if corpus is not None:
                 corpus = part_of(self.run, with_ids(corpus, ids_in(self.run)), self.shard)
-            shared_disk = self.shard is not None or run.on_shared_disk
+            shared_disk = is_shard(run) or run.on_shared_disk
             ledger = await stack.enter_async_context(Ledger(run.ledger, shared_disk=shared_disk))
+            if corpus is not None:
+                there = [each.record.key for each in models] if self.where.engine == SERVICE else []
+                refuse_while_submitted(ledger, run, there)
             patience = RetryPolicy(attempts=_ATTEMPTS, max_wait=self.asking.max_wait)
             asked, readers = await stack.enter_async_context(engaged(self.where, models, self._arxiv()))
             if corpus is not None:
@@ -230,7 +231,7 @@ class Call:
             course = replace(course, first=self.submission.poll, longest=self.submission.poll)
         engine = ServiceEngine(job if self.named else _of_begun(job), run, ledger, course)
         code = await self._worked(engine, run, quiet=quiet)
-        if waiting := sum(part.requests for part in ledger.parts.open()):
+        if waiting := ledger.parts.submitted_requests():
             log.info("%d requests are at the batch service; get them with: collect %s", waiting, run.path)
         elif not engine.progress.stopping and course.finish_live:
             code = await self._worked(LocalEngine(job, run, ledger), run, quiet=quiet)

@@ -1,16 +1,17 @@
 """What a call of `batch` asked for, kept in the ledger for the commands that go on with its run; no secret is in it."""
 
 import os
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from planner.batch.ledger import Ledger
+from planner.batch.parts import RECORDED
 from planner.batch.run import RunFolder
-from planner.batch.schema import connect_to_read
+from planner.batch.schema import opened_to_read
+from planner.batch.service.writing import part_file
 from planner.cli.bounds import BoundOptions
 from planner.cli.options import EndpointOptions
 from planner.errors import RunError, UsageError
@@ -62,24 +63,34 @@ def saved_call(run: RunFolder) -> SavedCall:
     Raises:
         RunError: there is no run, or it cannot be gone on with.
     """
-    with closing(connect_to_read(run.ledger)) as db:
+    with opened_to_read(run.ledger) as db:
         row = db.execute("SELECT value FROM run WHERE name = ?", (SAVED,)).fetchone()
     if row is None:
         raise RunError(f"{run.path} does not say how it was begun; repeat the `batch` command")
     return load_saved(row[0])
 
 
-def refuse_while_submitted(ledger: Ledger, run: RunFolder) -> None:
-    """Nothing is asked live while it is at a batch service: it would be paid for twice.
+def refuse_while_submitted(ledger: Ledger, run: RunFolder, collected: Container[str]) -> None:
+    """Keep a call from asking live for what is at a batch service, and from forgetting it.
+
+    `collected` are the models whose requests there the call goes on with.
 
     Raises:
-        RunError: something is there.
+        RunError: something else is there.
     """
-    if waiting := sum(part.requests for part in ledger.parts.open()):
+    waiting = [part for part in ledger.parts.open() if part.state != RECORDED and part.model not in collected]
+    if waiting:
+        requests, models = sum(part.requests for part in waiting), sorted({part.model for part in waiting})
         raise RunError(
-            f"{waiting} requests of {run.path} are at a batch service; collect them first (`ablation-planner collect "
-            f"{run.path}`, with --finish-live if the rest is to be asked live)"
+            f"{requests} requests of {run.path} to {', '.join(models)} are at a batch service; collect them first "
+            f"(`ablation-planner collect {run.path}`, with --finish-live if the rest is to be asked live)"
         )
+
+
+async def withdraw(ledger: Ledger, run: RunFolder) -> None:
+    """Take back the files that no service has taken: their requests are asked live."""
+    for number in await ledger.parts.withdraw():
+        part_file(run.service, number).unlink(missing_ok=True)
 
 
 def _environment_names(model: str, address: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from planner.batch.export import FORMS, export_run
+from planner.batch.merging import unmerged
 from planner.batch.run import RunFolder
 from planner.cli.batch import Call
 from planner.cli.bounds import SubmissionOptions, finish_live_option, poll_option
@@ -17,6 +18,7 @@ from planner.cli.options import TalkOptions, talk_options
 from planner.cli.saved import saved_call
 from planner.cli.talk import log, talking
 from planner.controls import printable
+from planner.errors import RunError
 
 _run = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 
@@ -99,6 +101,11 @@ def _going_on(
 ) -> int:
     """Do something with a run as its last `batch` was called, in the folder where that was."""
     folder = RunFolder(run.resolve())
+    if shards := unmerged(folder):
+        names = ", ".join(str(shard.folder(RunFolder(run)).path) for shard in shards)
+        raise RunError(
+            f"{run} is divided into shards, each a run of its own; name one of them ({names}), or merge {run}"
+        )
     saved = saved_call(folder)
     call = Call(
         named=(),

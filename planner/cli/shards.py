@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from planner.batch.entry import Corpus
-from planner.batch.merging import Merged, merge, refuse_unmerged, seed
+from planner.batch.merging import Merged, merge, refuse_submitted, refuse_unmerged, seed
 from planner.batch.overview import read_overview
 from planner.batch.run import RunFolder
 from planner.batch.shards import Shard, refuse_other_division
@@ -45,6 +45,7 @@ def folder_of(run: RunFolder, shard: Shard | None) -> RunFolder:
     if shard is None:
         refuse_unmerged(run)
         return run
+    refuse_submitted(run)
     refuse_other_division(run, shard)
     return shard.folder(run)
 
@@ -76,7 +77,7 @@ def _tell(merged: Merged) -> None:
         log.info("%s: %d new plannings, %d new requests", shard.name, joined.plannings, joined.requests)
     for problem in merged.problems:
         log.warning("%s", problem)
-    for shard in merged.running:
-        log.warning("%s is still running and was left out; merge again when it has ended", shard.name)
+    for shard, why in merged.running.items():
+        log.warning("%s was left out: %s; merge again when it has ended", shard.name, why)
     for shard in merged.missing:
         log.warning("%s has not begun: batch --shard %s", shard.name, shard)

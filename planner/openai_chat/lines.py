@@ -37,13 +37,13 @@ def request_line(custom_id: str, body: bytes) -> bytes:
 
 
 def read_line(content: bytes, endpoint: Endpoint) -> Answer | None:
-    """The answer in a line of an output or error file, masked; None where the line names no request.
+    """The answer in a line of an output or error file, masked; None where the line names no request, or is one.
 
     A filtered prompt is a completion too, as it is when it is asked live.
     """
     line = _object(whole(decoded(content)))
     custom_id = line.get("custom_id")
-    if not isinstance(custom_id, str):
+    if not isinstance(custom_id, str) or "method" in line:
         return None
     result = _result(line, endpoint)
     return Answer(custom_id, refused(result) if isinstance(result, FilteredPromptError) else result)
@@ -55,14 +55,16 @@ def _result(line: Json, endpoint: Endpoint) -> Completion | ModelError:
     status = response.get("status_code")
     status = status if isinstance(status, int) else None
     headers = _headers(response, endpoint)
-    if failed := _complaint_in(body, endpoint):
-        return from_complaint(failed, endpoint, status or 200, headers, encoded(mask.json(body)))
+    if told := _complaint_in(body, endpoint):
+        return from_complaint(told, endpoint, status or 200, headers, encoded(mask.json(body)))
     if status is None or status < _FIRST_ERROR:
         completion = read(mask.content(body))
         if completion is not None:
             return completion
-    said = complaint({"error": mask.json(line.get("error"))}) or Complaint("no reply and no reason")
-    text = encoded(mask.json(line.get("error") or response.get("body")))
+    failed = mask.json(line.get("error"))
+    # vLLM wraps it once more, as it does in an answer.
+    said = complaint(failed) or complaint({"error": failed}) or Complaint("no reply and no reason")
+    text = encoded(failed or mask.json(response.get("body")))
     known = said.status or (status if status is not None and status >= _FIRST_ERROR else None)
     if known is not None:
         return from_complaint(said, endpoint, known, headers, text)

@@ -5,14 +5,10 @@ Importing this imports the SDK, which takes 0.4 s.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, Self
 
 import openai
-from pydantic import JsonValue
 
 from planner.chat import ModelCard, Prompt
 from planner.errors import ModelError
@@ -25,39 +21,10 @@ from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.lines import Answer, read_line, request_line
 from planner.openai_chat.model import PLANNER, ChatSettings, body_of, parameters_of
 from planner.openai_chat.parameters import Dialect, Json
+from planner.openai_chat.remote import Page, RemoteBatch, RemoteFile, batch_of, file_of, page_of, text_of
 
 _PAGE: Final = 100
 _CONNECTIONS: Final = 4
-
-
-class BatchState(StrEnum):
-    """Where a batch is; what a service calls otherwise is UNKNOWN, and taken for one that goes on."""
-
-    VALIDATING = "validating"
-    FAILED = "failed"
-    IN_PROGRESS = "in_progress"
-    FINALIZING = "finalizing"
-    COMPLETED = "completed"
-    EXPIRED = "expired"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteBatch:
-    """A batch as the service describes it; `said` is its own word for the state, "" stands where a file is not."""
-
-    id: str
-    state: BatchState
-    said: str
-    input_file: str = ""
-    output_file: str = ""
-    error_file: str = ""
-    problems: tuple[str, ...] = ()
-    codes: frozenset[str] = frozenset()
-    metadata: dict[str, str] = field(default_factory=dict)
-    completed: int = 0
 
 
 class _Raw(Protocol):
@@ -119,21 +86,20 @@ class BatchService:
         with path.open("rb") as content:
             upload = (name, content, "application/jsonl")
             answer = await self._told(lambda: raw.create(file=upload, purpose="batch", extra_headers=headers))
-        return _text(answer.get("id"))
+        return text_of(answer.get("id"))
 
-    async def files(self) -> AsyncIterator[tuple[str, str]]:
-        """Name and id of every input file that is there."""
+    async def files(self, after: str = "") -> Page[RemoteFile]:
+        """A page of the input files that are there: the first, or the one after a file."""
         raw, headers = self._open().files.with_raw_response, self._headers()
-        async for item in self._pages(
-            lambda after: raw.list(purpose="batch", limit=_PAGE, after=after, extra_headers=headers)
-        ):
-            if item.get("status") != "error":
-                yield _text(item.get("filename")), _text(item.get("id"))
+        answer = await self._told(
+            lambda: raw.list(purpose="batch", limit=_PAGE, after=after or openai.omit, extra_headers=headers)
+        )
+        return page_of(answer, file_of)
 
     async def create(self, file: str, metadata: dict[str, str]) -> RemoteBatch:
         """Create the batch of an input file. This is what costs money."""
         raw, headers = self._open().batches.with_raw_response, self._headers()
-        return self._batch(
+        return batch_of(
             await self._told(
                 lambda: raw.create(
                     input_file_id=file,
@@ -145,16 +111,16 @@ class BatchService:
             )
         )
 
-    async def batches(self) -> AsyncIterator[RemoteBatch]:
-        """Every batch of the account."""
+    async def batches(self, after: str = "") -> Page[RemoteBatch]:
+        """A page of the account's batches: the first, or the one after a batch."""
         raw, headers = self._open().batches.with_raw_response, self._headers()
-        async for item in self._pages(lambda after: raw.list(limit=_PAGE, after=after, extra_headers=headers)):
-            yield self._batch(item)
+        answer = await self._told(lambda: raw.list(limit=_PAGE, after=after or openai.omit, extra_headers=headers))
+        return page_of(answer, batch_of)
 
     async def batch(self, number: str) -> RemoteBatch:
         """One batch, as it is now."""
         raw, headers = self._open().batches.with_raw_response, self._headers()
-        return self._batch(await self._told(lambda: raw.retrieve(number, extra_headers=headers)))
+        return batch_of(await self._told(lambda: raw.retrieve(number, extra_headers=headers)))
 
     async def lines(self, file: str) -> AsyncGenerator[bytes]:
         """The lines of a file as they arrive; one that is longer than any reply is left out."""
@@ -183,22 +149,6 @@ class BatchService:
         if failed is not None:  # raised here, where no exception hangs on it that may show a key
             raise failed
 
-    async def _pages(self, page: Callable[[str | openai.Omit], Awaitable[_Raw]]) -> AsyncIterator[Json]:
-        """The items of a list, page by page; a page that brings nothing new ends it."""
-        seen: set[str] = set()
-        after: str | openai.Omit = openai.omit
-        while True:
-            answer = await self._told(partial(page, after))
-            listed = answer.get("data")
-            items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-            fresh = [item for item in items if (name := _text(item.get("id"))) and name not in seen]
-            for item in fresh:
-                seen.add(_text(item.get("id")))
-                yield item
-            if not fresh or not answer.get("has_more"):
-                return
-            after = _text(items[-1].get("id"))
-
     async def _told(self, call: Callable[[], Awaitable[_Raw]]) -> Json:
         """What the service answers, which must be a JSON object."""
         try:
@@ -211,26 +161,6 @@ class BatchService:
                 return value
             failed = ModelError(f"{self.host} sent something that is no answer of a batch service", retryable=True)
         raise failed  # out here, where no exception hangs on it that may show a key
-
-    def _batch(self, value: Json) -> RemoteBatch:
-        said = _text(value.get("status"))
-        errors = value.get("errors")
-        listed = errors.get("data") if isinstance(errors, dict) else errors
-        problems = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-        metadata, counts = value.get("metadata"), value.get("request_counts")
-        completed = counts.get("completed") if isinstance(counts, dict) else None
-        return RemoteBatch(
-            id=_text(value.get("id")),
-            state=BatchState(said) if said in set(BatchState) else BatchState.UNKNOWN,
-            said=said,
-            input_file=_text(value.get("input_file_id")),
-            output_file=_text(value.get("output_file_id")),
-            error_file=_text(value.get("error_file_id")),
-            problems=tuple(_text(item.get("message")) for item in problems),
-            codes=frozenset(_text(item.get("code")) for item in problems),
-            metadata={k: _text(v) for k, v in metadata.items()} if isinstance(metadata, dict) else {},
-            completed=completed if isinstance(completed, int) else 0,
-        )
 
     def _parameters(self) -> Json:
         parameters = parameters_of(self._endpoint.model, self._settings)
@@ -245,7 +175,3 @@ class BatchService:
                 self._endpoint, plain_http(timeout=self._settings.timeout, connections=_CONNECTIONS)
             )
         return self._client
-
-
-def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""

@@ -7,10 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from planner.cli import cli
 from tests.conftest import ROOT
 from tests.server.provider import Entry, read_journal
 
@@ -66,8 +70,16 @@ class Program:
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
+    def here(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run it in this process, which saves its start: for calls that nothing is to kill."""
+        with chdir(self.folder):
+            done = CliRunner().invoke(cli, words, prog_name="ablation-planner")
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        assert done.exit_code == code, f"exit code {done.exit_code}\n{done.output}"
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
+
     def status(self, run: str = "run", *more: str) -> Any:
-        return json.loads(self.run("status", run, "--json", *more).stdout)
+        return json.loads(self.here("status", run, "--json", *more).stdout)
 
     def end(self) -> None:
         for process in self.started:

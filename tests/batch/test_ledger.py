@@ -1,15 +1,17 @@
 """What the ledger promises: durable when a write returns, one writer, nothing forgotten."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from planner.batch.entry import Entry
 from planner.batch.ledger import AskedModel, Ledger, Work
-from planner.batch.schema import connect, connect_to_read
+from planner.batch.schema import connect, connect_to_read, opened_to_read
 from planner.batch.writer import Writer
 from planner.chat import Completion, Message, ModelCard, Prompt, Usage
 from planner.errors import RunError
@@ -148,3 +150,39 @@ def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(t
             await asyncio.wait_for(ledger.commit(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10)
 
     with_ledger(tmp_path / "ledger.sqlite", work)
+
+
+def test_what_a_pass_over_the_pending_costs_grows_with_the_papers_and_not_faster(tmp_path: Path) -> None:
+    async def steps(count: int) -> int:
+        taken = 0
+
+        def step() -> None:
+            nonlocal taken
+            taken += 1
+
+        entries = [Entry(f"p{number:05}", "", f"/{number}", "file") for number in range(count)]
+        async with Ledger(tmp_path / f"{count}.sqlite") as ledger:
+            await ledger.begin(Task.REVIEWER, entries, [AskedModel(CARD, "x")])
+            ledger._reader.set_progress_handler(step, 100)  # called once for so many steps of SQLite's machine
+            assert sum(1 for _ in ledger.pending()) == count
+        return taken
+
+    few, many = asyncio.run(steps(1_000)), asyncio.run(steps(8_000))
+    assert many <= 10 * few
+
+
+def test_half_a_commit_of_a_killed_writer_is_taken_back_by_whoever_reads(tmp_path: Path) -> None:
+    path, killed = tmp_path / "ledger.sqlite", tmp_path / "killed"
+    with_ledger(path, lambda _: asyncio.sleep(0), papers=500, shared_disk=True)
+    killed.mkdir()
+    with closing(connect(path, shared_disk=True)) as db:
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE papers SET title = ?", ("x" * 500,))
+        for half in tmp_path.glob("ledger.sqlite*"):
+            shutil.copy(half, killed)
+    assert (killed / "ledger.sqlite-journal").stat().st_size > 0
+    with opened_to_read(killed / "ledger.sqlite") as db:
+        assert db.execute("SELECT DISTINCT title FROM papers").fetchall() == [("",)]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            db.execute("DELETE FROM papers")

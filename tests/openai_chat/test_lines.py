@@ -55,14 +55,17 @@ def test_replies(line: dict[str, Any]) -> None:
         ({"response": None, "error": {"code": "batch_expired", "message": "too late"}}, None, True),
         ({"response": {"status_code": 200, "body": {}}, "error": None}, None, True),
         ({"response": {}, "error": {"message": "bad", "code": 400, "object": "error"}}, 400, False),
+        ({"response": {"status_code": 0, "request_id": "", "body": {}}, "error": None}, None, True),
+        ({"response": {"status_code": 404, "body": None}, "error": {"error": {"message": "bad"}}}, 404, False),
         ({}, None, True),
     ],
-    ids=["429", "500", "400", "expired", "empty", "vLLM", "nothing"],
+    ids=["429", "500", "400", "expired", "empty", "vLLM", "status 0", "vLLM, wrapped", "nothing"],
 )
 def test_failures(line: dict[str, Any], status: int | None, again: bool) -> None:
     found = result(**line)
     assert isinstance(found, ModelError)
     assert (found.status, found.retryable) == (status, again)
+    assert "{" not in str(found)
 
 
 def test_a_prompt_that_is_too_long_says_the_window() -> None:
@@ -89,6 +92,11 @@ def test_a_key_is_masked_wherever_it_is_echoed() -> None:
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b'"x"', b"{}", b'{"custom_id": 1}', b"\xff"])
 def test_what_names_no_request_is_no_answer(line: bytes) -> None:
     assert read_line(line, ENDPOINT) is None
+
+
+def test_a_request_is_no_answer() -> None:
+    request = BatchService(ENDPOINT, ChatSettings()).line("a", PROMPT)
+    assert read_line(request, ENDPOINT) is None
 
 
 _json = st.recursive(

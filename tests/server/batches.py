@@ -70,6 +70,11 @@ class StoredBatch:
     errors: str | None = None
     problems: list[Line] = field(default_factory=list)
     completed: int = 0
+    hidden: int = 0
+
+    @property
+    def requests(self) -> int:
+        return self.input.content.count(b"\n")
 
     def described(self) -> Line:
         return {
@@ -84,7 +89,7 @@ class StoredBatch:
             "output_file_id": self.output,
             "error_file_id": self.errors,
             "errors": {"object": "list", "data": self.problems} if self.problems else None,
-            "request_counts": {"total": self.input.content.count(b"\n"), "completed": self.completed, "failed": 0},
+            "request_counts": {"total": self.requests, "completed": self.completed, "failed": 0},
         }
 
 
@@ -92,7 +97,8 @@ class Batches:
     """The service; `faults` is the share of calls that are done and yet fail, `odd` bends results as real ones do.
 
     `ends` are the ends that batches come to, in turn; a random one where there is none left. `page` is how much a list
-    shows at once, `alter` what is done to the output lines of a batch before they are stored.
+    shows at once, `hidden_from` how many lists do not show a new batch yet, `alter` what is done to the output lines of
+    a batch before they are stored. `room` is how many requests may be at the service at once.
     """
 
     def __init__(
@@ -105,6 +111,8 @@ class Batches:
         seed: int = 0,
         journal: Path | None = None,
         page: int = 3,
+        hidden_from: int = 0,
+        room: int | None = None,
         alter: Callable[[list[Line]], list[Line]] | None = None,
     ) -> None:
         self.files: dict[str, StoredFile] = {}
@@ -115,6 +123,8 @@ class Batches:
         self._random = random.Random(seed)
         self._journal = journal.open("a", encoding="utf-8") if journal else None
         self._page = page
+        self._hidden_from = hidden_from
+        self._room = room
         self._alter = alter
         self.entries: list[Entry] = []
 
@@ -142,7 +152,7 @@ class Batches:
             case "POST", ["batches"]:
                 return self._create(request.json)
             case "GET", ["batches"]:
-                return self._listed([batch.described() for batch in self.batches.values()][::-1], query)
+                return self._listed([batch.described() for batch in self._shown("after" in query)][::-1], query)
             case "GET", ["batches", name] if name in self.batches:
                 self._go_on(self.batches[name])
                 return body(self.batches[name].described())
@@ -175,18 +185,27 @@ class Batches:
         shown = items[start : start + self._page]
         return body({"object": "list", "data": shown, "has_more": start + self._page < len(items)})
 
+    def _shown(self, further: bool) -> list[StoredBatch]:
+        shown = [batch for batch in self.batches.values() if batch.hidden <= 0]
+        for batch in self.batches.values():
+            batch.hidden -= not further
+        return shown
+
     def _create(self, asked: Line) -> Response:
         if asked.get("input_file_id") not in self.files:
-            return error(400, "no such file", param="input_file_id")
+            return error(400, f"No such File object: {asked.get('input_file_id')}", param="input_file_id")
         end = self._ends.pop(0) if self._ends else self._random.choice(ENDS if self._odd else ENDS[:1])
         batch = StoredBatch(f"batch_{len(self.batches) + 1}", self.files[asked["input_file_id"]], None, end)
         batch.metadata = asked.get("metadata")
+        batch.hidden = self._hidden_from
         self.batches[batch.id] = batch
         return body(batch.described())
 
     def _go_on(self, batch: StoredBatch) -> None:
         if batch.state == batch.end or batch.end == "stuck":
             return
+        if batch.state == COURSE[0] and self._room is not None and batch.requests > self._room - self._taken():
+            batch.end = "no room"
         if batch.end in ("failed", "no room"):
             code = "token_limit_exceeded" if batch.end == "no room" else "invalid"
             batch.problems = [{"code": code, "message": f"the batch is {code}", "line": 1, "param": None}]
@@ -196,6 +215,9 @@ class Batches:
             batch.state = COURSE[COURSE.index(batch.state) + 1]
         else:
             self._finish(batch)
+
+    def _taken(self) -> int:
+        return sum(batch.requests for batch in self.batches.values() if batch.state in COURSE[1:])
 
     def _finish(self, batch: StoredBatch) -> None:
         done, failed = self._results(batch)
@@ -268,6 +290,19 @@ def _jsonl(lines: Sequence[Line]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+def answer_as_run_batch_does(requests: Path, results: Path) -> None:
+    """vLLM's run-batch: results in another order, and with fields of its own."""
+    service = Batches()
+    lines = []
+    for number, line in enumerate(requests.read_text(encoding="utf-8").splitlines()):
+        asked = json.loads(line)
+        request = Request(number, 0.0, "POST", asked["url"], {}, json.dumps(asked["body"]).encode())
+        answered = json.loads(service.answer(request).body)
+        response = {"status_code": 200, "request_id": f"vllm-batch-{number}", "body": answered}
+        lines.append({"id": f"vllm-{number}", "custom_id": asked["custom_id"], "response": response, "error": None})
+    results.write_bytes(_jsonl(lines[::-1]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.server.batches")
     parser.add_argument("--faults", type=float, default=0.0)
@@ -276,6 +311,8 @@ def main() -> None:
     parser.add_argument("--ends", nargs="*", default=())
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", type=int, default=3)
+    parser.add_argument("--hidden-from", type=int, default=0)
+    parser.add_argument("--room", type=int)
     parser.add_argument("--journal", type=Path)
     with Server(Batches(**vars(parser.parse_args())).answer) as server:
         sys.stdout.write(server.base_url + "\n")

@@ -1,54 +1,38 @@
-"""Parts go to the batch service and their results come back; whatever happens between, nothing goes twice."""
+"""Looks after the parts of a run from their submission until their results are in the ledger."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, assert_never
 
-from planner.batch.job import UsagePrice
 from planner.batch.ledger import Ledger
-from planner.batch.parts import COLLECTED, RECORDED, Part, Refusal, Submitted
+from planner.batch.parts import COLLECTED, RECORDED, Part, Refusal
 from planner.batch.progress import Progress
-from planner.batch.service.names import identity_in
+from planner.batch.service.results import Counterpart, Results
+from planner.batch.service.sending import NO_ROOM, Manner, Sender
 from planner.batch.service.writing import part_file
-from planner.chat import Completion, Usage
 from planner.errors import ModelError
-from planner.openai_chat.service import BatchService, BatchState, RemoteBatch
-from planner.retrying import RetryPolicy, patiently
+from planner.openai_chat.remote import BatchState, RemoteBatch
+from planner.retrying import patiently
 
 log = logging.getLogger(__name__)
 
-_TOGETHER: Final = 200  # results that are committed at once
-_LATE_LOOKS: Final = 3  # how often a finished batch is looked at again while its output file is not there yet
+# How often what should be there is looked for again: the files of a batch that has ended, or the batch itself.
+_LATE_LOOKS: Final = 3
 _NOT_FOUND: Final = 404
-_NO_ROOM: Final = "token_limit_exceeded"  # of all that may wait at the service; there is room when a batch has ended
-_LISTS_NONE: Final = frozenset({404, 405, 501})
-_HOPELESS: Final = frozenset({401, 402})
-
-
-@dataclass(frozen=True, slots=True)
-class Counterpart:
-    """Where the parts of one model go; a reply costs there `share` of what it costs when it is asked live."""
-
-    service: BatchService
-    price: UsagePrice
-    share: float
-
-    def cost(self, usage: Usage) -> float | None:
-        """USD of one reply, None where no price is known."""
-        live = self.price(usage)
-        return None if live is None else live * self.share
+# How often a part alone finds no room until it is taken for too large.
+_TOO_LARGE: Final = 3
+_LARGEST: Final = "requests in a part"
 
 
 class Courier:
     """Carries the parts of a run; `open` are those whose results are not all in the ledger.
 
-    `hopeless` is what the service said when nothing more is worth submitting: a wrong key, an empty account.
+    `strays` are parts whose batches the service does not know, with what it says; `largest` is how many requests a part
+    may hold, None where the service has not refused any for its size.
     """
 
     def __init__(
@@ -58,110 +42,112 @@ class Courier:
         ledger: Ledger,
         desks: Mapping[str, Counterpart],
         progress: Progress,
-        patience: RetryPolicy,
+        manner: Manner,
     ) -> None:
         self._folder = folder
-        self._run_id = run_id
         self._ledger = ledger
-        self._desks = desks
+        self._services = {model: desk.service for model, desk in desks.items()}
         self._progress = progress
-        self._patience = patience
-        self.open = {part.number: part for part in ledger.parts.open()}
-        self.hopeless = ""
-        # Parts that the service may know although the ledger names no batch of theirs.
-        self._doubtful = {number for number, part in self.open.items() if not part.batch}
-        self._without_room: set[int] = set()
+        self._manner = manner
+        self.open = {part.number: part for part in ledger.parts.open() if part.model in desks}
+        self.strays: dict[int, str] = {}
+        self.largest = int(known) if (known := ledger.recall(_LARGEST)) else None
+        self._sender = Sender(folder, run_id, ledger, self._services, manner, self.open)
+        self._results = Results(ledger, desks, progress, manner.patience)
         self._looks: Counter[int] = Counter()
+        self._refused_alone: Counter[int] = Counter()
+        self._full = False  # since a batch found no room, until one ends
+        self._careful = False
         self._warned: set[str] = set()
 
+    @property
+    def hopeless(self) -> str:
+        """What the service said when nothing more is worth submitting."""
+        return self._results.hopeless
+
+    @property
+    def under_way(self) -> list[Part]:
+        """The parts that the service has, and answers for."""
+        return [part for part in self.open.values() if part.batch and part.number not in self.strays]
+
+    @property
+    def waiting(self) -> list[Part]:
+        """The parts that are on record and not at the service."""
+        return [part for part in self.open.values() if not part.batch]
+
+    @property
+    def late(self) -> bool:
+        """Whether something is missing that may be there at the next look."""
+        return any(0 < self._looks[part.number] <= _LATE_LOOKS for part in self.under_way)
+
     async def submit(self, part: Part) -> None:
-        """Submit a part that is on record.
+        """Submit a part that is on record, unless the service is full.
 
         Raises:
             ModelError: the service does not take it; the part stays on record.
         """
         self.open[part.number] = part
-        await patiently(partial(self._submit, part.number), self._patience)
+        if self._full and self.under_way:
+            return
+        try:
+            await self._sender.send(part.number)
+        except FileNotFoundError as error:
+            why = Refusal(f"{error.filename} is gone; its requests are written again", again=True, tried=False)
+            await self._close(self.open[part.number], why)
         self._show()
 
     async def submit_waiting(self) -> None:
-        """Submit what is on record and not at the service yet.
+        """Submit what is on record and not at the service yet; one at a time once there was no room.
 
         Raises:
             ModelError: the service does not take it.
         """
-        for part in [part for part in self.open.values() if not part.batch]:
-            full = part.number in self._without_room and any(other.batch for other in self.open.values())
-            if not full:
-                await self.submit(part)
+        for part in self.waiting[: 1 if self._careful else None]:
+            await self.submit(part)
 
     async def look(self) -> bool:
         """Look once at every part, and collect those that have ended; whether there were any.
 
         Raises:
-            ModelError: the service does not answer, or knows nothing of a batch.
+            ModelError: the service does not answer.
         """
         ended = False
-        for part in [part for part in self.open.values() if part.batch]:
-            batch = await patiently(partial(self._service(part).batch, part.batch), self._patience)
-            if self._has_ended(part, batch):
-                await self._end(part, batch)
-                ended = True
-            elif batch.said != part.state:
+        for part in self.under_way:
+            batch = await self._seen(part)
+            if batch and self._has_ended(part, batch):
+                ended |= await self._end(part, batch)
+            elif batch and batch.said != part.state:
                 await self._follow(replace(part, state=batch.said))
             self._show()
         return ended
 
-    async def _submit(self, number: int) -> None:
-        """One try; after it nobody can tell what has reached the service, so the next one looks."""
-        part = self.open[number]
-        doubtful = number in self._doubtful
-        self._doubtful.add(number)
-        batch = await self._adopted(part) if doubtful else None
-        if batch is None:
-            part = await self._uploaded(part, doubtful)
-            batch = await self._service(part).create(part.file, self._metadata(part))
-        if not batch.id:
-            raise ModelError(f"{self._service(part).host} named no batch", retryable=True)
-        await self._follow(replace(part, batch=batch.id, state=batch.said))
-        self._doubtful.discard(number)
-        log.info("batch %s: %d requests of part %d", batch.id, part.requests, number)
+    async def forget_strays(self) -> None:
+        """Give up the batches that the service does not know: their requests may be submitted, and paid for, again."""
+        for number in list(self.strays):
+            why = Refusal("the service does not know the batch any more", again=True, perhaps_billed=True)
+            await self._close(self.open[number], why)
+            del self.strays[number]
 
-    async def _adopted(self, part: Part) -> RemoteBatch | None:
-        """The batch of a part that an earlier try, or an earlier process, has created."""
-        found = [
-            batch
-            async for batch in self._service(part).batches()
-            if self._is_of(part, batch) and _NO_ROOM not in batch.codes
-        ]
-        return min(found, key=lambda batch: batch.state is BatchState.FAILED, default=None)
-
-    def _is_of(self, part: Part, batch: RemoteBatch) -> bool:
-        ours = self._metadata(part)
-        told = all(batch.metadata.get(name) == value for name, value in ours.items())
-        return told or (bool(part.file) and batch.input_file == part.file)
-
-    async def _uploaded(self, part: Part, doubtful: bool) -> Part:
-        """The part with the file that it has at the service."""
-        if part.file:
-            return part
-        service, name = self._service(part), f"{self._run_id}-{part.number:05}-{part.sha256[:16]}.jsonl"
-        file = ""
-        if doubtful:
-            file = await _known(service, name)
-        file = file or await service.upload(part_file(self._folder, part.number), name)
-        if not file:
-            raise ModelError(f"{service.host} named no file", retryable=True)
-        part = replace(part, file=file)
-        await self._follow(part)
-        return part
-
-    def _metadata(self, part: Part) -> dict[str, str]:
-        return {"ablation_planner_run": self._run_id, "part": str(part.number), "sha256": part.sha256}
+    async def _seen(self, part: Part) -> RemoteBatch | None:
+        """The batch of a part as it is now, None where the service does not know it."""
+        try:
+            return await patiently(partial(self._services[part.model].batch, part.batch), self._manner.patience)
+        except ModelError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            self._looks[part.number] += 1
+            if self._looks[part.number] > _LATE_LOOKS:
+                self.strays[part.number] = (
+                    f"{self._services[part.model].host} does not know batch {part.batch}, with {part.requests} "
+                    "requests: use the key and the project that it was submitted with, or give it up and submit its "
+                    "requests again with: batch --retry-failed"
+                )
+            return None
 
     def _has_ended(self, part: Part, batch: RemoteBatch) -> bool:
         match batch.state:
             case BatchState.VALIDATING | BatchState.IN_PROGRESS | BatchState.FINALIZING | BatchState.CANCELLING:
+                self._looks[part.number] = 0
                 return False
             case BatchState.UNKNOWN:
                 self._warn(f"batch {batch.id} is {batch.said!r}, which this program does not know; it is waited for")
@@ -169,99 +155,60 @@ class Courier:
             case BatchState.FAILED:
                 return True
             case BatchState.COMPLETED | BatchState.EXPIRED | BatchState.CANCELLED:
-                self._looks[part.number] += 1
-                return bool(batch.output_file) or not batch.completed or self._looks[part.number] > _LATE_LOOKS
+                missing = (batch.completed and not batch.output_file) or (batch.failed and not batch.error_file)
+                return not missing or self._is_given_up(part)
             case _:
                 assert_never(batch.state)
 
-    async def _end(self, part: Part, batch: RemoteBatch) -> None:
-        if batch.state is BatchState.FAILED and _NO_ROOM in batch.codes:
-            self._without_room.add(part.number)
-            log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
-            await self._follow(replace(part, batch="", state=RECORDED))
-            return
+    def _is_given_up(self, part: Part) -> bool:
+        """Whether what is not there has been looked for often enough, this time included."""
+        self._looks[part.number] += 1
+        return self._looks[part.number] > _LATE_LOOKS
+
+    async def _end(self, part: Part, batch: RemoteBatch) -> bool:
+        """Collect a batch that has ended; False where a file is not there yet."""
+        if batch.state is BatchState.FAILED and NO_ROOM in batch.codes:
+            return await self._is_too_large(part, batch)
+        gone = None
         for file in filter(None, (batch.output_file, batch.error_file)):
-            await self._fetch(part, batch, file)
-        await self._give_up_the_rest(part, batch)
+            try:
+                await self._results.take(part, file)
+            except ModelError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+                if not self._is_given_up(part):
+                    return False
+                gone = Refusal(f"file {file} of its results is gone", again=True, perhaps_billed=True)
+        await self._close(part, gone or _missing(batch))
+        self._full = False
+        return True
+
+    async def _is_too_large(self, part: Part, batch: RemoteBatch) -> bool:
+        """Submit again later what had no room; what has none though nothing else is there goes in smaller files."""
+        log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
+        await self._follow(replace(part, batch="", state=RECORDED))
+        self._full = self._careful = True
+        if self.under_way or part.requests == 1:
+            return False
+        self._refused_alone[part.number] += 1
+        if self._refused_alone[part.number] < _TOO_LARGE:
+            return False
+        self.largest = (part.requests + 1) // 2
+        await self._ledger.remember(_LARGEST, str(self.largest))
+        said = "; ".join(batch.problems[:1])
+        why = f"there is no room for so many at once ({said}); they go in files of {self.largest}"
+        await self._close(self.open[part.number], Refusal(why, again=True, tried=False))
+        return True
+
+    async def _close(self, part: Part, why: Refusal) -> None:
+        await self._results.give_up(part, why)
         await self._follow(replace(part, state=COLLECTED))
         del self.open[part.number]
-        self._without_room.clear()
         part_file(self._folder, part.number).unlink(missing_ok=True)
-
-    async def _fetch(self, part: Part, batch: RemoteBatch, file: str) -> None:
-        """Take what is in a file; what breaks on the way is fetched again from its start."""
-        try:
-            await patiently(partial(self._take, part, file), self._patience)
-        except ModelError as error:
-            if error.status != _NOT_FOUND:
-                raise
-            self._warn(f"batch {batch.id}: its file {file} is gone: {error}")
-
-    async def _take(self, part: Part, file: str) -> None:
-        service, strange = self._service(part), 0
-        results: dict[Submitted, Completion | ModelError] = {}
-        async with aclosing(service.lines(file)) as lines:
-            async for line in lines:
-                answer = service.read(line)
-                beginning = identity_in(answer.custom_id) if answer else ""
-                asked = self._ledger.parts.attempt(part, beginning) if beginning else None
-                if answer is None or asked is None:
-                    strange += 1
-                elif not asked.replied and not isinstance(results.get(asked), Completion):
-                    results[asked] = answer.result
-                if len(results) >= _TOGETHER:
-                    await self._keep(part, results)
-        await self._keep(part, results)
-        if strange:
-            self._warn(f"{strange} lines of file {file} answer none of its requests and were passed over")
-
-    async def _keep(self, part: Part, results: dict[Submitted, Completion | ModelError]) -> None:
-        """Commit what has come, before anything looks into it."""
-        refusals = []
-        kept = []
-        for asked, result in results.items():
-            if isinstance(result, Completion):
-                kept.append(self._commit(part, asked, result))
-            else:
-                refusals.append((asked.number, self._refusal(result)))
-        await asyncio.gather(*kept)
-        await self._ledger.parts.refuse(refusals)
-        results.clear()
-
-    async def _commit(self, part: Part, asked: Submitted, completion: Completion) -> None:
-        cost = self._desks[part.model].cost(completion.usage)
-        charged = asked.upper if cost is None else cost
-        await self._ledger.commit(asked.number, asked.identity, completion, cost, charged)
-        self._progress.paid(completion.usage, cost)
-
-    def _refusal(self, error: ModelError) -> Refusal:
-        refusal = Refusal.of(error)
-        if error.exhausted or error.status in _HOPELESS:
-            self.hopeless = str(error)
-            return replace(refusal, again=True)
-        return refusal
-
-    async def _give_up_the_rest(self, part: Part, batch: RemoteBatch) -> None:
-        """Whatever has no result by now has none: why, and whether it may have been billed."""
-        why = _missing(batch)
-        together: list[tuple[int, Refusal]] = []
-        count = 0
-        for number in self._ledger.parts.unanswered(part):
-            together.append((number, why))
-            count += 1
-            if len(together) >= _TOGETHER:
-                await self._ledger.parts.refuse(together)
-                together = []
-        await self._ledger.parts.refuse(together)
-        if count:
-            log.warning("batch %s: %d of %d requests: %s", batch.id, count, part.requests, why.message)
 
     async def _follow(self, part: Part) -> None:
         await self._ledger.parts.follow(part)
         self.open[part.number] = part
-
-    def _service(self, part: Part) -> BatchService:
-        return self._desks[part.model].service
 
     def _warn(self, what: str) -> None:
         if what not in self._warned:
@@ -273,16 +220,6 @@ class Courier:
         for part in self.open.values():
             counts[part.state] += part.requests
         self._progress.batches = counts
-
-
-async def _known(service: BatchService, name: str) -> str:
-    """The id of an input file by its name, "" where there is none; a service that lists no files gets it once more."""
-    try:
-        return next((id_ for named, id_ in [item async for item in service.files()] if named == name), "")
-    except ModelError as error:
-        if error.status in _LISTS_NONE:
-            return ""
-        raise
 
 
 def _missing(batch: RemoteBatch) -> Refusal:

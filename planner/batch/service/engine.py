@@ -1,9 +1,10 @@
 """The engine: survey what is wanted, submit it, wait, collect, and survey again until every paper is settled."""
 
 import asyncio
+import logging
 import secrets
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from planner.batch.job import Job
 from planner.batch.ledger import Ledger
@@ -11,7 +12,9 @@ from planner.batch.parts import SHARE, Part, Wanted
 from planner.batch.products import Products
 from planner.batch.progress import Progress
 from planner.batch.run import RunFolder
-from planner.batch.service.courier import Counterpart, Courier
+from planner.batch.service.courier import Courier
+from planner.batch.service.results import Counterpart
+from planner.batch.service.sending import Manner
 from planner.batch.service.survey import Survey
 from planner.batch.service.writing import PartLimits, PartWriter
 from planner.chat import Prompt
@@ -19,6 +22,11 @@ from planner.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from planner.openai_chat.service import BatchService
+
+log = logging.getLogger(__name__)
+
+# Looks at a service that does not answer, one after the other: an hour at the usual pace.
+_IN_VAIN: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +52,15 @@ class ServiceEngine:
         self._job = job
         self._ledger = ledger
         self._course = course
-        self._folder = run.path / "service"
+        self._folder = run.service
         self.progress = Progress()
         self._products = Products(job, run, ledger, self.progress)
         self._survey = Survey(job, ledger, self._products, once=course.finish_live, share=SHARE)
         self._services = {asked.record.key: service_of(asked.service, asked.card.asked) for asked in job.models}
         self._prices = {asked.record.key: asked.price for asked in job.models}
         self._stopped = asyncio.Event()
+        self._in_vain = 0
+        self._refused = ""  # what the service said when it did not take a part, until it takes one
 
     async def plan(self) -> None:
         """Plan everything that is pending, or as much as the bounds, `stop` and the service allow.
@@ -79,8 +89,11 @@ class ServiceEngine:
     async def _rounds(self, courier: Courier) -> None:
         pause, surveyed = self._course.first, False
         while not self._stopped.is_set():
-            await courier.submit_waiting()
-            ended = await courier.look()
+            await self._submit_waiting(courier)
+            ended = await self._look(courier)
+            if self._job.retry_failed and courier.strays:
+                await courier.forget_strays()
+                ended = True
             if courier.hopeless:
                 await self._survey.run(_nobody_takes)
                 self.stop(courier.hopeless)
@@ -88,24 +101,61 @@ class ServiceEngine:
             if ended or not surveyed:
                 await self._survey_with(courier)
                 pause, surveyed = self._course.first, True
-            if not courier.open or not self._course.wait:
+            if self._is_over(courier):
                 return
             await self._pause(pause)
             pause = min(2 * pause, self._course.longest)
 
+    async def _look(self, courier: Courier) -> bool:
+        """Look at what is at the service; in the hours that this takes, it may be out for a while."""
+        try:
+            ended = await courier.look()
+        except ModelError as error:
+            self._in_vain += 1
+            if not (error.retryable and self._course.wait and self._in_vain <= _IN_VAIN):
+                raise
+            log.warning("%s; looking again later", error)
+            return False
+        self._in_vain = 0
+        return ended
+
+    def _is_over(self, courier: Courier) -> bool:
+        """Whether there is nothing to wait for; what the service does not take or know stops the run only then."""
+        more_to_come = courier.under_way or (courier.waiting and not self._refused)
+        if more_to_come and (self._course.wait or courier.late):
+            return False
+        if stuck := self._refused or next(iter(courier.strays.values()), ""):
+            self.stop(stuck)
+        return True
+
+    async def _submit_waiting(self, courier: Courier) -> None:
+        try:
+            await courier.submit_waiting()
+            self._refused = ""
+        except ModelError as error:
+            # What is at the service by now is looked after all the same.
+            self._refused = str(error)
+
     async def _survey_with(self, courier: Courier) -> None:
         async def submit(part: Part) -> None:
-            # Not an error of the paper whose request filled the file: the part is on record, and the run ends.
+            # Not an error of the paper whose request filled the file: the part is on record.
             try:
                 await courier.submit(part)
             except ModelError as error:
-                self.stop(str(error))
+                self._refused = str(error)
+                self._survey.stopped = True
 
-        most = self._job.bounds.max_cost
-        writer = PartWriter(self._folder, self._ledger, self._services, submit, most=most, limits=self._course.limits)
+        if self._refused:
+            await self._survey.run(_nobody_takes)
+            return
+        most, limits = self._job.bounds.max_cost, self._course.limits
+        if courier.largest is not None:
+            limits = replace(limits, requests=min(limits.requests, courier.largest))
+        writer = PartWriter(self._folder, self._ledger, self._services, submit, most=most, limits=limits)
         await self._survey.run(writer.take)
-        if not self._stopped.is_set():
+        if not self._survey.stopped:
             await writer.finish()
+        self._survey.stopped = self._stopped.is_set()
         if writer.unaffordable and not courier.open:
             self.stop(f"{writer.unaffordable} further requests could pass --max-cost {most:g}; raise it to go on")
 
@@ -121,7 +171,14 @@ class ServiceEngine:
             run_id = f"ablation-planner-{secrets.token_hex(8)}"
             await self._ledger.remember("id", run_id)
         desks = {key: Counterpart(service, self._prices[key], SHARE) for key, service in self._services.items()}
-        return Courier(self._folder, run_id, self._ledger, desks, self.progress, self._job.patience)
+        return Courier(
+            self._folder,
+            run_id,
+            self._ledger,
+            desks,
+            self.progress,
+            Manner(self._job.patience, again=self._job.retry_failed),
+        )
 
 
 async def _nobody_takes(_: Wanted, __: Prompt) -> None:

@@ -1,5 +1,6 @@
 """Requests given away in files, and results brought back: for a batch service used by hand, or vLLM's run-batch."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,11 @@ from planner.batch.service.names import custom_id, identity_in
 from planner.batch.service.survey import Survey
 from planner.batch.service.writing import PartLimits
 from planner.chat import Completion, Prompt
+from planner.errors import ModelError
 from planner.openai_chat.arrival import LARGEST
 from planner.trajectory.paths import safe_segment
 
-_TOGETHER: Final = 500  # requests that are recorded at once
+_TOGETHER: Final = 500  # requests or results that are recorded at once
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ async def import_results(job: Job, run: RunFolder, ledger: Ledger, files: Sequen
         with path.open("rb") as file:
             for line in _lines(file):
                 await importer.take(line)
+    await importer.finish()
 
     async def count(_: Wanted, __: Prompt) -> None:
         imported.wanted += 1
@@ -136,6 +139,9 @@ class _Importer:
     ledger: Ledger
     asked: dict[str, Asked]
     imported: Imported
+    together: dict[str, tuple[str, Completion | ModelError]] = field(
+        default_factory=dict
+    )  # by identity, with its model
 
     async def take(self, line: bytes) -> None:
         service = next(iter(self.asked.values()))
@@ -146,19 +152,29 @@ class _Importer:
             self.imported.strange += 1
             return
         identity, model, replied = request
-        if replied:
+        if replied or isinstance(self.together.get(identity, ("", None))[1], Completion):
             self.imported.known += 1
             return
+        self.together[identity] = model, answer.result
+        if len(self.together) >= _TOGETHER:
+            await self.finish()
+
+    async def finish(self) -> None:
+        """Commit what has gathered, all at once, so that the disk is waited for once."""
+        await asyncio.gather(*(self._keep(identity, *found) for identity, found in self.together.items()))
+        self.together.clear()
+
+    async def _keep(self, identity: str, model: str, result: Completion | ModelError) -> None:
         number = await self.ledger.parts.import_attempt(identity)
-        if isinstance(answer.result, Completion):
-            live = self.asked[model].price(answer.result.usage)
+        if isinstance(result, Completion):
+            live = self.asked[model].price(result.usage)
             cost = None if live is None else live * SHARE
-            await self.ledger.commit(number, identity, answer.result, cost, cost)
+            await self.ledger.commit(number, identity, result, cost, cost)
             self.imported.replies += 1
         else:
-            await self.ledger.parts.refuse([(number, Refusal.of(answer.result))])
+            await self.ledger.parts.refuse([(number, Refusal.of(result))])
             self.imported.failed += 1
-            self.imported.reasons.append(str(answer.result))
+            self.imported.reasons.append(str(result))
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

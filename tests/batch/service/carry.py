@@ -15,7 +15,9 @@ from planner.batch.entry import Entry, Work
 from planner.batch.ledger import Ledger
 from planner.batch.parts import Wanted
 from planner.batch.progress import Progress
-from planner.batch.service.courier import Counterpart, Courier
+from planner.batch.service.courier import Courier
+from planner.batch.service.results import Counterpart
+from planner.batch.service.sending import Manner
 from planner.batch.service.writing import PartWriter
 from planner.chat import Message, Prompt
 from planner.openai_chat.endpoint import Endpoint
@@ -30,7 +32,7 @@ async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
     service = BatchService(Endpoint("m", url), ChatSettings())
     async with service, Ledger(folder / "ledger.sqlite") as ledger:
         desks = {MODEL: Counterpart(service, lambda _: 0.001, 0.5)}
-        courier = Courier(folder, "run", ledger, desks, Progress(), RetryPolicy())
+        courier = Courier(folder, "run", ledger, desks, Progress(), Manner(RetryPolicy()))
         writer = PartWriter(folder, ledger, {MODEL: service}, courier.submit)
         for number in range(requests):
             prompt = Prompt.of((Message("user", f"Plan paper {number}."),), "")

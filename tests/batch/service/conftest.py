@@ -54,12 +54,12 @@ class Corpus:
     def batch(self, service: Service, *more: str, run: str = "run", code: int = 0) -> str:
         """Plan the corpus through the batch service; what was said."""
         asked = ("batch", "papers", "-o", run, "--model", "m", "--base-url", service.url)
-        return self.program.run(*asked, "--engine", "openai-batch", "--poll", "0.02", *more, code=code).stderr
+        return self.program.here(*asked, "--engine", "openai-batch", "--poll", "0.02", *more, code=code).stderr
 
     def live(self, service: Service, *more: str, run: str = "live", code: int = 0) -> str:
         """Plan the corpus live."""
         asked = ("batch", "papers", "-o", run, "--model", "m", "--base-url", service.url)
-        return self.program.run(*asked, *more, code=code).stderr
+        return self.program.here(*asked, *more, code=code).stderr
 
 
 @pytest.fixture

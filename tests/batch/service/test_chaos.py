@@ -16,8 +16,12 @@ from tests.batch.service.conftest import Corpus, ServeBatches, Service
 
 @pytest.mark.parametrize(
     ("papers", "kills", "faults"),
-    [(20, 3, "0.03"), pytest.param(60, 30, "0.05", marks=pytest.mark.slow)],
-    ids=["small", "whole"],
+    [
+        (20, 3, "0.03"),
+        pytest.param(60, 30, "0.05", marks=pytest.mark.slow),
+        pytest.param(200, 30, "0.2", marks=pytest.mark.slow),
+    ],
+    ids=["small", "whole", "stormy"],
 )
 def test_odd_batches_and_kills_end_as_live_does(
     papers: int, kills: int, faults: str, corpus: Corpus, serve_batches: ServeBatches

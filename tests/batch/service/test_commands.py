@@ -1,13 +1,12 @@
 """Submitting and leaving, collecting, and results that someone else has had computed."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.batch.outside import Program, trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches
-from tests.server.batches import Batches
+from tests.server.batches import Batches, answer_as_run_batch_does
 from tests.server.http import Request, Response
 from tests.server.server import Server
 
@@ -22,7 +21,7 @@ def test_submit_leave_and_collect_from_another_folder(corpus: Corpus, serve_batc
     assert service.entries == []
     elsewhere = corpus.folder / "elsewhere"
     elsewhere.mkdir()
-    done = Program(elsewhere).run("collect", "../run", *POLL, "--json", code=1)
+    done = Program(elsewhere).here("collect", "../run", *POLL, "--json", code=1)
     corpus.live(service, code=1)
     assert json.loads(done.stdout)["outcomes"] == corpus.program.status("live")["outcomes"]
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
@@ -33,7 +32,7 @@ def test_collecting_without_waiting_takes_what_is_there(corpus: Corpus, serve_ba
     corpus.batch(service, "--submit-only")
     pending = []
     for _ in range(4):
-        corpus.program.run("collect", "run", "--no-wait")
+        corpus.program.here("collect", "run", "--no-wait")
         pending.append(corpus.program.status()["pending"])
     assert pending[0] == 12
     assert pending[-1] == 0
@@ -44,7 +43,7 @@ def test_collecting_begins_no_papers_beyond_those_asked_for(corpus: Corpus, serv
     service = serve_batches()
     corpus.batch(service, "--max-papers", "5")
     corpus.batch(service, "--max-papers", "4", "--submit-only")
-    corpus.program.run("collect", "run", *POLL)
+    corpus.program.here("collect", "run", *POLL)
     assert corpus.program.status()["planned"] == 9
     assert len(service.entries) == 9
 
@@ -53,8 +52,8 @@ def test_submitting_twice_submits_once(corpus: Corpus, serve_batches: ServeBatch
     service = serve_batches()
     corpus.batch(service, "--submit-only")
     corpus.batch(service, "--submit-only")
-    corpus.program.run("collect", "run", *POLL)
-    corpus.program.run("collect", "run", *POLL)
+    corpus.program.here("collect", "run", *POLL)
+    corpus.program.here("collect", "run", *POLL)
     assert len(service.entries) == 12
 
 
@@ -62,7 +61,12 @@ def test_nothing_is_asked_live_while_it_is_submitted(corpus: Corpus, serve_batch
     service = serve_batches()
     corpus.batch(service, "--submit-only")
     said = corpus.live(service, run="run", code=1)
-    assert "12 requests of run are at a batch service; collect them first" in said
+    assert "12 requests of run to lm-planner/m are at a batch service; collect them first" in said
+    other = ("batch", "papers", "-o", "run", "--model", "other", "--base-url", service.url, "--engine", "openai-batch")
+    assert "collect them first" in corpus.program.here(*other, code=1).stderr
+    corpus.program.here("collect", "run", *POLL)
+    corpus.program.here(*other, *POLL)
+    assert corpus.program.status()["planned"] == 24
 
 
 def test_what_failed_is_submitted_again_only_when_asked(corpus: Corpus, serve_batches: ServeBatches) -> None:
@@ -74,21 +78,21 @@ def test_what_failed_is_submitted_again_only_when_asked(corpus: Corpus, serve_ba
     corpus.batch(service, code=1)
     assert len(service.entries) == count
     corpus.batch(service, "--retry-failed", "--submit-only", code=1)
-    corpus.program.run("collect", "run", *POLL, code=1)
+    corpus.program.here("collect", "run", *POLL, code=1)
     assert len(service.entries) == count + failed
-    corpus.program.run("collect", "run", *POLL, code=1)
+    corpus.program.here("collect", "run", *POLL, code=1)
     assert len(service.entries) == count + failed
 
 
 def test_a_folder_that_is_no_run_cannot_be_collected(corpus: Corpus) -> None:
-    assert "is no run" in corpus.program.run("collect", "nowhere", code=1).stderr
+    assert "is no run" in corpus.program.here("collect", "nowhere", code=1).stderr
 
 
 def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches()
     corpus.live(service)
     corpus.batch(service, "--prepare")
-    printed = corpus.program.run("export", "run", "--to", "openai-batch", "requests.jsonl").stdout
+    printed = corpus.program.here("export", "run", "--to", "openai-batch", "requests.jsonl").stdout
     requests = corpus.folder / "requests.jsonl"
     assert printed.strip() == str(requests)
     lines = [json.loads(line) for line in requests.read_text(encoding="utf-8").splitlines()]
@@ -98,14 +102,14 @@ def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_
         ("POST", "/v1/chat/completions", "m")
     }
     assert all("stream" not in line["body"] for line in lines)
-    _answer_as_run_batch_does(requests, corpus.folder / "results.jsonl")
+    answer_as_run_batch_does(requests, corpus.folder / "results.jsonl")
 
-    said = corpus.program.run("import", "run", "results.jsonl").stderr
+    said = corpus.program.here("import", "run", "results.jsonl").stderr
     assert "12 replies taken" in said
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
-    said = corpus.program.run("import", "run", "results.jsonl").stderr
+    said = corpus.program.here("import", "run", "results.jsonl").stderr
     assert "0 replies taken, 12 were on record before" in said
-    assert "no further requests" in corpus.program.run("export", "run", "--to", "openai-batch", "more.jsonl").stderr
+    assert "no further requests" in corpus.program.here("export", "run", "--to", "openai-batch", "more.jsonl").stderr
     assert service.entries == []
     assert corpus.program.status()["requests"] == 12
 
@@ -114,7 +118,7 @@ def test_what_is_no_result_is_said_and_invalid_replies_need_another_round(
     corpus: Corpus, serve_batches: ServeBatches
 ) -> None:
     corpus.batch(serve_batches(), "--prepare")
-    corpus.program.run("export", "run", "--to", "openai-batch", "requests.jsonl")
+    corpus.program.here("export", "run", "--to", "openai-batch", "requests.jsonl")
     first, second, *_ = (corpus.folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()
     invalid = {"choices": [{"message": {"content": "do less"}, "finish_reason": "stop"}]}
     results = [
@@ -124,12 +128,12 @@ def test_what_is_no_result_is_said_and_invalid_replies_need_another_round(
         "no object",
     ]
     (corpus.folder / "results.jsonl").write_text("\n".join(map(json.dumps, results)) + "\n{", encoding="utf-8")
-    said = corpus.program.run("import", "run", "results.jsonl", code=1).stderr
+    said = corpus.program.here("import", "run", "results.jsonl", code=1).stderr
     assert "1 replies taken" in said
     assert "1 requests failed, such as: " in said
     assert "3 lines answer no request" in said
     assert "12 further requests are needed" in said
-    corpus.program.run("export", "run", "--to", "openai-batch", "again.jsonl")
+    corpus.program.here("export", "run", "--to", "openai-batch", "again.jsonl")
     again = [json.loads(line) for line in (corpus.folder / "again.jsonl").read_text(encoding="utf-8").splitlines()]
     assert sorted(len(line["body"]["messages"]) for line in again) == [2] * 11 + [4]
 
@@ -140,7 +144,7 @@ def test_a_key_is_in_no_file_of_the_run(corpus: Corpus, monkeypatch: pytest.Monk
     service = Batches()
     with Server(lambda request: _echoing(service, request)) as server:
         asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url)
-        corpus.program.run(*asked, "--engine", "openai-batch", *POLL)
+        corpus.program.here(*asked, "--engine", "openai-batch", *POLL)
         assert all(request.headers["authorization"] == f"Bearer {key}" for request in server.journal)
     files = [path for path in (corpus.folder / "run").rglob("*") if path.is_file()]
     assert [path for path in files if key.encode() in path.read_bytes()] == []
@@ -155,16 +159,3 @@ def _echoing(service: Batches, request: Request) -> Response:
         return response
     parts = tuple(part.replace(b'"chatcmpl-1"', b'"chatcmpl-' + key + b'"') for part in response.parts)
     return Response(response.status, parts, response.content_type)
-
-
-def _answer_as_run_batch_does(requests: Path, results: Path) -> None:
-    """vLLM's run-batch: results in another order, and with fields of its own."""
-    service = Batches()
-    lines = []
-    for number, line in enumerate(requests.read_text(encoding="utf-8").splitlines()):
-        asked = json.loads(line)
-        request = Request(number, 0.0, "POST", asked["url"], {}, json.dumps(asked["body"]).encode())
-        body = json.loads(service.answer(request).body)
-        response = {"status_code": 200, "request_id": f"vllm-batch-{number}", "body": body}
-        lines.append({"id": f"vllm-{number}", "custom_id": asked["custom_id"], "response": response, "error": None})
-    results.write_text("\n".join(json.dumps(line) for line in reversed(lines)) + "\n", encoding="utf-8")

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from planner.batch.entry import Entry, Work
 from planner.batch.ledger import Ledger
 from planner.batch.parts import Wanted
 from planner.batch.progress import Progress
-from planner.batch.service.courier import Counterpart, Courier
+from planner.batch.service.courier import Courier
+from planner.batch.service.results import Counterpart
+from planner.batch.service.sending import Manner
 from planner.batch.service.writing import PartLimits, PartWriter
 from planner.chat import Message, Prompt
 from planner.errors import ModelError
@@ -26,7 +30,7 @@ from tests.server.replies import error
 from tests.server.server import Server
 
 MODEL = "lm-planner/m"
-QUICK = RetryPolicy(attempts=3, first=0.01)
+QUICK = Manner(RetryPolicy(attempts=3, first=0.01), hesitation=(0.01, 0.01))
 
 
 @dataclass
@@ -38,14 +42,26 @@ class Carried:
     said: list[str] = field(default_factory=list)
 
 
-def carry(server: Server, folder: Path, *, requests: int = 5, limits: PartLimits | None = None) -> Carried:
-    """Write requests (unless the ledger has them), submit them, and collect."""
+def carry(
+    server: Server,
+    folder: Path,
+    *,
+    requests: int = 5,
+    limits: PartLimits | None = None,
+    seconds: float | None = None,
+    patience: float | None = None,
+    again: bool = False,
+) -> Carried:
+    """Write requests (unless the ledger has them), submit them, and collect; `seconds` later it is over."""
+    manner = QUICK if patience is None else replace(QUICK, patience=replace(QUICK.patience, max_wait=patience))
+
+    manner = replace(manner, again=again)
 
     async def carried() -> Carried:
         service = BatchService(Endpoint("m", server.base_url), ChatSettings(timeout=5))
         async with service, Ledger(folder / "ledger.sqlite") as ledger:
             desks = {MODEL: Counterpart(service, lambda _: 1.0, 0.5)}
-            courier = Courier(folder, "run", ledger, desks, Progress(), QUICK)
+            courier = Courier(folder, "run", ledger, desks, Progress(), manner)
             writer = PartWriter(folder, ledger, {MODEL: service}, courier.submit, limits=limits)
             if not courier.open:
                 for number in range(requests):
@@ -57,13 +73,17 @@ def carry(server: Server, folder: Path, *, requests: int = 5, limits: PartLimits
             assert not courier.open
             return Carried(ledger.parts.replies())
 
-    return asyncio.run(carried())
+    return asyncio.run(asyncio.wait_for(carried(), seconds))
 
 
 def _wanted(service: BatchService, number: int) -> tuple[Wanted, Prompt]:
     prompt = Prompt.of((Message("user", f"Plan {number}."),), "")
     work = Work(Entry(f"paper{number}", "", "", "text"), MODEL)
     return Wanted(work, service.card.identity(prompt), prompt.sha256, 0, 1), prompt
+
+
+def is_creation(request: Request) -> bool:
+    return (request.method, request.path) == ("POST", "/v1/batches")
 
 
 def lost_once(batches: Batches, method: str, path: str) -> Callable[[Request], Response]:
@@ -90,22 +110,96 @@ def test_what_the_service_did_without_saying_so_is_found(path: str, server: Serv
 
 
 def test_a_process_that_died_at_the_creation_adopts_its_batch(server: Server, tmp_path: Path) -> None:
-    batches = Batches(page=1)
+    batches = Batches(page=1, hidden_from=1)
     for _ in range(3):  # of other people
         stored = batches._store("other.jsonl", "batch", b"")
         batches._create({"input_file_id": stored.id, "metadata": {"part": "1"}})
-
-    def dying(request: Request) -> Response:
-        response = batches.answer(request)
-        created = (request.method, request.path) == ("POST", "/v1/batches")
-        return error(400, "no answer that helps") if created else response
-
-    server.answer = dying
-    with pytest.raises(ModelError):
-        carry(server, tmp_path)
+    dying = lost_once(batches, "POST", "batches")
+    server.answer = lambda request: dying(request).hanging() if is_creation(request) else dying(request)
+    with pytest.raises(TimeoutError):
+        carry(server, tmp_path, seconds=1.0)
     server.answer = batches.answer
     assert carry(server, tmp_path).replies == 5
     assert len(batches.batches) == 3 + 1
+
+
+def test_where_nothing_is_listed_a_doubtful_submission_is_repeated_only_on_demand(
+    server: Server, tmp_path: Path
+) -> None:
+    batches = Batches()
+    losing = lost_once(batches, "POST", "batches")
+    server.answer = lambda r: error(405, "no lists") if r.path.startswith("/v1/batches?") else losing(r)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="lists no batches"):
+            carry(server, tmp_path)
+    assert len(batches.batches) == 1
+    assert carry(server, tmp_path, again=True).replies == 5
+    assert len(batches.batches) == 2
+
+
+def test_a_list_that_breaks_goes_on_from_its_page(server: Server, tmp_path: Path) -> None:
+    batches = Batches(page=1)
+    for _ in range(12):
+        stored = batches._store("other.jsonl", "batch", b"")
+        batches._create({"input_file_id": stored.id})
+    losing = lost_once(batches, "POST", "batches")
+    failed: set[str] = set()
+
+    def breaking(request: Request) -> Response:
+        if request.path.startswith("/v1/batches?") and request.path not in failed:
+            failed.add(request.path)
+            return error(500, "not now")
+        return losing(request)
+
+    server.answer = breaking
+    assert carry(server, tmp_path).replies == 5
+    assert len(batches.batches) == 12 + 1
+    assert len(failed) > QUICK.patience.attempts, "a list is not begun anew whenever a page of it fails"
+
+
+def test_a_service_that_is_out_is_given_up_after_so_many_tries(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda _: error(500, "out of order")
+    with pytest.raises(ModelError, match="gave up after 3 requests"):
+        carry(server, tmp_path)
+    assert len(server.journal) == 1 + QUICK.patience.attempts
+
+
+def test_a_file_that_the_service_has_lost_is_uploaded_again(server: Server, tmp_path: Path) -> None:
+    batches = Batches()
+    server.answer = lambda request: error(429, "not now") if is_creation(request) else batches.answer(request)
+    with pytest.raises(ModelError, match="not now"):
+        carry(server, tmp_path, patience=0.001)
+    batches.files.clear()
+    server.answer = batches.answer
+    assert carry(server, tmp_path).replies == 5
+    assert len(batches.batches) == 1
+
+
+def test_a_refused_creation_is_not_looked_for(server: Server, tmp_path: Path) -> None:
+    batches, listed = Batches(), 0
+
+    def answer(request: Request) -> Response:
+        nonlocal listed
+        listed += request.path.startswith("/v1/batches?")
+        return error(400, "no") if is_creation(request) else batches.answer(request)
+
+    server.answer = answer
+    for _ in range(2):
+        with pytest.raises(ModelError, match="no"):
+            carry(server, tmp_path)
+    assert listed == 0
+
+
+def test_what_was_never_uploaded_and_is_gone_is_written_again(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda _: error(400, "no")
+    with pytest.raises(ModelError, match="no"):
+        carry(server, tmp_path)
+    (tmp_path / "part-00001.jsonl").unlink()
+    server.answer = Batches().answer
+    assert carry(server, tmp_path).replies == 0
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        assert db.execute("SELECT count(*) FROM attempts WHERE state = 'refused'").fetchone() == (5,)
+    assert carry(server, tmp_path).replies == 5
 
 
 def test_a_batch_without_metadata_is_known_by_its_file(server: Server, tmp_path: Path) -> None:
@@ -176,4 +270,4 @@ def test_a_file_that_is_gone_loses_only_its_results(
     server.answer = lambda request: error(404, "gone") if "/content" in request.path else batches.answer(request)
     with caplog.at_level(logging.WARNING):
         assert carry(server, tmp_path).replies == 0
-    assert "is gone" in caplog.text
+    assert "5 of 5 requests: file file-2 of its results is gone" in caplog.text

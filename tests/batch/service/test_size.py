@@ -32,3 +32,4 @@ def test_120_000_requests_are_carried_in_the_memory_of_50_000(serve_batches: Ser
     assert (one["parts"], many["parts"]) == (1, 3)
     assert many["replies"] == 120_000
     assert many["peak"] <= 1.3 * one["peak"]
+    assert many["peak"] <= 200, "MB"

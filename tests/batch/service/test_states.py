@@ -1,12 +1,18 @@
 """Every state that a batch can be in, and what becomes of its requests."""
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.batch.outside import trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches
+from tests.server.batches import Batches
+from tests.server.http import Request, Response
+from tests.server.replies import error
+from tests.server.server import Server
 
 
 @pytest.mark.parametrize("end", ["expired", "cancelled"])
@@ -46,9 +52,103 @@ def test_a_batch_that_fails_goes_again_and_three_failures_are_the_papers(
 
 
 def test_a_batch_without_room_waits_and_costs_no_try(corpus: Corpus, serve_batches: ServeBatches) -> None:
-    corpus.batch(serve_batches("--ends", *["no room"] * 5))
+    corpus.batch(serve_batches("--ends", *["no room"] * 2))
     assert corpus.program.status()["planned"] == 12
     assert _rows(corpus, "SELECT count(*) FROM parts") == [1]
+
+
+def test_what_has_never_room_goes_in_smaller_files(corpus: Corpus, serve_batches: ServeBatches) -> None:
+    service = serve_batches("--room", "4")
+    said = corpus.batch(service)
+    assert "there is no room for so many at once (the batch is token_limit_exceeded); they go in files of 6" in said
+    assert corpus.program.status()["planned"] == 12
+    done = [entry.custom_id for entry in service.entries if entry.what == "ok"]
+    assert len(done) == len(set(done)) == 12
+    assert len({entry.batch for entry in service.entries}) <= 6 + 4 * 3, "it is not tried over and over"
+
+
+def test_a_batch_that_the_service_no_longer_knows_is_given_up_only_on_demand(
+    corpus: Corpus, serve_batches: ServeBatches
+) -> None:
+    corpus.batch(serve_batches(), "--submit-only")
+    other = serve_batches()
+    with closing(sqlite3.connect(corpus.folder / "run" / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE parts SET batch = 'batch_of_another_account'")
+    for _ in range(2):
+        said = corpus.program.here("collect", "run", "--poll", "0.02", code=1).stderr
+        assert "does not know batch batch_of_another_account, with 12 requests" in said
+    corpus.batch(other, "--retry-failed")
+    assert corpus.program.status()["planned"] == 12
+    assert corpus.program.status()["lost_requests"] == 12
+
+
+def test_what_is_at_the_service_is_collected_though_it_takes_no_more(
+    corpus: Corpus, server: Server, tmp_path: Path
+) -> None:
+    batches = Batches()
+
+    def answer(request: Request) -> Response:
+        if batches.batches and (request.method, request.path) == ("POST", "/v1/batches"):
+            return error(400, "Billing hard limit has been reached", code="billing_hard_limit_reached")
+        return batches.answer(request)
+
+    server.answer = answer
+    asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
+    corpus.program.here(*asked, "--poll", "0.02", "--max-papers", "5", "--submit-only")
+    said = corpus.program.here(*asked, "--poll", "0.02", code=1).stderr
+    assert "Billing hard limit" in said
+    assert "are at the batch service" not in said
+    assert corpus.program.status()["planned"] == 5
+    # What was never taken may be asked live, and is not submitted afterwards.
+    corpus.program.here("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
+    assert batches.live == 7
+    server.answer = batches.answer
+    corpus.program.here(*asked, "--poll", "0.02")
+    assert corpus.program.status()["planned"] == 12
+    assert len(batches.batches) == 1
+    assert list((corpus.folder / "run" / "service").iterdir()) == []
+
+
+@pytest.mark.parametrize(("looks", "code"), [(5, 0), (100, 1)])
+def test_a_service_may_be_out_for_a_while(looks: int, code: int, corpus: Corpus, server: Server) -> None:
+    batches, missed = Batches(), 0
+
+    def answer(request: Request) -> Response:
+        nonlocal missed
+        if request.path.startswith("/v1/batches/") and missed < looks:
+            missed += 1
+            return error(503, "out of order")
+        return batches.answer(request)
+
+    server.answer = answer
+    asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
+    said = corpus.program.here(*asked, "--poll", "0.02", "--max-wait", "0.001", code=code).stderr
+    assert "out of order" in said
+    assert missed == min(looks, 13)
+    assert corpus.program.status()["planned"] == (12 if code == 0 else 0)
+
+
+@pytest.mark.parametrize("what", ["output", "content"])
+def test_a_result_that_comes_late_is_waited_for(what: str, corpus: Corpus, server: Server) -> None:
+    batches, missed = Batches(), 0
+
+    def answer(request: Request) -> Response:
+        nonlocal missed
+        response = batches.answer(request)
+        if what == "content" and "/content" in request.path and missed < 2:
+            missed += 1
+            return error(404, "no such file")
+        if what == "output" and b'"output_file_id": "' in response.body and missed < 2:
+            missed += 1
+            return Response(200, (response.body.replace(b'"output_file_id": "file-2"', b'"output_file_id": null'),))
+        return response
+
+    server.answer = answer
+    asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
+    corpus.program.here(*asked, "--poll", "0.02")
+    assert missed == 2
+    assert len(batches.batches) == 1
+    assert corpus.program.status()["planned"] == 12
 
 
 def test_half_the_price_is_paid(corpus: Corpus, serve_batches: ServeBatches) -> None:
@@ -79,7 +179,7 @@ def test_the_same_text_twice_is_submitted_once(corpus: Corpus, serve_batches: Se
 
 
 def test_the_built_in_planner_has_no_batch_service(corpus: Corpus) -> None:
-    said = corpus.program.run("batch", "papers", "-o", "run", "--engine", "openai-batch", code=2).stderr
+    said = corpus.program.here("batch", "papers", "-o", "run", "--engine", "openai-batch", code=2).stderr
     assert "needs a model at an endpoint" in said
 
 

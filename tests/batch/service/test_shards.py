@@ -1,0 +1,40 @@
+"""Shards that use the batch service, and shards of a run that has used it: nothing is paid for twice."""
+
+from tests.batch.outside import trajectories
+from tests.batch.service.conftest import Corpus, ServeBatches, Service
+
+SHARDS = ("1/2", "2/2")
+
+
+def requests_of(service: Service) -> list[str]:
+    return [entry.custom_id for entry in service.entries if entry.what == "ok"]
+
+
+def test_each_shard_submits_its_own_part(corpus: Corpus, serve_batches: ServeBatches) -> None:
+    service = serve_batches()
+    corpus.live(service)
+    corpus.batch(service, "--shard", "1/2")
+    corpus.batch(service, "--shard", "2/2", "--submit-only")
+    said = corpus.program.here("merge", "run", code=1).stderr
+    assert "2-of-2 was left out: " in said
+    assert "of its requests are at a batch service" in said
+    assert "each a run of its own" in corpus.program.here("collect", "run", code=1).stderr
+    corpus.program.here("collect", "run/shards/2-of-2", "--poll", "0.02")
+    assert not list((corpus.folder / "run" / "shards").rglob("*-wal")), "no write-ahead log on a shared disk"
+    corpus.program.here("merge", "run")
+    assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
+    corpus.batch(service)
+    assert len(requests_of(service)) == len(set(requests_of(service))) == 12
+
+
+def test_a_shard_does_not_ask_for_what_the_run_has_submitted(corpus: Corpus, serve_batches: ServeBatches) -> None:
+    service = serve_batches()
+    corpus.batch(service, "--submit-only")
+    said = corpus.live(service, "--shard", "1/2", run="run", code=1)
+    assert "12 requests of run are on their way through a batch service" in said
+    corpus.program.here("collect", "run", "--poll", "0.02")
+    for shard in SHARDS:
+        corpus.live(service, "--shard", shard, run="run")
+    corpus.program.here("merge", "run")
+    assert len(requests_of(service)) == 12
+    assert corpus.program.status()["requests"] == 12
