@@ -137,6 +137,6 @@ def canvas() -> Iterator[Canvas]:
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=5, max_size=5))
 def test_any_place_is_judged(canvas: Canvas, values: list[float]) -> None:
     x0, x1, y, end_y, size = values
-    run = Run("ab", x0, x1, y, size, bold=False, space=False, turned=False, painter=1)
+    run = Run("ab", x0, x1, y, size, bold=False, italic=False, space=False, turned=False, painter=1)
     sight = seen([Placed(run, end_y, 0)], canvas, Box(0, 0, 612, 792))
     assert all(abs(value) <= 1e6 for item in sight.visible for value in (item.run.x0, item.run.y, item.run.size))
