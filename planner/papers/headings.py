@@ -41,7 +41,11 @@ _PATTERNS: Final = tuple(
     (kind, re.compile(pattern, re.I))
     for kind, pattern in (
         (SectionKind.ABSTRACT, r"^(?:abstract|author summary|summary)$"),
-        (SectionKind.REFERENCES, r"^(?:references?|bibliography|literature cited|works cited)\b"),
+        (
+            SectionKind.REFERENCES,
+            r"^(?:(?:list of )?references?|bibliography|literature cited|works cited)"
+            r"(?: (?:and|&) (?:notes|links|bibliography|(?:further|recommended) reading))?$",
+        ),
         (SectionKind.ACKNOWLEDGEMENTS, r"^acknowledge?ments?\b|^funding\b|^author contributions?\b"),
         (SectionKind.CHECKLIST, r"\bchecklist\b"),
         (SectionKind.APPENDIX, r"^(?:appendix|appendices|supplement(?:ary|al)?\b)"),

@@ -31,14 +31,14 @@ NAMES = {
     "|Discussion and Conclusion|Limitations|Limitation|Limitations and Future Work|Future Work|Outlook"
     "|Discussion and Limitations|Summary and Outlook",
     SectionKind.REFERENCES: "References|REFERENCES|Reference|Bibliography|Literature Cited|Works Cited"
-    "|References and Notes",
+    "|References and Notes|List of References",
     SectionKind.ACKNOWLEDGEMENTS: "Acknowledgements|Acknowledgments|Acknowledgement|Acknowledgment|Funding"
     "|Author Contributions|ACKNOWLEDGMENT|Acknowledgments and Disclosure of Funding|Funding Statement",
     SectionKind.CHECKLIST: "NeurIPS Paper Checklist|Checklist|Reproducibility Checklist|ACL Responsible NLP Checklist",
     SectionKind.APPENDIX: "Appendix|Appendices|APPENDIX|Supplementary Material|Supplement|Supplemental Material"
     "|Supplementary Information|Appendix: Proofs",
     SectionKind.OTHER: "Ethics Statement|Broader Impact|Proof of Theorem 1|Datasets|Contents|Contributions|Definitions"
-    "|Code Availability|Gated Springs|Why Gears Turn|Convergence|Keywords",
+    "|Code Availability|References to Gears|Gated Springs|Why Gears Turn|Convergence|Keywords",
 }
 CASES = [(kind, name) for kind, listed in NAMES.items() for name in listed.split("|")]
 NUMBERS = ["", "3 ", "3. ", "3.2 ", "3.2. ", "12.1.4 ", "IV. ", "Section 3 ", "Section 3: ", "C. "]

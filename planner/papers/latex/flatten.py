@@ -3,6 +3,7 @@
 import posixpath
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from planner.errors import PaperError
@@ -257,7 +258,9 @@ class _Flattener:
         folders = (*self._folders[-1:], self.folder, own, "")
         parent = posixpath.dirname(self._folders[-1]) if self._folders else ""
         endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
-        return next((n for e in endings if (n := self.tree.find(path + e, *folders, parent))), "")
+        near = (self.tree.find(path + ending, *folders, parent) for ending in endings)
+        far = (self.tree.only(path + ending) for ending in endings)  # a path that the author's machine knew of
+        return next((name for name in chain(near, far) if name), "")
 
     def _listing(self, groups: Groups, mark: Mark) -> int | None:
         option = groups.option(mark.end)

@@ -18,7 +18,9 @@ _NUMBERED: Final = re.compile(r"^\d")
 _BACK_MATTER: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST, SectionKind.ABLATION}
 )
-_LAST_OF_BODY: Final = frozenset({SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS})
+_LAST_OF_BODY: Final = frozenset(
+    {SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
+)
 
 
 def sections_of(

@@ -20,6 +20,7 @@ _BANNER: Final = re.compile(
     r"|(?:graphical )?abstract$|highlights$|supplementary material$)",
     re.I,
 )
+_CITATION: Final = re.compile(r"\b(?:vol|no|pp)\.\s*\d", re.I)  # of the paper itself, in the journal's banner
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -57,8 +58,9 @@ def _groups(lines: Sequence[Line]) -> list[list[Line]]:
 
 
 def _could_be_title(group: Sequence[Line]) -> bool:
-    text = " ".join(line.text for line in group)
-    return len(_LETTERS.findall(text)) >= _LEAST_LETTERS and not _BANNER.match(text.strip())
+    text = " ".join(line.text for line in group).strip()
+    banner = _BANNER.match(text) or _CITATION.search(text)
+    return len(_LETTERS.findall(text)) >= _LEAST_LETTERS and not banner
 
 
 def _likeness(text: str, declared: str) -> float:

@@ -31,6 +31,7 @@ INPUTS = {
     "import relative to import": ("\\import{x/}{b}", {"x/b.tex": "\\subimport{y/}{a}", "x/y/a.tex": "A"}),
     "another ending": ("\\input{a.tikz}", {"a.tikz": "A"}),
     "ltx": ("\\input{a}", {"a.ltx": "A"}),
+    "in a folder that only the author's settings name": ("\\input{a}", {"tables/more/a.tex": "A"}),
     "a part of a part, seen from the root": ("\\input{x/b}", {"x/b.tex": "\\input{x/a}", "x/a.tex": "A"}),
     "a part of a part, seen from itself": ("\\input{x/b}", {"x/b.tex": "\\input{a}", "x/a.tex": "A"}),
 }

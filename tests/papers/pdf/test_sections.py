@@ -130,7 +130,14 @@ def test_small_capitals_are_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "banner", ["Proceedings of the Conference on Things", "Published as a conference paper at ICLR 2025", "X", "2024"]
+    "banner",
+    [
+        "Proceedings of the Conference on Things",
+        "Published as a conference paper at ICLR 2025",
+        "X",
+        "2024",
+        "Electron. Things 0 (2020), article no. 0, 1-5.",
+    ],
 )
 def test_larger_type_that_is_no_title(banner: str) -> None:
     top = Page().text(72, 770, banner, 20).text(100, 730, "What the Paper Is Called", 16, BOLD)
@@ -154,11 +161,20 @@ def test_an_abstract_without_a_heading_of_its_own(start: str) -> None:
     assert _first_page(top, 550).abstract == ABSTRACT
 
 
+def test_authors_and_where_they_work_are_no_abstract() -> None:
+    names = "ANN AUTHOR and WEI WRITER, Institute for Stores, Town, Country " * 8
+    top = Page().text(100, 750, "What the Paper Is Called", 16, BOLD)
+    below = column(top, 72, 730, names)
+    below = column(top, 72, below - 10, "We keep little and answer much. " + prose(40) + ".")
+    top.text(72, below - 16, "CCS Concepts: Computing methodologies, Machine learning.", 10, BOLD)
+    assert _first_page(top, 550).abstract == "We keep little and answer much. " + prose(40) + "."
+
+
 def test_keywords_and_footnotes_are_no_part_of_the_abstract() -> None:
     top = Page().text(100, 750, "What the Paper Is Called", 16, BOLD)
     heading(top, 280, 720, "Abstract")
     y = column(top, 72, 700, ABSTRACT)
-    top.text(72, y - 6, "Keywords: memory, streams")
+    top.text(72, y - 6, "Keywords: memory, streams").text(72, 80, "Permission to make copies is granted.", 8)
     assert _first_page(top, 550).abstract == ABSTRACT
 
 
