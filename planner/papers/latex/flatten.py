@@ -4,6 +4,7 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import eq, gt, lt
 from typing import Final
 
 from planner.errors import PaperError
@@ -34,6 +35,8 @@ _ETOOLBOX: Final = """
 _NOT_CONDITIONALS: Final = frozenset(_ETOOLBOX.split())
 _BARE_NAME: Final = re.compile(r"[ \t]+([^\s{}\\%$]+)")
 _IF_DIGITS: Final = re.compile(r"\s*(\d)\s*(\d?)")
+_IF_NUMBERS: Final = re.compile(r"\s*(\d{1,9})\s*([<=>])\s*(\d{1,9})(?!\d)\s?")
+_RELATIONS: Final = {"<": lt, "=": eq, ">": gt}
 _LET_FLAG: Final = re.compile(r"\s*\\if([A-Za-z@]+)\s*=?\s*\\if(true|false)\b")
 _NEWIF: Final = re.compile(r"\s*\{?\s*\\if([A-Za-z@]+)\s*\}?")
 _OWN_VERBATIM: Final = re.compile(r"\s*(?:\[[^\]]*\]\s*)?\{\\?(\w+\*?)\}")
@@ -174,6 +177,8 @@ class _Flattener:
             live = mark.name == "iftrue"
         elif mark.name == "if" and (digits := _IF_DIGITS.match(text, end)):
             live, end = digits[1] == digits[2], digits.end()
+        elif mark.name == "ifnum" and (numbers := _IF_NUMBERS.match(text, end)):
+            live, end = _RELATIONS[numbers[2]](int(numbers[1]), int(numbers[3])), numbers.end()
         dead = self._dead
         self._branches.append(_Branch(live, dead))
         if live is None and not dead:
