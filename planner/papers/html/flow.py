@@ -19,6 +19,7 @@ _SKIPPED_WORDS: Final = """
 _SKIPPED: Final = frozenset(_SKIPPED_WORDS.split())
 _SKIPPED_CLASSES: Final = frozenset(
     {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
+    | {"abstract-title"}  # pandoc's, in an element that is known for an abstract
 )
 _NOTES: Final = frozenset({"ltx_note", "footnote-ref"})  # no part of a heading
 _HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
