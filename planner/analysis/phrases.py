@@ -13,6 +13,7 @@ _GENERIC: Final = frozenset(
         stem,
         word_set(
             """
+            almost even especially merely nearly particularly quite rather simply still yet
             ablation ablations algorithm algorithms analysis approach approaches architecture architectures art
             background baseline baselines basic benchmark case changes choice choices classification comparison
             complexity component components computational conclusion configuration contribution critical crucial data

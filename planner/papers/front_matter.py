@@ -8,6 +8,7 @@ _FRONT: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
 _TOML: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)
 _PERCENT: Final = re.compile(r"\A%[ \t]+(\S.*(?:\n[ \t]+\S.*)*)\n(?:%.*\n){0,2}")  # pandoc's title block
 _FIELD: Final = r"^{}\s*[:=][ \t]*(.+(?:\n(?:[ \t]*\n)*[ \t]+\S.*)*)"
+_LEAST_WORDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,13 @@ def front_matter(text: str) -> tuple[Front, str]:
 
 
 def metadata(yaml: str) -> Front:
-    """Title and abstract of YAML: plain, quoted and folded scalars of the top level, which is all that is needed."""
-    return Front(_scalar(yaml, "title"), _scalar(yaml, "abstract"))
+    """Title and abstract of YAML: plain, quoted and folded scalars of the top level, which is all that is needed.
+
+    A description of some length stands for an abstract, as Distill has it.
+    """
+    description = _scalar(yaml, "description")
+    summary = description if len(description.split()) >= _LEAST_WORDS else ""
+    return Front(_scalar(yaml, "title"), _scalar(yaml, "abstract") or summary)
 
 
 def _scalar(yaml: str, key: str) -> str:

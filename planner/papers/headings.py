@@ -41,7 +41,11 @@ _PATTERNS: Final = tuple(
     (kind, re.compile(pattern, re.I))
     for kind, pattern in (
         (SectionKind.ABSTRACT, r"^(?:abstract|author summary|summary)$"),
-        (SectionKind.REFERENCES, r"^(?:references?|bibliography|literature cited|works cited)\b"),
+        (
+            SectionKind.REFERENCES,
+            r"^(?:(?:list of )?references?|bibliography|literature cited|works cited)"
+            r"(?: (?:and|&) (?:notes|links|bibliography|(?:further|recommended) reading))?$",
+        ),
         (SectionKind.ACKNOWLEDGEMENTS, r"^acknowledge?ments?\b|^funding\b|^author contributions?\b"),
         (SectionKind.CHECKLIST, r"\bchecklist\b"),
         (SectionKind.APPENDIX, r"^(?:appendix|appendices|supplement(?:ary|al)?\b)"),
@@ -116,11 +120,11 @@ def is_lettered(heading: str) -> bool:
 def section_kind(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """The kind of a section, given the kind of the section that it stands in (None at the top level).
 
-    An ablation is one wherever it stands, and so are results within a method; other subsections are what their parent
-    is, where the parent has a say.
+    Ablations and thanks are such wherever they stand, and so are results within a method; other subsections are what
+    their parent is, where the parent has a say.
     """
     found = _own_kind(heading)
-    if found is SectionKind.ABLATION or parent is None:
+    if found in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
         return found
     if parent is SectionKind.METHOD and found is SectionKind.EXPERIMENTS and _REPORTS.search(_telling(heading)):
         return found

@@ -21,7 +21,7 @@ _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _TEMPLATE: Final = re.compile(r"\{##.{0,5000}?##\}|\{%.{0,2000}?%\}|\{\{.{0,500}?\}\}", re.S)
 _DATA: Final = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
-_ATTRIBUTES: Final = re.compile(r"\s*\{[#.:][^{}]*\}\s*$")
+_ATTRIBUTES: Final = re.compile(r"\s*\{[#.:-][^{}]*\}\s*$")
 _BOLD: Final = re.compile(r"(?:\*\*|__)(?![*_\s])([^\n*]{1,150}[^\n*.,;:\s])(?:\*\*|__)")
 _ENOUGH: Final = 3  # headings marked as such; with fewer, bold lines may be headings
 _LONGEST: Final = 20_000  # characters of an abstract
@@ -90,19 +90,21 @@ def _with_bold_headings(items: list[Ranked | Block]) -> list[Ranked | Block]:
     """The items, with lines all in bold as headings where a converter marked none otherwise.
 
     Such a line is one where it has a number or names a section, and at the very beginning, where it is the title.
+    Where others are marked, the abstract's alone may be in bold.
     """
+    bold = [_bold_heading(item, first=index == 0) for index, item in enumerate(items)]
     if sum(isinstance(item, Ranked) for item in items) >= _ENOUGH:
-        return items
-    return [_bold_heading(item, first=index == 0) or item for index, item in enumerate(items)]
+        bold = [one if one and section_kind(one.text) is SectionKind.ABSTRACT else None for one in bold]
+    return [heading or item for heading, item in zip(bold, items, strict=True)]
 
 
 def _bold_heading(item: Ranked | Block, *, first: bool) -> Ranked | None:
-    found = _BOLD.fullmatch(item.text.strip()) if isinstance(item, Block) else None
-    if found is None:
+    found = _BOLD.fullmatch(item.text.strip().replace("** **", " ")) if isinstance(item, Block) else None
+    if found is None or isinstance(item, Ranked):
         return None
     text = _heading(found[1])
     named = bare(text) != text or section_kind(text) is not SectionKind.OTHER
-    return Ranked(text, 1 if first else 2, found.string) if first or named else None
+    return Ranked(text, 1 if first else 2, item.text.strip()) if first or named else None
 
 
 def _heading(content: str) -> str:

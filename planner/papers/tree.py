@@ -50,6 +50,11 @@ class Tree:
                 return name
         return next((self._folded[name.casefold()] for name in wanted if name.casefold() in self._folded), "")
 
+    def only(self, path: str) -> str:
+        """The one name that ends in this path, in whatever folder; "" if there is none, or more than one."""
+        fit = [name for name in self.files if name.endswith("/" + inside(path))]
+        return fit[0] if len(fit) == 1 else ""
+
 
 def inside(path: str) -> str:
     """The path in normal form, relative to the root; "" where it is absolute or leads out of it."""

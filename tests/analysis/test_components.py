@@ -105,7 +105,9 @@ def test_conjuncts() -> None:
     assert conjuncts("the echo memory and the night loss, both heads") == ["echo memory", "night loss", "both heads"]
 
 
-@pytest.mark.parametrize("name", ["Overall Architecture", "Ablation Study", "Training", "1e-5", "P", "", "the results"])
+@pytest.mark.parametrize(
+    "name", ["Overall Architecture", "Ablation Study", "Training", "1e-5", "P", "", "the results", "even", "simply"]
+)
 def test_generic_names(name: str) -> None:
     assert is_generic(name)
 

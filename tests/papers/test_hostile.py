@@ -53,6 +53,10 @@ MACROS = "".join("\\newcommand{\\" + chr(97 + i) + "x}{" + ("\\" + chr(98 + i) +
         (start("\\newcommand{\\a}[1]{\\a{\\a{#1#1}}}\\title{\\a{x}}"), "self.tex"),
         (("<html>" + "<div>" * 100_000).encode(), "deep.html"),
         (("<html>" + "<table><tr><td>a</td><td>b</td></tr><tr><td>" * 20_000).encode(), "tables.html"),
+        (
+            ("<style>" + "i b div div p{color:red}" * 5_000 + "</style><div>" * 50 + "<p>a" * 3_000).encode(),
+            "rules.html",
+        ),
         (("# a\n\n" + ">" * 200_000).encode(), "quotes.md"),
         (("# a\n\n" + "- " * 100_000).encode(), "lists.md"),
         (("# " + "*a _b " * 30_000).encode(), "stars.md"),

@@ -168,3 +168,29 @@ def test_lettered_headings_stand_under_roman_ones_whatever_their_marks() -> None
     read = read_markdown("# On Gears\n\n" + "\n\n".join(f"## {name}\n\n{BODY}" for name in names), "x.md")
     assert headings(read) == [(name, 2 if name[1] == "." and name[0] in "ABCD" else 1) for name in names]
     assert read.sections[-3].kind is SectionKind.EXPERIMENTS
+
+
+def test_an_abstract_in_bold_is_a_heading_also_among_marked_ones() -> None:
+    text = f"# Gears\n\n**Abstract**\n\nWe turn.\n\n## 1 Introduction\n\n{BODY}\n\n## 2 Method\n\n**Method**\n\n{BODY}"
+    read = read_markdown(text, "a.md")
+    assert read.abstract == "We turn."
+    assert [heading for heading, _ in headings(read)] == ["Abstract", "1 Introduction", "2 Method"]
+
+
+def test_a_number_in_bold_of_its_own_belongs_to_the_heading() -> None:
+    read = read_markdown(f"**Gears**\n\n**1** **Introduction**\n\n{BODY}\n\n**2** **Method**\n\n{BODY}", "a.md")
+    assert [heading for heading, _ in headings(read)] == ["1 Introduction", "2 Method"]
+
+
+def test_the_description_that_distill_asks_for_is_the_abstract_where_it_is_long_enough() -> None:
+    said = "We keep the gears small " * 8
+    assert metadata(f"title: Gears\ndescription: {said}").abstract == said.strip()
+    assert metadata("title: Gears\ndescription: A post").abstract == ""
+    assert metadata(f"abstract: Ours\ndescription: {said}").abstract == "Ours"
+
+
+def test_pandocs_marks_are_no_part_of_a_heading() -> None:
+    read = read_markdown(
+        f"# Gears {{#g}}\n\n# Method {{.unnumbered}}\n\n{BODY}\n\n# References {{-}}\n\nA. Gear.", "a.md"
+    )
+    assert [heading for heading, _ in headings(read)][-2:] == ["Method", "References"]

@@ -4,9 +4,10 @@ import re
 from bisect import bisect_right
 from typing import Final
 
+from planner.papers.html.colours import WHITE, ground, ink, is_lost
 from planner.papers.html.dom import VOID, Element
 from planner.papers.html.tokens import Open, tokens
-from planner.papers.html.visible import dark_ground, hidden, own_style, white
+from planner.papers.html.visible import hidden, own_style
 
 _MAYBE: Final = re.compile(r"<([A-Za-z][\w-]*)\s[^<>]{0,1000}?(?:style|hidden|color)\b[^<>]{0,1000}>", re.I)
 _FENCE: Final = re.compile(
@@ -37,7 +38,7 @@ def _hides(tag: str) -> bool:
         return False
     element = Element(start.tag, start.attributes)
     style = own_style(element)
-    return hidden(element, style) or (white(style) is True and not dark_ground(style, element))
+    return hidden(element, style) or is_lost(ink(style), ground(style, element) or WHITE)
 
 
 def _content(text: str, tag: str, place: int) -> tuple[int, int]:

@@ -5,19 +5,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from planner.papers.html.colours import WHITE, Colour, ground, ink, is_lost
 from planner.papers.html.dom import BLOCKS, Element
 from planner.papers.html.formulas import formula
-from planner.papers.html.visible import Styles, dark_ground, hidden, white
+from planner.papers.html.visible import Styles, hidden
 from planner.papers.levels import Ranked
 from planner.papers.paper import Block, BlockKind, SectionKind
 
 _SKIPPED_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
-    footer d-front-matter d-bibliography dt-banner d-contents
+    datalist footer d-front-matter d-bibliography dt-banner d-contents
 """
 _SKIPPED: Final = frozenset(_SKIPPED_WORDS.split())
 _SKIPPED_CLASSES: Final = frozenset(
     {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
+    | {"abstract-title"}  # pandoc's, in an element that is known for an abstract
 )
 _NOTES: Final = frozenset({"ltx_note", "footnote-ref"})  # no part of a heading
 _HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -29,7 +31,7 @@ _CAPTIONS: Final = frozenset({"figcaption", "caption"})
 _EQUATIONS: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
 _ABSTRACTS: Final = frozenset({"abstract", "ltx_abstract"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
-_GROUNDS: Final = 40  # ancestors that are asked for what is behind white letters
+_GROUNDS: Final = 40  # ancestors that are asked for what is behind coloured letters
 BREAK: Final = Ranked("", 0, "")  # the end of what a heading rules, where no heading follows
 
 
@@ -45,6 +47,7 @@ class Flow:
     _float: list[str] | None = None  # the lines of the float that the walk is in
     _outermost: Element | None = None  # that float
     _tables: int = 0
+    _grounds: dict[Element, Colour] = field(default_factory=dict)
 
     def page(self, root: Element) -> None:
         """Walk all that is below an element."""
@@ -113,18 +116,21 @@ class Flow:
 
     def _is_unseen(self, element: Element) -> bool:
         style = self.styles.of(element)
-        return hidden(element, style) or (white(style) is True and not self._on_dark(element))
+        if not style:
+            return hidden(element, style)
+        return hidden(element, style) or ((colour := ink(style)) is not None and is_lost(colour, self._behind(element)))
 
-    def _on_dark(self, element: Element) -> bool:
-        """Whether the nearest ground behind an element is dark; of its ancestors the nearest few are asked."""
-        around: Element | None = element
-        for _ in range(_GROUNDS):
-            if around is None:
+    def _behind(self, element: Element) -> Colour:
+        """The nearest ground behind an element; of its ancestors the nearest few are asked, and each once."""
+        around, asked, found = element, list[Element](), None
+        while found is None and len(asked) < _GROUNDS:
+            asked.append(around)
+            found = self._grounds.get(around) or ground(self.styles.of(around), around)
+            if around.parent is None:
                 break
-            if (ground := dark_ground(self.styles.of(around), around)) is not None:
-                return ground
             around = around.parent
-        return False
+        self._grounds.update(dict.fromkeys(asked, found or WHITE))
+        return found or WHITE
 
     def _paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
         text = tidy("".join(self._words))

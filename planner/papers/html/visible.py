@@ -1,52 +1,64 @@
-"""What a reader of a page does not see, by attributes, inline styles and the page's own simple style rules."""
+"""What a reader of a page does not see, by attributes, inline styles and the page's own style rules."""
 
 import re
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from planner.papers.html.dom import Element
+from planner.papers.html.selectors import Selector, selector
 
 _RULE: Final = re.compile(r"([^{}]{1,500})\{([^{}]{0,2000})\}")
-_SIMPLE: Final = re.compile(r"([a-z][\w-]*)?([.#][\w-]+)?", re.I)
-_HIDING: Final = re.compile(
-    r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0?\.?0+(?![.\d])"
-    r"|font-size\s*:\s*(?:0|[01](?:\.\d+)?p[xt]|0?\.0\d*r?em)(?![.\d\w])"
-    r"|(?:text-indent|left|top|right|margin-left|margin-top)\s*:\s*-\d{4,}(?:\.\d+)?px"
-    r"|clip\s*:\s*rect\(\s*0[^)]*\)|clip-path\s*:\s*inset\(\s*(?:50|100)%"
-    r"|transform\s*:\s*scale\(\s*0\s*\)|max-height\s*:\s*0(?:px)?\s*(?:;|$)|color\s*:\s*transparent)",
-    re.I,
+_PASSED_OVER: Final = re.compile(  # comments, and what holds for other media than a screen of the usual width
+    r"/\*.*?\*/|@media(?!\s*(?:only\s+)?(?:screen|all)\s*\{)[^{]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", re.DOTALL
 )
-_COLOUR: Final = re.compile(r"(?<![\w-])color\s*:\s*([^;!]+)", re.I)
-_GROUND: Final = re.compile(r"(?<![\w-])background(?:-color|-image)?\s*:\s*([^;!]+)", re.I)
-_NEAR_WHITE: Final = 240  # of 255
+_VARIABLE: Final = re.compile(r"(--[\w-]+)\s*:([^;{}]*)")
+_CALLED: Final = re.compile(r"var\(\s*(--[\w-]+)[^()]*\)")
+_ESCAPE: Final = re.compile(r"\\([0-9a-f]{1,6})\s?", re.I)
+_LENGTH: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(px|pt|pc|r?em|ex|ch|mm|cm|in|vw|vh|vmin|vmax|%)?")
+_PIXELS: Final = {
+    "": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "mm": 3.78, "cm": 37.8,
+    "in": 96.0, "vw": 12.8, "vh": 8.0, "vmin": 8.0, "vmax": 12.8,
+}  # fmt: skip
+_MOST_RULES: Final = 60  # for one name, class or id; the last ones, which are those that hold
+_LEAST_SIZE: Final = 8 / 3  # pixels, which are two points
+_FAR: Final = -999.0  # pixels
+_FAINT: Final = 0.05
 
 
 class Styles:
-    """The rules of a page's style sheets that hide things, for selectors of one element, class or id."""
+    """The rules of a page's style sheets, for selectors of elements by what they have and what stands around them."""
 
     def __init__(self, root: Element) -> None:
-        self._rules: dict[str, str] = {}
+        self._rules: defaultdict[str, deque[tuple[int, Selector, str]]] = defaultdict(lambda: deque(maxlen=_MOST_RULES))
+        self._count = 0
+        self._variables: dict[str, str] = {}
         for element in root.elements():
             if element.tag == "style":
                 self._add(element.text())
 
     def _add(self, sheet: str) -> None:
-        sheet = re.sub(r"/\*.*?\*/|@media[^{]*print[^{]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", "", sheet, flags=re.DOTALL)
+        sheet = _PASSED_OVER.sub("", sheet).lower()
+        self._variables.update(_VARIABLE.findall(sheet))
         for selectors, body in _RULE.findall(sheet):
-            for selector in selectors.split(","):
-                selector = selector.strip()
-                if selector and _SIMPLE.fullmatch(selector):
-                    self._rules[selector.lower()] = self._rules.get(selector.lower(), "") + ";" + body
+            for written in selectors.split(","):
+                if (found := selector(written)) is not None:
+                    key = next((part for part in found.last.parts if part[0] in ".#"), found.last.tag)
+                    self._rules[key].append((self._count, found, body))
+                    self._count += 1
 
     def of(self, element: Element) -> str:
         """The declarations that hold for an element, its own last."""
         inline = own_style(element)
         if not self._rules:
             return inline
-        tag, names = element.tag, [f".{name}".lower() for name in element.classes]
-        if identity := element.attributes.get("id"):
-            names.append(f"#{identity}".lower())
-        keys = (tag, *names, *(tag + name for name in names))
-        return ";".join((*(self._rules[key] for key in keys if key in self._rules), inline))
+        names = (f"#{element.attributes.get('id', '')}", *(f".{name}" for name in element.classes))
+        keys = ("", element.tag, *map(str.lower, names))
+        rules = sorted(
+            (place, body) for key in keys for place, one, body in self._rules.get(key, ()) if one.fits(element)
+        )
+        style = ";".join((*(body for _, body in rules), inline))
+        return _CALLED.sub(lambda found: self._variables.get(found[1], ""), style) if "var(" in style else style
 
 
 def own_style(element: Element) -> str:
@@ -56,44 +68,101 @@ def own_style(element: Element) -> str:
     return f"color:{colour};{style}" if colour else style
 
 
+def declarations(style: str) -> dict[str, str]:
+    """Each property of a style with the last value that it is given, in small letters."""
+    plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    plain = _ESCAPE.sub(lambda found: chr(min(int(found[1], 16), 0xFFFF)), plain).lower()
+    found: dict[str, str] = {}
+    for declaration in plain.split(";"):
+        name, _, value = declaration.partition(":")
+        found[name.strip()] = value.replace("!important", "").strip()
+    return found
+
+
 def hidden(element: Element, style: str) -> bool:
     """Whether a reader does not see an element for its own sake."""
     attributes = element.attributes
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
         return True
-    return bool(style and _HIDING.search(_resolved(style)))
-
-
-def white(style: str) -> bool | None:
-    """Whether a style sets white letters (True), a colour that is seen (False), or no colour (None)."""
-    found = _COLOUR.findall(style)
-    return _is_white(found[-1]) if found else None
-
-
-def dark_ground(style: str, element: Element) -> bool | None:
-    """Whether a style puts something dark, or a picture, behind the letters; None if it puts nothing there."""
-    found = _GROUND.findall(style) or ([element.attributes["bgcolor"]] if element.attributes.get("bgcolor") else [])
-    if not found or re.match(r"\s*(?:none|transparent|inherit|initial)\b", found[-1]):
-        return None
-    return not _is_white(found[-1])
-
-
-def _resolved(style: str) -> str:
-    """The style with the last word on whether it is shown: a later `display` undoes an earlier one."""
-    last: dict[str, str] = {}
-    for declaration in style.split(";"):
-        name, _, value = declaration.partition(":")
-        last[name.strip().lower()] = value.strip()
-    return ";".join(f"{name}:{value}" for name, value in last.items() if name)
-
-
-def _is_white(colour: str) -> bool:
-    colour = colour.strip().lower()
-    if colour in ("white", "snow", "ivory", "ghostwhite", "floralwhite", "#fff"):
+    if element.tag == "dialog" and "open" not in attributes:
         return True
-    if found := re.match(r"#([0-9a-f]{3,8})\b", colour):
-        digits = found[1] if len(found[1]) >= 6 else "".join(d * 2 for d in found[1][:3])
-        return min(int(digits[i : i + 2], 16) for i in (0, 2, 4)) >= _NEAR_WHITE
-    if found := re.match(r"rgba?\(\s*(\d+)[,\s]+(\d+)[,\s]+(\d+)(?:[,\s/]+([\d.]+))?", colour):
-        return min(map(int, found.groups()[:3])) >= _NEAR_WHITE or found[4] in ("0", "0.0")
-    return bool(re.match(r"hsla?\([^)]*,\s*(?:9[5-9]|100)%\s*[,)]", colour))
+    return bool(style) and _hides(declarations(style))
+
+
+def _hides(style: Mapping[str, str]) -> bool:
+    if any(check(style[name]) for name, check in _HIDING.items() if name in style):
+        return True
+    cut = any(style.get(name) in ("hidden", "clip") for name in ("overflow", "overflow-x", "overflow-y"))
+    return cut and any(_is_at_most(style.get(name, ""), 1) for name in ("width", "height", "max-width", "max-height"))
+
+
+def _pixels(value: str, whole: float) -> float | None:
+    """A length in pixels, where a share is one of `whole`; None if the value is no length."""
+    found = _LENGTH.fullmatch(value)
+    if found is None:
+        return None
+    return float(found[1]) * (whole / 100 if found[2] == "%" else _PIXELS[found[2] or ""])
+
+
+def _is_at_most(value: str, limit: float, whole: float = 1_000) -> bool:
+    length = _pixels(value, whole)
+    return length is not None and length <= limit
+
+
+def _is_tiny(value: str) -> bool:
+    length = _pixels(value, 16)
+    return length is not None and length < _LEAST_SIZE
+
+
+def _is_tiny_font(value: str) -> bool:
+    """Whether a `font` sets a tiny size: its last length before the family, or a bare 0."""
+    sizes = [word for word in re.split(r"[\s/]+", value) if (m := _LENGTH.fullmatch(word)) and (m[2] or m[1] == "0")]
+    return bool(sizes) and _is_tiny(sizes[0])
+
+
+def _is_faint(value: str) -> bool:
+    found = _LENGTH.fullmatch(value)
+    return found is not None and float(found[1]) / (100 if found[2] == "%" else 1) < _FAINT
+
+
+def _is_far_off(value: str) -> bool:
+    return _is_at_most(value, _FAR, 900)
+
+
+def _is_moved_off(value: str) -> bool:
+    """Whether a `transform` shrinks to nothing, or moves off the page."""
+    return any(
+        (name.startswith("scale") and _is_faint(first)) or (name.startswith("translate") and _is_far_off(first))
+        for name, first in re.findall(r"(\w+)\(\s*([^\s,()]+)", value)
+    )
+
+
+def _is_empty_clip(value: str) -> bool:
+    """Whether a `clip` leaves nothing between its top, right, bottom and left."""
+    sides = [_pixels(word, 1_000) for word in re.split(r"[\s,]+", value.removeprefix("rect(").rstrip(") "))]
+    if len(sides) != 4 or any(side is None for side in sides):
+        return False
+    top, right, bottom, left = (side or 0.0 for side in sides)
+    return right - left <= 1 or bottom - top <= 1
+
+
+def _is(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda value: compiled.match(value) is not None
+
+
+_HIDING: Final[Mapping[str, Callable[[str], bool]]] = {
+    "display": _is("none"),
+    "visibility": _is("hidden|collapse"),
+    "content-visibility": _is("hidden"),
+    "opacity": _is_faint,
+    "filter": lambda value: any(map(_is_faint, re.findall(r"opacity\(\s*([^()]*?)\s*\)", value))),
+    "font-size": _is_tiny,
+    "font": _is_tiny_font,
+    "zoom": _is_faint,
+    "max-height": lambda value: _is_at_most(value, 0),
+    "clip": _is_empty_clip,
+    "clip-path": _is(r"inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0"),
+    "transform": _is_moved_off,
+    **dict.fromkeys(("text-indent", "left", "right", "top", "bottom", "margin-left", "margin-top"), _is_far_off),
+}

@@ -3,6 +3,8 @@
 import posixpath
 import re
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import eq, gt, lt
 from typing import Final
 
 from planner.errors import PaperError
@@ -33,6 +35,8 @@ _ETOOLBOX: Final = """
 _NOT_CONDITIONALS: Final = frozenset(_ETOOLBOX.split())
 _BARE_NAME: Final = re.compile(r"[ \t]+([^\s{}\\%$]+)")
 _IF_DIGITS: Final = re.compile(r"\s*(\d)\s*(\d?)")
+_IF_NUMBERS: Final = re.compile(r"\s*(\d{1,9})\s*([<=>])\s*(\d{1,9})(?!\d)\s?")
+_RELATIONS: Final = {"<": lt, "=": eq, ">": gt}
 _LET_FLAG: Final = re.compile(r"\s*\\if([A-Za-z@]+)\s*=?\s*\\if(true|false)\b")
 _NEWIF: Final = re.compile(r"\s*\{?\s*\\if([A-Za-z@]+)\s*\}?")
 _OWN_VERBATIM: Final = re.compile(r"\s*(?:\[[^\]]*\]\s*)?\{\\?(\w+\*?)\}")
@@ -173,6 +177,8 @@ class _Flattener:
             live = mark.name == "iftrue"
         elif mark.name == "if" and (digits := _IF_DIGITS.match(text, end)):
             live, end = digits[1] == digits[2], digits.end()
+        elif mark.name == "ifnum" and (numbers := _IF_NUMBERS.match(text, end)):
+            live, end = _RELATIONS[numbers[2]](int(numbers[1]), int(numbers[3])), numbers.end()
         dead = self._dead
         self._branches.append(_Branch(live, dead))
         if live is None and not dead:
@@ -257,7 +263,9 @@ class _Flattener:
         folders = (*self._folders[-1:], self.folder, own, "")
         parent = posixpath.dirname(self._folders[-1]) if self._folders else ""
         endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
-        return next((n for e in endings if (n := self.tree.find(path + e, *folders, parent))), "")
+        near = (self.tree.find(path + ending, *folders, parent) for ending in endings)
+        far = (self.tree.only(path + ending) for ending in endings)  # a path that the author's machine knew of
+        return next((name for name in chain(near, far) if name), "")
 
     def _listing(self, groups: Groups, mark: Mark) -> int | None:
         option = groups.option(mark.end)

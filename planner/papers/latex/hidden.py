@@ -1,18 +1,30 @@
 """Text of a LaTeX source that the page would not show: white, phantom, or too small to be seen."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
+from planner.papers.latex.macros import Macro
 from planner.papers.latex.scan import Groups, Mark, Source
 
 _LEAST: Final = 2.0  # points; anything smaller is no text
+_FARTHEST: Final = 1_000.0  # points; what is moved more is off the page
 _NEAR_WHITE: Final = 0.95
 _BOXES: Final = frozenset(
     {"colorbox", "fcolorbox", "tcbox", "rowcolor", "cellcolor", "columncolor", "pagecolor", "tikz", "node"}
 )
 _BOX_ENVIRONMENTS: Final = frozenset({"tcolorbox", "tikzpicture", "mdframed", "beamercolorbox"})
-_PHANTOMS: Final = frozenset({"phantom", "hphantom", "vphantom", "textinvisible", "invisible"})
-_LENGTH: Final = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(pt|px|mm|cm|em|ex|in|bp)?\s*")
+_PHANTOMS: Final = frozenset(
+    {"phantom", "hphantom", "vphantom", "textinvisible", "invisible", "@gobble", "censor", "pdfcomment", "pdfinfo"}
+)
+_LITERALS: Final = frozenset({"pdfliteral", "special", "pdfextension", "pdfrender", "textpdfrender"})
+_UNPAINTED: Final = re.compile(
+    r"\b[37] Tr\b|(?:^|\s)1 1 1 rg\b|(?:^|\s)1 g\b|color push (?:rgb 1 1 1|gray 1|White)"
+    r"|TextRenderingMode\s*=\s*(?:[37]|Invisible|Clip)",
+    re.I,
+)
+_LITERAL_WORDS: Final = re.compile(r"\s*(?:literal|direct|page|\s)*(?=\{)")
+_LENGTH: Final = re.compile(r"\s*-?(\d+\.?\d*|\.\d+)\s*(pt|px|mm|cm|em|ex|in|bp|sp)?\s*")
 _POINTS: Final = {
     "pt": 1.0,
     "bp": 1.0,
@@ -25,7 +37,14 @@ _POINTS: Final = {
     "sp": 0.0,
 }
 _DEFINED: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
-_SWITCH_ENDS: Final = re.compile(r"\\(?:color\b|normalcolor\b|end\s*\{|fontsize\b|normalsize\b|transparent\b)")
+_ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
+_SWITCH_ENDS: Final = re.compile(
+    r"\\(?:color\b|normalcolor\b|end\s*\{|endgroup\b|egroup\b|fontsize\b|normalsize\b|transparent\b|pdfliteral\b"
+    r"|pdfextension\b|special\b|pdfrender\b)"
+)
+_WAYS: Final = re.compile(
+    r"\\(?:text)?(?:color|transparent|pdfrender)\b|\\(?:[hv]?phantom|fontsize|scalebox|resizebox|raisebox)\b"
+)
 _OWN_BOX: Final = re.compile(r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox|mdenv)\s*(?:\[[^\]]*\]\s*)?\{(\w+)\}")
 _LONGEST_BOX: Final = 100_000  # characters
 _LONGEST_ROW: Final = 5_000
@@ -49,6 +68,13 @@ def without_hidden(source: Source, preamble: str = "") -> tuple[Source, tuple[st
     return Source("".join((*out, text[last:]))) if hidden else source, tuple(hidden)
 
 
+def hiding(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
+    """The names of the paper's own commands that hide what they are given."""
+    suspects = {name: macro for name, macro in macros.items() if macro.count and _WAYS.search(macro.body)}
+    filled = {name: macro.expand(["words"] * macro.count) for name, macro in suspects.items()}
+    return frozenset(name for name, text in filled.items() if without_hidden(Source(text), preamble)[1])
+
+
 def _stretch(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tuple[str, int, bool] | None:
     """The hidden text that a command begins, where it ends, and whether a dark ground would make it seen."""
     if name in _PHANTOMS:
@@ -56,7 +82,11 @@ def _stretch(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tup
         return (*found, False) if found else None
     if name in ("textcolor", "color"):
         return _coloured(groups, name, end, whites)
-    if name in ("fontsize", "scalebox", "resizebox", "transparent", "texttransparent"):
+    if name == "begin" and groups.text.startswith("{color}", end):
+        return _coloured(groups, "color", end + len("{color}"), whites)
+    if name in _LITERALS:
+        return _unpainted(groups, name, end)
+    if name in ("fontsize", "scalebox", "resizebox", "raisebox", "transparent", "texttransparent"):
         return _tiny(groups, name, end)
     return None
 
@@ -72,22 +102,51 @@ def _coloured(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tu
     return *_rest(groups, colour[1]), True
 
 
-def _tiny(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
-    first = groups.group(end)
-    size = _LENGTH.fullmatch(first[0]) if first else None
-    if first is None or size is None:
+def _unpainted(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
+    """What a driver's own commands set in white, or in no paint at all."""
+    words = _LITERAL_WORDS.match(groups.text, end)
+    setting = groups.group(words.end()) if words else None
+    if setting is None or not _UNPAINTED.search(setting[0]):
         return None
-    number, points = float(size[1]), float(size[1]) * _POINTS.get(size[2] or "pt", 1.0)
-    found = None
-    if name == "scalebox" and not size[2] and number * 10 < _LEAST:
-        found = groups.group(first[1])
-    elif name == "resizebox" and size[2] and points < _LEAST and (height := groups.group(first[1])):
-        found = groups.group(height[1])
-    elif name in ("transparent", "texttransparent") and number < 0.05:
-        found = groups.group(first[1]) if name == "texttransparent" else _rest(groups, first[1])
-    elif name == "fontsize" and points < _LEAST and (skip := groups.group(first[1])):
-        found = _rest(groups, skip[1])
+    found = groups.group(setting[1]) if name == "textpdfrender" else _rest(groups, setting[1])
     return (*found, False) if found else None
+
+
+def _tiny(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
+    """What is set too small, too faint or too far away to be seen."""
+    first = groups.group(end)
+    second = groups.group(first[1]) if first else None
+    if first is None or second is None:
+        return (*_rest(groups, first[1]), False) if first and name == "transparent" and _is_faint(first[0]) else None
+    found = None
+    if (name == "scalebox" and _is_faint(first[0], _LEAST / 10)) or (name == "texttransparent" and _is_faint(first[0])):
+        found = second
+    elif name == "transparent" and _is_faint(first[0]):
+        found = _rest(groups, first[1])
+    elif name == "resizebox" and (_is_short(first[0]) or _is_short(second[0])):
+        found = groups.group(second[1])
+    elif name == "raisebox" and (_points(first[0]) or 0.0) > _FARTHEST:
+        found = second
+    elif name == "fontsize" and _is_short(first[0], "pt"):
+        found = _rest(groups, second[1])
+    return (*found, False) if found else None
+
+
+def _points(length: str, unit: str = "") -> float | None:
+    """A length in points, positive; None for what is none. A bare number counts in `unit`, where there is one."""
+    found = _LENGTH.fullmatch(length)
+    known = (found[2] or unit) if found else ""
+    return float(found[1]) * _POINTS[known] if found and known else None
+
+
+def _is_short(length: str, unit: str = "") -> bool:
+    points = _points(length, unit)
+    return points is not None and points < _LEAST
+
+
+def _is_faint(number: str, least: float = 0.05) -> bool:
+    found = _LENGTH.fullmatch(number)
+    return found is not None and not found[2] and float(found[1]) < least
 
 
 def _rest(groups: Groups, place: int) -> tuple[str, int]:
@@ -101,7 +160,11 @@ def _rest(groups: Groups, place: int) -> tuple[str, int]:
 def _whites(text: str) -> frozenset[str]:
     """The names of colours that are white, or as good as white."""
     own = {name.strip() for name, model, value in _DEFINED.findall(text) if _is_white(value, model, frozenset())}
-    return frozenset(own | {"white"})
+    whites = own | {"white", "White"}
+    for name, value in _ALIAS.findall(text):
+        if _is_white(value, "", frozenset(whites)):
+            whites.add(name.strip())
+    return frozenset(whites)
 
 
 def _is_white(colour: str, model: str, whites: frozenset[str]) -> bool:
@@ -118,6 +181,9 @@ def _is_white(colour: str, model: str, whites: frozenset[str]) -> bool:
     numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?|\.\d+", colour)]
     if model == "RGB":
         numbers = [n / 255 for n in numbers]
+    if model in ("hsb", "HSB") and len(numbers) == 3:
+        whole = 1 if model == "hsb" else 240
+        return numbers[1] <= (1 - _NEAR_WHITE) * whole and numbers[2] >= _NEAR_WHITE * whole
     if model == "cmyk":
         return len(numbers) == 4 and max(numbers) <= 1 - _NEAR_WHITE
     return bool(numbers) and min(numbers) >= _NEAR_WHITE

@@ -1,7 +1,7 @@
 """The paper's own commands: which print nothing, which are names, which are headings."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,12 +125,19 @@ def _xparse(groups: Groups, name: str, place: int) -> tuple[Macro | None, int]:
     return (Macro(name, len(kinds), body[0], optional) if plain else None), body[1]
 
 
-def expand(source: Source, macros: Mapping[str, Macro], *, everything: bool = False) -> Source:
+def expand(
+    source: Source, macros: Mapping[str, Macro], *, everything: bool = False, also: Container[str] = ()
+) -> Source:
     """The text with the calls removed that print nothing, and names and headings spelt out.
 
-    With `everything`, as titles and abstracts want it, every own command is replaced, arguments and all.
+    With `everything`, as titles and abstracts want it, every own command is replaced, arguments and all; else those
+    that are named in `also`.
     """
-    wanted = {n: m for n, m in macros.items() if everything or m.prints_nothing or m.is_name or m.is_heading}
+    wanted = {
+        name: macro
+        for name, macro in macros.items()
+        if everything or name in also or macro.prints_nothing or macro.is_name or macro.is_heading
+    }
     calls = re.compile(rf"\\(?:{'|'.join(wanted)})(?![A-Za-z@])") if wanted else _NEVER
     for _ in range(6 if everything else 2):
         if not calls.search(source.text):

@@ -8,7 +8,7 @@ from planner.errors import PaperError
 from planner.papers.characters import decode
 from planner.papers.hidden import quoted
 from planner.papers.latex.flatten import flatten
-from planner.papers.latex.hidden import without_hidden
+from planner.papers.latex.hidden import hiding, without_hidden
 from planner.papers.latex.macros import definitions, expand
 from planner.papers.latex.mainfile import main_file
 from planner.papers.latex.plain import one_line, plain
@@ -43,7 +43,7 @@ def read_latex(tree: Tree, main: str = "", others: tuple[str, ...] = ()) -> Read
     preamble, body = split(flat.text)
     before, source = Source(preamble), Source(_with_references(tree, main, body))
     own = definitions(Source(_styles(tree, main, preamble))) | definitions(before) | definitions(source)
-    source, hidden = without_hidden(expand(source, own), preamble)
+    source, hidden = without_hidden(expand(source, own, also=hiding(own, preamble)), preamble)
     abstract = abstract_source(source)
     early = "" if abstract else abstract_source(expand(before, own))
     opening = (_ABSTRACT, Block(BlockKind.PROSE, early.strip())) if early.strip() else ()

@@ -61,7 +61,8 @@ class _Part:
 def split(text: str) -> tuple[str, str]:
     """The preamble and the body of a source; all is body where there is no `document` environment."""
     head, found, rest = text.partition("\\begin{document}")
-    return (head, rest.partition("\\end{document}")[0]) if found else ("", text)
+    end = rest.rfind("\\end{document}")  # the last one: a listing may show another
+    return (head, rest[:end] if end >= 0 else rest) if found else ("", text)
 
 
 def title_of(*sources: Source) -> str:

@@ -17,10 +17,12 @@ _RUN_IN: Final = re.compile(r"^(?:abstract|summary)\s*[.:—–\-]+\s*(?=\S)|^ab
 _AFTER: Final = re.compile(
     r"^(?:keywords?|key\s?words|index terms|ccs concepts|acm reference|categories and subject|general terms|copyright"
     r"|©|\*?\s*(?:equal contribution|corresponding author|work done)|code (?:is )?available|correspondence to"
-    r"|proceedings of|editors?:)",
+    r"|contents$|[∗†‡§]\s*\w|proceedings of|editors?:"
+    r"|permission to make|acm isbn|authors?['’]s? address|this work is licensed)",
     re.I,
 )
 _LEAST_WORDS: Final = 40
+_SMALL: Final = 0.6  # of the words of a sentence begin with a small letter; of authors and places few do
 
 
 def find_abstract(
@@ -73,8 +75,14 @@ def _leading_prose(blocks: Sequence[Block]) -> str:
     return "\n\n".join(kept)
 
 
+def _is_said(text: str) -> bool:
+    """Whether a paragraph is of sentences, and no list of authors and where they work."""
+    words = text.split()
+    return sum(word[0].islower() for word in words) >= _SMALL * len(words)
+
+
 def _longest(blocks: Sequence[Block]) -> str:
     """The longest paragraph before the first heading, where it is long enough to be an abstract."""
-    prose = [block.text for block in blocks if block.kind is BlockKind.PROSE]
-    longest = max(prose, key=len, default="")
+    prose = [block.text for block in blocks if block.kind is BlockKind.PROSE and not _AFTER.match(block.text)]
+    longest = max((text for text in prose if _is_said(text)), key=len, default="")
     return longest if len(longest.split()) >= _LEAST_WORDS else ""

@@ -1,7 +1,9 @@
 """What a page paints, in painting order: which text objects, and which surfaces a text may stand on."""
 
+from collections.abc import Iterable
 from ctypes import c_float, c_int, c_uint
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from pypdfium2 import raw
@@ -10,6 +12,8 @@ from planner.papers.pdf.runs import address
 
 Colour = tuple[int, int, int]
 WHITE: Final[Colour] = (255, 255, 255)
+Bounds = tuple[float, float, float, float]  # left, bottom, right and top in points
+EVERYWHERE: Final[Bounds] = (-inf, -inf, inf, inf)
 
 _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
@@ -21,7 +25,10 @@ _OPAQUE: Final = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """An area painted over, how opaque (0 to 1); `colour` is None where it is not one, as in an image or a frame."""
+    """An area painted over, how opaque (0 to 1); `colour` is None where it is not one, as in an image or a frame.
+
+    `solid` says that nothing under it can be seen.
+    """
 
     order: int
     left: float
@@ -30,6 +37,7 @@ class Surface:
     top: float
     colour: Colour | None = None
     opacity: float = 1.0
+    solid: bool = False
 
     def holds(self, x: float, y: float) -> bool:
         """Whether the point lies on it."""
@@ -43,12 +51,16 @@ class Surface:
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """How a text object is painted: when, in which colour (None: a pattern), how opaque (0 to 1), and its PDF mode."""
+    """How a text object is painted: when, in which colour (None: a pattern), how opaque (0 to 1), and its PDF mode.
+
+    Outside `clip` nothing of it is painted.
+    """
 
     order: int
     colour: Colour | None
     opacity: float
     mode: int
+    clip: Bounds = EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Matrix:
         """The image of a point."""
         return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
 
-    def bounds(self, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
+    def bounds(self, left: float, bottom: float, right: float, top: float) -> Bounds:
         """The left, bottom, right and top of a box's image."""
         near, far = sorted((self.a * left, self.a * right))
         low, high = sorted((self.c * bottom, self.c * top))
@@ -88,11 +100,21 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a form object puts its content in: a map, an opacity, and how many forms stand around it."""
+    """What a form object puts its content in: a map, an opacity, a clip, and how many forms stand around it.
+
+    `blends` says that the content mixes with what is under it.
+    """
 
     matrix: Matrix = Matrix(1, 0, 0, 1, 0, 0)
     opacity: float = 1.0
     depth: int = 0
+    clip: Bounds = EVERYWHERE
+    blends: bool = False
+
+    def clip_of(self, item: raw.FPDF_PAGEOBJECT) -> Bounds:
+        """The box outside which nothing of an object in the form is painted."""
+        own = _clip(item)
+        return self.clip if own is None else _meet(self.clip, self.matrix.bounds(*own))
 
 
 class Canvas:
@@ -124,14 +146,20 @@ class Canvas:
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             self._add_path(item, frame)
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
-            surface = _surface(item, frame.matrix, self._seen)
+            surface = _surface(item, frame, self._seen)
             self.surfaces.append(surface)
             self.images.append(surface)
 
     def _visit_form(self, form: raw.FPDF_PAGEOBJECT, frame: Frame) -> None:
         own = raw.FS_MATRIX()
         raw.FPDFPageObj_GetMatrix(form, own)
-        inner = Frame(frame.matrix.after(own), frame.opacity * _fill(form)[1], frame.depth + 1)
+        inner = Frame(
+            frame.matrix.after(own),
+            frame.opacity * _fill(form)[1],
+            frame.depth + 1,
+            frame.clip_of(form),
+            frame.blends or bool(raw.FPDFPageObj_HasTransparency(form)),
+        )
         for at in range(max(0, raw.FPDFFormObj_CountObjects(form))):
             if not self.whole:
                 return
@@ -142,13 +170,20 @@ class Canvas:
         raw.FPDFPath_GetDrawMode(path, filling, stroke)
         if filling.value == raw.FPDF_FILLMODE_NONE:
             return
-        surface = _surface(path, frame.matrix, self._seen)
+        surface = _surface(path, frame, self._seen)
         if min(surface.right - surface.left, surface.top - surface.bottom) < _LEAST_SIDE:
             return
         if _is_one_shape(path):
             colour, opacity = _fill(path)
-            surface = replace(surface, colour=colour, opacity=opacity * frame.opacity)
+            opacity *= frame.opacity
+            mixes = frame.blends or raw.FPDFPageObj_HasTransparency(path)
+            surface = replace(surface, colour=colour, opacity=opacity, solid=opacity >= _OPAQUE and not mixes)
         self.surfaces.append(surface)
+
+    def covers(self, points: Iterable[tuple[float, float]], painted: int) -> bool:
+        """Whether something solid lies over all of the points that was painted after the object numbered `painted`."""
+        over = [surface for surface in self.surfaces if surface.solid and surface.order > painted]
+        return any(all(surface.holds(x, y) for x, y in points) for surface in over)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
         """The colour under a point when the object numbered `before` was painted; None where it is not known."""
@@ -177,7 +212,7 @@ def _ink(text: raw.FPDF_PAGEOBJECT, order: int, frame: Frame) -> Ink:
     mode = raw.FPDFTextObj_GetTextRenderMode(text)
     stroked = mode in (raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP)
     colour, opacity = _fill(text, stroked)
-    return Ink(order, colour, opacity * frame.opacity, mode)
+    return Ink(order, colour, opacity * frame.opacity, mode, frame.clip_of(text))
 
 
 def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | None, float]:
@@ -188,10 +223,37 @@ def _fill(item: raw.FPDF_PAGEOBJECT, stroked: bool = False) -> tuple[Colour | No
     return (red.value, green.value, blue.value), alpha.value / 255
 
 
-def _surface(item: raw.FPDF_PAGEOBJECT, matrix: Matrix, order: int) -> Surface:
+def _surface(item: raw.FPDF_PAGEOBJECT, frame: Frame, order: int) -> Surface:
     left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
     raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
-    return Surface(order, *matrix.bounds(left.value, bottom.value, right.value, top.value))
+    bounds = frame.matrix.bounds(left.value, bottom.value, right.value, top.value)
+    return Surface(order, *_meet(bounds, frame.clip_of(item)))
+
+
+def _meet(one: Bounds, other: Bounds) -> Bounds:
+    """The box that two boxes share; its right lies left of its left where they share none."""
+    if other == EVERYWHERE:
+        return one
+    return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
+
+
+def _clip(item: raw.FPDF_PAGEOBJECT) -> Bounds | None:
+    """The box around what the object's own clip leaves of it, None where it has none."""
+    clip = raw.FPDFPageObj_GetClipPath(item)
+    found: Bounds | None = None
+    for at in range(max(0, raw.FPDFClipPath_CountPaths(clip))):
+        count = min(raw.FPDFClipPath_CountPathSegments(clip, at), _MAX_CORNERS)
+        points = [_point(raw.FPDFClipPath_GetPathSegment(clip, at, corner)) for corner in range(max(0, count))]
+        if points and count < _MAX_CORNERS:
+            xs, ys = zip(*points, strict=True)
+            found = _meet(found or EVERYWHERE, (min(xs), min(ys), max(xs), max(ys)))
+    return found
+
+
+def _point(segment: raw.FPDF_PATHSEGMENT) -> tuple[float, float]:
+    x, y = c_float(), c_float()
+    raw.FPDFPathSegment_GetPoint(segment, x, y)
+    return x.value, y.value
 
 
 def _is_one_shape(path: raw.FPDF_PAGEOBJECT) -> bool:

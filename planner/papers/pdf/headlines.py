@@ -23,15 +23,21 @@ _STANDARD: Final = re.compile(
 )
 _BACK: Final = frozenset({SectionKind.REFERENCES, SectionKind.APPENDIX})
 _STEP: Final = re.compile(r"\d+:")  # of an algorithm
+_ROMAN: Final = {"I": 1, "V": 5, "X": 10}
+_COUNTED: Final = re.compile(r"(?:Appendix\s+)?(?:\d+(?:\.\d+)*[.)]?|[A-Z](?:\.\d+)+[.)]?|[A-Z][.)])\s+[A-Z]")
+_ENTRY: Final = re.compile(r"\[(\d{1,3})\]\s")
+_APPENDIX: Final = re.compile(r"appendix\s+A\b", re.I)
+_LEAST_ENTRIES: Final = 5
 _SENTENCE: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a heading is set: type size in points, whether bold, whether in capitals."""
+    """How a heading is set: type size in points, whether bold, whether italic, whether in capitals."""
 
     size: float
     bold: bool
+    italic: bool
     capitals: bool
 
 
@@ -49,7 +55,20 @@ def find_headlines(
         extra = _unlisted(lines, tops, taken, body)
     else:
         found, extra = [], _from_type(lines, body, words)
-    return _below_roman(sorted([*found, *extra], key=lambda one: one.at)), missing
+    headlines = _below_roman(sorted([*found, *extra], key=lambda one: one.at))
+    if not any(section_kind(one.text) is SectionKind.REFERENCES for one in headlines):
+        headlines = sorted([*headlines, *_unannounced_references(lines)], key=lambda one: one.at)
+    return headlines, missing
+
+
+def _unannounced_references(lines: Sequence[Line]) -> list[Headline]:
+    """The start of a numbered list of references under no heading, as physicists print it; a headline of no line."""
+    entries = [(at, int(found[1])) for at, line in enumerate(lines) if (found := _ENTRY.match(line.text))]
+    first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
+    counted = [number for _, number in entries[first : first + _LEAST_ENTRIES]]
+    if counted != list(range(1, _LEAST_ENTRIES + 1)):
+        return []
+    return [Headline(entries[first][0], 0, "References", 1)]
 
 
 def _below_roman(found: list[Headline]) -> list[Headline]:
@@ -61,7 +80,7 @@ def _below_roman(found: list[Headline]) -> list[Headline]:
 
 
 def _style(line: Line) -> Style:
-    return Style(round(line.size, 0), line.bold, line.text.isupper())
+    return Style(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
 
 def _could_be_heading(line: Line, body: float) -> bool:
@@ -72,7 +91,8 @@ def _could_be_heading(line: Line, body: float) -> bool:
         return False
     if text.isupper():  # most of small capitals is smaller than the running text
         return line.size > 0.75 * body
-    return line.size > 1.07 * body or (line.bold and line.size > 0.93 * body)
+    told = line.bold or (line.italic and bool(_COUNTED.match(text)))
+    return line.size > 1.07 * body or (told and line.size > 0.88 * body)
 
 
 def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: float) -> list[Headline]:
@@ -115,27 +135,59 @@ def _from_type(lines: Sequence[Line], body: float, words: Vocabulary) -> list[He
         return []
     tops = _top_styles(lines, sure, body)
     taken = {at for one in sure for at in range(one.at, one.at + one.lines)}
-    others = [at for at in candidates if at > sure[0].at and at not in taken and _style(lines[at]) in tops]
-    return sure + [_headline(lines, at, 1, words) for at in others if _is_set_off(lines, at)]
+    others = [at for at in candidates if at > sure[0].at and at not in taken and _is_set_off(lines, at)]
+    found = sure + [_headline(lines, at, 1, words) for at in others if _style(lines[at]) in tops]
+    if any(number_of(one.text) and section_kind(one.text) is not SectionKind.APPENDIX for one in sure):
+        return found
+    below = [at for at in others if _style(lines[at]) not in tops and _leads_to_text(lines, at, body)]
+    styles = Counter(_style(lines[at]) for at in below)
+    return found + [_headline(lines, at, 2, words) for at in below if styles[_style(lines[at])] >= 2]
+
+
+def _leads_to_text(lines: Sequence[Line], at: int, body: float) -> bool:
+    """Whether running text starts right under a heading, as it does under no label of a figure or a table."""
+    end = at + _height(lines, at)
+    if end >= len(lines):
+        return False
+    line, under = lines[end - 1], lines[end]
+    near = under.page != line.page or 0 < line.y - under.y < 4 * body
+    return near and len(under.cells) == 1 and len(under.text) > 30 and abs(under.size - body) < 0.5
 
 
 def _sure(lines: Sequence[Line], candidates: Sequence[int], words: Vocabulary) -> list[Headline]:
     """The candidates whose number comes next or whose name every paper has."""
     numbered = Counter(_style(lines[at]) for at in candidates if number_of(lines[at].bare))
+    roman = counts_in_roman(lines[at].bare for at in candidates)
     found: list[Headline] = []
     last: tuple[str, ...] = ()
     for at in candidates:
         if found and at < found[-1].at + found[-1].lines:
             continue
         text = lines[at].bare
-        number = tuple(filter(None, number_of(text).split(".")))
+        roman = roman and not (found and section_kind(found[-1].text) in _BACK)
+        number = _number(text, last) if roman else tuple(filter(None, number_of(text).split(".")))
         styled = numbered[_style(lines[at])] >= 2 or _is_apart(lines, at)
-        if number and styled and _follows(last, number) and not _STEP.match(text):
+        follows = number and (_follows(last, number) or (not last and _APPENDIX.match(text)))
+        if follows and styled and not _STEP.match(text):
             last = number
         elif not _is_standard(lines[at]):
             continue
         found.append(_headline(lines, at, max(1, len(number)), words))
     return found
+
+
+def _number(text: str, last: tuple[str, ...]) -> tuple[str, ...]:
+    """The number of a heading where sections are counted in Roman numbers and the parts of each in letters."""
+    number = number_of(text)
+    if is_lettered(text) and number:
+        return (*last[:1], number)
+    return (str(_value(number)),) if number and set(number) <= set(_ROMAN) else ()
+
+
+def _value(roman: str) -> int:
+    """The value of a Roman number."""
+    values = [_ROMAN[letter] for letter in roman]
+    return sum(-one if one < nxt else one for one, nxt in zip(values, [*values[1:], 0], strict=True))
 
 
 def _headline(lines: Sequence[Line], at: int, level: int, words: Vocabulary) -> Headline:
@@ -164,8 +216,7 @@ def _rank(part: str) -> int:
     if part.isdigit():
         return int(part)
     if len(part) > 1:
-        values = [{"I": 1, "V": 5, "X": 10}[letter] for letter in part.upper()]
-        return sum(-one if one < nxt else one for one, nxt in zip(values, [*values[1:], 0], strict=True))
+        return _value(part.upper())
     return ord(part.upper()) - ord("A") + 1 if part else 0
 
 

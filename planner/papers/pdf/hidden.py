@@ -11,9 +11,11 @@ from typing import Final
 from pypdfium2 import raw
 
 from planner.papers.pdf.canvas import Canvas, Ink, blended
-from planner.papers.pdf.runs import Placed
+from planner.papers.pdf.runs import Placed, Run
 
 _LEAST_SIZE: Final = 2.0
+_SQUEEZED: Final = 0.12  # of the type size a character: the narrowest fonts take twice as much
+_LONG: Final = 8  # characters; a few may well stand for one sign
 _LEAST_DIFFERENCE: Final = 27  # of 255 in some channel
 _UNPAINTED: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
 _FARTHEST: Final = 1e6  # points; comparing with it is False for what is no number, too
@@ -93,10 +95,28 @@ def _is_placed(item: Placed) -> bool:
 def _is_concealed(item: Placed, canvas: Canvas, box: Box) -> bool:
     run = item.run
     x, y = _centre(item)
-    if not _is_placed(item) or run.size < _LEAST_SIZE or not box.holds(x, y):
+    if not _is_placed(item) or run.size < _LEAST_SIZE or not box.holds(x, y) or _is_squeezed(item):
         return True
     ink = canvas.inks.get(run.painter)
-    return ink is not None and ink.mode not in _UNPAINTED and _is_lost_in_background(ink, canvas, x, y)
+    if ink is None or ink.mode in _UNPAINTED:
+        return False
+    ends = ((run.x0, run.y), (run.x1, item.end_y))
+    covered = _is_clipped(run, ink, x, y) or canvas.covers(((x, y), *ends), ink.order)
+    return covered or _is_lost_in_background(ink, canvas, x, y)
+
+
+def _is_clipped(run: Run, ink: Ink, x: float, y: float) -> bool:
+    """Whether more than the edge of the run, whose middle is given, lies outside of what is painted."""
+    left, bottom, right, top = ink.clip
+    edge = run.size / 2
+    return not (left - edge <= x <= right + edge and bottom - edge <= y <= top + edge)
+
+
+def _is_squeezed(item: Placed) -> bool:
+    """Whether the run takes less room than its characters could: set narrow, or no text of the page's at all."""
+    run = item.run
+    length = abs(run.x1 - run.x0) + abs(item.end_y - run.y)
+    return len(run.text) >= _LONG and length < _SQUEEZED * run.size * len(run.text)
 
 
 def _is_lost_in_background(ink: Ink, canvas: Canvas, x: float, y: float) -> bool:

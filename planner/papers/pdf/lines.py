@@ -31,6 +31,7 @@ class Line:
     y: float
     size: float
     bold: bool
+    italic: bool
     noted: bool
     turned: bool
 
@@ -39,8 +40,7 @@ def line_of(page: int, runs: Sequence[Run]) -> Line:
     """The line that the runs make, which stand in reading order."""
     size = _main(runs, lambda run: round(run.size, 1))
     base = _main([run for run in runs if abs(run.size - size) < 0.1], lambda run: round(run.y, 1))
-    letters = sum(len(run.text) for run in runs)
-    bold = 2 * sum(len(run.text) for run in runs if run.bold) > letters
+    half = sum(len(run.text) for run in runs) / 2
     first = runs[0]
     kept = list(runs)
     while len(kept) > 1 and _is_mark(kept[-1], size, base):
@@ -55,7 +55,8 @@ def line_of(page: int, runs: Sequence[Run]) -> Line:
         x1=max(run.x1 for run in runs),
         y=base,
         size=size,
-        bold=bold,
+        bold=sum(len(run.text) for run in runs if run.bold) > half,
+        italic=sum(len(run.text) for run in runs if run.italic) > half,
         noted=len(runs) > 1 and _is_mark(first, size, base),
         turned=first.turned,
     )

@@ -56,9 +56,9 @@ def locate(
     after = -1
     for item in items:
         headline = printed.find(item, after)
-        if headline is None:
+        if headline is None and not printed.runs_in(item):
             missing.append(item)
-        else:
+        elif headline is not None:
             found.append(headline)
             after = headline.at + headline.lines - 1
     return found, missing
@@ -91,6 +91,12 @@ class _Printed:
                 text = joined([line.bare for line in self._lines[at : at + count]], self._words)
                 return Headline(at, count, text, item.level)
         return None
+
+    def runs_in(self, item: OutlineItem) -> bool:
+        """Whether some line of the item's page begins with its title, a number aside, and goes on with text."""
+        wanted = letters(unnumbered(item.title))
+        on_page = self._pages.get(item.page, []) if item.page else []
+        return bool(wanted) and any(wanted in self._starts[at][: len(wanted) + 2] for at in on_page)
 
     def _best_from(self, at: int, wanted: str) -> tuple[float, int, int]:
         """How well the lines from `at` print the wanted letters, and how many do best; a score of 0 for not at all."""

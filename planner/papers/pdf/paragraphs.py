@@ -114,6 +114,8 @@ def _starts_paragraph(before: Line, line: Line, setting: Setting) -> bool:
     if abs(line.size - before.size) > _OTHER_TYPE * before.size:
         return True
     finished = _is_finished(before)
+    if finished and line.bold and not before.bold:
+        return True
     if _ITEM.match(line.text) and (finished or line.text[0] in _BULLETS):
         return True
     step, begins = before.y - line.y, line.text[:1].isupper()

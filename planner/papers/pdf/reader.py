@@ -8,7 +8,8 @@ import pypdfium2
 from pypdfium2 import raw
 
 from planner.errors import PaperError
-from planner.papers.paper import Reading
+from planner.papers.headings import section_kind
+from planner.papers.paper import Reading, SectionKind
 from planner.papers.pdf.abstracting import find_abstract
 from planner.papers.pdf.canvas import Canvas
 from planner.papers.pdf.floats import parts_of
@@ -130,8 +131,9 @@ def _understood(
 def _doubts(title: str, abstract: str, missing: Sequence[OutlineItem]) -> list[str]:
     """What was looked for in the paper and not found."""
     found = []
-    if missing:
-        found.append(f"the outline's headings {', '.join(repr(item.title) for item in missing)} were not found")
+    unseen = [item.title for item in missing if not (abstract and section_kind(item.title) is SectionKind.ABSTRACT)]
+    if unseen:
+        found.append(f"the outline's headings {', '.join(map(repr, unseen))} were not found")
     if not title:
         found.append("no title was found on the first page")
     if not abstract:

@@ -31,6 +31,7 @@ _text_object: Final = ctypes.cast(
 )
 _LOOSE: Final = 0.53  # of the type size a character: more than prose takes on average
 _CELL_GAP: Final = 0.95
+_ITALIC: Final = ("ital", "obli", "slant", "cmti", "cmsl", "cmbxti", "sfti", "sfsl", "ptmri", "libertineti", "-it")
 _BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
 
 
@@ -48,6 +49,7 @@ class Run:
     y: float
     size: float
     bold: bool
+    italic: bool
     space: bool
     turned: bool
     painter: int
@@ -71,7 +73,7 @@ class TextPage:
     def __init__(self, page: raw.FPDF_PAGE) -> None:
         self._text = raw.FPDFText_LoadPage(page)
         self.whole = True
-        self._fonts: dict[int, bool] = {}
+        self._fonts: dict[int, tuple[bool, bool]] = {}
         self._origin = (ctypes.c_double(), ctypes.c_double())
         self._box = tuple(ctypes.c_double() for _ in range(4))
         self._matrix = raw.FS_MATRIX()
@@ -121,9 +123,9 @@ class TextPage:
         direction = _direction(matrix)
         end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
         size = raw.FPDFText_GetFontSize(self._text, first) * math.hypot(matrix.c, matrix.d)
-        bold = self._is_bold(painter)
+        bold, italic = self._face(painter)
         space = space or text.startswith(" ")
-        run = Run(text.strip(), x, end_x, y, abs(size), bold, space, False, painter)
+        run = Run(text.strip(), x, end_x, y, abs(size), bold, italic, space, False, painter)
         return Placed(run, end_y, direction)
 
     def _apart(self, at: int, length: int, text: str, whole: Placed) -> list[Placed]:
@@ -161,14 +163,15 @@ class TextPage:
         raw.FPDFText_GetCharBox(self._text, at, left, right, bottom, top)
         return left.value, right.value, bottom.value, top.value
 
-    def _is_bold(self, painter: int) -> bool:
+    def _face(self, painter: int) -> tuple[bool, bool]:
+        """Whether the font is bold and whether it is italic, by its name."""
         font = raw.FPDFTextObj_GetFont(ctypes.cast(painter, raw.FPDF_PAGEOBJECT))
         key = address(font)
         if key not in self._fonts:
             name = ctypes.create_string_buffer(128)
             raw.FPDFFont_GetBaseFontName(font, name, 128)
             plain = name.value.decode("latin-1").lower()
-            self._fonts[key] = any(sign in plain for sign in _BOLD)
+            self._fonts[key] = any(sign in plain for sign in _BOLD), any(sign in plain for sign in _ITALIC)
         return self._fonts[key]
 
 

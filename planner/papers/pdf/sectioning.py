@@ -18,7 +18,9 @@ _NUMBERED: Final = re.compile(r"^\d")
 _BACK_MATTER: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST, SectionKind.ABLATION}
 )
-_LAST_OF_BODY: Final = frozenset({SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS})
+_LAST_OF_BODY: Final = frozenset(
+    {SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
+)
 
 
 def sections_of(
@@ -51,6 +53,7 @@ def _kinds(headlines: Sequence[Headline]) -> list[SectionKind]:
     past_body = past_references = False
     for headline in headlines:
         above = [parents[level] for level in sorted(parents) if level < headline.level]
+        above = [kind for kind in above if kind is not SectionKind.REFERENCES]  # which have no parts
         kind = section_kind(headline.text, above[-1] if above else None)
         lettered = past_body and bool(_LETTERED.match(headline.text)) and not _NUMBERED.match(headline.text)
         if (past_references or lettered) and kind not in _BACK_MATTER:

@@ -17,9 +17,10 @@ _BANNER: Final = re.compile(
     r"^(?:proceedings of|published (?:as|in|at)|under review|accepted (?:at|to|by|for)|preprint\b|submitted to"
     r"|journal of|transactions on|workshop (?:on|at)|contents lists available|article$|research article"
     r"|original (?:article|paper)|technical report|openreview|arxiv:|ieee (?:transactions|access)|vol(?:ume|\.)\s*\d"
-    r"|abstract$|supplementary material$)",
+    r"|(?:graphical )?abstract$|highlights$|supplementary material$)",
     re.I,
 )
+_CITATION: Final = re.compile(r"\b(?:vol|no|pp)\.\s*\d", re.I)  # of the paper itself, in the journal's banner
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -41,13 +42,13 @@ def find_title(lines: Sequence[Line], declared: str, words: Vocabulary) -> tuple
 
 
 def _groups(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines of one type size that stand close below each other."""
+    """Lines of one type that stand close below each other."""
     level = sorted((line for line in lines if not line.turned), key=lambda line: -line.y)
     if not level:
         return []
     groups = [[level[0]]]
     for before, line in pairwise(level):
-        same = abs(line.size - before.size) <= _SAME_SIZE * before.size
+        same = abs(line.size - before.size) <= _SAME_SIZE * before.size and line.bold == before.bold
         near = before.y - line.y <= _LEADING * before.size
         if same and near:
             groups[-1].append(line)
@@ -57,8 +58,9 @@ def _groups(lines: Sequence[Line]) -> list[list[Line]]:
 
 
 def _could_be_title(group: Sequence[Line]) -> bool:
-    text = " ".join(line.text for line in group)
-    return len(_LETTERS.findall(text)) >= _LEAST_LETTERS and not _BANNER.match(text.strip())
+    text = " ".join(line.text for line in group).strip()
+    banner = _BANNER.match(text) or _CITATION.search(text)
+    return len(_LETTERS.findall(text)) >= _LEAST_LETTERS and not banner
 
 
 def _likeness(text: str, declared: str) -> float:

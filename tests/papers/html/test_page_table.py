@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner.papers.html.colours import WHITE, ink, is_lost
 from planner.papers.html.dom import Element, parse
 from planner.papers.html.embedded import without_hidden
 from planner.papers.html.formulas import formula
 from planner.papers.html.reader import fragment, page_title, read_html
 from planner.papers.html.tokens import Close, Open, tokens
-from planner.papers.html.visible import Styles, hidden, white
+from planner.papers.html.visible import Styles, hidden
 from planner.papers.paper import Block, BlockKind
 
 SCRAPS = [
@@ -104,12 +105,18 @@ def test_a_formula_is_given_once_and_as_tex(html: str, tex: str | None) -> None:
 UNSEEN = [
     "display:none", "display: NONE !important", "visibility:hidden", "opacity:0", "opacity: 0.0", "font-size:0",
     "font-size:1px", "font-size: 0.01em", "text-indent:-9999px", "position:absolute;left:-10000px",
-    "clip:rect(0,0,0,0)", "clip-path:inset(100%)", "transform:scale(0)", "max-height:0", "color:transparent",
-    "display:block;display:none",
+    "clip:rect(0,0,0,0)", "clip-path:inset(100%)", "transform:scale(0)", "max-height:0", "display:block;display:none",
+    "display:/* */none", "displ\\61 y:none", "opacity:1%", "filter:opacity(0)", "font-size:1pt", "font-size:0.1em",
+    "font-size:2%", "font:0/0 a", "font:italic 1px serif", "text-indent:-999em", "position:fixed;top:-200vh",
+    "clip:rect(1px,1px,1px,1px)", "clip-path:circle(0)", "height:0;overflow:hidden",
+    "width:1px;height:1px;overflow:hidden", "transform:translateX(-9999px)", "transform:scale(0.01)", "zoom:0",
+    "content-visibility:hidden",
 ]  # fmt: skip
 SEEN = [
     "", "display:block", "opacity:0.5", "opacity:.05", "font-size:10px", "font-size:1.2em", "left:-5px",
-    "display:none;display:block", "max-height:0.5em", "max-height:90px", "-webkit-font-size-delta:0", "color:red",
+    "display:none;display:block", "max-height:0.5em", "max-height:90px", "clip:rect(0,90px,90px,0)", "height:0",
+    "font:700 12px/1 serif", "margin-left:-100%", "transform:scale(1.2)", "overflow:hidden;height:90px",
+    "filter:blur(0)", "-webkit-font-size-delta:0", "color:red",
 ]  # fmt: skip
 
 
@@ -128,13 +135,15 @@ def test_a_style_that_shows_is_known(style: str) -> None:
     [
         ("white", True), ("#fff", True), ("#FFFFFF", True), ("#fefefe", True), ("rgb(255, 255, 255)", True),
         ("rgb(250 250 250)", True), ("rgba(0,0,0,0)", True), ("hsl(0, 0%, 100%)", True), ("snow", True),
-        ("#ffffff80", True), ("black", False), ("#000", False), ("#f00", False), ("rgb(255,0,0)", False),
+        ("#ffffff80", True), ("rgb(100%,100%,100%)", True), ("#0000", True), ("#000000ff", False),
+        ("transparent", True),
+        ("black", False), ("#000", False), ("#f00", False), ("rgb(255,0,0)", False),
         ("rgba(0,0,0,1)", False), ("hsl(0, 0%, 50%)", False), ("inherit", False), ("var(--fg)", False),
     ],
 )  # fmt: skip
 def test_white_letters_are_told_in_every_notation(colour: str, is_white: bool) -> None:
-    assert white(f"margin:0;color:{colour};padding:0") is is_white
-    assert white(f"background-color:{colour}") is None
+    assert is_lost(ink(f"margin:0;color:{colour};padding:0"), WHITE) is is_white
+    assert ink(f"background-color:{colour}") is None
 
 
 @pytest.mark.parametrize(
@@ -149,6 +158,21 @@ def test_white_letters_are_told_in_every_notation(colour: str, is_white: bool) -
         ("/* .no{display:none} */", "<p class='no'>", False),
         ("@media print { .no{display:none} }", "<p class='no'>", False),
         (".menu .no{display:none}", "<p class='no'>", False),
+        (".menu .no{display:none}", "<div class='menu'><i><p class='no'>", True),
+        (".menu > .no{display:none}", "<div class='menu'><i><p class='no'>", False),
+        (".menu>.no{display:none}", "<div class='menu'><p class='no'>", True),
+        (".a .b > p{display:none}", "<div class='a'><div class='b'><p>", True),
+        (".no.more{display:none}", "<p class='no more'>", True),
+        (".no.more{display:none}", "<p class='no'>", False),
+        ("[data-a='1']{display:none}", "<p data-a=1>", True),
+        ("[data-a='1']{display:none}", "<p data-a=2>", False),
+        (".no:hover{display:none}", "<p class='no'>", False),
+        (".a + .no{display:none}", "<p class='no'>", False),
+        ("*{display:none}", "<p>", True),
+        ("@media screen { .no{display:none} }", "<p class='no'>", True),
+        ("@media (max-width: 400px) { .no{display:none} }", "<p class='no'>", False),
+        (":root{--no:none} p{display:var(--no)}", "<p>", True),
+        ("p{display:none} p{display:block}", "<p>", False),
         (".no{display:none}", "<p class='no' style='display:block'>", False),
     ],
 )
@@ -165,6 +189,11 @@ def test_the_rules_of_the_page_hide_what_they_name(sheet: str, tag: str, hides: 
         ("<table bgcolor='navy'><tr><td style='color:white'>words here</td></tr></table>", True),
         ("<div style='background:#000'><p style='background:#fff;color:#fff'>words here</p></div>", False),
         ("<font color='white'>words here</font>", False),
+        ("<div style='background:#111'><p style='color:#101010'>words here</p></div>", False),
+        ("<div style='background:url(a.png)'><p style='color:#fff'>words here</p></div>", True),
+        ("<p style='color:transparent'>words here</p>", False),
+        ("<dialog>words here</dialog>", False),
+        ("<p aria-hidden='true'>words here</p>", True),
         ("<p hidden='until-found'>words here</p>", True),
         ("<p hidden>words here</p>", False),
     ],

@@ -8,6 +8,7 @@ from planner.papers.latex import flatten as flattening
 from planner.papers.latex.flatten import Flat, flatten
 from planner.papers.latex.hidden import without_hidden
 from planner.papers.latex.mainfile import is_document, main_file
+from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import Source
 from tests.papers.latex.sources import ODD_LATEX, document, tree_of
 
@@ -31,6 +32,7 @@ INPUTS = {
     "import relative to import": ("\\import{x/}{b}", {"x/b.tex": "\\subimport{y/}{a}", "x/y/a.tex": "A"}),
     "another ending": ("\\input{a.tikz}", {"a.tikz": "A"}),
     "ltx": ("\\input{a}", {"a.ltx": "A"}),
+    "in a folder that only the author's settings name": ("\\input{a}", {"tables/more/a.tex": "A"}),
     "a part of a part, seen from the root": ("\\input{x/b}", {"x/b.tex": "\\input{x/a}", "x/a.tex": "A"}),
     "a part of a part, seen from itself": ("\\input{x/b}", {"x/b.tex": "\\input{a}", "x/a.tex": "A"}),
 }
@@ -80,6 +82,8 @@ def test_a_listing_from_a_file_is_verbatim(source: str) -> None:
 
 
 BRANCHES = {
+    "numbers that differ": ("a\\ifnum 1>1 b\\else c\\fi", "a c"),
+    "numbers in order": ("\\ifnum0<1 b\\fi", "b"),
     "false": ("a\\iffalse b\\fi c", "a c"),
     "false with else": ("\\iffalse b\\else c\\fi", " c"),
     "a true one within a false one": ("\\iffalse\\iftrue b\\fi c\\fi d", " d"),
@@ -153,6 +157,16 @@ WHITE = {
     "a point high": "{\\fontsize{1}{1}\\selectfont unseen words}",
     "scaled down": "\\scalebox{.05}{unseen words}",
     "see-through": "\\texttransparent{0}{unseen words}",
+    "in a group of commands": "\\begingroup\\color{white}unseen words\\endgroup",
+    "in an environment": "\\begin{color}{white}unseen words\\end{color}",
+    "hsb": "\\textcolor[hsb]{0,0,1}{unseen words}",
+    "another name for white": "\\colorlet{paper}{white}\\textcolor{paper}{unseen words}",
+    "without paint": "\\pdfliteral direct{3 Tr}unseen words\\pdfliteral direct{0 Tr}",
+    "without paint, by a package": "\\textpdfrender{TextRenderingMode=Invisible}{unseen words}",
+    "white by the driver": "\\special{color push rgb 1 1 1}unseen words\\special{color pop}",
+    "of no height": "\\resizebox{!}{0.1pt}{unseen words}",
+    "above the page": "\\raisebox{90cm}{unseen words}",
+    "a note of the file": "\\pdfcomment{unseen words}",
 }
 SEEN = {
     "grey": "\\textcolor[gray]{0.6}{seen words}",
@@ -166,6 +180,10 @@ SEEN = {
     "in a drawing": "\\begin{tikzpicture}\\node[fill=black]{\\textcolor{white}{seen words}};\\end{tikzpicture}",
     "half see-through": "{\\transparent{0.5}seen words}",
     "digits that align": "\\phantom{00}1.5",
+    "raised a little": "\\raisebox{2pt}{seen words}",
+    "fitted to a column": "\\resizebox{!}{5cm}{seen words}",
+    "mirrored": "\\scalebox{-1}{seen words}",
+    "stroked": "\\textpdfrender{TextRenderingMode=FillStroke}{seen words}",
 }
 
 
@@ -176,6 +194,15 @@ def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
     assert [stretch.strip().removeprefix("\\selectfont ") for stretch in hidden] == ["unseen words"]
     assert left.text.startswith("before")
     assert left.text.endswith("after")
+
+
+def test_a_command_of_the_papers_own_that_hides_is_seen_through() -> None:
+    preamble = "\\newcommand{\\canary}[1]{\\textcolor{white}{#1}}\\newcommand{\\hl}[1]{\\textcolor{red}{#1}}"
+    main = f"\\documentclass{{article}}{preamble}\\begin{{document}}\\section{{A}}a \\canary{{unseen words}} \\hl{{b}}"
+    reading = read_latex(tree_of({"main.tex": main}))
+    assert "unseen" not in reading.sections[0].text
+    assert "\\hl{b}" in reading.sections[0].text
+    assert any("'unseen words'" in warning for warning in reading.warnings)
 
 
 @pytest.mark.parametrize("source", SEEN.values(), ids=SEEN.keys())

@@ -152,6 +152,10 @@ def test_the_title_is_the_last_that_is_set(source: str, title: str) -> None:
         ("a\\begin{document}b\\end{document}c", ("a", "b")),
         ("a\\begin{document}b", ("a", "b")),
         ("no document", ("", "no document")),
+        (
+            "\\begin{document}\\begin{verbatim}\\end{document}\\end{verbatim}b\\end{document}",
+            ("", "\\begin{verbatim}\\end{document}\\end{verbatim}b"),
+        ),
     ],
 )
 def test_the_preamble_is_parted_from_the_body(source: str, parts: tuple[str, str]) -> None:

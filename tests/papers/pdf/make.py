@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 612, 792
-PLAIN, BOLD, SIGNS, DINGBATS = "F1", "F2", "F3", "F4"
+PLAIN, BOLD, SIGNS, DINGBATS, ITALIC = "F1", "F2", "F3", "F4", "F5"
 TICK = "3"  # in the fourth font
 
 # Codes of the third font, whose glyphs have the names of ligatures.
@@ -110,7 +110,7 @@ def pdf(
 
 
 def _fonts(writer: _Writer) -> str:
-    names = {PLAIN: "Times-Roman", BOLD: "Times-Bold"}
+    names = {PLAIN: "Times-Roman", BOLD: "Times-Bold", ITALIC: "Times-Italic"}
     parts = [
         f"/{key} << /Type /Font /Subtype /Type1 /BaseFont /{name} /Encoding /WinAnsiEncoding >>"
         for key, name in names.items()

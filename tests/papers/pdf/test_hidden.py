@@ -25,6 +25,11 @@ def _read(page: Page) -> Reading:
     return read_pdf(pdf([first, *rest]), "p.pdf")
 
 
+def _within(setting: str, page: Page) -> Page:
+    """What the page paints, after a setting that holds for it alone."""
+    return Page(["q", setting, *page.operators, "Q"])
+
+
 def _text(reading: Reading) -> str:
     return "\n".join([reading.title, reading.abstract, *(section.text for section in reading.sections)])
 
@@ -57,6 +62,14 @@ def _text(reading: Reading) -> str:
         pytest.param(
             Page().text(72, 60, SECRET, colour=(1, 1, 1)).box(60, 50, 400, 30, (1, 1, 1)), id="white under white"
         ),
+        pytest.param(Page().text(72, 60, SECRET).box(60, 50, 400, 30, (0.8, 0.8, 0.8)), id="under a box"),
+        pytest.param(_within("400 600 50 50 re W n", Page().text(72, 60, SECRET)), id="outside a clip"),
+        pytest.param(_within("0 0 0 0 re W n", Page().text(72, 60, SECRET)), id="in an empty clip"),
+        pytest.param(_within("0.02 0 0 1 72 60 cm", Page().text(0, 0, SECRET)), id="narrow"),
+        pytest.param(
+            Page([f"/Span << /ActualText ({SECRET}) >> BDC", *Page().text(72, 60, "x").operators, "EMC"]),
+            id="given out as the text of a letter",
+        ),
     ],
 )
 def test_hidden_text_is_left_out_and_quoted(page: Page) -> None:
@@ -75,6 +88,17 @@ def test_hidden_text_is_left_out_and_quoted(page: Page) -> None:
         pytest.param(Page().text(72, 100, SECRET, colour=(0.6, 0.6, 0.6)), id="grey"),
         pytest.param(Page().text(72, 100, SECRET, size=5), id="small"),
         pytest.param(Page().box(60, 90, 400, 30, (0.9, 0.9, 0.9)).text(72, 100, SECRET), id="black on a light box"),
+        pytest.param(Page().text(72, 60, SECRET).box(60, 50, 40, 30, (0.8, 0.8, 0.8)), id="partly under a box"),
+        pytest.param(_within("60 50 400 30 re W n", Page().text(72, 60, SECRET)), id="within a clip"),
+        pytest.param(
+            Page(
+                [
+                    *Page().text(72, 60, SECRET).operators,
+                    *_within("0 0 9 9 re W n", Page().box(60, 50, 400, 30, (1, 0, 0))).operators,
+                ]
+            ),
+            id="under a box that is clipped away",
+        ),
     ],
 )
 def test_visible_text_stays(page: Page) -> None:
@@ -137,6 +161,6 @@ def canvas() -> Iterator[Canvas]:
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=5, max_size=5))
 def test_any_place_is_judged(canvas: Canvas, values: list[float]) -> None:
     x0, x1, y, end_y, size = values
-    run = Run("ab", x0, x1, y, size, bold=False, space=False, turned=False, painter=1)
+    run = Run("ab", x0, x1, y, size, bold=False, italic=False, space=False, turned=False, painter=1)
     sight = seen([Placed(run, end_y, 0)], canvas, Box(0, 0, 612, 792))
     assert all(abs(value) <= 1e6 for item in sight.visible for value in (item.run.x0, item.run.y, item.run.size))

@@ -6,7 +6,7 @@ import pytest
 
 from planner.papers.paper import Reading, SectionKind
 from planner.papers.pdf import read_pdf
-from tests.papers.pdf.make import BOLD, Entry, Page, pdf
+from tests.papers.pdf.make import BOLD, ITALIC, Entry, Page, pdf
 from tests.papers.pdf.samples import column, heading, paper_pages, prose
 
 HEADINGS = [
@@ -130,7 +130,14 @@ def test_small_capitals_are_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "banner", ["Proceedings of the Conference on Things", "Published as a conference paper at ICLR 2025", "X", "2024"]
+    "banner",
+    [
+        "Proceedings of the Conference on Things",
+        "Published as a conference paper at ICLR 2025",
+        "X",
+        "2024",
+        "Electron. Things 0 (2020), article no. 0, 1-5.",
+    ],
 )
 def test_larger_type_that_is_no_title(banner: str) -> None:
     top = Page().text(72, 770, banner, 20).text(100, 730, "What the Paper Is Called", 16, BOLD)
@@ -154,11 +161,20 @@ def test_an_abstract_without_a_heading_of_its_own(start: str) -> None:
     assert _first_page(top, 550).abstract == ABSTRACT
 
 
+def test_authors_and_where_they_work_are_no_abstract() -> None:
+    names = "ANN AUTHOR and WEI WRITER, Institute for Stores, Town, Country " * 8
+    top = Page().text(100, 750, "What the Paper Is Called", 16, BOLD)
+    below = column(top, 72, 730, names)
+    below = column(top, 72, below - 10, "We keep little and answer much. " + prose(40) + ".")
+    top.text(72, below - 16, "CCS Concepts: Computing methodologies, Machine learning.", 10, BOLD)
+    assert _first_page(top, 550).abstract == "We keep little and answer much. " + prose(40) + "."
+
+
 def test_keywords_and_footnotes_are_no_part_of_the_abstract() -> None:
     top = Page().text(100, 750, "What the Paper Is Called", 16, BOLD)
     heading(top, 280, 720, "Abstract")
     y = column(top, 72, 700, ABSTRACT)
-    top.text(72, y - 6, "Keywords: memory, streams")
+    top.text(72, y - 6, "Keywords: memory, streams").text(72, 80, "Permission to make copies is granted.", 8)
     assert _first_page(top, 550).abstract == ABSTRACT
 
 
@@ -247,3 +263,80 @@ def test_lettered_headings_stand_under_roman_ones() -> None:
     assert [section.level for section in found] == [1, 1, 2, 2, 1, 2, 2, 1, 1, 1]
     assert found[5].kind is SectionKind.EXPERIMENTS
     assert found[-1].kind is SectionKind.APPENDIX
+
+
+def _typed(*headings: tuple[str, float, str]) -> Reading:
+    """A paper without an outline, of headings in the given sizes and fonts, two on a page."""
+    pages = [Page().text(120, 720, "Small Stores Suffice", 17, BOLD).text(240, 690, "A. Author", 11)]
+    for first in range(0, len(headings), 2):
+        page = Page()
+        for at, (text, size, font) in enumerate(headings[first : first + 2]):
+            page.text(72, 700 - 350 * at, text, size, font)
+            column(page, 72, 680 - 350 * at, prose(120, first + at))
+        pages.append(page)
+    return read_pdf(pdf(pages), "p.pdf")
+
+
+def _levels(reading: Reading) -> list[tuple[str, int]]:
+    return [(section.heading, section.level) for section in reading.sections if section.heading]
+
+
+def test_numbered_headings_in_italics_stand_under_bold_ones() -> None:
+    bold = [("1 Introduction", 12.0, BOLD), ("2 Method", 12.0, BOLD), ("3 Experiments", 12.0, BOLD)]
+    parts = [("2.1 The Store", 10.0, ITALIC), ("2.2 The Gate", 10.0, ITALIC), ("A function of the store", 10.0, ITALIC)]
+    reading = _typed(*bold[:2], *parts, bold[2])
+    assert _levels(reading) == [
+        ("1 Introduction", 1),
+        ("2 Method", 1),
+        ("2.1 The Store", 2),
+        ("2.2 The Gate", 2),
+        ("3 Experiments", 1),
+    ]
+
+
+def test_lettered_headings_in_italics_start_anew_under_each_roman_one() -> None:
+    tops = [(f"{number}. {name}", 12.0, BOLD) for number, name in (("I", "INTRODUCTION"), ("II", "METHOD"))]
+    ends = [(f"{number}. {name}", 12.0, BOLD) for number, name in (("III", "EXPERIMENTS"), ("IV", "CONCLUSION"))]
+    parts = [("A. The Store", 10.0, ITALIC), ("B. The Gate", 10.0, ITALIC), ("C. The Loss", 10.0, ITALIC)]
+    reading = _typed(*tops, *parts, ends[0], ("A. Setup", 10.0, ITALIC), ("B. Ablation Study", 10.0, ITALIC), ends[1])
+    assert [level for _, level in _levels(reading)] == [1, 1, 2, 2, 2, 1, 2, 2, 1]
+    assert reading.sections[-2].kind is SectionKind.ABLATION
+
+
+def test_headings_without_numbers_have_levels_by_their_type() -> None:
+    tops = [(name, 12.0, BOLD) for name in ("Introduction", "Conclusion", "References")]
+    parts = [("The Store", 10.0, BOLD), ("The Gate", 10.0, BOLD)]
+    assert _levels(_typed(tops[0], *parts, *tops[1:])) == [
+        ("Introduction", 1),
+        ("The Store", 2),
+        ("The Gate", 2),
+        ("Conclusion", 1),
+        ("References", 1),
+    ]
+
+
+def test_a_list_of_references_under_no_heading_is_one() -> None:
+    page = Page().text(72, 700, "CONCLUSION", 10, BOLD)
+    below = column(page, 72, 680, prose(60))
+    page.lines(72, below - 30, [f"[{at}] A. Author. Stores, part {at}. 20{at:02}." for at in range(1, 9)], 9)
+    first = Page().text(72, 700, "INTRODUCTION", 10, BOLD)
+    column(first, 72, 680, prose(120))
+    reading = read_pdf(pdf([first, page]), "p.pdf")
+    assert reading.sections[-1].kind is SectionKind.REFERENCES
+    assert "[8] A. Author" in reading.sections[-1].text
+    assert "[1] A. Author" not in reading.sections[-2].text
+
+
+def test_a_page_of_highlights_before_the_paper_gives_the_title() -> None:
+    page = Page().text(72, 700, "Highlights", 17).text(72, 670, "Small Stores Suffice", 12, BOLD)
+    page.lines(72, 650, ["Ann Author, Wei Writer", "A store is introduced", "It is small"], 12)
+    reading = read_pdf(pdf([page, *paper_pages(HEADINGS)]), "p.pdf")
+    assert reading.title == "Small Stores Suffice"
+    assert reading.abstract
+
+
+def test_a_heading_that_runs_into_its_text_is_not_reported_as_missing() -> None:
+    pages = paper_pages(HEADINGS)
+    pages[0].text(72, 90, "2.0.1 The Origin. It lies in the store and is never moved from there.")
+    reading = read_pdf(pdf(pages, (*OUTLINE, Entry("The Origin", 1))), "p.pdf")
+    assert not [warning for warning in reading.warnings if "outline" in warning]

@@ -15,7 +15,7 @@ def line(text: str, y: float = 700, **changes: Any) -> Line:
     """A line of running text that fills the measure, but for the changes."""
     made: dict[str, Any] = {
         "page": 1, "text": text, "bare": text, "cells": (text,), "x0": 100, "x1": 400, "y": y, "size": 10,
-        "bold": False, "noted": False, "turned": False,
+        "bold": False, "italic": False, "noted": False, "turned": False,
     }  # fmt: skip
     return Line(**made | changes)
 
@@ -28,7 +28,7 @@ def stacked(texts: Sequence[str], **changes: Any) -> list[Line]:
 def run(text: str, x0: float, x1: float, **changes: Any) -> Run:
     """A run of upright body type, but for the changes."""
     made: dict[str, Any] = {
-        "text": text, "x0": x0, "x1": x1, "y": 700, "size": 10, "bold": False, "space": False, "turned": False,
-        "painter": 1,
+        "text": text, "x0": x0, "x1": x1, "y": 700, "size": 10, "bold": False, "italic": False, "space": False,
+        "turned": False, "painter": 1,
     }  # fmt: skip
     return Run(**made | changes)
