@@ -11,8 +11,8 @@ import click
 from planner.batch.export import FORMS, export_run
 from planner.batch.merging import unmerged
 from planner.batch.run import RunFolder
-from planner.cli.batch import Call
 from planner.cli.bounds import SubmissionOptions, finish_live_option, poll_option
+from planner.cli.call import Call
 from planner.cli.cluster import SERVICE, EngineOptions
 from planner.cli.options import TalkOptions, talk_options
 from planner.cli.saved import saved_call
