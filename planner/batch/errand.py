@@ -1,12 +1,17 @@
 """What a worker is sent for, and what it brings back: the questions about a paper, ready to be sent."""
 
+import struct
 from dataclasses import dataclass
+from typing import Final
 
 from planner.batch.entry import Entry
 from planner.errors import PaperError, PlannerError
 from planner.gauge import Gauge
 from planner.papers.paper import Paper, PaperHead
 from planner.posing import Question, Settings, pose
+
+# Errands and answers are sent pickled, each after its length in four bytes.
+LENGTH: Final = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)

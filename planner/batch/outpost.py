@@ -9,8 +9,7 @@ from pathlib import Path
 from planner import __version__
 from planner.balancing import balanced
 from planner.batch.errand import Answer, Errand
-from planner.batch.reading import ProcessReader
-from planner.batch.worker import command
+from planner.batch.reading import ProcessReader, command
 from planner.chat import ChatModel, Completion, ModelCard, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError, UsageError
 from planner.openai_chat.endpoint import resolve

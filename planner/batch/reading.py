@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pickle
+import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,10 +15,10 @@ from typing import Final, Protocol, Self
 import planner
 from planner.batch.corpus import ARXIV
 from planner.batch.entry import Entry, Work
-from planner.batch.errand import Answer, Errand, Posing
-from planner.batch.worker import LENGTH
+from planner.batch.errand import LENGTH, Answer, Errand, Posing
 from planner.errors import PaperError, PlannerError, RunError
 from planner.gauge import FixedGauge, Gauge
+from planner.papers.arxiv import Arxiv
 from planner.papers.paper import Paper, PaperHead
 from planner.posing import Question, Settings
 
@@ -64,6 +65,16 @@ Readers = Callable[[int], Sequence[Reader]]
 def workers_for(papers: int) -> int:
     """How many processes read so many papers: one a core, and no more than have something to do."""
     return max(1, min(os.cpu_count() or 1, 8, papers // 4))
+
+
+def command(arxiv: Arxiv) -> tuple[str, ...]:
+    """What starts a worker that reads papers, those of arXiv through `arxiv`.
+
+    The worker is named and not imported: all that reads papers is needed there alone.
+    """
+    cache = "" if arxiv.cache is None else str(arxiv.cache)
+    # -P: a module of the user's that has the name of one of ours, in the folder of the call, is not run.
+    return (sys.executable, "-P", "-m", "planner.batch.worker", arxiv.base, cache, "offline" if arxiv.offline else "")
 
 
 def processes(command: Sequence[str]) -> Readers:

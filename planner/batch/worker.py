@@ -8,7 +8,6 @@ import contextlib
 import os
 import pickle
 import signal
-import struct
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,21 +16,13 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from planner.batch.entry import Entry
-from planner.batch.errand import Answer, Errand, posed
+from planner.batch.errand import LENGTH, Answer, Errand, posed
 from planner.errors import PaperError
 from planner.papers.arxiv import Arxiv
 from planner.papers.load import load
 from planner.papers.paper import Paper
 
-LENGTH: Final = struct.Struct(">I")
 MEMORY: Final = 2_000_000_000  # bytes that a worker may use
-
-
-def command(arxiv: Arxiv) -> tuple[str, ...]:
-    """What starts a worker that reads papers, those of arXiv through `arxiv`."""
-    cache = "" if arxiv.cache is None else str(arxiv.cache)
-    # -P: a module of the user's that has the name of one of ours, in the folder of the call, is not run.
-    return (sys.executable, "-P", "-m", __spec__.name, arxiv.base, cache, "offline" if arxiv.offline else "")
 
 
 def read_entry(entry: Entry, arxiv: Arxiv) -> Paper:

@@ -23,15 +23,15 @@ from planner.batch.job import Asked, Bounds, Job
 from planner.batch.ledger import Ledger
 from planner.batch.local import LocalEngine
 from planner.batch.parts import SHARE
-from planner.batch.reading import processes
+from planner.batch.reading import command, processes
 from planner.batch.run import RunFolder
 from planner.batch.shards import Shard, ids_in, is_shard
 from planner.batch.status import read_status
-from planner.batch.worker import command
 from planner.chat import ModelCard, Usage
 from planner.cli.bounds import BoundOptions, SubmissionOptions
 from planner.cli.cluster import SERVICE, EngineOptions, engaged
 from planner.cli.estimates import estimate_json, estimate_text
+from planner.cli.mirror import arxiv_access
 from planner.cli.models import asked_model
 from planner.cli.options import (
     EndpointOptions,
@@ -40,7 +40,6 @@ from planner.cli.options import (
 from planner.cli.saved import SAVED, SavedCall, load_saved, refuse_while_submitted, save, withdraw
 from planner.cli.shards import folder_of, part_of
 from planner.cli.signals import Interrupt
-from planner.cli.sources import arxiv_access
 from planner.cli.talk import log
 from planner.cli.view import showing
 from planner.controls import printable, printable_json

@@ -12,8 +12,7 @@ from planner.batch.job import Asked
 from planner.batch.outpost import Orders
 from planner.batch.pool import Pool, PooledModel, PooledReader
 from planner.batch.ray_cluster import LOCAL, workers_on_ray
-from planner.batch.reading import Readers, processes
-from planner.batch.worker import command
+from planner.batch.reading import Readers, command, processes
 from planner.cli.options import gathered
 from planner.cli.talk import log
 from planner.papers.arxiv import Arxiv

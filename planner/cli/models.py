@@ -12,7 +12,6 @@ from planner.chat import ChatModel, Completion, ModelCard, Usage
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
 from planner.errors import PaperError, UsageError
-from planner.extractive import CARD, Extractive
 from planner.openai_chat.endpoint import Endpoint, resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 from planner.papers.cut import cut
@@ -75,6 +74,8 @@ async def asked_model(
     """
     if _is_builtin(options):
         log.info("using the built-in extractive planner, which calls no model (name one with --model)")
+        from planner.extractive import CARD  # compiles a hundred patterns, which only this planner needs
+
         yield Asked(CARD, lambda paper: _builtin(paper, settings), lambda _: 0.0)
         return
     if offline:
@@ -155,6 +156,8 @@ def patient(model: ChatModel, patience: RetryPolicy) -> ChatModel:
 
 
 def _builtin(paper: Paper | None, settings: Settings) -> ChatModel:
+    from planner.extractive import Extractive
+
     assert paper is not None, "the built-in planner reads papers"
     try:
         sent = cut(paper, settings.task, settings.cut_at).excerpt(paper)

@@ -1,20 +1,17 @@
 """What the user names becomes a paper."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
+from planner.cli.mirror import arxiv_access
 from planner.cli.options import PaperOptions
 from planner.controls import clean
 from planner.errors import PaperError, UsageError
-from planner.papers.arxiv import BASE, Arxiv, arxiv_id
+from planner.papers.arxiv import arxiv_id
 from planner.papers.guard import guarded
 from planner.papers.load import load
 from planner.papers.paper import Paper
-
-ARXIV_URL: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
 class MissingPaperError(PaperError):
@@ -50,12 +47,6 @@ def read_paper(source: str, about: PaperOptions) -> Paper:
         arxiv=arxiv_access(offline=about.offline),
         reader=guarded(),
     )
-
-
-def arxiv_access(*, offline: bool) -> Arxiv:
-    """arXiv, or the mirror that the environment names, with the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"
-    return Arxiv(base=os.environ.get(ARXIV_URL) or BASE, cache=cache, offline=offline)
 
 
 def _is_missing(source: str) -> bool:

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from planner.batch.entry import Entry
-from planner.batch.errand import Errand
+from planner.batch.errand import LENGTH, Errand
 from planner.batch.ledger import Work
-from planner.batch.reading import ProcessReader, Read, ReadPaper, reading, workers_for
-from planner.batch.worker import LENGTH, command
+from planner.batch.reading import ProcessReader, Read, ReadPaper, command, reading, workers_for
 from planner.errors import PaperError, RunError, TooLongError
 from planner.gauge import FixedGauge, Gauge
 from planner.papers.arxiv import Arxiv
