@@ -1,6 +1,6 @@
 """What a page paints, in painting order: which text objects, and which surfaces a text may stand on."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from ctypes import c_float, c_int, c_uint
 from dataclasses import dataclass, replace
 from math import inf
@@ -128,6 +128,7 @@ class Canvas:
         self.inks: dict[int, Ink] = {}
         self.surfaces: list[Surface] = []
         self.images: list[Surface] = []
+        self._solid: list[Surface] = []
         self.whole = True
         self._seen = 0
         for at in range(raw.FPDFPage_CountObjects(page)):
@@ -178,12 +179,13 @@ class Canvas:
             opacity *= frame.opacity
             mixes = frame.blends or raw.FPDFPageObj_HasTransparency(path)
             surface = replace(surface, colour=colour, opacity=opacity, solid=opacity >= _OPAQUE and not mixes)
+        if surface.solid:
+            self._solid.append(surface)
         self.surfaces.append(surface)
 
-    def covers(self, points: Iterable[tuple[float, float]], painted: int) -> bool:
+    def covers(self, points: Sequence[tuple[float, float]], painted: int) -> bool:
         """Whether something solid lies over all of the points that was painted after the object numbered `painted`."""
-        over = [surface for surface in self.surfaces if surface.solid and surface.order > painted]
-        return any(all(surface.holds(x, y) for x, y in points) for surface in over)
+        return any(surface.order > painted and all(surface.holds(x, y) for x, y in points) for surface in self._solid)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
         """The colour under a point when the object numbered `before` was painted; None where it is not known."""
