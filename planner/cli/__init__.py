@@ -1,5 +1,6 @@
 """The command line: argv and the environment in; files, prints and exit codes out."""
 
+import gc
 import io
 import sys
 from collections.abc import Mapping
@@ -73,6 +74,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the program."""
+    # Imports and requests make many objects and few cycles: looking for those so often takes a tenth of a corpus's time.
+    gc.set_threshold(20_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may have another encoding than UTF-8
