@@ -21,8 +21,8 @@ from planner.gauge import FixedGauge
 from planner.pipeline import plan_subject
 from planner.retrying import Retrying, Wait
 
-# Papers that are read before anybody asks for them, for each that is being planned.
-_AHEAD: Final = 1
+# Papers that are read before anybody asks for them, at the least as many as are planned at once.
+_AHEAD: Final = 128
 
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,9 @@ class LocalEngine:
         if not wanted:
             return
         at_once = min(bounds.concurrency * len(self._desks), wanted)
-        async with reading(pending, self._asked, readers=self._job.readers(wanted), ahead=_AHEAD * at_once) as papers:
+        async with reading(
+            pending, self._asked, readers=self._job.readers(wanted), ahead=max(_AHEAD, at_once)
+        ) as papers:
             # Meanwhile processes start and read the first papers.
             await asyncio.gather(*(asyncio.to_thread(asked.prepare) for asked in self._asked.values()))
             await self._plan_all(papers, at_once)

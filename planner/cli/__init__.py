@@ -74,7 +74,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the program."""
-    # Imports and requests make many objects and few cycles: looking for those so often takes a tenth of a corpus's time.
+    # Imports and requests make many objects and few cycles, and a corpus spends a tenth of its time looking for them.
     gc.set_threshold(20_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
