@@ -19,7 +19,7 @@ from eval.results import results
 from eval.runs import RUN_FILE, Judging, read_run, write_judging
 from planner.batch.limits import Limits
 from planner.chat import Completion, ModelCard
-from planner.cli.models import connected, patient
+from planner.cli.models import connected, patient, say_where
 from planner.cli.options import ModelOptions, TalkOptions, model_options, talk_options
 from planner.cli.options import gathered as options_gathered
 from planner.cli.signals import interruptible
@@ -133,7 +133,8 @@ async def _judge(gold: GoldSet, system: System, how: JudgeOptions, asking: Model
         raise UsageError(f"--offline forbids asking {asking.model!r}; leave --model out, or use --prompts-to")
     else:
         async with connected(asking) as there:
-            model = patient(Limited(there.chat, Limits(how.concurrency, how.rpm, how.tpm)), there.patience)
+            say_where(there.host, there.chat.card)
+            model = patient(Limited(there.chat, Limits(how.concurrency, how.rpm, how.tpm)), asking.max_wait)
             by_model = Asking(
                 card=model.card,
                 model=lambda _: model,

@@ -32,7 +32,7 @@ from planner.cli.bounds import BoundOptions, SubmissionOptions
 from planner.cli.cluster import SERVICE, EngineOptions, engaged
 from planner.cli.estimates import estimate_json, estimate_text
 from planner.cli.mirror import arxiv_access
-from planner.cli.models import asked_model
+from planner.cli.models import asked_model, say_where
 from planner.cli.options import (
     EndpointOptions,
     ModelOptions,
@@ -96,6 +96,8 @@ class Call:
             if self.submission.prepare:
                 await ledger.begin(self.settings.task, job.corpus.entries, [model.record for model in job.models])
                 return 1 if _is_faulty(job.corpus) else 0
+            for model in job.models:
+                say_where(model.host, model.card)
             if self.where.engine == SERVICE:
                 code = await self._submitted(opened, quiet=quiet)
             else:
@@ -191,19 +193,7 @@ class Call:
                 raise UsageError(
                     f"--max-cost needs a price, and none is known for {model.card.asked!r}: add --price IN,OUT"
                 )
-            settings = replace(self.settings, window=self.settings.window or model.window)
-            found.append(
-                Asked(
-                    model.card,
-                    settings,
-                    model.sender,
-                    model.price,
-                    model.host,
-                    model.remote,
-                    model.service,
-                    model.prepare,
-                )
-            )
+            found.append(model)
         _refuse_same_files([each.card for each in found])
         return tuple(found)
 

@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from planner.chat import Message, Prompt
-from planner.cli.models import asked_model
+from planner.cli.models import asked_model, patient, say_where
 from planner.cli.options import ModelOptions, TalkOptions, model_options, talk_options
 from planner.cli.talk import talking
 from planner.controls import printable
@@ -30,10 +30,11 @@ async def _examine(asking: ModelOptions) -> int:
         if not card.endpoint:
             click.echo("The built-in planner needs no key and no network. Nothing was sent.")
             return 0
+        say_where(model.host, card)
         question = Prompt.of([Message("user", "Reply with the one word: ready")])
         nobody = Paper("doctor", "", "", (), "", "")
         try:
-            answer = await model.for_paper(nobody).complete(question)
+            answer = await patient(model.sender(nobody), asking.max_wait).complete(question)
         except ModelError as error:
             click.echo(printable(f"No answer from {card.endpoint}, model {card.asked}: {error}"))
             return 1

@@ -3,12 +3,13 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from planner.balancing import balanced
+from planner.batch.job import Asked, UsagePrice
 from planner.batch.outpost import RemoteModel
-from planner.chat import ChatModel, Completion, ModelCard, Usage
+from planner.chat import ChatModel, ModelCard, Usage
 from planner.cli.options import ModelOptions
 from planner.cli.talk import log
 from planner.errors import PaperError, UsageError
@@ -28,32 +29,6 @@ EXTRACTIVE: Final = "extractive"
 _SIGNS: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENROUTER_API_KEY")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The model of a run: one for each paper, since the built-in planner reads the paper itself, and its price.
-
-    `sender` asks once; `host` is where requests go, "" for the built-in planner; `price` is USD of tokens used.
-    """
-
-    card: ModelCard
-    sender: Callable[[Paper | None], ChatModel]
-    price: Callable[[Usage], float | None]
-    patience: RetryPolicy = field(default_factory=RetryPolicy)
-    window: int | None = None
-    host: str = ""
-    remote: RemoteModel | None = None
-    service: "BatchService | None" = None
-    prepare: Callable[[], None] = lambda: None
-
-    def for_paper(self, paper: Paper) -> ChatModel:
-        """The model as one paper asks it, with patience."""
-        return patient(self.sender(paper), self.patience)
-
-    def pricing(self, completion: Completion) -> float | None:
-        """USD of one completion."""
-        return self.price(completion.usage)
-
-
 @asynccontextmanager
 async def asked_model(
     options: ModelOptions,
@@ -64,7 +39,7 @@ async def asked_model(
     cap: int | None = None,
     batches: bool = False,
 ) -> AsyncIterator[Asked]:
-    """The model that the options and the environment name, ready to be asked.
+    """The model that the options and the environment name, ready to be asked; its window is in its settings.
 
     `connections` bounds its requests at once; `cap` bounds replies, in tokens, where the user set no bound. With
     `batches` the endpoint's batch service is at hand too.
@@ -76,7 +51,7 @@ async def asked_model(
         log.info("using the built-in extractive planner, which calls no model (name one with --model)")
         from planner.extractive import CARD  # compiles a hundred patterns, which only this planner needs
 
-        yield Asked(CARD, lambda paper: _builtin(paper, settings), lambda _: 0.0)
+        yield Asked(CARD, settings, lambda paper: _builtin(paper, settings), lambda _: 0.0)
         return
     if offline:
         raise UsageError(
@@ -84,8 +59,15 @@ async def asked_model(
         )
     async with connected(options, connections=connections, cap=cap, batches=batches) as there:
         card = there.chat.card
-        about = (there.price, there.patience, window(card), there.host, there.remote, there.service, there.prepare)
-        yield Asked(card, lambda _: there.chat, *about)
+        known = replace(settings, window=settings.window or window(card))
+        where = (there.host, there.remote, there.service, there.prepare)
+        yield Asked(card, known, lambda _: there.chat, there.price, *where)
+
+
+def say_where(host: str, card: ModelCard) -> None:
+    """Tell before anything is sent where it goes; the built-in planner has no host, and sends nothing."""
+    if host:
+        log.info("sending to %s, model %s", host, card.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +75,7 @@ class Connection:
     """An open connection to an endpoint: `chat` asks once; `price` is USD of tokens used, None if not known."""
 
     chat: ChatModel
-    price: Callable[[Usage], float | None]
-    patience: RetryPolicy
+    price: UsagePrice
     host: str
     remote: RemoteModel
     service: "BatchService | None" = None
@@ -126,7 +107,6 @@ async def connected(
         service = await stack.enter_async_context(_batch_service(endpoints, chat_settings)) if batches else None
         chat, card = balanced(chats), chats[0].card
         host = ", ".join(endpoint.host for endpoint in endpoints)
-        log.info("sending to %s, model %s", host, card.asked)
 
         def priced(usage: Usage) -> float | None:
             spent = cost(card, usage, price)
@@ -139,7 +119,7 @@ async def connected(
         # A password of the address does not travel: where there is one, each machine has it in its own environment.
         addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
         remote = RemoteModel(card, options.model, addresses, chat_settings)
-        yield Connection(chat, priced, RetryPolicy(max_wait=options.max_wait), host, remote, service, prepare)
+        yield Connection(chat, priced, host, remote, service, prepare)
 
 
 def _batch_service(endpoints: list[Endpoint], settings: ChatSettings) -> "BatchService":
@@ -150,9 +130,9 @@ def _batch_service(endpoints: list[Endpoint], settings: ChatSettings) -> "BatchS
     return BatchService(endpoints[0], settings)
 
 
-def patient(model: ChatModel, patience: RetryPolicy) -> ChatModel:
-    """The model asked with patience, whose waits are told."""
-    return Retrying(model, patience, on_wait=_tell)
+def patient(model: ChatModel, max_wait: float) -> ChatModel:
+    """The model asked with patience for `max_wait` seconds; its waits are told."""
+    return Retrying(model, RetryPolicy(max_wait=max_wait), on_wait=_tell)
 
 
 def _builtin(paper: Paper | None, settings: Settings) -> ChatModel:

@@ -12,8 +12,9 @@ from typing import Self
 
 import click
 
+from planner.batch.job import Asked
 from planner.chat import Completion, ModelCard, Prompt
-from planner.cli.models import EXTRACTIVE, Asked, asked_model
+from planner.cli.models import EXTRACTIVE, asked_model, patient, say_where
 from planner.cli.options import (
     ModelOptions,
     PaperOptions,
@@ -163,7 +164,8 @@ async def _plan_all(
     refuse_missing(sources)
     code = 0
     async with asked_model(asking, settings, offline=about.offline) as model:
-        desk = _Desk(output, replace(settings, window=settings.window or model.window), model, force)
+        say_where(model.host, model.card)
+        desk = _Desk(output, model, asking.max_wait, force)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
             try:
@@ -180,10 +182,10 @@ async def _plan_all(
 class _Desk:
     """Plans the papers of one call: they share a model, an output folder, and what is learned of the model's tokens."""
 
-    def __init__(self, output: Path, settings: Settings, model: Asked, force: bool) -> None:
+    def __init__(self, output: Path, asked: Asked, max_wait: float, force: bool) -> None:
         self._output = output
-        self._settings = settings
-        self._model = model
+        self._asked = asked
+        self._max_wait = max_wait
         self._force = force
         self._gauge = Gauge()
         self._taken: set[str] = set()
@@ -195,10 +197,18 @@ class _Desk:
             raise
         except PaperError as error:
             named = self._distinct(paper_id("", given=about.paper_id, name="stdin" if source == "-" else source))
-            return unreadable_into(self._output, source, error, self._model.card, self._settings, named=named)
+            return unreadable_into(self._output, source, error, self._asked.card, self._asked.settings, named=named)
         paper = replace(paper, id=self._distinct(paper.id))
-        model, pricing = self._model.for_paper(paper), self._model.pricing
-        return await plan_into(self._output, paper, model, self._settings, pricing, anew=self._force, gauge=self._gauge)
+        asked, price = self._asked, self._asked.price
+        return await plan_into(
+            self._output,
+            paper,
+            patient(asked.sender(paper), self._max_wait),
+            asked.settings,
+            lambda completion: price(completion.usage),
+            anew=self._force,
+            gauge=self._gauge,
+        )
 
     def _distinct(self, name: str) -> str:
         """The id, or a variant of it, that no other paper of this call has."""
