@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from planner.papers.paper import SectionKind
@@ -133,8 +134,10 @@ def section_kind(heading: str, parent: SectionKind | None = None) -> SectionKind
     return parent if parent in _INHERITED else found
 
 
+@lru_cache(maxsize=4096)  # it is asked several times of a heading, and papers share many
 def _own_kind(heading: str) -> SectionKind:
-    found = next((kind for kind, pattern in _PATTERNS if pattern.search(_telling(heading))), SectionKind.OTHER)
+    telling = _telling(heading)
+    found = next((kind for kind, pattern in _PATTERNS if pattern.search(telling)), SectionKind.OTHER)
     own_word = found in (SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST)
     return SectionKind.APPENDIX if _APPENDIX.match(heading) and not own_word else found
 

@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from markdown_it import MarkdownIt
-
+from planner.papers.blocks import BLOCKS
 from planner.papers.characters import clean
 from planner.papers.front_matter import Front, front_matter
 from planner.papers.headings import bare, section_kind
@@ -16,7 +15,6 @@ from planner.papers.levels import Ranked, settle
 from planner.papers.outline import abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading, SectionKind
 
-_PARSER: Final = MarkdownIt("commonmark").enable("table").disable("inline")
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _TEMPLATE: Final = re.compile(r"\{##.{0,5000}?##\}|\{%.{0,2000}?%\}|\{\{.{0,500}?\}\}", re.S)
 _DATA: Final = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
@@ -26,6 +24,7 @@ _BOLD: Final = re.compile(r"(?:\*\*|__)(?![*_\s])([^\n*]{1,150}[^\n*.,;:\s])(?:\
 _ENOUGH: Final = 3  # headings marked as such; with fewer, bold lines may be headings
 _LONGEST: Final = 20_000  # characters of an abstract
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
+_IMAGE: Final = re.compile(r"!\[.*\]\(.*\)(\{.*\})?", re.S)
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
 
 
@@ -68,7 +67,7 @@ def plain(text: str) -> str:
 
 def _items(text: str) -> tuple[list[Ranked | Block], list[str]]:
     """Headings and outermost blocks in order, and the text in HTML that is not shown."""
-    lines, tokens = text.split("\n"), _PARSER.parse(text)
+    lines, tokens = text.split("\n"), BLOCKS.parse(text)
     items: list[Ranked | Block] = []
     unseen: list[str] = []
     for index, token in enumerate(tokens):
@@ -99,8 +98,10 @@ def _with_bold_headings(items: list[Ranked | Block]) -> list[Ranked | Block]:
 
 
 def _bold_heading(item: Ranked | Block, *, first: bool) -> Ranked | None:
-    found = _BOLD.fullmatch(item.text.strip().replace("** **", " ")) if isinstance(item, Block) else None
-    if found is None or isinstance(item, Ranked):
+    if not (isinstance(item, Block) and item.text.lstrip().startswith(("**", "__"))):
+        return None
+    found = _BOLD.fullmatch(item.text.strip().replace("** **", " "))
+    if found is None:
         return None
     text = _heading(found[1])
     named = bare(text) != text or section_kind(text) is not SectionKind.OTHER
@@ -115,6 +116,6 @@ def _block_kind(type_: str, source: str) -> BlockKind:
     caption = _CAPTION.match(source)
     if type_ == "table_open" or (caption and caption[1].lower() == "table"):
         return BlockKind.TABLE
-    if caption or re.fullmatch(r"!\[.*\]\(.*\)(\{.*\})?", source, re.S):
+    if caption or _IMAGE.fullmatch(source):
         return BlockKind.FIGURE
     return BlockKind.PROSE

@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
+from planner.papers.blocks import BLOCKS
 from planner.papers.front_matter import metadata
 from planner.papers.markdown import read_markdown, read_markdown_files
 from planner.papers.paper import BlockKind, Reading, SectionKind
@@ -118,6 +120,24 @@ def test_several_files_are_one_paper() -> None:
 @given(st.text(alphabet="#ab \n`*_[]()<>|-=.1:", max_size=300))
 def test_any_markdown_is_read_without_a_fault(text: str) -> None:
     assert isinstance(read_markdown(text, "x.md").title, str)
+
+
+_LINES = st.sampled_from(
+    [
+        *("", "  ", "words", "é", "  indented", "    code", "\ttab", "# Heading", "===", "---", "* * *"),
+        *("Words | and bars", "--|--", "|x|", "- item", "1. item", "1 two", "> quoted", "```", "[a]: /b"),
+        *("<div>", "</div>", "<!-- a", "b -->"),
+    ]
+)
+
+
+@given(st.lists(_LINES, max_size=25))
+def test_blocks_are_those_of_commonmark(lines: list[str]) -> None:
+    def outermost(parser: MarkdownIt) -> list[tuple[str, list[int]]]:
+        tokens = parser.parse("\n".join(lines))
+        return [(t.type.removesuffix("_open"), t.map) for t in tokens if t.map and not t.level and t.type != "inline"]
+
+    assert outermost(BLOCKS) == outermost(MarkdownIt("commonmark").enable("table"))
 
 
 @pytest.mark.parametrize(
