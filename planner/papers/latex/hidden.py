@@ -4,16 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from planner.papers.latex.colours import BLACK, WHITE, Palette, is_near
+from planner.papers.latex.grounds import BOXES, Grounds, colour_box
 from planner.papers.latex.macros import Macro
 from planner.papers.latex.scan import Groups, Mark, Source
 
+Stretch = tuple[str, int]  # a hidden text, and where it ends
+
 _LEAST: Final = 2.0  # points; anything smaller is no text
 _FARTHEST: Final = 1_000.0  # points; what is moved more is off the page
-_NEAR_WHITE: Final = 0.95
-_BOXES: Final = frozenset(
-    {"colorbox", "fcolorbox", "tcbox", "rowcolor", "cellcolor", "columncolor", "pagecolor", "tikz", "node"}
-)
-_BOX_ENVIRONMENTS: Final = frozenset({"tcolorbox", "tikzpicture", "mdframed", "beamercolorbox"})
 _PHANTOMS: Final = frozenset(
     {"phantom", "hphantom", "vphantom", "textinvisible", "invisible", "@gobble", "censor", "pdfcomment", "pdfinfo"}
 )
@@ -36,8 +35,6 @@ _POINTS: Final = {
     "in": 72.3,
     "sp": 0.0,
 }
-_DEFINED: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
-_ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _SWITCH_ENDS: Final = re.compile(
     r"\\(?:color\b|normalcolor\b|end\s*\{|endgroup\b|egroup\b|fontsize\b|normalsize\b|transparent\b|pdfliteral\b"
     r"|pdfextension\b|special\b|pdfrender\b)"
@@ -45,23 +42,32 @@ _SWITCH_ENDS: Final = re.compile(
 _WAYS: Final = re.compile(
     r"\\(?:text)?(?:color|transparent|pdfrender)\b|\\(?:[hv]?phantom|fontsize|scalebox|resizebox|raisebox)\b"
 )
-_OWN_BOX: Final = re.compile(r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox|mdenv)\s*(?:\[[^\]]*\]\s*)?\{(\w+)\}")
-_LONGEST_BOX: Final = 100_000  # characters
-_LONGEST_ROW: Final = 5_000
+_PATHS: Final = frozenset({"node", "path", "draw", "fill", "filldraw"})
+_FAINT_NODE: Final = re.compile(
+    r"[^;]*?\[[^\[\];]*\bopacity\s*=\s*(?:0?\.0\d*|0)\s*[,\]][^{};]*(?=\{)"
+)  # its options, its name and place
+_FILLED: Final = re.compile(
+    r"\\(?:s(?:ave)?box|setbox|begin\s*\{lrbox\})\s*\{?\s*(\\[A-Za-z@]+|\d+)\s*\}?"
+    r"(?:\s*=?\s*\\[hv]box|(?:\s*\[[^\[\]]*\]){0,2})"
+)
+_SET: Final = r"\\(?:usebox|box|copy|un[hv](?:box|copy))\s*\{{?\s*{}(?![A-Za-z@\d])"
+_COLOURING: Final = re.compile(r"\\(?:text)?color\b")
+_LONGEST_PATH: Final = 2_000  # characters
+_SHORTLY: Final = 200  # characters before a box in which a colour may still hold for it
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
 def without_hidden(source: Source, preamble: str = "") -> tuple[Source, tuple[str, ...]]:
     """The text without what the page would not show, and each such stretch.
 
-    White text on a dark box stays, and so do phantoms of digits and signs, which only align columns.
+    White text on a dark ground stays, black text on a black one does not. Phantoms of digits and signs stay: they
+    only align columns.
     """
     text, out, hidden, last = source.text, list[str](), list[str](), 0
-    whites = _whites(preamble + text)
-    boxed = _Boxes(source, whites, _BOX_ENVIRONMENTS | frozenset(_OWN_BOX.findall(preamble + text)))
+    hider = _Hider(source, preamble)
     for mark in source.commands:
-        found = _stretch(source.groups, mark.name, mark.end, whites) if mark.start >= last else None
-        if found and _LETTERS.search(found[0]) and not (found[2] and boxed.around(mark.start)):
+        found = hider.stretch(mark) if mark.start >= last else None
+        if found and _LETTERS.search(found[0]):
             out.append(text[last : mark.start])
             hidden.append(" ".join(found[0].split()))
             last = found[1]
@@ -75,49 +81,82 @@ def hiding(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
     return frozenset(name for name, text in filled.items() if without_hidden(Source(text), preamble)[1])
 
 
-def _stretch(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tuple[str, int, bool] | None:
-    """The hidden text that a command begins, where it ends, and whether a dark ground would make it seen."""
-    if name in _PHANTOMS:
-        found = groups.group(end)
-        return (*found, False) if found else None
-    if name in ("textcolor", "color"):
-        return _coloured(groups, name, end, whites)
-    if name == "begin" and groups.text.startswith("{color}", end):
-        return _coloured(groups, "color", end + len("{color}"), whites)
-    if name in _LITERALS:
-        return _unpainted(groups, name, end)
-    if name in ("fontsize", "scalebox", "resizebox", "raisebox", "transparent", "texttransparent"):
-        return _tiny(groups, name, end)
-    return None
+class _Hider:
+    """Finds the text that a command hides, and where it ends; asked for the commands in the order of the text."""
 
+    def __init__(self, source: Source, preamble: str) -> None:
+        self._groups = source.groups
+        self._whole = preamble + source.text
+        self._palette = Palette(self._whole)
+        self._grounds = Grounds(source, self._palette, preamble)
 
-def _coloured(groups: Groups, name: str, end: int, whites: frozenset[str]) -> tuple[str, int, bool] | None:
-    model = groups.option(end)
-    colour = groups.group(model[1] if model else end)
-    if colour is None or not _is_white(colour[0], model[0] if model else "", whites):
+    def stretch(self, mark: Mark) -> Stretch | None:
+        groups, name, end = self._groups, mark.name, mark.end
+        if name in _PHANTOMS:
+            return groups.group(end)
+        if name in ("textcolor", "color"):
+            return self._coloured(mark, end)
+        if name == "begin" and groups.text.startswith("{color}", end):
+            return self._coloured(mark, end + len("{color}"))
+        if name in BOXES:
+            return self._blackened(mark)
+        if name in _LITERALS:
+            return _unpainted(groups, name, end)
+        if name in ("fontsize", "scalebox", "resizebox", "raisebox", "transparent", "texttransparent"):
+            return _tiny(groups, name, end)
+        if name in _PATHS:
+            return _faint_node(groups, end)
+        if name in ("sbox", "setbox", "savebox", "begin"):
+            return self._unused(mark)
         return None
-    if name == "textcolor":
-        found = groups.group(colour[1])
-        return (*found, True) if found else None
-    return *_rest(groups, colour[1]), True
+
+    def _coloured(self, mark: Mark, end: int) -> Stretch | None:
+        """What is set in the colour of its ground."""
+        model = self._groups.option(end)
+        named = self._groups.group(model[1] if model else end)
+        colour = self._palette.colour(named[0], model[0] if model else "") if named else None
+        if named is None or colour is None:
+            return None
+        ground = self._grounds.under(mark.start)
+        under = ground.colour if ground else WHITE
+        if under is None or not is_near(colour, under):
+            return None
+        return self._groups.group(named[1]) if mark.name == "textcolor" else _rest(self._groups, named[1])
+
+    def _blackened(self, mark: Mark) -> Stretch | None:
+        """What stands in a black box and is given no colour, there or shortly before: it is black too."""
+        box = colour_box(self._groups, mark, self._palette)
+        if box is None or box.colour is None or not is_near(box.colour, BLACK):
+            return None
+        before = self._groups.text[max(0, mark.start - _SHORTLY) : mark.start]
+        return None if _COLOURING.search(before + box.content) else (box.content, box.end)
+
+    def _unused(self, mark: Mark) -> Stretch | None:
+        """What is put into a box that is never set."""
+        found = _FILLED.match(self._groups.text, mark.start)
+        if found is None or re.search(_SET.format(re.escape(found[1])), self._whole):
+            return None
+        if mark.name != "begin":
+            return self._groups.group(found.end())
+        close = self._groups.text.find("\\end{lrbox}", found.end())
+        return (self._groups.text[found.end() : close], close + len("\\end{lrbox}")) if close >= 0 else None
 
 
-def _unpainted(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
+def _unpainted(groups: Groups, name: str, end: int) -> Stretch | None:
     """What a driver's own commands set in white, or in no paint at all."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.group(words.end()) if words else None
     if setting is None or not _UNPAINTED.search(setting[0]):
         return None
-    found = groups.group(setting[1]) if name == "textpdfrender" else _rest(groups, setting[1])
-    return (*found, False) if found else None
+    return groups.group(setting[1]) if name == "textpdfrender" else _rest(groups, setting[1])
 
 
-def _tiny(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
+def _tiny(groups: Groups, name: str, end: int) -> Stretch | None:
     """What is set too small, too faint or too far away to be seen."""
     first = groups.group(end)
     second = groups.group(first[1]) if first else None
     if first is None or second is None:
-        return (*_rest(groups, first[1]), False) if first and name == "transparent" and _is_faint(first[0]) else None
+        return _rest(groups, first[1]) if first and name == "transparent" and _is_faint(first[0]) else None
     found = None
     if (name == "scalebox" and _is_faint(first[0], _LEAST / 10)) or (name == "texttransparent" and _is_faint(first[0])):
         found = second
@@ -129,7 +168,13 @@ def _tiny(groups: Groups, name: str, end: int) -> tuple[str, int, bool] | None:
         found = second
     elif name == "fontsize" and _is_short(first[0], "pt"):
         found = _rest(groups, second[1])
-    return (*found, False) if found else None
+    return found
+
+
+def _faint_node(groups: Groups, end: int) -> Stretch | None:
+    """The words of a drawing's first node, where that is drawn with no opacity."""
+    found = _FAINT_NODE.match(groups.text, end, end + _LONGEST_PATH)
+    return groups.group(found.end()) if found else None
 
 
 def _points(length: str, unit: str = "") -> float | None:
@@ -155,71 +200,3 @@ def _rest(groups: Groups, place: int) -> tuple[str, int]:
     found = _SWITCH_ENDS.search(groups.text, place, close)
     close = found.start() if found else close
     return groups.text[place:close], close
-
-
-def _whites(text: str) -> frozenset[str]:
-    """The names of colours that are white, or as good as white."""
-    own = {name.strip() for name, model, value in _DEFINED.findall(text) if _is_white(value, model, frozenset())}
-    whites = own | {"white", "White"}
-    for name, value in _ALIAS.findall(text):
-        if _is_white(value, "", frozenset(whites)):
-            whites.add(name.strip())
-    return frozenset(whites)
-
-
-def _is_white(colour: str, model: str, whites: frozenset[str]) -> bool:
-    colour = colour.strip()
-    if not model:
-        mixed = re.fullmatch(r"(\w+)!(\d{1,3})(?:!(\w+))?", colour)
-        if mixed:
-            share = int(mixed[2]) / 100 if mixed[1] in whites else 1 - int(mixed[2]) / 100
-            other = (mixed[3] or "white") if mixed[1] in whites else mixed[1]
-            return (mixed[1] in whites or (mixed[3] or "white") in whites) and (other in whites or share >= _NEAR_WHITE)
-        return colour in whites
-    if model.upper() == "HTML":
-        return bool(re.fullmatch(r"[0-9A-Fa-f]{6}", colour)) and min(bytes.fromhex(colour)) >= 255 * _NEAR_WHITE
-    numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?|\.\d+", colour)]
-    if model == "RGB":
-        numbers = [n / 255 for n in numbers]
-    if model in ("hsb", "HSB") and len(numbers) == 3:
-        whole = 1 if model == "hsb" else 240
-        return numbers[1] <= (1 - _NEAR_WHITE) * whole and numbers[2] >= _NEAR_WHITE * whole
-    if model == "cmyk":
-        return len(numbers) == 4 and max(numbers) <= 1 - _NEAR_WHITE
-    return bool(numbers) and min(numbers) >= _NEAR_WHITE
-
-
-class _Boxes:
-    """Where a ground that is not white begins and ends: boxes, coloured rows and cells, drawings."""
-
-    def __init__(self, source: Source, whites: frozenset[str], environments: frozenset[str]) -> None:
-        self._spans: list[tuple[int, int]] = []
-        for mark in source.commands:
-            if mark.name in _BOXES and (end := _box_end(source.groups, mark, whites)):
-                self._spans.append((mark.start, end))
-            elif mark.name == "begin":
-                name = source.groups.group(mark.end)
-                if name and name[0] in environments:
-                    close = source.text.find(f"\\end{{{name[0]}}}", mark.end, mark.end + _LONGEST_BOX)
-                    self._spans.append((mark.start, close if close >= 0 else mark.end))
-        self._next = 0
-
-    def around(self, place: int) -> bool:
-        """Whether such a ground lies under a place; asked in the order of the text."""
-        while self._next < len(self._spans) and self._spans[self._next][1] < place:
-            self._next += 1
-        return any(start <= place <= end for start, end in self._spans[self._next : self._next + 50])
-
-
-def _box_end(groups: Groups, mark: Mark, whites: frozenset[str]) -> int:
-    """Where a box or a coloured row ends; 0 if its ground is white."""
-    option = groups.option(mark.end)
-    place = option[1] if option else mark.end
-    values, end = groups.arguments(place, 3 if mark.name == "fcolorbox" else 2)
-    colour = values[1 if mark.name == "fcolorbox" else 0] if len(values) > 1 else ""
-    if _is_white(colour or "", option[0] if option else "", whites):
-        return 0
-    if mark.name in ("rowcolor", "columncolor", "cellcolor"):
-        row = groups.text.find("\\\\", place, place + _LONGEST_ROW)
-        return row if row >= 0 else place
-    return end

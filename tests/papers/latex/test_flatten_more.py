@@ -167,6 +167,17 @@ WHITE = {
     "of no height": "\\resizebox{!}{0.1pt}{unseen words}",
     "above the page": "\\raisebox{90cm}{unseen words}",
     "a note of the file": "\\pdfcomment{unseen words}",
+    "as black as its box": "\\colorbox{black}{\\textcolor{black}{unseen words}}",
+    "nearly as blue as its box": "\\colorbox{blue}{\\textcolor{blue!98!black}{unseen words}}",
+    "in a black box, in no colour": "\\colorbox{black}{unseen words}",
+    "white again in a white box": "\\colorbox{blue}{\\colorbox{white}{\\textcolor{white}{unseen words}}}",
+    "of a mixed mixture": "\\textcolor{red!40!white!5}{unseen words}",
+    "as dark as the page": "\\pagecolor{black}\\textcolor{black}{unseen words}",
+    "a node without opacity": "\\begin{tikzpicture}\\node[opacity=0] at (0,0) {unseen words};\\end{tikzpicture}",
+    "on a path, without opacity": "\\tikz\\draw (0,0) -- (1,1) node [text opacity=0.0, red] {unseen words};",
+    "a box that is not set": "\\sbox\\mybox{unseen words}",
+    "a box of TeX that is not set": "\\setbox1=\\hbox{unseen words}",
+    "a box by environment that is not set": "\\begin{lrbox}{\\mybox}unseen words\\end{lrbox}",
 }
 SEEN = {
     "grey": "\\textcolor[gray]{0.6}{seen words}",
@@ -183,6 +194,14 @@ SEEN = {
     "raised a little": "\\raisebox{2pt}{seen words}",
     "fitted to a column": "\\resizebox{!}{5cm}{seen words}",
     "mirrored": "\\scalebox{-1}{seen words}",
+    "white on a black page": "\\pagecolor{black}\\textcolor{white}{seen words}",
+    "white in a black box, set before": "{\\color{white}x}\\color{green}\\colorbox{black}{seen words}",
+    "black in a grey box": "\\colorbox{gray!30}{\\textcolor{black}{seen words}}",
+    "a coloured word in a black box": "\\colorbox{black}{\\color{yellow} seen words}",
+    "a node with opacity": "\\begin{tikzpicture}\\node[opacity=0.5] {seen words};\\end{tikzpicture}",
+    "a box that is set": "\\sbox\\mybox{seen words}\\usebox{\\mybox}",
+    "a box of TeX that is set": "\\setbox1=\\hbox{seen words}\\copy1",
+    "a box by environment that is set": "\\begin{lrbox}{\\mybox}seen words\\end{lrbox}\\usebox\\mybox",
     "stroked": "\\textpdfrender{TextRenderingMode=FillStroke}{seen words}",
 }
 

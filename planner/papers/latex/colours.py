@@ -1,0 +1,96 @@
+"""Colours as a LaTeX paper writes them, in red, green and blue from 0 to 1 (the packages color and xcolor)."""
+
+import colorsys
+import re
+from typing import Final
+
+Colour = tuple[float, float, float]
+
+WHITE: Final[Colour] = (1.0, 1.0, 1.0)
+BLACK: Final[Colour] = (0.0, 0.0, 0.0)
+_NEAR: Final = 0.05  # of the whole range of a component: nobody sees such a difference
+
+_DEFINED: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
+_ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+")
+_NAMED: Final[dict[str, Colour]] = {
+    "white": WHITE,
+    "White": WHITE,
+    "black": BLACK,
+    "Black": BLACK,
+    "red": (1.0, 0.0, 0.0),
+    "green": (0.0, 1.0, 0.0),
+    "blue": (0.0, 0.0, 1.0),
+    "cyan": (0.0, 1.0, 1.0),
+    "magenta": (1.0, 0.0, 1.0),
+    "yellow": (1.0, 1.0, 0.0),
+    "gray": (0.5, 0.5, 0.5),
+    "darkgray": (0.25, 0.25, 0.25),
+    "lightgray": (0.75, 0.75, 0.75),
+}
+
+
+def is_near(one: Colour, other: Colour) -> bool:
+    """Whether two colours look the same."""
+    return all(abs(a - b) <= _NEAR for a, b in zip(one, other, strict=True))
+
+
+class Palette:
+    """The colours that a text defines, and those that every paper has."""
+
+    def __init__(self, text: str) -> None:
+        self._named = dict(_NAMED)
+        for name, model, value in _DEFINED.findall(text):
+            self._add(name, self.colour(value, model))
+        for name, value in _ALIAS.findall(text):
+            self._add(name, self.colour(value))
+
+    def colour(self, value: str, model: str = "") -> Colour | None:
+        """The colour that is meant, None where it is not known: a value of a model, or without one a name or a mix."""
+        value, model = value.strip(), model.strip()
+        if not model or model == "named":
+            return self._mixed(value)
+        if model.upper() == "HTML":
+            parts = bytes.fromhex(value) if re.fullmatch(r"[0-9A-Fa-f]{6}", value) else b""
+            return _whole([part / 255 for part in parts])
+        numbers = [float(number) for number in _NUMBER.findall(value)]
+        match model:
+            case "RGB":
+                return _whole([number / 255 for number in numbers])
+            case "hsb" | "HSB" if len(numbers) == 3:
+                whole = 1.0 if model == "hsb" else 240.0
+                hue, saturation, brightness = (min(1.0, number / whole) for number in numbers)
+                return colorsys.hsv_to_rgb(hue, saturation, brightness)
+            case "cmyk" if len(numbers) == 4:
+                return _whole([1 - min(1.0, ink + numbers[3]) for ink in numbers[:3]])
+            case "gray" | "Gray" if len(numbers) == 1:
+                return _whole(numbers * 3)
+        return _whole(numbers)
+
+    def _add(self, name: str, colour: Colour | None) -> None:
+        if colour is None:
+            self._named.pop(name.strip(), None)
+        else:
+            self._named[name.strip()] = colour
+
+    def _mixed(self, value: str) -> Colour | None:
+        """A name, or `a!30!b`: 30 % of a in b, which is white where it is not named.
+
+        Of a colour that is not known, so little as nobody sees may be in it.
+        """
+        name, *rest = (part.strip() for part in value.split("!"))
+        mixed = self._named.get(name)
+        for at in range(0, len(rest), 2):
+            if not re.fullmatch(r"\d{1,3}(?:\.\d+)?", rest[at]):
+                return None
+            share = min(1.0, float(rest[at]) / 100)
+            ground = self._named.get(rest[at + 1] if at + 1 < len(rest) else "white")
+            if mixed is None or ground is None:
+                mixed = ground if share <= _NEAR else mixed if share >= 1 - _NEAR else None
+            else:
+                mixed = _whole([share * a + (1 - share) * b for a, b in zip(mixed, ground, strict=True)])
+        return mixed
+
+
+def _whole(numbers: list[float]) -> Colour | None:
+    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
