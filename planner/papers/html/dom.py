@@ -36,17 +36,19 @@ _ENDS: Final = {
     "tfoot": ((*_ROWS, "thead", "tbody", "tfoot"), ("table",)),
     "option": (("option",), ("select",)),
 }
+_PIECES: Final = 8  # in which the text between two elements comes at most, for the one to stand after the other
 _FENCES: Final = ("table", "td", "th", "li", "div", "section", "article", "body", "figure", "blockquote", "button")
 
 
 @dataclass(eq=False, slots=True)
 class Element:
-    """An element; its children are elements and strings in order."""
+    """An element; its children are elements and strings in order, `before` is the element that it comes after."""
 
     tag: str
     attributes: dict[str, str]
     parent: "Element | None" = None
     children: list["Element | str"] = field(default_factory=list)
+    before: "Element | None" = None
 
     @property
     def classes(self) -> frozenset[str]:
@@ -99,8 +101,10 @@ class _Builder:
 
     def _begin(self, token: Open) -> None:
         self._imply(token.tag)
-        element = Element(token.tag, token.attributes, self._here)
-        self._here.children.append(element)
+        siblings = self._here.children
+        before = next((child for child in reversed(siblings[-_PIECES:]) if isinstance(child, Element)), None)
+        element = Element(token.tag, token.attributes, self._here, before=before)
+        siblings.append(element)
         if token.tag not in VOID and not (token.closed and token.tag in _SELF_CLOSED):
             self._here = element
             self._open[token.tag] += 1

@@ -1,4 +1,4 @@
-"""Selectors of style sheets, as far as pages use them to hide things: names, classes, ids, attributes, ancestors."""
+"""Selectors of style sheets, as far as pages hide things with them: by name, class, id, attribute, kin and place."""
 
 import re
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from typing import Final
 
 from planner.papers.html.dom import Element
 
-_COMPOUND: Final = re.compile(r"(\*|[\w-]+)?((?:[.#][\w-]+|\[[^\[\]]*\])*)")
-_PART: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]")
+_PART: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]|:first-child|:nth-child\(\s*\d{1,2}\s*\)|:not\([^()\s:]+\)")
+_COMPOUND: Final = re.compile(rf"(\*|[\w-]+)?((?:{_PART.pattern})*)")
 _ATTRIBUTE: Final = re.compile(r"\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*[\"']?(.*?)[\"']?\s*)?\]", re.DOTALL)
-_AROUND: Final = 25  # ancestors that are looked at
+_RELATION: Final = re.compile(r"\s*([>+~])\s*(?![^\[]*\])")
+_AROUND: Final = 25  # ancestors or siblings that are looked at
 
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """What one element must have: a tag ("" for any), and classes, ids and attributes."""
+    """What one element must have: a tag ("" for any), and classes, ids, attributes, a place among its siblings."""
 
     tag: str
     parts: tuple[str, ...]
@@ -26,43 +27,65 @@ class Compound:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A compound, and those that must stand around it, from the inside out; True with each that is the very parent."""
+    """A compound, and those that must stand around or before it, from the nearest on, each with how it stands to it.
+
+    The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the element just before, "~" for
+    any before.
+    """
 
     last: Compound
-    around: tuple[tuple[bool, Compound], ...]
+    around: tuple[tuple[str, Compound], ...]
 
     def fits(self, element: Element) -> bool:
         """Whether the selector selects the element."""
         if not self.last.fits(element):
             return False
-        outer = element.parent
-        for directly, compound in self.around:
-            for _ in range(_AROUND):
-                if outer is None or directly or compound.fits(outer):
-                    break
-                outer = outer.parent
-            if outer is None or not compound.fits(outer):
-                return False
-            outer = outer.parent
-        return True
+        found: Element | None = element
+        for relation, compound in self.around:
+            found = _related(found, relation, compound) if found else None
+        return found is not None
 
 
 def selector(text: str) -> Selector | None:
-    """The selector that a text in small letters writes; None where it asks for siblings or for states."""
-    words = re.sub(r"\s*>\s*", " >", text.strip()).split(" ")
-    found: list[tuple[bool, Compound]] = []
-    for word in filter(None, words):
-        directly, written = word.startswith(">"), word.removeprefix(">")
-        match = _COMPOUND.fullmatch(written)
-        if match is None or not written:
+    """The selector that a text in small letters writes; None where it asks for states, or for more than is known."""
+    words = _RELATION.sub(r" \1", text.strip()).split()
+    found: list[tuple[str, Compound]] = []
+    for word in words:
+        relation = word[0] if word[0] in ">+~" else ""
+        compound = _compound(word.removeprefix(relation))
+        if compound is None:
             return None
-        tag = (match[1] or "").lower().replace("*", "")
-        found.append((directly, Compound(tag, tuple(_PART.findall(match[2])))))
+        found.append((relation, compound))
     if not found:
         return None
-    # That a compound stands directly in the one before it is written before it, but asked of the one before.
+    # How a compound stands to the one before it is written before it, but asked of the one before.
     around = tuple((found[at + 1][0], found[at][1]) for at in reversed(range(len(found) - 1)))
     return Selector(found[-1][1], around)
+
+
+def _compound(text: str) -> Compound | None:
+    match = _COMPOUND.fullmatch(text)
+    if match is None or not text:
+        return None
+    return Compound((match[1] or "").replace("*", ""), tuple(_PART.findall(match[2])))
+
+
+def _related(element: Element, relation: str, compound: Compound) -> Element | None:
+    """The nearest element that stands so to another, and fits."""
+    other: Element | None = element
+    for _ in range(1 if relation in (">", "+") else _AROUND):
+        other = other and (other.before if relation in ("+", "~") else other.parent)
+        if other is None or compound.fits(other):
+            return other
+    return None
+
+
+def _place(element: Element) -> int:
+    """Its place among its parent's elements, from 1; no further than is looked."""
+    place, before = 1, element.before
+    while before is not None and place <= _AROUND:
+        place, before = place + 1, before.before
+    return place
 
 
 def _has(element: Element, part: str) -> bool:
@@ -70,6 +93,11 @@ def _has(element: Element, part: str) -> bool:
         return part[1:] in {name.lower() for name in element.classes}
     if part.startswith("#"):
         return element.attributes.get("id", "").lower() == part[1:]
+    if part.startswith(":not"):
+        excluded = _compound(part.removeprefix(":not(").removesuffix(")"))
+        return excluded is not None and not excluded.fits(element)
+    if part.startswith(":"):
+        return _place(element) == int("".join(c for c in part if c.isdigit()) or 1)
     found = _ATTRIBUTE.fullmatch(part)
     if found is None or found[1].lower() not in element.attributes:
         return False
