@@ -154,6 +154,13 @@ def test_broken_markup_keeps_its_text_in_order() -> None:
     assert text_of(read).split() == ["one", "two", "-", "three", "-", "four", "a", "|", "b", "c", "|", "d", "fivesix"]
 
 
+def test_a_page_of_too_many_rules_is_read_and_says_so() -> None:
+    rules = "".join(f".a .b{number} .c > :first-child ~ .no{{display:none}}" for number in range(60))
+    read = page(f"<style>{rules}</style>" + "<p class='a c no'>seen</p>" * 5_000)
+    assert text_of(read).count("seen") == 5_000
+    assert [warning for warning in read.warnings if "too many style rules" in warning]
+
+
 def test_a_hundred_thousand_nested_elements_are_read() -> None:
     started = time.process_time()
     assert "deep" in text_of(page("<div>" * 100_000 + "deep"))

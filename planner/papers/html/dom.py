@@ -49,11 +49,19 @@ class Element:
     parent: "Element | None" = None
     children: list["Element | str"] = field(default_factory=list)
     before: "Element | None" = None
+    _folded: frozenset[str] | None = None
 
     @property
     def classes(self) -> frozenset[str]:
         """The names in its class attribute."""
         return frozenset(self.attributes.get("class", "").split())
+
+    @property
+    def folded_classes(self) -> frozenset[str]:
+        """The same in small letters, made once: style sheets ask for them again and again."""
+        if self._folded is None:
+            self._folded = frozenset(self.attributes.get("class", "").lower().split())
+        return self._folded
 
     def elements(self) -> Iterator["Element"]:
         """The element and all below it, in the order of the page."""

@@ -17,6 +17,8 @@ _SITE: Final = re.compile(
     r"^\[[\w./-]+\]\s*|\s+[|•·]\s+[^|•·]{1,40}$|\s+[-–—]\s+(?:arXiv|ar5iv|OpenReview|Distill)\b.*$"
 )
 
+_OVERTAXED: Final = "the page has too many style rules to follow; text that they hide may have been kept"
+
 
 def read_html(text: str, name: str) -> Reading:
     """The paper that a page shows; `name` is its file, for the reading's `main_file`."""
@@ -27,7 +29,7 @@ def read_html(text: str, name: str) -> Reading:
     known = page_title(root)
     settled = settle(flow.items, known_title=known)
     sections = outline(settled.pieces)
-    found = (*warnings, *quoted(flow.unseen))
+    found = (*warnings, *quoted(flow.unseen), *([_OVERTAXED] if flow.styles.overtaxed else []))
     return Reading(known or settled.title, abstract_of(sections), sections, name, found)
 
 

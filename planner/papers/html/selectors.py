@@ -25,6 +25,13 @@ class Compound:
         return self.tag in ("", element.tag) and all(_has(element, part) for part in self.parts)
 
 
+@dataclass(slots=True)
+class Patience:
+    """How many elements may still be looked at around others: a page may have any number of rules."""
+
+    steps: int
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """A compound, and those that must stand around or before it, from the nearest on, each with how it stands to it.
@@ -36,13 +43,13 @@ class Selector:
     last: Compound
     around: tuple[tuple[str, Compound], ...]
 
-    def fits(self, element: Element) -> bool:
-        """Whether the selector selects the element."""
-        if not self.last.fits(element):
+    def fits(self, element: Element, patience: Patience) -> bool:
+        """Whether the selector selects the element; no, too, once `patience` is spent."""
+        if (self.around and patience.steps <= 0) or not self.last.fits(element):
             return False
         found: Element | None = element
         for relation, compound in self.around:
-            found = _related(found, relation, compound) if found else None
+            found = _related(found, relation, compound, patience) if found else None
         return found is not None
 
 
@@ -70,10 +77,11 @@ def _compound(text: str) -> Compound | None:
     return Compound((match[1] or "").replace("*", ""), tuple(_PART.findall(match[2])))
 
 
-def _related(element: Element, relation: str, compound: Compound) -> Element | None:
+def _related(element: Element, relation: str, compound: Compound, patience: Patience) -> Element | None:
     """The nearest element that stands so to another, and fits."""
     other: Element | None = element
-    for _ in range(1 if relation in (">", "+") else _AROUND):
+    for _ in range(min(1 if relation in (">", "+") else _AROUND, patience.steps)):
+        patience.steps -= 1
         other = other and (other.before if relation in ("+", "~") else other.parent)
         if other is None or compound.fits(other):
             return other
@@ -90,7 +98,7 @@ def _place(element: Element) -> int:
 
 def _has(element: Element, part: str) -> bool:
     if part.startswith("."):
-        return part[1:] in {name.lower() for name in element.classes}
+        return part[1:] in element.folded_classes
     if part.startswith("#"):
         return element.attributes.get("id", "").lower() == part[1:]
     if part.startswith(":not"):

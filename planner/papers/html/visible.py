@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from planner.papers.html.dom import Element
-from planner.papers.html.selectors import Selector, selector
+from planner.papers.html.selectors import Patience, Selector, selector
 
 _RULE: Final = re.compile(r"([^{}]{1,500})\{([^{}]{0,2000})\}")
 _PASSED_OVER: Final = re.compile(  # comments, and what holds for other media than a screen of the usual width
@@ -21,6 +21,7 @@ _PIXELS: Final = {
     "in": 96.0, "vw": 12.8, "vh": 8.0, "vmin": 8.0, "vmax": 12.8,
 }  # fmt: skip
 _MOST_RULES: Final = 60  # for one name, class or id; the last ones, which are those that hold
+_STEPS: Final = 500_000  # from element to element, for the rules of one page
 _LEAST_SIZE: Final = 8 / 3  # pixels, which are two points
 _FAR: Final = -999.0  # pixels
 _FAINT: Final = 0.05
@@ -32,10 +33,16 @@ class Styles:
     def __init__(self, root: Element) -> None:
         self._rules: defaultdict[str, deque[tuple[int, Selector, str]]] = defaultdict(lambda: deque(maxlen=_MOST_RULES))
         self._count = 0
+        self._patience = Patience(_STEPS)
         self._variables: dict[str, str] = {}
         for element in root.elements():
             if element.tag == "style":
                 self._add(element.text())
+
+    @property
+    def overtaxed(self) -> bool:
+        """Whether the rules were too many to be followed to the end."""
+        return self._patience.steps <= 0
 
     def _add(self, sheet: str) -> None:
         sheet = _PASSED_OVER.sub("", sheet).lower()
@@ -55,7 +62,10 @@ class Styles:
         names = (f"#{element.attributes.get('id', '')}", *(f".{name}" for name in element.classes))
         keys = ("", element.tag, *map(str.lower, names))
         rules = sorted(
-            (place, body) for key in keys for place, one, body in self._rules.get(key, ()) if one.fits(element)
+            (place, body)
+            for key in keys
+            for place, one, body in self._rules.get(key, ())
+            if one.fits(element, self._patience)
         )
         style = ";".join((*(body for _, body in rules), inline))
         return _CALLED.sub(lambda found: self._variables.get(found[1], ""), style) if "var(" in style else style
