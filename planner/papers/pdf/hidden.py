@@ -19,6 +19,7 @@ _LONG: Final = 8  # characters; a few may well stand for one sign
 _LEAST_DIFFERENCE: Final = 27  # of 255 in some channel
 _UNPAINTED: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
 _FARTHEST: Final = 1e6  # points; comparing with it is False for what is no number, too
+_RISES: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # which way type rises off its baseline, by quarter turns
 _SCAN_SHARE: Final = 0.5
 _VISIBLE_SHARE: Final = 0.2
 _QUOTED: Final = 500
@@ -100,9 +101,10 @@ def _is_concealed(item: Placed, canvas: Canvas, box: Box) -> bool:
     ink = canvas.inks.get(run.painter)
     if ink is None or ink.mode in _UNPAINTED:
         return False
-    ends = ((run.x0, run.y), (run.x1, item.end_y))
-    covered = _is_clipped(run, ink, x, y) or canvas.covers(((x, y), *ends), ink.order)
-    return covered or _is_lost_in_background(ink, canvas, x, y)
+    if _is_clipped(run, ink, x, y):
+        return True
+    points = ((x, y), (run.x0, run.y), (run.x1, item.end_y))
+    return canvas.covers(points, ink.order) or _is_lost_in_background(ink, canvas, x, y)
 
 
 def _is_clipped(run: Run, ink: Ink, x: float, y: float) -> bool:
@@ -123,15 +125,16 @@ def _is_lost_in_background(ink: Ink, canvas: Canvas, x: float, y: float) -> bool
     under = canvas.background(x, y, ink.order)
     if ink.colour is None or under is None:
         return False
-    shown = blended(ink.colour, under, ink.opacity)
-    return max(abs(one - other) for one, other in zip(shown, under, strict=True)) < _LEAST_DIFFERENCE
+    red, green, blue = blended(ink.colour, under, ink.opacity)
+    difference = max(abs(red - under[0]), abs(green - under[1]), abs(blue - under[2]))
+    return difference < _LEAST_DIFFERENCE
 
 
 def _centre(item: Placed) -> tuple[float, float]:
     """The middle of the run in the page's own coordinates, a third of the type size off the baseline."""
-    run, rise = item.run, item.run.size / 3
-    x, y = (run.x0 + run.x1) / 2, (run.y + item.end_y) / 2
-    return ((x, y + rise), (x - rise, y), (x, y - rise), (x + rise, y))[item.direction]
+    run, (right, up) = item.run, _RISES[item.direction]
+    rise = run.size / 3
+    return (run.x0 + run.x1) / 2 + right * rise, (run.y + item.end_y) / 2 + up * rise
 
 
 def _joined(items: Iterable[Placed]) -> str:

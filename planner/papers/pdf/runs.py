@@ -1,14 +1,16 @@
 """The text of a page as runs: stretches of characters that one text object paints, each with its place and type."""
 
-import ctypes
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any, Final
+from ctypes import c_double, c_float, c_ushort, create_string_buffer, string_at
+from itertools import groupby, repeat
+from typing import Final, NamedTuple
 
 from pypdfium2 import raw
+
+from planner.papers.pdf import calls
+from planner.papers.pdf.calls import Handle, Numbers
 
 # Control characters by which fonts without a map to Unicode name their ligatures (TeX's T1 and OT1 encodings).
 _LIGATURES: Final = {
@@ -25,18 +27,14 @@ _TRANSLATION: Final = str.maketrans(
     {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
 )
 _MAX_CHARACTERS: Final = 100_000
-# Asked of every character: as a plain number, since ctypes takes twice as long to make a handle of it.
-_text_object: Final = ctypes.cast(
-    raw.FPDFText_GetTextObject, ctypes.CFUNCTYPE(ctypes.c_void_p, raw.FPDF_TEXTPAGE, ctypes.c_int)
-)
 _LOOSE: Final = 0.53  # of the type size a character: more than prose takes on average
 _CELL_GAP: Final = 0.95
+_GAP: Final = re.compile(r"(?<=\S) +(?=\S)")
 _ITALIC: Final = ("ital", "obli", "slant", "cmti", "cmsl", "cmbxti", "sfti", "sfsl", "ptmri", "libertineti", "-it")
 _BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A stretch of text of one type size on one baseline.
 
     Coordinates are in points, y upwards, as the page is read; `space` says whether a space stands before the run.
@@ -55,8 +53,7 @@ class Run:
     painter: int
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A run before the page's main direction is known; `direction` counts quarter turns."""
 
     run: Run
@@ -72,11 +69,14 @@ class TextPage:
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
         self._text = raw.FPDFText_LoadPage(page)
-        self.whole = True
-        self._fonts: dict[int, tuple[bool, bool]] = {}
-        self._origin = (ctypes.c_double(), ctypes.c_double())
-        self._box = tuple(ctypes.c_double() for _ in range(4))
-        self._matrix = raw.FS_MATRIX()
+        count = max(0, raw.FPDFText_CountChars(self._text))
+        self.whole = count <= _MAX_CHARACTERS
+        self._count = min(count, _MAX_CHARACTERS)
+        self._buffer = (c_ushort * (2 * self._count + 1))()
+        self._fonts: dict[int | None, tuple[bool, bool]] = {}
+        self._origin = Numbers(c_double, 2)
+        self._box = Numbers(c_double, 4)
+        self._matrix = Numbers(c_float, 6)
 
     def __enter__(self) -> "TextPage":
         return self
@@ -86,17 +86,14 @@ class TextPage:
 
     def placed(self) -> list[Placed]:
         """Every run with text in it, in the order in which the page paints them."""
-        count = max(0, raw.FPDFText_CountChars(self._text))
-        self.whole = count <= _MAX_CHARACTERS
-        count = min(count, _MAX_CHARACTERS)
-        painters = [_text_object(self._text, at) or 0 for at in range(count)]
-        page = self._read(0, count)
+        painters = map(calls.painter_of, repeat(self._text), range(self._count))
+        page = self._read(0, self._count)
         found: list[Placed] = []
         at, space = 0, False
         for painter, group in groupby(painters):
             length = len(list(group))
             # Where some character has no letter, or two, places in the page's text are no longer those of characters.
-            text = page[at : at + length] if len(page) == count else self._read(at, length)
+            text = page[at : at + length] if len(page) == self._count else self._read(at, length)
             text = text.translate(_TRANSLATION)
             if painter and text.strip():
                 found.extend(self._apart(at, length, text, self._place(at, length, text, painter, space)))
@@ -107,22 +104,20 @@ class TextPage:
         return found
 
     def _read(self, start: int, length: int) -> str:
-        buffer = (ctypes.c_ushort * (2 * length + 1))()
-        written = raw.FPDFText_GetText(self._text, start, length, buffer)
-        encoded = bytes(buffer)[: 2 * max(0, written - 1)]
-        return encoded.decode("utf-16-le", "replace")
+        written = calls.text_from(self._text, start, length, self._buffer)
+        return string_at(self._buffer, 2 * max(0, written - 1)).decode("utf-16-le", "replace")
 
     def _place(self, at: int, length: int, text: str, painter: int, space: bool) -> Placed:
         """The run of the `length` characters from `at`, which `painter` paints."""
         first = at + len(text) - len(text.lstrip())
         last = max(first, at + length - 1 - (len(text) - len(text.rstrip())))
-        matrix = self._matrix
-        raw.FPDFText_GetMatrix(self._text, first, matrix)
+        calls.matrix_at(self._text, first, self._matrix.places[0])
+        a, b, c, d, _, _ = self._matrix.written()
         x, y = self._start(first)
         left, right, bottom, top = self._bounds(last)
-        direction = _direction(matrix)
+        direction = _direction(a, b)
         end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
-        size = raw.FPDFText_GetFontSize(self._text, first) * math.hypot(matrix.c, matrix.d)
+        size = calls.size_at(self._text, first) * math.hypot(c, d)
         bold, italic = self._face(painter)
         space = space or text.startswith(" ")
         run = Run(text.strip(), x, end_x, y, abs(size), bold, italic, space, False, painter)
@@ -135,7 +130,7 @@ class TextPage:
         if whole.direction or not loose or len(text) != length:
             return [whole]
         starts = [0]
-        for space in (found.start() for found in re.finditer(r"(?<=\S) +(?=\S)", text)):
+        for space in (found.start() for found in _GAP.finditer(text)):
             resumed = space + len(text[space:]) - len(text[space:].lstrip())
             if self._gap(at + space - 1, at + resumed) > _CELL_GAP * run.size:
                 starts.append(resumed)
@@ -151,37 +146,32 @@ class TextPage:
         """The distance in points between two characters."""
         return self._start(after)[0] - self._bounds(before)[1]
 
-    def _start(self, at: int) -> tuple[float, float]:
-        """Where a character stands on its baseline."""
-        x, y = self._origin
-        raw.FPDFText_GetCharOrigin(self._text, at, x, y)
-        return x.value, y.value
+    def _start(self, at: int) -> list[float]:
+        """The x and y where a character stands on its baseline."""
+        calls.origin_at(self._text, at, *self._origin.places)
+        return self._origin.written()
 
-    def _bounds(self, at: int) -> tuple[float, float, float, float]:
+    def _bounds(self, at: int) -> list[float]:
         """The left, right, bottom and top of a character's ink."""
-        left, right, bottom, top = self._box
-        raw.FPDFText_GetCharBox(self._text, at, left, right, bottom, top)
-        return left.value, right.value, bottom.value, top.value
+        calls.box_at(self._text, at, *self._box.places)
+        return self._box.written()
 
     def _face(self, painter: int) -> tuple[bool, bool]:
         """Whether the font is bold and whether it is italic, by its name."""
-        font = raw.FPDFTextObj_GetFont(ctypes.cast(painter, raw.FPDF_PAGEOBJECT))
-        key = address(font)
+        font = calls.font_of(Handle(painter))
+        key = font.value
         if key not in self._fonts:
-            name = ctypes.create_string_buffer(128)
-            raw.FPDFFont_GetBaseFontName(font, name, 128)
+            name = create_string_buffer(128)
+            calls.font_name(font, name, 128)
             plain = name.value.decode("latin-1").lower()
             self._fonts[key] = any(sign in plain for sign in _BOLD), any(sign in plain for sign in _ITALIC)
         return self._fonts[key]
 
 
-def address(pointer: Any) -> int:
-    """The address that a pdfium handle holds, 0 for none."""
-    return ctypes.c_void_p.from_buffer(pointer).value or 0
-
-
 def upright(placed: list[Placed]) -> list[Run]:
     """The runs in the coordinates of a reader who turns the page so that most of its text stands upright."""
+    if not any(item.direction for item in placed):
+        return [item.run for item in placed]
     weights: Counter[int] = Counter()
     for item in placed:
         weights[item.direction] += len(item.run.text)
@@ -189,10 +179,10 @@ def upright(placed: list[Placed]) -> list[Run]:
     return [_turned(item, main) for item in placed]
 
 
-def _direction(matrix: raw.FS_MATRIX) -> int:
-    if abs(matrix.a) >= abs(matrix.b):
-        return 0 if matrix.a >= 0 else 2
-    return 1 if matrix.b > 0 else 3
+def _direction(a: float, b: float) -> int:
+    if abs(a) >= abs(b):
+        return 0 if a >= 0 else 2
+    return 1 if b > 0 else 3
 
 
 def _turned(item: Placed, main: int) -> Run:
@@ -202,8 +192,8 @@ def _turned(item: Placed, main: int) -> Run:
     x0, y0 = _rotate(run.x0, run.y, main)
     x1, y1 = _rotate(run.x1, item.end_y, main)
     if item.direction == main:
-        return replace(run, x0=x0, x1=x1, y=y0)
-    return replace(run, x0=min(x0, x1), x1=max(x0, x1), y=min(y0, y1), turned=True)
+        return run._replace(x0=x0, x1=x1, y=y0)
+    return run._replace(x0=min(x0, x1), x1=max(x0, x1), y=min(y0, y1), turned=True)
 
 
 def _rotate(x: float, y: float, quarter_turns: int) -> tuple[float, float]:
