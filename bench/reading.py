@@ -1,5 +1,7 @@
 """How fast papers are read: PDF pages a second on one core, LaTeX trees, memory (Linux); process start excluded.
 
+Beside the rate of PDFs stands that of pdfium's bare text in the same run: machines differ, their ratio hardly.
+
 `python -m bench.reading FOLDER` takes any folder of papers, by default the shared ones.
 """
 
@@ -35,9 +37,10 @@ def main() -> None:
     if not pdfs:
         raise SystemExit(f"no PDFs below {options.folder}")
     pages = {path: len(pypdfium2.PdfDocument(path)) for path in pdfs}
-    seconds = [_cpu(lambda: _read(pdfs)) for _ in range(ROUNDS)]
+    rounds = [(_cpu(lambda: _read(pdfs)), _cpu(lambda: _read_bare(pdfs))) for _ in range(ROUNDS)]
     total = sum(pages.values())
-    print(f"PDF, {len(pdfs)} files, {total} pages: {_rates(total / s for s in seconds)} pages a CPU second")
+    print(f"PDF, {len(pdfs)} files, {total} pages: {_rates(total / ours for ours, _ in rounds)} pages a CPU second")
+    print(f"  bare text: {_rates(total / bare for _, bare in rounds)}; ratio {median(b / o for o, b in rounds):.2f}")
     for tree in trees:
         print(f"LaTeX {tree.name}: {median(_cpu(partial(_read, [tree])) for _ in range(ROUNDS)) * 1000:.0f} ms")
     longest = max((path for path in pdfs if pages[path] <= 60), key=lambda path: pages[path])
@@ -47,6 +50,13 @@ def main() -> None:
 def _read(sources: Iterable[Path]) -> None:
     for source in sources:
         load(str(source))
+
+
+def _read_bare(sources: Iterable[Path]) -> None:
+    for source in sources:
+        with pypdfium2.PdfDocument(source) as document:
+            for page in document:
+                page.get_textpage().get_text_range()
 
 
 def _cpu(work: Callable[[], None]) -> float:

@@ -159,7 +159,8 @@ class Canvas:
 
     def covers(self, points: Sequence[tuple[float, float]], painted: int) -> bool:
         """Whether something solid lies over all of the points that was painted after the object numbered `painted`."""
-        return any(surface.order > painted and all(surface.holds(x, y) for x, y in points) for surface in self._solid)
+        later = [surface for surface in self._solid if surface.order > painted]
+        return any(all(surface.holds(x, y) for x, y in points) for surface in later)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
         """The colour under a point when the object numbered `before` was painted; None where it is not known."""

@@ -9,7 +9,6 @@ MAX_LINES: Final = 4  # that a heading takes
 
 _NUMBERED: Final = re.compile(r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})[.:]?\s+(?=\S)", re.I)
 _ROMAN: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
-_LETTER: Final = re.compile(r"[^\W_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +41,4 @@ def unnumbered(text: str) -> str:
 
 def letters(text: str) -> str:
     """The letters and digits of a text, case folded: what printings of one heading share."""
-    return "".join(_LETTER.findall(text.casefold()))
+    return "".join(filter(str.isalnum, text.casefold()))

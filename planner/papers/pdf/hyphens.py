@@ -10,6 +10,7 @@ from planner.papers.pdf.runs import HYPHEN
 _TOKEN: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _LAST: Final = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)$")
 _FIRST: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
+_HYPHENS: Final = (HYPHEN, "-", "‐")
 _BROKEN: Final = re.compile(rf"(?<=[^\W_])[{HYPHEN}\-‐]$")
 _SUSPENDED: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and multi-target"
 # Second parts that English joins to almost any word with a hyphen, and a first part that it joins to any.
@@ -45,13 +46,14 @@ class Vocabulary:
         for line in lines:
             tokens = _TOKEN.findall(line.casefold())
             broken = is_broken(line)
-            for token in tokens[after_break : len(tokens) - broken]:
-                self._add(token)
+            whole = tokens[after_break : len(tokens) - broken]
+            self._words.update(part for token in whole for part in token.split("-"))
+            for token in whole:
+                if "-" in token:
+                    self._add_compound(token.split("-"))
             after_break = broken
 
-    def _add(self, token: str) -> None:
-        parts = token.split("-")
-        self._words.update(parts)
+    def _add_compound(self, parts: Sequence[str]) -> None:
         for length in range(2, len(parts) + 1):
             self._compounds.update("-".join(parts[at : at + length]) for at in range(len(parts) - length + 1))
 
@@ -77,7 +79,7 @@ class Vocabulary:
 
 def is_broken(text: str) -> bool:
     """Whether the line ends in a hyphen that may have been put there to break a word."""
-    return bool(_BROKEN.search(text))
+    return text.endswith(_HYPHENS) and bool(_BROKEN.search(text))
 
 
 def joined(lines: Sequence[str], words: Vocabulary) -> str:

@@ -4,14 +4,17 @@ Most producers paint a page in reading order, so that order is trusted until the
 two columns painted across the gutter, or text that jumps back up the page again and again.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
 from planner.papers.pdf.lines import Line, line_of
 from planner.papers.pdf.runs import Run
 
 Piece = list[Run]  # runs that stand close together on one baseline
+_size: Final = attrgetter("size")
 
 _PIECE_GAP: Final = 1.2  # of the type size: less than any gutter between columns
 _ROW_DRIFT: Final = 0.6
@@ -48,11 +51,9 @@ def _pieces(runs: Iterable[Run]) -> list[Piece]:
 
 def _continues(piece: Piece, run: Run, gap: float) -> bool:
     """Whether the run stands right of the piece on its baseline, at most `gap` type sizes away."""
-    last = piece[-1]
-    largest = max(piece, key=lambda part: part.size)
+    largest = max(piece, key=_size) if len(piece) > 1 else piece[0]
     size = max(largest.size, run.size)
-    level = abs(run.y - largest.y) <= _ROW_DRIFT * size
-    return level and -0.35 * size <= run.x0 - last.x1 <= gap * size
+    return abs(run.y - largest.y) <= _ROW_DRIFT * size and -0.35 * size <= run.x0 - piece[-1].x1 <= gap * size
 
 
 def _span(piece: Piece) -> tuple[float, float]:
@@ -60,25 +61,23 @@ def _span(piece: Piece) -> tuple[float, float]:
 
 
 def _baseline(piece: Piece) -> float:
-    return max(piece, key=lambda run: (run.size, len(run.text))).y
+    return piece[0].y if len(piece) == 1 else max(piece, key=lambda run: (run.size, len(run.text))).y
 
 
 def _gutter(pieces: Iterable[Piece], start: float, width: float) -> float | None:
     """Where the gap between two columns lies, None on a page of one column."""
     spans = [span for span in map(_span, pieces) if span[1] - span[0] >= _COLUMN_SHARE * width]
+    starts, ends = sorted(left for left, _ in spans), sorted(right for _, right in spans)
     best: tuple[int, float] | None = None
     for step in range(36, 65):
         x = start + width * step / 100
-        crossing = sum(1 for left, right in spans if left < x < right)
-        left = sum(1 for span in spans if span[1] <= x)
-        right = sum(1 for span in spans if span[0] >= x)
+        left, right = bisect_right(ends, x), len(starts) - bisect_left(starts, x)
+        crossing = len(spans) - left - right
         if min(left, right) >= _LEAST_LINES and crossing < 0.5 * (left + right):
             best = min(best or (crossing, x), (crossing, x))
     if best is None:
         return None
-    ends = [right for _, right in spans if right <= best[1]]
-    starts = [left for left, _ in spans if left >= best[1]]
-    return (max(ends) + min(starts)) / 2
+    return (ends[bisect_right(ends, best[1]) - 1] + starts[bisect_left(starts, best[1])]) / 2
 
 
 def _is_disordered(pieces: Sequence[Piece], gutter: float | None, width: float) -> bool:

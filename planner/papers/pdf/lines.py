@@ -1,7 +1,7 @@
 """A line of type, as the page shows it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -38,9 +38,11 @@ class Line:
 
 def line_of(page: int, runs: Sequence[Run]) -> Line:
     """The line that the runs make, which stand in reading order."""
-    size = _main(runs, lambda run: round(run.size, 1))
-    base = _main([run for run in runs if abs(run.size - size) < 0.1], lambda run: round(run.y, 1))
-    half = sum(len(run.text) for run in runs) / 2
+    lengths = [len(run.text) for run in runs]
+    size = _main([round(run.size, 1) for run in runs], lengths)
+    level = [(round(run.y, 1), length) for run, length in zip(runs, lengths, strict=True) if abs(run.size - size) < 0.1]
+    base = _main(*zip(*level, strict=True))
+    half = sum(lengths) / 2
     first = runs[0]
     kept = list(runs)
     while len(kept) > 1 and _is_mark(kept[-1], size, base):
@@ -50,13 +52,13 @@ def line_of(page: int, runs: Sequence[Run]) -> Line:
         page=page,
         text=text,
         bare=text if len(kept) == len(runs) else _text(kept),
-        cells=_cells(runs, size),
-        x0=min(run.x0 for run in runs),
-        x1=max(run.x1 for run in runs),
+        cells=_cells(runs, size) or (text,),
+        x0=min([run.x0 for run in runs]),
+        x1=max([run.x1 for run in runs]),
         y=base,
         size=size,
-        bold=sum(len(run.text) for run in runs if run.bold) > half,
-        italic=sum(len(run.text) for run in runs if run.italic) > half,
+        bold=sum([length for run, length in zip(runs, lengths, strict=True) if run.bold]) > half,
+        italic=sum([length for run, length in zip(runs, lengths, strict=True) if run.italic]) > half,
         noted=len(runs) > 1 and _is_mark(first, size, base),
         turned=first.turned,
     )
@@ -72,12 +74,11 @@ def joined_words(before: Run, after: Run) -> bool:
     return small_capitals and gap < _NO_GAP * size
 
 
-def _main(runs: Sequence[Run], value: Callable[[Run], float]) -> float:
-    """The value that most characters of the runs have."""
-    weights: dict[float, int] = {}
-    for run in runs:
-        key = value(run)
-        weights[key] = weights.get(key, 0) + len(run.text)
+def _main(values: Sequence[float], lengths: Sequence[int]) -> float:
+    """The value that most characters have, given those of runs of so many characters."""
+    weights = dict.fromkeys(values, 0)
+    for value, length in zip(values, lengths, strict=True):
+        weights[value] += length
     return max(weights, key=weights.__getitem__)
 
 
@@ -95,9 +96,6 @@ def _text(runs: Sequence[Run]) -> str:
 
 
 def _cells(runs: Sequence[Run], size: float) -> tuple[str, ...]:
-    groups = [[runs[0]]]
-    for before, after in pairwise(runs):
-        if after.x0 - before.x1 > _CELL_GAP * size:
-            groups.append([])
-        groups[-1].append(after)
-    return tuple(_text(group) for group in groups)
+    """The texts between wide gaps; none where there is no such gap."""
+    starts = [at for at, (before, after) in enumerate(pairwise(runs), 1) if after.x0 - before.x1 > _CELL_GAP * size]
+    return tuple(_text(runs[start:end]) for start, end in pairwise([0, *starts, len(runs)])) if starts else ()

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from planner.papers.paper import Reading
-from planner.papers.pdf import read_pdf
+from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import Page, pdf
 from tests.papers.pdf.samples import paper_pages
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers.paper import Reading
-from planner.papers.pdf import read_pdf
 from planner.papers.pdf.canvas import Canvas
 from planner.papers.pdf.hidden import Box, seen
+from planner.papers.pdf.reader import read_pdf
 from planner.papers.pdf.runs import Placed, Run
 from tests.papers.pdf.make import Page, pdf
 from tests.papers.pdf.samples import paper_pages

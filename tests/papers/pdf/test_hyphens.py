@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.pdf import read_pdf
 from planner.papers.pdf.hyphens import Vocabulary, is_broken, joined
+from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import SIGNS, Page, pdf
 from tests.papers.pdf.samples import paper_pages
 

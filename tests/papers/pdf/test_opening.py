@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers.paper import Reading
-from planner.papers.pdf import read_pdf
+from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import Entry, Page, pdf
 from tests.papers.pdf.samples import paper_pages
 

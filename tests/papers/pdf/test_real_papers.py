@@ -11,7 +11,7 @@ import pypdfium2
 import pytest
 
 from planner.papers.paper import BlockKind, Reading, SectionKind
-from planner.papers.pdf import read_pdf
+from planner.papers.pdf.reader import read_pdf
 
 pytestmark = pytest.mark.shared
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from planner.papers.paper import Reading, SectionKind
-from planner.papers.pdf import read_pdf
+from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import BOLD, ITALIC, Entry, Page, pdf
 from tests.papers.pdf.samples import column, heading, paper_pages, prose
 
