@@ -11,7 +11,7 @@ from planner.parsing.reply import parse
 from planner.sidecar import Sidecar
 from planner.trajectory.document import Trajectory
 from planner.trajectory.files import write_atomically
-from planner.trajectory.paths import relative_path, sidecar_path
+from planner.trajectory.paths import SIDECAR_SUFFIX, SUFFIX, model_folder, relative_path, safe_segment, sidecar_path
 from planner.trajectory.writer import normal_form, write
 
 _DRAFT: Final = re.compile(r"\.[0-9a-f]{16}\.tmp$")
@@ -55,16 +55,15 @@ class Present:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._listed: dict[Path, frozenset[str]] = {}
+        self._listed: dict[tuple[str, str], frozenset[str]] = {}
 
     def has(self, card: ModelCard, paper: str, *, trajectory: bool) -> bool:
         """Whether the sidecar of a paper is there, and its trajectory where there is to be one."""
-        within = self._folder / relative_path(card.planner, card.name, paper)
-        if within.parent not in self._listed:
-            self._listed[within.parent] = frozenset(_whole_files(within.parent))
-        names = self._listed[within.parent]
-        beside = sidecar_path(within)
-        return beside.name in names and (not trajectory or within.name in names)
+        made_by = (card.planner, card.name)
+        if made_by not in self._listed:
+            self._listed[made_by] = frozenset(_whole_files(self._folder / model_folder(*made_by)))
+        stem, names = safe_segment(paper), self._listed[made_by]
+        return f"{stem}{SIDECAR_SUFFIX}" in names and (not trajectory or f"{stem}{SUFFIX}" in names)
 
 
 def _whole_files(folder: Path) -> Iterator[str]:

@@ -17,8 +17,12 @@ _DEVICE: Final = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0
 
 def relative_path(planner: str, model: str, paper_id: str) -> PurePosixPath:
     """The path below the output folder; on disk a model's name loses its dots and `/` is `_`, as published."""
-    folder = PurePosixPath(safe_segment(planner), safe_segment(model.replace(".", "")))
-    return folder / f"{safe_segment(paper_id)}{SUFFIX}"
+    return model_folder(planner, model) / f"{safe_segment(paper_id)}{SUFFIX}"
+
+
+def model_folder(planner: str, model: str) -> PurePosixPath:
+    """The folder of all that a planner made with a model, below the output folder."""
+    return PurePosixPath(safe_segment(planner), safe_segment(model.replace(".", "")))
 
 
 def sidecar_path(trajectory: PurePath) -> PurePosixPath:
