@@ -42,6 +42,7 @@ _BACK: Final = {
     "references": ("References", SectionKind.REFERENCES),
 }
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
+_BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 _GRAPHICS: Final = re.compile(
     r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
 )
@@ -213,6 +214,6 @@ def _float_kind(name: str, text: str) -> BlockKind:
 
 
 def _paragraphs(text: str) -> Iterator[Block]:
-    for paragraph in re.split(r"\n[ \t]*\n", text):
+    for paragraph in _BLANK_LINE.split(text):
         if paragraph.strip():
             yield Block(BlockKind.PROSE, paragraph.strip("\n").rstrip())
