@@ -70,41 +70,49 @@ def folder_tree(root: Path) -> Tree:
     """
     base = root.resolve()
     try:
-        found = dict(sorted((path.relative_to(base).as_posix(), partial(read_file, path)) for path in _walk(base)))
+        found = dict(sorted((name, partial(read_file, path)) for name, path in _walk(base)))
     except OSError as error:
         raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
     return Tree(base.name or str(base), found)
 
 
-def read_file(path: Path, limit: int = MAX_TEXT) -> bytes:
+def read_file(path: Path | str, limit: int = MAX_TEXT) -> bytes:
     """The bytes of a file of at most `limit` bytes.
 
     Raises:
         PaperError: it is larger, or cannot be read.
     """
     try:
-        if path.stat().st_size > limit:
-            raise PaperError(f"{str(path)!r} has over {limit:,} bytes, more than any paper; give the paper alone")
-        return path.read_bytes()
+        with Path(path).open("rb") as file:
+            if os.fstat(file.fileno()).st_size > limit:
+                raise PaperError(f"{str(path)!r} has over {limit:,} bytes, more than any paper; give the paper alone")
+            return file.read()
     except OSError as error:
         raise PaperError(f"{str(path)!r} cannot be read: {error.strerror}") from None
 
 
-def _walk(base: Path) -> Iterator[Path]:
-    count = 0
-    for where, folders, names in os.walk(base, onerror=_raise):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _ASIDE)
-        for name in names:
-            path = Path(where, name)
-            if name.startswith(".") or not path.is_file():  # first: a link that leads in a circle has no end to resolve
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(base):
-                continue
-            count += 1
-            if count > MAX_FILES:
-                raise PaperError(f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder")
-            yield path
+def _walk(base: Path) -> Iterator[tuple[str, str]]:
+    """The names of all files below a folder and their paths; what the folders themselves say of them is enough."""
+    waiting, count, root = [str(base)], 0, len(str(base))
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting += [entry.path] if entry.name not in _ASIDE else []
+                elif _is_own(entry, base):
+                    count += 1
+                    if count > MAX_FILES:
+                        raise PaperError(
+                            f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder"
+                        )
+                    yield entry.path[root:].lstrip(os.sep).replace(os.sep, "/"), entry.path
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _is_own(entry: os.DirEntry[str], base: Path) -> bool:
+    """Whether it is a file, and no link to one outside the folder."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    path = Path(entry.path)  # a file first: a link that leads in a circle has no end to resolve
+    return path.is_file() and path.resolve().is_relative_to(base)

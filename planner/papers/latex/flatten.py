@@ -9,7 +9,7 @@ from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import clean, decode
-from planner.papers.latex.scan import Groups, Mark, Marks
+from planner.papers.latex.scan import Groups, Mark, Marks, mark_pattern
 from planner.papers.tree import Tree
 
 MAX_DEPTH: Final = 40
@@ -24,15 +24,19 @@ _LISTINGS: Final = frozenset({"lstinputlisting", "verbatiminput", "VerbatimInput
 _ENVIRONMENTS: Final = frozenset(
     {"excludecomment", "lstnewenvironment", "DefineVerbatimEnvironment", "newtcblisting", "newminted"}
 )
-_FOLLOWED: Final = (
-    _INPUTS | _IMPORTS | _LISTINGS | _ENVIRONMENTS | {"newif", "let", "fi", "else", "or", "endinput", "end"}
-)
+_OTHERS: Final = frozenset({"newif", "let", "fi", "else", "or", "endinput", "begin"})
 _ETOOLBOX: Final = """
     iff ifthenelse ifblank ifstrempty ifstrequal ifdef ifcsdef ifundef ifcsundef ifbool ifboolexpr ifboolexpe
     iftoggle ifdefempty ifdefvoid ifdefstring ifdefequal ifnumcomp ifnumequal ifnumgreater ifnumless ifdimcomp
     ifinlist ifpackageloaded ifcsstring ifdefmacro ifnotblank ifempty
 """
 _NOT_CONDITIONALS: Final = frozenset(_ETOOLBOX.split())
+_FOLLOWED: Final = "|".join(map(re.escape, sorted(_INPUTS | _IMPORTS | _LISTINGS | _ENVIRONMENTS | _OTHERS)))
+_MARK: Final = mark_pattern(  # names, conditionals, and what sets a flag: \draftfalse
+    rf"(?:{_FOLLOWED})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
+    r"|if[A-Za-z@]*\*?|[A-Za-z@]++(?:(?<=true)|(?<=false))(?!\*)",
+    r"[\\%]",
+)
 _BARE_NAME: Final = re.compile(r"[ \t]+([^\s{}\\%$]+)")
 _IF_DIGITS: Final = re.compile(r"\s*(\d)\s*(\d?)")
 _IF_NUMBERS: Final = re.compile(r"\s*(\d{1,9})\s*([<=>])\s*(\d{1,9})(?!\d)\s?")
@@ -101,7 +105,7 @@ class _Flattener:
         groups = Groups(text)
         start = text.find("\\begin{document}") if nested else -1
         place = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
-        scan = Marks(text, place, self._verbatim)
+        scan = Marks(text, place, self._verbatim, _MARK)
         for mark in scan:
             if self._stands(mark):
                 continue
@@ -114,10 +118,9 @@ class _Flattener:
 
     def _stands(self, mark: Mark) -> bool:
         """Whether a mark is text like any other: nothing that this reading follows or takes out."""
-        name = mark.name
         if mark.kind == "command":
-            return name not in _FOLLOWED and not name.startswith("if") and not name.endswith(("true", "false"))
-        return mark.kind == "escape" or (mark.kind == "verbatim" and name not in self._comments)
+            return mark.name == "begin"
+        return mark.kind == "escape" or (mark.kind == "verbatim" and mark.name not in self._comments)
 
     def _mark(self, text: str, groups: Groups, mark: Mark, *, nested: bool) -> int:
         """Deal with one mark; where to go on from, -1 to leave the file."""
@@ -202,7 +205,7 @@ class _Flattener:
     def _command(self, text: str, groups: Groups, mark: Mark, *, nested: bool) -> int | None:
         """Deal with a live command that brings text in, ends a file, or changes how the rest is read."""
         name = mark.name
-        if name == "endinput" or (name == "end" and text.startswith("{document}", mark.end)):
+        if name in ("end", "endinput"):
             self._over = name == "end" and not nested
             self._emit("\\end{document}" if self._over else "")
             return -1

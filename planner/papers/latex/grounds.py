@@ -11,6 +11,7 @@ BOXES: Final = frozenset({"colorbox", "fcolorbox"})
 _CELLS: Final = frozenset({"rowcolor", "cellcolor", "columncolor"})
 _DRAWN: Final = frozenset({"tcbox", "tikz", "node"})
 _ENVIRONMENTS: Final = frozenset({"tcolorbox", "tikzpicture", "mdframed", "beamercolorbox"})
+_GROUNDED: Final = BOXES | _CELLS | _DRAWN | {"begin"}
 _OWN_BOX: Final = re.compile(r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox|mdenv)\s*(?:\[[^\]]*\]\s*)?\{(\w+)\}")
 _PAGE: Final = re.compile(r"\\pagecolor\s*(?:\[(\w+)\])?\s*\{([^{}]*)\}|\\nopagecolor")
 _LONGEST_BOX: Final = 100_000  # characters
@@ -50,7 +51,7 @@ class Grounds:
     def __init__(self, source: Source, palette: Palette, preamble: str) -> None:
         environments = _ENVIRONMENTS | frozenset(_OWN_BOX.findall(preamble + source.text))
         pages = _pages(preamble, source.text, palette)
-        found = (_ground(source, mark, palette, environments) for mark in source.commands)
+        found = (_ground(source, mark, palette, environments) for mark in source.commands(_GROUNDED.__contains__))
         self._grounds = sorted((*pages, *filter(None, found)), key=lambda ground: ground.start)
         self._next = 0
 

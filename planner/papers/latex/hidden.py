@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Final
 
 from planner.papers.latex.colours import BLACK, WHITE, Palette, is_near
@@ -42,7 +43,11 @@ _SWITCH_ENDS: Final = re.compile(
 _WAYS: Final = re.compile(
     r"\\(?:text)?(?:color|transparent|pdfrender)\b|\\(?:[hv]?phantom|fontsize|scalebox|resizebox|raisebox)\b"
 )
+_COLOURS: Final = frozenset({"textcolor", "color"})
+_SIZES: Final = frozenset({"fontsize", "scalebox", "resizebox", "raisebox", "transparent", "texttransparent"})
 _PATHS: Final = frozenset({"node", "path", "draw", "fill", "filldraw"})
+_FILLERS: Final = frozenset({"sbox", "setbox", "savebox", "begin"})
+_MAY_HIDE: Final = _PHANTOMS | _COLOURS | BOXES | _LITERALS | _SIZES | _PATHS | _FILLERS
 _FAINT_NODE: Final = re.compile(
     r"[^;]*?\[[^\[\];]*\bopacity\s*=\s*(?:0?\.0\d*|0)\s*[,\]][^{};]*(?=\{)"
 )  # its options, its name and place
@@ -65,7 +70,7 @@ def without_hidden(source: Source, preamble: str = "") -> tuple[Source, tuple[st
     """
     text, out, hidden, last = source.text, list[str](), list[str](), 0
     hider = _Hider(source, preamble)
-    for mark in source.commands:
+    for mark in source.commands(_MAY_HIDE.__contains__):
         found = hider.stretch(mark) if mark.start >= last else None
         if found and _LETTERS.search(found[0]):
             out.append(text[last : mark.start])
@@ -87,14 +92,21 @@ class _Hider:
     def __init__(self, source: Source, preamble: str) -> None:
         self._groups = source.groups
         self._whole = preamble + source.text
-        self._palette = Palette(self._whole)
-        self._grounds = Grounds(source, self._palette, preamble)
+        self._source, self._preamble = source, preamble
+
+    @cached_property
+    def _palette(self) -> Palette:
+        return Palette(self._whole)
+
+    @cached_property
+    def _grounds(self) -> Grounds:
+        return Grounds(self._source, self._palette, self._preamble)
 
     def stretch(self, mark: Mark) -> Stretch | None:
         groups, name, end = self._groups, mark.name, mark.end
         if name in _PHANTOMS:
             return groups.group(end)
-        if name in ("textcolor", "color"):
+        if name in _COLOURS:
             return self._coloured(mark, end)
         if name == "begin" and groups.text.startswith("{color}", end):
             return self._coloured(mark, end + len("{color}"))
@@ -102,11 +114,11 @@ class _Hider:
             return self._blackened(mark)
         if name in _LITERALS:
             return _unpainted(groups, name, end)
-        if name in ("fontsize", "scalebox", "resizebox", "raisebox", "transparent", "texttransparent"):
+        if name in _SIZES:
             return _tiny(groups, name, end)
         if name in _PATHS:
             return _faint_node(groups, end)
-        if name in ("sbox", "setbox", "savebox", "begin"):
+        if name in _FILLERS:
             return self._unused(mark)
         return None
 

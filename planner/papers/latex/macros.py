@@ -26,7 +26,6 @@ _WRAPPERS: Final = (
     r"|(?:bf|md)series|(?:sc|it|sl)shape|(?:tt|sf|rm)family"
 )
 _SIMPLE: Final = re.compile(rf"(?:\\(?:{_WRAPPERS}|xspace|,|-|/|&|%|_|\$|\#|\ |@)(?![A-Za-z])|[^\\#$^&~%\[\]])*")
-_NEVER: Final = re.compile(r"(?!)")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -77,8 +76,8 @@ class Macro:
 def definitions(source: Source) -> dict[str, Macro]:
     """Every definition in a text without comments; the last of a name counts."""
     found, place = dict[str, Macro](), 0
-    for mark in source.commands:
-        if mark.start >= place and mark.name in _DEFINERS and mark.name != "long":
+    for mark in source.commands(_DEFINERS.__contains__):
+        if mark.start >= place and mark.name != "long":
             macro, place = _definition(source, mark.name, mark.end)
             if macro is not None and macro.name not in _KEPT:
                 found[macro.name] = macro
@@ -133,15 +132,14 @@ def expand(
     With `everything`, as titles and abstracts want it, every own command is replaced, arguments and all; else those
     that are named in `also`.
     """
+    if "\\" not in source.text:
+        return source
     wanted = {
         name: macro
         for name, macro in macros.items()
         if everything or name in also or macro.prints_nothing or macro.is_name or macro.is_heading
     }
-    calls = re.compile(rf"\\(?:{'|'.join(wanted)})(?![A-Za-z@])") if wanted else _NEVER
     for _ in range(6 if everything else 2):
-        if not calls.search(source.text):
-            break
         changed = _expanded(source, wanted)
         if changed == source.text or len(changed) > len(source.text) * 4 + 10_000:
             break
@@ -151,7 +149,7 @@ def expand(
 
 def _expanded(source: Source, macros: Mapping[str, Macro]) -> str:
     text, out, last, place = source.text, list[str](), 0, 0
-    for mark in source.commands:
+    for mark in source.commands(lambda name: name in macros or name in _DEFINERS):
         if mark.start < place:
             continue
         if mark.name in _DEFINERS:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.papers.characters import MAX_TEXT
+from planner.papers.latex.scan import COMMENT
 from planner.papers.tree import Tree
 
-_COMMENT: Final = re.compile(r"(?<!\\)%.*")
 _CLASS: Final = re.compile(r"\\document(?:class|style)\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}")
 _INPUT: Final = re.compile(
     r"\\(?:input|include|subfile|subfileinclude)\s*\{([^{}]+)\}|\\(?:sub)?import\*?\s*\{([^{}]*)\}\s*\{([^{}]+)\}"
 )
-_ROOT: Final = re.compile(r"^%\s*!\s*TEX\s+root\s*=\s*(\S+)", re.I | re.M)
+_ROOT: Final = re.compile(r"%(?<=^%)\s*!\s*TEX\s+root\s*=\s*(\S+)", re.I | re.M)
 _ASIDE: Final = re.compile(
     r"template|sample|example|suppl|appendix|rebuttal|respon[sc]e|cover|letter|poster|slides|talk|diff|old|backup"
     r"|checklist|guide|instruction|author.?kit|readme|archive|unused|figure|standalone",
@@ -23,12 +23,13 @@ _ASIDE: Final = re.compile(
 )
 _USUAL: Final = re.compile(r"^(?:main|paper|ms|manuscript|article|arxiv|root|submission|camera.?ready|final)\b", re.I)
 _OTHER_CLASSES: Final = frozenset({"standalone", "subfiles", "beamer", "letter", "tikzposter", "minimal", "ltxdoc"})
-_PLACEHOLDER: Final = re.compile(
-    r"formatting (?:instructions|guidelines)|author guidelines|instructions for|your (?:paper )?title"
-    r"|paper title\*?\s*\}|title of (?:the|your) (?:paper|manuscript)|submission template|lorem ipsum"
-    r"|how to (?:use|write)|style file|article template",
-    re.I,
+_PLACEHOLDERS: Final = (
+    *("formatting instructions", "formatting guidelines", "author guidelines", "instructions for", "lorem ipsum"),
+    *("your title", "your paper title", "title of the paper", "title of your paper", "title of the manuscript"),
+    *("title of your manuscript", "submission template", "how to use", "how to write", "style file"),
+    "article template",
 )
+_TITLE_ITSELF: Final = re.compile(r"paper title\*?\s*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def _points(tree: Tree, c: _Candidate, roots: Mapping[str, int], included: set[s
         (4, "\\begin{document}" in c.text),
         (-4, class_ is not None and class_[1].strip() in _OTHER_CLASSES),
         (-6, c.name in included),
-        (-5, bool(_PLACEHOLDER.search(c.text[:60_000]))),
+        (-5, _is_template(c.text[:60_000].lower())),
         (-3, bool(_ASIDE.search(c.name))),
         (2, bool(_USUAL.match(posixpath.basename(c.name)))),
         (2, bool(re.search(r"\\(?:icml|paper)?[tT]itle\b", c.text))),
@@ -79,8 +80,12 @@ def _points(tree: Tree, c: _Candidate, roots: Mapping[str, int], included: set[s
     return sum(weight for weight, holds in signs if holds) + 3 * c.reach / max(o.reach for o in all_)
 
 
+def _is_template(lowered: str) -> bool:
+    return any(words in lowered for words in _PLACEHOLDERS) or bool(_TITLE_ITSELF.search(lowered))
+
+
 def _live(tree: Tree, name: str) -> str:
-    return _COMMENT.sub("", tree.read(name)[:MAX_TEXT].decode("utf-8", "replace"))
+    return COMMENT.sub("", tree.read(name)[:MAX_TEXT].decode("utf-8", "replace"))
 
 
 def _unnamed(tree: Tree) -> tuple[str, ...]:

@@ -65,17 +65,24 @@ _DROPPED: Final = {
 _SECOND: Final = {"texorpdfstring": 0, "ifthenelse": 1}  # which argument a reader sees
 _IF_EMPTY: Final = re.compile(r"\\ifx\s*\\(relax|empty)\b(.*?)\\\1\b(.*?)(?:\\else\b(.*?))?\\fi\b", re.DOTALL)
 _SPACES: Final = frozenset(" ,;:>\n\t/")
+_SPECIAL: Final = re.compile("[\\\\%{}$&~_^`'\ue000-\ue003]|--")  # all that is not printed as it stands
 _SIZE: Final = 20_000
 
 
 def plain(text: str) -> str:
     """The text without commands, in Unicode, its paragraphs kept; over 20,000 characters are cut."""
-    text = _unmarked(_IF_EMPTY.sub(lambda m: m[4] or "" if m[2].strip() else m[3] or "", text[:_SIZE]))
-    text = text.replace("---", "—").replace("--", "–").replace("``", "“").replace("''", "”").replace("~", " ")
-    text = re.sub(r"[_^](?=[\w{])|[$&]", lambda m: m[0] if m[0] in "_^" else " " if m[0] == "&" else "", text)
-    text = text.replace("\ue000", "$").replace("\ue001", "&").replace("\ue002", "_").replace("\ue003", "~")
+    text = text[:_SIZE]
+    if _SPECIAL.search(text):
+        text = _spelled(text)
     paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))
     return unicodedata.normalize("NFC", "\n\n".join(p for p in paragraphs if p))
+
+
+def _spelled(text: str) -> str:
+    text = _unmarked(_IF_EMPTY.sub(lambda m: m[4] or "" if m[2].strip() else m[3] or "", text))
+    text = text.replace("---", "—").replace("--", "–").replace("``", "“").replace("''", "”").replace("~", " ")
+    text = re.sub(r"[_^](?=[\w{])|[$&]", lambda m: m[0] if m[0] in "_^" else " " if m[0] == "&" else "", text)
+    return text.replace("\ue000", "$").replace("\ue001", "&").replace("\ue002", "_").replace("\ue003", "~")
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,7 @@ from planner.papers.latex.hidden import hiding, without_hidden
 from planner.papers.latex.macros import definitions, expand
 from planner.papers.latex.mainfile import main_file
 from planner.papers.latex.plain import one_line, plain
-from planner.papers.latex.scan import Source
+from planner.papers.latex.scan import COMMENT, Source
 from planner.papers.latex.structure import abstract_source, pieces, split, title_of
 from planner.papers.outline import Heading, abstract_of, outline
 from planner.papers.paper import Block, BlockKind, Reading, SectionKind
@@ -22,7 +22,6 @@ _BIBLIOGRAPHY: Final = re.compile(
     r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
 )
 _PACKAGES: Final = re.compile(r"\\(?:usepackage|RequirePackage|documentclass)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]+)\}")
-_COMMENT: Final = re.compile(r"(?<!\\)%.*")
 _ABSTRACT: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
 _OWN_STYLE: Final = 100_000  # characters; a longer style file is a publisher's
 
@@ -68,7 +67,7 @@ def _styles(tree: Tree, main: str, preamble: str) -> str:
         for package in packages.split(","):
             name = tree.find(package.strip() + ".sty", posixpath.dirname(main), "")
             if name and len(data := tree.read(name)) < _OWN_STYLE:
-                texts.append(_COMMENT.sub("", decode(data, name)[0]))
+                texts.append(COMMENT.sub("", decode(data, name)[0]))
     return "\n".join(texts)
 
 

@@ -6,8 +6,10 @@ Every function is linear in the text, whatever the text is.
 
 import re
 from bisect import bisect_left
-from collections.abc import Container, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import cached_property
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 VERBATIM: Final = (
@@ -15,17 +17,32 @@ VERBATIM: Final = (
     *("filecontents", "tcblisting", "spverbatim", "pyglist", "code"),
 )
 _NAMES: Final = "|".join(VERBATIM)
-_MARK: Final = re.compile(
-    rf"""
-      \\begin\s*\{{(?P<verbatim>(?:{_NAMES})\*?)\}}(?![ \t]*\}})
-    | \\(?:verb\*?|lstinline\s*(?:\[[^\]\n]*\])?|mintinline\s*(?:\[[^\]\n]*\])?\{{\w+\}})(?P<mark>[^\w\s*{{\[])
-    | \\(?P<address>url|path|nolinkurl|href|lstinline)\*?\s*\{{
-    | \\(?P<command>[A-Za-z@]+\*?)
-    | \\(?P<escape>.|\n|\Z)
-    | %(?P<comment>[^\n]*)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+
+
+def mark_pattern(command: str, escape: str) -> re.Pattern[str]:
+    """What finds the marks of a text but for its comments, and of its commands and escapes those that are asked for.
+
+    Escaped backslashes and percent signs must be among these. That the pattern begins with one character makes it
+    quick to look for, and so does `_COMMENT`.
+    """
+    return re.compile(
+        rf"""
+          \\(?:
+              begin\s*\{{(?P<verbatim>(?:{_NAMES})\*?)\}}(?![ \t]*\}})
+            | (?:verb\*?|lstinline\s*(?:\[[^\]\n]*\])?|mintinline\s*(?:\[[^\]\n]*\])?\{{\w+\}})(?P<mark>[^\w\s*{{\[])
+            | (?P<address>url|path|nolinkurl|href|lstinline)\*?\s*\{{
+            | (?P<command>{command})
+            | (?P<escape>{escape})
+          )
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+_MARK: Final = mark_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
+COMMENT: Final = re.compile(r"%(?<!\\%).*")
+"""A comment, for those who take only its own line into account."""
+_COMMENT: Final = re.compile(r"%(?P<comment>[^\n]*)")
 
 
 class Mark(NamedTuple):
@@ -40,31 +57,61 @@ class Mark(NamedTuple):
     end: int
 
 
-class Marks(Iterator[Mark]):
-    """Every mark of a text in order; a verbatim stretch is one mark.
+class Marks(Iterable[Mark]):
+    """Every mark of a text in order, or those that a narrower pattern finds; a verbatim stretch is one mark.
 
     `place` is where the search goes on: a caller sets it to jump over an argument that it has dealt with.
     The environments in `extra` are verbatim too, and may grow on the way.
     """
 
-    def __init__(self, text: str, place: int = 0, extra: Container[str] = ()) -> None:
+    def __init__(self, text: str, place: int = 0, extra: Container[str] = (), pattern: re.Pattern[str] = _MARK) -> None:
         self.text, self.place, self._extra = text, place, extra
+        self._pattern = pattern
         self._closings = Closings(text)
 
-    def __next__(self) -> Mark:
-        found = _MARK.search(self.text, self.place)
-        if found is None:
-            raise StopIteration
-        mark = self._mark(found)
-        self.place = mark.end
-        return mark
+    def __iter__(self) -> Iterator[Mark]:
+        for found in self.matches():
+            mark = self.mark(found)
+            self.place = mark.end
+            yield mark
 
-    def _mark(self, found: re.Match[str]) -> Mark:
+    def matches(self) -> Iterator[re.Match[str]]:
+        """What the pattern finds, for a caller that makes no mark of most; it sets `place` to a verbatim mark's end."""
+        sign, jumped = self._percent_sign(), True
+        while jumped:
+            jumped = False
+            for found in self._pattern.finditer(self.text, self.place):
+                start, end = found.span()
+                if sign < start:
+                    yield from self._comments(start)
+                if start >= self.place:  # else it stands in a comment
+                    self.place = end
+                    yield found
+                if sign < self.place:
+                    sign = self._percent_sign()
+                if jumped := self.place != end:
+                    break
+        yield from self._comments(len(self.text))
+
+    def _comments(self, before: int) -> Iterator[re.Match[str]]:
+        while (sign := self._percent_sign()) < before:
+            comment = _COMMENT.match(self.text, sign)
+            assert comment is not None
+            self.place = comment.end()
+            yield comment
+
+    def _percent_sign(self) -> int:
+        found = self.text.find("%", self.place)
+        return found if found >= 0 else len(self.text)
+
+    def mark(self, found: re.Match[str]) -> Mark:
+        """The mark that begins where the pattern was found."""
         start, end = found.span()
         match found.lastgroup:
             case "command":
                 name = found["command"]
-                return (self._own(start, end) if name == "begin" else None) or Mark("command", name, start, end)
+                own = self._own(start, end) if self._extra and name == "begin" else None
+                return own or Mark("command", name, start, end)
             case "escape" | "comment":
                 return Mark(found.lastgroup, found[found.lastgroup], start, end)
             case "verbatim":
@@ -80,7 +127,7 @@ class Marks(Iterator[Mark]):
 
     def _own(self, start: int, end: int) -> Mark | None:
         """The mark of an environment that the paper made verbatim."""
-        name = _ENVIRONMENT.match(self.text, end) if self._extra else None
+        name = _ENVIRONMENT.match(self.text, end)
         if name is None or name[1] not in self._extra:
             return None
         closing = self._closings.after(f"\\end{{{name[1]}}}", name.end())
@@ -108,10 +155,11 @@ _ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
 
 
 class Groups:
-    """The brace groups of one text, matched once, when first asked for."""
+    """The brace groups of one text: matched one by one, and all at once where many are asked for."""
 
     def __init__(self, text: str) -> None:
         self.text, self.closings = text, Closings(text)
+        self._patience = len(text)  # characters that may be read to match groups one by one
 
     @cached_property
     def _close(self) -> dict[int, int]:
@@ -143,12 +191,35 @@ class Groups:
     def group(self, place: int) -> tuple[str, int] | None:
         """The content of the group that begins at `place`, spaces before it aside, and where it ends."""
         place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
-        close = self._close.get(place)
+        close = self._closing(place)
         return None if close is None else (self.text[place + 1 : close], close + 1)
 
     def end_of(self, place: int) -> int:
         """Where the group ends whose brace stands at `place`; `place` itself if it is never closed."""
-        return self._close.get(place, place - 1) + 1
+        close = self._closing(place)
+        return place if close is None else close + 1
+
+    def _closing(self, place: int) -> int | None:
+        """Where the brace stands that closes the one at `place`."""
+        if not self.text.startswith("{", place):
+            return None
+        if self._patience <= 0 or self.text.endswith("\\", 0, place):
+            return self._close.get(place)
+        close = self._closing_alone(place)
+        self._patience -= len(self.text) if close is None else close - place
+        return close
+
+    def _closing_alone(self, place: int) -> int | None:
+        depth = 0
+        for found in _BRACE.finditer(self.text, place):
+            brace = found[0]
+            if brace == "{":
+                depth += 1
+            elif brace == "}":
+                depth -= 1
+                if not depth:
+                    return found.start()
+        return None
 
     def enclosing_end(self, place: int) -> int:
         """Where the innermost group ends that `place` stands in, its brace excluded; the text's end outside any."""
@@ -203,10 +274,26 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text, self.groups = text, Groups(text)
 
+    def commands(self, wanted: Callable[[str], object]) -> list[Mark]:
+        """The commands whose names are wanted and that stand in no verbatim place, in order."""
+        found = ((name, places) for name, places in self._places.items() if wanted(name))
+        marks = [Mark("command", name, *place) for name, places in found for place in places]
+        return sorted(marks, key=attrgetter("start"))
+
     @cached_property
-    def commands(self) -> tuple[Mark, ...]:
-        """The commands that stand in no verbatim place, in order."""
-        return tuple(mark for mark in Marks(self.text) if mark.kind == "command")
+    def _places(self) -> dict[str, list[tuple[int, int]]]:
+        """Where all commands begin and end, by their names: these are few, so that few are looked at by who asks."""
+        places, scan = defaultdict(list), Marks(self.text)
+        for found in scan.matches():
+            kind = found.lastgroup
+            if kind == "command":
+                places[found["command"]].append(found.span())
+            elif kind not in ("escape", "comment"):
+                mark = scan.mark(found)
+                scan.place = mark.end
+                if mark.kind == "command":
+                    places[mark.name].append((mark.start, mark.end))
+        return places
 
 
 _BRACE: Final = re.compile(r"\\[\\{}]|[{}]")

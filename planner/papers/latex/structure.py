@@ -42,6 +42,7 @@ _BACK: Final = {
     "references": ("References", SectionKind.REFERENCES),
 }
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
+_BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 _GRAPHICS: Final = re.compile(
     r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
 )
@@ -73,17 +74,16 @@ def title_of(*sources: Source) -> str:
 
 
 def _titles(source: Source) -> Iterator[str]:
-    for mark in source.commands:
-        if mark.name.rstrip("*") in _TITLES:
-            option = source.groups.option(mark.end)
-            group = source.groups.group(option[1] if option else mark.end)
-            if group and group[0].strip() and "#" not in group[0]:
-                yield group[0]
+    for mark in source.commands(lambda name: name.rstrip("*") in _TITLES):
+        option = source.groups.option(mark.end)
+        group = source.groups.group(option[1] if option else mark.end)
+        if group and group[0].strip() and "#" not in group[0]:
+            yield group[0]
 
 
 def abstract_source(source: Source) -> str:
     """What stands as the abstract: an environment or an argument of that name; "" if there is none."""
-    found = (_abstract(source.text, source.groups, mark) for mark in source.commands)
+    found = (_abstract(source.text, source.groups, mark) for mark in source.commands(_may_be_abstract))
     return next((part.inner for part in found if part is not None), "")
 
 
@@ -120,11 +120,16 @@ def _shift(body: str) -> int:
 
 def _parts(source: Source) -> Iterator[_Part]:
     place = 0
-    for mark in source.commands:
+    for mark in source.commands(_may_begin_a_part):
         part = _part(source.text, source.groups, mark) if mark.start >= place else None
         if part is not None:
             place = part.end
             yield part
+
+
+def _may_begin_a_part(name: str) -> bool:
+    bare = name.rstrip("*")
+    return bare in _LEVELS or bare in _APPENDIX or bare in ("captionof", "acks") or _may_be_abstract(name)
 
 
 def _part(text: str, groups: Groups, mark: Mark) -> _Part | None:
@@ -162,9 +167,13 @@ def _caption(groups: Groups, mark: Mark) -> _Part | None:
     return _Part(mark.start, words[1], None, BlockKind.FIGURE if what[0] == "figure" else BlockKind.TABLE)
 
 
+def _may_be_abstract(name: str) -> bool:
+    return name == "begin" or bool(_ABSTRACT.search(name))
+
+
 def _abstract(text: str, groups: Groups, mark: Mark) -> _Part | None:
     """An abstract, whatever the class calls it: an environment or a command with one argument."""
-    if not (mark.name == "begin" or _ABSTRACT.search(mark.name)):
+    if not _may_be_abstract(mark.name):
         return None
     group = groups.group(mark.end)
     name = group[0] if group and mark.name == "begin" else mark.name
@@ -205,6 +214,6 @@ def _float_kind(name: str, text: str) -> BlockKind:
 
 
 def _paragraphs(text: str) -> Iterator[Block]:
-    for paragraph in re.split(r"\n[ \t]*\n", text):
+    for paragraph in _BLANK_LINE.split(text):
         if paragraph.strip():
             yield Block(BlockKind.PROSE, paragraph.strip("\n").rstrip())
