@@ -159,8 +159,9 @@ class Canvas:
 
     def covers(self, points: Sequence[tuple[float, float]], painted: int) -> bool:
         """Whether something solid lies over all of the points that was painted after the object numbered `painted`."""
-        later = [surface for surface in self._solid if surface.order > painted]
-        return any(all(surface.holds(x, y) for x, y in points) for surface in later)
+        return bool(self._solid) and any(
+            surface.order > painted and all(surface.holds(x, y) for x, y in points) for surface in self._solid
+        )
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
         """The colour under a point when the object numbered `before` was painted; None where it is not known."""
@@ -181,8 +182,6 @@ class Canvas:
 
 def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
     """What is seen of `colour` painted over `under`."""
-    if opacity == 1:
-        return colour
     red, green, blue = (round(below + (above - below) * opacity) for above, below in zip(colour, under, strict=True))
     return red, green, blue
 
