@@ -1,9 +1,9 @@
 """A line of type, as the page shows it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Final
 
 from planner.papers.pdf.runs import HYPHEN, Run
@@ -47,26 +47,27 @@ def _line_of_one(page: int, run: Run) -> Line:
 
 
 def _line_of_many(page: int, runs: Sequence[Run]) -> Line:
-    lengths = [len(run.text) for run in runs]
-    size = _main([round(run.size, 1) for run in runs], lengths)
-    level = [(round(run.y, 1), length) for run, length in zip(runs, lengths, strict=True) if abs(run.size - size) < 0.1]
-    base = _main(*zip(*level, strict=True))
+    texts, starts, ends, baselines, sizes, bold, italic, *_ = zip(*runs, strict=True)
+    lengths = [len(text) for text in texts]
+    size = _main([round(one, 1) for one in sizes], lengths)
+    level = [abs(one - size) < 0.1 for one in sizes]
+    base = _main([round(one, 1) for one in compress(baselines, level)], compress(lengths, level))
     half = sum(lengths) / 2
-    kept = list(runs)
-    while len(kept) > 1 and _is_mark(kept[-1], size, base):
-        kept.pop()
+    kept = len(runs)
+    while kept > 1 and _is_mark(runs[kept - 1], size, base):
+        kept -= 1
     text = _text(runs)
     return Line(
         page=page,
         text=text,
-        bare=text if len(kept) == len(runs) else _text(kept),
+        bare=text if kept == len(runs) else _text(runs[:kept]),
         cells=_cells(runs, size) or (text,),
-        x0=min([run.x0 for run in runs]),
-        x1=max([run.x1 for run in runs]),
+        x0=min(starts),
+        x1=max(ends),
         y=base,
         size=size,
-        bold=sum([length for run, length in zip(runs, lengths, strict=True) if run.bold]) > half,
-        italic=sum([length for run, length in zip(runs, lengths, strict=True) if run.italic]) > half,
+        bold=sum(compress(lengths, bold)) > half,
+        italic=sum(compress(lengths, italic)) > half,
         noted=_is_mark(runs[0], size, base),
         turned=runs[0].turned,
     )
@@ -81,7 +82,7 @@ def joined_words(before: Run, after: Run) -> bool:
     return not after.space or small_capitals
 
 
-def _main(values: Sequence[float], lengths: Sequence[int]) -> float:
+def _main(values: Sequence[float], lengths: Iterable[int]) -> float:
     """The value that most characters have, given those of runs of so many characters."""
     weights = dict.fromkeys(values, 0)
     for value, length in zip(values, lengths, strict=True):
