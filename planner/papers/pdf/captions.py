@@ -24,17 +24,19 @@ class Part(Enum):
 _SERIES: Final = r"^(?:supplementary\s+|extended data\s+)?"
 _NUMBER: Final = r"(?:(?:[IVXL]{1,6}|[A-Z]{1,2}\.?)?\d+(?:[.\-]\d+)*[a-z]?|[IVXL]{1,6}|[A-Z])"
 _CAPTION: Final = rf"\s*(?:{_NUMBER}\s*(?:[:.|–—]|$|\()|[:|]|$)"
-_PATTERNS: Final = (
-    (Part.TABLE_CAPTION, re.compile(rf"{_SERIES}tab(?:le\.?|\.){_CAPTION}", re.I)),
-    (Part.FIGURE_CAPTION, re.compile(rf"{_SERIES}(?:figure\.?|fig\.?){_CAPTION}", re.I)),
-    (Part.ALGORITHM, re.compile(r"^(?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$)", re.I)),
+_ANNOUNCED: Final = (Part.TABLE_CAPTION, Part.FIGURE_CAPTION, Part.ALGORITHM)  # by the groups of the pattern
+_PATTERN: Final = re.compile(
+    rf"{_SERIES}(?:(tab(?:le\.?|\.){_CAPTION})|((?:figure\.?|fig\.?){_CAPTION}))"
+    r"|^((?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$))",
+    re.I,
 )
 _CAPTIONS: Final = frozenset({Part.TABLE_CAPTION, Part.FIGURE_CAPTION})
 
 
 def announced(line: Line) -> Part | None:
     """What the line would announce if it stood at the start of a paragraph."""
-    return next((part for part, pattern in _PATTERNS if pattern.match(line.text)), None)
+    found = _PATTERN.match(line.text)
+    return _ANNOUNCED[found.lastindex - 1] if found and found.lastindex else None
 
 
 def is_caption_start(line: Line) -> bool:

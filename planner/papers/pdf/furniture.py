@@ -18,7 +18,7 @@ _LEAST_NUMBERED: Final = 8
 _LONG: Final = 20
 _ALIGNED: Final = 3.0
 _OUTER_NUMBER: Final = re.compile(r"^\d+\b|\b\d+$")  # the page number beside a running head
-_NUMERAL: Final = re.compile(r"\d{1,4}")
+_NUMERAL: Final = 4  # digits at most
 _PAGE_NUMBER: Final = re.compile(
     r"(?:page\s+)?[-–—\[(]*\s*(?:\d{1,5}|[ivxl]{1,6}|S\d+|[A-Z]-?\d{1,3})\s*[-–—\])]*(?:\s*(?:of|/)\s*\d+)?", re.I
 )
@@ -44,7 +44,7 @@ def without_line_numbers(pages: Sequence[Sequence[Run]]) -> list[list[Run]]:
 def _outside(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
     """The numerals left and right of all of a page's running text."""
     long = [run for run in runs if len(run.text) >= _LONG and not run.turned]
-    numerals = [run for run in runs if _NUMERAL.fullmatch(run.text) and not run.turned]
+    numerals = [run for run in runs if len(run.text) <= _NUMERAL and run.text.isdecimal() and not run.turned]
     left = min((run.x0 for run in long), default=0.0)
     right = max((run.x1 for run in long), default=0.0)
     return [run for run in numerals if run.x1 < left], [run for run in numerals if run.x0 > right > 0]

@@ -117,7 +117,7 @@ def _is_title_case(line: Line) -> bool:
 
 
 def _is_short(line: Line) -> bool:
-    return len(bare(line.bare).split()) <= 5 and len(line.cells) <= 2
+    return len(line.cells) <= 2 and len(bare(line.bare).split()) <= 5
 
 
 def _stands_alone(lines: Sequence[Line], at: int) -> bool:

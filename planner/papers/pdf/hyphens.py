@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 from typing import Final
 
 from planner.papers.pdf.runs import HYPHEN
@@ -11,7 +12,6 @@ _TOKEN: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _LAST: Final = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)$")
 _FIRST: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
 _HYPHENS: Final = (HYPHEN, "-", "‐")
-_BROKEN: Final = re.compile(rf"(?<=[^\W_])[{HYPHEN}\-‐]$")
 _SUSPENDED: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and multi-target"
 # Second parts that English joins to almost any word with a hyphen, and a first part that it joins to any.
 _COMPOUNDING: Final = frozenset(
@@ -40,26 +40,13 @@ class Vocabulary:
     """The words that a paper spells within its lines, where no line end can have changed them."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self._words: Counter[str] = Counter()
-        self._compounds: Counter[str] = Counter()
-        after_break = False
-        for line in lines:
-            tokens = _TOKEN.findall(line.casefold())
-            broken = is_broken(line)
-            whole = tokens[after_break : len(tokens) - broken]
-            self._words.update(part for token in whole for part in token.split("-"))
-            for token in whole:
-                if "-" in token:
-                    self._add_compound(token.split("-"))
-            after_break = broken
-
-    def _add_compound(self, parts: Sequence[str]) -> None:
-        for length in range(2, len(parts) + 1):
-            self._compounds.update("-".join(parts[at : at + length]) for at in range(len(parts) - length + 1))
+        tokens = _unbroken(lines)
+        self._words = Counter("-".join(tokens).split("-"))
+        self._compounds = Counter(part for token in tokens if "-" in token for part in _compounds(token))
 
     def keeps_hyphen(self, before: str, after: str) -> bool:
         """Whether a hyphen at a line's end between these two belongs to the word."""
-        head, tail = _LAST.search(before), _FIRST.search(after)
+        head, tail = _LAST.search(before.rpartition(" ")[2]), _FIRST.search(after)
         if head is None or tail is None:
             return True
         first, second = head[1].casefold(), tail[1].casefold()
@@ -77,9 +64,29 @@ class Vocabulary:
         return "-" in first and self._words[start] > 0
 
 
+def _unbroken(lines: Iterable[str]) -> list[str]:
+    """The words of the lines but for those that a line's end may have broken."""
+    tokens: list[str] = []
+    after_break = False
+    for line in lines:
+        found = _TOKEN.findall(line.casefold())
+        broken = is_broken(line)
+        tokens += found[after_break : len(found) - broken]
+        after_break = broken
+    return tokens
+
+
+def _compounds(token: str) -> Iterator[str]:
+    """Whatever two or more neighbouring parts of a hyphened word make."""
+    parts = token.split("-")
+    for start, end in combinations(range(len(parts) + 1), 2):
+        if end - start > 1:
+            yield "-".join(parts[start:end])
+
+
 def is_broken(text: str) -> bool:
     """Whether the line ends in a hyphen that may have been put there to break a word."""
-    return text.endswith(_HYPHENS) and bool(_BROKEN.search(text))
+    return text.endswith(_HYPHENS) and text[-2:-1].isalnum()
 
 
 def joined(lines: Sequence[str], words: Vocabulary) -> str:

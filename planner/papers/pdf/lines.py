@@ -38,12 +38,20 @@ class Line:
 
 def line_of(page: int, runs: Sequence[Run]) -> Line:
     """The line that the runs make, which stand in reading order."""
+    return _line_of_one(page, runs[0]) if len(runs) == 1 else _line_of_many(page, runs)
+
+
+def _line_of_one(page: int, run: Run) -> Line:
+    text, size, base = _text([run]), round(run.size, 1), round(run.y, 1)
+    return Line(page, text, text, (text,), run.x0, run.x1, base, size, run.bold, run.italic, False, run.turned)
+
+
+def _line_of_many(page: int, runs: Sequence[Run]) -> Line:
     lengths = [len(run.text) for run in runs]
     size = _main([round(run.size, 1) for run in runs], lengths)
     level = [(round(run.y, 1), length) for run, length in zip(runs, lengths, strict=True) if abs(run.size - size) < 0.1]
     base = _main(*zip(*level, strict=True))
     half = sum(lengths) / 2
-    first = runs[0]
     kept = list(runs)
     while len(kept) > 1 and _is_mark(kept[-1], size, base):
         kept.pop()
@@ -59,19 +67,18 @@ def line_of(page: int, runs: Sequence[Run]) -> Line:
         size=size,
         bold=sum([length for run, length in zip(runs, lengths, strict=True) if run.bold]) > half,
         italic=sum([length for run, length in zip(runs, lengths, strict=True) if run.italic]) > half,
-        noted=len(runs) > 1 and _is_mark(first, size, base),
-        turned=first.turned,
+        noted=_is_mark(runs[0], size, base),
+        turned=runs[0].turned,
     )
 
 
 def joined_words(before: Run, after: Run) -> bool:
     """Whether no space stands between two runs that follow each other on a line."""
-    gap = after.x0 - before.x1
-    size = max(before.size, after.size)
-    if not after.space:
-        return gap < _WORD_GAP * size
-    small_capitals = before.text[-1:].isupper() and after.text[:1].isupper() and before.size != after.size
-    return small_capitals and gap < _NO_GAP * size
+    largest_gap = _NO_GAP if after.space else _WORD_GAP
+    if after.x0 - before.x1 >= largest_gap * max(before.size, after.size):
+        return False
+    small_capitals = before.size != after.size and before.text[-1:].isupper() and after.text[:1].isupper()
+    return not after.space or small_capitals
 
 
 def _main(values: Sequence[float], lengths: Sequence[int]) -> float:

@@ -70,22 +70,25 @@ class _Printed:
     def __init__(self, lines: Sequence[Line], words: Vocabulary) -> None:
         self._lines = lines
         self._words = words
-        self._starts = [letters(unnumbered(line.bare)) for line in lines]
         self._wholes = [letters(line.bare) for line in lines]
+        self._starts = [
+            letters(unnumbered(line.bare)) if number_of(line.bare) else whole
+            for line, whole in zip(lines, self._wholes, strict=True)
+        ]
         self._pages: dict[int, list[int]] = {}
         for at, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(at)
 
     def find(self, item: OutlineItem, after: int) -> Headline | None:
         """The heading of an item behind the line `after`: on its page or, where links are a page off, next to it."""
-        wanted = letters(unnumbered(item.title))
-        if item.page is None or not wanted:
+        title = _Title(item.title)
+        if item.page is None or not title.letters:
             return None
         for page in (item.page, item.page + 1, item.page - 1):
             best = (0.0, 0, 0)
             for at in self._pages.get(page, []):
-                if at > after:
-                    best = max(best, self._best_from(at, wanted))
+                if at > after and len(self._starts[at]) <= title.longest:  # as hardly a line of running text is
+                    best = max(best, self._best_from(at, title))
             score, at, count = best
             if score:
                 text = joined([line.bare for line in self._lines[at : at + count]], self._words)
@@ -98,30 +101,44 @@ class _Printed:
         on_page = self._pages.get(item.page, []) if item.page else []
         return bool(wanted) and any(wanted in self._starts[at][: len(wanted) + 2] for at in on_page)
 
-    def _best_from(self, at: int, wanted: str) -> tuple[float, int, int]:
-        """How well the lines from `at` print the wanted letters, and how many do best; a score of 0 for not at all."""
+    def _best_from(self, at: int, title: "_Title") -> tuple[float, int, int]:
+        """How well the lines from `at` print the title, and how many do best; a score of 0 for not at all."""
         got, best = self._starts[at], (0.0, at, 1)
         for count in range(1, MAX_LINES + 1):
-            best = max(best, (self._score(got, wanted, at), at, count), key=lambda scored: scored[0])
-            if len(got) >= len(wanted) or at + count >= len(self._lines):
+            score = self._score(got, title, at)
+            if score > best[0]:
+                best = score, at, count
+            if len(got) >= len(title.letters) or at + count >= len(self._lines):
                 break
             got += self._wholes[at + count]
         return best
 
-    def _score(self, got: str, wanted: str, at: int) -> float:
-        if abs(len(got) - len(wanted)) > 0.3 * len(wanted) + 1:
-            return 0.0
-        alike = _alike(got, wanted, _ALIKE if len(wanted) >= _EXACT_BELOW else 1.0)
+    def _score(self, got: str, title: "_Title", at: int) -> float:
+        alike = title.likeness(got)
         if not alike:
             return 0.0
         line = self._lines[at]
         return alike + 0.02 * line.bold + 0.02 * bool(number_of(line.bare)) + 0.001 * min(line.size, 20)
 
 
-def _alike(got: str, wanted: str, least: float) -> float:
-    """The share of letters that two texts have in common and in order; 0 below the least that counts."""
-    if got == wanted:
-        return 1.0
-    matcher = SequenceMatcher(None, got, wanted, autojunk=False)
-    alike = matcher.ratio() if matcher.quick_ratio() >= least else 0.0  # most lines are told by their letters alone
-    return alike if alike >= least else 0.0
+class _Title:
+    """The letters of a title, to be compared with many lines; those of more than `longest` are not alike."""
+
+    def __init__(self, text: str) -> None:
+        self.letters = letters(unnumbered(text))
+        self._most_apart = 0.3 * len(self.letters) + 1
+        self.longest = len(self.letters) + self._most_apart
+        self._least = _ALIKE if len(self.letters) >= _EXACT_BELOW else 1.0
+        self._matcher = SequenceMatcher(None, "", self.letters, autojunk=False)
+
+    def likeness(self, got: str) -> float:
+        """The share of letters that both have in common and in order; 0 below the least that counts."""
+        if got == self.letters:
+            return 1.0
+        if abs(len(got) - len(self.letters)) > self._most_apart:
+            return 0.0
+        self._matcher.set_seq1(got)
+        if self._matcher.quick_ratio() < self._least:  # most lines are told by their letters alone
+            return 0.0
+        alike = self._matcher.ratio()
+        return alike if alike >= self._least else 0.0

@@ -22,6 +22,7 @@ _BANNER: Final = re.compile(
 )
 _CITATION: Final = re.compile(r"\b(?:vol|no|pp)\.\s*\d", re.I)  # of the paper itself, in the journal's banner
 _LETTERS: Final = re.compile(r"[^\W\d_]")
+_NO_WORD: Final = re.compile(r"\W+")
 
 
 def find_title(lines: Sequence[Line], declared: str, words: Vocabulary) -> tuple[str, tuple[Line, ...]]:
@@ -64,7 +65,10 @@ def _could_be_title(group: Sequence[Line]) -> bool:
 
 
 def _likeness(text: str, declared: str) -> float:
+    """The share of letters that two titles have in common and in order; 0 below the least that counts."""
     if len(declared) < 2 * _LEAST_LETTERS:
         return 0.0
-    one, other = ("".join(re.findall(r"\w", each.casefold())) for each in (text, declared))
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+    one, other = (_NO_WORD.sub("", each.casefold()) for each in (text, declared))
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # paragraphs are no title, which their letters tell
+    return matcher.ratio() if all(bound() >= _LIKENESS for bound in bounds) else 0.0
