@@ -188,8 +188,6 @@ class Canvas:
 
 def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
     """What is seen of `colour` painted over `under`."""
-    if opacity == 1:
-        return colour
     red, green, blue = (round(below + (above - below) * opacity) for above, below in zip(colour, under, strict=True))
     return red, green, blue
 

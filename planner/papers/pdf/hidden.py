@@ -6,11 +6,13 @@ Hidden text is often harmless (a leftover, a venue's canary), so it is quoted, n
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pypdfium2 import raw
 
 from planner.papers.pdf.canvas import Canvas, Ink, blended
+from planner.papers.pdf.objects import Colour
 from planner.papers.pdf.runs import Placed, Run
 
 _LEAST_SIZE: Final = 2.0
@@ -56,11 +58,13 @@ class Sight:
 
 def seen(placed: list[Placed], canvas: Canvas, box: Box) -> Sight:
     """Sorts the runs of a page by whether a reader sees them."""
-    unpainted = {id(item) for item in placed if _is_unpainted(item, canvas)}
+    unpainted = _unpainted(placed, canvas)
     is_ocr = bool(unpainted) and _is_scan(placed, unpainted, canvas, box)
     hidden = {id(item) for item in placed if _is_concealed(item, canvas, box)}
     if not is_ocr:
         hidden |= unpainted
+    if not hidden:
+        return Sight(placed, "", is_ocr)
     left_out = _joined(item for item in placed if id(item) in hidden)
     if not _WORD.search(left_out):  # a lone letter or sign under a marker says nothing, and may be a misjudged one
         return Sight([item for item in placed if _is_placed(item)], "", is_ocr)
@@ -73,9 +77,10 @@ def quoted(text: str) -> str:
     return f"'{text[:_QUOTED]}'" + (f" and {rest} characters more" if rest > 0 else "")
 
 
-def _is_unpainted(item: Placed, canvas: Canvas) -> bool:
-    ink = canvas.inks.get(item.run.painter)
-    return ink is not None and ink.mode in _UNPAINTED
+def _unpainted(placed: Iterable[Placed], canvas: Canvas) -> set[int]:
+    """The ids of the runs whose PDF mode leaves no trace."""
+    painters = {painter for painter, ink in canvas.inks.items() if ink.mode in _UNPAINTED}
+    return {id(item) for item in placed if item.run.painter in painters} if painters else set()
 
 
 def _is_scan(placed: Iterable[Placed], unpainted: set[int], canvas: Canvas, box: Box) -> bool:
@@ -123,11 +128,14 @@ def _is_squeezed(item: Placed) -> bool:
 
 def _is_lost_in_background(ink: Ink, canvas: Canvas, x: float, y: float) -> bool:
     under = canvas.background(x, y, ink.order)
-    if ink.colour is None or under is None:
-        return False
-    red, green, blue = blended(ink.colour, under, ink.opacity)
-    difference = max(abs(red - under[0]), abs(green - under[1]), abs(blue - under[2]))
-    return difference < _LEAST_DIFFERENCE
+    return ink.colour is not None and under is not None and _is_lost(ink.colour, ink.opacity, under)
+
+
+@lru_cache(maxsize=4096)  # a paper has few colours
+def _is_lost(colour: Colour, opacity: float, under: Colour) -> bool:
+    """Whether a colour can hardly be told from the one that it is painted over."""
+    shown = blended(colour, under, opacity)
+    return max(abs(one - other) for one, other in zip(shown, under, strict=True)) < _LEAST_DIFFERENCE
 
 
 def _centre(item: Placed) -> tuple[float, float]:

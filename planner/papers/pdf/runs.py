@@ -74,8 +74,7 @@ class TextPage:
         self._count = min(count, _MAX_CHARACTERS)
         self._buffer = (c_ushort * (2 * self._count + 1))()
         self._fonts: dict[int | None, tuple[bool, bool]] = {}
-        self._origin = Numbers(c_double, 2)
-        self._box = Numbers(c_double, 4)
+        self._extents = Numbers(c_double, 6)
         self._matrix = Numbers(c_float, 6)
 
     def __enter__(self) -> "TextPage":
@@ -92,14 +91,17 @@ class TextPage:
         at, space = 0, False
         for painter, group in groupby(painters):
             length = len(list(group))
-            # Where some character has no letter, or two, places in the page's text are no longer those of characters.
-            text = page[at : at + length] if len(page) == self._count else self._read(at, length)
-            text = text.translate(_TRANSLATION)
-            if painter and text.strip():
-                found.extend(self._apart(at, length, text, self._place(at, length, text, painter, space)))
-                space = text.endswith(" ")
+            if painter is None:  # what pdfium itself puts between words and lines
+                space = True
             else:
-                space = space or bool(text)
+                # Where a character has no letter, or two, places in the page's text are no longer those of characters.
+                text = page[at : at + length] if len(page) == self._count else self._read(at, length)
+                text = text.translate(_TRANSLATION)
+                if text.strip():
+                    found.extend(self._apart(at, length, text, self._place(at, length, text, painter, space)))
+                    space = text.endswith(" ")
+                else:
+                    space = space or bool(text)
             at += length
         return found
 
@@ -113,8 +115,7 @@ class TextPage:
         last = max(first, at + length - 1 - (len(text) - len(text.rstrip())))
         calls.matrix_at(self._text, first, self._matrix.places[0])
         a, b, c, d, _, _ = self._matrix.written()
-        x, y = self._start(first)
-        left, right, bottom, top = self._bounds(last)
+        x, y, left, right, bottom, top = self._extent(first, last)
         direction = _direction(a, b)
         end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
         size = calls.size_at(self._text, first) * math.hypot(c, d)
@@ -144,17 +145,14 @@ class TextPage:
 
     def _gap(self, before: int, after: int) -> float:
         """The distance in points between two characters."""
-        return self._start(after)[0] - self._bounds(before)[1]
+        x, _, _, right, _, _ = self._extent(after, before)
+        return x - right
 
-    def _start(self, at: int) -> list[float]:
-        """The x and y where a character stands on its baseline."""
-        calls.origin_at(self._text, at, *self._origin.places)
-        return self._origin.written()
-
-    def _bounds(self, at: int) -> list[float]:
-        """The left, right, bottom and top of a character's ink."""
-        calls.box_at(self._text, at, *self._box.places)
-        return self._box.written()
+    def _extent(self, first: int, last: int) -> list[float]:
+        """The x and y of one character on its baseline, and the left, right, bottom and top of another's ink."""
+        calls.origin_at(self._text, first, *self._extents.places[:2])
+        calls.box_at(self._text, last, *self._extents.places[2:])
+        return self._extents.written()
 
     def _face(self, painter: int) -> tuple[bool, bool]:
         """Whether the font is bold and whether it is italic, by its name."""
