@@ -21,7 +21,10 @@ _TEX_NAMES: Final = {"latin1": "cp1252", "latin9": "iso8859-15", "ansinew": "cp1
 
 # Not seen when printed: zero-width, joiners outside emoji and Indic scripts, bidi controls, tags, variation selectors.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b\u2060-\u2064\ufeff\u180e\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
-_JOINERS: Final = re.compile(r"(?<=[\x00-\u024f])[\u200c\u200d]+|[\u200c\u200d]+(?=[\x00-\u024f])")
+_JOINER: Final = re.compile("[\u200c\u200d]")
+_JOINERS: Final = re.compile(  # a run is tried from its first joiner alone: from each, a long one would take forever
+    r"[\u200c\u200d](?:(?<=[\x00-\u024f].)[\u200c\u200d]*|(?<![\u200c\u200d].)[\u200c\u200d]*(?=[\x00-\u024f]))"
+)
 _TAGS: Final = re.compile("[\U000e0000-\U000e007f]+")
 _SELECTORS: Final = re.compile("[\U000e0100-\U000e01ef]+|(?<=[\x00-\u024f])[\ufe00-\ufe0f]+")
 _BIDI: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -29,22 +32,19 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII: Final = bytes(range(128))
 _ASCII_CONTROLS: Final = tuple(chr(code) for code in range(128) if _CONTROL.match(chr(code)))
 _BREAKS: Final = "\r\x0b\x0c\x85\u2028\u2029"
+# What is left out, the characters that it looks for, and what it is called.
 _LEFT_OUT: Final = (
-    (_TAGS, ""),
-    (_INVISIBLE, "zero-width characters"),
-    (_JOINERS, "joiners between Latin letters"),
-    (_SELECTORS, "variation selectors on letters"),
-    (_BIDI, "bidirectional controls"),
-    (_CONTROL, "control characters"),
-)
-_CONCERNED: Final = re.compile(  # every character that one of these looks at
-    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u2069\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
+    (_TAGS, _TAGS, ""),
+    (_INVISIBLE, _INVISIBLE, "zero-width characters"),
+    (_JOINERS, _JOINER, "joiners between Latin letters"),
+    (_SELECTORS, re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]"), "variation selectors on letters"),
+    (_BIDI, _BIDI, "bidirectional controls"),
+    (_CONTROL, _CONTROL, "control characters"),
 )
 _PILE: Final = 30  # marks on one letter; the Unicode stream-safe limit
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_ASCII_LETTER: Final = re.compile("[A-Za-z]")
+_LETTER: Final = re.compile(r"[^\W\d_]")
 _LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
+_MIXED: Final = re.compile("[\u0370-\u052f](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
 
 # Letters of other scripts that print as Latin ones (Unicode TS 39, the part that matters inside Latin words).
 _LATIN: Final = str.maketrans(
@@ -110,19 +110,20 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
     # Looking for one character after the other takes a hundredth of the time of a pattern.
     for mark in _BREAKS:
         text = text.replace(mark, "\n")
-    controls = any(control in text for control in _ASCII_CONTROLS)
+    controls = [control for control in _ASCII_CONTROLS if control in text]
     if text.isascii() and not controls:
         return text, ()
     warnings = []
     others = _not_ascii(text)
+    alphabet = "".join({*others, *controls})
     tags = "".join(chr(ord(c) - 0xE0000) for c in others if "\U000e0020" <= c <= "\U000e007e")
     if tags:
         warnings.append(f"invisible tag characters were left out; they spell {tags[:200]!r}")
-    for pattern, what in _LEFT_OUT if controls or _CONCERNED.search(others) else ():
-        text, count = pattern.subn("", text)
+    for pattern, looked_for, what in _LEFT_OUT:
+        text, count = pattern.subn("", text) if looked_for.search(alphabet) else (text, 0)
         if count and what:
             warnings.append(f"{count} {what} were left out")
-    text, piles = _unpiled(text, others)
+    text, piles = _unpiled(text, alphabet)
     if piles:
         warnings.append(f"{piles} piles of more than {_PILE} combining marks were cut")
     text, changed = _latin_words(unicodedata.normalize("NFC", text))
@@ -137,9 +138,9 @@ def _not_ascii(text: str) -> str:
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
-def _unpiled(text: str, others: str) -> tuple[str, int]:
+def _unpiled(text: str, alphabet: str) -> tuple[str, int]:
     """Without piles of combining marks, which no script has and which normalisation sorts in quadratic time."""
-    marks = "".join(sorted(c for c in set(others) if unicodedata.combining(c)))
+    marks = "".join(sorted(c for c in alphabet if unicodedata.combining(c)))
     if not marks:
         return text, 0
     return re.subn(f"([{re.escape(marks)}]{{{_PILE}}})[{re.escape(marks)}]+", r"\1", text)
@@ -147,14 +148,25 @@ def _unpiled(text: str, others: str) -> tuple[str, int]:
 
 def _latin_words(text: str) -> tuple[str, list[str]]:
     """Words of ASCII and look-alike letters, all in ASCII; a word with a letter that has no twin is left alone."""
-    changed: list[str] = []
-
-    def latin(match: re.Match[str]) -> str:
-        word = match[0]
+    changed, out, last, seen = list[str](), list[str](), 0, 0
+    for found in _MIXED.finditer(text) if _LOOK_ALIKE.search(_not_ascii(text)) else ():
+        if found.start() < seen:
+            continue
+        start, seen = _word_around(text, found.start(), seen)
+        word = text[start:seen]
         plain = word.translate(_LATIN)
-        if plain == word or not plain.isascii() or not _ASCII_LETTER.search(word):
-            return word
-        changed.append(word)
-        return plain
+        if plain.isascii():
+            changed.append(word)
+            out += (text[last:start], plain)
+            last = seen
+    return "".join((*out, text[last:])), changed
 
-    return (_WORD.sub(latin, text), changed) if _LOOK_ALIKE.search(_not_ascii(text)) else (text, changed)
+
+def _word_around(text: str, place: int, least: int) -> tuple[int, int]:
+    """Where the word begins and ends whose letter stands at `place`; it begins at `least` or later."""
+    start, end = place, place
+    while start > least and _LETTER.match(text, start - 1):
+        start -= 1
+    while end < len(text) and _LETTER.match(text, end):
+        end += 1
+    return start, end

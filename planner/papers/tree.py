@@ -4,7 +4,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -44,10 +44,12 @@ class Tree:
 
         A path that is absolute or leads out of the root is never found; case is ignored where nothing else fits.
         """
-        wanted = [name for folder in folders if (name := inside(posixpath.join(folder, path)))]
-        for name in wanted:
+        wanted = []
+        for folder in folders:
+            name = inside(posixpath.join(folder, path))
             if name in self.files:
                 return name
+            wanted += [name] if name else []
         return next((self._folded[name.casefold()] for name in wanted if name.casefold() in self._folded), "")
 
     def only(self, path: str) -> str:
@@ -63,14 +65,14 @@ def inside(path: str) -> str:
 
 
 def folder_tree(root: Path) -> Tree:
-    """The files of a folder; links are followed only to what lies inside it.
+    """The files of a folder, each read once at most; links are followed only to what lies inside it.
 
     Raises:
         PaperError: the folder cannot be listed, or holds more than 20,000 files.
     """
     base = root.resolve()
     try:
-        found = dict(sorted((name, partial(read_file, path)) for name, path in _walk(base)))
+        found = {name: cache(partial(read_file, path)) for name, path in sorted(_walk(base))}
     except OSError as error:
         raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
     return Tree(base.name or str(base), found)

@@ -1,5 +1,6 @@
 """Encodings, and characters that print as nothing or as others."""
 
+import time
 import unicodedata
 
 import pytest
@@ -45,6 +46,8 @@ def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
         ("b\u0007ell", "bell", "control"),
         ("pаypаl", "paypal", "look-alike"),
         ("ΑUC and ΑΒΓ", "AUC and ΑΒΓ", "look-alike"),
+        ("x_аbс2 and αtа, Аb", "x_abc2 and αtа, Ab", "2 words"),
+        ("a\u200cb漢\u200d\u200d字\u200dc", "ab漢\u200d\u200d字c", "2 joiners"),
         ("a" + "\u0301" * 500, unicodedata.normalize("NFC", "a" + "\u0301" * 30), "piles"),
     ],
 )
@@ -57,6 +60,15 @@ def test_unseen_and_disguised_characters_are_set_right_and_reported(text: str, c
 @pytest.mark.parametrize("text", ["plain\n\ttext", "Привет, мир", "β-VAE αβγ ± ✓", "क्ष", "日本語", "👩‍🔬 works"])
 def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
     assert clean(text) == (text, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200c\u200d漢" * 100_000, "漢" + "\u200d" * 300_000, "aα" * 200_000, "аb ж" * 100_000]
+)
+def test_odd_text_is_cleaned_in_linear_time(text: str) -> None:
+    started = time.process_time()
+    clean(text)
+    assert time.process_time() - started < 5
 
 
 @given(st.text())

@@ -20,10 +20,9 @@ _NAMES: Final = "|".join(VERBATIM)
 
 
 def mark_pattern(command: str, escape: str) -> re.Pattern[str]:
-    """What finds the marks of a text but for its comments, and of its commands and escapes those that are asked for.
+    """What finds marks but for comments: all the verbatim, of commands and escapes those asked for.
 
-    Escaped backslashes and percent signs must be among these. That the pattern begins with one character makes it
-    quick to look for, and so does `_COMMENT`.
+    Escaped backslashes and percent signs must be asked for. It begins with one character, which is quick to look for.
     """
     return re.compile(
         rf"""
@@ -40,9 +39,8 @@ def mark_pattern(command: str, escape: str) -> re.Pattern[str]:
 
 
 _MARK: Final = mark_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
-COMMENT: Final = re.compile(r"%(?<!\\%).*")
-"""A comment, for those who take only its own line into account."""
 _COMMENT: Final = re.compile(r"%(?P<comment>[^\n]*)")
+COMMENT: Final = re.compile(r"%(?<!\\%).*")  # for those who take only its own line into account
 
 
 class Mark(NamedTuple):
@@ -203,7 +201,7 @@ class Groups:
         """Where the brace stands that closes the one at `place`."""
         if not self.text.startswith("{", place):
             return None
-        if self._patience <= 0 or self.text.endswith("\\", 0, place):
+        if self._patience <= 0 or self.text.endswith("\\", 0, place):  # whether it is escaped is told from the start
             return self._close.get(place)
         close = self._closing_alone(place)
         self._patience -= len(self.text) if close is None else close - place

@@ -16,6 +16,7 @@ WHITE: Final[Colour] = (255, 255, 255)
 _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
 _MAX_SURFACES: Final = 3000
+_BAND: Final = 20.0  # points; about two lines
 _LEAST_SIDE: Final = 4.0  # points; on less, no word can stand
 _OPAQUE: Final = 0.98
 
@@ -92,7 +93,7 @@ class Canvas:
         self.inks: dict[int, Ink] = {}
         self.surfaces: list[Surface] = []
         self.images: list[Surface] = []
-        self._solid: list[Surface] = []
+        self._bands: dict[int, list[Surface]] = {}
         self.whole = True
         self._seen = 0
         self._objects = Objects()
@@ -153,20 +154,17 @@ class Canvas:
             opacity *= frame.opacity
             mixes = frame.blends or calls.is_transparent(path)
             surface = surface._replace(colour=colour, opacity=opacity, solid=opacity >= _OPAQUE and not mixes)
-        if surface.solid:
-            self._solid.append(surface)
         self.surfaces.append(surface)
 
     def covers(self, points: Sequence[tuple[float, float]], painted: int) -> bool:
         """Whether something solid lies over all of the points that was painted after the object numbered `painted`."""
-        return bool(self._solid) and any(
-            surface.order > painted and all(surface.holds(x, y) for x, y in points) for surface in self._solid
-        )
+        later = [surface for surface in self._near(points[0][1]) if surface.solid and surface.order > painted]
+        return any(all(surface.holds(x, y) for x, y in points) for surface in later)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
         """The colour under a point when the object numbered `before` was painted; None where it is not known."""
         layers: list[tuple[Colour, float]] = []
-        for surface in reversed(self.surfaces):
+        for surface in reversed(self._near(y)):
             if surface.order >= before or not surface.holds(x, y):
                 continue
             if surface.colour is None:
@@ -178,6 +176,14 @@ class Canvas:
         for colour, opacity in reversed(layers):
             under = blended(colour, under, opacity)
         return under
+
+    def _near(self, y: float) -> list[Surface]:
+        """The surfaces that reach into the band of the page that a height lies in, in painting order."""
+        band = int(y // _BAND)
+        if band not in self._bands:
+            low, high = band * _BAND, (band + 1) * _BAND
+            self._bands[band] = [one for one in self.surfaces if one.bottom <= high and one.top >= low]
+        return self._bands[band]
 
 
 def blended(colour: Colour, under: Colour, opacity: float) -> Colour:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.scan import VERBATIM, Closings, Groups, Marks
+from planner.papers.latex.scan import VERBATIM, Closings, Groups, Marks, Source
 from tests.papers.latex.sources import ODD_LATEX
 
 MARKS = {
@@ -137,6 +137,21 @@ def test_marks_go_forward_and_never_overlap(source: str) -> None:
     for mark in Marks(source):
         assert end <= mark.start < mark.end <= len(source)
         end = mark.end
+
+
+@given(ODD_LATEX)
+def test_groups_are_the_same_matched_one_by_one_and_all_at_once(source: str) -> None:
+    groups = Groups(source)
+    assert [groups.group(place) for place in range(len(source))] == [
+        Groups(source).group(place) for place in range(len(source))
+    ]
+
+
+@given(ODD_LATEX)
+def test_a_source_has_the_commands_that_are_marks(source: str) -> None:
+    commands = [mark for mark in Marks(source) if mark.kind == "command"]
+    assert Source(source).commands(bool) == commands
+    assert Source(source).commands("begin".__eq__) == [mark for mark in commands if mark.name == "begin"]
 
 
 @given(ODD_LATEX)
