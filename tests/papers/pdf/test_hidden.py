@@ -107,6 +107,20 @@ def test_visible_text_stays(page: Page) -> None:
     assert not [warning for warning in reading.warnings if "hidden" in warning]
 
 
+def test_each_text_has_its_own_clip() -> None:
+    shown = [f"shown in its clip {at}" for at in range(5)]
+    operators: list[str] = []
+    for at, text in enumerate(shown):
+        y = 60 + 20 * at
+        operators += _within(f"60 {y - 10} 400 30 re W n", Page().text(72, y, text)).operators
+        operators += _within(f"60 {y + 60} 400 30 re W n", Page().text(300, y, SECRET)).operators
+        nested = _within(f"60 {y + 60} 400 30 re W n", Page().text(300, y, SECRET))
+        operators += _within(f"60 {y - 10} 400 30 re W n", nested).operators
+    reading = _read(Page(operators))
+    assert all(text in _text(reading) for text in shown)
+    assert SECRET not in _text(reading)
+
+
 def test_a_form_object_is_looked_into() -> None:
     form = Page().text(72, 100, SECRET, colour=(1, 1, 1))
     boxed = Page().box(60, 90, 400, 30, (0.1, 0.1, 0.1)).text(72, 100, "seen in the box", colour=(1, 1, 1))
