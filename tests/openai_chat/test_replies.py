@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from planner.chat import Message, Prompt, RateLimits, Usage
 from planner.openai_chat.endpoint import resolve
 from planner.openai_chat.model import ChatSettings, OpenAIChat
 from tests.openai_chat.asking import PROMPT, ask, ask_often, failure
-from tests.server.http import Response
+from tests.server.http import Request, Response
 from tests.server.replies import as_asked, body, completion, error, events, reply, stream
 from tests.server.server import Server
 
@@ -238,13 +239,23 @@ def test_without_a_stream_the_timeout_is_the_total(server: Server) -> None:
 
 
 def test_cancelling_gives_the_connection_back(server: Server) -> None:
+    asked = threading.Event()
+
+    def answer(_: Request) -> Response:
+        first = not asked.is_set()
+        asked.set()
+        return stream("x").hanging() if first else stream("after")
+
     async def asking() -> str:
         async with OpenAIChat(resolve("m", server.base_url, {}), ChatSettings(connections=1)) as chat:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(chat.complete(PROMPT), 0.2)
+            first = asyncio.create_task(chat.complete(PROMPT))
+            await asyncio.to_thread(asked.wait)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
             return (await chat.complete(PROMPT)).text
 
-    server.script(stream("x").hanging(), stream("after"))
+    server.answer = answer
     assert asyncio.run(asking()) == "after"
 
 
