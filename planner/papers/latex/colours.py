@@ -63,8 +63,10 @@ class Palette:
                 return colorsys.hsv_to_rgb(hue, saturation, brightness)
             case "cmyk" if len(numbers) == 4:
                 return _whole([1 - min(1.0, ink + numbers[3]) for ink in numbers[:3]])
+            case "cmy":
+                return _whole([1 - min(1.0, ink) for ink in numbers])
             case "gray" | "Gray" if len(numbers) == 1:
-                return _whole(numbers * 3)
+                return _whole([numbers[0] / (15 if model == "Gray" else 1)] * 3)
         return _whole(numbers)
 
     def _add(self, name: str, colour: Colour | None) -> None:
@@ -93,4 +95,8 @@ class Palette:
 
 
 def _whole(numbers: list[float]) -> Colour | None:
-    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
+    """Three components as a colour; TeX takes what is above 1 for 1."""
+    if len(numbers) != 3:
+        return None
+    red, green, blue = (min(1.0, number) for number in numbers)
+    return red, green, blue

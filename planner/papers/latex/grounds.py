@@ -16,7 +16,7 @@ _OWN_BOX: Final = re.compile(r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox
 _PAGE: Final = re.compile(r"\\pagecolor\s*(?:\[(\w+)\])?\s*\{([^{}]*)\}|\\nopagecolor")
 _LONGEST_BOX: Final = 100_000  # characters
 _LONGEST_ROW: Final = 5_000
-_AT_ONCE: Final = 50  # grounds that may lie over one another
+_AT_ONCE: Final = 50  # grounds that lie over one another; of more, the innermost count
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,16 @@ class Grounds:
         pages = _pages(preamble, source.text, palette)
         found = (_ground(source, mark, palette, environments) for mark in source.commands(_GROUNDED.__contains__))
         self._grounds = sorted((*pages, *filter(None, found)), key=lambda ground: ground.start)
-        self._next = 0
+        self._next = 0  # the first that does not begin yet
+        self._open: list[Ground] = []
 
     def under(self, place: int) -> Ground | None:
         """The innermost ground under a place, None where that is white; asked in the order of the text."""
-        while self._next < len(self._grounds) and self._grounds[self._next].end < place:
+        while self._next < len(self._grounds) and self._grounds[self._next].start <= place:
+            self._open.append(self._grounds[self._next])
             self._next += 1
-        here = self._grounds[self._next : self._next + _AT_ONCE]
-        ground = next((one for one in reversed(here) if one.start <= place <= one.end), None)
+        self._open = [one for one in self._open if one.end >= place][-_AT_ONCE:]
+        ground = self._open[-1] if self._open else None
         return None if ground and ground.colour and is_near(ground.colour, WHITE) else ground
 
 

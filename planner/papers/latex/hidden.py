@@ -48,14 +48,15 @@ _SIZES: Final = frozenset({"fontsize", "scalebox", "resizebox", "raisebox", "tra
 _PATHS: Final = frozenset({"node", "path", "draw", "fill", "filldraw"})
 _FILLERS: Final = frozenset({"sbox", "setbox", "savebox", "begin"})
 _MAY_HIDE: Final = _PHANTOMS | _COLOURS | BOXES | _LITERALS | _SIZES | _PATHS | _FILLERS
-_FAINT_NODE: Final = re.compile(
-    r"[^;]*?\[[^\[\];]*\bopacity\s*=\s*(?:0?\.0\d*|0)\s*[,\]][^{};]*(?=\{)"
-)  # its options, its name and place
+_NODE: Final = re.compile(
+    r"[^;]*?\[([^\[\];]*\bopacity\s*=[^\[\];]*)\][^{};\[\]]{0,200}+(?=\{)"
+)  # options, name and place
+_OPACITY: Final = re.compile(r"(?:(text|fill|draw) )?\bopacity\s*=\s*([\d.]+)")
 _FILLED: Final = re.compile(
     r"\\(?:s(?:ave)?box|setbox|begin\s*\{lrbox\})\s*\{?\s*(\\[A-Za-z@]+|\d+)\s*\}?"
     r"(?:\s*=?\s*\\[hv]box|(?:\s*\[[^\[\]]*\]){0,2})"
 )
-_SET: Final = r"\\(?:usebox|box|copy|un[hv](?:box|copy))\s*\{{?\s*{}(?![A-Za-z@\d])"
+_SET: Final = re.compile(r"\\(?:usebox|box|copy|un[hv](?:box|copy)|vsplit)\s*\{?\s*(\\[A-Za-z@]+|\d+)")
 _COLOURING: Final = re.compile(r"\\(?:text)?color\b")
 _LONGEST_PATH: Final = 2_000  # characters
 _SHORTLY: Final = 200  # characters before a box in which a colour may still hold for it
@@ -102,6 +103,10 @@ class _Hider:
     def _grounds(self) -> Grounds:
         return Grounds(self._source, self._palette, self._preamble)
 
+    @cached_property
+    def _boxes_set(self) -> frozenset[str]:
+        return frozenset(_SET.findall(self._whole))
+
     def stretch(self, mark: Mark) -> Stretch | None:
         groups, name, end = self._groups, mark.name, mark.end
         if name in _PHANTOMS:
@@ -146,7 +151,7 @@ class _Hider:
     def _unused(self, mark: Mark) -> Stretch | None:
         """What is put into a box that is never set."""
         found = _FILLED.match(self._groups.text, mark.start)
-        if found is None or re.search(_SET.format(re.escape(found[1])), self._whole):
+        if found is None or found[1] in self._boxes_set:
             return None
         if mark.name != "begin":
             return self._groups.group(found.end())
@@ -185,8 +190,10 @@ def _tiny(groups: Groups, name: str, end: int) -> Stretch | None:
 
 def _faint_node(groups: Groups, end: int) -> Stretch | None:
     """The words of a drawing's first node, where that is drawn with no opacity."""
-    found = _FAINT_NODE.match(groups.text, end, end + _LONGEST_PATH)
-    return groups.group(found.end()) if found else None
+    found = _NODE.match(groups.text, end, end + _LONGEST_PATH)
+    opacity = dict(_OPACITY.findall(found[1])) if found else {}
+    counts = next((opacity[kind] for kind in ("text", "fill", "") if kind in opacity), "1")  # words are filled
+    return groups.group(found.end()) if found and _is_faint(counts) else None
 
 
 def _points(length: str, unit: str = "") -> float | None:

@@ -175,6 +175,10 @@ WHITE = {
     "as dark as the page": "\\pagecolor{black}\\textcolor{black}{unseen words}",
     "a node without opacity": "\\begin{tikzpicture}\\node[opacity=0] at (0,0) {unseen words};\\end{tikzpicture}",
     "on a path, without opacity": "\\tikz\\draw (0,0) -- (1,1) node [text opacity=0.0, red] {unseen words};",
+    "Gray, of fifteen": "\\textcolor[Gray]{15}{unseen words}",
+    "without ink": "\\textcolor[cmy]{0,0,0}{unseen words}",
+    "more than white": "\\textcolor[rgb]{255,255,255}{unseen words}",
+    "a node without fill": "\\begin{tikzpicture}\\node[fill opacity=0] {unseen words};\\end{tikzpicture}",
     "a box that is not set": "\\sbox\\mybox{unseen words}",
     "a box of TeX that is not set": "\\setbox1=\\hbox{unseen words}",
     "a box by environment that is not set": "\\begin{lrbox}{\\mybox}unseen words\\end{lrbox}",
@@ -199,6 +203,11 @@ SEEN = {
     "black in a grey box": "\\colorbox{gray!30}{\\textcolor{black}{seen words}}",
     "a coloured word in a black box": "\\colorbox{black}{\\color{yellow} seen words}",
     "a node with opacity": "\\begin{tikzpicture}\\node[opacity=0.5] {seen words};\\end{tikzpicture}",
+    "a node without a frame": "\\begin{tikzpicture}\\node[draw opacity=0] {seen words};\\end{tikzpicture}",
+    "on a node without fill": "\\tikz\\node[fill opacity=0, text opacity=1] {seen words};",
+    "after sixty boxes on a page": "\\pagecolor{white}"
+    + "\\colorbox{red}{a}" * 60
+    + "\\colorbox{black}{\\textcolor{white}{seen words}}",
     "a box that is set": "\\sbox\\mybox{seen words}\\usebox{\\mybox}",
     "a box of TeX that is set": "\\setbox1=\\hbox{seen words}\\copy1",
     "a box by environment that is set": "\\begin{lrbox}{\\mybox}seen words\\end{lrbox}\\usebox\\mybox",
