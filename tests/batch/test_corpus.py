@@ -226,7 +226,8 @@ def test_a_stamp_changes_with_the_paper_and_with_nothing_else(tmp_path: Path) ->
 
 
 def test_the_shared_papers_are_fifty_one(shared: Path) -> None:
-    corpus = with_ids(gather([str(shared / "papers")]), {})
+    folders = [str(shared / "papers" / name) for name in ("pdf", "source", "labelled")]
+    corpus = with_ids(gather(folders), {})
     assert len(corpus.entries) == 51
     kinds = [entry.kind for entry in corpus.entries]
     assert {kind: kinds.count(kind) for kind in kinds} == {"pdf": 38, "markdown": 5, "latex": 6, "html": 2}
