@@ -1,1 +1,1 @@
-"""Measurements of the whole program, run by `make bench`."""
+"""Measure the speed and memory of the whole program: `make bench`."""

@@ -1,6 +1,6 @@
-"""The yardstick: the `openai` async client, a semaphore, and a file a reply; nothing is checked or kept safe.
+"""Run the baseline for `bench.batch`: the `openai` async client, a semaphore, and one unchecked file for each reply.
 
-`python -m bench.bare URL PAPERS OUT CONCURRENCY` prints when the first request left and the last file was written.
+`python -m bench.bare URL PAPERS OUT CONCURRENCY` prints the times of the first request and of the last written file.
 """
 
 import asyncio

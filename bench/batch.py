@@ -1,7 +1,7 @@
-"""`batch` against a bare client, at the same server: `python -m bench.batch`, five paired runs a case.
+"""Compare `batch` with a bare client at the same server: `python -m bench.batch`, five paired runs for each case.
 
-Active time is from the first request sent to the last file written; CPU and memory are those of the process with the
-event loop, with its reading workers beside it.
+Active time is from the first request to the last written file. CPU and memory are those of the process with the event
+loop; the CPU of its reading workers is counted separately.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from bench.papers import make_papers
 
 @dataclass(frozen=True)
 class Case:
-    """How many papers, at what latency, how many at once, and what share of the bare client must be reached."""
+    """A load: papers, requests in flight, the server's latency in seconds, and the greatest allowed ratio to bare."""
 
     papers: int
     concurrency: int
@@ -36,7 +36,7 @@ CASES = (Case(400, 64, 1.0, 1.05), Case(2000, 256, 1.0, 1.10), Case(400, 64, 0.0
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds from the first request to the last file, and in all; CPU seconds and MB of the loop's process."""
+    """The active and the whole time of a run in seconds, and the CPU seconds and peak MB of the loop's process."""
 
     active: float
     whole: float
@@ -48,7 +48,7 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.batch")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--case", type=int, action="append", help="0, 1 or 2; all by default")
+    parser.add_argument("--case", type=int, action="append", help="0, 1 or 2; may be repeated; all by default")
     options = parser.parse_args()
     for number in options.case or range(len(CASES)):
         with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +126,7 @@ def run_batch(url: str, papers: Path, out: Path, case: Case, journal: Path) -> R
 
 
 def watch(pid: int) -> tuple[float, float]:
-    """Peak MB and CPU seconds of one process without its children, read until it ends."""
+    """Poll a process until it ends, and return its peak MB and CPU seconds, without its children."""
     memory = cpu = 0.0
     ticks = os.sysconf("SC_CLK_TCK")
     while True:

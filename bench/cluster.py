@@ -1,8 +1,8 @@
-"""What one run can bear beyond one machine: `python -m bench.cluster`.
+"""Measure the limits of a run on several machines: `python -m bench.cluster`.
 
-Papers a second that 1 and 2 Ray workers read (PDFs of PLANNER_SHARED; the better of two turns each), writes a second of
-the ledger with both journals, and papers a second that the driver of `--engine ray` keeps up with: its own CPU, at an
-endpoint that answers at once. What else the machine does is told by its load.
+It measures the papers a second that 1 and 2 Ray workers read (PDFs of PLANNER_SHARED, the better of two turns), the
+ledger's writes a second with both journals, and the papers a second that the driver of `--engine ray` can handle, from
+its own CPU time at an endpoint that answers at once. The printed load shows what else the machine was doing.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -> None:
-    """Record and commit `count` requests, 64 at once, with replies of 8 KB, each durable before the next step."""
+    """Print the rate of recording and committing `count` requests, 64 at once, with durable replies of 8 KB."""
     entry = Entry("p", "p", "p", "file")
     work, reply = Work(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
     async with Ledger(path, shared_disk=shared_disk) as ledger:
@@ -70,7 +70,7 @@ async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -
 
 
 def measure_reading(count: int) -> None:
-    """Read PDFs with one worker and with two, each on a node of its own."""
+    """Print the rate of reading PDFs with one worker and with two, each on its own node."""
     from ray.cluster_utils import Cluster
 
     pdfs = sorted(SHARED.rglob("*.pdf"))
@@ -96,7 +96,7 @@ async def read_all(entries: list[Entry], address: str, workers: int) -> float:
     async with workers_on_ray(Orders({}, Arxiv(offline=True), str(Path.cwd())), address) as pool:
         while len(pool) < workers:
             await asyncio.sleep(0.1)
-        # The first paper of a worker starts its process.
+        # A worker's first paper starts its process, so it is not timed.
         await asyncio.gather(*(pool.read(Errand(entry, ())) for entry in entries[: 2 * workers]))
         started = time.perf_counter()
         papers = await asyncio.gather(*(pool.read(Errand(entry, ())) for entry in entries))
@@ -108,7 +108,7 @@ async def read_all(entries: list[Entry], address: str, workers: int) -> float:
 
 
 def measure_driver(count: int, folder: Path) -> None:
-    """Plan papers of 80 KB, and take the driver's own CPU; its start is taken off by a smaller run."""
+    """Print the driver's CPU time for a paper of 80 KB; a smaller run is subtracted, so the start does not count."""
     less_cpu, _, _ = run_driver(count // 4, folder / "less")
     cpu, seconds, memory = run_driver(count, folder / "more")
     each = (cpu - less_cpu) / (count - count // 4)
@@ -119,7 +119,7 @@ def measure_driver(count: int, folder: Path) -> None:
 
 
 def run_driver(count: int, folder: Path) -> tuple[float, float, float]:
-    """CPU seconds and MB of the driver's process, and seconds in all."""
+    """Run the driver; return its CPU seconds, the run's seconds, and its peak MB."""
     papers = make_papers(folder / "papers", count)
     with served(Case(count, 64, 0.0, 0.0), folder / "journal") as url:
         command = [sys.executable, "-m", "planner", "batch", str(papers), "-o", str(folder / "run"), "--model", "bench"]

@@ -1,4 +1,4 @@
-"""Peak memory of `batch` over 500 and 20,000 small papers, and what it takes to start a finished run again.
+"""Measure the peak memory of `batch` over 500 and 20,000 small papers, and the time to start a finished run again.
 
 `python -m bench.memory` prints the peaks of the loop's process in MB, their ratio, and the seconds of the restart.
 """
@@ -18,7 +18,7 @@ RESTART = 5.0
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure memory and restart time, and print them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         few = measured(folder / "few", 500)
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def measured(folder: Path, papers: int) -> float:
-    """Peak MB of a run over so many papers of 2 KB."""
+    """Run `batch` over a number of papers of 2 KB, and return its peak MB."""
     case = Case(papers, CONCURRENCY, 0.0, 0.0)
     make_papers(folder / "papers", papers, size=2_000)
     with served(case, folder / "journal") as url:
@@ -39,7 +39,7 @@ def measured(folder: Path, papers: int) -> float:
 
 
 def restarted(folder: Path) -> float:
-    """Seconds of a call with nothing left to do; its endpoint is not there."""
+    """Run `batch` again on a finished run, without an endpoint, and return the seconds."""
     words = ["batch", str(folder / "papers"), "-o", str(folder / "run"), "--model", "bench", "-q"]
     words += ["--base-url", endpoint_of(folder), "--no-stream", "--concurrency", str(CONCURRENCY)]
     began = time.monotonic()
@@ -48,7 +48,7 @@ def restarted(folder: Path) -> float:
 
 
 def endpoint_of(folder: Path) -> str:
-    """The address that the run was made with."""
+    """Return the endpoint's address that a run recorded."""
     import json
 
     facts = json.loads((folder / "run" / "run.json").read_text(encoding="utf-8"))

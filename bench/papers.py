@@ -1,4 +1,4 @@
-"""Papers made up for measuring: Markdown of about 80 KB, like a full paper's text, or small ones."""
+"""Make random Markdown papers for measurements, by default of 80 KB, the length of a full paper."""
 
 import random
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""How fast papers are read: PDF pages a second on one core, LaTeX trees, memory (Linux); process start excluded.
+"""Measure how fast papers are read: PDF pages a second on one core, LaTeX folders, and memory (Linux).
 
-Beside the rate of PDFs stands that of pdfium's bare text in the same run: machines differ, their ratio hardly.
+The start of the process is not counted. The rate of pdfium's bare text in the same run is printed too: the ratio of
+both rates hardly depends on the machine.
 
 `python -m bench.reading FOLDER` takes any folder of papers, by default the shared ones.
 """
@@ -25,7 +26,7 @@ ROUNDS = 5
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.reading", description=__doc__)
     shared = os.environ.get("PLANNER_SHARED", Path(__file__).parents[2] / "shared")
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(shared) / "papers", help="any folder of papers")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(shared) / "papers", help="folder of papers")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
@@ -71,12 +72,12 @@ def _rates(rates: Iterable[float]) -> str:
 
 
 def _memory(paper: Path | None) -> int:
-    """Peak memory in KB of a process that reads one paper, or of one that does nothing."""
+    """Return the peak memory in KB of a process that reads one paper, or of one that does nothing."""
     words = ["-m", "bench.reading", "--memory-of", str(paper)] if paper else ["-c", _PEAK]
     return int(subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout)
 
 
-# Not ru_maxrss: a process inherits that from the one that started it.
+# ru_maxrss does not do: a process inherits it from its parent.
 _PEAK = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
 
 if __name__ == "__main__":

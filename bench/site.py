@@ -1,4 +1,4 @@
-"""How long a site takes to build and its index to open in a browser: `python -m bench.site`."""
+"""Measure the time to build a site and to open its index in a browser: `python -m bench.site`."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from tests.site.made import many_rows
 
 # From the start of the navigation, in milliseconds.
 OPENED = "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
-# From a key to the list as it is then painted, in milliseconds.
+# From a keystroke until the new list is painted, in milliseconds.
 SEARCHED = """async (text) => {
   const search = document.querySelector("[name=q]");
   const begin = performance.now();
@@ -30,7 +30,7 @@ SEARCHED = """async (text) => {
 
 @dataclass(frozen=True)
 class Opening:
-    """Milliseconds until an index can be used, and from a key to the list that it leads to."""
+    """The milliseconds until an index can be used, and from a keystroke to the new list (first and later search)."""
 
     opened: float
     first_search: float
@@ -38,7 +38,7 @@ class Opening:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all sites and print the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     shared = os.environ.get("PLANNER_SHARED", "../shared")
     parser.add_argument("--trajectories", type=Path, default=Path(shared) / "trajectories")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure_build(trajectories: Path, folder: Path, browser: Browser, rounds: int) -> None:
-    """Build a site and open its index."""
+    """Build a site, open its index, and print the times."""
     begin = time.perf_counter()
     built = build([trajectories], folder / "site")
     seconds = time.perf_counter() - begin
@@ -68,7 +68,7 @@ def measure_build(trajectories: Path, folder: Path, browser: Browser, rounds: in
 
 
 def report(name: str, index: Path, browser: Browser, rounds: int) -> None:
-    """Open an index several times; print the slowest."""
+    """Open an index several times, and print the slowest times."""
     found = [opening(index, browser) for _ in range(rounds)]
     worst = Opening(*(max(getattr(one, field) for one in found) for field in Opening.__dataclass_fields__))
     print(
@@ -78,7 +78,7 @@ def report(name: str, index: Path, browser: Browser, rounds: int) -> None:
 
 
 def opening(index: Path, browser: Browser) -> Opening:
-    """Open an index in a context of its own, and search."""
+    """Open an index in a new browser context, search in it, and return the times."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(index.as_uri())

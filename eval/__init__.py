@@ -1,1 +1,1 @@
-"""Score plans against gold ablations and reviews; run from a checkout as `python -m eval`."""
+"""Score plans against gold ablations and reviews: `python -m eval`, from a checkout."""

@@ -1,4 +1,4 @@
-"""`python -m eval`: one command a measurement."""
+"""The entry point of `python -m eval`, with one command for each measurement."""
 
 import click
 
@@ -15,7 +15,7 @@ from eval.cuts import cuts
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    """Score plans, and measure the parts of the planner, against what people have read by hand."""
+    """Score plans, and measure parts of the planner, against labels that people made by hand."""
 
 
 for command in (judge, vote, judge_eval, report, compare, baseline, analysis, cuts):

@@ -1,4 +1,4 @@
-"""Ablations as other people's files write them: the plan's fields, with flaws that are forgiven by name."""
+"""Read ablations from other programs' files, and repair their known flaws."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -12,12 +12,12 @@ _NOTHING: Final = frozenset({"", "none", "null", "n/a"})
 
 
 def read_ablation(value: Any) -> Ablation:
-    """One ablation of a published plan, of a paper's annotation, or of our own files; other fields are left out.
+    """Read one ablation of a published plan, of a paper's annotation, or of our own files; ignore unknown fields.
 
-    Line breaks become spaces, a single string counts as a list of one, and a replacement of nothing as none.
+    A line break becomes a space, a single string a list of one, and a replacement such as "none" or "n/a" is dropped.
 
     Raises:
-        ValueError: a field is missing or of another type; the text says which.
+        ValueError: if a field is missing or has the wrong type; the text names the field.
     """
     if not isinstance(value, dict):
         raise ValueError(f"should be an object, is {type(value).__name__}")  # noqa: TRY004 - the data are wrong
@@ -35,9 +35,9 @@ def read_ablation(value: Any) -> Ablation:
 
 
 def unique_names(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:
-    """The ablations under names that are all different, and a warning for each that had to change.
+    """Return the ablations with unique names, and a warning for each name that was changed.
 
-    Verdicts name ablations, so two of one name would count as one.
+    Verdicts refer to ablations by name, so two with one name would count as one.
     """
     seen: set[str] = set()
     renamed: list[Ablation] = []
@@ -45,7 +45,7 @@ def unique_names(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], t
     for ablation in ablations:
         name = next(name for name in _names(ablation.name) if name not in seen)
         if name != ablation.name:
-            warnings.append(f"the name {ablation.name!r} stands more than once; one is called {name!r} here")
+            warnings.append(f"the name {ablation.name!r} occurs more than once; one of them is called {name!r} here")
             ablation = ablation.model_copy(update={"name": name})
         seen.add(name)
         renamed.append(ablation)
@@ -61,7 +61,7 @@ def _names(name: str) -> Iterator[str]:
 
 
 def _items(value: Any) -> Iterator[str]:
-    """A list of short texts, however it was written; other JSON values are printed as Python prints them."""
+    """Yield the texts of a list, of a single value, or of nothing; values that are not text are converted by `str`."""
     if value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING):
         return
     for item in value if isinstance(value, list | tuple) else [value]:

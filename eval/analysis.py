@@ -1,4 +1,4 @@
-"""How well the analysis reads reported ablations and metrics off papers, against labels read by hand."""
+"""Measure how well the analysis finds reported ablations and metrics, against labels made by hand."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,12 +15,12 @@ from planner.matching.words import stems
 from planner.papers.load import load
 
 SHARE: Final = 0.6
-"""The least share of what was found, in stems, that a label must hold for the two to be the same."""
+"""The least share of a finding's stems that a label must contain for the two to match."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a person read in one paper: the texts of its ablations and the names of its metrics."""
+    """A person's reading of one paper: the texts of its ablations and the names of its metrics."""
 
     paper: Path
     ablations: tuple[str, ...]
@@ -29,7 +29,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many labels were found, and how many findings are in a label."""
+    """The counts of labels (`recalled` of them found) and of findings (`right` of them in a label)."""
 
     labels: int
     recalled: int
@@ -46,18 +46,18 @@ class Tally:
 
     @property
     def recall(self) -> float | None:
-        """The share of the labels that were found; None without labels."""
+        """The share of the labels that were found, None without labels."""
         return self.recalled / self.labels if self.labels else None
 
     @property
     def precision(self) -> float | None:
-        """The share of the findings that are in a label; None without findings."""
+        """The share of the findings that are in a label, None without findings."""
         return self.right / self.found if self.found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One paper's figures."""
+    """The counts of one paper."""
 
     id: str
     ablations: Tally
@@ -65,16 +65,16 @@ class Measured:
 
 
 def tally(found: Sequence[str], labels: Sequence[str]) -> Tally:
-    """Compare by stems; a label is recalled by one finding of its own, a finding is right if any label holds it."""
+    """Compare by stems: a label needs a finding of its own to be recalled; a finding is right if any label holds it."""
     held = [[_held(label, text) for text in found] for label in labels]
     right = sum(any(column) for column in zip(*held, strict=True)) if held else 0
     return Tally(len(labels), len(best_assignment(held)), len(found), right)
 
 
 def measure(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[Measured]:
-    """Analyse every labelled paper of a folder; one that cannot be read is told of and left out.
+    """Analyse every labelled paper of a folder; pass the error of an unreadable one to `warn` and go on.
 
-    A label is `<id>.json` beside the paper, or `meta.json` inside the folder of a paper in source form.
+    A label is `<id>.json` beside the paper, or `meta.json` inside a paper's source folder.
     """
     for path in (*sorted(folder.glob("*.json")), *sorted(folder.glob("*/meta.json"))):
         if (label := read_label(path)) is None:
@@ -90,7 +90,7 @@ def measure(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Itera
 
 
 def read_label(path: Path) -> Label | None:
-    """The label in a JSON file, None where the file is no label or no paper stands beside it."""
+    """Read a label from a JSON file; return None if the file is not a label or has no paper beside it."""
     data = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(data, dict):
         return None
@@ -110,7 +110,7 @@ def _source_label(folder: Path, data: dict[str, Any]) -> Label | None:
 
 
 def _held(label: str, text: str) -> float:
-    """The share of a finding's stems that a label holds; 0 below `SHARE`."""
+    """Return the share of a finding's stems that a label contains, 0 if it is below `SHARE`."""
     said = set(stems(text))
     share = len(said & set(stems(label))) / len(said) if said else 0.0
     return share if share >= SHARE else 0.0
@@ -119,13 +119,13 @@ def _held(label: str, text: str) -> float:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def analysis(folder: Path) -> None:
-    """Recall and precision of reported ablations and metrics, for a FOLDER of labelled papers.
+    """Measure recall and precision of the reported ablations and metrics on a FOLDER of labelled papers.
 
-    A label is a JSON file beside its paper (`ablations`, `metrics`), or a meta.json inside the folder of a paper in
-    source form (`ablated_components`, `metrics`).
+    A label is a JSON file beside its paper (`ablations`, `metrics`), or a meta.json inside a paper's source folder
+    (`ablated_components`, `metrics`).
 
-    A finding and a label are taken to be the same if the label (name, ablated part and replacements) holds 60 % of
-    the finding's words, stemmed and without stop words; each label needs a finding of its own.
+    A finding matches a label if the label (name, ablated part and replacements) contains 60 % of the finding's words,
+    stemmed and without stop words; each label needs a finding of its own.
     """
     measured = list(measure(folder, lambda message: click.echo(message, err=True)))
     if not measured:
@@ -135,7 +135,7 @@ def analysis(folder: Path) -> None:
 
 
 def report(measured: Iterable[Measured]) -> Iterator[str]:
-    """The lines of the table: a paper each, then the sum over all papers."""
+    """Yield the lines of the table: one for each paper, then the sums over all papers."""
     yield f"{'paper':32}  {'ablations':>21}  {'metrics':>21}"
     yield f"{'':32}  {'recall':>10} {'precision':>10}  {'recall':>10} {'precision':>10}"
     ablations = metrics = Tally(0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""What a judge's reply says, strictly: every id once, no id that was not shown, and a plain verdict for each."""
+"""Parse a judge's reply strictly: one plain verdict for every id that was shown, and for no other id."""
 
 import json
 import re
@@ -16,11 +16,11 @@ _WITHHELD: Final = frozenset({"content_filter", "refusal", "safety"})
 
 
 def read_matches(completion: Completion, sides: Sides) -> dict[str, tuple[str, ...]]:
-    """For each id of side A the ids of side B that are the same ablation.
+    """Return, for each id of side A, the ids of side B that are the same ablation.
 
     Raises:
-        OutputError: the reply is refused, truncated, empty or invalid; a judge for which everything is the same has
-            told nothing apart, so that is invalid too.
+        OutputError: if the reply is refused, truncated, empty or invalid; it is also invalid if it matches every item
+            of A with every item of B.
     """
     findings: list[str] = []
     matches: dict[str, tuple[str, ...]] = {}
@@ -38,10 +38,10 @@ def read_matches(completion: Completion, sides: Sides) -> dict[str, tuple[str, .
 
 
 def read_asked(completion: Completion, sides: Sides) -> dict[str, bool]:
-    """For each id shown whether a review asks for it.
+    """Return, for each id that was shown, True if a review asks for it.
 
     Raises:
-        OutputError: the reply is refused, truncated, empty or invalid.
+        OutputError: if the reply is refused, truncated, empty or invalid.
     """
     findings: list[str] = []
     asked: dict[str, bool] = {}
@@ -55,7 +55,7 @@ def read_asked(completion: Completion, sides: Sides) -> dict[str, bool]:
 
 
 def _verdicts(completion: Completion, ids: Sequence[str], field: str, findings: list[str]) -> Iterator[tuple[str, Any]]:
-    """Each id with the value of its field; what is not as asked for is added to the findings."""
+    """Yield each id with the value of `field`; add a finding for everything that is not as the prompt demands."""
     seen: set[str] = set()
     for number, line in _lines(completion):
         value = _object(line)
@@ -74,7 +74,7 @@ def _verdicts(completion: Completion, ids: Sequence[str], field: str, findings: 
 
 
 def _lines(completion: Completion) -> list[tuple[int, str]]:
-    """The lines of the last block of verdicts: a judge may think aloud and correct itself."""
+    """Return the numbered lines of the last block of verdicts, since a judge may correct itself."""
     reason = completion.finish_reason.lower()
     if completion.refusal or reason in _WITHHELD:
         raise OutputError(Outcome.REFUSED, (f"the judge refused: {completion.refusal or reason}",))

@@ -1,4 +1,4 @@
-"""Asking a model about one paper: sides, question, reply, question again; every reply is kept before it is read."""
+"""Judge one paper with a model: build the prompt, ask, and re-ask if the reply is invalid; store replies first."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ _HOPELESS: Final = frozenset({401, 402, 403, 404})
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How a model is asked: which one answers for a paper, what that costs, and the folder where replies are kept.
+    """The settings of a judge that is a model: the model for each paper, its prices, and the folder for replies.
 
-    `repetition` numbers the sample; `templates` is a folder of the user's own prompts. `anew` passes over the replies
-    on record, for a model whose answers someone fetches by hand and may mend.
+    `repetition` is the sample number; `templates` is a folder of the user's own prompts. `anew` ignores the stored
+    replies, for replies that a person writes to files and may correct later.
     """
 
     card: ModelCard
@@ -42,11 +42,11 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model found about one paper, or the reason why there are no verdicts.
+    """A judge's verdicts on one paper, or the reason why there are none.
 
-    `cost` is in USD, None where it is not known; `asked` counts replies; `positional` says whether what was shown
-    first (A1 with B1, or A1 alone) was found, None where there was no first;
-    `hopeless` that the next paper would fare no better: a wrong key, an empty account, no such model.
+    `cost` is in USD, None if unknown; `asked` is the number of replies. `positional` is True if the judge matched the
+    first items (A1 with B1, or said yes to A1), None if nothing was shown in order. `hopeless` is True if every further
+    paper would fail in the same way: a wrong key, an empty account, no such model.
     """
 
     verdicts: tuple[Verdict, ...] | None
@@ -58,7 +58,7 @@ class Answer:
 
 
 class Question:
-    """What is asked about one plan; the sides are those on record, if the same names were ever asked about."""
+    """The prompt about one plan, with its sides; sides that are stored for the same names are used again."""
 
     def __init__(self, asking: Asking, gold: Gold, plan: Sequence[Ablation]) -> None:
         self._asking, self._gold = asking, gold
@@ -74,7 +74,7 @@ class Question:
             self.prompt = reviewer_question(gold, plan, self.sides, asking.repetition, asking.templates)
 
     async def ask(self) -> Answer:
-        """Ask until there are verdicts, or nothing more helps."""
+        """Ask until the reply has valid verdicts or asking again is of no use; return the answer."""
         identities: list[str] = []
         try:
             verdicts = await self._ask(identities)
@@ -94,7 +94,7 @@ class Question:
         )
 
     async def _ask(self, identities: list[str]) -> tuple[Verdict, ...]:
-        """Ask, and ask again with the findings while the reply is invalid."""
+        """Ask, and re-ask with the findings while the reply is invalid."""
         model = Keeping(self._asking.model(self._gold.id), self._store)
         prompt = self.prompt
         for failures in range(1, self._asking.reasks + 2):
@@ -114,10 +114,10 @@ class Question:
         raise AssertionError("the last reply is returned or raised")
 
     def read(self, completion: Completion) -> tuple[Verdict, ...]:
-        """The verdicts of a reply, by the sides that were shown.
+        """Return the verdicts of a reply, by the sides that were shown.
 
         Raises:
-            OutputError: the reply cannot be used.
+            OutputError: if the reply cannot be used.
         """
         if isinstance(self._gold, AuthorGold):
             return author_verdicts(self.sides, read_matches(completion, self.sides), self._plan, self._wanted)

@@ -1,4 +1,4 @@
-"""The built-in planner on labelled papers: what any model has to beat."""
+"""Plan labelled papers with the built-in planner, as a baseline for models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from planner.schema import Task
 
 @dataclass(frozen=True, slots=True)
 class LabelledPaper:
-    """A paper, and the heading at which its method ends ("" where that is not labelled and must be found)."""
+    """A labelled paper; `method_end` is the heading at which its method ends, "" if that is not labelled."""
 
     id: str
     path: Path
@@ -25,23 +25,23 @@ class LabelledPaper:
 
 
 def labelled_papers(folder: Path) -> tuple[LabelledPaper, ...]:
-    """The papers of a folder that have a label beside them: `<id>.json` with `id`, `ablations` and `method_end`.
+    """Return the papers of a folder that have a label beside them: `<id>.json` with `id`, `ablations`, `method_end`.
 
     Raises:
-        TableError: a label cannot be read.
-        UsageError: there is none.
+        TableError: if a label cannot be read.
+        UsageError: if there is no labelled paper.
     """
     found = tuple(_labelled(folder))
     if not found:
-        raise UsageError(f"{folder}: holds no <id>.json with `ablations` beside a paper of the same name")
+        raise UsageError(f"{folder}: no paper has a label beside it, an <id>.json with `id` and `ablations`")
     return found
 
 
 async def plan_labelled(papers: tuple[LabelledPaper, ...], output: Path, k: int) -> None:
-    """Plan each paper as an author would, from its method alone, into a folder of trajectories.
+    """Plan each paper for the author task, from its method alone, and write the trajectories to a folder.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: if the folder cannot be written.
     """
     for paper in papers:
         await _plan(paper, output, Settings(Task.AUTHOR, k, cut_at=paper.method_end))

@@ -1,4 +1,4 @@
-"""Judging without a key: each question as a text file, and each answer from one."""
+"""Judge by hand, without an API key: write each prompt to a text file, and read each reply from one."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,31 +12,31 @@ from planner.chat import Completion, ModelCard, Prompt
 from planner.errors import ModelError, UsageError
 from planner.trajectory.files import write_atomically
 
-# The same name for every hand, since the sides of a question depend on it.
+# The name is the same for every person who judges, since the sides of a prompt depend on it.
 CARD: Final = ModelCard(planner="judge", name="by-hand", asked="by-hand")
 
 
 class WrittenReply:
-    """A model whose answer about one paper lies in a file named after it, whatever its ending."""
+    """A model whose reply about one paper is read from a file with the paper's name and any suffix."""
 
     def __init__(self, folder: Path, paper_id: str) -> None:
         self._stem = verdict_path(folder, paper_id).with_suffix("")
 
     @property
     def card(self) -> ModelCard:
-        """Always by-hand."""
+        """The model card, the same for all papers."""
         return CARD
 
-    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the question was asked elsewhere
-        """The text of the file.
+    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - a person has asked it elsewhere
+        """Return the text of the file as the reply.
 
         Raises:
-            ModelError: there is no such file, more than one, or it is not UTF-8.
+            ModelError: if there is no such file or more than one, or if it is not UTF-8.
         """
         found = [path for path in self._stem.parent.glob("*") if path.is_file() and _is_named(path, self._stem.name)]
         if len(found) != 1:
             listed = ", ".join(path.name for path in found) or "none"
-            raise ModelError(f"there should be one reply file named {self._stem.name}.txt, there is: {listed}")
+            raise ModelError(f"expected one reply file named {self._stem.name}.txt, found: {listed}")
         try:
             return Completion(found[0].read_text(encoding="utf-8-sig"), model=CARD.asked)
         except (OSError, UnicodeDecodeError) as error:
@@ -44,12 +44,12 @@ class WrittenReply:
 
 
 def write_questions(folder: Path, asking: Asking, pairs: Iterable[Pair]) -> tuple[Path, ...]:
-    """Write what would be asked about each paper that has a plan, `<id>.txt`; all paths.
+    """Write the prompt about each paper that has a plan to `<id>.txt`, and return all paths.
 
     Raises:
-        OSError: the folder cannot be written.
-        PromptError: the templates are at fault.
-        UsageError: no paper has a plan.
+        OSError: if the folder cannot be written.
+        PromptError: if a template is missing or faulty.
+        UsageError: if no paper has a plan.
     """
     paths = []
     for pair in pairs:
@@ -59,7 +59,7 @@ def write_questions(folder: Path, asking: Asking, pairs: Iterable[Pair]) -> tupl
             write_atomically(path, "\n\n".join(message.content for message in prompt.messages) + "\n")
             paths.append(path)
     if not paths:
-        raise UsageError("no gold paper has a plan, so there is nothing to ask")
+        raise UsageError("no gold paper has a plan, so there is no prompt to write")
     return tuple(paths)
 
 

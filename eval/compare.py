@@ -1,4 +1,4 @@
-"""Planners on the same papers, without gold: where they agree by the offline matcher, and what each is like."""
+"""Compare planners on the same papers without gold: their agreement by the offline matcher, and their profiles."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +18,10 @@ from planner.schema import Ablation, Action, Task
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one system's plans on the common papers are like.
+    """A system's plans on the common papers, in numbers.
 
-    `replacements` is the mean number of alternatives of an ablation that replaces or adds, `words` the median length of
-    the reasoning in words, `alone` the share of its ablations that no other system has.
+    `replacements` is the mean number of replacements of an ablation that replaces or adds, `metrics` the mean number of
+    metrics, `words` the median length of the reasoning, `alone` the share of its ablations that no other system has.
     """
 
     system: str
@@ -36,8 +36,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """Two systems: the Dice share of ablations that match, what it is between plans of different papers, and the
-    Jaccard share of metrics that both name; macro means over papers.
+    """The agreement of two systems, as macro means over papers: the Dice share of matching ablations, the same share
+    between plans of different papers (`by_chance`), and the Jaccard share of metrics that both name.
     """
 
     a: str
@@ -49,7 +49,7 @@ class PairAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """An ablation that one or more systems propose for a paper: linked through matches, shown as one of them has it."""
+    """An ablation that one or more systems propose for a paper; `shown` is the wording of the first system."""
 
     paper: str
     shown: Ablation
@@ -58,7 +58,7 @@ class Idea:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All of it for one task; `papers` have plans of every system."""
+    """A comparison for one task; every system has planned `papers`, and `left_out` counts the other papers."""
 
     task: Task
     systems: tuple[str, ...]
@@ -69,11 +69,11 @@ class Comparison:
     ideas: tuple[Idea, ...]
 
     def shared_by(self, count: int) -> int:
-        """How many ideas so many systems have."""
+        """Return the number of ideas that exactly `count` systems share."""
         return sum(len(idea.systems) == count for idea in self.ideas)
 
     def pair(self, a: str, b: str) -> PairAgreement | None:
-        """The agreement of two systems, None for one and the same."""
+        """Return the agreement of two systems, None if both are the same."""
         return next((pair for pair in self.pairs if {pair.a, pair.b} == {a, b}), None)
 
 
@@ -81,7 +81,7 @@ def compare(systems: Sequence[System], task: Task) -> Comparison:
     """Compare systems of one task on the papers that all of them have planned.
 
     Raises:
-        UsageError: there are fewer than two systems, or no paper in common.
+        UsageError: if there are fewer than two systems, or no paper in common.
     """
     if len(systems) < 2:
         raise UsageError(f"{task} task: comparing needs two systems or more")
@@ -128,12 +128,12 @@ def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> fl
 
 
 def _metrics(paper: PlannedPaper) -> frozenset[tuple[str, ...]]:
-    """The metrics of a plan, whatever their letters and endings."""
+    """Return the metrics of a plan as stems, so that case and word endings do not matter."""
     return frozenset(found for a in paper.ablations for metric in a.metrics if (found := stems(metric)))
 
 
 def _ideas(paper: str, plans: Mapping[str, PlannedPaper]) -> Iterator[Idea]:
-    """The groups of ablations that matches between any two systems link, in order of first appearance."""
+    """Yield the groups of ablations that are linked by matches between any two systems, in order of appearance."""
     items = [(system, ablation) for system, plan in plans.items() for ablation in plan.ablations]
     group = list(range(len(items)))
     place = {(system, ablation.name): number for number, (system, ablation) in enumerate(items)}

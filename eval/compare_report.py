@@ -1,4 +1,4 @@
-"""A comparison of planners as a document, with sentences that say what its numbers say."""
+"""Build the document on a comparison of planners, with sentences computed from its numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from math import nan
@@ -16,18 +16,18 @@ _LEVELS: Final = ("#D0E4F2", "#92C0DF", "#4F97C4", "#1F6CA3", "#08406F", "#042A4
 
 
 def compare_document(comparisons: Sequence[Comparison], *, pictures: bool = True) -> Document:
-    """The whole comparison.
+    """Return the document on all comparisons.
 
     Raises:
-        UsageError: pictures are wanted and matplotlib is not installed.
+        UsageError: if `pictures` is true and matplotlib is not installed.
     """
     return Document(
         title="What planners propose for the same papers",
         lead=(
             "No gold is needed: plans are compared with each other. Two ablations count as the same when the offline "
-            "matcher says so: like words for the ablated part, an action that the other side allows, and a common "
-            "replacement. It misses what is said in other words, so agreement is a lower bound, and numbers are to be "
-            "compared with each other.",
+            "matcher pairs them: similar words for the ablated part, actions that agree, and a common replacement. It "
+            "misses ablations that are worded differently, so agreement is a lower bound; compare these numbers only "
+            "with each other.",
             *(sentence for c in comparisons for sentence in _findings(c)),
         ),
         sections=tuple(section for c in comparisons for section in _sections(c, pictures)),
@@ -36,7 +36,7 @@ def compare_document(comparisons: Sequence[Comparison], *, pictures: bool = True
 
 
 def _findings(c: Comparison) -> Iterator[str]:
-    """What is worth knowing, in words; every sentence is computed."""
+    """Yield the main findings as sentences, each computed from the numbers."""
     total, n = len(c.ideas), len(c.systems)
     one, every = percent(c.shared_by(1) / total), percent(c.shared_by(n) / total)
     yield (
@@ -47,7 +47,7 @@ def _findings(c: Comparison) -> Iterator[str]:
     least = by_agreement[0]
     yield (
         f"{_name(most.a)} and {_name(most.b)} agree most, {amount(most.agreement.mean)} on a scale from 0 to 1 (95 % "
-        f"interval {interval(most.agreement)}); their plans for different papers, which nothing ties together, agree "
+        f"interval {interval(most.agreement)}); by chance, between their plans for different papers, they agree "
         f"{amount(most.by_chance)}. {_name(least.a)} and {_name(least.b)} agree least, {amount(least.agreement.mean)} "
         f"({interval(least.agreement)})."
     )
@@ -60,8 +60,8 @@ def _findings(c: Comparison) -> Iterator[str]:
     own = max(c.profiles, key=lambda p: p.alone)
     yield (
         f"{_name(long.system)} reasons longest (median {long.words:.0f} words), {_name(short.system)} shortest "
-        f"({short.words:.0f}). {_name(own.system)} stands alone most: {percent(own.alone)} of its ablations are nobody "
-        "else's."
+        f"({short.words:.0f}). {_name(own.system)} stands alone most: {percent(own.alone)} of its ablations are in no "
+        "other system's plans."
     )
 
 
@@ -102,8 +102,8 @@ def _agreement(c: Comparison, pictures: bool) -> Section:
         f"{task_title(c.task)}: agreement",
         (
             "Agreement is 2 × matches / (ablations of both plans), averaged over papers; “different papers” is the "
-            "same between a plan and the other system's plan for another paper. Metrics in common is the share of the "
-            "metrics of two plans that both name.",
+            "same number for a plan and the other system's plan for another paper. “Metrics in common” is the share of "
+            "the metrics in two plans that both name.",
         ),
         drawn,
         (Table(columns, rows),),
@@ -161,7 +161,7 @@ def _profiles(c: Comparison, pictures: bool) -> Section:
         f"{task_title(c.task)}: what each system is like",
         ("Replacements are counted for ablations that replace or add; the reasoning's length is a median in words.",),
         drawn,
-        (Table((*columns, "Reasoning, words", "Nobody else's"), rows),),
+        (Table((*columns, "Reasoning, words", "Unique"), rows),),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which papers a number speaks for: the gold papers and a system's plans, side by side."""
+"""Pair the gold papers with a system's plans."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from planner.schema import Ablation
 
 
 class Status(StrEnum):
-    """What became of a gold paper; only the scored ones enter a mean, unless the published way is asked for."""
+    """The state of a gold paper; only scored papers enter a mean, unless scores are computed as published."""
 
     SCORED = "scored"
     UNSCORED = "unscored"
@@ -23,28 +23,28 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A gold paper and what the system made of it, None where it has nothing."""
+    """A gold paper and the system's plan for it; `planned` is None where the system does not have the paper."""
 
     gold: Gold
     planned: PlannedPaper | None
 
     @property
     def plan(self) -> tuple[Ablation, ...]:
-        """The planned ablations; none where there is no plan."""
+        """The planned ablations, empty if there is no plan."""
         return self.planned.ablations if self.planned else ()
 
     @property
     def status(self) -> Status | None:
-        """Failed or absent; None where there is a plan to judge."""
+        """The status failed or absent, None if there is a plan to judge."""
         if self.planned is None:
             return Status.ABSENT
         return None if self.planned.outcome is Outcome.PLANNED else Status.FAILED
 
 
 def paired(gold: GoldSet, system: System) -> tuple[tuple[Pair, ...], tuple[PlannedPaper, ...]]:
-    """Each gold paper with its plan, in the gold's order, and the plans of papers that are not in the gold.
+    """Pair each gold paper with its plan, in the gold's order; also return the plans of papers that have no gold.
 
-    Papers are found by id, else by the id that planning makes from the gold's title.
+    A paper is found by its id, or else by the id that planning makes from the gold's title.
     """
     used: set[str] = set()
     pairs = []
@@ -61,4 +61,4 @@ def _ids(gold: Gold) -> Iterator[str]:
     yield paper_id("", given=gold.id)
     if gold.title:
         yield paper_id(gold.title)
-        yield paper_id("", given=re.sub(r"\W", "_", gold.title.strip()))  # as published, where nothing is cut off
+        yield paper_id("", given=re.sub(r"\W", "_", gold.title.strip()))  # AblationBench shortens no id

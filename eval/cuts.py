@@ -1,4 +1,4 @@
-"""What the author task keeps of papers and what it lets through, against labels read by hand."""
+"""Measure how much of a paper the author task keeps, and which evidence of ablations it leaks."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _RESULTS = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What must not be let through: quoted evidence of ablations, and where the method ends ("" where not labelled)."""
+    """The evidence of ablations that must not leak, and the heading at which the method ends ("" if not labelled)."""
 
     id: str
     paper: Path
@@ -30,7 +30,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One paper's cut: words of running text before the end of the method, those kept of them, and what got through."""
+    """The numbers of one paper's excerpt: words of running text before the cut, words kept of them, and leaks."""
 
     id: str
     ends_at: str
@@ -41,12 +41,12 @@ class Measured:
 
     @property
     def share(self) -> float:
-        """The share of the running text before the end of the method that is kept."""
+        """The share of the running text before the cut that is kept, from 0 to 1."""
         return self.kept / self.words if self.words else 1.0
 
 
 def labels(folder: Path) -> Iterator[Label]:
-    """The labelled papers of a folder: `<id>.json` beside `<id>.pdf`, or `<id>/meta.json` in the paper's own folder."""
+    """Yield the labels of a folder: `<id>.json` beside `<id>.pdf`, or `<id>/meta.json` in a paper's source folder."""
     for path in sorted((*folder.glob("*.json"), *folder.glob("*/meta.json"))):
         data = json.loads(path.read_text(encoding="utf-8"))
         if path.name == "meta.json":
@@ -57,10 +57,10 @@ def labels(folder: Path) -> Iterator[Label]:
 
 
 def measure(label: Label) -> Measured:
-    """Cut one paper for the author task and look for what got through.
+    """Cut one paper for the author task and look for leaks.
 
     Raises:
-        PaperError: the paper cannot be read or cut.
+        PaperError: if the paper cannot be read or cut.
     """
     paper = load(str(label.paper))
     sent = cut(paper, Task.AUTHOR)
@@ -72,7 +72,7 @@ def measure(label: Label) -> Measured:
 
 
 def report(measured: Iterable[Measured]) -> Iterator[str]:
-    """The lines of the table: a paper each, then the sums."""
+    """Yield the lines of the table: one for each paper, then the sums."""
     yield f"{'paper':28} {'words':>6} {'kept':>6} {'share':>6} {'leaked':>6}  cut before"
     rows = list(measured)
     for one in rows:
@@ -89,10 +89,10 @@ def report(measured: Iterable[Measured]) -> Iterator[str]:
     "folders", nargs=-1, required=True, metavar="FOLDER…", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 def cuts(folders: tuple[Path, ...]) -> None:
-    """What the author task keeps, cuts and lets through, for each labelled paper of the FOLDERs.
+    """Measure the text that the author task keeps and leaks, for each labelled paper of the FOLDERs.
 
-    Kept is the running text before the labelled end of the method, floats aside; leaked is evidence of an ablation
-    that is still in the text, a section of results, or a table that names an ablated component.
+    Kept is the share of the running text (no figures or tables) before the cut. A leak is labelled evidence of an
+    ablation, a section of results, or a table in the text that is kept.
     """
     found: list[Measured] = []
     failed = 0
@@ -108,13 +108,13 @@ def cuts(folders: tuple[Path, ...]) -> None:
 
 
 def _end(sent: Cut) -> str:
-    """The heading at which the cut was made: the first whole section that was left out for it."""
+    """Return the heading before which the excerpt ends, read from the reasons of its left-out parts."""
     quoted = (re.search(r"ends before (['\"])(.*)\1$", part.why) for part in sent.left_out)
     return next((match[2] for match in quoted if match), "")
 
 
 def _before(paper: Paper, heading: str) -> Iterator[Section]:
-    """The sections that the task may see: not the abstract, which is sent apart, no references, no results."""
+    """Yield the sections before a heading without results, references and the abstract, which is sent apart."""
     last = max((i for i, section in enumerate(paper.sections) if section.heading == heading), default=0)
     seen = (section for section in paper.sections[:last] if section.kind not in _RESULTS)
     yield from (s for s in seen if s.kind not in (SectionKind.ABSTRACT, SectionKind.REFERENCES))

@@ -1,7 +1,7 @@
-"""A report as a value, and the three forms it is written in: Markdown, CSV and one HTML file.
+"""A document as data, and its three formats: Markdown, CSV and one HTML file.
 
-Names in it come from models and papers, so every form escapes them: HTML by Jinja's autoescape under a policy that
-allows no script and nothing from elsewhere, Markdown and CSV so that a name stays in its cell.
+Names in a document come from models and papers, so every format escapes them. The HTML is autoescaped by Jinja, and its
+content policy allows no script and no outside resource; in Markdown and CSV a name cannot leave its cell.
 """
 
 import base64
@@ -27,7 +27,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Text in columns."""
+    """A table of text."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture in two forms; `caption` says what is to be seen and how to read it."""
+    """A picture as SVG and PNG; `caption` explains it, and `name` is the stem of its files."""
 
     name: str
     caption: str
@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, paragraphs, pictures and tables; a table follows the pictures."""
+    """A section of a document: a heading, then paragraphs, pictures and tables, in this order."""
 
     heading: str
     paragraphs: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole report; `data` are its numbers as CSV tables, by the stem of their file."""
+    """A document; `data` are its numbers as tables, each with the stem of its CSV file."""
 
     title: str
     lead: tuple[str, ...]
@@ -64,10 +64,10 @@ class Document:
 
 
 def write_document(folder: Path, stem: str, document: Document) -> tuple[Path, ...]:
-    """Write the report as Markdown and HTML, its numbers as CSV, its pictures as SVG and PNG; all paths.
+    """Write the document as Markdown, HTML and CSV, and its pictures as SVG and PNG; return all paths.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: if the folder cannot be written.
     """
     files: dict[str, str | bytes] = {f"{stem}.md": markdown(document), f"{stem}.html": html(document)}
     files |= {f"{name}.csv": csv_text(table) for name, table in document.data}
@@ -80,7 +80,7 @@ def write_document(folder: Path, stem: str, document: Document) -> tuple[Path, .
 
 
 def markdown(document: Document) -> str:
-    """The report as Markdown; pictures are links to the SVG files beside it."""
+    """Return the document as Markdown; its pictures are links to SVG files in the same folder."""
     parts = [f"# {_escaped(document.title)}", *map(_escaped, document.lead)]
     for section in document.sections:
         parts += [f"## {_escaped(section.heading)}", *map(_escaped, section.paragraphs)]
@@ -91,7 +91,7 @@ def markdown(document: Document) -> str:
 
 
 def html(document: Document) -> str:
-    """The report as one HTML file that loads nothing."""
+    """Return the document as one HTML file that loads no other file."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
         autoescape=True,
@@ -112,7 +112,7 @@ def html(document: Document) -> str:
 
 
 def csv_text(table: Table) -> str:
-    """The table as CSV with a header; a cell that a spreadsheet would run as a formula gets an apostrophe."""
+    """Return the table as CSV with a header; a cell that a spreadsheet would run as a formula gets an apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)

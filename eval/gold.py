@@ -1,4 +1,4 @@
-"""What plans are scored against: the ablations that a paper reports, or the reviews that ask for some."""
+"""The gold data that plans are scored against: the ablations in a paper, or the reviews that ask for ablations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from planner.schema import Ablation, Task
 
 @dataclass(frozen=True, slots=True)
 class AuthorGold:
-    """A paper and the ablations that it reports, in the paper's order and under different names."""
+    """A paper and the ablations that it reports, in the paper's order and with unique names."""
 
     id: str
     title: str
@@ -24,7 +24,7 @@ class AuthorGold:
 
 @dataclass(frozen=True, slots=True)
 class ReviewerGold:
-    """A paper, its reviews, and how many ablations they ask for."""
+    """A paper, its reviews, and the number of ablations that they ask for."""
 
     id: str
     title: str
@@ -46,15 +46,15 @@ class GoldSet:
 
 
 def read_gold(path: Path, task: Task | None = None) -> GoldSet:
-    """Read AblationBench's data, or our own, from Parquet, JSONL or JSON; `task` decides where a row serves both.
+    """Read AblationBench's gold data, or our own, from Parquet, JSONL or JSON; `task` is needed if it holds both tasks.
 
     AblationBench: `id`, `paper_title`, and `ablations_in_paper` (author) or `review_text` with
-    `num_ablation_suggestions` (reviewer). Our own: `id`, `title`, and `ablations: […]` or `reviews: […]`, the latter
-    with `num_ablation_suggestions`, without which one ablation a review is assumed, with a warning.
+    `num_ablation_suggestions` (reviewer). Our own: `id`, `title`, and `ablations: […]` or `reviews: […]`. If reviews
+    come without `num_ablation_suggestions`, one ablation for each review is assumed, with a warning.
 
     Raises:
-        TableError: a row is not of these forms, an id stands twice, or two ids would be one as file names.
-        UsageError: the file does not exist, holds both tasks and none is named, or is empty.
+        TableError: if a row is not of these forms, an id occurs twice, or two ids give the same file name.
+        UsageError: if the file does not exist or is empty, or if it holds both tasks and `task` is None.
     """
     rows = read_rows(path)
     found = task or _task(rows, path)
@@ -64,7 +64,7 @@ def read_gold(path: Path, task: Task | None = None) -> GoldSet:
     for number, row in enumerate(rows, start=1):
         paper = read(row, f"{path}: row {number}")
         if paper.id in papers:
-            raise TableError(f"{path}: row {number}: the id {paper.id!r} stands twice")
+            raise TableError(f"{path}: row {number}: the id {paper.id!r} occurs twice")
         if (taken := files.setdefault(verdict_path(Path(), paper.id), paper.id)) != paper.id:
             raise TableError(f"{path}: row {number}: {paper.id!r} and {taken!r} would share one file of verdicts")
         papers[paper.id] = paper
@@ -80,7 +80,7 @@ def _task(rows: tuple[Row, ...], path: Path) -> Task:
     }
     if len(tasks) != 1:
         raise UsageError(
-            f"{path}: holds both tasks; name one with --task"
+            f"{path}: holds both tasks; choose one with --task"
             if tasks
             else f"{path}: no row has ablations ({', '.join(_ABLATIONS)}) or reviews ({', '.join(_REVIEWS)})"
         )
@@ -106,12 +106,12 @@ def _reviewer(row: Row, place: str) -> ReviewerGold:
     count = row.get("num_ablation_suggestions")
     if count is not None:
         return ReviewerGold(_id(row, place), _title(row, place), reviews, _count(count, place))
-    assumed = f"num_ablation_suggestions is not given; one a review is assumed, {len(reviews)} in all"
+    assumed = f"num_ablation_suggestions is missing; one for each review is assumed, {len(reviews)} in all"
     return ReviewerGold(_id(row, place), _title(row, place), reviews, len(reviews), (assumed,))
 
 
 def _listed(value: Any, place: str) -> list[Any]:
-    """A list, which AblationBench keeps as a string of JSON or of JSONL."""
+    """Return a list, which AblationBench stores as a string of JSON or JSONL."""
     if isinstance(value, str):
         try:
             value = json_value(value)

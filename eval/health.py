@@ -1,4 +1,4 @@
-"""Whether a judge's verdicts look like judgement: places, extremes, flags, and agreement with other judges."""
+"""Check a judge's verdicts for bias: favoured positions, extreme answers, flags, and agreement with other judges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _SIGMAS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Signs of a judge's state over its scored papers; shares from 0 to 1, None where there is nothing to count.
+    """The signs of bias in a judge's scored papers; shares are from 0 to 1, None where there is nothing to count.
 
-    `matched` is the share of the paper's ablations that found a match, or of the plan's that a review asks for;
-    `first` how often what was shown first was found, and `first_expected` how often chance would have it so.
+    `matched` is the share of the paper's ablations that have a match, or of the plan's that a review asks for. `first`
+    is the share of papers in which the first items were matched, and `first_expected` the share expected by chance.
     """
 
     row: Result
@@ -35,13 +35,13 @@ class Health:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader must not miss, one sentence each."""
+        """The warnings to the reader, one sentence each."""
         return tuple(_remarks(self))
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Two judges on the same plans: yes or no for each shared item, and Cohen's kappa (None where chance is all)."""
+    """The agreement of two judges: the share of `items` with the same verdict, and Cohen's kappa, None if undefined."""
 
     a: Result
     b: Result
@@ -51,7 +51,7 @@ class Agreement:
 
 
 def health(row: Result) -> Health:
-    """Look at one run."""
+    """Compute the signs of bias of one run."""
     scored = [paper for paper in row.run.papers if paper.status is Status.SCORED]
     asked = [paper for paper in scored if paper.asked]
     placed = [paper for paper in asked if paper.positional is not None]
@@ -70,7 +70,7 @@ def health(row: Result) -> Health:
 
 
 def agreements(rows: Sequence[Result]) -> tuple[Agreement, ...]:
-    """Each pair of judges, or of a judge's repetitions, on the plans of one system."""
+    """Return the agreement of each pair of judges, or of a judge's repetitions, on the plans of one system."""
     return tuple(
         found
         for a, b in combinations(rows, 2)
@@ -79,7 +79,7 @@ def agreements(rows: Sequence[Result]) -> tuple[Agreement, ...]:
 
 
 def decisions(verdicts: Sequence[Verdict]) -> dict[str, bool]:
-    """Yes or no for each item that was judged, by name."""
+    """Return yes or no for each judged ablation, by name."""
     return {
         v.name_in_paper if isinstance(v, AuthorVerdict) else v.name_in_plan: (
             bool(v.name_in_plan) if isinstance(v, AuthorVerdict) else v.appears_in_review
@@ -105,7 +105,7 @@ def _agreement(a: Result, b: Result) -> Agreement | None:
 
 
 def _chance(paper: JudgedPaper, verdicts: Sequence[Verdict]) -> float:
-    """How likely the first place is among those found, if so many were found anywhere."""
+    """Return the chance that the first items match, if the matches of the verdicts were placed at random."""
     if paper.gold:
         pairs = sum(len(v.name_in_plan) for v in verdicts if isinstance(v, AuthorVerdict))
         return pairs / (len(paper.gold) * len(paper.plan))
@@ -116,15 +116,15 @@ def _remarks(found: Health) -> list[str]:
     name, n = found.row.label, found.row.coverage.scored
     remarks = []
     if n >= _LEAST_PAPERS and found.matched == 0:
-        remarks.append(f"{name}: the judge found nothing at all in {n} papers.")
+        remarks.append(f"{name}: the judge found no match in {n} papers.")
     if n >= _LEAST_PAPERS and found.matched == 1:
         remarks.append(f"{name}: the judge said yes to everything in {n} papers.")
     if found.first is not None and found.first_expected is not None and n >= _LEAST_PAPERS:
         expected = found.first_expected
         if found.first > expected + _SIGMAS * sqrt(max(expected * (1 - expected), 0.01) / n):
             remarks.append(
-                f"{name}: the judge found what was shown first in {percent(found.first)} of {n} papers, where chance "
-                f"gives {percent(expected)}: it seems to go by place."
+                f"{name}: the judge matched the first items in {percent(found.first)} of {n} papers, where chance "
+                f"gives {percent(expected)}: it seems to judge by position."
             )
     if found.flagged:
         remarks.append(

@@ -1,4 +1,4 @@
-"""How well a judge agrees with human labels, on AblationBench's judge-eval sets."""
+"""Measure how well a judge agrees with human labels, on AblationBench's judge-eval sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from planner.schema import Task, findings
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One plan that a person judged: `id` is "<model>/<paper id>", `labels` give yes or no by the shared name."""
+    """A plan that a person judged: `id` is "<model>/<paper id>", `labels` pair an ablation's name with yes or no."""
 
     id: str
     task: Task
@@ -27,9 +27,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A judge on one instance: with missing verdicts as no (published), and on what it judged alone.
+    """The precision, recall and F1 of a judge on one instance.
 
-    `judged` is None where it judged nothing; `missing` of the `labels` have no verdict.
+    `published` counts missing verdicts as no; `judged` leaves them out, and is None without verdicts. `missing` of the
+    `labels` have no verdict.
     """
 
     id: str
@@ -41,7 +42,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Macro means of precision, recall and F1 over instances."""
+    """The macro means of precision, recall and F1 over instances."""
 
     precision: Mean
     recall: Mean
@@ -49,11 +50,11 @@ class Means:
 
 
 def read_labels(path: Path) -> tuple[Instance, ...]:
-    """Read a judge-eval set: rows of `id` and `labels`, the latter JSONL.
+    """Read a judge-eval set: rows of `id` and `labels`, where `labels` is JSONL text.
 
     Raises:
-        TableError: a row is not of this form.
-        UsageError: there is no such file, or no row in it.
+        TableError: if a row is not of this form.
+        UsageError: if the file does not exist or has no row.
     """
     rows = read_rows(path)
     if not rows:
@@ -71,14 +72,14 @@ def agreement(instance: Instance, folder: Path) -> Agreement:
     """Compare a judge's verdicts, `<model>/<paper id>.jsonl` below the folder, with the labels of one instance.
 
     Raises:
-        TableError: the file of verdicts is damaged.
+        TableError: if the file of verdicts is damaged.
     """
     verdicts = _verdicts(instance, folder)
     rows = [(true, said) for name, true in instance.labels for said in verdicts.get(name, [None])]
     known = [(true, said) for true, said in rows if said is not None]
     return Agreement(
         id=instance.id,
-        # The published code gives an instance without any file zeros, whatever its labels.
+        # The published code scores an instance without a file as 0, whatever its labels are.
         published=_scores([(true, bool(said)) for true, said in rows]),
         judged=_scores(known) if known else None,
         labels=len(instance.labels),
@@ -87,7 +88,7 @@ def agreement(instance: Instance, folder: Path) -> Agreement:
 
 
 def means(values: Sequence[tuple[float, float, float]]) -> Means:
-    """Macro means."""
+    """Return the macro means of triples of precision, recall and F1."""
     return Means(*(statistics.mean([value[number] for value in values]) for number in range(3)))
 
 

@@ -1,4 +1,4 @@
-"""One judge over one system's plans: each gold paper ends scored, or unscored, failed or absent with its reason."""
+"""Judge one system's plans: each gold paper ends as scored, or as unscored, failed or absent with a reason."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ OFFLINE: ModelCard = ModelCard(planner="judge", name=offline.NAME, asked=offline
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A paper with its verdicts, None where it could not be scored."""
+    """A judged paper with its verdicts, None if it could not be scored."""
 
     paper: JudgedPaper
     verdicts: tuple[Verdict, ...] | None = None
@@ -30,11 +30,11 @@ Judge = Callable[[Pair], Awaitable[Answer]]
 
 
 async def judge_all(gold: GoldSet, system: System, judge: Judge, on_judged: Callable[[Judged], None]) -> list[Judged]:
-    """Judge every gold paper that has a plan; the others are told as they are. In the gold's order.
+    """Judge every gold paper that has a plan; return all gold papers in order, and pass each to `on_judged` when done.
 
     Raises:
-        PromptError: the templates are at fault.
-        TableError: a file of replies or verdicts is damaged.
+        PromptError: if a template is missing or faulty.
+        TableError: if a file of replies or verdicts is damaged.
     """
 
     async def one(pair: Pair) -> Judged:
@@ -59,7 +59,7 @@ async def judge_offline(pair: Pair) -> Answer:
 
 
 def judge_by_model(asking: Asking, concurrency: int) -> Judge:
-    """A judge that asks a model, about so many papers at a time, until an answer shows that it is hopeless."""
+    """Return a judge that asks a model about `concurrency` papers at a time, and stops after a hopeless answer."""
     free = asyncio.Semaphore(concurrency)
     hopeless: list[Answer] = []
 
@@ -78,7 +78,7 @@ def judge_by_model(asking: Asking, concurrency: int) -> Judge:
 
 
 def gathered(gold: GoldSet, system: System, card: ModelCard, judged: Iterable[Judged], repetition: int = 0) -> Judging:
-    """The run that these papers make."""
+    """Return the judged run of these papers."""
     ended = tuple(judged)
     _, extra = paired(gold, system)
     run = JudgeRun(
@@ -97,7 +97,7 @@ def gathered(gold: GoldSet, system: System, card: ModelCard, judged: Iterable[Ju
 
 
 def unjudged(system: System, task: Task) -> Judging:
-    """The plans of a system as a run without any score, where there is no gold."""
+    """Return the plans of a system as a run without scores, for use without gold."""
     papers = tuple(
         JudgedPaper(
             id=paper.id,

@@ -1,4 +1,4 @@
-"""A judge's requests under the same limits as a batch run's: a pace, a shared pause, and room that adapts."""
+"""Hold a judge's requests to the rate limits of a batch run: requests and tokens a minute, and a shared pause."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _TOO_MANY_REQUESTS: Final = 429
 
 
 class Limited:
-    """A model that is asked only when its limits allow; stands below the retry, so that each attempt takes its turn."""
+    """A model under rate limits; retries wrap it, so that each attempt waits for its turn."""
 
     def __init__(self, model: ChatModel, limits: Limits) -> None:
         self._model = model
@@ -19,11 +19,11 @@ class Limited:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model behind."""
+        """The card of the wrapped model."""
         return self._model.card
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Answer when it is this prompt's turn; a 429 holds back everybody."""
+        """Complete a prompt when the limits allow; a 429 pauses all requests."""
         guess = len(prompt.encoded) / CHARS_PER_TOKEN
         async with self._limits.slot(guess) as slot:
             try:

@@ -1,6 +1,6 @@
-"""AblationBench's metrics (arXiv 2507.08038) for one paper, at any k.
+"""Compute AblationBench's metrics (arXiv 2507.08038) for one paper, at any k.
 
-Ablations go by name, and the names within a paper and within a plan are all different. Everything is 0 where it is
+Ablations are identified by name, and names are unique within a paper and within a plan. A metric is 0 where it is
 undefined, as in the published code.
 """
 
@@ -13,7 +13,7 @@ from eval.verdicts import AuthorVerdict, ReviewerVerdict
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What is true and what was found, side by side."""
+    """The true and the predicted labels, one pair for each item."""
 
     true: tuple[bool, ...]
     pred: tuple[bool, ...]
@@ -21,7 +21,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The numbers of one paper, from 0 to 1; `ndcg` as published, which only the author task has."""
+    """The scores of one paper, from 0 to 1; `ndcg` is the published one, None for the reviewer task."""
 
     precision: float
     recall: float
@@ -44,9 +44,9 @@ def score_author(
 def score_reviewer(
     suggestions: int, plan: Sequence[str], verdicts: Sequence[ReviewerVerdict], k: int | None = None
 ) -> Scores:
-    """Score the first k ablations of a plan, or all of it, against what the reviews ask for.
+    """Score the first k ablations of a plan, or all of it, against the ablations that the reviews ask for.
 
-    An ablation without a verdict counts for nothing, as in the published code.
+    Precision and recall ignore an ablation without a verdict, as the published code does; its gain in nDCG is 0.
     """
     appears = {verdict.name_in_plan: verdict.appears_in_review for verdict in verdicts}
     top = plan[:k]
@@ -56,9 +56,9 @@ def score_reviewer(
 
 
 def author_labels(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[AuthorVerdict]) -> Labels:
-    """First the paper's ablations: found if some verdict matches them, all of it within the plan.
+    """Return a true label for each ablation of the paper, predicted if a verdict matches it within the plan.
 
-    Then each ablation of the plan that no verdict names: false, and yet proposed.
+    For each ablation of the plan that no verdict names, a label follows that is predicted and not true.
     """
     known = set(plan)
     found: set[str] = set()
@@ -73,7 +73,7 @@ def author_labels(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[A
 
 
 def reviewer_labels(appears: Sequence[bool], suggestions: int) -> Labels:
-    """First the ablations that the reviews ask for: so many of them found as appear; then the plan's others."""
+    """Return a true label for each suggestion, predicted for as many as appear, then one for each other ablation."""
     found = min(sum(appears), suggestions)
     extra = len(appears) - sum(appears)
     true = (True,) * suggestions + (False,) * extra
@@ -81,7 +81,7 @@ def reviewer_labels(appears: Sequence[bool], suggestions: int) -> Labels:
 
 
 def precision_recall_f1(labels: Labels) -> tuple[float, float, float]:
-    """Precision, recall and F1 of the labels."""
+    """Return precision, recall and F1 of the labels."""
     hits = sum(true and pred for true, pred in zip(labels.true, labels.pred, strict=True))
     proposed, wanted = sum(labels.pred), sum(labels.true)
     precision = hits / proposed if proposed else 0.0
@@ -90,13 +90,13 @@ def precision_recall_f1(labels: Labels) -> tuple[float, float, float]:
 
 
 def published_ndcg(labels: Labels, most: int) -> float:
-    """The published nDCG, over the first `most` labels; they stand in the paper's order, not in the plan's."""
+    """Return the published nDCG over the first `most` labels, which are in the paper's order and not in the plan's."""
     ideal = _dcg(labels.true[:most])
     return _dcg(labels.pred[:most]) / ideal if ideal else 0.0
 
 
 def author_gains(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[AuthorVerdict]) -> list[bool]:
-    """For each ablation of the plan, in rank order, whether it completes a match that was not complete before it."""
+    """Return, for each ablation of the plan in rank order, True if it completes a match that was incomplete before."""
     rank = {name: number for number, name in enumerate(plan)}
     completed: dict[str, int] = {}
     for verdict in verdicts:
@@ -107,12 +107,12 @@ def author_gains(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[Au
 
 
 def ranked_ndcg(gains: Sequence[bool], most: int) -> float:
-    """nDCG over the plan's order, against a plan whose first `most` ablations all bring something."""
+    """Return the nDCG in the plan's order, relative to a plan whose first `most` ablations all have a gain."""
     return _dcg(gains) / _dcg([True] * most) if most else 0.0
 
 
 def _at_most(gains: Sequence[bool], count: int) -> list[bool]:
-    """The gains without those beyond the first `count`."""
+    """Return the gains with all but the first `count` set to False."""
     return [gain and sum(gains[:number]) < count for number, gain in enumerate(gains)]
 
 

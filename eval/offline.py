@@ -1,7 +1,7 @@
-"""Judges that ask no model: a lexical reading of the published match rule.
+"""Judge without a model, by the published match rule applied to words.
 
-They cost nothing and always say the same, and they miss what is said in other words. Numbers of theirs are to be
-compared with each other only.
+This costs nothing and is deterministic, but it misses ablations that are worded differently. Compare its numbers only
+with each other.
 """
 
 import re
@@ -15,14 +15,14 @@ from planner.schema import Ablation
 
 NAME: Final = "offline"
 REVIEW_THRESHOLD: Final = 0.6
-"""The least share of an ablated part's stems that one sentence of a review must hold."""
+"""The least share of an ablated part's or name's stems that one sentence of a review must contain."""
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+")
 _LEAST_STEMS: Final = 2
 
 
 def match_paper(gold: Sequence[Ablation], plan: Sequence[Ablation]) -> tuple[AuthorVerdict, ...]:
-    """For each ablation of the paper the one of the plan that the best one-to-one assignment gives it."""
+    """Match each ablation of the paper with at most one of the plan, by the best one-to-one assignment."""
     found = {pair.a: plan[pair.b].name for pair in match(gold, plan)}
     return tuple(
         AuthorVerdict(name_in_paper=ablation.name, name_in_plan=(found[number],) if number in found else ())
@@ -31,7 +31,7 @@ def match_paper(gold: Sequence[Ablation], plan: Sequence[Ablation]) -> tuple[Aut
 
 
 def match_reviews(reviews: Sequence[str], plan: Sequence[Ablation]) -> tuple[ReviewerVerdict, ...]:
-    """For each ablation of the plan whether one sentence of a review has most words of its part or of its name."""
+    """Judge each ablation of the plan: yes if a sentence of a review contains most words of its part or of its name."""
     said = [set(stems(sentence)) for review in reviews for sentence in _SENTENCE.split(review)]
     return tuple(
         ReviewerVerdict(name_in_plan=ablation.name, appears_in_review=any(_says(words, ablation) for words in said))

@@ -1,4 +1,4 @@
-"""The plans of one or more systems, from a run folder, a folder of trajectories, or AblationBench's layout."""
+"""Read the plans of one or more systems from a run folder, a folder of trajectories, or AblationBench's files."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,9 +19,9 @@ PLANS_FILE: Final = "plans.json"
 
 @dataclass(frozen=True, slots=True)
 class PlannedPaper:
-    """What a system made of one paper: ablations under different names, or an outcome that says why there are none.
+    """A system's plan for one paper: ablations with unique names, or the outcome and reason why there are none.
 
-    `cost` is in USD, None where it is not known; `source` is the file that it was read from.
+    `cost` is in USD, None if unknown; `source` is the file from which the plan was read.
     """
 
     id: str
@@ -37,7 +37,7 @@ class PlannedPaper:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A planner with a model on one task, and its papers by id; the task is None where the files do not tell."""
+    """A planner with a model on one task, and its papers by id; the task is None if the files do not name it."""
 
     name: str
     task: Task | None
@@ -46,10 +46,10 @@ class System:
 
 
 def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tuple[System, ...]:
-    """Every system with plans below a folder, those of one task and with `name` in their name if these are given.
+    """Read every system with plans below a folder; `task` and `name` (a part of the system's name) select some.
 
     Raises:
-        UsageError: there is no such folder, or no plan in it.
+        UsageError: if the folder does not exist or has no such plan.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of plans")
@@ -58,15 +58,15 @@ def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tupl
     if not chosen:
         wanted = " ".join(filter(None, (f"of the {task} task" if task else "", f"named {name!r}" if name else "")))
         there = ", ".join(f"{s.name} ({s.task or 'task not known'})" for s in systems)
-        raise UsageError(f"{folder}: no plans {wanted}".rstrip() + (f"; there are {there}" if there else ""))
+        raise UsageError(f"{folder}: no plans {wanted}".rstrip() + (f"; it holds plans of {there}" if there else ""))
     return tuple(chosen)
 
 
 def one_system(folder: Path, task: Task | None = None, name: str = "") -> System:
-    """The only system below a folder that answers to the task and the name.
+    """Read the only system below a folder that has the task and the name.
 
     Raises:
-        UsageError: there is none, or more than one.
+        UsageError: if there is none or more than one.
     """
     systems = read_systems(folder, task, name)
     if len(systems) > 1:
@@ -77,7 +77,7 @@ def one_system(folder: Path, task: Task | None = None, name: str = "") -> System
 
 @dataclass(slots=True)
 class _Gathering:
-    """Papers of each system while a folder is read."""
+    """A collection of the papers of each system, filled while a folder is read."""
 
     papers: dict[tuple[str, Task], dict[str, PlannedPaper]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -98,7 +98,7 @@ class _Gathering:
 
 
 def _of_trajectories(folder: Path) -> tuple[System, ...]:
-    """Trajectories with their sidecars, and sidecars of papers that have no trajectory."""
+    """Read trajectories with their sidecars, and the sidecars of papers that have no trajectory."""
     gathering = _Gathering()
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         try:
@@ -135,7 +135,7 @@ def _sidecar(path: Path, warnings: list[str]) -> Sidecar | None:
 
 
 def _failed(sidecar: Sidecar, path: Path) -> PlannedPaper:
-    """A paper whose sidecar says why there is no trajectory; one that says "planned" has lost its file."""
+    """Return a paper without a trajectory; if its sidecar says "planned", the trajectory's file is missing."""
     lost = sidecar.outcome is Outcome.PLANNED
     return PlannedPaper(
         id=sidecar.paper.id,
@@ -148,7 +148,7 @@ def _failed(sidecar: Sidecar, path: Path) -> PlannedPaper:
 
 
 def _published(folder: Path) -> tuple[System, ...]:
-    """`<id>.jsonl` a paper, with costs in plans.json, whose plans stand in for files that are missing."""
+    """Read AblationBench's `<id>.jsonl` files; plans.json has the costs, and the plans of papers without a file."""
     facts = _plans_file(folder / PLANS_FILE)
     texts = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.jsonl"))}
     papers: dict[str, PlannedPaper] = {}
@@ -170,7 +170,7 @@ def _published(folder: Path) -> tuple[System, ...]:
 
 
 def _cost(value: Any) -> float | None:
-    """A number of USD, None for anything else, such as NaN."""
+    """Return a cost in USD, None for anything that is not one, such as NaN."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value <= sys.float_info.max else None
 
@@ -183,12 +183,12 @@ def _plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
     except ValueError as error:
         raise TableError(f"{path}: is not JSON: {error}") from error
     if not isinstance(value, dict) or not all(isinstance(fact, dict) for fact in value.values()):
-        raise TableError(f"{path}: should be an object with one object a paper")
+        raise TableError(f"{path}: should be an object with one object for each paper")
     return value
 
 
 def _published_paper(paper_id: str, source: str, text: str) -> PlannedPaper:
-    """One paper; a line that is no ablation loses only itself, and a file without any is a failure, not a bad plan."""
+    """Read one paper; skip a line that is no ablation, with a warning, and fail the paper if there is no ablation."""
     if not text.strip():
         return PlannedPaper(paper_id, source, Outcome.EMPTY, "the file is empty")
     warnings: list[str] = []

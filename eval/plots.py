@@ -1,6 +1,6 @@
-"""Pictures with matplotlib: every axis named with its unit, every estimate with its interval and its n.
+"""Draw pictures with matplotlib; each axis has its unit, and each estimate its interval and n.
 
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart; shapes differ too.
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart; the markers differ as well.
 """
 
 import functools
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-# One fewer than the colours, so that the ninth system differs from the first.
+# There is one marker fewer than colours, so that the ninth system differs from the first.
 MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X")
 ACTION_COLOURS: Final = {"REPLACE": "#56B4E9", "REMOVE": "#D55E00", "ADD": "#009E73"}
 
@@ -49,7 +49,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A mean against a cost in USD a paper."""
+    """A labelled mean with its cost in USD per paper."""
 
     label: str
     cost: float
@@ -58,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A number at k = 1, 2, …, with 95 % intervals."""
+    """A labelled series of means at k = 1, 2, …."""
 
     label: str
     means: tuple[Mean, ...]
@@ -66,7 +66,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Counts of parts of a whole."""
+    """The labelled counts of the parts of a whole."""
 
     label: str
     counts: tuple[tuple[str, int], ...]
@@ -74,17 +74,17 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What one part of a picture shows; its title says which task."""
+    """A part of a picture with its title, and the items that it shows."""
 
     title: str
     items: tuple[Any, ...]
 
 
 def _styled(draw: Callable[_P, Picture]) -> Callable[_P, Picture]:
-    """Draw in our style, in which "$" is a dollar and no formula.
+    """Wrap a drawing function so that it uses our style, in which "$" is a dollar sign and not a formula.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        UsageError: if matplotlib is not installed.
     """
 
     @functools.wraps(draw)
@@ -94,7 +94,7 @@ def _styled(draw: Callable[_P, Picture]) -> Callable[_P, Picture]:
         except ImportError as error:
             raise UsageError("pictures need matplotlib: pip install 'ablation-planner[eval]', or --no-plots") from error
         with rc_context(_STYLE), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # a character that the font lacks is drawn as a box
+            warnings.filterwarnings("ignore", "Glyph")  # a glyph that the font lacks becomes a box
             return draw(*args, **kwargs)
 
     return styled
@@ -102,7 +102,7 @@ def _styled(draw: Callable[_P, Picture]) -> Callable[_P, Picture]:
 
 @_styled
 def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
-    """Means with intervals, a row each, the best on top; a panel a task."""
+    """Draw means with intervals, one in each row, the highest on top."""
     heights = [len(panel.items) for panel in panels]
     figure, axes = _figure(8.0, sum(0.34 * rows + 0.9 for rows in heights), len(panels), heights)
     for panel, ax in zip(panels, axes, strict=True):
@@ -121,7 +121,7 @@ def estimates_picture(name: str, caption: str, axis: str, panels: Sequence[Panel
 
 @_styled
 def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
-    """Quality against cost; names stand in the legend, so that none lie over each other."""
+    """Draw means against costs; the names are in the legend, so that they do not overlap."""
     figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
     for panel, ax in zip(panels, axes, strict=True):
         for number, point in enumerate(panel.items):
@@ -138,7 +138,7 @@ def cost_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) ->
 
 @_styled
 def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) -> Picture:
-    """A number at every k, a line each; points are set apart a little, so that intervals do not hide each other."""
+    """Draw curves over k; points at the same k are shifted a little, so that their intervals do not overlap."""
     figure, axes = _figure(8.0, 3.6 * len(panels), len(panels))
     for panel, ax in zip(panels, axes, strict=True):
         longest = max(len(curve.means) for curve in panel.items)
@@ -161,7 +161,7 @@ def curves_picture(name: str, caption: str, axis: str, panels: Sequence[Panel]) 
 def shares_picture(
     name: str, caption: str, axis: str, colours: Sequence[tuple[str, str]], panels: Sequence[Panel]
 ) -> Picture:
-    """Parts of a whole as stacked bars, in percent, with the whole's count in the label."""
+    """Draw parts of a whole as stacked bars, in percent, with the total count in each label."""
     heights = [len(panel.items) for panel in panels]
     figure, axes = _figure(8.0, sum(0.4 * rows + 1.0 for rows in heights) + 0.3, len(panels), heights)
     for panel, ax in zip(panels, axes, strict=True):
@@ -189,7 +189,7 @@ def shares_picture(
 def matrix_picture(
     name: str, caption: str, axis: str, title: str, labels: Sequence[str], matrix: Sequence[Sequence[float]]
 ) -> Picture:
-    """A square matrix as a heat map with its numbers; what is NaN, as the diagonal, is left empty."""
+    """Draw a square matrix as a heat map with its numbers; NaN cells, such as the diagonal, are empty."""
     side = 0.85 * len(labels) + 2.2
     figure, (ax,) = _figure(max(6.0, side + 1.2), side, 1)
     top = max([*(value for row in matrix for value in row if not isnan(value)), 0.01])
@@ -225,7 +225,7 @@ def _picture(name: str, caption: str, figure: "Figure") -> Picture:
 
 
 def _cost_axis(ax: "Axes", costs: Sequence[float]) -> None:
-    """Costs span orders of magnitude, unless one of them is nothing."""
+    """Use a logarithmic axis for costs, since they span orders of magnitude, unless one of them is 0."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     if min(costs) > 0:
@@ -238,7 +238,7 @@ def _cost_axis(ax: "Axes", costs: Sequence[float]) -> None:
 
 
 def _ink_on(colour: str) -> str:
-    """Black or white, whichever can be read on a colour (ITU-R BT.601 luma)."""
+    """Return the text colour, black or white, that is readable on a colour (ITU-R BT.601 luma)."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else "white"
 

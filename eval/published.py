@@ -1,4 +1,4 @@
-"""Verdicts that another program left in AblationBench's form, taken up with the gold and the plans they speak of."""
+"""Read verdicts that another program wrote in AblationBench's format, with their gold and plans."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from planner.schema import Task
 
 
 async def published_judging(folder: Path, gold: GoldSet, system: System) -> Judging:
-    """A published folder of verdicts as a run of ours; the folder's name is the judge's.
+    """Return a folder of published verdicts as a judged run; the judge is named after the folder.
 
     Raises:
-        TableError: a file of verdicts is damaged.
+        TableError: if a file of verdicts is damaged.
     """
     card = ModelCard(planner="judge", name=folder.name, asked=folder.resolve().name)
     judged = await judge_all(gold, system, _judge_from(folder), lambda _: None)

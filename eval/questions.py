@@ -1,4 +1,4 @@
-"""What a judge is asked: the prompt for one paper, from the templates `judge-*.jinja`."""
+"""Build the prompts of a judge for one paper, from the templates `judge-*.jinja`."""
 
 import json
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ _MOST_FINDINGS: Final = 20
 def author_question(
     gold: AuthorGold, plan: Sequence[Ablation], sides: Sides, repetition: int, folder: Path | None = None
 ) -> Prompt:
-    """Ask which ablations of the two sides are the same.
+    """Build the prompt that asks which ablations of the two sides are the same.
 
     Raises:
-        PromptError: a template is missing or faulty.
+        PromptError: if a template is missing or faulty.
     """
     ours, theirs = (gold.ablations, plan) if sides.plan == "B" else (plan, gold.ablations)
     a, b = _shown(ours, sides.a, sides.a_ids), _shown(theirs, sides.b, sides.b_ids)
@@ -44,10 +44,10 @@ def author_question(
 def reviewer_question(
     gold: ReviewerGold, plan: Sequence[Ablation], sides: Sides, repetition: int, folder: Path | None = None
 ) -> Prompt:
-    """Ask which ablations of the plan a review asks for.
+    """Build the prompt that asks which ablations of the plan a review asks for.
 
     Raises:
-        PromptError: a template is missing or faulty.
+        PromptError: if a template is missing or faulty.
     """
     shown = _shown(plan, sides.a, sides.a_ids)
     prompt = Templates(folder).prompt(
@@ -66,12 +66,12 @@ def reviewer_question(
 def asked_again(
     prompt: Prompt, reply: str, findings: Sequence[str], failures: int, folder: Path | None = None
 ) -> Prompt:
-    """The same question once more, with the last reply and what was wrong with it.
+    """Build the prompt that asks again, with the last reply and the findings on it.
 
-    `failures` counts the replies that failed, so that a judge that repeats itself is asked something new.
+    `failures` is the number of invalid replies so far; it makes the prompt new even if a judge repeats its reply.
 
     Raises:
-        PromptError: the template is missing or faulty.
+        PromptError: if the template is missing or faulty.
     """
     said = [" ".join(finding.split())[:_LONGEST_FINDING] for finding in findings[:_MOST_FINDINGS]]
     request = Message("user", Templates(folder).text(_REASK, findings=said, failures=failures))
@@ -80,7 +80,7 @@ def asked_again(
 
 
 def _shown(ablations: Sequence[Ablation], names: Sequence[str], ids: Sequence[str]) -> list[str]:
-    """Each ablation as JSON on one line under its short id, in the order of the names."""
+    """Return each ablation as a line of JSON with its short id, in the order of the names."""
     by_name = {ablation.name: ablation for ablation in ablations}
     return [_json(item, by_name[name]) for item, name in zip(ids, names, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Every reply of a judge on one paper, with the sides that the judge saw: one JSON file, durable before it is read."""
+"""Store a judge's replies on one paper, with the sides that it saw, in a JSON file; each is on disk before use."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from planner.trajectory.files import write_atomically
 
 
 class Asked(BaseModel):
-    """One question: the sides and messages that were sent, and the reply where there is one; `cost` in USD."""
+    """A request to a judge: the sides and messages that were sent, and the reply if there is one; `cost` is in USD."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,7 +31,7 @@ class Asked(BaseModel):
 
 
 class Replies(BaseModel):
-    """All questions on one paper, oldest first."""
+    """The requests on one paper, oldest first."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -40,10 +40,10 @@ class Replies(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The replies on record, None where there are none.
+        """Read the stored replies; return None if there is no file.
 
         Raises:
-            TableError: the file is damaged.
+            TableError: if the file is damaged.
         """
         if not path.is_file():
             return None
@@ -54,7 +54,7 @@ class Replies(BaseModel):
 
 
 class ReplyFile:
-    """A store (`planner.keeping.Store`) of the questions on one paper."""
+    """A store of the requests and replies on one paper (a `planner.keeping.Store`)."""
 
     def __init__(self, path: Path, paper: str, pricing: Pricing, *, anew: bool = False) -> None:
         self._path = path
@@ -64,40 +64,40 @@ class ReplyFile:
         self._sides: Sides | None = None
 
     def sides(self, tossed: Sides, plan: Sequence[str], gold: Sequence[str]) -> Sides:
-        """The sides to ask with: those on record for just these names, else the ones tossed now."""
+        """Choose the sides of the prompt: those stored for exactly these names, else `tossed`."""
         fitting = [asked.sides for asked in self._replies.asked if asked.sides.shows(plan, gold)]
         self._sides = fitting[0] if fitting else tossed
         return self._sides
 
     def find(self, identity: str) -> Completion | None:
-        """The reply to this question, if there ever was one and it is not wanted anew."""
+        """Return the stored reply to a request, None if there is none or stored replies are ignored."""
         if self._anew:
             return None
         kept = (a.completion for a in self._replies.asked if a.identity == identity and a.completion is not None)
         return next(kept, None)
 
     def begin(self, identity: str, prompt: Prompt) -> None:
-        """Put the question on record."""
-        assert self._sides is not None, "sides are chosen before anything is asked"
+        """Store a request that is about to be sent."""
+        assert self._sides is not None, "sides are chosen before a request begins"
         opened = Asked(identity=identity, sides=self._sides, messages=prompt.messages, started=datetime.now(UTC))
         self._record((*self._replies.asked, opened))
 
     def commit(self, identity: str, completion: Completion) -> None:
-        """Put the reply on record."""
+        """Store the reply to a request, with its cost."""
         self._update(identity, {"completion": completion, "cost": self._pricing(completion)})
 
     def fail(self, identity: str, error: ModelError) -> None:
-        """Put on record why there is no reply."""
+        """Store the error of a request that has no reply."""
         self._update(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def judged(self, identity: str, outcome: Outcome, findings: tuple[str, ...] = ()) -> None:
-        """Put on record what the reply was worth; a reply already judged so is left alone."""
+        """Store the outcome and findings of a reply, unless they are stored already."""
         last = self._last(identity)
         if (last.outcome, last.findings) != (outcome, findings):
             self._update(identity, {"outcome": outcome, "findings": findings})
 
     def cost(self, identities: Sequence[str]) -> float | None:
-        """What the replies to these questions cost, in USD; None if one of them has no known price."""
+        """Return the cost of the replies to these requests in USD, None if a price is unknown."""
         return total_cost(a.cost for a in self._replies.asked if a.identity in identities and a.completion is not None)
 
     def _last(self, identity: str) -> Asked:

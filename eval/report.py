@@ -1,4 +1,4 @@
-"""The report on judged runs: one document for many systems and judges."""
+"""Build the report on judged runs: one document for many systems and judges."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ _PALETTE: Final = tuple(plots.ACTION_COLOURS.items())
 def report(
     rows: Sequence[Result], k: int | None = None, *, as_published: bool = False, pictures: bool = True
 ) -> Document:
-    """The whole report; `k` and `as_published` say how the rows were made.
+    """Return the report; `k` and `as_published` must be those with which the rows were computed.
 
     Raises:
-        UsageError: pictures are wanted and matplotlib is not installed.
+        UsageError: if `pictures` is true and matplotlib is not installed.
     """
     return Document(
         title="How well ablation plans meet what papers and reviews hold",
@@ -52,8 +52,8 @@ def _lead(rows: Sequence[Result], k: int | None, as_published: bool) -> tuple[st
         "Precision: the share of the planned ablations that the paper reports (author task) or a review asks for "
         "(reviewer task). Recall: the share of those that the plan has. F1 is their harmonic mean. Each is computed "
         f"for a paper and then averaged over papers. {counted}",
-        "Intervals are 95 % bootstrap intervals over papers: two systems whose intervals overlap widely are not told "
-        "apart by these papers. ± is the sample deviation between papers.",
+        "Intervals are 95 % bootstrap intervals over papers: if the intervals of two systems overlap widely, "
+        "these papers cannot tell them apart. ± is the sample deviation between papers.",
     )
 
 
@@ -110,7 +110,7 @@ def _differences(found: Sequence[Contrast]) -> Section:
             "Paired on the papers that both systems have; p is two-sided, from the sign-flip permutation test, and "
             "Holm's adjustment accounts for all comparisons of a task and judge. "
             f"{told} of {len(found)} pairs differ at 0.05 "
-            "after it; for the others these papers do not decide.",
+            "after it; the others cannot be told apart with these papers.",
         ),
         tables=(Table(columns, rows),),
     )

@@ -1,4 +1,4 @@
-"""The report's numbers in full precision, as CSV tables; an empty cell is what is not known."""
+"""Build the report's CSV tables, with numbers in full precision; an unknown number is an empty cell."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ _PARTS = ("mean", "sd", "low", "high")
 
 
 def data_tables(rows: Sequence[Result], k: int | None) -> tuple[tuple[str, Table], ...]:
-    """Each table under the stem of its file."""
+    """Return the tables, each with the stem of its file."""
     return (
         ("report", _main(rows, k)),
         ("report-by-k", _by_k(rows)),

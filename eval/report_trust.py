@@ -1,4 +1,4 @@
-"""The part of a report that says how far it can be trusted: the judges, what is not scored, and every warning."""
+"""Build the sections of a report on its reliability: the judges, the papers without a score, and the warnings."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _SIGNS: Final = ("Replies per paper", "Said yes", "First with first", "by chance
 
 
 def judges_section(rows: Sequence[Result]) -> Section:
-    """What speaks for and against each judge."""
+    """Build the section on the signs of bias of each judge."""
     signs = [health(row) for row in rows]
     remarks = [remark for sign in signs for remark in sign.remarks]
     flags = tuple((sign.row.label, paper.id, flag) for sign in signs for paper in sign.flagged for flag in paper.flags)
@@ -27,10 +27,10 @@ def judges_section(rows: Sequence[Result]) -> Section:
     if len(flags) > _MOST_FLAGS:
         remarks.append(f"The last table shows {_MOST_FLAGS} of {len(flags)} flags; report-papers.csv has all.")
     text = (
-        "A model sees each paper's two lists as anonymous sides in an order drawn anew, so the first item of one side "
-        "should not match the first of the other more often than chance has it. A flag marks a plan whose text speaks "
-        "to the judge, a match that the published rule excludes, a name that nobody has, or an ablation without a "
-        "verdict; it changes no score."
+        "A model sees each paper's two lists as anonymous sides in random order, so the first item of one side "
+        "should not match the first of the other more often than by chance. A flag marks a plan whose text addresses "
+        "the judge, a match that the published rule excludes, a name that neither the paper nor the plan has, or an "
+        "ablation without a verdict; it changes no score."
     )
     return Section("Can the judge be trusted?", (text, *remarks), tables=tuple(tables))
 
@@ -63,7 +63,7 @@ def _agreement_table(rows: Sequence[Result]) -> list[Table]:
 
 
 def lost_section(rows: Sequence[Result]) -> Section:
-    """What became of the papers that have no score."""
+    """Build the section on the papers without a score and the reasons."""
     reasons = Counter(
         (row.label, row.run.task.value, paper.status.value, paper.reason)
         for row in rows
@@ -76,8 +76,8 @@ def lost_section(rows: Sequence[Result]) -> Section:
         told = tuple((*key, str(count)) for key, count in reasons.most_common())
         tables.append(Table(("System", "Task", "Status", "Reason", "Papers"), told))
     text = (
-        "Unscored: the plan is there, but no usable verdict. Failed: planning ended without a plan. Absent: the system "
-        "never had the paper."
+        "Unscored: there is a plan, but no usable verdict. Failed: planning ended without a plan. Absent: the system "
+        "has no plan or failure for the paper."
     )
     return Section("What is not scored, and why", (text,), tables=tuple(tables))
 
@@ -89,7 +89,7 @@ def _coverage_row(row: Result) -> tuple[str, ...]:
 
 
 def warnings_section(rows: Sequence[Result]) -> tuple[Section, ...]:
-    """What a reader should distrust; nothing where there is nothing."""
+    """Build the section on warnings; return an empty tuple if there are none."""
     counts = Counter(
         warning for row in rows for w in (row.run.warnings, *(p.warnings for p in row.run.papers)) for warning in w
     )

@@ -1,4 +1,4 @@
-"""The rows of a report: one judged run each, with its numbers at every k."""
+"""Compute the rows of a report: one for each judged run, with its scores at every k."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ MOST_K: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One run: `scores` by paper at the report's k, `by_k` the means at k = 1, 2, …; costs in USD, None if unknown.
+    """A row of the report: `scores` are by paper at the report's k, `by_k` the means at k = 1, 2, ….
 
-    `plan_cost` is the mean over papers with a plan, `judge_cost` the sum over all papers.
+    `plan_cost` is the mean over papers with a plan, `judge_cost` the sum over all papers; in USD, None if unknown.
     """
 
     label: str
@@ -35,13 +35,13 @@ class Result:
 
     @property
     def run(self) -> JudgeRun:
-        """The run's facts."""
+        """The record of the run."""
         return self.judging.run
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """Two systems on the papers that both have numbers for, by the same judge; `holm` is p adjusted for being many."""
+    """The difference of two systems on the papers that one judge scored for both; `holm` is p adjusted by Holm."""
 
     a: Result
     b: Result
@@ -50,14 +50,14 @@ class Contrast:
 
 
 def results(judgings: Sequence[Judging], k: int | None = None, *, as_published: bool = False) -> tuple[Result, ...]:
-    """The rows of a report, by task and then by name."""
+    """Compute the rows of a report, sorted by task and then by label."""
     labels = _labels([judging.run for judging in judgings])
     rows = [_result(j, label, k, as_published) for j, label in zip(judgings, labels, strict=True)]
     return tuple(sorted(rows, key=lambda row: (row.run.task, row.label)))
 
 
 def contrasts(rows: Sequence[Result]) -> tuple[Contrast, ...]:
-    """Every pair of systems of one task under one judge, the greatest difference first; p adjusted within a judge."""
+    """Compare every two systems of one task and judge; the greatest difference first, p adjusted within the judge."""
     found: list[Contrast] = []
     families = dict.fromkeys((row.run.task, row.run.judge, row.run.repetition) for row in rows)
     for family in families:
@@ -91,7 +91,7 @@ def _result(judging: Judging, label: str, k: int | None, as_published: bool) -> 
 
 
 def _labels(runs: Sequence[JudgeRun]) -> list[str]:
-    """The system, and what else it takes to tell the rows apart."""
+    """Return each run's system, with the judge and the repetition where rows would have the same label."""
     systems = [run.system.removeprefix("lm-planner/") for run in runs]
     judges = len({run.judge for run in runs}) > 1
     repeated = len({(run.task, run.system, run.judge) for run in runs}) < len(runs)
@@ -106,11 +106,11 @@ def _f1(row: Result) -> dict[str, float]:
 
 
 def mean_f1(row: Result, papers: Sequence[str]) -> float | None:
-    """The macro mean of F1 over some of a row's papers, None if it has a number for none of them."""
+    """Return the macro mean of F1 over some of a row's papers, None if none of them has scores."""
     values = [row.scores[paper].f1 for paper in papers if paper in row.scores]
     return fmean(values) if values else None
 
 
 def task_title(task: Task) -> str:
-    """How a task is headed."""
+    """Return the title of a task for headings."""
     return {Task.AUTHOR: "Author task", Task.REVIEWER: "Reviewer task"}[task]

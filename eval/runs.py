@@ -1,7 +1,7 @@
-"""The folder of one judge's run over one system's plans.
+"""Read and write the folder of a judged run: one judge's verdicts on one system's plans.
 
-`<id>.jsonl` and `evaluations.json` are AblationBench's forms, so the published code can score and vote on them;
-`judging.json` holds what those forms have no place for, and `replies/` every reply with the sides that it was given.
+`<id>.jsonl` and `evaluations.json` have AblationBench's formats, so the published code can score and vote on them.
+`judging.json` holds everything else, and `replies/` every reply with the sides that the judge saw.
 """
 
 import json
@@ -40,7 +40,7 @@ class _Facts(BaseModel):
 
 
 class Item(_Facts):
-    """What of a planned ablation a report needs."""
+    """The facts about a planned ablation that a report needs."""
 
     name: str
     action: Action
@@ -48,11 +48,11 @@ class Item(_Facts):
 
 
 class JudgedPaper(_Facts):
-    """One gold paper, its plan and its verdicts; costs are in USD, None where they are not known.
+    """A gold paper, its plan and its status; costs are in USD, None if unknown. The verdicts have a file of their own.
 
-    `gold` are the names of the paper's ablations (author), `suggestions` the number that the reviews ask for
-    (reviewer). `asked` counts replies, `flags` say what in plan or verdicts a reader should look at. The verdicts are
-    no part of the JSON: they have their own file.
+    `gold` are the names of the paper's ablations (author); `suggestions` is the number of ablations that the paper
+    has or the reviews ask for. `asked` is the number of replies; `flags` are doubts about the plan or the verdicts, and
+    `positional` is True if the judge matched the first items that it saw.
     """
 
     id: str
@@ -71,12 +71,12 @@ class JudgedPaper(_Facts):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the planned ablations, in rank order."""
+        """The names of the planned ablations, in the plan's order."""
         return tuple(item.name for item in self.plan)
 
 
 class JudgeRun(_Facts):
-    """One judge over one system's plans; `repetition` is the sample number of each question."""
+    """The record of a judged run, as in judging.json; `repetition` is the sample number of each prompt."""
 
     format_version: str = FORMAT_VERSION
     program_version: str = __version__
@@ -93,24 +93,24 @@ class JudgeRun(_Facts):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What two runs into one folder must agree on."""
+        """The facts that two runs must share to be written to one folder."""
         return (self.task, self.system, self.judge, self.endpoint, str(self.repetition))
 
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """A whole run, with the verdicts of each scored paper."""
+    """A judged run: its record, and the verdicts on each scored paper by its id."""
 
     run: JudgeRun
     verdicts: Mapping[str, tuple[Verdict, ...]]
 
 
 def read_judging(folder: Path) -> Judging:
-    """A run with its verdicts.
+    """Read a judged run with its verdicts.
 
     Raises:
-        TableError: a file of the run is damaged or missing.
-        UsageError: the folder holds no run.
+        TableError: if a file of the run is damaged or missing.
+        UsageError: if the folder holds no run.
     """
     run = read_run(folder)
     scored = [paper.id for paper in run.papers if paper.status is Status.SCORED]
@@ -118,25 +118,25 @@ def read_judging(folder: Path) -> Judging:
 
 
 def read_run(folder: Path) -> JudgeRun:
-    """The facts of a run.
+    """Read the record of a judged run.
 
     Raises:
-        TableError: the folder's judging.json is damaged.
-        UsageError: the folder holds none.
+        TableError: if the folder's judging.json is damaged.
+        UsageError: if the folder has no judging.json.
     """
     path = folder / RUN_FILE
     try:
         return JudgeRun.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise UsageError(f"{folder}: no {RUN_FILE} there; `python -m eval judge` writes such a folder") from error
+        raise UsageError(f"{folder}: there is no {RUN_FILE}; `python -m eval judge` writes such a folder") from error
     except ValidationError as error:
         raise TableError(f"{path}: {'; '.join(findings(error)[:3])}") from error
 
 
 def write_judging(folder: Path, judging: Judging, k: int | None = None) -> None:
-    """Write everything but the replies; `k` cuts the plans for the numbers of evaluations.json only.
+    """Write a judged run without its replies; `k` limits the plans in evaluations.json only.
 
-    A file of verdicts that an earlier run left for a paper without any is removed.
+    If a paper has no verdicts now, the file of verdicts from an earlier run is deleted.
     """
     run, verdicts = judging.run, judging.verdicts
     for paper in run.papers:
@@ -151,10 +151,10 @@ def write_judging(folder: Path, judging: Judging, k: int | None = None) -> None:
 
 
 def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...]:
-    """The verdicts on one paper.
+    """Read the verdicts on one paper.
 
     Raises:
-        TableError: the file is damaged, or there is none.
+        TableError: if the file is damaged or cannot be read.
     """
     path = verdict_path(folder, paper_id)
     try:
@@ -164,7 +164,7 @@ def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...
 
 
 def labels_of(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None) -> Labels:
-    """The published labels of one paper at k."""
+    """Return the published labels of one paper at k."""
     names = paper.names[:k]
     if task is Task.AUTHOR:
         return author_labels(paper.gold, names, [v for v in verdicts if isinstance(v, AuthorVerdict)])
@@ -173,7 +173,7 @@ def labels_of(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: in
 
 
 def evaluation(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None) -> dict[str, Any]:
-    """One record of evaluations.json, with AblationBench's keys."""
+    """Return a paper's entry in evaluations.json, with AblationBench's keys."""
     labels = labels_of(task, paper, verdicts, k)
     precision, recall, f1 = precision_recall_f1(labels)
     record: dict[str, Any] = {"id": paper.id, "true_labels": list(labels.true), "pred_labels": list(labels.pred)}

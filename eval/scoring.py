@@ -1,4 +1,4 @@
-"""From verdicts to numbers with their coverage: what a report says of one judge's run."""
+"""Compute the scores of a judged run from its verdicts, and count its papers by status."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ ZERO = Scores(0.0, 0.0, 0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many gold papers there are, by what became of them."""
+    """The number of gold papers with each status."""
 
     scored: int = 0
     unscored: int = 0
@@ -25,15 +25,15 @@ class Coverage:
 
     @property
     def papers(self) -> int:
-        """All of them."""
+        """The number of all gold papers."""
         return self.scored + self.unscored + self.failed + self.absent
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Macro means over papers at one k (None: whole plans); `ndcg` as published, None where the task has none.
+    """The macro means over papers at one k (None: whole plans); `ndcg` is None for the reviewer task.
 
-    `n` of a mean is the number of papers in it: the scored ones, or with `as_published` also the failed and the absent.
+    The `n` of a mean is its number of papers: the scored ones, and with `as_published` the failed and absent ones.
     """
 
     k: int | None
@@ -45,12 +45,12 @@ class Summary:
 
 
 def coverage(run: JudgeRun) -> Coverage:
-    """Count the papers of a run."""
+    """Count the papers of a run by status."""
     return Coverage(**{status.value: sum(p.status is status for p in run.papers) for status in Status})
 
 
 def paper_scores(judging: Judging, k: int | None = None, *, as_published: bool = False) -> dict[str, Scores]:
-    """The numbers of each paper at k, by id: of the scored ones, and zeros for failed and absent ones if published."""
+    """Return the scores of each scored paper at k, by id; with `as_published`, failed and absent papers score 0."""
     scores: dict[str, Scores] = {}
     for paper in judging.run.papers:
         if paper.status is Status.SCORED:
@@ -61,7 +61,7 @@ def paper_scores(judging: Judging, k: int | None = None, *, as_published: bool =
 
 
 def score(task: Task, paper: JudgedPaper, verdicts: Sequence[Verdict], k: int | None = None) -> Scores:
-    """The numbers of one paper."""
+    """Return the scores of one paper at k."""
     if task is Task.AUTHOR:
         ours = [verdict for verdict in verdicts if isinstance(verdict, AuthorVerdict)]
         return score_author(paper.gold, paper.names, ours, k)
@@ -70,7 +70,7 @@ def score(task: Task, paper: JudgedPaper, verdicts: Sequence[Verdict], k: int | 
 
 
 def summary(scores: Mapping[str, Scores], k: int | None = None) -> Summary:
-    """Macro means of papers' numbers."""
+    """Return the macro means of the papers' scores."""
     return Summary(
         k=k,
         precision=statistics.mean([s.precision for s in scores.values()]),

@@ -1,7 +1,7 @@
-"""Which ablations a judge saw under which short ids, and what its answer therefore means.
+"""Show ablations to a judge as anonymous sides A and B, and turn its replies back into verdicts.
 
-Two lists are shown as anonymous sides A and B, so a judge cannot favour one. Sides and orders come from a seed that
-paper, judge and repetition give, and they are kept with the reply.
+The sides are anonymous so that a judge cannot favour the paper or the plan. A hash of paper, judge and repetition seeds
+the choice of sides and their order, and both are stored with the reply.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from eval.verdicts import AuthorVerdict, ReviewerVerdict
 
 
 class Sides(BaseModel):
-    """Names in the order shown: A1, A2, … and B1, B2, …; the reviewer task has the plan as A, and no B."""
+    """The names on each side, in the order A1, A2, … and B1, B2, …; a reviewer prompt has the plan as A and no B."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -24,7 +24,7 @@ class Sides(BaseModel):
     plan: Literal["A", "B"]
 
     def shows(self, plan: Sequence[str], gold: Sequence[str]) -> bool:
-        """Whether these sides show exactly these names."""
+        """Return True if these sides show exactly these names."""
         ours, theirs = (self.a, self.b) if self.plan == "A" else (self.b, self.a)
         return sorted(ours) == sorted(plan) and sorted(theirs) == sorted(gold)
 
@@ -40,7 +40,7 @@ class Sides(BaseModel):
 
 
 def tossed(plan: Sequence[str], gold: Sequence[str], paper_id: str, judge: str, repetition: int) -> Sides:
-    """The sides of one question; the same arguments give the same sides on every machine."""
+    """Draw the sides of one prompt; the same arguments give the same sides on every machine."""
     draw = _draw(paper_id, judge, repetition)
     shown_plan, shown_gold = _shuffled(plan, draw), _shuffled(gold, draw)
     if not gold or draw.random() < 0.5:
@@ -51,9 +51,9 @@ def tossed(plan: Sequence[str], gold: Sequence[str], paper_id: str, judge: str, 
 def author_verdicts(
     sides: Sides, matches: Mapping[str, Sequence[str]], plan: Sequence[str], gold: Sequence[str]
 ) -> tuple[AuthorVerdict, ...]:
-    """Matches from ids of A to ids of B, as one verdict for each ablation of the paper, in the paper's order.
+    """Return one verdict for each ablation of the paper, in its order, from matches of ids of A to ids of B.
 
-    The names within a verdict stand in the plan's order.
+    The names within a verdict are in the plan's order.
     """
     a, b = dict(zip(sides.a_ids, sides.a, strict=True)), dict(zip(sides.b_ids, sides.b, strict=True))
     pairs = {(a[left], b[right]) for left, rights in matches.items() for right in rights}
@@ -66,7 +66,7 @@ def author_verdicts(
 
 
 def reviewer_verdicts(sides: Sides, asked: Mapping[str, bool], plan: Sequence[str]) -> tuple[ReviewerVerdict, ...]:
-    """Which ids a review asks for, as one verdict for each ablation of the plan, in the plan's order."""
+    """Return one verdict for each ablation of the plan, in its order; `asked` gives yes or no for each id of side A."""
     by_name = {name: asked[item] for item, name in zip(sides.a_ids, sides.a, strict=True)}
     return tuple(ReviewerVerdict(name_in_plan=name, appears_in_review=by_name[name]) for name in plan)
 

@@ -1,6 +1,6 @@
-"""How far a mean over papers can be trusted, and whether two systems differ.
+"""Compute means over papers with their intervals, and test differences of two systems.
 
-Everything is seeded, so the same numbers give the same intervals.
+All random draws are seeded, so the same numbers give the same intervals.
 """
 
 import random
@@ -19,9 +19,9 @@ _SEED: Final = 20250708
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A macro mean over `n` papers, their sample deviation (None for one), and a bootstrap 95 % interval.
+    """A macro mean over `n` papers, the sample deviation (None for fewer than two), and a 95 % bootstrap interval.
 
-    All are NaN where there is no paper.
+    Without papers, the mean and the interval are NaN.
     """
 
     n: int
@@ -33,7 +33,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The mean of paired differences over `n` papers, its bootstrap 95 % interval, and a two-sided p."""
+    """The mean of paired differences over `n` papers, its 95 % bootstrap interval, and a two-sided p-value."""
 
     n: int
     mean: float
@@ -43,7 +43,7 @@ class Difference:
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """Macro mean of one number a paper."""
+    """Return the macro mean of values, one for each paper."""
     if not values:
         return Mean(0, nan, None, nan, nan)
     low, high = bootstrap_interval(values)
@@ -51,10 +51,10 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def difference(a: Mapping[str, float], b: Mapping[str, float]) -> Difference:
-    """a minus b on the papers that have both, with the sign-flip permutation test.
+    """Return the difference a minus b on the papers that have both, with the sign-flip permutation test.
 
-    Under the null hypothesis the two numbers of a paper can be exchanged. All exchanges are tried when at most 12
-    papers differ, else 10,000 at random (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005).
+    Under the null hypothesis the two values of a paper can be exchanged. If at most 12 papers differ, all exchanges are
+    tried, else 10,000 random ones (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005).
     """
     differences = [a[paper] - b[paper] for paper in sorted(a.keys() & b.keys())]
     found = mean(differences)
@@ -62,7 +62,7 @@ def difference(a: Mapping[str, float], b: Mapping[str, float]) -> Difference:
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Percentile bootstrap, 95 %, of the mean over papers (Efron and Tibshirani, 1993)."""
+    """Return the 95 % percentile bootstrap interval of the mean over papers (Efron and Tibshirani, 1993)."""
     if len(set(values)) == 1:
         return values[0], values[0]
     draw = random.Random(_SEED)  # noqa: S311 - statistics, not secrets
@@ -71,7 +71,7 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
-    """The share of exchanges whose mean difference is at least as far from 0 as the one seen; NaN for no papers."""
+    """Return the share of exchanges with a mean difference at least as far from 0 as the observed one; NaN if empty."""
     sizes = [abs(value) for value in differences if value]
     if not differences:
         return nan
@@ -87,7 +87,7 @@ def sign_flip_p(differences: Sequence[float]) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p-values adjusted for being many, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    """Adjust p-values for multiple tests, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979)."""
     adjusted = [nan] * len(ps)
     highest = 0.0
     for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
@@ -97,6 +97,6 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def _chosen(sizes: Sequence[float], draw: random.Random) -> float:
-    """The sum of a random subset."""
+    """Return the sum of a random subset."""
     bits = draw.getrandbits(len(sizes))
     return sum(size for number, size in enumerate(sizes) if bits >> number & 1)

@@ -1,4 +1,4 @@
-"""What a reader of a judge's numbers should look at; nothing here changes a score."""
+"""Flag plans and verdicts that a reader should check; a flag changes no score."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _ADDRESS: Final = re.compile(
 
 
 def addressed(plan: Iterable[Ablation]) -> Iterator[str]:
-    """A flag for each planned ablation whose text reads like an instruction to a judge."""
+    """Yield a flag for each planned ablation whose text reads like an instruction to a judge."""
     for ablation in plan:
         text = " \n ".join((ablation.name, ablation.ablated_part, *ablation.replacement, *ablation.metrics))
         if found := _ADDRESS.search(text):
@@ -35,7 +35,7 @@ def addressed(plan: Iterable[Ablation]) -> Iterator[str]:
 def against_rule(
     verdicts: Iterable[AuthorVerdict], gold: Sequence[Ablation], plan: Sequence[Ablation]
 ) -> Iterator[str]:
-    """A flag for each matched pair whose actions the published rule plainly excludes: a removal and no removal."""
+    """Yield a flag for each match that the published rule excludes: one removes a part and the other does not."""
     papers, plans = _by_name(gold), _by_name(plan)
     for verdict in verdicts:
         theirs = papers.get(verdict.name_in_paper)
@@ -50,7 +50,7 @@ def against_rule(
 
 
 def unknown_names(verdicts: Iterable[Verdict], gold: Sequence[str], plan: Sequence[str]) -> Iterator[str]:
-    """A flag for each name in a verdict that neither the paper nor the plan has; other programs match by name."""
+    """Yield a flag for each name in a verdict that the paper or the plan lacks; other programs match by name."""
     for verdict in verdicts:
         names = verdict.name_in_plan
         for name in names if isinstance(names, tuple) else (names,):
@@ -61,7 +61,7 @@ def unknown_names(verdicts: Iterable[Verdict], gold: Sequence[str], plan: Sequen
 
 
 def unjudged_names(verdicts: Iterable[Verdict], wanted: Sequence[str]) -> Iterator[str]:
-    """A flag for each name that should have a verdict and has none; other programs leave some out."""
+    """Yield a flag for each name that has no verdict; other programs may leave some out."""
     judged = {v.name_in_paper if isinstance(v, AuthorVerdict) else v.name_in_plan for v in verdicts}
     for name in wanted:
         if name not in judged:

@@ -1,4 +1,4 @@
-"""Rows of a table in a local file: Parquet, JSONL, or one JSON array."""
+"""Read rows of tables from local files: Parquet, JSONL, or a JSON array."""
 
 import json
 import re
@@ -15,25 +15,25 @@ _HALF_PAIR: Final = re.compile(r"[\ud800-\udfff]")
 
 
 class TableError(PlannerError):
-    """A file is not the table that it should be; the text says which file and which row."""
+    """An error in the contents of a file; the text names the file and the row or line."""
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
-    """The rows of a table, in order; of a folder, those of each table in it, by name.
+    """Read the rows of a table in order; for a folder, those of all its tables, sorted by file name.
 
     Raises:
-        TableError: the file cannot be read as a table.
-        UsageError: the file does not exist, or pyarrow is needed and not installed.
+        TableError: if a file cannot be read as a table.
+        UsageError: if the path does not exist, or if pyarrow is needed and not installed.
     """
     return tuple(row for file in _files(path) for row in _read_file(file))
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, with or without a byte order mark.
+    """Read the text of a file, without its byte order mark if there is one.
 
     Raises:
-        OSError: it cannot be read.
-        TableError: it is not UTF-8.
+        OSError: if the file cannot be read.
+        TableError: if the file is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -42,15 +42,15 @@ def read_text(path: Path) -> str:
 
 
 def is_text(value: Any) -> bool:
-    """Whether it is text that can be written again; half a surrogate pair, "\\ud800" in JSON, cannot."""
+    """Return True if a value is text that UTF-8 can hold, without half surrogate pairs such as "\\ud800" in JSON."""
     return isinstance(value, str) and not _HALF_PAIR.search(value)
 
 
 def json_value(text: str) -> Any:
-    """A JSON value that somebody else wrote.
+    """Parse JSON from an untrusted source.
 
     Raises:
-        ValueError: it is not JSON, or is nested too deeply.
+        ValueError: if the text is not JSON or is nested too deeply.
     """
     try:
         return json.loads(text)
@@ -59,10 +59,10 @@ def json_value(text: str) -> Any:
 
 
 def json_lines(text: str, source: str) -> Iterator[tuple[int, Any]]:
-    """Each value of JSONL with the number of its line, from 1; blank lines are skipped.
+    """Yield each value of JSONL with its line number, from 1; skip blank lines.
 
     Raises:
-        TableError: a line is not JSON.
+        TableError: if a line is not JSON.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -79,7 +79,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
     if not found:
-        raise UsageError(f"{path}: holds no {', '.join(SUFFIXES)} file")
+        raise UsageError(f"{path}: holds no file that ends in {', '.join(SUFFIXES)}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Verdicts of a judge, and AblationBench's files of them: `<id>.jsonl`, one verdict a line."""
+"""Read and write a judge's verdicts in AblationBench's files: `<id>.jsonl`, one verdict on each line."""
 
 import json
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from planner.trajectory.paths import safe_segment
 
 
 def _as_names(value: Any) -> Any:
-    """A name, a list of names, or null; a list counts as a set, and an empty one as null."""
+    """Return a name, a list of names or null as a tuple of unique names; return any other value unchanged."""
     if value is None or value == "":
         return ()
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
@@ -23,7 +23,7 @@ def _as_names(value: Any) -> Any:
 
 
 class AuthorVerdict(BaseModel):
-    """Which ablations of the plan are this one of the paper; none where no match was found."""
+    """A verdict on one ablation of the paper: the names of the plan's ablations that match it, empty if none does."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,14 +31,14 @@ class AuthorVerdict(BaseModel):
     name_in_plan: Annotated[tuple[str, ...], BeforeValidator(_as_names)] = ()
 
     def published(self) -> dict[str, Any]:
-        """The verdict as AblationBench writes it."""
+        """Return the verdict in AblationBench's format."""
         several = list(self.name_in_plan) if len(self.name_in_plan) > 1 else None
         one = self.name_in_plan[0] if self.name_in_plan else None
         return {"name_in_paper": self.name_in_paper, "name_in_plan": several or one}
 
 
 class ReviewerVerdict(BaseModel):
-    """Whether a review asks for this ablation of the plan."""
+    """A verdict on one ablation of the plan: `appears_in_review` is True if a review asks for it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -46,7 +46,7 @@ class ReviewerVerdict(BaseModel):
     appears_in_review: bool = False
 
     def published(self) -> dict[str, Any]:
-        """The verdict as AblationBench writes it."""
+        """Return the verdict in AblationBench's format."""
         return {"name_in_plan": self.name_in_plan, "appears_in_review": self.appears_in_review}
 
 
@@ -55,31 +55,31 @@ _V = TypeVar("_V", AuthorVerdict, ReviewerVerdict)
 
 
 def verdict_path(folder: Path, paper_id: str) -> Path:
-    """Where the verdicts on a paper lie; `model/paper` is a file in a folder, as published."""
+    """Return the path of a paper's verdicts; the id `model/paper` gives a file in a folder, as published."""
     *folders, name = map(safe_segment, paper_id.split("/"))
     return folder / PurePosixPath(*folders, f"{name}.jsonl")
 
 
 def read_author_verdicts(path: Path) -> tuple[AuthorVerdict, ...]:
-    """The verdicts on one paper of the author task.
+    """Read the verdicts on one paper of the author task.
 
     Raises:
-        TableError: a line is not such a verdict.
+        TableError: if a line is not such a verdict.
     """
     return tuple(_lines(path, AuthorVerdict))
 
 
 def read_reviewer_verdicts(path: Path) -> tuple[ReviewerVerdict, ...]:
-    """The verdicts on one paper of the reviewer task.
+    """Read the verdicts on one paper of the reviewer task.
 
     Raises:
-        TableError: a line is not such a verdict.
+        TableError: if a line is not such a verdict.
     """
     return tuple(_lines(path, ReviewerVerdict))
 
 
 def verdict_task(path: Path) -> Task | None:
-    """The task that a file of verdicts is of; None if it holds no verdict."""
+    """Return the task of a file of verdicts, None if the file holds no verdict."""
     for _, value in json_lines(read_text(path), str(path)):
         if isinstance(value, dict):
             return Task.AUTHOR if "name_in_paper" in value else Task.REVIEWER
@@ -87,7 +87,7 @@ def verdict_task(path: Path) -> Task | None:
 
 
 def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
-    """Write a published file of verdicts, in order; it appears whole or not at all."""
+    """Write verdicts to a file in AblationBench's format, in order; the file is written atomically."""
     lines = [json.dumps(verdict.published(), ensure_ascii=False) + "\n" for verdict in verdicts]
     write_atomically(path, "".join(lines))
 

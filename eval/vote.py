@@ -1,4 +1,4 @@
-"""The majority of several judges, as AblationBench takes it, with ties and missing verdicts told."""
+"""Take the majority of several judges, as AblationBench does, with a warning for each tie and missing verdict."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,25 +18,25 @@ NO_MAJORITY: Final = "no majority"
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """The majority of one paper's verdicts; `ties` are the ablations on which no answer had a majority."""
+    """The majority's verdicts on one paper; `ties` are the names of ablations without a majority."""
 
     verdicts: tuple[Verdict, ...]
     ties: tuple[str, ...]
 
 
 def vote(judgings: Sequence[Judging]) -> Judging:
-    """The run of the majority. A paper is voted on by the judges that scored it, and unscored where none did.
+    """Return the judged run of the majority; the judges that scored a paper vote on it, and without any it is unscored.
 
     Raises:
-        UsageError: there are fewer than two judges, or they judged different systems or tasks.
+        UsageError: if there are fewer than two judges, or if they judged different systems or tasks.
     """
     runs = [judging.run for judging in judgings]
     if len(runs) < 2:
-        raise UsageError("a vote needs two judges or more")
+        raise UsageError("a vote needs the verdicts of two judges or more")
     for run in runs[1:]:
         if (run.task, run.system) != (runs[0].task, runs[0].system):
             raise UsageError(
-                f"the judges judged different things: {runs[0].system} ({runs[0].task}) and {run.system} ({run.task})"
+                f"the judges judged different plans: {runs[0].system} ({runs[0].task}) and {run.system} ({run.task})"
             )
     papers = dict.fromkeys(paper.id for run in runs for paper in run.papers)
     ended = [_paper(paper_id, judgings) for paper_id in papers]
@@ -53,9 +53,9 @@ def vote(judgings: Sequence[Judging]) -> Judging:
 
 
 def majority_author(judges: Sequence[Iterable[AuthorVerdict]]) -> Voted:
-    """For each ablation of the paper the most common set of names, if more than half of its votes are for it.
+    """Return, for each ablation of the paper, the set of names that more than half of the votes are for, else no match.
 
-    A vote for no match is a vote; a judge without a verdict on an ablation has no vote on it.
+    "No match" is a vote too; a judge without a verdict on an ablation has no vote on it.
     """
     votes: dict[str, list[tuple[str, ...]]] = {}
     for verdicts in judges:
@@ -74,7 +74,7 @@ def majority_author(judges: Sequence[Iterable[AuthorVerdict]]) -> Voted:
 
 
 def majority_reviewer(judges: Sequence[Iterable[ReviewerVerdict]]) -> Voted:
-    """For each ablation of the plan whether more than half of its votes say that a review asks for it."""
+    """Return, for each ablation of the plan, yes if more than half of its votes say that a review asks for it."""
     votes: dict[str, list[bool]] = {}
     for verdicts in judges:
         for verdict in verdicts:
@@ -93,7 +93,7 @@ def _paper(paper_id: str, judgings: Sequence[Judging]) -> tuple[JudgedPaper, tup
     cast = [judging.verdicts[paper_id] for judging in judgings if paper_id in judging.verdicts]
     missing = [f"{NO_VOTE} of {judge}: {paper.reason}" for judge, paper in seen if paper.status is Status.UNSCORED]
     if len(seen) < len(judgings):
-        missing.append(f"{NO_VOTE} of {len(judgings) - len(seen)} judges, who never saw this paper")
+        missing.append(f"{NO_VOTE} of {len(judgings) - len(seen)} judges, which never had this paper")
     if not cast:
         return facts.model_copy(update={"reason": "; ".join(missing)}), None
     voted = _majority(judgings[0].run.task, cast)

@@ -1,4 +1,4 @@
-"""`python -m planner` is the command line."""
+"""The command line as `python -m planner`."""
 
 from planner.cli import main
 

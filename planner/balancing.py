@@ -1,4 +1,4 @@
-"""Several copies of one model, each at an address of its own, asked as one: the least busy first."""
+"""One model served by several replicas, each at its own address; a request goes to the least busy one."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,13 +9,15 @@ from planner.chat import ChatModel, Completion, ModelCard, Prompt
 from planner.errors import ModelError
 
 _FIRST_SERVER_ERROR: Final = 500
-# Seconds for which a copy that failed is passed over, doubled while it goes on failing.
+# Seconds for which a failed replica gets no requests; doubled after each further failure.
 _REST: Final = 1.0
 _LONGEST_REST: Final = 60.0
 
 
 @dataclass(slots=True)
 class _Replica:
+    """A replica and its state; `rests_until` is in seconds of the clock, `last` the number of its last request."""
+
     model: ChatModel
     in_flight: int = 0
     failures: int = 0
@@ -24,16 +26,16 @@ class _Replica:
 
 
 def balanced(replicas: Sequence[ChatModel]) -> ChatModel:
-    """One model of several copies, or the only one as it is."""
+    """Return one model over all replicas, or the only replica unchanged."""
     return replicas[0] if len(replicas) == 1 else Balanced(replicas)
 
 
 class Balanced:
-    """A `ChatModel` over copies of one; `card` is that of the first, so that one more or less after it changes no
-    request's identity.
+    """A model that spreads its requests over several replicas of the same model.
 
-    A failure is told as it is; who asks again meets another copy, since one that could not be reached or had an error
-    of its own rests. When all rest, the one that has rested longest is tried. `clock` gives seconds.
+    It has the identity of the first replica, so further replicas can come and go without changing a request's identity.
+    Errors are passed on. A replica that was unreachable or had a server error rests, so a retry goes to another one.
+    When all replicas rest, the one whose rest ends first is used. `clock` returns seconds.
     """
 
     def __init__(self, replicas: Sequence[ChatModel], clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,14 +46,14 @@ class Balanced:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the first copy."""
+        """The name, endpoint and parameters of the first replica."""
         return self._card
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Ask one copy, once.
+        """Send the prompt to one replica, once.
 
         Raises:
-            ModelError: that copy gave no completion.
+            ModelError: if that replica returns no completion.
         """
         replica = self._chosen()
         replica.in_flight += 1
@@ -66,6 +68,7 @@ class Balanced:
         return completion
 
     def _chosen(self) -> _Replica:
+        """Return the replica with the fewest requests in flight among those that do not rest."""
         now = self._clock()
         awake = [replica for replica in self._replicas if replica.rests_until <= now]
         among = awake or [min(self._replicas, key=lambda replica: replica.rests_until)]
@@ -75,7 +78,7 @@ class Balanced:
         return chosen
 
     def _learn(self, replica: _Replica, error: ModelError) -> None:
-        """Let a copy rest that is at fault itself; what it says of the request, any other would say too."""
+        """Let a replica rest after a fault of its own; an error about the request would come from any replica."""
         if error.status is None or error.status >= _FIRST_SERVER_ERROR:
             replica.rests_until = self._clock() + min(_LONGEST_REST, _REST * 2.0**replica.failures)
             replica.failures = min(replica.failures + 1, 10)

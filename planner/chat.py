@@ -1,6 +1,7 @@
-"""The boundary to language models: one prompt in, one completion out.
+"""The interface to language models: one prompt in, one completion out.
 
-Whatever can answer a prompt has the one method of `ChatModel`, so endpoints, fakes and wrappers stack.
+Everything that answers a prompt implements the same protocol, so a wrapper can go around an endpoint, a fake or another
+wrapper.
 """
 
 import hashlib
@@ -29,10 +30,10 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is sent: the messages, the hash of the templates that made them, and the number of the sample asked for.
+    """A prompt: its messages, the hash of the templates that it was rendered from, and the sample's number.
 
-    `encoded` is the messages as the JSON that goes over the wire. A corpus sends a hundred thousand characters for
-    each paper, so they are encoded once, where the paper is read, and only looked at again where somebody must.
+    `encoded` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is encoded
+    only once, in the process that reads the paper, and decoded only where the messages are needed.
     """
 
     encoded: bytes
@@ -41,43 +42,46 @@ class Prompt:
 
     @classmethod
     def of(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
-        """A prompt of these messages; half a surrogate pair, which no encoding can write, becomes U+FFFD."""
+        """Return a prompt of these messages; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
         told = [{"role": message.role, "content": whole_text(message.content)} for message in messages]
         return cls(to_json(told), template_sha256, sample)
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:
-        """The messages, as they are sent."""
+        """The messages that are sent."""
         return tuple(Message(told["role"], told["content"]) for told in from_json(self.encoded))
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the messages as they are sent."""
+        """The SHA-256 hash of the encoded messages, in hexadecimal."""
         return hashlib.sha256(self.encoded).hexdigest()
 
     @cached_property
     def turns(self) -> int:
-        """How many messages there are."""
+        """The number of messages."""
         return len(self.messages)
 
     @cached_property
     def fewest_tokens(self) -> int:
-        """A lower bound of the tokens in the messages, whatever the model."""
+        """A lower bound of the number of tokens in the messages, for any model."""
         return sum(fewest_tokens(message.content) for message in self.messages)
 
     def then(self, *messages: Message) -> "Prompt":
-        """The same conversation with further messages."""
+        """Return a copy of the prompt with further messages at its end."""
         return Prompt.of((*self.messages, *messages), self.template_sha256, self.sample)
 
     def __getstate__(self) -> dict[str, object]:
-        """What the whole text must be looked at for is told along with it, so that nobody has to look again."""
+        """Return the fields and the computed values, so that another process need not compute them again."""
         derived = {"sha256": self.sha256, "turns": self.turns, "fewest_tokens": self.fewest_tokens}
         return {"encoded": self.encoded, "template_sha256": self.template_sha256, "sample": self.sample, **derived}
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the endpoint counted them, None where it did not say; the last two are part of the first two."""
+    """Token counts of a request as the endpoint reported them, or None.
+
+    Reasoning tokens are part of the completion tokens, cached tokens part of the prompt tokens.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -87,9 +91,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What an endpoint says of its own limits, None where it does not.
+    """The rate limits that an endpoint reports, each None if it does not.
 
-    The counts are of its current window, in most services a minute; resets are seconds until the window is whole.
+    Counts belong to the endpoint's current window, usually one minute; resets are the seconds until the window is full.
     """
 
     requests: int | None = None
@@ -102,12 +106,12 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A reply as it arrived, before anything has looked into it.
+    """A reply as it arrived, not yet parsed.
 
-    `finish_reason` is the endpoint's word ("stop", "length", "content_filter", …), "" when it gave none;
-    `reasoning` is the provider's own reasoning field; `seconds` the time from request to last byte;
-    `raw` the endpoint's whole answer, masked; `notes` what a reader of the run should know about this reply;
-    `limits` the endpoint's word on its rate limits, None when it gave none.
+    `finish_reason` is the endpoint's value ("stop", "length", "content_filter", …) or "";
+    `reasoning` is the provider's own reasoning field; `seconds` the time from the request to the last byte;
+    `raw` the endpoint's whole response, masked; `notes` are warnings about this reply, one sentence each;
+    `limits` the rate limits that the endpoint reported, or None.
     """
 
     text: str
@@ -125,10 +129,11 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Which model is asked and how: all of a request's identity but the messages.
+    """A model, its endpoint and its parameters: all of a request's identity except the messages.
 
-    `planner` and `name` are the first segments of a trajectory's heading, `endpoint` is the base address without
-    credentials ("" for a built-in planner), `parameters` are those that the user asked to send, sorted by name.
+    `planner` and `name` are the first parts of a trajectory's heading, `asked` is the model name that is sent,
+    `endpoint` the base URL without credentials ("" for the built-in planner), and `parameters` are the parameters that
+    the user set, sorted by name.
     """
 
     planner: str
@@ -138,24 +143,24 @@ class ModelCard:
     parameters: tuple[tuple[str, JsonValue], ...] = ()
 
     def identity(self, prompt: Prompt) -> str:
-        """SHA-256 that names one request for ever: the same identity is never paid for twice."""
+        """Return the SHA-256 that identifies a request; the same identity is never paid for twice."""
         how = [self.endpoint, self.asked, self.parameters, prompt.sha256, prompt.sample]
         return hashlib.sha256(_canonical(how)).hexdigest()
 
 
 class ChatModel(Protocol):
-    """Anything that answers a prompt."""
+    """A model: anything that answers a prompt."""
 
     @property
     def card(self) -> ModelCard:
-        """Which model this is."""
+        """The model's name, endpoint and parameters."""
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Answer the prompt.
+        """Return the completion of a prompt.
 
         Raises:
-            ModelError: no completion could be had.
-            BudgetExceeded: the request was not sent, since it could pass the cost limit.
+            ModelError: if the model returns no completion.
+            BudgetExceeded: if the request could exceed the cost limit; it is not sent then.
         """
 
 

@@ -1,4 +1,4 @@
-"""Characters that steer a terminal or a reader instead of saying something.
+"""Remove or escape control characters, which could steer a terminal or mislead a reader.
 
 Escape sequences are those of ECMA-48, directional overrides and isolates those of Unicode Annex 9.
 """
@@ -25,16 +25,16 @@ _NAMES: Final = {
     "control": "control characters",
     "surrogate": "halves of characters",
 }
-# Beyond what files may not hold, a terminal is spared the separators that some take for line ends, and invisible marks.
+# Allowed in files but not on a terminal: separators that some programs take for line ends, and invisible marks.
 _MARKS: Final = "\u2028\u2029\ufeff\u200e\u200f\u061c"
 _UNPRINTABLE: Final = re.compile(f"[{_MARKS}]")
-# JSON itself escapes what lies below a blank, and leaves these as they are.
+# JSON escapes the characters below U+0020 itself, but not these.
 _BARE_IN_JSON: Final = re.compile(f"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff{_MARKS}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A text without steering characters, and what was taken out of it, one phrase a kind ("2 control characters")."""
+    """A text without control characters; `removed` names each kind and its count ("2 control characters")."""
 
     text: str
     removed: tuple[str, ...] = ()
@@ -43,8 +43,8 @@ class Cleaned:
 def clean(text: str) -> Cleaned:
     """Remove control characters other than tab and newline, whole escape sequences, overrides and isolates.
 
-    Line ends become "\\n"; half a surrogate pair, which no file can hold, becomes U+FFFD. Cleaning twice changes
-    nothing more.
+    Line ends become "\\n"; a lone surrogate, which cannot be encoded, becomes U+FFFD. Cleaning a clean text changes
+    nothing.
     """
     counts = dict.fromkeys(_NAMES, 0)
 
@@ -58,12 +58,12 @@ def clean(text: str) -> Cleaned:
 
 
 def newlines(text: str) -> str:
-    """The text with CR LF and CR as LF."""
+    """Replace CR LF and CR with LF."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def whole_text(text: str) -> str:
-    """The text with split surrogate pairs joined; a lone half, which no encoding can write, becomes U+FFFD."""
+    """Join split surrogate pairs; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -72,12 +72,12 @@ def whole_text(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text as it may be shown on a terminal: nothing in it moves a cursor, sets a colour or turns the line."""
+    """Return the text safe for a terminal: nothing in it moves the cursor, sets a colour or reverses the line."""
     return _UNPRINTABLE.sub(_escape, clean(text).text)
 
 
 def printable_json(text: str) -> str:
-    """JSON as it may be shown on a terminal: what could steer it stands as an escape, so every value stays as it is."""
+    """Return JSON text safe for a terminal: unsafe characters become JSON escapes, so no value changes."""
     return _BARE_IN_JSON.sub(_escape, text)
 
 

@@ -1,22 +1,22 @@
-"""Everything that can go wrong, by name.
+"""The errors of this package and the outcomes of planning a paper.
 
 PlannerError
-├── UsageError        the call makes no sense; nothing was done
-├── PaperError        a source could not be read as a paper
-├── PromptError       a template asks for what is not there
-├── ModelError        the endpoint gave no completion
+├── UsageError        the command or its options are wrong; nothing was done
+├── PaperError        a source cannot be read as a paper
+├── PromptError       a template cannot be rendered
+├── ModelError        the endpoint returned no completion
 │   └── TooLongError  the prompt does not fit the model's window
-├── BudgetExceeded    the next request could pass the cost limit
-├── OutputError       a completion holds no valid plan
+├── BudgetExceeded    the next request could exceed the cost limit
+├── OutputError       a completion contains no valid plan
 ├── TrajectoryError   a file is not a trajectory
-└── RunError          a run of a corpus cannot start or go on
+└── RunError          a run cannot start or continue
 """
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How the planning of one paper ended; a closed list, used wherever outcomes are counted."""
+    """The outcome of planning one paper; outcomes are counted by these values and no others."""
 
     PLANNED = "planned"
     TRUNCATED = "truncated"
@@ -31,29 +31,29 @@ class Outcome(StrEnum):
 
 
 class PlannerError(Exception):
-    """Base of every error of this package; its text is one line that a user can act on."""
+    """The base class of all errors of this package; its text is one line that tells the user what to do."""
 
 
 class UsageError(PlannerError):
-    """The call makes no sense as it stands (exit code 2); nothing was read, sent or written."""
+    """A command or its options are wrong (exit code 2); nothing was read, sent or written."""
 
 
 class PaperError(PlannerError):
-    """A source could not be read as a paper; the text says which source and what was looked for."""
+    """A source cannot be read as a paper; the text names the source and what was expected."""
 
     outcome = Outcome.PAPER_ERROR
 
 
 class PromptError(PlannerError):
-    """A template could not be rendered; the text names every missing variable."""
+    """A template cannot be rendered; the text names every missing variable."""
 
 
 class ModelError(PlannerError):
-    """The endpoint gave no completion.
+    """The endpoint returned no completion.
 
-    `retryable` says whether the same request may succeed later, `retry_after` the least wait in seconds
-    that the endpoint asked for, `status` the HTTP status and `request_id` the endpoint's own name for the request.
-    `exhausted` marks a spent quota, which no wait mends. `body` is the raw error body, masked.
+    `retryable` is true if the same request may succeed later, `retry_after` the shortest wait in seconds that the
+    endpoint asks for, `status` the HTTP status, `request_id` the endpoint's identifier of the request and `body` the
+    raw error body, masked. `exhausted` is true if the account's quota is used up, so that waiting does not help.
     """
 
     outcome = Outcome.MODEL_ERROR
@@ -79,10 +79,10 @@ class ModelError(PlannerError):
 
 
 class TooLongError(ModelError):
-    """The prompt does not fit.
+    """The prompt does not fit the model's context window.
 
-    `limit` is the window and `counted` the length of the prompt, in the model's own tokens; None where the endpoint
-    did not say.
+    `limit` is the window and `counted` the prompt's length, both in the model's own tokens; None if the endpoint did
+    not report it.
     """
 
     outcome = Outcome.TOO_LONG
@@ -102,16 +102,16 @@ class TooLongError(ModelError):
 
 
 class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
-    """The next request could pass the cost limit; it was not sent."""
+    """The next request could exceed the cost limit; it was not sent."""
 
     outcome = Outcome.BUDGET
 
 
 class OutputError(PlannerError):
-    """A completion holds no valid plan.
+    """A completion contains no valid plan.
 
-    `outcome` is one of truncated, refused, empty and invalid; `findings` say what is wrong, one sentence each,
-    so that the model can be shown them. Only an invalid reply is worth asking for again.
+    `outcome` is truncated, refused, empty or invalid. `findings` name the faults, one sentence each, to be shown to the
+    model. Asking again helps only for an invalid reply.
     """
 
     def __init__(self, outcome: Outcome, findings: tuple[str, ...]) -> None:
@@ -121,13 +121,13 @@ class OutputError(PlannerError):
 
     @property
     def reaskable(self) -> bool:
-        """Whether showing the findings to the model may help."""
+        """True if the model may correct the reply when it is shown the findings."""
         return self.outcome is Outcome.INVALID
 
 
 class TrajectoryError(PlannerError):
-    """A file is not a trajectory; the text says which line was expected."""
+    """A file is not a trajectory; the text names the line that was expected."""
 
 
 class RunError(PlannerError):
-    """A run of a corpus cannot start or go on: its folder is in use, full, of another version or not writable."""
+    """A run cannot start or continue: its folder is in use, full, of another version or not writable."""

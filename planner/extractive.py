@@ -1,7 +1,7 @@
-"""The built-in planner: no model, only what a paper's own text names.
+"""The built-in planner: it makes a plan from the paper's own text, without a language model.
 
-It ranks the parts that the method names and that no reported ablation seems to cover, and asks to remove each, or to
-replace it by a plain alternative of its kind. It is a baseline, and says so in its reasoning.
+It ranks the method's components that no reported ablation seems to cover, and proposes to remove each or to replace it
+by a simple alternative. It is a baseline, and says so in its reasoning.
 """
 
 import json
@@ -21,39 +21,39 @@ from planner.schema import Action, Task
 
 CARD: Final = ModelCard(planner="extractive-planner", name="builtin", asked="extractive")
 NOTHING_FOUND: Final = (
-    "the built-in planner found no part of a method that this text names and that no reported ablation covers;"
-    " it makes nothing up, so there is no plan: ask a model with --model"
+    "the built-in planner found no component of a method in this text that the reported ablations do not cover,"
+    " so it made no plan; use a language model with --model"
 )
 UNKNOWN_METRIC: Final = "the paper's main metric"
 _MOST_METRICS: Final = 3
-_COVERED: Final = 0.6  # least overlap of a part with one that the paper ablates
-_TWICE: Final = 0.5  # least overlap of two parts of which only the first is proposed
+_COVERED: Final = 0.6  # least overlap of a component with a reported ablation that covers it
+_TWICE: Final = 0.5  # least overlap of two components that count as the same, so only the first is proposed
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation that the built-in planner would run; without a replacement the part is removed."""
+    """An ablation that the built-in planner proposes; without a replacement the component is removed."""
 
     component: Component
     replacement: tuple[str, ...]
 
     @property
     def action(self) -> Action:
-        """Remove or replace."""
+        """REPLACE if there is a replacement, otherwise REMOVE."""
         return Action.REPLACE if self.replacement else Action.REMOVE
 
     @property
     def why(self) -> str:
-        """A plain reason."""
+        """The reason for the proposal: where and how often the text names the component."""
         shown = ", ".join(sorted(self.component.sources))
         times = "once" if self.component.mentions <= 1 else f"{self.component.mentions} times"
         return f"the text shows it as a part of the method ({shown}) and names it {times}"
 
 
 class Extractive:
-    """Answers any prompt with a plan read off one excerpt; the prompt itself is not looked at.
+    """A model that answers every prompt with a plan made from one excerpt; it ignores the prompt itself.
 
-    The excerpt is all that it knows, so it cannot use what a task cuts away.
+    It sees only the excerpt, so it cannot use text that the task leaves out.
     """
 
     def __init__(self, excerpt: Excerpt, task: Task, k: int) -> None:
@@ -63,11 +63,11 @@ class Extractive:
 
     @property
     def card(self) -> ModelCard:
-        """Always extractive-planner/builtin."""
+        """The name of the built-in planner, extractive-planner/builtin."""
         return CARD
 
     async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the excerpt was given at the start
-        """A reply in the output contract, always the same; an empty one, with a note, if nothing is found."""
+        """Return a reply in the required format, always the same; if nothing is found, an empty reply with a note."""
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         analysis = analyse_sections((abstract, *sections_of(self.excerpt.text)), self.excerpt.title)
         found = proposals(analysis, self.excerpt.title, self.k)
@@ -77,7 +77,7 @@ class Extractive:
 
 
 def proposals(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
-    """At most k ablations that the text suggests, the most worthwhile first."""
+    """Return at most k proposals for the analysed text, the best first."""
     named = [c for c in analysis.components if not c.is_subject_of(title) and not _covered(c, analysis)]
     chosen: list[Component] = []
     for component in sorted(named, key=lambda c: (-_weight(c), c.found.offset)):
@@ -87,7 +87,7 @@ def proposals(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
 
 
 def _covered(component: Component, analysis: Analysis) -> bool:
-    """Whether the text seems to report an ablation of a component, by its name or its acronym."""
+    """Return whether a reported ablation seems to cover the component, by its name or its acronym."""
     return any(
         overlap(component.label, reported.part) >= _COVERED or component.acronym in reported.part.split()
         for reported in analysis.reported_ablations
@@ -123,8 +123,8 @@ def _weight(component: Component) -> float:
     return weight - (3.0 if _SUBJECT.search(component.name) else 0.0)
 
 
-# Plain alternatives by the kind of part, {0} being a word of its name; the first kind that a name fits decides, so the
-# particular stand first.
+# Simple alternatives by kind of component; {0} is a word of its name. The first pattern that matches decides, so the
+# more specific ones come first.
 _ALTERNATIVES: Final = tuple(
     (re.compile(pattern, re.I), instead)
     for pattern, instead in (
@@ -156,7 +156,7 @@ def _alternatives(component: Component) -> tuple[str, ...]:
 
 def _reply(found: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MOST_METRICS]]
-    # The paper's words must not open or close a tag of the contract.
+    # The paper's own words must not open or close a tag of the reply format.
     discussion = "\n\n".join(_discussion(found, analysis, metrics, task)).replace("<", "‹")
     lines = (_line(proposal, metrics or [UNKNOWN_METRIC]) for proposal in found)
     predictions = "\n".join(line.replace("<", "\\u003c") for line in lines)

@@ -1,4 +1,4 @@
-"""How long a text is to a particular model: the estimate, corrected by what the endpoint counted."""
+"""Count the tokens of texts for one model: an estimate, corrected by the counts that the endpoint reports."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -7,45 +7,46 @@ from typing import Final
 from planner.chat import Prompt
 from planner.tokens import estimate_tokens
 
-_PLAUSIBLE: Final = (0.5, 3.0)  # outside, the endpoint cut the prompt or counts something else
-_A_MESSAGE: Final = 4  # tokens that the chat format itself puts around each
+_PLAUSIBLE: Final = (0.5, 3.0)  # outside, the endpoint truncated the prompt or counts something else
+_A_MESSAGE: Final = 4  # tokens that the chat format adds to each message
 
 
 @dataclass(slots=True)
 class Gauge:
-    """Measures texts in tokens; learns from each reply how the model's tokens compare with the estimate: `ratio`."""
+    """A token counter for one model; `ratio` is the model's count over the estimate, raised by the replies."""
 
     ratio: float = 1.0
 
     def measure(self, text: str) -> int:
-        """Tokens of a text, rounded up."""
+        """Return the number of tokens in a text, rounded up."""
         return ceil(estimate_tokens(text) * self.ratio)
 
     def measure_prompt(self, prompt: Prompt) -> int:
-        """Tokens of a whole prompt."""
+        """Return the number of tokens in a prompt."""
         return sum(self.measure(message.content) + _A_MESSAGE for message in prompt.messages)
 
     def learn(self, prompt: Prompt, counted: int | None) -> None:
-        """Take the endpoint's own count of a prompt into account; the highest ratio seen is the one that counts."""
+        """Raise the ratio if the endpoint counted more tokens in a prompt than expected; ignore implausible counts."""
         ratio = (counted or 0) / _estimate(prompt)
         if _PLAUSIBLE[0] <= ratio <= _PLAUSIBLE[1]:
             self.ratio = max(self.ratio, ratio)
 
     def corrected(self, prompt: Prompt, counted: int) -> "Gauge":
-        """A gauge for one paper alone, by which this prompt measures at least so much, up to three times the estimate.
+        """Return a counter for one paper that counts this prompt as at least `counted` tokens.
 
-        It depends on nothing but its arguments and this gauge, so that a repeated run corrects alike.
+        The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run gives the same.
         """
         return Gauge(max(self.ratio, min(counted / _estimate(prompt), _PLAUSIBLE[1])))
 
 
 @dataclass(slots=True)
 class FixedGauge(Gauge):
-    """A gauge that keeps to the estimate: prompts then depend on no reply, so that a run repeats them exactly."""
+    """A token counter whose ratio never changes, so that prompts do not depend on replies and runs can be repeated."""
 
     def learn(self, prompt: Prompt, counted: int | None) -> None:
-        """Learn nothing."""
+        """Ignore the count."""
 
 
 def _estimate(prompt: Prompt) -> int:
+    """Return the estimated number of tokens in a prompt, at least 1."""
     return sum(estimate_tokens(message.content) + _A_MESSAGE for message in prompt.messages) or 1

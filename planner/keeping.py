@@ -1,4 +1,4 @@
-"""Replies are kept before anyone reads them, and a kept reply is never asked for again."""
+"""Store each reply before it is used, and use a stored reply instead of sending its request again."""
 
 from dataclasses import replace
 from typing import Protocol
@@ -6,27 +6,27 @@ from typing import Protocol
 from planner.chat import ChatModel, Completion, ModelCard, Prompt
 from planner.errors import ModelError
 
-REUSED = "a kept reply was used; nothing was sent"
+REUSED = "used a stored reply; no request was sent"
 
 
 class Store(Protocol):
-    """Where requests and their replies are kept, by identity."""
+    """A store of requests and their replies, by identity."""
 
     def find(self, identity: str) -> Completion | None:
-        """The reply to this request, if it was ever had."""
+        """Return the stored reply to a request, or None."""
 
     def begin(self, identity: str, prompt: Prompt) -> None:
-        """Record durably that this request is about to be sent."""
+        """Record durably that a request is about to be sent."""
 
     def commit(self, identity: str, completion: Completion) -> None:
         """Record the reply durably."""
 
     def fail(self, identity: str, error: ModelError) -> None:
-        """Record that the request brought no reply."""
+        """Record that a request got no reply."""
 
 
 class Keeping:
-    """A model whose replies are durable before they are returned."""
+    """A model that stores each reply durably before it returns it."""
 
     def __init__(self, model: ChatModel, store: Store) -> None:
         self._model = model
@@ -34,11 +34,15 @@ class Keeping:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model behind."""
+        """The name, endpoint and parameters of the wrapped model."""
         return self._model.card
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Answer from the store, else ask and store."""
+        """Return the stored reply, or send the prompt and store its reply.
+
+        Raises:
+            ModelError: if the model returns no completion; the failure is recorded.
+        """
         identity = self.card.identity(prompt)
         if (kept := self._store.find(identity)) is not None:
             return replace(kept, notes=(*kept.notes, REUSED))

@@ -1,4 +1,4 @@
-"""Planning into an output folder: a trajectory and its sidecar for each paper."""
+"""Plan papers into an output folder: a trajectory and its sidecar file for each paper."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from planner.trajectory.writer import write
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What planning one paper left behind; there is a file at `path` only when the outcome is planned."""
+    """The result of planning one paper and its files; `path` exists only if the outcome is planned."""
 
     planning: Planning
     sidecar: Sidecar
@@ -38,15 +38,15 @@ async def plan_into(
     anew: bool = False,
     gauge: Gauge | None = None,
 ) -> Output:
-    """Plan one paper and write what came of it below `folder`.
+    """Plan one paper and write its trajectory and sidecar file into `folder`.
 
-    A request whose reply is on record there is not sent again, unless that reply was why the paper failed or the
-    answer is wanted `anew`. One `gauge` for many papers lets it learn from them all.
+    A request whose reply is already on record there is not sent again, unless that reply made the paper fail or `anew`
+    is true. Pass the same `gauge` for several papers to use the token counts of all replies.
 
     Raises:
-        TrajectoryError: a file that is no sidecar stands where the sidecar belongs.
-        OSError: the folder cannot be written.
-        PromptError: the templates are at fault.
+        TrajectoryError: if the sidecar's path holds another kind of file.
+        OSError: if the folder cannot be written.
+        PromptError: if a template cannot be rendered.
     """
     path, beside = _places(folder, model.card, paper.id)
     earlier = Sidecar.read(beside) if beside.exists() else None
@@ -62,7 +62,7 @@ async def plan_into(
 def unreadable_into(
     folder: Path, source: str, error: PaperError, card: ModelCard, settings: Settings, *, named: str = ""
 ) -> Output:
-    """Write the sidecar of a paper that could not be read, under the id `named`, else one made from the source."""
+    """Write the sidecar file of a paper that cannot be read; its id is `named`, or is made from the source."""
     chosen = named or paper_id("", name=source)
     unread = PaperHead(id=chosen, title="", format="", source=source)
     path, beside = _places(folder, card, unread.id)
@@ -73,12 +73,13 @@ def unreadable_into(
 
 
 def _places(folder: Path, card: ModelCard, paper: str) -> tuple[Path, Path]:
+    """Return the paths of a paper's trajectory and of its sidecar file."""
     within = relative_path(card.planner, card.name, paper)
     return folder / within, folder / sidecar_path(within)
 
 
 def _written(planning: Planning, sidecar: Sidecar, path: Path, beside: Path) -> Output:
-    # The trajectory goes first: a sidecar that says "planned" then always has its file.
+    # The trajectory is written first, so a sidecar with the outcome "planned" always has its trajectory.
     if planning.trajectory is None:
         path.unlink(missing_ok=True)
     else:

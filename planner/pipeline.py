@@ -1,4 +1,4 @@
-"""The heart: one paper in, one plan out, or the reason why there is none."""
+"""Plan one paper: ask the model, check its reply, and return the plan or the reason why there is none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,12 @@ from planner.trajectory.writer import normal_form
 
 __all__ = ["Attempt", "Numbering", "Planning", "Settings", "Subject", "plan_paper", "plan_subject"]
 
-_REFUSED: Final = 1.1  # of the window: so long is a refused prompt taken to be where the endpoint gave no count
+_REFUSED: Final = 1.1  # times the window: the assumed length of a rejected prompt if the endpoint reported no count
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request and what came of it."""
+    """One request, its reply (None if there is none) and its outcome."""
 
     identity: str
     completion: Completion | None
@@ -32,7 +32,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """How the planning of one paper ended: with a trajectory, or with the reason why there is none."""
+    """The result of planning one paper: a trajectory, or the reason why there is none."""
 
     outcome: Outcome
     reason: str = ""
@@ -43,21 +43,21 @@ class Planning:
 
 
 class Subject(Protocol):
-    """A paper that can be asked about, wherever its text is: a corpus leaves that to the process that read it."""
+    """A paper that can make its first prompt; the text may be in another process, as in a batch run."""
 
     @property
     def id(self) -> str:
-        """What names the paper."""
+        """The paper's id."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of the paper should distrust."""
+        """The warnings from reading the paper."""
 
     async def pose(self, settings: Settings, gauge: Gauge) -> Question:
-        """The first question about the paper, as `planner.posing.pose`."""
+        """Build the first prompt about the paper; the errors are those of `planner.posing.pose`."""
 
 
-# Which sample of the answer to a first prompt is wanted: 0, unless an earlier answer is to be had anew.
+# Returns the number of the sample to request for a first prompt: 0, or more if an earlier reply is to be replaced.
 Numbering = Callable[[Prompt], int]
 
 
@@ -68,10 +68,10 @@ def _first(_: Prompt) -> int:
 async def plan_paper(
     paper: Paper, model: ChatModel, settings: Settings, sample: Numbering = _first, gauge: Gauge | None = None
 ) -> Planning:
-    """Plan the ablations of one paper; every failure that belongs to this paper is an outcome, not an exception.
+    """Plan the ablations of one paper; a failure of this paper is returned as an outcome, not raised.
 
     Raises:
-        PromptError: the templates are at fault, whatever the paper.
+        PromptError: if a template cannot be rendered, which would fail for every paper.
     """
     return await plan_subject(PaperAtHand(paper), model, settings, sample, gauge or Gauge())
 
@@ -79,7 +79,7 @@ async def plan_paper(
 async def plan_subject(
     subject: Subject, model: ChatModel, settings: Settings, sample: Numbering, gauge: Gauge
 ) -> Planning:
-    """The same for a paper whose text may be elsewhere."""
+    """Plan one paper like `plan_paper`; the paper's text may be in another process."""
     course = _Course(subject, model, settings, sample, gauge)
     try:
         try:
@@ -97,7 +97,7 @@ async def plan_subject(
 
 @dataclass(slots=True)
 class _Course:
-    """The planning of one paper, and what is known of it so far, so that a failure at any point keeps that."""
+    """The planning of one paper in progress; it keeps all attempts, so that a failure loses none of them."""
 
     subject: Subject
     model: ChatModel
@@ -109,14 +109,14 @@ class _Course:
     attempts: list[Attempt] = field(default_factory=list)
 
     async def posed(self) -> Question:
-        """The question as these settings have it, with the number of the answer that is wanted."""
+        """Build the first prompt with the current settings, and set the number of its sample."""
         question = await self.subject.pose(self.settings, self.gauge)
         if sample := self.sample(question.prompt):
             question = replace(question, prompt=replace(question.prompt, sample=sample))
         return question
 
     async def ask(self, question: Question) -> Reply:
-        """Ask, and ask again with the findings while the reply is invalid."""
+        """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid."""
         self.question, prompt = question, question.prompt
         for failures in range(1, self.settings.reasks + 1):
             try:
@@ -130,7 +130,7 @@ class _Course:
         return await self._attempt(prompt)
 
     async def _attempt(self, prompt: Prompt) -> Reply:
-        """One request; whatever comes of it is on record before it goes on."""
+        """Send one request and record its outcome, even if it fails or is interrupted."""
         self.last = prompt
         completion: Completion | None = None
         outcome, findings = Outcome.INTERRUPTED, tuple[str, ...]()
@@ -150,10 +150,10 @@ class _Course:
             self.attempts.append(Attempt(self.model.card.identity(prompt), completion, outcome, findings))
 
     async def shorter(self, error: TooLongError) -> Question:
-        """The question in the window that the endpoint stated, and by what it counted for the prompt's length.
+        """Build a shorter prompt, from the window and the token count that the endpoint reported.
 
         Raises:
-            TooLongError: it stated no limit, or no shorter prompt can be made; the same prompt is not sent again.
+            TooLongError: if the endpoint reported no window, or if no shorter prompt is possible.
         """
         if self.last is None or self.question is None or error.limit is None:
             raise error
@@ -169,6 +169,7 @@ class _Course:
         return question
 
     def ended(self, outcome: Outcome, reason: str = "", trajectory: Trajectory | None = None) -> Planning:
+        """Return the result, with all attempts and each warning once."""
         warnings = (
             *self.subject.warnings,
             *(self.question.warnings if self.question else ()),

@@ -1,4 +1,4 @@
-"""From a paper to the first question about it: cut for the task, fitted to the window, and rendered."""
+"""Build the first prompt about a paper: cut the paper for the task, fit it to the window and render it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,16 @@ from planner.papers.paper import Excerpt, LeftOut, Paper
 from planner.prompting import render
 from planner.schema import Task
 
-_REPLY_SHARE: Final = 4  # a quarter of the window, and at most so many tokens, is kept free for the reply
+_REPLY_SHARE: Final = 4  # a quarter of the window, at most 8,000 tokens, is kept free for the reply
 _REPLY_MOST: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is asked of a paper: the task, at most `k` ablations, and how often a faulty reply is asked for again.
+    """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
 
-    `templates` is a folder of the user's own prompts, `cut_at` the heading at which the author task ends, `window`
-    the model's context in tokens, None where it is not known.
+    `templates` is a folder with the user's own prompts, `cut_at` the heading at which the author task cuts the paper,
+    `window` the model's context window in tokens, or None if it is not known.
     """
 
     task: Task
@@ -34,7 +34,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The first prompt about a paper, what of the paper is not in it, and what a reader should know of the cut."""
+    """The first prompt about a paper, the parts of the paper that it leaves out, and warnings about the cut."""
 
     prompt: Prompt
     left_out: tuple[LeftOut, ...] = ()
@@ -43,32 +43,32 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class PaperAtHand:
-    """A paper that was read in this process, as something to ask about."""
+    """A paper whose text is in this process."""
 
     paper: Paper
 
     @property
     def id(self) -> str:
-        """What names the paper."""
+        """The paper's id."""
         return self.paper.id
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of the paper should distrust."""
+        """The warnings from reading the paper."""
         return self.paper.warnings
 
     async def pose(self, settings: Settings, gauge: Gauge) -> Question:
-        """The first question about the paper, as `pose`."""
+        """Build the first prompt about the paper, as `planner.posing.pose` does."""
         return pose(self.paper, settings, gauge)
 
 
 def pose(paper: Paper, settings: Settings, gauge: Gauge) -> Question:
-    """The first question about a paper.
+    """Build the first prompt about a paper.
 
     Raises:
-        PaperError: the paper cannot be cut for the task.
-        TooLongError: what must be sent does not fit the window.
-        PromptError: the templates are at fault.
+        PaperError: if the paper cannot be cut for the task.
+        TooLongError: if the parts that must be sent do not fit the window.
+        PromptError: if a template cannot be rendered.
     """
     sent = excerpt_of(paper, settings, gauge)
     prompt = render(sent, settings.task, settings.k, settings.templates)
@@ -76,10 +76,10 @@ def pose(paper: Paper, settings: Settings, gauge: Gauge) -> Question:
 
 
 def excerpt_of(paper: Paper, settings: Settings, gauge: Gauge) -> Excerpt:
-    """What is sent of a paper.
+    """Return the excerpt of a paper that is sent for this task and fits the window.
 
     Raises:
-        PaperError, TooLongError, PromptError: as for `pose`.
+        PaperError, TooLongError, PromptError: as in `pose`.
     """
     chosen = cut(paper, settings.task, settings.cut_at)
     if settings.window is not None:

@@ -1,6 +1,6 @@
-"""What tokens cost and how large a model's window is, from data that ships with `genai-prices`; no network.
+"""Look up token prices and context windows in the data of the `genai-prices` package, without the network.
 
-What is not known is None, never 0 and never an error.
+An unknown price or window is None, never 0 and never an error.
 """
 
 import re
@@ -13,45 +13,46 @@ from planner.chat import ModelCard, Usage
 from planner.errors import UsageError
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, Provider
+    from genai_prices.types import ModelInfo as PricedModel
+    from genai_prices.types import Provider
 
 MILLION: Final = 1_000_000
 CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
-"""Makers whose models nobody else can run: behind an unknown address there is still their price list."""
+"""Makers that do not publish their models: their prices hold even at an unknown address."""
 
-_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # of these makers, yet anyone can run them
+_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens in and out."""
+    """A price in US dollars per million input tokens and per million output tokens."""
 
     input: Decimal
     output: Decimal
 
     def of(self, usage: Usage) -> Decimal | None:
-        """What a request cost, None where the tokens were not counted."""
+        """Return the cost of a request in US dollars, or None if a token count is missing."""
         if usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
         return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / MILLION
 
 
 def parse_price(text: str) -> Price:
-    """A price written as `IN,OUT`.
+    """Parse a price written as `IN,OUT`.
 
     Raises:
-        UsageError: it is not two numbers from 0 up.
+        UsageError: if the text is not two numbers of at least 0.
     """
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 2 or not all(re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", part, re.ASCII) for part in parts):
-        raise UsageError(f"a price is IN,OUT in US dollars for a million tokens, as in 0.15,0.60; not {text!r}")
+        raise UsageError(f"invalid price {text!r}: write IN,OUT in US dollars per million tokens, as in 0.15,0.60")
     return Price(Decimal(parts[0]), Decimal(parts[1]))
 
 
 def cost(card: ModelCard, usage: Usage, price: Price | None = None) -> Decimal | None:
-    """US dollars of one completion; `price` stands above what is known, None is unknown.
+    """Return the cost of one completion in US dollars, or None if it is unknown; a given `price` is used first.
 
-    Cached tokens are counted at their own price where that is known, reasoning tokens as completion tokens.
+    Cached tokens count at their own price if that is known, reasoning tokens count as completion tokens.
     """
     if price is not None:
         return price.of(usage)
@@ -74,19 +75,19 @@ def cost(card: ModelCard, usage: Usage, price: Price | None = None) -> Decimal |
 
 
 def is_priced(card: ModelCard) -> bool:
-    """Whether a cost limit can be held without a price of the user's own."""
+    """Return whether the model's price is known, so that a cost limit works without a price from the user."""
     return cost(card, Usage(prompt_tokens=1, completion_tokens=1)) is not None
 
 
 def window(card: ModelCard) -> int | None:
-    """The model's context in tokens, None where the data has none."""
+    """Return the model's context window in tokens, or None if it is unknown."""
     found = _found(card.asked, card.endpoint)
     return found[1].context_window if found else None
 
 
 @lru_cache(maxsize=256)
-def _found(model: str, endpoint: str) -> "tuple[Provider, ModelInfo] | None":
-    """The provider and model in the data: by the address, else by the name where its maker is one of the closed."""
+def _found(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
+    """Find the provider and model by the endpoint's address, or by the name if its maker does not publish models."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -100,7 +101,8 @@ def _found(model: str, endpoint: str) -> "tuple[Provider, ModelInfo] | None":
         return None
 
 
-def _by_maker(model: str) -> "tuple[Provider, ModelInfo] | None":
+def _by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
+    """Find the provider and model by the name alone, only for a maker that does not publish models."""
     from genai_prices.data_snapshot import get_snapshot
 
     name = model.rpartition("/")[2]

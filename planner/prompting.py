@@ -1,7 +1,7 @@
-"""Prompts: strict Jinja templates on one side, values on the other.
+"""Render prompts from strict Jinja templates.
 
-A paper is a value and never a template. Nothing random and no clock enters a prompt: the same paper, task and k give
-the same bytes, so that a request that was paid for can be known again.
+A paper is a value, never a template. A prompt contains nothing random and no time: the same paper, task and k give the
+same bytes, so that a request that was paid for is recognised later.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _MOST_FINDINGS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class PlanField:
-    """A field of the plan contract as a prompt shows it."""
+    """A field of an ablation as a prompt shows it."""
 
     name: str
     type: str
@@ -39,17 +39,17 @@ class PlanField:
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """A folder of templates; None is the one that ships with the planner."""
+    """The templates in a folder; None is the folder that ships with the planner."""
 
     folder: Path | None = None
 
     def prompt(self, system: str, user: str, /, also: Iterable[str] = (), **values: object) -> Prompt:
-        """Render a system and a user message from the two templates of these names.
+        """Render a prompt from the two named templates: its system message and its user message.
 
-        `also` names templates that a later turn needs: they must be there, and count for the hash.
+        `also` names templates that later messages need: they must exist, and they count towards the hash.
 
         Raises:
-            PromptError: a template is missing or faulty, or asks for variables that are not there (all are named).
+            PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
         """
         needed = self._sources([system, user])
         sources = needed | self._sources(also)
@@ -64,14 +64,14 @@ class Templates:
         """Render one template.
 
         Raises:
-            PromptError: as for `prompt`.
+            PromptError: as in `prompt`.
         """
         sources = self._sources([name])
         _check_variables(sources, values)
         return _render(sources, name, values)
 
     def _sources(self, names: Iterable[str]) -> dict[str, str]:
-        """The text of these templates and of all that they include, by name."""
+        """Return the sources of these templates and of all templates that they include, by name."""
         waiting, sources = list(names), dict[str, str]()
         while waiting:
             name = waiting.pop()
@@ -81,6 +81,7 @@ class Templates:
         return sources
 
     def _read(self, name: str) -> str:
+        """Return the source of a template, from the cache if its file has not changed."""
         folder = self.folder or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
         try:
             facts = (folder / name).stat()
@@ -92,11 +93,11 @@ class Templates:
 def _template(folder: Path, name: str) -> str:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise PromptError(f"{name}: a template must lie in {folder}")
+        raise PromptError(f"{name}: a template must be inside {folder}")
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise PromptError(f"{path}: this template is missing; start from a copy of all shipped ones") from None
+        raise PromptError(f"{path}: template not found; copy all shipped templates into the folder") from None
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
 
@@ -107,10 +108,10 @@ def _unchanged_template(folder: Path, name: str, _changed: int, _size: int) -> s
 
 
 def render(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) -> Prompt:
-    """The prompt that asks for at most k ablations of this paper.
+    """Render the prompt that asks for at most k ablations of a paper.
 
     Raises:
-        PromptError: a template is missing or faulty, or asks for variables that are not there (all are named).
+        PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
     """
     return Templates(templates).prompt(
         f"{task.value}.system.jinja",
@@ -128,13 +129,13 @@ def render(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) 
 def reask(
     prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None, *, failures: int = 1
 ) -> Prompt:
-    """The same question again, with the reply that failed and what was wrong with it.
+    """Render the prompt that asks again: the opening messages, the invalid reply and its faults.
 
-    Only the last failed reply is shown, a very long one without its middle, so that a conversation cannot grow.
-    `failures` counts the replies that failed: a model that repeats itself is told so, and is asked something new.
+    Only the last invalid reply is shown, a very long one without its middle, so the conversation does not grow.
+    `failures` is the number of invalid replies so far; the template may use it, so that each prompt is different.
 
     Raises:
-        PromptError: as for `render`.
+        PromptError: as in `render`.
     """
     opening = tuple(message for message in prompt.messages[:2] if message.role != "assistant")
     shown = [_shortened(" ".join(finding.split()), _LONGEST_FINDING) for finding in findings[:_MOST_FINDINGS]]
@@ -144,7 +145,7 @@ def reask(
 
 
 def fence(*values: str) -> str:
-    """A word that depends on the values alone and occurs in none of them, to mark where untrusted text ends."""
+    """Return a word that occurs in none of the values and depends only on them; it marks where untrusted text ends."""
     word = _sha256(*values)[:16]
     while any(word in value for value in values):
         word = _sha256(word)[:16]
@@ -153,7 +154,7 @@ def fence(*values: str) -> str:
 
 @cache
 def plan_fields() -> tuple[PlanField, ...]:
-    """The fields of the contract, as its Pydantic model states them."""
+    """Return the fields of an ablation, from its Pydantic model."""
     properties = Ablation.model_json_schema()["properties"]
     return tuple(
         PlanField(
@@ -165,7 +166,7 @@ def plan_fields() -> tuple[PlanField, ...]:
     )
 
 
-# Compiling templates takes ten times as long as rendering them, and a corpus renders the same ones for every paper.
+# Compiling a template takes ten times as long as rendering it, and a run renders the same templates for every paper.
 _compiled_once: Final = lru_cache(maxsize=64)
 
 
@@ -201,24 +202,24 @@ def _included(name: str, source: str) -> tuple[str, ...]:
 
 @_compiled_once
 def _variables(name: str, source: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The variables that a template asks for, and those that it sets itself."""
+    """Return the variables that a template uses but does not set, and those that it sets."""
     tree = _parsed(name, source)
     own = frozenset(node.name for node in tree.find_all(nodes.Name) if node.ctx != "load")
     return frozenset(meta.find_undeclared_variables(tree)), own
 
 
 def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -> None:
-    """All at once what templates ask for and nobody gives; a template may use what one that includes it sets."""
+    """Raise PromptError with all unknown variables; a template may use a variable that an including template sets."""
     found = [_variables(name, source) for name, source in sources.items()]
     asked = frozenset[str]().union(*(asks for asks, _ in found))
     own = frozenset[str]().union(*(sets for _, sets in found))
     if missing := sorted(asked - own - values.keys()):
         offered = ", ".join(sorted(values))
-        raise PromptError(f"{', '.join(sources)}: no such variables: {', '.join(missing)} (there are: {offered})")
+        raise PromptError(f"{', '.join(sources)}: unknown variables: {', '.join(missing)} (available: {offered})")
 
 
 def _shortened(text: str, most: int) -> str:
-    """The text, or its two ends with a word about what is left out between them."""
+    """Return the text, or its beginning and end with a note on the omitted middle if it is too long."""
     if len(text) <= most:
         return text
     half = most // 2

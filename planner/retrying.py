@@ -1,4 +1,4 @@
-"""The transport retry: the same prompt again, after a wait that is seen. The only place that repeats a request."""
+"""Retry failed requests after a wait that is reported; no other module repeats a request."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from planner.chat import ChatModel, Completion, ModelCard, Prompt
 from planner.errors import ModelError
 
 _TOO_MANY_REQUESTS: Final = 429
-_INSTANT: Final = 0.001  # seconds that even a wait of nothing counts, so that patience ends
+_INSTANT: Final = 0.001  # seconds: the least that a wait counts, so that retrying ends
 
 _T = TypeVar("_T")
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How patient to be with one prompt.
+    """The limits for retrying one prompt; times are in seconds.
 
-    `attempts` counts those that failed, a 429 not among them: it is a pause. `max_wait` bounds all waits of one
-    prompt together; `first` is the first wait where the endpoint asked for none, doubled each time up to `longest`.
-    All in seconds.
+    `attempts` is the number of failed requests after which to give up, not counting responses with status 429.
+    `max_wait` limits the sum of all waits. `first` is the first wait if the endpoint asks for none; it doubles each
+    time up to `longest`.
     """
 
     attempts: int = 5
@@ -38,10 +38,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A wait that begins now: its length in seconds, the error that it follows, and which failure this is.
+    """A wait before the next request: its length in seconds, the error before it, and the number of failures so far.
 
-    `pause` marks a rate limit, which stands for everyone who asks the same endpoint: whoever asks in parallel takes
-    it up in `on_wait` and holds the others back.
+    `pause` is true for a rate limit, which holds for all requests to the endpoint: a caller with parallel requests
+    should hold them back in `on_wait`.
     """
 
     seconds: float
@@ -50,12 +50,12 @@ class Wait:
 
     @property
     def pause(self) -> bool:
-        """Whether the endpoint limits the rate of requests."""
+        """True if the endpoint reported a rate limit (status 429)."""
         return _is_pause(self.error)
 
     @property
     def reason(self) -> str:
-        """Why, in one line."""
+        """The reason for the wait, in one line."""
         return str(self.error)
 
 
@@ -64,10 +64,10 @@ def _log(wait: Wait) -> None:
 
 
 class Retrying:
-    """A `ChatModel` that asks another again where that may help.
+    """A model that repeats the failed requests of another model if that may help.
 
-    A stated Retry-After is the least wait, and a little chance is added to each, so that many do not come back at
-    once. `sleep` and `chance` (a number from 0 to 1) can be given, for tests and for engines with a clock of their own.
+    The endpoint's Retry-After is the shortest wait. Each wait has a random part, so that many clients do not return at
+    once. `sleep` and `chance` (a random number from 0 to 1) can be replaced, for tests and for another clock.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class Retrying:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model that is asked."""
+        """The name, endpoint and parameters of the wrapped model."""
         return self.model.card
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Ask until there is a completion; a note on it tells of the waits.
+        """Send the prompt until there is a completion; a note on it reports the waits.
 
         Raises:
-            ModelError: trying again does not help, or patience is at its end, which the text then says.
+            ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
         """
         patience = _Patience(self.policy, self._chance, self._on_wait)
         completion = await patience.through(partial(self.model.complete, prompt), self._sleep)
@@ -102,16 +102,16 @@ class Retrying:
 
 
 async def patiently(call: Callable[[], Awaitable[_T]], policy: RetryPolicy) -> _T:
-    """Call until it succeeds; each wait is logged.
+    """Call a function until it succeeds, and log each wait.
 
     Raises:
-        ModelError: trying again does not help, or patience is at its end, which the text then says.
+        ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
     """
     return await _Patience(policy, random.random, _log).through(call, asyncio.sleep)
 
 
 class _Patience:
-    """What one prompt has cost in waits and failures so far; its methods are tenacity's callbacks."""
+    """The failures and waits of one prompt so far; `wait`, `is_over` and `announce` are callbacks of tenacity."""
 
     def __init__(self, policy: RetryPolicy, chance: Callable[[], float], on_wait: Callable[[Wait], None]) -> None:
         self.ended = ""
@@ -120,7 +120,7 @@ class _Patience:
         self._waits: list[Wait] = []
 
     async def through(self, call: Callable[[], Awaitable[_T]], sleep: Callable[[float], Awaitable[None]]) -> _T:
-        """Call until it succeeds or patience is at its end."""
+        """Call until the function succeeds or a limit of the policy is reached."""
         calling = AsyncRetrying(
             retry=retry_if_exception(_may_succeed_later),
             wait=self.wait,
@@ -139,11 +139,12 @@ class _Patience:
 
     @property
     def notes(self) -> tuple[str, ...]:
+        """A note on the waits, or nothing if there were none."""
         if not self._waits:
             return ()
         last = self._waits[-1]
         return (
-            f"asked {last.failures + 1} times, waited {self._waited:.1f} s in all; the last time since {last.reason}",
+            f"sent {last.failures + 1} requests, waited {self._waited:.1f} s in total; last failure: {last.reason}",
         )
 
     @property
@@ -151,7 +152,7 @@ class _Patience:
         return sum(wait.seconds for wait in self._waits)
 
     def wait(self, state: RetryCallState) -> float:
-        """Seconds until the next attempt; the chance that is added to a stated wait never spends more than is left."""
+        """Return the seconds until the next request; the random part added to Retry-After stays within `max_wait`."""
         backoff = min(self._policy.longest, self._policy.first * 2.0 ** min(state.attempt_number - 1, 30))
         floor = _error(state).retry_after
         if floor is None:
@@ -161,19 +162,19 @@ class _Patience:
         return floor + (min(extra, left) if left >= 0 else extra)
 
     def is_over(self, state: RetryCallState) -> bool:
-        """Whether to give up now; `ended` then says why."""
+        """Return whether to give up now; `ended` then holds the reason."""
         self._failed += not _is_pause(_error(state))
         if self._failed >= self._policy.attempts:
             self.ended = f"gave up after {state.attempt_number} requests"
         elif self._waited + max(state.upcoming_sleep, _INSTANT) > self._policy.max_wait:
             self.ended = (
                 f"gave up after {state.attempt_number} requests: the next wait of {state.upcoming_sleep:.0f} s would "
-                f"pass the limit of {self._policy.max_wait:.0f} s in all (--max-wait)"
+                f"exceed the limit of {self._policy.max_wait:.0f} s in total (--max-wait)"
             )
         return bool(self.ended)
 
     def announce(self, state: RetryCallState) -> None:
-        """Tell of the wait before it begins."""
+        """Report a wait before it begins."""
         wait = Wait(state.upcoming_sleep, _error(state), state.attempt_number)
         self._waits.append(wait)
         self._on_wait(wait)
@@ -189,7 +190,7 @@ def _is_pause(error: ModelError) -> bool:
 
 def _error(state: RetryCallState) -> ModelError:
     error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, ModelError), "nothing else is retried"
+    assert isinstance(error, ModelError), "only a ModelError is retried"
     return error
 
 

@@ -1,8 +1,8 @@
-"""The plan contract: what an ablation and a plan are, strictly.
+"""The data types of a plan and the rules that every plan must follow.
 
 Field names and actions are those of AblationBench (arXiv 2507.08038). The same types read published files, which
-have flaws: validation with the context `PUBLISHED` keeps the types and drops the rules, and `violations` names what
-they break.
+break some rules: validation with the context `PUBLISHED` checks only the types, and `violations` lists the broken
+rules.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from pydantic import (
 
 
 class Task(StrEnum):
-    """Who asks: a reviewer for what is missing, or an author for what to run."""
+    """The task: a reviewer asks for missing ablations, an author for ablations to run."""
 
     REVIEWER = "reviewer"
     AUTHOR = "author"
@@ -33,7 +33,7 @@ PUBLISHED: Final[Mapping[str, bool]] = {"published": True}
 
 
 class Action(StrEnum):
-    """What is done to the ablated part."""
+    """The change made to the ablated part."""
 
     REMOVE = "REMOVE"
     REPLACE = "REPLACE"
@@ -41,6 +41,7 @@ class Action(StrEnum):
 
 
 def _one_line(text: str, info: ValidationInfo) -> str:
+    """Return the text; raise ValueError if it is empty or has several lines."""
     if "\n" in text or "\r" in text:
         raise ValueError("must be one line")
     if not text.strip() and info.context is not PUBLISHED:
@@ -58,7 +59,7 @@ _REPLACEMENT_RULE: Final[dict[str, Any]] = {
 
 
 class Ablation(BaseModel):
-    """One ablation study: what is taken from the method, how, and what is measured."""
+    """One ablation study: the part of the method that is changed, the change, and the metrics to measure."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_REPLACEMENT_RULE)
 
@@ -92,7 +93,7 @@ class Plan(BaseModel):
 
 
 def violations(plan: Plan) -> tuple[str, ...]:
-    """Every rule of the contract that a plan read from a published file breaks, one sentence each."""
+    """Return each rule that a plan from a published file breaks, one sentence each."""
     rules = [
         f"ablation {number} ({ablation.name!r}): {rule}"
         for number, ablation in enumerate(plan.ablations, start=1)
@@ -102,12 +103,12 @@ def violations(plan: Plan) -> tuple[str, ...]:
 
 
 def findings(error: ValidationError) -> tuple[str, ...]:
-    """What a Pydantic error says, one sentence a finding, with the place first."""
+    """Return the faults in a Pydantic error, one sentence each, beginning with the field's path."""
     errors = error.errors(include_url=False, include_input=False)
     places = [e["loc"] for e in errors]
 
     def is_echo(place: tuple[int | str, ...], kind: str) -> bool:
-        # A list whose items are all faulty is reported as too short as well.
+        # Pydantic also reports a list as too short if all its items are invalid.
         return kind == "too_short" and any(other[: len(place)] == place and other != place for other in places)
 
     return tuple(
@@ -118,7 +119,7 @@ def findings(error: ValidationError) -> tuple[str, ...]:
 
 
 def plan_json_schema() -> dict[str, Any]:
-    """The JSON Schema of `Plan`, for other programs."""
+    """Return the JSON Schema of a plan, for other programs."""
     return Plan.model_json_schema()
 
 

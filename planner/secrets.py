@@ -1,4 +1,4 @@
-"""Keys and passwords never leave the process: every text that is kept or shown is masked first."""
+"""Mask keys and passwords in every text that is stored or shown."""
 
 import base64
 import json
@@ -12,17 +12,16 @@ from pydantic import JsonValue
 
 MASKED: Final = "***"
 SHORTEST: Final = 4
-"""A shorter secret is masked only inside a longer one that holds it, or it would blot out ordinary text."""
+"""The shortest length of a secret that is masked on its own; masking shorter ones would damage ordinary text."""
 
-_WORD: Final = 16  # letters; a longer run of nothing but letters is no ordinary word
+_WORD: Final = 16  # letters; a run of so many letters is not an ordinary word
 
 
 class Mask:
-    """Replaces known secrets, in every spelling in which an endpoint may echo them.
+    """A mask that replaces known secrets in texts, in every form in which an endpoint may repeat them.
 
-    The spellings are the secret itself, percent-encoded, as a JSON string and in base64; `basic` is for
-    `user:password` pairs, of which the password (or a user without one) is a secret too. Its own representation
-    shows none of it.
+    The forms are the secret itself, percent-encoded, as a JSON string and in base64. `basic` takes `user:password`
+    pairs; the password (or the user, if there is no password) is then a secret too. The mask's repr shows no secret.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, basic: Iterable[str] = ()) -> None:
@@ -34,15 +33,15 @@ class Mask:
         return "Mask()"
 
     def text(self, text: str) -> str:
-        """The text with each secret replaced by `MASKED`."""
+        """Return the text with each secret replaced by `MASKED`."""
         return self._everything.sub(MASKED, text) if self._everything else text
 
     def json(self, value: JsonValue) -> JsonValue:
-        """The value with each secret replaced in all strings and keys, at any depth."""
+        """Return the value with each secret replaced in all strings and keys, at any depth."""
         return _masked(value, self._everything)
 
     def content(self, value: JsonValue) -> JsonValue:
-        """The same for what a model wrote: a password that is an ordinary word is left where it stands alone."""
+        """Return a model's output masked like `json`, but without replacing a password that is an ordinary word."""
         return _masked(value, self._unmistakable)
 
     @cached_property
@@ -67,12 +66,14 @@ def _masked(value: JsonValue, pattern: re.Pattern[str] | None) -> JsonValue:
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """Return the pattern of all secrets in all forms, the longest first, or None if there are none."""
     spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     longest_first = sorted((s for s in spellings if len(s) >= SHORTEST), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def _spellings(secret: str) -> set[str]:
+    """Return the forms of a secret in which an endpoint may repeat it."""
     if not secret:
         return set()
     raw = secret.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""The JSON file beside a trajectory: how it came about, every reply that was paid for included."""
+"""The sidecar: the JSON file next to a trajectory, with the record of its planning and every paid reply."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -18,11 +18,11 @@ from planner.trajectory.files import write_atomically
 
 FORMAT_VERSION: Final = "ablation-planner-1"
 
-# A reply of one of these outcomes is why the paper failed: planning it again needs another reply.
+# A paper with one of these outcomes failed because of its reply, so planning it again needs another reply.
 ENDED_BY_REPLY: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID})
 
 
-# What a completion cost in USD; None where no price is known.
+# Returns the cost of a completion in USD, or None if its price is unknown.
 Pricing = Callable[[Completion], float | None]
 
 
@@ -31,7 +31,7 @@ class _Facts(BaseModel):
 
 
 class PaperFacts(_Facts):
-    """Which paper was read, and what of it was not sent (sizes in characters)."""
+    """The paper that was read, and the parts of it that were not sent; sizes are in characters."""
 
     id: str
     title: str
@@ -44,7 +44,7 @@ class PaperFacts(_Facts):
 
 
 class AttemptFacts(_Facts):
-    """One request: None stands where nothing is known (a reply that never came, a cost without a price in USD)."""
+    """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown."""
 
     identity: str
     prompt_sha256: str
@@ -58,7 +58,7 @@ class AttemptFacts(_Facts):
 
 
 class Sidecar(_Facts):
-    """The facts of one paper's planning; `cost` in USD and `usage` in tokens are sums over all replies ever had."""
+    """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all its replies."""
 
     format_version: str = FORMAT_VERSION
     program_version: str = __version__
@@ -84,28 +84,28 @@ class Sidecar(_Facts):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a sidecar.
+        """Read the record from a sidecar file.
 
         Raises:
-            TrajectoryError: the file is not a sidecar of this format.
-            OSError: the file cannot be read.
+            TrajectoryError: if the file is not a sidecar file of this format.
+            OSError: if the file cannot be read.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise TrajectoryError(f"{path}: not a sidecar of this program: {error.errors()[0]['msg']}") from error
+            raise TrajectoryError(f"{path}: not a sidecar of ablation-planner: {error.errors()[0]['msg']}") from error
 
     def write(self, path: Path) -> None:
-        """Write the sidecar; it appears whole or not at all."""
+        """Write the record to a sidecar file, atomically."""
         write_atomically(path, self.as_text())
 
     def as_text(self) -> str:
-        """The content of the file."""
+        """Return the file's content, JSON text."""
         return self.model_dump_json(indent=1) + "\n"
 
 
 class SidecarStore:
-    """The store of a single plan: each reply is in the sidecar before it is read, with the outcome still open."""
+    """The reply store of one paper: it writes each request and each reply to the sidecar file at once."""
 
     def __init__(self, path: Path, opening: Sidecar, pricing: Pricing, anew: bool = False) -> None:
         self._path = path
@@ -115,33 +115,33 @@ class SidecarStore:
 
     @property
     def attempts(self) -> tuple[AttemptFacts, ...]:
-        """Every request that is on record."""
+        """All recorded requests."""
         return self._sidecar.attempts
 
     def sample(self, prompt: Prompt) -> int:
-        """Which answer to this first prompt is wanted: that on record, unless the reply was why the paper failed."""
+        """Return the number of the sample to request for a first prompt, as `next_sample` does."""
         return next_sample(self.attempts, prompt, self._anew)
 
     def find(self, identity: str) -> Completion | None:
-        """The reply to this request, if the sidecar holds one."""
+        """Return the recorded reply to a request, or None."""
         kept = (a.completion for a in self.attempts if a.identity == identity and a.completion is not None)
         return next(kept, None)
 
     def begin(self, identity: str, prompt: Prompt) -> None:
-        """Put the request on record."""
+        """Record that a request is about to be sent."""
         self._record((*self.attempts, begun(identity, prompt)))
 
     def commit(self, identity: str, completion: Completion) -> None:
-        """Put the reply on record."""
+        """Record the reply to the last request."""
         self._replace_last(identity, {"completion": completion, "cost": self._pricing(completion)})
 
     def fail(self, identity: str, error: ModelError) -> None:
-        """Put the error on record."""
+        """Record the error of the last request."""
         self._replace_last(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
     def _replace_last(self, identity: str, update: dict[str, object]) -> None:
         *before, last = self.attempts
-        assert last.identity == identity, "one request at a time"
+        assert last.identity == identity, "requests are sent one at a time"
         self._record((*before, last.model_copy(update=update)))
 
     def _record(self, attempts: Sequence[AttemptFacts]) -> None:
@@ -150,7 +150,7 @@ class SidecarStore:
 
 
 def begun(identity: str, prompt: Prompt) -> AttemptFacts:
-    """A request that is about to be sent."""
+    """Return the record of a request that is about to be sent."""
     return AttemptFacts(
         identity=identity,
         prompt_sha256=prompt.sha256,
@@ -161,7 +161,7 @@ def begun(identity: str, prompt: Prompt) -> AttemptFacts:
 
 
 def opened(paper: PaperHead, card: ModelCard, settings: Settings, earlier: Sidecar | None = None) -> Sidecar:
-    """The sidecar of a planning that starts now; requests already on record in `earlier` stay on record."""
+    """Return the record of a planning that starts now; it keeps the requests of the `earlier` record."""
     return Sidecar(
         planner=card.planner,
         model=card.name,
@@ -173,7 +173,7 @@ def opened(paper: PaperHead, card: ModelCard, settings: Settings, earlier: Sidec
         paper=PaperFacts(
             id=paper.id,
             title=paper.title,
-            source=printable(paper.source),  # a file's name may be no Unicode
+            source=printable(paper.source),  # a file name may not be valid Unicode
             format=paper.format,
             main_file=printable(paper.main_file),
             sha256=paper.sha256,
@@ -185,7 +185,7 @@ def opened(paper: PaperHead, card: ModelCard, settings: Settings, earlier: Sidec
 
 
 def closed(opening: Sidecar, planning: Planning, attempts: Iterable[AttemptFacts]) -> Sidecar:
-    """The sidecar of a planning that has ended; `attempts` are all requests on record, this planning's judged by it."""
+    """Return the record of a finished planning; `attempts` are all recorded requests, including earlier ones."""
     settled, question = _settled(tuple(attempts), planning), planning.question
     answers = [attempt.completion.model for attempt in planning.attempts if attempt.completion]
     return opening.model_copy(
@@ -206,7 +206,7 @@ def closed(opening: Sidecar, planning: Planning, attempts: Iterable[AttemptFacts
 
 
 def _settled(attempts: Sequence[AttemptFacts], planning: Planning) -> tuple[AttemptFacts, ...]:
-    """The requests with what came of them; one that was under way when an earlier planning died was interrupted."""
+    """Return the requests with their outcomes; a request without reply or outcome was interrupted."""
     judged = {attempt.identity: attempt for attempt in planning.attempts}
     last = {attempt.identity: number for number, attempt in enumerate(attempts)}
     settled = []
@@ -221,10 +221,10 @@ def _settled(attempts: Sequence[AttemptFacts], planning: Planning) -> tuple[Atte
 
 
 def next_sample(attempts: Sequence[AttemptFacts], prompt: Prompt, anew: bool = False) -> int:
-    """The number of the answer to ask for, from the requests on record.
+    """Return the number of the sample to request for a first prompt, from the recorded requests.
 
-    A reply that planned the paper, or that was not yet judged, is used again; one that ended it as truncated, refused,
-    empty or invalid is not, and neither is any when the answer is wanted `anew`.
+    A recorded reply is used again if it gave a plan or has no outcome yet. A new sample is requested if the last reply
+    was truncated, refused, empty or invalid, or if `anew` is true.
     """
     asked = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
     if not asked:
@@ -239,7 +239,7 @@ def next_sample(attempts: Sequence[AttemptFacts], prompt: Prompt, anew: bool = F
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:
-    """Token counts summed; a count that any reply lacks is None only when all lack it."""
+    """Return the sums of the token counts; missing counts are skipped, and a sum is None if all are missing."""
     counted = list(usages)
 
     def total(name: str) -> int | None:
@@ -250,7 +250,7 @@ def total_usage(usages: Iterable[Usage]) -> Usage:
 
 
 def total_cost(costs: Iterable[float | None]) -> float | None:
-    """Costs summed; unknown as soon as one is."""
+    """Return the sum of the costs, or None if any cost is unknown."""
     known = 0.0
     for cost in costs:
         if cost is None:

@@ -80,7 +80,7 @@ def test_failures_are_waited_out_with_growing_waits() -> None:
     assert run.slept == [0.5, 1.0, 2.0, 4.0]
     assert completion.text == "at last"
     assert completion.notes[0] == "own note"
-    assert "asked 5 times, waited 7.5 s" in completion.notes[1]
+    assert "sent 5 requests, waited 7.5 s" in completion.notes[1]
     assert "busy" in completion.notes[1]
 
 
@@ -244,4 +244,4 @@ def test_over_http_a_storm_of_limits_loses_nothing(server: Server) -> None:
     completion, slept = over_http(server)
     assert slept == [1.0] * 30
     assert len(server.journal) == 31
-    assert "asked 31 times" in completion.notes[0]
+    assert "sent 31 requests" in completion.notes[0]

@@ -1,1 +1,1 @@
-"""The commands of `python -m eval`: argv in; files, prints and exit codes out."""
+"""The commands of `python -m eval`; each parses its options, writes files, prints, and sets an exit code."""

@@ -1,4 +1,4 @@
-"""`baseline`: the built-in planner on labelled papers, judged offline."""
+"""The command `baseline`: run the built-in planner on labelled papers and judge its plans offline."""
 
 import asyncio
 from pathlib import Path
@@ -23,9 +23,9 @@ from planner.schema import DEFAULT_K, Task
 @click.option("-k", type=click.IntRange(1, MAX_K), default=DEFAULT_K[Task.AUTHOR], show_default=True)
 @json_option
 def baseline(papers: Path, output: Path, k: int, as_json: bool) -> None:
-    """Plan the labelled PAPERS with the built-in planner and score the plans offline; no model is asked.
+    """Plan the labelled PAPERS with the built-in planner and score the plans offline; no model is used.
 
-    A label is <id>.json beside its paper, with `id`, `ablations` and `method_end`, the heading at which it is cut.
+    A label is <id>.json beside its paper, with `id`, `ablations`, and `method_end`: the heading where the method ends.
     """
     row = asyncio.run(_measured(papers, output, k))
     print_result(row, output, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`compare`: planners on the same papers, without gold."""
+"""The command `compare`: compare planners on the same papers, without gold."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from planner.schema import Task
 @plots_option
 @json_option
 def compare(plans: tuple[Path, ...], output: Path, task: Task | None, system: str, plots: bool, as_json: bool) -> None:
-    """Compare the systems in PLANS on the papers that all of them planned, each task by itself."""
+    """Compare the systems in PLANS on the papers that all of them planned, one task at a time."""
     found = tuple(_comparisons([one for folder in plans for one in read_systems(folder, task, system)], task))
     paths = write_document(output, "compare", compare_document(found, pictures=plots))
     if as_json:
@@ -38,10 +38,10 @@ def compare(plans: tuple[Path, ...], output: Path, task: Task | None, system: st
 
 
 def _comparisons(systems: Sequence[System], task: Task | None) -> Iterator[Comparison]:
-    """Each task that has two systems or more; plans that do not tell their task count for the one that is named."""
+    """Yield a comparison for each task with two systems or more; plans without a task count as `task`."""
     tasks = [one for one in Task if sum((s.task or task or Task.REVIEWER) is one for s in systems) > 1]
     if not tasks:
-        raise UsageError("comparing needs two systems or more of one task")
+        raise UsageError("there is nothing to compare: give plans of two systems or more on one task")
     for one in tasks:
         yield compared([s for s in systems if (s.task or task or Task.REVIEWER) is one], one)
 

@@ -1,4 +1,4 @@
-"""The group of commands, which turns every error of ours into one line and its exit code."""
+"""A command group that turns each of the program's errors into one line and an exit code."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from planner.errors import PlannerError, UsageError
 
 
 class Group(click.Group):
-    """2 for a wrong call, 1 for anything else that went wrong."""
+    """A command group that exits with 2 for wrong usage and with 1 for any other error."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+        """Run a command, and raise its errors as click exceptions."""
         try:
             return super().invoke(ctx)
         except UsageError as error:

@@ -1,4 +1,4 @@
-"""`judge`: the verdicts on one system's plans, offline, by a model, or by hand."""
+"""The command `judge`: judge one system's plans offline, with a model, or by hand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from planner.schema import Task
 
 @dataclass(frozen=True, slots=True)
 class JudgeOptions:
-    """How plans are judged, and where what comes of it goes."""
+    """The options of `judge`: how to judge the plans and where to write the results."""
 
     output: Path | None
     k: int | None
@@ -45,13 +45,13 @@ class JudgeOptions:
 
     @property
     def folder(self) -> Path:
-        """Where the run is written.
+        """The folder to which the run is written.
 
         Raises:
-            UsageError: no folder was named.
+            UsageError: if no folder was given.
         """
         if self.output is None:
-            raise UsageError("-o is missing: a folder for verdicts, replies and numbers")
+            raise UsageError("-o is missing: name a folder for verdicts, replies and numbers")
         return self.output
 
 
@@ -62,18 +62,18 @@ judge_options = options_gathered(
     JudgeOptions,
     output_option("verdicts, replies and numbers"),
     k_option,
-    click.option("--repeat", default=0, type=click.IntRange(min=0), help="Number of the repetition."),
-    click.option("--prompts", type=FOLDER, help="A folder of your own prompt templates."),
+    click.option("--repeat", default=0, type=click.IntRange(min=0), help="Repetition number; a new one asks again."),
+    click.option("--prompts", type=FOLDER, help="Folder of your own prompt templates."),
     click.option("--concurrency", default=4, type=click.IntRange(min=1), show_default=True, help="Papers at a time."),
     click.option("--rpm", type=_POSITIVE, help="Requests a minute.  [from the endpoint's headers]"),
     click.option("--tpm", type=_POSITIVE, help="Tokens a minute.  [from the endpoint's headers]"),
     click.option(
         "--prompts-to",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Judge nothing, but write each question to a file here.",
+        help="Judge nothing; write each prompt to a file in this folder.",
     ),
-    click.option("--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send nothing to anyone."),
-    click.option("--replies-from", type=FOLDER, help="Read answers to those questions from files of the same names."),
+    click.option("--offline", is_flag=True, envvar="ABLATION_PLANNER_OFFLINE", help="Send no requests."),
+    click.option("--replies-from", type=FOLDER, help="Read the replies to those prompts from files of the same names."),
 )
 
 
@@ -98,8 +98,8 @@ def judge(
 ) -> None:
     """Judge PLANS: a run folder, a folder of trajectories, or AblationBench's <id>.jsonl files.
 
-    Without --model the offline matcher judges, which asks nobody. Run again, the command goes on from where it was: a
-    reply that was paid for is never asked for again.
+    Without --model the offline matcher judges, and no request is sent. If the command is stopped, run it again to go
+    on: it never sends a request again that was already paid for.
     """
     with talking(talk):
         wanted = read_gold(gold, task)
@@ -120,17 +120,17 @@ def _write_questions(gold: GoldSet, system: System, how: JudgeOptions) -> None:
 
 
 async def _judge(gold: GoldSet, system: System, how: JudgeOptions, asking: ModelOptions, as_json: bool) -> int:
-    """Judge, write and print; the exit code says whether every plan got its verdicts."""
+    """Judge the plans, write and print the results, and return 1 if a plan has no verdicts, else 0."""
     if how.replies_from and asking.model:
-        raise UsageError("--replies-from takes no --model: the answers are there")
+        raise UsageError("--replies-from and --model cannot be used together: leave one of them out")
     if how.replies_from:
         by_files = _by_hand(how, how.folder)
         judging = await _run(gold, system, how, by_hand.CARD, judge_by_model(by_files, how.concurrency))
     elif asking.model in ("", OFFLINE.asked):
-        log.info("judging offline, by words alone (name a model with --model)")
+        log.info("judging offline, by words alone (choose a model with --model)")
         judging = await _run(gold, system, how, OFFLINE, judge_offline)
     elif how.offline:
-        raise UsageError(f"--offline forbids asking {asking.model!r}; leave --model out, or use --prompts-to")
+        raise UsageError(f"--offline forbids requests to {asking.model!r}; leave out --model, or use --prompts-to")
     else:
         async with connected(asking) as there:
             say_where(there.host, there.chat.card)
@@ -150,12 +150,12 @@ async def _judge(gold: GoldSet, system: System, how: JudgeOptions, asking: Model
 
 
 async def _run(gold: GoldSet, system: System, how: JudgeOptions, card: ModelCard, judge: Judge) -> Judging:
-    """Judge all papers and write the run, unless the folder holds another."""
+    """Judge all papers and write the run; raise a UsageError if the folder holds another run."""
     _refuse_another(how.folder, gathered(gold, system, card, (), how.repeat))
     judged = await judge_all(gold, system, judge, _tell)
     judging = gathered(gold, system, card, judged, how.repeat)
     if judging.run.without_gold:
-        log.warning("%d plans are of papers that are not in the gold", judging.run.without_gold)
+        log.warning("%d plans are for papers that are not in the gold", judging.run.without_gold)
     write_judging(how.folder, judging, how.k)
     return judging
 
@@ -164,13 +164,13 @@ def _refuse_another(folder: Path, planned: Judging) -> None:
     if (folder / RUN_FILE).exists() and read_run(folder).identity != planned.run.identity:
         there = read_run(folder)
         raise UsageError(
-            f"{folder}: holds {there.judge} on {there.system} ({there.task}, repetition {there.repetition});"
+            f"{folder}: holds {there.judge}'s verdicts on {there.system} ({there.task}, repetition {there.repetition});"
             " choose another folder"
         )
 
 
 def _by_hand(how: JudgeOptions, folder: Path) -> Asking:
-    """Answers from files: a faulty one is not asked for again, and a mended one counts."""
+    """Return the settings of a judge that reads replies from files, each time anew, and never asks again."""
     replies = how.replies_from or folder
     return Asking(
         card=by_hand.CARD,

@@ -1,4 +1,4 @@
-"""`judge-eval`: a judge against human labels."""
+"""The command `judge-eval`: compare a judge with human labels."""
 
 import json
 from collections.abc import Sequence
@@ -22,14 +22,13 @@ from planner.controls import printable
     "--labels",
     required=True,
     type=click.Path(path_type=Path, exists=True),
-    help="Parquet, JSONL or JSON of `id` and `labels`, as AblationBench's judge-eval sets.",
+    help="Parquet, JSONL or JSON with `id` and `labels`, like AblationBench's judge-eval sets.",
 )
 @json_option
 def judge_eval(verdicts: Path, labels: Path, as_json: bool) -> None:
-    """Compare VERDICTS, <model>/<paper id>.jsonl, with human labels.
+    """Compare VERDICTS, a folder of <model>/<paper id>.jsonl, with human labels.
 
-    The published figures count a missing verdict as no, and an instance without verdicts as 0; the others leave both
-    out.
+    The published numbers count a missing verdict as no, and a plan without verdicts as 0; the others leave both out.
     """
     found = [agreement(instance, verdicts) for instance in read_labels(labels)]
     published = means([one.published for one in found])

@@ -1,4 +1,4 @@
-"""Folders of verdicts, of ours or of another program."""
+"""Read folders of verdicts that `judge`, `vote` or another program wrote."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ from planner.schema import Task
 async def read_judged(
     folders: Sequence[Path], gold: Path | None, plans: Path | None, task: Task | None, system: str
 ) -> list[Judging]:
-    """Each folder as a run.
+    """Read each folder as a judged run.
 
     Raises:
-        UsageError: a folder is of another program, and the gold or the plans are not named.
-        TableError: a file is damaged.
+        UsageError: if another program wrote a folder, and the gold or the plans are not given.
+        TableError: if a file is damaged.
     """
     return [await _read(folder, gold, plans, task, system) for folder in folders]
 
@@ -27,6 +27,6 @@ async def _read(folder: Path, gold: Path | None, plans: Path | None, task: Task 
     if (folder / RUN_FILE).exists():
         return read_judging(folder)
     if gold is None or plans is None:
-        raise UsageError(f"{folder}: has no {RUN_FILE}; for another program's verdicts name --gold and --plans")
+        raise UsageError(f"{folder}: has no {RUN_FILE}; for another program's verdicts add --gold and --plans")
     wanted = read_gold(gold, task)
     return await published_judging(folder, wanted, one_system(plans, wanted.task, system))

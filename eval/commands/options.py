@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""The options that several commands share."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from planner.schema import Task
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 task_option = click.option(
-    "--task", type=click.Choice(Task, case_sensitive=False), help="Where the files serve both tasks."
+    "--task", type=click.Choice(Task, case_sensitive=False), help="The task, where the files hold both."
 )
 system_option = click.option("--system", default="", metavar="NAME", help="Part of a system's name, such as gpt-4o.")
 k_option = click.option("-k", type=click.IntRange(min=1), help="Score the first K ablations of each plan.  [all]")
@@ -22,7 +22,7 @@ plots_option = click.option(
 
 
 def gold_option(*, required: bool = False) -> Callable[[Command], Command]:
-    """What plans are scored against."""
+    """Return the option --gold, the file that plans are scored against."""
     return click.option(
         "--gold",
         required=required,
@@ -32,6 +32,6 @@ def gold_option(*, required: bool = False) -> Callable[[Command], Command]:
 
 
 def output_option(what: str, *, required: bool = False) -> Callable[[Command], Command]:
-    """Where the files of a command go."""
+    """Return the option -o, the folder to which a command writes."""
     folder = click.Path(path_type=Path, file_okay=False)
     return click.option("-o", "--output", required=required, type=folder, help=f"Folder for {what}.")

@@ -1,4 +1,4 @@
-"""`report`: one table for many runs, with pictures."""
+"""The command `report`: write one report on many runs, with pictures."""
 
 import asyncio
 import json
@@ -54,8 +54,8 @@ def report(
 ) -> None:
     """Report on RUNS: folders that `judge` or `vote` wrote, or folders of plans.
 
-    Plans are judged offline if --gold is given, and are otherwise shown without scores. With --plans, the RUNS are
-    folders of verdicts.
+    Folders of plans are judged offline if --gold is given, else shown without scores. With --plans, RUNS are folders
+    of verdicts that another program wrote.
     """
     judgings = [judging for folder in runs for judging in asyncio.run(_judgings(folder, gold, plans, task, system))]
     rows = results(judgings, k, as_published=as_published)

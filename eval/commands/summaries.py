@@ -1,4 +1,4 @@
-"""What a scored run prints: lines for people, one JSON object for programs."""
+"""Print a scored run: as lines for people, or as one JSON object for programs."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _METRICS = (
 
 
 def print_result(row: Result, folder: Path, *, as_json: bool) -> None:
-    """Print the numbers of one run."""
+    """Print the numbers of one run, as lines or as one JSON object."""
     if as_json:
         click.echo(json.dumps(result_json(row, folder), ensure_ascii=False))
     else:
@@ -30,7 +30,7 @@ def print_result(row: Result, folder: Path, *, as_json: bool) -> None:
 
 
 def result_json(row: Result, folder: Path | None = None) -> dict[str, Any]:
-    """One run for programs; null is what is not known."""
+    """Return the numbers of one run as a JSON object; unknown values are null."""
     coverage = {name: getattr(row.coverage, name) for name in ("scored", "unscored", "failed", "absent")}
     return {
         "system": row.run.system,
@@ -49,7 +49,7 @@ def result_json(row: Result, folder: Path | None = None) -> dict[str, Any]:
 
 
 def mean_json(mean: Mean | None) -> dict[str, Any] | None:
-    """A mean for programs, null where there is none."""
+    """Return a mean as a JSON object, None where there is no mean."""
     if mean is None or not mean.n:
         return None
     return {"mean": mean.mean, "sd": mean.deviation, "low": mean.low, "high": mean.high, "n": mean.n}

@@ -1,4 +1,4 @@
-"""`vote`: the majority of several judges of the same plans."""
+"""The command `vote`: take the majority of several judges of the same plans."""
 
 import asyncio
 import json
@@ -43,8 +43,8 @@ def vote(
 ) -> None:
     """Take the majority of the verdicts in the JUDGED folders, two or more.
 
-    An answer wins if more than half of the votes on its ablation are for it; a tie counts as no. Folders of another
-    program get numbers with --gold and --plans, and a vote on their files alone without.
+    A verdict wins with more than half of the votes on its ablation; a tie counts as no. For folders that another
+    program wrote, add --gold and --plans to get numbers; without them only the majority's files are written.
     """
     if not all((folder / RUN_FILE).exists() for folder in judged) and (gold is None or plans is None):
         _vote_on_files(judged, output, as_json=as_json)
@@ -83,7 +83,7 @@ def _print(row: Result, found: Sequence[Agreement], told: tuple[str, ...], outpu
 
 
 def _told(voted: Judging) -> Iterator[str]:
-    """Every tie and every missing vote."""
+    """Yield a line for each tie and each missing vote."""
     for paper in voted.run.papers:
         for warning in paper.warnings:
             if warning.startswith((NO_VOTE, NO_MAJORITY)):

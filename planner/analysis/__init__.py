@@ -1,1 +1,1 @@
-"""What a paper's text says of components, reported ablations and metrics, each with its place."""
+"""Find components, reported ablations and metrics in a paper's text, each with its place."""

@@ -1,4 +1,4 @@
-"""Acronyms that a text defines: "gated fusion unit (GFU)"."""
+"""Find the acronyms that a text defines: "gated fusion unit (GFU)"."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from planner.matching.words import word_set
 _DEFINED: Final = re.compile(r"\(\s*(?:[a-z. ]{0,12},\s*)?([A-Z][A-Za-z0-9-]{1,9}?)s?\s*\)")
 _REACH: Final = 120  # characters before the bracket that may hold the expansion
 
-# Names that everybody knows, which are no part that a paper brings.
+# Common names, which are never a new part of a paper's method.
 _EVERYDAY: Final = word_set(
     """
     AI API BCE BERT BN CE CNN CPU DL DNN EM FC FFN FPGA GAN GAT GCN GELU GLU GNN GPT GPU GRU KL KNN LLM LN LR LSTM MAE
@@ -21,7 +21,7 @@ _EVERYDAY: Final = word_set(
 
 @dataclass(frozen=True, slots=True)
 class Acronym:
-    """A defined acronym; its expansion starts `start` characters into the text."""
+    """An acronym and its expansion, which starts `start` characters into the text."""
 
     short: str
     expansion: str
@@ -29,7 +29,7 @@ class Acronym:
 
 
 def acronyms(text: str) -> Iterator[Acronym]:
-    """Acronyms in brackets after the words that they stand for, the everyday ones aside."""
+    """Yield the acronyms that stand in brackets after their expansions, except common ones."""
     for match in _DEFINED.finditer(text):
         short = match[1]
         if short.upper() in _EVERYDAY or sum(letter.isupper() for letter in short) < 2:
@@ -40,9 +40,9 @@ def acronyms(text: str) -> Iterator[Acronym]:
 
 
 def expand(short: str, before: str) -> str:
-    """The words at the end of `before` that an acronym stands for, "" if none fit.
+    """Return the words at the end of `before` that an acronym stands for, or "" if none fit.
 
-    The letters are looked for from the last to the first, and the first one must begin a word
+    The letters are searched from the last to the first, and the first one must begin a word
     (Schwartz and Hearst, "A simple algorithm for identifying abbreviation definitions", PSB 2003).
     """
     letters = [letter.lower() for letter in short if letter.isalnum()]

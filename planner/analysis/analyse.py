@@ -1,4 +1,4 @@
-"""What a paper's own text says of the parts of its method, the ablations it reports and the metrics it measures."""
+"""Find the parts of its method, the reported ablations and the metrics in a paper's text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from planner.papers.paper import Paper, Section
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Components in reading order, reported ablations in reading order, metrics by frequency."""
+    """The components and reported ablations of a paper in reading order, and its metrics by frequency."""
 
     components: tuple[Component, ...]
     reported_ablations: tuple[Reported, ...]
@@ -20,17 +20,17 @@ class Analysis:
 
 
 def analyse(paper: Paper) -> Analysis:
-    """Read components, reported ablations and metrics off a paper, each with its place in `paper.text`.
+    """Find the components, reported ablations and metrics of a paper, each with its place in `paper.text`.
 
-    No model is asked; the time is linear in the length of the text. An empty tuple means that nothing was found.
+    No model is used, and the time is linear in the length of the text. An empty tuple means that nothing was found.
     """
     return analyse_sections(paper.sections, paper.title)
 
 
 def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
-    """The same for sections alone; places count from the start of the first one.
+    """Find the components, reported ablations and metrics of sections; places count from the start of the first one.
 
-    What the title names is the whole method or its subject, and is not taken to be ablated.
+    A component that the title names is the whole method or its subject, and is not counted as ablated.
     """
     read = passages(sections)
     named = components(read)

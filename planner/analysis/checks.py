@@ -1,4 +1,4 @@
-"""What a plan says that its paper does not bear out."""
+"""Check a plan against the text of its paper."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -16,10 +16,10 @@ _ALREADY: Final = 0.6  # least overlap of a part with one that the paper ablates
 
 
 def plan_warnings(plan: Plan, paper: Paper, task: Task) -> tuple[str, ...]:
-    """Doubts about a plan, one sentence each: nothing here makes a plan invalid.
+    """Return warnings about a plan, one sentence each; none of them makes it invalid.
 
-    A metric that does not occur in the paper; an ablated part that no passage names; and in the reviewer task an
-    ablation that the paper seems to report already. All are told by words alone, so they are hints.
+    They concern a metric that does not occur in the paper, an ablated part that no passage names, and in the reviewer
+    task an ablation that the paper seems to report already. Only words are compared, so they are hints.
     """
     held = [frozenset(stems(passage.text)) for passage in passages(paper.sections)]
     held.append(frozenset(stems(f"{paper.title} {paper.abstract}")))
@@ -32,7 +32,7 @@ def plan_warnings(plan: Plan, paper: Paper, task: Task) -> tuple[str, ...]:
 
 
 def already_reported(ablation: Ablation, reported: Sequence[Reported]) -> Reported | None:
-    """The ablation of the paper that this one seems to repeat: the same part, and no other replacement."""
+    """Find the reported ablation that this one seems to repeat: the same part, and no different replacement."""
     alike = [(overlap(ablation.ablated_part, one.part), one) for one in reported if _may_repeat(ablation, one)]
     best = max(alike, key=lambda pair: pair[0], default=None)
     return best[1] if best and best[0] >= _ALREADY else None
@@ -52,7 +52,7 @@ def _doubts(ablation: Ablation, held: Sequence[frozenset[str]], reported: Sequen
 
 
 def _may_repeat(ablation: Ablation, reported: Reported) -> bool:
-    """Whether the actions leave it open that both are one: the text often does not say what it put in the place."""
+    """Tell if the actions allow that both ablations are the same. Often the paper names no replacement."""
     if not reported.replacement:
         return True
     if ablation.action is Action.REMOVE:

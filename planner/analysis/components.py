@@ -1,4 +1,4 @@
-"""Components that a method names: in headings, in bold, with an acronym, by "we propose …", or again and again."""
+"""Find the components of a method: named in headings, in bold, by acronym, by "we propose …", or repeatedly."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,11 +15,11 @@ from planner.matching.words import stems
 from planner.papers.headings import bare
 from planner.papers.paper import BlockKind, SectionKind
 
-_IN_TITLE: Final = 0.75  # least share of a name that the title of a paper holds, if the name is that of the whole
+_IN_TITLE: Final = 0.75  # least share of a component's name in the title at which it is the whole method
 
 
 class Source(StrEnum):
-    """How a text shows that something is a component."""
+    """The kind of evidence in a text that something is a component."""
 
     HEADING = "heading"
     RUN_IN = "run-in heading"
@@ -34,8 +34,8 @@ class Source(StrEnum):
 class Component:
     """A named part of a method; `acronym` may be "".
 
-    `mentions` counts the name and the acronym in the text that was read for components: all but related work,
-    experiments and what follows them.
+    `mentions` counts its name and acronym in the sections of the kinds in `_READ`, so not in related work or
+    experiments.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Component:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
     def is_subject_of(self, title: str) -> bool:
-        """Whether this is the whole method or its subject, told by how much of the name a paper's title holds."""
+        """Tell if this is the whole method or its subject, judged by the share of the name in a paper's title."""
         name = set(stems(self.name))
         return len(name) > 1 and len(name & set(stems(title))) >= _IN_TITLE * len(name)
 
@@ -61,7 +61,7 @@ _READ: Final = frozenset(
 
 
 def components(passages: Sequence[Passage]) -> tuple[Component, ...]:
-    """Components that the passages name, in the order in which they first appear; each has one entry."""
+    """Find the components that the passages name, each once, in the order of their first appearance."""
     readable = [passage for passage in passages if passage.kind in _READ]
     candidates = [candidate for passage in readable for candidate in _candidates(passage)]
     method = [passage for passage in readable if passage.in_method and passage.block is not BlockKind.HEADING]
@@ -101,12 +101,12 @@ def _named(passage: Passage, text: str, start: int, source: Source) -> Component
     return Component(name, "", passage.found(name, start), frozenset({source}))
 
 
-# Words for a part that papers leave out or add at will: "gated fusion" is the "gated fusion module".
+# Words for a part that papers use or omit freely: "gated fusion" is the "gated fusion module".
 _LOOSE: Final = frozenset(stems("module mechanism strategy unit layer block network method technique"))
 
 
 def _merge(candidates: Iterable[Component]) -> list[Component]:
-    """One component a name: names with the same stems, or that carry the acronym of another, are one."""
+    """Merge candidates whose names have the same stems, or of which one contains the acronym of the other."""
     found: dict[tuple[str, ...], Component] = {}
     by_acronym: dict[str, tuple[str, ...]] = {}
     for candidate in candidates:

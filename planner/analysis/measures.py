@@ -1,4 +1,4 @@
-"""Where a text says outright what it measures: in lists of metrics, over panels of figures, at the head of columns."""
+"""Find metrics that a text announces: in lists of metrics, captions of panels and heads of columns."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _NUMBERED: Final = re.compile(r"(?:table|figure|fig|section)\.? \d|metrics?\b|me
 
 
 def listed(flat: str) -> Iterator[tuple[str, int]]:
-    """Quantities that a sentence says are reported or measured ("we report the hoot rate, …"), with their places."""
+    """Yield quantities that a sentence reports or measures ("we report the hoot rate, …"), with their places."""
     for sentence in _REPORTED.finditer(flat):
         parted = _JOINT.sub(lambda joint: "," * len(joint[0]), _blank_markup(sentence[1]))
         for item in _ITEM.finditer(parted):
@@ -50,14 +50,14 @@ def listed(flat: str) -> Iterator[tuple[str, int]]:
 
 
 def panels(flat: str) -> Iterator[tuple[str, int]]:
-    """Quantities that a caption names panel by panel: "(a) Hoot rate: …", "Hoot rate (left)", with their places."""
+    """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their places."""
     for panel in _PANEL.finditer(_blank_markup(flat)):
         number = panel.lastindex or 0
         yield from _quantity(panel[number], panel.start(number))
 
 
 def arrowed(text: str) -> Iterator[tuple[str, int]]:
-    """Column heads that say which way is better: "FID ↓". Without cells, as in PDFs, one word is taken."""
+    """Yield column heads with an arrow ("FID ↓"), with their places. Without cells, as in PDFs, a head is one word."""
     in_cells = "|" in text or "&" in text
     for match in _ARROW.finditer(text):
         head = bare_markup(match[1]).strip(" ($%")
@@ -67,7 +67,7 @@ def arrowed(text: str) -> Iterator[tuple[str, int]]:
 
 
 def introduced(heading: str, text: str) -> Iterator[tuple[str, int]]:
-    """What a section headed "Metrics" explains one by one, as run-in headings or items in bold, with their places."""
+    """Yield run-in headings and bold items of a section headed "Metrics", with their places."""
     if not _ABOUT_METRICS.fullmatch(bare(bare_markup(heading))):
         return
     for name, start in run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _spaces, text)):
@@ -76,7 +76,7 @@ def introduced(heading: str, text: str) -> Iterator[tuple[str, int]]:
 
 
 def is_quantity(name: str) -> bool:
-    """Whether a name of several words ends in one for something that is measured: "hoot rate"."""
+    """Tell if a name has several words and ends in a word for a measured quantity: "hoot rate"."""
     named = name.lower().split()
     return len(named) > 1 and named[-1] in _QUANTITIES
 

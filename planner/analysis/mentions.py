@@ -1,4 +1,4 @@
-"""Where a text names known things, found in one pass however many they are."""
+"""Find all mentions of many known names in one pass through a text."""
 
 import re
 from collections import defaultdict
@@ -10,7 +10,7 @@ _LONGEST: Final = 10  # words of a name that are compared
 
 
 class NameIndex:
-    """Names to look for, each with an acronym that may be ""; case matters for acronyms alone."""
+    """An index of names to search for, each with an acronym or ""; only acronyms are case-sensitive."""
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         self._numbers: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -20,7 +20,7 @@ class NameIndex:
         self._lengths = sorted({len(key) for key in self._numbers}, reverse=True)
 
     def mentions(self, text: str) -> Iterator[tuple[int, int]]:
-        """The number of each name that a text holds and the place where it stands, in order."""
+        """Yield the number of each name in a text and its offset, in order; names count from 0."""
         tokens = [(match[0], match.start()) for match in _TOKEN.finditer(text)]
         for at, (_, start) in enumerate(tokens):
             for length in self._lengths:

@@ -1,4 +1,4 @@
-"""Metrics that a paper measures: known names, and where it says what it reports."""
+"""Find the metrics of a paper: known names, and names that the paper announces as metrics."""
 
 import re
 from collections import Counter, defaultdict
@@ -18,14 +18,14 @@ Named: TypeAlias = tuple[str, Found]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric as the paper mostly writes it, and where it stands first; `mentions` counts it in the text read."""
+    """A metric in its most frequent spelling, with its first place and the number of its mentions."""
 
     name: str
     found: Found
     mentions: int
 
 
-# Patterns of names, parted by white space. Case matters for the short ones, which are words or letters otherwise.
+# Patterns of names, separated by white space. The short ones are case-sensitive, as they may be other words.
 _SHORT: Final = word_set(
     r"""
     mAP(?:@[\w.-]+)? AP(?:50|75|@[\w.]+) AUROC AUC(?:-ROC)? ROC-AUC AUPRC? AUPR BLEU(?:-?\d)? ROUGE(?:-[\dL]+)? METEOR
@@ -55,7 +55,7 @@ _LONG: Final = word_set(
 _CASED, _ANY_CASE = ("|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_SHORT, _LONG))
 _KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)")
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
-_RARE: Final = 1  # mentions at which a metric is left out where another has `_FREQUENT`
+_RARE: Final = 1  # mentions at which a metric is dropped if another has `_FREQUENT`
 _FREQUENT: Final = 4
 _AMBIGUOUS: Final = re.compile(
     r"precision|recall|sensitivity|specificity|regret|.* time|latency|throughput|memory .*|parameter count|"
@@ -69,10 +69,10 @@ _MEASURING: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, Se
 
 
 def metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
-    """Metrics by how often experiments name them, the most frequent first, each as it is mostly written.
+    """Find the metrics that experiments name, the most frequent first, each in its most frequent spelling.
 
-    Tables are read wherever they stand for columns that say which way is better. Without experiments the rest of the
-    text is read, and words that also mean other things are left out.
+    In tables of any section, column heads with an arrow ("FID ↓") count too. Without experiments the rest of the text
+    is read, and names with other meanings are dropped.
     """
     measuring = [passage for passage in passages if passage.kind in _MEASURING]
     said = [named for passage in passages if passage.kind not in _SILENT for named in _said(passage)]
@@ -83,7 +83,7 @@ def metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
 
 
 def _counted(named: Sequence[Named], said: Sequence[Named]) -> tuple[Metric, ...]:
-    """One metric a key; what is named once is left out beside frequent ones, if it is not said to be a metric."""
+    """Merge the spellings of each metric. Drop a rare one beside frequent ones unless it is announced as a metric."""
     first: dict[str, Found] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
     for name, found in (*named, *said):
@@ -100,13 +100,13 @@ def _counted(named: Sequence[Named], said: Sequence[Named]) -> tuple[Metric, ...
 
 
 def _paired(read: Sequence[Sequence[Named]]) -> list[Named]:
-    """All that was read; "precision" and "recall" only if one passage names both, as each alone has other meanings."""
+    """Join the names of all passages. Keep the ambiguous "precision" and "recall" only if one has both."""
     pair = any({_key(name) for name, _ in named} >= _PAIR for named in read)
     return [(name, found) for named in read for name, found in named if pair or _key(name) not in _PAIR]
 
 
 def _said(passage: Passage) -> Iterator[Named]:
-    """What is said outright to be measured: in lists of metrics, over panels, at the head of columns."""
+    """Yield metrics that a passage announces: in lists of metrics, captions of panels and heads of columns."""
     found: Iterator[tuple[str, int]] = iter(())
     if passage.block is BlockKind.TABLE:
         found = arrowed(passage.text)
@@ -120,12 +120,12 @@ def _said(passage: Passage) -> Iterator[Named]:
 
 
 def _new(named: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    """Without names that hold a known one, which are counted wherever they stand."""
+    """Drop names that contain a known metric, since known metrics are counted everywhere."""
     return ((name, start) for name, start in named if not _KNOWN.search(name))
 
 
 def _spelt(flat: str) -> Iterator[tuple[str, int]]:
-    """Acronyms of quantities: "nest distance ratio (NDR)"."""
+    """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
     for one in acronyms(flat):
         if is_quantity(one.expansion) and _SPEAKS_OF_METRICS.search(flat):
             yield one.short, one.start + len(one.expansion)
@@ -136,7 +136,7 @@ def _known(flat: str) -> Iterator[tuple[str, int]]:
 
 
 def _measured(passage: Passage) -> Iterator[Named]:
-    """Known metrics, and where the text speaks of metrics the acronyms that it defines."""
+    """Yield known metrics, and the acronyms that a passage defines if it mentions metrics."""
     flat = passage.flat
     defined = list(acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
     new = [one for one in defined if not _KNOWN.fullmatch(one.short)]

@@ -1,4 +1,4 @@
-"""How a text brings up a component: set in bold, by "we propose …", or by coming back to it."""
+"""Find names of components in a text: in bold, after "we propose …", hyperparameters, and repeated phrases."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from planner.matching.words import STOP_WORDS, stems, word_set
 
 _BOLD: Final = re.compile(
     r"\*\*([^*\n]{3,80})\*\*|\\(?:textbf|paragraph\*?)\s*\{([^{}\n]{3,80})\}"
-    r"|\\(?:emph|textit)\s*\{([^{}\s]+\s[^{}\n]{1,80})\}"  # one word alone is more often stressed than named
+    r"|\\(?:emph|textit)\s*\{([^{}\s]+\s[^{}\n]{1,80})\}"  # one word alone is more often an emphasis than a name
 )
 _PROPOSED: Final = re.compile(
     r"\b(?:[Ww]e|our (?:method|model|approach|framework))\s+"
@@ -44,24 +44,24 @@ _LONGEST_PHRASE: Final = 4
 
 
 def in_bold(text: str) -> Iterator[tuple[str, int]]:
-    """Terms set apart by Markdown or LaTeX, with their places."""
+    """Return the terms in bold or italics of Markdown or LaTeX, with their places."""
     return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
 
 
 def proposed(text: str) -> Iterator[tuple[str, int]]:
-    """What follows "we propose", "we use" and their like, with its place."""
+    """Return the words after "we propose", "we use" and the like, with their places."""
     return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
 
 
 def hyperparameters(text: str) -> Iterator[tuple[str, int]]:
-    """Symbols that the text calls a coefficient, threshold and their like ("threshold τ"), with their places."""
+    """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with their places."""
     for match in _HYPERPARAMETER.finditer(text):
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
         yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
 
 
 def repeated(passages: Sequence[Passage]) -> list[tuple[str, Found]]:
-    """Phrases that end in a word for a mechanism ("interest independence loss") and come back, at their first place."""
+    """Find repeated phrases that end in a word for a mechanism ("interest independence loss"), with first places."""
     first: dict[tuple[str, ...], tuple[str, Found]] = {}
     counts: Counter[tuple[str, ...]] = Counter()
     for passage in passages:

@@ -1,4 +1,4 @@
-"""A paper as a row of passages, each knowing its heading and its place in the paper's text."""
+"""Split a paper into passages, each with its heading and its place in the paper's text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _MARKED: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph
 _NUMBERED: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
 _ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
 _LONGEST_HEADING: Final = 110
-_NEAR: Final = 60  # characters of articles and markup that may come before the words that were found
+_NEAR: Final = 60  # characters of articles and markup that may stand before the words found
 _UNSAID: Final = re.compile(
     r"\\(?:label|\w*cite\w*|\w*ref|footnote|thanks)\*?(?:\[[^\[\]]*\])*\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>"
     r"|\\(?:bfseries|itshape|scshape|em|bf|it|small|noindent|centering)\b\s*|\\[a-zA-Z]+\*?\s*(?=\{)"
@@ -23,7 +23,7 @@ _DRESS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something read off a paper: the words, the heading above them, and where they start in `Paper.text`."""
+    """Words found in a paper, the heading above them, and the offset in `Paper.text` at which they start."""
 
     text: str
     heading: str
@@ -32,9 +32,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One block of a paper under its heading; `offset` is where it starts in the paper's text, in characters.
+    """One block of a paper with its heading; it starts `offset` characters into the paper's text.
 
-    `in_method` says that it belongs to what the paper proposes: neither to its beginning nor to its experiments.
+    `in_method` is true if its section describes the method.
     """
 
     heading: str
@@ -47,24 +47,24 @@ class Passage:
 
     @property
     def flat(self) -> str:
-        """The text on one line, character for character."""
+        """The text on one line: line breaks and tabs are blanks, so offsets stay the same."""
         return self.text.translate(_ONE_LINE)
 
     def found(self, text: str, start: int) -> Found:
-        """Words of this passage that stand `start` characters into it, or soon after: an article may come first."""
+        """Locate words of this passage at or soon after offset `start`, as an article may come first."""
         near = self.text[start : start + len(text) + _NEAR].translate(_ONE_LINE)
         return Found(text, self.heading, self.offset + start + max(0, near.find(text)))
 
 
 def passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
-    """Every block of the sections, in order; offsets are those of `Paper.text`."""
+    """Return every block of the sections as a passage, in order; offsets are those of `Paper.text`."""
     return tuple(_walk(sections))
 
 
 def sections_of(text: str) -> tuple[Section, ...]:
-    """Sections of a text whose headings are only known by their looks: marked with # or \\section, or numbered.
+    """Split a text at its headings, which are numbered or marked by Markdown or LaTeX.
 
-    For the excerpt that a task sends, which is one string. Joining the sections gives the text again.
+    This serves the excerpt of a task, which is one string. The joined sections give the text again.
     """
     found: list[Section] = []
     open_kinds: list[tuple[int, SectionKind]] = []
@@ -83,7 +83,7 @@ def sections_of(text: str) -> tuple[Section, ...]:
 
 
 def bare_markup(text: str) -> str:
-    """Words without the Markdown, LaTeX and HTML that dresses them."""
+    """Remove Markdown, LaTeX and HTML markup from words."""
     text = _UNSAID.sub("", text.strip().replace("<br>", " "))
     return re.sub(r"\s+", " ", _DRESS.sub("", text).replace("~", " ")).strip()
 
@@ -117,9 +117,9 @@ _AFTER: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, Sectio
 
 
 def _method_sections(sections: Sequence[Section]) -> frozenset[int]:
-    """Numbers of the sections that describe the method: those of kind method, and unknown ones amid them.
+    """Return the numbers of the sections that describe the method: those of that kind, and some of unknown kind.
 
-    Before the introduction an unknown section is a title page; after the first experiments it is whatever it likes.
+    A section of unknown kind counts after the introduction and before the first experiments, if it has a heading.
     """
     kinds = [section.kind for section in sections]
     first = next((n for n, kind in enumerate(kinds) if kind in _BEFORE), -1)

@@ -1,4 +1,4 @@
-"""Noun phrases of running text: where they end, which say nothing, and which stand as a run-in heading."""
+"""Cut noun phrases and run-in headings out of running text, and recognise names that say nothing."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Final
 from planner.analysis.passages import bare_markup
 from planner.matching.words import STOP_WORDS, stem, word_set, words
 
-# Words that, with nothing beside them, name a place in a paper and not a part of a method.
+# Words that, on their own, name a place in a paper and not a part of a method.
 _GENERIC: Final = frozenset(
     map(
         stem,
@@ -68,7 +68,7 @@ _RUN_IN: Final = re.compile(
 
 
 def noun_phrase(text: str) -> str:
-    """The first words of a text up to where a noun phrase usually ends, without articles and praise; "" for none."""
+    """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
     kept: list[str] = []
     for word in bare_markup(text.partition(" (")[0]).strip(" .:*").split():
         plain = word.lower().strip(".,")
@@ -81,12 +81,12 @@ def noun_phrase(text: str) -> str:
 
 
 def conjuncts(text: str) -> list[str]:
-    """The noun phrases that "and", "&", "/" or commas join."""
+    """Split a text at "and", "&", "+", commas and semicolons into noun phrases."""
     return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := noun_phrase(part))]
 
 
 def is_generic(name: str) -> bool:
-    """Whether a name says nothing of what it names: "Overall Architecture", "Training", a number, a lone letter."""
+    """Tell if a name consists of general words, numbers or single letters: "Overall Architecture", "Training"."""
     return all(_says_nothing(word) for word in words(name))
 
 
@@ -96,7 +96,7 @@ def _says_nothing(word: str) -> bool:
 
 
 def run_in_headings(text: str) -> Iterator[tuple[str, int]]:
-    """Short phrases at the start of a line, ended by a stop or colon ("Gated unit. To …"), with their places."""
+    """Yield phrases that open a line, in bold or before a stop or colon ("Gated unit. To …"), with their places."""
     start = 0
     for line in text.split("\n"):
         if match := _RUN_IN.match(line):

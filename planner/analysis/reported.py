@@ -1,4 +1,4 @@
-"""Ablations that a paper already reports, as its rows, captions, headings and sentences have it."""
+"""Find the ablations that a paper already reports in table rows, captions, headings and sentences."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from planner.schema import Action
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """An ablation that the paper seems to report; `replacement` is "" where the text names none."""
+    """An ablation that the paper seems to report; `replacement` is "" if the text names none."""
 
     part: str
     action: Action
@@ -44,9 +44,9 @@ _EFFECT: Final = re.compile(
 
 
 def reported_ablations(passages: Sequence[Passage], components: Sequence[Component] = ()) -> tuple[Reported, ...]:
-    """What the passages report as ablated, each part once for each action, in reading order.
+    """Find the ablations that the passages report, each part once for each action, in reading order.
 
-    A component that an ablation section speaks of, with a word of effect or in a table, is taken to be ablated there.
+    A component that an ablation section names, beside a word of effect or in a table, counts as ablated there.
     """
     kept: dict[tuple[frozenset[str], Action], Reported] = {}
     labels = {stems(name): c.label for c in components for name in (c.name, c.acronym) if name}
@@ -59,7 +59,7 @@ def reported_ablations(passages: Sequence[Passage], components: Sequence[Compone
 
 
 def _read(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
-    """Experiments are read whole; of other sections the tables, as these float or have no section of their own."""
+    """Read all of an experiment section, and the tables of other sections, since tables float between sections."""
     if passage.kind in _READ:
         yield from _in_passage(passage)
         yield from _of_components(passage, components, index)
@@ -89,7 +89,7 @@ def _in_passage(passage: Passage) -> Iterator[Reported]:
 
 
 def _in_table(passage: Passage) -> Iterator[Reported]:
-    """What rows leave out, put in or exchange, and what the head of a table says is altered."""
+    """Yield parts that table rows remove, add or replace, and parts that the head of a table names as varied."""
     yield from _from_rows(passage)
     for head, start in altered(passage.text) if passage.block is BlockKind.TABLE else ():
         yield from _reported(passage, noun_phrase(head), Action.REPLACE, "", start)
@@ -108,7 +108,7 @@ def _from_rows(passage: Passage) -> Iterator[Reported]:
 
 
 def _announced(passage: Passage) -> Iterator[Said]:
-    """What a heading, a caption or a run-in heading among other experiments says is studied."""
+    """Yield parts that a heading, caption or run-in heading outside ablation sections announces as studied."""
     if passage.block is BlockKind.HEADING:
         yield from _titled(bare(bare_markup(passage.heading)), 0)
     elif passage.block is BlockKind.PROSE:
@@ -124,7 +124,7 @@ def _titled(title: str, start: int) -> Iterator[Said]:
 
 
 def _heading(text: str) -> list[Said]:
-    """A heading amid ablations names what is ablated, or says whose effect is studied."""
+    """Return the parts that a heading in an ablation section names."""
     name = _QUESTION.sub("", bare(bare_markup(text)))
     found = list(_titled(name, 0))
     if not found and not _SUMMARY.search(name):
@@ -139,7 +139,7 @@ def _run_ins(text: str) -> Iterator[Said]:
 
 
 def _of_components(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[Reported]:
-    """Components that an ablation section credits with an effect, or that any experiment takes away or exchanges."""
+    """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
     if _speaks_of_ablations(passage):
         credited = passage.block is BlockKind.TABLE or _EFFECT.search(passage.text)
         for number, start in index.mentions(passage.text) if credited else ():

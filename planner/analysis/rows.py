@@ -1,4 +1,4 @@
-"""Table rows that report an ablation: "w/o X", "– X", "+ X", "X → Y", and columns of check marks."""
+"""Recognise table rows that report an ablation: "w/o X", "– X", "+ X", "X → Y", and columns of check marks."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _LONGEST_ROW: Final = 400
 
 
 def table_rows(text: str) -> Iterator[tuple[str, int]]:
-    """Lines that hold cells or at least two numbers, undressed, each with its place in the text."""
+    """Yield lines that hold cells or at least two numbers, without their markup, each with its place in the text."""
     start = 0
     for line in text.split("\n"):
         if len(line) <= _LONGEST_ROW and _VALUES.search(line):
@@ -32,24 +32,24 @@ def table_rows(text: str) -> Iterator[tuple[str, int]]:
 
 
 def without(row: str) -> re.Match[str] | None:
-    """What a row leaves out, as group 1: "w/o gate 81.2", "– gate & 81.2"."""
+    """Match a row that removes a part, which is group 1: "w/o gate 81.2", "– gate & 81.2"."""
     return _WITHOUT.match(row)
 
 
 def added(row: str) -> re.Match[str] | None:
-    """What a row puts in, as group 1: "+ gate 81.2"."""
+    """Match a row that adds a part, which is group 1: "+ gate 81.2"."""
     return _ADDED.match(row)
 
 
 def changed(row: str) -> re.Match[str] | None:
-    """What a row exchanges, as groups 1 and 2: "ReLU → GELU 81.2"."""
+    """Match a row that replaces group 1 by group 2: "ReLU → GELU 81.2"."""
     return _CHANGED.match(row)
 
 
 def marked_columns(text: str) -> Iterator[tuple[str, int]]:
-    """Header words above rows of check marks, which name what is switched on and off, with their places.
+    """Yield column heads above rows of check marks, which name the parts switched on and off, with their places.
 
-    Text of PDFs has no columns, so a header's first words are taken, as many as stand in a row up to its last mark.
+    The text of a PDF has no columns, so words count as cells: the first words of the header, up to the last mark.
     """
     lines = text.split("\n")
     first = next((n for n, line in enumerate(lines) if len(_MARK.findall(line)) > 1), 0)

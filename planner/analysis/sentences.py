@@ -1,4 +1,4 @@
-"""Sentences, captions and headings that report an ablation."""
+"""Recognise sentences, captions and headings that report an ablation."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from planner.schema import Action
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An ablation as a sentence words it: `part` starts `start` characters into the text; `replacement` may be ""."""
+    """An ablation in the words of a text; `part` starts `start` characters into it, and `replacement` may be ""."""
 
     part: str
     action: Action
@@ -75,7 +75,7 @@ _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,4
 
 
 def removed_or_replaced(text: str) -> Iterator[Said]:
-    """What sentences say was taken away or exchanged."""
+    """Yield parts that sentences report as removed or replaced."""
     for pattern in (_REMOVING, _REMOVED, _REMOVED_ITEM):
         yield from (Said(_before_clause(m), Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
     for pattern in (_REPLACING, _REPLACED):
@@ -84,28 +84,28 @@ def removed_or_replaced(text: str) -> Iterator[Said]:
 
 
 def found_useful(text: str) -> Iterator[Said]:
-    """What sentences say helps or hurts when it is added, or is kept from a variant ("sees only A, but not B")."""
+    """Yield parts whose addition helps or hurts, or that a variant lacks ("sees only A, but not B")."""
     for pattern in (_ADDING, _ONLY):
         yield from (Said(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
 
 
 def compared(title: str) -> Iterator[Said]:
-    """What a heading or a caption says is compared in its kinds: "Comparing input features", "Router strategies."."""
+    """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies."."""
     for pattern in (_COMPARED, _KINDS):
         yield from (Said(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
 
 
 def studied(text: str) -> Iterator[Said]:
-    """Whose effect sentences, captions or headings say was studied."""
+    """Return the parts whose effect sentences, captions or headings report as studied."""
     return (Said(m[1], Action.REMOVE, "", m.start(1)) for m in _STUDIED.finditer(text))
 
 
 def varied(text: str) -> Iterator[Said]:
-    """Which choices and values sentences say were varied."""
+    """Yield choices and values that sentences report as varied."""
     for pattern in (_VARIED, _SYMBOL_SET):
         yield from (Said(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(text))
 
 
 def _before_clause(match: re.Match[str]) -> str:
-    """What is left out, without the sentence that it opens: "Without the gate, the model fails"."""
+    """Cut the main clause from a match of "Without …": only "the gate" of "Without the gate, the model fails"."""
     return _MAIN_CLAUSE.sub("", match[1]) if match[0].startswith("Without") else match[1]

@@ -1,4 +1,4 @@
-"""Tables that compare variants of one thing: a row each for its values, its kinds, or the choices of a design."""
+"""Recognise tables that compare variants of one part: each row is a value, a kind or a design choice."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _WHOLE: Final = re.compile(
     r"base|human|oracle)\b|\\?Δ|\\Delta|^[\W\d]*$",
     re.I,
 )
-_ALTERATION: Final = re.compile(r"(?:.*\s)?(?:w\s?/\s?o|without|wo/)|(?:no\s|[-+–−—])", re.I)  # rows that name a part
+_ALTERATION: Final = re.compile(r"(?:.*\s)?(?:w\s?/\s?o|without|wo/)|(?:no\s|[-+–−—])", re.I)  # rows that `rows` reads
 _LEAST_VALUES: Final = 3
 _LONGEST: Final = 60  # characters of the name of a variant
 _FEWEST_CELLS: Final = 2
@@ -29,24 +29,24 @@ _FEWEST_CELLS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of one line of a table without their markup; it starts `start` characters into the text."""
+    """A table row as its cells without markup; it starts `start` characters into the text."""
 
     cells: tuple[str, ...]
     start: int
 
     @property
     def name(self) -> str:
-        """The first cell that is not empty; "" for none."""
+        """The first cell that is not empty, or ""."""
         return next((cell for cell in self.cells if cell), "")
 
     @property
     def has_values(self) -> bool:
-        """Whether a cell after the first holds a number."""
+        """True if a cell after the first holds a number."""
         return any(_HAS_NUMBER.search(cell) for cell in self.cells[1:])
 
 
 def altered(text: str) -> Iterator[tuple[str, int]]:
-    """What the head of a table says is altered, with its place: "Model (dropout)", or "Temperature" over its values."""
+    """Yield the part that a table's head names as varied ("Model (dropout)" or "Temperature"), with its place."""
     rows = list(_rows(text))
     values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]
     head = next((row for row in rows if row.cells[0] and not _NUMBER.fullmatch(row.cells[0])), None)
@@ -59,7 +59,7 @@ def altered(text: str) -> Iterator[tuple[str, int]]:
 
 
 def variants(text: str) -> Iterator[tuple[str, int]]:
-    """The names of the rows of an ablation table, with their places; the head and whole methods are left out."""
+    """Yield the row names of an ablation table, except the head and whole methods, with their places."""
     below_head = False
     for row in _rows(text):
         told_elsewhere = _WHOLE.search(row.name) or _ALTERATION.match(row.name)

@@ -1,4 +1,4 @@
-"""A model as a run asks it: from the ledger first, then politely, within the budget, and nothing unrecorded."""
+"""Ask a model within a run: reuse stored replies, keep to the limits and the budget, and record every request."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ from planner.errors import ModelError
 from planner.keeping import REUSED
 from planner.sidecar import AttemptFacts, begun
 
-CHARS_PER_TOKEN: Final = 4  # on average, in English; only to guess with
+CHARS_PER_TOKEN: Final = 4  # on average, in English; only for estimates
 
-# Tokens that hardly any reply passes; what is lost in a run without a cost limit counts so much under a later one.
+# Tokens that hardly any reply exceeds: the assumed length of a reply that has no cap.
 LIKELY_COMPLETION: Final = 16_384
 
-# Statuses that come from between here and the endpoint, which may have done and billed the work.
+# HTTP statuses of timeouts and proxies: the endpoint may still have done the work, and billed it.
 _PERHAPS_BILLED: Final = frozenset({408, 504, 522, 524})
-# Statuses that the next paper would meet too: a wrong key, an account without money, a model that does not exist.
+# HTTP statuses that every paper would meet: a wrong key, an account without money, a model that does not exist.
 _HOPELESS: Final = frozenset({401, 402, 404})
 
 _FIRST_ERROR: Final = 400
@@ -34,14 +34,14 @@ Wrapper = Callable[[ChatModel], ChatModel]
 
 
 class Idlers:
-    """Who only waits, so that stopping may end it at once; who has a request out is waited for."""
+    """The tasks that only wait. Stopping the run cancels them; a task with a request in flight is left to finish."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """The time in which the task only waits for its turn."""
+        """Mark the current task as waiting within the block."""
         task = _this_task()
         self._tasks.add(task)
         try:
@@ -51,7 +51,7 @@ class Idlers:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """The time within a wait in which a request is out."""
+        """Mark the current task as busy within the block: it has a request in flight."""
         task = _this_task()
         self._tasks.discard(task)
         try:
@@ -60,18 +60,18 @@ class Idlers:
             self._tasks.add(task)
 
     def dismiss(self) -> None:
-        """End all that only waits."""
+        """Cancel every waiting task."""
         for task in self._tasks:
             task.cancel()
 
 
 @dataclass(slots=True)
 class Desk:
-    """Where the requests of one model pass: all that its papers share.
+    """Everything that the papers of one model share: its ledger, limits, budget and retry policy.
 
-    `patience` wraps a model into one that tries again, `price` is of tokens used, `most_completion` the tokens that a
-    reply is capped at where there is a cost limit, `longest_pause` the seconds for which the run holds still when it is
-    told to. `halt` ends the run with a reason.
+    `patience` wraps a model so that it retries. `price` gives the cost of a usage in USD. `most_completion` caps
+    replies, in tokens, under a cost limit. `longest_pause` is the longest pause, in seconds, that the endpoint may ask
+    for. `halt` stops the run with a reason.
     """
 
     card: ModelCard
@@ -89,7 +89,7 @@ class Desk:
 
 
 class Asking:
-    """The model as one paper asks it: a reply on record is used, and the same request is never out twice."""
+    """A model client for one paper: it reuses replies in the ledger, and never has the same request in flight twice."""
 
     def __init__(self, desk: Desk, model: ChatModel, work: Work) -> None:
         self._desk = desk
@@ -99,19 +99,19 @@ class Asking:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model behind."""
+        """The description of the model."""
         return self._desk.card
 
     @property
     def requests(self) -> tuple[AttemptFacts, ...] | None:
-        """Every request that the paper needed, as the ledger has it; None where that holds more than was sent here."""
+        """The requests that the paper needed, oldest first; None if the ledger holds some that were not sent here."""
         return tuple(self._sending.sent.values()) if self._only_sent else None
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Answer from the ledger, else ask.
+        """Return the reply from the ledger, else send the request.
 
         Raises:
-            Closed: the run is being stopped.
+            Closed: if the run is being stopped.
         """
         identity = self.card.identity(prompt)
         while True:
@@ -132,7 +132,7 @@ class Asking:
 
 
 class Sending:
-    """One attempt: recorded before it leaves, its reply durable before anybody sees it; `sent` is all of them."""
+    """A sender of requests: it records each in `sent` and the ledger first, and then stores the reply."""
 
     def __init__(self, desk: Desk, model: ChatModel, work: Work) -> None:
         self.sent: dict[str, AttemptFacts] = {}
@@ -142,11 +142,11 @@ class Sending:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model behind."""
+        """The description of the model."""
         return self._desk.card
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Send the request when its turn has come."""
+        """Wait for the limits and the budget, then send the request."""
         desk, most = self._desk, self._most(prompt)
         guess = len(prompt.encoded) / CHARS_PER_TOKEN
         async with desk.budget.reserved(most) as share, desk.limits.slot(guess) as slot:
@@ -177,7 +177,7 @@ class Sending:
         return completion
 
     def _most(self, prompt: Prompt) -> float | None:
-        """The most that an attempt can cost in USD, None where no price is known; without a cap it is an estimate."""
+        """Return the most that an attempt can cost in USD, None without a price; an estimate if replies have no cap."""
         return self._desk.price(Usage(most_tokens(prompt), self._desk.most_completion or LIKELY_COMPLETION))
 
     def _learn(self, error: ModelError, slot: Slot) -> None:

@@ -1,4 +1,4 @@
-"""A cost limit that holds whatever is in flight: nothing is sent that could pass it."""
+"""Enforce a cost limit that includes the requests in flight: none is sent that could exceed it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,24 +9,24 @@ from typing import Final
 from planner.chat import Prompt
 from planner.errors import BudgetExceeded
 
-# What an endpoint may add to a prompt as a whole; what it puts around a message, the JSON of that has room for.
+# Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.
 _PER_PROMPT: Final = 64
 
 
 def most_tokens(prompt: Prompt) -> int:
-    """More tokens than any tokeniser makes of a prompt: each token stands for at least one byte."""
+    """Return more tokens than any tokenizer makes of a prompt, since each token stands for at least one byte."""
     return len(prompt.encoded) + _PER_PROMPT
 
 
 @dataclass(slots=True)
 class Reservation:
-    """What a request was charged in the end, in USD; the holder keeps it true at every moment."""
+    """The amount that a request is charged, in USD; its holder keeps it up to date."""
 
     charged: float | None = None
 
 
 class Budget:
-    """What may be spent in USD, None for no limit; `spent` begins with what the ledger says was charged before."""
+    """A cost limit in USD, None for no limit; `spent` starts with the charges of earlier calls in the ledger."""
 
     def __init__(self, limit: float | None, spent: float = 0.0) -> None:
         self._limit = limit
@@ -36,12 +36,12 @@ class Budget:
 
     @asynccontextmanager
     async def reserved(self, most: float | None) -> AsyncIterator[Reservation]:
-        """Set aside the most that a request can cost, until what was charged is known.
+        """Reserve the most that a request can cost, until its charge is known.
 
-        While it might fit once others have ended, it waits for them.
+        If it would fit only after requests in flight have ended, it waits for them.
 
         Raises:
-            BudgetExceeded: it does not fit.
+            BudgetExceeded: if it does not fit.
         """
         await self._set_aside(most or 0.0)
         reservation = Reservation()

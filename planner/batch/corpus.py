@@ -1,4 +1,4 @@
-"""What the user named becomes a corpus: folders, globs, manifests and lists in, papers with unique safe ids out."""
+"""Collect the papers that the user named (folders, globs, manifests, lists), and give each a unique, safe id."""
 
 import glob
 import hashlib
@@ -26,13 +26,13 @@ _GLOB: Final = re.compile(r"[*?\[]")
 
 
 def gather(named: Sequence[str], stdin: str | None = None) -> Corpus:
-    """The papers that the arguments name, in a stable order, still without ids of their own.
+    """Collect the papers that the arguments name, in a stable order; their ids are not assigned yet.
 
     An argument is a folder, a file, a glob, an arXiv id, a manifest, a list of any of these, or `-` for a list in
     `stdin`.
 
     Raises:
-        UsageError: the only argument names nothing, or a manifest cannot be read.
+        UsageError: if the only argument names nothing, or a manifest cannot be read.
     """
     gathering = _Gathering(Survey(), alone=len(named) == 1)
     for name in named:
@@ -42,10 +42,10 @@ def gather(named: Sequence[str], stdin: str | None = None) -> Corpus:
 
 
 def with_ids(corpus: Corpus, known: Mapping[str, str]) -> Corpus:
-    """The corpus with ids that no two papers of the run share, on any file system; `known` are those in use, by place.
+    """Return the corpus with ids that are unique in the run on any file system; `known` maps places to ids in use.
 
-    A paper keeps the id that it had; a new one is named by its manifest's id or title, else by its file. Where two
-    would be named alike, the second by path gets `-2`.
+    A paper keeps the id that it had; a new id comes from its manifest's id or title, else from its file's name. If two
+    would be the same, the second by path gets `-2`.
     """
     entries = corpus.entries
     taken = {_folded(name) for place, name in known.items() if arxiv_id(place) or os.path.lexists(place)}
@@ -60,7 +60,7 @@ def with_ids(corpus: Corpus, known: Mapping[str, str]) -> Corpus:
 @dataclass(slots=True)
 class _Gathering:
     survey: Survey
-    alone: bool  # whether the user named one thing only
+    alone: bool  # the user gave only one argument
     entries: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     _seen: dict[str, str] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class _Gathering:
         elif arxiv_id(name) and not _exists(Path(name)):
             self._add(Entry("", name, "", ARXIV))
         elif _exists(Path(name)):
-            # A shell has resolved `papers/*` before we see it, so among several a README is no paper here either.
+            # A shell expands `papers/*` before we see it, so among several arguments a README is not a paper either.
             self._take_path(Path(name), listed=self.alone or not is_no_paper(Path(name)))
         elif _GLOB.search(name) and (matches := sorted(glob.glob(name, recursive=True))):  # noqa: PTH207 - may be absolute
             for match in matches:
@@ -82,7 +82,7 @@ class _Gathering:
             self.problems.append(Problem(name, "no such file or folder"))
 
     def _take_path(self, path: Path, *, listed: bool = True) -> None:
-        """A file or folder: one that the user named stands for itself, one that a glob matched if it is a paper."""
+        """Add the papers of a path; a file that is not recognised as a paper is added only if `listed` by name."""
         if path.is_dir():
             for found in self.survey.papers(path):
                 self._add(Entry("", str(found.path), "", found.kind))
@@ -119,7 +119,7 @@ class _Gathering:
         place = str(arxiv_id(entry.source)) if is_paper_id else os.path.realpath(entry.source)
         if not _is_text(place):
             shown = place.encode("utf-8", "replace").decode()
-            self.problems.append(Problem(shown, "its name is not UTF-8, so no file could be named after it; rename it"))
+            self.problems.append(Problem(shown, "its name is not UTF-8, so no file can be named after it; rename it"))
             return
         if place in self._seen:
             what = f"the same paper as {self._seen[place]}; taken once"
@@ -134,7 +134,7 @@ class _Gathering:
 
 
 def _as_list(path: Path) -> str | None:
-    """The text of a file that lists papers, one a line; None if it is something else, such as a paper."""
+    """Return the text of a file that lists papers, one a line; None if it is something else, such as a paper."""
     if path.suffix.lower() not in _LISTS or path.stat().st_size > _LONGEST_LIST:
         return None
     try:
@@ -147,7 +147,7 @@ def _as_list(path: Path) -> str | None:
 
 
 def _resolved(row: Row) -> tuple[str, str]:
-    """The source that a row of a list means, and its kind; a path is seen from the list's folder, then from here."""
+    """Return the source and kind of a list's row; a path is relative to the list's folder, else to the current one."""
     for base in (row.base, Path()):
         path = base / row.source
         if _exists(path):
@@ -158,12 +158,12 @@ def _resolved(row: Row) -> tuple[str, str]:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # no path: too long for one, or with a null character
+    except (OSError, ValueError):  # not a valid path: too long, or with a null character
         return False
 
 
 def _is_text(name: str) -> bool:
-    """Whether a path can be written down: on Linux a file's name may be any bytes."""
+    """Return whether a path is valid Unicode; on Linux a file's name may be any bytes."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -187,7 +187,7 @@ def _folded(name: str) -> str:
 
 
 def _stamp(place: str, entry: Entry) -> str:
-    """What changes when the paper does: names, sizes and times of its files, and what a manifest says of it."""
+    """Return a hash that changes with the paper: names, sizes and times of its files, and its title and abstract."""
     digest = hashlib.blake2b("\0".join((entry.title, entry.abstract)).encode("utf-8", "surrogatepass"), digest_size=16)
     if entry.kind != ARXIV:
         for name, facts in _files(place):

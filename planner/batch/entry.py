@@ -1,15 +1,15 @@
-"""What a corpus consists of."""
+"""The entries of a corpus, the tasks made of them, and the problems met."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One paper of a corpus, before anybody has read it.
+    """One paper of a corpus, not read yet.
 
-    `id` names it in the run and on disk, `source` is what `load` understands, `place` where that really lies, `kind`
-    what it was recognised as; `title` and `abstract` are those of a manifest, "" elsewhere. `stamp` changes when the
-    paper does: a hash of the names, sizes and times of its files, and of what the manifest says.
+    `id` names it in the run and on disk. `source` is a path or an arXiv id, `place` its real path or plain arXiv id,
+    `kind` its recognised format. `title` and `abstract` come from a manifest, else they are "". `stamp` changes with
+    the paper: it is a hash of the names, sizes and times of its files, its title and its abstract.
     """
 
     id: str
@@ -23,7 +23,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A paper that one model is to plan; `begun` when the ledger holds requests of an earlier call for it."""
+    """The task of planning a paper with a model; `begun` if the ledger holds requests of an earlier call for it."""
 
     entry: Entry
     model: str
@@ -32,7 +32,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something of a corpus that is no paper, though it was meant as one, or no further paper (`harmless`)."""
+    """An input that gave no paper, and the reason; `harmless` if no paper is likely to be missing."""
 
     source: str
     what: str
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The papers in a stable order, what was wrong, and how many files were passed over as no papers."""
+    """The papers in a stable order, the problems met, and the number of files passed over as not being papers."""
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...] = ()

@@ -1,4 +1,4 @@
-"""What a worker is sent for, and what it brings back: the questions about a paper, ready to be sent."""
+"""The requests to a reader process and its results: papers, and the prompts about them, ready to be sent."""
 
 import struct
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from planner.gauge import Gauge
 from planner.papers.paper import Paper, PaperHead
 from planner.posing import Question, Settings, pose
 
-# Errands and answers are sent pickled, each after its length in four bytes.
+# Requests and results are sent pickled, each after its length in four bytes.
 LENGTH: Final = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
 class Posing:
-    """How a question about a paper is to be posed."""
+    """The settings and the token counter for building one prompt about a paper."""
 
     settings: Settings
     gauge: Gauge
@@ -24,9 +24,9 @@ class Posing:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A paper to be read, and the questions to be posed about it.
+    """A request to read a paper and build the prompts about it.
 
-    `whole` says that the paper itself is wanted too: the built-in planner reads it.
+    `whole` asks for the paper itself too, which the built-in planner needs.
     """
 
     entry: Entry
@@ -36,19 +36,19 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Posed:
-    """A paper that was read, and for each posing of the errand the question, or why there is none."""
+    """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested."""
 
     head: PaperHead
     questions: tuple[Question | PlannerError, ...]
     paper: Paper | None = None
 
 
-# What comes of an errand.
+# The result of a read request.
 Answer = Posed | PaperError
 
 
 def posed(errand: Errand, paper: Paper) -> Posed:
-    """A paper with its questions."""
+    """Build the prompts about a paper that a read request asks for."""
     questions = tuple(_question(paper, posing) for posing in errand.posings)
     return Posed(paper.head, questions, paper if errand.whole else None)
 

@@ -1,4 +1,4 @@
-"""What a corpus would take, told from reading it and sending nothing."""
+"""Estimate what planning a corpus would take, by reading it and sending nothing."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,14 +10,14 @@ from planner.batch.reading import Readers, ReadPaper, reading
 from planner.chat import Usage
 from planner.errors import PaperError, PlannerError, TooLongError
 
-# What a reply takes, as replies of current models do: tokens, and seconds until the last of them.
+# A typical reply of a current model: its tokens, and the seconds until it is complete.
 REPLY_TOKENS: Final = 1_500
 REPLY_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
 class Estimate:
-    """What one model would take: `prompt_tokens` of all papers that can be read, and what is wrong with the others."""
+    """The estimate for one model: `prompt_tokens` of all readable papers, and the errors of the unreadable ones."""
 
     asked: Asked
     bounds: Bounds
@@ -27,12 +27,12 @@ class Estimate:
 
     @property
     def cost(self) -> float | None:
-        """USD, None where no price is known."""
+        """The cost in USD, None where no price is known."""
         return self.asked.price(Usage(self.prompt_tokens, self.papers * REPLY_TOKENS))
 
     @property
     def seconds(self) -> float:
-        """At the limits that were given."""
+        """The time in seconds, at the limits that were given."""
         tokens = self.prompt_tokens + self.papers * REPLY_TOKENS
         waits = [self.papers * REPLY_SECONDS / self.bounds.concurrency if self.asked.host else 0.0]
         if self.bounds.rpm:
@@ -42,10 +42,10 @@ class Estimate:
         return max(waits)
 
     def count(self, paper: ReadPaper | PaperError) -> None:
-        """Count what would be sent of a paper.
+        """Add the prompt of a paper, or the error that prevented it.
 
         Raises:
-            PromptError: the templates are at fault.
+            PromptError: if the templates are at fault.
         """
         question = paper if isinstance(paper, PaperError) else paper.question
         if isinstance(question, PaperError | TooLongError):
@@ -58,10 +58,10 @@ class Estimate:
 
 
 async def estimate(corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds, readers: Readers) -> list[Estimate]:
-    """Read every paper and count what each model would be sent.
+    """Read every paper and estimate what each model would be sent.
 
     Raises:
-        PromptError: the templates are at fault.
+        PromptError: if the templates are at fault.
     """
     found = {asked.record.key: Estimate(asked, bounds) for asked in models}
     asked = {key: each.asked for key, each in found.items()}

@@ -1,4 +1,4 @@
-"""The plans of a run in forms that other programs read."""
+"""Export the plans of a run in formats that other programs read."""
 
 import csv
 import io
@@ -21,20 +21,20 @@ from planner.trajectory.paths import safe_segment
 
 FORMS: Final = ("ablationbench", "csv", "jsonl")
 
-# A spreadsheet would run what begins with one of these.
+# A spreadsheet would run a cell that begins with one of these as a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run holds of one paper and one model; no trajectory means that it failed."""
+    """The record of one paper and one model, and its trajectory; None if the paper has no plan."""
 
     sidecar: Sidecar
     trajectory: Trajectory | None
 
     @property
     def name(self) -> str:
-        """Model and paper, as messages name them."""
+        """The model and paper, as messages name them."""
         return f"{self.sidecar.planner}/{self.sidecar.model}/{self.sidecar.paper.id}"
 
 
@@ -42,8 +42,8 @@ def export_run(run: RunFolder, form: str, target: Path) -> Iterator[str]:
     """Write the plans of a run to `target`, and yield a line for each paper that has none.
 
     Raises:
-        RunError: the folder is no run, or `target` cannot be written.
-        UsageError: a folder is wanted where a file is, or the other way round.
+        RunError: if the folder is not a run, or `target` cannot be written.
+        UsageError: if `target` is a file where a folder is needed, or the other way round.
     """
     results = list(_results(run))
     if target.is_dir() is not (form == "ablationbench") and target.exists():
@@ -66,9 +66,9 @@ def _results(run: RunFolder) -> Iterator[Result]:
 
 
 def _as_ablationbench(results: list[Result], target: Path) -> None:
-    """`<id>.jsonl` a paper and `plans.json`, as the published harness reads them; with several models a folder each.
+    """Write `<id>.jsonl` per paper and `plans.json`, as AblationBench reads them; several models get a folder each.
 
-    A failed paper is absent: an empty file would be scored as a bad plan.
+    A failed paper is left out, since an empty file would be scored as a bad plan.
     """
     models = {(result.sidecar.planner, result.sidecar.model) for result in results}
     for planner, model in sorted(models):
@@ -96,7 +96,7 @@ def _line(ablation: Ablation) -> str:
 
 
 def _as_jsonl(results: list[Result]) -> str:
-    """A line a paper, failed ones with their outcome and no ablations."""
+    """Return one line per paper; failed papers have their outcome and no ablations."""
     return "".join(json.dumps(_record(result), ensure_ascii=False) + "\n" for result in results)
 
 
@@ -117,7 +117,7 @@ def _record(result: Result) -> dict[str, object]:
 
 
 def _as_csv(results: list[Result]) -> str:
-    """A row an ablation, and one for each paper that has none."""
+    """Return one row per ablation, and one for each paper that has none."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     columns = ("paper_id", "planner", "model", "task", "outcome", "rank", *Ablation.model_fields, "reason")

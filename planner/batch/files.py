@@ -1,4 +1,4 @@
-"""The product of a run: trajectories and sidecars, which can be written anew from the ledger at any time."""
+"""Write the files of a run, its trajectories and records; they can be written again from the ledger at any time."""
 
 import os
 import re
@@ -18,12 +18,12 @@ _DRAFT: Final = re.compile(r"\.[0-9a-f]{16}\.tmp$")
 
 
 def write_planning(folder: Path, sidecar: Sidecar, trajectory: Trajectory | None) -> None:
-    """Write what came of a paper; without a trajectory an older one is taken away.
+    """Write the record and trajectory of a paper; without a trajectory, delete an older one.
 
-    Nothing is synchronised to the disk: the ledger is, and a file that a power cut has eaten is written from it.
+    Nothing is synchronised to the disk. The ledger is, and a file lost in a power cut is written again from it.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: if the folder cannot be written.
     """
     within = relative_path(sidecar.planner, sidecar.model, sidecar.paper.id)
     if trajectory is None:
@@ -34,10 +34,10 @@ def write_planning(folder: Path, sidecar: Sidecar, trajectory: Trajectory | None
 
 
 def trajectory_of(sidecar: Sidecar) -> Trajectory | None:
-    """The trajectory that the replies on record give; None where none of them planned the paper.
+    """Return the trajectory from the replies in a record; None if none of them planned the paper.
 
     Raises:
-        OutputError: the reply that once gave a plan gives none any more.
+        OutputError: if the reply that gave a plan can no longer be parsed.
     """
     planned = [a.completion for a in sidecar.attempts if a.outcome == sidecar.outcome and a.completion is not None]
     if sidecar.outcome != "planned" or not planned:
@@ -51,14 +51,14 @@ def trajectory_of(sidecar: Sidecar) -> Trajectory | None:
 
 
 class Present:
-    """Which files a run has on disk, told from one listing a folder."""
+    """The files that a run has on disk, from one listing per folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listed: dict[tuple[str, str], frozenset[str]] = {}
 
     def has(self, card: ModelCard, paper: str, *, trajectory: bool) -> bool:
-        """Whether the sidecar of a paper is there, and its trajectory where there is to be one."""
+        """Return whether the record of a paper exists, and also its trajectory if `trajectory` is true."""
         made_by = (card.planner, card.name)
         if made_by not in self._listed:
             self._listed[made_by] = frozenset(_whole_files(self._folder / model_folder(*made_by)))
@@ -67,7 +67,7 @@ class Present:
 
 
 def _whole_files(folder: Path) -> Iterator[str]:
-    """The names of files that are not empty; drafts that a kill has left are taken away."""
+    """Yield the names of files that are not empty, and delete drafts that a killed process left."""
     if not folder.is_dir():
         return
     with os.scandir(folder) as listing:

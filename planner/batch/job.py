@@ -1,4 +1,4 @@
-"""What a call of `batch` is asked to do."""
+"""The job of a `batch` call: a corpus, the models that plan it, and its limits."""
 
 import hashlib
 import json
@@ -19,17 +19,17 @@ from planner.retrying import RetryPolicy
 if TYPE_CHECKING:
     from planner.openai_chat.service import BatchService  # imports the SDK
 
-# USD of a request that used so many tokens, None where no price is known.
+# A function from the tokens of a request to its cost in USD, None where no price is known.
 UsagePrice = Callable[[Usage], float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A model of the run: `sender` gives what asks it about a paper, once and without patience.
+    """A model of the run; `sender` makes a client that sends each request about a paper once, without retries.
 
-    The built-in planner alone looks into the paper. `host` is where requests go, "" for that one; `remote` tells a
-    worker on another machine how to ask it; `service` is the batch service there, None where there is none. `prepare`
-    does beforehand, in any thread, what the first request would have to wait for.
+    The built-in planner alone needs the paper. `host` is where requests go, "" for the built-in planner. `remote` tells
+    a worker on another machine how to connect. `service` is the endpoint's batch service, None if there is none.
+    `prepare` does slow set-up ahead of the first request, in any thread.
     """
 
     card: ModelCard
@@ -43,22 +43,22 @@ class Asked:
 
     @property
     def reads_papers(self) -> bool:
-        """Whether it wants the paper itself, beside the question."""
+        """True for a model that needs the paper itself besides the prompt."""
         return not self.host
 
     @property
     def record(self) -> AskedModel:
-        """What the ledger knows the model by, and how it is asked.
+        """The model as the ledger knows it, with a hash of its settings.
 
         Raises:
-            PromptError: the templates are at fault.
+            PromptError: if the templates are at fault.
         """
         return AskedModel(self.card, _hash_of(self.card, self.settings))
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a call may use at most: requests at once, requests and tokens a minute, USD, papers; None is no limit.
+    """The limits of a call: requests at once, requests and tokens a minute, USD, papers; None is no limit.
 
     `most_completion` caps a reply, in tokens, where there is a cost limit.
     """
@@ -73,7 +73,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A corpus, the models that plan it, and the bounds within which they do; `readers` read its papers."""
+    """A corpus, the models that plan it, and the limits of the call; `readers` read its papers."""
 
     corpus: Corpus
     models: tuple[Asked, ...]
@@ -84,7 +84,7 @@ class Job:
 
 
 def _hash_of(card: ModelCard, settings: Settings) -> str:
-    """What a planning depends on besides the paper: when it changes, papers are planned anew."""
+    """Return a hash of everything that a plan depends on except the paper; when it changes, papers are planned anew."""
     templates = render(Excerpt("", "", ""), settings.task, settings.k, settings.templates).template_sha256
     how = [card.endpoint, card.asked, [list(pair) for pair in card.parameters]]
     what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]

@@ -1,4 +1,4 @@
-"""One ledger taken into another: what is new is added and the rest left as it is, so doing it twice does nothing."""
+"""Merge one ledger into another: add what is new and leave the rest, so that merging twice has no further effect."""
 
 import json
 import sqlite3
@@ -13,14 +13,14 @@ from planner.errors import RunError
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What was added, and how many requests both ledgers had paid for: those of papers with the same text."""
+    """The results and requests that were added, and the requests that both paid for (papers with the same text)."""
 
     plannings: int
     requests: int
     paid_twice: int
 
 
-# A planning is known by its facts, which say when it began; a request by its identity; an attempt by its moment.
+# Results are compared by their facts, which include the start, requests by identity, attempts by the time sent.
 _IS_NEW: Final = (
     "NOT EXISTS (SELECT 1 FROM main.plannings o WHERE o.paper = n.paper AND o.model = n.model AND o.facts = n.facts)"
 )
@@ -45,7 +45,7 @@ _JOIN: Final = (
     "INSERT INTO main.plannings SELECT NULL, paper, model, asked, stamp, outcome, reason, prompt, sample, facts"
     f" FROM other.plannings n WHERE {_WANTED} AND {_IS_NEW} ORDER BY number",
 )
-# Positions of shards count within the shard; the ledger's pages go by positions that differ.
+# Positions count within each shard, but the ledger needs unique ones to page through the papers.
 _IN_ORDER: Final = (
     "UPDATE main.papers SET position = n.place FROM (SELECT id, row_number() OVER (ORDER BY position, id) - 1 AS place"
     " FROM main.papers WHERE position IS NOT NULL) n WHERE n.id = main.papers.id"
@@ -54,10 +54,10 @@ _IN_ORDER: Final = (
 
 @contextmanager
 def beside(db: sqlite3.Connection, other: Path, papers: Iterable[str] | None = None) -> Iterator[None]:
-    """Lay another ledger beside this one as `other`, as far as it is about `papers`; None is all of them.
+    """Attach another ledger as `other` within the block, limited to `papers`; None is all of them.
 
     Raises:
-        RunError: one of the two cannot be read or written.
+        RunError: if one of the two cannot be read or written.
     """
     try:
         db.execute("ATTACH ? AS other", (str(other),))
@@ -68,11 +68,11 @@ def beside(db: sqlite3.Connection, other: Path, papers: Iterable[str] | None = N
             db.execute("DROP TABLE IF EXISTS temp.wanted")
             db.execute("DETACH other")
     except sqlite3.Error as error:
-        raise RunError(f"{other} cannot be joined: {error}; once that is mended, the same command goes on") from error
+        raise RunError(f"{other} cannot be merged: {error}; fix that, then run the same command again") from error
 
 
 def new_plannings(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Paper and model of what the ledger beside has planned and this one does not know, where it is in force there."""
+    """Return paper and model of each current result of the attached ledger that this one lacks, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_WANTED} AND {_IS_NEW} AND n.number ="
         " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"
@@ -81,7 +81,7 @@ def new_plannings(db: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def join(db: sqlite3.Connection) -> Joined:
-    """Take the ledger beside into this one, all of it or nothing."""
+    """Merge the attached ledger into this one in a single transaction."""
     twice = (
         f"SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity WHERE n.{_WANTED}"
         " AND n.replied <> o.replied"
@@ -98,7 +98,7 @@ def join(db: sqlite3.Connection) -> Joined:
 
 
 def conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Ids by which the two ledgers mean papers at different places: the id and both places."""
+    """Return the ids that mean papers at different places in the two ledgers: the id, and both places."""
     query = (
         "SELECT o.id, o.place, n.place FROM main.papers o JOIN other.papers n ON n.id = o.id"
         " WHERE n.place <> o.place AND n.position IS NOT NULL AND o.position IS NOT NULL"
@@ -107,7 +107,7 @@ def conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
 
 
 def mark(db: sqlite3.Connection) -> str:
-    """What changes whenever something is added to a ledger."""
+    """Return a string that changes whenever something is added to a ledger."""
     queries = (
         "SELECT coalesce(max(number), 0) FROM attempts",
         "SELECT count(*) FROM attempts WHERE state <> 'replied'",

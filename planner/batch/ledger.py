@@ -1,4 +1,4 @@
-"""The ledger of a run: every request by its identity, every reply, every planning. Files are its product."""
+"""Store every request, reply and result of a run in its ledger; the run's files can be written again from it."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar
 _COMPLETION: Final = TypeAdapter(Completion)
 _CARD: Final = TypeAdapter(ModelCard)
 
-# Outcomes that say nothing about the paper: it is taken up again without being asked to.
+# Outcomes that say nothing about the paper: the next call plans it again by itself.
 UNSETTLED: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
 
 
@@ -39,13 +39,13 @@ class AskedModel:
 
     @property
     def key(self) -> str:
-        """What names the model in the ledger, and in the headings of trajectories."""
+        """The name of the model in the ledger, and in the headings of trajectories."""
         return f"{self.card.planner}/{self.card.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPlannings:
-    """The plannings of a ledger as sidecars: the facts on record, with the replies put back in."""
+    """The current records in a ledger, with their replies."""
 
     db: sqlite3.Connection
 
@@ -54,7 +54,7 @@ class KeptPlannings:
             yield self.one(paper, model)
 
     def one(self, paper: str, model: str) -> Sidecar:
-        """The planning in force of a paper by a model, which there must be."""
+        """Return the current record of a paper and a model, which must exist."""
         (facts,) = self.db.execute(
             "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1", (paper, model)
         ).fetchone()
@@ -68,13 +68,13 @@ class KeptPlannings:
 
 
 class Ledger:
-    """One run's ledger, open to write. Reads are direct; writes are durable when they return."""
+    """The ledger of a run, open for writing. Reads are direct; a write is durable when it returns."""
 
     def __init__(self, path: Path, *, shared_disk: bool = False) -> None:
-        """Open or make a ledger.
+        """Open a ledger, or create it.
 
         Raises:
-            RunError: it cannot be opened, or is of another version.
+            RunError: if it cannot be opened, or has another version.
         """
         self._reader = connect(path, shared_disk=shared_disk)
         self._reader.execute("PRAGMA query_only = ON")
@@ -86,17 +86,17 @@ class Ledger:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        # The last commits may wait for a disk, and for this loop to hear of them.
+        # In a thread, since the last commits may wait for the disk, and report back to this loop.
         await asyncio.to_thread(self._writer.close)
         self._reader.close()
 
     async def begin(self, task: Task, corpus: Iterable[Entry], models: Sequence[AskedModel]) -> None:
-        """Record what this call is about.
+        """Record the task, the corpus and the models of this call.
 
-        Whatever a killed process had in flight is lost from here on: sent, perhaps billed, never answered.
+        Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
 
         Raises:
-            RunError: the run is of another task.
+            RunError: if the run is of another task.
         """
         of_old = self._one("SELECT value FROM run WHERE name = 'task'")
         if of_old not in (None, task.value):
@@ -113,7 +113,7 @@ class Ledger:
         await self._writer.write(change)
 
     def pending(self, *, retry_failed: bool = False) -> Iterator[Work]:
-        """What is left to plan, in the order of the corpus; what failed is among it only when it is to be retried."""
+        """Yield the tasks that are left, in the order of the corpus; those that failed only with `retry_failed`."""
         settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNSETTLED)
         query = (
             "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key,"
@@ -129,30 +129,30 @@ class Ledger:
                 yield Work(Entry(paper, source, place, kind, title, abstract, stamp), model, bool(begun))
 
     def settled(self) -> Iterator[tuple[str, str, Outcome]]:
-        """Paper, model and outcome of every planning that holds for what was asked last."""
+        """Return paper, model and outcome of every result that is valid for the last call."""
         rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {ALL} AND {HOLDS}").fetchall()
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
     def tally(self) -> Counter[Outcome]:
-        """How many plannings hold, by outcome."""
+        """Count the valid results by outcome."""
         rows = self._reader.execute(f"SELECT n.outcome, count(*) {ALL} AND {HOLDS} GROUP BY n.outcome")
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
     def total(self) -> int:
-        """How many plannings there are or should be."""
+        """Return the number of results that exist or are still to come."""
         return self._reader.execute(f"SELECT count(*) {ALL}").fetchone()[0]  # type: ignore[no-any-return]
 
     def kept(self, paper: str, model: str) -> Sidecar:
-        """The sidecar of the planning in force, its replies put back in."""
+        """Return the current record of a paper and a model, with its replies."""
         return KeptPlannings(self._reader).one(paper, model)
 
     def reply(self, identity: str) -> Completion | None:
-        """The reply to a request, if it was ever had."""
+        """Return the reply to a request, None if there is none."""
         kept = self._one("SELECT reply FROM requests WHERE identity = ?", identity)
         return None if kept is None else _COMPLETION.validate_json(kept)
 
     def sample(self, prompt: Prompt, *, retry: bool) -> int:
-        """Which answer to a first prompt is wanted: the last on record, or the next where that failed."""
+        """Return the sample to use for a first prompt: the last with a reply, or the next if it failed and `retry`."""
         last = self._one("SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256)
         if last is None or not retry:
             return int(last or 0)
@@ -162,9 +162,9 @@ class Ledger:
         return int(last) + 1 if any(outcome in ENDED_BY_REPLY for (outcome,) in outcomes) else int(last)
 
     def requests_of(self, paper: str, model: str, used: Iterable[str] = ()) -> tuple[AttemptFacts, ...]:
-        """Every request on record that a paper needed of a model, oldest first.
+        """Return every recorded request that a paper needed of a model, oldest first.
 
-        A copy of a paper sends nothing of its own: the identities that it `used` are among them, paid for by another.
+        A paper with the same text as another sends nothing. It reuses the requests in `used`, which the other paid for.
         """
         rows = self._reader.execute(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
@@ -186,13 +186,13 @@ class Ledger:
         )
 
     def charged(self) -> float:
-        """USD that may have been spent: known costs, and upper estimates of what was lost or has no known cost."""
+        """Return the USD that may have been spent: known costs, and upper estimates where one is missing."""
         known = self._one("SELECT sum(charged) FROM requests")
         lost = self._one("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
         return float(known or 0.0) + float(lost or 0.0)
 
     async def send(self, work: Work, request: AttemptFacts, upper: float | None) -> int:
-        """Record that a request is about to leave, and the most that it can cost in USD; number the attempt."""
+        """Record that a request is about to be sent, and its highest cost in USD; return the number of the attempt."""
         number, identity, now = self._numbers(1), request.identity, _told(request.started)
 
         def change(db: sqlite3.Connection) -> None:
@@ -228,7 +228,7 @@ class Ledger:
         await self._writer.write(change)
 
     async def fail(self, number: int, said: str, *, billed: bool) -> None:
-        """Record that an attempt brought no reply, and whether it may have been billed all the same."""
+        """Record that an attempt got no reply, and whether it may have been billed."""
         state = "lost" if billed else "refused"
 
         def change(db: sqlite3.Connection) -> None:
@@ -239,7 +239,7 @@ class Ledger:
     async def settle(
         self, work: Work, asked: str, planning: Planning, facts: Sidecar, files: Preparation = nothing
     ) -> None:
-        """Record how the planning of a paper ended, once its `files` are written."""
+        """Record the result of planning a paper, after its `files` are written."""
         lean = [attempt.model_copy(update={"completion": None}) for attempt in facts.attempts]
         question = planning.question
         prompt, sample = (question.prompt.sha256, question.prompt.sample) if question else ("", 0)
@@ -258,7 +258,7 @@ class Ledger:
         await self._writer.write(change, files)
 
     def recall(self, name: str) -> str | None:
-        """A fact about the run, None if it was never recorded."""
+        """Return a fact about the run, None if it was never recorded."""
         found: str | None = self._one("SELECT value FROM run WHERE name = ?", name)
         return found
 
@@ -267,7 +267,7 @@ class Ledger:
         await self._writer.write(lambda db: _put(db, name, value))
 
     def corpus(self) -> Corpus:
-        """The papers that the last call named."""
+        """Return the papers of the last call."""
         rows = self._reader.execute(
             "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
             " WHERE position IS NOT NULL ORDER BY position"
@@ -275,7 +275,7 @@ class Ledger:
         return Corpus(tuple(Entry(*row) for row in rows))
 
     def _numbers(self, count: int) -> int:
-        """The first of so many numbers for attempts."""
+        """Reserve numbers for `count` attempts, and return the first."""
         first = self._next_attempt
         self._next_attempt += count
         return first
@@ -287,17 +287,17 @@ class Ledger:
 
 _PAGE: Final = 500
 
-# Every paper with every model that the last call names, or that was ever planned, and the planning in force if any.
+# Every paper with every model of the last call, or that was ever planned, and its latest result if there is one.
 ALL: Final = (
     "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
     " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
     " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
 )
-# The planning in force is of the paper as it is, and of what is asked now; of what the last call does not name, any is.
+# The latest result is valid if paper and settings are unchanged; for what the last call does not name, it always is.
 HOLDS: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
-# Whether anything was ever asked of a model about a paper.
+# True if the ledger has a request about the paper to the model.
 _BEGUN: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
 
 

@@ -1,8 +1,8 @@
-"""How politely an endpoint is asked: a pace, a shared pause, and as many requests at once as it bears.
+"""Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
 
-Concurrency goes up by one a round and halves on a 429, never below one. A 429 pauses everybody until the time that the
-endpoint named. A limiter that only counts, such as `aiolimiter`, can neither be paused, nor corrected once the true
-number of tokens is known, nor told a limit that a header brings, and lets a whole minute's allowance go at once.
+Concurrency grows by one a round and halves on a 429, never below one. A 429 pauses all requests until the time that the
+endpoint named. A limiter that only counts, such as `aiolimiter`, cannot be paused, corrected once the true number of
+tokens is known, or given a limit from a header, and it lets a whole minute's allowance go at once.
 """
 
 import asyncio
@@ -15,20 +15,20 @@ from typing import Final
 from planner.batch.pace import Pace
 from planner.chat import RateLimits, Usage
 
-# What a 429 without a Retry-After pauses for at first, in seconds; doubled while 429s go on.
+# The first pause after a 429 without a Retry-After, in seconds; doubled while 429s go on.
 _PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
-# How fast the estimate of a request's tokens follows what requests took.
+# The weight of the newest reply in the running estimate of a request's tokens.
 _LEARNING: Final = 0.1
 
 
 class Closed(Exception):  # noqa: N818 - it is a stop, not a fault
-    """No further request may be sent in this run."""
+    """The run is being stopped; no further request may be sent."""
 
 
 @dataclass(slots=True)
 class Slot:
-    """The right to send one request; `tokens` is what it was taken to need."""
+    """The permission to send one request: the time in seconds, its expected tokens, and the caller's `guess`."""
 
     sent: float
     tokens: float
@@ -36,7 +36,7 @@ class Slot:
 
 
 class Limits:
-    """The limits of one model; `concurrency` is the most requests at once, `rpm` and `tpm` are a minute's allowance.
+    """The limits of one model: `concurrency` requests at once, `rpm` requests and `tpm` tokens a minute.
 
     Limits that are not given are taken from the endpoint's headers.
     """
@@ -58,30 +58,30 @@ class Limits:
 
     @property
     def allowed(self) -> int:
-        """How many requests may be in flight at once by now."""
+        """The number of requests that may be in flight at once now."""
         return int(self._allowed)
 
     @property
     def paused_for(self) -> float:
-        """Seconds that everybody still waits because the endpoint said so."""
+        """The seconds that are left of the pause after a 429."""
         return max(0.0, self._paused_until - time.monotonic())
 
     @property
     def rpm(self) -> float | None:
-        """Requests a minute, as given or as heard."""
+        """The requests allowed a minute, as given or as named by a header; None if unknown."""
         return self._requests.limit
 
     @property
     def tpm(self) -> float | None:
-        """Tokens a minute, as given or as heard."""
+        """The tokens allowed a minute, as given or as named by a header; None if unknown."""
         return self._tokens.limit
 
     @asynccontextmanager
     async def slot(self, guess: float) -> AsyncIterator[Slot]:
-        """Wait for the right to send one request of about `guess` tokens, and hold it while it is in flight.
+        """Wait for permission to send one request of about `guess` tokens, and hold it while the request is in flight.
 
         Raises:
-            Closed: nothing more may be sent.
+            Closed: if the run is being stopped.
         """
         slot = await self._enter(guess)
         try:
@@ -91,7 +91,7 @@ class Limits:
             self._changed.set()
 
     def succeeded(self, slot: Slot, usage: Usage, heard: RateLimits | None) -> None:
-        """Learn from a reply: the room that there is, the tokens that it took, the limits that its headers name."""
+        """Adjust to a reply: allow more at once, correct the number of tokens, and take over limits from headers."""
         self._pauses_in_a_row = 0
         self._allowed = min(self._most, self._allowed + 1 / self._allowed)
         if heard is not None:
@@ -102,7 +102,7 @@ class Limits:
             self._ratio += _LEARNING * (took / slot.guess - self._ratio)
 
     def refused(self, slot: Slot, retry_after: float | None) -> None:
-        """Learn from a 429: pause everybody, and ask less at once."""
+        """Adjust to a 429: pause all requests, and allow fewer at once."""
         self._pauses_in_a_row += 1
         pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (self._pauses_in_a_row - 1)) if retry_after is None else retry_after
         now = time.monotonic()
@@ -113,7 +113,7 @@ class Limits:
             self._allowed = max(1.0, self._allowed / 2)
 
     def close(self) -> None:
-        """Let nothing more be sent; whoever waits is told."""
+        """Refuse every further request, including those that wait."""
         self._closed = True
         self._changed.set()
 
@@ -150,9 +150,9 @@ class Limits:
             pass
 
     def _hear(self, heard: RateLimits) -> None:
-        """Take over the limits of the headers, as limits of a minute.
+        """Take over the limits of the headers, as limits a minute.
 
-        Where a service means an hour or a day, that is never too slow, and its 429s say the rest.
+        A service may mean them for an hour or a day. They are then still an upper limit, and its 429s do the rest.
         """
         requests_given, tokens_given = self._given
         if heard.requests and not requests_given:

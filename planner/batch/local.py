@@ -1,4 +1,4 @@
-"""The engine on this machine: papers are read ahead, planned as fast as the endpoint allows, and kept."""
+"""Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from planner.gauge import FixedGauge
 from planner.pipeline import plan_subject
 from planner.retrying import Retrying, Wait
 
-# Papers that are read before anybody asks for them, at the least as many as are planned at once.
+# Papers that are read in advance; at least as many as are planned at once.
 _AHEAD: Final = 128
 
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """Plans what is pending in a run; `progress` shows how far it is, `stop` ends it early."""
+    """The engine that plans the pending papers of a run; `progress` shows how far it is, `stop` ends it early."""
 
     def __init__(self, job: Job, run: RunFolder, ledger: Ledger) -> None:
         self._job = job
@@ -44,11 +44,11 @@ class LocalEngine:
         self.progress.limits = [desk.limits for desk in self._desks.values()]
 
     async def plan(self) -> None:
-        """Plan everything that is pending, or as much as the bounds and `stop` allow.
+        """Plan everything that is pending, or as much as the limits and `stop` allow.
 
         Raises:
-            RunError: the run's folder or ledger failed; what was recorded is safe.
-            PromptError: the templates are at fault, whatever the paper.
+            RunError: if the run's folder or ledger fails; what was recorded is safe.
+            PromptError: if the templates are at fault, whatever the paper.
         """
         bounds = self._job.bounds
         task = self._job.models[0].settings.task
@@ -63,12 +63,12 @@ class LocalEngine:
         async with reading(
             pending, self._asked, readers=self._job.readers(wanted), ahead=max(_AHEAD, at_once)
         ) as papers:
-            # Meanwhile processes start and read the first papers.
+            # In the meantime the reader processes start, and read the first papers.
             await asyncio.gather(*(asyncio.to_thread(asked.prepare) for asked in self._asked.values()))
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
-        """Send nothing more; what is in flight is finished and kept."""
+        """Send no further request; those in flight are finished and stored."""
         if not self.progress.stopping:
             self.progress.stopping = reason
             for desk in self._desks.values():
@@ -81,7 +81,7 @@ class LocalEngine:
                 for _ in range(at_once):
                     group.create_task(self._plan_some(papers))
         except* PlannerError as errors:
-            # All tasks share the run: what one of them could not bear is the same for all.
+            # All tasks share the run, so an error that ended one of them ends them all.
             raise errors.exceptions[0] from None
 
     async def _plan_some(self, papers: AsyncIterator[Read]) -> None:
@@ -127,7 +127,7 @@ class LocalEngine:
 
 
 def _of_first(pending: Iterator[Work], papers: int | None) -> Iterator[Work]:
-    """The work on so many papers, whichever models it is for; all of it for None."""
+    """Yield the tasks of the first `papers` papers, whichever models they are for; all tasks for None."""
     begun: set[str] = set()
     for work in pending:
         begun.add(work.entry.id)

@@ -1,4 +1,4 @@
-"""Lists of papers: JSONL, CSV and Parquet with AblationBench's columns or shorter ones, and plain lists."""
+"""Read lists of papers: JSONL, CSV and Parquet with AblationBench's columns or shorter ones, and plain lists."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ _LONGEST_FIELD: Final = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a list says of one paper; `where` is its place in the list, `base` the folder that paths are seen from."""
+    """A paper in a list; `where` is its place in the list, `base` the folder that its path is relative to."""
 
     where: str
     source: str
@@ -36,10 +36,10 @@ class Row:
 
 
 def read_manifest(path: Path) -> Iterator[Row | Problem]:
-    """The rows of a manifest; a row that is none, or names no paper, is a problem.
+    """Yield the rows of a manifest, and a problem for each row that is invalid or names no paper.
 
     Raises:
-        UsageError: the file cannot be read, or has none of the columns.
+        UsageError: if the file cannot be read.
     """
     ending = path.suffix.lower()
     try:
@@ -55,7 +55,7 @@ def read_manifest(path: Path) -> Iterator[Row | Problem]:
 
 
 def read_list(text: str, where: str, base: Path) -> Iterator[Row | Problem]:
-    """The papers of a list from stdin or a text file: JSONL, or a path or arXiv id a line, # before a comment."""
+    """Yield the papers of a list from stdin or a text file: JSONL, or a path or arXiv id a line, # before a comment."""
     if text.lstrip().startswith("{"):
         for number, values in _jsonl(text):
             yield _row(values, f"{where}:{number}", base)
@@ -110,7 +110,7 @@ def _row(values: Any, where: str, base: Path) -> Row | Problem:
 
 
 def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """The first of the columns that says something; a number, as ids sometimes are, is taken as it is written."""
+    """Return the first column that is not empty, as text; a number, as ids sometimes are, is kept as it is written."""
     given = (values.get(name) for name in names)
     said = next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")
-    return said.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair can be written nowhere
+    return said.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written to a file

@@ -1,4 +1,4 @@
-"""What the shards of a run have come to, joined into the run: its ledger and its files."""
+"""Merge the shards of a run into the run: their ledgers and their files."""
 
 import json
 import sqlite3
@@ -24,12 +24,12 @@ _MARK: Final = "merged "
 
 
 class _SubmittedError(RunError):
-    """A shard has requests at a batch service: what becomes of them is not known yet."""
+    """A shard has requests at a batch service, whose results are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did: what each shard brought, and why others were left out; `problems` are one line each."""
+    """The result of a merge: what each shard added, or why it was left out; `problems` has one line each."""
 
     joined: Mapping[Shard, Joined]
     running: Mapping[Shard, str]
@@ -38,15 +38,15 @@ class Merged:
 
     @property
     def whole(self) -> bool:
-        """Whether every part of the corpus was there, and at rest."""
+        """True if every shard was merged: none is missing, and none is still running."""
         return not self.running and not self.missing
 
 
 def merge(run: RunFolder) -> Merged:
-    """Join the shards of a run into it; merging again adds what is new since.
+    """Merge the shards of a run into it; merging again adds what is new since.
 
     Raises:
-        RunError: there are no shards, or they differ in what they ask, or something cannot be read or written.
+        RunError: if there are no shards, their settings differ, or a file cannot be read or written.
     """
     shards = shards_of(run)
     if not shards:
@@ -70,10 +70,10 @@ def merge(run: RunFolder) -> Merged:
 
 
 def unmerged(run: RunFolder) -> list[Shard]:
-    """The shards that hold what the run's ledger does not know.
+    """Return the shards that hold something that the run's ledger lacks.
 
     Raises:
-        RunError: a ledger cannot be read.
+        RunError: if a ledger cannot be read.
     """
     marks = {}
     if run.ledger.is_file():
@@ -83,10 +83,10 @@ def unmerged(run: RunFolder) -> list[Shard]:
 
 
 def refuse_unmerged(run: RunFolder) -> None:
-    """Keep a run from going on without what its shards have paid for.
+    """Refuse a run whose shards are not merged, since it would pay for their requests again.
 
     Raises:
-        RunError: a shard is not merged.
+        RunError: if a shard is not merged.
     """
     if shards := unmerged(run):
         names = ", ".join(shard.name for shard in shards)
@@ -94,10 +94,10 @@ def refuse_unmerged(run: RunFolder) -> None:
 
 
 def refuse_submitted(run: RunFolder) -> None:
-    """Keep shards from asking for what the run itself has handed to a batch service.
+    """Refuse shards while the run itself has requests at a batch service, which they would pay for again.
 
     Raises:
-        RunError: something is there, or about to be.
+        RunError: if there are such requests, or they are about to be submitted.
     """
     if run.ledger.is_file() and (requests := _submitted(run)):
         raise RunError(
@@ -107,10 +107,10 @@ def refuse_submitted(run: RunFolder) -> None:
 
 
 def seed(run: RunFolder, shard: Shard, papers: Iterable[str]) -> None:
-    """Give a shard what the run itself already has on its papers, so that nothing is paid for again.
+    """Copy into a shard what the run has on its papers, so that nothing is paid for again.
 
     Raises:
-        RunError: a ledger cannot be read or written.
+        RunError: if a ledger cannot be read or written.
     """
     if run.ledger.is_file():
         with closing(connect(shard.folder(run).ledger, shared_disk=True)) as db, beside(db, run.ledger, papers):
@@ -118,10 +118,10 @@ def seed(run: RunFolder, shard: Shard, papers: Iterable[str]) -> None:
 
 
 def refuse_differences(run: RunFolder, shards: list[Shard]) -> None:
-    """Shards that ask different things are no parts of one run.
+    """Refuse shards with different settings: they are not parts of one run.
 
     Raises:
-        RunError: they differ; the text says which and in what.
+        RunError: if they differ; the text says which and in what.
     """
     manners = {shard: _manner(shard.folder(run)) for shard in shards}
     for fact in sorted({fact for manner in manners.values() for fact in manner}, key=_last_the_hash):
@@ -130,14 +130,14 @@ def refuse_differences(run: RunFolder, shards: list[Shard]) -> None:
             by_value.setdefault(manner.get(fact, "none"), []).append(shard.name)
         if len(by_value) > 1:
             said = "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items())
-            raise RunError(f"the shards of {run.path} differ in {fact}: {said}; run the odd ones again as the others")
+            raise RunError(f"the shards of {run.path} differ in {fact}: {said}; run the odd ones again like the others")
 
 
 def refuse_strangers(run: RunFolder, shards: list[Shard]) -> None:
-    """A shard holds the papers of its part: another one's folder under its name would leave its own unplanned.
+    """Refuse a shard that holds papers of another, such as a renamed copy; its own papers would stay unplanned.
 
     Raises:
-        RunError: one holds others.
+        RunError: if a shard holds papers of another.
     """
     for shard in shards:
         with opened_to_read(shard.folder(run).ledger) as db:
@@ -159,7 +159,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
                 f"{paper} is {here} in the run and {there} in {shard.name}; run that shard again, then merge"
             )
         kept = KeptPlannings(other)
-        # The files go first: a planning on record then always has them, or they are missed at the next merge.
+        # The files go first, so that a recorded result has its files; the next merge writes those that are missing.
         for paper, model in new_plannings(db):
             _write(run, kept, paper, model, problems)
         joined = join(db)
@@ -177,7 +177,7 @@ def _write(run: RunFolder, kept: KeptPlannings, paper: str, model: str, problems
     try:
         trajectory = trajectory_of(sidecar)
     except OutputError as error:
-        problems.append(f"{paper}: its reply gives no plan any more: {error}")
+        problems.append(f"{paper}: its reply can no longer be read as a plan: {error}")
         return
     with telling(run.path):
         write_planning(run.trajectories, sidecar, trajectory)
@@ -192,13 +192,13 @@ def _write_missing(db: sqlite3.Connection, run: RunFolder, problems: list[str]) 
 
 
 def _describe(run: RunFolder, shards: list[Shard]) -> None:
-    """The run's `run.json`: what the first shard says, and which shards there are."""
+    """Write the run's `run.json`: the facts of the first shard, and the names of all shards."""
     facts = _facts(shards[0].folder(run)) | {"shards": [shard.name for shard in shards]}
     run.describe({name: value for name, value in facts.items() if name not in ("format_version", "shard", "papers")})
 
 
 def _manner(part: RunFolder) -> dict[str, str]:
-    """How a shard asks, as far as its last call went, fact by fact."""
+    """Return the settings of a shard's last call, by name."""
     with opened_to_read(part.ledger) as db:
         task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
         models = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()

@@ -1,4 +1,4 @@
-"""What a worker on another machine does: it reads papers and asks models with the key of its own environment."""
+"""Read papers and ask models on another machine, with the API keys of its own environment."""
 
 import asyncio
 import os
@@ -19,10 +19,10 @@ from planner.papers.arxiv import Arxiv
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """A model as a worker is told of it; it travels, so there is no key and no password in it.
+    """A model as a worker is given it; it is sent over the network, so it holds no key and no password.
 
-    `name` and `base_urls` are what the user said ("" for what the worker's environment says); what the worker makes of
-    them must be `card`. Several addresses are of copies.
+    `name` and `base_urls` are what the user gave, "" to use the worker's environment. The model that the worker opens
+    must match `card`. Several addresses are of copies.
     """
 
     card: ModelCard
@@ -33,7 +33,7 @@ class RemoteModel:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """All that a worker is told; `folder` is where the run was started, as seen from which paths are relative."""
+    """The configuration of a worker; `folder` is where the run was started, which paths are relative to."""
 
     models: Mapping[str, RemoteModel]
     arxiv: Arxiv
@@ -42,7 +42,7 @@ class Orders:
 
 
 class Outpost:
-    """A worker: one paper at a time is read, any number of requests are out."""
+    """A worker on another machine; it reads one paper at a time, and has any number of requests in flight."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -52,7 +52,7 @@ class Outpost:
         self._one_paper = asyncio.Lock()
 
     async def problem(self) -> str:
-        """Why this worker cannot do what is asked, "" when it can."""
+        """Return the reason why this worker cannot do its work, "" if it can."""
         if self._orders.version != __version__:
             return f"it has version {__version__} of ablation-planner, the run was started with {self._orders.version}"
         try:
@@ -63,7 +63,7 @@ class Outpost:
         return ""
 
     async def read(self, errand: Errand) -> Answer:
-        """Read a paper; a failure is an answer."""
+        """Read a paper; an error is returned, not raised."""
         async with self._one_paper:
             try:
                 return await self._reader.read(errand)
@@ -71,7 +71,7 @@ class Outpost:
                 return PaperError(f"{errand.entry.source}: {error}")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
-        """Ask a model once; a failure is an answer."""
+        """Send a request to a model once; an error is returned, not raised."""
         try:
             return await self._chat(model).complete(prompt)
         except ModelError as error:
@@ -92,7 +92,7 @@ class Outpost:
 
 
 def portable(error: ModelError) -> ModelError:
-    """The error as one that can be pickled, and holds nothing else: no traceback, no cause."""
+    """Return a copy of an error that can be pickled, without its traceback and its cause."""
     if isinstance(error, TooLongError):
         return TooLongError(str(error), limit=error.limit, counted=error.counted, status=error.status, body=error.body)
     return ModelError(

@@ -1,4 +1,4 @@
-"""How far a run is, also one whose shards are under way."""
+"""Read the status of a run, including shards that are still running."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from planner.errors import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of a run; of one with shards that are not merged, the sum, each of them, and those not begun."""
+    """The status of a run; if it has shards that are not merged, the sum, each of them, and those not begun."""
 
     whole: Status
     shards: Mapping[Shard, Status] = field(default_factory=dict)
     missing: Sequence[Shard] = ()
 
     def as_json(self, *, failed: bool = False) -> dict[str, JsonValue]:
-        """For programs."""
+        """Return the status as JSON values, for programs."""
         facts = self.whole.as_json(failed=failed)
         if self.shards:
             facts["shards"] = {shard.name: status.as_json() for shard, status in self.shards.items()}
@@ -30,7 +30,7 @@ class Overview:
         return facts
 
     def as_text(self, *, failed: bool = False) -> str:
-        """For people."""
+        """Return the status as text, for people."""
         lines = [self.whole.as_text(failed=failed)]
         for shard, status in self.shards.items():
             counts = f"{status.planned:,} planned, {status.failed:,} failed, {status.pending:,} pending"
@@ -40,10 +40,10 @@ class Overview:
 
 
 def read_overview(run: RunFolder) -> Overview:
-    """Read the status of a run, also while it is under way.
+    """Read the status of a run, also while it is running.
 
     Raises:
-        RunError: the folder is no run, or a ledger of it cannot be read.
+        RunError: if the folder is not a run, or one of its ledgers cannot be read.
     """
     if not unmerged(run):
         return Overview(read_status(run))

@@ -1,22 +1,22 @@
-"""How fast may something flow: an even pace below a limit a minute, and never more than the limit in any minute."""
+"""Pace the flow of requests or tokens: evenly below a limit a minute, and never more than the limit in any minute."""
 
 from collections import deque
 from typing import Final
 
 MINUTE: Final = 60.0
 
-# The part of an allowance that is used: clocks drift, and requests overtake each other on the way.
+# The share of a limit that is used: clocks drift, and requests overtake each other on the way.
 SHARE: Final = 0.98
-# A wait that ended late may be made up for by so many seconds, or a busy machine would fall behind its allowance.
+# Seconds of a late wait that may be caught up, since a busy machine would otherwise fall behind its limit.
 _GRACE: Final = 1.0
-# Amounts of the same tenth of a second are remembered as one.
+# Amounts within a tenth of a second are stored as one.
 _GRAIN: Final = 0.1
 
 
 class Pace:
-    """The flow of one thing, requests or tokens; `limit` is what may flow a minute, None when that is not known.
+    """The flow of requests or of tokens; `limit` is how much may flow a minute, None when that is not known.
 
-    What flows is remembered for a minute also while there is no limit, so that a limit heard of later counts it.
+    The flow of the last minute is remembered also without a limit, so that a limit set later counts it.
     Times are seconds of any one clock.
     """
 
@@ -27,14 +27,14 @@ class Pace:
         self._in_past = 0.0
 
     def ready(self, now: float, amount: float) -> float:
-        """The earliest time at which so much may flow; a single amount over the limit may, after an idle minute."""
+        """Return the earliest time at which `amount` may flow; more than the limit may flow after an idle minute."""
         self._forget(now)
         if self.limit is None:
             return now
         return max(now, now if self._due is None else self._due, self._room(amount))
 
     def take(self, now: float, amount: float) -> None:
-        """Let so much flow; a negative amount gives back what did not."""
+        """Record that `amount` flows; a negative amount gives back what did not."""
         if self._past and now - self._past[-1][0] < _GRAIN and len(self._past) > 1:
             amount_before = self._past.pop()[1]
             self._past.append((now, amount_before + amount))
@@ -46,7 +46,7 @@ class Pace:
             self._due = due + amount * MINUTE / (self.limit * SHARE)
 
     def _room(self, amount: float) -> float:
-        """When enough of the last minute will be past for so much more to fit."""
+        """Return the time at which enough of the last minute has passed for `amount` to fit."""
         assert self.limit is not None
         over = self._in_past + amount - self.limit * SHARE
         ready = float("-inf")

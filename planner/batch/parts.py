@@ -1,4 +1,4 @@
-"""What a run has handed to a batch service, in its ledger: files of requests, and what became of each request."""
+"""Store in the ledger what a run handed to a batch service: files of requests, and the result of each request."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ from planner.batch.entry import Work
 from planner.batch.writer import Writer
 from planner.errors import ModelError, TooLongError
 
-# What a request costs at a batch service, in parts of the price when it is asked live.
+# The price of a request at a batch service, as a share of the price of a live request.
 SHARE: Final = 0.5
 
 COLLECTED: Final = "collected"
@@ -21,7 +21,7 @@ SUBMITTING: Final = "submitting"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request that a paper needs and that has no reply; `upper` is what it can cost at most, in USD."""
+    """A request that a paper needs and that has no reply; `upper` is its highest cost in USD."""
 
     work: Work
     identity: str
@@ -33,9 +33,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of requests and its batch; `file` and `batch` are the service's names, "" until they are known.
+    """A file of requests and its batch; `file` and `batch` are the service's ids, "" until they are known.
 
-    A part that is SUBMITTING may have a batch that nobody has heard of; one that is RECORDED has none.
+    A submission in state SUBMITTING may have a batch whose id is not known; in state RECORDED it has none.
     """
 
     number: int
@@ -49,9 +49,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a submitted request has no reply; `again` says whether submitting it again may help.
+    """The reason why a submitted request has no reply; `again` if submitting it again may help.
 
-    One that was not `tried` never reached the service: it counts as if it had not been submitted.
+    A request that was not `tried` never reached the service, and counts as if it had not been submitted.
     """
 
     message: str
@@ -65,13 +65,13 @@ class Refusal:
 
     @classmethod
     def of(cls, error: ModelError) -> "Refusal":
-        """What is worth keeping of an error."""
+        """Return the rejection that keeps the useful facts of an error."""
         if isinstance(error, TooLongError):
             return cls(str(error), error.retryable, True, error.limit, error.status, counted=error.counted)
         return cls(str(error), error.retryable, status=error.status)
 
     def as_error(self, why: str = "") -> ModelError:
-        """The error that asking live would have met; `why` is added to its text."""
+        """Return the error that a live request would have met; `why` is added to its text."""
         if self.too_long:
             return TooLongError(self.message, limit=self.limit, counted=self.counted, status=self.status)
         return ModelError(self.message + why, status=self.status)
@@ -79,7 +79,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A request of a part: the number of the attempt, and whether its reply is on record."""
+    """A request of a submission: its attempt's number, its highest cost in USD, and whether its reply is stored."""
 
     number: int
     identity: str
@@ -88,7 +88,7 @@ class Submitted:
 
 
 class Parts:
-    """The parts of a run; `numbers` gives the first of so many new numbers for attempts."""
+    """The submissions of a run; `numbers` reserves numbers for so many attempts, and returns the first."""
 
     def __init__(self, reader: sqlite3.Connection, writer: Writer, numbers: Callable[[int], int]) -> None:
         self._reader = reader
@@ -96,18 +96,18 @@ class Parts:
         self._numbers = numbers
 
     def open(self) -> list[Part]:
-        """Every part whose results are not all in the ledger."""
+        """Return every submission whose results are not all in the ledger."""
         rows = self._reader.execute(_OPEN, (COLLECTED,))
         return [Part(*row) for row in rows]
 
     def submitted_requests(self) -> int:
-        """How many requests are at the service, or may be."""
+        """Return the number of requests that are or may be at the service."""
         return sum(part.requests for part in self.open() if part.state != RECORDED)
 
     async def withdraw(self) -> list[int]:
-        """Give up the parts that were never submitted, so that their requests may be asked otherwise; their numbers."""
+        """Withdraw the submissions that were never sent, so that their requests can be; return their numbers."""
         numbers = [part.number for part in self.open() if part.state == RECORDED]
-        why = Refusal("the file that it was in was withdrawn before it was submitted", again=True, tried=False)
+        why = Refusal("its file was withdrawn before it was submitted", again=True, tried=False)
 
         def change(db: sqlite3.Connection) -> None:
             for number in numbers:
@@ -123,12 +123,12 @@ class Parts:
         return numbers
 
     def next_number(self) -> int:
-        """The number of the next part."""
+        """Return the number of the next submission."""
         (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM parts").fetchone()
         return int(last) + 1
 
     async def record(self, part: Part, wanted: Sequence[Wanted]) -> None:
-        """Record the intent to submit a part, before anything of it is sent."""
+        """Record a submission before anything of it is sent."""
         first, now = self._numbers(len(wanted)), _now()
 
         def change(db: sqlite3.Connection) -> None:
@@ -144,11 +144,11 @@ class Parts:
         await self._writer.write(change)
 
     async def name(self, wanted: Sequence[Wanted]) -> None:
-        """Record requests that are given away in a file, so that their results are known when they are brought back."""
+        """Record requests that are exported to a file, so that their results are recognised later."""
         await self._writer.write(lambda db: _name_requests(db, wanted, ""))
 
     async def follow(self, part: Part) -> None:
-        """Record what has become of a part."""
+        """Record the new state of a submission, and its file and batch."""
 
         def change(db: sqlite3.Connection) -> None:
             db.execute(
@@ -159,7 +159,7 @@ class Parts:
         await self._writer.write(change)
 
     async def import_attempt(self, identity: str) -> int:
-        """Record that a request was asked by someone else, whose result is about to be kept; returns its number."""
+        """Record a request that another program sent, before its result is stored; return the number of the attempt."""
         number, now = self._numbers(1), _now()
 
         def change(db: sqlite3.Connection) -> None:
@@ -187,7 +187,7 @@ class Parts:
         await self._writer.write(change)
 
     def unanswered(self, part: Part) -> Iterator[int]:
-        """The attempts of a part that nothing is known of, page by page."""
+        """Yield the attempts of a submission that have no result yet."""
         after = 0
         query = (
             "SELECT number FROM attempts WHERE state = 'submitted' AND part = ? AND number > ? ORDER BY number LIMIT ?"
@@ -197,12 +197,12 @@ class Parts:
             (after,) = page[-1]
 
     def submitted(self, identity: str) -> bool:
-        """Whether a request is at the service, or may be."""
+        """Return whether a request is or may be at the service."""
         query = "SELECT 1 FROM attempts WHERE identity = ? AND part IS NOT NULL AND state = 'submitted'"
         return self._reader.execute(query, (identity,)).fetchone() is not None
 
     def waits_for(self, work: Work) -> bool:
-        """Whether a request of a paper is at the service."""
+        """Return whether a request of a paper is at the service."""
         query = (
             "SELECT 1 FROM requests r JOIN attempts a ON a.identity = r.identity AND a.part IS NOT NULL"
             " AND a.state = 'submitted' WHERE r.paper = ? AND r.model = ?"
@@ -210,12 +210,12 @@ class Parts:
         return self._reader.execute(query, (work.entry.id, work.model)).fetchone() is not None
 
     def begun(self, work: Work) -> bool:
-        """Whether any request of a paper is on record."""
+        """Return whether any request of a paper was sent."""
         query = "SELECT 1 FROM requests WHERE paper = ? AND model = ? AND first_sent <> ''"
         return self._reader.execute(query, (work.entry.id, work.model)).fetchone() is not None
 
     def refusals(self, identity: str, after: int = 0) -> list[Refusal]:
-        """Why a request has no reply, once for each time that it was tried; from attempts above `after`."""
+        """Return why a request has no reply, once for each time that it was tried, from attempts above `after`."""
         rows = self._reader.execute(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
             " AND number > ? ORDER BY number",
@@ -225,17 +225,17 @@ class Parts:
         return [refusal for refusal in refusals if refusal.tried]
 
     def replies(self) -> int:
-        """How many submitted requests have a reply."""
+        """Return the number of submitted requests that have a reply."""
         query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
         return int(self._reader.execute(query).fetchone()[0])
 
     def last_attempt(self) -> int:
-        """The highest number of an attempt."""
+        """Return the highest number of an attempt."""
         (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM attempts").fetchone()
         return int(last)
 
     def attempt(self, part: Part, beginning: str) -> "Submitted | None":
-        """An attempt of a part, by the beginning of its request's identity."""
+        """Return the attempt of a submission whose request's identity has this beginning, None if there is none."""
         row = self._reader.execute(
             "SELECT number, identity, upper, state = 'replied' FROM attempts"
             " WHERE part = ? AND identity >= ? AND identity < ?",
@@ -244,7 +244,7 @@ class Parts:
         return None if row is None else Submitted(row[0], row[1], row[2], bool(row[3]))
 
     def request(self, beginning: str) -> tuple[str, str, bool] | None:
-        """A request by the beginning of its identity: the whole identity, its model, whether it has a reply."""
+        """Return a request by the beginning of its identity: the identity, its model, and whether it has a reply."""
         row = self._reader.execute(
             "SELECT identity, model, reply IS NOT NULL FROM requests WHERE identity >= ? AND identity < ?",
             (beginning, beginning + _AFTER_HEX),

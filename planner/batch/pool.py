@@ -1,8 +1,8 @@
-"""Workers on many machines, as the one engine uses them: they read and ask, and may be lost at any moment.
+"""Share work among workers on many machines that read papers and ask models, and may be lost at any moment.
 
-The allowance of the endpoint is shared out a request at a time: the engine's limits let a request go when the whole run
-may send one, and the pool gives it to the worker with the least to do. So the sum holds whatever workers come and go,
-a 429 that one of them meets pauses all, and a worker that is lost takes no part of the allowance with it.
+The rate limit is shared request by request. The engine lets a request go when the whole run may send one, and the pool
+gives it to the least busy worker. So the limit holds as workers come and go, a 429 that one of them meets pauses all,
+and a lost worker takes no share of the limit with it.
 """
 
 import asyncio
@@ -15,22 +15,22 @@ from planner.batch.errand import Answer, Errand
 from planner.chat import Completion, ModelCard, Prompt
 from planner.errors import ModelError, PaperError, RunError
 
-# A paper that took so many workers with it is taken for the reason.
+# After so many lost workers, the paper that they read is taken for the reason.
 _LOSSES: Final = 3
-# Seconds without any worker until a run stops; a cluster that is short of machines may get others.
+# Seconds without any worker until a run stops; a cluster that is short of machines may get more.
 _PATIENCE: Final = 300.0
 
 _Kind = Literal["read", "ask"]
-# What a worker has at once: a paper, and the next one on its way; requests are for the engine's limits to bound.
+# The most that a worker has at once: a paper and the next one on its way; the engine limits the requests.
 _MOST: Final[Mapping[_Kind, float]] = {"read": 2, "ask": float("inf")}
 
 
 class WorkerLostError(Exception):
-    """A worker, or the machine that it was on, is gone; what it was doing may or may not have been done."""
+    """A worker or its machine is gone; its work may or may not have been done."""
 
 
 class Worker(Protocol):
-    """A process somewhere that reads and asks; failures of papers and models are answers."""
+    """A process on some machine that reads papers and asks models; errors of both are returned, not raised."""
 
     place: str
 
@@ -38,19 +38,19 @@ class Worker(Protocol):
         """Read a paper.
 
         Raises:
-            WorkerLostError: the worker is gone.
+            WorkerLostError: if the worker is gone.
         """
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
-        """Ask a model, named as the ledger names it, once.
+        """Send a request once to a model, named as in the ledger.
 
         Raises:
-            WorkerLostError: the worker is gone; the request may have been sent.
+            WorkerLostError: if the worker is gone; the request may have been sent.
         """
 
 
 class Pool:
-    """The workers that there are by now. `patience` is how long a run may be without any, in seconds."""
+    """The current workers; `patience` is how long a run may be without any, in seconds."""
 
     def __init__(self, patience: float = _PATIENCE) -> None:
         self._patience = patience
@@ -63,17 +63,17 @@ class Pool:
 
     @property
     def places(self) -> Counter[str]:
-        """How many workers are where."""
+        """The number of workers on each machine."""
         return Counter(worker.place for worker in self._workers)
 
     async def join(self, worker: Worker) -> None:
-        """Give a worker its share from now on."""
+        """Add a worker, which gets its share of the work from now on."""
         async with self._changed:
             self._workers.append(worker)
             self._changed.notify_all()
 
     def leave(self, worker: Worker) -> None:
-        """Give a worker nothing more."""
+        """Remove a worker, which gets no further work."""
         if worker in self._workers:
             self._workers.remove(worker)
 
@@ -81,7 +81,7 @@ class Pool:
         """Read a paper, with another worker when one is lost.
 
         Raises:
-            RunError: there has been no worker for too long.
+            RunError: if there has been no worker for too long.
         """
         for _ in range(_LOSSES):
             try:
@@ -93,31 +93,31 @@ class Pool:
         return PaperError(f"{source}: {_LOSSES} workers were lost while they read this paper; leave it out")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion:
-        """Ask a model once; a request that is lost with its worker may have been billed, as with any broken connection.
+        """Send a request once; if it is lost with its worker it may have been billed, as with any broken connection.
 
         Raises:
-            ModelError: no completion could be had.
-            RunError: there has been no worker for too long.
+            ModelError: if there is no completion.
+            RunError: if there has been no worker for too long.
         """
         try:
             async with self._share("ask") as worker:
                 answer = await worker.complete(model, prompt)
         except WorkerLostError as error:
-            raise ModelError(f"the worker on {worker.place} that asked was lost: {error}", retryable=True) from None
+            raise ModelError(f"the worker on {worker.place} was lost as it asked: {error}", retryable=True) from None
         if isinstance(answer, ModelError):
             raise answer
         return answer
 
     @asynccontextmanager
     async def _share(self, kind: _Kind) -> AsyncIterator[Worker]:
-        """The worker with the least to do, once there is one that has room."""
+        """Wait for a worker that has room, and yield the least busy one."""
         load = self._load[kind]
         async with self._changed:
             while not (free := [worker for worker in self._workers if load[worker] < _MOST[kind]]):
                 await self._wait()
             worker = min(free, key=lambda worker: load[worker])
             load[worker] += 1
-            # Among equals it is whoever has waited longest.
+            # Put it last, so that among equals the one that has waited longest is next.
             self._workers.remove(worker)
             self._workers.append(worker)
         try:
@@ -136,12 +136,12 @@ class Pool:
                 await self._changed.wait()
         except TimeoutError:
             raise RunError(
-                f"the cluster has had no worker for {self._patience:.0f} s; once it has one, the same command goes on"
+                f"the cluster has had no worker for {self._patience:.0f} s; once it has one, run the same command again"
             ) from None
 
 
 class PooledReader:
-    """A reader of the engine that has a pool read."""
+    """A reader of the engine that passes its work to a pool."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -153,12 +153,12 @@ class PooledReader:
         pass
 
     async def read(self, errand: Errand) -> Answer:
-        """Read a paper somewhere."""
+        """Read a paper with any worker of the pool."""
         return await self._pool.read(errand)
 
 
 class PooledModel:
-    """A `ChatModel` that a pool asks."""
+    """A model whose requests are sent by the workers of a pool."""
 
     def __init__(self, pool: Pool, card: ModelCard, key: str) -> None:
         self._pool = pool
@@ -167,13 +167,13 @@ class PooledModel:
 
     @property
     def card(self) -> ModelCard:
-        """Which model is asked and how."""
+        """The description of the model."""
         return self._card
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Ask from somewhere.
+        """Send a request from any worker of the pool.
 
         Raises:
-            ModelError: no completion could be had.
+            ModelError: if there is no completion.
         """
         return await self._pool.complete(self._key, prompt)

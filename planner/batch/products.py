@@ -1,4 +1,4 @@
-"""What a run makes: each planning on record, its files beside; missing files are written anew from the ledger."""
+"""Record the result of each paper and write its files; write missing files again from the ledger."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Products:
-    """The plannings of a run, kept as they end."""
+    """The recorder of the results of a run."""
 
     def __init__(self, job: Job, run: RunFolder, ledger: Ledger, progress: Progress) -> None:
         self._retry_failed = job.retry_failed
@@ -35,29 +35,29 @@ class Products:
     async def keep(
         self, work: Work, paper: PaperHead, planning: Planning, requests: Sequence[AttemptFacts] | None = None
     ) -> None:
-        """Keep how the planning of a paper ended; `requests` are those that it needed, where all of them are known.
+        """Record the result of a paper; `requests` are all that it needed, None to look them up in the ledger.
 
         Raises:
-            RunError: the run's folder or ledger cannot be written.
+            RunError: if the run's folder or ledger cannot be written.
         """
         asked = self._asked[work.model]
         if requests is None:
             used = (attempt.identity for attempt in planning.attempts)
             requests = self._ledger.requests_of(work.entry.id, work.model, used)
         sidecar = closed(opened(paper, asked.card, asked.settings), planning, requests)
-        # The files go first: a planning on record then always has them, or they are missed at the next start.
+        # The files go first, so that a recorded result has its files; the next start writes those that are missing.
         files = partial(self._write, sidecar, planning.trajectory)
         await self._ledger.settle(work, self._how[work.model], planning, sidecar, files)
         self._progress.ended(work.entry.id, planning.outcome, planning.reason)
         log.debug("%s: %s %s", work.entry.id, planning.outcome, planning.reason)
 
     async def keep_unreadable(self, work: Work, error: PaperError) -> None:
-        """Keep why a paper could not be read."""
+        """Record why a paper could not be read."""
         paper = PaperHead(work.entry.id, work.entry.title, "", work.entry.source)
         await self.keep(work, paper, Planning(Outcome.PAPER_ERROR, reason=str(error)))
 
     async def restore(self) -> None:
-        """Write the files that are missing anew, from the replies on record."""
+        """Write the files that are missing, from the replies in the ledger."""
         present = Present(self._run.trajectories)
         for paper, model, outcome in self._ledger.settled():
             asked = self._asked.get(model)
@@ -67,7 +67,7 @@ class Products:
             try:
                 trajectory = trajectory_of(sidecar)
             except OutputError as error:
-                self._progress.problems.append(f"{paper}: its reply gives no plan any more: {error}")
+                self._progress.problems.append(f"{paper}: its reply can no longer be read as a plan: {error}")
                 continue
             await asyncio.to_thread(self._write, sidecar, trajectory)
 
@@ -76,7 +76,7 @@ class Products:
             write_planning(self._run.trajectories, sidecar, trajectory)
 
     def begin_progress(self) -> None:
-        """Tell how far earlier calls have come."""
+        """Add the results of earlier calls to the progress."""
         again = set(Outcome) - {Outcome.PLANNED} if self._retry_failed else UNSETTLED
         self._progress.total = self._ledger.total()
         self._progress.before = self._ledger.tally()

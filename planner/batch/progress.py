@@ -1,4 +1,4 @@
-"""How far a run is, for whoever shows it."""
+"""Count the progress of a run, for display."""
 
 import time
 from collections import Counter, deque
@@ -16,7 +16,7 @@ _LAST_PROBLEMS: Final = 5
 
 @dataclass(slots=True)
 class Progress:
-    """What has happened in this call of a run; `total` plannings are wanted, `before` were done by earlier calls.
+    """The progress of a run in this call; `total` results are wanted, `before` are those of earlier calls.
 
     `batches` counts the requests that are at a batch service, by the state of their batch.
     """
@@ -35,32 +35,32 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Plannings that ended with a trajectory, in this call and before."""
+        """The number of plans, from this call and before."""
         return self.before[Outcome.PLANNED] + self.outcomes[Outcome.PLANNED]
 
     @property
     def failed(self) -> int:
-        """Plannings that ended without one."""
+        """The number of results without a plan, from this call and before."""
         return self.before.total() + self.outcomes.total() - self.done
 
     @property
     def left(self) -> int:
-        """Plannings that are still wanted."""
+        """The number of results that are still wanted."""
         return max(0, self.total - self.before.total() - self.outcomes.total())
 
     @property
     def in_flight(self) -> int:
-        """Requests that are out."""
+        """The number of requests in flight."""
         return sum(limits.in_flight for limits in self.limits)
 
     @property
     def waiting(self) -> int:
-        """Papers that wait for the limit."""
+        """The number of requests that wait for the rate limits."""
         return sum(limits.waiting for limits in self.limits)
 
     @property
     def expected_cost(self) -> float | None:
-        """USD at the end of this call, if the papers left cost what those before did."""
+        """The cost of this call at its end in USD, if the papers left cost as much as those before."""
         ended = self.outcomes.total()
         if self.cost is None or not ended:
             return None
@@ -68,12 +68,12 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the rate of the last minute; None before there is one."""
+        """The seconds until the end at the rate of the last minute; None before there is one."""
         papers, _ = self.per_minute()
         return None if not papers else 60 * self.left / papers
 
     def per_minute(self) -> tuple[float, float]:
-        """Papers and tokens a minute, over the last minute."""
+        """Return papers and tokens a minute, over the last minute."""
         now = time.monotonic()
         while self._recent and self._recent[0][0] < now - _RECENT:
             self._recent.popleft()
@@ -82,14 +82,14 @@ class Progress:
         return papers * 60 / seconds, tokens * 60 / seconds
 
     def paid(self, usage: Usage, cost: float | None) -> None:
-        """A reply has come."""
+        """Count the tokens and the cost of a reply."""
         tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
         self.tokens += tokens
         self.cost = None if self.cost is None or cost is None else self.cost + cost
         self._recent.append((time.monotonic(), 0, tokens))
 
     def ended(self, paper: str, outcome: Outcome, reason: str) -> None:
-        """A planning has ended."""
+        """Count the result of a paper."""
         self.outcomes[outcome] += 1
         self._recent.append((time.monotonic(), 1, 0))
         if outcome is not Outcome.PLANNED:

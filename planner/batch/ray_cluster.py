@@ -1,4 +1,4 @@
-"""Ray as the place where workers are: one a CPU of every machine, topped up as machines come and go."""
+"""Run workers on a Ray cluster: one per CPU of every machine, started anew as machines come and go."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ from planner.errors import ModelError, RunError, UsageError
 
 LOCAL: Final = "local"
 
-# What a worker claims of a CPU: half, so that the workers of a machine never take all of it, and another's fit besides.
+# The share of a CPU that a worker claims: half, so that the workers of another run fit on the machine too.
 _CPUS: Final = 0.5
 _REQUESTS: Final = 4096  # at once, of one worker
-_OBJECTS: Final = 200_000_000  # bytes of a local object store: papers pass through it, and do not stay
+_OBJECTS: Final = 200_000_000  # bytes of a local object store; papers only pass through it
 _START_SECONDS: Final = 120.0
 _LOOK_EVERY: Final = 3.0
 _LISTEN_SECONDS: Final = 10.0
@@ -32,8 +32,8 @@ async def workers_on_ray(orders: Orders, address: str) -> AsyncIterator[Pool]:
     """Connect to the cluster at `address`, or start one on this machine for "local", and keep workers on it.
 
     Raises:
-        UsageError: Ray is not installed, or the address is of its client, which is not supported.
-        RunError: there is no such cluster, or no worker could be started.
+        UsageError: if Ray is not installed, or the address is of Ray Client, which is not supported.
+        RunError: if there is no such cluster, or no worker could be started.
     """
     if address.startswith("ray://"):
         raise UsageError(f"--ray-address {address!r}: start the run on a machine of the cluster, and give HOST:PORT")
@@ -52,7 +52,7 @@ async def workers_on_ray(orders: Orders, address: str) -> AsyncIterator[Pool]:
 
 
 def _imported() -> Any:
-    # Ray counts its users unless it is told not to; what is planned here is nobody's business.
+    # Ray sends usage statistics unless told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -64,7 +64,7 @@ def _imported() -> Any:
 def _connect(ray: Any, address: str) -> None:
     if address != LOCAL:
         _refuse_silence(address)
-    # "local" starts a cluster even where a file or RAY_ADDRESS names another, which may have ended long ago.
+    # "local" starts a cluster even if a file or RAY_ADDRESS names another, which may have ended long ago.
     local = {"object_store_memory": _OBJECTS, "include_dashboard": False} if address == LOCAL else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
@@ -73,7 +73,7 @@ def _connect(ray: Any, address: str) -> None:
 
 
 def _refuse_silence(address: str) -> None:
-    """Ray itself would wait for minutes where nobody listens."""
+    """Raise an error at once if nothing listens at the address; Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise UsageError(f"--ray-address {address!r}: give the HOST:PORT of the cluster's head, or {LOCAL}")
@@ -84,7 +84,7 @@ def _refuse_silence(address: str) -> None:
 
 
 class _Tending:
-    """Keeps as many workers on every machine of the cluster as it has CPUs."""
+    """The supervisor that keeps one worker per CPU on every machine of the cluster."""
 
     def __init__(self, ray: Any, orders: Orders, pool: Pool) -> None:
         self._ray = ray
@@ -96,7 +96,7 @@ class _Tending:
         self._on: dict[str, list[RayWorker | None]] = {}
 
     async def forever(self) -> None:
-        """Look at the machines again and again."""
+        """Start missing workers again and again, until cancelled."""
         try:
             while True:
                 for node, count in (await asyncio.to_thread(self._machines)).items():
@@ -110,7 +110,7 @@ class _Tending:
         """Wait for the first worker.
 
         Raises:
-            RunError: none could be started.
+            RunError: if none could be started.
         """
         while not self._pool:
             tried = asyncio.create_task(self._tried.wait())
@@ -124,7 +124,7 @@ class _Tending:
             self._tried.clear()
 
     def _machines(self) -> dict[str, int]:
-        """The machines that are alive, with the workers that each is to have."""
+        """Return the machines that are alive, with the number of workers that each should have."""
         alive = [node for node in self._ray.nodes() if node["Alive"]]
         return {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
 
@@ -140,7 +140,7 @@ class _Tending:
         self._tried.set()
 
     async def _start(self, node: str) -> None:
-        """Start one worker on a machine; it joins the pool when it says that it can do what is asked."""
+        """Start one worker on a machine; it joins the pool once it reports no problem."""
         where = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
         actor = self._ray.remote(Outpost).options(
             num_cpus=_CPUS, max_restarts=0, max_concurrency=_REQUESTS, scheduling_strategy=where
@@ -167,7 +167,7 @@ class _Tending:
 
 
 class RayWorker:
-    """An `Outpost` in a Ray actor, as a worker of the pool."""
+    """A worker of the pool that runs in a Ray actor."""
 
     def __init__(self, ray: Any, handle: Any, node: str) -> None:
         self.place = node
@@ -175,28 +175,28 @@ class RayWorker:
         self._handle = handle
 
     async def problem(self) -> str:
-        """Why the worker cannot do what is asked, "" when it can.
+        """Return the reason why the worker cannot do its work, "" if it can.
 
         Raises:
-            WorkerLostError: it is gone.
+            WorkerLostError: if the worker is gone.
         """
         answer: str = await self._heard(self._handle.problem.remote())
         return answer
 
     async def read(self, errand: Errand) -> Answer:
-        """Read a paper there.
+        """Read a paper on its machine.
 
         Raises:
-            WorkerLostError: the worker is gone.
+            WorkerLostError: if the worker is gone.
         """
         answer: Answer = await self._heard(self._handle.read.remote(errand))
         return answer
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
-        """Ask a model from there.
+        """Send a request once from its machine.
 
         Raises:
-            WorkerLostError: the worker is gone.
+            WorkerLostError: if the worker is gone.
         """
         answer: Completion | ModelError = await self._heard(self._handle.complete.remote(model, prompt))
         return answer
@@ -206,6 +206,6 @@ class RayWorker:
         try:
             return await answer
         except errors.RayTaskError:
-            raise  # a fault of ours, which no other worker would be spared
+            raise  # a bug of ours, which every other worker would meet too
         except errors.RayError as error:
             raise WorkerLostError(str(error).strip().partition("\n")[0]) from None

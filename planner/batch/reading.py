@@ -1,4 +1,4 @@
-"""Papers are read by worker processes, ahead of the requests; one that crashes its worker is one failed paper."""
+"""Read papers in processes of their own, ahead of the requests; a crash fails only that one paper."""
 
 import asyncio
 import os
@@ -22,71 +22,71 @@ from planner.papers.arxiv import Arxiv
 from planner.papers.paper import Paper, PaperHead
 from planner.posing import Question, Settings
 
-# Seconds that a paper may take; one of arXiv is fetched, and waits for its turn there.
+# Seconds that a paper may take; one of arXiv is downloaded too, and waits for its turn there.
 PATIENCE: Final = 60.0
 _PATIENCE_WITH_ARXIV: Final = 600.0
-# Prompts depend on no reply, so that a run repeats them exactly.
+# A fixed count, independent of replies, so that a run builds the same prompts again.
 _GAUGE: Final = FixedGauge()
-# Bytes of an answer that are taken in before its worker has to wait: nearly every paper whole.
+# Bytes of a result that are buffered before its process has to wait; nearly every paper fits.
 _ANSWER: Final = 1_000_000
 
 
 class Asks(Protocol):
-    """What a model wants of papers."""
+    """The needs of a model from the readers."""
 
     @property
     def settings(self) -> Settings:
-        """How questions to it are posed."""
+        """The settings of its prompts."""
 
     @property
     def reads_papers(self) -> bool:
-        """Whether it wants the papers themselves, beside the questions."""
+        """True for a model that needs the paper itself besides the prompt."""
 
 
 class Reader(Protocol):
-    """Something that reads papers one after the other, while it is entered."""
+    """A reader of papers, one after the other, inside its `async with` block."""
 
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *_: object) -> None: ...
 
     async def read(self, errand: Errand) -> Answer:
-        """Read a paper and pose the questions about it, or say why it cannot be read.
+        """Read a paper and build the prompts about it, or return the reason why it cannot be read.
 
         Raises:
-            RunError: nothing can be read.
+            RunError: if nothing can be read.
         """
 
 
-# As many readers as so many papers are worth.
+# A function from the number of papers to the readers that they need.
 Readers = Callable[[int], Sequence[Reader]]
 
 
 def workers_for(papers: int) -> int:
-    """How many processes read so many papers: one a core, and no more than have something to do."""
+    """Return the number of processes to read so many papers: one a core, at most eight, and fewer for few papers."""
     return max(1, min(os.cpu_count() or 1, 8, papers // 4))
 
 
 def command(arxiv: Arxiv) -> tuple[str, ...]:
-    """What starts a worker that reads papers, those of arXiv through `arxiv`.
+    """Return the command that starts a process to read papers, those of arXiv through `arxiv`.
 
-    The worker is named and not imported: all that reads papers is needed there alone.
+    It names the module and does not import it: only that process needs the code that reads papers.
     """
     cache = "" if arxiv.cache is None else str(arxiv.cache)
-    # -P: a module of the user's that has the name of one of ours, in the folder of the call, is not run.
+    # -P: do not import modules from the current folder, where one may have the name of one of ours.
     return (sys.executable, "-P", "-m", "planner.batch.worker", arxiv.base, cache, "offline" if arxiv.offline else "")
 
 
 def processes(command: Sequence[str]) -> Readers:
-    """Readers on this machine, each with a process started by `command`."""
+    """Return a function that makes the readers on this machine, each with a process started by `command`."""
     return lambda papers: [ProcessReader(command) for _ in range(workers_for(papers))]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPaper:
-    """A paper that was read elsewhere, as something to ask about; under other settings it is read once more.
+    """A paper that another process read, and the prompt about it; for other settings it is read once more.
 
-    `paper` is there only where it was wanted.
+    `paper` is None unless the model needs it.
     """
 
     head: PaperHead
@@ -97,16 +97,16 @@ class ReadPaper:
 
     @property
     def id(self) -> str:
-        """What names the paper."""
+        """The id of the paper."""
         return self.head.id
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of the paper should distrust."""
+        """The warnings about how the paper was read."""
         return self.head.warnings
 
     async def pose(self, settings: Settings, gauge: Gauge) -> Question:
-        """The first question about the paper, as `planner.posing.pose`."""
+        """Return the first prompt about the paper, or raise the error that prevented it."""
         posing = Posing(settings, gauge)
         question = self.question if posing == self.first else await self.again(posing)
         if isinstance(question, PlannerError):
@@ -116,7 +116,7 @@ class ReadPaper:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A paper that was read, or why it could not be, and what is to be done with it."""
+    """A task, with its paper or the error that prevented reading it."""
 
     work: Work
     paper: ReadPaper | PaperError
@@ -126,9 +126,9 @@ class Read:
 async def reading(
     work: Iterator[Work], asked: Mapping[str, Asks], *, readers: Sequence[Reader], ahead: int
 ) -> AsyncIterator[AsyncIterator[Read]]:
-    """Read the papers of `work` for the models that it names, about `ahead` papers ahead at most.
+    """Read the papers of `work` for the models that it names, at most about `ahead` papers in advance.
 
-    The result may be taken from by many tasks. What one paper is wanted for by several models is read once.
+    Many tasks may take papers from the result. A paper that several models need is read once.
     """
     async with AsyncExitStack() as stack:
         shelf = _Shelf(work, asked, [await stack.enter_async_context(reader) for reader in readers], ahead)
@@ -142,7 +142,7 @@ async def reading(
 
 
 class _Shelf:
-    """Where read papers wait to be taken."""
+    """The queue of papers that were read and wait to be planned."""
 
     def __init__(self, work: Iterator[Work], asked: Mapping[str, Asks], readers: Sequence[Reader], ahead: int) -> None:
         self._work = _grouped(work)
@@ -158,7 +158,7 @@ class _Shelf:
         taken = await self._shelf.get()
         if isinstance(taken, Read):
             return taken
-        # The end is put after everything else, and back for whoever waits besides.
+        # The end comes last, and is put back for the other tasks that wait.
         self._shelf.put_nowait(taken)
         if taken is None:
             raise StopAsyncIteration
@@ -195,9 +195,9 @@ class _Shelf:
 
 
 class ProcessReader:
-    """One worker process at a time; a new one takes the place of one that died.
+    """A reader with one process at a time; a process that died is replaced.
 
-    `folder` is where it runs, as seen from which paths are relative; `patience` is in seconds, a paper.
+    `folder` is its working folder, which paths are relative to; `patience` is the time for a paper, in seconds.
     """
 
     def __init__(self, command: Sequence[str], patience: float = PATIENCE, folder: Path | None = None) -> None:
@@ -214,10 +214,10 @@ class ProcessReader:
         await self._end()
 
     async def read(self, errand: Errand) -> Answer:
-        """Read a paper and pose the questions about it, or say why it cannot be read.
+        """Read a paper and build the prompts about it, or return the reason why it cannot be read.
 
         Raises:
-            RunError: no process could be started.
+            RunError: if no process could be started.
         """
         async with self._turn:
             return await self._read(errand)
@@ -261,12 +261,12 @@ async def _exchange(process: Process, errand: Errand) -> Answer:
     pickled = pickle.dumps(errand)
     process.stdin.write(LENGTH.pack(len(pickled)) + pickled)
     (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-    answer: Answer = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - our own worker's
+    answer: Answer = pickle.loads(await process.stdout.readexactly(length))  # noqa: S301 - from our own process
     return answer
 
 
 def _grouped(work: Iterator[Work]) -> Iterator[tuple[Work, ...]]:
-    """Neighbours that are about the same paper, together."""
+    """Group neighbouring tasks that are about the same paper."""
     together: list[Work] = []
     for one in work:
         if together and together[0].entry.id != one.entry.id:

@@ -1,4 +1,4 @@
-"""Which files and folders of a corpus are papers."""
+"""Recognise the files and folders of a corpus that are papers."""
 
 import os
 import re
@@ -32,13 +32,13 @@ _LIVE_CLASS: Final = re.compile(rb"(?:^|\r)[^%\r\n]*\\document(?:class|style)\b"
 _COMPANION: Final = re.compile(
     r"(?i)[-_.](?:appendi\w*|suppl\w*|headers?|footers?|abstract|references|bib\w*|front|back)\w*$"
 )
-_MUCH: Final = 2_000_000  # bytes of a .tex file in which its class is looked for
+_MUCH: Final = 2_000_000  # bytes of a .tex file that are searched for its document class
 _ASIDE: Final = frozenset({"__MACOSX", "__pycache__", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file or folder that is one paper, and what it was recognised as."""
+    """A file or folder that is one paper, and the format that was recognised."""
 
     path: Path
     kind: str
@@ -47,13 +47,13 @@ class Found:
 
 @dataclass(slots=True)
 class Survey:
-    """Looks through folders; what cannot be listed is a problem, what is no paper is counted."""
+    """A scan of folders: `problems` names what cannot be listed, `passed_over` counts files that are not papers."""
 
     problems: list[Problem] = field(default_factory=list)
     passed_over: int = 0
 
     def papers(self, folder: Path) -> list[Found]:
-        """The papers in a folder and below it, sorted by path; the folder itself where it is one paper."""
+        """Return the papers in a folder and below it, sorted by path; the folder itself if it is one paper."""
         files, folders = self._listed(folder)
         if kind := _one_paper(files, folders):
             return [Found(folder, kind, is_folder=True)]
@@ -67,7 +67,7 @@ class Survey:
         return sorted([*own, *below], key=lambda found: found.path)
 
     def _listed(self, folder: Path) -> tuple[list[Path], list[Path]]:
-        """Files and folders, sorted, without what is hidden; links that lead to no file are not followed."""
+        """Return the visible files and folders, sorted; links to folders are not followed."""
         try:
             with os.scandir(folder) as listing:
                 seen = sorted(listing, key=lambda item: item.name)
@@ -85,24 +85,24 @@ class Survey:
 def _is_file(item: os.DirEntry[str]) -> bool:
     try:
         return item.is_file()
-    except OSError:  # a link that leads round in a circle
+    except OSError:  # a circular link
         return False
 
 
 def _unfollowed(link: Path) -> Problem:
-    """A link to a folder, which may lead round in a circle; or to nothing, where a paper may be meant."""
-    if os.path.isdir(link):  # noqa: PTH112 - does not raise for a link that leads round in a circle
+    """Return the problem of a link to a folder, which may be circular, or to nothing, where a paper may be meant."""
+    if os.path.isdir(link):  # noqa: PTH112 - does not raise for a circular link
         return Problem(str(link), "a link to a folder is not followed; name that folder too", harmless=True)
     return Problem(str(link), "is a link that leads nowhere", harmless=not _ENDINGS.get(link.suffix.lower()))
 
 
 def is_no_paper(file: Path) -> bool:
-    """Whether a file says by its name that it is something else: a README, a licence, data, a figure."""
+    """Return whether a file's name shows that it is something else: a README, a licence, data, a figure."""
     return bool(_NEVER.match(file.name.removesuffix(file.suffix))) or file.suffix.lower() in _OTHER
 
 
 def paper_kind(file: Path) -> str:
-    """What kind of paper a file is by its name, "" if none; a LaTeX file is one when it has a live class."""
+    """Return the format of a paper by its file's name, "" if none; LaTeX must also have an active document class."""
     name = file.name.lower()
     ending = file.suffix.lower()
     if name.endswith(f".tar{ending}"):
@@ -115,7 +115,7 @@ def paper_kind(file: Path) -> str:
 
 
 def _one_paper(files: list[Path], folders: list[Path]) -> str:
-    """What the files say that the folder is as a whole, whatever lies below it."""
+    """Return the format of a folder that is one paper as a whole, judged by its own files; "" if it is not."""
     if any(file.suffix.lower() in _TEX and _has_live_class(file) for file in files):
         return "latex"
     names = {file.name.lower() for file in files}
@@ -130,7 +130,7 @@ def _one_paper(files: list[Path], folders: list[Path]) -> str:
 
 
 def _has_fragments(folder: Path, paper: Found) -> bool:
-    """Whether LaTeX files lie outside the folder of the paper's main file, for it to take in."""
+    """Return whether LaTeX files lie outside the folder of the paper's main file, which may include them."""
     if not paper.is_folder or paper.kind != "latex":
         return False
     inside = f"{paper.path}{os.sep}"
@@ -142,7 +142,7 @@ def _has_fragments(folder: Path, paper: Found) -> bool:
 
 
 def _is_single_markdown(papers: list[Path]) -> bool:
-    """Whether there is one Markdown file, besides parts of it such as its appendix or its header."""
+    """Return whether there is one Markdown file, apart from parts of it such as its appendix or its header."""
     whole = min(papers, key=lambda file: len(file.stem), default=None)
     return (
         whole is not None

@@ -1,4 +1,4 @@
-"""The folder of a run: its ledger, its trajectories, a readable `run.json`, and one process at a time."""
+"""The folder of a run: its ledger, its trajectories, a readable `run.json`, and a lock against other processes."""
 
 import json
 import os
@@ -16,19 +16,19 @@ from planner.trajectory.files import write_atomically
 
 FORMAT_VERSION: Final = "ablation-planner-run-1"
 
-# File systems that several machines share; a write-ahead log is not safe there.
+# File systems that several machines share; SQLite's write-ahead log is not safe there.
 _SHARED: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs"}
 )
 
 
 class InUseError(RunError):
-    """Another process has the run."""
+    """Another process is using the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where the things of a run lie."""
+    """The folder of a run, and the paths in it."""
 
     path: Path
 
@@ -44,19 +44,19 @@ class RunFolder:
 
     @property
     def service(self) -> Path:
-        """The folder of files of requests that wait for a batch service."""
+        """The folder for files of requests that wait for a batch service."""
         return self.path / "service"
 
     @property
     def on_shared_disk(self) -> bool:
-        """Whether the folder lies on a file system of the network, as far as this system tells."""
+        """True if the folder lies on a network file system, as far as this system tells."""
         return _file_system(self.path.resolve()) in _SHARED
 
     def describe(self, facts: Mapping[str, JsonValue]) -> None:
         """Write `run.json`, for people and programs that do not read ledgers.
 
         Raises:
-            RunError: the folder cannot be written.
+            RunError: if the folder cannot be written.
         """
         with telling(self.path):
             text = json.dumps({"format_version": FORMAT_VERSION, **facts}, ensure_ascii=False, indent=1)
@@ -64,11 +64,11 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Make the folder if there is none, and keep every other process out of it.
+        """Create the folder if there is none, and lock it against every other process within the block.
 
         Raises:
-            InUseError: another process has it.
-            RunError: it cannot be written.
+            InUseError: if another process has locked it.
+            RunError: if it cannot be written.
         """
         with telling(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -99,22 +99,22 @@ class RunFolder:
 
 @contextmanager
 def telling(path: Path) -> Iterator[None]:
-    """Turn what the system says of a folder that cannot be written into what to do about it.
+    """Turn a system error about files into one that says what to do about it.
 
     Raises:
-        RunError: the system refused.
+        RunError: if the block raises OSError.
     """
     try:
         yield
     except OSError as error:
         what = error.strerror or str(error)
         raise RunError(
-            f"{error.filename or path} cannot be written: {what}; once it can, the same command goes on from here"
+            f"{error.filename or path} cannot be written: {what}; fix that, then run the same command again to continue"
         ) from error
 
 
 def _file_system(path: Path) -> str:
-    """The type of the file system of a path, "" where it cannot be told."""
+    """Return the type of the file system of a path, "" if it is unknown."""
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:

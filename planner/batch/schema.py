@@ -1,4 +1,4 @@
-"""The tables of a ledger, and how one is opened."""
+"""Define the tables of a ledger, and open ledgers."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from typing import Final
 from planner.errors import RunError
 
 VERSION: Final = 1
-_APPLICATION: Final = 0x41424C50  # "ABLP", so that no other program's database is taken for a ledger
+_APPLICATION: Final = 0x41424C50  # "ABLP", marks the file as a ledger of this program
 
-# How long a reader or the writer waits for another program that holds the file, in seconds.
+# Seconds that a reader or the writer waits for another program that holds the file.
 _PATIENCE: Final = 30.0
 
 _TABLES: Final = """
@@ -89,13 +89,13 @@ CREATE TABLE parts (             -- what goes to a provider's batch service: a f
 
 
 def connect(path: Path, *, shared_disk: bool = False) -> sqlite3.Connection:
-    """Open a ledger to write, making it if there is none.
+    """Open a ledger for writing, and create it if there is none.
 
     Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
     journal, since a write-ahead log needs memory that all its users share.
 
     Raises:
-        RunError: the file is no ledger, or one of another version, or cannot be opened.
+        RunError: if the file is not a ledger, has another version, or cannot be opened.
     """
     try:
         connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -108,17 +108,17 @@ def connect(path: Path, *, shared_disk: bool = False) -> sqlite3.Connection:
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open a ledger to read, also while a run writes it.
+    """Open a ledger for reading, also while a run writes it.
 
     Raises:
-        RunError: there is none, or it is of another version, or cannot be read.
+        RunError: if there is none, or it has another version, or cannot be read.
     """
     if not path.is_file():
-        raise RunError(f"{path.parent} is no run: it holds no {path.name}")
+        raise RunError(f"{path.parent} is no run: it has no {path.name}")
     try:
         return _to_read(path, "ro")
     except sqlite3.Error as error:
-        # Half a commit of a killed writer, in a plain journal: whoever reads next takes it back.
+        # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls it back.
         if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
             raise RunError(f"{path} cannot be read: {error}") from error
     try:
@@ -140,10 +140,10 @@ def _to_read(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextmanager
 def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
-    """A ledger while it is read; damage may show itself at any query.
+    """Open a ledger for reading within the block; damage may appear at any query.
 
     Raises:
-        RunError: as `connect_to_read`, and when it turns out to be damaged.
+        RunError: as for `connect_to_read`, and if the ledger is damaged.
     """
     with closing(connect_to_read(path)) as connection:
         try:
@@ -172,5 +172,5 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     if version != VERSION:
         raise RunError(
             f"{path} is a ledger of version {version}, this program writes version {VERSION}: "
-            "go on with the program that began the run, or start a new one with another -o"
+            "go on with the version of the program that began the run, or start a new run with another -o"
         )

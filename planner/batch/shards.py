@@ -1,6 +1,6 @@
-"""Shards of a run: many copies of the program on one shared folder, each with its part of the corpus and its ledger.
+"""Divide a run into shards: copies of the program on one shared folder, each with its papers and its own ledger.
 
-A shard is a run in `RUN/shards/i-of-n/`; `planner.batch.merging` joins what the shards have come to into RUN.
+A shard is a run in `RUN/shards/i-of-n/`; `planner.batch.merging` merges the shards into RUN.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `i/n`.
+        """Parse `i/n`.
 
         Raises:
-            UsageError: it is not of that form, or i is not from 1 to n.
+            UsageError: if it is not of that form, or i is not from 1 to n.
         """
         match = _WRITTEN.fullmatch(text.strip())
         if match is None or int(match[1]) > int(match[2]):
@@ -43,33 +43,33 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """The name of its folder."""
         return f"{self.number}-of-{self.of}"
 
     def holds(self, paper: str) -> bool:
-        """Whether the paper of this id is of this part; the same on every machine and for ever."""
+        """Return whether the paper of this id belongs to this shard; the answer is the same on every machine."""
         digest = hashlib.blake2b(paper.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) % self.of == self.number - 1
 
     def part(self, corpus: Corpus) -> Corpus:
-        """The papers of a corpus that this shard plans."""
+        """Return the papers of a corpus that this shard plans."""
         return replace(corpus, entries=tuple(entry for entry in corpus.entries if self.holds(entry.id)))
 
     def folder(self, run: RunFolder) -> RunFolder:
-        """Where the shard keeps its ledger and its files."""
+        """Return the folder of the shard's ledger and files."""
         return RunFolder(run.path / "shards" / self.name)
 
 
 def is_shard(run: RunFolder) -> bool:
-    """Whether a folder is that of a shard."""
+    """Return whether a folder is that of a shard."""
     return run.path.parent.name == "shards" and _FOLDER.fullmatch(run.path.name) is not None
 
 
 def shards_of(run: RunFolder) -> list[Shard]:
-    """The shards that have begun, in order: those whose folders hold a ledger; one killed at once left an empty file.
+    """Return the shards that have begun, in order: those with a ledger that is not empty, as an early kill leaves it.
 
     Raises:
-        RunError: they are parts of different divisions.
+        RunError: if they are parts of different divisions.
     """
     folder = run.path / "shards"
     matches = [_FOLDER.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
@@ -85,15 +85,15 @@ def shards_of(run: RunFolder) -> list[Shard]:
 
 
 def missing(shards: list[Shard]) -> list[Shard]:
-    """The shards of the same division that have not begun."""
+    """Return the shards of the same division that have not begun."""
     return [each for n in range(shards[0].of) if (each := Shard(shards[0].of, n + 1)) not in shards] if shards else []
 
 
 def refuse_other_division(run: RunFolder, shard: Shard) -> None:
-    """Keep one division a run: in another one, papers would be in other parts, and paid for again.
+    """Refuse a shard of another division: papers would be in other shards, and paid for again.
 
     Raises:
-        RunError: the run is divided into another number of parts.
+        RunError: if the run is divided into another number of shards.
     """
     for other in shards_of(run):
         if other.of != shard.of:
@@ -104,7 +104,7 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
 
 
 def ids_in(run: RunFolder) -> dict[str, str]:
-    """The id of every place that the run or one of its shards has ever named."""
+    """Return the id of every place that the run or one of its shards has ever named."""
     ledgers = [*(shard.folder(run).ledger for shard in shards_of(run)), run.ledger]
     return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in _ids(ledger)}
 

@@ -1,4 +1,4 @@
-"""How far a run is, told from its ledger."""
+"""Read the status of a run from its ledger."""
 
 import re
 import sqlite3
@@ -30,10 +30,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
+    """The status of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
 
-    `cost` is in USD, None where a price is not known; `lost` counts requests that may have been billed and brought
-    nothing, such as those in flight at a kill.
+    `cost` is in USD, None where a price is not known. `lost` counts requests that may have been billed without a reply,
+    such as those in flight when a process was killed.
     """
 
     papers: int
@@ -49,16 +49,16 @@ class Status:
 
     @property
     def planned(self) -> int:
-        """Papers that have a plan."""
+        """The number of papers that have a plan."""
         return self.outcomes.get(Outcome.PLANNED, 0)
 
     @property
     def failed(self) -> int:
-        """Papers that ended without one."""
+        """The number of papers that ended without a plan."""
         return sum(self.outcomes.values()) - self.planned
 
     def as_json(self, *, failed: bool = False) -> dict[str, JsonValue]:
-        """For programs; with `failed`, each failure too."""
+        """Return the status as JSON values, for programs; with `failed`, each failure too."""
         whole: dict[str, JsonValue] = {
             "papers": self.papers,
             "planned": self.planned,
@@ -81,7 +81,7 @@ class Status:
         return whole
 
     def as_text(self, *, failed: bool = False) -> str:
-        """For people."""
+        """Return the status as text, for people; with `failed`, the reasons too."""
         cost = "?" if self.cost is None else f"${self.cost:.4f}"
         tokens = f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
         lines = [f"{self.papers:,} papers: {self.planned:,} planned, {self.failed:,} failed, {self.pending:,} pending"]
@@ -95,7 +95,7 @@ class Status:
         return "\n".join([*lines, *(self._reasons() if failed else ())])
 
     def _reasons(self) -> list[str]:
-        """Failures grouped by outcome and reason, the most frequent first."""
+        """Return lines of failures, grouped by outcome and reason, the most frequent first."""
         grouped: dict[tuple[Outcome, str], list[str]] = {}
         for failure in self.failures:
             grouped.setdefault((failure.outcome, _alike(failure)), []).append(failure.paper)
@@ -107,10 +107,10 @@ class Status:
 
 
 def read_status(run: RunFolder) -> Status:
-    """Read the status of a run, also while it is under way.
+    """Read the status of a run, also while it is running.
 
     Raises:
-        RunError: the folder is no run, or its ledger cannot be read.
+        RunError: if the folder is not a run, or its ledger cannot be read.
     """
     with opened_to_read(run.ledger) as db:
         try:
@@ -169,6 +169,6 @@ def _in_words(outcomes: Mapping[Outcome, int]) -> str:
 
 
 def _alike(failure: Failure) -> str:
-    """A reason as others of its kind have it: without the paper's name, and without numbers."""
+    """Return the reason without the paper's name and without numbers, so that similar failures are grouped."""
     reason = failure.reason.replace(failure.paper, "…")
     return re.sub(r"\d+(?:\.\d+)?", "N", reason)[:_LONGEST_REASON]

@@ -1,7 +1,7 @@
-"""A process that reads papers: pickled errands in, pickled answers out, each after its length in four bytes.
+"""Read papers in a process: pickled requests come in, pickled results go out, each after its length in four bytes.
 
 Started by `planner.batch.reading`, with as few imports as it needs: a fork of the run would share its locks and
-sockets, and `multiprocessing` would import the whole command line again in every worker.
+sockets, and `multiprocessing` would import the whole command line again in every process.
 """
 
 import contextlib
@@ -23,29 +23,29 @@ from planner.papers.arxiv import Arxiv
 from planner.papers.load import load
 from planner.papers.paper import Paper
 
-MEMORY: Final = 2_000_000_000  # bytes that a worker may use
+MEMORY: Final = 2_000_000_000  # bytes that this process may use
 
 
 def read_entry(entry: Entry, arxiv: Arxiv) -> Paper:
     """Read one paper of a corpus.
 
     Raises:
-        PaperError: it cannot be read.
+        PaperError: if it cannot be read.
     """
     return replace(load(entry.source, title=entry.title, abstract=entry.abstract, arxiv=arxiv), id=entry.id)
 
 
 def serve(loader: Callable[[Entry], Paper]) -> None:
-    """Answer every errand, until stdin ends."""
+    """Answer every read request, until stdin ends."""
     _limit_memory()
     # Ctrl-C reaches the whole group; the run decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A paper is some ten thousand objects, hardly any of them in cycles: to look for those took a sixth of the time.
+    # A paper is some ten thousand objects, hardly any of them in cycles; to search for these took a sixth of the time.
     gc.set_threshold(50_000, 20, 20)
-    # What a library prints must not get between the answers.
+    # Text that a library prints must not get between the results.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with contextlib.suppress(BrokenPipeError):  # the run was killed, and nobody waits for the answer
+    with contextlib.suppress(BrokenPipeError):  # the run was killed, and nothing reads the result
         while (errand := _next(sys.stdin.buffer)) is not None:
             pickled = pickle.dumps(_answer(loader, errand), pickle.HIGHEST_PROTOCOL)
             answers.write(LENGTH.pack(len(pickled)) + pickled)
@@ -53,7 +53,7 @@ def serve(loader: Callable[[Entry], Paper]) -> None:
 
 
 def _limit_memory() -> None:
-    """Let a paper that explodes end its worker, and not the machine."""
+    """Limit the memory of this process, so that a huge paper ends it and not the machine."""
     if sys.platform == "win32":
         return
     import resource
@@ -66,7 +66,7 @@ def _next(stdin: BinaryIO) -> Errand | None:
     length = stdin.read(LENGTH.size)
     if len(length) < LENGTH.size:
         return None
-    errand: Errand = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - our own parent's
+    errand: Errand = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - from our own parent process
     return errand
 
 

@@ -1,4 +1,4 @@
-"""The one writer of a ledger: a thread that commits what has gathered, so that many share one sync of the disk."""
+"""Write to a ledger in one thread, which commits waiting changes together, so that they share one disk sync."""
 
 import asyncio
 import queue
@@ -12,24 +12,24 @@ from planner.errors import RunError
 
 # A change of the ledger, made inside a transaction.
 Change = Callable[[sqlite3.Connection], None]
-# What must have happened before a change is on record; it raises `RunError` when it cannot.
+# Work to be done before a change is recorded; it raises `RunError` if it fails.
 Preparation = Callable[[], None]
 
 
 def nothing() -> None:
-    """What most changes need before them."""
+    """Do nothing, as most changes need no preparation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     change: Change
     first: Preparation
-    loop: asyncio.AbstractEventLoop  # one for all that a run writes
+    loop: asyncio.AbstractEventLoop  # the same for all changes of a run
     durable: "asyncio.Future[None]"
 
 
 class Writer:
-    """Makes changes durable in the order in which they were asked for; the first failure ends it for good."""
+    """The thread that makes changes durable, in the order of the calls; the first failure ends it for good."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
@@ -39,10 +39,10 @@ class Writer:
         self._thread.start()
 
     async def write(self, change: Change, first: Preparation = nothing) -> None:
-        """Make one change; it is durable when this returns. `first` is done before, outside of the transaction.
+        """Make one change, durable when this returns; `first` runs before it, outside of the transaction.
 
         Raises:
-            RunError: the ledger cannot be written; the change, and each later one, was not made.
+            RunError: if the ledger cannot be written; this change and each later one are not made.
         """
         if self._broken:
             raise self._broken
@@ -52,7 +52,7 @@ class Writer:
         await durable
 
     def close(self) -> None:
-        """Finish what was asked for, and end."""
+        """Finish the waiting changes, and end the thread."""
         self._wanted.put(None)
         self._thread.join()
 
@@ -65,12 +65,12 @@ class Writer:
                 if last:
                     break
         finally:
-            # Whatever ended this thread, nobody may wait for it for ever.
+            # Whatever ended this thread, no task may wait for it for ever.
             self._broken = self._broken or RunError("the ledger is closed")
             connection.close()
 
     def _gathered(self, first: _Wanted) -> tuple[list[_Wanted], bool]:
-        """Everything that waits by now, and whether the end was among it."""
+        """Return all changes that wait by now, and whether the end was among them."""
         together = [first]
         while len(together) < _MOST_TOGETHER:
             try:
@@ -83,7 +83,7 @@ class Writer:
         return together, False
 
     def _commit(self, connection: sqlite3.Connection, together: list[_Wanted]) -> None:
-        """Prepare and make the changes; one that cannot be prepared takes no other with it, but is the last."""
+        """Prepare and make the changes; one that cannot be prepared is the last, but the others are still made."""
         ready, failed = list[_Wanted](), list[_Wanted]()
         for wanted in together:
             (ready if self._broken is None and self._prepared(wanted) else failed).append(wanted)
@@ -129,7 +129,7 @@ def _settle(together: list[_Wanted], error: RunError | None) -> None:
                 wanted.durable.set_result(None)
 
     loop = together[0].loop
-    # A loop that was stopped at once has nobody left who waits.
+    # A closed loop has no task left that waits.
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle)
 
@@ -137,9 +137,9 @@ def _settle(together: list[_Wanted], error: RunError | None) -> None:
 def _advice(error: Exception) -> str:
     what = str(error)
     if "full" in what or "disk I/O" in what:
-        return "free some space, then the same command goes on from here"
+        return "free some space, then run the same command again to continue"
     if "readonly" in what or "unable to open" in what:
-        return "restore the permission to write, then the same command goes on from here"
+        return "restore the permission to write, then run the same command again to continue"
     if "locked" in what:
-        return "another program holds it; once that has ended, the same command goes on from here"
-    return "the same command goes on from what it holds"
+        return "another program has locked it; once that has ended, run the same command again to continue"
+    return "run the same command again to continue from what it holds"

@@ -1,4 +1,4 @@
-"""The command line: argv and the environment in; files, prints and exit codes out."""
+"""The command line: its commands, its error messages and its exit codes."""
 
 import gc
 import io
@@ -14,7 +14,7 @@ from planner.cli.signals import SIGINT_EXIT
 from planner.controls import printable
 from planner.errors import PlannerError, UsageError
 
-# Where each command is. Only the one that is called is imported: all of them take twice as long as `batch`.
+# The place of each command. Only the called one is imported: importing all takes twice as long as `batch`.
 _COMMANDS: Final[Mapping[str, str]] = {
     "plan": "planner.cli.plans.plan",
     "demo": "planner.cli.plans.demo",
@@ -36,9 +36,9 @@ _COMMANDS: Final[Mapping[str, str]] = {
 
 
 class _Group(click.Group):
-    """Finds commands by name; turns every error of ours, and of files and folders, into one line and its exit code."""
+    """A group of commands that imports the called one, and turns errors into one line and an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click has it
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -55,7 +55,7 @@ class _Group(click.Group):
         except PlannerError as error:
             raise click.ClickException(printable(str(error))) from error
         except BrokenPipeError:
-            raise  # whoever read the output has gone; click ends quietly
+            raise  # the reader of the output is gone; click ends quietly
         except OSError as error:
             raise click.ClickException(printable(f"{error.filename or 'a file'}: {error.strerror or error}")) from error
         except KeyboardInterrupt:
@@ -69,12 +69,12 @@ class _Group(click.Group):
 )
 @click.version_option(__version__, prog_name="ablation-planner")
 def cli() -> None:
-    """Which ablation is missing? Reads a paper, asks a model, and writes a checked ablation plan."""
+    """Plan the missing ablations of a paper: read it, ask a model, and write a checked plan."""
 
 
 def main() -> None:
-    """Run the command line; the entry point of the program."""
-    # Imports and requests make many objects and few cycles, and a corpus spends a tenth of its time looking for them.
+    """Run the command line, as the entry point of the program."""
+    # Imports and requests make many objects and few cycles; a corpus would spend a tenth of its time on the search.
     gc.set_threshold(20_000, 20, 50)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -82,4 +82,4 @@ def main() -> None:
     try:
         cli(prog_name="ablation-planner")
     finally:
-        gc.freeze()  # or the interpreter looks for cycles in all that was imported before it ends: 0.4 s
+        gc.freeze()  # otherwise the interpreter searches everything imported for cycles before it ends: 0.4 s

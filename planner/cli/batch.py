@@ -1,4 +1,4 @@
-"""`batch` and `status`: a corpus, and how far it is."""
+"""`batch` and `status`: plan a corpus, and show the progress."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ from planner.controls import printable, printable_json
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="RUN",
-    help="Folder of the run; the same command goes on from what it holds.",
+    help="Folder of the run; the same command continues a run that it holds.",
 )
 @click.option(
     "-m",
@@ -43,7 +43,7 @@ from planner.controls import printable, printable_json
     multiple=True,
     envvar="ABLATION_PLANNER_MODEL",
     show_envvar=True,
-    help="As for `plan`; give it again for several models.",
+    help="Model name, as for `plan`; repeat the option for several models.",
 )
 @task_options
 @endpoint_options
@@ -53,13 +53,13 @@ from planner.controls import printable, printable_json
     is_flag=True,
     envvar="ABLATION_PLANNER_OFFLINE",
     show_envvar=True,
-    help="Send nothing to anyone, and fetch nothing.",
+    help="Send no requests, and download nothing.",
 )
-@click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@click.option("--retry-failed", is_flag=True, help="Try failed papers again.")
 @engine_options
 @submission_options
 @shard_option
-@click.option("--dry-run", is_flag=True, help="Read the corpus, say what it would take, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Print an estimate of tokens, cost and time, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @talk_options
 def batch(
@@ -80,7 +80,7 @@ def batch(
 ) -> None:
     """Plan every paper of a CORPUS: folders, globs, manifests (.jsonl .csv .parquet), arXiv ids, lists of these, or -.
 
-    It may be stopped at any moment, also by force; the same command goes on, and pays for nothing twice.
+    You can stop it at any time, even by force; the same command continues it, and pays for nothing twice.
     """
     call = Call(
         corpus,
@@ -102,10 +102,10 @@ def batch(
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--failed", is_flag=True, help="The reasons of failures, grouped.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--failed", is_flag=True, help="Show the reasons for failures, grouped.")
+@click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON.")
 def status(run: Path, failed: bool, as_json: bool) -> None:
-    """Show how far a RUN is, also while it is under way."""
+    """Show the progress of a RUN, even while it is running."""
     found = read_overview(RunFolder(run))
     if as_json:
         click.echo(printable_json(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1)))

@@ -1,4 +1,4 @@
-"""What a run may use, and how a batch service is used, as options."""
+"""Options that limit a run, and options for a batch service."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from planner.cli.options import gathered
 
 @dataclass(frozen=True, slots=True)
 class BoundOptions:
-    """What a run may use."""
+    """The limits of a run: requests at once, requests and tokens a minute, USD, and papers."""
 
     concurrency: int
     rpm: float | None
@@ -28,24 +28,22 @@ bound_options = gathered(
         show_default=True,
         envvar="ABLATION_PLANNER_CONCURRENCY",
         show_envvar=True,
-        help="At most so many requests at once; fewer while the endpoint says it is too much.",
+        help="Most requests at once; fewer while the endpoint reports too many.",
     ),
     click.option(
-        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute.  [from the endpoint's headers]"
+        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests per minute.  [from the endpoint's headers]"
     ),
     click.option(
-        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens a minute.  [from the endpoint's headers]"
+        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens per minute.  [from the endpoint's headers]"
     ),
-    click.option(
-        "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never pass this cost, whatever happens."
-    ),
-    click.option("--max-papers", type=click.IntRange(min=1), help="Plan at most so many papers this time."),
+    click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never spend more than this."),
+    click.option("--max-papers", type=click.IntRange(min=1), help="Most papers to begin in this call."),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionOptions:
-    """How a batch service is used; `poll` is in seconds, None for the usual course."""
+    """Options for a batch service; `poll` is the pause between checks in seconds, None for the default."""
 
     submit_only: bool = False
     finish_live: bool = False
@@ -54,7 +52,7 @@ class SubmissionOptions:
 
     @property
     def wait(self) -> bool:
-        """Whether to stay until the results are in."""
+        """True if the command waits for the results."""
         return not self.submit_only
 
 
@@ -64,19 +62,19 @@ poll_option = click.option(
     metavar="SECONDS",
     envvar="ABLATION_PLANNER_POLL",
     show_envvar=True,
-    help="Between two looks at the batch service.  [2 s, doubled up to 5 min]",
+    help="Pause between two checks of the batch service.  [2 s, doubled up to 5 min]",
 )
 finish_live_option = click.option(
-    "--finish-live", is_flag=True, help="Ask live, at the full price, for what the batch service leaves unanswered."
+    "--finish-live", is_flag=True, help="Send what the batch service leaves unanswered live, at the full price."
 )
 
 submission_options = gathered(
     "submission",
     SubmissionOptions,
     click.option(
-        "--submit-only", is_flag=True, help="With openai-batch: submit and leave; `collect RUN` gets the results."
+        "--submit-only", is_flag=True, help="With openai-batch: submit and exit; `collect RUN` gets the results."
     ),
     finish_live_option,
-    click.option("--prepare", is_flag=True, help="Put the corpus on record and send nothing; `export RUN` goes on."),
+    click.option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export RUN`."),
     poll_option,
 )

@@ -1,4 +1,4 @@
-"""A call of `batch`, from its options to its exit code: the run is held, its models are named, its engine works."""
+"""A call of `batch`, from options to exit code: lock the run, connect to its models, and start its engine."""
 
 import asyncio
 import json
@@ -58,9 +58,9 @@ _ATTEMPTS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of `batch`, or of what goes on with a run; without anything `named`, the corpus is that of the run.
+    """A call of `batch`, or of a command that continues a run; if it names no sources, the corpus is that of the run.
 
-    `endpoints` are the addresses of models that an earlier call has found.
+    `endpoints` are the addresses of the models, by name, in the call that began the run.
     """
 
     named: tuple[str, ...]
@@ -78,7 +78,7 @@ class Call:
     endpoints: Mapping[str, str] = field(default_factory=dict)
 
     async def estimate(self) -> int:
-        """Say what the corpus would take; the exit code tells whether all of it can be read."""
+        """Print what the corpus would take; return 0 if all of it can be read, otherwise 1."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
             if self.where.engine == SERVICE:
@@ -90,7 +90,7 @@ class Call:
         return 1 if _is_faulty(corpus) or any(each.unreadable for each in estimates) else 0
 
     async def plan(self, *, quiet: bool) -> int:
-        """Plan what is pending; the exit code is 1 when any paper has no plan, 130 or 143 when stopped."""
+        """Plan what is pending; return 0, or 1 if any paper has no plan, or 130 or 143 if stopped by a signal."""
         async with self.opened() as opened:
             job, ledger, run = opened.job, opened.ledger, opened.run
             if self.submission.prepare:
@@ -108,7 +108,7 @@ class Call:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Opened"]:
-        """The run, held against every other process, and what is asked of it; on record for those who go on with it."""
+        """Open the run, locked against other processes, and save the call for commands that continue the run."""
         async with AsyncExitStack() as stack:
             models = await self._asked(stack)
             corpus = self._gathered() if self.named else None
@@ -130,7 +130,7 @@ class Call:
             yield Opened(Job(corpus, asked, self._bounds(), readers, patience, self.retry_failed), ledger, run)
 
     async def _submitted(self, opened: "Opened", *, quiet: bool) -> int:
-        """Plan through the batch service, and what it leaves to be asked live when it has nothing more to come."""
+        """Plan through the batch service; with --finish-live, send live what it has left unanswered in the end."""
         from planner.batch.service.engine import Course, ServiceEngine  # imports the SDK, which takes 0.4 s
 
         job, run, ledger = opened.job, opened.run, opened.ledger
@@ -154,10 +154,10 @@ class Call:
                 async with showing(engine.progress, quiet=quiet):
                     await engine.plan()
         except asyncio.CancelledError:
-            log.error("stopped at once; the same command goes on from here")
+            log.error("stopped at once; run the same command again to continue")
             return interrupt.exit_code
         if engine.progress.stopping:
-            log.error("stopped: %s; the same command goes on from here", engine.progress.stopping)
+            log.error("stopped: %s; run the same command again to continue", engine.progress.stopping)
         failed = read_status(run).failed
         return interrupt.exit_code or (1 if failed or engine.progress.stopping else 0)
 
@@ -202,9 +202,9 @@ class Call:
         for problem in corpus.problems:
             log.warning("%s: %s", problem.source, problem.what)
         if corpus.passed_over:
-            log.info("%d files are no papers and were passed over", corpus.passed_over)
+            log.info("%d files are not papers and were skipped", corpus.passed_over)
         if not corpus.entries:
-            raise UsageError(f"{', '.join(self.named)}: no papers there; give PDF, LaTeX, Markdown, HTML or text")
+            raise UsageError(f"{', '.join(self.named)}: no papers found; give PDF, LaTeX, Markdown, HTML or text")
         return corpus
 
     def _bounds(self) -> Bounds:
@@ -212,9 +212,9 @@ class Call:
         return Bounds(bounded.concurrency, bounded.rpm, bounded.tpm, bounded.max_cost, bounded.max_papers, self._cap())
 
     def _cap(self) -> int | None:
-        """What bounds a reply, in tokens: without it a cost limit could not be held.
+        """Return the most tokens of a reply, which a cost limit needs; None if there is no cost limit.
 
-        The price data know no model's maximum, so what hardly any reply passes stands in for it.
+        The price data hold no model's maximum; the default is a length that hardly any reply exceeds.
         """
         return None if self.bounded.max_cost is None else self.asking.max_tokens or LIKELY_COMPLETION
 
@@ -245,7 +245,7 @@ class Call:
 
 
 def _of_begun(job: Job) -> Job:
-    """The job of who only collects: where a call was for so many papers, no further ones are begun."""
+    """Return a job that only collects: if the saved call had --max-papers, it begins no further papers."""
     most = None if job.bounds.max_papers is None else 0
     return replace(job, bounds=replace(job.bounds, max_papers=most))
 
@@ -255,14 +255,14 @@ def _alone(address: str) -> tuple[str, ...]:
 
 
 def _price_there(asked: Asked, usage: Usage) -> float | None:
-    """USD at the batch service, None where no price is known."""
+    """Return the price at the batch service in USD, None if no price is known."""
     live = asked.price(usage)
     return None if live is None else live * SHARE
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A run that is held against every other process, and what is asked of it."""
+    """A run that is locked against other processes, with its job and its ledger."""
 
     job: Job
     ledger: Ledger
@@ -270,7 +270,7 @@ class Opened:
 
 
 def _refuse_same_files(cards: list[ModelCard]) -> None:
-    """Two models whose trajectories would lie in one folder would overwrite each other."""
+    """Refuse two models that would write to one folder, where they would overwrite each other."""
     folders: dict[PurePosixPath, str] = {}
     for card in cards:
         folder = relative_path(card.planner, card.name, "x").parent

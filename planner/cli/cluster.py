@@ -1,4 +1,4 @@
-"""`--engine`: where papers are read and models are asked from."""
+"""`--engine`: the machines that read papers and send requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,13 +19,13 @@ from planner.papers.arxiv import Arxiv
 
 SERVICE: Final = "openai-batch"
 ENGINES: Final = ("local", SERVICE, "ray")
-# Papers that are under way to and from readers, at least; a machine that joins later finds some to read.
+# The fewest papers on their way to and from readers, so that a machine that joins later finds some to read.
 _LEAST_READERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Where the work is done."""
+    """The engine that does the work, and the address of its cluster."""
 
     engine: str
     ray_address: str
@@ -51,7 +51,7 @@ engine_options = gathered(
         metavar="HOST:PORT",
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
         show_envvar=True,
-        help="The head of the cluster; local: a new one on this machine, for this run.",
+        help="Address of the cluster's head node; local: a new cluster on this machine, for this run.",
     ),
 )
 
@@ -60,11 +60,11 @@ engine_options = gathered(
 async def engaged(
     where: EngineOptions, models: tuple[Asked, ...], arxiv: Arxiv
 ) -> AsyncIterator[tuple[tuple[Asked, ...], Readers]]:
-    """The models as they are asked from there, and what reads papers there.
+    """Yield the models and the paper readers as the chosen engine provides them.
 
     Raises:
-        UsageError: Ray is not installed.
-        RunError: there is no such cluster, or no worker on it.
+        UsageError: if Ray is not installed.
+        RunError: if there is no such cluster, or it has no worker.
     """
     if where.engine != "ray":
         yield models, processes(command(arxiv))
@@ -77,7 +77,7 @@ async def engaged(
 
 def _elsewhere(asked: Asked, pool: Pool) -> Asked:
     if asked.remote is None:
-        return asked  # the built-in planner asks nobody
+        return asked  # the built-in planner sends nothing
     model = PooledModel(pool, asked.card, asked.record.key)
     return replace(asked, sender=lambda _: model, prepare=lambda: None)
 

@@ -1,4 +1,4 @@
-"""`doctor`: can the model be reached?"""
+"""`doctor`: check that the model can be reached."""
 
 import asyncio
 

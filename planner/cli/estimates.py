@@ -1,4 +1,4 @@
-"""What a dry run says: the papers that were recognised, and what they would take."""
+"""The output of a dry run: the papers that were found, and their estimated tokens, cost and time."""
 
 import json
 
@@ -9,7 +9,7 @@ from planner.controls import printable_json
 
 
 def estimate_text(corpus: Corpus, estimates: list[Estimate]) -> str:
-    """A line a paper, then a line a model."""
+    """Return one line for each paper, then one for each model."""
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
     lines += [f"unreadable\t{reason}" for reason in estimates[0].unreadable]
     for each in estimates:
@@ -23,7 +23,7 @@ def estimate_text(corpus: Corpus, estimates: list[Estimate]) -> str:
 
 
 def estimate_json(corpus: Corpus, estimates: list[Estimate]) -> str:
-    """The same as one object for programs."""
+    """Return the papers and the estimates as one JSON object."""
     whole = {
         "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],
         "problems": [{"source": p.source, "what": p.what} for p in corpus.problems],

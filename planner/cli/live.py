@@ -21,7 +21,7 @@ _EVERY: Final = 0.25  # seconds
 
 @contextmanager
 def live(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
-    """Show a run on the terminal at stderr; what is yielded keeps the view fresh while it runs."""
+    """Show a run on the terminal at stderr; yield a coroutine that refreshes the view until it is cancelled."""
     console = Console(stderr=True, highlight=False)
     with Live(_picture(progress), console=console, auto_refresh=False, redirect_stdout=False) as view, through(console):
         yield _refreshing(view, progress)

@@ -1,4 +1,4 @@
-"""Where papers of arXiv come from; apart from `sources`, since a corpus is read by processes of its own."""
+"""Access to arXiv; apart from `sources`, since `batch` reads papers in other processes and imports no reader."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,6 @@ ARXIV_URL: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
 def arxiv_access(*, offline: bool) -> Arxiv:
-    """arXiv, or the mirror that the environment names, with the user's cache."""
+    """Return access to arXiv, or to the mirror that the environment names, with the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"
     return Arxiv(base=os.environ.get(ARXIV_URL) or BASE, cache=cache, offline=offline)

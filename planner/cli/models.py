@@ -1,4 +1,4 @@
-"""Which model answers: an endpoint, or the built-in planner where none is named and none can be reached."""
+"""The model that answers: one at an endpoint, or the built-in planner if no model, key or address is given."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from planner.openai_chat.service import BatchService
 
 EXTRACTIVE: Final = "extractive"
-# Who has one of these wants a model, and has only forgotten to name it.
+# A user who has set one of these wants a model, and has only forgotten to name it.
 _SIGNS: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENROUTER_API_KEY")
 
 
@@ -39,13 +39,13 @@ async def asked_model(
     cap: int | None = None,
     batches: bool = False,
 ) -> AsyncIterator[Asked]:
-    """The model that the options and the environment name, ready to be asked; its window is in its settings.
+    """Yield the open model that the options and the environment name; its settings hold its context window.
 
-    `connections` bounds its requests at once; `cap` bounds replies, in tokens, where the user set no bound. With
-    `batches` the endpoint's batch service is at hand too.
+    `connections` is the most requests at once; `cap` is the most tokens of a reply if the user set no limit. With
+    `batches` the endpoint's batch service is opened too.
 
     Raises:
-        UsageError: no model is named though there is a key or an address, or the address makes no sense.
+        UsageError: if a key or an address is set but no model is named, or if the address is invalid.
     """
     if _is_builtin(options):
         log.info("using the built-in extractive planner, which calls no model (name one with --model)")
@@ -65,14 +65,14 @@ async def asked_model(
 
 
 def say_where(host: str, card: ModelCard) -> None:
-    """Tell before anything is sent where it goes; the built-in planner has no host, and sends nothing."""
+    """Log the host that requests go to; the built-in planner has no host, and sends nothing."""
     if host:
         log.info("sending to %s, model %s", host, card.asked)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An open connection to an endpoint: `chat` asks once; `price` is USD of tokens used, None if not known."""
+    """An open connection to an endpoint: `chat` sends once, without retries; `price` returns USD, None if unknown."""
 
     chat: ChatModel
     price: UsagePrice
@@ -86,10 +86,10 @@ class Connection:
 async def connected(
     options: ModelOptions, *, connections: int = 256, cap: int | None = None, batches: bool = False
 ) -> AsyncIterator[Connection]:
-    """The endpoint, or several that share the work, that the options and the environment name.
+    """Yield a connection to the endpoint, or to several that share the work, from the options and the environment.
 
     Raises:
-        UsageError: the address makes no sense.
+        UsageError: if an address is invalid.
     """
     endpoints = [resolve(options.model, url, os.environ) for url in dict.fromkeys(options.base_url or ("",))]
     price = parse_price(options.price) if options.price else None
@@ -116,7 +116,7 @@ async def connected(
             for each in chats:
                 each.prepare()
 
-        # A password of the address does not travel: where there is one, each machine has it in its own environment.
+        # An address with a password is not sent to other machines: each has it in its own environment.
         addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
         remote = RemoteModel(card, options.model, addresses, chat_settings)
         yield Connection(chat, priced, host, remote, service, prepare)
@@ -131,7 +131,7 @@ def _batch_service(endpoints: list[Endpoint], settings: ChatSettings) -> "BatchS
 
 
 def patient(model: ChatModel, max_wait: float) -> ChatModel:
-    """The model asked with patience for `max_wait` seconds; its waits are told."""
+    """Return a model that retries failed requests for up to `max_wait` seconds and logs its waits."""
     return Retrying(model, RetryPolicy(max_wait=max_wait), on_wait=_tell)
 
 
@@ -142,7 +142,7 @@ def _builtin(paper: Paper | None, settings: Settings) -> ChatModel:
     try:
         sent = cut(paper, settings.task, settings.cut_at).excerpt(paper)
     except PaperError:
-        sent = Excerpt("", "", "")  # the pipeline fails at the same cut, and says so, before it asks
+        sent = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
     return Extractive(sent, settings.task, settings.k)
 
 
@@ -151,7 +151,7 @@ def _is_builtin(options: ModelOptions) -> bool:
         return options.model == EXTRACTIVE
     if options.base_url or any(os.environ.get(name) for name in _SIGNS):
         raise UsageError(
-            "there is a key or an address but no model; name one: --model gpt-4o, or ABLATION_PLANNER_MODEL"
+            "a key or an address is set but no model is named; add --model gpt-4o, or ABLATION_PLANNER_MODEL"
         )
     return True
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, gathered into one value each."""
+"""Options that several commands share, grouped into one value each."""
 
 import functools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ MAX_K = 50
 
 @dataclass(frozen=True, slots=True)
 class PaperOptions:
-    """What overrides that which is found in a paper, and whether it may be fetched."""
+    """Metadata that replaces the metadata found in a paper, and `offline`, which forbids downloading it."""
 
     title: str = ""
     abstract: str = ""
@@ -28,7 +28,7 @@ class PaperOptions:
 
 @dataclass(frozen=True, slots=True)
 class TaskOptions:
-    """What is asked of the paper."""
+    """The task and the settings of its prompt."""
 
     task: Task
     k: int | None
@@ -38,10 +38,10 @@ class TaskOptions:
 
     @property
     def settings(self) -> Settings:
-        """The settings of the pipeline.
+        """The settings for planning.
 
         Raises:
-            UsageError: k is out of range.
+            UsageError: if k is out of range.
         """
         k = DEFAULT_K[self.task] if self.k is None else self.k
         if not 1 <= k <= MAX_K:
@@ -51,7 +51,7 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class EndpointOptions:
-    """Where a model is asked and how."""
+    """The endpoint of a model and the parameters of its requests; times are in seconds."""
 
     base_url: tuple[str, ...]
     stream: bool
@@ -65,14 +65,14 @@ class EndpointOptions:
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions(EndpointOptions):
-    """Which model is asked, where and how."""
+    """A model, its endpoint and the parameters of its requests."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class TalkOptions:
-    """How much the program says, and where."""
+    """The amount of log messages, and the file for them."""
 
     verbose: int
     quiet: bool
@@ -80,7 +80,7 @@ class TalkOptions:
 
 
 def gathered(name: str, into: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Give a command the `options` as one argument `name` of the dataclass `into`."""
+    """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `into`."""
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
@@ -99,17 +99,15 @@ def gathered(name: str, into: type, *options: Callable[[Command], Command]) -> C
 paper_options = gathered(
     "about",
     PaperOptions,
-    click.option("--title", default="", help="The paper's title, where the one found is wrong."),
-    click.option("--abstract", default="", help="The paper's abstract, where the one found is wrong."),
-    click.option(
-        "--id", "paper_id", default="", help="Name of the paper in headings and file names.  [from the title]"
-    ),
+    click.option("--title", default="", help="The paper's title, if the detected one is wrong."),
+    click.option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
+    click.option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [from the title]"),
     click.option(
         "--offline",
         is_flag=True,
         envvar="ABLATION_PLANNER_OFFLINE",
         show_envvar=True,
-        help="Send nothing to anyone, and fetch nothing.",
+        help="Send no requests, and download nothing.",
     ),
 )
 
@@ -123,14 +121,14 @@ task_options = gathered(
         show_default="reviewer",
         envvar="ABLATION_PLANNER_TASK",
         show_envvar=True,
-        help="reviewer: what is missing from the whole paper; author: what to run, from the method alone.",
+        help="reviewer: ablations missing from the whole paper; author: ablations to run, from the method alone.",
     ),
     click.option(
         "-k",
         type=int,
         envvar="ABLATION_PLANNER_K",
         show_envvar=True,
-        help="At most so many ablations.  [reviewer 2, author 5]",
+        help="Most ablations in a plan.  [reviewer 2, author 5]",
     ),
     click.option("--cut-at", default="", metavar="HEADING", help="Author task: the heading at which the method ends."),
     click.option(
@@ -146,7 +144,7 @@ task_options = gathered(
         metavar="TOKENS",
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
         show_envvar=True,
-        help="What fits the model; a longer paper is cut, and the cuts are said.  [known for known models]",
+        help="The model's context window; a longer paper is cut, and the cuts are reported.  [known for known models]",
     ),
 )
 
@@ -155,14 +153,14 @@ _ENDPOINT: Final = (
         "--base-url",
         multiple=True,
         metavar="URL",
-        help="Any endpoint that speaks Chat Completions; several are copies, asked in turn.  "
+        help="Address of a Chat Completions endpoint; repeat it for copies that share the work.  "
         "[env var: OPENAI_BASE_URL]",
     ),
     click.option(
         "--stream/--no-stream",
         default=True,
         show_default=True,
-        help="Take the reply as it is written, timed by idleness.",
+        help="Receive the reply while it is written; --timeout then limits each pause.",
     ),
     click.option(
         "--timeout",
@@ -172,7 +170,7 @@ _ENDPOINT: Final = (
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_TIMEOUT",
         show_envvar=True,
-        help="For a whole reply; with --stream, for each silence within it.",
+        help="Longest time for a whole reply; with --stream, longest pause within it.",
     ),
     click.option(
         "--max-wait",
@@ -182,18 +180,18 @@ _ENDPOINT: Final = (
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_MAX_WAIT",
         show_envvar=True,
-        help="At most so long in all for a busy or failing endpoint.",
+        help="Longest total wait for a busy or failing endpoint.",
     ),
-    click.option("--reasoning-effort", default="", metavar="LEVEL", help="Sent as it is; not sent when not given."),
-    click.option("--temperature", type=float, help="Sent as it is; not sent when not given."),
-    click.option("--max-tokens", type=click.IntRange(min=1), help="Cap of a reply; not sent when not given."),
+    click.option("--reasoning-effort", default="", metavar="LEVEL", help="Sent unchanged; not sent if not given."),
+    click.option("--temperature", type=float, help="Sent unchanged; not sent if not given."),
+    click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens in a reply; not sent if not given."),
     click.option(
         "--price",
         default="",
         metavar="IN,OUT",
         envvar="ABLATION_PLANNER_PRICE",
         show_envvar=True,
-        help="USD per million tokens, for a model whose price is not known.",
+        help="USD per million input and output tokens, for a model whose price is unknown.",
     ),
 )
 
@@ -208,7 +206,7 @@ model_options = gathered(
         default="",
         envvar="ABLATION_PLANNER_MODEL",
         show_envvar=True,
-        help="Such as gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, or extractive (built in).",
+        help="Model: gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, …, or extractive (built in).",
     ),
     *_ENDPOINT,
 )
@@ -216,9 +214,9 @@ model_options = gathered(
 talk_options = gathered(
     "talk",
     TalkOptions,
-    click.option("-v", "--verbose", count=True, help="Say more; twice for everything."),
-    click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    click.option("-v", "--verbose", count=True, help="Print debug messages too."),
+    click.option("-q", "--quiet", is_flag=True, help="Print only errors."),
     click.option(
-        "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Write everything that is said to a file."
+        "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Write all messages to a file too."
     ),
 )

@@ -1,4 +1,4 @@
-"""`prompt` and `paper`: what would be sent, and what was understood."""
+"""`prompt` and `paper`: show what `plan` would send, and what is read from a paper."""
 
 import json
 import textwrap
@@ -25,14 +25,14 @@ WIDTH: Final = 100
 
 @click.command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
 @click.argument("source", metavar="PAPER")
-@click.option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="The form.")
+@click.option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="Format.")
 @paper_options
 @task_options
 @talk_options
 def prompt(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk: TalkOptions) -> None:
     """Print the exact messages that `plan` would send, and send nothing.
 
-    Paste them into any chat window, then give the answer to `parse`.
+    Paste them into any chat window, then give the reply to `parse`.
     """
     refuse_missing((source,))
     with talking(talk):
@@ -49,13 +49,13 @@ def prompt(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk
 @click.command(epilog="Example: ablation-planner paper paper.pdf --to json")
 @click.argument("source", metavar="PAPER")
 @click.option(
-    "--to", "form", type=click.Choice(("page", "json", "text")), default="page", show_default=True, help="The form."
+    "--to", "form", type=click.Choice(("page", "json", "text")), default="page", show_default=True, help="Format."
 )
 @paper_options
 @task_options
 @talk_options
 def paper(source: str, form: str, about: PaperOptions, asked: TaskOptions, talk: TalkOptions) -> None:
-    """Show what was understood of a paper: title, abstract, sections, sizes, what would be left out, warnings."""
+    """Show what is read from a paper: title, abstract, sections, sizes, parts that would be left out, and warnings."""
     refuse_missing((source,))
     settings = asked.settings
     with talking(talk):
@@ -84,7 +84,7 @@ def _say_left_out(sent: Excerpt | Question) -> None:
 
 
 def _understood(read: Paper, settings: Settings) -> dict[str, object]:
-    """The paper as an object for programs; that a task cannot cut it is a warning here."""
+    """Return the paper as a JSON object; if the task cannot cut the paper, that is a warning here."""
     analysis = analyse(read)
     try:
         sent = excerpt_of(read, settings, Gauge())
@@ -131,7 +131,7 @@ def _place(found: Found) -> dict[str, object]:
 
 
 def _page(read: Paper, settings: Settings, understood: dict[str, Any]) -> str:
-    """The same for a person: one screen where the paper allows."""
+    """Return the paper as text for a terminal: one screen if the paper is short enough."""
     pages = (f"{read.title or '(no title found)'}", f"id {read.id}, {read.format} {read.main_file}".rstrip())
     abstract = textwrap.fill(" ".join(read.abstract.split()) or "(no abstract found)", WIDTH)
     return "\n\n".join(

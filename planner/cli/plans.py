@@ -48,7 +48,7 @@ output_option = click.option(
     show_envvar=True,
     help="Folder for the trajectories.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a paper instead of a path.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per paper instead of a path.")
 
 
 @click.command(epilog="Example: ablation-planner plan paper.pdf --model gpt-4o --task author -k 5")
@@ -57,7 +57,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 @task_options
 @model_options
 @output_option
-@click.option("--force", is_flag=True, help="Ask anew, though the same request was already answered.")
+@click.option("--force", is_flag=True, help="Send a request again even if it was already answered.")
 @json_option
 @talk_options
 def plan(
@@ -89,10 +89,10 @@ def plan(
 def demo(asked: TaskOptions, asking: ModelOptions, output: Path, talk: TalkOptions) -> None:
     """Plan a paper that comes with the program, and show the plan.
 
-    The built-in planner does it, unless you name a model.
+    Uses the built-in planner unless you name a model.
     """
     with talking(talk), as_file(files("planner") / "demo" / "paper.md") as paper:
-        asking = replace(asking, model=asking.model or EXTRACTIVE)  # a key in the environment asks for nothing here
+        asking = replace(asking, model=asking.model or EXTRACTIVE)  # a key alone must not demand a model
         work = _plan_all((str(paper),), PaperOptions(), asked.settings, asking, output, False, _show)
         raise SystemExit(interruptible(work))
 
@@ -116,7 +116,7 @@ def parse(
     as_json: bool,
     talk: TalkOptions,
 ) -> None:
-    """Parse a REPLY that came from anywhere (- for stdin), validate it, and write the trajectory."""
+    """Parse a REPLY from any source (- for stdin), validate it, and write the trajectory."""
     if not model.strip():
         raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")
     if paper == reply == "-":
@@ -125,14 +125,14 @@ def parse(
     with talking(talk):
         settings = replace(asked.settings, reasks=0)
         read = read_paper(paper, about)
-        # A pasted reply is always the newest: a mended one must not be answered by its predecessor.
+        # A pasted reply is always new: for a corrected one, the recorded reply must not be used.
         done = asyncio.run(plan_into(output, read, _Pasted.read(reply, model), settings, _unpriced, anew=True))
         _report(paper, done, as_json)
         raise SystemExit(0 if done.planning.outcome is Outcome.PLANNED else 1)
 
 
 class _Pasted:
-    """A model whose one answer was fetched by hand; nobody knows how it finished."""
+    """A model that returns one reply which the user fetched by hand; its finish reason is unknown."""
 
     def __init__(self, model: str, text: str, notes: tuple[str, ...]) -> None:
         self._completion = Completion(text, model=model, notes=notes)
@@ -143,7 +143,7 @@ class _Pasted:
         data = sys.stdin.buffer.read() if reply == "-" else Path(reply).read_bytes()
         return cls(model, *decode(data, reply))
 
-    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - it was asked by hand
+    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the user sent it by hand
         return self._completion
 
 
@@ -160,7 +160,7 @@ async def _plan_all(
     force: bool,
     report: Callable[[str, Output], None],
 ) -> int:
-    """Plan one paper after the other; the exit code says whether all of them were planned."""
+    """Plan one paper after the other; return 0 if all of them were planned, otherwise 1."""
     refuse_missing(sources)
     code = 0
     async with asked_model(asking, settings, offline=about.offline) as model:
@@ -180,7 +180,7 @@ async def _plan_all(
 
 
 class _Desk:
-    """Plans the papers of one call: they share a model, an output folder, and what is learned of the model's tokens."""
+    """A planner of the papers of one call, which share a model, an output folder and a token counter."""
 
     def __init__(self, output: Path, asked: Asked, max_wait: float, force: bool) -> None:
         self._output = output
@@ -211,7 +211,7 @@ class _Desk:
         )
 
     def _distinct(self, name: str) -> str:
-        """The id, or a variant of it, that no other paper of this call has."""
+        """Return the id, with a number added if another paper of this call has it."""
         names = (name, *(f"{name}-{number}" for number in range(2, len(self._taken) + 3)))
         chosen = next(name for name in names if name not in self._taken)
         self._taken.add(chosen)
@@ -219,7 +219,7 @@ class _Desk:
 
 
 def _report(source: str, done: Output, as_json: bool = False) -> None:
-    """Say how it ended: the path or the JSON object on stdout, warnings and the reason on stderr."""
+    """Report a result: the path or the JSON object on stdout, warnings and the reason on stderr."""
     sidecar = done.sidecar
     for warning in sidecar.warnings:
         log.warning("%s: %s", source, warning)
@@ -229,7 +229,7 @@ def _report(source: str, done: Output, as_json: bool = False) -> None:
         count = len(done.planning.trajectory.plan.ablations)
         log.info("planned %d ablation%s%s", count, "" if count == 1 else "s", _spent(sidecar))
     else:
-        log.error("%s: %s: %s (facts in %s)", source, sidecar.outcome, sidecar.reason, done.sidecar_path)
+        log.error("%s: %s: %s (details in %s)", source, sidecar.outcome, sidecar.reason, done.sidecar_path)
     if as_json:
         click.echo(json.dumps(_summary(source, done)))  # ASCII, whatever the terminal's encoding
     elif done.planning.trajectory:

@@ -1,4 +1,4 @@
-"""What a call of `batch` asked for, kept in the ledger for the commands that go on with its run; no secret is in it."""
+"""Save a call of `batch` in the ledger, without secrets, for the commands that continue its run."""
 
 import os
 from collections.abc import Container, Mapping
@@ -23,7 +23,7 @@ SAVED: Final = "call"
 
 @dataclass(frozen=True, slots=True)
 class SavedCall:
-    """A call: the folder where it was made, the address of each model by the name that was given, and how to ask."""
+    """A call of `batch`: its working folder, the address of each model by its given name, and its settings."""
 
     folder: str
     endpoints: Mapping[str, str]
@@ -33,7 +33,7 @@ class SavedCall:
     retry_failed: bool
 
     def addresses(self) -> Mapping[str, str]:
-        """Where each model is; "" where the environment says the same, perhaps with a password."""
+        """Return the address of each model, "" if the environment gives the same, perhaps with a password."""
         return {name: "" if _environment_names(name, address) else address for name, address in self.endpoints.items()}
 
 
@@ -41,54 +41,54 @@ _CALL: Final = TypeAdapter(SavedCall)
 
 
 def save(call: SavedCall) -> str:
-    """The call as text."""
+    """Return the call as JSON text."""
     return _CALL.dump_json(call).decode()
 
 
 def load_saved(text: str) -> SavedCall:
-    """The call in a text.
+    """Read a call from its JSON text.
 
     Raises:
-        RunError: it was written by another version.
+        RunError: if another version wrote it.
     """
     try:
         return _CALL.validate_json(text)
     except ValidationError as error:
-        raise RunError("the run was begun by another version of this program; repeat the `batch` command") from error
+        raise RunError("another version of this program began the run; repeat the `batch` command") from error
 
 
 def saved_call(run: RunFolder) -> SavedCall:
-    """The last call of `batch` on a run.
+    """Read the last call of `batch` on a run.
 
     Raises:
-        RunError: there is no run, or it cannot be gone on with.
+        RunError: if there is no run, or it cannot be continued.
     """
     with opened_to_read(run.ledger) as db:
         row = db.execute("SELECT value FROM run WHERE name = ?", (SAVED,)).fetchone()
     if row is None:
-        raise RunError(f"{run.path} does not say how it was begun; repeat the `batch` command")
+        raise RunError(f"{run.path} holds no saved call; repeat the `batch` command")
     return load_saved(row[0])
 
 
 def refuse_while_submitted(ledger: Ledger, run: RunFolder, collected: Container[str]) -> None:
-    """Keep a call from asking live for what is at a batch service, and from forgetting it.
+    """Refuse a call that would send live, or lose, requests that are at a batch service.
 
-    `collected` are the models whose requests there the call goes on with.
+    `collected` are the models whose requests at the service the call itself collects.
 
     Raises:
-        RunError: something else is there.
+        RunError: if requests to other models are there.
     """
     waiting = [part for part in ledger.parts.open() if part.state != RECORDED and part.model not in collected]
     if waiting:
         requests, models = sum(part.requests for part in waiting), sorted({part.model for part in waiting})
         raise RunError(
             f"{requests} requests of {run.path} to {', '.join(models)} are at a batch service; collect them first "
-            f"(`ablation-planner collect {run.path}`, with --finish-live if the rest is to be asked live)"
+            f"(`ablation-planner collect {run.path}`, with --finish-live to send the rest live)"
         )
 
 
 async def withdraw(ledger: Ledger, run: RunFolder) -> None:
-    """Take back the files that no service has taken: their requests are asked live."""
+    """Withdraw the files that were not submitted, so that their requests can be sent live."""
     for number in await ledger.parts.withdraw():
         part_file(run.service, number).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""`collect`, `import` and `export`: go on with a run, also with results that someone else has had computed."""
+"""`collect`, `import` and `export`: continue a run, also with results that were computed elsewhere."""
 
 import asyncio
 import contextlib
@@ -25,13 +25,13 @@ _run = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 
 @click.command()
 @_run
-@click.option("--no-wait", is_flag=True, help="Take what is there, and leave.")
+@click.option("--no-wait", is_flag=True, help="Get the results that are ready, and exit.")
 @finish_live_option
 @poll_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @talk_options
 def collect(run: Path, no_wait: bool, finish_live: bool, poll: float | None, as_json: bool, talk: TalkOptions) -> None:
-    """Get what a batch service has answered of a RUN, and go on as its `batch --engine openai-batch` would have."""
+    """Get the results of a RUN from its batch service, and continue as `batch --engine openai-batch` would."""
     submission = SubmissionOptions(submit_only=no_wait, finish_live=finish_live, poll=poll)
     with talking(talk):
         raise SystemExit(_going_on(run, lambda call: call.plan(quiet=talk.quiet), submission, as_json=as_json))
@@ -44,7 +44,7 @@ def collect(run: Path, no_wait: bool, finish_live: bool, poll: float | None, as_
 )
 @talk_options
 def import_(run: Path, files: tuple[Path, ...], talk: TalkOptions) -> None:
-    """Take results of exported requests into a RUN: output and error files of a batch service, or of `run-batch`."""
+    """Import results of exported requests into a RUN: output and error files of a batch service, or of `run-batch`."""
     from planner.batch.service.exchange import import_results  # imports the SDK, which takes 0.4 s
 
     paths = [path.resolve() for path in files]
@@ -62,13 +62,13 @@ def import_(run: Path, files: tuple[Path, ...], talk: TalkOptions) -> None:
 
 @click.command()
 @_run
-@click.option("--to", "form", type=click.Choice((*FORMS, SERVICE)), required=True, help="The form.")
+@click.option("--to", "form", type=click.Choice((*FORMS, SERVICE)), required=True, help="Format.")
 @click.argument("target", type=click.Path(path_type=Path))
 @talk_options
 def export(run: Path, form: str, target: Path, talk: TalkOptions) -> None:
-    """Write the plans of a RUN to TARGET: a folder as AblationBench has it, a CSV file, or a JSONL file.
+    """Write the plans of a RUN to TARGET: a folder in AblationBench's layout, a CSV file, or a JSONL file.
 
-    With openai-batch, the requests that the RUN still needs: a JSONL file for a batch service, or for vLLM's run-batch.
+    With openai-batch, write the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
     """
     with talking(talk):
         if form == SERVICE:
@@ -99,7 +99,7 @@ def _going_on(
     *,
     as_json: bool = False,
 ) -> int:
-    """Do something with a run as its last `batch` was called, in the folder where that was."""
+    """Continue a run with the settings of its last `batch` call, in the folder of that call."""
     folder = RunFolder(run.resolve())
     if shards := unmerged(folder):
         names = ", ".join(str(shard.folder(RunFolder(run)).path) for shard in shards)

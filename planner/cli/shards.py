@@ -1,4 +1,4 @@
-"""`merge`, and `--shard` of `batch`: a run in parts."""
+"""`merge`, and `--shard` of `batch`: a run divided into shards."""
 
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,15 @@ shard_option = click.option(
     metavar="I/N",
     envvar="ABLATION_PLANNER_SHARD",
     show_envvar=True,
-    help="Plan part I of N, in RUN/shards; start one for each part, then `merge RUN`.",
+    help="Plan shard I of N, in RUN/shards; run the command once for each shard, then `merge RUN`.",
 )
 
 
 def folder_of(run: RunFolder, shard: Shard | None) -> RunFolder:
-    """The folder that a call of `batch` works in.
+    """Return the folder that a call of `batch` works in.
 
     Raises:
-        RunError: it would pay for what another shard of the run has, or may have, paid for.
+        RunError: if the call would pay for what another shard of the run has, or may have, paid for.
     """
     if shard is None:
         refuse_unmerged(run)
@@ -51,7 +51,7 @@ def folder_of(run: RunFolder, shard: Shard | None) -> RunFolder:
 
 
 def part_of(run: RunFolder, corpus: Corpus, shard: Shard | None) -> Corpus:
-    """The papers of a call; a shard is given what the run already has on its own."""
+    """Return the papers of a call; copy what the run already has of them to its shard."""
     if shard is None:
         return corpus
     part = shard.part(corpus)
@@ -64,7 +64,7 @@ def part_of(run: RunFolder, corpus: Corpus, shard: Shard | None) -> Corpus:
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @talk_options
 def merge_command(run: Path, talk: TalkOptions) -> None:
-    """Join the shards of a RUN into it. Merging again adds what is new; the exit code is 1 while a shard is missing."""
+    """Merge the shards of a RUN into it. Merging again adds what is new; exit code 1 while a shard is missing."""
     with talking(talk):
         merged = merge(RunFolder(run))
         _tell(merged)

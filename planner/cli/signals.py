@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: stop what is under way, and say so in the exit code."""
+"""Ctrl-C and SIGTERM: stop the current work, and return the matching exit code."""
 
 import asyncio
 import signal
@@ -15,10 +15,10 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def interruptible(work: Coroutine[Any, Any, int]) -> int:
-    """Run the work to its exit code; Ctrl-C ends it with 130 and SIGTERM with 143.
+    """Run the work and return its exit code; Ctrl-C ends it with 130 and SIGTERM with 143.
 
-    The first signal waits for a step that cannot be interrupted, as the reading of a long paper; the second does not.
-    A reply that has arrived is in the sidecar by then, so the same command goes on from there.
+    The first signal waits for a step that cannot be interrupted, such as reading a long paper; the second does not.
+    A reply that has arrived is recorded by then, so the same command continues from there.
     """
     received: list[int] = []
 
@@ -40,7 +40,7 @@ def interruptible(work: Coroutine[Any, Any, int]) -> int:
     try:
         return asyncio.run(run())
     except (asyncio.CancelledError, KeyboardInterrupt):
-        log.error("interrupted; the same command goes on from here")
+        log.error("interrupted; run the same command again to continue")
         return SIGTERM_EXIT if received and received[0] == signal.SIGTERM else SIGINT_EXIT
     finally:
         for sign, handler in before:
@@ -48,7 +48,7 @@ def interruptible(work: Coroutine[Any, Any, int]) -> int:
 
 
 class Interrupt:
-    """Ctrl-C or SIGTERM once asks to stop, twice ends the task at once."""
+    """A handler of Ctrl-C and SIGTERM: the first signal asks to stop, the second ends the task at once."""
 
     def __init__(self, stop: Callable[[str], None]) -> None:
         self._stop = stop
@@ -56,21 +56,21 @@ class Interrupt:
 
     @property
     def exit_code(self) -> int:
-        """What the first signal stands for, 0 if there was none."""
+        """The exit code for the first signal, 0 if there was none."""
         if not self._received:
             return 0
         return SIGTERM_EXIT if self._received[0] is signal.SIGTERM else SIGINT_EXIT
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Listen while the work of the current task goes on."""
+        """Handle the signals while the current task works."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
         def receive(sign: signal.Signals) -> None:
             self._received.append(sign)
             if len(self._received) == 1:
-                log.warning("stopping when what is in flight has ended; once more stops now")
+                log.warning("stopping when the requests in flight have ended; interrupt again to stop now")
                 self._stop("interrupted")
             else:
                 task.cancel()

@@ -11,12 +11,12 @@ from planner.site.build import build
 @click.command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write."
+    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the pages."
 )
 @click.option(
     "--docsify",
     is_flag=True,
-    help="Also write DIR/docsify: the published layout, which loads docsify remotely.",
+    help="Also write DIRECTORY/docsify: the published layout, which loads docsify from the web.",
 )
 def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     """Write pages to read, search and compare the plans of each RUN: a run folder, or any folder of trajectories.

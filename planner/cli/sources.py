@@ -1,4 +1,4 @@
-"""What the user names becomes a paper."""
+"""Read the paper that the user names."""
 
 import sys
 from collections.abc import Sequence
@@ -15,25 +15,25 @@ from planner.papers.paper import Paper
 
 
 class MissingPaperError(PaperError):
-    """There is nothing at the path that the user named."""
+    """The error for a path that does not exist."""
 
 
 def refuse_missing(sources: Sequence[str]) -> None:
-    """Refuse the call when the only source does not exist; among several it is one failure.
+    """Refuse a single source that does not exist; among several, a missing one is only a failure.
 
     Raises:
-        UsageError: the only source does not exist.
+        UsageError: if the only source does not exist.
     """
     if len(sources) == 1 and _is_missing(sources[0]):
         raise UsageError(f"{sources[0]}: no such file or folder")
 
 
 def read_paper(source: str, about: PaperOptions) -> Paper:
-    """Read the paper that the user named, in a process of its own where its format could hang or explode.
+    """Read the paper that the user named, in a separate process if its format could hang or exhaust the memory.
 
     Raises:
-        MissingPaperError: there is nothing there.
-        PaperError: it could not be read.
+        MissingPaperError: if the source does not exist.
+        PaperError: if the paper cannot be read.
     """
     if _is_missing(source):
         raise MissingPaperError(f"{source}: no such file or folder")
@@ -54,5 +54,5 @@ def _is_missing(source: str) -> bool:
         return False
     try:
         return not (source and Path(source).exists())
-    except (OSError, ValueError):  # no path: too long for one, or with a null character
+    except (OSError, ValueError):  # not a path: too long, or with a null character
         return True

@@ -1,4 +1,4 @@
-"""What the program says while it works: progress and problems on stderr, everything in a log file if one is wanted."""
+"""Log messages of a command: progress and problems on stderr, everything in a log file if the user names one."""
 
 import logging
 import sys
@@ -16,7 +16,7 @@ log: Final = logging.getLogger("planner")
 
 
 class _Plain(logging.Formatter):
-    """Text of papers and endpoints ends up in messages, so nothing in them may steer a terminal."""
+    """A formatter without control characters: text of papers and endpoints must not steer a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = printable(super().format(record))
@@ -30,7 +30,7 @@ class _Stamped(logging.Formatter):
 
 @contextmanager
 def talking(options: TalkOptions) -> Iterator[None]:
-    """Send what is logged to stderr and to the log file while the command runs."""
+    """Send log messages to stderr and to the log file while the command runs."""
     handlers = [_to_stderr(options)]
     if options.log_file:
         handlers.append(_to_file(options))
@@ -48,7 +48,7 @@ def talking(options: TalkOptions) -> Iterator[None]:
 
 @contextmanager
 def through(console: "Console") -> Iterator[None]:
-    """Let what is said on stderr pass above the live view of a console, instead of through it."""
+    """Print log messages for stderr above the live view of a console, instead of into it."""
     shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
     streams = [handler.setStream(_Above(console)) for handler in shown]
     try:
@@ -68,7 +68,7 @@ class _Above:
         self._console.print(text, end="", markup=False, soft_wrap=True)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing, since every text is written at once."""
 
 
 def _to_stderr(options: TalkOptions) -> logging.Handler:

@@ -1,4 +1,4 @@
-"""`show`, `check` and `schema`: trajectories that exist."""
+"""`show`, `check` and `schema`: commands for existing trajectories."""
 
 import json
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ FILES: Final = click.argument("files", nargs=-1, required=True, metavar="FILE…
 
 @click.command(epilog="Example: ablation-planner show trajectories/lm-planner/gpt-4o/*.md --to jsonl")
 @FILES
-@click.option("--to", "form", type=click.Choice(tuple(_SUFFIX)), default="text", show_default=True, help="The form.")
+@click.option("--to", "form", type=click.Choice(tuple(_SUFFIX)), default="text", show_default=True, help="Format.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="A folder; a file for each FILE."
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write; a file for each FILE."
 )
 def show(files: tuple[Path, ...], form: str, output: Path | None) -> None:
     """Read trajectories, repair their encoding, and print or convert them."""
@@ -46,7 +46,7 @@ def show(files: tuple[Path, ...], form: str, output: Path | None) -> None:
 @click.command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
 @FILES
 def check(files: tuple[Path, ...]) -> None:
-    """Validate trajectories, or plans as JSON or JSONL: one line a finding, exit code 1 if there is any."""
+    """Validate trajectories, or plans as JSON or JSONL: one line per finding, exit code 1 if there is any."""
     found = 0
     for file in _existing(files):
         for finding in _findings(file):
@@ -62,7 +62,7 @@ def schema() -> None:
 
 
 def as_json(trajectory: Trajectory) -> dict[str, object]:
-    """A trajectory as JSON: the heading's segments, the task, the reasoning, the ablations."""
+    """Return a trajectory as a JSON object: the heading's segments, the task, the reasoning, the ablations."""
     return {
         "planner": trajectory.planner,
         "model": trajectory.model,
@@ -75,7 +75,7 @@ def as_json(trajectory: Trajectory) -> dict[str, object]:
 
 
 def as_text(trajectory: Trajectory) -> str:
-    """A trajectory as a person reads it in a terminal."""
+    """Return a trajectory as text for a terminal."""
     lines = [f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id} ({trajectory.task})", ""]
     lines += [trajectory.reasoning, ""]
     for number, ablation in enumerate(trajectory.plan.ablations, start=1):
@@ -126,7 +126,7 @@ def _plan_findings(text: str, by_line: bool) -> Iterator[str]:
         yield f"not JSON: {error}"
         return
     if isinstance(data, dict) and "format_version" in data:
-        yield "holds the facts of a planning, no plan; check the trajectory beside it"
+        yield "is the record of a trajectory, not a plan; check the trajectory beside it"
         return
     try:
         Plan.model_validate(data if isinstance(data, dict) else {"ablations": data})
@@ -135,7 +135,7 @@ def _plan_findings(text: str, by_line: bool) -> Iterator[str]:
 
 
 def _ablation_lines(text: str) -> list[Any]:
-    """The JSON value of each line that is not blank."""
+    """Return the JSON value of each line that is not blank."""
     ablations = []
     for number, line in enumerate(text.split("\n"), start=1):
         try:
@@ -146,7 +146,7 @@ def _ablation_lines(text: str) -> list[Any]:
 
 
 def _existing(files: tuple[Path, ...]) -> Iterator[Path]:
-    """The files one by one; a single one that does not exist is wrong usage, among several it is a failure."""
+    """Yield the files; refuse a single file that does not exist, since among several it is only a failure."""
     if len(files) == 1 and not files[0].exists():
         raise UsageError(f"{files[0]}: no such file")
     yield from files

@@ -1,4 +1,4 @@
-"""How a run looks while it goes on: one live view on a terminal, plain lines elsewhere."""
+"""The progress of a run: a live view on a terminal, plain lines elsewhere."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ _LINE_EVERY: Final = 15.0
 
 @asynccontextmanager
 async def showing(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
-    """Show the progress of a run on stderr while it goes on."""
+    """Show the progress of a run on stderr while it works."""
     if quiet:
         yield
     elif sys.stderr.isatty():

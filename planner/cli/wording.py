@@ -1,10 +1,10 @@
-"""How the state of a run is said in words."""
+"""The progress of a run in words."""
 
 from planner.batch.progress import Progress
 
 
 def in_words(progress: Progress) -> str:
-    """The state of a run in one plain line."""
+    """Return the progress of a run as one line."""
     papers, tokens = progress.per_minute()
     parts = [f"{progress.done:,} planned, {progress.failed:,} failed, {progress.left:,} left"]
     parts.append(f"{progress.in_flight} in flight, {progress.waiting} waiting")
@@ -19,7 +19,7 @@ def in_words(progress: Progress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it: 40 s, 12 min, 3 h 05 min."""
+    """Return a length of time in words: 40 s, 12 min, 3 h 05 min."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -27,7 +27,7 @@ def duration(seconds: float) -> str:
 
 
 def cost(progress: Progress) -> str:
-    """What was spent, and what is expected."""
+    """Return the cost so far, and the expected total if it is known."""
     if progress.cost is None:
         return "$? (no price is known; --price IN,OUT sets one)"
     expected = progress.expected_cost
@@ -35,17 +35,17 @@ def cost(progress: Progress) -> str:
 
 
 def pause(progress: Progress) -> str:
-    """What the endpoint made everybody wait for, "" when nobody waits."""
+    """Return the rest of the wait that the endpoint asked for, "" if there is none."""
     seconds = max((limits.paused_for for limits in progress.limits), default=0.0)
     return f"the endpoint asked to wait: {duration(seconds)} more" if seconds else ""
 
 
 def batches(progress: Progress) -> str:
-    """How many requests are at the batch service, and in which state."""
+    """Return the number of requests at the batch service by state, "" if there are none."""
     states = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(progress.batches.items()))
     return f"at the batch service: {states}" if states else ""
 
 
 def stopping(progress: Progress) -> str:
-    """Why no more papers are begun, "" while they are."""
-    return f"stopping: {progress.stopping}; what is in flight is finished" if progress.stopping else ""
+    """Return the reason why no more papers are begun, "" while they are."""
+    return f"stopping: {progress.stopping}; requests in flight are finished" if progress.stopping else ""

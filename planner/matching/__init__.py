@@ -1,1 +1,1 @@
-"""When two ablations are the same."""
+"""Match the ablations of two plans."""

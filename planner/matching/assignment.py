@@ -1,4 +1,4 @@
-"""The pairing of two lists with the greatest sum, exactly."""
+"""Find the best assignment between two lists: the pairs with the greatest sum of scores."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ _INFINITE = float("inf")
 
 
 def best_assignment(scores: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
-    """Pairs (row, column), each row and column at most once, with the greatest sum of scores; in row order.
+    """Find pairs (row, column) with the greatest sum of scores, each row and column at most once, in row order.
 
-    Scores are at least 0, and a score of 0 is never paired. The Hungarian method in its shortest-path form, O(n²m)
+    Scores are at least 0, and a score of 0 is never paired. This is the Hungarian method with shortest paths, O(n²m)
     for n rows (Jonker and Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
     problems", Computing 38, 1987).
     """
@@ -23,7 +23,7 @@ def best_assignment(scores: Sequence[Sequence[float]]) -> tuple[tuple[int, int],
 
 
 class _Assignment:
-    """A cheapest assignment of the rows placed so far; the prices prove that it is cheapest."""
+    """A cheapest assignment of the rows placed so far, with the prices (dual variables) that prove it."""
 
     def __init__(self, cost: list[list[float]], columns: int) -> None:
         self.cost = cost
@@ -32,7 +32,7 @@ class _Assignment:
         self.column_price = [0.0] * columns
 
     def place(self, new: int) -> None:
-        """Give the row `new` a column, moving others along the cheapest path to a free one."""
+        """Assign a column to the row `new`, and move other rows along the cheapest path to a free column."""
         slack = [_INFINITE] * len(self.row_of)
         came_from: list[int | None] = [None] * len(self.row_of)
         reached: list[int] = []

@@ -1,4 +1,4 @@
-"""Which ablations of two plans are the same; no model is asked."""
+"""Find the ablations that two plans share, without a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from planner.matching.similarity import actions_agree, part_similarity
 from planner.schema import Ablation
 
 THRESHOLD: Final = 0.4
-"""The least similarity of the ablated parts of a match; chosen on half of the silver pairs (tests/matching)."""
+"""The least similarity of a match, from 0 to 1; it was chosen on half of the silver pairs (tests/matching)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The ablations numbered `a` and `b`, from 0, of two lists are the same; `similarity` is from 0 to 1."""
+    """A match of ablation `a` of one list with ablation `b` of another, counted from 0; `similarity` is from 0 to 1."""
 
     a: int
     b: int
@@ -22,12 +22,12 @@ class Match:
 
 
 def similarity(a: Ablation, b: Ablation) -> float:
-    """How alike two ablations are, from 0 to 1; 0 where the match rule forbids a match."""
+    """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions do not agree."""
     return part_similarity(a, b) if actions_agree(a, b) else 0.0
 
 
 def match(a: Sequence[Ablation], b: Sequence[Ablation]) -> tuple[Match, ...]:
-    """The pairs of a one-to-one assignment with the greatest total similarity, each at least `THRESHOLD`."""
+    """Match ablations one to one so that the total similarity is greatest; each pair has at least `THRESHOLD`."""
     scores = [[_cut(similarity(left, right)) for right in b] for left in a]
     return tuple(Match(i, j, scores[i][j]) for i, j in best_assignment(scores))
 

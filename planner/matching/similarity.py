@@ -1,7 +1,7 @@
-"""How alike two ablations are, under AblationBench's match rule read lexically.
+"""Measure the similarity of two ablations by their words, following AblationBench's match rule.
 
 The rule (arXiv 2507.08038): the same ablated part, an action that the other side allows, and for REPLACE and ADD at
-least one replacement in common; when unclear, no match.
+least one replacement in common; no match in doubt.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 from planner.matching.words import spell_out, stems, words
 from planner.schema import Ablation, Action
 
-# Words that many parts share and that tell little of which part is meant.
+# Words that many parts share, so they say little about which part is meant.
 _COMMON: Final = frozenset(
     stems(
         """
@@ -24,7 +24,7 @@ _COMMON: Final = frozenset(
 )
 _COMMON_WEIGHT: Final = 0.3
 
-# Words of a study's name that tell nothing of the part: "Ablation Study 2" is no name.
+# Words of a study's name that say nothing about the part, as in "Ablation Study 2".
 _NAMING: Final = re.compile(
     r"\b(?:ablat\w*|stud(?:y|ies)|analysis|effects?|impact|role|importance|remov\w*|replac\w*|add(?:ing)?|w/o|without|"
     r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
@@ -42,7 +42,7 @@ _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "fo
 
 
 def part_similarity(a: Ablation, b: Ablation) -> float:
-    """From 0 to 1, how much two ablations seem to concern the same part; names count beside the parts."""
+    """Return the similarity, from 0 to 1, of the parts that two ablations concern, by their parts and names."""
     parts = overlap(a.ablated_part, b.ablated_part)
     left, right = _NAMING.sub(" ", a.name), _NAMING.sub(" ", b.name)
     named = max(overlap(left, right), overlap(left, b.ablated_part), overlap(a.ablated_part, right))
@@ -50,14 +50,14 @@ def part_similarity(a: Ablation, b: Ablation) -> float:
 
 
 def overlap(a: str, b: str) -> float:
-    """The weight of the stems that two texts share, against the geometric mean of what each says; from 0 to 1."""
+    """Return the weight of the stems that two texts share over the geometric mean of their weights, from 0 to 1."""
     left, right = set(stems(spell_out(a, b))), set(stems(spell_out(b, a)))
     whole = (_weight(left) * _weight(right)) ** 0.5
     return min(1.0, _weight(left & right) / whole) if whole else 0.0
 
 
 def actions_agree(a: Ablation, b: Ablation) -> bool:
-    """Whether what is done in one ablation is among the things done in the other."""
+    """Tell if two ablations take the same action, with at least one common replacement for REPLACE and ADD."""
     if a.action is Action.REMOVE or b.action is Action.REMOVE:
         return _removes(a) and _removes(b)
     if a.action is not b.action:
@@ -74,7 +74,7 @@ def _removes(ablation: Ablation) -> bool:
 
 
 def same_replacement(x: str, y: str) -> bool:
-    """Whether two replacements are one: a number in common where both are values, else most words."""
+    """Tell if two replacements are the same: they share a number if both hold numbers, else most of their words."""
     left, right = _numbers(x), _numbers(y)
     if left and right:
         return bool(left & right) and (_is_value(x, left) or _is_value(y, right) or overlap(x, y) >= _SAME_REPLACEMENT)
@@ -82,7 +82,7 @@ def same_replacement(x: str, y: str) -> bool:
 
 
 def _numbers(text: str) -> frozenset[float]:
-    """Numbers of a text; "25%" is 0.25 and "single" is 1."""
+    """Return the numbers in a text; "25%" is 0.25 and "single" is 1."""
     written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _BETWEEN.split(text))
     return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))
 

@@ -1,4 +1,4 @@
-"""Words of technical text, brought to forms that can be compared."""
+"""Split technical text into words and reduce them to stems that can be compared."""
 
 import re
 from functools import lru_cache
@@ -17,7 +17,7 @@ _ENDINGS: Final = (
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a list that is written as text, parted by white space."""
+    """Return the set of the words in a list that is written as text, separated by white space."""
     return frozenset(text.split())
 
 
@@ -34,7 +34,7 @@ STOP_WORDS: Final = word_set(
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """A crude stem: "normalization", "normalizing" and "normalize" agree, and at least three letters stay."""
+    """Return a word's rough stem of at least three letters: "normalization" and "normalize" have the same one."""
     word = word.lower()
     for ending, instead in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -43,17 +43,17 @@ def stem(word: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in order, split at humps ("CrossAttention" is two), as they are written."""
+    """Return the words of a text in order, as written; "CrossAttention" counts as two."""
     return [part for word in _WORD.findall(text) for part in _HUMP.split(word)]
 
 
 def stems(text: str) -> tuple[str, ...]:
-    """Stems of the words of a text without stop words, in order."""
+    """Return the stems of the words of a text, without stop words, in order."""
     return tuple(stem(word) for word in words(text) if word.lower() not in STOP_WORDS)
 
 
 def spell_out(text: str, other: str) -> str:
-    """The text with the acronyms spelt out that the other has in full: "GCN" by "graph convolutional network"."""
+    """Replace acronyms of a text by their words in the other text ("GCN" by "graph convolutional network")."""
     acronyms = {word for word in words(text) if 2 <= len(word) <= 6 and word.isupper()}
     if not acronyms:
         return text

@@ -1,5 +1,5 @@
-"""The wire: Chat Completions at any compatible endpoint; the only room that knows the `openai` SDK.
+"""Send prompts to any endpoint with the Chat Completions API; the only package that uses the `openai` SDK.
 
-`model.OpenAIChat` answers prompts, `endpoint.resolve` finds the address and the key; importing either is cheap,
+`model.OpenAIChat` answers prompts and `endpoint.resolve` finds the address and the key. Importing either is cheap,
 since the SDK is imported when the first client is opened.
 """

@@ -1,4 +1,4 @@
-"""What has come of a reply so far, so that a reply which breaks off is not lost without a word."""
+"""Collect the bytes of a reply as they arrive, so that an error can report the part of an incomplete reply."""
 
 from codecs import BOM_UTF8
 from typing import Final
@@ -8,17 +8,16 @@ from pydantic import JsonValue
 from planner.openai_chat.decoding import EventDecoder, decoded, encoded, is_events, whole
 from planner.openai_chat.replies import Assembly, read, usage
 
-LARGEST: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint may send without end
-_TELLING: Final = 8  # bytes that show whether a body is a stream of events
-_BEFORE: Final = b" \t\r\n" + BOM_UTF8  # bytes that may stand before a body and say nothing
+LARGEST: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
+_TELLING: Final = 8  # bytes needed to tell a stream of events from JSON
+_BEFORE: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
 _DONE: Final = b"[DONE]"
 
 
 class Arrival:
-    """The bytes of one body as they come: JSON, or server-sent events that are put together to the same JSON.
+    """The body of one response, read piece by piece: JSON, or server-sent events that are merged into the same JSON.
 
-    `complete` tells that nothing more is of interest: the stream said that it is done, sent what is no JSON
-    (`garbled`), or the body passed the limit (`oversized`).
+    `done` is true after the stream's [DONE] event; `garbled` holds the first event that is not JSON, or b"".
     """
 
     def __init__(self) -> None:
@@ -32,38 +31,38 @@ class Arrival:
 
     @property
     def oversized(self) -> bool:
-        """Whether the body is larger than any reply."""
+        """True if the body is larger than the limit for a reply."""
         return self._size > LARGEST
 
     @property
     def complete(self) -> bool:
-        """Whether reading on is of no use."""
+        """True if nothing further needs to be read: the stream is done, garbled or oversized."""
         return self.done or bool(self.garbled) or self.oversized
 
     @property
     def finished(self) -> bool:
-        """Whether the model said why it stopped, so that a stream which breaks after that has lost no text."""
+        """True if the model gave a finish reason: if the connection breaks after that, no text is lost."""
         return self._assembly.finished and not self.garbled
 
     @property
     def broken_off(self) -> bool:
-        """Whether this was a stream that neither said that it is done nor why the model stopped."""
+        """True if the body is a stream without a [DONE] event and without a finish reason."""
         return self._events is not None and not (self.done or self._assembly.finished)
 
     @property
     def body(self) -> JsonValue:
-        """The JSON of the reply, None when it is none."""
+        """The JSON of the reply, or None if it is not JSON."""
         return whole(self._assembly.body if self._events else decoded(bytes(self._content)))
 
     @property
     def text(self) -> str:
-        """What arrived, as text."""
+        """The received body as text."""
         if self._events:
             return encoded(self.body) + self.garbled.decode("utf-8", "replace")
         return self._content.decode("utf-8", "replace")
 
     def take(self, content: bytes) -> None:
-        """Take further bytes."""
+        """Add received bytes."""
         self._size += len(content)
         if self._events:
             self._take_events(content)
@@ -73,13 +72,13 @@ class Arrival:
             self._decide()
 
     def end(self) -> None:
-        """The body has ended."""
+        """Mark the end of the body, and process the bytes that are left."""
         self._decide()
         if self._events:
             self._take_events(b"\n\n")
 
     def said(self) -> str:
-        """What arrived, in words for an error message: a reply that was paid for may be among it."""
+        """Return a phrase for an error message that says how much of a reply arrived; "" if nothing did."""
         if not self._size:
             return ""
         completion = read(self._assembly.body) if self._events else None
@@ -91,6 +90,7 @@ class Arrival:
         return f" after {characters} characters of a reply{tokens}, which may be billed"
 
     def _decide(self) -> None:
+        """Decide once whether the body is JSON or a stream of events."""
         if self._decided:
             return
         self._decided = True

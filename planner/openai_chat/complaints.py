@@ -1,4 +1,4 @@
-"""What an endpoint complains of, read from the many shapes of its error bodies."""
+"""Parse the error bodies of endpoints, which come in many forms."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ADAPTABLE: Final = (
     "stream_options",
     "stream",
 )
-"""Parameters that a request can do without, or can send by another name."""
+"""Parameters that can be left out of a request or sent under another name."""
 
 _OVERFLOW_CODES: Final = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _OVERFLOW: Final = re.compile(
@@ -67,12 +67,12 @@ _UNWANTED: Final = re.compile(
     r"|deprecated|must be verified|extra_forbidden",
     re.IGNORECASE,
 )
-_LONGEST: Final = 4000  # characters of a message that are looked at; an endpoint may send megabytes
+_LONGEST: Final = 4000  # characters of a message that are read; an endpoint may send megabytes
 _LARGER_THAN_A_MINUTE: Final = re.compile(r"request too large", re.IGNORECASE)
 
 
 class RejectedParameterError(ModelError):
-    """The endpoint does not take a parameter; `parameter` names it as it was sent."""
+    """The endpoint does not accept a parameter; `parameter` is its name as it was sent."""
 
     def __init__(self, message: str, *, parameter: str, status: int | None, request_id: str, body: str) -> None:
         super().__init__(message, status=status, request_id=request_id, body=body)
@@ -80,15 +80,15 @@ class RejectedParameterError(ModelError):
 
 
 class FilteredPromptError(ModelError):
-    """A content filter refused the prompt; no model saw it."""
+    """A content filter refused the prompt; it did not reach the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """An error in the endpoint's own words; "" and None where it did not say.
+    """An error as the endpoint reported it; "" or None for whatever it did not report.
 
-    `code` is text whether it came as a word or a number, `status` the HTTP status that the body itself states,
-    `window` the model's context and `counted` the length of the prompt, both in tokens.
+    `code` is text even if it came as a number, `status` the HTTP status given in the body itself, `window` the model's
+    context window and `counted` the prompt's length, both in tokens.
     """
 
     message: str
@@ -100,7 +100,7 @@ class Complaint:
     counted: int | None = None
 
     def is_too_long(self, status: int) -> bool:
-        """Whether the prompt does not fit, which no wait mends: not even where the limit is the account's a minute."""
+        """Return whether the prompt exceeds the window or the account's limit per minute, so waiting does not help."""
         if status in (401, 403, 404):
             return False
         if status == 429:
@@ -110,17 +110,17 @@ class Complaint:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the account's quota is spent, which no wait mends."""
+        """True if the account's quota is used up, so that waiting does not help."""
         return bool({self.code, self.type} & _EXHAUSTED_CODES) or bool(_EXHAUSTED.search(self.message))
 
     @property
     def is_filter(self) -> bool:
-        """Whether a content filter refused the prompt."""
+        """True if a content filter refused the prompt."""
         return "content_filter" in (self.code, self.type) or self.code == "content_policy_violation"
 
     @property
     def rejected_parameter(self) -> str:
-        """The parameter that the endpoint does not know or want; "" also when only its value is wrong."""
+        """The adaptable parameter that the endpoint does not accept, or ""; also "" if only its value is wrong."""
         if not _UNWANTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
             return ""
         named = self.parameter.rpartition(".")[2]
@@ -131,7 +131,7 @@ class Complaint:
 
 
 def complaint(body: JsonValue) -> Complaint | None:
-    """The complaint in a body, None when there is none: `error` as object or text, `detail`, or the object itself."""
+    """Return the error in a body (in `error`, in `detail` or the body itself), or None if there is none."""
     if not isinstance(body, dict):
         return None
     error = body.get("error") or body.get("detail") or (body if body.get("object") == "error" else None)
@@ -156,27 +156,31 @@ def complaint(body: JsonValue) -> Complaint | None:
 
 
 def _upstream(error: dict[str, JsonValue]) -> str:
-    """What the provider behind a gateway said; OpenRouter passes it on as `metadata.raw`."""
+    """Return the error text of the provider behind a gateway; OpenRouter passes it on as `metadata.raw`."""
     metadata = error.get("metadata")
     return _text(metadata.get("raw")) if isinstance(metadata, dict) else ""
 
 
 def _text(value: JsonValue) -> str:
+    """Return the value as text of limited length; "" for None and False."""
     if value is None or value is False:
         return ""
     return (value if isinstance(value, str) else str(value))[:_LONGEST]
 
 
 def _status(code: JsonValue) -> int | None:
+    """Return an error code as an HTTP status from 300 to 599, or None."""
     text = _text(code)
     return int(text) if re.fullmatch(r"[345]\d\d", text, re.ASCII) else None
 
 
 def _stated(value: JsonValue) -> int | None:
+    """Return the value if it is a positive integer, else None."""
     return value if isinstance(value, int) and value > 0 else None
 
 
 def _number(patterns: Sequence[re.Pattern[str]], message: str) -> int | None:
+    """Return the number that the first matching pattern finds in the message, or None."""
     for pattern in patterns:
         if (match := pattern.search(message)) and (digits := match[1].replace(",", "")) and len(digits) < 12:
             return int(digits)

@@ -1,4 +1,4 @@
-"""From bytes to JSON values, and from a stream of bytes to the events in it."""
+"""Decode JSON values, and the server-sent events in a stream of bytes."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from planner.controls import whole_text
 
 
 def decoded(content: bytes) -> JsonValue:
-    """The JSON value in some bytes, None where there is none: not JSON, nested too deeply, or `null` itself."""
+    """Return the JSON value in the bytes; None if they are not JSON, are nested too deeply, or are `null`."""
     try:
         value: JsonValue = json.loads(content, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
@@ -18,14 +18,14 @@ def decoded(content: bytes) -> JsonValue:
 
 
 def encoded(value: JsonValue) -> str:
-    """The value as JSON text."""
+    """Return the value as JSON text."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def whole(value: JsonValue) -> JsonValue:
-    """The value with the surrogate pairs of its texts joined, which a stream may split over two chunks.
+    """Return the value with surrogate pairs joined in all texts; a stream may split a pair over two chunks.
 
-    A lone half, which no encoding can write, becomes U+FFFD.
+    A lone surrogate, which cannot be encoded, becomes U+FFFD.
     """
     if isinstance(value, str):
         return whole_text(value)
@@ -37,17 +37,17 @@ def whole(value: JsonValue) -> JsonValue:
 
 
 class EventDecoder:
-    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) in bytes as they arrive.
+    """A decoder of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-    Only the `data` of events is of interest here; lines end in LF or CRLF.
+    It returns only the `data` of events; lines end in LF or CRLF.
     """
 
     def __init__(self) -> None:
-        self._rest: list[bytes] = []  # pieces of a line that has not ended; joined once, since it may be long
+        self._rest: list[bytes] = []  # pieces of an unfinished line; joined only once, since it may be long
         self._data: list[bytes] = []
 
     def feed(self, content: bytes) -> Iterator[bytes]:
-        """The data of each event that is complete with this content."""
+        """Add bytes, and yield the data of each event that they complete."""
         *lines, rest = content.split(b"\n")
         if lines:
             lines[0] = b"".join((*self._rest, lines[0]))
@@ -63,5 +63,5 @@ class EventDecoder:
 
 
 def is_events(start: bytes | bytearray) -> bool:
-    """Whether a body is a stream of events, judged by how it begins: the content type is not always right."""
+    """Return whether a body that begins so is a stream of events; the content type is not reliable."""
     return start.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))

@@ -1,4 +1,4 @@
-"""Where a model is: its name on the wire, the address, and the key, from what the user said and the environment."""
+"""Find a model's endpoint: the name to send, the address and the key, from the options and the environment."""
 
 import base64
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ _NO_SECRET: Final = SecretStr("")
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A known service: the model prefix that names it, where it is, and which variables hold its key and address.
+    """A known service: its model prefix, its address, and the environment variables for its key and address.
 
-    A provider without a key variable is asked without a key, unless the user gives one.
+    A provider without a key variable gets no key, unless the user gives one.
     """
 
     prefix: str
@@ -29,7 +29,7 @@ class Provider:
 
     @property
     def needs_key(self) -> bool:
-        """Whether the service refuses requests without a key."""
+        """True if the service refuses requests without a key."""
         return bool(self.key_variable)
 
 
@@ -41,10 +41,10 @@ PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model at an address. `base_url` holds no credentials; the key and `user:password` show in no representation.
+    """A model at an address; `base_url` contains no credentials, and the repr shows neither key nor password.
 
-    `credentials` are sent as HTTP basic authentication and then take the place of the key. `key_variable` is the
-    environment variable that a user would set to change the key.
+    `credentials` (`user:password`) are sent as HTTP basic authentication, instead of the key. `key_variable` is the
+    environment variable that sets the key.
     """
 
     model: str
@@ -55,12 +55,12 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """Host and port, to be shown before anything is sent."""
+        """The host and port of the address."""
         return urlsplit(self.base_url).netloc
 
     @property
     def authorization(self) -> SecretStr | None:
-        """The Authorization header, None where none is sent."""
+        """The value of the Authorization header, or None if none is sent."""
         if pair := self.credentials.get_secret_value():
             return SecretStr("Basic " + base64.b64encode(pair.encode()).decode("ascii"))
         key = self.key.get_secret_value()
@@ -68,7 +68,7 @@ class Endpoint:
 
     @property
     def mask(self) -> Mask:
-        """What must not be kept or shown."""
+        """A mask of the key and the credentials."""
         pair = self.credentials.get_secret_value()
         return Mask([self.key.get_secret_value()], basic=[pair] if pair else [])
 
@@ -76,14 +76,14 @@ class Endpoint:
 def resolve(model: str, base_url: str | None, environment: Mapping[str, str], *, key: str | None = None) -> Endpoint:
     """Find the endpoint of a model.
 
-    A prefix (`openrouter/…`, `ollama/…`) names a provider; an explicit base URL is stronger than a prefix, and a
-    prefix than OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication.
+    A prefix (`openrouter/…`, `ollama/…`) names a provider. A given base URL takes precedence over a prefix, and a
+    prefix over OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication.
 
     Raises:
-        UsageError: there is no model name, the address is none, or a key is needed and not set.
+        UsageError: if there is no model name, the address is invalid, or a required key is not set.
     """
     if not model.strip():
-        raise UsageError("no model is named: give --model, as in --model gpt-4o-mini, or set ABLATION_PLANNER_MODEL")
+        raise UsageError("no model given: use --model, as in --model gpt-4o-mini, or set ABLATION_PLANNER_MODEL")
     provider = _provider_by_prefix(model)
     address, from_where = _address(provider, base_url, environment)
     url = _checked(address, from_where)
@@ -109,9 +109,9 @@ def _provider_by_host(base_url: str) -> Provider | None:
 
 
 def _name_on_the_wire(model: str, provider: Provider | None, known: Provider | None) -> str:
-    """The name without its provider's prefix.
+    """Return the model name to send: without its provider's prefix.
 
-    `openai/gpt-oss-120b` at a local server and `openrouter/auto` at OpenRouter are whole names.
+    `openai/gpt-oss-120b` at a local server and `openrouter/auto` at OpenRouter are kept unchanged.
     """
     rest = model.partition("/")[2]
     if provider is None or not rest:
@@ -124,7 +124,7 @@ def _name_on_the_wire(model: str, provider: Provider | None, known: Provider | N
 
 
 def _address(provider: Provider | None, base_url: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
-    """The address as it was said, and by what."""
+    """Return the address and its source: the option, the environment variable or the provider."""
     if base_url:
         return base_url, "--base-url"
     chosen = provider or OPENAI
@@ -135,7 +135,7 @@ def _address(provider: Provider | None, base_url: str | None, environment: Mappi
 
 
 def _ollama_url(host: str) -> str:
-    """OLLAMA_HOST is an address to listen at: `host`, `host:port` or `:port`, perhaps 0.0.0.0, perhaps a URL."""
+    """Return the base URL for a value of OLLAMA_HOST: `host`, `host:port`, `:port` or a URL; 0.0.0.0 is localhost."""
     url = urlsplit(host if "://" in host else f"http://{host}")
     try:
         port = url.port or (None if "://" in host else 11434)
@@ -158,6 +158,7 @@ def _is_any_address(name: str) -> bool:
 
 
 def _checked(address: str, from_where: str) -> SplitResult:
+    """Parse an address; raise UsageError if it is invalid."""
     problem = _problem(address)
     if problem:
         raise UsageError(f"{from_where}: the address {problem}; it should look like http://localhost:8000/v1")
@@ -165,10 +166,10 @@ def _checked(address: str, from_where: str) -> SplitResult:
 
 
 def _problem(address: str) -> str:
-    """What is wrong with an address, without repeating it: it may hold a password."""
+    """Return the fault of an address, or ""; the text does not repeat the address, which may contain a password."""
     text = address.strip()
     if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
-        return "holds a space or a control character"
+        return "contains a space, a backslash or a control character"
     try:
         url = urlsplit(text)
         port = url.port
@@ -177,12 +178,12 @@ def _problem(address: str) -> str:
     if url.scheme not in ("http", "https"):
         return "must begin with http:// or https://"
     if not url.hostname or port == 0:
-        return "names no host"
-    return "must have no ? and no #" if url.query or url.fragment else ""
+        return "has no host or an invalid port"
+    return "must not contain ? or #" if url.query or url.fragment else ""
 
 
 def _without_credentials(url: SplitResult) -> tuple[str, str]:
-    """The address to show and send to, and `user:password` as they are meant."""
+    """Return the address without credentials, and the decoded `user:password` or ""."""
     pair, _, where = url.netloc.rpartition("@")
     user, _, password = pair.partition(":")
     shown = urlunsplit((url.scheme.lower(), where.lower(), url.path.rstrip("/"), "", ""))
@@ -190,6 +191,6 @@ def _without_credentials(url: SplitResult) -> tuple[str, str]:
 
 
 def _check_header(key: str, variable: str) -> None:
-    """A key with a line break or a typographic quote, as pasted, cannot be sent in a header."""
+    """Raise UsageError if a key cannot be sent in a header, as with a pasted line break or a typographic quote."""
     if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{variable or 'the key'} holds characters that no key has; was it pasted whole?")
+        raise UsageError(f"{variable or 'the key'} contains characters that no key has; was it pasted correctly?")

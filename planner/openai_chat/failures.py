@@ -1,4 +1,4 @@
-"""Every way in which a request fails, as a `ModelError` that says what to do."""
+"""Turn every failure of a request into a `ModelError` that says what to do."""
 
 import errno
 import socket
@@ -17,10 +17,10 @@ from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.headers import retry_after
 
 FAILURES: Final = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ssl.SSLError, OSError)
-"""What the SDK and its transport raise; the SDK wraps most of the transport's errors, but not those of a body."""
+"""The exceptions of the SDK and its transport; the SDK does not wrap the errors from reading a body."""
 
-_SHOWN: Final = 500  # characters of an endpoint's message
-_LOOKED_AT: Final = 4000  # characters of a body that is no JSON
+_SHOWN: Final = 500  # characters of an endpoint's message that are shown
+_LOOKED_AT: Final = 4000  # characters of a body that is not JSON
 _UNFINISHED: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _RETRYABLE: Final = frozenset({408, 409, 425, 429})
@@ -29,9 +29,9 @@ _RETRYABLE: Final = frozenset({408, 409, 425, 429})
 def from_exception(
     error: Exception, endpoint: Endpoint, *, timeout: float, received: str = "", body: str = ""
 ) -> ModelError:
-    """The failure behind an exception of `FAILURES`.
+    """Return the error for an exception of `FAILURES`.
 
-    `timeout` is what was waited for in seconds, `received` says what had arrived of a reply, `body` holds it.
+    `timeout` is in seconds, `received` is a phrase about the received part of a reply, and `body` is that part.
     """
     if isinstance(error, openai.APIStatusError):
         answer = error.response
@@ -48,8 +48,8 @@ def _content(answer: httpx2.Response) -> bytes:
 
 
 def from_answer(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
-    """The failure that an HTTP error status and its body tell of."""
-    # Masked before anything is cut, since half a key is no longer recognised.
+    """Return the error for a response with an HTTP error status."""
+    # Mask before cutting, since half a key would not be recognised.
     body = endpoint.mask.json(whole(decoded(content)))
     text = encoded(body) if body is not None else endpoint.mask.text(content.decode("utf-8", "replace"))
     said = complaint(body) or Complaint(text[:_LOOKED_AT])
@@ -59,7 +59,7 @@ def from_answer(endpoint: Endpoint, status: int, headers: Mapping[str, str], con
 def from_complaint(
     said: Complaint, endpoint: Endpoint, status: int, headers: Mapping[str, str], body: str, received: str = ""
 ) -> ModelError:
-    """The failure that a complaint tells of; it and `body` are masked, `status` is the answer's and may be 200."""
+    """Return the error for an endpoint's error body, which is already masked; the response's `status` may be 200."""
     status = said.status or status if status < 400 else status
     request_id = endpoint.mask.text(headers.get("x-request-id", ""))
     message = _sentence(said, endpoint, status, headers) + received
@@ -82,7 +82,7 @@ def from_complaint(
 
 
 def one_line(text: str) -> str:
-    """The text as one line of printable characters, cut to what a reader can take in."""
+    """Return the text as one line of printable characters, cut to 500 characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in clean(text).text).split())
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
@@ -94,12 +94,12 @@ def _sentence(said: Complaint, endpoint: Endpoint, status: int, headers: Mapping
 
 
 def _advice(said: Complaint, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
-    """What the user can do; "" where only waiting helps or nothing is known."""
+    """Return advice for the user; "" if only waiting helps or there is none."""
     if 300 <= status < 400:
         target = endpoint.mask.text(headers.get("location", "another address"))
-        return f"it points to {target!r}; no redirect is followed, so that no key goes astray: set --base-url"
+        return f"it redirects to {target!r}; redirects are not followed, to protect the key: set --base-url"
     if said.is_too_long(status):
-        return "the prompt is too long for this model; cut the paper or use a model with a larger window"
+        return "the prompt is too long for this model; shorten the paper or use a model with a larger window"
     if status == 402 or said.is_exhausted:
         return "the account has no quota or credit left; waiting does not help"
     return _ADVICE.get(status, "").format(endpoint=endpoint, key=endpoint.key_variable)
@@ -114,36 +114,36 @@ _ADVICE: Final[Mapping[int, str]] = {
 
 
 def _transport(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[str, bool]:
-    """What happened below HTTP, and whether trying again may help."""
+    """Return the message for a failure below HTTP, and whether retrying may help."""
     causes = list(_causes(error))
     where = endpoint.base_url
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             again = cause.errno == socket.EAI_AGAIN
-            return f"no such endpoint: the name {endpoint.host!r} was not found; check --base-url", again
+            return f"no such endpoint: host {endpoint.host!r} not found; check --base-url", again
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, _UNFINISHED):
-            reason = one_line(getattr(cause, "reason", None) or str(cause))  # aiohttp's errors have none
+            reason = one_line(getattr(cause, "reason", None) or str(cause))  # aiohttp's errors have no reason
             return f"no secure connection to {where}: {reason}; check https:// and the certificate", False
         if isinstance(cause, ConnectionRefusedError):
             return f"connection refused by {where}; is the server running?", True
     if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
         return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
-    # The SDK's aiohttp transport calls every broken connection a ConnectTimeout, though no time has run out.
+    # The SDK's aiohttp transport reports every broken connection as a ConnectTimeout, even without a timeout.
     late = any(isinstance(cause, TimeoutError) for cause in causes)
     if late and any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
-        return f"no connection to {where} could be made in time; is the address right?", True
+        return f"timed out connecting to {where}; is the address right?", True
     if late or isinstance(error, openai.APITimeoutError):
         return f"{endpoint.host} did not answer within {timeout:g} s (--timeout)", True
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-        return f"{where} is no address that can be reached; check --base-url", False
+        return f"{where} is not a valid address; check --base-url", False
     if isinstance(error, openai.OpenAIError) and not isinstance(error, openai.APIConnectionError):
-        return f"{endpoint.host}: the openai package gave up: {one_line(str(error)) or type(error).__name__}", False
+        return f"{endpoint.host}: the openai package failed: {one_line(str(error)) or type(error).__name__}", False
     detail = one_line(str(causes[-1])) or type(causes[-1]).__name__
     return f"the connection to {endpoint.host} broke: {detail}", True
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what lies behind it, the outermost first."""
+    """Yield the error and its causes, the outermost first."""
     seen: list[BaseException] = [error]
     for current in seen:
         yield current

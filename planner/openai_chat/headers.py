@@ -1,4 +1,4 @@
-"""What endpoints say in headers: how long to wait, and what their rate limits are."""
+"""Read the headers of endpoints for the time to wait and the rate limits."""
 
 import math
 import re
@@ -17,9 +17,9 @@ _UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the endpoint asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as an HTTP date.
+    """Return the seconds to wait, from `retry-after-ms` or from `Retry-After` in seconds or as an HTTP date.
 
-    A date counts from the answer's own Date header, so that a wrong clock here does no harm.
+    A date is compared with the response's own Date header, so that a wrong local clock does no harm.
     """
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
@@ -33,7 +33,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
-    """The `x-ratelimit-*` headers, None when there are none that can be read."""
+    """Return the rate limits in the `x-ratelimit-*` headers, or None if none can be read."""
     limits = RateLimits(
         requests=_count(headers.get("x-ratelimit-limit-requests")),
         remaining_requests=_count(headers.get("x-ratelimit-remaining-requests")),
@@ -59,7 +59,7 @@ def _count(text: str | None) -> int | None:
 
 
 def _duration(text: str | None) -> float | None:
-    """Seconds of "6m0s", "1h2m3.5s", "12ms" or a plain number of seconds."""
+    """Return the seconds in "6m0s", "1h2m3.5s", "12ms" or a plain number, or None."""
     if (seconds := _number(text)) is not None:
         return seconds
     match = _DURATION.fullmatch((text or "").strip())

@@ -1,6 +1,6 @@
-"""The lines of a batch service's files: a request in, its reply or its failure out (https://platform.openai.com/docs/guides/batch).
+"""Write the request lines of a batch service's files, and read its result lines.
 
-vLLM's `run-batch` reads and writes the same.
+The format is that of https://platform.openai.com/docs/guides/batch; vLLM's `run-batch` uses the same.
 """
 
 from collections.abc import Mapping
@@ -25,21 +25,21 @@ _FIRST_ERROR: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of the request that `custom_id` names."""
+    """The result of the request with this `custom_id`: a completion or an error."""
 
     custom_id: str
     result: Completion | ModelError
 
 
 def request_line(custom_id: str, body: bytes) -> bytes:
-    """A request as a line of an input file; `body` is the JSON that would be sent live."""
+    """Return a request as a line of an input file; `body` is the JSON of the same live request."""
     return to_json({"custom_id": custom_id, "method": "POST", "url": URL})[:-1] + b',"body":' + body + b"}\n"
 
 
 def read_line(content: bytes, endpoint: Endpoint) -> Answer | None:
-    """The answer in a line of an output or error file, masked; None where the line names no request, or is one.
+    """Return the result in a line of an output or error file, masked; None if the line is not a result.
 
-    A filtered prompt is a completion too, as it is when it is asked live.
+    A prompt refused by a content filter is a completion too, as in a live request.
     """
     line = _object(whole(decoded(content)))
     custom_id = line.get("custom_id")
@@ -62,13 +62,13 @@ def _result(line: Json, endpoint: Endpoint) -> Completion | ModelError:
         if completion is not None:
             return completion
     failed = mask.json(line.get("error"))
-    # vLLM wraps it once more, as it does in an answer.
-    said = complaint(failed) or complaint({"error": failed}) or Complaint("no reply and no reason")
+    # vLLM wraps the error once more, as it does in a live response.
+    said = complaint(failed) or complaint({"error": failed}) or Complaint("no reply and no error message")
     text = encoded(failed or mask.json(response.get("body")))
     known = said.status or (status if status is not None and status >= _FIRST_ERROR else None)
     if known is not None:
         return from_complaint(said, endpoint, known, headers, text)
-    # The service's own word on a request that no model has seen: it has expired, or was cancelled.
+    # An error of the service itself: the request expired or was cancelled before a model saw it.
     code = f" ({one_line(said.code)})" if said.code else ""
     return ModelError(f"{endpoint.host}: {one_line(said.message)}{code}", retryable=True, body=text)
 
@@ -79,7 +79,7 @@ def _complaint_in(body: JsonValue, endpoint: Endpoint) -> Complaint | None:
 
 
 def _unpacked(body: JsonValue) -> JsonValue:
-    """The body, which some services send as a string of JSON."""
+    """Return the body as a JSON value; some services send it as a string of JSON."""
     return whole(decoded(body.encode())) if isinstance(body, str) else body
 
 

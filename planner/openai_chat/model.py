@@ -1,4 +1,4 @@
-"""`OpenAIChat`: a model at an OpenAI-compatible endpoint."""
+"""A model at an OpenAI-compatible endpoint."""
 
 import time
 from dataclasses import dataclass, replace
@@ -25,13 +25,13 @@ PLANNER: Final = "lm-planner"
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """How a model is asked; None is not sent.
+    """The options of requests to a model; a parameter that is None is not sent.
 
-    `timeout` is in seconds: of silence in a stream, in all without one (a wait for a free connection included).
-    Streaming is the default because it brings long reasoning through gateways that cut silent connections; it costs
-    14 ms of CPU for 1,000 chunks where a whole reply costs 1 ms (`python -m tests.openai_chat.bench`).
-    `connections` bounds the pool. `cap` is sent as `max_tokens` where the user gave none: it is there for a cost
-    limit only, so it does not make another request of it.
+    `timeout` is in seconds: of silence in a stream, or in total without streaming (with the wait for a connection).
+    Streaming is the default because gateways cut silent connections during long reasoning; it costs 14 ms of CPU for
+    1,000 chunks, and a reply without streaming 1 ms (`python -m tests.openai_chat.bench`).
+    `connections` is the largest number of connections. `cap` is sent as `max_tokens` if the user gave none; it only
+    serves a cost limit, so it is not part of the request's identity.
     """
 
     stream: bool = True
@@ -46,7 +46,7 @@ class ChatSettings:
 
     @property
     def parameters(self) -> tuple[tuple[str, JsonValue], ...]:
-        """What the user asked to send, sorted by name."""
+        """The parameters that the user set, sorted by name."""
         asked: dict[str, JsonValue] = {
             "max_tokens": self.max_tokens,
             "reasoning_effort": self.reasoning_effort,
@@ -61,10 +61,10 @@ _DEFAULTS: Final = ChatSettings()
 
 
 class OpenAIChat:
-    """A `ChatModel` that asks an endpoint, once a call; waiting and asking again is for `planner.retrying`.
+    """A model at an endpoint; each call sends one request, and `planner.retrying` does the retries.
 
-    An async context manager, which closes its connections. What the endpoint refuses of the parameters is renamed
-    or left out, remembered, and said in `Completion.notes`. One instance belongs to one event loop.
+    An async context manager that closes its connections. A parameter that the endpoint rejects is renamed or left out
+    from then on, and `Completion.notes` reports it. Use one instance in one event loop only.
     """
 
     def __init__(self, endpoint: Endpoint, settings: ChatSettings = _DEFAULTS) -> None:
@@ -78,7 +78,7 @@ class OpenAIChat:
 
     @cached_property
     def card(self) -> ModelCard:
-        """Which model is asked and how."""
+        """The model's name, endpoint and parameters."""
         endpoint = self.endpoint
         return ModelCard(PLANNER, endpoint.model, endpoint.model, endpoint.base_url, self.settings.parameters)
 
@@ -91,20 +91,20 @@ class OpenAIChat:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection; the next request opens new ones."""
+        """Close all connections; the next request opens new ones."""
         if self._wire is not None:
             wire, self._wire = self._wire, None
             await wire.close()
 
     def prepare(self) -> None:
-        """Do what takes a while before the first request, from any thread: imports, certificates."""
+        """Import the SDK and load certificates in advance, since both are slow; any thread may call this."""
         self._open()
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Ask once; a filtered prompt is a completion too, with a refusal and no text.
+        """Send the prompt once; a prompt refused by a content filter gives a completion with a refusal and no text.
 
         Raises:
-            ModelError: no completion could be had; `TooLongError` where the prompt does not fit.
+            ModelError: if there is no completion; `TooLongError` if the prompt does not fit the window.
         """
         started = time.monotonic()
         try:
@@ -115,7 +115,7 @@ class OpenAIChat:
         return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
     async def _ask(self, prompt: Prompt) -> Completion:
-        """Send the request, and again for each parameter that is refused by name."""
+        """Send the request, and send it again without each parameter that the endpoint rejects."""
         parameters = parameters_of(self.endpoint.model, self.settings)
         while True:
             sent = self._dialect.spoken(parameters)
@@ -134,7 +134,7 @@ class OpenAIChat:
 
 
 def parameters_of(model: str, settings: ChatSettings) -> Json:
-    """What is sent beside the messages, in nobody's dialect yet."""
+    """Return all of a request's parameters except the messages, not yet adapted to the endpoint."""
     cap: Json = {} if settings.cap is None else {"max_tokens": settings.cap}
     parameters: Json = {"model": whole_text(model), **cap, **dict(settings.parameters)}
     if settings.stream:
@@ -143,12 +143,12 @@ def parameters_of(model: str, settings: ChatSettings) -> Json:
 
 
 def body_of(parameters: Json, prompt: Prompt) -> bytes:
-    """The JSON that is sent: the messages go into it as they are, without being read again."""
+    """Return a request's JSON; the encoded messages are inserted unchanged, without decoding them."""
     return to_json(parameters)[:-1] + b',"messages":' + prompt.encoded + b"}"
 
 
 def refused(error: FilteredPromptError) -> Completion:
-    """A prompt that a content filter refused, as a completion: a refusal and no text."""
+    """Return the completion for a prompt that a content filter refused: a refusal and no text."""
     return Completion(
         text="",
         refusal=str(error),

@@ -1,4 +1,4 @@
-"""What a batch service says of the files and batches that it has (https://platform.openai.com/docs/api-reference/batch)."""
+"""Parse a batch service's files and batches (https://platform.openai.com/docs/api-reference/batch)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from planner.openai_chat.parameters import Json
 
 
 class BatchState(StrEnum):
-    """Where a batch is; what a service calls otherwise is UNKNOWN, and taken for one that goes on."""
+    """The state of a batch; any other name is UNKNOWN, and the batch counts as still running."""
 
     VALIDATING = "validating"
     FAILED = "failed"
@@ -26,7 +26,7 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An input file; `size` is in bytes, None where it is not told."""
+    """An input file; `size` is in bytes or None, `broken` is true if the service reports an error in it."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch as the service describes it; `said` is its own word for the state, "" stands where a file is not."""
+    """A batch at the service; `said` is the service's own name of the state, and a missing file is ""."""
 
     id: str
     state: BatchState
@@ -61,21 +61,21 @@ _Item = TypeVar("_Item", bound=_Named)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[_Item]):
-    """A page of a list; `more` says whether others follow it."""
+    """A page of a list; `more` is true if further pages follow."""
 
     items: tuple[_Item, ...]
     more: bool
 
 
 def page_of(answer: Json, item: Callable[[Json], _Item]) -> Page[_Item]:
-    """A page as it is answered; what has no name is left out."""
+    """Parse a page of a list with `item`; items without an id are left out."""
     listed = answer.get("data")
     values = [item(value) for value in listed if isinstance(value, dict)] if isinstance(listed, list) else []
     return Page(tuple(value for value in values if value.id), bool(answer.get("has_more")))
 
 
 def file_of(value: Json) -> RemoteFile:
-    """A file as it is answered."""
+    """Parse a file in a response."""
     size = value.get("bytes")
     return RemoteFile(
         text_of(value.get("id")),
@@ -86,7 +86,7 @@ def file_of(value: Json) -> RemoteFile:
 
 
 def batch_of(value: Json) -> RemoteBatch:
-    """A batch as it is answered."""
+    """Parse a batch in a response."""
     said = text_of(value.get("status"))
     errors = value.get("errors")
     listed = errors.get("data") if isinstance(errors, dict) else errors
@@ -108,7 +108,7 @@ def batch_of(value: Json) -> RemoteBatch:
 
 
 def text_of(value: JsonValue) -> str:
-    """A text as it is answered, "" where there is none."""
+    """Return the value if it is a string, else ""."""
     return value if isinstance(value, str) else ""
 
 

@@ -1,4 +1,4 @@
-"""From an endpoint's JSON to a `Completion`: whole bodies, and bodies put together from the chunks of a stream."""
+"""Parse an endpoint's JSON into a `Completion`, and merge the chunks of a stream into one body."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -11,11 +11,11 @@ Json = dict[str, JsonValue]
 
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _THOUGHTS: Final = frozenset({"thinking", "reasoning"})
-_MOST_TOKENS: Final = 10**12  # more than any reply has: a count beyond it is an error of the endpoint
+_MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
 
 
 class Assembly:
-    """The body that a stream of chunks would have been without streaming, as far as it has arrived."""
+    """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk."""
 
     def __init__(self) -> None:
         self.chunks = 0
@@ -26,19 +26,19 @@ class Assembly:
 
     @property
     def finished(self) -> bool:
-        """Whether the model said that it stopped."""
+        """True if the model gave a finish reason."""
         return bool(self._choice.get("finish_reason"))
 
     @property
     def body(self) -> Json:
-        """A chat completion, without choices when no chunk had one."""
+        """The chat completion so far; it has no `choices` if no chunk had any."""
         message = self._message | {name: "".join(pieces) for name, pieces in self._pieces.items()}
         if not self._choice:
             return dict(self._top)
         return self._top | {"choices": [self._choice | {"message": message}]}
 
     def add(self, chunk: Json) -> None:
-        """Take one chunk; only the first choice is looked at, since one was asked for."""
+        """Add one chunk; only the first choice is read, since only one was requested."""
         self.chunks += 1
         self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
         for choice in _objects(chunk.get("choices")):
@@ -59,7 +59,7 @@ class Assembly:
 
 
 def read(value: JsonValue) -> Completion | None:
-    """The completion that a body holds, None when it has no choice to read."""
+    """Parse the completion in a body; return None if it has no choices."""
     body = _object(value)
     choice = next(iter(_objects(body.get("choices"))), None)
     if choice is None:
@@ -79,7 +79,7 @@ def read(value: JsonValue) -> Completion | None:
 
 
 def usage(value: JsonValue) -> Usage:
-    """The tokens as counted; what is missing, negative, absurdly large or no number is unknown."""
+    """Parse token counts; a count that is missing, negative, absurdly large or not a number is None."""
     counts = _object(value)
     prompt, completion = _object(counts.get("prompt_tokens_details")), _object(counts.get("completion_tokens_details"))
     return Usage(
@@ -91,17 +91,17 @@ def usage(value: JsonValue) -> Usage:
 
 
 def error_in_choice(body: Json) -> Json | None:
-    """The error that a gateway put into the first choice: `error`, or a finish_reason of that name."""
+    """Return the error in the first choice, given as `error` or as the finish reason "error", or None."""
     choice = next(iter(_objects(body.get("choices"))), None)
     if choice is None:
         return None
     if choice.get("error"):
         return {"error": choice["error"]}
-    return {"error": "the provider broke off with an error"} if choice.get("finish_reason") == "error" else None
+    return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None
 
 
 def _reasoning(message: Mapping[str, JsonValue]) -> str:
-    """The provider's own reasoning: the first field that holds any, since gateways send the same under two names."""
+    """Return the provider's reasoning, from the first field that has any: gateways send it under two names."""
     for name in REASONING_FIELDS:
         value = message.get(name)
         if text := value if isinstance(value, str) else _parts(value, lambda _: True, "\n\n"):
@@ -110,7 +110,7 @@ def _reasoning(message: Mapping[str, JsonValue]) -> str:
 
 
 def _parts(value: JsonValue, wanted: Callable[[Json], bool], between: str) -> str:
-    """The texts of those items of a list that are wanted, as one text."""
+    """Join the texts of the items for which `wanted` is true."""
     return between.join(text for item in _objects(value) if wanted(item) and (text := _part_text(item)))
 
 
@@ -135,7 +135,7 @@ def _is_refusal(item: Json) -> bool:
 
 
 def _extend(held: list[JsonValue], items: list[JsonValue]) -> None:
-    """Add fragments: one of the same type and index as the last goes on where that ended."""
+    """Add fragments to a list; a fragment with the type and index of the last one continues it."""
     for item in items:
         last = held[-1] if held else None
         if isinstance(item, dict) and isinstance(last, dict) and _same_item(last, item):

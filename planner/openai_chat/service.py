@@ -1,6 +1,6 @@
-"""A provider's batch service: files up, a batch of each, files down (https://platform.openai.com/docs/api-reference/batch).
+"""Upload files to a provider's batch service, run batches and download the results.
 
-Importing this imports the SDK, which takes 0.4 s.
+The API is that of https://platform.openai.com/docs/api-reference/batch. Importing this module imports the SDK (0.4 s).
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -35,7 +35,7 @@ class _Raw(Protocol):
 class BatchService:
     """The batch service of one endpoint, for one model; an async context manager.
 
-    Each call is made once: who repeats it looks first at what the last one did.
+    Each call is sent once. A caller that repeats one must first check the effect of the last.
     """
 
     def __init__(self, endpoint: Endpoint, settings: ChatSettings) -> None:
@@ -46,13 +46,13 @@ class BatchService:
 
     @property
     def card(self) -> ModelCard:
-        """The same as when the model is asked live, so that a reply is good for both."""
+        """The name, endpoint and parameters of the model, as for live requests, so that replies serve both."""
         endpoint = self._endpoint
         return ModelCard(PLANNER, endpoint.model, endpoint.model, endpoint.base_url, self._settings.parameters)
 
     @property
     def host(self) -> str:
-        """Where files go."""
+        """The host and port of the service."""
         return self._endpoint.host
 
     async def __aenter__(self) -> Self:
@@ -63,13 +63,13 @@ class BatchService:
             await self._client.close()
 
     def line(self, custom_id: str, prompt: Prompt) -> bytes:
-        """A prompt as a line of an input file, in the endpoint's own dialect."""
+        """Return a prompt as a line of an input file, adapted to the endpoint."""
         return request_line(custom_id, body_of(self._dialect.spoken(self._parameters()), prompt))
 
     def read(self, content: bytes) -> Answer | None:
-        """The answer in a line of a result file, None where it names no request.
+        """Return the result in a line of a result file, or None if the line is not a result.
 
-        What the endpoint refuses of the parameters is remembered, and the request is then worth sending again.
+        A rejected parameter is remembered, and its error is then retryable.
         """
         answer = read_line(content, self._endpoint)
         if answer and isinstance(refusal := answer.result, RejectedParameterError):
@@ -77,10 +77,10 @@ class BatchService:
         return answer
 
     async def upload(self, path: Path, name: str) -> str:
-        """Upload an input file; returns its id.
+        """Upload an input file and return its id.
 
         Raises:
-            ModelError: as every method here, when the service does not do what it is asked.
+            ModelError: if the service reports an error; all methods here do so.
         """
         raw, headers = self._open().files.with_raw_response, self._headers()
         with path.open("rb") as content:
@@ -89,7 +89,7 @@ class BatchService:
         return text_of(answer.get("id"))
 
     async def files(self, after: str = "") -> Page[RemoteFile]:
-        """A page of the input files that are there: the first, or the one after a file."""
+        """Return a page of the service's input files: the first page, or the one after a file's id."""
         raw, headers = self._open().files.with_raw_response, self._headers()
         answer = await self._told(
             lambda: raw.list(purpose="batch", limit=_PAGE, after=after or openai.omit, extra_headers=headers)
@@ -97,7 +97,7 @@ class BatchService:
         return page_of(answer, file_of)
 
     async def create(self, file: str, metadata: dict[str, str]) -> RemoteBatch:
-        """Create the batch of an input file. This is what costs money."""
+        """Create a batch from an input file; this costs money."""
         raw, headers = self._open().batches.with_raw_response, self._headers()
         return batch_of(
             await self._told(
@@ -112,18 +112,18 @@ class BatchService:
         )
 
     async def batches(self, after: str = "") -> Page[RemoteBatch]:
-        """A page of the account's batches: the first, or the one after a batch."""
+        """Return a page of the account's batches: the first page, or the one after a batch's id."""
         raw, headers = self._open().batches.with_raw_response, self._headers()
         answer = await self._told(lambda: raw.list(limit=_PAGE, after=after or openai.omit, extra_headers=headers))
         return page_of(answer, batch_of)
 
     async def batch(self, number: str) -> RemoteBatch:
-        """One batch, as it is now."""
+        """Return the current state of a batch."""
         raw, headers = self._open().batches.with_raw_response, self._headers()
         return batch_of(await self._told(lambda: raw.retrieve(number, extra_headers=headers)))
 
     async def lines(self, file: str) -> AsyncGenerator[bytes]:
-        """The lines of a file as they arrive; one that is longer than any reply is left out."""
+        """Yield the lines of a file as they arrive; a line above the size limit of a reply is left out."""
         async with self._content(file) as pieces:
             rest, oversized = bytearray(), False
             async for piece in pieces:
@@ -146,11 +146,11 @@ class BatchService:
                 yield response.iter_bytes()
         except failures.FAILURES as error:
             failed = failures.from_exception(error, self._endpoint, timeout=self._settings.timeout)
-        if failed is not None:  # raised here, where no exception hangs on it that may show a key
+        if failed is not None:  # raised here, so that no chained exception can show a key
             raise failed
 
     async def _told(self, call: Callable[[], Awaitable[_Raw]]) -> Json:
-        """What the service answers, which must be a JSON object."""
+        """Call the service and return its response, which must be a JSON object."""
         try:
             content = (await call()).content
         except failures.FAILURES as error:
@@ -159,8 +159,8 @@ class BatchService:
             value = self._endpoint.mask.json(whole(decoded(content)))
             if isinstance(value, dict):
                 return value
-            failed = ModelError(f"{self.host} sent something that is no answer of a batch service", retryable=True)
-        raise failed  # out here, where no exception hangs on it that may show a key
+            failed = ModelError(f"{self.host} sent a response that is not from a batch service", retryable=True)
+        raise failed  # raised here, so that no chained exception can show a key
 
     def _parameters(self) -> Json:
         parameters = parameters_of(self._endpoint.model, self._settings)

@@ -1,8 +1,8 @@
-"""One request over HTTP: the SDK's client knows where to and as whom, its transport sends it, its answer is read here.
+"""Send one request over HTTP with the SDK's address, headers and transport, and read its response.
 
-The SDK's own way of a request is left aside: of 1.15 ms CPU for a prompt of 80 KB it takes half, before a byte is
-sent. So are its objects: for a streamed reply of 1,000 chunks it builds as many Pydantic models, which takes 80 ms of
-CPU; reading the bytes takes 14 ms (`python -m tests.openai_chat.bench`).
+The SDK's own request function is not used: it takes half of the 1.15 ms of CPU for a prompt of 80 KB. Nor are its
+objects: for a streamed reply of 1,000 chunks it builds as many Pydantic models, which takes 80 ms of CPU, whereas
+reading the bytes takes 14 ms (`python -m tests.openai_chat.bench`).
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from planner.openai_chat.endpoint import Endpoint
 from planner.openai_chat.headers import rate_limits
 from planner.openai_chat.replies import error_in_choice, read
 
-_BROKE_LATE: Final = "the connection broke when the reply was finished; the count of tokens may be lost"
+_BROKE_LATE: Final = "the connection broke after the reply was complete; the token counts may be missing"
 _LAST_BYTES_SECONDS: Final = 0.5
-_SHOWN: Final = 100  # characters of what was not understood
+_SHOWN: Final = 100  # characters of an unreadable response that are shown
 
 
 class Wire:
-    """A client of one endpoint with a bounded pool of connections.
+    """A client of one endpoint with a limited number of connections.
 
-    `timeout` is in seconds: of silence for a request that streams, in all for one that does not. Proxies are those
-    of the environment, as httpx reads them. Redirects are refused.
+    `timeout` is in seconds: of silence for a streaming request, in total for any other. Proxies are taken from the
+    environment, as httpx does. Redirects are not followed.
     """
 
     def __init__(self, endpoint: Endpoint, *, timeout: float, connections: int) -> None:
@@ -46,17 +46,17 @@ class Wire:
         self._headers = _strings({**sdk.default_headers, **headers_of(endpoint)})
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def post(self, body: bytes, *, streams: bool) -> Completion:
-        """Send one request, which asks for a stream or does not, and read its whole answer; nothing secret is in it.
+        """Send one request and return its completion, masked; `streams` says whether the request asks for a stream.
 
         Raises:
-            ModelError: every failure, of the network, the endpoint or its answer.
+            ModelError: for every failure of the network, the endpoint or its response.
         """
         outcome = await self._exchange(body, None if streams else self._timeout)
-        if isinstance(outcome, ModelError):  # raised here, where no exception hangs on it that may show a key
+        if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
             raise outcome
         return outcome
 
@@ -82,12 +82,12 @@ class Wire:
         return self._judged(arrival, response)
 
     async def _send(self, body: bytes) -> httpx2.Response:
-        """The answer with its body unread; it is read here also when it is no stream of events."""
+        """Return the response with its body unread, whether it is a stream of events or not."""
         asked = self._http.build_request("POST", self._url, content=body, headers=self._headers)
         return await self._http.send(asked, stream=True)
 
     def _judged(self, arrival: Arrival, response: httpx2.Response, *notes: str) -> Completion | ModelError:
-        """The answer, or what is wrong with it although its status was 200."""
+        """Return the completion in a response with status 200, or the error in it."""
         body, mask, headers = arrival.body, self._mask, response.headers
         if not isinstance(body, dict) or arrival.garbled or arrival.oversized:
             return self._broken(_unreadable(arrival, mask.text(headers.get("content-type", "something"))), arrival)
@@ -96,7 +96,7 @@ class Wire:
             status, text = response.status_code, encoded(mask.json(body))
             return failures.from_complaint(said, self._endpoint, status, headers, text, arrival.said())
         if arrival.broken_off:
-            return self._broken("broke off its stream", arrival)
+            return self._broken("broke off the stream before its end", arrival)
         completion = read(mask.content(body))
         if completion is None:
             return self._broken("sent a reply without choices", arrival)
@@ -104,7 +104,7 @@ class Wire:
         return replace(completion, request_id=request_id, limits=rate_limits(headers), notes=notes)
 
     def _broken(self, what: str, arrival: Arrival) -> ModelError:
-        text = self._mask.text(arrival.text)  # before it is cut: half a key is no longer recognised
+        text = self._mask.text(arrival.text)  # masked before cutting, since half a key would not be recognised
         shown = f": {failures.one_line(text[:_SHOWN])!r}" if text and not arrival.broken_off else ""
         return ModelError(
             f"{self._endpoint.host} {what}{shown}{arrival.said()}", retryable=not arrival.oversized, body=text
@@ -112,12 +112,12 @@ class Wire:
 
 
 def _strings(headers: Mapping[str, str | openai.Omit]) -> httpx2.Headers:
-    """The headers that are not to be left out."""
+    """Return the headers without those marked as omitted."""
     return httpx2.Headers({name: value for name, value in headers.items() if isinstance(value, str)})
 
 
 async def _receive(response: httpx2.Response, arrival: Arrival) -> None:
-    """Read a body to its end, or to the end of the reply in it."""
+    """Read a body to its end, or to the end of the reply."""
     content = response.aiter_bytes()
     async for piece in content:
         arrival.take(piece)
@@ -129,7 +129,7 @@ async def _receive(response: httpx2.Response, arrival: Arrival) -> None:
 
 
 async def _exhaust(content: AsyncIterator[bytes]) -> None:
-    """Read what follows the end of a stream, so that the connection can be used again; usually nothing."""
+    """Read any bytes after the end of a stream, so that the connection can be reused."""
     try:
         async with asyncio.timeout(_LAST_BYTES_SECONDS):
             async for _ in content:
@@ -140,9 +140,9 @@ async def _exhaust(content: AsyncIterator[bytes]) -> None:
 
 def _unreadable(arrival: Arrival, kind: str) -> str:
     if arrival.oversized:
-        return "sent more than any reply holds"
+        return "sent more than any reply contains"
     if arrival.garbled:
-        return "sent a chunk that is no JSON"
+        return "sent a chunk that is not JSON"
     if "html" in kind:
-        return "sent a web page that is no chat completion (is it the address of an API? It usually ends in /v1)"
-    return f"sent {kind!r} that is no chat completion" if arrival.text else "sent an empty body"
+        return "sent a web page, not a chat completion (is it the address of an API? It usually ends in /v1)"
+    return f"sent {kind!r}, not a chat completion" if arrival.text else "sent an empty body"

@@ -1,1 +1,1 @@
-"""Papers: what one is, and one loader a format."""
+"""Papers: their types, and one loader for each format."""

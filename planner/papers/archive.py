@@ -1,7 +1,7 @@
-"""Archives, read in memory: what may be in one, and how much of it.
+"""Read archives in memory, with limits on their members and size.
 
-Nothing is unpacked to disk. Links, devices, absolute and escaping names are left out by name; an archive that is
-larger inside than any paper is refused while it is read, whatever it says of itself.
+Nothing is unpacked to disk. Links, devices and names that lead out of the archive are skipped with a warning. Sizes
+are counted while the archive is read, so an archive that states a false size is refused too.
 """
 
 import bz2
@@ -21,12 +21,12 @@ from planner.papers.sniff import Kind, kind_of
 from planner.papers.tree import Tree, inside
 
 MAX_MEMBERS: Final = 10_000
-MAX_DEPTH: Final = 20  # folders within folders
+MAX_DEPTH: Final = 20  # levels of nested folders
 MAX_INSIDE: Final = 512_000_000  # bytes after unpacking, figures included
 MAX_KEPT: Final = 64_000_000  # bytes of the members that a loader could read
 MAX_RATIO: Final = 200  # unpacked to packed, over more than a few megabytes
-_FREE: Final = 20_000_000  # bytes that may come out of anything
-MAX_DICTIONARY: Final = 100_000_000  # bytes of memory that unpacking an xz file may ask for; `xz -9` asks for 65
+_FREE: Final = 20_000_000  # unpacked bytes that are allowed whatever the ratio
+MAX_DICTIONARY: Final = 100_000_000  # bytes of memory to unpack an xz file; `xz -9` needs 65 MB
 _READABLE: Final = (
     *(".tex", ".ltx", ".latex", ".bbl", ".bib", ".sty", ".cls", ".def", ".clo", ".tikz", ".pgf"),
     *(".md", ".markdown", ".txt", ".text", ".html", ".htm", ".xhtml", ".yaml", ".yml", ".xxx", ".pdf", ".json"),
@@ -35,10 +35,10 @@ _ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz
 
 
 def read_archive(data: bytes, kind: Kind, name: str) -> Tree | bytes:
-    """The files of a zip or a tar, packed or not; of a single packed file its bytes.
+    """Return the files of a zip or tar archive, or the bytes of a single compressed file.
 
     Raises:
-        PaperError: the archive is damaged, encrypted, or larger inside than any paper.
+        PaperError: if the archive is damaged, encrypted, or larger than any paper when unpacked.
     """
     try:
         if kind is Kind.ZIP:
@@ -47,15 +47,15 @@ def read_archive(data: bytes, kind: Kind, name: str) -> Tree | bytes:
             return _tar(io.BytesIO(data), name, len(data))
         return _packed(data, kind, name)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
-        raise PaperError(f"the archive {name!r} is damaged or cut short ({error}); fetch it again") from None
+        raise PaperError(f"the archive {name!r} is damaged or cut short ({error}); download it again") from None
     except (NotImplementedError, RuntimeError, ValueError) as error:
-        raise PaperError(f"the archive {name!r} cannot be read: {error}; pack it anew") from None
+        raise PaperError(f"the archive {name!r} cannot be read: {error}; create it again") from None
 
 
 def _packed(data: bytes, kind: Kind, name: str) -> Tree | bytes:
     inner = kind_of(PACKED[kind](data).read(1024))
     if inner is Kind.ZIP or inner in PACKED:
-        raise PaperError(f"the archive {name!r} holds another archive; unpack it and give what is inside")
+        raise PaperError(f"the archive {name!r} holds another archive; unpack it and give its files")
     metered = _Metered(PACKED[kind](data), name, len(data))
     if inner is Kind.TAR:
         return _tar(metered, name, len(data))
@@ -63,7 +63,7 @@ def _packed(data: bytes, kind: Kind, name: str) -> Tree | bytes:
 
 
 class _Xz(io.RawIOBase):
-    """What an xz file holds; Python's own reader of such files knows no limit of memory."""
+    """A stream of the content of an xz file, with a memory limit, which `lzma.LZMAFile` lacks."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Xz(io.RawIOBase):
             return b""
         data, self._rest = self._unpacking.decompress(self._rest, size), b""
         if size and not data and not self._unpacking.eof:
-            raise EOFError("it ends too early")
+            raise EOFError("the data ends too early")
         return data
 
 
@@ -83,11 +83,11 @@ PACKED: Final[Mapping[Kind, Callable[[bytes], io.BufferedIOBase | io.RawIOBase]]
     Kind.BZIP2: lambda data: bz2.BZ2File(io.BytesIO(data)),
     Kind.XZ: _Xz,
 }
-"""What unpacks one packed file, by its kind."""
+"""The function that opens a compressed file, for each kind of compression."""
 
 
 class _Metered(io.RawIOBase):
-    """A stream that stops being read when more comes out of it than a paper can hold."""
+    """A stream that raises `PaperError` when more bytes come out of it than a paper can have."""
 
     def __init__(self, stream: io.BufferedIOBase | io.RawIOBase, name: str, packed: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ def _zip(data: bytes, name: str) -> Tree:
     keeper = _Keeper(name, len(data))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if "[Content_Types].xml" in archive.NameToInfo:
-            raise PaperError(f"{name!r} is an Office document, which is not read; save it as PDF and give that")
+            raise PaperError(f"{name!r} is an Office document, which cannot be read; save it as PDF and give the PDF")
         for member in archive.infolist():
             if member.is_dir():
                 keeper.count()
@@ -138,7 +138,7 @@ def _zip(data: bytes, name: str) -> Tree:
 
 
 class _Keeper:
-    """What is kept of an archive, and the caps on it."""
+    """A collector of the archive members that are kept, which enforces the limits."""
 
     def __init__(self, name: str, packed: int) -> None:
         self._name = name
@@ -148,48 +148,48 @@ class _Keeper:
         self._limit = min(MAX_INSIDE, max(_FREE, packed * MAX_RATIO))
 
     def count(self) -> None:
-        """One more member.
+        """Count one more member.
 
         Raises:
-            PaperError: it is one too many.
+            PaperError: if the archive has too many members.
         """
         self._members += 1
         if self._members > MAX_MEMBERS:
-            raise PaperError(f"the archive {self._name!r} has over {MAX_MEMBERS:,} members; give the paper's own files")
+            raise PaperError(f"the archive {self._name!r} has over {MAX_MEMBERS:,} members; give the paper's files")
 
     def refuse(self, member: str, why: str) -> None:
-        """Leave a member out, and say so."""
+        """Skip a member and note the reason."""
         self.count()
         self._skipped.append(f"{member[:200]!r} in the archive was not read: it is {why}")
 
     def wants(self, member: str, size: int) -> bool:
-        """Whether a regular member is worth reading; refuses those whose name or size is not a paper's."""
+        """Return whether to read a regular file; note a path that is outside, too deep, repeated, or an archive."""
         path = inside(member)
         if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
-            self.refuse(member, "named outside the archive" if not path else "nested too deep")
+            self.refuse(member, "named outside the archive" if not path else "nested too deeply")
             return False
         self.count()
         self._inside += size
         if self._inside > self._limit:
             raise PaperError(_too_large(self._name))
         if path in self._files:
-            self._skipped.append(f"{member!r} stands twice in the archive; the first was read")
+            self._skipped.append(f"{member!r} is twice in the archive; the first was read")
             return False
         if path.lower().endswith(_ARCHIVES):
-            self._skipped.append(f"{member!r} is an archive in the archive and was not read")
+            self._skipped.append(f"{member!r} is an archive inside the archive and was not read")
             return False
         readable = path.lower().endswith(_READABLE) or "." not in path.rsplit("/", 1)[-1]
         return readable and (size <= MAX_TEXT or path.lower().endswith(".pdf"))
 
     def keep(self, member: str, data: bytes) -> None:
-        """Keep the bytes of a member."""
+        """Store the bytes of a member."""
         self._kept += len(data)
         if self._kept > MAX_KEPT:
             raise PaperError(_too_large(self._name))
         self._files[inside(member)] = data
 
     def tree(self) -> Tree:
-        """All that was kept."""
+        """Return the kept files as a tree."""
         files = {name: partial(bytes, data) for name, data in sorted(self._files.items()) if _visible(name)}
         return Tree(self._name, files, tuple(self._skipped[:20]))
 
@@ -199,4 +199,4 @@ def _visible(name: str) -> bool:
 
 
 def _too_large(name: str) -> str:
-    return f"the archive {name!r} unpacks to more than any paper holds; unpack what is needed and give that"
+    return f"the archive {name!r} unpacks to more than any paper holds; unpack it and give only the paper's files"

@@ -1,7 +1,7 @@
-"""arXiv: what a paper is called there, its source, its PDF; cached, one request every three seconds, nothing else.
+"""Fetch the metadata, source and PDF of papers from arXiv, with a cache and at most one request every three seconds.
 
-The API is arXiv's own (https://info.arxiv.org/help/api/user-manual.html), and so are the three seconds
-(https://info.arxiv.org/help/api/tou.html). No environment is read here: base address and cache are given.
+The API is described in https://info.arxiv.org/help/api/user-manual.html, the request rate in
+https://info.arxiv.org/help/api/tou.html. This module reads no environment variables.
 """
 
 import re
@@ -18,7 +18,7 @@ from planner.papers.download import Client, Missing
 BASE: Final = "https://export.arxiv.org"
 _MAX_FEED: Final = 2_000_000
 _MAX_BODY: Final = 200_000_000
-_FRESH: Final = 86_400.0  # seconds for which the listing of a paper without a version is believed
+_FRESH: Final = 86_400.0  # seconds for which cached metadata of a paper without a version is used
 _NEW: Final = r"\d{4}\.\d{4,5}"
 _OLD: Final = r"[a-z]+(?:-[a-z]+)?(?:\.[A-Z]{2})?/\d{7}"
 _ID: Final = re.compile(rf"(?P<id>{_NEW}|{_OLD})(?P<version>v[1-9]\d*)?")
@@ -30,7 +30,7 @@ _WITHDRAWN: Final = re.compile(r"\bwithdrawn\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class ArxivId:
-    """A paper on arXiv; `version` is "" for the newest, else "v1" and on."""
+    """An arXiv identifier; `version` is "" for the newest version, else "v1", "v2" and so on."""
 
     id: str
     version: str = ""
@@ -41,7 +41,7 @@ class ArxivId:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What arXiv lists of one version of a paper; `withdrawn` is a sentence if it says that the paper was."""
+    """The arXiv metadata of one version of a paper; `withdrawn` is a warning if the paper is withdrawn, else ""."""
 
     id: ArxivId
     title: str
@@ -50,12 +50,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The paper's name in files and messages."""
+        """The name of the paper in messages, such as "arXiv:2507.08038v2"."""
         return f"arXiv:{self.id}"
 
 
 def arxiv_id(source: str) -> ArxivId | None:
-    """The paper that `arxiv:2507.08038`, `2507.08038v2`, `cs/0501001` or an arXiv address means; None if it is none."""
+    """Parse `arxiv:2507.08038`, `2507.08038v2`, `cs/0501001` or an arXiv address; return None for anything else."""
     text = source.strip()
     if "://" in text or text.lower().startswith(("arxiv.org/", "www.arxiv.org/", "export.arxiv.org/")):
         parts = urlsplit(text if "://" in text else "https://" + text)
@@ -69,9 +69,9 @@ def arxiv_id(source: str) -> ArxivId | None:
 
 @dataclass(frozen=True, slots=True)
 class Arxiv:
-    """Access to arXiv, or to a mirror at `base`; `cache` is a folder of its own, None for none.
+    """A client for arXiv or for a mirror at `base`; `cache` is its folder, or None for no cache.
 
-    With `offline` only what is in the cache is given. `pause` is the least time between two requests, in seconds.
+    If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
     """
 
     base: str = BASE
@@ -85,10 +85,10 @@ class Arxiv:
         object.__setattr__(self, "client", client)
 
     def entry(self, wanted: ArxivId) -> Entry:
-        """What arXiv lists of a paper.
+        """Return the arXiv metadata of a paper.
 
         Raises:
-            PaperError: there is no such paper, or arXiv cannot be reached.
+            PaperError: if there is no such paper, or arXiv cannot be reached.
         """
         age = _FRESH if not wanted.version and not self.offline else float("inf")
         feed = self._kept(f"{wanted}.atom", age)
@@ -100,11 +100,11 @@ class Arxiv:
         return _parsed(feed, wanted)
 
     def source(self, entry: Entry) -> bytes | None:
-        """The source of a paper as arXiv packs it; None if there is none."""
+        """Return the source of a paper as arXiv packs it, or None if there is none."""
         return self._body(entry, "source", ("/e-print/", "/src/"))
 
     def pdf(self, entry: Entry) -> bytes | None:
-        """The PDF of a paper; None if there is none."""
+        """Return the PDF of a paper, or None if there is none."""
         return self._body(entry, "pdf", ("/pdf/",))
 
     def _body(self, entry: Entry, kind: str, paths: tuple[str, ...]) -> bytes | None:
@@ -123,7 +123,7 @@ class Arxiv:
     def _get(self, path: str, wanted: ArxivId, limit: int) -> bytes | None:
         if self.offline:
             raise PaperError(
-                f"arXiv:{wanted} is not in the cache, and nothing is fetched offline; fetch it once online"
+                f"arXiv:{wanted} is not in the cache, and nothing is downloaded offline; read it once online"
             )
         try:
             return self.client.get(path, limit=limit)
@@ -150,7 +150,7 @@ class Arxiv:
             partly.replace(path)
         except OSError as error:
             raise PaperError(
-                f"the cache {str(self.cache)!r} cannot be written ({error.strerror}); name another"
+                f"the cache {str(self.cache)!r} cannot be written ({error.strerror}); use another"
             ) from None
 
     def _path(self, name: str) -> Path | None:
@@ -158,17 +158,17 @@ class Arxiv:
 
 
 def _parsed(feed: bytes, wanted: ArxivId) -> Entry:
-    """The one entry of an Atom feed.
+    """Parse the metadata of a paper from arXiv's Atom feed.
 
     Raises:
-        PaperError: the feed is none, or has no such entry.
+        PaperError: if the data is not an Atom feed, or the feed has no such paper.
     """
     if b"<!DOCTYPE" in feed or b"<!ENTITY" in feed:
-        raise PaperError(f"arXiv's answer about {wanted} is no Atom feed; try again later")
+        raise PaperError(f"arXiv's response for {wanted} is not an Atom feed; try again later")
     try:
         entry = ElementTree.fromstring(feed).find(f"{_ATOM}entry")  # noqa: S314 - no entities, see above
     except ElementTree.ParseError as error:
-        raise PaperError(f"arXiv's answer about {wanted} is no Atom feed ({error}); try again later") from None
+        raise PaperError(f"arXiv's response for {wanted} is not an Atom feed ({error}); try again later") from None
     found = _ID.search((entry.findtext(f"{_ATOM}id") or "").partition("/abs/")[2]) if entry is not None else None
     if entry is None or found is None:
         raise PaperError(f"arXiv has no paper {str(wanted)!r}; check the id")
@@ -180,7 +180,7 @@ def _parsed(feed: bytes, wanted: ArxivId) -> Entry:
         ArxivId(found["id"], version),
         title,
         abstract,
-        f"arXiv:{wanted} is marked as withdrawn ({gone[:200]!r}); an earlier version may be had by its number"
+        f"arXiv:{wanted} is marked as withdrawn ({gone[:200]!r}); add v1 or the like to read an earlier version"
         if gone
         else "",
     )

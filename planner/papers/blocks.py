@@ -1,4 +1,4 @@
-"""The blocks of a Markdown text, by a CommonMark parser that leaves alone what is in them."""
+"""A CommonMark parser for the blocks of a Markdown text; it does not parse the text within the blocks."""
 
 from typing import Final
 
@@ -7,9 +7,9 @@ from markdown_it.rules_block import StateBlock
 
 
 def _paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """The rule for lines that all begin with a letter: nothing but a paragraph begins so, and nothing ends one so.
+    """Parse a paragraph whose lines all begin with a letter; no other block begins so or can interrupt it so.
 
-    Asked before the others, it spares most of a paper their eleven looks at each block. Its token has no content.
+    This rule runs first, so that most blocks skip the eleven other rules. Its token has no content.
     """
     if silent or state.parentType != "root" or state.is_code_block(first):
         return False
@@ -30,4 +30,4 @@ def _blocks() -> MarkdownIt:
 
 
 BLOCKS: Final = _blocks()
-"""Parses clean text, in which lines end with a line feed; tokens have their lines in `map`."""
+"""The parser; its input must be clean text with LF line ends, and each token has its line range in `map`."""

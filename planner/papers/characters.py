@@ -1,4 +1,4 @@
-"""Bytes to text, and text without characters that a reader cannot see or would mistake for others."""
+"""Decode bytes, and remove characters that a reader cannot see or would mistake for others."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.errors import PaperError
 
-MAX_TEXT: Final = 20_000_000  # bytes of one text file; the longest theses have a tenth of that
+MAX_TEXT: Final = 20_000_000  # bytes of one text file, ten times the longest theses
 _BOMS: Final = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -22,7 +22,7 @@ _TEX_NAMES: Final = {"latin1": "cp1252", "latin9": "iso8859-15", "ansinew": "cp1
 # Not seen when printed: zero-width, joiners outside emoji and Indic scripts, bidi controls, tags, variation selectors.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b\u2060-\u2064\ufeff\u180e\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
 _JOINER: Final = re.compile("[\u200c\u200d]")
-_JOINERS: Final = re.compile(  # a run is tried from its first joiner alone: from each, a long one would take forever
+_JOINERS: Final = re.compile(  # matching only from the first joiner of a run keeps the time linear
     r"[\u200c\u200d](?:(?<=[\x00-\u024f].)[\u200c\u200d]*|(?<![\u200c\u200d].)[\u200c\u200d]*(?=[\x00-\u024f]))"
 )
 _TAGS: Final = re.compile("[\U000e0000-\U000e007f]+")
@@ -32,7 +32,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII: Final = bytes(range(128))
 _ASCII_CONTROLS: Final = tuple(chr(code) for code in range(128) if _CONTROL.match(chr(code)))
 _BREAKS: Final = "\r\x0b\x0c\x85\u2028\u2029"
-# What is left out, the characters that it looks for, and what it is called.
+# Pattern to remove, pattern of the characters that it needs, name in the warning.
 _LEFT_OUT: Final = (
     (_TAGS, _TAGS, ""),
     (_INVISIBLE, _INVISIBLE, "zero-width characters"),
@@ -41,12 +41,12 @@ _LEFT_OUT: Final = (
     (_BIDI, _BIDI, "bidirectional controls"),
     (_CONTROL, _CONTROL, "control characters"),
 )
-_PILE: Final = 30  # marks on one letter; the Unicode stream-safe limit
+_PILE: Final = 30  # marks on one letter, as in the Unicode Stream-Safe Text Format
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
 _MIXED: Final = re.compile("[\u0370-\u052f](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
 
-# Letters of other scripts that print as Latin ones (Unicode TS 39, the part that matters inside Latin words).
+# Letters of other scripts that look like Latin ones (a part of the confusables of Unicode TS 39).
 _LATIN: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТХУаеіјорсѕухһԁԛԝԌԚԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοѵѴϹϲ",
     "ABESIJKMHOPCTXYaeijopcsyxhdqwGQWABEZHIKMNOPTYXovVCc",
@@ -54,20 +54,20 @@ _LATIN: Final = str.maketrans(
 
 
 def decode(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    """The text of a file in whatever encoding it has, and a warning where the encoding is a guess.
+    """Return the decoded text of a file, and a warning if the encoding is a guess.
 
     Raises:
-        PaperError: the file is larger than 20 MB, or is no text.
+        PaperError: if the file is larger than 20 MB, or is not text.
     """
     if len(data) > MAX_TEXT:
         raise PaperError(
-            f"{name!r} has {len(data):,} bytes; a paper's text has at most {MAX_TEXT:,}: give the paper alone"
+            f"{name!r} has {len(data):,} bytes; a paper's text has at most {MAX_TEXT:,}; give only the paper"
         )
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return data.decode(encoding, "replace"), ()
     if looks_binary(data):
-        raise PaperError(f"{name!r} is no text: it holds bytes that no text file has; give a PDF, a source or its text")
+        raise PaperError(f"{name!r} is not a text file, it holds binary data; give a PDF, the source or plain text")
     try:
         return data.decode("utf-8"), ()
     except UnicodeDecodeError:
@@ -75,7 +75,7 @@ def decode(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def looks_binary(data: bytes) -> bool:
-    """Whether these are bytes that no text has: NULs, or more than a few control characters."""
+    """Return whether the bytes are binary data: they hold NULs, or over 2 % control characters."""
     head = data[:65_536]
     controls = len(head) - len(head.translate(None, bytes(range(9)) + bytes(range(14, 32))))
     return b"\x00" in data[:1_000_000] or controls * 50 > len(head)
@@ -102,12 +102,12 @@ def _decoded(data: bytes, encoding: str) -> str | None:
 
 
 def clean(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text in NFC, without characters that print as nothing, and with look-alike letters in Latin words made Latin.
+    """Return the text in NFC without invisible characters, with Latin letters for look-alikes in Latin words.
 
-    Returns the text and one warning for each kind of change. Time is linear in the text.
+    The second value has one warning for each kind of change. The time is linear in the length of the text.
     """
     text = text.replace("\r\n", "\n")
-    # Looking for one character after the other takes a hundredth of the time of a pattern.
+    # One `replace` per character takes a hundredth of the time of a pattern.
     for mark in _BREAKS:
         text = text.replace(mark, "\n")
     controls = [control for control in _ASCII_CONTROLS if control in text]
@@ -134,12 +134,12 @@ def clean(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _not_ascii(text: str) -> str:
-    """The characters that are not ASCII, in order: few, and to look at these alone takes a tenth of the time."""
+    """Return the characters that are not ASCII, in order; a search in these few takes a tenth of the time."""
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
 def _unpiled(text: str, alphabet: str) -> tuple[str, int]:
-    """Without piles of combining marks, which no script has and which normalisation sorts in quadratic time."""
+    """Cut piles of combining marks and count them; no script has them, and NFC sorts them in quadratic time."""
     marks = "".join(sorted(c for c in alphabet if unicodedata.combining(c)))
     if not marks:
         return text, 0
@@ -147,7 +147,7 @@ def _unpiled(text: str, alphabet: str) -> tuple[str, int]:
 
 
 def _latin_words(text: str) -> tuple[str, list[str]]:
-    """Words of ASCII and look-alike letters, all in ASCII; a word with a letter that has no twin is left alone."""
+    """Return the text with mixed words of ASCII and look-alike letters in ASCII, and the words before the change."""
     changed, out, last, seen = list[str](), list[str](), 0, 0
     for found in _MIXED.finditer(text) if _LOOK_ALIKE.search(_not_ascii(text)) else ():
         if found.start() < seen:
@@ -163,7 +163,7 @@ def _latin_words(text: str) -> tuple[str, list[str]]:
 
 
 def _word_around(text: str, place: int, least: int) -> tuple[int, int]:
-    """Where the word begins and ends whose letter stands at `place`; it begins at `least` or later."""
+    """Return the start and end of the word around the letter at `place`; the start is at least `least`."""
     start, end = place, place
     while start > least and _LETTER.match(text, start - 1):
         start -= 1

@@ -1,4 +1,4 @@
-"""What a task may see of a paper: the reviewer all of it, the author what stands before the first experiment."""
+"""Select the sections that a task sees: the reviewer task all, the author task those before the experiments."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _RESULTS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The sections that a task sends, and what it leaves out."""
+    """The sections of a paper that a task sends, and the omissions."""
 
     abstract: str
     kept: tuple[Section, ...]
@@ -27,23 +27,23 @@ class Cut:
     warnings: tuple[str, ...] = ()
 
     def without(self, dropped: Iterable[Section], why: str) -> "Cut":
-        """The cut with further sections left out."""
+        """Return a copy that omits further sections, for the reason `why`."""
         gone = set(map(id, dropped))
         parts = tuple(left_out(section, why) for section in self.kept if id(section) in gone)
         kept = tuple(section for section in self.kept if id(section) not in gone)
         return replace(self, kept=kept, left_out=self.left_out + parts)
 
     def excerpt(self, paper: Paper) -> Excerpt:
-        """What is sent of the paper."""
+        """Return the text of the kept sections as an excerpt."""
         text = "\n\n".join(section.text for section in self.kept)
         return Excerpt(paper.title, self.abstract, text, self.left_out, self.warnings)
 
 
 def cut(paper: Paper, task: Task, cut_at: str = "") -> Cut:
-    """What `task` sees of the paper; `cut_at` names the heading at which the author's part ends.
+    """Select the sections that `task` sees; `cut_at` is the heading at which the author task stops.
 
     Raises:
-        PaperError: the author task finds no heading at which the experiments start.
+        PaperError: if the author task finds no heading at which to stop.
     """
     body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
     if task is Task.REVIEWER:
@@ -59,7 +59,7 @@ def cut(paper: Paper, task: Task, cut_at: str = "") -> Cut:
 
 
 def left_out(section: Section, why: str) -> LeftOut:
-    """A whole section as a part that is not sent."""
+    """Return the omission of a whole section."""
     return LeftOut(section.heading or "(before the first heading)", len(section.text), why)
 
 
@@ -70,7 +70,7 @@ def _whole(abstract: str, body: tuple[Section, ...]) -> Cut:
 
 
 def _late_method(body: tuple[Section, ...], end: int) -> tuple[Section, ...]:
-    """The method of a paper that has it behind its results, as the life sciences do; nothing where it stands before."""
+    """Return the method sections after `end` if none come before it, as in papers of the life sciences."""
     if any(section.kind is SectionKind.METHOD for section in body[:end]):
         return ()
     return tuple(section for section in body[end:] if section.kind is SectionKind.METHOD)
@@ -80,14 +80,12 @@ def _end_of_method(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
     if cut_at:
         wanted = {cut_at.casefold(), bare(cut_at).casefold()}
         found = [i for i, section in enumerate(body) if wanted & _names(section)]
-        complaint = f"no heading {cut_at!r} to cut at"
+        complaint = f"there is no heading {cut_at!r} to cut at"
     else:
         found = [i for i, section in enumerate(body) if section.kind in _RESULTS]
-        # A method may have a subsection of results in its midst; it goes, and what follows it stays.
+        # A method may have a subsection of results; only that subsection is omitted, not the rest of the method.
         found = [i for i in found if body[i].level == 1] or found
-        complaint = (
-            "no heading starts the experiments, so the author task cannot cut them; name one with --cut-at HEADING"
-        )
+        complaint = "no heading starts the experiments, where the author task ends; name one with --cut-at HEADING"
     if not found:
         raise PaperError(f"{paper.source}: {complaint}; it has {_headings(body)}")
     return found[0]

@@ -1,4 +1,4 @@
-"""Downloads from one host, politely: paced, retried when the host asks for it, capped, and never led elsewhere."""
+"""Download files from one host, with a pause between requests, retries, a size limit, and no foreign redirects."""
 
 import email.utils
 import http.client
@@ -18,8 +18,8 @@ from planner.errors import PaperError
 
 AGENT: Final = f"ablation-planner/{__version__} (reads papers to plan ablation studies; one request every 3 s)"
 _TRIES: Final = 4
-_LONGEST_WAIT: Final = 120.0  # seconds; a host that asks for more is busy
-_BACK_OFF: Final = 5.0
+_LONGEST_WAIT: Final = 120.0  # seconds; if the host asks for more, the download fails
+_BACK_OFF: Final = 5.0  # seconds, the longest first wait
 _TOTAL: Final = 300.0  # seconds for one body
 _TIMEOUT: Final = 30.0  # seconds of silence
 _CHUNK: Final = 65_536
@@ -27,12 +27,12 @@ _BUSY: Final = frozenset({429, 500, 502, 503, 504})
 _ONE_HOST: Final = frozenset({"arxiv.org", "www.arxiv.org", "export.arxiv.org"})
 
 
-class Missing(Exception):  # noqa: N818 - an answer, not a fault
-    """The host says that there is no such thing."""
+class Missing(Exception):  # noqa: N818 - a regular outcome, not an error
+    """The host has no file at the requested path."""
 
 
 class _StayHere(HTTPRedirectHandler):
-    """Follows redirects within the host, between arXiv's own names, and from http to https; refuses all others."""
+    """A redirect handler that stays on the host or on arXiv's own hosts, and never goes from https to http."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
@@ -41,14 +41,14 @@ class _StayHere(HTTPRedirectHandler):
         same = old.netloc == new.netloc or {old.netloc, new.netloc} <= _ONE_HOST
         if not same or new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
             raise PaperError(
-                f"{old.netloc} sends us to another host ({new.scheme}://{new.netloc}); that is not followed"
+                f"{old.netloc} redirects to another host ({new.scheme}://{new.netloc}), which is not followed"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 @dataclass(slots=True)
 class Client:
-    """Downloads from `base`, `pause` seconds apart; processes that share the file `lock` take turns."""
+    """A client that downloads from `base`, `pause` seconds apart; processes with the same `lock` file take turns."""
 
     base: str
     pause: float = 3.0
@@ -57,15 +57,15 @@ class Client:
     _opener: OpenerDirector = field(default_factory=lambda: build_opener(_StayHere()), repr=False)
 
     def get(self, path: str, *, limit: int) -> bytes:
-        """The body of an answer of at most `limit` bytes.
+        """Download `path` and return its body of at most `limit` bytes.
 
         Raises:
-            Missing: the host says 404, 403 or 410.
-            PaperError: the host cannot be reached, is busy for long, redirects elsewhere, or sends more than `limit`.
+            Missing: if the host answers with HTTP 403, 404 or 410.
+            PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends more than `limit`.
         """
         parts = urlsplit(self.base)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise PaperError(f"{self.base!r} is no address of an arXiv mirror; it must begin with http:// or https://")
+            raise PaperError(f"{self.base!r} is not the address of a mirror; it must begin with http:// or https://")
         address = self.base.rstrip("/") + path
         waited = 0.0
         for attempt in range(1, _TRIES + 1):
@@ -92,20 +92,20 @@ class Client:
             error.close()
             if error.code in (403, 404, 410):
                 raise Missing(address) from None
-            raise PaperError(f"{host} answers HTTP {error.code} for {address}") from None
+            raise PaperError(f"{host} answered HTTP {error.code} for {address}; give a file") from None
         except (URLError, OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a file") from None
 
     def _wait(self, error: HTTPError, attempt: int) -> float:
-        """Seconds to wait before the next try: what the host asks for, else ever longer."""
+        """Return the seconds to wait before the next try: as the host asks, else twice as long each time."""
         asked = _retry_after(error.headers)
         error.close()
         return asked if asked is not None else min(self.pause, _BACK_OFF) * 2 ** (attempt - 1)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Wait until `pause` has passed since the last request of anyone who shares the lock."""
+        """Wait until `pause` seconds have passed since the last request of any process with the same lock."""
         with _locked(self.lock) as stamp:
             last = max(self._last, stamp.stat().st_mtime if stamp else 0.0)
             time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
@@ -123,17 +123,17 @@ def _read(answer: http.client.HTTPResponse, limit: int, host: str) -> bytes:
         parts.append(chunk)
         size += len(chunk)
         if size > limit:
-            raise PaperError(f"{host} sends over {limit:,} bytes, more than any paper; give a file")
+            raise PaperError(f"{host} sent over {limit:,} bytes, more than any paper; give a file")
         if time.monotonic() > deadline:
             raise PaperError(f"{host} sends too slowly (over {_TOTAL:.0f} s); try again later")
     expected = answer.headers.get("Content-Length", "")
     if expected.isdigit() and size < int(expected):
-        raise PaperError(f"{host} cut its answer short ({size:,} of {expected} bytes); try again")
+        raise PaperError(f"{host} ended its response early ({size:,} of {expected} bytes); try again")
     return b"".join(parts)
 
 
 def _retry_after(headers: Message) -> float | None:
-    """The seconds that a Retry-After header asks for, given in seconds or as a date."""
+    """Return the seconds that a Retry-After header asks for, as a number or a date; None if it has neither."""
     value = str(headers.get("Retry-After", "")).strip()
     if value.isdigit():
         return float(value)
@@ -145,7 +145,7 @@ def _retry_after(headers: Message) -> float | None:
 
 @contextmanager
 def _locked(path: Path | None) -> Iterator[Path | None]:
-    """Hold a lock that other processes see, where the system has one; the file's time is that of the last request."""
+    """Hold the lock file, if the system supports it; its modification time is the time of the last request."""
     if path is None:
         yield None
         return
@@ -154,10 +154,10 @@ def _locked(path: Path | None) -> Iterator[Path | None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        raise PaperError(f"the cache {str(path.parent)!r} cannot be written ({error.strerror}); name another") from None
+        raise PaperError(f"the cache {str(path.parent)!r} cannot be written ({error.strerror}); use another") from None
     with file:
         try:
-            import fcntl  # not on Windows, where processes go without
+            import fcntl  # Windows has none, so processes do not take turns there
 
             fcntl.flock(file, fcntl.LOCK_EX)
         except ImportError:

@@ -1,4 +1,4 @@
-"""A paper that is too long for a model's window gives up what matters least, in a fixed order, and says so."""
+"""Omit the least important sections of a paper, in a fixed order, until it fits the context window of a model."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,17 +16,17 @@ _WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
 def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
-    """The cut, shortened until title, abstract and text measure at most `room` tokens.
+    """Omit sections until title, abstract and text have at most `room` tokens, as counted by `measure`.
 
-    References, acknowledgements and checklists go first, then the parts of the appendix that share the fewest words
-    with the method; nothing else is ever left out.
+    References, acknowledgements and checklists are omitted first, then the sections of the appendix that share the
+    fewest words with title, abstract and method. All other sections are always kept.
 
     Raises:
-        TooLongError: what must be sent does not fit.
+        TooLongError: if the sections that are always kept do not fit.
     """
     texts = (paper.title, cut.abstract, *(section.text for section in cut.kept))
     if sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < room:
-        return cut  # a token stands for at least one byte, so there is no need to count
+        return cut  # a token has at least one byte, so the text fits without a count
     needed = measure(f"{paper.title}\n{cut.abstract}") + sum(measure(section.text) for section in cut.kept)
     dropped: list[Section] = []
     for section in _by_dispensability(cut, paper):
@@ -37,7 +37,7 @@ def fit(cut: Cut, paper: Paper, room: int, measure: Measure) -> Cut:
     if needed > room:
         raise TooLongError(
             f"{paper.source}: about {needed:,} tokens must be sent and {max(room, 0):,} fit; "
-            "use a model with a larger window, or state it with --context-window",
+            "use a model with a larger context window, or set its size with --context-window",
             limit=room,
         )
     return cut.without(dropped, _WHY)

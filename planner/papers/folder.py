@@ -1,4 +1,4 @@
-"""A tree of files: which paper it is, and in which format."""
+"""Find the paper in a tree of files, and read it in its format."""
 
 import posixpath
 import re
@@ -31,10 +31,10 @@ _ABSTRACT: Final = re.compile(r"^(?:#+\s*|\\begin\{|\*\*)?abstract\b", re.I | re
 
 
 def read_tree(tree: Tree) -> tuple[Kind, Reading]:
-    """The format of the paper that a tree holds, and what its loader found.
+    """Return the format and the content of the paper in a tree.
 
     Raises:
-        PaperError: there is no paper, or there are several and none of them is the one.
+        PaperError: if there is no paper, or there are several and no main one.
     """
     if tree.names(".tex", ".ltx", ".latex") or not tree.names(*_MARKDOWN, *_HTML, ".txt"):
         main, others = main_file(tree)
@@ -59,7 +59,7 @@ def _papers(tree: Tree, *endings: str) -> tuple[str, ...]:
 
 
 def _markdown(tree: Tree, names: tuple[str, ...]) -> Reading:
-    """Manubot's numbered content with its metadata, one file, or a draft with its appendix and page header."""
+    """Read a paper from Markdown: manubot's numbered files, one file, or a draft with its appendix and page header."""
     meta = _top(tree.names("metadata.yaml", "metadata.yml"), "")
     known = metadata(_text(tree, meta)) if meta else Front()
     content = tuple(n for n in names if "/content/" in f"/{n}")
@@ -76,17 +76,17 @@ def _markdown(tree: Tree, names: tuple[str, ...]) -> Reading:
 
 
 def _only_one_paper(tree: Tree, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The files of one paper, its main file first and its appendix last.
+    """Return the files of one paper, its main file first and its appendix last.
 
     Raises:
-        PaperError: several of them have an abstract of their own.
+        PaperError: if several files have an abstract and no file name tells which is the paper.
     """
     if len(names) == 1:
         return names
     whole = [n for n in names if _ABSTRACT.search(_text(tree, n))]
     usual = [n for n in whole if _USUAL.match(posixpath.basename(n))]
     if len(whole) > 1 and len(usual) != 1:
-        raise PaperError(f"{tree.name!r} holds several papers ({', '.join(map(repr, whole[:5]))}); name one of them")
+        raise PaperError(f"{tree.name!r} holds several papers ({', '.join(map(repr, whole[:5]))}); give one of them")
     first = usual or whole or [n for n in names if _USUAL.match(posixpath.basename(n))][:1]
     rest = [n for n in names if n not in first and n not in whole]
     if first and not _numbered(names) and len(names) > 12:
@@ -95,7 +95,7 @@ def _only_one_paper(tree: Tree, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _mixed(tree: Tree, names: Sequence[str]) -> Reading:
-    """Text files of one paper, LaTeX fragments among them, read in order."""
+    """Read the text, Markdown and LaTeX files of one paper in order, and join them."""
     readings = [_one(tree, name) for name in names]
     return Reading(
         title=next((r.title for r in readings if r.title), ""),
@@ -114,13 +114,13 @@ def _one(tree: Tree, name: str) -> Reading:
 
 
 def _pdf(tree: Tree) -> tuple[Kind, Reading]:
-    """The one PDF of a tree without sources."""
+    """Read the only PDF of a tree that has no other sources."""
     pdfs = tree.names(".pdf")
     if len(pdfs) != 1:
         held = "; ".join((f"{len(pdfs)} PDFs" if pdfs else f"{len(tree.files)} files", *tree.skipped[:2]))
         raise PaperError(
-            f"{tree.name!r} holds no paper that can be told ({held}): looked for a .tex file with \\documentclass, "
-            "Markdown, an index.html, text or one PDF; name the paper's own file"
+            f"{tree.name!r} holds no paper that can be recognised ({held}): looked for a .tex file with "
+            "\\documentclass, Markdown, an index.html, text or one PDF; give the paper's own file"
         )
     from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
@@ -132,7 +132,7 @@ def _text(tree: Tree, name: str) -> str:
 
 
 def _top(names: Iterable[str], stem: str) -> str:
-    """The name nearest to the root, of those whose file name begins with the stem; "" if there is none."""
+    """Return the path nearest to the root whose file name begins with the stem; "" if there is none."""
     fit = [n for n in names if posixpath.basename(n).lower().startswith(stem)]
     return min(fit, key=lambda n: (n.count("/"), n), default="")
 
@@ -142,7 +142,7 @@ def _numbered(names: Sequence[str]) -> bool:
 
 
 def _is_template(text: str) -> bool:
-    """Whether a file is manubot's front matter, which holds no text of the paper."""
+    """Return whether a file is manubot's front-matter template, which holds no text of the paper."""
     return text.count("{%") + text.count("{{") > 5 and "## Authors" in text
 
 

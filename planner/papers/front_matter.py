@@ -1,4 +1,4 @@
-"""Title and abstract in the YAML that stands before a text, or in a file of its own."""
+"""Read title and abstract from the front matter of a text, or from a metadata file."""
 
 import re
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ _FRONT: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
 _TOML: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)
 _PERCENT: Final = re.compile(r"\A%[ \t]+(\S.*(?:\n[ \t]+\S.*)*)\n(?:%.*\n){0,2}")  # pandoc's title block
 _FIELD: Final = r"^{}\s*[:=][ \t]*(.+(?:\n(?:[ \t]*\n)*[ \t]+\S.*)*)"
-_LEAST_WORDS: Final = 30
+_LEAST_WORDS: Final = 30  # words from which a description counts as an abstract
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What a front matter or a metadata file says of the paper; "" where it says nothing."""
+    """The title and abstract in a front matter or metadata file; "" for a missing one."""
 
     title: str = ""
     abstract: str = ""
 
 
 def front_matter(text: str) -> tuple[Front, str]:
-    """The front matter at the head of a file, and the text after it."""
+    """Split a text into its front matter and the rest."""
     if match := _FRONT.match(text) or _TOML.match(text):
         return metadata(match[1]), text[match.end() :]
     if match := _PERCENT.match(text):
@@ -29,9 +29,9 @@ def front_matter(text: str) -> tuple[Front, str]:
 
 
 def metadata(yaml: str) -> Front:
-    """Title and abstract of YAML: plain, quoted and folded scalars of the top level, which is all that is needed.
+    """Return title and abstract from plain, quoted or folded top-level scalars of YAML or TOML.
 
-    A description of some length stands for an abstract, as Distill has it.
+    A description of at least 30 words, as in Distill articles, serves as the abstract if there is no other.
     """
     description = _scalar(yaml, "description")
     summary = description if len(description.split()) >= _LEAST_WORDS else ""

@@ -1,4 +1,4 @@
-"""A reader in a process of its own, under limits of time and memory: what hangs or explodes there fails one paper."""
+"""Read papers in a separate process with time and memory limits, so that a hostile file fails only one paper."""
 
 import json
 import subprocess
@@ -14,14 +14,14 @@ from planner.errors import PaperError
 from planner.papers.read import Found, Reader, Source, read
 from planner.papers.sniff import Kind, kind_of
 
-# -P and the package's own folder: a file named like a module in the user's folder is never imported.
+# -P and the package's folder: a file in the user's folder that is named like a module is never imported.
 _START: Final = "import sys; sys.path.insert(0, sys.argv[1]); from planner.papers.guard import serve; serve()"
-_LIGHT: Final = 300_000  # bytes of plain text or Markdown that need no process of their own
+_LIGHT: Final = 300_000  # bytes of plain text or Markdown that are read without a separate process
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one paper may take: seconds from start to end, and bytes of memory."""
+    """The limits for reading one paper: `seconds` of wall time and bytes of `memory`."""
 
     seconds: float = 8.0
     memory: int = 1_000_000_000
@@ -42,7 +42,7 @@ class _Answer:
 
 
 def guarded(limits: Limits = Limits()) -> Reader:
-    """A reader as `read` is, that runs it in a process under limits; short plain text is read right here."""
+    """Return a reader that calls `read` in a separate process with limits, or directly for short plain text."""
 
     def guard(source: Source) -> Found:
         return read(source) if _is_light(source) else _in_process(source, limits)
@@ -73,14 +73,14 @@ def _found(done: "subprocess.CompletedProcess[bytes]", name: str, limits: Limits
         said = done.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:200]
         if "MemoryError" in said or "bad_alloc" in said:
             raise PaperError(_too_much(name, limits.memory)) from None
-        raise PaperError(f"{name!r} stopped its reader (exit {done.returncode}: {said}); it may be damaged") from None
+        raise PaperError(f"{name!r} made its reader fail (exit {done.returncode}: {said}); it may be damaged") from None
     if answer.found is None:
         raise PaperError(answer.error)
     return answer.found
 
 
 def serve() -> None:
-    """Read the one source that standard input asks for, and answer on standard output."""
+    """Read one request from standard input, read its source, and write the result to standard output."""
     line, data = sys.stdin.buffer.readline(), sys.stdin.buffer.read()
     order = TypeAdapter(_Order).validate_python(json.loads(line))
     _limit(order)
@@ -92,13 +92,13 @@ def serve() -> None:
         answer = _Answer(
             error=_too_much(order.name, order.memory)
             if isinstance(error, MemoryError)
-            else f"{order.name!r} is nested too deep"
+            else f"{order.name!r} is nested too deeply"
         )
     sys.stdout.buffer.write(TypeAdapter(_Answer).dump_json(answer))
 
 
 def _limit(order: _Order) -> None:
-    """Set the limits of this process, where the system has such."""
+    """Set the limits of this process, if the system supports them."""
     if sys.platform == "win32":
         return
     import resource
@@ -113,7 +113,7 @@ def _limit(order: _Order) -> None:
         try:
             resource.setrlimit(kind, (value, value))
         except (ValueError, OSError):
-            continue  # macOS knows no limit of the address space; the time limit still holds
+            continue  # macOS has no limit of the address space; the time limit still holds
 
 
 def _too_much(name: str, memory: int) -> str:
@@ -129,5 +129,5 @@ def _is_light(source: Source) -> bool:
                 return False
             head = path.read_bytes()
         except (OSError, ValueError):
-            return True  # `read` says what is wrong
+            return True  # `read` raises the error
     return len(head) <= _LIGHT and kind_of(head, source.name) in (Kind.TEXT, Kind.MARKDOWN, Kind.EMPTY, Kind.OTHER)

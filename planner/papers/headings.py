@@ -1,4 +1,4 @@
-"""What a section is for, told from its heading and from the section that it stands in."""
+"""Classify sections by their headings and by the kind of the parent section."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _ROMAN: Final = re.compile(r"([IVX]{1,5})\.\s+\S")
 _LETTER: Final = re.compile(r"[A-HJ-UWYZ][.)]\s+\S")
 _APPENDIX: Final = re.compile(r"\s*(?:appendix|appendices)\b", re.I)
 
-# Terms of art that hold the word of another kind of section; what is left of a heading without them decides.
+# Technical terms with words that would misclassify a heading; they are removed before classification.
 _FALSE_FRIENDS: Final = re.compile(
     r"\b(?:policy|counterfactual|self)[- ]?evaluations?\b|\bfunction evaluations?\b|\bthought experiments?\b"
     r"|\bevaluation (?:functions?|networks?|models?|modules?|maps?|operators?|metric learning)\b"
@@ -25,7 +25,7 @@ _FALSE_FRIENDS: Final = re.compile(
     r"|complexity|approximation|existence|identifiability|asymptotic|structural|optimality|stability) results?\b",
     re.I,
 )
-# Experiments wherever they stand, even among the parts of the method.
+# Headings of experiments even as subsections of the method.
 _REPORTS: Final = re.compile(
     r"\bexperiments?\b(?! (?:set-?ups?|settings?|designs?|protocols?|details))|\bresults?\b"
     r"|\bexperimental (?:evaluation|analysis|validation|stud(?:y|ies)|comparisons?|findings)\b",
@@ -37,7 +37,7 @@ _FINDINGS: Final = (
     r"|investigations?|applications?|observations?|set-?up|settings?)\b"
 )
 
-# The first pattern that is found decides, so the particular stand before the general.
+# The first match decides, so specific patterns come before general ones.
 _PATTERNS: Final = tuple(
     (kind, re.compile(pattern, re.I))
     for kind, pattern in (
@@ -103,26 +103,26 @@ _INHERITED: Final = frozenset(
 
 
 def bare(heading: str) -> str:
-    """The heading without its number and final punctuation: "3.2. Training:" gives "Training"."""
+    """Return the heading without its number and final punctuation: "3.2. Training:" gives "Training"."""
     return _NUMBER.sub("", heading.strip()).strip(" .:\t") or heading.strip()
 
 
 def counts_in_roman(headings: Iterable[str]) -> bool:
-    """Whether sections are counted I, II, III; their subsections are then lettered, and no appendices."""
+    """Return whether sections are numbered I, II, III; their subsections then have letters, as appendices do."""
     counts = {found[1] for heading in headings if (found := _ROMAN.match(heading))}
     return {"I", "II"} <= counts
 
 
 def is_lettered(heading: str) -> bool:
-    """Whether a heading is counted by a letter that is no Roman number: "B. Training"."""
+    """Return whether a heading begins with a letter that is not a Roman numeral: "B. Training"."""
     return bool(_LETTER.match(heading))
 
 
 def section_kind(heading: str, parent: SectionKind | None = None) -> SectionKind:
-    """The kind of a section, given the kind of the section that it stands in (None at the top level).
+    """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    Ablations and thanks are such wherever they stand, and so are results within a method; other subsections are what
-    their parent is, where the parent has a say.
+    Headings of ablations, of acknowledgements, and of results within a method keep their own kind. Other subsections
+    take the kind of their parent, except under an abstract, an introduction (unless of experiments) and OTHER.
     """
     found = _own_kind(heading)
     if found in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
@@ -134,7 +134,7 @@ def section_kind(heading: str, parent: SectionKind | None = None) -> SectionKind
     return parent if parent in _INHERITED else found
 
 
-@lru_cache(maxsize=4096)  # it is asked several times of a heading, and papers share many
+@lru_cache(maxsize=4096)  # each heading is classified several times, and papers share many
 def _own_kind(heading: str) -> SectionKind:
     telling = _telling(heading)
     found = next((kind for kind, pattern in _PATTERNS if pattern.search(telling)), SectionKind.OTHER)

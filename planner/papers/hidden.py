@@ -1,14 +1,14 @@
-"""How text that a reader of the page would not see is reported, whatever the format."""
+"""Report text that a reader of the page would not see, in all formats."""
 
 from collections.abc import Iterable
 from typing import Final
 
 _SHOWN: Final = 300  # characters of one stretch in a warning
-_MOST: Final = 20  # warnings of this kind; the last says how many more there are
+_MOST: Final = 20  # warnings of this kind; one more counts the rest
 
 
 def quoted(stretches: Iterable[str]) -> tuple[str, ...]:
-    """One warning a stretch; it says what was left out and accuses nobody, since some venues plant such text."""
+    """Return one neutral warning for each stretch of hidden text; some venues hide text on purpose."""
     texts = [" ".join(stretch.split()) for stretch in stretches]
     texts = list(dict.fromkeys(text for text in texts if text))
     more = (f"{len(texts) - _MOST} more stretches of hidden text were left out",) if len(texts) > _MOST else ()

@@ -1,4 +1,4 @@
-"""Paper ids: one name a paper, safe as a file name on every system."""
+"""Build paper ids that are safe as file names on every system."""
 
 import hashlib
 import re
@@ -6,8 +6,8 @@ import unicodedata
 from pathlib import PurePath
 from typing import Final
 
-_MADE: Final = 120  # bytes of an id made from a title: leaves room for a suffix in every file system
-_GIVEN: Final = 200  # bytes of an id that the user gave; published ids go to 133
+_MADE: Final = 120  # bytes of an id made from a title; leaves room for a suffix in every file system
+_GIVEN: Final = 200  # bytes of an id given by the user; published ids have up to 133
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
 _RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)")
 _ENDINGS: Final = re.compile(
@@ -16,10 +16,10 @@ _ENDINGS: Final = re.compile(
 
 
 def paper_id(title: str, *, given: str = "", name: str = "") -> str:
-    """The id of a paper: the one given, else made from the title, else from the source's name.
+    """Return the id of a paper: the given one, else one from the title, else one from the name of the source.
 
-    An id from a title has every character that is not a letter, a digit or an underscore replaced by `_`, one for
-    one, after NFC, as the published trajectories have it. Over 120 bytes it is cut and gets a short hash.
+    In an id from a title, every character that is not a letter, a digit or an underscore becomes `_`, after NFC, as
+    in the published trajectories. An id over 120 bytes (200 if given) is cut and gets a short hash.
     """
     if given.strip():
         return _cut(_safe(unicodedata.normalize("NFC", given)), _GIVEN)
@@ -30,13 +30,13 @@ def paper_id(title: str, *, given: str = "", name: str = "") -> str:
 
 
 def stem(name: str) -> str:
-    """The name of a source without its folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
+    """Return the name of a source without folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
     last = PurePath(name.replace("\\", "/")).name
     return _ENDINGS.sub("", last) or last
 
 
 def _safe(text: str) -> str:
-    """The text with everything replaced that a file system would refuse, or understand as something else."""
+    """Replace the characters and names that a file system would refuse or misread."""
     text = _UNSAFE.sub("_", text.strip())
     text = re.sub(r"^\.+|\.{2,}|[. ]+$", lambda match: "_" * len(match[0]), text)
     return _RESERVED.sub(lambda match: match[0] + "_", text, count=1) if _RESERVED.match(text) else text

@@ -1,4 +1,4 @@
-"""What would give away the results of a paper before its experiments: floats, and sentences that point ahead."""
+"""Remove floats and sentences that would reveal the results or ablations of a paper before its experiments."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -57,7 +57,7 @@ ANNOUNCED: Final = "sentences that point to results or ablations are not sent in
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Sections that give nothing away, and what was taken from them."""
+    """The sections without leaks, and the omissions."""
 
     sections: tuple[Section, ...]
     left_out: tuple[LeftOut, ...]
@@ -65,7 +65,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """How a text can point to what must not be known: by the names and labels of floats and sections."""
+    """The names and labels of floats with results, and the numbers of ablation sections beyond the cut."""
 
     floats: frozenset[str]
     sections: frozenset[str]
@@ -78,10 +78,10 @@ class _Results:
 
 
 def seal(kept: Sequence[Section], beyond: Sequence[Section]) -> Sealed:
-    """The kept sections of a paper without what gives its ablations away; `beyond` are those that were cut.
+    """Remove from the `kept` sections the text that reveals ablations; `beyond` are the sections after the cut.
 
-    Tables go, and figures but for the caption of one that shows the method, wherever they floated from. Sentences go
-    that name an ablation, compare with one in a figure or table, or point to results or ablations beyond the cut.
+    All tables are removed, and all figures except the caption of a figure that shows the method. Sentences are removed
+    that announce an ablation, describe one with a float, or refer to results or ablations beyond the cut.
     """
     results = _results(kept, beyond)
     sealed: list[Section] = []
@@ -100,7 +100,7 @@ def seal(kept: Sequence[Section], beyond: Sequence[Section]) -> Sealed:
 
 
 def without_announcements(text: str) -> str:
-    """A text without the sentences that announce an ablation, as for an abstract."""
+    """Remove the sentences that announce an ablation from a text, such as an abstract."""
     return "".join(sentence for sentence in sentences(text) if not _ANNOUNCES.search(sentence)).strip()
 
 
@@ -115,7 +115,7 @@ def _sealed(block: Block, results: _Results) -> str:
 
 
 def _kind(block: Block) -> BlockKind:
-    """What a block is to this cut: a paragraph that is a caption counts as its float, a float of prose as prose."""
+    """Return the kind of a block, with a paragraph that is a caption as its float, and a figure of prose as prose."""
     if block.kind is BlockKind.PROSE and (match := _CAPTION.match(block.text)):
         return BlockKind.FIGURE if match[1] else BlockKind.TABLE
     if block.kind is BlockKind.FIGURE and not _caption(block.text) and _reads_as_prose(block.text):
@@ -124,7 +124,7 @@ def _kind(block: Block) -> BlockKind:
 
 
 def _caption(text: str) -> str:
-    """The caption in a float, "" where none is found."""
+    """Return the caption of a float; "" if none is found."""
     if match := _TEX_CAPTION.search(text):
         return text[match.end() : _closing(text, match.end())].strip()
     match = _CAPTION.search(text)
@@ -186,7 +186,7 @@ def _float_names(text: str) -> set[str]:
 
 
 def _numbers_of(section: Section) -> set[str]:
-    """The number of a section, as the text would name it."""
+    """Return the number in the heading of a section as a set of one; an empty set if there is none."""
     heading = section.heading.strip()
     if bare(heading) == heading:
         return set()

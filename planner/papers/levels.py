@@ -1,7 +1,7 @@
-"""Headings whose markup says little of their level: which is the title, which are sections, and how deep.
+"""Find the title and the section levels among headings with unreliable markup.
 
-Converters give sections any number of marks, make headings of authors and of comments in code; the numbers that the
-headings themselves carry, and the names that papers give their sections, say more.
+Converters choose arbitrary heading levels, and mark authors and comments in code as headings. The numbers and the
+usual names of sections are more reliable.
 """
 
 import re
@@ -16,14 +16,14 @@ from planner.papers.paper import Block, BlockKind, SectionKind
 _NUMBER: Final = re.compile(r"^(?:(?:Appendix|Section)\s+)?(\d{1,2}|[A-Z])((?:\.\d{1,2}){0,4})[.):]?\s+\S")
 _ROMAN: Final = re.compile(r"[IVX]{1,5}\.\s")
 _CODE: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[^\W\d_A-Z]|:$")
-_COUNTED: Final = re.compile(r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s")  # "A Fine Title" is none, "A. Proofs" is
-_MANY: Final = 4  # numbered headings from which on numbers are taken for the rule
+_COUNTED: Final = re.compile(r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s")  # "A. Proofs" is numbered, "A Fine Title" is not
+_MANY: Final = 4  # numbered headings from which all sections are taken to be numbered
 _LONGEST: Final = 250  # characters of a heading
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A heading as marked: `rank` is 1 for the most prominent mark, `source` its line in the text."""
+    """A heading as marked; `rank` is 1 for the most prominent mark, `source` is its line in the text."""
 
     text: str
     rank: int
@@ -33,14 +33,14 @@ class Ranked:
 
     @property
     def number(self) -> tuple[str, ...]:
-        """The parts of its own number, () if it has none: "B.2 Data" gives ("B", "2")."""
+        """The parts of the heading's number, () if it has none: "B.2 Data" gives ("B", "2")."""
         found = _NUMBER.match(self.text)
         return (found[1], *found[2].split(".")[1:]) if found else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The title found among the headings, headings and blocks in order, and how many headings were made text."""
+    """The title, the headings and blocks in order, and the number of headings that were demoted to text."""
 
     title: str
     pieces: tuple[Piece, ...]
@@ -48,7 +48,7 @@ class Settled:
 
 
 def settle(items: Sequence[Ranked | Block], *, known_title: str = "") -> Settled:
-    """Decide for every marked heading whether it is the title, a section and of which level, or only text."""
+    """Decide which marked heading is the title, which are sections of which level, and which are only text."""
     headings = [item for item in items if isinstance(item, Ranked) and item.text]
     numbered = len({h.number for h in headings if h.number}) >= _MANY
     code = [h for h in headings if _looks_like_code(h, numbered=numbered)]
@@ -72,7 +72,7 @@ def _piece(item: Ranked | Block, levels: dict[int, int], title: Ranked | None) -
 
 
 def _title(headings: list[Ranked], known: str) -> Ranked | None:
-    """The first heading where none is more prominent and it is not the name of a section."""
+    """Return the first heading if none is more prominent and it is not the name of a section, else None."""
     first = headings[0] if headings else None
     if first is None or first.kind is not None or _COUNTED.match(first.text):
         return None
@@ -85,7 +85,7 @@ def _title(headings: list[Ranked], known: str) -> Ranked | None:
 
 
 def _before_abstract(headings: list[Ranked], title: Ranked | None) -> set[int]:
-    """The title, and what stands between it and the abstract: authors, a subtitle."""
+    """Return the object ids of the title and of the headings (authors, a subtitle) between it and the abstract."""
     start = headings.index(title) if title else 0
     for end, heading in enumerate(headings[start : start + 15], start):
         if heading.kind is SectionKind.ABSTRACT or section_kind(heading.text) is SectionKind.ABSTRACT:
@@ -97,7 +97,7 @@ def _before_abstract(headings: list[Ranked], title: Ranked | None) -> set[int]:
 
 
 def _levels(headings: list[Ranked], *, numbered: bool) -> dict[int, int]:
-    """A heading's own number says its level; others follow numbered ones of their rank, or the rank alone."""
+    """Return the level of each heading by object id: from its number, else from numbered headings or its rank."""
     top = min((h.rank for h in headings), default=1)
     roman = counts_in_roman(h.text for h in headings)
     of_rank: dict[int, int] = {}
@@ -119,12 +119,12 @@ def _levels(headings: list[Ranked], *, numbered: bool) -> dict[int, int]:
 
 
 def _roman_level(text: str) -> int:
-    """The level of a heading where sections are counted I, II and subsections A, B; 0 where it has no such count."""
+    """Return the level of a heading if sections are numbered I, II and subsections A, B; 0 if it has no number."""
     return 2 if is_lettered(text) else int(bool(_ROMAN.match(text)))
 
 
 def _stands_alone(text: str) -> bool:
-    """Whether a name is one that only sections of the first level have."""
+    """Return whether a heading is one that only first-level sections have."""
     kind = section_kind(text)
     inner = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
     return kind not in inner or bare(text).casefold() in ("contents", "table of contents", "keywords")

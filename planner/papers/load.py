@@ -1,4 +1,4 @@
-"""`load`: a source as people have it in, a `Paper` out."""
+"""Load a paper from a file, a folder, arXiv or standard input."""
 
 import unicodedata
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from planner.papers.ids import paper_id as make_id
 from planner.papers.paper import Paper
 from planner.papers.read import Found, Reader, Source, read
 
-LEAST: Final = 500  # characters of text under which a source is no paper
-MOST: Final = 2_000_000  # characters over which it is none either: half a million tokens, a thousand pages
-_ALIKE: Final = 0.8  # of the words: two abstracts that share so many are one
+LEAST: Final = 500  # characters of text; a source with fewer is not a paper
+MOST: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
+_ALIKE: Final = 0.8  # share of common words from which two abstracts count as the same
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What the user says of the paper."""
+    """The title, abstract and id that the user gave; "" if not given."""
 
     title: str
     abstract: str
@@ -35,13 +35,13 @@ def load(
     arxiv: Arxiv | None = None,
     reader: Reader = read,
 ) -> Paper:
-    """Read a paper from a path, from an arXiv id or address, or from `-`, which stands for the bytes in `stdin`.
+    """Load a paper from a path, from an arXiv id or address, or from the bytes in `stdin` if `source` is `-`.
 
-    A given title and abstract win over what is found; a disagreement is a warning. `arxiv` fetches what is not on this
-    machine; `reader` is `read` itself or a guard around it.
+    A given title or abstract replaces the one in the paper, with a warning if they differ. `arxiv` downloads papers;
+    `reader` is `read` itself or a wrapper around it, such as `guarded()`.
 
     Raises:
-        PaperError: the source is missing, empty, no paper, or holds under 500 or over 2,000,000 characters of text.
+        PaperError: if the source is missing, empty, no paper, or has under 500 or over 2,000,000 characters of text.
     """
     given = _Given(" ".join(title.split()), abstract.strip(), paper_id)
     if source == "-":
@@ -49,19 +49,19 @@ def load(
     if (wanted := arxiv_id(source)) and not _is_here(source):
         return _paper(_from_arxiv(wanted, arxiv or Arxiv(), reader), source, given)
     if "://" in source:
-        raise PaperError(f"{source!r} is not fetched: only arXiv addresses are; download the paper and give the file")
+        raise PaperError(f"{source!r} is not downloaded: only arXiv addresses are; download it and give the file")
     return _paper(reader(Source(source)), source, given)
 
 
 def _from_arxiv(wanted: ArxivId, arxiv: Arxiv, reader: Reader) -> Found:
-    """The paper's source, or its PDF where no source can be read; title and abstract as arXiv lists them."""
+    """Read the source of an arXiv paper, or its PDF if that fails, with arXiv's title and abstract."""
     entry = arxiv.entry(wanted)
     data = arxiv.source(entry)
     try:
         found = reader(Source(entry.name, data)) if data else None
         if found is not None and _size(found) >= LEAST:
             return _as_listed(found, entry, ())
-        why = "it holds no text" if found else "there is none"
+        why = "the source holds no text" if found else "arXiv has no source"
     except PaperError as error:
         why = str(error)
     pdf = arxiv.pdf(entry)
@@ -85,9 +85,9 @@ def _as_listed(found: Found, entry: Entry, warnings: tuple[str, ...]) -> Found:
 def _paper(found: Found, source: str, given: _Given) -> Paper:
     reading, size = found.reading, _size(found)
     if size < LEAST:
-        raise PaperError(f"{source!r} holds {size} characters of text, less than {LEAST}; is it the whole paper?")
+        raise PaperError(f"{source!r} holds {size} characters of text, less than {LEAST}; give the whole paper")
     if size > MOST:
-        raise PaperError(f"{source!r} holds {size:,} characters of text, over {MOST:,}; give one paper alone")
+        raise PaperError(f"{source!r} holds {size:,} characters of text, over {MOST:,}; give a single paper")
     warnings = (
         *reading.warnings,
         *_disagreement("given title", given.title, reading.title),
@@ -110,13 +110,13 @@ def _size(found: Found) -> int:
 
 
 def _disagreement(what: str, stated: str, found: str) -> tuple[str, ...]:
-    """A warning where a stated title or abstract has other words than the paper's own."""
+    """Return a warning if a stated title or abstract differs in words from the one found in the paper."""
     ours, theirs = _words(stated), _words(found)
     if not ours or not theirs or ours == theirs:
         return ()
     if "abstract" in what and len(ours & theirs) >= _ALIKE * len(ours | theirs):
         return ()
-    return (f"the {what} is not the one found in the paper ({found[:120]!r}); the former is used",)
+    return (f"the {what} differs from the one found in the paper ({found[:120]!r}), which is ignored",)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Markdown: sections by a CommonMark parser's line maps, text as the source has it."""
+"""Read papers in Markdown: sections by the line maps of a CommonMark parser, text as in the source."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _DATA: Final = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+")
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _ATTRIBUTES: Final = re.compile(r"\s*\{[#.:-][^{}]*\}\s*$")
 _BOLD: Final = re.compile(r"(?:\*\*|__)(?![*_\s])([^\n*]{1,150}[^\n*.,;:\s])(?:\*\*|__)")
-_ENOUGH: Final = 3  # headings marked as such; with fewer, bold lines may be headings
+_ENOUGH: Final = 3  # marked headings; with fewer, bold lines may be headings
 _LONGEST: Final = 20_000  # characters of an abstract
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _IMAGE: Final = re.compile(r"!\[.*\]\(.*\)(\{.*\})?", re.S)
@@ -29,14 +29,14 @@ _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z
 
 
 def read_markdown(text: str, name: str) -> Reading:
-    """A paper in one Markdown file; `name` is the file, for the reading's `main_file`."""
+    """Read a paper from one Markdown file; `name` is its file name, for `main_file`."""
     return read_markdown_files({name: text}, main_file=name)
 
 
 def read_markdown_files(files: Mapping[str, str], *, main_file: str, known: Front | None = None) -> Reading:
-    """A paper in several Markdown files, in order; `known` is what another file says (manubot's metadata).
+    """Read a paper from several Markdown files, in order; `known` is metadata from another file, such as manubot's.
 
-    The first heading of the highest rank is the title where it stands before every other and none is known.
+    If no title is known, it is the first heading, unless another ranks higher or it is the name of a section.
     """
     front = known or Front()
     items: list[Ranked | Block] = []
@@ -59,14 +59,14 @@ def read_markdown_files(files: Mapping[str, str], *, main_file: str, known: Fron
 
 
 def plain(text: str) -> str:
-    """Markdown text without its marks: links as their words, no emphasis, no tags; over 20,000 characters are cut."""
+    """Return Markdown as plain text: links as their words, no emphasis, no tags, at most 20,000 characters."""
     text = _TAG.sub("", _LINK.sub(r"\1", text[:_LONGEST]))
     text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub(r"\\([\\`*_{}\[\]()#+.!|<>~-])", r"\1", text).strip()
 
 
 def _items(text: str) -> tuple[list[Ranked | Block], list[str]]:
-    """Headings and outermost blocks in order, and the text in HTML that is not shown."""
+    """Return the headings and top-level blocks in order, and the hidden text of HTML blocks."""
     lines, tokens = text.split("\n"), BLOCKS.parse(text)
     items: list[Ranked | Block] = []
     unseen: list[str] = []
@@ -86,10 +86,10 @@ def _items(text: str) -> tuple[list[Ranked | Block], list[str]]:
 
 
 def _with_bold_headings(items: list[Ranked | Block]) -> list[Ranked | Block]:
-    """The items, with lines all in bold as headings where a converter marked none otherwise.
+    """Turn lines that are all bold into headings, if a converter marked fewer than three headings.
 
-    Such a line is one where it has a number or names a section, and at the very beginning, where it is the title.
-    Where others are marked, the abstract's alone may be in bold.
+    Such a line must have a number, name a section, or be the first item, which may be the title. If there are three
+    or more marked headings, only a bold "Abstract" becomes a heading.
     """
     bold = [_bold_heading(item, first=index == 0) for index, item in enumerate(items)]
     if sum(isinstance(item, Ranked) for item in items) >= _ENOUGH:

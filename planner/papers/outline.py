@@ -1,4 +1,4 @@
-"""Sections made from the pieces that a loader finds, in reading order."""
+"""Build sections from the headings and blocks that a loader finds, in reading order."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,10 +19,10 @@ _LETTERED: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading as a loader found it: its text as printed, its level from 1, and the line of the source it stands in.
+    """A heading as a loader found it: its text as printed, its level from 1, and its line in the source.
 
-    `kind` is set where the source itself says what the section is; `appendix` where it says that it is part of one.
-    A heading without text ends the section before it: what follows stands under no heading.
+    `kind` is set if the source marks the kind of the section; `appendix` is true if it marks a part of an appendix.
+    A heading without text ends the section before it, and the blocks after it have no heading.
     """
 
     text: str
@@ -41,7 +41,7 @@ Piece = Heading | Block
 
 
 def outline(pieces: Iterable[Piece]) -> tuple[Section, ...]:
-    """The sections of a stream of headings and blocks; what stands before the first heading is level 0."""
+    """Build the sections from headings and blocks; blocks before the first heading become a section of level 0."""
     kinds: list[tuple[int, SectionKind]] = []
     in_back = False
     sections = []
@@ -85,9 +85,9 @@ def _grouped(pieces: Iterable[Piece]) -> Iterator[tuple[Heading | None, tuple[Bl
 
 
 def abstract_of(sections: Sequence[Section]) -> str:
-    """The text under the heading "Abstract" and its own subsections, without heading lines; "" if there is none.
+    """Return the text of the section "Abstract" with its subsections, without heading lines; "" if there is none.
 
-    Where no heading says so, it is the paragraph of the paper's opening that begins with the word.
+    If no heading marks it, return the paragraph near the start of the paper that begins with "Abstract".
     """
     found: list[Section] = []
     for section in sections:
@@ -111,7 +111,7 @@ _RUN_IN: Final = re.compile(
     r"(?:\s*(?:[.:*_}—–-]|</\w+>|\\\\)+(?:\s+[.:—–-]+(?=\s))?\s*|\s+(?=(?-i:[A-Z])))",
     re.I,
 )
-_OPENING: Final = 2_000  # words before the introduction that may stand before an abstract without a heading
+_OPENING: Final = 2_000  # most words before an abstract without a heading
 
 
 def _run_in(sections: Iterable[Section]) -> str:

@@ -1,4 +1,4 @@
-"""What a paper is, whatever format it came in."""
+"""The types of a paper and its parts, the same for all formats."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class SectionKind(StrEnum):
-    """What a section is for, so that tasks can keep or cut it."""
+    """The kind of a section, by which tasks keep or omit it."""
 
     ABSTRACT = "abstract"
     INTRODUCTION = "introduction"
@@ -23,7 +23,7 @@ class SectionKind(StrEnum):
 
 
 class BlockKind(StrEnum):
-    """What a block of text is: running text, or something that floats free of it."""
+    """The kind of a block: a heading, running text, a table or a figure."""
 
     HEADING = "heading"
     PROSE = "prose"
@@ -33,23 +33,23 @@ class BlockKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stretch of a paper's text, as the source has it; a table or figure holds its caption too."""
+    """A part of the text of a paper, as in the source; a table or figure includes its caption."""
 
     kind: BlockKind
     text: str
 
     def __reduce__(self) -> tuple[type["Block"], tuple[object, ...]]:
-        """Papers travel between processes by the thousand; the dataclass's own way takes ten times as long."""
+        """Return the constructor call for pickling; the default for dataclasses takes ten times as long."""
         return Block, (self.kind, self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands under it before the next heading of any level.
+    """A heading and the blocks up to the next heading of any level.
 
-    `heading` is as printed, its number included ("3.2 Training"), "" for text before the first heading;
-    `level` is 1 for a top-level section and 0 before the first heading; `page` counts from 1 where there are pages.
-    The heading line is the first block.
+    `heading` is as printed, with its number ("3.2 Training"), or "" for text before the first heading. `level` is 1
+    for a top-level section and 0 for text without a heading. `page` counts from 1, and is None without pages. The
+    heading line is the first block.
     """
 
     heading: str
@@ -59,20 +59,20 @@ class Section:
     page: int | None = None
 
     def __reduce__(self) -> tuple[type["Section"], tuple[object, ...]]:
-        """As for `Block`."""
+        """Return the constructor call for pickling, as for `Block`."""
         return Section, (self.heading, self.level, self.kind, self.blocks, self.page)
 
     @property
     def text(self) -> str:
-        """The section as one string, its heading line included."""
+        """The text of the section, with its heading line."""
         return "\n\n".join(block.text for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a loader of one format found in a source; "" for a title or an abstract that is not there.
+    """A paper as the loader of one format parsed it; a missing title or abstract is "".
 
-    `sections` are in reading order and hold all of the text; `main_file` is the file that the text starts from.
+    `sections` are in reading order and hold the whole text; `main_file` is the file in which the text starts.
     """
 
     title: str
@@ -84,10 +84,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A paper as it was understood.
+    """A paper with its title, abstract and sections.
 
-    `source` is what the user named, `format` one of pdf, latex, markdown, html and text, `main_file` the file that
-    the text starts from, `warnings` one sentence each about what a reader should distrust.
+    `source` is the path, id or address that the user gave, `format` one of pdf, latex, markdown, html and text,
+    `main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading.
     """
 
     id: str
@@ -101,12 +101,12 @@ class Paper:
 
     @property
     def text(self) -> str:
-        """The whole paper as one string."""
+        """The text of all sections."""
         return "\n\n".join(section.text for section in self.sections)
 
     @property
     def head(self) -> "PaperHead":
-        """All that is known of the paper, without its text."""
+        """The metadata of the paper, without its text."""
         return PaperHead(
             id=self.id,
             title=self.title,
@@ -120,14 +120,14 @@ class Paper:
 
     @property
     def sha256(self) -> str:
-        """Hash of title, abstract and text: what a plan can depend on."""
+        """The SHA-256 hash of title, abstract and text, on which a plan depends, in hexadecimal."""
         joined = "\0".join((self.title, self.abstract, self.text))
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class PaperHead:
-    """A paper without its text; `chars` is the length of that, `sha256` and the others are as for `Paper`."""
+    """The metadata of a paper; `chars` is the length of its text, the other fields are as in `Paper`."""
 
     id: str
     title: str
@@ -141,7 +141,7 @@ class PaperHead:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A part of the paper that was not sent, its size in characters, and why."""
+    """A part of a paper that is not sent: its heading, its size in characters, and the reason."""
 
     heading: str
     chars: int
@@ -150,7 +150,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """What one task sends of a paper."""
+    """The part of a paper that one task sends."""
 
     title: str
     abstract: str
@@ -160,5 +160,5 @@ class Excerpt:
 
     @property
     def whole(self) -> str:
-        """Title, abstract and text as one string."""
+        """The title, abstract and text, joined by blank lines."""
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)

@@ -1,4 +1,4 @@
-"""`read`: one source, whatever its format, to what its loader found in it; in this process and without a network."""
+"""Read a paper from a file, a folder, an archive or bytes, in this process and without a network."""
 
 import re
 from collections.abc import Callable
@@ -25,28 +25,28 @@ WHAT_WORKS: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something to read: the file or folder `name`, or the bytes `data` that go by that name."""
+    """A source to read: the file or folder `name`, or the bytes `data` with that name."""
 
     name: str
     data: bytes | None = None
 
 
 class Found(NamedTuple):
-    """The format of a source and what its loader found."""
+    """The format of a source and its parsed content."""
 
     kind: Kind
     reading: Reading
 
 
 Reader = Callable[[Source], Found]
-"""Anything that reads a source: `read` itself, or a guard around it."""
+"""A function that reads a source: `read` itself, or a wrapper around it."""
 
 
 def read(source: Source) -> Found:
     """Read a file, a folder, an archive, or bytes.
 
     Raises:
-        PaperError: the source is missing, empty, damaged, or no paper.
+        PaperError: if the source is missing, empty, damaged, or not a paper.
     """
     if source.data is not None:
         return _read_bytes(source.data, source.name)
@@ -68,7 +68,7 @@ def _read_bytes(data: bytes, name: str) -> Found:
     if kind is Kind.EMPTY:
         raise PaperError(f"{name!r} is empty; {WHAT_WORKS}")
     if kind is Kind.OTHER:
-        raise PaperError(f"{name!r} is {foreign_name(data) or 'no text and no PDF'}; {WHAT_WORKS}")
+        raise PaperError(f"{name!r} is {foreign_name(data) or 'neither text nor a PDF'}; {WHAT_WORKS}")
     if kind is Kind.PDF:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
@@ -86,7 +86,7 @@ def _read_text(data: bytes, name: str) -> Found:
     match kind:
         case Kind.LATEX:
             reading = read_latex(Tree(name, {name: partial(bytes, data)}), name)
-            warnings = ()  # they are found again, file by file
+            warnings = ()  # the LaTeX reader repeats them, file by file
         case Kind.HTML:
             reading = read_html(text, name)
         case Kind.MARKDOWN:

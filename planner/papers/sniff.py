@@ -1,4 +1,4 @@
-"""What kind of source some bytes are, told from the bytes first and from the name only among kinds of text."""
+"""Detect the format of a source from its bytes, and among text formats also from its name."""
 
 import re
 from enum import StrEnum
@@ -9,7 +9,7 @@ from planner.papers.characters import looks_binary
 
 
 class Kind(StrEnum):
-    """What bytes are; the first five are the formats of a paper."""
+    """The kind of a source; the first five are the formats of papers."""
 
     PDF = "pdf"
     LATEX = "latex"
@@ -33,7 +33,7 @@ _MAGIC: Final = (
     (b"PK\x05\x06", Kind.ZIP),
 )
 
-# What people take for a paper and is none, with the name that the message gives it.
+# Files that are often given and cannot be read, with their names for the error.
 _FOREIGN: Final = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
@@ -58,7 +58,7 @@ _MARKDOWN: Final = re.compile(r"^#{1,6} +\S|^```|^\|.*\|\s*$|^\[[^\]]+\]: ", re.
 
 
 def kind_of(data: bytes, name: str = "") -> Kind:
-    """The kind of a source; `name` decides only between kinds of text that the bytes leave open."""
+    """Return the kind of a source; `name` only helps to choose between text formats."""
     if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
         return Kind.EMPTY
     for magic, kind in _MAGIC:
@@ -74,7 +74,7 @@ def kind_of(data: bytes, name: str = "") -> Kind:
 
 
 def text_kind(text: str, name: str = "") -> Kind:
-    """Which markup a text has: by its ending where the text does not say otherwise, by its content elsewhere."""
+    """Return the markup of a text, from its content and from the ending of `name`."""
     ending = PurePath(name).suffix.lower()
     if _HTML.match(text):
         return Kind.HTML
@@ -93,7 +93,7 @@ def text_kind(text: str, name: str = "") -> Kind:
 
 
 def foreign_name(data: bytes) -> str:
-    """What a source is that no loader reads, in words; "" if that cannot be told."""
+    """Return the name of a known file type that cannot be read, such as "a PNG image"; "" for other bytes."""
     if data[:11].startswith(b"%!PS-Adobe") or (data.startswith(b"%!PS") and not re.match(rb"%!TEX", data, re.I)):
         return "PostScript"
     return next((words for magic, words in _FOREIGN if magic != b"%!PS" and data.startswith(magic)), "")

@@ -1,4 +1,4 @@
-"""Plain text: headings told by their numbers, their names and the blank lines around them."""
+"""Read papers in plain text; headings are found by their numbers, their names and the blank lines around them."""
 
 import re
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ _USUAL: Final = frozenset(
     {"method", "methods", "methodology", "approach", "background", "model", "experiments", "results", "evaluation"}
     | {"experimental setup", "experimental results", "results and discussion", "materials and methods", "analysis"}
 )
-_BARE_LETTER: Final = re.compile(r"[A-Z]\s")  # "A Title" begins a paper, "A Proofs" an appendix
+_BARE_LETTER: Final = re.compile(r"[A-Z]\s")  # "A Title" is a title, "A Proofs" a heading of an appendix
 _CAPTION: Final = re.compile(r"^(?:\*\*)?(Table|Figure|Fig\.)\s+[A-Z]?\d+[.:|]", re.I)
 _ENDS_A_SENTENCE: Final = re.compile(r"[.,;:!]$")
 _RULE: Final = re.compile(r"^(?:={3,}|-{3,})\s*$")
 _LONGEST: Final = 120  # characters of a heading
-_LETTERS: Final = 1000  # where appendices count on from, behind all numbered sections
-_FEW: Final = 5  # words of a heading that runs on into its text
+_LETTERS: Final = 1000  # offset of lettered appendices, so that they follow all numbered sections
+_FEW: Final = 5  # most words of a numbered heading without a blank line after it
 
 
 def read_text(text: str, name: str) -> Reading:
-    """A paper in plain text; `name` is its file, for the reading's `main_file`."""
+    """Read a paper from plain text; `name` is its file name, for `main_file`."""
     text, warnings = clean(text)
     paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
     title, rest = _title(paragraphs)
@@ -33,7 +33,7 @@ def read_text(text: str, name: str) -> Reading:
 
 
 def pieces(paragraphs: list[str]) -> Iterator[Piece]:
-    """Headings and blocks of paragraphs; a heading may share its paragraph with the text that follows it."""
+    """Yield the headings and blocks of paragraphs; a paragraph may begin with a heading line."""
     last: tuple[int, ...] = ()
     for paragraph in paragraphs:
         line, _, rest = paragraph.partition("\n")
@@ -50,7 +50,7 @@ def pieces(paragraphs: list[str]) -> Iterator[Piece]:
 
 
 def _level(line: str, last: tuple[int, ...], *, alone: bool) -> tuple[int, tuple[int, ...]]:
-    """The level of a heading and its number, or 0: numbers must count on, names must be those of papers."""
+    """Return the level and number of a heading line; 0 if its number is out of order or its name is unusual."""
     if len(line) > _LONGEST or _ENDS_A_SENTENCE.search(line):
         return 0, ()
     if (found := _NUMBERED.match(line)) and (alone or _is_named(line)) and (last or not _BARE_LETTER.match(line)):
@@ -64,13 +64,13 @@ def _level(line: str, last: tuple[int, ...], *, alone: bool) -> tuple[int, tuple
 
 
 def _is_named(line: str) -> bool:
-    """Whether a numbered line with text below it is a heading all the same: it names a section, in few words."""
+    """Return whether a numbered line directly above text is a heading: it names a section in at most five words."""
     words = bare(line).split()
     return len(words) <= _FEW and words[0][:1].isupper() and section_kind(line) is not SectionKind.OTHER
 
 
 def _parts(number: str) -> tuple[int, ...]:
-    """ "B.2" as (1002, 2): letters count after all digits, as appendices follow sections."""
+    """Parse a section number into integers: "B.2" gives (1002, 2), since appendices follow sections."""
     first, *rest = number.split(".")
     if first.isdigit():
         return (int(first), *map(int, rest))
@@ -80,9 +80,9 @@ def _parts(number: str) -> tuple[int, ...]:
 
 
 def _follows(number: tuple[int, ...], last: tuple[int, ...]) -> bool:
-    """Whether a number may come next: the next of some level, or the first of a deeper one."""
+    """Return whether a number may follow `last`: the next number of some level, or the first of a deeper one."""
     if not last:
-        return number[0] < _LETTERS  # "A. Author" begins a list of authors
+        return number[0] < _LETTERS  # "A. Author" is in a list of authors
     if number in ((1,), (_LETTERS + 1,)):
         return True
     nexts = {(*last[:depth], last[depth] + 1) for depth in range(len(last))} | {(*last, 1)}
@@ -90,7 +90,7 @@ def _follows(number: tuple[int, ...], last: tuple[int, ...]) -> bool:
 
 
 def _title(paragraphs: list[str]) -> tuple[str, list[str]]:
-    """The first paragraph if it is short enough for a title and no section's name; it stays in the text."""
+    """Return the first paragraph as the title if it is short and names no section, and all paragraphs."""
     if not paragraphs:
         return "", paragraphs
     lines = [line.strip() for line in paragraphs[0].split("\n") if not _RULE.match(line)]

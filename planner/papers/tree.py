@@ -1,4 +1,4 @@
-"""A paper's files, whether they lie in a folder or in an archive: names to bytes, and nothing outside its root."""
+"""Read the files of a paper from a folder or an archive, and nothing outside its root."""
 
 import os
 import posixpath
@@ -17,7 +17,7 @@ _ASIDE: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Files by name: relative, with `/`, in sorted order; `skipped` says in words what is there and is not read."""
+    """The files of a paper by relative path with `/`, sorted; `skipped` has warnings about skipped files."""
 
     name: str
     files: Mapping[str, Callable[[], bytes]]
@@ -28,21 +28,21 @@ class Tree:
         object.__setattr__(self, "_folded", {name.casefold(): name for name in reversed(list(self.files))})
 
     def names(self, *endings: str) -> tuple[str, ...]:
-        """All names, or those with one of the endings, whatever their case."""
+        """Return all names, or those with one of the lower-case endings; case is ignored."""
         return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
 
     def read(self, name: str) -> bytes:
-        """The bytes of one of `names()`.
+        """Return the bytes of the file with this name.
 
         Raises:
-            PaperError: the file is too large for a text, or cannot be read.
+            PaperError: if the file is too large, or cannot be read.
         """
         return self.files[name]()
 
     def find(self, path: str, *folders: str) -> str:
-        """The name that a path means, seen from one of the folders in turn; "" if none.
+        """Return the name of the file at `path`, relative to the first of the folders that has it; "" if none has.
 
-        A path that is absolute or leads out of the root is never found; case is ignored where nothing else fits.
+        An absolute path, or one that leads out of the root, is never found. Case is ignored if no exact match exists.
         """
         wanted = []
         for folder in folders:
@@ -53,22 +53,22 @@ class Tree:
         return next((self._folded[name.casefold()] for name in wanted if name.casefold() in self._folded), "")
 
     def only(self, path: str) -> str:
-        """The one name that ends in this path, in whatever folder; "" if there is none, or more than one."""
+        """Return the only name in a folder that ends in `path`; "" if there is none or more than one."""
         fit = [name for name in self.files if name.endswith("/" + inside(path))]
         return fit[0] if len(fit) == 1 else ""
 
 
 def inside(path: str) -> str:
-    """The path in normal form, relative to the root; "" where it is absolute or leads out of it."""
+    """Normalize a path relative to the root; return "" if it is absolute or leads out of the root."""
     path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
     return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path
 
 
 def folder_tree(root: Path) -> Tree:
-    """The files of a folder, each read once at most; links are followed only to what lies inside it.
+    """Return the files of a folder, each read at most once; links are followed only to files inside it.
 
     Raises:
-        PaperError: the folder cannot be listed, or holds more than 20,000 files.
+        PaperError: if the folder cannot be listed, or holds more than 20,000 files.
     """
     base = root.resolve()
     try:
@@ -79,22 +79,22 @@ def folder_tree(root: Path) -> Tree:
 
 
 def read_file(path: Path | str, limit: int = MAX_TEXT) -> bytes:
-    """The bytes of a file of at most `limit` bytes.
+    """Read a file of at most `limit` bytes.
 
     Raises:
-        PaperError: it is larger, or cannot be read.
+        PaperError: if the file is larger, or cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
             if os.fstat(file.fileno()).st_size > limit:
-                raise PaperError(f"{str(path)!r} has over {limit:,} bytes, more than any paper; give the paper alone")
+                raise PaperError(f"{str(path)!r} has over {limit:,} bytes, more than any paper; give only the paper")
             return file.read()
     except OSError as error:
         raise PaperError(f"{str(path)!r} cannot be read: {error.strerror}") from None
 
 
 def _walk(base: Path) -> Iterator[tuple[str, str]]:
-    """The names of all files below a folder and their paths; what the folders themselves say of them is enough."""
+    """Yield the relative name and the path of each file below a folder; hidden files are skipped."""
     waiting, count, root = [str(base)], 0, len(str(base))
     while waiting:
         with os.scandir(waiting.pop()) as entries:
@@ -113,8 +113,8 @@ def _walk(base: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_own(entry: os.DirEntry[str], base: Path) -> bool:
-    """Whether it is a file, and no link to one outside the folder."""
+    """Return whether an entry is a file, and not a link to a file outside the folder."""
     if not entry.is_symlink():
         return entry.is_file()
-    path = Path(entry.path)  # a file first: a link that leads in a circle has no end to resolve
+    path = Path(entry.path)  # check for a file first: a circular link cannot be resolved
     return path.is_file() and path.resolve().is_relative_to(base)

@@ -1,4 +1,4 @@
-"""From a completion to a plan: strict where a plan would be lost, lenient about its form."""
+"""Parse a completion into a plan: strict about the plan's content, lenient about its form."""
 
 from planner.parsing.reply import Reply, parse
 

@@ -1,4 +1,4 @@
-"""From JSON objects to the plan contract: what a field's form may be forgiven, and what is asked for again."""
+"""Turn JSON objects into the ablations of a plan. Harmless errors of form are mended; others become findings."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ _ESCAPES: Final = {"\b": r"\b", "\f": r"\f", "\t": r"\t", "\n": r"\n", "\r": r"\
 
 
 def build_plan(records: tuple[Record, ...], k: int, said: Remarks) -> Plan | None:
-    """The plan of the first k records; None, with findings in `said`, where they break the contract."""
+    """Return the plan of the first `k` records, or None, with findings in `said`, if they break the plan's rules."""
     if len(records) > k:
         said.note(f"{len(records)} ablations were given, the first {k} are kept")
     ablations = [ablation for record in records[:k] if (ablation := _ablation(record, said))]
@@ -52,7 +52,7 @@ def _ablation(record: Record, said: Remarks) -> Ablation | None:
 
 
 def _fields(value: dict[str, Any], place: str, said: Remarks) -> dict[str, Any]:
-    """The object with the contract's keys only, each value in the contract's form where its meaning is plain."""
+    """Keep the keys of `Ablation` and bring each value into the type of its field where its meaning is clear."""
     named = _named(value, place, said)
     forms: dict[str, Callable[[Any, str, Remarks], Any]] = {
         "name": _text,
@@ -111,7 +111,7 @@ def _texts(value: Any, place: str, said: Remarks) -> Any:
 
 
 def _str(value: Any) -> str:
-    """A value as Python's `str` writes it, which is how published plans hold numbers, objects and lists."""
+    """Convert a value with `str`, since published plans hold numbers, objects and lists in that form."""
     return value if isinstance(value, str) else str(value)
 
 
@@ -120,7 +120,7 @@ def _means_nothing(items: Iterable[str]) -> bool:
 
 
 def _one_line(text: str, place: str, said: Remarks) -> str:
-    """The text without what cannot stand in one line of UTF-8; all other whitespace is content."""
+    """Mend what cannot stand in one line of UTF-8. Whitespace other than line breaks is content and stays."""
     mended = _EATEN_BACKSLASH.sub(lambda match: _ESCAPES[match[0]], text)
     if mended != text:
         said.note(f"{place}: a backslash that JSON had read as an escape was restored")

@@ -1,4 +1,4 @@
-"""Where the reasoning and the predictions stand in a reply, however the tags came out."""
+"""Find the reasoning and the predictions in a reply, even if its tags are misspelt or missing."""
 
 import re
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ _FENCE_AT_END: Final = re.compile(r"```\w*\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A reply, taken apart: its answer, the reasoning in it, and the block that holds the plan (None: there is none).
+    """The parts of a reply: its answer, the reasoning in it, and the block that holds the plan (None if there is none).
 
-    `unfinished` says that the text ends inside a part that it opened.
+    `unfinished` is true if the text ends inside a part that it opened.
     """
 
     answer: str
@@ -37,7 +37,7 @@ class Parts:
 
 
 def take_apart(text: str, said: Remarks) -> Parts:
-    """Find the reasoning and the last block of predictions that holds something."""
+    """Split a reply into its reasoning and its last block of predictions that is not empty."""
     thoughts, answer = _without_thoughts(text, said)
     tagged = _tagged_blocks(answer)
     blocks = [block for block in tagged if block.holds_something]
@@ -55,14 +55,14 @@ def take_apart(text: str, said: Remarks) -> Parts:
 
 
 def _since_draft(before: str, blocks: list[Block]) -> str:
-    """What stands before the last block and after an earlier one, unless a discussion quotes that one."""
+    """Drop the text up to the block before the last one, unless that block is quoted inside a discussion."""
     since = before[blocks[-2].end :] if len(blocks) > 1 else before
     quoted = _DISCUSSION_END.search(since) and not _DISCUSSION.search(since)
     return before if quoted else since
 
 
 def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
-    """Thoughts that a model wrote before its answer, and the answer."""
+    """Split a reply into the thoughts that a model wrote before its answer, and the answer."""
     opening = _THINK.match(text, len(text) - len(text.lstrip()))
     start = opening.end() if opening else 0
     end = _THINK_END.search(text, start)
@@ -75,7 +75,7 @@ def _without_thoughts(text: str, said: Remarks) -> tuple[str, str]:
 
 
 def _answers(thoughts: str, rest: str, opened: bool) -> bool:
-    """Whether the answer is in the rest; a `</think>` that the answer itself mentions ends no thoughts."""
+    """Tell if the answer is in `rest`: a `</think>` that the answer itself mentions does not end any thoughts."""
     if opened:
         return bool(rest.strip())
     return _tags_opened(thoughts) <= _tags_opened(rest) and "{" in rest
@@ -86,7 +86,7 @@ def _tags_opened(text: str) -> set[str]:
 
 
 def _tagged_blocks(text: str) -> list[Block]:
-    """What stands after each opening tag; a tag inside an object of an earlier block is a value, and opens nothing."""
+    """Read a block after each opening tag. A tag inside an object of an earlier block is a value and is skipped."""
     blocks: list[Block] = []
     at = 0
     while tag := _PREDICTIONS.search(text, at):
@@ -97,7 +97,7 @@ def _tagged_blocks(text: str) -> list[Block]:
 
 
 def _bare_block(text: str, said: Remarks) -> Block | None:
-    """Objects that stand in the text without tags."""
+    """Read a block from the first JSON object that stands in the text without tags."""
     first = _BARE_JSON.search(text)
     if first is None:
         return None
@@ -126,7 +126,7 @@ def _ends_inside(text: str) -> bool:
 
 
 def _discussion(before: str, after: str, said: Remarks) -> str:
-    """The text of the discussion, which stands before the predictions or, rarely, after them."""
+    """Return the text of the discussion, which stands before the predictions or, rarely, after them."""
     if found := _between_tags(before, said):
         return found
     if _DISCUSSION.search(after) and (found := _between_tags(after, said)):
@@ -149,7 +149,7 @@ def _between_tags(text: str, said: Remarks) -> str:
 
 
 def _prose(before: str, said: Remarks) -> str:
-    """What stands before the predictions where no discussion does."""
+    """Return the text before the predictions, which serves as the reasoning if there is no discussion."""
     for tag in (_DISCUSSION, _DISCUSSION_END, _FENCE_AT_END):
         before = tag.sub("", before)
     if prose := before.strip():

@@ -1,7 +1,7 @@
-"""JSON objects out of the text of a predictions block, in whatever shape a model wrote them.
+"""Read JSON objects from the text of a predictions block, in whatever layout a model wrote them.
 
 A strict decoder reads every object that it can. An object that it cannot read is repaired by `json_repair`, but only
-once its end is known: repair would close a cut object without a word, and of several objects keep the last.
+once its end is known: the repair would silently complete a cut object, and keep only the last of several objects.
 """
 
 import json
@@ -33,7 +33,7 @@ _MOST_FINDINGS: Final = 20
 
 
 class _RepeatedKeyError(ValueError):
-    """An object has a key twice, as when the end of one and the start of the next are forgotten."""
+    """An error for an object that has a key twice, as two objects have that were run together."""
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ _DECODER: Final = json.JSONDecoder(strict=False, object_pairs_hook=_object_of)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One JSON object and the line of the block on which it begins, counted from 1."""
+    """A JSON object, and the line of the block on which it begins, counted from 1."""
 
     line: int
     value: dict[str, Any]
@@ -56,10 +56,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What was read from `start` to `end` of a text, its tags included.
+    """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
-    `closed` says that a closing tag followed, `cut` that the text ends inside an object or an array, `broken` that
-    something was meant as an object and could not be read; `reasoning` is what an object around the list said of it.
+    `closed` is true if there is a closing tag, `cut` if the text ends inside an object or an array, `broken` if
+    an object could not be read. `reasoning` is the discussion in an object that wraps the list of records, or "".
     """
 
     start: int
@@ -74,17 +74,17 @@ class Block:
 
     @property
     def holds_something(self) -> bool:
-        """Whether there is a record, or what was meant as one."""
+        """True if the block holds a record, or an object that could not be read."""
         return bool(self.records) or self.cut or self.broken
 
 
 def read_block(text: str, start: int, first: int) -> Block:
-    """Read objects from `first`, after the tag at `start`, to the next tag of predictions or the end of the text."""
+    """Read the block that begins at `start`: its objects from offset `first` to the next tag of predictions."""
     return _Scanner(text, start, first).read()
 
 
 class _Scanner:
-    """A position that moves through the text, and what it has met so far."""
+    """A reader that moves through the text of one block and collects its records, notes and findings."""
 
     def __init__(self, text: str, start: int, first: int) -> None:
         self.text, self.start, self.at = text, start, first
@@ -139,7 +139,7 @@ class _Scanner:
         self.at += 1
 
     def _prose(self) -> None:
-        """Skip what is no JSON, to the end of its line or to an object or a tag in it."""
+        """Skip text that is not JSON, up to the end of its line or to an object or a tag in it."""
         stop = _END_OF_PROSE.search(self.text, self.at + 1)
         words = self.text[self.at : stop.start() if stop else len(self.text)]
         if _A_FIELD.match(words):
@@ -197,13 +197,13 @@ class _Scanner:
 
 
 def _first_line(text: str, start: int) -> int:
-    """Where line 1 begins: after the line break that follows the opening tag, if nothing else does."""
+    """Return the offset of line 1: after the line break that ends the tag's line, if that line holds nothing else."""
     newline = text.find("\n", start)
     return newline + 1 if newline >= 0 and not text[start:newline].strip() else start
 
 
 def _unwrapped(value: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """The list of objects in an object that is not itself an ablation, None for what may be one."""
+    """Return the list of objects that an object wraps, or None if it wraps none or may itself be an ablation."""
     if "name" in value or "ablated_part" in value:
         return None
     lists = [v for v in value.values() if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
@@ -211,7 +211,7 @@ def _unwrapped(value: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _end_of_object(text: str, start: int) -> int | None:
-    """Where the braces that open at `start` are balanced outside string literals; None where they never are."""
+    """Return the offset after the brace that matches the one at `start`, or None. Braces in strings do not count."""
     depth, at = 0, start
     while found := _STRING_OR_BRACE.search(text, at, start + _MOST_CHARS):
         at = found.end()
@@ -228,7 +228,7 @@ def _end_of_object(text: str, start: int) -> int | None:
 
 
 def _end_of_line_object(text: str, start: int) -> int | None:
-    """The end of an object that fills its line, for unpaired quotes; never on the last line, which may be cut."""
+    """Return the end of an object that fills its line, even with unpaired quotes, or None; the last line may be cut."""
     newline = text.find("\n", start)
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")
@@ -236,12 +236,12 @@ def _end_of_line_object(text: str, start: int) -> int | None:
 
 
 def _repaired(written: str) -> dict[str, Any] | None:
-    """The object as `json_repair` reads it, None where it cannot or where two ablations would become one."""
+    """Repair an object with `json_repair`. Return None if that fails or would merge two ablations into one."""
     if written.count("{") + written.count("[") > _MOST_BRACKETS:
         return None
     try:
         value = json_repair.loads(written, skip_json_loads=True)
         lost = len(_NAME_KEY.findall(written)) > len(_NAME_KEY.findall(repr(value)))
-    except (ValueError, RecursionError, AssertionError):  # json_repair asserts, and odd text can fail it
+    except (ValueError, RecursionError, AssertionError):  # odd text can fail an assertion inside json_repair
         return None
     return value if isinstance(value, dict) and value and not lost else None

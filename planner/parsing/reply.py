@@ -1,4 +1,4 @@
-"""What a completion says: its reasoning and its plan, or the outcome that it is instead."""
+"""Read the reasoning and the plan from a completion, or raise the outcome that explains why there is no plan."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply that holds a valid plan; `notes` say what was forgiven, one sentence each."""
+    """A valid plan with its reasoning; `notes` list the errors of form that were mended, one sentence each."""
 
     reasoning: str
     plan: Plan
@@ -34,14 +34,14 @@ class Reply:
 
 
 def parse(completion: Completion, k: int) -> Reply:
-    """Read the reasoning and a plan of at most k ablations.
+    """Read the reasoning and a plan of at most `k` ablations from a completion.
 
-    A reply that the endpoint cut is truncated even if its visible part looks whole: what is missing is unknown. Where
-    the endpoint gave no finish reason, as for a pasted reply, one that ends inside an object counts as cut, and of one
-    that ends after fewer than k objects without a closing tag it is said that more may have followed.
+    A reply that the endpoint cut counts as truncated even if its visible part looks complete: the missing part is
+    unknown. Without a finish reason, as for a pasted reply, a text that ends inside an object counts as truncated; one
+    that ends after fewer than `k` objects without a closing tag gets a note that ablations may be missing.
 
     Raises:
-        OutputError: the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
+        OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
     _check_finish(completion)
     said = Remarks()
@@ -78,7 +78,7 @@ def _answer(completion: Completion, said: Remarks) -> str:
 
 
 def _clean(text: str, said: Remarks) -> str:
-    """The text with plain line ends, and without half characters that no file can hold."""
+    """Convert all line ends to LF and replace unpaired surrogates, which no file can hold."""
     whole = _SURROGATE.sub("\ufffd", text)
     if whole != text:
         said.note("half a surrogate pair was replaced")
@@ -87,7 +87,7 @@ def _clean(text: str, said: Remarks) -> str:
 
 def _without_plan(parts: Parts, completion: Completion, said: Remarks) -> OutputError:
     if parts.unfinished and not completion.finish_reason:
-        return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions do",))
+        return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     answer = " ".join(parts.answer.split())
     if len(answer) <= _LONGEST_REFUSAL and _REFUSAL.match(answer):
         return OutputError(Outcome.REFUSED, (f"the model refused: {answer}",))
@@ -112,7 +112,7 @@ def _plan(parts: Parts, reasoning: str, k: int, completion: Completion, said: Re
     if not reasoning:
         said.find("there is no reasoning in <discussion> tags")
     if not (parts.block.closed or completion.finish_reason) and len(parts.block.records) < k:
-        said.note("nothing says that the reply was whole: more ablations may have followed")
+        said.note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
     plan = build_plan(parts.block.records, k, said)
     if plan is None:
         raise OutputError(Outcome.INVALID, said.findings)

@@ -1,1 +1,1 @@
-"""Static pages from trajectories."""
+"""Static web pages of trajectories."""

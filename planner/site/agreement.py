@@ -1,4 +1,4 @@
-"""Which ablations several models propose."""
+"""Find the ablations that several models propose."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from planner.matching.match import match
 from planner.schema import Ablation
 from planner.site.entries import Entry
 
-# Far beyond any plan that a model was asked for; comparing all of a hostile one could take hours.
+# Far above any plan that a prompt asks for; comparing the whole of a hostile plan could take hours.
 MAX_ABLATIONS: Final = 40
 MAX_REPLACEMENTS: Final = 10
 MAX_CHARS: Final = 300
@@ -17,7 +17,7 @@ MAX_CHARS: Final = 300
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """The ablation numbered `ablation` of the entry numbered `entry`, both from 0."""
+    """The place of an ablation: the number of its entry, and its number in that plan, both from 0."""
 
     entry: int
     ablation: int
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """For each ablation that another model proposes too, where; and the same as groups, the largest first."""
+    """The same ablations of other models, by the place of an ablation; and groups of them, the largest first."""
 
     twins: dict[Place, tuple[Place, ...]]
     groups: tuple[tuple[Place, ...], ...]
@@ -34,7 +34,7 @@ class Agreement:
 def agreement(entries: Sequence[Entry]) -> Agreement:
     """Compare the plans of one paper, two models of the same task at a time.
 
-    Of a plan the first 40 ablations are compared, of each the first ten replacements and 300 characters a text.
+    It compares the first 40 ablations of a plan, ten replacements of an ablation, and 300 characters of a text.
     """
     plans = [[_brief(ablation) for ablation in entry.ablations[:MAX_ABLATIONS]] for entry in entries]
     twins: dict[Place, list[Place]] = {}
@@ -59,7 +59,7 @@ def _brief(ablation: Ablation) -> Ablation:
 
 
 def _groups(twins: dict[Place, tuple[Place, ...]]) -> tuple[tuple[Place, ...], ...]:
-    """What hangs together, directly or through another plan."""
+    """Return the groups of ablations that match directly or through another plan."""
     groups: list[tuple[Place, ...]] = []
     seen: set[Place] = set()
     for start in twins:

@@ -1,4 +1,4 @@
-"""A site from folders of trajectories."""
+"""Build a site from folders of trajectories."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from planner.site.views import paper_view
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What was built: the index, how many papers and plannings it shows, and what it could not show."""
+    """A site that was built: its index, its numbers of papers and of plannings, and the files that it cannot show."""
 
     index: Path
     papers: int
@@ -27,13 +27,13 @@ class Site:
 
 
 def build(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> Site:
-    """Write the pages of run folders, or of any folders of trajectories, to the folder `output`.
+    """Write the pages of run folders, or of other folders of trajectories, to the folder `output`.
 
     `docsify` adds the published layout in a folder of that name.
 
     Raises:
-        UsageError: a folder is not there, holds no trajectory, or `output` holds the pages of something else.
-        OSError: the pages cannot be written.
+        UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
+        OSError: if the pages cannot be written.
     """
     _refuse(folders, output)
     found = collect(folders, leaving_out=output.resolve())
@@ -46,7 +46,7 @@ def build(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> Si
 
 
 class _Building:
-    """A site as it grows, paper by paper."""
+    """A builder of a site, paper by paper."""
 
     def __init__(self, output: Path, names: dict[str, str], docsify: Docsify | None) -> None:
         self.output = output
@@ -71,7 +71,7 @@ class _Building:
                 self.docsify.add(entry, view.title)
 
     def finish(self, found: Collection) -> Site:
-        """Write what lists the papers."""
+        """Write the pages that list the papers."""
         if self.docsify:
             self.docsify.finish()
             self.unread.extend(self.docsify.left_out)
@@ -93,7 +93,7 @@ def _refuse(folders: Sequence[Path], output: Path) -> None:
 
 
 def _remove_stale(folder: Path, names: set[str]) -> None:
-    """Take away pages of an earlier build whose papers are no longer there."""
+    """Remove pages of an earlier build whose papers are gone."""
     for path in folder.glob("*.html"):
         if unicodedata.normalize("NFC", path.stem) not in names and _is_ours(path):
             path.unlink()

@@ -1,4 +1,4 @@
-"""Which trajectories and sidecars lie in a folder, and which of them belong to one paper."""
+"""Find the trajectories and sidecars in folders, and group them by paper."""
 
 import os
 from collections import defaultdict
@@ -13,7 +13,7 @@ from planner.trajectory.paths import SIDECAR_SUFFIX, SUFFIX
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that could not be shown, and why."""
+    """A file that cannot be shown, and the reason."""
 
     name: str
     why: str
@@ -21,9 +21,9 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Where each paper's entries lie, by the paper's id, and the files that could not be read.
+    """The files of each paper's entries, by the paper's id, and the files that cannot be read.
 
-    Entries are read again when their page is made, so that a run of any size fits into memory.
+    Entries are read again when their page is written, so that a run of any size fits into memory.
     """
 
     runs: tuple[str, ...]
@@ -32,9 +32,9 @@ class Collection:
 
 
 def collect(folders: Sequence[Path], leaving_out: Path | None = None) -> Collection:
-    """Look through run folders, or any folders of trajectories.
+    """Find the entries in run folders, or in other folders of trajectories.
 
-    Of a run only its folder `trajectories` counts. Hidden files do not count, nor does what lies in `leaving_out`.
+    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `leaving_out`.
     """
     papers: dict[str, list[Source]] = defaultdict(list)
     unread: list[Unread] = []
@@ -52,13 +52,13 @@ def entries_of(found: Iterable[Source]) -> tuple[Entry, ...]:
     """Read the entries of one paper, in the order in which the site shows them.
 
     Raises:
-        TrajectoryError: a file is no longer what it was when it was collected.
+        TrajectoryError: if a file is no longer as it was when it was found.
     """
     return tuple(sorted(map(read, found), key=lambda entry: (entry.task, entry.planner, entry.model, entry.run)))
 
 
 def run_name(folder: Path) -> str:
-    """What a run is called: its folder's name."""
+    """Return the name of a run, which is its folder's name."""
     whole = folder.resolve()
     return whole.parent.name if whole.name == "trajectories" and whole.parent.name else whole.name or str(whole)
 

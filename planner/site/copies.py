@@ -1,4 +1,4 @@
-"""A plan as text to take elsewhere."""
+"""A plan as text to copy."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ _OPENING: Final = {
     Task.AUTHOR: "Ablations to run:",
 }
 _COLUMNS: Final = ("name", "ablated_part", "action", "replacement", "metrics")
-# A spreadsheet takes a cell that begins so for a formula.
+# A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -32,31 +32,31 @@ class Copies:
 
 
 def copies(trajectory: Trajectory) -> Copies:
-    """A plan in every form; none holds characters that steer a terminal."""
+    """Return a plan in every form, without characters that steer a terminal."""
     plan = trajectory.plan
     forms = (as_review(plan, trajectory.task), as_markdown(trajectory), as_jsonl(plan), as_csv(plan))
     return Copies(*(clean(form).text for form in forms))
 
 
 def as_review(plan: Plan, task: Task) -> str:
-    """Sentences to paste into a review or an issue."""
+    """Return a plan as sentences to paste into a review or an issue."""
     lines = (f"{number}. {_sentence(ablation)}" for number, ablation in enumerate(plan.ablations, start=1))
     return "\n".join((_OPENING[task], "", *lines)) + "\n"
 
 
 def as_markdown(trajectory: Trajectory) -> str:
-    """The plan as the trajectory's file has it, without the box."""
+    """Return the plan as Markdown, as in the trajectory's file but without the box."""
     text = write(replace(trajectory, reasoning=""), published=True)
     return text.rpartition(layout.PLAN_BOX[trajectory.task])[2].removesuffix(layout.BOX_END).strip() + "\n"
 
 
 def as_jsonl(plan: Plan) -> str:
-    """One JSON object a line."""
+    """Return a plan as JSONL, one ablation a line."""
     return "".join(f"{ablation.model_dump_json()}\n" for ablation in plan.ablations)
 
 
 def as_csv(plan: Plan) -> str:
-    """A header and a row an ablation; several values of a cell are parted by "; ".
+    """Return a plan as CSV, one ablation a row; "; " separates several values in a cell.
 
     A cell that a spreadsheet would take for a formula gets an apostrophe in front.
     """

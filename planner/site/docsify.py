@@ -1,8 +1,8 @@
 """The layout in which the field publishes trajectories: three files for docsify around the trajectories themselves.
 
-Unlike the other pages these need a web server and load docsify from a public address, as such sites do; what is loaded
-is pinned by its hash, and the policy allows no other script. It allows styles, which the format itself carries. The
-trajectories are written anew, so they are inert.
+Unlike the other pages these need a web server and load docsify from a public address, as such sites do. The loaded
+files are pinned by their hashes, and the policy allows no other script. It allows styles, since the trajectories
+contain some. The trajectories are written again from their parsed text, so they hold no active content.
 """
 
 import re
@@ -27,9 +27,9 @@ _TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}
 
 @dataclass(slots=True)
 class Docsify:
-    """The published layout in the folder `root`, trajectory by trajectory.
+    """A writer of the published layout to the folder `root`.
 
-    Of two trajectories with one place only the first is published; `left_out` names the others.
+    Of two trajectories with one path only the first is published; `left_out` names the others.
     """
 
     root: Path
@@ -85,6 +85,6 @@ def _cell(path: PurePosixPath | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text as one cell of a Markdown table in which nothing is markup."""
+    """Return a text as one cell of a Markdown table in which nothing is markup."""
     line = " ".join(clean(text).text.split())
     return _MARKUP.sub(lambda mark: f"&#{ord(mark[0])};", line) or "?"

@@ -1,4 +1,4 @@
-"""What the site shows: one entry for each planning of a paper by a model, read from a trajectory and its sidecar."""
+"""The entries of a site: one for each planning of a paper by a model, read from a trajectory and its sidecar."""
 
 import re
 from collections import Counter
@@ -15,13 +15,13 @@ from planner.trajectory.document import Trajectory
 from planner.trajectory.reader import read_file
 
 LM_PLANNER: Final = "lm-planner"
-MAX_COST: Final = 1e9  # USD; sums of many stay finite
+MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
 MAX_SIDECAR_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an entry lies: a trajectory, a sidecar, or both, under the name of a run."""
+    """The files of an entry: a trajectory, a sidecar, or both, with the name of the run."""
 
     run: str
     trajectory: Path | None = None
@@ -32,7 +32,7 @@ class Source:
 class Entry:
     """A paper planned by a model, or the failure to do so.
 
-    `title` is "" where no sidecar gives one; there is no `trajectory` where no plan came about.
+    `title` is "" if no sidecar gives one; `trajectory` is None if there is no plan.
     """
 
     run: str
@@ -49,17 +49,17 @@ class Entry:
 
     @property
     def ablations(self) -> tuple[Ablation, ...]:
-        """The ablations of the plan, none where there is no plan."""
+        """The ablations of the plan, empty if there is no plan."""
         return self.trajectory.plan.ablations if self.trajectory else ()
 
     @property
     def model_name(self) -> str:
-        """The model, or the planner and its model where no language model planned."""
+        """The model, or the planner and its model if no language model planned."""
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
     def cost(self) -> float | None:
-        """USD, None where it is not known."""
+        """The cost in USD, None if it is not known."""
         return self.sidecar.cost if self.sidecar and _is_cost(self.sidecar.cost) else None
 
 
@@ -72,7 +72,7 @@ _WAYS: Final[tuple[Callable[[Entry], str], ...]] = (
 
 
 def from_trajectory(trajectory: Trajectory, run: str = "") -> Entry:
-    """The entry of a trajectory of which nothing else is known."""
+    """Return the entry of a trajectory that has no sidecar."""
     return Entry(
         run=run,
         planner=trajectory.planner,
@@ -86,10 +86,10 @@ def from_trajectory(trajectory: Trajectory, run: str = "") -> Entry:
 
 
 def read(source: Source) -> Entry:
-    """Read an entry; a sidecar that cannot be read costs its facts, not the trajectory.
+    """Read an entry; if only one of its files can be read, use that one and add a warning.
 
     Raises:
-        TrajectoryError: neither file could be read.
+        TrajectoryError: if no file can be read.
     """
     if source.trajectory is None:
         assert source.sidecar is not None, "a source has a file"
@@ -110,19 +110,19 @@ def read(source: Source) -> Entry:
 
 
 def said(error: TrajectoryError, path: Path) -> str:
-    """What an error says of a file, by its name alone: pages are shared, and their maker's folders are private."""
+    """Return an error's text with the file's name instead of its path: pages are shared, folders are private."""
     return str(error).replace(str(path), path.name)
 
 
 def title_of(entries: Sequence[Entry]) -> str:
-    """The paper's title, or what its id says of it."""
+    """Return the paper's title, or its id in words if no title is known."""
     paper_id = entries[0].paper_id
     texts = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
     return next((title for text in texts if (title := clean(text).text.strip())), "?")
 
 
 def labels_of(entries: Sequence[Entry]) -> list[str]:
-    """A name for each entry of a paper: the model's, and as much more as tells it from the others."""
+    """Return a label for each entry of a paper: the model's name, and what distinguishes it from the others."""
     counts = [Counter(map(way, entries)) for way in _WAYS]
     labels: dict[str, None] = {}
     for entry in entries:
@@ -171,7 +171,7 @@ def _joined(planned: Entry, sidecar: Sidecar) -> Entry:
 
 def _doubted(entry: Entry, sidecar: Sidecar) -> Entry:
     known = sidecar.cost is None or _is_cost(sidecar.cost)
-    return entry if known else _warned(entry, f"the cost on record, {sidecar.cost}, is none and was left out")
+    return entry if known else _warned(entry, f"the cost on record, {sidecar.cost}, is not valid and was left out")
 
 
 def _is_cost(usd: float | None) -> bool:

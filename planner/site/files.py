@@ -4,12 +4,12 @@ from pathlib import Path
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file anew, as UTF-8; folders are made, and a symbolic link at `path` is replaced, never followed.
+    """Write a file as UTF-8; create its folders, and replace a symbolic link at `path` instead of following it.
 
-    A site can be made again at any time, so nothing waits for the disk.
+    A site can be built again at any time, so this does not wait for the disk.
 
     Raises:
-        OSError: the file could not be written.
+        OSError: if the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)

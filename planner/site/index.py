@@ -18,8 +18,8 @@ _ACTIONS: Final = tuple(Action)
 class Row:
     """One paper planned by one model.
 
-    `page` is the page's file name without suffix and `anchor` the model's place on it; `shared` is how many of the
-    ablations another model proposes too, `cost` USD, None where it is not known.
+    `page` is the page's file name without suffix and `anchor` the model's place on it; `shared` is the number of
+    ablations that another model proposes too; `cost` is in USD, None if it is not known.
     """
 
     page: str
@@ -34,7 +34,7 @@ class Row:
 
 
 def rows_of(page: str, view: PaperView) -> Iterator[Row]:
-    """The rows of the paper that a page shows."""
+    """Yield the rows of the paper that a page shows."""
     for panel in view.panels:
         yield Row(
             page=page,
@@ -50,7 +50,7 @@ def rows_of(page: str, view: PaperView) -> Iterator[Row]:
 
 
 def packed(rows: Iterable[Row]) -> dict[str, JsonValue]:
-    """The rows as JSON in which every repeated name is a number; `assets/index.js` unpacks it."""
+    """Return the rows as JSON in which every repeated name is a number; `assets/index.js` unpacks it."""
     models, tasks, outcomes, papers = _Numbered(), _Numbered(), _Numbered(), _Numbered()
     cells: list[JsonValue] = [
         [
@@ -76,7 +76,7 @@ def packed(rows: Iterable[Row]) -> dict[str, JsonValue]:
 
 
 class _Numbered:
-    """Gives each new tuple of texts the next number."""
+    """A numbering of tuples of texts, in the order in which they come."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, ...], int] = {}
@@ -86,7 +86,7 @@ class _Numbered:
 
 
 def _ablation(ablation: Ablation) -> JsonValue:
-    """The action's number, what to show, and what else can be searched for."""
+    """Return the action's number, the text to show, and the other text to search."""
     shown = headline(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
     return [_ACTIONS.index(ablation.action), clean(shown).text, "" if other == shown else clean(other).text]

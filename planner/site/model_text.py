@@ -1,4 +1,4 @@
-"""Model text as HTML in which nothing acts: Markdown, a few inert tags, links to the web, and math left as it is."""
+"""Render model text as HTML without active content: Markdown, a few inert tags, links to the web, and plain math."""
 
 import re
 from functools import cache
@@ -27,7 +27,7 @@ _BELOW: Final = 3  # the page's own headings go down to the third level
 
 
 def block(text: str) -> Markup:
-    """A text of paragraphs, lists, tables and code."""
+    """Render a text of paragraphs, lists, tables and code."""
     text = clean(text).text
     if len(text) > MAX_MARKDOWN_CHARS:
         return Markup('<pre class="plain">{}</pre>').format(text)
@@ -35,7 +35,7 @@ def block(text: str) -> Markup:
 
 
 def inline(text: str) -> Markup:
-    """A text of one line."""
+    """Render a text of one line."""
     text = clean(text).text
     if len(text) > MAX_MARKDOWN_CHARS or not _MARKED.search(text):
         return escape(text)
@@ -82,7 +82,7 @@ def _settle(state: StateCore) -> None:
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1:]) + _BELOW)}"
-        token.attrs.pop("style", None)  # how a table's column is aligned; the page's policy allows no such attribute
+        token.attrs.pop("style", None)  # the alignment of a table's column; the page's policy forbids this attribute
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrSet("rel", "noopener noreferrer nofollow")
@@ -90,7 +90,7 @@ def _settle(state: StateCore) -> None:
 
 
 def _balance(tokens: list[Token]) -> None:
-    """Inert tags that do not close within the element in which they open become text."""
+    """Turn inert tags into text if they do not close within the element in which they open."""
     opened: list[Token] = []
     for token in tokens:
         if token.nesting == 1 or _opens(token):

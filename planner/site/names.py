@@ -12,7 +12,7 @@ _LONGEST_ANCHOR: Final = 60
 
 
 def page_names(paper_ids: Iterable[str]) -> dict[str, str]:
-    """A file name without suffix for each paper, unique also where the case of letters does not count."""
+    """Return a file name without suffix for each paper, unique even if letter case is ignored."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for paper_id in sorted(set(paper_ids)):
@@ -25,9 +25,9 @@ def page_names(paper_ids: Iterable[str]) -> dict[str, str]:
 
 
 def anchors(labels: Sequence[str]) -> list[str]:
-    """An id in ASCII for each label of a page; it depends on its own label alone.
+    """Return an ASCII id for each label of a page; it depends on that label alone.
 
-    No anchor starts with "_" or holds a "/": ids of the page itself do the one, ids of ablations the other.
+    No anchor starts with "_", as ids of the page itself do, or holds a "/", as ids of ablations do.
     """
     return [_anchor(label) for label in labels]
 

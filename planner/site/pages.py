@@ -1,4 +1,4 @@
-"""Whole pages: a template, its style and its script in one file that loads nothing and runs nothing else."""
+"""Whole pages: a template, its style and its scripts in one file that loads nothing and runs nothing else."""
 
 import base64
 import hashlib
@@ -57,18 +57,18 @@ class _Dress:
 
 
 def index_page(rows: Sequence[Row], runs: Sequence[str], unread: Sequence[Unread] = ()) -> str:
-    """The page that lists every paper and model; it lies beside the folder `papers`."""
+    """Return the page that lists every paper and model; it lies beside the folder `papers`."""
     title = f"Ablation plans · {', '.join(runs)}" if runs else "Ablation plans"
     return _page("index.html.jinja", _dress("index"), title=title, runs=runs, data=packed(rows), unread=unread)
 
 
 def paper_page(view: PaperView, index: str = "../index.html") -> str:
-    """The page of one paper; `index` is the address of the page that lists it, "" where there is none."""
+    """Return the page of one paper; `index` is the address of the page that lists it, "" if there is none."""
     return _page("paper.html.jinja", _dress("paper"), title=view.title, view=view, index=index)
 
 
 def docsify_page() -> str:
-    """The page that starts docsify, which renders the trajectories in the browser."""
+    """Return the page that starts docsify, which renders the trajectories in the browser."""
     settings = Markup(_asset("docsify.js"))  # noqa: S704 - our own file
     policy = (
         f"default-src 'none'; script-src {_source(settings)} {_DOCSIFY.address}; connect-src 'self'; "
@@ -79,7 +79,7 @@ def docsify_page() -> str:
 
 
 def is_ours(html: str) -> bool:
-    """Whether a page, of which the beginning is enough, was written by this program."""
+    """Return whether this program wrote a page; the first 1,000 characters are enough."""
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 
 
@@ -104,7 +104,7 @@ def _environment() -> Environment:
 
 
 def _finalized(value: object) -> object:
-    """Every text that a template shows comes without characters that steer the reader."""
+    """Return a value for a template; remove characters that act on the display from a text."""
     return clean(value).text if type(value) is str else value
 
 
@@ -122,5 +122,5 @@ def _asset(name: str) -> str:
 
 
 def _source(content: str) -> str:
-    """The source expression of Content Security Policy that names a text by its hash."""
+    """Return the source expression of Content Security Policy that names a text by its hash."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

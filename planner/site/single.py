@@ -7,5 +7,5 @@ from planner.trajectory.document import Trajectory
 
 
 def page(trajectory: Trajectory) -> str:
-    """A self-contained HTML page."""
+    """Return a trajectory as a self-contained HTML page."""
     return paper_page(paper_view((from_trajectory(trajectory),)), index="")

@@ -1,4 +1,4 @@
-"""What the templates of a paper's page show."""
+"""The data that the templates of a paper's page show."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _DONE = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where another model proposes the same: the model's label, what the ablation is called, and the anchor."""
+    """A link to an ablation: the model's label, the ablation's headline, and the anchor."""
 
     label: str
     name: str
@@ -29,7 +29,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One ablation."""
+    """One ablation as a page shows it."""
 
     number: int
     anchor: str
@@ -52,7 +52,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One request of a planning and what came of it."""
+    """One request of a planning, and its result."""
 
     heading: str
     findings: tuple[str, ...]
@@ -77,9 +77,9 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class PaperView:
-    """All that is known of one paper; `groups` are the ablations that several models propose.
+    """The data of one paper's page; `groups` are the ablations that several models propose.
 
-    `several_texts` says that the plans are of different texts, though of one id.
+    `several_texts` is true if the plans are of different texts with one id.
     """
 
     title: str
@@ -99,17 +99,17 @@ class PaperView:
 
     @property
     def plans(self) -> int:
-        """How many models planned the paper."""
+        """The number of plans of the paper."""
         return sum(panel.entry.trajectory is not None for panel in self.panels)
 
     @property
     def ablations(self) -> int:
-        """How many ablations the plans hold together."""
+        """The number of ablations in all plans."""
         return sum(len(panel.cards) for panel in self.panels)
 
     @property
     def shared(self) -> int:
-        """How many of them another model proposes too."""
+        """The number of ablations that another model proposes too."""
         return sum(bool(card.twins) for panel in self.panels for card in panel.cards)
 
 
@@ -118,7 +118,7 @@ def _counted(number: int, thing: str) -> str:
 
 
 def paper_view(entries: Sequence[Entry]) -> PaperView:
-    """The view of the entries of one paper."""
+    """Return the view of the entries of one paper."""
     labels = labels_of(entries)
     places = _Places(entries, labels, anchors(labels), agreement(entries))
     return PaperView(
@@ -203,7 +203,7 @@ def _run_facts(entry: Entry, facts: Sidecar) -> Iterator[tuple[str, str]]:
 
 
 def money(usd: float) -> str:
-    """A cost as it is shown: at least two digits that say something."""
+    """Return a cost as text, with at least two significant digits."""
     return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
 
 

@@ -1,1 +1,1 @@
-"""Trajectories: reasoning and plan of one paper, and the file format that holds them."""
+"""Read and write trajectories: the reasoning and the plan of one paper, in the published file format."""

@@ -1,4 +1,4 @@
-"""Rules for blocks: each notes what the library's own rule would have made, and makes nothing."""
+"""Replace markdown-it's block rules by rules that record the blocks they find and leave the text as it is."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
 def watch_blocks(parser: MarkdownIt) -> None:
-    """Put the rules in the place of the library's own; they write to the `survey` of the parser's environment."""
+    """Replace the parser's own block rules by recording ones, which write to the `survey` in its environment."""
     rules = parser.block.ruler
     ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
     ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
@@ -35,13 +35,13 @@ def _start(state: StateBlock, line: int) -> int:
 
 
 def _line_before(state: StateBlock, line: int) -> str:
-    """The whole line above, its quote marks included."""
+    """Return the whole line above, its quote marks included."""
     begin = state.src.rfind("\n", 0, _start(state, line))
     return state.src[: max(begin, 0)].rpartition("\n")[2]
 
 
 def _would_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
-    """The line after the block that a rule would make, leaving no trace of it; None where it makes none."""
+    """Return the line after the block that a rule would make, or None. The state stays as it was."""
     tokens, line, parent = len(state.tokens), state.line, state.parentType
     made = rule(state, start, end, False)
     after = state.line
@@ -65,7 +65,7 @@ def _notice_lheading(state: StateBlock, start: int, end: int, _silent: bool) -> 
 
 
 def _notice_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A rule of dashes right under text is a heading's underline for some."""
+    """Record a rule of dashes right below text, which some renderers read as the underline of a heading."""
     line = state.src[_start(state, start) : state.eMarks[start]].rstrip()
     if hr(state, start, end, True) and not line.strip("-") and _line_before(state, start).strip(" \t>"):
         state.env["survey"].insert(_start(state, start), "\\", "a heading")
@@ -87,7 +87,7 @@ def _notice_html_block(state: StateBlock, start: int, end: int, silent: bool) ->
 
 
 def _notice_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
-    """A table cuts lines at each `|`, also within code: one that holds a tag is none."""
+    """Record a table that holds a tag: tables cut lines at each `|`, even inside code."""
     after = _would_end(table, state, start, end)
     if after is not None and OPENING.search(state.src, state.bMarks[start], state.eMarks[after - 1]):
         state.env["survey"].insert(_start(state, start + 1), "\\", "a table")
@@ -112,7 +112,7 @@ def _is_closed(token: Token) -> bool:
 
 
 def _is_plain_fence(state: StateBlock, token: Token) -> bool:
-    """Whether all renderers see the same fence, or nothing in it would matter if they did not."""
+    """Tell if all renderers read the same fence, or if its content is harmless in any reading."""
     assert token.map is not None
     harmless = not OPENING.search(token.content) and "](" not in token.content
     follows = state.tokens[-2].type if len(state.tokens) > 1 else ""

@@ -1,8 +1,8 @@
-"""Where markup stands in a model's text.
+"""Find the markup in a model's text.
 
-The text is read by a CommonMark parser in which everything that could act (headings, links, raw HTML …) is noticed and
-then taken for plain text, since that is what it becomes. Renderers disagree at the edges (marked, under docsify, is no
-CommonMark parser), so a construct is trusted only in a form that all of them read alike.
+The text is read by a CommonMark parser whose rules record everything that could act (headings, links, raw HTML …) and
+then treat it as plain text, which it will become. Renderers disagree in rare cases (marked, which docsify uses, is not
+a CommonMark parser), so a construct is trusted only in a form that all of them read in the same way.
 """
 
 import re
@@ -18,23 +18,23 @@ from markdown_it.token import Token
 from planner.trajectory.block_rules import watch_blocks
 from planner.trajectory.inline_rules import INERT, LESS_THAN, OPENING, watch_inlines
 
-# What is lazily carried on text for CommonMark may be a heading's underline for others.
+# CommonMark may read such a line as the continuation of a paragraph, other renderers as a heading's underline.
 _UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
-# A heading for others: behind the box of a task, or with a blank of Unicode.
+# A heading for other renderers: after the box of a task, or with a Unicode blank.
 _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
-# Blanks of Unicode that the library strips from a paragraph, though CommonMark does not: lines would go uncounted.
+# Unicode blanks that markdown-it, against CommonMark, strips from a paragraph: its lines would be miscounted.
 _ODD_LINE_END: Final = re.compile(r"[ \t]*[^\S \t\n][^\S\n]*$", re.MULTILINE)
-# A fence for others: behind the mark of a list that may not interrupt a paragraph.
+# A fence for other renderers: after the mark of a list that may not interrupt a paragraph.
 _ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _DEEPEST: Final = 20
 _MARKS: Final = {"link_mark": "a link", "image_mark": "an image"}
-# What raw HTML shows like Markdown does.
+# Tokens that look the same in raw HTML as in Markdown.
 _PLAIN: Final = frozenset({"inert_tag", "text", "softbreak", "hardbreak", "less_than"})
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change that makes something inert: `text[start:end]` becomes `instead`; `what` names it for the warning."""
+    """A change that makes markup inert: `instead` replaces `text[start:end]`; `what` names the markup in a warning."""
 
     start: int
     end: int
@@ -44,10 +44,11 @@ class Edit:
 
 @dataclass(slots=True)
 class Survey:
-    """What one reading of a text found, in offsets into it.
+    """The markup found in a text, in offsets into it.
 
-    `edits` are the changes to be made for good, `angles` each `<` that would open a tag, `entities` each written
-    `&lt;`, `&amp;lt;` …; `too_deep` says that the text nests deeper than can be judged.
+    `edits` are the changes that escape markup permanently, `angles` are the `<` that would open a tag, `entities` are
+    the spans of `&lt;`, `&amp;lt;` …; `html_blocks` map the first line of each block of raw HTML to the line after it.
+    `too_deep` is true if the text nests too deeply to be judged.
     """
 
     edits: dict[int, Edit] = field(default_factory=dict)
@@ -57,16 +58,16 @@ class Survey:
     too_deep: bool = False
 
     def insert(self, at: int, text: str, what: str) -> None:
-        """Note that `text` must be put in at an offset."""
+        """Record that `text` must be inserted at offset `at`."""
         self.edits[at] = Edit(at, at, text, what)
 
     def escape(self, at: int, marks: str, what: str) -> None:
-        """Note that each of the marks that stand at an offset needs a backslash."""
+        """Record that each of the `marks` at offset `at` needs a backslash."""
         self.edits[at] = Edit(at, at + len(marks), "".join(f"\\{mark}" for mark in marks), what)
 
 
 def survey(text: str) -> Survey:
-    """Read a text of clean characters."""
+    """Find the markup in a text without control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
     found = Survey()
     tokens = _parser().parse(text, {"survey": found})
@@ -89,15 +90,12 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-# From inline offsets to offsets into the text.
-
-
 def _line_offsets(text: str) -> list[int]:
     return [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
 
 
 def _survey_indented(found: Survey, text: str, lines: list[int], token: Token) -> None:
-    """Not every renderer sees indented code where CommonMark does: here `<` opens a tag like anywhere else."""
+    """Record the markup in indented code, which not every renderer reads as code where CommonMark does."""
     assert token.map is not None
     start, end = lines[token.map[0]], lines[token.map[1]] - 1
     found.angles.update(match.start() for match in OPENING.finditer(text, start, end))
@@ -129,9 +127,9 @@ def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> 
 
 
 def _is_plain_code(paragraph: Token, code: Token) -> bool:
-    """Whether all renderers see the same code span, or nothing in it would matter if they did not.
+    """Tell if all renderers read the same code span, or if its content is harmless in any reading.
 
-    They differ on lines that a list or quote carries on lazily, on runs of several backticks and on "~`".
+    Renderers differ on lazy continuation lines of a list or quote, on runs of several backticks and on "~`".
     """
     text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
     harmless = not OPENING.search(text, start, end) and "](" not in text[start:end]
@@ -140,10 +138,10 @@ def _is_plain_code(paragraph: Token, code: Token) -> bool:
 
 
 def _opens_html(found: Survey, token: Token) -> bool:
-    """Whether the inert tag that a paragraph begins with must not stand.
+    """Tell if the inert tag at the start of a paragraph must be escaped because it opens a block of raw HTML.
 
-    Alone on its line it opens raw HTML, in which there is no code and no emphasis. It may, where that is exactly this
-    paragraph and nothing in it needs Markdown.
+    Code and emphasis do not work in raw HTML. So the tag may stay only if the block is exactly this paragraph and
+    nothing in it needs Markdown.
     """
     assert token.map is not None
     after = found.html_blocks.get(token.map[0])
@@ -153,7 +151,7 @@ def _opens_html(found: Survey, token: Token) -> bool:
 
 
 def _offsets(text: str, lines: list[int], token: Token) -> Callable[[int], int]:
-    """Each line of an inline text is the end of a line of the whole text, but for blanks around it."""
+    """Return a function from offsets in an inline text, whose lines lack their outer blanks, to offsets in `text`."""
     assert token.map is not None
     own: list[int] = []
     there: list[int] = []
@@ -173,7 +171,7 @@ def _offsets(text: str, lines: list[int], token: Token) -> Callable[[int], int]:
 
 
 def _loose_tags(children: list[Token], *, opens_html: bool) -> set[int]:
-    """Where the inert tags stand that are not opened and closed within the same emphasis of the same paragraph."""
+    """Return the offsets of the inert tags that are not opened and closed in one emphasis of one paragraph."""
     stack: list[Token] = []
     loose: list[Token] = children[:1] if opens_html else []
     for child in children[len(loose) :]:
@@ -191,7 +189,7 @@ def _loose_tags(children: list[Token], *, opens_html: bool) -> set[int]:
 
 
 def _unwind(stack: list[Token]) -> Iterator[Token]:
-    """Close the innermost emphasis; the tags that were left open within it are loose."""
+    """Close the innermost emphasis, and yield the tags that were left open in it."""
     while stack and stack[-1].nesting != 1:
         yield stack.pop()
     if stack:

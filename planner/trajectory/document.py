@@ -1,4 +1,4 @@
-"""What a trajectory is."""
+"""Define the trajectory: the reasoning and the plan of one paper."""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +7,10 @@ from planner.schema import Plan, Task
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """One paper, one model: the reasoning and the plan, as the file shows them.
+    """A trajectory: the reasoning and the plan of one model for one paper, as the file shows them.
 
-    `planner`, `model` and `paper_id` are the segments of the heading; `warnings` say what was repaired, changed or
-    found wrong while the file was read or written, and are no part of the document.
+    `planner`, `model` and `paper_id` are the segments of the heading. `warnings` list the repairs, changes and flaws
+    of reading or writing the file, and are not part of it.
     """
 
     planner: str

@@ -1,4 +1,4 @@
-"""The characters of a trajectory file, also where an earlier program had decoded them with the wrong code page."""
+"""Decode trajectory files, including published ones whose text was once decoded with the wrong code page."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,23 +15,23 @@ _BOM: Final = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A file's text with "\\n" as its only line end, and what was repaired."""
+    """The text of a file, with LF as its only line end, and warnings about repairs."""
 
     text: str
     warnings: tuple[str, ...] = ()
 
 
 def decode(data: bytes, name: str) -> Decoded:
-    """The text of a trajectory file; `name` stands in errors.
+    """Decode the bytes of a trajectory file; `name` is the file's name for errors.
 
-    The constant headings say whether the file was once decoded wrongly: where they are whole nothing is repaired, so
-    no odd character of a sound file is ever taken for damage.
+    The constant headings show if the file was once decoded wrongly. If they are intact, nothing is repaired, so an odd
+    character of a sound file is never taken for damage.
 
     Raises:
-        TrajectoryError: too large, not UTF-8, or not a trajectory.
+        TrajectoryError: if the file is too large, not UTF-8, or not a trajectory.
     """
     if len(data) > MAX_BYTES:
-        raise TrajectoryError(f"{name}: larger than {MAX_BYTES // 1024**2} MiB, which no trajectory is")
+        raise TrajectoryError(f"{name}: too large for a trajectory (over {MAX_BYTES // 1024**2} MiB)")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

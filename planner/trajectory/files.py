@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Write files atomically: a file is complete or does not exist."""
 
 import contextlib
 import os
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Write a file (text as UTF-8) so that a reader, or a crash, never sees half of it; folders are made.
+    """Write a file (text as UTF-8) so that no reader and no crash ever leaves half of it; folders are created.
 
-    What is not `durable` is not synchronised to the disk: it survives a kill, and may be empty after a power cut.
+    Without `durable` the file is not synchronised to the disk: it survives a kill, but may be empty after a power cut.
 
     A symbolic link at `path` is replaced, never followed. Permissions are those of any new file.
 
     Raises:
-        OSError: the file could not be written; what was there before is untouched.
-        UnicodeEncodeError: the text holds half a surrogate pair.
+        OSError: if the file cannot be written; an earlier file stays untouched.
+        UnicodeEncodeError: if the text holds an unpaired surrogate.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
@@ -43,7 +43,7 @@ def _write_new(path: Path, data: bytes, durable: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name durable; not every system can open a folder or sync it."""
+    """Synchronise a folder to the disk so that a new name lasts. Not every system can do that."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,6 +1,6 @@
-"""Rules for inline text: each notes what it finds on a token, with its offset into the inline text.
+"""Replace markdown-it's inline rules by rules that record markup on tokens, with its offset into the inline text.
 
-Only the block of a text knows where that text stands, so the offsets are told apart later.
+Only the block knows the place of its inline text, so `dialect` converts the offsets later.
 """
 
 import re
@@ -12,12 +12,12 @@ from markdown_it.rules_inline import StateInline, backtick
 OPENING: Final = re.compile(r"<(?=[A-Za-z/!?])")
 LESS_THAN: Final = re.compile(r"&(?:amp;)*lt;")
 INERT: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
-# A label without markup and an address without anything that a renderer could read in two ways.
+# A label without markup and an address that all renderers read in the same way.
 _PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
 
 
 def watch_inlines(parser: MarkdownIt) -> None:
-    """Put the rules in the place of the library's own."""
+    """Replace the parser's own inline rules by recording ones."""
     rules = parser.inline.ruler
     rules.at("link", _notice_link)
     rules.at("backticks", _notice_code)

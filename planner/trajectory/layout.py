@@ -1,4 +1,4 @@
-"""The constant lines of the published format."""
+"""Define the constant lines of the published trajectory format."""
 
 from typing import Final
 
@@ -41,6 +41,6 @@ ITEM: Final = "  - "
 METRICS: Final = "- **Metrics**: "
 BETWEEN_METRICS: Final = ", "
 
-# A list item starts a block, every other field stands within a line; markup is judged in that place.
+# Markup is judged with this text before it: a list item starts a block, every other field stands inside a line.
 ITEM_LEAD: Final = "- "
 LINE_LEAD: Final = "x "

@@ -1,8 +1,8 @@
-"""Model text made inert: nothing in it leaves its box or acts when the file is rendered.
+"""Make a model's text inert, so that nothing in it leaves its box or acts when the file is rendered.
 
-What may stay: paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links, and balanced
-inert tags. Two escapes are undone by the reader: a `<` that would open a tag is written `&lt;`, and a literal `&lt;`
-gets one more `amp;`. Headings, images, other links and open fences get a backslash for good, with a warning.
+Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and balanced inert tags stay.
+The reader undoes two escapes: a `<` that would open a tag is written `&lt;`, and a literal `&lt;` gets one more `amp;`.
+Headings, images, other links and open fences get a permanent backslash, with a warning.
 """
 
 import re
@@ -22,14 +22,14 @@ _SUSPICIOUS_TEXT: Final = re.compile(r"[<&\[`~#]|^[\s>]*(?:[-*+]\s+|\d+[.)]\s+)*
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Text in normal form, and what had to be changed for good to bring it there ("a heading", "an image" …)."""
+    """A text in normal form, and the kinds of markup that were escaped permanently ("a heading", "an image" …)."""
 
     text: str
     changed: tuple[str, ...] = ()
 
 
 def settle(text: str, *, lead: str = "") -> Settled:
-    """Change for good what cannot be escaped; `lead` is what stands before the text on its first line."""
+    """Escape markup permanently where no reversible escape exists; `lead` is the text before it on its first line."""
     changed: dict[str, None] = {}
     for _ in range(_ROUNDS):
         if not _is_suspicious(text):
@@ -46,7 +46,7 @@ def settle(text: str, *, lead: str = "") -> Settled:
 
 
 def escape(text: str, *, lead: str = "") -> str:
-    """Write a text in normal form so that no `<` opens a tag."""
+    """Escape a text in normal form so that no `<` opens a tag; `unescape` reverses it."""
     if "<" not in text and not LESS_THAN.search(text):
         return text
     found = survey(lead + text)
@@ -81,6 +81,6 @@ def _apply(text: str, edits: Iterable[Edit]) -> str:
 
 
 def _flatten(text: str) -> str:
-    """Every line a plain paragraph line: each character that Markdown could take for a mark is escaped."""
+    """Turn every line into a line of a plain paragraph: remove its indent and escape all punctuation."""
     lines = (line.lstrip() for line in text.split("\n"))
     return "\n".join(_PUNCTUATION.sub(r"\\\g<0>", line) for line in lines)

@@ -1,4 +1,4 @@
-"""Where a trajectory lies in an output folder: planner/model/paper.md, names that every file system can hold."""
+"""Build the paths of trajectories in an output folder, planner/model/paper.md, valid on every file system."""
 
 import hashlib
 import re
@@ -16,22 +16,22 @@ _DEVICE: Final = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0
 
 
 def relative_path(planner: str, model: str, paper_id: str) -> PurePosixPath:
-    """The path below the output folder; on disk a model's name loses its dots and `/` is `_`, as published."""
+    """Return the path in the output folder; a model's name loses its dots, and `/` becomes `_`, as published."""
     return model_folder(planner, model) / f"{safe_segment(paper_id)}{SUFFIX}"
 
 
 def model_folder(planner: str, model: str) -> PurePosixPath:
-    """The folder of all that a planner made with a model, below the output folder."""
+    """Return the folder, in the output folder, of all trajectories of one planner and model."""
     return PurePosixPath(safe_segment(planner), safe_segment(model.replace(".", "")))
 
 
 def sidecar_path(trajectory: PurePath) -> PurePosixPath:
-    """The path of the run facts beside a trajectory, as `relative_path` gave it."""
+    """Return the path of the record beside a trajectory, whose path is one from `relative_path`."""
     return PurePosixPath(trajectory.with_name(trajectory.name.removesuffix(SUFFIX) + SIDECAR_SUFFIX).as_posix())
 
 
 def safe_segment(text: str) -> str:
-    """One name in a path: NFC, no separator, no device, no hidden file, no `..`, at most `MAX_STEM_BYTES` bytes."""
+    """Turn a text into a safe name: NFC, no separator, device, hidden file or `..`, at most `MAX_STEM_BYTES` bytes."""
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
     name = re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name)
     name = _DEVICE.sub(lambda match: f"{match[0]}_", name) if _DEVICE.match(name) else name
@@ -39,7 +39,7 @@ def safe_segment(text: str) -> str:
 
 
 def _shortened(name: str) -> str:
-    """A longer name is cut between characters and told apart by a hash of the whole."""
+    """Cut a name that is too long between two characters, and append a hash of the whole name."""
     whole = name.encode("utf-8")
     if len(whole) <= MAX_STEM_BYTES:
         return name

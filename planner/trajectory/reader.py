@@ -1,4 +1,4 @@
-"""A trajectory from a published file or from one of ours."""
+"""Read a trajectory from a published file or from a file that `writer` wrote."""
 
 import re
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ _BLANKS: Final = re.compile(r"[ \t]*")
 
 
 def read_file(path: Path) -> Trajectory:
-    """Read the file at a path.
+    """Read the trajectory in the file at `path`.
 
     Raises:
-        TrajectoryError: it cannot be read, or is not a trajectory.
+        TrajectoryError: if the file cannot be read or is not a trajectory.
     """
     try:
         with path.open("rb") as file:
@@ -32,12 +32,12 @@ def read_file(path: Path) -> Trajectory:
 
 
 def read(data: bytes, name: str) -> Trajectory:
-    """Read a file's bytes; `name` stands in errors.
+    """Read a trajectory from the bytes of a file; `name` is the file's name for errors.
 
-    Flaws of published files (mojibake, a missing end, a plan that breaks the contract) are read with a warning.
+    Flaws of published files (mojibake, a missing end, a plan that breaks the rules) only add a warning.
 
     Raises:
-        TrajectoryError: not a trajectory; the text says which line was expected.
+        TrajectoryError: if the file is not a trajectory; the text names the expected line.
     """
     decoded = decode(data, name)
     boxes = _boxes(decoded.text, name)
@@ -57,7 +57,7 @@ def read(data: bytes, name: str) -> Trajectory:
 
 @dataclass(frozen=True, slots=True)
 class _Boxes:
-    """The parts of a file, still escaped; `plan_line` is the number of the plan's first line."""
+    """The boxes of a file, still escaped; `plan_line` is the number of the plan's first line, counted from 1."""
 
     heading: str
     reasoning: str
@@ -68,10 +68,10 @@ class _Boxes:
 
 
 def _boxes(text: str, name: str) -> _Boxes:
-    """The first reasoning box and the last plan box: whatever lies between them is reasoning."""
+    """Find the first reasoning box and the last plan box. All text between them is reasoning."""
     before, found, rest = text.partition(f"\n{layout.REASONING_BOX}\n")
     if not found:
-        raise TrajectoryError(f"{name}: expected the box {layout.REASONING_HEADING!r} as published files have it")
+        raise TrajectoryError(f"{name}: expected the box {layout.REASONING_HEADING!r}, styled as in published files")
     task, start, end = _plan_box(rest, name)
     reasoning = rest[:start].rstrip("\n")
     if not reasoning.endswith(f"\n{layout.BOX_END}"):
@@ -91,7 +91,7 @@ def _boxes(text: str, name: str) -> _Boxes:
 
 
 def _plan_box(text: str, name: str) -> tuple[Task, int, int]:
-    """The task of the last plan box and where the box begins and its content starts."""
+    """Return the task of the last plan box, the offset of the box and the offset of its content."""
     starts = {task: text.rfind(f"\n{box}\n") for task, box in layout.PLAN_BOX.items()}
     task = max(starts, key=lambda task: starts[task])
     if starts[task] < 0:
@@ -113,7 +113,7 @@ def _unescaped(text: str, lead: str = layout.LINE_LEAD) -> str:
 
 @dataclass(slots=True)
 class _Draft:
-    """An ablation whose lines are being read."""
+    """An ablation that is being read, field by field."""
 
     name: str
     ablated_part: str | None = None
@@ -122,14 +122,14 @@ class _Draft:
     metrics: tuple[str, ...] | None = None
 
     def missing(self) -> Iterator[str]:
-        """The lines that never came."""
+        """Yield the labels of the required fields that have no line."""
         yield from ("Ablated Part",) if self.ablated_part is None else ()
         yield from ("Action",) if self.action is None else ()
         yield from ("Metrics",) if self.metrics is None else ()
 
 
 class _PlanLines:
-    """Reads the plan box line by line; each kind of line is known by how it begins."""
+    """A reader of the lines of a plan box; the beginning of a line shows its kind."""
 
     def __init__(self, name: str, first_line: int) -> None:
         self.name = name
@@ -155,7 +155,7 @@ class _PlanLines:
             raise TrajectoryError(f"{self.name}, line {number}: expected a field of the plan, found {line[:60]!r}")
 
     def _field(self, draft: _Draft, line: str) -> bool:
-        """Put a line where it belongs; False where it is none of a plan's lines."""
+        """Store a line in its field of the draft. Return False if it is not a line of a plan."""
         if line.startswith(layout.ITEM):
             draft.replacement.append(_unescaped(line.removeprefix(layout.ITEM), layout.ITEM_LEAD))
         elif (part := _after(layout.PART, line)) is not None:
@@ -181,7 +181,7 @@ class _PlanLines:
 
     def _inline_replacement(self, draft: _Draft, text: str) -> None:
         if text.strip():
-            self.warnings.append(f"ablation {draft.name!r}: a replacement stood on the line of its label")
+            self.warnings.append(f"ablation {draft.name!r}: a replacement was on the line of its label")
             draft.replacement.append(_unescaped(text))
 
     def _ablation(self, draft: _Draft) -> Ablation | None:
@@ -189,7 +189,7 @@ class _PlanLines:
         if missing:
             self.warnings.append(f"ablation {draft.name!r}: no line for {' and '.join(missing)}")
         if draft.action is None:
-            self.warnings.append(f"ablation {draft.name!r} was left out: without an action it is none")
+            self.warnings.append(f"ablation {draft.name!r} was left out: it has no valid action")
             return None
         try:
             return Ablation.model_validate(
@@ -207,7 +207,7 @@ class _PlanLines:
 
 
 def _after(label: str, line: str) -> str | None:
-    """What follows a label, whose last blank an editor may have taken."""
+    """Return the text after a label, or None if the line lacks the label. The label's last blank may be missing."""
     if line.startswith(label):
         return line.removeprefix(label)
     return "" if line == label.rstrip() else None

@@ -1,4 +1,4 @@
-"""A trajectory as the published file, byte for byte."""
+"""Write a trajectory in the published file format, byte for byte."""
 
 import re
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ _LINE_BREAK: Final = re.compile("[\n\u2028\u2029]")
 
 
 def write(trajectory: Trajectory, *, published: bool = False) -> str:
-    """The file's text, without a line end after its last line; the trajectory is brought into normal form first.
+    """Return the text of the trajectory's file, in normal form, without a line end after its last line.
 
-    `published` admits a plan that was read from a published file and breaks the contract.
+    `published` allows a plan that was read from a published file and breaks the plan's rules.
 
     Raises:
-        TrajectoryError: the plan breaks the contract.
+        TrajectoryError: if the plan breaks the rules and `published` is false.
     """
     settled = normal_form(trajectory, published=published)
     heading = f"{settled.planner}/{settled.model}/{settled.paper_id}"
@@ -38,15 +38,15 @@ def write(trajectory: Trajectory, *, published: bool = False) -> str:
 
 
 def normal_form(trajectory: Trajectory, *, published: bool = False) -> Trajectory:
-    """The trajectory as its file will say it: inert, without steering characters, its reasoning stripped.
+    """Return the trajectory in normal form: markup inert, control characters removed, reasoning stripped.
 
-    What was changed for good is added to the warnings; reading the written file gives exactly this.
+    Permanent changes are added to the warnings. Reading the written file gives exactly this trajectory.
 
     Raises:
-        TrajectoryError: the plan breaks the contract, and `published` does not admit that.
+        TrajectoryError: if the plan breaks the rules and `published` is false.
     """
     if not published and (broken := violations(trajectory.plan)):
-        raise TrajectoryError(f"{trajectory.paper_id!r}: the plan breaks the contract: {'; '.join(broken)}")
+        raise TrajectoryError(f"{trajectory.paper_id!r}: the plan is invalid: {'; '.join(broken)}")
     settling = _Settling(published)
     planner, model, paper_id = settling.heading(trajectory)
     reasoning = settling.reasoning(trajectory.reasoning)
@@ -80,14 +80,14 @@ def _line(text: str) -> str:
 
 
 class _Settling:
-    """Brings the texts of one trajectory into normal form and keeps what was changed for good."""
+    """A converter of one trajectory's texts to normal form; `warnings` list the permanent changes."""
 
     def __init__(self, published: bool) -> None:
         self.published = published
         self.warnings: list[str] = []
 
     def heading(self, trajectory: Trajectory) -> tuple[str, str, str]:
-        """The planner ends at the first slash, the paper's id starts after the last; a model's name may hold some."""
+        """Normalize the planner, model and paper id. Only a model's name may hold slashes, so others become "_"."""
         planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
         if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
             self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")
@@ -118,7 +118,7 @@ class _Settling:
         return Ablation.model_validate(settled, context=PUBLISHED)
 
     def metrics(self, place: str, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        """The metrics as they will be read: one that holds the separator is several."""
+        """Normalize metrics to the form in which they will be read: one that holds the separator becomes several."""
         if not metrics:
             return ()
         parts = self.line(place, layout.BETWEEN_METRICS.join(metrics)).split(layout.BETWEEN_METRICS)
@@ -128,7 +128,7 @@ class _Settling:
         return tuple(named) or (_VANISHED,)
 
     def line(self, place: str, text: str, *, lead: str = layout.LINE_LEAD) -> str:
-        """One line: a separator that some renderers break lines at becomes a blank."""
+        """Normalize a text to one line: characters at which some renderers break a line become blanks."""
         cleaned, breaks = _LINE_BREAK.subn(" ", self._clean(place, text))
         if breaks:
             self.warnings.append(f"{place}: {breaks} line breaks became blanks")
@@ -147,7 +147,7 @@ class _Settling:
         return settled.text
 
     def _unique(self, names: Sequence[str]) -> list[str]:
-        """Names that differed only in what was removed are told apart again."""
+        """Add numbers to names that became equal when characters were removed from them."""
         if self.published:
             return list(names)
         unique: list[str] = []

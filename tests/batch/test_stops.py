@@ -34,7 +34,7 @@ def test_once_finishes_what_is_in_flight(sign: signal.Signals, code: int, progra
     process.send_signal(sign)
     _, said = process.communicate(timeout=30)
     assert process.returncode == code
-    assert "the same command goes on" in said
+    assert "run the same command again to continue" in said
     status = program.status()
     assert status["planned"] == served.count == status["requests"]
     assert status["lost_requests"] == 0
@@ -63,7 +63,7 @@ def test_twice_stops_at_once(program: Program, serve: Serve, tmp_path: Path) -> 
     until(lambda: slow.count >= 4, process)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    until(lambda: "once more" in process.stderr.readline(), process)  # type: ignore[union-attr]
+    until(lambda: "interrupt again" in process.stderr.readline(), process)  # type: ignore[union-attr]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130

@@ -46,7 +46,7 @@ def test_a_missing_or_faulty_answer_leaves_its_paper_unscored_until_it_is_mended
     reasons = told["reasons"]
     assert isinstance(reasons, dict)
     assert "no <verdicts> block" in reasons["one"]
-    assert "there should be one reply file named two.txt, there is: none" in reasons["two"]
+    assert "expected one reply file named two.txt, found: none" in reasons["two"]
     for path in questions:
         Path("told", path.name).write_text(by_part(path.read_text(encoding="utf-8")), encoding="utf-8")
     code, told = answer(run)

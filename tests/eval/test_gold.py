@@ -76,7 +76,7 @@ def test_reviews_without_a_count_are_taken_as_one_each_and_say_so(tmp_path: Path
     paper = found.papers["a"]
     assert isinstance(paper, ReviewerGold)
     assert paper.suggestions == 2
-    assert "num_ablation_suggestions is not given" in paper.warnings[0]
+    assert "num_ablation_suggestions is missing" in paper.warnings[0]
 
 
 def test_flaws_of_annotations_are_forgiven(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_two_ablations_of_one_name_stay_two(tmp_path: Path) -> None:
     paper = read_gold(written(tmp_path / "mine.jsonl", row)).papers["a"]
     assert isinstance(paper, AuthorGold)
     assert [one.name for one in paper.ablations] == ["gate", "gate (2)"]
-    assert "stands more than once" in paper.warnings[0]
+    assert "occurs more than once" in paper.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path: Path, row: dict[str, Any],
 
 
 def test_an_id_stands_once(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="row 2: the id 'gates' stands twice"):
+    with pytest.raises(TableError, match="row 2: the id 'gates' occurs twice"):
         read_gold(written(tmp_path / "dev.jsonl", AUTHOR_ROW, AUTHOR_ROW))
 
 

@@ -229,14 +229,14 @@ def test_a_judge_that_always_matches_the_first_with_the_first_is_seen(run: Run, 
     assert result.exit_code == 0
     text = report(run, "out")
     assert "100 % of 8 papers, where chance gives 11 %" in text
-    assert "seems to go by place" in text
+    assert "seems to judge by position" in text
 
 
 def test_a_judge_that_never_matches_is_seen(run: Run, material: Path, server: Server) -> None:
     answers(server, never)
     told = json.loads(judged(run, server).stdout)
     assert told["f1"]["mean"] == 0.0, "its verdicts can be read, so they count"
-    assert "the judge found nothing at all in 8 papers" in report(run, "out")
+    assert "the judge found no match in 8 papers" in report(run, "out")
 
 
 def test_a_judge_that_answers_garbage_leaves_papers_unscored_and_never_zero(
@@ -415,7 +415,7 @@ def test_prompts_of_ones_own_must_be_whole(run: Run, material: Path, server: Ser
     (material / "mine").mkdir()
     result = judged(run, server, "--prompts", "mine")
     assert result.exit_code == 1
-    assert "this template is missing" in result.stderr
+    assert "template not found" in result.stderr
     assert not server.journal
 
 

@@ -151,7 +151,7 @@ def test_one_judge_is_no_vote_and_different_plans_cannot_be_voted_on(run: Run, t
     assert run("vote", "a", "-o", "v").exit_code == 2
     a, b = read_judging(three / "a"), read_judging(three / "b")
     other = type(b)(b.run.model_copy(update={"system": "another"}), b.verdicts)
-    with pytest.raises(UsageError, match="judged different things"):
+    with pytest.raises(UsageError, match="judged different plans"):
         vote([a, other])
 
 

@@ -317,7 +317,7 @@ def test_a_chunk_that_is_no_json(server: Server) -> None:
     part = b'data: {"choices": [{"index": 0, "delta": {"content": "abc"}}]}\n\ndata: {"oops\n\n'
     server.script(Response(parts=(part,), content_type="text/event-stream", chunked=True))
     failed = failure(server.base_url)
-    assert "no JSON" in str(failed)
+    assert "not JSON" in str(failed)
     assert "3 characters" in str(failed)
 
 
@@ -373,7 +373,7 @@ def test_a_server_without_tls() -> None:
 
 def test_a_handshake_that_hangs_is_no_fault_of_the_certificate(server: Server) -> None:
     failed = failure(server.base_url.replace("http:", "https:"), timeout=0.3)
-    assert "no connection" in str(failed)
+    assert "timed out connecting" in str(failed)
     assert failed.retryable
 
 

@@ -33,7 +33,7 @@ def test_a_few_broken_bytes_do_not_make_a_text_latin() -> None:
 def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     with pytest.raises(PaperError, match=r"'big\.txt' has 20,000,001 bytes"):
         decode(b"a" * (MAX_TEXT + 1), "big.txt")
-    with pytest.raises(PaperError, match="no text"):
+    with pytest.raises(PaperError, match="not a text file"):
         decode(b"\x00\x01\x02" * 100, "x")
 
 

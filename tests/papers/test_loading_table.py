@@ -108,7 +108,7 @@ SOURCE = f"# On Gears\n\n## Abstract\n\nWe turn many gears and then some more of
 )
 def test_a_stated_title_wins_and_other_words_are_a_warning(stated: str, differs: bool) -> None:
     paper = load("-", stdin=SOURCE, title=stated)
-    said = "the given title is not the one found in the paper ('On Gears'); the former is used"
+    said = "the given title differs from the one found in the paper ('On Gears'), which is ignored"
     assert paper.title == " ".join(stated.split())
     assert paper.warnings == ((said,) if differs else ())
 
@@ -131,9 +131,9 @@ def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, differs: bool)
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("https://example.org/paper.pdf", "is not fetched: only arXiv addresses are"),
-        ("ftp://arxiv.org/abs/2507.08038", "is not fetched"),
-        ("https://arxiv.org.example.org/abs/2507.08038", "is not fetched"),
+        ("https://example.org/paper.pdf", "is not downloaded: only arXiv addresses are"),
+        ("ftp://arxiv.org/abs/2507.08038", "is not downloaded"),
+        ("https://arxiv.org.example.org/abs/2507.08038", "is not downloaded"),
         ("a\0b", "there is no file or folder|cannot be read"),
         ("x" * 5000, "cannot be read"),
     ],

@@ -100,7 +100,7 @@ def test_a_file_that_is_too_large_or_gone_is_refused_by_name(tmp_path: Path) -> 
     file = tmp_path / "a.tex"
     file.write_bytes(b"12345")
     assert read_file(file, 5) == b"12345"
-    with pytest.raises(PaperError, match="has over 4 bytes, more than any paper; give the paper alone"):
+    with pytest.raises(PaperError, match="has over 4 bytes, more than any paper; give only the paper"):
         read_file(file, 4)
     file.unlink()
     with pytest.raises(PaperError, match=r"a\.tex' cannot be read: No such file"):
@@ -194,8 +194,8 @@ def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, 
 SKIPPED = {
     "up": ("../a.tex", "'../a.tex' in the archive was not read: it is named outside the archive"),
     "absolute": ("/a.tex", "'/a.tex' in the archive was not read: it is named outside the archive"),
-    "deep": ("d/" * 21 + "a.tex", f"{'d/' * 21 + 'a.tex'!r} in the archive was not read: it is nested too deep"),
-    "an archive": ("more.ZIP", "'more.ZIP' is an archive in the archive and was not read"),
+    "deep": ("d/" * 21 + "a.tex", f"{'d/' * 21 + 'a.tex'!r} in the archive was not read: it is nested too deeply"),
+    "an archive": ("more.ZIP", "'more.ZIP' is an archive inside the archive and was not read"),
 }
 
 
@@ -231,7 +231,7 @@ def test_a_name_that_stands_twice_is_read_once() -> None:
             archive.addfile(member, io.BytesIO(data))
     found = unpacked(out.getvalue(), Kind.TAR)
     assert found.read("a.tex") == b"one"
-    assert found.skipped == ("'a.tex' stands twice in the archive; the first was read",)
+    assert found.skipped == ("'a.tex' is twice in the archive; the first was read",)
 
 
 @pytest.mark.parametrize(

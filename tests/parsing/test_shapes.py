@@ -291,7 +291,7 @@ def test_a_block_that_the_discussion_quotes_does_not_shorten_it() -> None:
 
 
 def test_a_pasted_reply_without_a_closing_tag_may_have_gone_on() -> None:
-    said = "more ablations may have followed"
+    said = "the reply may have been cut"
     text = contract(json.dumps(GATE)).removesuffix("\n</predictions>")
     assert said in " ".join(read(text, finish_reason="").notes)
     assert said not in " ".join(read(text, finish_reason="stop").notes)

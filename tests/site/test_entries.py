@@ -42,7 +42,7 @@ def test_what_does_not_fit_together_is_a_warning(tmp_path: Path) -> None:
     found = read(Source("run", path, path.with_suffix(".json")))
     assert found.warnings == (
         "the run facts are those of lm-planner/other/A_Paper (reviewer)",
-        "the cost on record, -1.0, is none and was left out",
+        "the cost on record, -1.0, is not valid and was left out",
     )
     assert found.cost is None
     path.unlink()

@@ -128,7 +128,7 @@ def test_a_flawed_file_is_read_with_a_warning(old: str, new: str, warning: str) 
         (TEXT.replace("### Gate or no gate\n", "").encode(), "line 26: expected '### name'"),
         (TEXT.replace("- **Action**: REMOVE", "Action: REMOVE").encode(), "line 36: expected a field"),
         (TEXT.split("### Gate")[0].encode(), "found no ablation"),
-        (b" " * (MAX_BYTES + 1), "larger than"),
+        (b" " * (MAX_BYTES + 1), "too large"),
     ],
 )
 def test_what_is_no_trajectory_is_refused_by_name(data: bytes, expected: str) -> None:

@@ -1,1 +1,1 @@
-"""The engine of a provider's batch service: requests go out in files, and replies come back within a day."""
+"""The engine for a provider's batch service: requests go up in files, and replies come back within a day."""

@@ -1,4 +1,4 @@
-"""Looks after the parts of a run from their submission until their results are in the ledger."""
+"""Follow the submissions of a run until their results are in the ledger."""
 
 import logging
 from collections import Counter
@@ -20,19 +20,19 @@ from planner.retrying import patiently
 
 log = logging.getLogger(__name__)
 
-# How often what should be there is looked for again: the files of a batch that has ended, or the batch itself.
+# Further checks for a missing batch, or for a missing result file of an ended one, until it is taken as lost.
 _LATE_LOOKS: Final = 3
 _NOT_FOUND: Final = 404
-# How often a part alone finds no room until it is taken for too large.
+# A submission that is alone at the service and finds no room this often is taken as too large.
 _TOO_LARGE: Final = 3
 _LARGEST: Final = "requests in a part"
 
 
 class Courier:
-    """Carries the parts of a run; `open` are those whose results are not all in the ledger.
+    """A tracker of submissions; `open` holds, by number, those whose results are not all in the ledger.
 
-    `strays` are parts whose batches the service does not know, with what it says; `largest` is how many requests a part
-    may hold, None where the service has not refused any for its size.
+    `strays` holds the numbers of submissions whose batch the service does not know, each with a message for the user.
+    `largest` is the most requests that a submission may have, None unless the service refused one for its size.
     """
 
     def __init__(
@@ -56,35 +56,35 @@ class Courier:
         self._results = Results(ledger, desks, progress, manner.patience)
         self._looks: Counter[int] = Counter()
         self._refused_alone: Counter[int] = Counter()
-        self._full = False  # since a batch found no room, until one ends
+        self._full = False  # true from when a batch finds no room until a batch ends
         self._careful = False
         self._warned: set[str] = set()
 
     @property
     def hopeless(self) -> str:
-        """What the service said when nothing more is worth submitting."""
+        """The service's error message if no further submission can succeed, otherwise ""."""
         return self._results.hopeless
 
     @property
     def under_way(self) -> list[Part]:
-        """The parts that the service has, and answers for."""
+        """The submissions that have a batch which the service knows."""
         return [part for part in self.open.values() if part.batch and part.number not in self.strays]
 
     @property
     def waiting(self) -> list[Part]:
-        """The parts that are on record and not at the service."""
+        """The submissions that are recorded and have no batch yet."""
         return [part for part in self.open.values() if not part.batch]
 
     @property
     def late(self) -> bool:
-        """Whether something is missing that may be there at the next look."""
+        """True if something that is missing may still appear by the next check."""
         return any(0 < self._looks[part.number] <= _LATE_LOOKS for part in self.under_way)
 
     async def submit(self, part: Part) -> None:
-        """Submit a part that is on record, unless the service is full.
+        """Submit a recorded submission, unless the service is full.
 
         Raises:
-            ModelError: the service does not take it; the part stays on record.
+            ModelError: if the service does not accept it; it stays recorded.
         """
         self.open[part.number] = part
         if self._full and self.under_way:
@@ -97,19 +97,19 @@ class Courier:
         self._show()
 
     async def submit_waiting(self) -> None:
-        """Submit what is on record and not at the service yet; one at a time once there was no room.
+        """Submit everything that is recorded and has no batch; one at a time after the service had no room.
 
         Raises:
-            ModelError: the service does not take it.
+            ModelError: if the service does not accept a submission.
         """
         for part in self.waiting[: 1 if self._careful else None]:
             await self.submit(part)
 
     async def look(self) -> bool:
-        """Look once at every part, and collect those that have ended; whether there were any.
+        """Check every batch once and collect those that have ended; return whether there were any.
 
         Raises:
-            ModelError: the service does not answer.
+            ModelError: if the service does not answer.
         """
         ended = False
         for part in self.under_way:
@@ -122,14 +122,14 @@ class Courier:
         return ended
 
     async def forget_strays(self) -> None:
-        """Give up the batches that the service does not know: their requests may be submitted, and paid for, again."""
+        """Give up the batches that the service does not know; their requests may be submitted, and paid for, again."""
         for number in list(self.strays):
             why = Refusal("the service does not know the batch any more", again=True, perhaps_billed=True)
             await self._close(self.open[number], why)
             del self.strays[number]
 
     async def _seen(self, part: Part) -> RemoteBatch | None:
-        """The batch of a part as it is now, None where the service does not know it."""
+        """Return the batch of a submission in its present state, None if the service does not know it."""
         try:
             return await patiently(partial(self._services[part.model].batch, part.batch), self._manner.patience)
         except ModelError as error:
@@ -150,7 +150,7 @@ class Courier:
                 self._looks[part.number] = 0
                 return False
             case BatchState.UNKNOWN:
-                self._warn(f"batch {batch.id} is {batch.said!r}, which this program does not know; it is waited for")
+                self._warn(f"batch {batch.id} is {batch.said!r}, which this program does not know; waiting for it")
                 return False
             case BatchState.FAILED:
                 return True
@@ -161,12 +161,12 @@ class Courier:
                 assert_never(batch.state)
 
     def _is_given_up(self, part: Part) -> bool:
-        """Whether what is not there has been looked for often enough, this time included."""
+        """Count one more check that found something missing; return whether that was the last one."""
         self._looks[part.number] += 1
         return self._looks[part.number] > _LATE_LOOKS
 
     async def _end(self, part: Part, batch: RemoteBatch) -> bool:
-        """Collect a batch that has ended; False where a file is not there yet."""
+        """Collect a batch that has ended; return False if a result file is not there yet."""
         if batch.state is BatchState.FAILED and NO_ROOM in batch.codes:
             return await self._is_too_large(part, batch)
         gone = None
@@ -178,13 +178,13 @@ class Courier:
                     raise
                 if not self._is_given_up(part):
                     return False
-                gone = Refusal(f"file {file} of its results is gone", again=True, perhaps_billed=True)
+                gone = Refusal(f"its result file {file} is gone", again=True, perhaps_billed=True)
         await self._close(part, gone or _missing(batch))
         self._full = False
         return True
 
     async def _is_too_large(self, part: Part, batch: RemoteBatch) -> bool:
-        """Submit again later what had no room; what has none though nothing else is there goes in smaller files."""
+        """Queue a batch that had no room again; close one that is too large for smaller files, and return True."""
         log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
         await self._follow(replace(part, batch="", state=RECORDED))
         self._full = self._careful = True
@@ -196,7 +196,7 @@ class Courier:
         self.largest = (part.requests + 1) // 2
         await self._ledger.remember(_LARGEST, str(self.largest))
         said = "; ".join(batch.problems[:1])
-        why = f"there is no room for so many at once ({said}); they go in files of {self.largest}"
+        why = f"the service has no room for so many at once ({said}); submitted again in files of {self.largest}"
         await self._close(self.open[part.number], Refusal(why, again=True, tried=False))
         return True
 

@@ -1,4 +1,4 @@
-"""The engine: survey what is wanted, submit it, wait, collect, and survey again until every paper is settled."""
+"""The engine: find the missing requests, submit them, wait, collect, and repeat until every paper is finished."""
 
 import asyncio
 import logging
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Looks at a service that does not answer, one after the other: an hour at the usual pace.
+# Tolerated checks in a row that the service does not answer: about an hour with the default pauses.
 _IN_VAIN: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a call goes about it.
+    """Options for checking a batch service.
 
-    `first` is the first pause between two looks at the service, in seconds, doubled up to `longest`. With `wait` false
-    there is one look; with `finish_live` what came back without a reply is not submitted again, but left to be
-    asked live.
+    `first` is the first pause between two checks, in seconds, doubled up to `longest`. With `wait` false there is one
+    check. With `finish_live` a request that came back without a reply is not submitted again: the caller sends it live.
+    `limits` bounds the files of requests.
     """
 
     first: float = 2.0
@@ -46,7 +46,7 @@ class Course:
 
 
 class ServiceEngine:
-    """Plans what is pending in a run through a batch service; `progress` shows how far it is, `stop` ends it early."""
+    """An engine that plans the pending papers of a run through a batch service; `progress` counts what is done."""
 
     def __init__(self, job: Job, run: RunFolder, ledger: Ledger, course: Course) -> None:
         self._job = job
@@ -60,14 +60,14 @@ class ServiceEngine:
         self._prices = {asked.record.key: asked.price for asked in job.models}
         self._stopped = asyncio.Event()
         self._in_vain = 0
-        self._refused = ""  # what the service said when it did not take a part, until it takes one
+        self._refused = ""  # the service's message if it did not accept the last submission
 
     async def plan(self) -> None:
-        """Plan everything that is pending, or as much as the bounds, `stop` and the service allow.
+        """Plan everything that is pending, or as much as the limits, `stop` and the service allow.
 
         Raises:
-            RunError: the run's folder or ledger failed; what was recorded is safe.
-            PromptError: the templates are at fault, whatever the paper.
+            RunError: if the run's folder or ledger cannot be used; what was recorded is safe.
+            PromptError: if a prompt template is faulty.
         """
         records = [asked.record for asked in self._job.models]
         await self._ledger.begin(self._job.models[0].settings.task, self._job.corpus.entries, records)
@@ -80,7 +80,7 @@ class ServiceEngine:
             self.stop(str(error))
 
     def stop(self, reason: str) -> None:
-        """Submit nothing more; what is at the service goes on there."""
+        """Submit nothing more; batches that the service has already continue there."""
         if not self.progress.stopping:
             self.progress.stopping = reason
             self._survey.stopped = True
@@ -107,7 +107,7 @@ class ServiceEngine:
             pause = min(2 * pause, self._course.longest)
 
     async def _look(self, courier: Courier) -> bool:
-        """Look at what is at the service; in the hours that this takes, it may be out for a while."""
+        """Check the batches; a service that does not answer for a while is tolerated if the engine waits."""
         try:
             ended = await courier.look()
         except ModelError as error:
@@ -120,7 +120,7 @@ class ServiceEngine:
         return ended
 
     def _is_over(self, courier: Courier) -> bool:
-        """Whether there is nothing to wait for; what the service does not take or know stops the run only then."""
+        """Return whether there is nothing to wait for; only then stop for what the service does not accept or know."""
         more_to_come = courier.under_way or (courier.waiting and not self._refused)
         if more_to_come and (self._course.wait or courier.late):
             return False
@@ -133,12 +133,12 @@ class ServiceEngine:
             await courier.submit_waiting()
             self._refused = ""
         except ModelError as error:
-            # What is at the service by now is looked after all the same.
+            # The batches that the service already has are still followed.
             self._refused = str(error)
 
     async def _survey_with(self, courier: Courier) -> None:
         async def submit(part: Part) -> None:
-            # Not an error of the paper whose request filled the file: the part is on record.
+            # The paper whose request filled the file must not fail by this: the submission is recorded.
             try:
                 await courier.submit(part)
             except ModelError as error:
@@ -186,10 +186,10 @@ async def _nobody_takes(_: Wanted, __: Prompt) -> None:
 
 
 def service_of(service: "BatchService | None", model: str) -> "BatchService":
-    """The batch service of a model.
+    """Return the batch service of a model.
 
     Raises:
-        UsageError: it has none.
+        UsageError: if it has none.
     """
     if service is None:
         raise UsageError(f"{model!r} has no batch service; --engine openai-batch needs a model at an endpoint")

@@ -1,4 +1,4 @@
-"""Requests given away in files, and results brought back: for a batch service used by hand, or vLLM's run-batch."""
+"""Export requests to files and import their results: for a batch service used by hand, or for vLLM's run-batch."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,12 @@ from planner.errors import ModelError
 from planner.openai_chat.arrival import LARGEST
 from planner.trajectory.paths import safe_segment
 
-_TOGETHER: Final = 500  # requests or results that are recorded at once
+_TOGETHER: Final = 500  # requests or results that are recorded in one go
 
 
 @dataclass(slots=True)
 class Imported:
-    """What came of an import: replies that were new or on record before, requests that failed, lines of no request."""
+    """The counts of an import: new and known replies, failed requests, lines of no request, requests still needed."""
 
     replies: int = 0
     known: int = 0
@@ -36,12 +36,12 @@ class Imported:
     reasons: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
-        """The same in words."""
-        yield f"{self.replies} replies taken, {self.known} were on record before"
+        """Yield the counts as sentences."""
+        yield f"{self.replies} replies imported, {self.known} were already recorded"
         if self.failed:
             yield f"{self.failed} requests failed, such as: {self.reasons[0]}"
         if self.strange:
-            yield f"{self.strange} lines answer no request that this run has exported, and were passed over"
+            yield f"{self.strange} lines answer no request that this run has exported, and were skipped"
         if self.wanted:
             yield f"{self.wanted} further requests are needed; export them again"
 
@@ -49,12 +49,12 @@ class Imported:
 async def export_requests(
     job: Job, run: RunFolder, ledger: Ledger, target: Path, limits: PartLimits | None = None
 ) -> list[tuple[Path, int]]:
-    """Write the requests that a run needs to `target`; returns the files and how many requests each has.
+    """Write the requests that a run needs to `target`; return the files and the number of requests in each.
 
-    What does not fit one file, and further models, go to files of similar names.
+    Requests that do not fit into one file, and those to further models, go to files with similar names.
 
     Raises:
-        RunError: the run or the target cannot be written.
+        RunError: if the run or the target cannot be written.
     """
     products = Products(job, run, ledger, Progress())
     writer = _Exporter(target, ledger, job.models, limits or PartLimits())
@@ -64,11 +64,11 @@ async def export_requests(
 
 
 async def import_results(job: Job, run: RunFolder, ledger: Ledger, files: Sequence[Path]) -> Imported:
-    """Take results into the ledger, and settle the papers that have all their replies.
+    """Record results in the ledger, and finish the papers that now have all their replies.
 
     Raises:
-        RunError: the run cannot be written.
-        OSError: a file cannot be read.
+        RunError: if the run cannot be written.
+        OSError: if a file cannot be read.
     """
     imported = Imported()
     importer = _Importer(ledger, {asked.record.key: asked for asked in job.models}, imported)
@@ -87,7 +87,7 @@ async def import_results(job: Job, run: RunFolder, ledger: Ledger, files: Sequen
 
 
 class _Exporter:
-    """Writes requests to files, one model a file, split as a batch service demands."""
+    """A writer of requests to files, each for one model and within the limits of a batch service."""
 
     def __init__(self, target: Path, ledger: Ledger, models: Sequence[Asked], limits: PartLimits) -> None:
         self.files: list[tuple[Path, int]] = []
@@ -95,7 +95,7 @@ class _Exporter:
         self._ledger = ledger
         self._services = {asked.record.key: service_of(asked.service, asked.card.asked) for asked in models}
         self._limits = limits
-        self._at: dict[str, tuple[int, int]] = {}  # of a model: its file, by its place in `files`, and that file's size
+        self._at: dict[str, tuple[int, int]] = {}  # by model: the index of its file in `files`, and its size
         self._seen: set[str] = set()
         self._unnamed: list[Wanted] = []
 
@@ -111,7 +111,7 @@ class _Exporter:
             await self.finish()
 
     async def finish(self) -> None:
-        """Let the ledger know what was written."""
+        """Record in the ledger the requests that were written."""
         together, self._unnamed = self._unnamed, []
         await self._ledger.parts.name(together)
 
@@ -141,7 +141,7 @@ class _Importer:
     imported: Imported
     together: dict[str, tuple[str, Completion | ModelError]] = field(
         default_factory=dict
-    )  # by identity, with its model
+    )  # by identity: its model and its result
 
     async def take(self, line: bytes) -> None:
         service = next(iter(self.asked.values()))
@@ -160,7 +160,7 @@ class _Importer:
             await self.finish()
 
     async def finish(self) -> None:
-        """Commit what has gathered, all at once, so that the disk is waited for once."""
+        """Commit the pending results all at once, so that they wait for the disk once."""
         await asyncio.gather(*(self._keep(identity, *found) for identity, found in self.together.items()))
         self.together.clear()
 
@@ -178,7 +178,7 @@ class _Importer:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines, none longer than a reply can be: such a one comes in pieces, none of which is a result."""
+    """Yield the lines that are not blank; a line longer than any reply can be comes in pieces, none valid."""
     while line := file.readline(LARGEST):
         if line.strip():
             yield line

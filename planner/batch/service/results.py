@@ -1,4 +1,4 @@
-"""What the batch service has answered goes into the ledger, before anything looks into it."""
+"""Record the results of a batch service in the ledger, before anything uses them."""
 
 import asyncio
 import logging
@@ -28,22 +28,22 @@ _NO_ACCOUNT: Final = frozenset({401, 402})
 
 @dataclass(frozen=True, slots=True)
 class Counterpart:
-    """Where the parts of one model go; a reply costs there `share` of what it costs when it is asked live."""
+    """A batch service of one model with its price: a reply costs `share` of the price of a live request."""
 
     service: "BatchService"
     price: UsagePrice
     share: float
 
     def cost(self, usage: Usage) -> float | None:
-        """USD of one reply, None where no price is known."""
+        """Return the cost of one reply in USD, None if no price is known."""
         live = self.price(usage)
         return None if live is None else live * self.share
 
 
 class Results:
-    """Takes results of parts into the ledger.
+    """A recorder of the results of submissions in the ledger.
 
-    `hopeless` is what the service said when nothing more is worth submitting: a wrong key, an empty account.
+    `hopeless` is the service's error message if no further submission can succeed: a wrong key, an empty account.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class Results:
         self._patience = patience
 
     async def take(self, part: Part, file: str) -> None:
-        """Take what is in a result file; what breaks on the way is fetched again from its start.
+        """Record the results in a file of the service; if the download breaks, fetch the file again from its start.
 
         Raises:
-            ModelError: the file cannot be had.
+            ModelError: if the file cannot be downloaded.
         """
         strange = await patiently(partial(self._take, part, file), self._patience)
         if strange:
-            log.warning("%d lines of file %s answer none of its requests and were passed over", strange, file)
+            log.warning("%d lines of file %s answer none of its requests and were skipped", strange, file)
 
     async def give_up(self, part: Part, why: Refusal) -> None:
-        """Whatever has no result by now has none."""
+        """Record the given reason for every request of a submission that has no result yet."""
         together: list[tuple[int, Refusal]] = []
         count = 0
         for number in self._ledger.parts.unanswered(part):
@@ -81,7 +81,7 @@ class Results:
             log.warning("%s: %d of %d requests: %s", named, count, part.requests, why.message)
 
     async def _take(self, part: Part, file: str) -> int:
-        """Returns how many lines answer none of its requests."""
+        """Record the results in a file once; return how many lines answer none of the submission's requests."""
         service, strange = self._desks[part.model].service, 0
         results: dict[Submitted, Completion | ModelError] = {}
         async with aclosing(service.lines(file)) as lines:

@@ -1,4 +1,4 @@
-"""Parts go to the batch service; whatever happens on the way, none goes twice."""
+"""Send submissions to the batch service; whatever happens on the way, send none twice."""
 
 import asyncio
 import logging
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NO_ROOM: Final = "token_limit_exceeded"  # of all that may wait at the service; there is room when a batch has ended
-# Seconds between looks for a batch that may have been created: a list may show it only after a while.
+NO_ROOM: Final = "token_limit_exceeded"  # of all waiting requests; there is room when a batch has ended
+# Seconds between checks for a batch that may have been created: a list may show it only after a while.
 HESITATION: Final = (1.0, 2.0, 4.0)
 
 _LISTS_NONE: Final = frozenset({404, 405, 501})
-_UNDECIDED: Final = frozenset({408, 409})  # the service may do it all the same
+_UNDECIDED: Final = frozenset({408, 409})  # the service may still carry out the request
 _NOT_FOUND: Final = 404
 
 
@@ -39,9 +39,9 @@ _Item = TypeVar("_Item", bound=_Named)
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a service is treated: the waits of one call that fails, and those between looks for what may be there.
+    """Options for submitting: the retries of a failing call, and the seconds between checks for a batch that may exist.
 
-    `again` is the user's word that what cannot be told to be there may be submitted, and paid for, once more.
+    `again` permits submitting, and paying for, a batch once more if it is unknown whether the service has it.
     """
 
     patience: RetryPolicy
@@ -50,7 +50,7 @@ class Manner:
 
 
 class Sender:
-    """Uploads parts and creates their batches; `open` are the parts as they are by now, and kept up to date."""
+    """A sender that uploads submissions, creates their batches, and keeps the given open submissions up to date."""
 
     def __init__(
         self,
@@ -67,16 +67,16 @@ class Sender:
         self._services = services
         self._manner = manner
         self._open = open_parts
-        # Parts whose files the service may have although the ledger names none, and those whose files it surely has.
+        # Submissions whose file the service may have though the ledger has no id of it; those whose file it surely has.
         self._perhaps_uploaded = {number for number, part in open_parts.items() if not part.file}
         self._surely_uploaded: set[int] = set()
 
     async def send(self, number: int) -> None:
-        """Bring an open part to the service; after a try that nobody can tell the end of, the next one looks first.
+        """Send an open submission; if the outcome of an earlier try is unknown, look for its batch first.
 
         Raises:
-            ModelError: the service does not take it; the part stays on record.
-            FileNotFoundError: the part's file is gone; it has no batch.
+            ModelError: if the service does not accept it; it stays recorded.
+            FileNotFoundError: if its file is gone; it has no batch.
         """
         await patiently(partial(self._try, number), self._manner.patience)
 
@@ -85,12 +85,12 @@ class Sender:
         batch = await self._adopted(part) if part.state == SUBMITTING else None
         batch = batch or await self._created(number)
         if not batch.id:
-            raise ModelError(f"{self._service(part).host} named no batch", retryable=True)
+            raise ModelError(f"{self._service(part).host} gave no id for the batch", retryable=True)
         await self._follow(replace(self._open[number], batch=batch.id, state=batch.said))
         log.info("batch %s: %d requests of part %d", batch.id, part.requests, number)
 
     async def _adopted(self, part: Part) -> RemoteBatch | None:
-        """The batch of a part that an earlier try, or an earlier process, has created."""
+        """Return the batch that an earlier try or process created for a submission, None if there is none."""
         for pause in (0.0, *self._manner.hesitation):
             await asyncio.sleep(pause)
             if found := await self._listed(part):
@@ -107,8 +107,8 @@ class Sender:
             if self._manner.again:
                 return []
             raise ModelError(
-                f"{service.host} lists no batches, so nobody can tell whether it has that of {part.requests} requests "
-                "whose submission was cut off; to submit them again all the same: batch --retry-failed",
+                f"{service.host} lists no batches, so it is unknown whether it has the batch of {part.requests} "
+                "requests whose submission was interrupted; to submit them again anyway: batch --retry-failed",
                 status=error.status,
             ) from None
 
@@ -133,7 +133,7 @@ class Sender:
         return await self._created(number)
 
     async def _uploaded(self, number: int) -> Part:
-        """The part with the file that it has at the service."""
+        """Upload the file of a submission if needed; return the submission with the id of its file."""
         part = self._open[number]
         if part.file:
             return part
@@ -143,13 +143,13 @@ class Sender:
         self._perhaps_uploaded.add(number)
         file = file or await service.upload(path, name)
         if not file:
-            raise ModelError(f"{service.host} named no file", retryable=True)
+            raise ModelError(f"{service.host} gave no id for the file", retryable=True)
         self._surely_uploaded.add(number)
         await self._follow(part := replace(part, file=file))
         return part
 
     async def _known(self, service: "BatchService", name: str, size: int) -> str:
-        """The id of an input file, "" where there is none; a service that lists no files gets it once more."""
+        """Return the id of an uploaded file, "" if the service lists no such file or no files at all."""
         try:
             async for file in self._every(service.files):
                 if file.name == name and file.size in (size, None) and not file.broken:
@@ -160,14 +160,14 @@ class Sender:
         return ""
 
     async def _every(self, page: Callable[[str], Awaitable[Page[_Item]]]) -> AsyncIterator[_Item]:
-        """The items of a list, page by page, each with patience of its own; a page that brings nothing new ends it."""
+        """Yield the items of a list, with retries for each page; stop at a page without a new item."""
         seen: set[str] = set()
         after, more = "", True
         while more:
             try:
                 shown = await patiently(partial(page, after), self._manner.patience)
             except ModelError as error:
-                error.retryable = False  # not once more from the start, by whoever asked for the list
+                error.retryable = False  # the caller must not read the whole list again
                 raise
             fresh = [item for item in shown.items if item.id not in seen]
             for item in fresh:
@@ -188,5 +188,5 @@ class Sender:
 
 
 def _is_refusal(error: ModelError) -> bool:
-    """Whether the service has surely not done what it was asked."""
+    """Return whether the service has surely not carried out the request."""
     return error.status is not None and 400 <= error.status < 500 and error.status not in _UNDECIDED

@@ -1,4 +1,4 @@
-"""What the papers of a run still need: each is planned with the replies on record; the first that misses is wanted."""
+"""Find the requests that a run still needs: plan each paper with the recorded replies, up to the first missing one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,22 +20,22 @@ from planner.openai_chat.windows import cut_notes
 from planner.pipeline import plan_subject
 
 MOST_SUBMISSIONS: Final = 3
-_AT_ONCE: Final = 32  # papers that are planned at once, so that they share the ledger's commits
+_AT_ONCE: Final = 32  # papers that are planned together, so that they share the ledger's commits
 
-# What is done with a request that is wanted.
+# A function that takes a request which has no reply.
 Take = Callable[[Wanted, Prompt], Awaitable[None]]
 
 
-class NotYet(Exception):  # noqa: N818 - it is an answer: there is no reply so far
-    """A paper needs a reply that is not on record yet."""
+class NotYet(Exception):  # noqa: N818 - no failure: the reply is not there yet
+    """The exception for a paper that needs a reply which is not recorded yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noting:
-    """A model that answers from the ledger, and notes what it cannot answer as wanted.
+    """A model that answers from the ledger, and hands each request that has no recorded reply to `take`.
 
-    A request that was submitted as often as is sensible fails as it would have live. With `once`, one that came back
-    without a reply is not wanted again: something else will ask it.
+    A request that was submitted MOST_SUBMISSIONS times fails as it would have live. With `once`, a request that came
+    back without a reply is not handed on again: the caller sends it live.
     """
 
     ledger: Ledger
@@ -49,15 +49,15 @@ class Noting:
 
     @property
     def card(self) -> ModelCard:
-        """The card of the model that is asked."""
+        """The description of the model whose replies are recorded."""
         return self.asked.card
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Answer from the ledger.
+        """Return the recorded reply to a prompt.
 
         Raises:
-            ModelError: the service has refused the request for good.
-            NotYet: there is no reply so far; it is wanted, or on its way.
+            ModelError: if the service has refused the request for good.
+            NotYet: if there is no reply yet; the request was handed on, or is at the service.
         """
         identity, parts = self.card.identity(prompt), self.ledger.parts
         if (kept := self.ledger.reply(identity)) is not None:
@@ -83,10 +83,10 @@ class Noting:
 
 
 class Survey:
-    """Passes over the papers that are pending; what has all its replies is settled.
+    """A search of the pending papers for missing requests; a paper that has all its replies is finished.
 
-    A paper that failed is taken up once in the life of a survey, however often it is retried. `share` is what a
-    request costs in parts of the price when it is asked live.
+    A paper that failed is planned again once in the life of this object, however often it runs. `share` is the price
+    of a request at the service as a fraction of the price of a live request.
     """
 
     def __init__(self, job: Job, ledger: Ledger, products: Products, *, once: bool, share: float) -> None:
@@ -102,7 +102,7 @@ class Survey:
         self.stopped = False
 
     async def run(self, take: Take) -> None:
-        """Plan what is pending and does not wait for the service; `take` gets every request that is wanted."""
+        """Plan the pending papers that do not wait for the service; hand every missing request to `take`."""
         works = self._works()
         readers = self._job.readers(self._ledger.total())
         async with reading(works, self._asked, readers=readers, ahead=_AT_ONCE) as papers:
@@ -111,7 +111,7 @@ class Survey:
                     for _ in range(_AT_ONCE):
                         group.create_task(self._plan_some(papers, take))
             except* PlannerError as errors:
-                # All tasks share the run: what one of them could not bear is the same for all.
+                # All tasks share the run, so an error that ends one of them ends all.
                 raise errors.exceptions[0] from None
 
     def _works(self) -> Iterator[Work]:
@@ -125,7 +125,7 @@ class Survey:
                 yield work
 
     def _within_bounds(self, work: Work) -> bool:
-        """Whether a paper is among the most that this call may begin; one that was begun is."""
+        """Return whether --max-papers allows a paper; it always allows one that was begun."""
         most = self._job.bounds.max_papers
         if most is None or work.entry.id in self._taken_up:
             return True

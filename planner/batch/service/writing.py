@@ -1,4 +1,4 @@
-"""Requests become files for a batch service, split as it demands and never held in memory."""
+"""Write requests to files for a batch service, split at its limits and never held in memory."""
 
 import asyncio
 import hashlib
@@ -22,14 +22,14 @@ _DRAFT: Final = ".draft"
 
 @dataclass(frozen=True, slots=True)
 class PartLimits:
-    """What a file may hold at most, in requests and bytes."""
+    """The limits of a file, in requests and bytes."""
 
     requests: int = 50_000
     size: int = 200_000_000
 
 
 def part_file(folder: Path, number: int) -> Path:
-    """Where the requests of a part lie until its results are in."""
+    """Return the path of the file that holds the requests of a submission until its results are in."""
     return folder / f"part-{number:05}.jsonl"
 
 
@@ -52,9 +52,9 @@ class _Draft:
 
 
 class PartWriter:
-    """Takes requests one by one; a file that is full is recorded in the ledger and then handed to `submit`.
+    """A writer of requests to files; a full file is recorded in the ledger and then handed to `submit`.
 
-    `spent` and `most` are in USD: what could take more is left out and counted as `unaffordable`.
+    `most` is the most that the run may cost, in USD; `unaffordable` counts the requests left out because of it.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class PartWriter:
         self._turn = asyncio.Lock()
 
     async def take(self, wanted: Wanted, prompt: Prompt) -> None:
-        """Put a request into the file of its model, unless it is in one already.
+        """Write a request to the file of its model, unless it is in one already.
 
         Raises:
-            RunError: the run's folder or ledger cannot be written.
+            RunError: if the run's folder or ledger cannot be written.
         """
         async with self._turn:
             if wanted.identity in self._waiting or self._ledger.parts.submitted(wanted.identity):
@@ -99,7 +99,7 @@ class PartWriter:
                 draft.append(wanted, line)
 
     async def finish(self) -> None:
-        """Hand over what has gathered."""
+        """Record and hand on the files that are not full."""
         async with self._turn:
             for model in list(self._drafts):
                 await self._close(model)
@@ -126,7 +126,7 @@ class PartWriter:
         return draft
 
     async def _close(self, model: str) -> None:
-        """The file is on the disk before the ledger tells of it, and the ledger before anybody else hears of it."""
+        """Store the file safely on disk, then record it in the ledger, then hand it on: in this order."""
         draft = self._drafts.pop(model)
         part = Part(self._ledger.parts.next_number(), model, draft.digest.hexdigest(), len(draft.wanted))
         with telling(draft.path):

@@ -1,1 +1,1 @@
-"""HTML: arXiv and ar5iv pages, Distill articles and plain pages, as a reader of the page sees them."""
+"""Read HTML papers as a reader of the page sees them: arXiv, ar5iv, Distill and plain pages."""

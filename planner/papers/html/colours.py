@@ -1,4 +1,4 @@
-"""The colours of letters and of what is behind them, as style sheets write them."""
+"""Read the colours of text and of its background from style sheets."""
 
 import colorsys
 import re
@@ -9,8 +9,8 @@ from planner.papers.html.visible import declarations
 
 Colour = tuple[int, int, int]
 WHITE: Final[Colour] = (255, 255, 255)
-PICTURE: Final[Colour] = (-1000, -1000, -1000)  # a ground of many colours, or of one that is not known: like no other
-_ALIKE: Final = 20  # of 255 in every channel
+PICTURE: Final[Colour] = (-1000, -1000, -1000)  # an unknown or many-coloured background: like no colour
+_ALIKE: Final = 20  # of 255: the largest difference of a channel that nobody sees
 _NAMED: Final = {
     "white": WHITE, "snow": (255, 250, 250), "ivory": (255, 255, 240), "ghostwhite": (248, 248, 255),
     "floralwhite": (255, 250, 240), "whitesmoke": (245, 245, 245), "mintcream": (245, 255, 250),
@@ -21,14 +21,14 @@ _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)%?")
 
 
 def ink(style: str) -> Colour | None:
-    """The colour in which a style sets letters, None if it sets none; see-through letters are as the ground is."""
+    """Return the text colour that a style sets, None if it sets none or an unknown one."""
     found = declarations(style)
     written = found.get("-webkit-text-fill-color") or found.get("color", "")
     return _colour(written) if written else None
 
 
 def ground(style: str, element: Element) -> Colour | None:
-    """What a style puts behind the letters, None if it puts nothing there."""
+    """Return the background that a style or a `bgcolor` attribute sets, None if it sets none."""
     found = declarations(style)
     names = ("background", "background-color", "background-image")
     written = [found[name] for name in names if found.get(name)] or [element.attributes.get("bgcolor", "")]
@@ -39,17 +39,17 @@ def ground(style: str, element: Element) -> Colour | None:
 
 
 def is_lost(colour: Colour | None, behind: Colour) -> bool:
-    """Whether letters of a colour cannot be told from what is behind them."""
+    """Return whether text of a colour cannot be seen on its background."""
     if colour is None:
         return False
     return colour == CLEAR or all(abs(one - other) <= _ALIKE for one, other in zip(colour, behind, strict=True))
 
 
-CLEAR: Final[Colour] = (1000, 1000, 1000)  # letters that let all of the ground through
+CLEAR: Final[Colour] = (1000, 1000, 1000)  # see-through text, which shows only its background
 
 
 def _colour(written: str) -> Colour | None:
-    """The colour that a value begins with; None where it is not known."""
+    """Return the colour that a value begins with; None if it is not known."""
     word = re.split(r"[\s;]", written.strip(), maxsplit=1)[0] if "(" not in written else written.strip()
     if word == "transparent":
         return CLEAR
@@ -63,7 +63,7 @@ def _colour(written: str) -> Colour | None:
 
 
 def _computed(kind: str, numbers: list[str]) -> Colour | None:
-    """The colour of three numbers and perhaps an opacity."""
+    """Return the colour of an `rgb` or `hsl` value with an optional opacity; None with fewer than three numbers."""
     if len(numbers) < 3:
         return None
     if len(numbers) > 3 and _share(numbers[3], 1) < _ALIKE / 255:
@@ -77,6 +77,6 @@ def _computed(kind: str, numbers: list[str]) -> Colour | None:
 
 
 def _share(number: str, whole: float) -> float:
-    """A number as a share of `whole`, between 0 and 1."""
+    """Return a number or percentage as a share of `whole`, between 0 and 1."""
     value = float(number.rstrip("%")) / (100 if number.endswith("%") else whole)
     return min(max(value, 0.0), 1.0)

@@ -1,7 +1,7 @@
-"""A tree of elements from HTML of any quality and any depth.
+"""Parse HTML of any quality and depth into a tree of elements.
 
-Of the rules of implied end tags only those that matter for text. Nothing here recurses, and nothing looks far up: a
-hundred thousand nested elements are as good as ten.
+Of the rules of implied end tags, only those that matter for text are followed. Nothing recurses or looks far up, so
+a hundred thousand nested elements are no problem.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ _SELF_CLOSED: Final = frozenset({"dt-cite", "d-cite", "mspace", "mprescripts", "
 _CELLS: Final = ("td", "th")
 _ROWS: Final = ("tr", *_CELLS)
 
-# An opening tag ends these, as far up as the first of the fences.
+# The tags that an opening tag closes, and the tags at which the search upwards stops.
 _ENDS: Final = {
     "li": (("li",), ("ul", "ol", "menu")),
     "dt": (("dt", "dd"), ("dl",)),
@@ -36,13 +36,13 @@ _ENDS: Final = {
     "tfoot": ((*_ROWS, "thead", "tbody", "tfoot"), ("table",)),
     "option": (("option",), ("select",)),
 }
-_PIECES: Final = 8  # in which the text between two elements comes at most, for the one to stand after the other
+_PIECES: Final = 8  # siblings searched for the element before
 _FENCES: Final = ("table", "td", "th", "li", "div", "section", "article", "body", "figure", "blockquote", "button")
 
 
 @dataclass(eq=False, slots=True)
 class Element:
-    """An element; its children are elements and strings in order, `before` is the element that it comes after."""
+    """An element of a page, with its children (elements and strings in order), its parent and the element before it."""
 
     tag: str
     attributes: dict[str, str]
@@ -58,13 +58,13 @@ class Element:
 
     @property
     def folded_classes(self) -> frozenset[str]:
-        """The same in small letters, made once: style sheets ask for them again and again."""
+        """The class names in lower case, computed once because style rules need them often."""
         if self._folded is None:
             self._folded = frozenset(self.attributes.get("class", "").lower().split())
         return self._folded
 
     def elements(self) -> Iterator["Element"]:
-        """The element and all below it, in the order of the page."""
+        """Yield the element and all elements below it, in the order of the page."""
         waiting: list[Element] = [self]
         while waiting:
             element = waiting.pop()
@@ -72,7 +72,7 @@ class Element:
             waiting.extend(child for child in reversed(element.children) if isinstance(child, Element))
 
     def text(self) -> str:
-        """All text below it, as it stands in the source."""
+        """Return all text below the element, as it stands in the source."""
         found: list[str] = []
         waiting: list[Element | str] = [self]
         while waiting:
@@ -85,7 +85,7 @@ class Element:
 
 
 def parse(html: str) -> Element:
-    """The root of a page; its tag is ""."""
+    """Return the root of a page; its tag is ""."""
     builder = _Builder()
     for token in tokens(html):
         builder.take(token)
@@ -125,7 +125,7 @@ class _Builder:
                 return
 
     def _imply(self, tag: str) -> None:
-        """End what an opening tag ends by being there."""
+        """Close the elements that an opening tag ends without their end tags."""
         if tag in _ENDS:
             ended, fences = _ENDS[tag]
             self._close_above(ended, fences)
@@ -133,7 +133,7 @@ class _Builder:
             self._close_above(("p",), _FENCES)
 
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
-        """Close the outermost of some elements below the nearest fence, looking a few levels up."""
+        """Close the outermost of the `ended` elements below the nearest fence, at most a few levels up."""
         element, outermost = self._here, None
         for _ in range(12):
             if element.parent is None or element.tag in fences:

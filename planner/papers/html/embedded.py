@@ -1,4 +1,4 @@
-"""Hidden elements in a text that is not HTML but may hold some, as Markdown may."""
+"""Remove hidden HTML elements from a text that is not HTML, such as Markdown."""
 
 import re
 from bisect import bisect_right
@@ -17,7 +17,7 @@ _BLANK: Final = re.compile(r"\n[ \t]*\n|\Z")
 
 
 def without_hidden(text: str) -> tuple[str, list[str]]:
-    """The text without elements that hide what they hold, and what each of them holds; code is left as it is."""
+    """Return the text without elements that hide their content, and the content of each; code stays as it is."""
     if not _MAYBE.search(text):
         return text, []
     code = [found.span() for found in _FENCE.finditer(text)]
@@ -42,7 +42,7 @@ def _hides(tag: str) -> bool:
 
 
 def _content(text: str, tag: str, place: int) -> tuple[int, int]:
-    """Where the content of an element ends, and where its end tag does; one that is never closed ends its paragraph."""
+    """Return the ends of an element's content and of its end tag; one that is never closed ends with its paragraph."""
     depth = 1
     for found in re.finditer(rf"<(/?){tag}\b[^<>]*>", text[place : place + 100_000], re.I):
         depth += -1 if found[1] else 1

@@ -1,4 +1,4 @@
-"""From elements to headings and blocks: one walk over the page, as its text would be read aloud."""
+"""Convert elements to headings and blocks in one walk over the page, in reading order."""
 
 import re
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ _SKIPPED_WORDS: Final = """
 _SKIPPED: Final = frozenset(_SKIPPED_WORDS.split())
 _SKIPPED_CLASSES: Final = frozenset(
     {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
-    | {"abstract-title"}  # pandoc's, in an element that is known for an abstract
+    | {"abstract-title"}  # pandoc's own heading in an abstract element
 )
-_NOTES: Final = frozenset({"ltx_note", "footnote-ref"})  # no part of a heading
+_NOTES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
 _HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _SECTIONS: Final = re.compile(
     r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
@@ -31,26 +31,26 @@ _CAPTIONS: Final = frozenset({"figcaption", "caption"})
 _EQUATIONS: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
 _ABSTRACTS: Final = frozenset({"abstract", "ltx_abstract"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
-_GROUNDS: Final = 40  # ancestors that are asked for what is behind coloured letters
-BREAK: Final = Ranked("", 0, "")  # the end of what a heading rules, where no heading follows
+_GROUNDS: Final = 40  # ancestors searched for the background of coloured text
+BREAK: Final = Ranked("", 0, "")  # ends a heading's section where no heading follows
 
 
 @dataclass(slots=True)
 class Flow:
-    """The text of a page in order, and what of it a reader would not see."""
+    """A walk over a page that collects its headings and blocks in order, and its hidden texts."""
 
     styles: Styles
-    within: bool = False  # in a cell or a heading, where a table is only text
+    within: bool = False  # in a cell or a heading, where a table is plain text
     items: list[Ranked | Block] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     _words: list[str] = field(default_factory=list)
     _float: list[str] | None = None  # the lines of the float that the walk is in
-    _outermost: Element | None = None  # that float
+    _outermost: Element | None = None  # the element of that float
     _tables: int = 0
     _grounds: dict[Element, Colour] = field(default_factory=dict)
 
     def page(self, root: Element) -> None:
-        """Walk all that is below an element."""
+        """Walk over everything below an element."""
         waiting: list[tuple[Element | str, bool]] = [(root, False)]
         while waiting:
             item, leaving = waiting.pop()
@@ -64,7 +64,7 @@ class Flow:
         self._paragraph()
 
     def _enter(self, element: Element) -> bool:
-        """Deal with an element's beginning; whether what is below it is walked too."""
+        """Handle the start of an element and return whether to walk over its children."""
         tag = element.tag
         if (tex := formula(element)) is not None:
             self._words.append(tex)
@@ -121,7 +121,7 @@ class Flow:
         return hidden(element, style) or ((colour := ink(style)) is not None and is_lost(colour, self._behind(element)))
 
     def _behind(self, element: Element) -> Colour:
-        """The nearest ground behind an element; of its ancestors the nearest few are asked, and each once."""
+        """Return the nearest background behind an element, else white; only a few ancestors are tried, each once."""
         around, asked, found = element, list[Element](), None
         while found is None and len(asked) < _GROUNDS:
             asked.append(around)
@@ -156,7 +156,7 @@ class Flow:
         self.items.append(Ranked(text, rank, source, kind, "ltx_title_appendix" in names))
 
     def _whole(self, element: Element) -> None:
-        """A table, a row a line, or preformatted text, in one block."""
+        """Add a table (one line a row) or preformatted text as one block."""
         if element.tag == "pre":
             self._block(element.text().strip("\n"), BlockKind.PROSE)
             return
@@ -166,7 +166,7 @@ class Flow:
         self._block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
 
     def _cells(self, row: Element) -> Iterator[str]:
-        """The text of each cell of a row that is seen."""
+        """Yield the text of each visible cell of a row."""
         for cell in cells(row):
             if any(self._is_unseen(element) for element in (row, cell)):
                 self.unseen.append(cell.text())
@@ -174,7 +174,7 @@ class Flow:
                 yield tidy(self.inline(cell)).replace("\n", " ")
 
     def inline(self, root: Element) -> str:
-        """The text of an element in one piece, formulas as TeX."""
+        """Return the text of an element in one piece, formulas as TeX."""
         inner = Flow(self.styles, within=True)
         inner._float = []
         inner.page(Element("", {}, None, list(root.children)))
@@ -183,13 +183,13 @@ class Flow:
 
 
 def without_notes(heading: Element) -> Element:
-    """A heading or title without the footnotes that LaTeXML writes into it."""
+    """Return a heading or title without the footnotes that LaTeXML writes into it."""
     children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTES]
     return Element(heading.tag, heading.attributes, heading.parent, children)
 
 
 def tidy(text: str) -> str:
-    """Text with single spaces, its line breaks kept."""
+    """Return the text with single spaces and its line breaks, but no blank lines."""
     lines = (" ".join(line.split()) for line in _soft_breaks(text).split("\n"))
     return "\n".join(line for line in lines if line)
 
@@ -199,7 +199,7 @@ def _soft_breaks(text: str) -> str:
 
 
 def rows_of(table: Element) -> Iterator[Element]:
-    """The rows of a table, not those of tables within it."""
+    """Yield the rows of a table, but not those of tables within it."""
     for child in table.children:
         if isinstance(child, Element) and child.tag == "tr":
             yield child
@@ -208,12 +208,12 @@ def rows_of(table: Element) -> Iterator[Element]:
 
 
 def cells(row: Element) -> list[Element]:
-    """The cells of a row."""
+    """Return the cells of a row."""
     return [cell for cell in row.children if isinstance(cell, Element) and cell.tag in ("td", "th")]
 
 
 def _is_data(table: Element) -> bool:
-    """Whether a table shows data: a layout or an equation in a table is only text."""
+    """Return whether a table shows data; a table for layout or an equation is plain text."""
     if table.classes & _EQUATIONS:
         return False
     widths = [len(cells(row)) for row in rows_of(table)]
@@ -221,14 +221,14 @@ def _is_data(table: Element) -> bool:
 
 
 def _is_part_of_text(heading: Element) -> bool:
-    """Whether LaTeXML made a heading of what is none: a theorem's name, a date."""
+    """Return whether LaTeXML made a heading of other text, such as a theorem's name or a date."""
     return "ltx_title" in heading.classes and not (
         "ltx_title_document" in heading.classes or any(_SECTIONS.fullmatch(name) for name in heading.classes)
     )
 
 
 def _is_bare_abstract(element: Element) -> bool:
-    """Whether an element is an abstract that brings no heading of its own."""
+    """Return whether an element is an abstract without a heading of its own."""
     named = element.tag == "d-abstract" or bool(element.classes & _ABSTRACTS)
     first = next((c for c in element.children if isinstance(c, Element)), None)
     return named and (first is None or first.tag not in _HEADINGS)

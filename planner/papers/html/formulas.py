@@ -1,4 +1,4 @@
-"""Formulas, each once and as TeX, whatever renders them on the page."""
+"""Read each formula of a page once, as TeX, whatever renders it."""
 
 from typing import Final
 
@@ -12,10 +12,7 @@ _IMAGES: Final = frozenset(
 
 
 def formula(element: Element) -> str | None:
-    """What stands in the text for an element that is a formula: its TeX, or "" for a second rendering of it.
-
-    None means that the element is no formula.
-    """
+    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
     tag, classes = element.tag, element.classes
     if tag == "math":
         return _fenced(_tex(element), display=element.attributes.get("display") == "block" or _displayed(element))
@@ -40,7 +37,7 @@ def _tex(math: Element) -> str:
 
 
 def _letters(math: Element) -> str:
-    """The letters of a formula that carries no TeX, its annotations aside."""
+    """Return the letters of a formula that has no TeX, without its annotations."""
     found: list[str] = []
     waiting: list[Element | str] = [math]
     while waiting:

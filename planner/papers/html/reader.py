@@ -1,4 +1,4 @@
-"""`read_html`: a page in, a `Reading` out."""
+"""Read a paper, a title or a fragment from HTML."""
 
 import re
 from typing import Final
@@ -21,7 +21,7 @@ _OVERTAXED: Final = "the page has too many style rules to follow; text that they
 
 
 def read_html(text: str, name: str) -> Reading:
-    """The paper that a page shows; `name` is its file, for the reading's `main_file`."""
+    """Return the paper that a page shows; `name` is its file name, kept as `main_file`."""
     text, warnings = clean(text)
     root = parse(text)
     flow = Flow(Styles(root))
@@ -34,7 +34,7 @@ def read_html(text: str, name: str) -> Reading:
 
 
 def fragment(html: str) -> tuple[list[Ranked | Block], list[str]]:
-    """Headings and blocks of a piece of HTML, as Markdown holds them, and the text in it that is not shown."""
+    """Return the headings and blocks of a piece of HTML in Markdown, and its hidden texts."""
     root = parse(html)
     flow = Flow(Styles(root))
     flow.page(root)
@@ -42,7 +42,7 @@ def fragment(html: str) -> tuple[list[Ranked | Block], list[str]]:
 
 
 def page_title(root: Element) -> str:
-    """The title that a page gives itself: for machines, in LaTeXML's title, in Distill's, or in its `<title>`."""
+    """Return a page's title from its metadata, LaTeXML's title, Distill's, or its `<title>`; "" if there is none."""
     metas: dict[str, str] = {}
     titles: dict[str, str] = {}
     for element in root.elements():
@@ -68,7 +68,7 @@ def _front_title(text: str) -> str:
 
 
 def _main(root: Element) -> Element:
-    """The element that holds the paper, where the page says so; else the whole page."""
+    """Return the element that holds the paper if the page marks it, else the whole page."""
     for element in root.elements():
         if element.classes & {"ltx_page_main", "ltx_page_content"} or element.tag == "main":
             return element

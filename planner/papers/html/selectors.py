@@ -1,4 +1,4 @@
-"""Selectors of style sheets, as far as pages hide things with them: by name, class, id, attribute, kin and place."""
+"""Parse and match the CSS selectors that pages hide things with: tag, class, id, attribute, relation, position."""
 
 import re
 from dataclasses import dataclass
@@ -10,41 +10,41 @@ _PART: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]|:first-child|:nth-child\(\s*
 _COMPOUND: Final = re.compile(rf"(\*|[\w-]+)?((?:{_PART.pattern})*)")
 _ATTRIBUTE: Final = re.compile(r"\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*[\"']?(.*?)[\"']?\s*)?\]", re.DOTALL)
 _RELATION: Final = re.compile(r"\s*([>+~])\s*(?![^\[]*\])")
-_AROUND: Final = 25  # ancestors or siblings that are looked at
+_AROUND: Final = 25  # the most ancestors or siblings to look at
 
 
 @dataclass(frozen=True, slots=True)
 class Compound:
-    """What one element must have: a tag ("" for any), and classes, ids, attributes, a place among its siblings."""
+    """A compound selector: the tag ("" for any), classes, ids, attributes and position that an element must have."""
 
     tag: str
     parts: tuple[str, ...]
 
     def fits(self, element: Element) -> bool:
-        """Whether an element has all of it."""
+        """Return whether the compound matches an element."""
         return self.tag in ("", element.tag) and all(_has(element, part) for part in self.parts)
 
 
 @dataclass(slots=True)
 class Patience:
-    """How many elements may still be looked at around others: a page may have any number of rules."""
+    """The number of elements that may still be visited, since a page may have any number of rules."""
 
     steps: int
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A compound, and those that must stand around or before it, from the nearest on, each with how it stands to it.
+    """A compound for the element itself, and compounds for elements around it, nearest first, each with its relation.
 
     The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the element just before, "~" for
-    any before.
+    any element before.
     """
 
     last: Compound
     around: tuple[tuple[str, Compound], ...]
 
     def fits(self, element: Element, patience: Patience) -> bool:
-        """Whether the selector selects the element; no, too, once `patience` is spent."""
+        """Return whether the selector matches the element; False if too few steps are left to find out."""
         if (self.around and patience.steps <= 0) or not self.last.fits(element):
             return False
         found: Element | None = element
@@ -54,7 +54,7 @@ class Selector:
 
 
 def selector(text: str) -> Selector | None:
-    """The selector that a text in small letters writes; None where it asks for states, or for more than is known."""
+    """Return the selector in a lower-case text; None if it uses states or anything else that is not supported."""
     words = _RELATION.sub(r" \1", text.strip()).split()
     found: list[tuple[str, Compound]] = []
     for word in words:
@@ -65,7 +65,7 @@ def selector(text: str) -> Selector | None:
         found.append((relation, compound))
     if not found:
         return None
-    # How a compound stands to the one before it is written before it, but asked of the one before.
+    # CSS writes the relation before the later compound; here it is kept with the earlier one.
     around = tuple((found[at + 1][0], found[at][1]) for at in reversed(range(len(found) - 1)))
     return Selector(found[-1][1], around)
 
@@ -78,7 +78,7 @@ def _compound(text: str) -> Compound | None:
 
 
 def _related(element: Element, relation: str, compound: Compound, patience: Patience) -> Element | None:
-    """The nearest element that stands so to another, and fits."""
+    """Return the nearest element that has the relation to another and fits the compound; None if there is none."""
     other: Element | None = element
     for _ in range(min(1 if relation in (">", "+") else _AROUND, patience.steps)):
         patience.steps -= 1
@@ -89,7 +89,7 @@ def _related(element: Element, relation: str, compound: Compound, patience: Pati
 
 
 def _place(element: Element) -> int:
-    """Its place among its parent's elements, from 1; no further than is looked."""
+    """Return the element's position among its sibling elements from 1; counting stops after a limit."""
     place, before = 1, element.before
     while before is not None and place <= _AROUND:
         place, before = place + 1, before.before

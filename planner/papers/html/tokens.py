@@ -1,8 +1,8 @@
-"""Tags and text of a page, in order and in linear time.
+"""Split a page into tags and text, in order and in linear time.
 
-The standard library's tokenizer takes quadratic time on broken markup before Python 3.13 (CVE-2025-6069), and the
-HTML5 parsers at hand on deep nesting; papers are read from strangers, so this one is ours. It follows the tokenizer of
-the HTML standard (https://html.spec.whatwg.org/#tokenization) where text depends on it.
+The standard library's tokenizer takes quadratic time on broken markup before Python 3.13 (CVE-2025-6069), and common
+HTML5 parsers do on deep nesting. Papers come from strangers, so we use our own. It follows the tokenizer of the HTML
+standard (https://html.spec.whatwg.org/#tokenization) where text depends on it.
 """
 
 import re
@@ -20,7 +20,7 @@ _RAW: Final = {
 
 
 class Open(NamedTuple):
-    """A start tag; of an attribute that stands twice the first counts. `closed` says that it ends with `/>`."""
+    """A start tag, which may end with `/>`; the first of two attributes with the same name counts."""
 
     tag: str
     attributes: dict[str, str]
@@ -34,7 +34,7 @@ class Close(NamedTuple):
 
 
 def tokens(html: str) -> Iterator[Open | Close | str]:
-    """Start tags, end tags and text; comments, doctypes and processing instructions are left out."""
+    """Yield start tags, end tags and text; comments, doctypes and processing instructions are left out."""
     place = 0
     while found := _TAG.search(html, place):
         if found.start() > place:

@@ -1,4 +1,4 @@
-"""What a reader of a page does not see, by attributes, inline styles and the page's own style rules."""
+"""Find hidden elements by their attributes, inline styles and the page's own style rules."""
 
 import re
 from collections import defaultdict, deque
@@ -9,7 +9,7 @@ from planner.papers.html.dom import Element
 from planner.papers.html.selectors import Patience, Selector, selector
 
 _RULE: Final = re.compile(r"([^{}]{1,500})\{([^{}]{0,2000})\}")
-_PASSED_OVER: Final = re.compile(  # comments, and what holds for other media than a screen of the usual width
+_PASSED_OVER: Final = re.compile(  # comments, and rules for other media than a usual screen
     r"/\*.*?\*/|@media(?!\s*(?:only\s+)?(?:screen|all)\s*\{)[^{]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", re.DOTALL
 )
 _VARIABLE: Final = re.compile(r"(--[\w-]+)\s*:([^;{}]*)")
@@ -20,15 +20,15 @@ _PIXELS: Final = {
     "": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "mm": 3.78, "cm": 37.8,
     "in": 96.0, "vw": 12.8, "vh": 8.0, "vmin": 8.0, "vmax": 12.8,
 }  # fmt: skip
-_MOST_RULES: Final = 60  # for one name, class or id; the last ones, which are those that hold
-_STEPS: Final = 500_000  # from element to element, for the rules of one page
+_MOST_RULES: Final = 60  # for one tag, class or id; the last ones, since later rules win
+_STEPS: Final = 500_000  # elements visited to match the rules of one page
 _LEAST_SIZE: Final = 8 / 3  # pixels, which are two points
 _FAR: Final = -999.0  # pixels
 _FAINT: Final = 0.05
 
 
 class Styles:
-    """The rules of a page's style sheets, for selectors of elements by what they have and what stands around them."""
+    """The rules of a page's style sheets, looked up by element."""
 
     def __init__(self, root: Element) -> None:
         self._rules: defaultdict[str, deque[tuple[int, Selector, str]]] = defaultdict(lambda: deque(maxlen=_MOST_RULES))
@@ -41,7 +41,7 @@ class Styles:
 
     @property
     def overtaxed(self) -> bool:
-        """Whether the rules were too many to be followed to the end."""
+        """True if there were too many rules to apply them all."""
         return self._patience.steps <= 0
 
     def _add(self, sheet: str) -> None:
@@ -55,7 +55,7 @@ class Styles:
                     self._count += 1
 
     def of(self, element: Element) -> str:
-        """The declarations that hold for an element, its own last."""
+        """Return the declarations that apply to an element, its own last."""
         inline = own_style(element)
         if not self._rules:
             return inline
@@ -72,14 +72,14 @@ class Styles:
 
 
 def own_style(element: Element) -> str:
-    """The declarations that an element brings itself."""
+    """Return the declarations of an element's own attributes."""
     style = element.attributes.get("style", "")
     colour = element.attributes.get("color", "") if element.tag == "font" else ""
     return f"color:{colour};{style}" if colour else style
 
 
 def declarations(style: str) -> dict[str, str]:
-    """Each property of a style with the last value that it is given, in small letters."""
+    """Return each property of a style with its last value, in lower case."""
     plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
     plain = _ESCAPE.sub(lambda found: chr(min(int(found[1], 16), 0xFFFF)), plain).lower()
     found: dict[str, str] = {}
@@ -90,7 +90,7 @@ def declarations(style: str) -> dict[str, str]:
 
 
 def hidden(element: Element, style: str) -> bool:
-    """Whether a reader does not see an element for its own sake."""
+    """Return whether an element's attributes or `style` hide it; its ancestors do not count."""
     attributes = element.attributes
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
         return True
@@ -107,7 +107,7 @@ def _hides(style: Mapping[str, str]) -> bool:
 
 
 def _pixels(value: str, whole: float) -> float | None:
-    """A length in pixels, where a share is one of `whole`; None if the value is no length."""
+    """Return a length in pixels, a percentage as part of `whole`; None if the value is no length."""
     found = _LENGTH.fullmatch(value)
     if found is None:
         return None
@@ -125,7 +125,7 @@ def _is_tiny(value: str) -> bool:
 
 
 def _is_tiny_font(value: str) -> bool:
-    """Whether a `font` sets a tiny size: its last length before the family, or a bare 0."""
+    """Return whether a `font` sets a tiny size: its first length, or a bare 0."""
     sizes = [word for word in re.split(r"[\s/]+", value) if (m := _LENGTH.fullmatch(word)) and (m[2] or m[1] == "0")]
     return bool(sizes) and _is_tiny(sizes[0])
 
@@ -140,7 +140,7 @@ def _is_far_off(value: str) -> bool:
 
 
 def _is_moved_off(value: str) -> bool:
-    """Whether a `transform` shrinks to nothing, or moves off the page."""
+    """Return whether a `transform` shrinks to nothing or moves off the page."""
     return any(
         (name.startswith("scale") and _is_faint(first)) or (name.startswith("translate") and _is_far_off(first))
         for name, first in re.findall(r"(\w+)\(\s*([^\s,()]+)", value)
@@ -148,7 +148,7 @@ def _is_moved_off(value: str) -> bool:
 
 
 def _is_empty_clip(value: str) -> bool:
-    """Whether a `clip` leaves nothing between its top, right, bottom and left."""
+    """Return whether a `clip` leaves nothing between its top, right, bottom and left."""
     sides = [_pixels(word, 1_000) for word in re.split(r"[\s,]+", value.removeprefix("rect(").rstrip(") "))]
     if len(sides) != 4 or any(side is None for side in sides):
         return False

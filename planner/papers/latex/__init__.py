@@ -1,1 +1,1 @@
-"""LaTeX: files to one flattened text, and its title, abstract and sections; nothing is compiled or executed."""
+"""Read LaTeX papers: flatten the files and find title, abstract and sections; nothing is compiled or executed."""

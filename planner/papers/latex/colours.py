@@ -1,4 +1,4 @@
-"""Colours as a LaTeX paper writes them, in red, green and blue from 0 to 1 (the packages color and xcolor)."""
+"""Colours of a LaTeX paper as red, green and blue from 0 to 1 (packages color and xcolor)."""
 
 import colorsys
 import re
@@ -8,7 +8,7 @@ Colour = tuple[float, float, float]
 
 WHITE: Final[Colour] = (1.0, 1.0, 1.0)
 BLACK: Final[Colour] = (0.0, 0.0, 0.0)
-_NEAR: Final = 0.05  # of the whole range of a component: nobody sees such a difference
+_NEAR: Final = 0.05  # the largest difference of a component that nobody sees
 
 _DEFINED: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
@@ -31,12 +31,12 @@ _NAMED: Final[dict[str, Colour]] = {
 
 
 def is_near(one: Colour, other: Colour) -> bool:
-    """Whether two colours look the same."""
+    """Return whether two colours look the same."""
     return all(abs(a - b) <= _NEAR for a, b in zip(one, other, strict=True))
 
 
 class Palette:
-    """The colours that a text defines, and those that every paper has."""
+    """The named colours of a text: those that it defines and the standard ones."""
 
     def __init__(self, text: str) -> None:
         self._named = dict(_NAMED)
@@ -46,7 +46,7 @@ class Palette:
             self._add(name, self.colour(value))
 
     def colour(self, value: str, model: str = "") -> Colour | None:
-        """The colour that is meant, None where it is not known: a value of a model, or without one a name or a mix."""
+        """Return the colour of a value in a colour model, or of a name or mix without a model; None if unknown."""
         value, model = value.strip(), model.strip()
         if not model or model == "named":
             return self._mixed(value)
@@ -76,9 +76,9 @@ class Palette:
             self._named[name.strip()] = colour
 
     def _mixed(self, value: str) -> Colour | None:
-        """A name, or `a!30!b`: 30 % of a in b, which is white where it is not named.
+        """Return the colour of a name or of `a!30!b`: 30 % of a in b, which is white if not given.
 
-        Of a colour that is not known, so little as nobody sees may be in it.
+        An unknown colour may take part if its share is too small to be seen; otherwise the result is None.
         """
         name, *rest = (part.strip() for part in value.split("!"))
         mixed = self._named.get(name)
@@ -95,7 +95,7 @@ class Palette:
 
 
 def _whole(numbers: list[float]) -> Colour | None:
-    """Three components as a colour; TeX takes what is above 1 for 1."""
+    """Return three components as a colour, None if there are not three; values above 1 count as 1, as in TeX."""
     if len(numbers) != 3:
         return None
     red, green, blue = (min(1.0, number) for number in numbers)

@@ -1,4 +1,4 @@
-"""One LaTeX text from all files of a paper: inputs followed inside its root, comments and dead branches gone."""
+"""Flatten a paper's files to one LaTeX text: follow inputs inside its root, drop comments and dead branches."""
 
 import posixpath
 import re
@@ -32,7 +32,7 @@ _ETOOLBOX: Final = """
 """
 _NOT_CONDITIONALS: Final = frozenset(_ETOOLBOX.split())
 _FOLLOWED: Final = "|".join(map(re.escape, sorted(_INPUTS | _IMPORTS | _LISTINGS | _ENVIRONMENTS | _OTHERS)))
-_MARK: Final = mark_pattern(  # names, conditionals, and what sets a flag: \draftfalse
+_MARK: Final = mark_pattern(  # commands, conditionals, and flag setters such as \draftfalse
     rf"(?:{_FOLLOWED})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
     r"|if[A-Za-z@]*\*?|[A-Za-z@]++(?:(?<=true)|(?<=false))(?!\*)",
     r"[\\%]",
@@ -49,7 +49,7 @@ _INDENT: Final = re.compile(r"\n?[ \t]*")
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A paper's source in one text, its preamble included; `files` are those that it was made of, in order."""
+    """A paper's LaTeX source as one text, preamble included; `files` are the files in it, in order."""
 
     text: str
     files: tuple[str, ...]
@@ -57,10 +57,10 @@ class Flat:
 
 
 def flatten(tree: Tree, main: str) -> Flat:
-    """The text of the main file with every input in its place.
+    """Return the text of the main file with every input in its place.
 
     Raises:
-        PaperError: the inputs add up to more than 20 million characters.
+        PaperError: if the inputs are over 3,000 files or 20 million characters, or a file cannot be read.
     """
     flattener = _Flattener(tree, posixpath.dirname(main))
     flattener.file(main)
@@ -69,7 +69,7 @@ def flatten(tree: Tree, main: str) -> Flat:
 
 @dataclass(slots=True)
 class _Branch:
-    """One open conditional: `live` is whether its present branch is read, None where nobody can tell."""
+    """An open conditional: whether its current branch is read (None if unknown), and whether all of it is skipped."""
 
     live: bool | None
     outer_dead: bool
@@ -85,14 +85,14 @@ class _Flattener:
     _open: list[str] = field(default_factory=list)
     _flags: dict[str, bool] = field(default_factory=dict)
     _branches: list[_Branch] = field(default_factory=list)
-    _verbatim: set[str] = field(default_factory=lambda: {"comment"})  # environments of the paper's own, comments too
+    _verbatim: set[str] = field(default_factory=lambda: {"comment"})  # the paper's own, comments included
     _comments: set[str] = field(default_factory=lambda: {"comment"})
     _folders: list[str] = field(default_factory=list)
     _size: int = 0
     _over: bool = False
 
     def file(self, name: str) -> None:
-        """Read one file of the tree into the text."""
+        """Add one file of the tree to the text."""
         text, warnings = decode(self.tree.read(name), name)
         text, more = clean(text)
         self.warnings += [f"{name}: {warning}" for warning in (*warnings, *more)]
@@ -117,13 +117,13 @@ class _Flattener:
         self._emit(text[place:])
 
     def _stands(self, mark: Mark) -> bool:
-        """Whether a mark is text like any other: nothing that this reading follows or takes out."""
+        """Return whether a token stays in the text as it is."""
         if mark.kind == "command":
             return mark.name == "begin"
         return mark.kind == "escape" or (mark.kind == "verbatim" and mark.name not in self._comments)
 
     def _mark(self, text: str, groups: Groups, mark: Mark, *, nested: bool) -> int:
-        """Deal with one mark; where to go on from, -1 to leave the file."""
+        """Handle one token and return the place to continue from, -1 to leave the file."""
         if mark.kind == "comment":
             return self._comment(text, mark)
         if mark.kind == "verbatim":
@@ -136,7 +136,7 @@ class _Flattener:
         return mark.end
 
     def _comment(self, text: str, mark: Mark) -> int:
-        """Skip a comment as TeX does, but keep the line's end where a space or a row's end stands before it."""
+        """Return the place behind a comment and its line's end; that end stays after a space or a row's end."""
         line_start = text.rfind("\n", 0, mark.start) + 1
         end = mark.end
         if not text[line_start : mark.start].strip():
@@ -151,7 +151,7 @@ class _Flattener:
         return bool(self._branches) and (self._branches[-1].outer_dead or self._branches[-1].live is False)
 
     def _conditional(self, text: str, mark: Mark) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` and the flags that they ask; None if the mark is none of them."""
+        """Follow `\\if…`, `\\else`, `\\fi` and flags, and return the place behind; None for any other token."""
         name = mark.name
         if name == "newif" and (flag := _NEWIF.match(text, mark.end)):
             self._flags.setdefault(flag[1], False)
@@ -203,7 +203,7 @@ class _Flattener:
         return mark.end
 
     def _command(self, text: str, groups: Groups, mark: Mark, *, nested: bool) -> int | None:
-        """Deal with a live command that brings text in, ends a file, or changes how the rest is read."""
+        """Handle a command that adds text, ends a file or changes the reading; return the place behind, else None."""
         name = mark.name
         if name in ("end", "endinput"):
             self._over = name == "end" and not nested
@@ -218,7 +218,7 @@ class _Flattener:
         return None
 
     def _environment(self, text: str, mark: Mark) -> None:
-        """Remember an environment of the paper's own whose content is verbatim, or a comment."""
+        """Remember an environment that the paper defines as verbatim or as a comment."""
         if found := _OWN_VERBATIM.match(text, mark.end):
             name = found[1] + ("code" if mark.name == "newminted" else "")
             self._verbatim.add(name)
@@ -245,15 +245,15 @@ class _Flattener:
 
     def _follow(self, path: str, *, enter: str) -> None:
         if path.startswith(("/", "~", "|")) or path[1:2] == ":":
-            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: it is no file of the paper")
+            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: it points outside the paper's folder")
             return
         name = self._find(path)
         if not name:
-            self.warnings.append(f"\\input{{{path[:100]}}} names no file inside the paper's root")
+            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: the paper has no such file")
         elif name in self._open or len(self._open) >= MAX_DEPTH:
-            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: it leads back to itself or too deep")
+            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: it includes itself or is nested too deep")
         elif len(self.read) >= MAX_INPUTS:
-            raise PaperError(f"the paper in {self.tree.name!r} has over {MAX_INPUTS:,} inputs")
+            raise PaperError(f"the paper in {self.tree.name!r} has over {MAX_INPUTS:,} inputs; give one paper alone")
         else:
             if enter:
                 self._folders.append(posixpath.join(self._folders[-1] if self._folders else self.folder, enter))
@@ -267,7 +267,7 @@ class _Flattener:
         parent = posixpath.dirname(self._folders[-1]) if self._folders else ""
         endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
         near = (self.tree.find(path + ending, *folders, parent) for ending in endings)
-        far = (self.tree.only(path + ending) for ending in endings)  # a path that the author's machine knew of
+        far = (self.tree.only(path + ending) for ending in endings)  # a path of the author's own machine
         return next((name for name in chain(near, far) if name), "")
 
     def _listing(self, groups: Groups, mark: Mark) -> int | None:
@@ -287,5 +287,7 @@ class _Flattener:
         if text and not self._dead:
             self._size += len(text)
             if self._size > MAX_CHARS:
-                raise PaperError(f"the inputs of {self.tree.name!r} add up to over {MAX_CHARS:,} characters")
+                raise PaperError(
+                    f"the inputs of {self.tree.name!r} add up to over {MAX_CHARS:,} characters; give one paper alone"
+                )
             self.out.append(text)

@@ -1,4 +1,4 @@
-"""What text of a LaTeX source stands on, where that is not white: boxes, coloured rows, drawings, pages."""
+"""Find the backgrounds in a LaTeX source that are not white: boxes, coloured rows, drawings, pages."""
 
 import re
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _OWN_BOX: Final = re.compile(r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox
 _PAGE: Final = re.compile(r"\\pagecolor\s*(?:\[(\w+)\])?\s*\{([^{}]*)\}|\\nopagecolor")
 _LONGEST_BOX: Final = 100_000  # characters
 _LONGEST_ROW: Final = 5_000
-_AT_ONCE: Final = 50  # grounds that lie over one another; of more, the innermost count
+_AT_ONCE: Final = 50  # backgrounds over one another; of more, only the innermost count
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A ground from `start` to `end` of the text; its colour is None where it is not known, as in a drawing."""
+    """A background from `start` to `end` of the text; its colour is None if unknown, as in a drawing."""
 
     start: int
     end: int
@@ -29,7 +29,7 @@ class Ground:
 
 
 class ColourBox(NamedTuple):
-    """A box with a ground of its own: its colour, what is in it, and where it ends."""
+    """A coloured box: its background colour, its content, and the place where it ends."""
 
     colour: Colour | None
     content: str
@@ -37,7 +37,7 @@ class ColourBox(NamedTuple):
 
 
 def colour_box(groups: Groups, mark: Mark, palette: Palette) -> ColourBox | None:
-    """The box that a command of `BOXES` makes, None where it has not all that it needs."""
+    """Return the box of a `\\colorbox` or `\\fcolorbox` command, None if an argument is missing."""
     count = 3 if mark.name == "fcolorbox" else 2
     model, values, end = _with_model(groups, mark, count)
     if len(values) < count:
@@ -46,18 +46,18 @@ def colour_box(groups: Groups, mark: Mark, palette: Palette) -> ColourBox | None
 
 
 class Grounds:
-    """Where each ground begins and ends."""
+    """The backgrounds of a text, looked up by place."""
 
     def __init__(self, source: Source, palette: Palette, preamble: str) -> None:
         environments = _ENVIRONMENTS | frozenset(_OWN_BOX.findall(preamble + source.text))
         pages = _pages(preamble, source.text, palette)
         found = (_ground(source, mark, palette, environments) for mark in source.commands(_GROUNDED.__contains__))
         self._grounds = sorted((*pages, *filter(None, found)), key=lambda ground: ground.start)
-        self._next = 0  # the first that does not begin yet
+        self._next = 0  # the index of the first one that has not begun yet
         self._open: list[Ground] = []
 
     def under(self, place: int) -> Ground | None:
-        """The innermost ground under a place, None where that is white; asked in the order of the text."""
+        """Return the innermost background at a place, None if it is white; call it in the order of the text."""
         while self._next < len(self._grounds) and self._grounds[self._next].start <= place:
             self._open.append(self._grounds[self._next])
             self._next += 1
@@ -84,7 +84,7 @@ def _ground(source: Source, mark: Mark, palette: Palette, environments: frozense
 
 
 def _row(groups: Groups, mark: Mark, palette: Palette) -> Ground | None:
-    """A row or a cell: what stands before it in its row has another ground, but is no text to be hidden."""
+    """Return the background of a row or cell from its command to the row's end; nobody hides text before it."""
     model, values, end = _with_model(groups, mark, 1)
     row = groups.text.find("\\\\", end, end + _LONGEST_ROW)
     return Ground(mark.start, row if row >= 0 else end, palette.colour(values[0] or "", model)) if values else None
@@ -97,7 +97,7 @@ def _with_model(groups: Groups, mark: Mark, count: int) -> tuple[str, list[str |
 
 
 def _pages(preamble: str, text: str, palette: Palette) -> list[Ground]:
-    """The grounds of whole pages, each until the next one; the preamble's last one comes first."""
+    """Return the backgrounds of whole pages, each up to the next; the last one of the preamble comes first."""
     if "\\pagecolor" not in preamble + text:
         return []
     set_before = list(_PAGE.finditer(preamble))[-1:]

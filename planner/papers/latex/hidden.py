@@ -1,4 +1,4 @@
-"""Text of a LaTeX source that the page would not show: white, phantom, or too small to be seen."""
+"""Remove text from a LaTeX source that the page would not show: white, phantom, or too small to be seen."""
 
 import re
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from planner.papers.latex.grounds import BOXES, Grounds, colour_box
 from planner.papers.latex.macros import Macro
 from planner.papers.latex.scan import Groups, Mark, Source
 
-Stretch = tuple[str, int]  # a hidden text, and where it ends
+Stretch = tuple[str, int]  # a hidden text and the place where it ends
 
-_LEAST: Final = 2.0  # points; anything smaller is no text
-_FARTHEST: Final = 1_000.0  # points; what is moved more is off the page
+_LEAST: Final = 2.0  # points; smaller text cannot be read
+_FARTHEST: Final = 1_000.0  # points; text raised by more is off the page
 _PHANTOMS: Final = frozenset(
     {"phantom", "hphantom", "vphantom", "textinvisible", "invisible", "@gobble", "censor", "pdfcomment", "pdfinfo"}
 )
@@ -50,7 +50,7 @@ _FILLERS: Final = frozenset({"sbox", "setbox", "savebox", "begin"})
 _MAY_HIDE: Final = _PHANTOMS | _COLOURS | BOXES | _LITERALS | _SIZES | _PATHS | _FILLERS
 _NODE: Final = re.compile(
     r"[^;]*?\[([^\[\];]*\bopacity\s*=[^\[\];]*)\][^{};\[\]]{0,200}+(?=\{)"
-)  # options, name and place
+)  # its options, name and position
 _OPACITY: Final = re.compile(r"(?:(text|fill|draw) )?\bopacity\s*=\s*([\d.]+)")
 _FILLED: Final = re.compile(
     r"\\(?:s(?:ave)?box|setbox|begin\s*\{lrbox\})\s*\{?\s*(\\[A-Za-z@]+|\d+)\s*\}?"
@@ -59,14 +59,14 @@ _FILLED: Final = re.compile(
 _SET: Final = re.compile(r"\\(?:usebox|box|copy|un[hv](?:box|copy)|vsplit)\s*\{?\s*(\\[A-Za-z@]+|\d+)")
 _COLOURING: Final = re.compile(r"\\(?:text)?color\b")
 _LONGEST_PATH: Final = 2_000  # characters
-_SHORTLY: Final = 200  # characters before a box in which a colour may still hold for it
+_SHORTLY: Final = 200  # characters before a box that may set the colour of its text
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
 def without_hidden(source: Source, preamble: str = "") -> tuple[Source, tuple[str, ...]]:
-    """The text without what the page would not show, and each such stretch.
+    """Return the text without what the page would not show, and each hidden stretch.
 
-    White text on a dark ground stays, black text on a black one does not. Phantoms of digits and signs stay: they
+    White text on a dark background stays; black text on black does not. Phantoms of digits and signs stay: they
     only align columns.
     """
     text, out, hidden, last = source.text, list[str](), list[str](), 0
@@ -81,14 +81,14 @@ def without_hidden(source: Source, preamble: str = "") -> tuple[Source, tuple[st
 
 
 def hiding(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
-    """The names of the paper's own commands that hide what they are given."""
+    """Return the names of the paper's own commands that hide their arguments."""
     suspects = {name: macro for name, macro in macros.items() if macro.count and _WAYS.search(macro.body)}
     filled = {name: macro.expand(["words"] * macro.count) for name, macro in suspects.items()}
     return frozenset(name for name, text in filled.items() if without_hidden(Source(text), preamble)[1])
 
 
 class _Hider:
-    """Finds the text that a command hides, and where it ends; asked for the commands in the order of the text."""
+    """A finder of the text that commands hide; call it for them in the order of the text."""
 
     def __init__(self, source: Source, preamble: str) -> None:
         self._groups = source.groups
@@ -128,7 +128,7 @@ class _Hider:
         return None
 
     def _coloured(self, mark: Mark, end: int) -> Stretch | None:
-        """What is set in the colour of its ground."""
+        """Return the text that has the colour of its background."""
         model = self._groups.option(end)
         named = self._groups.group(model[1] if model else end)
         colour = self._palette.colour(named[0], model[0] if model else "") if named else None
@@ -141,7 +141,7 @@ class _Hider:
         return self._groups.group(named[1]) if mark.name == "textcolor" else _rest(self._groups, named[1])
 
     def _blackened(self, mark: Mark) -> Stretch | None:
-        """What stands in a black box and is given no colour, there or shortly before: it is black too."""
+        """Return the text of a black box with no colour set in it or shortly before: the text is black too."""
         box = colour_box(self._groups, mark, self._palette)
         if box is None or box.colour is None or not is_near(box.colour, BLACK):
             return None
@@ -149,7 +149,7 @@ class _Hider:
         return None if _COLOURING.search(before + box.content) else (box.content, box.end)
 
     def _unused(self, mark: Mark) -> Stretch | None:
-        """What is put into a box that is never set."""
+        """Return the text put into a box that is never printed."""
         found = _FILLED.match(self._groups.text, mark.start)
         if found is None or found[1] in self._boxes_set:
             return None
@@ -160,7 +160,7 @@ class _Hider:
 
 
 def _unpainted(groups: Groups, name: str, end: int) -> Stretch | None:
-    """What a driver's own commands set in white, or in no paint at all."""
+    """Return the text that a PDF driver's commands print in white or not at all."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.group(words.end()) if words else None
     if setting is None or not _UNPAINTED.search(setting[0]):
@@ -169,7 +169,7 @@ def _unpainted(groups: Groups, name: str, end: int) -> Stretch | None:
 
 
 def _tiny(groups: Groups, name: str, end: int) -> Stretch | None:
-    """What is set too small, too faint or too far away to be seen."""
+    """Return the text that is too small, too faint or too far away to be seen."""
     first = groups.group(end)
     second = groups.group(first[1]) if first else None
     if first is None or second is None:
@@ -189,15 +189,15 @@ def _tiny(groups: Groups, name: str, end: int) -> Stretch | None:
 
 
 def _faint_node(groups: Groups, end: int) -> Stretch | None:
-    """The words of a drawing's first node, where that is drawn with no opacity."""
+    """Return the words of a drawing's first node if it has hardly any opacity."""
     found = _NODE.match(groups.text, end, end + _LONGEST_PATH)
     opacity = dict(_OPACITY.findall(found[1])) if found else {}
-    counts = next((opacity[kind] for kind in ("text", "fill", "") if kind in opacity), "1")  # words are filled
+    counts = next((opacity[kind] for kind in ("text", "fill", "") if kind in opacity), "1")  # words are filled too
     return groups.group(found.end()) if found and _is_faint(counts) else None
 
 
 def _points(length: str, unit: str = "") -> float | None:
-    """A length in points, positive; None for what is none. A bare number counts in `unit`, where there is one."""
+    """Return a length in points without its sign, None if it is no length; a bare number counts in `unit`, if given."""
     found = _LENGTH.fullmatch(length)
     known = (found[2] or unit) if found else ""
     return float(found[1]) * _POINTS[known] if found and known else None
@@ -214,7 +214,7 @@ def _is_faint(number: str, least: float = 0.05) -> bool:
 
 
 def _rest(groups: Groups, place: int) -> tuple[str, int]:
-    """What a switch rules: to the end of its group or environment, or to the next switch."""
+    """Return the text after a switch up to the end of its group or the next switch, and the place where it ends."""
     close = groups.enclosing_end(place)
     found = _SWITCH_ENDS.search(groups.text, place, close)
     close = found.start() if found else close

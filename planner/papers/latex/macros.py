@@ -1,4 +1,4 @@
-"""The paper's own commands: which print nothing, which are names, which are headings."""
+"""Find and expand the paper's own commands: those that print nothing, names, and headings."""
 
 import re
 from collections.abc import Container, Mapping
@@ -29,7 +29,7 @@ _SIMPLE: Final = re.compile(rf"(?:\\(?:{_WRAPPERS}|xspace|,|-|/|&|%|_|\$|\#|\ |@
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
-# Commands that other parts of the loader know by name; whatever a style makes of them, they stay.
+# Commands that other parts of the loader look for by name; they are never expanded.
 _KEPT_WORDS: Final = """
     title author abstract section subsection subsubsection paragraph begin end caption label ref cite citep citet
     appendix bibliography item maketitle thanks footnote input include textbf emph textcolor color includegraphics
@@ -40,7 +40,7 @@ _KEPT: Final = frozenset(_KEPT_WORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """One definition: how many arguments, whether the first may be missing, and what it stands for."""
+    """A command definition: its number of arguments, its text, and the first argument's default if that is optional."""
 
     name: str
     count: int
@@ -50,12 +50,12 @@ class Macro:
 
     @property
     def prints_nothing(self) -> bool:
-        """Whether its calls and their arguments leave no mark on the page."""
+        """True if its calls and their arguments print nothing."""
         return _NOTHING.fullmatch(self.body) is not None
 
     @property
     def is_name(self) -> bool:
-        """Whether it stands for a few plain words, such as the method's name."""
+        """True if it stands for a few plain words, such as the method's name."""
         return (
             not self.count
             and len(self.body) < 200
@@ -64,17 +64,17 @@ class Macro:
 
     @property
     def is_heading(self) -> bool:
-        """Whether its calls are section headings."""
+        """True if its calls are section headings."""
         return self.count > 0 and len(self.body) < 2_000 and bool(_HEADING.search(self.body))
 
     def expand(self, values: list[str | None]) -> str:
-        """What a call with these arguments stands for."""
+        """Return the text that a call with these arguments stands for; None takes the default."""
         known = [self.default if value is None else value for value in values]
         return re.sub(r"#(\d)", lambda m: known[int(m[1]) - 1] if 0 < int(m[1]) <= len(known) else "", self.body)
 
 
 def definitions(source: Source) -> dict[str, Macro]:
-    """Every definition in a text without comments; the last of a name counts."""
+    """Return every definition in a text without comments, by name; the last of a name counts."""
     found, place = dict[str, Macro](), 0
     for mark in source.commands(_DEFINERS.__contains__):
         if mark.start >= place and mark.name != "long":
@@ -127,10 +127,9 @@ def _xparse(groups: Groups, name: str, place: int) -> tuple[Macro | None, int]:
 def expand(
     source: Source, macros: Mapping[str, Macro], *, everything: bool = False, also: Container[str] = ()
 ) -> Source:
-    """The text with the calls removed that print nothing, and names and headings spelt out.
+    """Return the text with empty calls removed and names and headings expanded.
 
-    With `everything`, as titles and abstracts want it, every own command is replaced, arguments and all; else those
-    that are named in `also`.
+    Further commands are expanded if they are named, or all of them if so wished, as for titles and abstracts.
     """
     if "\\" not in source.text:
         return source
@@ -164,7 +163,7 @@ def _expanded(source: Source, macros: Mapping[str, Macro]) -> str:
 
 
 def _call(text: str, macro: Macro, values: list[str | None], end: int) -> tuple[str, int]:
-    """What stands in the place of a call, and where the call ends: a `{}` that only ends the name belongs to it."""
+    """Return the text that replaces a call and the call's end; a `{}` that only ends the name belongs to the call."""
     if macro.prints_nothing:
         return "", end
     if macro.count:

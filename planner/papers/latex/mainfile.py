@@ -1,4 +1,4 @@
-"""Which of a paper's files is the one that LaTeX would be called with."""
+"""Find the file of a paper that LaTeX would be called with."""
 
 import json
 import posixpath
@@ -36,11 +36,11 @@ _TITLE_ITSELF: Final = re.compile(r"paper title\*?\s*\}")
 class _Candidate:
     name: str
     text: str  # without comments
-    reach: int  # characters, its inputs included
+    reach: int  # characters, inputs included
 
 
 def main_file(tree: Tree) -> tuple[str, tuple[str, ...]]:
-    """The main file of a tree and the other files that could be compiled alone; "" where no file could be."""
+    """Return the main file of a tree, "" if there is none, and the other files that could be compiled alone."""
     texts = {name: _live(tree, name) for name in tree.names(".tex", ".ltx", ".latex") or _unnamed(tree)}
     whole = {name: text for name, text in texts.items() if _CLASS.search(text)}
     stated = _stated(tree, whole)
@@ -57,12 +57,12 @@ def main_file(tree: Tree) -> tuple[str, tuple[str, ...]]:
 
 
 def is_document(tree: Tree, name: str) -> bool:
-    """Whether a file has a live `\\documentclass`."""
+    """Return whether a file has a `\\documentclass` outside comments."""
     return bool(_CLASS.search(_live(tree, name)))
 
 
 def _points(tree: Tree, c: _Candidate, roots: Mapping[str, int], included: set[str], all_: list[_Candidate]) -> float:
-    """How much speaks for a candidate; the reach of its text counts most among equals."""
+    """Return the score of a candidate; between equals the longer text with inputs wins."""
     class_ = _CLASS.search(c.text)
     stem = posixpath.splitext(c.name)[0]
     signs = (
@@ -89,12 +89,12 @@ def _live(tree: Tree, name: str) -> str:
 
 
 def _unnamed(tree: Tree) -> tuple[str, ...]:
-    """Old arXiv sources name their one file without an ending."""
+    """Return the files without an ending that have a document class, as in old arXiv sources."""
     return tuple(n for n in tree.names() if "." not in posixpath.basename(n) and _CLASS.search(_live(tree, n)))
 
 
 def _stated(tree: Tree, whole: Mapping[str, str]) -> str:
-    """What arXiv's own 00README says is the top-level file."""
+    """Return the top-level file that arXiv's own 00README names, "" if there is none."""
     for name in tree.names("00readme.json", "00readme.xxx"):
         raw = tree.read(name).decode("utf-8", "replace")
         found = re.findall(r"^(\S+)\s+toplevelfile", raw, re.M)
@@ -116,7 +116,7 @@ def _sources(raw: str) -> list[dict[str, str]]:
 
 
 def _roots(tree: Tree) -> dict[str, int]:
-    """The files that others name as their root in an editor's comment."""
+    """Count how many files name each file as their root in an editor's comment."""
     found: dict[str, int] = {}
     for name in tree.names(".tex"):
         if match := _ROOT.search(tree.read(name)[:2_000].decode("utf-8", "replace")):
@@ -149,7 +149,7 @@ def _reach(tree: Tree, name: str, texts: Mapping[str, str]) -> int:
 
 
 def _fragment(texts: Mapping[str, str]) -> str:
-    """Without any class: the one file that has sections or a document, or brings the others in; "" if there is none."""
+    """Return the one file that includes others, has sections or is alone, if no file has a document class; else ""."""
     fit = [n for n, t in texts.items() if re.search(r"\\(?:section|begin\s*\{document\}|chapter)", t)]
     leading = [n for n, t in texts.items() if len(_INPUT.findall(t)) > 1]
     named = [names for names in (leading, fit, list(texts)) if len(names) == 1]

@@ -1,4 +1,4 @@
-"""LaTeX as a reader would see it, for titles, abstracts and headings: accents, symbols and no commands."""
+"""Convert LaTeX titles, abstracts and headings to plain text: accents and symbols in Unicode, no commands."""
 
 import re
 import unicodedata
@@ -42,7 +42,7 @@ _ONE: Final = """
     linebreak
 """
 
-# Commands that vanish with so many arguments; every other command vanishes alone and leaves its arguments.
+# Commands that are dropped with this many arguments; of every other command the arguments stay.
 _DROPPED: Final = {
     **dict.fromkeys(_ONE.split(), 1),
     "fontsize": 2,
@@ -62,15 +62,15 @@ _DROPPED: Final = {
     "linebreak": 0,
     "footnotemark": 0,
 }
-_SECOND: Final = {"texorpdfstring": 0, "ifthenelse": 1}  # which argument a reader sees
+_SECOND: Final = {"texorpdfstring": 0, "ifthenelse": 1}  # the index of the argument that is printed
 _IF_EMPTY: Final = re.compile(r"\\ifx\s*\\(relax|empty)\b(.*?)\\\1\b(.*?)(?:\\else\b(.*?))?\\fi\b", re.DOTALL)
 _SPACES: Final = frozenset(" ,;:>\n\t/")
-_SPECIAL: Final = re.compile("[\\\\%{}$&~_^`'\ue000-\ue003]|--")  # all that is not printed as it stands
+_SPECIAL: Final = re.compile("[\\\\%{}$&~_^`'\ue000-\ue003]|--")  # characters that are not printed as they stand
 _SIZE: Final = 20_000
 
 
 def plain(text: str) -> str:
-    """The text without commands, in Unicode, its paragraphs kept; over 20,000 characters are cut."""
+    """Return the text in Unicode without commands, in paragraphs, cut after 20,000 characters."""
     text = text[:_SIZE]
     if _SPECIAL.search(text):
         text = _spelled(text)
@@ -86,7 +86,7 @@ def _spelled(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as `plain` has it, in one line."""
+    """Return the text in Unicode without commands, in one line."""
     return " ".join(re.sub(r"\(\s*[,;]*\s*\)", "", plain(text)).split())
 
 
@@ -107,7 +107,7 @@ def _braceless(text: str, start: int, end: int) -> str:
 
 
 def _shown(text: str, groups: Groups, mark: Mark) -> tuple[str, int]:
-    """What a reader sees of one mark, and where to go on from."""
+    """Return the printed form of one token and the place to continue from."""
     if mark.kind == "comment":
         return "", mark.end
     if mark.kind == "verbatim":
@@ -127,7 +127,7 @@ def _shown(text: str, groups: Groups, mark: Mark) -> tuple[str, int]:
 
 
 _LETTERS: Final = frozenset({"aa", "AA", "ae", "AE", "oe", "OE", "o", "O", "l", "L", "ss", "i", "j", "dh", "th", "ng"})
-_AFTER_LETTER: Final = re.compile(r"[ \t]*(?:\{\})?")  # TeX eats the space that ends a command
+_AFTER_LETTER: Final = re.compile(r"[ \t]*(?:\{\})?")  # TeX drops the space that ends a command
 _AFTER_SIGN: Final = re.compile(r"\{\}")
 
 

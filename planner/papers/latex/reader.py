@@ -1,4 +1,4 @@
-"""`read_latex`: a tree of LaTeX files in, a `Reading` out."""
+"""Read a paper from its LaTeX files."""
 
 import posixpath
 import re
@@ -23,21 +23,19 @@ _BIBLIOGRAPHY: Final = re.compile(
 )
 _PACKAGES: Final = re.compile(r"\\(?:usepackage|RequirePackage|documentclass)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]+)\}")
 _ABSTRACT: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
-_OWN_STYLE: Final = 100_000  # characters; a longer style file is a publisher's
+_OWN_STYLE: Final = 100_000  # bytes; a longer style file is a publisher's
 
 
 def read_latex(tree: Tree, main: str = "", others: tuple[str, ...] = ()) -> Reading:
-    """The paper whose main file is `main`, or the one that speaks for itself; `others` could be compiled too.
+    """Return the paper with the given main file, or the one found; a warning names other possible main files.
 
     Raises:
-        PaperError: no file of the tree could be a paper's main file.
+        PaperError: if no file can be the main file, or the files are too large or cannot be read.
     """
     if not main:
         main, others = main_file(tree)
     if not main:
-        raise PaperError(
-            f"{tree.name!r} has no .tex file with \\documentclass or a \\section; name the main file itself"
-        )
+        raise PaperError(f"{tree.name!r} has no .tex file with \\documentclass or \\section; give the main file itself")
     flat = flatten(tree, main)
     preamble, body = split(flat.text)
     before, source = Source(preamble), Source(_with_references(tree, main, body))
@@ -61,7 +59,7 @@ def read_latex(tree: Tree, main: str = "", others: tuple[str, ...] = ()) -> Read
 
 
 def _styles(tree: Tree, main: str, preamble: str) -> str:
-    """The paper's own style files, which define its commands."""
+    """Return the text of the paper's own style files, which define its commands."""
     texts = []
     for packages in _PACKAGES.findall(preamble):
         for package in packages.split(","):
@@ -72,7 +70,7 @@ def _styles(tree: Tree, main: str, preamble: str) -> str:
 
 
 def _with_references(tree: Tree, main: str, body: str) -> str:
-    """The body with a references section where the bibliography stands: the compiled one where there is one."""
+    """Return the body with a references section where the bibliography stands, the compiled one if there is one."""
     if "\\begin{thebibliography}" in body:
         return body
     own = tree.find(posixpath.splitext(main)[0] + ".bbl", "")
@@ -87,4 +85,4 @@ def _with_references(tree: Tree, main: str, body: str) -> str:
 def _also(main: str, others: tuple[str, ...]) -> tuple[str, ...]:
     if not others:
         return ()
-    return (f"{main!r} was taken as the main file; also a document of its own: {', '.join(map(repr, others[:5]))}",)
+    return (f"{main!r} was taken as the main file; other possible main files: {', '.join(map(repr, others[:5]))}",)

@@ -1,7 +1,6 @@
-"""The scanner that all of the LaTeX loader stands on: marks in a text, and where their arguments end.
+"""Scan LaTeX text: find commands, escapes, comments and verbatim places, and read the arguments of commands.
 
-It knows what TeX's own reader knows of a line: escapes, comments, and the verbatim places where neither counts.
-Every function is linear in the text, whatever the text is.
+As in TeX, neither escapes nor comments count in a verbatim place. Every function takes linear time in the text.
 """
 
 import re
@@ -20,9 +19,9 @@ _NAMES: Final = "|".join(VERBATIM)
 
 
 def mark_pattern(command: str, escape: str) -> re.Pattern[str]:
-    """What finds marks but for comments: all the verbatim, of commands and escapes those asked for.
+    """Compile a pattern that finds all verbatim places, and the commands and escapes that match the given patterns.
 
-    Escaped backslashes and percent signs must be asked for. It begins with one character, which is quick to look for.
+    Escapes must include backslashes and percent signs. The pattern begins with one character, which is quick to find.
     """
     return re.compile(
         rf"""
@@ -40,13 +39,14 @@ def mark_pattern(command: str, escape: str) -> re.Pattern[str]:
 
 _MARK: Final = mark_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
 _COMMENT: Final = re.compile(r"%(?P<comment>[^\n]*)")
-COMMENT: Final = re.compile(r"%(?<!\\%).*")  # for those who take only its own line into account
+COMMENT: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end, verbatim places ignored
 
 
 class Mark(NamedTuple):
-    """A place in the text where TeX would do something: `kind` is command, escape, comment or verbatim.
+    """A token of a LaTeX text; `kind` is command, escape, comment or verbatim.
 
-    `name` is the command without its backslash (a star included), the escaped character, or the comment's text.
+    `name` is the command without backslash but with its star, the escaped character, the comment's text, or the
+    verbatim environment or command.
     """
 
     kind: str
@@ -56,10 +56,10 @@ class Mark(NamedTuple):
 
 
 class Marks(Iterable[Mark]):
-    """Every mark of a text in order, or those that a narrower pattern finds; a verbatim stretch is one mark.
+    """The tokens of a text in order, or those that a narrower pattern finds; a verbatim stretch is one token.
 
-    `place` is where the search goes on: a caller sets it to jump over an argument that it has dealt with.
-    The environments in `extra` are verbatim too, and may grow on the way.
+    A caller may move the position to skip an argument. The extra environments are verbatim too; more may be added
+    during the search.
     """
 
     def __init__(self, text: str, place: int = 0, extra: Container[str] = (), pattern: re.Pattern[str] = _MARK) -> None:
@@ -74,7 +74,7 @@ class Marks(Iterable[Mark]):
             yield mark
 
     def matches(self) -> Iterator[re.Match[str]]:
-        """What the pattern finds, for a caller that makes no mark of most; it sets `place` to a verbatim mark's end."""
+        """Yield the pattern's matches, for callers that need few tokens; they set the position after verbatim ones."""
         sign, jumped = self._percent_sign(), True
         while jumped:
             jumped = False
@@ -82,7 +82,7 @@ class Marks(Iterable[Mark]):
                 start, end = found.span()
                 if sign < start:
                     yield from self._comments(start)
-                if start >= self.place:  # else it stands in a comment
+                if start >= self.place:  # otherwise the match is in a comment
                     self.place = end
                     yield found
                 if sign < self.place:
@@ -103,7 +103,7 @@ class Marks(Iterable[Mark]):
         return found if found >= 0 else len(self.text)
 
     def mark(self, found: re.Match[str]) -> Mark:
-        """The mark that begins where the pattern was found."""
+        """Return the token that begins at a match of the pattern."""
         start, end = found.span()
         match found.lastgroup:
             case "command":
@@ -124,7 +124,7 @@ class Marks(Iterable[Mark]):
         return Mark("verbatim", found["address"], start, close + 1 if close >= 0 else end)
 
     def _own(self, start: int, end: int) -> Mark | None:
-        """The mark of an environment that the paper made verbatim."""
+        """Return the token of an environment that the paper defines as verbatim; None for any other."""
         name = _ENVIRONMENT.match(self.text, end)
         if name is None or name[1] not in self._extra:
             return None
@@ -133,14 +133,14 @@ class Marks(Iterable[Mark]):
 
 
 class Closings:
-    """Where things end that a text may hold many beginnings of; what was found absent is not looked for again."""
+    """A search for closing strings in a text; a string that was not found is not searched for again."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._absent: set[str] = set()
 
     def after(self, closing: str, place: int) -> int:
-        """The place behind the next `closing` from `place` on, 0 if there is none."""
+        """Return the end of the next closing string from a position on, 0 if there is none."""
         found = -1 if closing in self._absent else self.text.find(closing, place)
         if found < 0:
             self._absent.add(closing)
@@ -153,7 +153,7 @@ _ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
 
 
 class Groups:
-    """The brace groups of one text: matched one by one, and all at once where many are asked for."""
+    """The brace groups of a text, matched one by one at first, and all at once if many are needed."""
 
     def __init__(self, text: str) -> None:
         self.text, self.closings = text, Closings(text)
@@ -161,7 +161,7 @@ class Groups:
 
     @cached_property
     def _close(self) -> dict[int, int]:
-        """Where each group ends, by where it begins."""
+        """The place of each group's closing brace, by the place of its opening brace."""
         close: dict[int, int] = {}
         opened: list[int] = []
         for found in _BRACE.finditer(self.text):
@@ -174,7 +174,7 @@ class Groups:
 
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
-        """Where the braces of all groups stand, and the innermost group that is open behind each; -1 if none."""
+        """The places of all matched braces, and the start of the innermost group open behind each, -1 if none."""
         partner = {end: start for start, end in self._close.items()}
         places = sorted((*self._close, *partner))
         innermost, opened = [], [-1]
@@ -187,21 +187,21 @@ class Groups:
         return places, innermost
 
     def group(self, place: int) -> tuple[str, int] | None:
-        """The content of the group that begins at `place`, spaces before it aside, and where it ends."""
+        """Return the content and the end of the group at a position, after any spaces; None if there is none."""
         place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
         close = self._closing(place)
         return None if close is None else (self.text[place + 1 : close], close + 1)
 
     def end_of(self, place: int) -> int:
-        """Where the group ends whose brace stands at `place`; `place` itself if it is never closed."""
+        """Return the end of the group whose brace stands at a position; the position itself if it is never closed."""
         close = self._closing(place)
         return place if close is None else close + 1
 
     def _closing(self, place: int) -> int | None:
-        """Where the brace stands that closes the one at `place`."""
+        """Return the place of the brace that closes the one at a position; None if there is none."""
         if not self.text.startswith("{", place):
             return None
-        if self._patience <= 0 or self.text.endswith("\\", 0, place):  # whether it is escaped is told from the start
+        if self._patience <= 0 or self.text.endswith("\\", 0, place):  # only a full scan knows what is escaped
             return self._close.get(place)
         close = self._closing_alone(place)
         self._patience -= len(self.text) if close is None else close - place
@@ -220,13 +220,13 @@ class Groups:
         return None
 
     def enclosing_end(self, place: int) -> int:
-        """Where the innermost group ends that `place` stands in, its brace excluded; the text's end outside any."""
+        """Return the place of the brace that closes the innermost group around a position, else the text's end."""
         places, innermost = self._nesting
         index = bisect_left(places, place) - 1
         return self._close.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
 
     def option(self, place: int) -> tuple[str, int] | None:
-        """The content of the `[…]` that begins at `place`, spaces before it aside, and where it ends."""
+        """Return the content and the end of the `[…]` at a position, after any spaces; None if there is none."""
         place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
         if not self.text.startswith("[", place) or self.text.find("]", place, place + _LONGEST_OPTION) < 0:
             return None
@@ -241,7 +241,7 @@ class Groups:
         return None
 
     def arguments(self, place: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
-        """`count` arguments from `place` on and where they end; the first may be a `[…]` and None if it is not there.
+        """Return up to `count` arguments from a position, and their end; if `optional`, the first is a `[…]` or None.
 
         An argument without braces is one character or one command, as in TeX.
         """
@@ -264,23 +264,23 @@ class Groups:
 
 
 class Source:
-    """A text with its commands and its groups, each found once for all who ask.
+    """A LaTeX text with its commands and brace groups, each found only once.
 
-    A reader that deals with a command's arguments passes over the commands within them.
+    A caller that handles a command's arguments must skip the commands within them.
     """
 
     def __init__(self, text: str) -> None:
         self.text, self.groups = text, Groups(text)
 
     def commands(self, wanted: Callable[[str], object]) -> list[Mark]:
-        """The commands whose names are wanted and that stand in no verbatim place, in order."""
+        """Return the commands with wanted names that stand in no verbatim place, in order."""
         found = ((name, places) for name, places in self._places.items() if wanted(name))
         marks = [Mark("command", name, *place) for name, places in found for place in places]
         return sorted(marks, key=attrgetter("start"))
 
     @cached_property
     def _places(self) -> dict[str, list[tuple[int, int]]]:
-        """Where all commands begin and end, by their names: these are few, so that few are looked at by who asks."""
+        """The start and end of every command, by name: there are few names, so a caller checks few."""
         places, scan = defaultdict(list), Marks(self.text)
         for found in scan.matches():
             kind = found.lastgroup

@@ -1,4 +1,4 @@
-"""Title, abstract and sections of one flattened LaTeX text."""
+"""Read the title, abstract and sections of a flattened LaTeX text."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ _GRAPHICS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A stretch of the body that is one thing: a heading, a float, or an environment with a heading of its own."""
+    """A part of the body: a heading, a float, an environment with its own heading, or the appendix's start."""
 
     start: int
     end: int
@@ -60,14 +60,14 @@ class _Part:
 
 
 def split(text: str) -> tuple[str, str]:
-    """The preamble and the body of a source; all is body where there is no `document` environment."""
+    """Return the preamble and the body of a source; all is body if there is no `document` environment."""
     head, found, rest = text.partition("\\begin{document}")
     end = rest.rfind("\\end{document}")  # the last one: a listing may show another
     return (head, rest[:end] if end >= 0 else rest) if found else ("", text)
 
 
 def title_of(*sources: Source) -> str:
-    """What stands as the paper's title in its sources, the last one given; "" if there is none."""
+    """Return the LaTeX of the last title given in the sources; "" if there is none."""
     found = [title for source in sources for title in _titles(source)]
     found = found or [named[1] for source in sources if (named := _PDF_TITLE.search(source.text))]
     return found[-1][:_LONGEST_TITLE] if found else ""
@@ -82,13 +82,13 @@ def _titles(source: Source) -> Iterator[str]:
 
 
 def abstract_source(source: Source) -> str:
-    """What stands as the abstract: an environment or an argument of that name; "" if there is none."""
+    """Return the LaTeX of the abstract, an environment or an argument of that name; "" if there is none."""
     found = (_abstract(source.text, source.groups, mark) for mark in source.commands(_may_be_abstract))
     return next((part.inner for part in found if part is not None), "")
 
 
 def pieces(source: Source, spell: Callable[[str], str]) -> Iterator[Piece]:
-    """Headings and blocks of a body in order; nothing of it is left out. `spell` makes a heading's source plain."""
+    """Yield all headings and blocks of a body in order; the given function makes headings plain text."""
     body, place, appendix = source.text, 0, False
     shift = _shift(body)
     for part in _parts(source):
@@ -111,7 +111,7 @@ def pieces(source: Source, spell: Callable[[str], str]) -> Iterator[Piece]:
 
 
 def _shift(body: str) -> int:
-    """What makes the highest heading in use level 1; parts and run-in headings do not count."""
+    """Return the shift that makes the highest heading in use level 1; parts and run-in headings do not count."""
     for name in ("chapter", "section", "subsection"):
         if f"\\{name}" in body:
             return 1 - _LEVELS[name]
@@ -158,7 +158,7 @@ def _heading(text: str, groups: Groups, mark: Mark) -> _Part | None:
 
 
 def _caption(groups: Groups, mark: Mark) -> _Part | None:
-    """A caption outside any float, which speaks for the float that it stands beside."""
+    """Return the part for a caption outside any float, which stands for the float beside it."""
     what = groups.group(mark.end)
     option = groups.option(what[1]) if what else None
     words = groups.group(option[1] if option else what[1]) if what else None
@@ -172,7 +172,7 @@ def _may_be_abstract(name: str) -> bool:
 
 
 def _abstract(text: str, groups: Groups, mark: Mark) -> _Part | None:
-    """An abstract, whatever the class calls it: an environment or a command with one argument."""
+    """Return an abstract in any class: an environment or a command with one argument; None if it is neither."""
     if not _may_be_abstract(mark.name):
         return None
     group = groups.group(mark.end)

@@ -1,1 +1,1 @@
-"""PDFs: what their pages show, in reading order, as a paper."""
+"""A reader for PDFs: the text that their pages show, in reading order, as a paper."""

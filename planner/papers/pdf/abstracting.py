@@ -1,4 +1,4 @@
-"""Finds the abstract: under its heading, run into its first line, or as the prose before the introduction."""
+"""Find a paper's abstract: under its heading, behind a label in its first line, or as the longest early paragraph."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _AFTER: Final = re.compile(
     re.I,
 )
 _LEAST_WORDS: Final = 40
-_SMALL: Final = 0.6  # of the words of a sentence begin with a small letter; of authors and places few do
+_SMALL: Final = 0.6  # of the words of prose begin with a small letter; in lists of authors and places few do
 
 
 def find_abstract(
@@ -32,7 +32,7 @@ def find_abstract(
     setting: Setting,
     words: Vocabulary,
 ) -> str:
-    """The abstract's text, "" where the paper has none that can be told."""
+    """Return the abstract's text, or "" if none is found."""
     for headline, start, end in spans(headlines, len(lines)):
         if section_kind(headline.text) is SectionKind.ABSTRACT:
             end = start + _same_setting(lines[start:end])
@@ -48,7 +48,7 @@ def find_abstract(
 
 
 def _same_setting(lines: Sequence[Line]) -> int:
-    """How many lines there are before the text widens on both sides: an abstract is often set narrower."""
+    """Return the number of lines before the text widens on both sides: an abstract is often set narrower."""
     for at in range(3, len(lines)):
         above, line = lines[:at], lines[at]
         em = line.size
@@ -64,7 +64,7 @@ def _same_setting(lines: Sequence[Line]) -> int:
 
 
 def _leading_prose(blocks: Sequence[Block]) -> str:
-    """The paragraphs up to the first that belongs to something else."""
+    """Return the paragraphs before the first that is no abstract, such as keywords or a copyright note."""
     kept: list[str] = []
     for block in blocks:
         if block.kind is not BlockKind.PROSE:
@@ -76,13 +76,13 @@ def _leading_prose(blocks: Sequence[Block]) -> str:
 
 
 def _is_said(text: str) -> bool:
-    """Whether a paragraph is of sentences, and no list of authors and where they work."""
+    """Return whether a paragraph is prose rather than a list of authors and their places of work."""
     words = text.split()
     return sum(word[0].islower() for word in words) >= _SMALL * len(words)
 
 
 def _longest(blocks: Sequence[Block]) -> str:
-    """The longest paragraph before the first heading, where it is long enough to be an abstract."""
+    """Return the longest paragraph of prose, or "" if it is too short for an abstract."""
     prose = [block.text for block in blocks if block.kind is BlockKind.PROSE and not _AFTER.match(block.text)]
     longest = max((text for text in prose if _is_said(text)), key=len, default="")
     return longest if len(longest.split()) >= _LEAST_WORDS else ""

@@ -1,8 +1,8 @@
-"""The functions of pdfium that a page takes thousands of times, bound without what slows pypdfium2's own.
+"""The pdfium functions that run thousands of times for each page, bound without the overhead of pypdfium2's bindings.
 
-Those check and convert every argument and let other threads run, which takes three times as long as the functions do.
-These take arguments as they stand: for a pointer a `Handle`, a handle of pypdfium2 or places in `Numbers`, else an int
-of 32 bits. Nothing keeps a wrong argument from ending the process.
+Those check and convert every argument and let other threads run, which takes three times as long as the call itself.
+These take each argument as it is: for a pointer a handle (of this module or of pypdfium2) or a pointer into a number
+buffer, else an int of 32 bits. A wrong argument can crash the process.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from pypdfium2 import raw
 
 
 class Handle(c_void_p):
-    """What pdfium knows a thing by; `value` is its address, None for nothing."""
+    """A pointer to an object of pdfium; `value` is its address, or None for a null pointer."""
 
 
 class Numbers:
-    """Numbers that a function writes: `places` are its arguments, one for each number."""
+    """A buffer of numbers that a pdfium function writes, with a pointer for each number to pass as an argument."""
 
     def __init__(self, kind: type[c_double] | type[c_float] | type[c_uint] | type[c_int], count: int) -> None:
         self._numbers: Any = (kind * count)()
         self.places = tuple(byref(self._numbers, at * sizeof(kind)) for at in range(count))
 
     def written(self) -> list[Any]:
-        """What was written last."""
+        """Return the numbers that were last written."""
         numbers: list[Any] = self._numbers[:]
         return numbers
 
@@ -34,7 +34,7 @@ def _bound(function: Any, result: Any) -> Callable[..., Any]:
     return bound
 
 
-# Of a character, by text page and index. The painter is an address.
+# Functions of a character, given its text page and index. The first returns the address of a text object.
 painter_of: Final = _bound(raw.FPDFText_GetTextObject, c_void_p)
 matrix_at: Final = _bound(raw.FPDFText_GetMatrix, c_int)
 origin_at: Final = _bound(raw.FPDFText_GetCharOrigin, c_int)
@@ -42,7 +42,7 @@ box_at: Final = _bound(raw.FPDFText_GetCharBox, c_int)
 size_at: Final = _bound(raw.FPDFText_GetFontSize, c_double)
 text_from: Final = _bound(raw.FPDFText_GetText, c_int)
 
-# Of an object.
+# Functions of a page object.
 page_object: Final = _bound(raw.FPDFPage_GetObject, Handle)
 form_object: Final = _bound(raw.FPDFFormObj_GetObject, Handle)
 form_objects: Final = _bound(raw.FPDFFormObj_CountObjects, c_int)
@@ -56,7 +56,7 @@ render_mode_of: Final = _bound(raw.FPDFTextObj_GetTextRenderMode, c_int)
 font_of: Final = _bound(raw.FPDFTextObj_GetFont, Handle)
 font_name: Final = _bound(raw.FPDFFont_GetBaseFontName, c_int)
 
-# Of a path or a clip. A clip of no paths counts -1.
+# Functions of a path or a clip. A clip without paths has a path count of -1.
 draw_mode_of: Final = _bound(raw.FPDFPath_GetDrawMode, c_int)
 corners_of: Final = _bound(raw.FPDFPath_CountSegments, c_int)
 corner_of: Final = _bound(raw.FPDFPath_GetPathSegment, Handle)

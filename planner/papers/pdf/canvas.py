@@ -1,4 +1,4 @@
-"""What a page paints, in painting order: which text objects, and which surfaces a text may stand on."""
+"""The painted objects of a page in painting order: its text objects, and the surfaces under or over text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
 _MAX_SURFACES: Final = 3000
 _BAND: Final = 20.0  # points; about two lines
-_LEAST_SIDE: Final = 4.0  # points; on less, no word can stand
+_LEAST_SIDE: Final = 4.0  # points; a smaller surface has no room for a word
 _OPAQUE: Final = 0.98
 
 
 class Surface(NamedTuple):
-    """An area painted over, how opaque (0 to 1); `colour` is None where it is not one, as in an image or a frame.
+    """A painted area of a page in points; `order` counts the page's objects in painting order, `opacity` is 0 to 1.
 
-    `solid` says that nothing under it can be seen.
+    `colour` is None if the area has no single colour, as in an image or a frame. A solid area hides all under it.
     """
 
     order: int
@@ -37,19 +37,19 @@ class Surface(NamedTuple):
     solid: bool = False
 
     def holds(self, x: float, y: float) -> bool:
-        """Whether the point lies on it."""
+        """Return whether the point lies on the surface."""
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
     @property
     def area(self) -> float:
-        """Square points."""
+        """The area in square points."""
         return (self.right - self.left) * (self.top - self.bottom)
 
 
 class Ink(NamedTuple):
-    """How a text object is painted: when, in which colour (None: a pattern), how opaque (0 to 1), and its PDF mode.
+    """The way a text object is painted: place in painting order, colour, opacity (0 to 1), PDF render mode and clip.
 
-    Outside `clip` nothing of it is painted.
+    `colour` is None for a pattern. Nothing outside `clip` is painted.
     """
 
     order: int
@@ -61,10 +61,7 @@ class Ink(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a form object puts its content in: a map, an opacity, a clip, and how many forms stand around it.
-
-    `blends` says that the content mixes with what is under it.
-    """
+    """The matrix, opacity, depth of nested forms, clip and blending that a form object gives its content."""
 
     matrix: Matrix = IDENTITY
     opacity: float = 1.0
@@ -74,7 +71,7 @@ class Frame:
     _clips: dict[Bounds, Bounds] = field(default_factory=dict)
 
     def clip_of(self, own: Bounds | None) -> Bounds:
-        """The box outside which nothing of an object in the form is painted, that is clipped to its `own` box."""
+        """Return the box that an object in the form is clipped to, given the object's own clip in the form."""
         if own is None:
             return self.clip
         if own not in self._clips:
@@ -83,10 +80,10 @@ class Frame:
 
 
 class Canvas:
-    """The painted objects of a page, those inside form objects included.
+    """The painted objects of a page, including those inside form objects.
 
-    `inks` are the text objects by address, `surfaces` and `images` in painting order; `whole` is False when the
-    page holds more objects than were looked at.
+    Text objects are keyed by their address; `surfaces` and `images` are in painting order. The record is whole unless
+    the page has too many objects: then the rest are skipped.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
@@ -143,7 +140,7 @@ class Canvas:
         if not self._objects.is_filled(path):
             return
         bounds = frame.matrix.bounds(self._objects.bounds(path))
-        if _is_narrow(bounds):  # as most are: rules, and letters that are drawn
+        if _is_narrow(bounds):  # most paths are: rules, and letters drawn as paths
             return
         bounds = meet(bounds, self._clip(path, frame))
         if _is_narrow(bounds):
@@ -157,12 +154,12 @@ class Canvas:
         self.surfaces.append(surface)
 
     def covers(self, points: Sequence[tuple[float, float]], painted: int) -> bool:
-        """Whether something solid lies over all of the points that was painted after the object numbered `painted`."""
+        """Return whether one solid surface, painted after the object with the given number, lies over all points."""
         later = [surface for surface in self._near(points[0][1]) if surface.solid and surface.order > painted]
         return any(all(surface.holds(x, y) for x, y in points) for surface in later)
 
     def background(self, x: float, y: float, before: int) -> Colour | None:
-        """The colour under a point when the object numbered `before` was painted; None where it is not known."""
+        """Return the colour under a point when the object with the given number was painted, or None if unknown."""
         layers: list[tuple[Colour, float]] = []
         for surface in reversed(self._near(y)):
             if surface.order >= before or not surface.holds(x, y):
@@ -178,7 +175,7 @@ class Canvas:
         return under
 
     def _near(self, y: float) -> list[Surface]:
-        """The surfaces that reach into the band of the page that a height lies in, in painting order."""
+        """Return the surfaces that reach into the horizontal band of the page around `y`, in painting order."""
         band = int(y // _BAND)
         if band not in self._bands:
             low, high = band * _BAND, (band + 1) * _BAND
@@ -187,7 +184,7 @@ class Canvas:
 
 
 def blended(colour: Colour, under: Colour, opacity: float) -> Colour:
-    """What is seen of `colour` painted over `under`."""
+    """Return the visible colour of `colour` painted with an opacity (0 to 1) over another."""
     red, green, blue = (round(below + (above - below) * opacity) for above, below in zip(colour, under, strict=True))
     return red, green, blue
 

@@ -1,4 +1,4 @@
-"""The parts that lines of a paper belong to, and the lines that announce one: captions."""
+"""Find the lines that start a caption or an algorithm."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from planner.papers.pdf.setting import Setting
 
 
 class Part(Enum):
-    """What a line belongs to."""
+    """The kind of text that a line belongs to."""
 
     PROSE = auto()
     NOTE = auto()
@@ -24,7 +24,7 @@ class Part(Enum):
 _SERIES: Final = r"^(?:supplementary\s+|extended data\s+)?"
 _NUMBER: Final = r"(?:(?:[IVXL]{1,6}|[A-Z]{1,2}\.?)?\d+(?:[.\-]\d+)*[a-z]?|[IVXL]{1,6}|[A-Z])"
 _CAPTION: Final = rf"\s*(?:{_NUMBER}\s*(?:[:.|–—]|$|\()|[:|]|$)"
-_ANNOUNCED: Final = (Part.TABLE_CAPTION, Part.FIGURE_CAPTION, Part.ALGORITHM)  # by the groups of the pattern
+_ANNOUNCED: Final = (Part.TABLE_CAPTION, Part.FIGURE_CAPTION, Part.ALGORITHM)  # in the order of the pattern's groups
 _PATTERN: Final = re.compile(
     rf"{_SERIES}(?:(tab(?:le\.?|\.){_CAPTION})|((?:figure\.?|fig\.?){_CAPTION}))"
     r"|^((?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$))",
@@ -34,18 +34,18 @@ _CAPTIONS: Final = frozenset({Part.TABLE_CAPTION, Part.FIGURE_CAPTION})
 
 
 def announced(line: Line) -> Part | None:
-    """What the line would announce if it stood at the start of a paragraph."""
+    """Return the kind of text whose label a line begins with, such as "Table 2:" or "Algorithm 1", or None."""
     found = _PATTERN.match(line.text)
     return _ANNOUNCED[found.lastindex - 1] if found and found.lastindex else None
 
 
 def is_caption_start(line: Line) -> bool:
-    """Whether the line begins like the caption of a table or figure."""
+    """Return whether the line begins like the caption of a table or figure."""
     return announced(line) in _CAPTIONS
 
 
 def announced_at(lines: Sequence[Line], at: int, setting: Setting) -> Part | None:
-    """What starts at the line: a caption or an algorithm, and no sentence that happens to break before "Table 2."."""
+    """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
     line, found = lines[at], announced(lines[at])
     if found is None or at == 0:
         return found
@@ -57,6 +57,6 @@ def announced_at(lines: Sequence[Line], at: int, setting: Setting) -> Part | Non
 
 
 def runs_on(before: Line, line: Line) -> bool:
-    """Whether the line is the next of one caption or note: same type, close below."""
+    """Return whether the line continues the caption or note of the line before it: same type size, close below."""
     step = (before.y - line.y) / before.size
     return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45

@@ -1,4 +1,4 @@
-"""Tells captions, the rows of tables, the labels in figures, algorithms and footnotes from running text."""
+"""Separate captions, table rows, figure labels, algorithms and footnotes from running text."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ _BODIES: Final = {Part.TABLE_CAPTION: Part.TABLE, Part.FIGURE_CAPTION: Part.FIGU
 _STEP: Final = re.compile(r"^\d{1,2}[:.]\s|^(?:input|output|require|ensure|return|end|for|while|if|else)\b", re.I)
 _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
 _RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
-_FAR: Final = 4.0  # leadings: farther apart, a line in body type is no label of a figure
+_FAR: Final = 4.0  # baseline distances; a line in body type farther away is no label of a figure
 _LEAST_ROWS: Final = 3
-_LEAST_CELL: Final = 2.5  # characters on average; formulas fall apart into single signs
+_LEAST_CELL: Final = 2.5  # characters on average; formulas break into single signs
 
 
 def parts_of(lines: Sequence[Line], headings: Iterable[int], setting: Setting) -> list[Part]:
-    """The part of each line; `headings` are the indices of heading lines, which no float reaches across."""
+    """Return the kind of each line; no float extends across the heading lines, which are given by their indices."""
     marking = _Marking(lines, frozenset(headings), setting)
     starts = marking.mark_captions()
     marking.mark_bodies(starts)
@@ -29,7 +29,7 @@ def parts_of(lines: Sequence[Line], headings: Iterable[int], setting: Setting) -
 
 
 class _Marking:
-    """The parts of a paper's lines while they are being told, from the surest sign to the least sure."""
+    """The kinds of a paper's lines, marked step by step from the surest sign to the least sure."""
 
     def __init__(self, lines: Sequence[Line], walls: frozenset[int], setting: Setting) -> None:
         self.parts = [Part.FIGURE if line.turned else Part.PROSE for line in lines]
@@ -46,7 +46,7 @@ class _Marking:
     # Captions and algorithms
 
     def mark_captions(self) -> list[int]:
-        """Marks captions and algorithms, and gives where the captions start."""
+        """Mark captions and algorithms, and return the indices of the lines where captions start."""
         starts: list[int] = []
         for at in range(len(self._lines)):
             part = announced_at(self._lines, at, self._setting) if self._is_open(at) else None
@@ -78,10 +78,10 @@ class _Marking:
                 return
             self.parts[at] = Part.ALGORITHM
 
-    # What captions are about
+    # Tables and figures with captions
 
     def mark_bodies(self, starts: Iterable[int]) -> None:
-        """Marks what each caption is about: the loose lines right above or below it."""
+        """Mark the table or figure of each caption: the loose lines right above or below it."""
         for start in starts:
             caption, body = self.parts[start], _BODIES[self.parts[start]]
             end = start
@@ -94,7 +94,7 @@ class _Marking:
         return runs_on(self._lines[at - 1], self._lines[at])
 
     def _nearer(self, start: int, end: int, body: Part) -> list[int]:
-        """The loose lines above or below a caption, whichever stand closer; a figure stands above its caption."""
+        """Return the loose lines above or below a caption, whichever are closer; a figure stands above its caption."""
         above, below = self._loose_beyond(start, 1), self._loose_beyond(end, -1)
         if not (above and below) or body is Part.FIGURE:
             return above or below
@@ -103,7 +103,7 @@ class _Marking:
         return above if up < 0.9 * down else below
 
     def _loose_beyond(self, start: int, upwards: int) -> list[int]:
-        """The loose lines of the page above (1) or below (-1) a caption's line in its column, nearest first."""
+        """Return the loose lines above (1) or below (-1) a caption's line in its column, nearest first."""
         caption = self._lines[start]
 
         def distance(at: int) -> float:
@@ -122,7 +122,7 @@ class _Marking:
         return found
 
     def _shares_column(self, line: Line, caption: Line) -> bool:
-        """Whether the line stands in the caption's column, or in the caption's width where that is more."""
+        """Return whether the line is in the caption's column, or within the caption's width if that is larger."""
         centre = (caption.x0 + caption.x1) / 2
         half = max(self._setting.measure, caption.x1 - caption.x0) / 2
         return line.x0 < centre + half and line.x1 > centre - half
@@ -132,7 +132,7 @@ class _Marking:
         return len(line.cells) == 1 and not self._setting.is_small(line) and not line.turned
 
     def _is_loose(self, at: int) -> bool:
-        """Whether the line is a row or a label rather than running text or a formula."""
+        """Return whether the line is a row or a label rather than running text or a formula."""
         line = self._lines[at]
         if at in self._walls or self.parts[at] not in (Part.PROSE, Part.FIGURE):
             return False
@@ -145,16 +145,16 @@ class _Marking:
         return not self._ends_paragraph(at) and line.text[-1:] not in ".,:;"
 
     def _ends_paragraph(self, at: int) -> bool:
-        """Whether the line stands close below a full line of running text."""
+        """Return whether the line stands close below a full line of running text."""
         line, before = self._lines[at], self._lines[at - 1] if at else None
         if before is None or before.page != line.page or not self._setting.is_prose(before):
             return False
         return 0 < before.y - line.y < 1.3 * self._setting.leading
 
-    # What no caption tells of
+    # Tables without captions, and footnotes
 
     def mark_rows(self) -> None:
-        """Marks stretches of rows without a caption, behind the first heading, as tables."""
+        """Mark stretches of rows without a caption, after the first heading, as tables."""
         first = min(self._walls, default=len(self._lines))
         for is_row, group in groupby(range(first, len(self._lines)), key=self._is_row):
             stretch = list(group)
@@ -167,7 +167,7 @@ class _Marking:
         return self._is_open(at) and len(line.cells) >= _LEAST_ROWS and not _EQUATION.search(line.text)
 
     def mark_notes(self) -> None:
-        """Marks footnotes: small type that starts with a raised mark, and the lines that run on from it."""
+        """Mark footnotes: small type that starts with a raised mark, and the lines that continue it."""
         for at, line in enumerate(self._lines):
             if not self._is_open(at) or line.size >= 0.95 * self._setting.size:
                 continue
@@ -176,7 +176,7 @@ class _Marking:
 
 
 def _is_formula(lines: Sequence[Line]) -> bool:
-    """Whether lines in cells are the pieces of formulas rather than rows."""
+    """Return whether lines of several cells are pieces of formulas rather than table rows."""
     cells = [cell for line in lines for cell in line.cells]
     related = sum(bool(_RELATION.search(line.text)) for line in lines)
     return related >= 0.2 * len(lines) or sum(map(len, cells)) < _LEAST_CELL * len(cells)

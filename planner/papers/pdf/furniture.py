@@ -1,4 +1,4 @@
-"""What stands on a page and is no part of the paper: running heads, page numbers, review line numbers, stamps."""
+"""Remove page furniture, which is no part of the paper: running heads, page numbers, line numbers and stamps."""
 
 import re
 from collections import Counter, defaultdict
@@ -12,8 +12,8 @@ from planner.papers.pdf.runs import Run
 _EDGE_LINES: Final = 3
 _MARGIN_SHARE: Final = 0.13
 _SAME_HEIGHT: Final = 4.0
-_OF_PAGES: Final = 6  # a running head is on one page of six at least
-_MOST_CELLS: Final = 3  # a row of more is of a table that two pages show
+_OF_PAGES: Final = 6  # a running head is on at least one page in six
+_MOST_CELLS: Final = 3  # a row with more cells belongs to a table that continues on the next page
 _LEAST_NUMBERED: Final = 8
 _LONG: Final = 20
 _ALIGNED: Final = 3.0
@@ -28,9 +28,9 @@ _STAMP: Final = re.compile(r"arxiv:\s*(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\
 
 
 def without_line_numbers(pages: Sequence[Sequence[Run]]) -> list[list[Run]]:
-    """The runs of each page without the numbers that review copies print beside each line.
+    """Return each page's runs without the line numbers that review copies print beside the text.
 
-    A page of figures may number few lines, so what one page shows to be a column of numbers goes from all pages.
+    A page of figures may have few numbers, so a column of numbers found on one page is removed from all pages.
     """
     columns = [_outside(runs) for runs in pages]
     places = {
@@ -42,7 +42,7 @@ def without_line_numbers(pages: Sequence[Sequence[Run]]) -> list[list[Run]]:
 
 
 def _outside(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
-    """The numerals left and right of all of a page's running text."""
+    """Return the numerals to the left and to the right of all of a page's running text."""
     long = [run for run in runs if len(run.text) >= _LONG and not run.turned]
     numerals = [run for run in runs if len(run.text) <= _NUMERAL and run.text.isdecimal() and not run.turned]
     left = min((run.x0 for run in long), default=0.0)
@@ -51,7 +51,7 @@ def _outside(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
 
 
 def _edge(run: Run, side: int) -> tuple[int, int]:
-    """Where a number of that side stands: numbers align on the side of the text."""
+    """Return the side (0 left, 1 right) and the rounded x of a number's edge towards the text, where numbers align."""
     return side, round((run.x1 if side == 0 else run.x0) / _ALIGNED)
 
 
@@ -76,7 +76,7 @@ def _counts_up(column: Iterable[Run]) -> bool:
 
 
 def without_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """The lines of each page without running heads and feet, page numbers and stamps."""
+    """Return each page's lines without running heads and feet, page numbers and stamps."""
     edges = [_edge_lines(lines) for lines in pages]
     repeated = _repeated(edges)
     numbers = _page_numbers(edges)
@@ -89,7 +89,7 @@ def _is_stamp(line: Line) -> bool:
 
 
 def _edge_lines(lines: Sequence[Line]) -> list[Line]:
-    """The topmost and lowest lines of a page, as far as they stand in its margins."""
+    """Return the topmost and lowest lines of a page, as far as they are near its top or foot."""
     level = sorted((line for line in lines if not line.turned), key=lambda line: -line.y)
     if not level:
         return []
@@ -111,7 +111,7 @@ def _key(line: Line) -> str:
 
 
 def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Edge lines that stand at one height with one text, page number aside, on several pages."""
+    """Return the ids of edge lines with one text, apart from page numbers, at one height on several pages."""
     needed = max(2, len(edges) // _OF_PAGES)
     places: defaultdict[str, list[Line]] = defaultdict(list)
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MOST_CELLS):
@@ -128,7 +128,7 @@ def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
 
 
 def _page_numbers(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Edge lines that hold nothing but a page number."""
+    """Return the ids of edge lines that hold only a page number."""
     candidates = [line for edge in edges for line in edge if _PAGE_NUMBER.fullmatch(line.text.strip())]
     heights = Counter(round(line.y / _SAME_HEIGHT) for line in candidates)
     needed = 2 if len(edges) > 1 else 1

@@ -1,11 +1,11 @@
-"""A heading among a paper's lines, and how its number is told from its words."""
+"""Headings among a paper's lines, and the split of a heading into its number and its words."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-MAX_LINES: Final = 4  # that a heading takes
+MAX_LINES: Final = 4  # of a heading
 
 _NUMBERED: Final = re.compile(r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})[.:]?\s+(?=\S)", re.I)
 _ROMAN: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
@@ -13,7 +13,7 @@ _ROMAN: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A heading: the index of its first line among the paper's lines, how many lines it takes, and its level from 1."""
+    """A heading: the index of its first line in the paper, its number of lines, its text, and its level from 1."""
 
     at: int
     lines: int
@@ -22,23 +22,23 @@ class Headline:
 
 
 def spans(headlines: Sequence[Headline], count: int) -> list[tuple[Headline, int, int]]:
-    """Each heading with the first and one past the last of the lines under it, of `count` lines in all."""
+    """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""
     ends = [*(headline.at for headline in headlines[1:]), count]
     return [(one, one.at + one.lines, end) for one, end in zip(headlines, ends, strict=False)]
 
 
 def number_of(text: str) -> str:
-    """The section number that a text starts with, its parts joined by dots; "" for none."""
+    """Return the section number that a text starts with, its parts joined by dots, or "" for none."""
     match = _ROMAN.match(text) or _NUMBERED.match(text)
     return match[1] if match else ""
 
 
 def unnumbered(text: str) -> str:
-    """The text without the section number that it starts with."""
+    """Return the text without the section number that it starts with."""
     match = _ROMAN.match(text) or _NUMBERED.match(text)
     return text[match.end() :] if match else text
 
 
 def letters(text: str) -> str:
-    """The letters and digits of a text, case folded: what printings of one heading share."""
+    """Return the letters and digits of a text, case folded, to compare two printings of one heading."""
     return "".join(filter(str.isalnum, text.casefold()))

@@ -1,4 +1,4 @@
-"""Finds the headings among a paper's lines: those of the outline, and those that type and numbering give away."""
+"""Find the headings among a paper's lines, by the PDF's outline or by their type and numbering."""
 
 import re
 from collections import Counter
@@ -15,14 +15,14 @@ from planner.papers.pdf.lines import Line
 from planner.papers.pdf.outline import OutlineItem, locate
 
 _MAX_LENGTH: Final = 160
-# Names that are a heading wherever they stand alone, and that outlines often leave out.
+# Standard titles: headings wherever they stand alone. Outlines often leave them out.
 _STANDARD: Final = re.compile(
     r"abstract|introduction|conclusions?|references?|bibliography|works cited|literature cited"
     r"|acknowledge?ments?|appendi(?:x|ces)|limitations?|(?:[\w-]+ )?(?:paper )?checklist"
     r"|(?:ethics?|reproducibility|broader impact|impact) statement|supplement(?:ary|al) materials?"
 )
 _BACK: Final = frozenset({SectionKind.REFERENCES, SectionKind.APPENDIX})
-_STEP: Final = re.compile(r"\d+:")  # of an algorithm
+_STEP: Final = re.compile(r"\d+:")  # the number of a step of an algorithm
 _ROMAN: Final = {"I": 1, "V": 5, "X": 10}
 _COUNTED: Final = re.compile(r"(?:Appendix\s+)?(?:\d+(?:\.\d+)*[.)]?|[A-Z](?:\.\d+)+[.)]?|[A-Z][.)])\s+[A-Z]")
 _ENTRY: Final = re.compile(r"\[(\d{1,3})\]\s")
@@ -33,7 +33,7 @@ _SENTENCE: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a heading is set: type size in points, whether bold, whether italic, whether in capitals."""
+    """The type of a heading: its size in points, and flags for bold, italic and all capitals."""
 
     size: float
     bold: bool
@@ -44,9 +44,9 @@ class Style:
 def find_headlines(
     lines: Sequence[Line], outline: Sequence[OutlineItem], body: float, words: Vocabulary
 ) -> tuple[list[Headline], list[OutlineItem]]:
-    """The headings in reading order, and the outline's items that were not found.
+    """Return the headings in reading order, and the outline's items that were not found.
 
-    `body` is the type size of running text in points.
+    The size of the body is the type size of running text in points.
     """
     found, missing = locate(outline, lines, words)
     taken = {at for one in found for at in range(one.at, one.at + one.lines)}
@@ -62,7 +62,7 @@ def find_headlines(
 
 
 def _unannounced_references(lines: Sequence[Line]) -> list[Headline]:
-    """The start of a numbered list of references under no heading, as physicists print it; a headline of no line."""
+    """Return a heading of no lines before a numbered list of references without a heading, as is common in physics."""
     entries = [(at, int(found[1])) for at, line in enumerate(lines) if (found := _ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
     counted = [number for _, number in entries[first : first + _LEAST_ENTRIES]]
@@ -72,7 +72,7 @@ def _unannounced_references(lines: Sequence[Line]) -> list[Headline]:
 
 
 def _below_roman(found: list[Headline]) -> list[Headline]:
-    """The headings, with lettered ones under those that are counted in Roman numbers."""
+    """Return the headings, with lettered ones on level 2 if the sections have Roman numbers."""
     if not counts_in_roman(one.text for one in found):
         return found
     back = next((one.at for one in found if section_kind(one.text) in _BACK), len(found) and found[-1].at + 1)
@@ -89,14 +89,14 @@ def _could_be_heading(line: Line, body: float) -> bool:
         return False
     if _SENTENCE.search(text):
         return False
-    if text.isupper():  # most of small capitals is smaller than the running text
+    if text.isupper():  # small capitals are mostly smaller than running text
         return line.size > 0.75 * body
     told = line.bold or (line.italic and bool(_COUNTED.match(text)))
     return line.size > 1.07 * body or (told and line.size > 0.88 * body)
 
 
 def _unlisted(lines: Sequence[Line], styles: set[Style], taken: set[int], body: float) -> list[Headline]:
-    """Top-level headings that outlines leave out: abstract and references, and numbered ones set like those it has."""
+    """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
     found: list[Headline] = []
     for at, line in enumerate(lines):
         if at in taken or line.turned or not _is_short(line) or not _stands_alone(lines, at):
@@ -121,14 +121,14 @@ def _is_short(line: Line) -> bool:
 
 
 def _stands_alone(lines: Sequence[Line], at: int) -> bool:
-    """Whether no other line shares the row."""
+    """Return whether no other line shares the row."""
     line = lines[at]
     near = (lines[other] for other in (at - 1, at + 1) if 0 <= other < len(lines))
     return not any(other.page == line.page and abs(other.y - line.y) < 2 and not other.turned for other in near)
 
 
 def _from_type(lines: Sequence[Line], body: float, words: Vocabulary) -> list[Headline]:
-    """Headings told by their type: numbered ones in sequence, standard names, and what is set just like these."""
+    """Return the headings found by type: numbered in sequence, with a standard title, or set just like these."""
     candidates = [at for at, line in enumerate(lines) if _could_be_heading(line, body)]
     sure = _sure(lines, candidates, words)
     if not sure:
@@ -145,7 +145,7 @@ def _from_type(lines: Sequence[Line], body: float, words: Vocabulary) -> list[He
 
 
 def _leads_to_text(lines: Sequence[Line], at: int, body: float) -> bool:
-    """Whether running text starts right under a heading, as it does under no label of a figure or a table."""
+    """Return whether running text starts right under a line; under a label of a figure or table it does not."""
     end = at + _height(lines, at)
     if end >= len(lines):
         return False
@@ -155,7 +155,7 @@ def _leads_to_text(lines: Sequence[Line], at: int, body: float) -> bool:
 
 
 def _sure(lines: Sequence[Line], candidates: Sequence[int], words: Vocabulary) -> list[Headline]:
-    """The candidates whose number comes next or whose name every paper has."""
+    """Return the candidates with the next section number or a standard title."""
     numbered = Counter(_style(lines[at]) for at in candidates if number_of(lines[at].bare))
     roman = counts_in_roman(lines[at].bare for at in candidates)
     found: list[Headline] = []
@@ -177,7 +177,7 @@ def _sure(lines: Sequence[Line], candidates: Sequence[int], words: Vocabulary) -
 
 
 def _number(text: str, last: tuple[str, ...]) -> tuple[str, ...]:
-    """The number of a heading where sections are counted in Roman numbers and the parts of each in letters."""
+    """Return a heading's number, where sections have Roman numbers and their subsections letters."""
     number = number_of(text)
     if is_lettered(text) and number:
         return (*last[:1], number)
@@ -185,7 +185,7 @@ def _number(text: str, last: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _value(roman: str) -> int:
-    """The value of a Roman number."""
+    """Return the value of a Roman number."""
     values = [_ROMAN[letter] for letter in roman]
     return sum(-one if one < nxt else one for one, nxt in zip(values, [*values[1:], 0], strict=True))
 
@@ -196,7 +196,7 @@ def _headline(lines: Sequence[Line], at: int, level: int, words: Vocabulary) -> 
 
 
 def _follows(last: tuple[str, ...], number: tuple[str, ...]) -> bool:
-    """Whether a section number may come after the last one: one may be missed, none may go back."""
+    """Return whether a section number may follow the last one: it may skip one, but not go back."""
     if len(number) > len(last) + 1:
         return False
     depth = len(number) - 1
@@ -205,14 +205,14 @@ def _follows(last: tuple[str, ...], number: tuple[str, ...]) -> bool:
         return False
     before = last[depth] if len(last) > depth else ""
     if depth == 0 and number[0] == "A":
-        return bool(last)  # an author's initial comes before any section
+        return bool(last)  # before the first section it is an author's initial
     if last and last[0].isdigit() != number[0].isdigit():
         return False
     return _rank(before) < _rank(number[depth]) <= _rank(before) + 2
 
 
 def _rank(part: str) -> int:
-    """The place of a section's own number among its siblings, 0 for none."""
+    """Return the place of a section's own number among its siblings, or 0 for none."""
     if part.isdigit():
         return int(part)
     if len(part) > 1:
@@ -221,26 +221,26 @@ def _rank(part: str) -> int:
 
 
 def _is_set_off(lines: Sequence[Line], at: int) -> bool:
-    """Whether a line without a number stands alone and apart, as a heading does."""
+    """Return whether a line without a number stands alone and apart, as a heading does."""
     line = lines[at]
     worded = line.bare[:1].isalpha() and not is_broken(line.text) and announced(line) is None
     return worded and len(line.cells) == 1 and _stands_alone(lines, at) and _is_apart(lines, at)
 
 
 def _is_apart(lines: Sequence[Line], at: int) -> bool:
-    """Whether there is more space above the line than between lines of text."""
+    """Return whether there is more space above the line than between lines of text."""
     line, before = lines[at], lines[at - 1] if at else None
     return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
 
 
 def _top_styles(lines: Sequence[Line], sure: Sequence[Headline], body: float) -> set[Style]:
-    """The styles of top-level headings, as far as no line of running text can have them."""
+    """Return the styles of top-level headings that no line of running text can have."""
     tops = Counter(_style(lines[one.at]) for one in sure if one.level == 1)
     return {style for style, times in tops.items() if times >= 2 and (style.size > 1.07 * body or style.capitals)}
 
 
 def _height(lines: Sequence[Line], at: int) -> int:
-    """How many lines a heading takes: those that follow it close below in its own style, without a number."""
+    """Return the number of a heading's lines: the further ones follow close below in its style, without a number."""
     count = 1
     while count < MAX_LINES and at + count < len(lines):
         before, line = lines[at + count - 1], lines[at + count]

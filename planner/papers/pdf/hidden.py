@@ -1,6 +1,6 @@
-"""Tells the text that a reader of the page sees from the text that only a machine finds.
+"""Separate the text that a reader of the page sees from the hidden text that only a machine finds.
 
-Hidden text is often harmless (a leftover, a venue's canary), so it is quoted, never accused.
+Hidden text is often harmless (a leftover, a venue's canary), so warnings quote it and accuse nobody.
 """
 
 import re
@@ -16,12 +16,12 @@ from planner.papers.pdf.objects import Colour
 from planner.papers.pdf.runs import Placed, Run
 
 _LEAST_SIZE: Final = 2.0
-_SQUEEZED: Final = 0.12  # of the type size a character: the narrowest fonts take twice as much
-_LONG: Final = 8  # characters; a few may well stand for one sign
-_LEAST_DIFFERENCE: Final = 27  # of 255 in some channel
+_SQUEEZED: Final = 0.12  # of the type size per character; the narrowest fonts take twice as much
+_LONG: Final = 8  # characters; fewer may well stand for one sign
+_LEAST_DIFFERENCE: Final = 27  # of 255, in at least one channel
 _UNPAINTED: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
-_FARTHEST: Final = 1e6  # points; comparing with it is False for what is no number, too
-_RISES: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # which way type rises off its baseline, by quarter turns
+_FARTHEST: Final = 1e6  # points; a comparison with it is False for NaN, too
+_RISES: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # from the baseline to the top of the type, by quarter turns
 _SCAN_SHARE: Final = 0.5
 _VISIBLE_SHARE: Final = 0.2
 _QUOTED: Final = 500
@@ -30,7 +30,7 @@ _WORD: Final = re.compile(r"[^\W_]{3}")
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A page's visible box in points."""
+    """The visible box of a page in points."""
 
     left: float
     bottom: float
@@ -38,18 +38,18 @@ class Box:
     top: float
 
     def holds(self, x: float, y: float) -> bool:
-        """Whether the point lies on the page."""
+        """Return whether the point lies on the page."""
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
     @property
     def area(self) -> float:
-        """Square points."""
+        """The area in square points."""
         return (self.right - self.left) * (self.top - self.bottom)
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """The runs of a page that a reader sees, the text that was left out, and whether the text is a scan's OCR layer."""
+    """The runs of a page that a reader sees, its hidden text, and a flag for the OCR layer of a scan."""
 
     visible: list[Placed]
     left_out: str
@@ -57,7 +57,7 @@ class Sight:
 
 
 def seen(placed: list[Placed], canvas: Canvas, box: Box) -> Sight:
-    """Sorts the runs of a page by whether a reader sees them."""
+    """Separate the runs of a page into visible and hidden ones."""
     unpainted = _unpainted(placed, canvas)
     is_ocr = bool(unpainted) and _is_scan(placed, unpainted, canvas, box)
     hidden = {id(item) for item in placed if _is_concealed(item, canvas, box)}
@@ -66,25 +66,25 @@ def seen(placed: list[Placed], canvas: Canvas, box: Box) -> Sight:
     if not hidden:
         return Sight(placed, "", is_ocr)
     left_out = _joined(item for item in placed if id(item) in hidden)
-    if not _WORD.search(left_out):  # a lone letter or sign under a marker says nothing, and may be a misjudged one
+    if not _WORD.search(left_out):  # a lone letter or sign carries no message and may be misjudged
         return Sight([item for item in placed if _is_placed(item)], "", is_ocr)
     return Sight([item for item in placed if id(item) not in hidden], left_out, is_ocr)
 
 
 def quoted(text: str) -> str:
-    """A hidden text on one line in quotes; what is beyond 500 characters is counted."""
+    """Return a hidden text in quotes, cut after 500 characters with a count of the rest."""
     rest = len(text) - _QUOTED
-    return f"'{text[:_QUOTED]}'" + (f" and {rest} characters more" if rest > 0 else "")
+    return f"'{text[:_QUOTED]}'" + (f" and {rest} more characters" if rest > 0 else "")
 
 
 def _unpainted(placed: Iterable[Placed], canvas: Canvas) -> set[int]:
-    """The ids of the runs whose PDF mode leaves no trace."""
+    """Return the ids of the runs whose PDF render mode paints nothing."""
     painters = {painter for painter, ink in canvas.inks.items() if ink.mode in _UNPAINTED}
     return {id(item) for item in placed if item.run.painter in painters} if painters else set()
 
 
 def _is_scan(placed: Iterable[Placed], unpainted: set[int], canvas: Canvas, box: Box) -> bool:
-    """Whether the unpainted text lies over a picture of the page and is about all of the page's text."""
+    """Return whether the page has a large image and nearly all of its text is unpainted."""
     total = sum(len(item.run.text) for item in placed)
     painted = sum(len(item.run.text) for item in placed if id(item) not in unpainted)
     largest = max((image.area for image in canvas.images), default=0.0)
@@ -92,7 +92,7 @@ def _is_scan(placed: Iterable[Placed], unpainted: set[int], canvas: Canvas, box:
 
 
 def _is_placed(item: Placed) -> bool:
-    """Whether the run has a place and a size at all; a damaged file may give anything."""
+    """Return whether the run has a usable place and size; a damaged file may give any number."""
     run = item.run
     placed = abs(run.x0) < _FARTHEST and abs(run.x1) < _FARTHEST and abs(run.y) < _FARTHEST
     return placed and abs(item.end_y) < _FARTHEST and abs(run.size) < _FARTHEST
@@ -113,14 +113,14 @@ def _is_concealed(item: Placed, canvas: Canvas, box: Box) -> bool:
 
 
 def _is_clipped(run: Run, ink: Ink, x: float, y: float) -> bool:
-    """Whether more than the edge of the run, whose middle is given, lies outside of what is painted."""
+    """Return whether the middle of the run, at (x, y), lies more than half the type size outside its clip."""
     left, bottom, right, top = ink.clip
     edge = run.size / 2
     return not (left - edge <= x <= right + edge and bottom - edge <= y <= top + edge)
 
 
 def _is_squeezed(item: Placed) -> bool:
-    """Whether the run takes less room than its characters could: set narrow, or no text of the page's at all."""
+    """Return whether the run is too short for its characters: set extremely narrow, or no text of the page at all."""
     run = item.run
     length = abs(run.x1 - run.x0) + abs(item.end_y - run.y)
     return len(run.text) >= _LONG and length < _SQUEEZED * run.size * len(run.text)
@@ -133,13 +133,13 @@ def _is_lost_in_background(ink: Ink, canvas: Canvas, x: float, y: float) -> bool
 
 @lru_cache(maxsize=4096)  # a paper has few colours
 def _is_lost(colour: Colour, opacity: float, under: Colour) -> bool:
-    """Whether a colour can hardly be told from the one that it is painted over."""
+    """Return whether a colour hardly differs from the one that it is painted over."""
     shown = blended(colour, under, opacity)
     return max(abs(one - other) for one, other in zip(shown, under, strict=True)) < _LEAST_DIFFERENCE
 
 
 def _centre(item: Placed) -> tuple[float, float]:
-    """The middle of the run in the page's own coordinates, a third of the type size off the baseline."""
+    """Return the middle of the run in the page's own coordinates, a third of the type size off the baseline."""
     run, (right, up) = item.run, _RISES[item.direction]
     rise = run.size / 3
     return (run.x0 + run.x1) / 2 + right * rise, (run.y + item.end_y) / 2 + up * rise

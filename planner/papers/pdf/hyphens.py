@@ -1,4 +1,4 @@
-"""Joins the lines of a paragraph, and decides which hyphens at their ends belong to the word."""
+"""Join the lines of a paragraph, and decide which hyphens at their ends belong to the word."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ _LAST: Final = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)$")
 _FIRST: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
 _HYPHENS: Final = (HYPHEN, "-", "‐")
 _SUSPENDED: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and multi-target"
-# Second parts that English joins to almost any word with a hyphen, and a first part that it joins to any.
+# Second parts of compounds that English writes with a hyphen after almost any word; then first parts before any word.
 _COMPOUNDING: Final = frozenset(
     [
         "based",
@@ -37,7 +37,7 @@ _ALWAYS_HYPHENATED: Final = frozenset({"self"})
 
 
 class Vocabulary:
-    """The words that a paper spells within its lines, where no line end can have changed them."""
+    """The words inside a paper's lines, where no line break can have changed their spelling."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         tokens = _unbroken(lines)
@@ -45,7 +45,7 @@ class Vocabulary:
         self._compounds = Counter(part for token in tokens if "-" in token for part in _compounds(token))
 
     def keeps_hyphen(self, before: str, after: str) -> bool:
-        """Whether a hyphen at a line's end between these two belongs to the word."""
+        """Return whether the hyphen at a line's end, between the given texts, belongs to the word."""
         head, tail = _LAST.search(before.rpartition(" ")[2]), _FIRST.search(after)
         if head is None or tail is None:
             return True
@@ -65,7 +65,7 @@ class Vocabulary:
 
 
 def _unbroken(lines: Iterable[str]) -> list[str]:
-    """The words of the lines but for those that a line's end may have broken."""
+    """Return the words of the lines, without those that a line break may have split."""
     tokens: list[str] = []
     after_break = False
     for line in lines:
@@ -77,7 +77,7 @@ def _unbroken(lines: Iterable[str]) -> list[str]:
 
 
 def _compounds(token: str) -> Iterator[str]:
-    """Whatever two or more neighbouring parts of a hyphened word make."""
+    """Yield every sequence of two or more neighbouring parts of a hyphenated word."""
     parts = token.split("-")
     for start, end in combinations(range(len(parts) + 1), 2):
         if end - start > 1:
@@ -85,12 +85,12 @@ def _compounds(token: str) -> Iterator[str]:
 
 
 def is_broken(text: str) -> bool:
-    """Whether the line ends in a hyphen that may have been put there to break a word."""
+    """Return whether the line ends in a hyphen that may break a word."""
     return text.endswith(_HYPHENS) and text[-2:-1].isalnum()
 
 
 def joined(lines: Sequence[str], words: Vocabulary) -> str:
-    """The lines as one line of text."""
+    """Return the lines as one line of text."""
     text = ""
     for line in lines:
         text = _appended(text, line.strip(), words) if text else line.strip()
@@ -104,5 +104,5 @@ def _appended(text: str, line: str, words: Vocabulary) -> str:
 
 
 def clean(text: str) -> str:
-    """The text with what is left of line-end hyphens written as hyphens."""
+    """Return the text with each remaining line-end hyphen (U+0002) as a plain hyphen."""
     return text.replace(HYPHEN, "-")

@@ -1,6 +1,6 @@
-"""Puts the runs of a page into lines, and the lines into reading order.
+"""Group the runs of a page into lines, and put the lines into reading order.
 
-Most producers paint a page in reading order, so that order is trusted until the page shows that it is not:
+Most producers paint a page in reading order, so that order is kept unless the page shows that it is wrong:
 two columns painted across the gutter, or text that jumps back up the page again and again.
 """
 
@@ -15,14 +15,14 @@ from planner.papers.pdf.pieces import Piece, joined, pieces_of
 from planner.papers.pdf.runs import Run
 
 _ROW_CLUSTER: Final = 0.4
-_COLUMN_SHARE: Final = 0.25  # of the page's width: what a line of a column takes at least
+_COLUMN_SHARE: Final = 0.25  # of the page's width: the least that a line of a column takes
 _LEAST_LINES: Final = 5
 _SHORT: Final = 0.6
 _DISORDER: Final = 0.3
 
 
 def lines_of(page: int, runs: Sequence[Run]) -> list[Line]:
-    """The lines of a page in reading order."""
+    """Return the lines of a page (counted from 1) in reading order."""
     pieces = pieces_of([run for run in runs if not run.turned])
     left = min((piece.left for piece in pieces), default=0.0)
     width = max((piece.right for piece in pieces), default=0.0) - left
@@ -36,7 +36,7 @@ def lines_of(page: int, runs: Sequence[Run]) -> list[Line]:
 
 
 def _gutter(pieces: Iterable[Piece], start: float, width: float) -> float | None:
-    """Where the gap between two columns lies, None on a page of one column."""
+    """Return the x of the gap between two columns, or None for a page of one column."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
     starts, ends = sorted(piece.left for piece in long), sorted(piece.right for piece in long)
     best: tuple[int, float] | None = None
@@ -52,7 +52,7 @@ def _gutter(pieces: Iterable[Piece], start: float, width: float) -> float | None
 
 
 def _is_disordered(pieces: Sequence[Piece], gutter: float | None, width: float) -> bool:
-    """Whether the page's own order cannot be the reading order."""
+    """Return whether the page's painting order cannot be the reading order."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
     sides = [piece.left >= gutter for piece in long if not piece.crosses(gutter)] if gutter else []
     crossings = sum(before != after for before, after in pairwise(sides))
@@ -61,12 +61,12 @@ def _is_disordered(pieces: Sequence[Piece], gutter: float | None, width: float) 
 
 
 def _climbs(pieces: Iterable[Piece]) -> int:
-    """How often a piece stands higher on the page than the one before it."""
+    """Return how often a piece stands higher on the page than the piece before it."""
     return sum(after.baseline > before.baseline + 1 for before, after in pairwise(pieces))
 
 
 def _rows(pieces: Iterable[Piece], gutter: float | None, width: float) -> list[Piece]:
-    """Pieces that follow each other on one baseline, joined: the cells of a table's row."""
+    """Return the pieces, with those joined that follow each other on one baseline, such as the cells of a row."""
     rows: list[Piece] = []
     for piece in pieces:
         if rows and rows[-1].is_continued_by(piece.runs[0], width) and not _across(rows[-1], piece, gutter, width):
@@ -77,14 +77,14 @@ def _rows(pieces: Iterable[Piece], gutter: float | None, width: float) -> list[P
 
 
 def _across(before: Piece, after: Piece, gutter: float | None, width: float) -> bool:
-    """Whether the two are lines of neighbouring columns rather than cells of one row."""
+    """Return whether the pieces are lines of neighbouring columns rather than cells of one row."""
     if gutter is None or not before.right <= gutter <= after.left:
         return False
     return min(before.width, after.width) >= _COLUMN_SHARE * width
 
 
 def _mended(rows: Sequence[Piece], gutter: float | None) -> list[Piece]:
-    """Stretches of short rows that jump back up the page, set in rows by their place: tables painted by column."""
+    """Return the rows, with tables that were painted column by column regrouped into rows by place."""
     mended: list[Piece] = []
     stretch: list[Piece] = []
     short = _SHORT * max((row.width for row in rows), default=0.0)
@@ -106,12 +106,12 @@ def _straightened(stretch: list[Piece]) -> list[Piece]:
 
 
 def _clustered(pieces: Iterable[Piece]) -> list[Piece]:
-    """Rows from the top down, each from left to right."""
+    """Return the pieces joined into rows from the top down, each from left to right."""
     return [joined(row) for row in _grouped(pieces)]
 
 
 def _by_place(pieces: Sequence[Piece], gutter: float | None, width: float) -> list[Piece]:
-    """Reading order from places alone: bands between what crosses the gutter, and in each the left column first."""
+    """Return rows in reading order by place alone: between rows that cross the gutter, the left column comes first."""
     if gutter is None:
         return _clustered(pieces)
     ordered: list[Piece] = []
@@ -126,7 +126,7 @@ def _by_place(pieces: Sequence[Piece], gutter: float | None, width: float) -> li
 
 
 def _crossing_rows(pieces: Sequence[Piece], gutter: float, width: float) -> list[Piece]:
-    """The pieces from the top down, cells on both sides of the gutter joined where none is a column's line."""
+    """Return the pieces from the top down, with rows of narrow cells on both sides of the gutter joined."""
     found: list[Piece] = []
     for row in _grouped(pieces):
         narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)

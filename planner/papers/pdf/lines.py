@@ -1,4 +1,4 @@
-"""A line of type, as the page shows it."""
+"""Build lines of type from the runs of a page."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 
 from planner.papers.pdf.runs import HYPHEN, Run
 
-_CELL_GAP: Final = 0.95  # of the type size: wider than the spaces of justified prose
+_CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
 _WORD_GAP: Final = 0.2
 _NO_GAP: Final = 0.12
 _MARKS: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
@@ -16,10 +16,10 @@ _MARKS: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of type on a page (counted from 1); places in points, y upwards.
+    """A line of type on a page (counted from 1), with places in points and y upwards.
 
-    `text` may end in a line-end hyphen, U+0002. `cells` are its parts between wide gaps, one for plain prose;
-    `bare` is the text without the footnote marks at its end; `noted` says that it starts with a raised mark.
+    `text` may end in a line-end hyphen, U+0002. `cells` are its parts between wide gaps, one for plain prose. The bare
+    text lacks the footnote marks at its end. A noted line starts with such a mark; a turned one is not upright.
     """
 
     page: int
@@ -37,7 +37,7 @@ class Line:
 
 
 def line_of(page: int, runs: Sequence[Run]) -> Line:
-    """The line that the runs make, which stand in reading order."""
+    """Return the line that the runs make; they must be in reading order."""
     return _line_of_one(page, runs[0]) if len(runs) == 1 else _line_of_many(page, runs)
 
 
@@ -74,7 +74,7 @@ def _line_of_many(page: int, runs: Sequence[Run]) -> Line:
 
 
 def joined_words(before: Run, after: Run) -> bool:
-    """Whether no space stands between two runs that follow each other on a line."""
+    """Return whether two neighbouring runs on a line have no space between them."""
     largest_gap = _NO_GAP if after.space else _WORD_GAP
     if after.x0 - before.x1 >= largest_gap * max(before.size, after.size):
         return False
@@ -83,7 +83,7 @@ def joined_words(before: Run, after: Run) -> bool:
 
 
 def _main(values: Sequence[float], lengths: Iterable[int]) -> float:
-    """The value that most characters have, given those of runs of so many characters."""
+    """Return the value that most characters have, given each run's value and number of characters."""
     weights = dict.fromkeys(values, 0)
     for value, length in zip(values, lengths, strict=True):
         weights[value] += length
@@ -104,6 +104,6 @@ def _text(runs: Sequence[Run]) -> str:
 
 
 def _cells(runs: Sequence[Run], size: float) -> tuple[str, ...]:
-    """The texts between wide gaps; none where there is no such gap."""
+    """Return the texts between wide gaps, or () if there is no such gap."""
     starts = [at for at, (before, after) in enumerate(pairwise(runs), 1) if after.x0 - before.x1 > _CELL_GAP * size]
     return tuple(_text(runs[start:end]) for start, end in pairwise([0, *starts, len(runs)])) if starts else ()

@@ -1,4 +1,4 @@
-"""What pdfium tells of the objects that a page paints: where they stand, in which colour, and what clips them."""
+"""Read the place, the colour and the clip of the objects that a page paints."""
 
 from ctypes import c_float, c_int, c_uint
 from typing import Final
@@ -10,14 +10,14 @@ from planner.papers.pdf.calls import Handle, Numbers
 from planner.papers.pdf.geometry import EVERYWHERE, Bounds, Matrix, meet
 
 Colour = tuple[int, int, int]
-"""Red, green and blue from 0 to 255."""
+"""A colour as red, green and blue, each from 0 to 255."""
 
 _MAX_CORNERS: Final = 20
 _STROKED: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 
 
 class Objects:
-    """Reads the objects of one page, which has to stay open."""
+    """A reader for the objects of one page, which has to stay open."""
 
     def __init__(self) -> None:
         self._bounds = Numbers(c_float, 4)
@@ -28,22 +28,22 @@ class Objects:
         self._clips: dict[tuple[int | None, ...], Bounds | None] = {}
 
     def bounds(self, item: Handle) -> Bounds:
-        """The box around the object, in what holds it."""
+        """Return the box around the object, in the coordinates of the page or form that holds it."""
         calls.bounds_of(item, *self._bounds.places)
         left, bottom, right, top = self._bounds.written()
         return left, bottom, right, top
 
     def matrix(self, form: Handle) -> Matrix:
-        """The map by which a form's content is put where the form is."""
+        """Return the map from a form's content to the page or form that holds it."""
         calls.matrix_of(form, self._matrix.places[0])
         return Matrix(*self._matrix.written())
 
     def fill(self, item: Handle) -> tuple[Colour | None, float]:
-        """The colour that fills the object, None for a pattern, and how opaque it is (0 to 1)."""
+        """Return the fill colour of the object, or None for a pattern, and its opacity (0 to 1)."""
         return self._painted(calls.fill_of(item, *self._colour.places))
 
     def lettering(self, text: Handle) -> tuple[int, Colour | None, float]:
-        """The PDF mode in which a text object is painted, and colour and opacity as of `fill`."""
+        """Return the PDF render mode of a text object, its colour or None for a pattern, and its opacity (0 to 1)."""
         mode: int = calls.render_mode_of(text)
         read = calls.stroke_of if mode in _STROKED else calls.fill_of
         return mode, *self._painted(read(text, *self._colour.places))
@@ -55,17 +55,17 @@ class Objects:
         return (red, green, blue), alpha / 255
 
     def is_filled(self, path: Handle) -> bool:
-        """Whether the path is more than strokes."""
+        """Return whether the path is filled rather than only stroked."""
         calls.draw_mode_of(path, *self._modes.places)
         return bool(self._modes.written()[0] != raw.FPDF_FILLMODE_NONE)
 
     def clip(self, item: Handle) -> Bounds | None:
-        """The box around what the object's own clip leaves of it, None where it has none."""
+        """Return the box that the object's own clip limits it to, or None if no clip limits it."""
         clip = calls.clip_of(item)
         count = calls.clip_paths(clip)
         if count < 1:
             return None
-        # Objects share the paths that clip them, and the first corner of each tells which they are.
+        # Objects share the paths that clip them; the addresses of the first corners identify these paths.
         key = tuple(calls.clip_corner(clip, at, 0).value for at in range(count))
         if key not in self._clips:
             self._clips[key] = self._clip_bounds(clip, count)
@@ -88,7 +88,7 @@ class Objects:
 
 
 def is_one_shape(path: Handle) -> bool:
-    """Whether the path fills about all of its bounds: a box, plain or rounded, rather than a frame or a drawing."""
+    """Return whether the path fills about all of its box: a plain or rounded box, not a frame or a drawing."""
     count = calls.corners_of(path)
     if count > _MAX_CORNERS:
         return False

@@ -1,4 +1,4 @@
-"""Opens a PDF, or says what is wrong with the file in its user's words."""
+"""Open a PDF, or explain in plain words why the file cannot be opened."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pypdfium2 import raw
 
 from planner.errors import PaperError
 
-# The specification lets some bytes stand before the header; readers look at the first kilobyte.
+# Some bytes may come before the header; PDF readers search the first kilobyte for it.
 _HEADER_WITHIN: Final = 1024
 _MARKUP: Final = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.I)
 _OTHER_FORMATS: Final = (
@@ -26,12 +26,13 @@ _OTHER_FORMATS: Final = (
 
 @contextmanager
 def opened(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
-    """The document of a PDF's bytes, closed at the end of the block.
+    """Yield the document of a PDF's bytes, and close it at the end of the block; error messages begin with `name`.
 
-    Raises PaperError, with `name` in it, when the bytes are no PDF, are cut off or damaged, or need a password.
+    Raises:
+        PaperError: if the bytes are no PDF, are cut off or damaged, have no pages or need a password.
     """
     _require_header(data, name)
-    # Opened by hand: pypdfium2 reports a document without pages by whatever error came last.
+    # Opened without pypdfium2, which reports an earlier, unrelated error for a document without pages.
     handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
     if not handle:
         raise PaperError(f"{name}: {_refusal(data, raw.FPDF_GetLastError())}")
@@ -51,15 +52,15 @@ def _require_header(data: bytes, name: str) -> None:
     if b"%PDF-" in start:
         return
     if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
-        raise PaperError(f"{name}: this is an HTML or XML page, not a PDF; download the PDF itself, or name it .html")
+        raise PaperError(f"{name}: this is HTML or XML, not a PDF; get the PDF itself, or rename it to end in .html")
     other = next((what for magic, what in _OTHER_FORMATS if start.startswith(magic)), None)
     if other:
-        raise PaperError(f"{name}: this is {other}, not a PDF; give it its own file name ending")
-    raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} where '%PDF-' was expected; get the file anew")
+        raise PaperError(f"{name}: this is {other}, not a PDF; rename the file with the ending of its format")
+    raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} instead of '%PDF-'; download it again")
 
 
 def _refusal(data: bytes, code: int) -> str:
-    """What is wrong with a file that begins like a PDF and could not be opened."""
+    """Return why a file that begins like a PDF could not be opened, and a remedy."""
     if code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
         return "the PDF is encrypted and needs a password; save a copy without one"
     if b"%%EOF" not in data[-2 * _HEADER_WITHIN :]:

@@ -1,4 +1,4 @@
-"""The outline that a PDF carries: its section titles with their pages, and the lines that print them."""
+"""Read the outline that a PDF carries, and find the lines that print its section titles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from planner.papers.pdf.lines import Line
 _MAX_ITEMS: Final = 1000
 _MAX_DEPTH: Final = 8
 _ALIKE: Final = 0.86
-_EXACT_BELOW: Final = 6  # letters: shorter titles resemble too much
+_EXACT_BELOW: Final = 6  # letters; shorter titles resemble each other too much
 
 
 @dataclass(frozen=True, slots=True)
 class OutlineItem:
-    """A title in the outline; `level` and `page` count from 1, `page` is None where it leads nowhere."""
+    """A title in the outline; `level` and `page` count from 1, and `page` is None if the item leads to no page."""
 
     title: str
     level: int
@@ -27,7 +27,7 @@ class OutlineItem:
 
 
 def outline_of(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
-    """The outline's items in order, levels shifted so that sections have 1 where one item holds all the others."""
+    """Return the outline's items in order; a single item that holds all others is left out and they move up a level."""
     items: list[OutlineItem] = []
     for bookmark in document.get_toc(max_depth=_MAX_DEPTH):
         if len(items) >= _MAX_ITEMS:
@@ -49,7 +49,7 @@ def _shifted(items: list[OutlineItem]) -> tuple[OutlineItem, ...]:
 def locate(
     items: Sequence[OutlineItem], lines: Sequence[Line], words: Vocabulary
 ) -> tuple[list[Headline], list[OutlineItem]]:
-    """The lines that print the outline's titles, in order, and the items that no line prints."""
+    """Return the headings that print the outline's titles, in order, and the items that no line prints."""
     printed = _Printed(lines, words)
     found: list[Headline] = []
     missing: list[OutlineItem] = []
@@ -65,7 +65,7 @@ def locate(
 
 
 class _Printed:
-    """A paper's lines, made ready for looking titles up by page."""
+    """The lines of a paper, prepared to look up titles by page."""
 
     def __init__(self, lines: Sequence[Line], words: Vocabulary) -> None:
         self._lines = lines
@@ -80,14 +80,14 @@ class _Printed:
             self._pages.setdefault(line.page, []).append(at)
 
     def find(self, item: OutlineItem, after: int) -> Headline | None:
-        """The heading of an item behind the line `after`: on its page or, where links are a page off, next to it."""
+        """Return an item's heading after a given line, on the item's page or else on a neighbouring one, or None."""
         title = _Title(item.title)
         if item.page is None or not title.letters:
             return None
         for page in (item.page, item.page + 1, item.page - 1):
             best = (0.0, 0, 0)
             for at in self._pages.get(page, []):
-                if at > after and len(self._starts[at]) <= title.longest:  # as hardly a line of running text is
+                if at > after and len(self._starts[at]) <= title.longest:  # hardly a line of running text is as short
                     best = max(best, self._best_from(at, title))
             score, at, count = best
             if score:
@@ -96,13 +96,13 @@ class _Printed:
         return None
 
     def runs_in(self, item: OutlineItem) -> bool:
-        """Whether some line of the item's page begins with its title, a number aside, and goes on with text."""
+        """Return whether a line of the item's page begins with its title, without number, and goes on with text."""
         wanted = letters(unnumbered(item.title))
         on_page = self._pages.get(item.page, []) if item.page else []
         return bool(wanted) and any(wanted in self._starts[at][: len(wanted) + 2] for at in on_page)
 
     def _best_from(self, at: int, title: "_Title") -> tuple[float, int, int]:
-        """How well the lines from `at` print the title, and how many do best; a score of 0 for not at all."""
+        """Return the best score of the lines from an index, the index and their number; a score of 0 is no match."""
         got, best = self._starts[at], (0.0, at, 1)
         for count in range(1, MAX_LINES + 1):
             score = self._score(got, title, at)
@@ -122,7 +122,7 @@ class _Printed:
 
 
 class _Title:
-    """The letters of a title, to be compared with many lines; those of more than `longest` are not alike."""
+    """The letters of a title, to compare with many lines; a much longer text never matches."""
 
     def __init__(self, text: str) -> None:
         self.letters = letters(unnumbered(text))
@@ -132,13 +132,13 @@ class _Title:
         self._matcher = SequenceMatcher(None, "", self.letters, autojunk=False)
 
     def likeness(self, got: str) -> float:
-        """The share of letters that both have in common and in order; 0 below the least that counts."""
+        """Return the share of letters that both texts have in the same order, or 0 if it is too small to count."""
         if got == self.letters:
             return 1.0
         if abs(len(got) - len(self.letters)) > self._most_apart:
             return 0.0
         self._matcher.set_seq1(got)
-        if self._matcher.quick_ratio() < self._least:  # most lines are told by their letters alone
+        if self._matcher.quick_ratio() < self._least:  # rules out most lines cheaply
             return 0.0
         alike = self._matcher.ratio()
         return alike if alike >= self._least else 0.0

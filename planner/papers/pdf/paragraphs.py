@@ -1,4 +1,4 @@
-"""Makes blocks of lines: paragraphs that run on across pages, and tables and figures with their captions."""
+"""Build blocks from lines: paragraphs that continue across pages, and tables and figures with their captions."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class _Stretch:
     caption_first: bool = False
 
     def takes(self, part: Part, starts_caption: bool) -> bool:
-        """Whether a line of that part still belongs to it."""
+        """Return whether a further line of the given kind belongs to the group."""
         if _family(part) is not self.family:
             return False
         if part in _CAPTIONS:
@@ -38,7 +38,7 @@ class _Stretch:
         return not self.captions or self.caption_first or self.family in (Part.PROSE, Part.NOTE, Part.ALGORITHM)
 
     def add(self, part: Part, line: Line) -> None:
-        """Puts the line in."""
+        """Add a line of the given kind to the group."""
         if part in _CAPTIONS:
             self.caption_first = self.caption_first or not self.lines
             self.captions.append(line)
@@ -49,9 +49,9 @@ class _Stretch:
 def blocks_of(
     lines: Sequence[Line], parts: Sequence[Part], setting: Setting, words: Vocabulary, hanging: bool = False
 ) -> tuple[Block, ...]:
-    """The blocks of one section. A float in the middle of a paragraph comes after it.
+    """Return the blocks of one section; a float inside a paragraph comes after the paragraph.
 
-    `hanging` says that the lines of a paragraph are indented from the second on, as in a list of references.
+    Hanging paragraphs are indented from the second line on, as in a list of references.
     """
     starts = _starts_entry if hanging else _starts_paragraph
     made: list[Block] = []
@@ -108,7 +108,7 @@ def _is_finished(line: Line) -> bool:
 
 
 def _starts_paragraph(before: Line, line: Line, setting: Setting) -> bool:
-    """Whether a line of running text begins a new paragraph after the one before it."""
+    """Return whether a line of running text begins a new paragraph after the line before it."""
     if is_broken(before.text):
         return False
     if abs(line.size - before.size) > _OTHER_TYPE * before.size:
@@ -128,7 +128,7 @@ def _starts_paragraph(before: Line, line: Line, setting: Setting) -> bool:
 
 
 def _starts_entry(before: Line, line: Line, setting: Setting) -> bool:
-    """Whether a line of a list with hanging indents begins a new entry."""
+    """Return whether a line of a list with hanging indents begins a new entry."""
     if is_broken(before.text):
         return False
     if _ITEM.match(line.text) and _is_finished(before):

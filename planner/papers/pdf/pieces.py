@@ -5,16 +5,16 @@ from typing import Final
 
 from planner.papers.pdf.runs import Run
 
-_CLOSE: Final = 1.2  # type sizes: less than any gutter between columns
+_CLOSE: Final = 1.2  # type sizes; less than any gutter between columns
 _ROW_DRIFT: Final = 0.6
 _OVERLAP: Final = 0.35
 
 
 class Piece:
-    """Runs on one baseline in the order in which they are read; a row, once all of a line is joined to it.
+    """Runs on one baseline in reading order; once all pieces of a line are joined, a whole row.
 
-    Places in points: `left` and `right` are where the first run starts and the last one ends, `size` and `level` the
-    size and the y of its largest run, and `baseline` the y of the longest of these.
+    Places are in points: `left` is the start of the first run, `right` the end of the last. `size` is that of the
+    largest run and the level its y; `baseline` is the y of the longest run of that size.
     """
 
     __slots__ = ("_length", "baseline", "left", "level", "right", "runs", "size")
@@ -28,11 +28,11 @@ class Piece:
 
     @property
     def width(self) -> float:
-        """How much of the line it takes, in points."""
+        """The width in points."""
         return self.right - self.left
 
     def add(self, run: Run) -> None:
-        """Puts a run at its end."""
+        """Add a run at the end."""
         self.runs.append(run)
         self.right = run.x1
         if run.size > self.size:
@@ -42,17 +42,17 @@ class Piece:
             self.baseline, self._length = run.y, len(run.text)
 
     def is_continued_by(self, run: Run, gap: float) -> bool:
-        """Whether the run stands right of it on its baseline, at most `gap` type sizes away."""
+        """Return whether the run stands to the right on the same baseline, at most `gap` type sizes away."""
         size = max(self.size, run.size)
         return abs(run.y - self.level) <= _ROW_DRIFT * size and -_OVERLAP * size <= run.x0 - self.right <= gap * size
 
     def crosses(self, x: float) -> bool:
-        """Whether it stands on both sides of a place."""
+        """Return whether the piece reaches from left of `x` to right of it."""
         return self.left < x < self.right
 
 
 def pieces_of(runs: Iterable[Run]) -> list[Piece]:
-    """The pieces that runs make which follow each other."""
+    """Return the pieces that runs in painting order make."""
     pieces: list[Piece] = []
     for run in runs:
         if pieces and pieces[-1].is_continued_by(run, _CLOSE):
@@ -63,7 +63,7 @@ def pieces_of(runs: Iterable[Run]) -> list[Piece]:
 
 
 def joined(pieces: Sequence[Piece]) -> Piece:
-    """The pieces as one, which is the first of them."""
+    """Join the pieces into the first of them, and return it."""
     first, *others = pieces
     for piece in others:
         for run in piece.runs:

@@ -1,4 +1,4 @@
-"""Reads a PDF into a paper's title, abstract and sections."""
+"""Read a PDF into a paper's title, abstract and sections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ MAX_PAGES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class PageRuns:
-    """What a reader sees of one page, and what was noticed on it."""
+    """The visible runs of a page, its hidden text, and flags for the OCR layer of a scan and for a fully read page."""
 
     runs: list[Run]
     left_out: str = ""
@@ -40,10 +40,12 @@ class PageRuns:
 
 
 def read_pdf(data: bytes, name: str) -> Reading:
-    """What a PDF says, with every doubt as a warning; `name` stands in messages.
+    """Return the paper that a PDF holds, with a warning for each doubt; error messages begin with `name`.
 
-    Raises PaperError when the bytes are no PDF, are damaged or encrypted, or hold no text. Untrusted files should
-    be read in a process of their own: pdfium is native code, without limits of time and memory.
+    Read untrusted files in a separate process: pdfium is native code without limits of time and memory.
+
+    Raises:
+        PaperError: if the bytes are no PDF, are damaged or encrypted, or hold no text.
     """
     with opened(data, name) as document:
         count = len(document)
@@ -81,7 +83,7 @@ def _require_text(pages: Sequence[PageRuns], name: str) -> None:
     if any(page.runs for page in pages):
         return
     if any(page.left_out for page in pages):
-        raise PaperError(f"{name}: all text of its {len(pages)} pages is hidden from readers; get another copy")
+        raise PaperError(f"{name}: all text on its {len(pages)} pages is hidden from readers; download another copy")
     raise PaperError(
         f"{name}: no text in {len(pages)} pages; if these are scans, run OCR over them (for example ocrmypdf)"
     )
@@ -105,7 +107,7 @@ def _page_warnings(pages: Sequence[PageRuns], count: int) -> list[str]:
 
 
 def _lines(pages: Sequence[PageRuns]) -> list[Line]:
-    """The paper's lines in reading order, without what belongs to the pages."""
+    """Return the paper's lines in reading order, without page furniture."""
     runs = without_line_numbers([page.runs for page in pages])
     laid_out = [lines_of(number, page) for number, page in enumerate(runs, 1)]
     return [line for page in without_furniture(laid_out) for line in page]
@@ -129,11 +131,11 @@ def _understood(
 
 
 def _doubts(title: str, abstract: str, missing: Sequence[OutlineItem]) -> list[str]:
-    """What was looked for in the paper and not found."""
+    """Return a warning for each thing that was not found in the paper."""
     found = []
     unseen = [item.title for item in missing if not (abstract and section_kind(item.title) is SectionKind.ABSTRACT)]
     if unseen:
-        found.append(f"the outline's headings {', '.join(map(repr, unseen))} were not found")
+        found.append(f"these headings of the PDF's outline were not found in the text: {', '.join(map(repr, unseen))}")
     if not title:
         found.append("no title was found on the first page")
     if not abstract:

@@ -1,4 +1,4 @@
-"""The text of a page as runs: stretches of characters that one text object paints, each with its place and type."""
+"""Read the text of a page as runs: characters that one text object paints, with their place and type."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from pypdfium2 import raw
 from planner.papers.pdf import calls
 from planner.papers.pdf.calls import Handle, Numbers
 
-# Control characters by which fonts without a map to Unicode name their ligatures (TeX's T1 and OT1 encodings).
+# Unicode ligatures, and control characters for ligatures in fonts without a Unicode map (TeX's T1 and OT1 encodings).
 _LIGATURES: Final = {
     **{chr(0xFB00 + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"))},
     **{chr(0x1B + at): letters for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl"))},
@@ -21,13 +21,13 @@ _LIGATURES: Final = {
     "\x0e": "ffi",
     "\x0f": "ffl",
 }
-HYPHEN: Final = "\x02"  # what pdfium gives for a hyphen at the end of a line
+HYPHEN: Final = "\x02"  # pdfium's character for a hyphen at the end of a line
 _CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != HYPHEN}
 _TRANSLATION: Final = str.maketrans(
     {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
 )
 _MAX_CHARACTERS: Final = 100_000
-_LOOSE: Final = 0.53  # of the type size a character: more than prose takes on average
+_LOOSE: Final = 0.53  # of the type size per character; more than prose takes on average
 _CELL_GAP: Final = 0.95
 _GAP: Final = re.compile(r"(?<=\S) +(?=\S)")
 _ITALIC: Final = ("ital", "obli", "slant", "cmti", "cmsl", "cmbxti", "sfti", "sfsl", "ptmri", "libertineti", "-it")
@@ -35,10 +35,10 @@ _BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd"
 
 
 class Run(NamedTuple):
-    """A stretch of text of one type size on one baseline.
+    """A stretch of text of one type size on one baseline, with a flag for a space before it.
 
-    Coordinates are in points, y upwards, as the page is read; `space` says whether a space stands before the run.
-    `turned` marks text that is not written in the page's main direction. `painter` is the text object's address.
+    Coordinates are in points, y upwards, with the page turned for reading. Turned text does not run in the page's main
+    direction. The last field is the address of the text object that paints the run.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Run(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A run before the page's main direction is known; `direction` counts quarter turns."""
+    """A run in the page's own coordinates, not yet turned for reading; `direction` counts quarter turns."""
 
     run: Run
     end_y: float
@@ -62,9 +62,9 @@ class Placed(NamedTuple):
 
 
 class TextPage:
-    """The text of one pdfium page; a context manager that frees it.
+    """The text of one pdfium page, as a context manager that frees it.
 
-    `whole` is False once more characters were met than any page of a paper has.
+    It is whole unless the page has more characters than any page of a paper: then the rest are skipped.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
@@ -85,7 +85,7 @@ class TextPage:
         raw.FPDFText_ClosePage(self._text)
 
     def placed(self) -> list[Placed]:
-        """Every run with text in it, in the order in which the page paints them."""
+        """Return every run that has text, in painting order."""
         characters = zip(repeat(self._text), range(self._count))
         painters = starmap(calls.painter_of, characters)  # `map` would take a third longer
         page = self._read(0, self._count)
@@ -93,10 +93,10 @@ class TextPage:
         at, space = 0, False
         for painter, group in groupby(painters):
             length = len(list(group))
-            if painter is None:  # what pdfium itself puts between words and lines
+            if painter is None:  # a space that pdfium itself puts between words or lines
                 space = True
             else:
-                # Where a character has no letter, or two, places in the page's text are no longer those of characters.
+                # A character may stand for no letter or for two: then indices in the text are not those of characters.
                 text = page[at : at + length] if len(page) == self._count else self._read(at, length)
                 text = text.translate(_TRANSLATION)
                 if text.strip():
@@ -112,7 +112,7 @@ class TextPage:
         return string_at(self._buffer, 2 * max(0, written - 1)).decode("utf-16-le", "replace")
 
     def _place(self, at: int, length: int, text: str, painter: int, space: bool) -> Placed:
-        """The run of the `length` characters from `at`, which `painter` paints."""
+        """Return the run of `length` characters from an index on, which the given text object paints."""
         first = at + len(text) - len(text.lstrip())
         last = max(first, at + length - 1 - (len(text) - len(text.rstrip())))
         calls.matrix_at(self._text, first, self._matrix.places[0])
@@ -127,7 +127,7 @@ class TextPage:
         return Placed(run, end_y, direction)
 
     def _apart(self, at: int, length: int, text: str, whole: Placed) -> list[Placed]:
-        """The run, or its parts where one text object paints several cells of a table with wide gaps between them."""
+        """Return the run, or its parts if one text object paints several table cells with wide gaps between them."""
         run = whole.run
         loose = run.x1 - run.x0 > _LOOSE * len(run.text) * run.size
         if whole.direction or not loose or len(text) != length:
@@ -146,18 +146,18 @@ class TextPage:
         ]
 
     def _gap(self, before: int, after: int) -> float:
-        """The distance in points between two characters."""
+        """Return the distance in points between two characters."""
         x, _, _, right, _, _ = self._extent(after, before)
         return x - right
 
     def _extent(self, first: int, last: int) -> list[float]:
-        """The x and y of one character on its baseline, and the left, right, bottom and top of another's ink."""
+        """Return x and y of the first character on its baseline, and left, right, bottom and top of the last one."""
         calls.origin_at(self._text, first, *self._origin)
         calls.box_at(self._text, last, *self._box)
         return self._extents.written()
 
     def _face(self, painter: int) -> tuple[bool, bool]:
-        """Whether the font is bold and whether it is italic, by its name."""
+        """Return whether the text object's font is bold and whether it is italic, by its name."""
         font = calls.font_of(Handle(painter))
         key = font.value
         if key not in self._fonts:
@@ -169,7 +169,7 @@ class TextPage:
 
 
 def upright(placed: list[Placed]) -> list[Run]:
-    """The runs in the coordinates of a reader who turns the page so that most of its text stands upright."""
+    """Return the runs in the coordinates of the page turned so that most of its text is upright."""
     if not any(item.direction for item in placed):
         return [item.run for item in placed]
     weights: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""Cuts the lines of a paper at its headings, and says what each section is for."""
+"""Cut the lines of a paper at its headings into sections, and find the kind of each."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def sections_of(
     setting: Setting,
     words: Vocabulary,
 ) -> tuple[Section, ...]:
-    """The sections of a paper in reading order, what stands before the first heading first."""
+    """Return the sections of a paper in reading order, with the text before the first heading as the first section."""
     kinds = _kinds(headlines)
     first = headlines[0].at if headlines else len(lines)
     sections: list[Section] = []
@@ -47,13 +47,13 @@ def sections_of(
 
 
 def _kinds(headlines: Sequence[Headline]) -> list[SectionKind]:
-    """The kind of each section; what is lettered after the body, or follows the references, is appendix."""
+    """Return the kind of each section; lettered sections after the body and all after the references are appendices."""
     kinds: list[SectionKind] = []
     parents: dict[int, SectionKind] = {}
     past_body = past_references = False
     for headline in headlines:
         above = [parents[level] for level in sorted(parents) if level < headline.level]
-        above = [kind for kind in above if kind is not SectionKind.REFERENCES]  # which have no parts
+        above = [kind for kind in above if kind is not SectionKind.REFERENCES]  # references have no subsections
         kind = section_kind(headline.text, above[-1] if above else None)
         lettered = past_body and bool(_LETTERED.match(headline.text)) and not _NUMBERED.match(headline.text)
         if (past_references or lettered) and kind not in _BACK_MATTER:

@@ -1,4 +1,4 @@
-"""How the running text of a paper is set, told from what most of its lines have."""
+"""Measure how the running text of a paper is set, from the values that most of its lines share."""
 
 import re
 from collections import Counter
@@ -9,35 +9,35 @@ from typing import Final
 
 from planner.papers.pdf.lines import Line
 
-_FULL: Final = 0.72  # of the measure
+_FULL: Final = 0.72  # of the width of a full line
 _LEAST_WORDS: Final = 5
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How the running text is set: type size, width of a full line and distance of baselines, all in points."""
+    """The style of running text: type size, width of a full line and distance of baselines, all in points."""
 
     size: float
     measure: float
     leading: float
 
     def is_prose(self, line: Line) -> bool:
-        """Whether the line can only be a full line of running text."""
+        """Return whether the line must be a full line of running text."""
         wide = line.x1 - line.x0 >= _FULL * self.measure
         return len(line.cells) == 1 and wide and len(_WORD.findall(line.text)) >= _LEAST_WORDS
 
     def is_small(self, line: Line) -> bool:
-        """Whether the line is set in smaller type than running text."""
+        """Return whether the line is set in smaller type than running text."""
         return line.size < 0.94 * self.size
 
     def is_large(self, line: Line) -> bool:
-        """Whether the line is set in larger type than running text."""
+        """Return whether the line is set in larger type than running text."""
         return line.size > 1.07 * self.size
 
 
 def setting_of(lines: Sequence[Line]) -> Setting:
-    """The setting that most of the text has."""
+    """Return the style that most of the text has."""
     sizes: Counter[float] = Counter()
     for line in lines:
         sizes[round(line.size, 1)] += len(line.text)

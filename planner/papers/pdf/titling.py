@@ -1,4 +1,4 @@
-"""Finds the title of a paper on its first page: the largest type that is not a banner, a stamp or a drop cap."""
+"""Find the title of a paper on its first page: the largest type that is no banner, stamp or drop cap."""
 
 import re
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ _BANNER: Final = re.compile(
     r"|(?:graphical )?abstract$|highlights$|supplementary material$)",
     re.I,
 )
-_CITATION: Final = re.compile(r"\b(?:vol|no|pp)\.\s*\d", re.I)  # of the paper itself, in the journal's banner
+_CITATION: Final = re.compile(r"\b(?:vol|no|pp)\.\s*\d", re.I)  # a journal's banner cites the paper itself
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 _NO_WORD: Final = re.compile(r"\W+")
 
 
 def find_title(lines: Sequence[Line], declared: str, words: Vocabulary) -> tuple[str, tuple[Line, ...]]:
-    """The title and its lines on the first page, ("", ()) where nothing there looks like one.
+    """Return the title and its lines on the first page, or ("", ()) if nothing there looks like a title.
 
-    `declared` is the title in the file's metadata; it only chooses between groups of large type.
+    The title in the file's metadata only serves to choose between groups of large type.
     """
     groups = [group for group in _groups(lines) if _could_be_title(group)]
     if not groups:
@@ -43,7 +43,7 @@ def find_title(lines: Sequence[Line], declared: str, words: Vocabulary) -> tuple
 
 
 def _groups(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines of one type that stand close below each other."""
+    """Return groups of lines of one type that stand close below each other."""
     level = sorted((line for line in lines if not line.turned), key=lambda line: -line.y)
     if not level:
         return []
@@ -65,10 +65,10 @@ def _could_be_title(group: Sequence[Line]) -> bool:
 
 
 def _likeness(text: str, declared: str) -> float:
-    """The share of letters that two titles have in common and in order; 0 below the least that counts."""
+    """Return the share of letters that two titles have in the same order, or 0 if it is too small to count."""
     if len(declared) < 2 * _LEAST_LETTERS:
         return 0.0
     one, other = (_NO_WORD.sub("", each.casefold()) for each in (text, declared))
     matcher = SequenceMatcher(None, one, other, autojunk=False)
-    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # paragraphs are no title, which their letters tell
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # rules out paragraphs cheaply
     return matcher.ratio() if all(bound() >= _LIKENESS for bound in bounds) else 0.0

@@ -105,10 +105,10 @@ def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_
     answer_as_run_batch_does(requests, corpus.folder / "results.jsonl")
 
     said = corpus.program.here("import", "run", "results.jsonl").stderr
-    assert "12 replies taken" in said
+    assert "12 replies imported" in said
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
     said = corpus.program.here("import", "run", "results.jsonl").stderr
-    assert "0 replies taken, 12 were on record before" in said
+    assert "0 replies imported, 12 were already recorded" in said
     assert "no further requests" in corpus.program.here("export", "run", "--to", "openai-batch", "more.jsonl").stderr
     assert service.entries == []
     assert corpus.program.status()["requests"] == 12
@@ -129,7 +129,7 @@ def test_what_is_no_result_is_said_and_invalid_replies_need_another_round(
     ]
     (corpus.folder / "results.jsonl").write_text("\n".join(map(json.dumps, results)) + "\n{", encoding="utf-8")
     said = corpus.program.here("import", "run", "results.jsonl", code=1).stderr
-    assert "1 replies taken" in said
+    assert "1 replies imported" in said
     assert "1 requests failed, such as: " in said
     assert "3 lines answer no request" in said
     assert "12 further requests are needed" in said

@@ -60,7 +60,7 @@ def test_a_batch_without_room_waits_and_costs_no_try(corpus: Corpus, serve_batch
 def test_what_has_never_room_goes_in_smaller_files(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches("--room", "4")
     said = corpus.batch(service)
-    assert "there is no room for so many at once (the batch is token_limit_exceeded); they go in files of 6" in said
+    assert "no room for so many at once (the batch is token_limit_exceeded); submitted again in files of 6" in said
     assert corpus.program.status()["planned"] == 12
     done = [entry.custom_id for entry in service.entries if entry.what == "ok"]
     assert len(done) == len(set(done)) == 12

@@ -49,13 +49,13 @@ def test_an_input_is_put_in_its_place(source: str, others: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/etc/passwd", "was not followed: it is no file of the paper"),
-        ("~/notes", "was not followed: it is no file of the paper"),
-        ("|date", "was not followed: it is no file of the paper"),
-        ("C:/notes", "was not followed: it is no file of the paper"),
-        ("../up", "names no file inside the paper's root"),
-        ("missing", "names no file inside the paper's root"),
-        ("main", "was not followed: it leads back to itself or too deep"),
+        ("/etc/passwd", "was not followed: it points outside the paper's folder"),
+        ("~/notes", "was not followed: it points outside the paper's folder"),
+        ("|date", "was not followed: it points outside the paper's folder"),
+        ("C:/notes", "was not followed: it points outside the paper's folder"),
+        ("../up", "was not followed: the paper has no such file"),
+        ("missing", "was not followed: the paper has no such file"),
+        ("main", "was not followed: it includes itself or is nested too deep"),
     ],
 )
 def test_an_input_that_is_not_followed_is_said_once(path: str, said: str) -> None:

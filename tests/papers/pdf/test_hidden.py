@@ -150,7 +150,7 @@ def test_a_long_hidden_text_is_quoted_in_part_and_counted() -> None:
     for at in range(20):
         page.text(72, 300 - 12 * at, "a secret of many words " * 3, colour=(1, 1, 1))
     warning = next(warning for warning in _read(page).warnings if "hidden" in warning)
-    assert "characters more" in warning
+    assert "more characters" in warning
     assert len(warning) < 700
 
 
