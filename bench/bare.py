@@ -12,7 +12,7 @@ from pathlib import Path
 import openai
 
 
-async def main(url: str, papers: Path, out: Path, concurrency: int) -> None:
+async def send_all_papers(url: str, papers: Path, out: Path, concurrency: int) -> None:
     out.mkdir(parents=True)
     allowed = asyncio.Semaphore(concurrency)
     client = openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0, timeout=600)
@@ -29,4 +29,4 @@ async def main(url: str, papers: Path, out: Path, concurrency: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(send_all_papers(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))

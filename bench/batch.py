@@ -22,20 +22,20 @@ from bench.papers import make_papers
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchmarkCase:
     """A load: papers, requests in flight, the server's latency in seconds, and the greatest allowed ratio to bare."""
 
     papers: int
     concurrency: int
     latency: float
-    limit: float
+    max_ratio: float
 
 
-CASES = (Case(400, 64, 1.0, 1.05), Case(2000, 256, 1.0, 1.10), Case(400, 64, 0.0, 1 / 0.7))
+CASES = (BenchmarkCase(400, 64, 1.0, 1.05), BenchmarkCase(2000, 256, 1.0, 1.10), BenchmarkCase(400, 64, 0.0, 1 / 0.7))
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchmarkRun:
     """The active and the whole time of a run in seconds, and the CPU seconds and peak MB of the loop's process."""
 
     active: float
@@ -52,27 +52,29 @@ def main() -> None:
     options = parser.parse_args()
     for number in options.case or range(len(CASES)):
         with tempfile.TemporaryDirectory() as folder:
-            measure(CASES[number], options.pairs, Path(folder))
+            measure_case(CASES[number], options.pairs, Path(folder))
 
 
-def measure(case: Case, pairs: int, folder: Path) -> None:
+def measure_case(case: BenchmarkCase, pair_count: int, folder: Path) -> None:
     papers = make_papers(folder / "papers", case.papers)
     bare, ours = [], []
-    for pair in range(pairs):
-        with served(case, folder / f"journal{pair}") as url:
-            bare.append(run_bare(url, papers, folder / f"bare{pair}", case))
-        with served(case, folder / f"journal_{pair}") as url:
+    for pair in range(pair_count):
+        with serve_endpoint(case, folder / f"journal{pair}") as url:
+            bare.append(run_bare_client(url, papers, folder / f"bare{pair}", case))
+        with serve_endpoint(case, folder / f"journal_{pair}") as url:
             ours.append(run_batch(url, papers, folder / f"run{pair}", case, folder / f"journal_{pair}"))
-    report(case, bare, ours)
+    print_report(case, bare, ours)
 
 
-def report(case: Case, bare: list[Run], ours: list[Run]) -> None:
+def print_report(case: BenchmarkCase, bare: list[BenchmarkRun], batch: list[BenchmarkRun]) -> None:
     bound = math.ceil(case.papers / case.concurrency) * case.latency
     whole = case.latency == 0
-    ratios = [(b.whole / a.whole if whole else b.active / a.active) for a, b in zip(bare, ours, strict=True)]
+    ratios = [(b.whole / a.whole if whole else b.active / a.active) for a, b in zip(bare, batch, strict=True)]
     print(f"\nlatency {case.latency:g} s, {case.concurrency} at once, {case.papers} papers, bound {bound:g} s")
-    for name, runs in (("bare", bare), ("batch", ours)):
-        shown = {field: statistics.median(getattr(run, field) for run in runs) for field in Run.__dataclass_fields__}
+    for name, runs in (("bare", bare), ("batch", batch)):
+        shown = {
+            field: statistics.median(getattr(run, field) for run in runs) for field in BenchmarkRun.__dataclass_fields__
+        }
         times = f"{shown['active'] / bound:.2f} x bound, " if bound else ""
         print(
             f"  {name:5} active {shown['active']:.2f} s, {times}in all {shown['whole']:.2f} s; loop's process "
@@ -80,12 +82,12 @@ def report(case: Case, bare: list[Run], ours: list[Run]) -> None:
             f"workers {1000 * shown['workers_cpu'] / case.papers:.1f} ms"
         )
     print(
-        f"  batch / bare: {statistics.median(ratios):.3f} (at most {case.limit:.2f})  {[round(r, 3) for r in ratios]}"
+        f"  batch / bare: {statistics.median(ratios):.3f} (at most {case.max_ratio:.2f})  {[round(r, 3) for r in ratios]}"
     )
 
 
 @contextlib.contextmanager
-def served(case: Case, journal: Path) -> Iterator[str]:
+def serve_endpoint(case: BenchmarkCase, journal: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.server.provider", "--plain", "--latency", str(case.latency)]
     with subprocess.Popen([*command, "--journal", str(journal)], stdin=-1, stdout=-1, text=True) as server:
         assert server.stdin
@@ -94,7 +96,7 @@ def served(case: Case, journal: Path) -> Iterator[str]:
         server.stdin.close()
 
 
-def run_bare(url: str, papers: Path, out: Path, case: Case) -> Run:
+def run_bare_client(url: str, papers: Path, out: Path, case: BenchmarkCase) -> BenchmarkRun:
     started = time.time()
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.bare", url, str(papers), str(out), str(case.concurrency)], stdout=-1, text=True
@@ -102,17 +104,17 @@ def run_bare(url: str, papers: Path, out: Path, case: Case) -> Run:
     assert process.stdout
     said = json.loads(process.stdout.read())
     _, _, used = os.wait4(process.pid, 0)
-    return Run(
+    return BenchmarkRun(
         said["last"] - said["first"], time.time() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     )
 
 
-def run_batch(url: str, papers: Path, out: Path, case: Case, journal: Path) -> Run:
+def run_batch(url: str, papers: Path, out: Path, case: BenchmarkCase, journal: Path) -> BenchmarkRun:
     command = [sys.executable, "-m", "planner", "batch", str(papers), "-o", str(out), "--model", "bench", "-q"]
     command += ["--base-url", url, "--no-stream", "--concurrency", str(case.concurrency)]
     started = time.time()
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        memory, cpu = watch(process.pid)
+        memory, cpu = watch_process(process.pid)
         _, code, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(code)
         assert process.returncode == 0, process.stderr and process.stderr.read()
@@ -122,10 +124,10 @@ def run_batch(url: str, papers: Path, out: Path, case: Case, journal: Path) -> R
     first = json.loads(journal.read_text(encoding="utf-8").partition("\n")[0])["at"]
     last = max(file.stat().st_mtime for file in files)
     total = used.ru_utime + used.ru_stime
-    return Run(last - first, whole, cpu, memory, total - cpu)
+    return BenchmarkRun(last - first, whole, cpu, memory, total - cpu)
 
 
-def watch(pid: int) -> tuple[float, float]:
+def watch_process(pid: int) -> tuple[float, float]:
     """Poll a process until it ends, and return its peak MB and CPU seconds, without its children."""
     memory = cpu = 0.0
     ticks = os.sysconf("SC_CLK_TCK")

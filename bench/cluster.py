@@ -16,21 +16,21 @@ import time
 from itertools import cycle, islice
 from pathlib import Path
 
-from bench.batch import Case, served, watch
+from bench.batch import BenchmarkCase, serve_endpoint, watch_process
 from bench.papers import make_papers
-from planner.batch.entry import Entry
-from planner.batch.errand import Errand
-from planner.batch.ledger import AskedModel, Ledger, Work
-from planner.batch.outpost import Orders
-from planner.batch.ray_cluster import workers_on_ray
-from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.batch.cluster.ray import open_ray_pool
+from planner.batch.cluster.worker import WorkerConfig
+from planner.batch.errand import ReadRequest
+from planner.batch.ledger.store import Ledger, LedgerModel
+from planner.batch.manifest import CorpusEntry, PlanTask
+from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import PaperError
-from planner.papers.arxiv import Arxiv
+from planner.papers.arxiv import ArxivClient
+from planner.planning.record import new_attempt
 from planner.schema import Task
-from planner.sidecar import begun
 
 SHARED = Path(os.environ.get("PLANNER_SHARED", "../shared"))
-CARD = ModelCard("lm-planner", "bench", "bench")
+BENCH_MODEL = ModelInfo("lm-planner", "bench", "bench")
 
 
 def main() -> None:
@@ -51,17 +51,17 @@ def main() -> None:
 
 async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -> None:
     """Print the rate of recording and committing `count` requests, 64 at once, with durable replies of 8 KB."""
-    entry = Entry("p", "p", "p", "file")
-    work, reply = Work(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
+    entry = CorpusEntry("p", "p", "p", "file")
+    work, reply = PlanTask(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
     async with Ledger(path, shared_disk=shared_disk) as ledger:
-        await ledger.begin(Task.REVIEWER, [entry], [AskedModel(CARD, "x")])
+        await ledger.begin_call(Task.REVIEWER, [entry], [LedgerModel(BENCH_MODEL, "x")])
 
         async def ask(numbers: range) -> None:
             for number in numbers:
-                prompt = Prompt.of([Message("user", str(number))], "t")
-                identity = CARD.identity(prompt)
-                sent = await ledger.send(work, begun(identity, prompt), None)
-                await ledger.commit(sent, identity, reply, None, None)
+                prompt = Prompt.from_messages([Message("user", str(number))], "t")
+                identity = BENCH_MODEL.identify_request(prompt)
+                sent = await ledger.record_request(work, new_attempt(identity, prompt), None)
+                await ledger.record_reply(sent, identity, reply, None, None)
 
         started = time.perf_counter()
         await asyncio.gather(*(ask(range(first, count, 64)) for first in range(64)))
@@ -77,7 +77,7 @@ def measure_reading(count: int) -> None:
     if not pdfs:
         print(f"no PDFs at {SHARED} (PLANNER_SHARED): reading by Ray workers is not measured")
         return
-    entries = [Entry(f"p{n}", str(pdf.resolve()), "", "PDF") for n, pdf in enumerate(islice(cycle(pdfs), count))]
+    entries = [CorpusEntry(f"p{n}", str(pdf.resolve()), "", "PDF") for n, pdf in enumerate(islice(cycle(pdfs), count))]
     rates: dict[int, list[float]] = {1: [], 2: []}
     for nodes in (1, 2, 1, 2):
         small = {"num_cpus": 1, "object_store_memory": 100_000_000}
@@ -85,21 +85,21 @@ def measure_reading(count: int) -> None:
         for _ in range(nodes - 1):
             cluster.add_node(**small)
         try:
-            rates[nodes].append(asyncio.run(read_all(entries, cluster.address, nodes)))
+            rates[nodes].append(asyncio.run(measure_read_rate(entries, cluster.address, nodes)))
         finally:
             cluster.shutdown()
     one, two = max(rates[1]), max(rates[2])
     print(f"Ray: {one:.1f} PDFs/s read by 1 worker, {two:.1f} by 2 ({two / one:.2f} x); load {os.getloadavg()[0]:.1f}")
 
 
-async def read_all(entries: list[Entry], address: str, workers: int) -> float:
-    async with workers_on_ray(Orders({}, Arxiv(offline=True), str(Path.cwd())), address) as pool:
+async def measure_read_rate(entries: list[CorpusEntry], address: str, workers: int) -> float:
+    async with open_ray_pool(WorkerConfig({}, ArxivClient(offline=True), str(Path.cwd())), address) as pool:
         while len(pool) < workers:
             await asyncio.sleep(0.1)
         # A worker's first paper starts its process, so it is not timed.
-        await asyncio.gather(*(pool.read(Errand(entry, ())) for entry in entries[: 2 * workers]))
+        await asyncio.gather(*(pool.read_paper(ReadRequest(entry, ())) for entry in entries[: 2 * workers]))
         started = time.perf_counter()
-        papers = await asyncio.gather(*(pool.read(Errand(entry, ())) for entry in entries))
+        papers = await asyncio.gather(*(pool.read_paper(ReadRequest(entry, ())) for entry in entries))
         seconds = time.perf_counter() - started
     failed = [paper for paper in papers if isinstance(paper, PaperError)]
     if failed:
@@ -121,12 +121,12 @@ def measure_driver(count: int, folder: Path) -> None:
 def run_driver(count: int, folder: Path) -> tuple[float, float, float]:
     """Run the driver; return its CPU seconds, the run's seconds, and its peak MB."""
     papers = make_papers(folder / "papers", count)
-    with served(Case(count, 64, 0.0, 0.0), folder / "journal") as url:
+    with serve_endpoint(BenchmarkCase(count, 64, 0.0, 0.0), folder / "journal") as url:
         command = [sys.executable, "-m", "planner", "batch", str(papers), "-o", str(folder / "run"), "--model", "bench"]
         command += ["--base-url", url, "--no-stream", "--concurrency", "64", "-q", "--engine", "ray"]
         started = time.perf_counter()
         with subprocess.Popen(command) as process:
-            memory, cpu = watch(process.pid)
+            memory, cpu = watch_process(process.pid)
         assert process.returncode == 0
         return cpu, time.perf_counter() - started, memory
 

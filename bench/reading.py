@@ -18,7 +18,7 @@ from statistics import median
 
 import pypdfium2
 
-from planner.papers.load import load
+from planner.papers.load import load_paper
 
 ROUNDS = 5
 
@@ -30,55 +30,65 @@ def main() -> None:
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
-        load(str(options.memory_of))
-        exec(_PEAK)
+        load_paper(str(options.memory_of))
+        exec(_PRINT_PEAK)
         return
     pdfs = sorted(options.folder.rglob("*.pdf"))
     trees = sorted({path.parent for path in options.folder.glob("source/*/main.tex")})
     if not pdfs:
         raise SystemExit(f"no PDFs below {options.folder}")
     pages = {path: len(pypdfium2.PdfDocument(path)) for path in pdfs}
-    rounds = [(_cpu(lambda: _read(pdfs)), _cpu(lambda: _read_bare(pdfs))) for _ in range(ROUNDS)]
+    rounds = [
+        (_cpu_seconds(lambda: _read_papers(pdfs)), _cpu_seconds(lambda: _read_bare_text(pdfs))) for _ in range(ROUNDS)
+    ]
     total = sum(pages.values())
-    print(f"PDF, {len(pdfs)} files, {total} pages: {_rates(total / ours for ours, _ in rounds)} pages a CPU second")
-    print(f"  bare text: {_rates(total / bare for _, bare in rounds)}; ratio {median(b / o for o, b in rounds):.2f}")
+    print(
+        f"PDF, {len(pdfs)} files, {total} pages: {_format_rates(total / ours for ours, _ in rounds)} pages a CPU second"
+    )
+    print(
+        f"  bare text: {_format_rates(total / bare for _, bare in rounds)}; ratio {median(b / o for o, b in rounds):.2f}"
+    )
     for tree in trees:
-        print(f"LaTeX {tree.name}: {median(_cpu(partial(_read, [tree])) for _ in range(ROUNDS)) * 1000:.0f} ms")
+        print(
+            f"LaTeX {tree.name}: {median(_cpu_seconds(partial(_read_papers, [tree])) for _ in range(ROUNDS)) * 1000:.0f} ms"
+        )
     longest = max((path for path in pdfs if pages[path] <= 60), key=lambda path: pages[path])
-    print(f"memory over bare Python, {pages[longest]} pages: {(_memory(longest) - _memory(None)) / 1024:.0f} MB")
+    print(
+        f"memory over bare Python, {pages[longest]} pages: {(_peak_memory(longest) - _peak_memory(None)) / 1024:.0f} MB"
+    )
 
 
-def _read(sources: Iterable[Path]) -> None:
+def _read_papers(sources: Iterable[Path]) -> None:
     for source in sources:
-        load(str(source))
+        load_paper(str(source))
 
 
-def _read_bare(sources: Iterable[Path]) -> None:
+def _read_bare_text(sources: Iterable[Path]) -> None:
     for source in sources:
         with pypdfium2.PdfDocument(source) as document:
             for page in document:
                 page.get_textpage().get_text_range()
 
 
-def _cpu(work: Callable[[], None]) -> float:
+def _cpu_seconds(work: Callable[[], None]) -> float:
     started = time.process_time()
     work()
     return time.process_time() - started
 
 
-def _rates(rates: Iterable[float]) -> str:
+def _format_rates(rates: Iterable[float]) -> str:
     known = sorted(rates)
     return f"{median(known):.0f} (from {known[0]:.0f} to {known[-1]:.0f})"
 
 
-def _memory(paper: Path | None) -> int:
+def _peak_memory(paper: Path | None) -> int:
     """Return the peak memory in KB of a process that reads one paper, or of one that does nothing."""
-    words = ["-m", "bench.reading", "--memory-of", str(paper)] if paper else ["-c", _PEAK]
+    words = ["-m", "bench.reading", "--memory-of", str(paper)] if paper else ["-c", _PRINT_PEAK]
     return int(subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout)
 
 
 # ru_maxrss does not do: a process inherits it from its parent.
-_PEAK = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+_PRINT_PEAK = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
 
 if __name__ == "__main__":
     main()

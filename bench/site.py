@@ -9,16 +9,15 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from planner.site.build import build
-from planner.site.files import put
-from planner.site.pages import index_page
+from planner.site.build import build_site, write_site_file
+from planner.site.pages import render_index_page
 from tests.site.conftest import chromium, find_browser
 from tests.site.made import many_rows
 
 # From the start of the navigation, in milliseconds.
-OPENED = "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+USABLE_SCRIPT = "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
 # From a keystroke until the new list is painted, in milliseconds.
-SEARCHED = """async (text) => {
+SEARCH_SCRIPT = """async (text) => {
   const search = document.querySelector("[name=q]");
   const begin = performance.now();
   search.value = text;
@@ -29,10 +28,10 @@ SEARCHED = """async (text) => {
 
 
 @dataclass(frozen=True)
-class Opening:
+class IndexTimes:
     """The milliseconds until an index can be used, and from a keystroke to the new list (first and later search)."""
 
-    opened: float
+    usable: float
     first_search: float
     search: float
 
@@ -51,40 +50,42 @@ def main() -> None:
             measure_build(asked.trajectories, Path(folder), browser, asked.rounds)
         for papers, models in ((561, 5), (20_000, 1), (20_000, 5)):
             index = Path(folder) / f"{papers}-{models}.html"
-            put(index, index_page(list(many_rows(papers, models)), ["synthetic"]))
-            report(f"{papers:,} papers x {models} models", index, browser, asked.rounds)
+            write_site_file(index, render_index_page(list(many_rows(papers, models)), ["synthetic"]))
+            measure_index(f"{papers:,} papers x {models} models", index, browser, asked.rounds)
 
 
 def measure_build(trajectories: Path, folder: Path, browser: Browser, rounds: int) -> None:
     """Build a site, open its index, and print the times."""
     begin = time.perf_counter()
-    built = build([trajectories], folder / "site")
+    built = build_site([trajectories], folder / "site")
     seconds = time.perf_counter() - begin
     size = sum(path.stat().st_size for path in (folder / "site").rglob("*") if path.is_file())
     print(
-        f"site of {built.plannings:,} trajectories: built in {seconds:.1f} s (limit 20), {size / 1e6:.1f} MB (limit 40)"
+        f"site of {built.entry_count:,} trajectories: built in {seconds:.1f} s (limit 20), {size / 1e6:.1f} MB (limit 40)"
     )
-    report(f"{built.papers:,} papers, {built.plannings:,} trajectories", built.index, browser, rounds)
+    measure_index(f"{built.paper_count:,} papers, {built.entry_count:,} trajectories", built.index, browser, rounds)
 
 
-def report(name: str, index: Path, browser: Browser, rounds: int) -> None:
+def measure_index(name: str, index: Path, browser: Browser, rounds: int) -> None:
     """Open an index several times, and print the slowest times."""
-    found = [opening(index, browser) for _ in range(rounds)]
-    worst = Opening(*(max(getattr(one, field) for one in found) for field in Opening.__dataclass_fields__))
+    found = [measure_opening(index, browser) for _ in range(rounds)]
+    worst = IndexTimes(*(max(getattr(one, field) for one in found) for field in IndexTimes.__dataclass_fields__))
     print(
-        f"index of {name} ({index.stat().st_size / 1e6:.1f} MB): usable after {worst.opened:.0f} ms, "
+        f"index of {name} ({index.stat().st_size / 1e6:.1f} MB): usable after {worst.usable:.0f} ms, "
         f"first search {worst.first_search:.0f} ms, search {worst.search:.0f} ms (slowest of {rounds})"
     )
 
 
-def opening(index: Path, browser: Browser) -> Opening:
+def measure_opening(index: Path, browser: Browser) -> IndexTimes:
     """Open an index in a new browser context, search in it, and return the times."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(index.as_uri())
     page.locator("table.list td.model").first.wait_for()
-    measured = Opening(
-        page.evaluate(OPENED), page.evaluate(SEARCHED, "sparse rou"), page.evaluate(SEARCHED, "sparse routing")
+    measured = IndexTimes(
+        page.evaluate(USABLE_SCRIPT),
+        page.evaluate(SEARCH_SCRIPT, "sparse rou"),
+        page.evaluate(SEARCH_SCRIPT, "sparse routing"),
     )
     context.close()
     return measured

@@ -2,18 +2,15 @@
 
 import click
 
-from eval.analysis import analysis
 from eval.commands.baseline import baseline
-from eval.commands.compare import compare
-from eval.commands.group import Group
 from eval.commands.judge import judge
-from eval.commands.judge_eval import judge_eval
-from eval.commands.report import report
-from eval.commands.vote import vote
-from eval.cuts import cuts
+from eval.commands.options import CommandGroup
+from eval.commands.report import compare, report
+from eval.commands.vote import judge_eval, vote
+from eval.labelled import analysis, cuts
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """Score plans, and measure parts of the planner, against labels that people made by hand."""
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.tables import read_rows
+from eval.tables import read_table_rows
 from planner.chat import Completion
 from planner.errors import PaperError, UsageError
-from planner.extractive import CARD, Extractive
-from planner.outputs import Output, plan_into, unreadable_into
-from planner.papers.cut import cut
-from planner.papers.load import load
-from planner.posing import Settings
+from planner.models.extractive import BUILTIN_INFO, ExtractiveModel
+from planner.papers.excerpt import select_sections
+from planner.papers.load import load_paper
+from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
+from planner.planning.question import PlanSettings
 from planner.schema import Task
 
 
@@ -24,45 +24,47 @@ class LabelledPaper:
     method_end: str
 
 
-def labelled_papers(folder: Path) -> tuple[LabelledPaper, ...]:
+def find_labelled_papers(folder: Path) -> tuple[LabelledPaper, ...]:
     """Return the papers of a folder that have a label beside them: `<id>.json` with `id`, `ablations`, `method_end`.
 
     Raises:
         TableError: if a label cannot be read.
         UsageError: if there is no labelled paper.
     """
-    found = tuple(_labelled(folder))
+    found = tuple(_iter_labelled_papers(folder))
     if not found:
         raise UsageError(f"{folder}: no paper has a label beside it, an <id>.json with `id` and `ablations`")
     return found
 
 
-async def plan_labelled(papers: tuple[LabelledPaper, ...], output: Path, k: int) -> None:
+async def plan_labelled_papers(papers: tuple[LabelledPaper, ...], output: Path, k: int) -> None:
     """Plan each paper for the author task, from its method alone, and write the trajectories to a folder.
 
     Raises:
         OSError: if the folder cannot be written.
     """
     for paper in papers:
-        await _plan(paper, output, Settings(Task.AUTHOR, k, cut_at=paper.method_end))
+        await _plan_paper(paper, output, PlanSettings(Task.AUTHOR, k, cut_at=paper.method_end))
 
 
-async def _plan(paper: LabelledPaper, output: Path, settings: Settings) -> Output:
+async def _plan_paper(paper: LabelledPaper, output: Path, settings: PlanSettings) -> PlanOutput:
     try:
-        read = load(str(paper.path), paper_id=paper.id)
-        excerpt = cut(read, settings.task, settings.cut_at).excerpt(read)
+        read = load_paper(str(paper.path), paper_id=paper.id)
+        excerpt = select_sections(read, settings.task, settings.cut_at).build_excerpt(read)
     except PaperError as error:
-        return unreadable_into(output, str(paper.path), error, CARD, settings)
-    return await plan_into(output, read, Extractive(excerpt, settings.task, settings.k), settings, _free, anew=True)
+        return write_unreadable_paper(output, str(paper.path), error, BUILTIN_INFO, settings)
+    return await plan_to_folder(
+        output, read, ExtractiveModel(excerpt, settings.task, settings.k), settings, _zero_cost, force=True
+    )
 
 
-def _labelled(folder: Path) -> Iterator[LabelledPaper]:
+def _iter_labelled_papers(folder: Path) -> Iterator[LabelledPaper]:
     for path in sorted(folder.glob("*.json")):
-        for row in read_rows(path):
+        for row in read_table_rows(path):
             paper = next((p for p in sorted(folder.glob(f"{path.stem}.*")) if p != path), None)
             if paper is not None and "ablations" in row and isinstance(row.get("id"), str):
                 yield LabelledPaper(row["id"], paper, str(row.get("method_end") or ""))
 
 
-def _free(_: Completion) -> float:
+def _zero_cost(_: Completion) -> float:
     return 0.0

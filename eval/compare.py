@@ -11,73 +11,73 @@ from eval import statistics
 from eval.plans import PlannedPaper, System
 from eval.statistics import Mean
 from planner.errors import UsageError
-from planner.matching.match import match
-from planner.matching.words import stems
+from planner.matching.match import match_ablations
+from planner.matching.similarity import extract_stems
 from planner.schema import Ablation, Action, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class SystemProfile:
     """A system's plans on the common papers, in numbers.
 
-    `replacements` is the mean number of replacements of an ablation that replaces or adds, `metrics` the mean number of
-    metrics, `words` the median length of the reasoning, `alone` the share of its ablations that no other system has.
+    `mean_replacements` is the mean number of replacements of an ablation that replaces or adds, `metrics` the mean number of
+    metrics, `median_reasoning_words` the median length of the reasoning, `unique_share` the share of its ablations that no other system has.
     """
 
     system: str
-    ablations: int
-    per_plan: float
-    actions: Mapping[Action, int]
-    replacements: float
-    metrics: float
-    words: float
-    alone: float
+    ablation_count: int
+    ablations_per_plan: float
+    action_counts: Mapping[Action, int]
+    mean_replacements: float
+    mean_metrics: float
+    median_reasoning_words: float
+    unique_share: float
 
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
     """The agreement of two systems, as macro means over papers: the Dice share of matching ablations, the same share
-    between plans of different papers (`by_chance`), and the Jaccard share of metrics that both name.
+    between plans of different papers (`chance_agreement`), and the Jaccard share of metrics that both name.
     """
 
     a: str
     b: str
     agreement: Mean
-    by_chance: float
-    metrics: Mean
+    chance_agreement: float
+    metric_agreement: Mean
 
 
 @dataclass(frozen=True, slots=True)
-class Idea:
-    """An ablation that one or more systems propose for a paper; `shown` is the wording of the first system."""
+class ProposedAblation:
+    """An ablation that one or more systems propose for a paper; `ablation` is the wording of the first system."""
 
     paper: str
-    shown: Ablation
+    ablation: Ablation
     systems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison for one task; every system has planned `papers`, and `left_out` counts the other papers."""
+    """A comparison for one task; every system has planned `papers`, and `omitted_paper_count` counts the other papers."""
 
     task: Task
     systems: tuple[str, ...]
     papers: tuple[str, ...]
-    left_out: int
-    profiles: tuple[Profile, ...]
+    omitted_paper_count: int
+    profiles: tuple[SystemProfile, ...]
     pairs: tuple[PairAgreement, ...]
-    ideas: tuple[Idea, ...]
+    proposals: tuple[ProposedAblation, ...]
 
-    def shared_by(self, count: int) -> int:
-        """Return the number of ideas that exactly `count` systems share."""
-        return sum(len(idea.systems) == count for idea in self.ideas)
+    def count_shared_by(self, system_count: int) -> int:
+        """Return the number of ideas that exactly `system_count` systems share."""
+        return sum(len(idea.systems) == system_count for idea in self.proposals)
 
-    def pair(self, a: str, b: str) -> PairAgreement | None:
+    def find_pair(self, a: str, b: str) -> PairAgreement | None:
         """Return the agreement of two systems, None if both are the same."""
         return next((pair for pair in self.pairs if {pair.a, pair.b} == {a, b}), None)
 
 
-def compare(systems: Sequence[System], task: Task) -> Comparison:
+def compare_systems(systems: Sequence[System], task: Task) -> Comparison:
     """Compare systems of one task on the papers that all of them have planned.
 
     Raises:
@@ -85,83 +85,89 @@ def compare(systems: Sequence[System], task: Task) -> Comparison:
     """
     if len(systems) < 2:
         raise UsageError(f"{task} task: comparing needs two systems or more")
-    planned = {system.name: _planned(system) for system in systems}
+    planned = {system.name: _papers_with_plans(system) for system in systems}
     common = sorted(set.intersection(*(set(papers) for papers in planned.values())))
     if not common:
         raise UsageError(f"{task} task: no paper has a plan of every system")
-    ideas = tuple(idea for paper in common for idea in _ideas(paper, {s: p[paper] for s, p in planned.items()}))
+    ideas = tuple(
+        idea for paper in common for idea in _group_proposals(paper, {s: p[paper] for s, p in planned.items()})
+    )
     return Comparison(
         task=task,
         systems=tuple(planned),
         papers=tuple(common),
-        left_out=len(set().union(*planned.values())) - len(common),
-        profiles=tuple(_profile(name, [papers[p] for p in common], ideas) for name, papers in planned.items()),
-        pairs=tuple(_pair(a, b, planned[a], planned[b], common) for a, b in combinations(planned, 2)),
-        ideas=ideas,
+        omitted_paper_count=len(set().union(*planned.values())) - len(common),
+        profiles=tuple(_profile_system(name, [papers[p] for p in common], ideas) for name, papers in planned.items()),
+        pairs=tuple(_compare_pair(a, b, planned[a], planned[b], common) for a, b in combinations(planned, 2)),
+        proposals=ideas,
     )
 
 
-def _planned(system: System) -> dict[str, PlannedPaper]:
+def _papers_with_plans(system: System) -> dict[str, PlannedPaper]:
     return {paper_id: paper for paper_id, paper in system.papers.items() if paper.ablations}
 
 
-def _pair(
+def _compare_pair(
     a: str, b: str, left: Mapping[str, PlannedPaper], right: Mapping[str, PlannedPaper], papers: Sequence[str]
 ) -> PairAgreement:
     shifted = [*papers[1:], *papers[:1]]
-    others = [_dice(left[p].ablations, right[q].ablations) for p, q in zip(papers, shifted, strict=True) if p != q]
+    others = [
+        _dice_share(left[p].ablations, right[q].ablations) for p, q in zip(papers, shifted, strict=True) if p != q
+    ]
     return PairAgreement(
         a,
         b,
-        agreement=statistics.mean([_dice(left[p].ablations, right[p].ablations) for p in papers]),
-        by_chance=fmean(others) if others else nan,
-        metrics=statistics.mean([_jaccard(_metrics(left[p]), _metrics(right[p])) for p in papers]),
+        agreement=statistics.compute_mean([_dice_share(left[p].ablations, right[p].ablations) for p in papers]),
+        chance_agreement=fmean(others) if others else nan,
+        metric_agreement=statistics.compute_mean(
+            [_jaccard_share(_metric_stems(left[p]), _metric_stems(right[p])) for p in papers]
+        ),
     )
 
 
-def _dice(a: Sequence[Ablation], b: Sequence[Ablation]) -> float:
-    return 2 * len(match(a, b)) / (len(a) + len(b))
+def _dice_share(a: Sequence[Ablation], b: Sequence[Ablation]) -> float:
+    return 2 * len(match_ablations(a, b)) / (len(a) + len(b))
 
 
-def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
+def _jaccard_share(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def _metrics(paper: PlannedPaper) -> frozenset[tuple[str, ...]]:
+def _metric_stems(paper: PlannedPaper) -> frozenset[tuple[str, ...]]:
     """Return the metrics of a plan as stems, so that case and word endings do not matter."""
-    return frozenset(found for a in paper.ablations for metric in a.metrics if (found := stems(metric)))
+    return frozenset(found for a in paper.ablations for metric in a.metrics if (found := extract_stems(metric)))
 
 
-def _ideas(paper: str, plans: Mapping[str, PlannedPaper]) -> Iterator[Idea]:
+def _group_proposals(paper: str, plans: Mapping[str, PlannedPaper]) -> Iterator[ProposedAblation]:
     """Yield the groups of ablations that are linked by matches between any two systems, in order of appearance."""
     items = [(system, ablation) for system, plan in plans.items() for ablation in plan.ablations]
     group = list(range(len(items)))
     place = {(system, ablation.name): number for number, (system, ablation) in enumerate(items)}
     for a, b in combinations(plans, 2):
         left, right = plans[a].ablations, plans[b].ablations
-        for pair in match(left, right):
-            _join(group, place[a, left[pair.a].name], place[b, right[pair.b].name])
+        for pair in match_ablations(left, right):
+            _merge_groups(group, place[a, left[pair.index_a].name], place[b, right[pair.index_b].name])
     for first in dict.fromkeys(group):
         members = [item for item, found in zip(items, group, strict=True) if found == first]
-        yield Idea(paper, members[0][1], tuple(dict.fromkeys(system for system, _ in members)))
+        yield ProposedAblation(paper, members[0][1], tuple(dict.fromkeys(system for system, _ in members)))
 
 
-def _join(group: list[int], a: int, b: int) -> None:
+def _merge_groups(group: list[int], a: int, b: int) -> None:
     kept, gone = sorted((group[a], group[b]))
     group[:] = [kept if found == gone else found for found in group]
 
 
-def _profile(name: str, plans: Sequence[PlannedPaper], ideas: Sequence[Idea]) -> Profile:
+def _profile_system(name: str, plans: Sequence[PlannedPaper], ideas: Sequence[ProposedAblation]) -> SystemProfile:
     ablations = [ablation for plan in plans for ablation in plan.ablations]
     counts = [len(a.replacement) for a in ablations if a.action is not Action.REMOVE]
     own = [idea for idea in ideas if name in idea.systems]
-    return Profile(
+    return SystemProfile(
         system=name,
-        ablations=len(ablations),
-        per_plan=len(ablations) / len(plans),
-        actions=Counter(ablation.action for ablation in ablations),
-        replacements=fmean(counts) if counts else nan,
-        metrics=fmean(len(ablation.metrics) for ablation in ablations),
-        words=median(len(plan.reasoning.split()) for plan in plans),
-        alone=fmean(len(idea.systems) == 1 for idea in own),
+        ablation_count=len(ablations),
+        ablations_per_plan=len(ablations) / len(plans),
+        action_counts=Counter(ablation.action for ablation in ablations),
+        mean_replacements=fmean(counts) if counts else nan,
+        mean_metrics=fmean(len(ablation.metrics) for ablation in ablations),
+        median_reasoning_words=median(len(plan.reasoning.split()) for plan in plans),
+        unique_share=fmean(len(idea.systems) == 1 for idea in own),
     )

@@ -1,15 +1,82 @@
 """The gold data that plans are scored against: the ablations in a paper, or the reviews that ask for ablations."""
+# MERGED-DOC """Read ablations from other programs' files, and repair their known flaws."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from eval.ablations import read_ablation, unique_names
-from eval.tables import Row, TableError, is_text, json_lines, json_value, read_rows
-from eval.verdicts import verdict_path
+from pydantic import ValidationError
+
+from eval.tables import Row, TableError, is_utf8_text, parse_json, parse_json_lines, read_table_rows
+from eval.verdicts import build_verdict_path
 from planner.errors import UsageError
-from planner.schema import Ablation, Task
+from planner.schema import PUBLISHED_CONTEXT, Ablation, Task, describe_validation_error
+
+_FIELDS: Final = frozenset(Ablation.model_fields)
+_EMPTY_REPLACEMENTS: Final = frozenset({"", "none", "null", "n/a"})
+
+
+def read_ablation(value: Any) -> Ablation:
+    """Read one ablation of a published plan, of a paper's annotation, or of our own files; ignore unknown fields.
+
+    A line break becomes a space, a single string a list of one, and a replacement such as "none" or "n/a" is dropped.
+
+    Raises:
+        ValueError: if a field is missing or has the wrong type; the text names the field.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"should be an object, is {type(value).__name__}")  # noqa: TRY004 - the data are wrong
+    known = {name: field for name, field in value.items() if name in _FIELDS}
+    for name in ("name", "ablated_part", "action"):
+        if isinstance(known.get(name), str):
+            known[name] = _join_lines(known[name])
+    known["action"] = str(known.get("action", "")).upper()
+    known["replacement"] = tuple(_split_items(known.get("replacement")))
+    known["metrics"] = tuple(_split_items(known.get("metrics")))
+    try:
+        return Ablation.model_validate(known, context=PUBLISHED_CONTEXT)
+    except ValidationError as error:
+        raise ValueError("; ".join(describe_validation_error(error))) from error
+
+
+def unique_names(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:
+    """Return the ablations with unique names, and a warning for each name that was changed.
+
+    Verdicts refer to ablations by name, so two with one name would count as one.
+    """
+    seen: set[str] = set()
+    renamed: list[Ablation] = []
+    warnings: list[str] = []
+    for ablation in ablations:
+        name = next(name for name in _numbered_names(ablation.name) if name not in seen)
+        if name != ablation.name:
+            warnings.append(f"the name {ablation.name!r} occurs more than once; one of them is called {name!r} here")
+            ablation = ablation.model_copy(update={"name": name})
+        seen.add(name)
+        renamed.append(ablation)
+    return tuple(renamed), tuple(warnings)
+
+
+def _numbered_names(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name} ({number})"
+        number += 1
+
+
+def _split_items(value: Any) -> Iterator[str]:
+    """Yield the texts of a list, of a single value, or of nothing; values that are not text are converted by `str`."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in _EMPTY_REPLACEMENTS):
+        return
+    for item in value if isinstance(value, list | tuple) else [value]:
+        if item is not None and str(item).strip().lower() not in _EMPTY_REPLACEMENTS:
+            yield _join_lines(str(item))
+
+
+def _join_lines(text: str) -> str:
+    return " ".join(text.split("\n")).replace("\r", " ") if "\n" in text or "\r" in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +96,7 @@ class ReviewerGold:
     id: str
     title: str
     reviews: tuple[str, ...]
-    suggestions: int
+    suggestion_count: int
     warnings: tuple[str, ...] = ()
 
 
@@ -56,67 +123,70 @@ def read_gold(path: Path, task: Task | None = None) -> GoldSet:
         TableError: if a row is not of these forms, an id occurs twice, or two ids give the same file name.
         UsageError: if the file does not exist or is empty, or if it holds both tasks and `task` is None.
     """
-    rows = read_rows(path)
-    found = task or _task(rows, path)
-    read = _author if found is Task.AUTHOR else _reviewer
+    rows = read_table_rows(path)
+    found = task or _detect_task(rows, path)
+    read = _read_author_gold if found is Task.AUTHOR else _read_reviewer_gold
     papers: dict[str, Gold] = {}
     files: dict[Path, str] = {}
     for number, row in enumerate(rows, start=1):
         paper = read(row, f"{path}: row {number}")
         if paper.id in papers:
             raise TableError(f"{path}: row {number}: the id {paper.id!r} occurs twice")
-        if (taken := files.setdefault(verdict_path(Path(), paper.id), paper.id)) != paper.id:
+        if (taken := files.setdefault(build_verdict_path(Path(), paper.id), paper.id)) != paper.id:
             raise TableError(f"{path}: row {number}: {paper.id!r} and {taken!r} would share one file of verdicts")
         papers[paper.id] = paper
     return GoldSet(found, str(path), papers)
 
 
-def _task(rows: tuple[Row, ...], path: Path) -> Task:
+def _detect_task(rows: tuple[Row, ...], path: Path) -> Task:
     tasks = {
         task
         for row in rows
-        for task, columns in ((Task.AUTHOR, _ABLATIONS), (Task.REVIEWER, _REVIEWS))
+        for task, columns in ((Task.AUTHOR, _ABLATION_COLUMNS), (Task.REVIEWER, _REVIEW_COLUMNS))
         if any(row.get(column) is not None for column in columns)
     }
     if len(tasks) != 1:
         raise UsageError(
             f"{path}: holds both tasks; choose one with --task"
             if tasks
-            else f"{path}: no row has ablations ({', '.join(_ABLATIONS)}) or reviews ({', '.join(_REVIEWS)})"
+            else f"{path}: no row has ablations ({', '.join(_ABLATION_COLUMNS)}) or reviews ({', '.join(_REVIEW_COLUMNS)})"
         )
     return tasks.pop()
 
 
-_ABLATIONS = ("ablations_in_paper", "ablations")
-_REVIEWS = ("review_text", "reviews")
-_MOST_SUGGESTIONS = 1000
+_ABLATION_COLUMNS = ("ablations_in_paper", "ablations")
+_REVIEW_COLUMNS = ("review_text", "reviews")
+_MAX_SUGGESTIONS = 1000
 
 
-def _author(row: Row, place: str) -> AuthorGold:
-    found = _listed(_first(row, _ABLATIONS, place), place)
+def _read_author_gold(row: Row, place: str) -> AuthorGold:
+    found = _parse_list(_first_column(row, _ABLATION_COLUMNS, place), place)
     try:
         ablations, warnings = unique_names(read_ablation(value) for value in found)
     except ValueError as error:
         raise TableError(f"{place}: {error}") from error
-    return AuthorGold(_id(row, place), _title(row, place), ablations, warnings)
+    return AuthorGold(_read_id(row, place), _read_title(row, place), ablations, warnings)
 
 
-def _reviewer(row: Row, place: str) -> ReviewerGold:
-    reviews = tuple(_text(review, "a review", place) for review in _listed(_first(row, _REVIEWS, place), place))
+def _read_reviewer_gold(row: Row, place: str) -> ReviewerGold:
+    reviews = tuple(
+        _check_text(review, "a review", place)
+        for review in _parse_list(_first_column(row, _REVIEW_COLUMNS, place), place)
+    )
     count = row.get("num_ablation_suggestions")
     if count is not None:
-        return ReviewerGold(_id(row, place), _title(row, place), reviews, _count(count, place))
+        return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, _read_count(count, place))
     assumed = f"num_ablation_suggestions is missing; one for each review is assumed, {len(reviews)} in all"
-    return ReviewerGold(_id(row, place), _title(row, place), reviews, len(reviews), (assumed,))
+    return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, len(reviews), (assumed,))
 
 
-def _listed(value: Any, place: str) -> list[Any]:
+def _parse_list(value: Any, place: str) -> list[Any]:
     """Return a list, which AblationBench stores as a string of JSON or JSONL."""
     if isinstance(value, str):
         try:
-            value = json_value(value)
+            value = parse_json(value)
         except ValueError:
-            value = [item for _, item in json_lines(value, place)]
+            value = [item for _, item in parse_json_lines(value, place)]
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
@@ -124,31 +194,31 @@ def _listed(value: Any, place: str) -> list[Any]:
     return value
 
 
-def _first(row: Row, columns: tuple[str, ...], place: str) -> Any:
+def _first_column(row: Row, columns: tuple[str, ...], place: str) -> Any:
     for column in columns:
         if row.get(column) is not None:
             return row[column]
     raise TableError(f"{place}: has none of {', '.join(columns)}")
 
 
-def _id(row: Row, place: str) -> str:
+def _read_id(row: Row, place: str) -> str:
     if not isinstance(row.get("id"), str) or not row["id"].strip():
         raise TableError(f"{place}: has no id")
-    return _text(row["id"], "the id", place)
+    return _check_text(row["id"], "the id", place)
 
 
-def _title(row: Row, place: str) -> str:
-    return _text(row.get("paper_title") or row.get("title") or "", "the title", place)
+def _read_title(row: Row, place: str) -> str:
+    return _check_text(row.get("paper_title") or row.get("title") or "", "the title", place)
 
 
-def _text(value: Any, what: str, place: str) -> str:
-    if not is_text(value):
+def _check_text(value: Any, what: str, place: str) -> str:
+    if not is_utf8_text(value):
         raise TableError(f"{place}: {what} should be text, is {str(value)[:60]!r}")
     return str(value)
 
 
-def _count(value: Any, place: str) -> int:
+def _read_count(value: Any, place: str) -> int:
     is_whole = value.is_integer() if isinstance(value, float) else type(value) is int
-    if not is_whole or not 0 <= value <= _MOST_SUGGESTIONS:
+    if not is_whole or not 0 <= value <= _MAX_SUGGESTIONS:
         raise TableError(f"{place}: num_ablation_suggestions should be a count, is {value!r}")
     return int(value)

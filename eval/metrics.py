@@ -12,7 +12,7 @@ from eval.verdicts import AuthorVerdict, ReviewerVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class LabelPairs:
     """The true and the predicted labels, one pair for each item."""
 
     true: tuple[bool, ...]
@@ -20,7 +20,7 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class PaperScores:
     """The scores of one paper, from 0 to 1; `ndcg` is the published one, None for the reviewer task."""
 
     precision: float
@@ -30,32 +30,36 @@ class Scores:
     plan_ndcg: float
 
 
-def score_author(
+def score_author_plan(
     gold: Sequence[str], plan: Sequence[str], verdicts: Sequence[AuthorVerdict], k: int | None = None
-) -> Scores:
+) -> PaperScores:
     """Score the first k ablations of a plan, or all of it, against the ablations of the paper."""
     top = plan[:k]
-    labels = author_labels(gold, top, verdicts)
+    labels = label_author_plan(gold, top, verdicts)
     most = min(len(top), len(gold))
-    gains = author_gains(gold, top, verdicts)
-    return Scores(*precision_recall_f1(labels), published_ndcg(labels, most), ranked_ndcg(gains, most))
+    gains = compute_author_gains(gold, top, verdicts)
+    return PaperScores(
+        *compute_precision_recall_f1(labels), compute_published_ndcg(labels, most), compute_ranked_ndcg(gains, most)
+    )
 
 
-def score_reviewer(
-    suggestions: int, plan: Sequence[str], verdicts: Sequence[ReviewerVerdict], k: int | None = None
-) -> Scores:
+def score_reviewer_plan(
+    suggestion_count: int, plan: Sequence[str], verdicts: Sequence[ReviewerVerdict], k: int | None = None
+) -> PaperScores:
     """Score the first k ablations of a plan, or all of it, against the ablations that the reviews ask for.
 
     Precision and recall ignore an ablation without a verdict, as the published code does; its gain in nDCG is 0.
     """
     appears = {verdict.name_in_plan: verdict.appears_in_review for verdict in verdicts}
     top = plan[:k]
-    labels = reviewer_labels([appears[name] for name in top if name in appears], suggestions)
-    gains = _at_most([appears.get(name, False) for name in top], suggestions)
-    return Scores(*precision_recall_f1(labels), None, ranked_ndcg(gains, min(len(top), suggestions)))
+    labels = label_reviewer_plan([appears[name] for name in top if name in appears], suggestion_count)
+    gains = _limit_gains([appears.get(name, False) for name in top], suggestion_count)
+    return PaperScores(
+        *compute_precision_recall_f1(labels), None, compute_ranked_ndcg(gains, min(len(top), suggestion_count))
+    )
 
 
-def author_labels(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[AuthorVerdict]) -> Labels:
+def label_author_plan(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[AuthorVerdict]) -> LabelPairs:
     """Return a true label for each ablation of the paper, predicted if a verdict matches it within the plan.
 
     For each ablation of the plan that no verdict names, a label follows that is predicted and not true.
@@ -69,18 +73,18 @@ def author_labels(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[A
             found.add(verdict.name_in_paper)
     extra = sum(name not in named for name in plan)
     true = (True,) * len(gold) + (False,) * extra
-    return Labels(true, (*(name in found for name in gold), *(True,) * extra))
+    return LabelPairs(true, (*(name in found for name in gold), *(True,) * extra))
 
 
-def reviewer_labels(appears: Sequence[bool], suggestions: int) -> Labels:
+def label_reviewer_plan(decisions: Sequence[bool], suggestion_count: int) -> LabelPairs:
     """Return a true label for each suggestion, predicted for as many as appear, then one for each other ablation."""
-    found = min(sum(appears), suggestions)
-    extra = len(appears) - sum(appears)
-    true = (True,) * suggestions + (False,) * extra
-    return Labels(true, (True,) * found + (False,) * (suggestions - found) + (True,) * extra)
+    found = min(sum(decisions), suggestion_count)
+    extra = len(decisions) - sum(decisions)
+    true = (True,) * suggestion_count + (False,) * extra
+    return LabelPairs(true, (True,) * found + (False,) * (suggestion_count - found) + (True,) * extra)
 
 
-def precision_recall_f1(labels: Labels) -> tuple[float, float, float]:
+def compute_precision_recall_f1(labels: LabelPairs) -> tuple[float, float, float]:
     """Return precision, recall and F1 of the labels."""
     hits = sum(true and pred for true, pred in zip(labels.true, labels.pred, strict=True))
     proposed, wanted = sum(labels.pred), sum(labels.true)
@@ -89,13 +93,13 @@ def precision_recall_f1(labels: Labels) -> tuple[float, float, float]:
     return precision, recall, 2 * hits / (proposed + wanted) if hits else 0.0
 
 
-def published_ndcg(labels: Labels, most: int) -> float:
-    """Return the published nDCG over the first `most` labels, which are in the paper's order and not in the plan's."""
-    ideal = _dcg(labels.true[:most])
-    return _dcg(labels.pred[:most]) / ideal if ideal else 0.0
+def compute_published_ndcg(labels: LabelPairs, cutoff: int) -> float:
+    """Return the published nDCG over the first `cutoff` labels, which are in the paper's order and not in the plan's."""
+    ideal = _compute_dcg(labels.true[:cutoff])
+    return _compute_dcg(labels.pred[:cutoff]) / ideal if ideal else 0.0
 
 
-def author_gains(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[AuthorVerdict]) -> list[bool]:
+def compute_author_gains(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[AuthorVerdict]) -> list[bool]:
     """Return, for each ablation of the plan in rank order, True if it completes a match that was incomplete before."""
     rank = {name: number for number, name in enumerate(plan)}
     completed: dict[str, int] = {}
@@ -106,15 +110,15 @@ def author_gains(gold: Sequence[str], plan: Sequence[str], verdicts: Iterable[Au
     return [number in completed.values() for number in range(len(plan))]
 
 
-def ranked_ndcg(gains: Sequence[bool], most: int) -> float:
-    """Return the nDCG in the plan's order, relative to a plan whose first `most` ablations all have a gain."""
-    return _dcg(gains) / _dcg([True] * most) if most else 0.0
+def compute_ranked_ndcg(gains: Sequence[bool], cutoff: int) -> float:
+    """Return the nDCG in the plan's order, relative to a plan whose first `cutoff` ablations all have a gain."""
+    return _compute_dcg(gains) / _compute_dcg([True] * cutoff) if cutoff else 0.0
 
 
-def _at_most(gains: Sequence[bool], count: int) -> list[bool]:
+def _limit_gains(gains: Sequence[bool], count: int) -> list[bool]:
     """Return the gains with all but the first `count` set to False."""
     return [gain and sum(gains[:number]) < count for number, gain in enumerate(gains)]
 
 
-def _dcg(gains: Sequence[bool]) -> float:
+def _compute_dcg(gains: Sequence[bool]) -> float:
     return sum(1 / log2(rank + 2) for rank, gain in enumerate(gains) if gain)

@@ -1,18 +1,21 @@
 """Read the plans of one or more systems from a run folder, a folder of trajectories, or AblationBench's files."""
+# MERGED-DOC """Pair the gold papers with a system's plans."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from eval.ablations import read_ablation, unique_names
-from eval.tables import TableError, is_text, json_value, read_text
+from eval.gold import Gold, GoldSet, read_ablation, unique_names
+from eval.tables import TableError, is_utf8_text, parse_json, read_text
 from planner.errors import Outcome, TrajectoryError, UsageError
+from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_paper_id
+from planner.planning.record import PlanRecord
 from planner.schema import Ablation, Task
-from planner.sidecar import Sidecar
-from planner.trajectory.paths import SIDECAR_SUFFIX, SUFFIX
-from planner.trajectory.reader import read_file
+from planner.trajectory.reader import read_trajectory
 
 PLANS_FILE: Final = "plans.json"
 
@@ -53,7 +56,7 @@ def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tupl
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of plans")
-    systems = _of_trajectories(folder) or _published(folder)
+    systems = _read_trajectories(folder) or _read_published_plans(folder)
     chosen = [s for s in systems if name in s.name and (task is None or s.task in (task, None))]
     if not chosen:
         wanted = " ".join(filter(None, (f"of the {task} task" if task else "", f"named {name!r}" if name else "")))
@@ -62,7 +65,7 @@ def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tupl
     return tuple(chosen)
 
 
-def one_system(folder: Path, task: Task | None = None, name: str = "") -> System:
+def read_system(folder: Path, task: Task | None = None, name: str = "") -> System:
     """Read the only system below a folder that has the task and the name.
 
     Raises:
@@ -76,13 +79,13 @@ def one_system(folder: Path, task: Task | None = None, name: str = "") -> System
 
 
 @dataclass(slots=True)
-class _Gathering:
+class _PaperCollector:
     """A collection of the papers of each system, filled while a folder is read."""
 
     papers: dict[tuple[str, Task], dict[str, PlannedPaper]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def add(self, system: str, task: Task, paper: PlannedPaper) -> None:
+    def add_paper(self, system: str, task: Task, paper: PlannedPaper) -> None:
         there = self.papers.setdefault((system, task), {})
         if paper.id in there:
             self.warnings.append(
@@ -91,18 +94,18 @@ class _Gathering:
         else:
             there[paper.id] = paper
 
-    def systems(self) -> tuple[System, ...]:
+    def build_systems(self) -> tuple[System, ...]:
         return tuple(
             System(name, task, papers, tuple(self.warnings)) for (name, task), papers in sorted(self.papers.items())
         )
 
 
-def _of_trajectories(folder: Path) -> tuple[System, ...]:
+def _read_trajectories(folder: Path) -> tuple[System, ...]:
     """Read trajectories with their sidecars, and the sidecars of papers that have no trajectory."""
-    gathering = _Gathering()
-    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+    gathering = _PaperCollector()
+    for path in sorted(folder.rglob(f"*{TRAJECTORY_SUFFIX}")):
         try:
-            found = read_file(path)
+            found = read_trajectory(path)
         except TrajectoryError as error:
             gathering.warnings.append(f"left out: {error}")
             continue
@@ -114,27 +117,27 @@ def _of_trajectories(folder: Path) -> tuple[System, ...]:
             reasoning=found.reasoning,
             warnings=(*found.warnings, *renamed),
         )
-        sidecar = _sidecar(path.with_suffix(SIDECAR_SUFFIX), gathering.warnings)
+        sidecar = _read_record(path.with_suffix(RECORD_SUFFIX), gathering.warnings)
         if sidecar is not None:
             paper = replace(paper, id=sidecar.paper.id, title=sidecar.paper.title, cost=sidecar.cost)
-        gathering.add(f"{found.planner}/{found.model}", found.task, paper)
-    for path in sorted(folder.rglob(f"*{SIDECAR_SUFFIX}")):
-        if not path.with_suffix(SUFFIX).exists() and (sidecar := _sidecar(path, [])) is not None:
-            gathering.add(f"{sidecar.planner}/{sidecar.model}", sidecar.task, _failed(sidecar, path))
-    return gathering.systems()
+        gathering.add_paper(f"{found.planner}/{found.model}", found.task, paper)
+    for path in sorted(folder.rglob(f"*{RECORD_SUFFIX}")):
+        if not path.with_suffix(TRAJECTORY_SUFFIX).exists() and (sidecar := _read_record(path, [])) is not None:
+            gathering.add_paper(f"{sidecar.planner}/{sidecar.model}", sidecar.task, _failed_paper(sidecar, path))
+    return gathering.build_systems()
 
 
-def _sidecar(path: Path, warnings: list[str]) -> Sidecar | None:
+def _read_record(path: Path, warnings: list[str]) -> PlanRecord | None:
     if not path.is_file():
         return None
     try:
-        return Sidecar.read(path)
+        return PlanRecord.read(path)
     except TrajectoryError as error:
         warnings.append(str(error))
         return None
 
 
-def _failed(sidecar: Sidecar, path: Path) -> PlannedPaper:
+def _failed_paper(sidecar: PlanRecord, path: Path) -> PlannedPaper:
     """Return a paper without a trajectory; if its sidecar says "planned", the trajectory's file is missing."""
     lost = sidecar.outcome is Outcome.PLANNED
     return PlannedPaper(
@@ -147,39 +150,39 @@ def _failed(sidecar: Sidecar, path: Path) -> PlannedPaper:
     )
 
 
-def _published(folder: Path) -> tuple[System, ...]:
+def _read_published_plans(folder: Path) -> tuple[System, ...]:
     """Read AblationBench's `<id>.jsonl` files; plans.json has the costs, and the plans of papers without a file."""
-    facts = _plans_file(folder / PLANS_FILE)
+    facts = _read_plans_file(folder / PLANS_FILE)
     texts = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.jsonl"))}
     papers: dict[str, PlannedPaper] = {}
     warnings: list[str] = []
     for paper_id in dict.fromkeys([*texts, *facts]):
-        if not is_text(paper_id):
+        if not is_utf8_text(paper_id):
             warnings.append(f"left out: the id {paper_id!r} is not Unicode")
             continue
         fact, path = facts.get(paper_id, {}), texts.get(paper_id)
         source = path or folder / PLANS_FILE
         try:
-            paper = _published_paper(
+            paper = _read_published_paper(
                 paper_id, str(source), read_text(path) if path else str(fact.get("predictions") or "")
             )
         except TableError as error:
             paper = PlannedPaper(paper_id, str(source), Outcome.INVALID, str(error))
-        papers[paper_id] = replace(paper, cost=_cost(fact.get("cost")))
+        papers[paper_id] = replace(paper, cost=_parse_cost(fact.get("cost")))
     return (System(folder.resolve().name, None, papers, tuple(warnings)),) if papers else ()
 
 
-def _cost(value: Any) -> float | None:
+def _parse_cost(value: Any) -> float | None:
     """Return a cost in USD, None for anything that is not one, such as NaN."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value <= sys.float_info.max else None
 
 
-def _plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
+def _read_plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        value = json_value(read_text(path))
+        value = parse_json(read_text(path))
     except ValueError as error:
         raise TableError(f"{path}: is not JSON: {error}") from error
     if not isinstance(value, dict) or not all(isinstance(fact, dict) for fact in value.values()):
@@ -187,21 +190,73 @@ def _plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
     return value
 
 
-def _published_paper(paper_id: str, source: str, text: str) -> PlannedPaper:
+def _read_published_paper(paper_id: str, source: str, text: str) -> PlannedPaper:
     """Read one paper; skip a line that is no ablation, with a warning, and fail the paper if there is no ablation."""
     if not text.strip():
         return PlannedPaper(paper_id, source, Outcome.EMPTY, "the file is empty")
     warnings: list[str] = []
-    ablations, renamed = unique_names(_ablation_lines(text, warnings))
+    ablations, renamed = unique_names(_parse_ablation_lines(text, warnings))
     if not ablations:
         return PlannedPaper(paper_id, source, Outcome.INVALID, "; ".join(warnings))
     return PlannedPaper(paper_id, source, ablations=ablations, warnings=(*warnings, *renamed))
 
 
-def _ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
+def _parse_ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield read_ablation(json_value(line))
+                yield read_ablation(parse_json(line))
             except ValueError as error:
                 warnings.append(f"line {number} is no ablation: {error}")
+
+
+class PaperStatus(StrEnum):
+    """The state of a gold paper; only scored papers enter a mean, unless scores are computed as published."""
+
+    SCORED = "scored"
+    UNSCORED = "unscored"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldPair:
+    """A gold paper and the system's plan for it; `planned_paper` is None where the system does not have the paper."""
+
+    gold: Gold
+    planned_paper: PlannedPaper | None
+
+    @property
+    def plan(self) -> tuple[Ablation, ...]:
+        """The planned ablations, empty if there is no plan."""
+        return self.planned_paper.ablations if self.planned_paper else ()
+
+    @property
+    def status(self) -> PaperStatus | None:
+        """The status failed or absent, None if there is a plan to judge."""
+        if self.planned_paper is None:
+            return PaperStatus.ABSENT
+        return None if self.planned_paper.outcome is Outcome.PLANNED else PaperStatus.FAILED
+
+
+def pair_papers(gold: GoldSet, system: System) -> tuple[tuple[GoldPair, ...], tuple[PlannedPaper, ...]]:
+    """Pair each gold paper with its plan, in the gold's order; also return the plans of papers that have no gold.
+
+    A paper is found by its id, or else by the id that planning makes from the gold's title.
+    """
+    used: set[str] = set()
+    pairs = []
+    for paper in gold.papers.values():
+        found = next((name for name in _candidate_ids(paper) if name in system.papers and name not in used), None)
+        if found is not None:
+            used.add(found)
+        pairs.append(GoldPair(paper, system.papers[found] if found is not None else None))
+    return tuple(pairs), tuple(paper for name, paper in system.papers.items() if name not in used)
+
+
+def _candidate_ids(gold: Gold) -> Iterator[str]:
+    yield gold.id
+    yield build_paper_id("", given_id=gold.id)
+    if gold.title:
+        yield build_paper_id(gold.title)
+        yield build_paper_id("", given_id=re.sub(r"\W", "_", gold.title.strip()))  # AblationBench shortens no id

@@ -11,12 +11,12 @@ from eval.sides import Sides
 from eval.tables import TableError
 from planner.chat import Completion, Message, Prompt
 from planner.errors import ModelError, Outcome
-from planner.sidecar import Pricing, total_cost
-from planner.trajectory.files import write_atomically
+from planner.files import write_file_atomically
+from planner.planning.record import ReplyPricer, sum_costs
 
 
-class Asked(BaseModel):
-    """A request to a judge: the sides and messages that were sent, and the reply if there is one; `cost` is in USD."""
+class JudgeExchange(BaseModel):
+    """A request to a judge: the sides and messages that were sent, and the reply if there is one; `sum_costs` is in USD."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -30,13 +30,13 @@ class Asked(BaseModel):
     findings: tuple[str, ...] = ()
 
 
-class Replies(BaseModel):
+class ReplyRecord(BaseModel):
     """The requests on one paper, oldest first."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     paper: str
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[JudgeExchange, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -54,59 +54,61 @@ class Replies(BaseModel):
 
 
 class ReplyFile:
-    """A store of the requests and replies on one paper (a `planner.keeping.Store`)."""
+    """A store of the requests and replies on one paper (a `planner.models.cache.ReplyStore`)."""
 
-    def __init__(self, path: Path, paper: str, pricing: Pricing, *, anew: bool = False) -> None:
+    def __init__(self, path: Path, paper: str, pricing: ReplyPricer, *, ignore_recorded: bool = False) -> None:
         self._path = path
         self._pricing = pricing
-        self._anew = anew
-        self._replies = Replies.read(path) or Replies(paper=paper)
+        self._anew = ignore_recorded
+        self._replies = ReplyRecord.read(path) or ReplyRecord(paper=paper)
         self._sides: Sides | None = None
 
-    def sides(self, tossed: Sides, plan: Sequence[str], gold: Sequence[str]) -> Sides:
-        """Choose the sides of the prompt: those stored for exactly these names, else `tossed`."""
-        fitting = [asked.sides for asked in self._replies.asked if asked.sides.shows(plan, gold)]
-        self._sides = fitting[0] if fitting else tossed
+    def choose_sides(self, new_sides: Sides, plan: Sequence[str], gold: Sequence[str]) -> Sides:
+        """Choose the sides of the prompt: those stored for exactly these names, else `new_sides`."""
+        fitting = [asked.sides for asked in self._replies.asked if asked.sides.has_names(plan, gold)]
+        self._sides = fitting[0] if fitting else new_sides
         return self._sides
 
-    def find(self, identity: str) -> Completion | None:
+    def find_reply(self, identity: str) -> Completion | None:
         """Return the stored reply to a request, None if there is none or stored replies are ignored."""
         if self._anew:
             return None
         kept = (a.completion for a in self._replies.asked if a.identity == identity and a.completion is not None)
         return next(kept, None)
 
-    def begin(self, identity: str, prompt: Prompt) -> None:
+    def record_request(self, identity: str, prompt: Prompt) -> None:
         """Store a request that is about to be sent."""
         assert self._sides is not None, "sides are chosen before a request begins"
-        opened = Asked(identity=identity, sides=self._sides, messages=prompt.messages, started=datetime.now(UTC))
-        self._record((*self._replies.asked, opened))
+        opened = JudgeExchange(
+            identity=identity, sides=self._sides, messages=prompt.messages, started=datetime.now(UTC)
+        )
+        self._write_exchanges((*self._replies.asked, opened))
 
-    def commit(self, identity: str, completion: Completion) -> None:
+    def record_reply(self, identity: str, completion: Completion) -> None:
         """Store the reply to a request, with its cost."""
-        self._update(identity, {"completion": completion, "cost": self._pricing(completion)})
+        self._update_exchange(identity, {"completion": completion, "cost": self._pricing(completion)})
 
-    def fail(self, identity: str, error: ModelError) -> None:
+    def record_failure(self, identity: str, error: ModelError) -> None:
         """Store the error of a request that has no reply."""
-        self._update(identity, {"outcome": error.outcome, "findings": (str(error),)})
+        self._update_exchange(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
-    def judged(self, identity: str, outcome: Outcome, findings: tuple[str, ...] = ()) -> None:
+    def record_outcome(self, identity: str, outcome: Outcome, findings: tuple[str, ...] = ()) -> None:
         """Store the outcome and findings of a reply, unless they are stored already."""
-        last = self._last(identity)
+        last = self._last_exchange(identity)
         if (last.outcome, last.findings) != (outcome, findings):
-            self._update(identity, {"outcome": outcome, "findings": findings})
+            self._update_exchange(identity, {"outcome": outcome, "findings": findings})
 
-    def cost(self, identities: Sequence[str]) -> float | None:
+    def sum_costs(self, identities: Sequence[str]) -> float | None:
         """Return the cost of the replies to these requests in USD, None if a price is unknown."""
-        return total_cost(a.cost for a in self._replies.asked if a.identity in identities and a.completion is not None)
+        return sum_costs(a.cost for a in self._replies.asked if a.identity in identities and a.completion is not None)
 
-    def _last(self, identity: str) -> Asked:
+    def _last_exchange(self, identity: str) -> JudgeExchange:
         return next(asked for asked in reversed(self._replies.asked) if asked.identity == identity)
 
-    def _update(self, identity: str, update: dict[str, object]) -> None:
-        last = self._last(identity)
-        self._record(tuple(a.model_copy(update=update) if a is last else a for a in self._replies.asked))
+    def _update_exchange(self, identity: str, update: dict[str, object]) -> None:
+        last = self._last_exchange(identity)
+        self._write_exchanges(tuple(a.model_copy(update=update) if a is last else a for a in self._replies.asked))
 
-    def _record(self, asked: tuple[Asked, ...]) -> None:
+    def _write_exchanges(self, asked: tuple[JudgeExchange, ...]) -> None:
         self._replies = self._replies.model_copy(update={"asked": asked})
-        write_atomically(self._path, self._replies.model_dump_json(indent=1) + "\n")
+        write_file_atomically(self._path, self._replies.model_dump_json(indent=1) + "\n")

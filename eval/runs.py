@@ -12,34 +12,40 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from eval.coverage import Status
-from eval.metrics import Labels, author_labels, precision_recall_f1, published_ndcg, reviewer_labels
+from eval.metrics import (
+    LabelPairs,
+    compute_precision_recall_f1,
+    compute_published_ndcg,
+    label_author_plan,
+    label_reviewer_plan,
+)
+from eval.plans import PaperStatus
 from eval.tables import TableError
 from eval.verdicts import (
     AuthorVerdict,
     ReviewerVerdict,
     Verdict,
+    build_verdict_path,
     read_author_verdicts,
     read_reviewer_verdicts,
-    verdict_path,
     write_verdicts,
 )
 from planner import __version__
 from planner.errors import Outcome, UsageError
-from planner.schema import Action, Task, findings
-from planner.trajectory.files import write_atomically
+from planner.files import write_file_atomically
+from planner.schema import Action, Task, describe_validation_error
 
 FORMAT_VERSION: Final = "ablation-judging-1"
 RUN_FILE: Final = "judging.json"
 EVALUATIONS_FILE: Final = "evaluations.json"
-REPLIES: Final = "replies"
+REPLIES_FOLDER: Final = "replies"
 
 
-class _Facts(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Item(_Facts):
+class PlannedItem(_FrozenModel):
     """The facts about a planned ablation that a report needs."""
 
     name: str
@@ -47,7 +53,7 @@ class Item(_Facts):
     replacements: int = 0
 
 
-class JudgedPaper(_Facts):
+class JudgedPaper(_FrozenModel):
     """A gold paper, its plan and its status; costs are in USD, None if unknown. The verdicts have a file of their own.
 
     `gold` are the names of the paper's ablations (author); `suggestions` is the number of ablations that the paper
@@ -56,12 +62,12 @@ class JudgedPaper(_Facts):
     """
 
     id: str
-    status: Status
+    status: PaperStatus
     reason: str = ""
     outcome: Outcome | None = None
     gold: tuple[str, ...] = ()
     suggestions: int = 0
-    plan: tuple[Item, ...] = ()
+    plan: tuple[PlannedItem, ...] = ()
     plan_cost: float | None = None
     judge_cost: float | None = None
     asked: int = 0
@@ -70,12 +76,12 @@ class JudgedPaper(_Facts):
     warnings: tuple[str, ...] = ()
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def planned_names(self) -> tuple[str, ...]:
         """The names of the planned ablations, in the plan's order."""
         return tuple(item.name for item in self.plan)
 
 
-class JudgeRun(_Facts):
+class JudgingRecord(_FrozenModel):
     """The record of a judged run, as in judging.json; `repetition` is the sample number of each prompt."""
 
     format_version: str = FORMAT_VERSION
@@ -98,26 +104,26 @@ class JudgeRun(_Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class JudgedRun:
     """A judged run: its record, and the verdicts on each scored paper by its id."""
 
-    run: JudgeRun
+    run: JudgingRecord
     verdicts: Mapping[str, tuple[Verdict, ...]]
 
 
-def read_judging(folder: Path) -> Judging:
+def read_judged_run(folder: Path) -> JudgedRun:
     """Read a judged run with its verdicts.
 
     Raises:
         TableError: if a file of the run is damaged or missing.
         UsageError: if the folder holds no run.
     """
-    run = read_run(folder)
-    scored = [paper.id for paper in run.papers if paper.status is Status.SCORED]
-    return Judging(run, {paper_id: read_verdicts(folder, paper_id, run.task) for paper_id in scored})
+    run = read_judging_record(folder)
+    scored = [paper.id for paper in run.papers if paper.status is PaperStatus.SCORED]
+    return JudgedRun(run, {paper_id: read_verdicts(folder, paper_id, run.task) for paper_id in scored})
 
 
-def read_run(folder: Path) -> JudgeRun:
+def read_judging_record(folder: Path) -> JudgingRecord:
     """Read the record of a judged run.
 
     Raises:
@@ -126,28 +132,28 @@ def read_run(folder: Path) -> JudgeRun:
     """
     path = folder / RUN_FILE
     try:
-        return JudgeRun.model_validate_json(path.read_bytes())
+        return JudgingRecord.model_validate_json(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{folder}: there is no {RUN_FILE}; `python -m eval judge` writes such a folder") from error
     except ValidationError as error:
-        raise TableError(f"{path}: {'; '.join(findings(error)[:3])}") from error
+        raise TableError(f"{path}: {'; '.join(describe_validation_error(error)[:3])}") from error
 
 
-def write_judging(folder: Path, judging: Judging, k: int | None = None) -> None:
+def write_judged_run(folder: Path, judging: JudgedRun, k: int | None = None) -> None:
     """Write a judged run without its replies; `k` limits the plans in evaluations.json only.
 
     If a paper has no verdicts now, the file of verdicts from an earlier run is deleted.
     """
     run, verdicts = judging.run, judging.verdicts
     for paper in run.papers:
-        path = verdict_path(folder, paper.id)
+        path = build_verdict_path(folder, paper.id)
         if paper.id in verdicts:
             write_verdicts(path, verdicts[paper.id])
         else:
             path.unlink(missing_ok=True)
-    records = [evaluation(run.task, p, verdicts[p.id], k) for p in run.papers if p.id in verdicts]
-    write_atomically(folder / EVALUATIONS_FILE, json.dumps(records, ensure_ascii=False, indent=1) + "\n")
-    write_atomically(folder / RUN_FILE, run.model_dump_json(indent=1) + "\n")
+    records = [build_evaluation(run.task, p, verdicts[p.id], k) for p in run.papers if p.id in verdicts]
+    write_file_atomically(folder / EVALUATIONS_FILE, json.dumps(records, ensure_ascii=False, indent=1) + "\n")
+    write_file_atomically(folder / RUN_FILE, run.model_dump_json(indent=1) + "\n")
 
 
 def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...]:
@@ -156,28 +162,30 @@ def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...
     Raises:
         TableError: if the file is damaged or cannot be read.
     """
-    path = verdict_path(folder, paper_id)
+    path = build_verdict_path(folder, paper_id)
     try:
         return read_author_verdicts(path) if task is Task.AUTHOR else read_reviewer_verdicts(path)
     except OSError as error:
         raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def labels_of(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None) -> Labels:
+def label_paper(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None) -> LabelPairs:
     """Return the published labels of one paper at k."""
-    names = paper.names[:k]
+    names = paper.planned_names[:k]
     if task is Task.AUTHOR:
-        return author_labels(paper.gold, names, [v for v in verdicts if isinstance(v, AuthorVerdict)])
+        return label_author_plan(paper.gold, names, [v for v in verdicts if isinstance(v, AuthorVerdict)])
     appears = {v.name_in_plan: v.appears_in_review for v in verdicts if isinstance(v, ReviewerVerdict)}
-    return reviewer_labels([appears[name] for name in names if name in appears], paper.suggestions)
+    return label_reviewer_plan([appears[name] for name in names if name in appears], paper.suggestions)
 
 
-def evaluation(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None) -> dict[str, Any]:
+def build_evaluation(
+    task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None
+) -> dict[str, Any]:
     """Return a paper's entry in evaluations.json, with AblationBench's keys."""
-    labels = labels_of(task, paper, verdicts, k)
-    precision, recall, f1 = precision_recall_f1(labels)
+    labels = label_paper(task, paper, verdicts, k)
+    precision, recall, f1 = compute_precision_recall_f1(labels)
     record: dict[str, Any] = {"id": paper.id, "true_labels": list(labels.true), "pred_labels": list(labels.pred)}
     record |= {"precision": precision, "recall": recall, "f1_score": f1}
     if task is Task.AUTHOR:
-        record["ndcg_score"] = published_ndcg(labels, min(len(paper.names[:k]), len(paper.gold)))
+        record["ndcg_score"] = compute_published_ndcg(labels, min(len(paper.planned_names[:k]), len(paper.gold)))
     return {**record, "cost": paper.judge_cost}

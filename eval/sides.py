@@ -23,7 +23,7 @@ class Sides(BaseModel):
     b: tuple[str, ...] = ()
     plan: Literal["A", "B"]
 
-    def shows(self, plan: Sequence[str], gold: Sequence[str]) -> bool:
+    def has_names(self, plan: Sequence[str], gold: Sequence[str]) -> bool:
         """Return True if these sides show exactly these names."""
         ours, theirs = (self.a, self.b) if self.plan == "A" else (self.b, self.a)
         return sorted(ours) == sorted(plan) and sorted(theirs) == sorted(gold)
@@ -39,16 +39,16 @@ class Sides(BaseModel):
         return tuple(f"B{number}" for number in range(1, len(self.b) + 1))
 
 
-def tossed(plan: Sequence[str], gold: Sequence[str], paper_id: str, judge: str, repetition: int) -> Sides:
+def draw_sides(plan: Sequence[str], gold: Sequence[str], paper_id: str, judge: str, repetition: int) -> Sides:
     """Draw the sides of one prompt; the same arguments give the same sides on every machine."""
-    draw = _draw(paper_id, judge, repetition)
-    shown_plan, shown_gold = _shuffled(plan, draw), _shuffled(gold, draw)
+    draw = _seeded_random(paper_id, judge, repetition)
+    shown_plan, shown_gold = _shuffle_names(plan, draw), _shuffle_names(gold, draw)
     if not gold or draw.random() < 0.5:
         return Sides(a=shown_plan, b=shown_gold, plan="A")
     return Sides(a=shown_gold, b=shown_plan, plan="B")
 
 
-def author_verdicts(
+def build_author_verdicts(
     sides: Sides, matches: Mapping[str, Sequence[str]], plan: Sequence[str], gold: Sequence[str]
 ) -> tuple[AuthorVerdict, ...]:
     """Return one verdict for each ablation of the paper, in its order, from matches of ids of A to ids of B.
@@ -65,16 +65,18 @@ def author_verdicts(
     )
 
 
-def reviewer_verdicts(sides: Sides, asked: Mapping[str, bool], plan: Sequence[str]) -> tuple[ReviewerVerdict, ...]:
-    """Return one verdict for each ablation of the plan, in its order; `asked` gives yes or no for each id of side A."""
-    by_name = {name: asked[item] for item, name in zip(sides.a_ids, sides.a, strict=True)}
+def build_reviewer_verdicts(
+    sides: Sides, decisions: Mapping[str, bool], plan: Sequence[str]
+) -> tuple[ReviewerVerdict, ...]:
+    """Return one verdict for each ablation of the plan, in its order; `decisions` gives yes or no for each id of side A."""
+    by_name = {name: decisions[item] for item, name in zip(sides.a_ids, sides.a, strict=True)}
     return tuple(ReviewerVerdict(name_in_plan=name, appears_in_review=by_name[name]) for name in plan)
 
 
-def _draw(*facts: object) -> random.Random:
+def _seeded_random(*facts: object) -> random.Random:
     digest = hashlib.sha256("\0".join(map(str, facts)).encode("utf-8", "surrogatepass")).digest()
     return random.Random(int.from_bytes(digest))  # noqa: S311 - it must be repeatable, not secret
 
 
-def _shuffled(names: Sequence[str], draw: random.Random) -> tuple[str, ...]:
+def _shuffle_names(names: Sequence[str], draw: random.Random) -> tuple[str, ...]:
     return tuple(draw.sample(names, len(names)))

@@ -2,18 +2,19 @@
 
 All random draws are seeded, so the same numbers give the same intervals.
 """
+# MERGED-DOC """Format numbers for people; an unknown number is "?" or a dash, never 0."""
 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import nan
+from math import isnan, nan
 from statistics import fmean, stdev
 from typing import Final
 
 RESAMPLES: Final = 2000
 PERMUTATIONS: Final = 10_000
-_MOST_EXACT: Final = 12
+_MAX_EXACT: Final = 12
 _SEED: Final = 20250708
 
 
@@ -32,7 +33,7 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """The mean of paired differences over `n` papers, its 95 % bootstrap interval, and a two-sided p-value."""
 
     n: int
@@ -42,26 +43,26 @@ class Difference:
     p: float
 
 
-def mean(values: Sequence[float]) -> Mean:
+def compute_mean(values: Sequence[float]) -> Mean:
     """Return the macro mean of values, one for each paper."""
     if not values:
         return Mean(0, nan, None, nan, nan)
-    low, high = bootstrap_interval(values)
+    low, high = compute_bootstrap_interval(values)
     return Mean(len(values), fmean(values), stdev(values) if len(values) > 1 else None, low, high)
 
 
-def difference(a: Mapping[str, float], b: Mapping[str, float]) -> Difference:
+def compute_difference(a: Mapping[str, float], b: Mapping[str, float]) -> PairedDifference:
     """Return the difference a minus b on the papers that have both, with the sign-flip permutation test.
 
     Under the null hypothesis the two values of a paper can be exchanged. If at most 12 papers differ, all exchanges are
     tried, else 10,000 random ones (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005).
     """
     differences = [a[paper] - b[paper] for paper in sorted(a.keys() & b.keys())]
-    found = mean(differences)
-    return Difference(found.n, found.mean, found.low, found.high, sign_flip_p(differences))
+    found = compute_mean(differences)
+    return PairedDifference(found.n, found.mean, found.low, found.high, compute_sign_flip_p(differences))
 
 
-def bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
+def compute_bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap interval of the mean over papers (Efron and Tibshirani, 1993)."""
     if len(set(values)) == 1:
         return values[0], values[0]
@@ -70,33 +71,76 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
     return means[round(0.025 * (RESAMPLES - 1))], means[round(0.975 * (RESAMPLES - 1))]
 
 
-def sign_flip_p(differences: Sequence[float]) -> float:
+def compute_sign_flip_p(differences: Sequence[float]) -> float:
     """Return the share of exchanges with a mean difference at least as far from 0 as the observed one; NaN if empty."""
     sizes = [abs(value) for value in differences if value]
     if not differences:
         return nan
     seen = abs(sum(differences)) - 1e-12
-    if len(sizes) <= _MOST_EXACT:
+    if len(sizes) <= _MAX_EXACT:
         signs = product((1, -1), repeat=len(sizes))
         sums = [abs(sum(s * v for s, v in zip(row, sizes, strict=True))) for row in signs]
         return sum(total >= seen for total in sums) / len(sums)
     draw = random.Random(_SEED)  # noqa: S311 - statistics, not secrets
     whole = sum(sizes)
-    extreme = sum(abs(whole - 2 * _chosen(sizes, draw)) >= seen for _ in range(PERMUTATIONS))
+    extreme = sum(abs(whole - 2 * _random_subset_sum(sizes, draw)) >= seen for _ in range(PERMUTATIONS))
     return (extreme + 1) / (PERMUTATIONS + 1)
 
 
-def holm(ps: Sequence[float]) -> list[float]:
+def adjust_p_values(p_values: Sequence[float]) -> list[float]:
     """Adjust p-values for multiple tests, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979)."""
-    adjusted = [nan] * len(ps)
+    adjusted = [nan] * len(p_values)
     highest = 0.0
-    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        highest = max(highest, min(1.0, ps[index] * (len(ps) - rank)))
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
         adjusted[index] = highest
     return adjusted
 
 
-def _chosen(sizes: Sequence[float], draw: random.Random) -> float:
+def _random_subset_sum(sizes: Sequence[float], draw: random.Random) -> float:
     """Return the sum of a random subset."""
     bits = draw.getrandbits(len(sizes))
     return sum(size for number, size in enumerate(sizes) if bits >> number & 1)
+
+
+UNKNOWN_NUMBER = "–"
+
+
+def format_number(value: float | None) -> str:
+    """Return a number with two decimals."""
+    return UNKNOWN_NUMBER if value is None or isnan(value) else f"{value:z.2f}"
+
+
+def format_mean(mean: Mean | None) -> str:
+    """Return a mean without its interval."""
+    return format_number(None if mean is None else mean.mean)
+
+
+def format_mean_with_deviation(mean: Mean) -> str:
+    """Return a mean with its sample deviation."""
+    return format_number(mean.mean) + ("" if mean.deviation is None or not mean.n else f" ± {mean.deviation:.2f}")
+
+
+def format_interval(mean: Mean) -> str:
+    """Return the 95 % interval of a mean."""
+    return f"{mean.low:z.2f} to {mean.high:z.2f}" if mean.n else UNKNOWN_NUMBER
+
+
+def format_percent(share: float | None) -> str:
+    """Return a share from 0 to 1 in percent."""
+    return UNKNOWN_NUMBER if share is None or isnan(share) else f"{100 * share:.0f} %"
+
+
+def format_usd(cost: float | None) -> str:
+    """Return a cost in USD, "?" if it is unknown."""
+    return "?" if cost is None else f"{cost:.4f}"
+
+
+def format_p_value(p: float) -> str:
+    """Return a p-value with three decimals, or "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def format_exact(value: float | None) -> str:
+    """Return a number in full precision, "" if it is unknown."""
+    return "" if value is None or isnan(value) else repr(value)

@@ -18,14 +18,14 @@ class TableError(PlannerError):
     """An error in the contents of a file; the text names the file and the row or line."""
 
 
-def read_rows(path: Path) -> tuple[Row, ...]:
+def read_table_rows(path: Path) -> tuple[Row, ...]:
     """Read the rows of a table in order; for a folder, those of all its tables, sorted by file name.
 
     Raises:
         TableError: if a file cannot be read as a table.
         UsageError: if the path does not exist, or if pyarrow is needed and not installed.
     """
-    return tuple(row for file in _files(path) for row in _read_file(file))
+    return tuple(row for file in _table_files(path) for row in _read_table(file))
 
 
 def read_text(path: Path) -> str:
@@ -41,12 +41,12 @@ def read_text(path: Path) -> str:
         raise TableError(f"{path}: is not UTF-8: {error}") from error
 
 
-def is_text(value: Any) -> bool:
+def is_utf8_text(value: Any) -> bool:
     """Return True if a value is text that UTF-8 can hold, without half surrogate pairs such as "\\ud800" in JSON."""
     return isinstance(value, str) and not _HALF_PAIR.search(value)
 
 
-def json_value(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Parse JSON from an untrusted source.
 
     Raises:
@@ -58,7 +58,7 @@ def json_value(text: str) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def json_lines(text: str, source: str) -> Iterator[tuple[int, Any]]:
+def parse_json_lines(text: str, source: str) -> Iterator[tuple[int, Any]]:
     """Yield each value of JSONL with its line number, from 1; skip blank lines.
 
     Raises:
@@ -67,12 +67,12 @@ def json_lines(text: str, source: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield number, json_value(line)
+                yield number, parse_json(line)
             except ValueError as error:
                 raise TableError(f"{source}: line {number} is not JSON: {error}") from error
 
 
-def _files(path: Path) -> list[Path]:
+def _table_files(path: Path) -> list[Path]:
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder")
     if path.is_file():
@@ -83,22 +83,22 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _read_file(path: Path) -> list[Row]:
+def _read_table(path: Path) -> list[Row]:
     if path.suffix == ".parquet":
         return _read_parquet(path)
     text = read_text(path)
     if path.suffix == ".json":
         return _read_json(text, path)
-    return [_object(value, f"{path}: line {number}") for number, value in json_lines(text, str(path))]
+    return [_check_object(value, f"{path}: line {number}") for number, value in parse_json_lines(text, str(path))]
 
 
 def _read_json(text: str, path: Path) -> list[Row]:
     try:
-        value = json_value(text)
+        value = parse_json(text)
     except ValueError as error:
         raise TableError(f"{path}: is not JSON: {error}") from error
     rows = value if isinstance(value, list) else [value]
-    return [_object(row, f"{path}: row {number}") for number, row in enumerate(rows, start=1)]
+    return [_check_object(row, f"{path}: row {number}") for number, row in enumerate(rows, start=1)]
 
 
 def _read_parquet(path: Path) -> list[Row]:
@@ -113,7 +113,7 @@ def _read_parquet(path: Path) -> list[Row]:
     return rows
 
 
-def _object(value: Any, place: str) -> Row:
+def _check_object(value: Any, place: str) -> Row:
     if not isinstance(value, dict):
         raise TableError(f"{place}: should be an object, is {type(value).__name__}")
     return value

@@ -7,13 +7,13 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from eval.tables import TableError, json_lines, read_text
-from planner.schema import Task, findings
-from planner.trajectory.files import write_atomically
-from planner.trajectory.paths import safe_segment
+from eval.tables import TableError, parse_json_lines, read_text
+from planner.files import write_file_atomically
+from planner.names import sanitize_file_name
+from planner.schema import Task, describe_validation_error
 
 
-def _as_names(value: Any) -> Any:
+def _parse_names(value: Any) -> Any:
     """Return a name, a list of names or null as a tuple of unique names; return any other value unchanged."""
     if value is None or value == "":
         return ()
@@ -28,9 +28,9 @@ class AuthorVerdict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name_in_paper: str = Field(min_length=1)
-    name_in_plan: Annotated[tuple[str, ...], BeforeValidator(_as_names)] = ()
+    name_in_plan: Annotated[tuple[str, ...], BeforeValidator(_parse_names)] = ()
 
-    def published(self) -> dict[str, Any]:
+    def to_published(self) -> dict[str, Any]:
         """Return the verdict in AblationBench's format."""
         several = list(self.name_in_plan) if len(self.name_in_plan) > 1 else None
         one = self.name_in_plan[0] if self.name_in_plan else None
@@ -45,7 +45,7 @@ class ReviewerVerdict(BaseModel):
     name_in_plan: str = Field(min_length=1)
     appears_in_review: bool = False
 
-    def published(self) -> dict[str, Any]:
+    def to_published(self) -> dict[str, Any]:
         """Return the verdict in AblationBench's format."""
         return {"name_in_plan": self.name_in_plan, "appears_in_review": self.appears_in_review}
 
@@ -54,9 +54,9 @@ Verdict = AuthorVerdict | ReviewerVerdict
 _V = TypeVar("_V", AuthorVerdict, ReviewerVerdict)
 
 
-def verdict_path(folder: Path, paper_id: str) -> Path:
+def build_verdict_path(folder: Path, paper_id: str) -> Path:
     """Return the path of a paper's verdicts; the id `model/paper` gives a file in a folder, as published."""
-    *folders, name = map(safe_segment, paper_id.split("/"))
+    *folders, name = map(sanitize_file_name, paper_id.split("/"))
     return folder / PurePosixPath(*folders, f"{name}.jsonl")
 
 
@@ -66,7 +66,7 @@ def read_author_verdicts(path: Path) -> tuple[AuthorVerdict, ...]:
     Raises:
         TableError: if a line is not such a verdict.
     """
-    return tuple(_lines(path, AuthorVerdict))
+    return tuple(_read_verdicts(path, AuthorVerdict))
 
 
 def read_reviewer_verdicts(path: Path) -> tuple[ReviewerVerdict, ...]:
@@ -75,12 +75,12 @@ def read_reviewer_verdicts(path: Path) -> tuple[ReviewerVerdict, ...]:
     Raises:
         TableError: if a line is not such a verdict.
     """
-    return tuple(_lines(path, ReviewerVerdict))
+    return tuple(_read_verdicts(path, ReviewerVerdict))
 
 
-def verdict_task(path: Path) -> Task | None:
+def detect_verdict_task(path: Path) -> Task | None:
     """Return the task of a file of verdicts, None if the file holds no verdict."""
-    for _, value in json_lines(read_text(path), str(path)):
+    for _, value in parse_json_lines(read_text(path), str(path)):
         if isinstance(value, dict):
             return Task.AUTHOR if "name_in_paper" in value else Task.REVIEWER
     return None
@@ -88,13 +88,13 @@ def verdict_task(path: Path) -> Task | None:
 
 def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
     """Write verdicts to a file in AblationBench's format, in order; the file is written atomically."""
-    lines = [json.dumps(verdict.published(), ensure_ascii=False) + "\n" for verdict in verdicts]
-    write_atomically(path, "".join(lines))
+    lines = [json.dumps(verdict.to_published(), ensure_ascii=False) + "\n" for verdict in verdicts]
+    write_file_atomically(path, "".join(lines))
 
 
-def _lines(path: Path, kind: type[_V]) -> Iterable[_V]:
-    for number, value in json_lines(read_text(path), str(path)):
+def _read_verdicts(path: Path, kind: type[_V]) -> Iterable[_V]:
+    for number, value in parse_json_lines(read_text(path), str(path)):
         try:
             yield kind.model_validate(value)
         except ValidationError as error:
-            raise TableError(f"{path}: line {number}: {'; '.join(findings(error))}") from error
+            raise TableError(f"{path}: line {number}: {'; '.join(describe_validation_error(error))}") from error

@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
-from planner.controls import whole_text
-from planner.tokens import fewest_tokens
+from planner.sanitize import repair_surrogates
+from planner.tokens import estimate_min_tokens
 
 Role = Literal["system", "user", "assistant"]
 
@@ -32,48 +32,53 @@ class Message:
 class Prompt:
     """A prompt: its messages, the hash of the templates that it was rendered from, and the sample's number.
 
-    `encoded` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is encoded
+    `messages_json` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is encoded
     only once, in the process that reads the paper, and decoded only where the messages are needed.
     """
 
-    encoded: bytes
+    messages_json: bytes
     template_sha256: str
     sample: int = 0
 
     @classmethod
-    def of(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
+    def from_messages(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
         """Return a prompt of these messages; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
-        told = [{"role": message.role, "content": whole_text(message.content)} for message in messages]
+        told = [{"role": message.role, "content": repair_surrogates(message.content)} for message in messages]
         return cls(to_json(told), template_sha256, sample)
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:
         """The messages that are sent."""
-        return tuple(Message(told["role"], told["content"]) for told in from_json(self.encoded))
+        return tuple(Message(told["role"], told["content"]) for told in from_json(self.messages_json))
 
     @cached_property
     def sha256(self) -> str:
         """The SHA-256 hash of the encoded messages, in hexadecimal."""
-        return hashlib.sha256(self.encoded).hexdigest()
+        return hashlib.sha256(self.messages_json).hexdigest()
 
     @cached_property
-    def turns(self) -> int:
+    def message_count(self) -> int:
         """The number of messages."""
         return len(self.messages)
 
     @cached_property
-    def fewest_tokens(self) -> int:
+    def min_tokens(self) -> int:
         """A lower bound of the number of tokens in the messages, for any model."""
-        return sum(fewest_tokens(message.content) for message in self.messages)
+        return sum(estimate_min_tokens(message.content) for message in self.messages)
 
-    def then(self, *messages: Message) -> "Prompt":
+    def with_messages(self, *messages: Message) -> "Prompt":
         """Return a copy of the prompt with further messages at its end."""
-        return Prompt.of((*self.messages, *messages), self.template_sha256, self.sample)
+        return Prompt.from_messages((*self.messages, *messages), self.template_sha256, self.sample)
 
     def __getstate__(self) -> dict[str, object]:
         """Return the fields and the computed values, so that another process need not compute them again."""
-        derived = {"sha256": self.sha256, "turns": self.turns, "fewest_tokens": self.fewest_tokens}
-        return {"encoded": self.encoded, "template_sha256": self.template_sha256, "sample": self.sample, **derived}
+        derived = {"sha256": self.sha256, "message_count": self.message_count, "min_tokens": self.min_tokens}
+        return {
+            "messages_json": self.messages_json,
+            "template_sha256": self.template_sha256,
+            "sample": self.sample,
+            **derived,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCard:
+class ModelInfo:
     """A model, its endpoint and its parameters: all of a request's identity except the messages.
 
     `planner` and `name` are the first parts of a trajectory's heading, `asked` is the model name that is sent,
@@ -142,17 +147,17 @@ class ModelCard:
     endpoint: str = ""
     parameters: tuple[tuple[str, JsonValue], ...] = ()
 
-    def identity(self, prompt: Prompt) -> str:
+    def identify_request(self, prompt: Prompt) -> str:
         """Return the SHA-256 that identifies a request; the same identity is never paid for twice."""
         how = [self.endpoint, self.asked, self.parameters, prompt.sha256, prompt.sample]
-        return hashlib.sha256(_canonical(how)).hexdigest()
+        return hashlib.sha256(_encode_canonical(how)).hexdigest()
 
 
-class ChatModel(Protocol):
+class Model(Protocol):
     """A model: anything that answers a prompt."""
 
     @property
-    def card(self) -> ModelCard:
+    def info(self) -> ModelInfo:
         """The model's name, endpoint and parameters."""
 
     async def complete(self, prompt: Prompt) -> Completion:
@@ -164,5 +169,5 @@ class ChatModel(Protocol):
         """
 
 
-def _canonical(value: object) -> bytes:
+def _encode_canonical(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

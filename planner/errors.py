@@ -51,7 +51,7 @@ class PromptError(PlannerError):
 class ModelError(PlannerError):
     """The endpoint returned no completion.
 
-    `retryable` is true if the same request may succeed later, `retry_after` the shortest wait in seconds that the
+    `retryable` is true if the same request may succeed later, `parse_retry_after` the shortest wait in seconds that the
     endpoint asks for, `status` the HTTP status, `request_id` the endpoint's identifier of the request and `body` the
     raw error body, masked. `exhausted` is true if the account's quota is used up, so that waiting does not help.
     """
@@ -81,7 +81,7 @@ class ModelError(PlannerError):
 class TooLongError(ModelError):
     """The prompt does not fit the model's context window.
 
-    `limit` is the window and `counted` the prompt's length, both in the model's own tokens; None if the endpoint did
+    `limit` is the window and `prompt_tokens` the prompt's length, both in the model's own tokens; None if the endpoint did
     not report it.
     """
 
@@ -92,13 +92,13 @@ class TooLongError(ModelError):
         message: str,
         *,
         limit: int | None = None,
-        counted: int | None = None,
+        prompt_tokens: int | None = None,
         status: int | None = None,
         body: str = "",
     ) -> None:
         super().__init__(message, status=status, body=body)
         self.limit = limit
-        self.counted = counted
+        self.prompt_tokens = prompt_tokens
 
 
 class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
@@ -110,7 +110,7 @@ class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
 class OutputError(PlannerError):
     """A completion contains no valid plan.
 
-    `outcome` is truncated, refused, empty or invalid. `findings` name the faults, one sentence each, to be shown to the
+    `outcome` is truncated, refused, empty or invalid. `describe_validation_error` name the faults, one sentence each, to be shown to the
     model. Asking again helps only for an invalid reply.
     """
 
@@ -120,7 +120,7 @@ class OutputError(PlannerError):
         self.findings = findings
 
     @property
-    def reaskable(self) -> bool:
+    def is_correctable(self) -> bool:
         """True if the model may correct the reply when it is shown the findings."""
         return self.outcome is Outcome.INVALID
 

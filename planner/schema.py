@@ -1,7 +1,7 @@
 """The data types of a plan and the rules that every plan must follow.
 
 Field names and actions are those of AblationBench (arXiv 2507.08038). The same types read published files, which
-break some rules: validation with the context `PUBLISHED` checks only the types, and `violations` lists the broken
+break some rules: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_violations` lists the broken
 rules.
 """
 
@@ -29,7 +29,7 @@ class Task(StrEnum):
 
 DEFAULT_K: Final[Mapping[Task, int]] = {Task.REVIEWER: 2, Task.AUTHOR: 5}
 
-PUBLISHED: Final[Mapping[str, bool]] = {"published": True}
+PUBLISHED_CONTEXT: Final[Mapping[str, bool]] = {"published": True}
 
 
 class Action(StrEnum):
@@ -40,16 +40,16 @@ class Action(StrEnum):
     ADD = "ADD"
 
 
-def _one_line(text: str, info: ValidationInfo) -> str:
+def _check_one_line(text: str, info: ValidationInfo) -> str:
     """Return the text; raise ValueError if it is empty or has several lines."""
     if "\n" in text or "\r" in text:
         raise ValueError("must be one line")
-    if not text.strip() and info.context is not PUBLISHED:
+    if not text.strip() and info.context is not PUBLISHED_CONTEXT:
         raise ValueError("must not be empty")
     return text
 
 
-OneLine = Annotated[str, AfterValidator(_one_line)]
+OneLine = Annotated[str, AfterValidator(_check_one_line)]
 
 _REPLACEMENT_RULE: Final[dict[str, Any]] = {
     "if": {"properties": {"action": {"const": "REMOVE"}}},
@@ -72,8 +72,8 @@ class Ablation(BaseModel):
     metrics: tuple[OneLine, ...] = Field(description="the paper's own metrics on which the effect is measured")
 
     @model_validator(mode="after")
-    def _rules(self, info: ValidationInfo) -> Self:
-        if info.context is not PUBLISHED and (broken := _broken_rules(self)):
+    def _check_rules(self, info: ValidationInfo) -> Self:
+        if info.context is not PUBLISHED_CONTEXT and (broken := _find_broken_rules(self)):
             raise ValueError("; ".join(broken))
         return self
 
@@ -86,23 +86,23 @@ class Plan(BaseModel):
     ablations: tuple[Ablation, ...] = Field(min_length=1, description="the studies, the most important first")
 
     @model_validator(mode="after")
-    def _names(self, info: ValidationInfo) -> Self:
-        if info.context is not PUBLISHED and (twice := _repeated_names(self)):
+    def _check_names(self, info: ValidationInfo) -> Self:
+        if info.context is not PUBLISHED_CONTEXT and (twice := _find_repeated_names(self)):
             raise ValueError("; ".join(twice))
         return self
 
 
-def violations(plan: Plan) -> tuple[str, ...]:
+def find_violations(plan: Plan) -> tuple[str, ...]:
     """Return each rule that a plan from a published file breaks, one sentence each."""
     rules = [
         f"ablation {number} ({ablation.name!r}): {rule}"
         for number, ablation in enumerate(plan.ablations, start=1)
-        for rule in _broken_rules(ablation)
+        for rule in _find_broken_rules(ablation)
     ]
-    return (*rules, *_repeated_names(plan))
+    return (*rules, *_find_repeated_names(plan))
 
 
-def findings(error: ValidationError) -> tuple[str, ...]:
+def describe_validation_error(error: ValidationError) -> tuple[str, ...]:
     """Return the faults in a Pydantic error, one sentence each, beginning with the field's path."""
     errors = error.errors(include_url=False, include_input=False)
     places = [e["loc"] for e in errors]
@@ -112,18 +112,18 @@ def findings(error: ValidationError) -> tuple[str, ...]:
         return kind == "too_short" and any(other[: len(place)] == place and other != place for other in places)
 
     return tuple(
-        f"{'.'.join(map(str, e['loc']))}: {_said(e['msg'])}" if e["loc"] else _said(e["msg"])
+        f"{'.'.join(map(str, e['loc']))}: {_strip_prefix(e['msg'])}" if e["loc"] else _strip_prefix(e["msg"])
         for e in errors
         if not is_echo(e["loc"], e["type"])
     )
 
 
-def plan_json_schema() -> dict[str, Any]:
+def make_plan_json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a plan, for other programs."""
     return Plan.model_json_schema()
 
 
-def _broken_rules(ablation: Ablation) -> list[str]:
+def _find_broken_rules(ablation: Ablation) -> list[str]:
     broken = []
     if ablation.action is Action.REMOVE and ablation.replacement:
         broken.append("REMOVE takes no replacement")
@@ -134,12 +134,12 @@ def _broken_rules(ablation: Ablation) -> list[str]:
     return broken
 
 
-def _repeated_names(plan: Plan) -> list[str]:
+def _find_repeated_names(plan: Plan) -> list[str]:
     names = [ablation.name for ablation in plan.ablations]
     return [
         f"the name {name!r} stands {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1
     ]
 
 
-def _said(message: str) -> str:
+def _strip_prefix(message: str) -> str:
     return message.removeprefix("Value error, ")

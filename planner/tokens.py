@@ -5,9 +5,13 @@ code, eight languages) so that an estimate is seldom too low: it is 0.96 to 1.2 
 1.03 times in the median. The text is split as that vocabulary splits it: at changes of case, digits in groups of three,
 a space with the text after it.
 """
+# MERGED-DOC """Count the tokens of texts for one model: an estimate, corrected by the counts that the endpoint reports."""
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Final, Protocol
 
 _PIECE: Final = re.compile(
     r"(?P<upper>[A-ZÀ-ÖØ-Þ]{2,}(?![a-zß-öø-ɏ]))"
@@ -22,7 +26,7 @@ _PIECE: Final = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
-_EACH: Final = {
+_WEIGHTS: Final = {
     "upper": 1.06,
     "name": 0.95,
     "word": 0.1,
@@ -39,24 +43,26 @@ _EACH: Final = {
     "marks": 0.81,
     "other": 1.45,
 }
-_GLUED: Final = {"word": 0.99, "name": 0.69}  # the vocabulary has few words without a space before them
-_BEYOND_5: Final = {("word", False): 0.035, ("word", True): 0.315, ("name", True): 0.245}
-_SCRIPT: Final = 0.55  # a character of a Greek, Arabic, Hebrew, Indic … word
-_ACCENT: Final = 2.5
-_RARE: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
+_WEIGHTS_WITHOUT_SPACE: Final = {"word": 0.99, "name": 0.69}  # the vocabulary has few words without a space before them
+_WEIGHTS_BEYOND_5: Final = {("word", False): 0.035, ("word", True): 0.315, ("name", True): 0.245}
+_SCRIPT_WEIGHT: Final = 0.55  # a character of a Greek, Arabic, Hebrew, Indic … word
+_ACCENT_WEIGHT: Final = 2.5
+_RARE_WEIGHT: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
 
 # Maps each UTF-8 byte to its class for the lower bound: a space, the first byte of a character from U+3000 on (scripts
 # written without spaces), or any other. A loop over the characters of a paper takes twenty times as long.
-_SHAPE: Final = bytes(ord(" ") if byte in b" \t\n\r\v\f" else ord("w" if byte >= 0xE3 else "x") for byte in range(256))
+_BYTE_CLASSES: Final = bytes(
+    ord(" ") if byte in b" \t\n\r\v\f" else ord("w" if byte >= 0xE3 else "x") for byte in range(256)
+)
 
 
-def fewest_tokens(text: str) -> int:
+def estimate_min_tokens(text: str) -> int:
     """Return a lower bound of the number of tokens in a text.
 
     Tokenizers split at spaces first, so no token spans two words; English papers have at least 1.3 tokens per word.
     For scripts without spaces, one token per two characters is an equally safe bound.
     """
-    shape = f" {text}".encode("utf-8", "surrogatepass").translate(_SHAPE)
+    shape = f" {text}".encode("utf-8", "surrogatepass").translate(_BYTE_CLASSES)
     return shape.count(b" x") + shape.count(b" w") + shape.count(b"w") // 2
 
 
@@ -67,20 +73,81 @@ def estimate_tokens(text: str) -> int:
     for match in _PIECE.finditer(text):
         kind, piece = match.lastgroup, match[0]
         assert kind is not None
-        total += _weight(kind, piece, glued=not before.isspace())
+        total += _weigh_piece(kind, piece, glued=not before.isspace())
         before = piece[-1]
     return int(total) + 1 if text else 0
 
 
-def _weight(kind: str, piece: str, *, glued: bool) -> float:
+def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
     """Return the estimated number of tokens in a piece; `glued` is true if no space stands before it."""
-    if kind in _GLUED:
-        each = _GLUED[kind] if glued else _EACH[kind]
-        beyond = max(0, len(piece) - 5) * _BEYOND_5.get((kind, glued), 0.0)
-        accents = 0.0 if piece.isascii() else _ACCENT * sum(not c.isascii() for c in piece)
+    if kind in _WEIGHTS_WITHOUT_SPACE:
+        each = _WEIGHTS_WITHOUT_SPACE[kind] if glued else _WEIGHTS[kind]
+        beyond = max(0, len(piece) - 5) * _WEIGHTS_BEYOND_5.get((kind, glued), 0.0)
+        accents = 0.0 if piece.isascii() else _ACCENT_WEIGHT * sum(not c.isascii() for c in piece)
         return each + beyond + accents
     if kind in ("letter", "other") and piece > "\uffff":
-        return _RARE
+        return _RARE_WEIGHT
     if kind == "script":
-        return _SCRIPT * len(piece)
-    return _EACH[kind] + (0.06 * (len(piece) - 1) if kind == "marks" else 0.0)
+        return _SCRIPT_WEIGHT * len(piece)
+    return _WEIGHTS[kind] + (0.06 * (len(piece) - 1) if kind == "marks" else 0.0)
+
+
+_PLAUSIBLE_RATIOS: Final = (0.5, 3.0)  # outside, the endpoint truncated the prompt or counts something else
+_TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
+
+
+class CountedMessage(Protocol):
+    """A message whose tokens are counted."""
+
+    @property
+    def content(self) -> str:
+        """The text."""
+
+
+class CountedPrompt(Protocol):
+    """A prompt whose tokens are counted; `planner.chat.Prompt` is one."""
+
+    @property
+    def messages(self) -> Sequence[CountedMessage]:
+        """The messages."""
+
+
+@dataclass(slots=True)
+class TokenCounter:
+    """A token counter for one model; `ratio` is the model's count over the estimate, raised by the replies."""
+
+    ratio: float = 1.0
+
+    def count_text(self, text: str) -> int:
+        """Return the number of tokens in a text, rounded up."""
+        return ceil(estimate_tokens(text) * self.ratio)
+
+    def count_prompt(self, prompt: CountedPrompt) -> int:
+        """Return the number of tokens in a prompt."""
+        return sum(self.count_text(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages)
+
+    def observe(self, prompt: CountedPrompt, prompt_tokens: int | None) -> None:
+        """Raise the ratio if the endpoint counted more tokens in a prompt than expected; ignore implausible counts."""
+        ratio = (prompt_tokens or 0) / _estimate_prompt_tokens(prompt)
+        if _PLAUSIBLE_RATIOS[0] <= ratio <= _PLAUSIBLE_RATIOS[1]:
+            self.ratio = max(self.ratio, ratio)
+
+    def with_correction(self, prompt: CountedPrompt, prompt_tokens: int) -> "TokenCounter":
+        """Return a counter for one paper that counts this prompt as at least `prompt_tokens` tokens.
+
+        The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run gives the same.
+        """
+        return TokenCounter(max(self.ratio, min(prompt_tokens / _estimate_prompt_tokens(prompt), _PLAUSIBLE_RATIOS[1])))
+
+
+@dataclass(slots=True)
+class FixedTokenCounter(TokenCounter):
+    """A token counter whose ratio never changes, so that prompts do not depend on replies and runs can be repeated."""
+
+    def observe(self, prompt: CountedPrompt, prompt_tokens: int | None) -> None:
+        """Ignore the count."""
+
+
+def _estimate_prompt_tokens(prompt: CountedPrompt) -> int:
+    """Return the estimated number of tokens in a prompt, at least 1."""
+    return sum(estimate_tokens(message.content) + _TOKENS_PER_MESSAGE for message in prompt.messages) or 1

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from planner.chat import Completion, ModelCard, Prompt, Usage
+from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.schema import Ablation
 
 GOOD_ABLATION: Mapping[str, Any] = {
@@ -29,7 +29,7 @@ class Scripted:
     """Gives one scripted answer a request, exceptions included, and keeps what it was asked."""
 
     def __init__(self, *answers: str | Completion | Exception, name: str = "scripted") -> None:
-        self.card = ModelCard("lm-planner", name, name, endpoint="http://nowhere/v1")
+        self.info = ModelInfo("lm-planner", name, name, endpoint="http://nowhere/v1")
         self.asked: list[Prompt] = []
         self._answers: Sequence[str | Completion | Exception] = answers
 
@@ -39,5 +39,5 @@ class Scripted:
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, str):
-            return Completion(answer, finish_reason="stop", usage=Usage(100, 10), model=self.card.name)
+            return Completion(answer, finish_reason="stop", usage=Usage(100, 10), model=self.info.name)
         return answer

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.balancing import Balanced
-from planner.chat import Completion, Message, ModelCard, Prompt
+from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError
-from planner.retrying import Retrying
+from planner.models.replicas import ReplicatedModel
+from planner.models.retry import RetryingModel
 from tests.batch.conftest import program, serve
 from tests.batch.outside import Program, Serve, make_papers
 
 __all__ = ["program", "serve"]
 
-PROMPT = Prompt.of((Message("user", "x"),), "t")
+PROMPT = Prompt.from_messages((Message("user", "x"),), "t")
 
 
 class Copy:
     def __init__(self, address: str, error: ModelError | None = None) -> None:
-        self.card = ModelCard("lm-planner", "m", "m", address)
+        self.info = ModelInfo("lm-planner", "m", "m", address)
         self.error = error
         self.asked = 0
         self.hold = asyncio.Event()
@@ -33,7 +33,7 @@ class Copy:
         await self.hold.wait()
         if self.error:
             raise self.error
-        return Completion(self.card.endpoint)
+        return Completion(self.info.endpoint)
 
 
 def broken(status: int | None = None) -> ModelError:
@@ -44,7 +44,7 @@ def broken(status: int | None = None) -> ModelError:
 def test_requests_one_after_the_other_go_round(copies: int, requests: int) -> None:
     async def work() -> None:
         replicas = [Copy(f"http://{n}/v1") for n in range(copies)]
-        model = Balanced(replicas)
+        model = ReplicatedModel(replicas)
         for _ in range(requests):
             await model.complete(PROMPT)
         asked = [replica.asked for replica in replicas]
@@ -58,7 +58,7 @@ def test_a_slow_copy_gets_less() -> None:
     async def work() -> None:
         slow, quick = Copy("a"), Copy("b")
         slow.hold.clear()
-        model = Balanced([slow, quick])
+        model = ReplicatedModel([slow, quick])
         waiting = asyncio.create_task(model.complete(PROMPT))
         await asyncio.sleep(0)
         for _ in range(5):
@@ -75,7 +75,7 @@ def test_a_broken_copy_rests_and_comes_back(status: int | None) -> None:
     async def work() -> None:
         now = 0.0
         bad, good = Copy("a", broken(status)), Copy("b")
-        model = Balanced([bad, good], clock=lambda: now)
+        model = ReplicatedModel([bad, good], clock=lambda: now)
         with pytest.raises(ModelError):
             await model.complete(PROMPT)
         for _ in range(4):
@@ -91,7 +91,7 @@ def test_a_broken_copy_rests_and_comes_back(status: int | None) -> None:
 def test_a_failure_of_the_request_is_no_fault_of_the_copy() -> None:
     async def work() -> None:
         one, two = Copy("a", broken(429)), Copy("b", broken(400))
-        model = Balanced([one, two])
+        model = ReplicatedModel([one, two])
         for _ in range(6):
             with pytest.raises(ModelError):
                 await model.complete(PROMPT)
@@ -103,7 +103,7 @@ def test_a_failure_of_the_request_is_no_fault_of_the_copy() -> None:
 def test_when_all_are_broken_one_is_tried() -> None:
     async def work() -> None:
         copies = [Copy("a", broken()), Copy("b", broken())]
-        model = Balanced(copies)
+        model = ReplicatedModel(copies)
         for _ in range(6):
             with pytest.raises(ModelError):
                 await model.complete(PROMPT)
@@ -118,7 +118,7 @@ def test_with_patience_the_next_copy_answers() -> None:
             return
 
         copies = [Copy("a", broken()), Copy("b")]
-        model = Retrying(Balanced(copies), on_wait=lambda _: None, sleep=at_once)
+        model = RetryingModel(ReplicatedModel(copies), on_wait=lambda _: None, sleep=at_once)
         assert [(await model.complete(PROMPT)).text for _ in range(3)] == ["b"] * 3
         assert copies[0].asked == 1
 
@@ -126,8 +126,8 @@ def test_with_patience_the_next_copy_answers() -> None:
 
 
 def test_one_more_copy_changes_no_identity() -> None:
-    one, two = Balanced([Copy("a")]), Balanced([Copy("a"), Copy("b")])
-    assert one.card.identity(PROMPT) == two.card.identity(PROMPT)
+    one, two = ReplicatedModel([Copy("a")]), ReplicatedModel([Copy("a"), Copy("b")])
+    assert one.info.identify_request(PROMPT) == two.info.identify_request(PROMPT)
 
 
 def test_several_addresses_share_a_run(serve: Serve, program: Program, tmp_path: Path) -> None:

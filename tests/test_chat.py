@@ -7,7 +7,7 @@ import pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.chat import Message, ModelCard, Prompt
+from planner.chat import Message, ModelInfo, Prompt
 
 
 def canonical(value: object) -> str:
@@ -17,26 +17,26 @@ def canonical(value: object) -> str:
 
 @given(st.lists(st.text(st.characters(categories=["L", "N", "P", "S", "Z", "Cc", "Cs", "Co"]))))
 def test_a_prompt_is_named_by_the_json_of_its_messages(texts: list[str]) -> None:
-    prompt = Prompt.of(Message("user", text) for text in texts)
+    prompt = Prompt.from_messages(Message("user", text) for text in texts)
     told = [text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for text in texts]
     assert prompt.sha256 == canonical([{"role": "user", "content": text} for text in told])
     assert [message.content for message in prompt.messages] == told
-    assert prompt.turns == len(texts)
+    assert prompt.message_count == len(texts)
 
 
 def test_a_prompt_travels_as_what_is_sent_and_what_is_known_of_it() -> None:
-    prompt = Prompt.of([Message("system", "Be brief."), Message("user", "What is missing?")], "t", sample=2)
+    prompt = Prompt.from_messages([Message("system", "Be brief."), Message("user", "What is missing?")], "t", sample=2)
     state = pickle.loads(pickle.dumps(prompt)).__dict__
-    assert {"sha256", "turns", "fewest_tokens"} < state.keys()
+    assert {"sha256", "message_count", "min_tokens"} < state.keys()
     assert "messages" not in state, "the text would travel twice"
     again = pickle.loads(pickle.dumps(prompt))
     assert again == prompt
     assert again.messages == prompt.messages
-    assert (again.sha256, again.turns, again.fewest_tokens) == (prompt.sha256, 2, 5)
+    assert (again.sha256, again.message_count, again.min_tokens) == (prompt.sha256, 2, 5)
 
 
 def test_a_request_is_named_by_all_that_decides_its_answer() -> None:
-    prompt = Prompt.of((Message("user", "What is missing?"),), "", sample=2)
-    card = ModelCard("lm-planner", "m", "gpt/m", "http://gpu/v1", (("temperature", 1e-05), ("top_p", 0.9)))
+    prompt = Prompt.from_messages((Message("user", "What is missing?"),), "", sample=2)
+    card = ModelInfo("lm-planner", "m", "gpt/m", "http://gpu/v1", (("temperature", 1e-05), ("top_p", 0.9)))
     parameters = [["temperature", 1e-05], ["top_p", 0.9]]
-    assert card.identity(prompt) == canonical(["http://gpu/v1", "gpt/m", parameters, prompt.sha256, 2])
+    assert card.identify_request(prompt) == canonical(["http://gpu/v1", "gpt/m", parameters, prompt.sha256, 2])

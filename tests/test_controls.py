@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.controls import clean, printable
+from planner.sanitize import clean_text, make_printable
 
 ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("\x1b[]\x07\\\x9b;0m\r\n\t\u202e")))
 
@@ -31,26 +31,26 @@ ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("\
     ],
 )
 def test_clean(text: str, cleaned: str, removed: tuple[str, ...]) -> None:
-    assert clean(text).text == cleaned
-    assert clean(text).removed == removed
+    assert clean_text(text).text == cleaned
+    assert clean_text(text).removed == removed
 
 
 @given(ANY)
 def test_cleaning_is_complete_and_done_at_once(text: str) -> None:
-    cleaned = clean(text).text
+    cleaned = clean_text(text).text
     cleaned.encode("utf-8")
     assert all(unicodedata.category(c) != "Cc" or c in "\t\n" for c in cleaned)
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", cleaned)
-    assert clean(cleaned).text == cleaned
-    assert clean(cleaned).removed == ()
+    assert clean_text(cleaned).text == cleaned
+    assert clean_text(cleaned).removed == ()
 
 
 @given(ANY)
 def test_a_terminal_sees_one_line_a_line(text: str) -> None:
-    shown = printable(text)
+    shown = make_printable(text)
     assert shown.count("\n") == len(shown.splitlines()) - (not shown.endswith("\n") and shown != "")
-    assert printable(shown) == shown
+    assert make_printable(shown) == shown
 
 
 def test_a_terminal_is_spared_separators_and_marks() -> None:
-    assert printable("a\u2028b\ufeffc\u200e") == "a\\u2028b\\ufeffc\\u200e"
+    assert make_printable("a\u2028b\ufeffc\u200e") == "a\\u2028b\\ufeffc\\u200e"

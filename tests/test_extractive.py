@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from planner.chat import Completion, Prompt
 from planner.errors import Outcome, OutputError
-from planner.extractive import NOTHING_FOUND, UNKNOWN_METRIC, Extractive
-from planner.matching.match import match
-from planner.papers.cut import cut
-from planner.papers.load import load
+from planner.matching.match import match_ablations
+from planner.models.extractive import NOTHING_FOUND, UNKNOWN_METRIC, ExtractiveModel
+from planner.papers.excerpt import select_sections
+from planner.papers.load import load_paper
 from planner.papers.paper import Excerpt
-from planner.parsing.reply import parse
+from planner.parsing.reply import parse_reply
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.odd_text import ODD_TEXT
 
@@ -37,7 +37,7 @@ The contrastive margin loss keeps classes apart.
 
 
 def ask(excerpt: Excerpt, task: Task = Task.AUTHOR, k: int = 5) -> Completion:
-    return asyncio.run(Extractive(excerpt, task, k).complete(Prompt.of(())))
+    return asyncio.run(ExtractiveModel(excerpt, task, k).complete(Prompt.from_messages(())))
 
 
 def plan_of(completion: Completion) -> Plan:
@@ -113,14 +113,14 @@ def test_each_line_is_one_json_object(demo: Excerpt) -> None:
 
 def test_the_reply_takes_the_path_of_any_reply(demo: Excerpt) -> None:
     completion = ask(demo, Task.REVIEWER, k=2)
-    reply = parse(completion, 2)
+    reply = parse_reply(completion, 2)
     assert reply.plan == plan_of(completion)
     assert "built-in extractive planner" in reply.reasoning
 
 
 def test_an_empty_reply_ends_as_empty() -> None:
     with pytest.raises(OutputError) as caught:
-        parse(ask(Excerpt("A title", "", "Nothing.")), 2)
+        parse_reply(ask(Excerpt("A title", "", "Nothing.")), 2)
     assert caught.value.outcome is Outcome.EMPTY
 
 
@@ -188,7 +188,7 @@ def test_the_paper_s_words_do_not_break_the_contract() -> None:
     completion = ask(Excerpt("A title", "", text), Task.REVIEWER)
     for tag in ("discussion", "predictions"):
         assert completion.text.count(f"<{tag}>") == completion.text.count(f"</{tag}>") == 1
-    assert parse(completion, 2).plan.ablations
+    assert parse_reply(completion, 2).plan.ablations
 
 
 @settings(max_examples=200, deadline=None)
@@ -197,7 +197,7 @@ def test_any_text_gives_a_valid_plan_or_an_empty_reply(text: str, title: str, k:
     completion = ask(Excerpt(title, text[:50], f"# 3 Method\n\n{text}"), k=k)
     if completion.text:
         assert 1 <= len(plan_of(completion).ablations) <= k
-        assert 1 <= len(parse(completion, k).plan.ablations) <= k
+        assert 1 <= len(parse_reply(completion, k).plan.ablations) <= k
     else:
         assert completion.notes == (NOTHING_FOUND,)
 
@@ -207,10 +207,10 @@ def test_its_bar_on_real_papers(shared: Path) -> None:
     recalls = []
     for path in sorted((shared / "papers" / "labelled").glob("*.json")):
         label = json.loads(path.read_text(encoding="utf-8"))
-        paper = load(str(path.with_suffix(".pdf")))
+        paper = load_paper(str(path.with_suffix(".pdf")))
         gold = [
             Ablation.model_validate({field: a[field] for field in Ablation.model_fields}) for a in label["ablations"]
         ]
-        plan = plan_of(ask(cut(paper, Task.AUTHOR, label["method_end"]).excerpt(paper)))
-        recalls.append(len(match(gold, plan.ablations)) / len(gold))
+        plan = plan_of(ask(select_sections(paper, Task.AUTHOR, label["method_end"]).build_excerpt(paper)))
+        recalls.append(len(match_ablations(gold, plan.ablations)) / len(gold))
     assert sum(recalls) / len(recalls) >= 0.25

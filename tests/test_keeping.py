@@ -12,21 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
-from planner.keeping import REUSED, Keeping
-from planner.outputs import plan_into
-from planner.posing import Settings
+from planner.models.cache import REUSED_NOTE, CachedModel
+from planner.planning.output import plan_to_folder
+from planner.planning.question import PlanSettings
+from planner.planning.record import PlanRecord, RecordStore, close_record, open_record
 from planner.schema import Task
-from planner.sidecar import Sidecar, SidecarStore, closed, opened
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
 
-REVIEW = Settings(Task.REVIEWER, k=2)
-CARD = ModelCard("lm-planner", "m", "m", endpoint="http://nowhere/v1")
+REVIEW = PlanSettings(Task.REVIEWER, k=2)
+CARD = ModelInfo("lm-planner", "m", "m", endpoint="http://nowhere/v1")
 INVALID = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
 PROMPTS = tuple(
-    Prompt.of((Message("user", f"question {number}"),), "", sample) for number in range(3) for sample in range(2)
+    Prompt.from_messages((Message("user", f"question {number}"),), "", sample)
+    for number in range(3)
+    for sample in range(2)
 )
 
 Answer = Callable[[int], Completion]
@@ -44,7 +46,7 @@ def no_price(_: Completion) -> None:
 class Endpoint:
     """Answers the number of the request, or fails as it is told, and counts what each identity was asked for."""
 
-    card = CARD
+    info = CARD
 
     def __init__(self) -> None:
         self.paid: Counter[str] = Counter()
@@ -55,7 +57,7 @@ class Endpoint:
         self.sent += 1
         if self.failing:
             raise self.failing
-        self.paid[CARD.identity(prompt)] += 1
+        self.paid[CARD.identify_request(prompt)] += 1
         return reply(self.sent)
 
 
@@ -68,7 +70,7 @@ class PaidOnce(RuleBasedStateMachine):
         self.path = Path(self._folder.name) / "lm" / "paper.json"
         self.endpoint = Endpoint()
         self.replies: dict[str, Completion] = {}
-        self.store = SidecarStore(self.path, opened(paper().head, CARD, REVIEW), no_price)
+        self.store = RecordStore(self.path, open_record(paper().info, CARD, REVIEW), no_price)
 
     def teardown(self) -> None:
         self._folder.cleanup()
@@ -76,12 +78,12 @@ class PaidOnce(RuleBasedStateMachine):
     @rule(prompt=st.sampled_from(PROMPTS))
     def ask(self, prompt: Prompt) -> None:
         sent = self.endpoint.sent
-        identity = CARD.identity(prompt)
-        completion = asyncio.run(Keeping(self.endpoint, self.store).complete(prompt))
+        identity = CARD.identify_request(prompt)
+        completion = asyncio.run(CachedModel(self.endpoint, self.store).complete(prompt))
         if identity in self.replies:
             assert self.endpoint.sent == sent
             assert completion.text == self.replies[identity].text
-            assert REUSED in completion.notes
+            assert REUSED_NOTE in completion.notes
         else:
             assert self.endpoint.sent == sent + 1
             self.replies[identity] = completion
@@ -92,21 +94,21 @@ class PaidOnce(RuleBasedStateMachine):
     )
     def fail(self, prompt: Prompt, error: Exception) -> None:
         self.endpoint.failing = error
-        identity = CARD.identity(prompt)
+        identity = CARD.identify_request(prompt)
         if identity in self.replies:
-            asyncio.run(Keeping(self.endpoint, self.store).complete(prompt))
+            asyncio.run(CachedModel(self.endpoint, self.store).complete(prompt))
         else:
             with pytest.raises(type(error)):
-                asyncio.run(Keeping(self.endpoint, self.store).complete(prompt))
+                asyncio.run(CachedModel(self.endpoint, self.store).complete(prompt))
             assert self.store.attempts[-1].completion is None
-            assert self.store.find(identity) is None
+            assert self.store.find_reply(identity) is None
         self.endpoint.failing = None
 
     @rule()
     def crash(self) -> None:
         """The program is gone, and another one reads what is on disk."""
-        earlier = Sidecar.read(self.path) if self.path.exists() else None
-        self.store = SidecarStore(self.path, opened(paper().head, CARD, REVIEW, earlier), no_price)
+        earlier = PlanRecord.read(self.path) if self.path.exists() else None
+        self.store = RecordStore(self.path, open_record(paper().info, CARD, REVIEW, earlier), no_price)
 
     @invariant()
     def nothing_is_paid_for_twice(self) -> None:
@@ -114,7 +116,7 @@ class PaidOnce(RuleBasedStateMachine):
 
     @invariant()
     def every_reply_is_on_disk(self) -> None:
-        kept = Sidecar.read(self.path).attempts if self.path.exists() else ()
+        kept = PlanRecord.read(self.path).attempts if self.path.exists() else ()
         found = {attempt.identity: attempt.completion for attempt in kept if attempt.completion}
         assert found == self.replies
         assert len([attempt for attempt in kept if attempt.completion]) == len(self.replies)
@@ -148,50 +150,50 @@ def test_whatever_the_replies_a_plan_that_was_paid_for_is_never_asked_for_again(
         planned = False
         for answers, anew in runs:
             model = Scripted(*answers)
-            done = asyncio.run(plan_into(Path(folder), paper(), model, REVIEW, no_price, anew=anew))
+            done = asyncio.run(plan_to_folder(Path(folder), paper(), model, REVIEW, no_price, force=anew))
             if planned and not anew:
                 assert not model.asked, "the reply on record planned the paper"
-                assert done.sidecar.outcome is Outcome.PLANNED
+                assert done.record.outcome is Outcome.PLANNED
             answered = [
                 attempt.identity
-                for attempt in done.planning.attempts
-                if attempt.completion and REUSED not in attempt.completion.notes
+                for attempt in done.result.attempts
+                if attempt.completion and REUSED_NOTE not in attempt.completion.notes
             ]
             asked.update(answered)
-            planned = done.sidecar.outcome is Outcome.PLANNED
+            planned = done.record.outcome is Outcome.PLANNED
             assert done.path.exists() == planned
-            assert Sidecar.read(done.sidecar_path) == done.sidecar
+            assert PlanRecord.read(done.record_path) == done.record
     assert set(asked.values()) <= {1}
 
 
 def test_a_kept_reply_says_that_nothing_was_sent(tmp_path: Path) -> None:
-    asyncio.run(plan_into(tmp_path, paper(), Scripted(GOOD_REPLY), REVIEW, no_price))
-    again = asyncio.run(plan_into(tmp_path, paper(), Scripted(), REVIEW, no_price))
-    assert REUSED in again.planning.warnings
-    kept = Sidecar.read(again.sidecar_path).attempts[0].completion
+    asyncio.run(plan_to_folder(tmp_path, paper(), Scripted(GOOD_REPLY), REVIEW, no_price))
+    again = asyncio.run(plan_to_folder(tmp_path, paper(), Scripted(), REVIEW, no_price))
+    assert REUSED_NOTE in again.result.warnings
+    kept = PlanRecord.read(again.record_path).attempts[0].completion
     assert kept is not None
-    assert REUSED not in kept.notes, "the reply on record stays as it came"
+    assert REUSED_NOTE not in kept.notes, "the reply on record stays as it came"
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, asyncio.CancelledError, BudgetExceeded])
 def test_a_request_that_was_cut_short_is_on_record_without_a_reply(tmp_path: Path, stop: type[Exception]) -> None:
-    store = SidecarStore(tmp_path / "x.json", opened(paper().head, CARD, REVIEW), no_price)
+    store = RecordStore(tmp_path / "x.json", open_record(paper().info, CARD, REVIEW), no_price)
     endpoint = Endpoint()
     endpoint.failing = stop()
     with pytest.raises(stop):
-        asyncio.run(Keeping(endpoint, store).complete(PROMPTS[0]))
-    [attempt] = Sidecar.read(tmp_path / "x.json").attempts
-    assert (attempt.completion, attempt.outcome, attempt.identity) == (None, None, CARD.identity(PROMPTS[0]))
+        asyncio.run(CachedModel(endpoint, store).complete(PROMPTS[0]))
+    [attempt] = PlanRecord.read(tmp_path / "x.json").attempts
+    assert (attempt.completion, attempt.outcome, attempt.identity) == (None, None, CARD.identify_request(PROMPTS[0]))
 
 
 def test_an_error_is_on_record_with_its_outcome_and_words(tmp_path: Path) -> None:
-    store = SidecarStore(tmp_path / "x.json", opened(paper().head, CARD, REVIEW), no_price)
+    store = RecordStore(tmp_path / "x.json", open_record(paper().info, CARD, REVIEW), no_price)
     for error in (ModelError("the server is down", status=503), TooLongError("9 tokens at most", limit=9)):
         endpoint = Endpoint()
         endpoint.failing = error
         with pytest.raises(type(error)):
-            asyncio.run(Keeping(endpoint, store).complete(PROMPTS[0]))
-    kept = Sidecar.read(tmp_path / "x.json").attempts
+            asyncio.run(CachedModel(endpoint, store).complete(PROMPTS[0]))
+    kept = PlanRecord.read(tmp_path / "x.json").attempts
     assert [attempt.outcome for attempt in kept] == [Outcome.MODEL_ERROR, Outcome.TOO_LONG]
     assert [attempt.findings for attempt in kept] == [("the server is down",), ("9 tokens at most",)]
 
@@ -202,21 +204,21 @@ def test_a_reply_that_cannot_be_kept_is_not_read(tmp_path: Path) -> None:
     blocked.write_text("a file where the folder belongs", encoding="utf-8")
     model = Scripted(GOOD_REPLY)
     with pytest.raises(OSError, match="blocked"):
-        asyncio.run(plan_into(blocked, paper(), model, REVIEW, no_price))
+        asyncio.run(plan_to_folder(blocked, paper(), model, REVIEW, no_price))
     assert model.asked == [], "nothing is sent that could not be kept"
 
 
 def test_the_store_of_one_model_answers_no_other(tmp_path: Path) -> None:
-    store = SidecarStore(tmp_path / "x.json", opened(paper().head, CARD, REVIEW), no_price)
-    asyncio.run(Keeping(Endpoint(), store).complete(PROMPTS[0]))
+    store = RecordStore(tmp_path / "x.json", open_record(paper().info, CARD, REVIEW), no_price)
+    asyncio.run(CachedModel(Endpoint(), store).complete(PROMPTS[0]))
     others = (
-        ModelCard("lm-planner", "m", "m", endpoint="http://elsewhere/v1"),
-        ModelCard("lm-planner", "m", "n", endpoint=CARD.endpoint),
-        ModelCard("lm-planner", "m", "m", endpoint=CARD.endpoint, parameters=(("temperature", 0.5),)),
+        ModelInfo("lm-planner", "m", "m", endpoint="http://elsewhere/v1"),
+        ModelInfo("lm-planner", "m", "n", endpoint=CARD.endpoint),
+        ModelInfo("lm-planner", "m", "m", endpoint=CARD.endpoint, parameters=(("temperature", 0.5),)),
     )
-    assert store.find(CARD.identity(PROMPTS[0])) is not None
+    assert store.find_reply(CARD.identify_request(PROMPTS[0])) is not None
     for other in others:
-        assert store.find(other.identity(PROMPTS[0])) is None
+        assert store.find_reply(other.identify_request(PROMPTS[0])) is None
 
 
 @given(
@@ -228,19 +230,19 @@ def test_two_requests_have_one_identity_only_if_they_are_the_same(
     first: list[tuple[str, str]], second: list[tuple[str, str]], samples: tuple[int, int]
 ) -> None:
     prompts = [
-        Prompt.of(tuple(Message(role, text) for role, text in messages), "", sample)  # type: ignore[arg-type]
+        Prompt.from_messages(tuple(Message(role, text) for role, text in messages), "", sample)  # type: ignore[arg-type]
         for messages, sample in zip((first, second), samples, strict=True)
     ]
     same = (first, samples[0]) == (second, samples[1])
-    assert (CARD.identity(prompts[0]) == CARD.identity(prompts[1])) == same
+    assert (CARD.identify_request(prompts[0]) == CARD.identify_request(prompts[1])) == same
 
 
 def test_the_facts_of_a_closed_sidecar_add_up(tmp_path: Path) -> None:
-    done = asyncio.run(plan_into(tmp_path, paper(), Scripted(INVALID, GOOD_REPLY), REVIEW, lambda _: 0.25))
-    told = json.loads(done.sidecar_path.read_text(encoding="utf-8"))
+    done = asyncio.run(plan_to_folder(tmp_path, paper(), Scripted(INVALID, GOOD_REPLY), REVIEW, lambda _: 0.25))
+    told = json.loads(done.record_path.read_text(encoding="utf-8"))
     assert (told["cost"], told["usage"]["prompt_tokens"], told["usage"]["completion_tokens"]) == (0.5, 200, 20)
     assert [attempt["messages"] for attempt in told["attempts"]] == [2, 4]
     assert [attempt["outcome"] for attempt in told["attempts"]] == ["invalid", "planned"]
     assert told["attempts"][0]["findings"]
-    again = closed(done.sidecar, done.planning, done.sidecar.attempts)
-    assert again.attempts == done.sidecar.attempts, "closing twice changes no request"
+    again = close_record(done.record, done.result, done.record.attempts)
+    assert again.attempts == done.record.attempts, "closing twice changes no request"

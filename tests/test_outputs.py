@@ -8,25 +8,25 @@ import pytest
 
 from planner.chat import Completion, Usage
 from planner.errors import ModelError, Outcome, PaperError
-from planner.gauge import Gauge
-from planner.outputs import Output, plan_into, unreadable_into
-from planner.posing import Settings
+from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
+from planner.planning.question import PlanSettings
+from planner.planning.record import PlanRecord
 from planner.schema import Task
-from planner.sidecar import Sidecar
-from planner.trajectory.reader import read_file
+from planner.tokens import TokenCounter
+from planner.trajectory.reader import read_trajectory
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
 
-REVIEW = Settings(Task.REVIEWER, k=2)
+REVIEW = PlanSettings(Task.REVIEWER, k=2)
 
 
-def planned(folder: Path, *answers: str | Completion | Exception, anew: bool = False, **facts: object) -> Output:
+def planned(folder: Path, *answers: str | Completion | Exception, anew: bool = False, **facts: object) -> PlanOutput:
     model = Scripted(*answers)
-    return asyncio.run(plan_into(folder, paper(**facts), model, REVIEW, lambda _: None, anew=anew))
+    return asyncio.run(plan_to_folder(folder, paper(**facts), model, REVIEW, lambda _: None, force=anew))
 
 
-def unread(folder: Path, source: str, said: str = "it is empty", *, named: str = "") -> Output:
-    return unreadable_into(folder, source, PaperError(said), Scripted().card, REVIEW, named=named)
+def unread(folder: Path, source: str, said: str = "it is empty", *, named: str = "") -> PlanOutput:
+    return write_unreadable_paper(folder, source, PaperError(said), Scripted().info, REVIEW, given_id=named)
 
 
 def names(folder: Path) -> list[str]:
@@ -47,11 +47,11 @@ def test_every_paper_leaves_a_sidecar_and_only_a_planned_one_a_trajectory(
     tmp_path: Path, answer: str | Completion | Exception, outcome: Outcome
 ) -> None:
     done = planned(tmp_path, answer)
-    assert done.sidecar.outcome is outcome
+    assert done.record.outcome is outcome
     assert done.path.exists() == (outcome is Outcome.PLANNED)
-    assert done.sidecar_path.exists()
+    assert done.record_path.exists()
     assert len(names(tmp_path)) == 1 + (outcome is Outcome.PLANNED)
-    assert bool(done.sidecar.reason) == (outcome is not Outcome.PLANNED)
+    assert bool(done.record.reason) == (outcome is not Outcome.PLANNED)
 
 
 def test_a_failure_takes_an_earlier_plan_away_and_keeps_its_reply(tmp_path: Path) -> None:
@@ -59,28 +59,28 @@ def test_a_failure_takes_an_earlier_plan_away_and_keeps_its_reply(tmp_path: Path
     planned(tmp_path, GOOD_REPLY)
     failed = planned(tmp_path, Completion("", finish_reason="stop"), anew=True)
     assert names(tmp_path) == ["lm-planner/scripted/A_Paper.json"]
-    assert [a.outcome for a in failed.sidecar.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
-    assert failed.sidecar.attempts[0].completion is not None
+    assert [a.outcome for a in failed.record.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
+    assert failed.record.attempts[0].completion is not None
 
 
 def test_the_file_says_what_the_planning_says(tmp_path: Path) -> None:
     done = planned(tmp_path, contract("A *reason*.\n\nAnd <b>another</b>.", [GOOD_ABLATION]))
-    assert done.planning.trajectory is not None
-    assert read_file(done.path) == done.planning.trajectory
+    assert done.result.trajectory is not None
+    assert read_trajectory(done.path) == done.result.trajectory
 
 
 def test_doubts_about_a_plan_are_warnings_in_the_sidecar(tmp_path: Path) -> None:
     invented = {**GOOD_ABLATION, "ablated_part": "the quantum flux capacitor", "metrics": ["parsecs"]}
     sound = planned(tmp_path / "sound", GOOD_REPLY)
     doubted = planned(tmp_path / "doubted", contract("Why.", [invented]))
-    assert doubted.sidecar.outcome is Outcome.PLANNED
-    assert len(doubted.sidecar.warnings) > len(sound.sidecar.warnings)
-    assert any("quantum flux capacitor" in warning for warning in doubted.sidecar.warnings)
+    assert doubted.record.outcome is Outcome.PLANNED
+    assert len(doubted.record.warnings) > len(sound.record.warnings)
+    assert any("quantum flux capacitor" in warning for warning in doubted.record.warnings)
 
 
 def test_warnings_of_the_paper_and_the_reply_are_all_kept_once(tmp_path: Path) -> None:
     noted = Completion(GOOD_REPLY, finish_reason="stop", notes=("the endpoint sent no usage",))
-    warnings = planned(tmp_path, noted, warnings=("half of it is a scan", "half of it is a scan")).sidecar.warnings
+    warnings = planned(tmp_path, noted, warnings=("half of it is a scan", "half of it is a scan")).record.warnings
     assert warnings.count("half of it is a scan") == 1
     assert "the endpoint sent no usage" in warnings
 
@@ -97,14 +97,14 @@ def test_no_id_leads_out_of_the_folder(tmp_path: Path, identifier: str) -> None:
 
 def test_a_model_with_a_hostile_name_stays_in_the_folder_too(tmp_path: Path) -> None:
     model = Scripted(GOOD_REPLY, name="../../../x")
-    done = asyncio.run(plan_into(tmp_path / "out", paper(), model, REVIEW, lambda _: None))
+    done = asyncio.run(plan_to_folder(tmp_path / "out", paper(), model, REVIEW, lambda _: None))
     assert (tmp_path / "out").resolve() in done.path.resolve().parents
     assert len(done.path.relative_to(tmp_path / "out").parts) == 3
 
 
 def test_an_unreadable_paper_leaves_its_reason(tmp_path: Path) -> None:
     done = unread(tmp_path, "papers/broken.pdf", "papers/broken.pdf: \x1b[31mno text in it")
-    facts = json.loads(done.sidecar_path.read_text(encoding="utf-8"))
+    facts = json.loads(done.record_path.read_text(encoding="utf-8"))
     assert names(tmp_path) == ["lm-planner/scripted/broken.json"]
     assert facts["outcome"] == "paper_error"
     assert facts["reason"] == "papers/broken.pdf: no text in it"
@@ -115,12 +115,12 @@ def test_an_unreadable_paper_leaves_its_reason(tmp_path: Path) -> None:
 def test_a_paper_that_becomes_unreadable_keeps_what_was_paid_for(tmp_path: Path) -> None:
     first = planned(tmp_path, GOOD_REPLY)
     gone = unread(tmp_path, "paper.md", named="A_Paper")
-    assert gone.sidecar_path == first.sidecar_path
+    assert gone.record_path == first.record_path
     assert not first.path.exists()
-    assert [a.completion for a in gone.sidecar.attempts] == [a.completion for a in first.sidecar.attempts]
+    assert [a.completion for a in gone.record.attempts] == [a.completion for a in first.record.attempts]
     back = planned(tmp_path)
-    assert back.sidecar.outcome is Outcome.PLANNED, "and the reply is used again once the paper can be read"
-    assert Sidecar.read(back.sidecar_path).outcome is Outcome.PLANNED
+    assert back.record.outcome is Outcome.PLANNED, "and the reply is used again once the paper can be read"
+    assert PlanRecord.read(back.record_path).outcome is Outcome.PLANNED
 
 
 @pytest.mark.parametrize(
@@ -137,16 +137,18 @@ def test_the_sidecar_of_an_unreadable_paper_is_named_after_its_source(
     tmp_path: Path, source: str, named: str, stem: str
 ) -> None:
     done = unread(tmp_path, source, named=named)
-    assert done.sidecar_path.stem.strip("_") == stem.strip("_")
-    assert done.sidecar_path.parent == tmp_path / "lm-planner" / "scripted"
+    assert done.record_path.stem.strip("_") == stem.strip("_")
+    assert done.record_path.parent == tmp_path / "lm-planner" / "scripted"
 
 
 def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
-    gauge = Gauge()
-    question = planned(tmp_path / "first", GOOD_REPLY).planning.question
+    gauge = TokenCounter()
+    question = planned(tmp_path / "first", GOOD_REPLY).result.paper_prompt
     assert question is not None
     prompt = question.prompt
-    estimated = gauge.measure_prompt(prompt)
+    estimated = gauge.count_prompt(prompt)
     counted = Completion(GOOD_REPLY, finish_reason="stop", usage=Usage(prompt_tokens=2 * estimated))
-    asyncio.run(plan_into(tmp_path / "second", paper(), Scripted(counted), REVIEW, lambda _: None, gauge=gauge))
-    assert gauge.measure_prompt(prompt) == pytest.approx(2 * estimated, rel=0.05)
+    asyncio.run(
+        plan_to_folder(tmp_path / "second", paper(), Scripted(counted), REVIEW, lambda _: None, token_counter=gauge)
+    )
+    assert gauge.count_prompt(prompt) == pytest.approx(2 * estimated, rel=0.05)

@@ -6,15 +6,16 @@ import pytest
 
 from planner.chat import Completion, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
-from planner.pipeline import Planning, Settings, plan_paper
+from planner.planning.plan import PlanResult, plan_paper
+from planner.planning.question import PlanSettings
 from planner.schema import Action, Task
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
 
-REVIEW = Settings(Task.REVIEWER, k=2)
+REVIEW = PlanSettings(Task.REVIEWER, k=2)
 
 
-def plan(model: Scripted, settings: Settings = REVIEW, **changes: object) -> Planning:
+def plan(model: Scripted, settings: PlanSettings = REVIEW, **changes: object) -> PlanResult:
     return asyncio.run(plan_paper(paper(**changes), model, settings))
 
 
@@ -38,17 +39,17 @@ def test_the_reviewer_sees_the_results_and_not_the_references() -> None:
 
 def test_the_author_sees_nothing_from_the_experiments_on() -> None:
     model = Scripted(GOOD_REPLY)
-    planning = plan(model, Settings(Task.AUTHOR, k=5))
+    planning = plan(model, PlanSettings(Task.AUTHOR, k=5))
     sent = model.asked[0].messages[-1].content
     assert "bounds the residual" in sent
     assert "0.085" not in sent
-    assert planning.question is not None
-    assert [part.heading for part in planning.question.left_out] == ["Experiments", "References"]
+    assert planning.paper_prompt is not None
+    assert [part.heading for part in planning.paper_prompt.omissions] == ["Experiments", "References"]
 
 
 def test_the_author_task_needs_a_place_to_cut() -> None:
     whole = paper()
-    planning = plan(Scripted(), Settings(Task.AUTHOR, k=5), sections=whole.sections[:2])
+    planning = plan(Scripted(), PlanSettings(Task.AUTHOR, k=5), sections=whole.sections[:2])
     assert planning.outcome is Outcome.PAPER_ERROR
     assert "--cut-at" in planning.reason
 

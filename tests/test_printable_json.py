@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.controls import clean, printable, printable_json
+from planner.sanitize import clean_text, make_json_printable, make_printable
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(st.characters(exclude_categories=()))),
@@ -16,9 +16,9 @@ VALUES = st.recursive(
 
 @given(VALUES, st.sampled_from([None, 1]))
 def test_any_value_is_calm_and_reads_back(value: object, indent: int | None) -> None:
-    shown = printable_json(json.dumps(value, ensure_ascii=False, indent=indent))
+    shown = make_json_printable(json.dumps(value, ensure_ascii=False, indent=indent))
     assert json.loads(shown) == value
-    assert clean(shown).text == shown == printable(shown)
+    assert clean_text(shown).text == shown == make_printable(shown)
     shown.encode("utf-8")
 
 
@@ -33,4 +33,4 @@ def test_any_value_is_calm_and_reads_back(value: object, indent: int | None) -> 
     ],
 )
 def test_only_what_steers_is_escaped(value: str, shown: str) -> None:
-    assert printable_json(json.dumps(value, ensure_ascii=False)) == shown
+    assert make_json_printable(json.dumps(value, ensure_ascii=False)) == shown

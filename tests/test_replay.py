@@ -10,11 +10,12 @@ from click.testing import CliRunner
 
 from planner.cli import cli
 from planner.errors import Outcome
-from planner.pipeline import Planning, Settings, plan_paper
-from planner.schema import violations
-from planner.trajectory.document import Trajectory
-from planner.trajectory.reader import read_file
-from planner.trajectory.writer import write
+from planner.planning.plan import PlanResult, plan_paper
+from planner.planning.question import PlanSettings
+from planner.schema import find_violations
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import read_trajectory
+from planner.trajectory.writer import render_trajectory
 from tests.papers_made import paper
 from tests.scripted import Scripted, contract
 from tests.server.replies import as_asked
@@ -31,19 +32,19 @@ def rebuilt(trajectory: Trajectory) -> str:
     return contract(trajectory.reasoning, trajectory.plan.ablations)
 
 
-def replay(trajectory: Trajectory) -> Planning:
+def replay(trajectory: Trajectory) -> PlanResult:
     reply = rebuilt(trajectory)
     model = Scripted(reply, reply, reply, name=trajectory.model)
-    settings = Settings(trajectory.task, k=len(trajectory.plan.ablations))
+    settings = PlanSettings(trajectory.task, k=len(trajectory.plan.ablations))
     return asyncio.run(plan_paper(paper(id=trajectory.paper_id), model, settings))
 
 
 def test_every_published_plan_is_planned_again_or_invalid_for_its_flaw(shared: Path) -> None:
     flawed = 0
     for path in published(shared):
-        trajectory = read_file(path)
+        trajectory = read_trajectory(path)
         planning = replay(trajectory)
-        if violations(trajectory.plan):
+        if find_violations(trajectory.plan):
             flawed += 1
             assert planning.outcome is Outcome.INVALID
             assert len(planning.attempts) == 3
@@ -51,7 +52,7 @@ def test_every_published_plan_is_planned_again_or_invalid_for_its_flaw(shared: P
         else:
             assert planning.trajectory is not None, f"{path}: {planning.reason}"
             # The reader's own test holds that this writing is the published file, but for listed exceptions.
-            assert write(planning.trajectory) == write(trajectory, published=True), path
+            assert render_trajectory(planning.trajectory) == render_trajectory(trajectory, allow_violations=True), path
     assert flawed == FLAWED
 
 
@@ -62,7 +63,7 @@ def test_a_sample_over_http(
     monkeypatch.chdir(tmp_path)
     Path("paper.md").write_text("# A title\n\n## Method\n\n" + "A method. " * 100 + "\n\n## Experiments\n\nWell.\n")
     for path in itertools.islice(published(shared), 7, None, 111):
-        trajectory = read_file(path)
+        trajectory = read_trajectory(path)
         server.answer = partial(as_asked, text=rebuilt(trajectory))
         words = ["plan", "paper.md", "--model", trajectory.model, "--base-url", server.base_url, *form]
         words += ["--id", trajectory.paper_id, "--task", trajectory.task, "-k", str(len(trajectory.plan.ablations))]

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.chat import Completion, Message, ModelCard, Prompt
+from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, TooLongError
-from planner.openai_chat.endpoint import resolve
-from planner.openai_chat.model import OpenAIChat
-from planner.retrying import Retrying, RetryPolicy, Wait
+from planner.models.openai_chat.chat import OpenAIChat
+from planner.models.openai_chat.endpoint import resolve_endpoint
+from planner.models.retry import RetryingModel, RetryPolicy, RetryWait
 from tests.server.replies import as_asked, error, reply, stream
 from tests.server.server import Server
 
-PROMPT = Prompt.of((Message("user", "?"),), "0" * 64)
-CARD = ModelCard("fake", "fake", "fake")
+PROMPT = Prompt.from_messages((Message("user", "?"),), "0" * 64)
+CARD = ModelInfo("fake", "fake", "fake")
 BUSY = ModelError("busy", retryable=True, status=503)
 LIMIT = ModelError("slow down", retryable=True, status=429)
 
@@ -28,7 +28,7 @@ class Scripted:
 
     failures: list[Exception]
     asked: int = 0
-    card: ModelCard = CARD
+    info: ModelInfo = CARD
 
     async def complete(self, prompt: Prompt) -> Completion:
         self.asked += 1
@@ -44,7 +44,7 @@ class Run:
     failures: Sequence[Exception]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     chance: float = 0.0
-    told: list[Wait] = field(default_factory=list)
+    told: list[RetryWait] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -55,7 +55,9 @@ class Run:
             assert self.told[-1].seconds == seconds, "a wait is told before it begins"
             self.slept.append(seconds)
 
-        retrying = Retrying(self.model, self.policy, on_wait=self.told.append, sleep=sleep, chance=lambda: self.chance)
+        retrying = RetryingModel(
+            self.model, self.policy, on_wait=self.told.append, sleep=sleep, jitter=lambda: self.chance
+        )
         return asyncio.run(retrying.complete(PROMPT))
 
     def error(self) -> ModelError:
@@ -94,7 +96,7 @@ def test_after_so_many_attempts_the_error_says_so() -> None:
 
 
 def test_waits_stay_within_the_longest() -> None:
-    run = Run([BUSY] * 9, RetryPolicy(attempts=10, longest=3.0), chance=1.0)
+    run = Run([BUSY] * 9, RetryPolicy(max_failures=10, longest_wait=3.0), chance=1.0)
     run.complete()
     assert run.slept == [1.0, 2.0] + [3.0] * 7
 
@@ -103,7 +105,7 @@ def test_a_rate_limit_is_a_pause_and_no_failed_attempt() -> None:
     run = Run([*[limited(2.0)] * 20, BUSY, BUSY, BUSY, BUSY])
     assert run.complete().text == "at last"
     assert run.slept[:20] == [2.0] * 20
-    assert [wait.pause for wait in run.told] == [True] * 20 + [False] * 4
+    assert [wait.is_rate_limit for wait in run.told] == [True] * 20 + [False] * 4
 
 
 @given(st.floats(0, 100), st.floats(0, 1))
@@ -171,20 +173,20 @@ def test_other_errors_pass_through(other: Exception) -> None:
 
 
 def test_the_card_is_the_models() -> None:
-    assert Retrying(Scripted([])).card is CARD
+    assert RetryingModel(Scripted([])).info is CARD
 
 
 def test_waits_are_logged_unless_someone_listens(caplog: pytest.LogCaptureFixture) -> None:
     async def at_once(seconds: float) -> None:
         return None
 
-    asyncio.run(Retrying(Scripted([LIMIT]), sleep=at_once).complete(PROMPT))
+    asyncio.run(RetryingModel(Scripted([LIMIT]), sleep=at_once).complete(PROMPT))
     assert "slow down" in caplog.text
 
 
 def test_cancelling_ends_the_waiting() -> None:
     async def waiting() -> None:
-        await asyncio.wait_for(Retrying(Scripted([limited(60.0)])).complete(PROMPT), 0.05)
+        await asyncio.wait_for(RetryingModel(Scripted([limited(60.0)])).complete(PROMPT), 0.05)
 
     with pytest.raises(TimeoutError):
         asyncio.run(waiting())
@@ -197,8 +199,8 @@ def over_http(server: Server) -> tuple[Completion, list[float]]:
         slept.append(seconds)
 
     async def asking() -> Completion:
-        async with OpenAIChat(resolve("m", server.base_url, {})) as chat:
-            return await Retrying(chat, sleep=sleep, chance=lambda: 0.0).complete(PROMPT)
+        async with OpenAIChat(resolve_endpoint("m", server.base_url, {})) as chat:
+            return await RetryingModel(chat, sleep=sleep, jitter=lambda: 0.0).complete(PROMPT)
 
     return asyncio.run(asking()), slept
 

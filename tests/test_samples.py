@@ -10,16 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import Outcome, TrajectoryError
-from planner.posing import Settings
+from planner.planning.question import PlanSettings
+from planner.planning.record import (
+    REPLY_FAILURES,
+    AttemptRecord,
+    PlanRecord,
+    choose_sample,
+    open_record,
+    sum_costs,
+    sum_usage,
+)
 from planner.schema import Task
-from planner.sidecar import ENDED_BY_REPLY, AttemptFacts, Sidecar, next_sample, opened, total_cost, total_usage
 from tests.papers_made import paper
 
-CARD = ModelCard("lm-planner", "m", "m")
-ASKED = Prompt.of((Message("system", "Plan."), Message("user", "A paper.")), "")
-OTHER = Prompt.of((Message("system", "Plan."), Message("user", "Another paper.")), "")
+CARD = ModelInfo("lm-planner", "m", "m")
+ASKED = Prompt.from_messages((Message("system", "Plan."), Message("user", "A paper.")), "")
+OTHER = Prompt.from_messages((Message("system", "Plan."), Message("user", "Another paper.")), "")
 WHEN = datetime(2026, 3, 2, tzinfo=UTC)
 
 JUDGED = st.sampled_from([None, *Outcome])
@@ -28,8 +36,8 @@ SAMPLES = st.integers(0, 5)
 
 def attempt(
     prompt: Prompt, outcome: Outcome | None, sample: int = 0, *, messages: int = 2, answered: bool = True
-) -> AttemptFacts:
-    return AttemptFacts(
+) -> AttemptRecord:
+    return AttemptRecord(
         identity="",
         prompt_sha256=prompt.sha256,
         sample=sample,
@@ -40,9 +48,9 @@ def attempt(
     )
 
 
-def reasked(prompt: Prompt, outcome: Outcome | None, messages: int = 4) -> AttemptFacts:
+def reasked(prompt: Prompt, outcome: Outcome | None, messages: int = 4) -> AttemptRecord:
     """A further question in the conversation that the prompt began."""
-    return attempt(prompt.then(Message("user", f"again {messages}")), outcome, messages=messages)
+    return attempt(prompt.with_messages(Message("user", f"again {messages}")), outcome, messages=messages)
 
 
 @pytest.mark.parametrize(
@@ -62,41 +70,41 @@ def reasked(prompt: Prompt, outcome: Outcome | None, messages: int = 4) -> Attem
         ((attempt(ASKED, Outcome.PLANNED), attempt(OTHER, Outcome.INVALID)), 0),
     ],
 )
-def test_the_answer_that_is_asked_for_next(on_record: tuple[AttemptFacts, ...], wanted: int) -> None:
-    assert next_sample(on_record, ASKED) == wanted
+def test_the_answer_that_is_asked_for_next(on_record: tuple[AttemptRecord, ...], wanted: int) -> None:
+    assert choose_sample(on_record, ASKED) == wanted
 
 
 @given(st.lists(st.builds(attempt, st.sampled_from([ASKED, OTHER]), JUDGED, SAMPLES, answered=st.booleans())))
-def test_anew_always_asks_for_an_answer_that_is_not_the_last_one(on_record: list[AttemptFacts]) -> None:
+def test_anew_always_asks_for_an_answer_that_is_not_the_last_one(on_record: list[AttemptRecord]) -> None:
     answered = [a.sample for a in on_record if a.prompt_sha256 == ASKED.sha256 and a.completion]
-    wanted = next_sample(on_record, ASKED, anew=True)
+    wanted = choose_sample(on_record, ASKED, force=True)
     assert wanted == (answered[-1] + 1 if answered else 0)
 
 
 @given(st.lists(st.builds(attempt, st.just(OTHER), JUDGED, SAMPLES)), JUDGED, SAMPLES)
 def test_only_what_follows_in_its_conversation_judges_an_answer(
-    between: list[AttemptFacts], outcome: Outcome | None, sample: int
+    between: list[AttemptRecord], outcome: Outcome | None, sample: int
 ) -> None:
     on_record = [attempt(ASKED, outcome, sample), *between]
-    wanted = next_sample(on_record, ASKED)
-    assert wanted == sample + (outcome in ENDED_BY_REPLY)
-    assert next_sample([*between, on_record[0]], ASKED) == wanted
+    wanted = choose_sample(on_record, ASKED)
+    assert wanted == sample + (outcome in REPLY_FAILURES)
+    assert choose_sample([*between, on_record[0]], ASKED) == wanted
 
 
 @given(st.lists(JUDGED, min_size=1, max_size=4))
 def test_replanning_again_and_again_counts_up_and_ends_at_a_plan(outcomes: list[Outcome | None]) -> None:
     """The numbers asked for one after the other never fall, and stand still once an answer is good."""
-    on_record: list[AttemptFacts] = []
+    on_record: list[AttemptRecord] = []
     wanted = []
     for outcome in outcomes:
-        wanted.append(next_sample(on_record, ASKED))
+        wanted.append(choose_sample(on_record, ASKED))
         on_record.append(attempt(ASKED, outcome, wanted[-1]))
-    assert wanted == list(accumulate((o in ENDED_BY_REPLY for o in outcomes[:-1]), initial=0))
+    assert wanted == list(accumulate((o in REPLY_FAILURES for o in outcomes[:-1]), initial=0))
 
 
 @given(st.lists(st.one_of(st.none(), st.decimals(0, 1000, places=4).map(float))))
 def test_a_sum_with_something_unknown_in_it_is_unknown(costs: list[float | None]) -> None:
-    total = total_cost(iter(costs))
+    total = sum_costs(iter(costs))
     if None in costs:
         assert total is None
     else:
@@ -109,10 +117,10 @@ USAGES = st.lists(st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS))
 
 @given(USAGES, st.randoms())
 def test_token_counts_add_up_in_any_order(usages: list[Usage], chance: object) -> None:
-    total = total_usage(usages)
+    total = sum_usage(usages)
     shuffled = usages.copy()
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert total_usage(shuffled) == total
+    assert sum_usage(shuffled) == total
     for name in Usage.__dataclass_fields__:
         counts = [count for usage in usages if (count := getattr(usage, name)) is not None]
         assert getattr(total, name) == (sum(counts) if counts else None)
@@ -120,7 +128,7 @@ def test_token_counts_add_up_in_any_order(usages: list[Usage], chance: object) -
 
 @given(USAGES, USAGES)
 def test_totals_of_parts_are_the_total_of_the_whole(first: list[Usage], second: list[Usage]) -> None:
-    assert total_usage([total_usage(first), total_usage(second)]) == total_usage(first + second)
+    assert sum_usage([sum_usage(first), sum_usage(second)]) == sum_usage(first + second)
 
 
 ATTEMPTS = st.lists(
@@ -138,30 +146,30 @@ ATTEMPTS = st.lists(
 
 @given(ATTEMPTS, st.text(), st.text(), st.floats(0, 1e6))
 def test_a_sidecar_reads_back_whatever_it_holds(
-    attempts: list[AttemptFacts], title: str, reason: str, cost: float
+    attempts: list[AttemptRecord], title: str, reason: str, cost: float
 ) -> None:
-    opening = opened(paper(title=title).head, CARD, Settings(Task.AUTHOR, k=5))
+    opening = open_record(paper(title=title).info, CARD, PlanSettings(Task.AUTHOR, k=5))
     whole = opening.model_copy(update={"attempts": tuple(attempts), "reason": reason, "cost": cost})
-    assert Sidecar.model_validate_json(whole.as_text()) == whole
+    assert PlanRecord.model_validate_json(whole.to_json()) == whole
 
 
 def test_a_sidecar_of_a_later_version_is_read_for_what_is_known(tmp_path: Path) -> None:
-    sidecar = opened(paper().head, CARD, Settings(Task.REVIEWER, k=2))
-    later = sidecar.as_text().replace('"planner":', '"mood": "good",\n "planner":', 1)
+    sidecar = open_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
+    later = sidecar.to_json().replace('"planner":', '"mood": "good",\n "planner":', 1)
     (tmp_path / "x.json").write_text(later, encoding="utf-8")
-    assert Sidecar.read(tmp_path / "x.json") == sidecar
+    assert PlanRecord.read(tmp_path / "x.json") == sidecar
 
 
 @pytest.mark.parametrize("outcome", ["fine", "", "PLANNED"])
 def test_an_outcome_that_is_none_of_the_closed_list_is_refused(tmp_path: Path, outcome: str) -> None:
-    sidecar = opened(paper().head, CARD, Settings(Task.REVIEWER, k=2))
-    text = sidecar.as_text().replace('"outcome": "interrupted"', f'"outcome": "{outcome}"')
+    sidecar = open_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
+    text = sidecar.to_json().replace('"outcome": "interrupted"', f'"outcome": "{outcome}"')
     (tmp_path / "x.json").write_text(text, encoding="utf-8")
     with pytest.raises(TrajectoryError, match=r"x\.json: not a sidecar"):
-        Sidecar.read(tmp_path / "x.json")
+        PlanRecord.read(tmp_path / "x.json")
 
 
 def test_facts_on_record_cannot_be_changed_in_place() -> None:
-    sidecar = opened(paper().head, CARD, Settings(Task.REVIEWER, k=2))
+    sidecar = open_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
     with pytest.raises(ValidationError, match="frozen"):
         sidecar.outcome = Outcome.PLANNED  # type: ignore[misc]

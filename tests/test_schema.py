@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from planner.cli import cli
-from planner.schema import PUBLISHED, Plan, findings, plan_json_schema, violations
+from planner.schema import PUBLISHED_CONTEXT, Plan, describe_validation_error, find_violations, make_plan_json_schema
 from tests.scripted import GOOD_ABLATION
 
 FIELDS = {"name", "ablated_part", "action", "replacement", "metrics"}
@@ -35,28 +35,28 @@ def plan_of(*changes: dict[str, Any]) -> dict[str, Any]:
 def test_each_rule_is_a_finding_with_its_place(change: dict[str, Any], finding: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate(plan_of({}, change))
-    said = findings(caught.value)
+    said = describe_validation_error(caught.value)
     assert any(finding in one and one.startswith("ablations.1") for one in said)
 
 
 def test_names_are_unique_and_a_plan_is_not_empty() -> None:
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate(plan_of({"name": "same"}, {"name": "same"}))
-    assert "'same' stands 2 times" in findings(caught.value)[0]
+    assert "'same' stands 2 times" in describe_validation_error(caught.value)[0]
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate({"ablations": []})
-    assert len(findings(caught.value)) == 1
+    assert len(describe_validation_error(caught.value)) == 1
 
 
 def test_a_plan_of_which_nothing_is_valid_is_not_also_called_too_short() -> None:
     with pytest.raises(ValidationError) as caught:
         Plan.model_validate(plan_of({"action": "ADD"}))
-    assert findings(caught.value) == ("ablations.0: ADD needs at least one replacement",)
+    assert describe_validation_error(caught.value) == ("ablations.0: ADD needs at least one replacement",)
 
 
 def test_a_published_plan_may_break_the_rules_which_are_then_named() -> None:
-    plan = Plan.model_validate(plan_of({"action": "ADD"}, {"name": "study 0"}), context=PUBLISHED)
-    assert violations(plan) == (
+    plan = Plan.model_validate(plan_of({"action": "ADD"}, {"name": "study 0"}), context=PUBLISHED_CONTEXT)
+    assert find_violations(plan) == (
         "ablation 1 ('study 0'): ADD needs at least one replacement",
         "the name 'study 0' stands 2 times",
     )
@@ -64,7 +64,7 @@ def test_a_published_plan_may_break_the_rules_which_are_then_named() -> None:
 
 def test_the_json_schema_states_the_fields_and_the_rule_of_replacements() -> None:
     printed = json.loads(CliRunner().invoke(cli, ["schema"]).stdout)
-    assert printed == plan_json_schema()
+    assert printed == make_plan_json_schema()
     ablation = printed["$defs"]["Ablation"]
     assert set(ablation["properties"]) == FIELDS
     assert ablation["else"]["properties"]["replacement"]["minItems"] == 1

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, Outcome, TrajectoryError
-from planner.outputs import Output, plan_into
-from planner.posing import Settings
+from planner.planning.output import PlanOutput, plan_to_folder
+from planner.planning.question import PlanSettings
+from planner.planning.record import PlanRecord, RecordStore, open_record, sum_costs, sum_usage
 from planner.schema import Task
-from planner.sidecar import Sidecar, SidecarStore, opened, total_cost, total_usage
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
 
-REVIEW = Settings(Task.REVIEWER, k=2)
+REVIEW = PlanSettings(Task.REVIEWER, k=2)
 BAD_REPLY = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
 
 
@@ -22,19 +22,19 @@ def a_cent(_: Completion) -> float:
     return 0.01
 
 
-def run(folder: Path, model: Scripted, settings: Settings = REVIEW, anew: bool = False) -> Output:
-    return asyncio.run(plan_into(folder, paper(), model, settings, a_cent, anew=anew))
+def run(folder: Path, model: Scripted, settings: PlanSettings = REVIEW, anew: bool = False) -> PlanOutput:
+    return asyncio.run(plan_to_folder(folder, paper(), model, settings, a_cent, force=anew))
 
 
 def test_a_planned_paper_leaves_a_trajectory_and_a_sidecar_that_reads_back(tmp_path: Path) -> None:
     done = run(tmp_path, Scripted(GOOD_REPLY, name="gpt-3.5"))
     assert done.path == tmp_path / "lm-planner" / "gpt-35" / "A_Paper.md"
     assert done.path.read_text(encoding="utf-8").count("trajectory-box") == 4
-    assert Sidecar.read(done.sidecar_path) == done.sidecar
-    assert done.sidecar.outcome is Outcome.PLANNED
-    assert done.sidecar.cost == 0.01
-    assert done.sidecar.usage == Usage(100, 10)
-    assert done.sidecar.paper.sha256 == paper().sha256
+    assert PlanRecord.read(done.record_path) == done.record
+    assert done.record.outcome is Outcome.PLANNED
+    assert done.record.cost == 0.01
+    assert done.record.usage == Usage(100, 10)
+    assert done.record.paper.sha256 == paper().sha256
 
 
 def test_an_identical_request_is_not_sent_again(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_an_identical_request_is_not_sent_again(tmp_path: Path) -> None:
     first.path.unlink()
     second = run(tmp_path, Scripted())
     assert second.path.read_bytes() == written
-    assert second.sidecar.cost == 0.01, "one reply was paid for, once"
+    assert second.record.cost == 0.01, "one reply was paid for, once"
 
 
 def test_force_asks_anew_and_keeps_the_earlier_reply(tmp_path: Path) -> None:
@@ -51,60 +51,60 @@ def test_force_asks_anew_and_keeps_the_earlier_reply(tmp_path: Path) -> None:
     other = contract("Another view.", [GOOD_ABLATION])
     done = run(tmp_path, Scripted(other), anew=True)
     assert "Another view." in done.path.read_text(encoding="utf-8")
-    assert [a.sample for a in done.sidecar.attempts] == [0, 1]
-    assert len({a.identity for a in done.sidecar.attempts}) == 2
-    assert done.sidecar.cost == 0.02
+    assert [a.sample for a in done.record.attempts] == [0, 1]
+    assert len({a.identity for a in done.record.attempts}) == 2
+    assert done.record.cost == 0.02
 
 
 def test_a_changed_request_never_reuses_an_old_answer(tmp_path: Path) -> None:
     run(tmp_path, Scripted(GOOD_REPLY))
     model = Scripted(GOOD_REPLY)
-    run(tmp_path, model, Settings(Task.REVIEWER, k=1))
+    run(tmp_path, model, PlanSettings(Task.REVIEWER, k=1))
     assert len(model.asked) == 1
 
 
 def test_going_back_to_an_earlier_question_costs_nothing(tmp_path: Path) -> None:
     run(tmp_path, Scripted(GOOD_REPLY))
-    failed = run(tmp_path, Scripted(BAD_REPLY, BAD_REPLY, BAD_REPLY), Settings(Task.REVIEWER, k=1))
+    failed = run(tmp_path, Scripted(BAD_REPLY, BAD_REPLY, BAD_REPLY), PlanSettings(Task.REVIEWER, k=1))
     assert not failed.path.exists(), "a plan for another question is no answer to this one"
     back = run(tmp_path, Scripted())
-    assert back.sidecar.outcome is Outcome.PLANNED
+    assert back.record.outcome is Outcome.PLANNED
     assert back.path.exists()
 
 
 def test_a_paper_that_failed_by_its_reply_is_asked_anew(tmp_path: Path) -> None:
     failed = run(tmp_path, Scripted(BAD_REPLY, BAD_REPLY, BAD_REPLY))
-    assert failed.sidecar.outcome is Outcome.INVALID
+    assert failed.record.outcome is Outcome.INVALID
     assert not failed.path.exists()
     model = Scripted(GOOD_REPLY)
     done = run(tmp_path, model)
-    assert done.sidecar.outcome is Outcome.PLANNED
+    assert done.record.outcome is Outcome.PLANNED
     assert [prompt.sample for prompt in model.asked] == [1]
-    assert len(done.sidecar.attempts) == 4
+    assert len(done.record.attempts) == 4
 
 
 def test_a_reply_that_was_paid_for_survives_an_error_on_the_next_request(tmp_path: Path) -> None:
     run(tmp_path, Scripted(BAD_REPLY, ModelError("gone", status=500)))
     model = Scripted(GOOD_REPLY)
     done = run(tmp_path, model)
-    assert done.sidecar.outcome is Outcome.PLANNED
+    assert done.record.outcome is Outcome.PLANNED
     assert len(model.asked) == 1, "only the request that brought nothing is sent again"
     assert len(model.asked[0].messages) == 4
 
 
 def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    card = ModelCard("lm-planner", "m", "m")
-    prompt = Prompt.of((Message("user", "hello"),), "")
-    store = SidecarStore(path, opened(paper().head, card, REVIEW), a_cent)
-    store.begin(card.identity(prompt), prompt)
-    assert Sidecar.read(path).attempts[0].completion is None, "a crash now shows what was in flight"
-    store.commit(card.identity(prompt), Completion("reply"))
-    kept = Sidecar.read(path)
+    card = ModelInfo("lm-planner", "m", "m")
+    prompt = Prompt.from_messages((Message("user", "hello"),), "")
+    store = RecordStore(path, open_record(paper().info, card, REVIEW), a_cent)
+    store.record_request(card.identify_request(prompt), prompt)
+    assert PlanRecord.read(path).attempts[0].completion is None, "a crash now shows what was in flight"
+    store.record_reply(card.identify_request(prompt), Completion("reply"))
+    kept = PlanRecord.read(path)
     assert kept.outcome is Outcome.INTERRUPTED
-    again = SidecarStore(path, opened(paper().head, card, REVIEW, kept), a_cent)
-    assert again.find(card.identity(prompt)) == Completion("reply")
-    assert again.sample(prompt) == 0
+    again = RecordStore(path, open_record(paper().info, card, REVIEW, kept), a_cent)
+    assert again.find_reply(card.identify_request(prompt)) == Completion("reply")
+    assert again.choose_sample(prompt) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe", b'{"outcome": "fine"}'])
@@ -118,16 +118,16 @@ def test_a_file_that_is_no_sidecar_is_not_overwritten(tmp_path: Path, content: b
 
 
 def test_totals_do_not_turn_the_unknown_into_zero() -> None:
-    assert total_cost([0.5, None]) is None
-    assert total_cost([]) == 0.0
-    assert total_usage([Usage(1, 2), Usage(3, None)]) == Usage(4, 2)
-    assert total_usage([Usage(), Usage()]) == Usage()
+    assert sum_costs([0.5, None]) is None
+    assert sum_costs([]) == 0.0
+    assert sum_usage([Usage(1, 2), Usage(3, None)]) == Usage(4, 2)
+    assert sum_usage([Usage(), Usage()]) == Usage()
 
 
 def test_a_request_that_was_under_way_when_the_program_died_is_interrupted(tmp_path: Path) -> None:
     done = run(tmp_path, Scripted(GOOD_REPLY))
-    [answered] = done.sidecar.attempts
+    [answered] = done.record.attempts
     lost = answered.model_copy(update={"completion": None, "outcome": None, "cost": None})
-    done.sidecar.model_copy(update={"attempts": (lost,)}).write(done.sidecar_path)
+    done.record.model_copy(update={"attempts": (lost,)}).write(done.record_path)
     again = run(tmp_path, Scripted(GOOD_REPLY))
-    assert [a.outcome for a in again.sidecar.attempts] == [Outcome.INTERRUPTED, Outcome.PLANNED]
+    assert [a.outcome for a in again.record.attempts] == [Outcome.INTERRUPTED, Outcome.PLANNED]

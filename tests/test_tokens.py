@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.chat import Message, Prompt
-from planner.gauge import FixedGauge, Gauge
-from planner.tokens import estimate_tokens
+from planner.tokens import FixedTokenCounter, TokenCounter, estimate_tokens
 
 HERE = Path(__file__).parent / "tokens"
 REFERENCE = json.loads((HERE / "reference.json").read_text(encoding="utf-8"))
@@ -41,30 +40,32 @@ def test_every_text_has_an_estimate(text: str) -> None:
 
 
 def prompt(text: str) -> Prompt:
-    return Prompt.of((Message("user", text),), "")
+    return Prompt.from_messages((Message("user", text),), "")
 
 
 def test_a_gauge_learns_from_the_endpoints_own_count() -> None:
-    gauge = Gauge()
+    gauge = TokenCounter()
     asked = prompt("words upon words " * 500)
-    estimated = gauge.measure_prompt(asked)
-    gauge.learn(asked, int(estimated * 1.25))
-    assert gauge.measure_prompt(asked) == pytest.approx(estimated * 1.25, rel=0.01)
+    estimated = gauge.count_prompt(asked)
+    gauge.observe(asked, int(estimated * 1.25))
+    assert gauge.count_prompt(asked) == pytest.approx(estimated * 1.25, rel=0.01)
 
 
 def test_a_refused_prompt_measures_what_the_endpoint_counted_and_the_gauge_itself_stays() -> None:
-    gauge = FixedGauge()
+    gauge = FixedTokenCounter()
     asked = prompt("words upon words " * 500)
-    estimated = gauge.measure_prompt(asked)
+    estimated = gauge.count_prompt(asked)
     for counted, measured in ((int(estimated * 1.5), 1.5), (estimated // 2, 1.0), (10**9, 3.0)):
-        assert gauge.corrected(asked, counted).measure_prompt(asked) == pytest.approx(estimated * measured, rel=0.01)
-    assert gauge.measure_prompt(asked) == estimated
+        assert gauge.with_correction(asked, counted).count_prompt(asked) == pytest.approx(
+            estimated * measured, rel=0.01
+        )
+    assert gauge.count_prompt(asked) == estimated
 
 
 @pytest.mark.parametrize("counted", [None, 0, 10, 10**9])
 def test_a_gauge_learns_nothing_from_an_implausible_count(counted: int | None) -> None:
-    gauge = Gauge()
+    gauge = TokenCounter()
     asked = prompt("words upon words " * 500)
-    before = gauge.measure_prompt(asked)
-    gauge.learn(asked, counted)
-    assert gauge.measure_prompt(asked) == before
+    before = gauge.count_prompt(asked)
+    gauge.observe(asked, counted)
+    assert gauge.count_prompt(asked) == before

@@ -1,14 +1,40 @@
 """The options that several commands share."""
+# MERGED-DOC """A command group that turns each of the program's errors into one line and an exit code."""
+# MERGED-DOC """Print a scored run: as lines for people, or as one JSON object for programs."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
-from planner.cli.options import Command
+from eval.scoring import RunResult
+from eval.statistics import Mean, format_number
+from planner.cli.options import CommandFunction
+from planner.errors import PlannerError, UsageError
+from planner.sanitize import make_printable
 from planner.schema import Task
 
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+class CommandGroup(click.Group):
+    """A command group that exits with 2 for wrong usage and with 1 for any other error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, and raise its errors as click exceptions."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise click.UsageError(make_printable(str(error))) from error
+        except PlannerError as error:
+            raise click.ClickException(make_printable(str(error))) from error
+        except OSError as error:
+            raise click.ClickException(
+                make_printable(f"{error.filename or 'file'}: {error.strerror or error}")
+            ) from error
+
+
+EXISTING_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 task_option = click.option(
     "--task", type=click.Choice(Task, case_sensitive=False), help="The task, where the files hold both."
@@ -21,7 +47,7 @@ plots_option = click.option(
 )
 
 
-def gold_option(*, required: bool = False) -> Callable[[Command], Command]:
+def gold_option(*, required: bool = False) -> Callable[[CommandFunction], CommandFunction]:
     """Return the option --gold, the file that plans are scored against."""
     return click.option(
         "--gold",
@@ -31,7 +57,64 @@ def gold_option(*, required: bool = False) -> Callable[[Command], Command]:
     )
 
 
-def output_option(what: str, *, required: bool = False) -> Callable[[Command], Command]:
+def output_option(contents: str, *, required: bool = False) -> Callable[[CommandFunction], CommandFunction]:
     """Return the option -o, the folder to which a command writes."""
     folder = click.Path(path_type=Path, file_okay=False)
-    return click.option("-o", "--output", required=required, type=folder, help=f"Folder for {what}.")
+    return click.option("-o", "--output", required=required, type=folder, help=f"Folder for {contents}.")
+
+
+_METRICS = (
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("F1", "f1"),
+    ("nDCG, published", "ndcg"),
+    ("nDCG, plan order", "plan_ndcg"),
+)
+
+
+def print_result(result: RunResult, folder: Path, *, as_json: bool) -> None:
+    """Print the numbers of one run, as lines or as one JSON object."""
+    if as_json:
+        click.echo(json.dumps(build_result_json(result, folder), ensure_ascii=False))
+    else:
+        click.echo(make_printable("\n".join(_format_lines(result, folder))))
+
+
+def build_result_json(result: RunResult, folder: Path | None = None) -> dict[str, Any]:
+    """Return the numbers of one run as a JSON object; unknown values are null."""
+    coverage = {name: getattr(result.coverage, name) for name in ("scored", "unscored", "failed", "absent")}
+    return {
+        "system": result.run.system,
+        "task": result.run.task.value,
+        "judge": result.run.judge,
+        "repetition": result.run.repetition,
+        "output": str(folder) if folder else None,
+        "coverage": coverage,
+        "k": result.summary.k,
+        **{name: build_mean_json(getattr(result.summary, name)) for _, name in _METRICS},
+        "by_k": [
+            {"k": at.k, **{name: build_mean_json(getattr(at, name)) for _, name in _METRICS}} for at in result.by_k
+        ],
+        "plan_cost": result.plan_cost,
+        "judge_cost": result.judge_cost,
+        "reasons": {paper.id: paper.reason for paper in result.run.papers if paper.reason},
+    }
+
+
+def build_mean_json(mean: Mean | None) -> dict[str, Any] | None:
+    """Return a mean as a JSON object, None where there is no mean."""
+    if mean is None or not mean.n:
+        return None
+    return {"mean": mean.mean, "sd": mean.deviation, "low": mean.low, "high": mean.high, "n": mean.n}
+
+
+def _format_lines(row: RunResult, folder: Path) -> Iterator[str]:
+    c, at = row.coverage, "" if row.summary.k is None else f", k = {row.summary.k}"
+    yield f"{row.run.system}, {row.run.task} task, judged by {row.run.judge}{at}"
+    yield f"{c.scored} of {c.papers} papers scored; {c.unscored} unscored, {c.failed} failed, {c.absent} absent"
+    yield f"{'':18}{'mean':>6}{'sd':>7}   95 % interval"
+    for label, name in _METRICS:
+        mean: Mean | None = getattr(row.summary, name)
+        if mean is not None and mean.n:
+            yield f"{label:18}{format_number(mean.mean):>6}{format_number(mean.deviation):>7}   {mean.low:.2f} to {mean.high:.2f}"
+    yield f"wrote {folder}"

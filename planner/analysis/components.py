@@ -1,24 +1,106 @@
 """Find the components of a method: named in headings, in bold, by acronym, by "we propose …", or repeatedly."""
+# MERGED-DOC """Find names of components in a text: in bold, after "we propose …", hyperparameters, and repeated phrases."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from planner.analysis.acronyms import acronyms
-from planner.analysis.mentions import NameIndex
-from planner.analysis.naming import hyperparameters, in_bold, proposed, repeated
-from planner.analysis.passages import Found, Passage, bare_markup
-from planner.analysis.phrases import is_generic, noun_phrase, run_in_headings
-from planner.matching.words import stems
-from planner.papers.headings import bare
+from planner.analysis.passages import Passage, TextLocation, strip_markup
+from planner.analysis.phrases import (
+    LEADING_FILLERS,
+    NameIndex,
+    extract_noun_phrase,
+    find_acronyms,
+    find_run_in_headings,
+    is_generic_name,
+)
+from planner.matching.similarity import STOP_WORDS, extract_stems, parse_word_list
+from planner.papers.headings import strip_heading_number
 from planner.papers.paper import BlockKind, SectionKind
 
-_IN_TITLE: Final = 0.75  # least share of a component's name in the title at which it is the whole method
+_BOLD: Final = re.compile(
+    r"\*\*([^*\n]{3,80})\*\*|\\(?:textbf|paragraph\*?)\s*\{([^{}\n]{3,80})\}"
+    r"|\\(?:emph|textit)\s*\{([^{}\s]+\s[^{}\n]{1,80})\}"  # one word alone is more often an emphasis than a name
+)
+_PROPOSED: Final = re.compile(
+    r"\b(?:[Ww]e|our (?:method|model|approach|framework))\s+"
+    r"(?:(?:further|also|then|first|therefore|thus|here|instead|additionally|next)\s+){0,2}"
+    r"(?:propose[sd]?|introduce[sd]?|design(?:ed|s)?|develop(?:ed|s)?|devised?|present(?:ed|s)?|employ(?:ed|s)?|"
+    r"adopt(?:ed|s)?|incorporated?|add(?:ed)?|construct(?:ed)?|utili[sz]ed?|use[sd]?|leveraged?|appl(?:y|ied))\s+"
+    r"(?=(?:an?|the|our|two|three|novel|new)\b)([^.;:,()\n\[]{4,90})(?!\w)"
+)
+_MECHANISMS: Final = parse_word_list(
+    """
+    adapter aggregation aggregator alignment annealing attention augmentation branch clustering codebook constraint
+    convolution correction criterion curriculum decoder decomposition discriminator disentangler disentanglement
+    distillation dropout embedding embeddings encoder encoding ensemble enhancement estimator filter filtering fusion
+    gate gating generator graph head initialization interpolation kernel kernels learning loss mapper mask masking
+    matching mechanism memory mixup module network normalization objective optimization penalty pooling pretraining
+    pre-training prior projection prompt pruning quantization reconstruction refinement refiner regularization
+    regularizer reranking retrieval router routing sampler sampling scheduler schedule selection smoothing strategy
+    transformer unit voting warmup weighting weights
+    """
+)
+_SYMBOL: Final = r"\$?(?:[α-ωΑ-Ω]|\\[a-z]{2,8})[\w′'{}^]{0,8}\$?"
+_KIND: Final = r"hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor"
+_HYPERPARAMETER: Final = re.compile(
+    rf"\b((?:[\w-]{{1,40}} )?(?:{_KIND}|ratio)(?: parameters?)?) ({_SYMBOL})(?!\w)"
+    rf"|({_SYMBOL}) (?:is|are|denotes?|controls?) (?:an? |the )?((?:[\w-]{{1,40}} ){{0,3}}?(?:{_KIND}|loss weight))\b"
+)
+_TOKEN: Final = re.compile(r"[^\W\d_][\w-]*|[^\w\s]")
+_MIN_REPEATS: Final = 3
+_MAX_PHRASE_WORDS: Final = 4
 
 
-class Source(StrEnum):
+def find_emphasized_terms(text: str) -> Iterator[tuple[str, int]]:
+    """Return the terms in bold or italics of Markdown or LaTeX, with their places."""
+    return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
+
+
+def find_proposed_phrases(text: str) -> Iterator[tuple[str, int]]:
+    """Return the words after "we propose", "we use" and the like, with their places."""
+    return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
+
+
+def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
+    """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with their places."""
+    for match in _HYPERPARAMETER.finditer(text):
+        kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
+        yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
+
+
+def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
+    """Find repeated phrases that end in a word for a mechanism ("interest independence loss"), with first places."""
+    first: dict[tuple[str, ...], tuple[str, TextLocation]] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
+    for passage in passages:
+        for phrase, start in _find_mechanisms(passage.one_line_text):
+            key = extract_stems(phrase)
+            if len(key) > 1 and not is_generic_name(phrase):
+                counts[key] += 1
+                first.setdefault(key, (phrase, passage.locate_text(phrase, start)))
+    return [named for key, named in first.items() if counts[key] >= _MIN_REPEATS]
+
+
+def _find_mechanisms(text: str) -> Iterator[tuple[str, int]]:
+    run: list[re.Match[str]] = []
+    for token in _TOKEN.finditer(text):
+        word = token[0].lower()
+        if not word[0].isalpha() or word in STOP_WORDS or word in LEADING_FILLERS:
+            run = []
+            continue
+        run = [*run[1 - _MAX_PHRASE_WORDS :], token]
+        if word in _MECHANISMS and len(run) > 1:
+            yield text[run[0].start() : token.end()], run[0].start()
+
+
+_MIN_TITLE_SHARE: Final = 0.75  # least share of a component's name in the title at which it is the whole method
+
+
+class Evidence(StrEnum):
     """The kind of evidence in a text that something is a component."""
 
     HEADING = "heading"
@@ -34,15 +116,15 @@ class Source(StrEnum):
 class Component:
     """A named part of a method; `acronym` may be "".
 
-    `mentions` counts its name and acronym in the sections of the kinds in `_READ`, so not in related work or
+    `mention_count` counts its name and acronym in the sections of the kinds in `_COMPONENT_SECTIONS`, so not in related work or
     experiments.
     """
 
     name: str
     acronym: str
-    found: Found
-    sources: frozenset[Source]
-    mentions: int = 0
+    location: TextLocation
+    evidence: frozenset[Evidence]
+    mention_count: int = 0
 
     @property
     def label(self) -> str:
@@ -51,86 +133,98 @@ class Component:
 
     def is_subject_of(self, title: str) -> bool:
         """Tell if this is the whole method or its subject, judged by the share of the name in a paper's title."""
-        name = set(stems(self.name))
-        return len(name) > 1 and len(name & set(stems(title))) >= _IN_TITLE * len(name)
+        name = set(extract_stems(self.name))
+        return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
 
-_READ: Final = frozenset(
+_COMPONENT_SECTIONS: Final = frozenset(
     {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.METHOD, SectionKind.OTHER, SectionKind.CONCLUSION}
 )
 
 
-def components(passages: Sequence[Passage]) -> tuple[Component, ...]:
+def find_components(passages: Sequence[Passage]) -> tuple[Component, ...]:
     """Find the components that the passages name, each once, in the order of their first appearance."""
-    readable = [passage for passage in passages if passage.kind in _READ]
-    candidates = [candidate for passage in readable for candidate in _candidates(passage)]
+    readable = [passage for passage in passages if passage.kind in _COMPONENT_SECTIONS]
+    candidates = [candidate for passage in readable for candidate in _find_candidates(passage)]
     method = [passage for passage in readable if passage.in_method and passage.block is not BlockKind.HEADING]
-    again = ((phrase, found) for phrase, found in repeated(method))
-    candidates += [Component(phrase, "", found, frozenset({Source.REPEATED})) for phrase, found in again]
-    merged = _merge(candidate for candidate in candidates if candidate.name and not is_generic(candidate.name))
-    return tuple(sorted(_counted(merged, readable), key=lambda component: component.found.offset))
+    again = ((phrase, found) for phrase, found in find_repeated_phrases(method))
+    candidates += [Component(phrase, "", found, frozenset({Evidence.REPEATED})) for phrase, found in again]
+    merged = _merge_candidates(
+        candidate for candidate in candidates if candidate.name and not is_generic_name(candidate.name)
+    )
+    return tuple(sorted(_count_mentions(merged, readable), key=lambda component: component.location.offset))
 
 
-def _candidates(passage: Passage) -> list[Component]:
+def _find_candidates(passage: Passage) -> list[Component]:
     if passage.block is BlockKind.HEADING:
-        heading = bare(bare_markup(passage.heading))
-        return [_named(passage, heading, 0, Source.HEADING)] if passage.in_method and passage.level > 1 else []
+        heading = strip_heading_number(strip_markup(passage.heading))
+        return (
+            [_build_component(passage, heading, 0, Evidence.HEADING)] if passage.in_method and passage.level > 1 else []
+        )
     found = [
         Component(
-            bare_markup(one.expansion),
-            one.short,
-            passage.found(one.expansion, one.start),
-            frozenset({Source.ACRONYM}),
+            strip_markup(one.expansion),
+            one.abbreviation,
+            passage.locate_text(one.expansion, one.start),
+            frozenset({Evidence.ACRONYM}),
         )
-        for one in acronyms(passage.flat)
+        for one in find_acronyms(passage.one_line_text)
     ]
-    found += [_named(passage, text, start, Source.PROPOSED) for text, start in proposed(passage.flat)]
+    found += [
+        _build_component(passage, text, start, Evidence.PROPOSED)
+        for text, start in find_proposed_phrases(passage.one_line_text)
+    ]
     if passage.in_method or passage.kind is SectionKind.INTRODUCTION:
-        found += [_named(passage, text, start, Source.BOLD) for text, start in in_bold(passage.text)]
-    if passage.in_method:
-        found += [_named(passage, text, start, Source.RUN_IN) for text, start in run_in_headings(passage.text)]
         found += [
-            Component(text, "", passage.found(text, start), frozenset({Source.SYMBOL}))
-            for text, start in hyperparameters(passage.flat)
+            _build_component(passage, text, start, Evidence.BOLD) for text, start in find_emphasized_terms(passage.text)
+        ]
+    if passage.in_method:
+        found += [
+            _build_component(passage, text, start, Evidence.RUN_IN)
+            for text, start in find_run_in_headings(passage.text)
+        ]
+        found += [
+            Component(text, "", passage.locate_text(text, start), frozenset({Evidence.SYMBOL}))
+            for text, start in find_hyperparameters(passage.one_line_text)
         ]
     return found
 
 
-def _named(passage: Passage, text: str, start: int, source: Source) -> Component:
-    name = noun_phrase(text)
-    return Component(name, "", passage.found(name, start), frozenset({source}))
+def _build_component(passage: Passage, text: str, start: int, evidence: Evidence) -> Component:
+    name = extract_noun_phrase(text)
+    return Component(name, "", passage.locate_text(name, start), frozenset({evidence}))
 
 
 # Words for a part that papers use or omit freely: "gated fusion" is the "gated fusion module".
-_LOOSE: Final = frozenset(stems("module mechanism strategy unit layer block network method technique"))
+_OPTIONAL_WORDS: Final = frozenset(extract_stems("module mechanism strategy unit layer block network method technique"))
 
 
-def _merge(candidates: Iterable[Component]) -> list[Component]:
+def _merge_candidates(candidates: Iterable[Component]) -> list[Component]:
     """Merge candidates whose names have the same stems, or of which one contains the acronym of the other."""
     found: dict[tuple[str, ...], Component] = {}
     by_acronym: dict[str, tuple[str, ...]] = {}
     for candidate in candidates:
-        key = _key(candidate, by_acronym)
+        key = _build_merge_key(candidate, by_acronym)
         known = found.get(key)
-        found[key] = candidate if known is None else _joined(known, candidate)
+        found[key] = candidate if known is None else _join_components(known, candidate)
         if candidate.acronym:
             by_acronym.setdefault(candidate.acronym, key)
     return list(found.values())
 
 
-def _key(candidate: Component, by_acronym: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _build_merge_key(candidate: Component, by_acronym: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     for word in (candidate.acronym, *candidate.name.split()):
         if word in by_acronym:
             return by_acronym[word]
-    key = stems(candidate.name)
-    return tuple(stem for stem in key if stem not in _LOOSE) or key
+    key = extract_stems(candidate.name)
+    return tuple(stem for stem in key if stem not in _OPTIONAL_WORDS) or key
 
 
-def _joined(known: Component, other: Component) -> Component:
-    return replace(known, acronym=known.acronym or other.acronym, sources=known.sources | other.sources)
+def _join_components(component: Component, other: Component) -> Component:
+    return replace(component, acronym=component.acronym or other.acronym, evidence=component.evidence | other.evidence)
 
 
-def _counted(found: Sequence[Component], readable: Sequence[Passage]) -> list[Component]:
-    index = NameIndex((component.name, component.acronym) for component in found)
-    counts = Counter(number for passage in readable for number, _ in index.mentions(passage.text))
-    return [replace(component, mentions=counts[number]) for number, component in enumerate(found)]
+def _count_mentions(merged: Sequence[Component], passages: Sequence[Passage]) -> list[Component]:
+    index = NameIndex((component.name, component.acronym) for component in merged)
+    counts = Counter(number for passage in passages for number, _ in index.find_mentions(passage.text))
+    return [replace(component, mention_count=counts[number]) for number, component in enumerate(merged)]

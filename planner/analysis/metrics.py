@@ -1,4 +1,5 @@
 """Find the metrics of a paper: known names, and names that the paper announces as metrics."""
+# MERGED-DOC """Find metrics that a text announces: in lists of metrics, captions of panels and heads of columns."""
 
 import re
 from collections import Counter, defaultdict
@@ -7,13 +8,99 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeAlias
 
-from planner.analysis.acronyms import acronyms
-from planner.analysis.measures import arrowed, introduced, is_quantity, listed, panels
-from planner.analysis.passages import Found, Passage
-from planner.matching.words import word_set
+from planner.analysis.passages import Passage, TextLocation, strip_markup
+from planner.analysis.phrases import extract_noun_phrase, find_acronyms, find_run_in_headings
+from planner.matching.similarity import parse_word_list
+from planner.papers.headings import strip_heading_number
 from planner.papers.paper import BlockKind, SectionKind
 
-Named: TypeAlias = tuple[str, Found]
+_QUANTITIES: Final = parse_word_list(
+    """
+    score scores rate rates ratio ratios accuracy accuracies correctness consistency correlation correlations
+    similarity similarities distance distances divergence entropy deviation variance length lengths time match matches
+    loss losses error errors speed speedup reward rewards return returns regret cost costs frequency percentage
+    index perplexity throughput latency agreement coverage diversity overlap gap
+    """
+)
+_NOT_A_RESULT: Final = re.compile(
+    r"\b(?:learning|dropout|decay|sampling|clip|buffer|batch|max(?:imum)?|benchmark|test|high(?:est|er)?|low(?:est|er)?|best|better|"
+    r"worse|good|poor|total|overall|same|time steps?)\b",
+    re.I,
+)
+_LISTED: Final = r"((?:[^.;:()]|\([^()]{0,40}\)){3,250})"
+_REPORTED_LIST: Final = re.compile(
+    r"\b(?:reports?|metrics?(?: (?:is|are|include|used are))?:?|"
+    rf"(?:measured|evaluated|quantified|assessed) (?:by|with|using|in terms of|via)|in terms of)\s+{_LISTED}"
+)
+_ITEM: Final = re.compile(r"[^,()]+")
+_LIST_JOINT: Final = re.compile(r"\b(?:and|or|with|on|for|per|as)\b")
+_MARKUP: Final = re.compile(r"\\text[a-z]{2}\s*\{|[{}*]")
+_PANEL: Final = re.compile(
+    r"\((?:[a-h]|left|right|top|bottom)\)[}*\s~:]*([A-Za-z][\w -]{2,50})(?=[:.,;(])"
+    r"|(?:[.:]|\band)\s+([A-Za-z][\w -]{2,50}?)\s+\((?:[a-h]|left|right|top|bottom)\)"
+)
+_ARROW: Final = re.compile(r"([^|&\n↑↓]{1,60}?)[\s$(]{0,4}(?:↑|↓|\\(?:up|down)arrow\b)")
+_UNIT: Final = re.compile(r"\([^()]*\)")
+_MAX_METRIC_WORDS: Final = 5  # words of the name of a metric
+_ABOUT_METRICS: Final = re.compile(r"(?:[a-z-]{1,20} ){0,2}(?:metrics?|measures)", re.I)
+_NUMBERED: Final = re.compile(r"(?:table|figure|fig|section)\.? \d|metrics?\b|measures\b", re.I)
+
+
+def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
+    """Yield quantities that a sentence reports or measures ("we report the hoot rate, …"), with their places."""
+    for sentence in _REPORTED_LIST.finditer(text):
+        parted = _LIST_JOINT.sub(lambda joint: "," * len(joint[0]), _blank_out_markup(sentence[1]))
+        for item in _ITEM.finditer(parted):
+            yield from _extract_quantity(item[0], sentence.start(1) + item.start())
+
+
+def find_panel_metrics(text: str) -> Iterator[tuple[str, int]]:
+    """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their places."""
+    for panel in _PANEL.finditer(_blank_out_markup(text)):
+        number = panel.lastindex or 0
+        yield from _extract_quantity(panel[number], panel.start(number))
+
+
+def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
+    """Yield column heads with an arrow ("FID ↓"), with their places. Without cells, as in PDFs, a head is one word."""
+    in_cells = "|" in text or "&" in text
+    for match in _ARROW.finditer(text):
+        head = strip_markup(match[1]).strip(" ($%")
+        name = extract_noun_phrase(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]
+        if any(letter.isalpha() for letter in name):
+            yield name, match.start(1)
+
+
+def find_introduced_metrics(heading: str, text: str) -> Iterator[tuple[str, int]]:
+    """Yield run-in headings and bold items of a section headed "Metrics", with their places."""
+    if not _ABOUT_METRICS.fullmatch(strip_heading_number(strip_markup(heading))):
+        return
+    for name, start in find_run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _blank_out_match, text)):
+        if len(name.split()) <= _MAX_METRIC_WORDS and not _NUMBERED.search(name):
+            yield name, start
+
+
+def is_quantity(name: str) -> bool:
+    """Tell if a name has several words and ends in a word for a measured quantity: "hoot rate"."""
+    named = name.lower().split()
+    return len(named) > 1 and named[-1] in _QUANTITIES
+
+
+def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
+    name = extract_noun_phrase(_UNIT.sub("", text))
+    if len(name.split()) <= _MAX_METRIC_WORDS and is_quantity(name) and not _NOT_A_RESULT.search(name):
+        yield name, start
+
+
+def _blank_out_markup(text: str) -> str:
+    return _MARKUP.sub(_blank_out_match, text)
+
+
+def _blank_out_match(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+MetricMention: TypeAlias = tuple[str, TextLocation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +108,12 @@ class Metric:
     """A metric in its most frequent spelling, with its first place and the number of its mentions."""
 
     name: str
-    found: Found
-    mentions: int
+    location: TextLocation
+    mention_count: int
 
 
 # Patterns of names, separated by white space. The short ones are case-sensitive, as they may be other words.
-_SHORT: Final = word_set(
+_CASED_NAMES: Final = parse_word_list(
     r"""
     mAP(?:@[\w.-]+)? AP(?:50|75|@[\w.]+) AUROC AUC(?:-ROC)? ROC-AUC AUPRC? AUPR BLEU(?:-?\d)? ROUGE(?:-[\dL]+)? METEOR
     CIDEr SPICE BERTScore chrF WER CER PER BPC BPD FID KID LPIPS SSIM PSNR SI-SDR PESQ STOI mIoU IoU Dice MAE MSE RMSE
@@ -36,7 +123,7 @@ _SHORT: Final = word_set(
     Intra-F1 Inter-F1 R2 R²
     """
 )
-_LONG: Final = word_set(
+_UNCASED_NAMES: Final = parse_word_list(
     r"""
     (?:top-?[15]|test|validation|classification|average|mean|balanced|final|overall|\d-shot)\saccurac(?:y|ies)
     (?:node\sclassification|zero-shot|exact\smatch|target\stask|linear\sprobing)\saccurac(?:y|ies) accurac(?:y|ies)
@@ -52,106 +139,123 @@ _LONG: Final = word_set(
     compression\sratio word\serror\srate matthews\scorrelation
     """
 )
-_CASED, _ANY_CASE = ("|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_SHORT, _LONG))
-_KNOWN: Final = re.compile(rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)")
+_CASED, _ANY_CASE = (
+    "|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_CASED_NAMES, _UNCASED_NAMES)
+)
+_KNOWN_NAME: Final = re.compile(rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)")
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
-_RARE: Final = 1  # mentions at which a metric is dropped if another has `_FREQUENT`
-_FREQUENT: Final = 4
+_RARE_COUNT: Final = 1  # mentions at which a metric is dropped if another has `_FREQUENT_COUNT`
+_FREQUENT_COUNT: Final = 4
 _AMBIGUOUS: Final = re.compile(
     r"precision|recall|sensitivity|specificity|regret|.* time|latency|throughput|memory .*|parameter count|"
     r"number of parameters|modularity|.*complexity|sparsity|compression ratio|.*likelihood|EM|PER|AP|IoU|MMD|ELBO|NLL|"
     r"Params|MSE",
     re.I,
 )
-_PAIR: Final = frozenset({"precision", "recall"})
-_SILENT: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK})
-_MEASURING: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.APPENDIX})
+_PRECISION_RECALL: Final = frozenset({"precision", "recall"})
+_SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK})
+_EXPERIMENT_SECTIONS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.APPENDIX})
 
 
-def metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
+def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     """Find the metrics that experiments name, the most frequent first, each in its most frequent spelling.
 
     In tables of any section, column heads with an arrow ("FID ↓") count too. Without experiments the rest of the text
     is read, and names with other meanings are dropped.
     """
-    measuring = [passage for passage in passages if passage.kind in _MEASURING]
-    said = [named for passage in passages if passage.kind not in _SILENT for named in _said(passage)]
+    measuring = [passage for passage in passages if passage.kind in _EXPERIMENT_SECTIONS]
+    said = [
+        named for passage in passages if passage.kind not in _SKIPPED_SECTIONS for named in _find_announced(passage)
+    ]
     if measuring:
-        return _counted(_paired([list(_measured(passage)) for passage in measuring]), said)
-    named = [(name, p.found(name, start)) for p in passages if p.kind not in _SILENT for name, start in _known(p.flat)]
-    return _counted([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)], said)
+        return _rank_metrics(_filter_precision_recall([list(_find_measured(passage)) for passage in measuring]), said)
+    named = [
+        (name, p.locate_text(name, start))
+        for p in passages
+        if p.kind not in _SKIPPED_SECTIONS
+        for name, start in _find_known(p.one_line_text)
+    ]
+    return _rank_metrics([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)], said)
 
 
-def _counted(named: Sequence[Named], said: Sequence[Named]) -> tuple[Metric, ...]:
+def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
     """Merge the spellings of each metric. Drop a rare one beside frequent ones unless it is announced as a metric."""
-    first: dict[str, Found] = {}
+    first: dict[str, TextLocation] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, found in (*named, *said):
-        first.setdefault(_key(name), found)
-        spellings[_key(name)][name] += 1
+    for name, found in (*mentions, *announced):
+        first.setdefault(_normalize_name(name), found)
+        spellings[_normalize_name(name)][name] += 1
     ranked = sorted(first, key=lambda key: -spellings[key].total())
-    frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT
-    sure = {_key(name) for name, _ in said}
+    frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT_COUNT
+    sure = {_normalize_name(name) for name, _ in announced}
     return tuple(
         Metric(spellings[key].most_common(1)[0][0], first[key], spellings[key].total())
         for key in ranked
-        if spellings[key].total() > _RARE or not frequent or key in sure
+        if spellings[key].total() > _RARE_COUNT or not frequent or key in sure
     )
 
 
-def _paired(read: Sequence[Sequence[Named]]) -> list[Named]:
+def _filter_precision_recall(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
     """Join the names of all passages. Keep the ambiguous "precision" and "recall" only if one has both."""
-    pair = any({_key(name) for name, _ in named} >= _PAIR for named in read)
-    return [(name, found) for named in read for name, found in named if pair or _key(name) not in _PAIR]
+    pair = any({_normalize_name(name) for name, _ in named} >= _PRECISION_RECALL for named in mentions_by_passage)
+    return [
+        (name, found)
+        for named in mentions_by_passage
+        for name, found in named
+        if pair or _normalize_name(name) not in _PRECISION_RECALL
+    ]
 
 
-def _said(passage: Passage) -> Iterator[Named]:
+def _find_announced(passage: Passage) -> Iterator[MetricMention]:
     """Yield metrics that a passage announces: in lists of metrics, captions of panels and heads of columns."""
     found: Iterator[tuple[str, int]] = iter(())
     if passage.block is BlockKind.TABLE:
-        found = arrowed(passage.text)
-    if passage.kind in _MEASURING:
+        found = find_arrow_metrics(passage.text)
+    if passage.kind in _EXPERIMENT_SECTIONS:
         found = chain(
-            found, _new(listed(passage.flat)), introduced(passage.heading, passage.text), _spelt(passage.flat)
+            found,
+            _drop_known(find_listed_metrics(passage.one_line_text)),
+            find_introduced_metrics(passage.heading, passage.text),
+            _find_quantity_acronyms(passage.one_line_text),
         )
         if passage.block is BlockKind.FIGURE:
-            found = chain(found, _new(panels(passage.flat)))
-    return ((name, passage.found(name, start)) for name, start in found)
+            found = chain(found, _drop_known(find_panel_metrics(passage.one_line_text)))
+    return ((name, passage.locate_text(name, start)) for name, start in found)
 
 
-def _new(named: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+def _drop_known(candidates: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
     """Drop names that contain a known metric, since known metrics are counted everywhere."""
-    return ((name, start) for name, start in named if not _KNOWN.search(name))
+    return ((name, start) for name, start in candidates if not _KNOWN_NAME.search(name))
 
 
-def _spelt(flat: str) -> Iterator[tuple[str, int]]:
+def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
-    for one in acronyms(flat):
-        if is_quantity(one.expansion) and _SPEAKS_OF_METRICS.search(flat):
-            yield one.short, one.start + len(one.expansion)
+    for one in find_acronyms(text):
+        if is_quantity(one.expansion) and _SPEAKS_OF_METRICS.search(text):
+            yield one.abbreviation, one.start + len(one.expansion)
 
 
-def _known(flat: str) -> Iterator[tuple[str, int]]:
-    return ((match[0], match.start()) for match in _KNOWN.finditer(flat))
+def _find_known(text: str) -> Iterator[tuple[str, int]]:
+    return ((match[0], match.start()) for match in _KNOWN_NAME.finditer(text))
 
 
-def _measured(passage: Passage) -> Iterator[Named]:
+def _find_measured(passage: Passage) -> Iterator[MetricMention]:
     """Yield known metrics, and the acronyms that a passage defines if it mentions metrics."""
-    flat = passage.flat
-    defined = list(acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
-    new = [one for one in defined if not _KNOWN.fullmatch(one.short)]
+    flat = passage.one_line_text
+    defined = list(find_acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
+    new = [one for one in defined if not _KNOWN_NAME.fullmatch(one.abbreviation)]
     spelt_out = {place for one in new for place in range(one.start, one.start + len(one.expansion))}
-    known = ((name, start) for name, start in _known(flat) if start not in spelt_out)
-    for name, start in chain(known, ((one.short, one.start + len(one.expansion)) for one in new)):
-        yield name, passage.found(name, start)
+    known = ((name, start) for name, start in _find_known(flat) if start not in spelt_out)
+    for name, start in chain(known, ((one.abbreviation, one.start + len(one.expansion)) for one in new)):
+        yield name, passage.locate_text(name, start)
 
 
-def _key(name: str) -> str:
+def _normalize_name(name: str) -> str:
     lowered = re.sub(r"[^a-z0-9@²]", "", name.lower())
-    return _SAME.get(lowered, lowered)
+    return _SYNONYMS.get(lowered, lowered)
 
 
-_SAME: Final = {
+_SYNONYMS: Final = {
     "f1score": "f1",
     "fscore": "f1",
     "fmeasure": "f1",

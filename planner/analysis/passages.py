@@ -5,24 +5,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from planner.papers.headings import section_kind
+from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 
-_GAP: Final = 2  # characters between two blocks and between two sections in `Paper.text`
-_MARKED: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
-_NUMBERED: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
+_GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
+_MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
+_NUMBERED_HEADING: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
 _ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
-_LONGEST_HEADING: Final = 110
-_NEAR: Final = 60  # characters of articles and markup that may stand before the words found
-_UNSAID: Final = re.compile(
+_MAX_HEADING_CHARS: Final = 110
+_MAX_SKIPPED_CHARS: Final = 60  # characters of articles and markup that may stand before the words found
+_SILENT_MARKUP: Final = re.compile(
     r"\\(?:label|\w*cite\w*|\w*ref|footnote|thanks)\*?(?:\[[^\[\]]*\])*\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>"
     r"|\\(?:bfseries|itshape|scshape|em|bf|it|small|noindent|centering)\b\s*|\\[a-zA-Z]+\*?\s*(?=\{)"
 )
-_DRESS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
+_MARKUP_CHARACTERS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TextLocation:
     """Words found in a paper, the heading above them, and the offset in `Paper.text` at which they start."""
 
     text: str
@@ -46,22 +46,22 @@ class Passage:
     offset: int
 
     @property
-    def flat(self) -> str:
+    def one_line_text(self) -> str:
         """The text on one line: line breaks and tabs are blanks, so offsets stay the same."""
         return self.text.translate(_ONE_LINE)
 
-    def found(self, text: str, start: int) -> Found:
+    def locate_text(self, text: str, start: int) -> TextLocation:
         """Locate words of this passage at or soon after offset `start`, as an article may come first."""
-        near = self.text[start : start + len(text) + _NEAR].translate(_ONE_LINE)
-        return Found(text, self.heading, self.offset + start + max(0, near.find(text)))
+        near = self.text[start : start + len(text) + _MAX_SKIPPED_CHARS].translate(_ONE_LINE)
+        return TextLocation(text, self.heading, self.offset + start + max(0, near.find(text)))
 
 
-def passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
+def split_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
     """Return every block of the sections as a passage, in order; offsets are those of `Paper.text`."""
-    return tuple(_walk(sections))
+    return tuple(_walk_sections(sections))
 
 
-def sections_of(text: str) -> tuple[Section, ...]:
+def split_sections(text: str) -> tuple[Section, ...]:
     """Split a text at its headings, which are numbered or marked by Markdown or LaTeX.
 
     This serves the excerpt of a task, which is one string. The joined sections give the text again.
@@ -70,59 +70,59 @@ def sections_of(text: str) -> tuple[Section, ...]:
     open_kinds: list[tuple[int, SectionKind]] = []
     heading, level, kind, blocks = "", 0, SectionKind.OTHER, list[Block]()
     for paragraph in text.split("\n\n"):
-        depth = _heading_level(paragraph)
+        depth = _find_heading_level(paragraph)
         if depth:
             if blocks:
                 found.append(Section(heading, level, kind, tuple(blocks)))
             open_kinds = [(d, k) for d, k in open_kinds if d < depth]
             heading, level, blocks = paragraph.strip(), depth, []
-            kind = section_kind(bare_markup(heading), open_kinds[-1][1] if open_kinds else None)
+            kind = classify_heading(strip_markup(heading), open_kinds[-1][1] if open_kinds else None)
             open_kinds.append((depth, kind))
         blocks.append(Block(BlockKind.HEADING if depth else BlockKind.PROSE, paragraph))
     return (*found, Section(heading, level, kind, tuple(blocks)))
 
 
-def bare_markup(text: str) -> str:
+def strip_markup(text: str) -> str:
     """Remove Markdown, LaTeX and HTML markup from words."""
-    text = _UNSAID.sub("", text.strip().replace("<br>", " "))
-    return re.sub(r"\s+", " ", _DRESS.sub("", text).replace("~", " ")).strip()
+    text = _SILENT_MARKUP.sub("", text.strip().replace("<br>", " "))
+    return re.sub(r"\s+", " ", _MARKUP_CHARACTERS.sub("", text).replace("~", " ")).strip()
 
 
-def _heading_level(paragraph: str) -> int:
+def _find_heading_level(paragraph: str) -> int:
     line = paragraph.strip()
-    if not line or "\n" in line or len(line) > _LONGEST_HEADING:
+    if not line or "\n" in line or len(line) > _MAX_HEADING_CHARS:
         return 0
-    if marked := _MARKED.match(line):
+    if marked := _MARKED_HEADING.match(line):
         return len(marked[1]) if marked[1] else 1 + len(marked[2] or "") // 3
-    if numbered := _NUMBERED.match(line):
+    if numbered := _NUMBERED_HEADING.match(line):
         return 1 + numbered[1].count(".")
     return 0
 
 
-def _walk(sections: Sequence[Section]) -> Iterator[Passage]:
-    methods = _method_sections(sections)
+def _walk_sections(sections: Sequence[Section]) -> Iterator[Passage]:
+    methods = _find_method_sections(sections)
     offset = 0
     for number, section in enumerate(sections):
         for block in section.blocks:
             yield Passage(
                 section.heading, section.kind, section.level, number in methods, block.kind, block.text, offset
             )
-            offset += len(block.text) + _GAP
-        offset += 0 if section.blocks else _GAP
+            offset += len(block.text) + _GAP_CHARS
+        offset += 0 if section.blocks else _GAP_CHARS
 
 
-_BEFORE: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
-_PROPOSING: Final = frozenset({SectionKind.METHOD, SectionKind.OTHER})
-_AFTER: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.CONCLUSION})
+_KINDS_BEFORE_METHOD: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
+_METHOD_KINDS: Final = frozenset({SectionKind.METHOD, SectionKind.OTHER})
+_KINDS_AFTER_METHOD: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.CONCLUSION})
 
 
-def _method_sections(sections: Sequence[Section]) -> frozenset[int]:
+def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
     """Return the numbers of the sections that describe the method: those of that kind, and some of unknown kind.
 
     A section of unknown kind counts after the introduction and before the first experiments, if it has a heading.
     """
     kinds = [section.kind for section in sections]
-    first = next((n for n, kind in enumerate(kinds) if kind in _BEFORE), -1)
-    last = next((n for n, kind in enumerate(kinds) if n > first and kind in _AFTER), len(kinds))
-    amid = {n for n in range(first + 1, last) if kinds[n] in _PROPOSING and sections[n].heading}
+    first = next((n for n, kind in enumerate(kinds) if kind in _KINDS_BEFORE_METHOD), -1)
+    last = next((n for n, kind in enumerate(kinds) if n > first and kind in _KINDS_AFTER_METHOD), len(kinds))
+    amid = {n for n in range(first + 1, last) if kinds[n] in _METHOD_KINDS and sections[n].heading}
     return frozenset(amid | {n for n, kind in enumerate(kinds) if kind is SectionKind.METHOD})

@@ -1,17 +1,111 @@
 """Cut noun phrases and run-in headings out of running text, and recognise names that say nothing."""
+# MERGED-DOC """Find the acronyms that a text defines: "gated fusion unit (GFU)"."""
+# MERGED-DOC """Find all mentions of many known names in one pass through a text."""
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
-from planner.analysis.passages import bare_markup
-from planner.matching.words import STOP_WORDS, stem, word_set, words
+from planner.analysis.passages import strip_markup
+from planner.matching.similarity import STOP_WORDS, parse_word_list, split_words, stem_word
+
+_DEFINITION: Final = re.compile(r"\(\s*(?:[a-z. ]{0,12},\s*)?([A-Z][A-Za-z0-9-]{1,9}?)s?\s*\)")
+_MAX_EXPANSION_CHARS: Final = 120  # characters before the bracket that may hold the expansion
+
+# Common names, which are never a new part of a paper's method.
+_COMMON_ACRONYMS: Final = parse_word_list(
+    """
+    AI API BCE BERT BN CE CNN CPU DL DNN EM FC FFN FPGA GAN GAT GCN GELU GLU GNN GPT GPU GRU KL KNN LLM LN LR LSTM MAE
+    MHA ML MLP MSA MSE NLP ODE PCA PDF RBF RELU RGB RL RNN SGD SOTA SVD SVM TCN VAE VIT VQA
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Acronym:
+    """An acronym and its expansion, which starts `start` characters into the text."""
+
+    abbreviation: str
+    expansion: str
+    start: int
+
+
+def find_acronyms(text: str) -> Iterator[Acronym]:
+    """Yield the acronyms that stand in brackets after their expansions, except common ones."""
+    for match in _DEFINITION.finditer(text):
+        short = match[1]
+        if short.upper() in _COMMON_ACRONYMS or sum(letter.isupper() for letter in short) < 2:
+            continue
+        before = text[max(0, match.start() - _MAX_EXPANSION_CHARS) : match.start()].rstrip(" }*_'’”")
+        if expansion := find_expansion(short, before):
+            yield Acronym(short, expansion, max(0, match.start() - _MAX_EXPANSION_CHARS) + len(before) - len(expansion))
+
+
+def find_expansion(abbreviation: str, text_before: str) -> str:
+    """Return the words at the end of `text_before` that an acronym stands for, or "" if none fit.
+
+    The letters are searched from the last to the first, and the first one must begin a word
+    (Schwartz and Hearst, "A simple algorithm for identifying abbreviation definitions", PSB 2003).
+    """
+    letters = [letter.lower() for letter in abbreviation if letter.isalnum()]
+    lowered = text_before.lower()
+    at = len(text_before)
+    for letter in reversed(letters[1:]):
+        at = lowered.rfind(letter, 0, at)
+        if at < 0:
+            return ""
+    at = _find_word_start(lowered, letters[0], at)
+    expansion = text_before[at:] if at >= 0 else ""
+    fits = len(abbreviation) < len(expansion) and len(expansion.split()) <= len(letters) + 3
+    return expansion if fits and not re.search(r"[.;:()\[\]]", expansion) else ""
+
+
+def _find_word_start(lowered: str, letter: str, end: int) -> int:
+    at = lowered.rfind(letter, 0, end)
+    while at > 0 and lowered[at - 1].isalnum():
+        at = lowered.rfind(letter, 0, at)
+    return at
+
+
+_NAME_WORD: Final = re.compile(r"[^\W_]+")
+_MAX_NAME_WORDS: Final = 10  # words of a name that are compared
+
+
+class NameIndex:
+    """An index of names to search for, each with an acronym or ""; only acronyms are case-sensitive."""
+
+    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
+        self._numbers: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for number, (name, acronym) in enumerate(names):
+            for key in {_split_name(name.lower()), _split_name(acronym)} - {()}:
+                self._numbers[key].append(number)
+        self._lengths = sorted({len(key) for key in self._numbers}, reverse=True)
+
+    def find_mentions(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the number of each name in a text and its offset, in order; names count from 0."""
+        tokens = [(match[0], match.start()) for match in _NAME_WORD.finditer(text)]
+        for at, (_, start) in enumerate(tokens):
+            for length in self._lengths:
+                if at + length > len(tokens):
+                    continue
+                written = tuple(word for word, _ in tokens[at : at + length])
+                lowered = tuple(word.lower() for word in written)
+                for key in {written, lowered}:
+                    for number in self._numbers.get(key, ()):
+                        yield number, start
+
+
+def _split_name(name: str) -> tuple[str, ...]:
+    return tuple(_NAME_WORD.findall(name))[:_MAX_NAME_WORDS]
+
 
 # Words that, on their own, name a place in a paper and not a part of a method.
-_GENERIC: Final = frozenset(
+_GENERIC_STEMS: Final = frozenset(
     map(
-        stem,
-        word_set(
+        stem_word,
+        parse_word_list(
             """
             almost even especially merely nearly particularly quite rather simply still yet
             ablation ablations algorithm algorithms analysis approach approaches architecture architectures art
@@ -32,7 +126,7 @@ _GENERIC: Final = frozenset(
         ),
     )
 )
-_PHRASE_END: Final = word_set(
+_PHRASE_END_WORDS: Final = parse_word_list(
     """
     to that which for by in and with on from where so as when based using called named termed is are of into between
     over under within via among at can we it while consisting through then or but than if because since without during
@@ -44,7 +138,7 @@ _PHRASE_END: Final = word_set(
     provides reduce reduces results show shown shows specifically yield yields
     """
 )
-_NO_BEGINNING: Final = word_set(
+_FORBIDDEN_FIRST_WORDS: Final = parse_word_list(
     """
     show investigate demonstrate evaluate verify validate ensure understand study analyze analyse assess explore
     examine overview apply building selecting compare compared conduct consequently effectively evaluated including
@@ -52,7 +146,7 @@ _NO_BEGINNING: Final = word_set(
     some such it them this one none only least most
     """
 )
-LEADING: Final = word_set(
+LEADING_FILLERS: Final = parse_word_list(
     """
     a an the our this that these two three four five novel new simple effective efficient proposed additional different
     following well-known standard specific so-called several various each corresponding entire whole but and important
@@ -61,55 +155,59 @@ LEADING: Final = word_set(
 )
 _MAX_WORDS: Final = 8
 _SYMBOL: Final = re.compile(r"[^a-z]{1,2}|[a-zA-Z]?[^\x00-\x7f]\S{0,3}|[a-z]|[=∈<>~].*")
-_RUN_IN: Final = re.compile(
+_RUN_IN_HEADING: Final = re.compile(
     r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])"
     r"|\s*(?:\\noindent\s*)?(?:\*\*|\\(?:textbf|paragraph\*?)\{)[^*{}\n]{3,80}(?:\*\*|\})"
 )
 
 
-def noun_phrase(text: str) -> str:
+def extract_noun_phrase(text: str) -> str:
     """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
     kept: list[str] = []
-    for word in bare_markup(text.partition(" (")[0]).strip(" .:*").split():
+    for word in strip_markup(text.partition(" (")[0]).strip(" .:*").split():
         plain = word.lower().strip(".,")
-        if not kept and plain in LEADING:
+        if not kept and plain in LEADING_FILLERS:
             continue
-        if kept and (plain.isdigit() or plain in _PHRASE_END) and not (plain == "of" and len(kept) <= 2):
+        if kept and (plain.isdigit() or plain in _PHRASE_END_WORDS) and not (plain == "of" and len(kept) <= 2):
             break
         kept.append(word)
-    return _tidy(kept)
+    return _tidy_phrase(kept)
 
 
-def conjuncts(text: str) -> list[str]:
+def split_conjuncts(text: str) -> list[str]:
     """Split a text at "and", "&", "+", commas and semicolons into noun phrases."""
-    return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := noun_phrase(part))]
+    return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := extract_noun_phrase(part))]
 
 
-def is_generic(name: str) -> bool:
+def is_generic_name(name: str) -> bool:
     """Tell if a name consists of general words, numbers or single letters: "Overall Architecture", "Training"."""
-    return all(_says_nothing(word) for word in words(name))
+    return all(_is_generic_word(word) for word in split_words(name))
 
 
-def _says_nothing(word: str) -> bool:
+def _is_generic_word(word: str) -> bool:
     lone_letter = len(word) == 1 and word.isascii()
-    return lone_letter or word[0].isdigit() or word.lower() in STOP_WORDS or stem(word) in _GENERIC
+    return lone_letter or word[0].isdigit() or word.lower() in STOP_WORDS or stem_word(word) in _GENERIC_STEMS
 
 
-def run_in_headings(text: str) -> Iterator[tuple[str, int]]:
+def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
     """Yield phrases that open a line, in bold or before a stop or colon ("Gated unit. To …"), with their places."""
     start = 0
     for line in text.split("\n"):
-        if match := _RUN_IN.match(line):
-            yield bare_markup(match[0]).rstrip(" .:"), start
+        if match := _RUN_IN_HEADING.match(line):
+            yield strip_markup(match[0]).rstrip(" .:"), start
         start += len(line) + 1
 
 
-def _tidy(kept: list[str]) -> str:
-    while len(kept) > 1 and _SYMBOL.fullmatch(kept[-1]):
-        kept.pop()
-    phrase = " ".join(kept)
+def _tidy_phrase(phrase_words: list[str]) -> str:
+    while len(phrase_words) > 1 and _SYMBOL.fullmatch(phrase_words[-1]):
+        phrase_words.pop()
+    phrase = " ".join(phrase_words)
     if phrase.count("(") != phrase.count(")"):
         phrase = phrase.partition("(")[0].replace(")", "")
     phrase = phrase.strip(" ,;:-–\"'“”’`").removesuffix(" of")
     first = phrase.partition(" ")[0].lower()
-    return "" if len(kept) > _MAX_WORDS or first in _NO_BEGINNING or first in _PHRASE_END else phrase
+    return (
+        ""
+        if len(phrase_words) > _MAX_WORDS or first in _FORBIDDEN_FIRST_WORDS or first in _PHRASE_END_WORDS
+        else phrase
+    )

@@ -9,7 +9,7 @@ from planner.schema import Action
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AblationPhrase:
     """An ablation in the words of a text; `part` starts `start` characters into it, and `replacement` may be ""."""
 
     part: str
@@ -41,8 +41,8 @@ _ADDING: Final = re.compile(
 _ONLY: Final = re.compile(
     r"\bonly\b[^.;:]{1,80}?\bbut not (?:to |the )?([^.;:(),]{3,60}?)(?=\s+(?:and|or)\b|[.;:(),]|$)"
 )
-_WHOLE: Final = r"\b(?:methods|models|baselines|approaches|algorithms|systems|work)\b"
-_COMPARED: Final = re.compile(rf"^Compar(?:ing|isons? of) (?!.*{_WHOLE})([^.;:]{{3,60}})$", re.I)
+_WHOLE_METHODS: Final = r"\b(?:methods|models|baselines|approaches|algorithms|systems|work)\b"
+_COMPARED: Final = re.compile(rf"^Compar(?:ing|isons? of) (?!.*{_WHOLE_METHODS})([^.;:]{{3,60}})$", re.I)
 _KINDS: Final = re.compile(
     r"(?:\b(?:table|figure|fig\.) \w+[.:]\s*|\\caption\{\s*(?:\\textbf\{)?|^)([A-Z][^.:]{3,60}?)[ -]"
     r"(?:strategies|variants|choices|options|schemes|alternatives)\s*(?:[.:}]|$)",
@@ -74,38 +74,38 @@ _VARIED: Final = re.compile(
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
 
 
-def removed_or_replaced(text: str) -> Iterator[Said]:
+def find_removals_and_replacements(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that sentences report as removed or replaced."""
     for pattern in (_REMOVING, _REMOVED, _REMOVED_ITEM):
-        yield from (Said(_before_clause(m), Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
+        yield from (AblationPhrase(_cut_main_clause(m), Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
     for pattern in (_REPLACING, _REPLACED):
-        yield from (Said(m[1], Action.REPLACE, m[2], m.start(1)) for m in pattern.finditer(text))
-    yield from (Said(m[2], Action.REPLACE, m[1], m.start(2)) for m in _INSTEAD.finditer(text))
+        yield from (AblationPhrase(m[1], Action.REPLACE, m[2], m.start(1)) for m in pattern.finditer(text))
+    yield from (AblationPhrase(m[2], Action.REPLACE, m[1], m.start(2)) for m in _INSTEAD.finditer(text))
 
 
-def found_useful(text: str) -> Iterator[Said]:
+def find_useful_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield parts whose addition helps or hurts, or that a variant lacks ("sees only A, but not B")."""
     for pattern in (_ADDING, _ONLY):
-        yield from (Said(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
+        yield from (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
 
 
-def compared(title: str) -> Iterator[Said]:
+def find_compared_parts(title: str) -> Iterator[AblationPhrase]:
     """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies."."""
     for pattern in (_COMPARED, _KINDS):
-        yield from (Said(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
+        yield from (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
 
 
-def studied(text: str) -> Iterator[Said]:
+def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
     """Return the parts whose effect sentences, captions or headings report as studied."""
-    return (Said(m[1], Action.REMOVE, "", m.start(1)) for m in _STUDIED.finditer(text))
+    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in _STUDIED.finditer(text))
 
 
-def varied(text: str) -> Iterator[Said]:
+def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield choices and values that sentences report as varied."""
     for pattern in (_VARIED, _SYMBOL_SET):
-        yield from (Said(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(text))
+        yield from (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(text))
 
 
-def _before_clause(match: re.Match[str]) -> str:
+def _cut_main_clause(match: re.Match[str]) -> str:
     """Cut the main clause from a match of "Without …": only "the gate" of "Without the gate, the model fails"."""
     return _MAIN_CLAUSE.sub("", match[1]) if match[0].startswith("Without") else match[1]

@@ -4,57 +4,57 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from planner.batch.entry import Entry
+from planner.batch.manifest import CorpusEntry
 from planner.errors import PaperError, PlannerError
-from planner.gauge import Gauge
-from planner.papers.paper import Paper, PaperHead
-from planner.posing import Question, Settings, pose
+from planner.papers.paper import Paper, PaperInfo
+from planner.planning.question import PaperPrompt, PlanSettings, build_prompt
+from planner.tokens import TokenCounter
 
 # Requests and results are sent pickled, each after its length in four bytes.
-LENGTH: Final = struct.Struct(">I")
+LENGTH_PREFIX: Final = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
-class Posing:
+class PromptRequest:
     """The settings and the token counter for building one prompt about a paper."""
 
-    settings: Settings
-    gauge: Gauge
+    settings: PlanSettings
+    token_counter: TokenCounter
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class ReadRequest:
     """A request to read a paper and build the prompts about it.
 
-    `whole` asks for the paper itself too, which the built-in planner needs.
+    `keep_paper` asks for the paper itself too, which the built-in planner needs.
     """
 
-    entry: Entry
-    posings: tuple[Posing, ...]
-    whole: bool = False
+    entry: CorpusEntry
+    prompts: tuple[PromptRequest, ...]
+    keep_paper: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Posed:
+class ReadResult:
     """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested."""
 
-    head: PaperHead
-    questions: tuple[Question | PlannerError, ...]
+    info: PaperInfo
+    prompts: tuple[PaperPrompt | PlannerError, ...]
     paper: Paper | None = None
 
 
 # The result of a read request.
-Answer = Posed | PaperError
+ReadResultOrError = ReadResult | PaperError
 
 
-def posed(errand: Errand, paper: Paper) -> Posed:
+def build_read_result(request: ReadRequest, paper: Paper) -> ReadResult:
     """Build the prompts about a paper that a read request asks for."""
-    questions = tuple(_question(paper, posing) for posing in errand.posings)
-    return Posed(paper.head, questions, paper if errand.whole else None)
+    questions = tuple(_build_prompt_or_error(paper, posing) for posing in request.prompts)
+    return ReadResult(paper.info, questions, paper if request.keep_paper else None)
 
 
-def _question(paper: Paper, posing: Posing) -> Question | PlannerError:
+def _build_prompt_or_error(paper: Paper, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
     try:
-        return pose(paper, posing.settings, posing.gauge)
+        return build_prompt(paper, prompt_request.settings, prompt_request.token_counter)
     except PlannerError as error:
         return error

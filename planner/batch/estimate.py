@@ -3,70 +3,72 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.batch.asking import CHARS_PER_TOKEN
-from planner.batch.entry import Corpus, Work
-from planner.batch.job import Asked, Bounds
-from planner.batch.reading import Readers, ReadPaper, reading
+from planner.batch.job import ModelClient, RunLimits
+from planner.batch.manifest import Corpus, PlanTask
+from planner.batch.rate_limit import CHARS_PER_TOKEN
+from planner.batch.reading import ReaderFactory, RemotePaper, read_papers_ahead
 from planner.chat import Usage
 from planner.errors import PaperError, PlannerError, TooLongError
 
 # A typical reply of a current model: its tokens, and the seconds until it is complete.
-REPLY_TOKENS: Final = 1_500
-REPLY_SECONDS: Final = 30.0
+TYPICAL_REPLY_TOKENS: Final = 1_500
+TYPICAL_REPLY_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
-class Estimate:
+class ModelEstimate:
     """The estimate for one model: `prompt_tokens` of all readable papers, and the errors of the unreadable ones."""
 
-    asked: Asked
-    bounds: Bounds
-    papers: int = 0
+    client: ModelClient
+    limits: RunLimits
+    paper_count: int = 0
     prompt_tokens: int = 0
-    unreadable: list[str] = field(default_factory=list)
+    paper_errors: list[str] = field(default_factory=list)
 
     @property
     def cost(self) -> float | None:
         """The cost in USD, None where no price is known."""
-        return self.asked.price(Usage(self.prompt_tokens, self.papers * REPLY_TOKENS))
+        return self.client.price(Usage(self.prompt_tokens, self.paper_count * TYPICAL_REPLY_TOKENS))
 
     @property
     def seconds(self) -> float:
         """The time in seconds, at the limits that were given."""
-        tokens = self.prompt_tokens + self.papers * REPLY_TOKENS
-        waits = [self.papers * REPLY_SECONDS / self.bounds.concurrency if self.asked.host else 0.0]
-        if self.bounds.rpm:
-            waits.append(60 * self.papers / self.bounds.rpm)
-        if self.bounds.tpm:
-            waits.append(60 * tokens / self.bounds.tpm)
+        tokens = self.prompt_tokens + self.paper_count * TYPICAL_REPLY_TOKENS
+        waits = [self.paper_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.client.host else 0.0]
+        if self.limits.rpm:
+            waits.append(60 * self.paper_count / self.limits.rpm)
+        if self.limits.tpm:
+            waits.append(60 * tokens / self.limits.tpm)
         return max(waits)
 
-    def count(self, paper: ReadPaper | PaperError) -> None:
+    def add_paper(self, paper: RemotePaper | PaperError) -> None:
         """Add the prompt of a paper, or the error that prevented it.
 
         Raises:
             PromptError: if the templates are at fault.
         """
-        question = paper if isinstance(paper, PaperError) else paper.question
+        question = paper if isinstance(paper, PaperError) else paper.paper_prompt
         if isinstance(question, PaperError | TooLongError):
-            self.unreadable.append(str(question))
+            self.paper_errors.append(str(question))
         elif isinstance(question, PlannerError):
             raise question
         else:
-            self.papers += 1
-            self.prompt_tokens += len(question.prompt.encoded) // CHARS_PER_TOKEN
+            self.paper_count += 1
+            self.prompt_tokens += len(question.prompt.messages_json) // CHARS_PER_TOKEN
 
 
-async def estimate(corpus: Corpus, models: tuple[Asked, ...], bounds: Bounds, readers: Readers) -> list[Estimate]:
+async def estimate_run(
+    corpus: Corpus, models: tuple[ModelClient, ...], limits: RunLimits, make_readers: ReaderFactory
+) -> list[ModelEstimate]:
     """Read every paper and estimate what each model would be sent.
 
     Raises:
         PromptError: if the templates are at fault.
     """
-    found = {asked.record.key: Estimate(asked, bounds) for asked in models}
-    asked = {key: each.asked for key, each in found.items()}
-    work = (Work(entry, key) for entry in corpus.entries[: bounds.max_papers] for key in found)
-    async with reading(work, asked, readers=readers(len(corpus.entries)), ahead=8) as papers:
+    found = {asked.ledger_model.key: ModelEstimate(asked, limits) for asked in models}
+    asked = {key: each.client for key, each in found.items()}
+    work = (PlanTask(entry, key) for entry in corpus.entries[: limits.max_papers] for key in found)
+    async with read_papers_ahead(work, asked, readers=make_readers(len(corpus.entries)), max_ahead=8) as papers:
         async for read in papers:
-            found[read.work.model].count(read.paper)
+            found[read.plan_task.model].add_paper(read.paper)
     return list(found.values())

@@ -6,61 +6,61 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from planner.batch.entry import Corpus
-from planner.batch.ledger import AskedModel
-from planner.batch.outpost import RemoteModel
-from planner.batch.reading import Readers
-from planner.chat import ChatModel, ModelCard, Usage
+from planner.batch.cluster.worker import RemoteModel
+from planner.batch.ledger.store import LedgerModel
+from planner.batch.manifest import Corpus
+from planner.batch.reading import ReaderFactory
+from planner.chat import Model, ModelInfo, Usage
+from planner.models.retry import RetryPolicy
 from planner.papers.paper import Excerpt, Paper
-from planner.posing import Settings
-from planner.prompting import render
-from planner.retrying import RetryPolicy
+from planner.planning.prompts import render_prompt
+from planner.planning.question import PlanSettings
 
 if TYPE_CHECKING:
-    from planner.openai_chat.service import BatchService  # imports the SDK
+    from planner.models.openai_chat.batch_api import BatchService  # imports the SDK
 
 # A function from the tokens of a request to its cost in USD, None where no price is known.
 UsagePrice = Callable[[Usage], float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A model of the run; `sender` makes a client that sends each request about a paper once, without retries.
+class ModelClient:
+    """A model of the run; `make_model` makes a client that sends each request about a paper once, without retries.
 
     The built-in planner alone needs the paper. `host` is where requests go, "" for the built-in planner. `remote` tells
-    a worker on another machine how to connect. `service` is the endpoint's batch service, None if there is none.
-    `prepare` does slow set-up ahead of the first request, in any thread.
+    a worker on another machine how to connect. `batch_api` is the endpoint's batch service, None if there is none.
+    `warm_up` does slow set-up ahead of the first request, in any thread.
     """
 
-    card: ModelCard
-    settings: Settings
-    sender: Callable[[Paper | None], ChatModel]
+    info: ModelInfo
+    settings: PlanSettings
+    make_model: Callable[[Paper | None], Model]
     price: UsagePrice
     host: str = ""
     remote: RemoteModel | None = None
-    service: "BatchService | None" = None
-    prepare: Callable[[], None] = lambda: None
+    batch_api: "BatchService | None" = None
+    warm_up: Callable[[], None] = lambda: None
 
     @property
-    def reads_papers(self) -> bool:
+    def needs_paper(self) -> bool:
         """True for a model that needs the paper itself besides the prompt."""
         return not self.host
 
     @property
-    def record(self) -> AskedModel:
+    def ledger_model(self) -> LedgerModel:
         """The model as the ledger knows it, with a hash of its settings.
 
         Raises:
             PromptError: if the templates are at fault.
         """
-        return AskedModel(self.card, _hash_of(self.card, self.settings))
+        return LedgerModel(self.info, hash_settings(self.info, self.settings))
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RunLimits:
     """The limits of a call: requests at once, requests and tokens a minute, USD, papers; None is no limit.
 
-    `most_completion` caps a reply, in tokens, where there is a cost limit.
+    `max_reply_tokens` caps a reply, in tokens, where there is a cost limit.
     """
 
     concurrency: int
@@ -68,24 +68,24 @@ class Bounds:
     tpm: float | None = None
     max_cost: float | None = None
     max_papers: int | None = None
-    most_completion: int | None = None
+    max_reply_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A corpus, the models that plan it, and the limits of the call; `readers` read its papers."""
+class BatchJob:
+    """A corpus, the models that plan it, and the limits of the call; `make_readers` read its papers."""
 
     corpus: Corpus
-    models: tuple[Asked, ...]
-    bounds: Bounds
-    readers: Readers
-    patience: RetryPolicy = field(default_factory=RetryPolicy)
+    models: tuple[ModelClient, ...]
+    limits: RunLimits
+    make_readers: ReaderFactory
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
 
 
-def _hash_of(card: ModelCard, settings: Settings) -> str:
+def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
     """Return a hash of everything that a plan depends on except the paper; when it changes, papers are planned anew."""
-    templates = render(Excerpt("", "", ""), settings.task, settings.k, settings.templates).template_sha256
-    how = [card.endpoint, card.asked, [list(pair) for pair in card.parameters]]
+    templates = render_prompt(Excerpt("", "", ""), settings.task, settings.k, settings.templates).template_sha256
+    how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]
     what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
     return hashlib.sha256(json.dumps([how, what]).encode()).hexdigest()[:16]

@@ -1,4 +1,5 @@
 """Read lists of papers: JSONL, CSV and Parquet with AblationBench's columns or shorter ones, and plain lists."""
+# MERGED-DOC """The entries of a corpus, the tasks made of them, and the problems met."""
 
 import csv
 import io
@@ -8,34 +9,79 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from planner.batch.entry import Problem
 from planner.errors import UsageError
 
-MANIFESTS: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
 
-_COLUMNS: Final = {
+@dataclass(frozen=True, slots=True)
+class CorpusEntry:
+    """One paper of a corpus, not read yet.
+
+    `id` names it in the run and on disk. `source` is a path or an arXiv id, `place` its real path or plain arXiv id,
+    `kind` its recognised format. `title` and `abstract` come from a manifest, else they are "". `stamp` changes with
+    the paper: it is a hash of the names, sizes and times of its files, its title and its abstract.
+    """
+
+    id: str
+    source: str
+    place: str
+    kind: str
+    title: str = ""
+    abstract: str = ""
+    stamp: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTask:
+    """The task of planning a paper with a model; `has_requests` if the ledger holds requests of an earlier call for it."""
+
+    entry: CorpusEntry
+    model: str
+    has_requests: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusProblem:
+    """An input that gave no paper, and the reason; `harmless` if no paper is likely to be missing."""
+
+    source: str
+    reason: str
+    harmless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The papers in a stable order, the problems met, and the number of files passed over as not being papers."""
+
+    entries: tuple[CorpusEntry, ...]
+    problems: tuple[CorpusProblem, ...] = ()
+    skipped_files: int = 0
+
+
+MANIFEST_ENDINGS: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
+
+_COLUMN_NAMES: Final = {
     "id": ("id", "paper_id"),
     "title": ("title", "paper_title"),
     "abstract": ("abstract", "paper_abstract"),
     "source": ("path", "source", "paper_path", "arxiv_id", "arxiv"),
 }
 # A field of a CSV file may hold a whole abstract, or more.
-_LONGEST_FIELD: Final = 10_000_000
+_MAX_FIELD_CHARS: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A paper in a list; `where` is its place in the list, `base` the folder that its path is relative to."""
+class ManifestRow:
+    """A paper in a list; `where` is its place in the list, `base_folder` the folder that its path is relative to."""
 
-    where: str
+    location: str
     source: str
-    base: Path
+    base_folder: Path
     id: str = ""
     title: str = ""
     abstract: str = ""
 
 
-def read_manifest(path: Path) -> Iterator[Row | Problem]:
+def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
     """Yield the rows of a manifest, and a problem for each row that is invalid or names no paper.
 
     Raises:
@@ -44,28 +90,28 @@ def read_manifest(path: Path) -> Iterator[Row | Problem]:
     ending = path.suffix.lower()
     try:
         if ending == ".parquet":
-            rows = _parquet(path)
+            rows = _read_parquet(path)
         else:
             text = path.read_text(encoding="utf-8-sig")
-            rows = _csv(text) if ending == ".csv" else _jsonl(text)
+            rows = _parse_csv(text) if ending == ".csv" else _parse_jsonl(text)
         for number, values in rows:
-            yield _row(values, f"{path}:{number}", path.parent)
+            yield _build_row(values, f"{path}:{number}", path.parent)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read as a list of papers: {error}") from error
 
 
-def read_list(text: str, where: str, base: Path) -> Iterator[Row | Problem]:
+def read_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow | CorpusProblem]:
     """Yield the papers of a list from stdin or a text file: JSONL, or a path or arXiv id a line, # before a comment."""
     if text.lstrip().startswith("{"):
-        for number, values in _jsonl(text):
-            yield _row(values, f"{where}:{number}", base)
+        for number, values in _parse_jsonl(text):
+            yield _build_row(values, f"{list_name}:{number}", base_folder)
         return
     for number, line in enumerate(text.splitlines(), start=1):
         if (source := line.partition(" #")[0].strip()) and not source.startswith("#"):
-            yield Row(f"{where}:{number}", source, base)
+            yield ManifestRow(f"{list_name}:{number}", source, base_folder)
 
 
-def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
+def _parse_jsonl(text: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
@@ -74,14 +120,14 @@ def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
                 yield number, f"is not JSON: {error}"
 
 
-def _csv(text: str) -> Iterator[tuple[int, Any]]:
-    csv.field_size_limit(_LONGEST_FIELD)
+def _parse_csv(text: str) -> Iterator[tuple[int, Any]]:
+    csv.field_size_limit(_MAX_FIELD_CHARS)
     reader = csv.DictReader(io.StringIO(text, newline=""))
     for values in reader:
         yield reader.line_num, values
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -89,7 +135,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
         raise UsageError(f"{path}: Parquet needs an extra: pip install 'ablation-planner[parquet]'") from error
     try:
         with ParquetFile(path) as file:
-            wanted = {name for names in _COLUMNS.values() for name in names}
+            wanted = {name for names in _COLUMN_NAMES.values() for name in names}
             columns = [name for name in file.schema_arrow.names if name in wanted]
             number = 0
             for batch in file.iter_batches(batch_size=1000, columns=columns):
@@ -100,16 +146,18 @@ def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
         raise UsageError(f"{path}: is not a Parquet file that can be read: {error}") from error
 
 
-def _row(values: Any, where: str, base: Path) -> Row | Problem:
+def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | CorpusProblem:
     if not isinstance(values, Mapping):
-        return Problem(where, values if isinstance(values, str) and values.startswith("is not") else "is not an object")
-    known = {field: _first(values, names) for field, names in _COLUMNS.items()}
+        return CorpusProblem(
+            location, values if isinstance(values, str) and values.startswith("is not") else "is not an object"
+        )
+    known = {field: _first_value(values, names) for field, names in _COLUMN_NAMES.items()}
     if not known["source"]:
-        return Problem(where, f"names no paper; a row needs one of {', '.join(_COLUMNS['source'][:3])}")
-    return Row(where, known["source"], base, known["id"], known["title"], known["abstract"])
+        return CorpusProblem(location, f"names no paper; a row needs one of {', '.join(_COLUMN_NAMES['source'][:3])}")
+    return ManifestRow(location, known["source"], base_folder, known["id"], known["title"], known["abstract"])
 
 
-def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def _first_value(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """Return the first column that is not empty, as text; a number, as ids sometimes are, is kept as it is written."""
     given = (values.get(name) for name in names)
     said = next((str(value).strip() for value in given if isinstance(value, str | int) and str(value).strip()), "")

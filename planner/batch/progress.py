@@ -6,57 +6,57 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.batch.limits import Limits
+from planner.batch.rate_limit import RateLimiter
 from planner.chat import Usage
 from planner.errors import Outcome
 
-_RECENT: Final = 60.0  # seconds over which rates are taken
-_LAST_PROBLEMS: Final = 5
+_RATE_SECONDS: Final = 60.0  # seconds over which rates are taken
+_MAX_PROBLEMS: Final = 5
 
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a run in this call; `total` results are wanted, `before` are those of earlier calls.
+    """The progress of a run in this call; `total_results` results are wanted, `earlier_outcomes` are those of earlier calls.
 
-    `batches` counts the requests that are at a batch service, by the state of their batch.
+    `batch_requests_by_state` counts the requests that are at a batch service, by the state of their batch.
     """
 
-    total: int = 0
-    before: Counter[Outcome] = field(default_factory=Counter)
+    total_results: int = 0
+    earlier_outcomes: Counter[Outcome] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     tokens: int = 0
     cost: float | None = 0.0
-    limits: Sequence[Limits] = ()
-    stopping: str = ""
-    problems: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_PROBLEMS))
-    batches: Mapping[str, int] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
+    rate_limiters: Sequence[RateLimiter] = ()
+    stop_reason: str = ""
+    problems: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_PROBLEMS))
+    batch_requests_by_state: Mapping[str, int] = field(default_factory=dict)
+    started_at: float = field(default_factory=time.monotonic)
     _recent: deque[tuple[float, int, int]] = field(default_factory=deque)
 
     @property
-    def done(self) -> int:
+    def planned(self) -> int:
         """The number of plans, from this call and before."""
-        return self.before[Outcome.PLANNED] + self.outcomes[Outcome.PLANNED]
+        return self.earlier_outcomes[Outcome.PLANNED] + self.outcomes[Outcome.PLANNED]
 
     @property
     def failed(self) -> int:
         """The number of results without a plan, from this call and before."""
-        return self.before.total() + self.outcomes.total() - self.done
+        return self.earlier_outcomes.total() + self.outcomes.total() - self.planned
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """The number of results that are still wanted."""
-        return max(0, self.total - self.before.total() - self.outcomes.total())
+        return max(0, self.total_results - self.earlier_outcomes.total() - self.outcomes.total())
 
     @property
-    def in_flight(self) -> int:
+    def requests_in_flight(self) -> int:
         """The number of requests in flight."""
-        return sum(limits.in_flight for limits in self.limits)
+        return sum(limits.in_flight for limits in self.rate_limiters)
 
     @property
-    def waiting(self) -> int:
+    def waiting_requests(self) -> int:
         """The number of requests that wait for the rate limits."""
-        return sum(limits.waiting for limits in self.limits)
+        return sum(limits.waiting for limits in self.rate_limiters)
 
     @property
     def expected_cost(self) -> float | None:
@@ -64,33 +64,33 @@ class Progress:
         ended = self.outcomes.total()
         if self.cost is None or not ended:
             return None
-        return self.cost * (ended + self.left) / ended
+        return self.cost * (ended + self.remaining) / ended
 
     @property
     def seconds_left(self) -> float | None:
         """The seconds until the end at the rate of the last minute; None before there is one."""
-        papers, _ = self.per_minute()
-        return None if not papers else 60 * self.left / papers
+        papers, _ = self.compute_rates()
+        return None if not papers else 60 * self.remaining / papers
 
-    def per_minute(self) -> tuple[float, float]:
+    def compute_rates(self) -> tuple[float, float]:
         """Return papers and tokens a minute, over the last minute."""
         now = time.monotonic()
-        while self._recent and self._recent[0][0] < now - _RECENT:
+        while self._recent and self._recent[0][0] < now - _RATE_SECONDS:
             self._recent.popleft()
-        seconds = max(1.0, min(_RECENT, now - self.started))
+        seconds = max(1.0, min(_RATE_SECONDS, now - self.started_at))
         papers, tokens = (sum(row[n] for row in self._recent) for n in (1, 2))
         return papers * 60 / seconds, tokens * 60 / seconds
 
-    def paid(self, usage: Usage, cost: float | None) -> None:
+    def record_reply(self, usage: Usage, cost: float | None) -> None:
         """Count the tokens and the cost of a reply."""
         tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
         self.tokens += tokens
         self.cost = None if self.cost is None or cost is None else self.cost + cost
         self._recent.append((time.monotonic(), 0, tokens))
 
-    def ended(self, paper: str, outcome: Outcome, reason: str) -> None:
+    def record_result(self, paper_id: str, outcome: Outcome, reason: str) -> None:
         """Count the result of a paper."""
         self.outcomes[outcome] += 1
         self._recent.append((time.monotonic(), 1, 0))
         if outcome is not Outcome.PLANNED:
-            self.problems.append(f"{paper}: {outcome}: {reason}")
+            self.problems.append(f"{paper_id}: {outcome}: {reason}")

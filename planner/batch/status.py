@@ -1,21 +1,24 @@
 """Read the status of a run from its ledger."""
+# MERGED-DOC """Read the status of a run, including shards that are still running."""
 
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import JsonValue
 
-from planner.batch.ledger import ALL, HOLDS
-from planner.batch.run import RunFolder
-from planner.batch.schema import opened_to_read
+from planner.batch.cluster.merge import list_unmerged_shards
+from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
+from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.store import ALL_PAIRS, IS_VALID
+from planner.batch.run_folder import RunFolder
 from planner.errors import Outcome, RunError
 
-_LONGEST_REASON: Final = 300
-_EXAMPLES: Final = 3
+_MAX_REASON_CHARS: Final = 300
+_MAX_EXAMPLES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,10 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class LedgerStatus:
     """The status of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
 
-    `cost` is in USD, None where a price is not known. `lost` counts requests that may have been billed without a reply,
+    `cost` is in USD, None where a price is not known. `lost_requests` counts requests that may have been billed without a reply,
     such as those in flight when a process was killed.
     """
 
@@ -40,7 +43,7 @@ class Status:
     pending: int
     outcomes: Mapping[Outcome, int]
     requests: int
-    lost: int
+    lost_requests: int
     prompt_tokens: int
     completion_tokens: int
     cost: float | None
@@ -57,31 +60,31 @@ class Status:
         """The number of papers that ended without a plan."""
         return sum(self.outcomes.values()) - self.planned
 
-    def as_json(self, *, failed: bool = False) -> dict[str, JsonValue]:
-        """Return the status as JSON values, for programs; with `failed`, each failure too."""
+    def as_json(self, *, with_failures: bool = False) -> dict[str, JsonValue]:
+        """Return the status as JSON values, for programs; with `with_failures`, each failure too."""
         whole: dict[str, JsonValue] = {
             "papers": self.papers,
             "planned": self.planned,
             "failed": self.failed,
             "pending": self.pending,
-            "outcomes": _counts(self.outcomes),
-            "models": {model: _counts(outcomes) for model, outcomes in self.models.items()},
+            "outcomes": _build_count_fields(self.outcomes),
+            "models": {model: _build_count_fields(outcomes) for model, outcomes in self.models.items()},
             "requests": self.requests,
-            "lost_requests": self.lost,
+            "lost_requests": self.lost_requests,
             "tokens": self.prompt_tokens + self.completion_tokens,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "cost": self.cost,
         }
-        if failed:
+        if with_failures:
             whole["failures"] = [
                 {"paper": f.paper, "model": f.model, "outcome": f.outcome.value, "reason": f.reason}
                 for f in self.failures
             ]
         return whole
 
-    def as_text(self, *, failed: bool = False) -> str:
-        """Return the status as text, for people; with `failed`, the reasons too."""
+    def as_text(self, *, with_failures: bool = False) -> str:
+        """Return the status as text, for people; with `with_failures`, the reasons too."""
         cost = "?" if self.cost is None else f"${self.cost:.4f}"
         tokens = f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
         lines = [f"{self.papers:,} papers: {self.planned:,} planned, {self.failed:,} failed, {self.pending:,} pending"]
@@ -89,86 +92,149 @@ class Status:
             f"  {count:,} {outcome}" for outcome, count in self.outcomes.items() if outcome is not Outcome.PLANNED
         ]
         if len(self.models) > 1:
-            lines += [f"  {model}: {_in_words(outcomes)}" for model, outcomes in self.models.items()]
-        lost = f", of which {self.lost:,} are lost or in flight" if self.lost else ""
+            lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.models.items()]
+        lost = f", of which {self.lost_requests:,} are lost or in flight" if self.lost_requests else ""
         lines.append(f"{self.requests:,} requests{lost}, {tokens}, {cost}")
-        return "\n".join([*lines, *(self._reasons() if failed else ())])
+        return "\n".join([*lines, *(self._format_reasons() if with_failures else ())])
 
-    def _reasons(self) -> list[str]:
+    def _format_reasons(self) -> list[str]:
         """Return lines of failures, grouped by outcome and reason, the most frequent first."""
         grouped: dict[tuple[Outcome, str], list[str]] = {}
         for failure in self.failures:
-            grouped.setdefault((failure.outcome, _alike(failure)), []).append(failure.paper)
+            grouped.setdefault((failure.outcome, _normalize_reason(failure)), []).append(failure.paper)
         lines = []
         for (outcome, reason), papers in sorted(grouped.items(), key=lambda item: -len(item[1])):
-            more = f", and {len(papers) - _EXAMPLES:,} more" if len(papers) > _EXAMPLES else ""
-            lines += [f"{len(papers):,} {outcome}: {reason}", f"  {', '.join(papers[:_EXAMPLES])}{more}"]
+            more = f", and {len(papers) - _MAX_EXAMPLES:,} more" if len(papers) > _MAX_EXAMPLES else ""
+            lines += [f"{len(papers):,} {outcome}: {reason}", f"  {', '.join(papers[:_MAX_EXAMPLES])}{more}"]
         return lines
 
 
-def read_status(run: RunFolder) -> Status:
+def read_ledger_status(run: RunFolder) -> LedgerStatus:
     """Read the status of a run, also while it is running.
 
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
-    with opened_to_read(run.ledger) as db:
+    with open_ledger_readonly(run.ledger_path) as db:
         try:
-            return _Reading(db).status()
+            return _StatusReader(db).read_status()
         except sqlite3.Error as error:
-            raise RunError(f"{run.ledger} cannot be read: {error}") from error
+            raise RunError(f"{run.ledger_path} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _StatusReader:
     db: sqlite3.Connection
 
-    def status(self) -> Status:
-        by_model = self._by_model()
+    def read_status(self) -> LedgerStatus:
+        by_model = self._count_by_model()
         outcomes: Counter[Outcome] = Counter()
         for counts in by_model.values():
             outcomes.update(counts)
-        papers, plannings = self._row(f"SELECT count(DISTINCT p.id), count(*) {ALL}")
-        requests, lost = self._row("SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0) FROM attempts")
-        replies, prompt, completion, priced, cost = self._row(
+        papers, plannings = self._fetch_row(f"SELECT count(DISTINCT p.id), count(*) {ALL_PAIRS}")
+        requests, lost = self._fetch_row("SELECT count(*), coalesce(sum(state IN ('lost', 'sent')), 0) FROM attempts")
+        replies, prompt, completion, priced, cost = self._fetch_row(
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), count(cost),"
             " coalesce(sum(cost), 0.0) FROM requests WHERE reply IS NOT NULL"
         )
         known = cost if priced == replies else None
         pending = plannings - outcomes.total()
-        failures = self._failures()
-        return Status(papers, pending, dict(outcomes), requests, lost, prompt, completion, known, by_model, failures)
+        failures = self._list_failures()
+        return LedgerStatus(
+            papers, pending, dict(outcomes), requests, lost, prompt, completion, known, by_model, failures
+        )
 
-    def _by_model(self) -> dict[str, dict[Outcome, int]]:
+    def _count_by_model(self) -> dict[str, dict[Outcome, int]]:
         found: dict[str, dict[Outcome, int]] = {}
         rows = self.db.execute(
-            f"SELECT m.key, n.outcome, count(*) {ALL} AND {HOLDS} GROUP BY 1, 2"
+            f"SELECT m.key, n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY 1, 2"
             " ORDER BY 1, n.outcome = 'planned' DESC, 3 DESC"
         )
         for model, outcome, count in rows:
             found.setdefault(model, {})[Outcome(outcome)] = count
         return found
 
-    def _failures(self) -> tuple[Failure, ...]:
+    def _list_failures(self) -> tuple[Failure, ...]:
         rows = self.db.execute(
-            f"SELECT p.id, m.key, n.outcome, n.reason {ALL} AND {HOLDS} AND n.outcome <> 'planned' ORDER BY p.id"
+            f"SELECT p.id, m.key, n.outcome, n.reason {ALL_PAIRS} AND {IS_VALID} AND n.outcome <> 'planned' ORDER BY p.id"
         )
         return tuple(Failure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
 
-    def _row(self, query: str) -> tuple[Any, ...]:
+    def _fetch_row(self, query: str) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self.db.execute(query).fetchone()
         return row
 
 
-def _counts(outcomes: Mapping[Outcome, int]) -> dict[str, JsonValue]:
+def _build_count_fields(outcomes: Mapping[Outcome, int]) -> dict[str, JsonValue]:
     return {outcome.value: count for outcome, count in outcomes.items()}
 
 
-def _in_words(outcomes: Mapping[Outcome, int]) -> str:
+def _format_counts(outcomes: Mapping[Outcome, int]) -> str:
     return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
 
 
-def _alike(failure: Failure) -> str:
+def _normalize_reason(failure: Failure) -> str:
     """Return the reason without the paper's name and without numbers, so that similar failures are grouped."""
     reason = failure.reason.replace(failure.paper, "…")
-    return re.sub(r"\d+(?:\.\d+)?", "N", reason)[:_LONGEST_REASON]
+    return re.sub(r"\d+(?:\.\d+)?", "N", reason)[:_MAX_REASON_CHARS]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """The status of a run; if it has shards that are not merged, the sum, each of them, and those not begun."""
+
+    total: LedgerStatus
+    shards: Mapping[Shard, LedgerStatus] = field(default_factory=dict)
+    missing_shards: Sequence[Shard] = ()
+
+    def as_json(self, *, with_failures: bool = False) -> dict[str, JsonValue]:
+        """Return the status as JSON values, for programs."""
+        facts = self.total.as_json(with_failures=with_failures)
+        if self.shards:
+            facts["shards"] = {shard.name: status.as_json() for shard, status in self.shards.items()}
+            facts["shards_not_begun"] = [shard.name for shard in self.missing_shards]
+        return facts
+
+    def as_text(self, *, with_failures: bool = False) -> str:
+        """Return the status as text, for people."""
+        lines = [self.total.as_text(with_failures=with_failures)]
+        for shard, status in self.shards.items():
+            counts = f"{status.planned:,} planned, {status.failed:,} failed, {status.pending:,} pending"
+            lines.append(f"  shard {shard.name}: {counts}")
+        lines += [f"  shard {shard.name}: not begun" for shard in self.missing_shards]
+        return "\n".join([*lines, *(["not merged yet: ablation-planner merge joins them"] if self.shards else [])])
+
+
+def read_run_status(run: RunFolder) -> RunStatus:
+    """Read the status of a run, also while it is running.
+
+    Raises:
+        RunError: if the folder is not a run, or one of its ledgers cannot be read.
+    """
+    if not list_unmerged_shards(run):
+        return RunStatus(read_ledger_status(run))
+    shards = list_shards(run)
+    statuses = {shard: read_ledger_status(shard.locate_folder(run)) for shard in shards}
+    return RunStatus(_sum_statuses(list(statuses.values())), statuses, list_missing_shards(shards))
+
+
+def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
+    outcomes: Counter[Outcome] = Counter()
+    models: dict[str, Counter[Outcome]] = {}
+    for part in statuses:
+        outcomes.update(part.outcomes)
+        for model, counts in part.models.items():
+            models.setdefault(model, Counter()).update(counts)
+    costs = [part.cost for part in statuses if part.cost is not None]
+    return LedgerStatus(
+        papers=sum(part.papers for part in statuses),
+        pending=sum(part.pending for part in statuses),
+        outcomes=outcomes,
+        requests=sum(part.requests for part in statuses),
+        lost_requests=sum(part.lost_requests for part in statuses),
+        prompt_tokens=sum(part.prompt_tokens for part in statuses),
+        completion_tokens=sum(part.completion_tokens for part in statuses),
+        cost=sum(costs) if len(costs) == len(statuses) else None,
+        models=models,
+        failures=tuple(failure for part in statuses for failure in part.failures),
+    )

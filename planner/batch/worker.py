@@ -16,26 +16,26 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from planner.batch.entry import Entry
-from planner.batch.errand import LENGTH, Answer, Errand, posed
+from planner.batch.errand import LENGTH_PREFIX, ReadRequest, ReadResultOrError, build_read_result
+from planner.batch.manifest import CorpusEntry
 from planner.errors import PaperError
-from planner.papers.arxiv import Arxiv
-from planner.papers.load import load
+from planner.papers.arxiv import ArxivClient
+from planner.papers.load import load_paper
 from planner.papers.paper import Paper
 
-MEMORY: Final = 2_000_000_000  # bytes that this process may use
+MAX_MEMORY_BYTES: Final = 2_000_000_000  # bytes that this process may use
 
 
-def read_entry(entry: Entry, arxiv: Arxiv) -> Paper:
+def read_entry(entry: CorpusEntry, arxiv: ArxivClient) -> Paper:
     """Read one paper of a corpus.
 
     Raises:
         PaperError: if it cannot be read.
     """
-    return replace(load(entry.source, title=entry.title, abstract=entry.abstract, arxiv=arxiv), id=entry.id)
+    return replace(load_paper(entry.source, title=entry.title, abstract=entry.abstract, arxiv=arxiv), id=entry.id)
 
 
-def serve(loader: Callable[[Entry], Paper]) -> None:
+def serve_requests(loader: Callable[[CorpusEntry], Paper]) -> None:
     """Answer every read request, until stdin ends."""
     _limit_memory()
     # Ctrl-C reaches the whole group; the run decides when its workers end.
@@ -46,9 +46,9 @@ def serve(loader: Callable[[Entry], Paper]) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(BrokenPipeError):  # the run was killed, and nothing reads the result
-        while (errand := _next(sys.stdin.buffer)) is not None:
-            pickled = pickle.dumps(_answer(loader, errand), pickle.HIGHEST_PROTOCOL)
-            answers.write(LENGTH.pack(len(pickled)) + pickled)
+        while (errand := _read_request(sys.stdin.buffer)) is not None:
+            pickled = pickle.dumps(_answer_request(loader, errand), pickle.HIGHEST_PROTOCOL)
+            answers.write(LENGTH_PREFIX.pack(len(pickled)) + pickled)
             answers.flush()
 
 
@@ -59,26 +59,31 @@ def _limit_memory() -> None:
     import resource
 
     with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
 
 
-def _next(stdin: BinaryIO) -> Errand | None:
-    length = stdin.read(LENGTH.size)
-    if len(length) < LENGTH.size:
+def _read_request(stdin: BinaryIO) -> ReadRequest | None:
+    length = stdin.read(LENGTH_PREFIX.size)
+    if len(length) < LENGTH_PREFIX.size:
         return None
-    errand: Errand = pickle.loads(stdin.read(*LENGTH.unpack(length)))  # noqa: S301 - from our own parent process
+    errand: ReadRequest = pickle.loads(stdin.read(*LENGTH_PREFIX.unpack(length)))  # noqa: S301 - from our own parent process
     return errand
 
 
-def _answer(loader: Callable[[Entry], Paper], errand: Errand) -> Answer:
+def _answer_request(loader: Callable[[CorpusEntry], Paper], request: ReadRequest) -> ReadResultOrError:
     try:
-        return posed(errand, loader(errand.entry))
+        return build_read_result(request, loader(request.entry))
     except PaperError as error:
         return PaperError(str(error))
     except (MemoryError, RecursionError) as error:
-        return PaperError(f"{errand.entry.source}: too large or too deeply nested to be read ({type(error).__name__})")
+        return PaperError(f"{request.entry.source}: too large or too deeply nested to be read ({type(error).__name__})")
 
 
 if __name__ == "__main__":
     _base, _cache, _offline = sys.argv[1:]
-    serve(partial(read_entry, arxiv=Arxiv(base=_base, cache=Path(_cache) if _cache else None, offline=bool(_offline))))
+    serve_requests(
+        partial(
+            read_entry,
+            arxiv=ArxivClient(base_url=_base, cache=Path(_cache) if _cache else None, offline=bool(_offline)),
+        )
+    )

@@ -10,20 +10,20 @@ from typing import Any, Final
 import click
 
 from planner import __version__
-from planner.cli.signals import SIGINT_EXIT
-from planner.controls import printable
+from planner.cli.console import SIGINT_EXIT
 from planner.errors import PlannerError, UsageError
+from planner.sanitize import make_printable
 
 # The place of each command. Only the called one is imported: importing all takes twice as long as `batch`.
-_COMMANDS: Final[Mapping[str, str]] = {
-    "plan": "planner.cli.plans.plan",
-    "demo": "planner.cli.plans.demo",
-    "prompt": "planner.cli.papers.prompt",
-    "parse": "planner.cli.plans.parse",
-    "paper": "planner.cli.papers.paper",
-    "show": "planner.cli.trajectories.show",
-    "check": "planner.cli.trajectories.check",
-    "schema": "planner.cli.trajectories.schema",
+_COMMAND_PATHS: Final[Mapping[str, str]] = {
+    "plan": "planner.cli.plan.plan",
+    "demo": "planner.cli.plan.demo",
+    "prompt": "planner.cli.paper.prompt",
+    "parse": "planner.cli.plan.parse",
+    "paper": "planner.cli.paper.paper",
+    "show": "planner.cli.show.show",
+    "check": "planner.cli.show.check",
+    "schema": "planner.cli.show.schema",
     "doctor": "planner.cli.doctor.doctor",
     "batch": "planner.cli.batch.batch",
     "status": "planner.cli.batch.status",
@@ -35,14 +35,14 @@ _COMMANDS: Final[Mapping[str, str]] = {
 }
 
 
-class _Group(click.Group):
+class _LazyGroup(click.Group):
     """A group of commands that imports the called one, and turns errors into one line and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(_COMMANDS)
+        return sorted(_COMMAND_PATHS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        module, _, name = _COMMANDS.get(cmd_name, "").rpartition(".")
+        module, _, name = _COMMAND_PATHS.get(cmd_name, "").rpartition(".")
         command = getattr(import_module(module), name) if module else None
         assert command is None or isinstance(command, click.Command), f"{name} of {module} is a command"
         return command
@@ -51,19 +51,21 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            raise click.UsageError(printable(str(error))) from error
+            raise click.UsageError(make_printable(str(error))) from error
         except PlannerError as error:
-            raise click.ClickException(printable(str(error))) from error
+            raise click.ClickException(make_printable(str(error))) from error
         except BrokenPipeError:
             raise  # the reader of the output is gone; click ends quietly
         except OSError as error:
-            raise click.ClickException(printable(f"{error.filename or 'a file'}: {error.strerror or error}")) from error
+            raise click.ClickException(
+                make_printable(f"{error.filename or 'a file'}: {error.strerror or error}")
+            ) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(SIGINT_EXIT) from None
 
 
 @click.group(
-    cls=_Group,
+    cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with `ablation-planner demo`, then `ablation-planner plan paper.pdf`.",
 )

@@ -6,24 +6,16 @@ from pathlib import Path
 
 import click
 
-from planner.batch.overview import read_overview
-from planner.batch.run import RunFolder
-from planner.batch.shards import Shard
-from planner.cli.bounds import BoundOptions, SubmissionOptions, bound_options, submission_options
-from planner.cli.call import Call
+from planner.batch.cluster.shards import Shard
+from planner.batch.run_folder import RunFolder
+from planner.batch.status import read_run_status
+from planner.cli.bounds import BatchServiceOptions, LimitOptions, batch_service_options, limit_options
+from planner.cli.call import BatchSession
 from planner.cli.cluster import EngineOptions, engine_options
-from planner.cli.options import (
-    EndpointOptions,
-    TalkOptions,
-    TaskOptions,
-    endpoint_options,
-    talk_options,
-    task_options,
-)
+from planner.cli.console import log_to, run_interruptible
+from planner.cli.options import EndpointOptions, LogOptions, TaskOptions, endpoint_options, log_options, task_options
 from planner.cli.shards import shard_option
-from planner.cli.signals import interruptible
-from planner.cli.talk import talking
-from planner.controls import printable, printable_json
+from planner.sanitize import make_json_printable, make_printable
 
 
 @click.command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
@@ -47,7 +39,7 @@ from planner.controls import printable, printable_json
 )
 @task_options
 @endpoint_options
-@bound_options
+@limit_options
 @click.option(
     "--offline",
     is_flag=True,
@@ -57,47 +49,51 @@ from planner.controls import printable, printable_json
 )
 @click.option("--retry-failed", is_flag=True, help="Try failed papers again.")
 @engine_options
-@submission_options
+@batch_service_options
 @shard_option
 @click.option("--dry-run", is_flag=True, help="Print an estimate of tokens, cost and time, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@talk_options
+@log_options
 def batch(
     corpus: tuple[str, ...],
     output: Path,
     models: tuple[str, ...],
-    asked: TaskOptions,
-    asking: EndpointOptions,
-    bounded: BoundOptions,
-    submission: SubmissionOptions,
+    task: TaskOptions,
+    endpoint: EndpointOptions,
+    limits: LimitOptions,
+    batch_service: BatchServiceOptions,
     offline: bool,
     retry_failed: bool,
     shard: Shard | None,
-    where: EngineOptions,
+    engine: EngineOptions,
     dry_run: bool,
     as_json: bool,
-    talk: TalkOptions,
+    log_settings: LogOptions,
 ) -> None:
     """Plan every paper of a CORPUS: folders, globs, manifests (.jsonl .csv .parquet), arXiv ids, lists of these, or -.
 
     You can stop it at any time, even by force; the same command continues it, and pays for nothing twice.
     """
-    call = Call(
+    call = BatchSession(
         corpus,
         RunFolder(output),
         models or ("",),
-        asked.settings,
-        asking,
-        bounded,
+        task.settings,
+        endpoint,
+        limits,
         offline,
         retry_failed,
         as_json,
         shard,
-        where,
-        submission,
+        engine,
+        batch_service,
     )
-    with talking(talk):
-        raise SystemExit(interruptible(call.estimate()) if dry_run else asyncio.run(call.plan(quiet=talk.quiet)))
+    with log_to(log_settings):
+        raise SystemExit(
+            run_interruptible(call.print_estimate())
+            if dry_run
+            else asyncio.run(call.plan_papers(quiet=log_settings.quiet))
+        )
 
 
 @click.command()
@@ -106,8 +102,8 @@ def batch(
 @click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON.")
 def status(run: Path, failed: bool, as_json: bool) -> None:
     """Show the progress of a RUN, even while it is running."""
-    found = read_overview(RunFolder(run))
+    found = read_run_status(RunFolder(run))
     if as_json:
-        click.echo(printable_json(json.dumps(found.as_json(failed=failed), ensure_ascii=False, indent=1)))
+        click.echo(make_json_printable(json.dumps(found.as_json(with_failures=failed), ensure_ascii=False, indent=1)))
     else:
-        click.echo(printable(found.as_text(failed=failed)))
+        click.echo(make_printable(found.as_text(with_failures=failed)))

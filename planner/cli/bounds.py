@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import click
 
-from planner.cli.options import gathered
+from planner.cli.options import option_group
 
 
 @dataclass(frozen=True, slots=True)
-class BoundOptions:
+class LimitOptions:
     """The limits of a run: requests at once, requests and tokens a minute, USD, and papers."""
 
     concurrency: int
@@ -18,9 +18,9 @@ class BoundOptions:
     max_papers: int | None
 
 
-bound_options = gathered(
-    "bounded",
-    BoundOptions,
+limit_options = option_group(
+    "limits",
+    LimitOptions,
     click.option(
         "--concurrency",
         type=click.IntRange(1, 4096),
@@ -42,7 +42,7 @@ bound_options = gathered(
 
 
 @dataclass(frozen=True, slots=True)
-class SubmissionOptions:
+class BatchServiceOptions:
     """Options for a batch service; `poll` is the pause between checks in seconds, None for the default."""
 
     submit_only: bool = False
@@ -68,9 +68,9 @@ finish_live_option = click.option(
     "--finish-live", is_flag=True, help="Send what the batch service leaves unanswered live, at the full price."
 )
 
-submission_options = gathered(
-    "submission",
-    SubmissionOptions,
+batch_service_options = option_group(
+    "batch_service",
+    BatchServiceOptions,
     click.option(
         "--submit-only", is_flag=True, help="With openai-batch: submit and exit; `collect RUN` gets the results."
     ),

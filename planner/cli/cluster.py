@@ -8,19 +8,19 @@ from typing import Final
 
 import click
 
-from planner.batch.job import Asked
-from planner.batch.outpost import Orders
-from planner.batch.pool import Pool, PooledModel, PooledReader
-from planner.batch.ray_cluster import LOCAL, workers_on_ray
-from planner.batch.reading import Readers, command, processes
-from planner.cli.options import gathered
-from planner.cli.talk import log
-from planner.papers.arxiv import Arxiv
+from planner.batch.cluster.pool import PooledModel, PooledReader, WorkerPool
+from planner.batch.cluster.ray import LOCAL_CLUSTER, open_ray_pool
+from planner.batch.cluster.worker import WorkerConfig
+from planner.batch.job import ModelClient
+from planner.batch.reading import ReaderFactory, build_reader_command, make_reader_factory
+from planner.cli.console import log
+from planner.cli.options import option_group
+from planner.papers.arxiv import ArxivClient
 
-SERVICE: Final = "openai-batch"
-ENGINES: Final = ("local", SERVICE, "ray")
+BATCH_SERVICE_ENGINE: Final = "openai-batch"
+ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, "ray")
 # The fewest papers on their way to and from readers, so that a machine that joins later finds some to read.
-_LEAST_READERS: Final = 16
+_MIN_READERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class EngineOptions:
     ray_address: str
 
 
-engine_options = gathered(
-    "where",
+engine_options = option_group(
+    "engine",
     EngineOptions,
     click.option(
         "--engine",
@@ -46,7 +46,7 @@ engine_options = gathered(
     ),
     click.option(
         "--ray-address",
-        default=LOCAL,
+        default=LOCAL_CLUSTER,
         show_default=True,
         metavar="HOST:PORT",
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
@@ -57,30 +57,30 @@ engine_options = gathered(
 
 
 @asynccontextmanager
-async def engaged(
-    where: EngineOptions, models: tuple[Asked, ...], arxiv: Arxiv
-) -> AsyncIterator[tuple[tuple[Asked, ...], Readers]]:
+async def open_engine(
+    options: EngineOptions, models: tuple[ModelClient, ...], arxiv: ArxivClient
+) -> AsyncIterator[tuple[tuple[ModelClient, ...], ReaderFactory]]:
     """Yield the models and the paper readers as the chosen engine provides them.
 
     Raises:
         UsageError: if Ray is not installed.
         RunError: if there is no such cluster, or it has no worker.
     """
-    if where.engine != "ray":
-        yield models, processes(command(arxiv))
+    if options.engine != "ray":
+        yield models, make_reader_factory(build_reader_command(arxiv))
         return
-    told = {asked.record.key: asked.remote for asked in models if asked.remote is not None}
-    async with workers_on_ray(Orders(told, arxiv, str(Path.cwd())), where.ray_address) as pool:
-        log.info("%d workers so far on %d machines", len(pool), len(pool.places))
-        yield tuple(_elsewhere(asked, pool) for asked in models), lambda papers: _readers(pool, papers)
+    told = {asked.ledger_model.key: asked.remote for asked in models if asked.remote is not None}
+    async with open_ray_pool(WorkerConfig(told, arxiv, str(Path.cwd())), options.ray_address) as pool:
+        log.info("%d workers so far on %d machines", len(pool), len(pool.workers_by_machine))
+        yield tuple(_move_to_cluster(asked, pool) for asked in models), lambda papers: _create_readers(pool, papers)
 
 
-def _elsewhere(asked: Asked, pool: Pool) -> Asked:
-    if asked.remote is None:
-        return asked  # the built-in planner sends nothing
-    model = PooledModel(pool, asked.card, asked.record.key)
-    return replace(asked, sender=lambda _: model, prepare=lambda: None)
+def _move_to_cluster(client: ModelClient, pool: WorkerPool) -> ModelClient:
+    if client.remote is None:
+        return client  # the built-in planner sends nothing
+    model = PooledModel(pool, client.info, client.ledger_model.key)
+    return replace(client, make_model=lambda _: model, warm_up=lambda: None)
 
 
-def _readers(pool: Pool, papers: int) -> list[PooledReader]:
-    return [PooledReader(pool) for _ in range(min(papers, max(_LEAST_READERS, 2 * len(pool))))]
+def _create_readers(pool: WorkerPool, papers: int) -> list[PooledReader]:
+    return [PooledReader(pool) for _ in range(min(papers, max(_MIN_READERS, 2 * len(pool))))]

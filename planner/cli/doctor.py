@@ -5,38 +5,38 @@ import asyncio
 import click
 
 from planner.chat import Message, Prompt
-from planner.cli.models import asked_model, patient, say_where
-from planner.cli.options import ModelOptions, TalkOptions, model_options, talk_options
-from planner.cli.talk import talking
-from planner.controls import printable
+from planner.cli.console import log_to
+from planner.cli.models import add_retries, log_destination, open_model
+from planner.cli.options import LogOptions, ModelSpec, log_options, model_options
 from planner.errors import ModelError
 from planner.papers.paper import Paper
-from planner.posing import Settings
+from planner.planning.question import PlanSettings
+from planner.sanitize import make_printable
 from planner.schema import DEFAULT_K, Task
 
 
 @click.command(epilog="Example: ablation-planner doctor --model gpt-4o")
 @model_options
-@talk_options
-def doctor(asking: ModelOptions, talk: TalkOptions) -> None:
+@log_options
+def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
-    with talking(talk):
-        raise SystemExit(asyncio.run(_examine(asking)))
+    with log_to(log_settings):
+        raise SystemExit(asyncio.run(_check_model(model_spec)))
 
 
-async def _examine(asking: ModelOptions) -> int:
-    async with asked_model(asking, Settings(Task.REVIEWER, DEFAULT_K[Task.REVIEWER])) as model:
-        card = model.card
+async def _check_model(model_spec: ModelSpec) -> int:
+    async with open_model(model_spec, PlanSettings(Task.REVIEWER, DEFAULT_K[Task.REVIEWER])) as model:
+        card = model.info
         if not card.endpoint:
             click.echo("The built-in planner needs no key and no network. Nothing was sent.")
             return 0
-        say_where(model.host, card)
-        question = Prompt.of([Message("user", "Reply with the one word: ready")])
+        log_destination(model.host, card)
+        question = Prompt.from_messages([Message("user", "Reply with the one word: ready")])
         nobody = Paper("doctor", "", "", (), "", "")
         try:
-            answer = await patient(model.sender(nobody), asking.max_wait).complete(question)
+            answer = await add_retries(model.make_model(nobody), model_spec.max_wait).complete(question)
         except ModelError as error:
-            click.echo(printable(f"No answer from {card.endpoint}, model {card.asked}: {error}"))
+            click.echo(make_printable(f"No answer from {card.endpoint}, model {card.asked}: {error}"))
             return 1
-    click.echo(printable(f"{card.endpoint} answered as {answer.model or card.asked!r} in {answer.seconds:.1f} s."))
+    click.echo(make_printable(f"{card.endpoint} answered as {answer.model or card.asked!r} in {answer.seconds:.1f} s."))
     return 0

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Final
 
-from planner.papers.arxiv import BASE, Arxiv
+from planner.papers.arxiv import BASE_URL, ArxivClient
 
-ARXIV_URL: Final = "ABLATION_PLANNER_ARXIV_URL"
+ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
-def arxiv_access(*, offline: bool) -> Arxiv:
+def open_arxiv(*, offline: bool) -> ArxivClient:
     """Return access to arXiv, or to the mirror that the environment names, with the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"
-    return Arxiv(base=os.environ.get(ARXIV_URL) or BASE, cache=cache, offline=offline)
+    return ArxivClient(base_url=os.environ.get(ARXIV_URL_VARIABLE) or BASE_URL, cache=cache, offline=offline)

@@ -9,15 +9,15 @@ from typing import Any, Final
 import click
 
 from planner.errors import UsageError
-from planner.posing import Settings
+from planner.planning.question import PlanSettings
 from planner.schema import DEFAULT_K, Task
 
-Command = Callable[..., Any]
+CommandFunction = Callable[..., Any]
 MAX_K = 50
 
 
 @dataclass(frozen=True, slots=True)
-class PaperOptions:
+class MetadataOptions:
     """Metadata that replaces the metadata found in a paper, and `offline`, which forbids downloading it."""
 
     title: str = ""
@@ -37,7 +37,7 @@ class TaskOptions:
     context_window: int | None
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> PlanSettings:
         """The settings for planning.
 
         Raises:
@@ -46,7 +46,7 @@ class TaskOptions:
         k = DEFAULT_K[self.task] if self.k is None else self.k
         if not 1 <= k <= MAX_K:
             raise UsageError(f"-k {k}: a plan has 1 to {MAX_K} ablations")
-        return Settings(self.task, k, templates=self.prompts, cut_at=self.cut_at, window=self.context_window)
+        return PlanSettings(self.task, k, templates=self.prompts, cut_at=self.cut_at, window=self.context_window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class EndpointOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelOptions(EndpointOptions):
+class ModelSpec(EndpointOptions):
     """A model, its endpoint and the parameters of its requests."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
-class TalkOptions:
+class LogOptions:
     """The amount of log messages, and the file for them."""
 
     verbose: int
@@ -79,16 +79,18 @@ class TalkOptions:
     log_file: Path | None
 
 
-def gathered(name: str, into: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `into`."""
+def option_group(
+    name: str, options_class: type, *options: Callable[[CommandFunction], CommandFunction]
+) -> Callable[[CommandFunction], CommandFunction]:
+    """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `options_class`."""
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: CommandFunction) -> CommandFunction:
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
-            value = into(**{field.name: kwargs.pop(field.name) for field in fields(into)})
+            value = options_class(**{field.name: kwargs.pop(field.name) for field in fields(options_class)})
             return command(*args, **{name: value}, **kwargs)
 
-        decorated: Command = with_value
+        decorated: CommandFunction = with_value
         for option in reversed(options):
             decorated = option(decorated)
         return decorated
@@ -96,9 +98,9 @@ def gathered(name: str, into: type, *options: Callable[[Command], Command]) -> C
     return decorate
 
 
-paper_options = gathered(
-    "about",
-    PaperOptions,
+metadata_options = option_group(
+    "metadata",
+    MetadataOptions,
     click.option("--title", default="", help="The paper's title, if the detected one is wrong."),
     click.option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
     click.option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [from the title]"),
@@ -111,8 +113,8 @@ paper_options = gathered(
     ),
 )
 
-task_options = gathered(
-    "asked",
+task_options = option_group(
+    "task",
     TaskOptions,
     click.option(
         "--task",
@@ -148,7 +150,7 @@ task_options = gathered(
     ),
 )
 
-_ENDPOINT: Final = (
+_ENDPOINT_OPTIONS: Final = (
     click.option(
         "--base-url",
         multiple=True,
@@ -195,11 +197,11 @@ _ENDPOINT: Final = (
     ),
 )
 
-endpoint_options = gathered("asking", EndpointOptions, *_ENDPOINT)
+endpoint_options = option_group("endpoint", EndpointOptions, *_ENDPOINT_OPTIONS)
 
-model_options = gathered(
-    "asking",
-    ModelOptions,
+model_options = option_group(
+    "model_spec",
+    ModelSpec,
     click.option(
         "-m",
         "--model",
@@ -208,12 +210,12 @@ model_options = gathered(
         show_envvar=True,
         help="Model: gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, …, or extractive (built in).",
     ),
-    *_ENDPOINT,
+    *_ENDPOINT_OPTIONS,
 )
 
-talk_options = gathered(
-    "talk",
-    TalkOptions,
+log_options = option_group(
+    "log_settings",
+    LogOptions,
     click.option("-v", "--verbose", count=True, help="Print debug messages too."),
     click.option("-q", "--quiet", is_flag=True, help="Print only errors."),
     click.option(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from planner.controls import printable
-from planner.site.build import build
+from planner.sanitize import make_printable
+from planner.site.build import build_site
 
 
 @click.command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
@@ -23,8 +23,8 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
 
     The pages open from disk and from any web server, and load nothing from elsewhere. Prints the index's path.
     """
-    built = build(runs, output, docsify=docsify)
-    for file in built.unread:
-        click.echo(printable(f"warning: {file.name}: {file.why}"), err=True)
-    click.echo(f"{built.papers} papers, {built.plannings} plans or failures", err=True)
-    click.echo(printable(str(built.index)))
+    built = build_site(runs, output, docsify=docsify)
+    for file in built.unread_files:
+        click.echo(make_printable(f"warning: {file.name}: {file.why}"), err=True)
+    click.echo(f"{built.paper_count} papers, {built.entry_count} plans or failures", err=True)
+    click.echo(make_printable(str(built.index)))

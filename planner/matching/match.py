@@ -1,36 +1,101 @@
 """Find the ablations that two plans share, without a model."""
+# MERGED-DOC """Find the best assignment between two lists: the pairs with the greatest sum of scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from planner.matching.assignment import best_assignment
-from planner.matching.similarity import actions_agree, part_similarity
+from planner.matching.similarity import compute_part_similarity, have_compatible_actions
 from planner.schema import Ablation
 
-THRESHOLD: Final = 0.4
+_INFINITE = float("inf")
+
+
+def find_best_assignment(scores: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
+    """Find pairs (row, column) with the greatest sum of scores, each row and column at most once, in row order.
+
+    Scores are at least 0, and a score of 0 is never paired. This is the Hungarian method with shortest paths, O(n²m)
+    for n rows (Jonker and Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
+    problems", Computing 38, 1987).
+    """
+    rows, columns = len(scores), len(scores[0]) if scores else 0
+    if rows > columns:
+        flipped = find_best_assignment([[scores[r][c] for r in range(rows)] for c in range(columns)])
+        return tuple(sorted((r, c) for c, r in flipped))
+    state = _Assignment([[-score for score in row] for row in scores], columns)
+    for row in range(rows):
+        state.assign_row(row)
+    return tuple(sorted((r, c) for c, r in enumerate(state.row_by_column) if r is not None and scores[r][c] > 0))
+
+
+class _Assignment:
+    """A cheapest assignment of the rows placed so far, with the prices (dual variables) that prove it."""
+
+    def __init__(self, cost: list[list[float]], columns: int) -> None:
+        self.cost = cost
+        self.row_by_column: list[int | None] = [None] * columns
+        self.row_price = [0.0] * len(cost)
+        self.column_price = [0.0] * columns
+
+    def assign_row(self, new_row: int) -> None:
+        """Assign a column to the row `new_row`, and move other rows along the cheapest path to a free column."""
+        slack = [_INFINITE] * len(self.row_by_column)
+        came_from: list[int | None] = [None] * len(self.row_by_column)
+        reached: list[int] = []
+        row: int | None = new_row
+        while row is not None:
+            beyond = [c for c in range(len(self.row_by_column)) if c not in reached]
+            for column in beyond:
+                reduced = self.cost[row][column] - self.row_price[row] - self.column_price[column]
+                if reduced < slack[column]:
+                    slack[column], came_from[column] = reduced, reached[-1] if reached else None
+            nearest = min(beyond, key=lambda c: slack[c])
+            self._update_prices(slack[nearest], new_row, reached)
+            for column in beyond:
+                slack[column] -= slack[nearest] if column != nearest else 0.0
+            reached.append(nearest)
+            row = self.row_by_column[nearest]
+        self._shift_rows(reached[-1], came_from, new_row)
+
+    def _update_prices(self, delta: float, new_row: int, reached: list[int]) -> None:
+        self.row_price[new_row] += delta
+        for column in reached:
+            owner = self.row_by_column[column]
+            assert owner is not None, "only the last column of a path is free"
+            self.row_price[owner] += delta
+            self.column_price[column] -= delta
+
+    def _shift_rows(self, free_column: int, came_from: list[int | None], new_row: int) -> None:
+        column = free_column
+        while (before := came_from[column]) is not None:
+            self.row_by_column[column] = self.row_by_column[before]
+            column = before
+        self.row_by_column[column] = new_row
+
+
+MATCH_THRESHOLD: Final = 0.4
 """The least similarity of a match, from 0 to 1; it was chosen on half of the silver pairs (tests/matching)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A match of ablation `a` of one list with ablation `b` of another, counted from 0; `similarity` is from 0 to 1."""
+    """A match of ablation `a` of one list with ablation `b` of another, counted from 0; `compute_similarity` is from 0 to 1."""
 
-    a: int
-    b: int
+    index_a: int
+    index_b: int
     similarity: float
 
 
-def similarity(a: Ablation, b: Ablation) -> float:
+def compute_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions do not agree."""
-    return part_similarity(a, b) if actions_agree(a, b) else 0.0
+    return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
 
 
-def match(a: Sequence[Ablation], b: Sequence[Ablation]) -> tuple[Match, ...]:
-    """Match ablations one to one so that the total similarity is greatest; each pair has at least `THRESHOLD`."""
-    scores = [[_cut(similarity(left, right)) for right in b] for left in a]
-    return tuple(Match(i, j, scores[i][j]) for i, j in best_assignment(scores))
+def match_ablations(ablations_a: Sequence[Ablation], ablations_b: Sequence[Ablation]) -> tuple[Match, ...]:
+    """Match ablations one to one so that the total similarity is greatest; each pair has at least `MATCH_THRESHOLD`."""
+    scores = [[_apply_threshold(compute_similarity(left, right)) for right in ablations_b] for left in ablations_a]
+    return tuple(Match(i, j, scores[i][j]) for i, j in find_best_assignment(scores))
 
 
-def _cut(score: float) -> float:
-    return score if score >= THRESHOLD else 0.0
+def _apply_threshold(score: float) -> float:
+    return score if score >= MATCH_THRESHOLD else 0.0

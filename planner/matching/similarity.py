@@ -3,17 +3,77 @@
 The rule (arXiv 2507.08038): the same ablated part, an action that the other side allows, and for REPLACE and ADD at
 least one replacement in common; no match in doubt.
 """
+# MERGED-DOC """Split technical text into words and reduce them to stems that can be compared."""
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
-from planner.matching.words import spell_out, stems, words
 from planner.schema import Ablation, Action
 
+_WORD: Final = re.compile(r"[^\W_]+(?:\.\d+)?")
+_CASE_BOUNDARY: Final = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+_ENDINGS: Final = (
+    ("ization", "iz"), ("isation", "iz"), ("izing", "iz"), ("ising", "iz"), ("ized", "iz"), ("ised", "iz"),
+    ("izer", "iz"), ("iser", "iz"), ("ize", "iz"), ("ise", "iz"),
+    ("ations", ""), ("ation", ""), ("ating", ""), ("ated", ""), ("ates", ""), ("ators", ""), ("ator", ""),
+    ("ative", ""), ("ate", ""),
+    ("ments", ""), ("ment", ""), ("ings", ""), ("ing", ""), ("ions", ""), ("ion", ""), ("ies", "y"),
+    ("ers", ""), ("er", ""), ("ed", ""), ("es", ""), ("al", ""), ("ly", ""), ("e", ""), ("s", ""),
+)  # fmt: skip
+
+
+def parse_word_list(text: str) -> frozenset[str]:
+    """Return the set of the words in a list that is written as text, separated by white space."""
+    return frozenset(text.split())
+
+
+STOP_WORDS: Final = parse_word_list(
+    """
+    a an and any are as at be been being between both but by can do does during each either every for from had
+    has have how if in instead into is it its just kind level made makes making more most no not of off on only
+    onto or other our out over own per rather same so some step such than that the their them then there these
+    they this those through to under up upon use used uses using via vs was we were what when where whether
+    which while who whose will with within would
+    """
+)
+
+
+@lru_cache(maxsize=65536)
+def stem_word(word: str) -> str:
+    """Return a word's rough stem of at least three letters: "normalization" and "normalize" have the same one."""
+    word = word.lower()
+    for ending, instead in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: len(word) - len(ending)] + instead
+    return word
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text in order, as written; "CrossAttention" counts as two."""
+    return [part for word in _WORD.findall(text) for part in _CASE_BOUNDARY.split(word)]
+
+
+def extract_stems(text: str) -> tuple[str, ...]:
+    """Return the stems of the words of a text, without stop words, in order."""
+    return tuple(stem_word(word) for word in split_words(text) if word.lower() not in STOP_WORDS)
+
+
+def expand_acronyms(text: str, other_text: str) -> str:
+    """Replace acronyms of a text by their words in the other text ("GCN" by "graph convolutional network")."""
+    acronyms = {word for word in split_words(text) if 2 <= len(word) <= 6 and word.isupper()}
+    if not acronyms:
+        return text
+    spelt = split_words(other_text)
+    initials = "".join(word[0] for word in spelt).upper()
+    found = {a: " ".join(spelt[at : at + len(a)]) for a in acronyms if (at := initials.find(a)) >= 0}
+    return " ".join(found.get(word, word) for word in split_words(text)) if found else text
+
+
 # Words that many parts share, so they say little about which part is meant.
-_COMMON: Final = frozenset(
-    stems(
+_COMMON_STEMS: Final = frozenset(
+    extract_stems(
         """
         module modules mechanism strategy component components method methods model models network networks layer layers
         block unit feature features representation data function approach technique process framework architecture
@@ -25,67 +85,78 @@ _COMMON: Final = frozenset(
 _COMMON_WEIGHT: Final = 0.3
 
 # Words of a study's name that say nothing about the part, as in "Ablation Study 2".
-_NAMING: Final = re.compile(
+_STUDY_WORDS: Final = re.compile(
     r"\b(?:ablat\w*|stud(?:y|ies)|analysis|effects?|impact|role|importance|remov\w*|replac\w*|add(?:ing)?|w/o|without|"
     r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
     re.I,
 )
-_SAME_REPLACEMENT: Final = 0.5
-_REMOVED: Final = re.compile(
+_MIN_REPLACEMENT_OVERLAP: Final = 0.5
+_REMOVAL: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero)\b"
     r"|(?:^|=\s*)0(?:\.0+)?(?![\w.])",
     re.I,
 )
 _NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?![\d.]))", re.I)
-_BETWEEN: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
+_WORD_GAP: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
 _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 
-def part_similarity(a: Ablation, b: Ablation) -> float:
+def compute_part_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity, from 0 to 1, of the parts that two ablations concern, by their parts and names."""
-    parts = overlap(a.ablated_part, b.ablated_part)
-    left, right = _NAMING.sub(" ", a.name), _NAMING.sub(" ", b.name)
-    named = max(overlap(left, right), overlap(left, b.ablated_part), overlap(a.ablated_part, right))
+    parts = compute_overlap(a.ablated_part, b.ablated_part)
+    left, right = _STUDY_WORDS.sub(" ", a.name), _STUDY_WORDS.sub(" ", b.name)
+    named = max(
+        compute_overlap(left, right), compute_overlap(left, b.ablated_part), compute_overlap(a.ablated_part, right)
+    )
     return max(parts, (parts + named) / 2)
 
 
-def overlap(a: str, b: str) -> float:
+def compute_overlap(text_a: str, text_b: str) -> float:
     """Return the weight of the stems that two texts share over the geometric mean of their weights, from 0 to 1."""
-    left, right = set(stems(spell_out(a, b))), set(stems(spell_out(b, a)))
-    whole = (_weight(left) * _weight(right)) ** 0.5
-    return min(1.0, _weight(left & right) / whole) if whole else 0.0
+    left, right = (
+        set(extract_stems(expand_acronyms(text_a, text_b))),
+        set(extract_stems(expand_acronyms(text_b, text_a))),
+    )
+    whole = (_sum_weights(left) * _sum_weights(right)) ** 0.5
+    return min(1.0, _sum_weights(left & right) / whole) if whole else 0.0
 
 
-def actions_agree(a: Ablation, b: Ablation) -> bool:
+def have_compatible_actions(a: Ablation, b: Ablation) -> bool:
     """Tell if two ablations take the same action, with at least one common replacement for REPLACE and ADD."""
     if a.action is Action.REMOVE or b.action is Action.REMOVE:
-        return _removes(a) and _removes(b)
+        return _is_removal(a) and _is_removal(b)
     if a.action is not b.action:
         return False
-    return (_removes(a) and _removes(b)) or any(same_replacement(x, y) for x in a.replacement for y in b.replacement)
+    return (_is_removal(a) and _is_removal(b)) or any(
+        is_same_replacement(x, y) for x in a.replacement for y in b.replacement
+    )
 
 
-def _weight(said: Iterable[str]) -> float:
-    return sum(_COMMON_WEIGHT if stem in _COMMON else 1.0 for stem in said)
+def _sum_weights(text_stems: Iterable[str]) -> float:
+    return sum(_COMMON_WEIGHT if stem in _COMMON_STEMS else 1.0 for stem in text_stems)
 
 
-def _removes(ablation: Ablation) -> bool:
-    return ablation.action is Action.REMOVE or any(_REMOVED.search(item) for item in ablation.replacement)
+def _is_removal(ablation: Ablation) -> bool:
+    return ablation.action is Action.REMOVE or any(_REMOVAL.search(item) for item in ablation.replacement)
 
 
-def same_replacement(x: str, y: str) -> bool:
+def is_same_replacement(text_a: str, text_b: str) -> bool:
     """Tell if two replacements are the same: they share a number if both hold numbers, else most of their words."""
-    left, right = _numbers(x), _numbers(y)
+    left, right = _extract_numbers(text_a), _extract_numbers(text_b)
     if left and right:
-        return bool(left & right) and (_is_value(x, left) or _is_value(y, right) or overlap(x, y) >= _SAME_REPLACEMENT)
-    return overlap(x, y) >= _SAME_REPLACEMENT
+        return bool(left & right) and (
+            _is_value(text_a, left)
+            or _is_value(text_b, right)
+            or compute_overlap(text_a, text_b) >= _MIN_REPLACEMENT_OVERLAP
+        )
+    return compute_overlap(text_a, text_b) >= _MIN_REPLACEMENT_OVERLAP
 
 
-def _numbers(text: str) -> frozenset[float]:
+def _extract_numbers(text: str) -> frozenset[float]:
     """Return the numbers in a text; "25%" is 0.25 and "single" is 1."""
-    written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _BETWEEN.split(text))
+    written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _WORD_GAP.split(text))
     return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))
 
 
 def _is_value(text: str, numbers: Sequence[float] | frozenset[float]) -> bool:
-    return len(words(text)) <= len(numbers) + 2
+    return len(split_words(text)) <= len(numbers) + 2

@@ -3,25 +3,188 @@
 The API is described in https://info.arxiv.org/help/api/user-manual.html, the request rate in
 https://info.arxiv.org/help/api/tou.html. This module reads no environment variables.
 """
+# MERGED-DOC """Download files from one host, with a pause between requests, retries, a size limit, and no foreign redirects."""
 
+import email.utils
+import http.client
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from typing import IO, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urljoin, urlsplit
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 from xml.etree import ElementTree
 
+from planner import __version__
 from planner.errors import PaperError
-from planner.papers.download import Client, Missing
 
-BASE: Final = "https://export.arxiv.org"
-_MAX_FEED: Final = 2_000_000
-_MAX_BODY: Final = 200_000_000
-_FRESH: Final = 86_400.0  # seconds for which cached metadata of a paper without a version is used
-_NEW: Final = r"\d{4}\.\d{4,5}"
-_OLD: Final = r"[a-z]+(?:-[a-z]+)?(?:\.[A-Z]{2})?/\d{7}"
-_ID: Final = re.compile(rf"(?P<id>{_NEW}|{_OLD})(?P<version>v[1-9]\d*)?")
+USER_AGENT: Final = f"ablation-planner/{__version__} (reads papers to plan ablation studies; one request every 3 s)"
+_MAX_ATTEMPTS: Final = 4
+_MAX_WAIT: Final = 120.0  # seconds; if the host asks for more, the download fails
+_MAX_FIRST_WAIT: Final = 5.0  # seconds, the longest first wait
+_MAX_SECONDS: Final = 300.0  # seconds for one body
+_TIMEOUT: Final = 30.0  # seconds of silence
+_CHUNK_BYTES: Final = 65_536
+_BUSY_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+_ARXIV_HOSTS: Final = frozenset({"arxiv.org", "www.arxiv.org", "export.arxiv.org"})
+
+
+class NotFoundError(Exception):
+    """The host has no file at the requested path."""
+
+
+class _SameHostRedirects(HTTPRedirectHandler):
+    """A redirect handler that stays on the host or on arXiv's own hosts, and never goes from https to http."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
+    ) -> Request | None:
+        old, new = urlsplit(req.full_url), urlsplit(urljoin(req.full_url, newurl))
+        same = old.netloc == new.netloc or {old.netloc, new.netloc} <= _ARXIV_HOSTS
+        if not same or new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
+            raise PaperError(
+                f"{old.netloc} redirects to another host ({new.scheme}://{new.netloc}), which is not followed"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+@dataclass(slots=True)
+class Downloader:
+    """A client that downloads from `base_url`, `format_wait` seconds apart; processes with the same `lock_file` file take turns."""
+
+    base_url: str
+    pause: float = 3.0
+    lock_file: Path | None = None
+    _last_request: float = 0.0
+    _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
+
+    def download(self, path: str, *, limit: int) -> bytes:
+        """Download `path` and return its body of at most `limit` bytes.
+
+        Raises:
+            NotFoundError: if the host answers with HTTP 403, 404 or 410.
+            PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends more than `limit`.
+        """
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise PaperError(
+                f"{self.base_url!r} is not the address of a mirror; it must begin with http:// or https://"
+            )
+        address = self.base_url.rstrip("/") + path
+        waited = 0.0
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            try:
+                with self._take_turn():
+                    return self._request_body(address, limit)
+            except HTTPError as error:
+                wait = self._choose_wait(error, attempt)
+                if attempt == _MAX_ATTEMPTS or waited + wait > _MAX_WAIT:
+                    raise PaperError(f"{parts.netloc} is busy (HTTP {error.code}); try again later") from None
+            waited += wait
+            time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _request_body(self, address: str, limit: int) -> bytes:
+        request = Request(address, headers={"User-Agent": USER_AGENT, "Accept": "*/*"})  # noqa: S310 - checked in get
+        host = urlsplit(address).netloc
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT) as answer:
+                return _read_body(answer, limit, host)
+        except HTTPError as error:
+            if error.code in _BUSY_STATUSES:
+                raise
+            error.close()
+            if error.code in (403, 404, 410):
+                raise NotFoundError(address) from None
+            raise PaperError(f"{host} answered HTTP {error.code} for {address}; give a file") from None
+        except (URLError, OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a file") from None
+
+    def _choose_wait(self, error: HTTPError, attempt: int) -> float:
+        """Return the seconds to wait before the next try: as the host asks, else twice as long each time."""
+        asked = _parse_retry_after(error.headers)
+        error.close()
+        return asked if asked is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
+
+    @contextmanager
+    def _take_turn(self) -> Iterator[None]:
+        """Wait until `format_wait` seconds have passed since the last request of any process with the same lock."""
+        with _hold_lock(self.lock_file) as stamp:
+            last = max(self._last_request, stamp.stat().st_mtime if stamp else 0.0)
+            time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
+            try:
+                yield
+            finally:
+                self._last_request = time.time()
+                if stamp:
+                    stamp.touch()
+
+
+def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> bytes:
+    deadline, parts, size = time.monotonic() + _MAX_SECONDS, list[bytes](), 0
+    while chunk := response.read(_CHUNK_BYTES):
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise PaperError(f"{host} sent over {limit:,} bytes, more than any paper; give a file")
+        if time.monotonic() > deadline:
+            raise PaperError(f"{host} sends too slowly (over {_MAX_SECONDS:.0f} s); try again later")
+    expected = response.headers.get("Content-Length", "")
+    if expected.isdigit() and size < int(expected):
+        raise PaperError(f"{host} ended its response early ({size:,} of {expected} bytes); try again")
+    return b"".join(parts)
+
+
+def _parse_retry_after(headers: Message) -> float | None:
+    """Return the seconds that a Retry-After header asks for, as a number or a date; None if it has neither."""
+    value = str(headers.get("Retry-After", "")).strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+@contextmanager
+def _hold_lock(path: Path | None) -> Iterator[Path | None]:
+    """Hold the lock file, if the system supports it; its modification time is the time of the last request."""
+    if path is None:
+        yield None
+        return
+    try:
+        new = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise PaperError(f"the cache {str(path.parent)!r} cannot be written ({error.strerror}); use another") from None
+    with file:
+        try:
+            import fcntl  # Windows has none, so processes do not take turns there
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except ImportError:
+            pass
+        if new:
+            import os
+
+            os.utime(path, (0, 0))
+        yield path
+
+
+BASE_URL: Final = "https://export.arxiv.org"
+_MAX_FEED_BYTES: Final = 2_000_000
+_MAX_BODY_BYTES: Final = 200_000_000
+_MAX_METADATA_AGE: Final = 86_400.0  # seconds for which cached metadata of a paper without a version is used
+_NEW_ID: Final = r"\d{4}\.\d{4,5}"
+_OLD_ID: Final = r"[a-z]+(?:-[a-z]+)?(?:\.[A-Z]{2})?/\d{7}"
+_ID: Final = re.compile(rf"(?P<id>{_NEW_ID}|{_OLD_ID})(?P<version>v[1-9]\d*)?")
 _HOSTS: Final = frozenset({"arxiv.org", "www.arxiv.org", "export.arxiv.org", "ar5iv.org", "ar5iv.labs.arxiv.org"})
 _ATOM: Final = "{http://www.w3.org/2005/Atom}"
 _COMMENT: Final = "{http://arxiv.org/schemas/atom}comment"
@@ -40,13 +203,13 @@ class ArxivId:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """The arXiv metadata of one version of a paper; `withdrawn` is a warning if the paper is withdrawn, else ""."""
+class ArxivEntry:
+    """The arXiv metadata of one version of a paper; `withdrawal` is a warning if the paper is withdrawn, else ""."""
 
     id: ArxivId
     title: str
     abstract: str
-    withdrawn: str = ""
+    withdrawal: str = ""
 
     @property
     def name(self) -> str:
@@ -54,7 +217,7 @@ class Entry:
         return f"arXiv:{self.id}"
 
 
-def arxiv_id(source: str) -> ArxivId | None:
+def parse_arxiv_id(source: str) -> ArxivId | None:
     """Parse `arxiv:2507.08038`, `2507.08038v2`, `cs/0501001` or an arXiv address; return None for anything else."""
     text = source.strip()
     if "://" in text or text.lower().startswith(("arxiv.org/", "www.arxiv.org/", "export.arxiv.org/")):
@@ -68,79 +231,81 @@ def arxiv_id(source: str) -> ArxivId | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Arxiv:
-    """A client for arXiv or for a mirror at `base`; `cache` is its folder, or None for no cache.
+class ArxivClient:
+    """A client for arXiv or for a mirror at `base_url`; `cache` is its folder, or None for no cache.
 
-    If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
+    If `offline` is true, only the cache is used. `format_wait` is the shortest time between two requests, in seconds.
     """
 
-    base: str = BASE
+    base_url: str = BASE_URL
     cache: Path | None = None
     offline: bool = False
     pause: float = 3.0
-    client: Client = field(init=False, repr=False, compare=False)
+    downloader: Downloader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        client = Client(self.base, pause=self.pause, lock=self.cache / "last-request" if self.cache else None)
-        object.__setattr__(self, "client", client)
+        client = Downloader(
+            self.base_url, pause=self.pause, lock_file=self.cache / "last-request" if self.cache else None
+        )
+        object.__setattr__(self, "downloader", client)
 
-    def entry(self, wanted: ArxivId) -> Entry:
+    def fetch_entry(self, identifier: ArxivId) -> ArxivEntry:
         """Return the arXiv metadata of a paper.
 
         Raises:
             PaperError: if there is no such paper, or arXiv cannot be reached.
         """
-        age = _FRESH if not wanted.version and not self.offline else float("inf")
-        feed = self._kept(f"{wanted}.atom", age)
+        age = _MAX_METADATA_AGE if not identifier.version and not self.offline else float("inf")
+        feed = self._read_cache(f"{identifier}.atom", age)
         if feed is None:
-            feed = self._get(f"/api/query?id_list={wanted}&max_results=1", wanted, _MAX_FEED)
-            entry = _parsed(feed or b"", wanted)
-            self._keep(f"{wanted}.atom", feed or b"")
+            feed = self._download(f"/api/query?id_list={identifier}&max_results=1", identifier, _MAX_FEED_BYTES)
+            entry = _parse_entry(feed or b"", identifier)
+            self._write_cache(f"{identifier}.atom", feed or b"")
             return entry
-        return _parsed(feed, wanted)
+        return _parse_entry(feed, identifier)
 
-    def source(self, entry: Entry) -> bytes | None:
+    def fetch_source(self, entry: ArxivEntry) -> bytes | None:
         """Return the source of a paper as arXiv packs it, or None if there is none."""
-        return self._body(entry, "source", ("/e-print/", "/src/"))
+        return self._fetch_body(entry, "source", ("/e-print/", "/src/"))
 
-    def pdf(self, entry: Entry) -> bytes | None:
+    def fetch_pdf(self, entry: ArxivEntry) -> bytes | None:
         """Return the PDF of a paper, or None if there is none."""
-        return self._body(entry, "pdf", ("/pdf/",))
+        return self._fetch_body(entry, "pdf", ("/pdf/",))
 
-    def _body(self, entry: Entry, kind: str, paths: tuple[str, ...]) -> bytes | None:
+    def _fetch_body(self, entry: ArxivEntry, kind: str, paths: tuple[str, ...]) -> bytes | None:
         name = f"{entry.id}.{kind}"
-        if (data := self._kept(name, float("inf"))) is not None:
+        if (data := self._read_cache(name, float("inf"))) is not None:
             return data or None
         for path in paths:
-            data = self._get(f"{path}{entry.id}", entry.id, _MAX_BODY)
+            data = self._download(f"{path}{entry.id}", entry.id, _MAX_BODY_BYTES)
             if data is not None:
                 break
         if data is not None and not data.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-            self._keep(name, data)
+            self._write_cache(name, data)
             return data or None
         return None
 
-    def _get(self, path: str, wanted: ArxivId, limit: int) -> bytes | None:
+    def _download(self, path: str, identifier: ArxivId, limit: int) -> bytes | None:
         if self.offline:
             raise PaperError(
-                f"arXiv:{wanted} is not in the cache, and nothing is downloaded offline; read it once online"
+                f"arXiv:{identifier} is not in the cache, and nothing is downloaded offline; read it once online"
             )
         try:
-            return self.client.get(path, limit=limit)
-        except Missing:
+            return self.downloader.download(path, limit=limit)
+        except NotFoundError:
             return None
 
-    def _kept(self, name: str, age: float) -> bytes | None:
-        path = self._path(name)
+    def _read_cache(self, name: str, max_age: float) -> bytes | None:
+        path = self._cache_path(name)
         try:
-            if path is not None and time.time() - path.stat().st_mtime <= age:
+            if path is not None and time.time() - path.stat().st_mtime <= max_age:
                 return path.read_bytes()
         except OSError:
             return None
         return None
 
-    def _keep(self, name: str, data: bytes) -> None:
-        path = self._path(name)
+    def _write_cache(self, name: str, data: bytes) -> None:
+        path = self._cache_path(name)
         if path is None or not data:
             return
         partly = path.with_name(f".{path.name}.{time.time_ns()}")
@@ -153,34 +318,34 @@ class Arxiv:
                 f"the cache {str(self.cache)!r} cannot be written ({error.strerror}); use another"
             ) from None
 
-    def _path(self, name: str) -> Path | None:
+    def _cache_path(self, name: str) -> Path | None:
         return self.cache / name.replace("/", "_") if self.cache else None
 
 
-def _parsed(feed: bytes, wanted: ArxivId) -> Entry:
+def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
     """Parse the metadata of a paper from arXiv's Atom feed.
 
     Raises:
         PaperError: if the data is not an Atom feed, or the feed has no such paper.
     """
     if b"<!DOCTYPE" in feed or b"<!ENTITY" in feed:
-        raise PaperError(f"arXiv's response for {wanted} is not an Atom feed; try again later")
+        raise PaperError(f"arXiv's response for {identifier} is not an Atom feed; try again later")
     try:
         entry = ElementTree.fromstring(feed).find(f"{_ATOM}entry")  # noqa: S314 - no entities, see above
     except ElementTree.ParseError as error:
-        raise PaperError(f"arXiv's response for {wanted} is not an Atom feed ({error}); try again later") from None
+        raise PaperError(f"arXiv's response for {identifier} is not an Atom feed ({error}); try again later") from None
     found = _ID.search((entry.findtext(f"{_ATOM}id") or "").partition("/abs/")[2]) if entry is not None else None
     if entry is None or found is None:
-        raise PaperError(f"arXiv has no paper {str(wanted)!r}; check the id")
+        raise PaperError(f"arXiv has no paper {str(identifier)!r}; check the id")
     title, abstract = (" ".join((entry.findtext(_ATOM + name) or "").split()) for name in ("title", "summary"))
     said = entry.findtext(_COMMENT) or ""
     gone = next((" ".join(text.split()) for text in (said, abstract) if _WITHDRAWN.search(text)), "")
-    version = wanted.version or found["version"] or ""
-    return Entry(
+    version = identifier.version or found["version"] or ""
+    return ArxivEntry(
         ArxivId(found["id"], version),
         title,
         abstract,
-        f"arXiv:{wanted} is marked as withdrawn ({gone[:200]!r}); add v1 or the like to read an earlier version"
+        f"arXiv:{identifier} is marked as withdrawn ({gone[:200]!r}); add v1 or the like to read an earlier version"
         if gone
         else "",
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.errors import PaperError
 
-MAX_TEXT: Final = 20_000_000  # bytes of one text file, ten times the longest theses
+MAX_TEXT_BYTES: Final = 20_000_000  # bytes of one text file, ten times the longest theses
 _BOMS: Final = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -14,10 +14,10 @@ _BOMS: Final = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-_DECLARED: Final = re.compile(
+_DECLARED_ENCODING: Final = re.compile(
     rb"\\usepackage\[(\w+)\]\{inputenc\}|charset=[\"']?([\w-]+)|^.{0,20}coding[:=]\s*([\w-]+)", re.M
 )
-_TEX_NAMES: Final = {"latin1": "cp1252", "latin9": "iso8859-15", "ansinew": "cp1252", "applemac": "mac-roman"}
+_TEX_ENCODINGS: Final = {"latin1": "cp1252", "latin9": "iso8859-15", "ansinew": "cp1252", "applemac": "mac-roman"}
 
 # Not seen when printed: zero-width, joiners outside emoji and Indic scripts, bidi controls, tags, variation selectors.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b\u2060-\u2064\ufeff\u180e\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
@@ -31,9 +31,9 @@ _BIDI: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII: Final = bytes(range(128))
 _ASCII_CONTROLS: Final = tuple(chr(code) for code in range(128) if _CONTROL.match(chr(code)))
-_BREAKS: Final = "\r\x0b\x0c\x85\u2028\u2029"
+_LINE_BREAKS: Final = "\r\x0b\x0c\x85\u2028\u2029"
 # Pattern to remove, pattern of the characters that it needs, name in the warning.
-_LEFT_OUT: Final = (
+_REMOVALS: Final = (
     (_TAGS, _TAGS, ""),
     (_INVISIBLE, _INVISIBLE, "zero-width characters"),
     (_JOINERS, _JOINER, "joiners between Latin letters"),
@@ -41,120 +41,122 @@ _LEFT_OUT: Final = (
     (_BIDI, _BIDI, "bidirectional controls"),
     (_CONTROL, _CONTROL, "control characters"),
 )
-_PILE: Final = 30  # marks on one letter, as in the Unicode Stream-Safe Text Format
+_MAX_MARKS: Final = 30  # marks on one letter, as in the Unicode Stream-Safe Text Format
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
-_MIXED: Final = re.compile("[\u0370-\u052f](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
+_LOOK_ALIKE_BY_LATIN: Final = re.compile("[\u0370-\u052f](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
 
 # Letters of other scripts that look like Latin ones (a part of the confusables of Unicode TS 39).
-_LATIN: Final = str.maketrans(
+_LOOK_ALIKE_LETTERS: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТХУаеіјорсѕухһԁԛԝԌԚԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοѵѴϹϲ",
     "ABESIJKMHOPCTXYaeijopcsyxhdqwGQWABEZHIKMNOPTYXovVCc",
 )
 
 
-def decode(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
+def decode_text(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     """Return the decoded text of a file, and a warning if the encoding is a guess.
 
     Raises:
         PaperError: if the file is larger than 20 MB, or is not text.
     """
-    if len(data) > MAX_TEXT:
+    if len(data) > MAX_TEXT_BYTES:
         raise PaperError(
-            f"{name!r} has {len(data):,} bytes; a paper's text has at most {MAX_TEXT:,}; give only the paper"
+            f"{name!r} has {len(data):,} bytes; a paper's text has at most {MAX_TEXT_BYTES:,}; give only the paper"
         )
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return data.decode(encoding, "replace"), ()
-    if looks_binary(data):
+    if is_binary(data):
         raise PaperError(f"{name!r} is not a text file, it holds binary data; give a PDF, the source or plain text")
     try:
         return data.decode("utf-8"), ()
     except UnicodeDecodeError:
-        return _decode_other(data, name)
+        return _decode_non_utf8(data, name)
 
 
-def looks_binary(data: bytes) -> bool:
+def is_binary(data: bytes) -> bool:
     """Return whether the bytes are binary data: they hold NULs, or over 2 % control characters."""
     head = data[:65_536]
     controls = len(head) - len(head.translate(None, bytes(range(9)) + bytes(range(14, 32))))
     return b"\x00" in data[:1_000_000] or controls * 50 > len(head)
 
 
-def _decode_other(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    declared = next((g.decode().lower() for m in _DECLARED.finditer(data[:100_000]) for g in m.groups() if g), "")
-    encoding = _TEX_NAMES.get(declared, declared)
-    if encoding not in ("", "utf8", "utf-8", "utf8x") and (text := _decoded(data, encoding)) is not None:
+def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
+    declared = next(
+        (g.decode().lower() for m in _DECLARED_ENCODING.finditer(data[:100_000]) for g in m.groups() if g), ""
+    )
+    encoding = _TEX_ENCODINGS.get(declared, declared)
+    if encoding not in ("", "utf8", "utf-8", "utf8x") and (text := _try_decode(data, encoding)) is not None:
         return text, ()
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     if broken * 20 < len(data) - len(data.translate(None, bytes(range(128, 256)))):
         return text, (f"{name!r} holds {broken} bytes that are not UTF-8; they are shown as \ufffd",)
-    latin = _decoded(data, "cp1252")
+    latin = _try_decode(data, "cp1252")
     return latin if latin is not None else data.decode("latin-1"), (f"{name!r} is not UTF-8; it was read as Latin-1",)
 
 
-def _decoded(data: bytes, encoding: str) -> str | None:
+def _try_decode(data: bytes, encoding: str) -> str | None:
     try:
         return data.decode(encoding)
     except (UnicodeDecodeError, LookupError):
         return None
 
 
-def clean(text: str) -> tuple[str, tuple[str, ...]]:
+def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the text in NFC without invisible characters, with Latin letters for look-alikes in Latin words.
 
     The second value has one warning for each kind of change. The time is linear in the length of the text.
     """
     text = text.replace("\r\n", "\n")
     # One `replace` per character takes a hundredth of the time of a pattern.
-    for mark in _BREAKS:
+    for mark in _LINE_BREAKS:
         text = text.replace(mark, "\n")
     controls = [control for control in _ASCII_CONTROLS if control in text]
     if text.isascii() and not controls:
         return text, ()
     warnings = []
-    others = _not_ascii(text)
+    others = _extract_non_ascii(text)
     alphabet = "".join({*others, *controls})
     tags = "".join(chr(ord(c) - 0xE0000) for c in others if "\U000e0020" <= c <= "\U000e007e")
     if tags:
         warnings.append(f"invisible tag characters were left out; they spell {tags[:200]!r}")
-    for pattern, looked_for, what in _LEFT_OUT:
+    for pattern, looked_for, what in _REMOVALS:
         text, count = pattern.subn("", text) if looked_for.search(alphabet) else (text, 0)
         if count and what:
             warnings.append(f"{count} {what} were left out")
-    text, piles = _unpiled(text, alphabet)
+    text, piles = _trim_mark_piles(text, alphabet)
     if piles:
-        warnings.append(f"{piles} piles of more than {_PILE} combining marks were cut")
-    text, changed = _latin_words(unicodedata.normalize("NFC", text))
+        warnings.append(f"{piles} piles of more than {_MAX_MARKS} combining marks were cut")
+    text, changed = _replace_look_alikes(unicodedata.normalize("NFC", text))
     if changed:
         shown = ", ".join(repr(word) for word in changed[:5])
         warnings.append(f"{len(changed)} words mixed Latin with look-alike letters and were set in Latin: {shown}")
     return text, tuple(warnings)
 
 
-def _not_ascii(text: str) -> str:
+def _extract_non_ascii(text: str) -> str:
     """Return the characters that are not ASCII, in order; a search in these few takes a tenth of the time."""
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
-def _unpiled(text: str, alphabet: str) -> tuple[str, int]:
+def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
     """Cut piles of combining marks and count them; no script has them, and NFC sorts them in quadratic time."""
-    marks = "".join(sorted(c for c in alphabet if unicodedata.combining(c)))
+    marks = "".join(sorted(c for c in characters if unicodedata.combining(c)))
     if not marks:
         return text, 0
-    return re.subn(f"([{re.escape(marks)}]{{{_PILE}}})[{re.escape(marks)}]+", r"\1", text)
+    return re.subn(f"([{re.escape(marks)}]{{{_MAX_MARKS}}})[{re.escape(marks)}]+", r"\1", text)
 
 
-def _latin_words(text: str) -> tuple[str, list[str]]:
+def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
     """Return the text with mixed words of ASCII and look-alike letters in ASCII, and the words before the change."""
     changed, out, last, seen = list[str](), list[str](), 0, 0
-    for found in _MIXED.finditer(text) if _LOOK_ALIKE.search(_not_ascii(text)) else ():
+    for found in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
         if found.start() < seen:
             continue
-        start, seen = _word_around(text, found.start(), seen)
+        start, seen = _find_word_bounds(text, found.start(), seen)
         word = text[start:seen]
-        plain = word.translate(_LATIN)
+        plain = word.translate(_LOOK_ALIKE_LETTERS)
         if plain.isascii():
             changed.append(word)
             out += (text[last:start], plain)
@@ -162,10 +164,10 @@ def _latin_words(text: str) -> tuple[str, list[str]]:
     return "".join((*out, text[last:])), changed
 
 
-def _word_around(text: str, place: int, least: int) -> tuple[int, int]:
-    """Return the start and end of the word around the letter at `place`; the start is at least `least`."""
-    start, end = place, place
-    while start > least and _LETTER.match(text, start - 1):
+def _find_word_bounds(text: str, position: int, min_start: int) -> tuple[int, int]:
+    """Return the start and end of the word around the letter at `position`; the start is at least `min_start`."""
+    start, end = position, position
+    while start > min_start and _LETTER.match(text, start - 1):
         start -= 1
     while end < len(text) and _LETTER.match(text, end):
         end += 1

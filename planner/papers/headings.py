@@ -26,7 +26,7 @@ _FALSE_FRIENDS: Final = re.compile(
     re.I,
 )
 # Headings of experiments even as subsections of the method.
-_REPORTS: Final = re.compile(
+_RESULT_HEADINGS: Final = re.compile(
     r"\bexperiments?\b(?! (?:set-?ups?|settings?|designs?|protocols?|details))|\bresults?\b"
     r"|\bexperimental (?:evaluation|analysis|validation|stud(?:y|ies)|comparisons?|findings)\b",
     re.I,
@@ -38,7 +38,7 @@ _FINDINGS: Final = (
 )
 
 # The first match decides, so specific patterns come before general ones.
-_PATTERNS: Final = tuple(
+_KIND_PATTERNS: Final = tuple(
     (kind, re.compile(pattern, re.I))
     for kind, pattern in (
         (SectionKind.ABSTRACT, r"^(?:abstract|author summary|summary)$"),
@@ -87,7 +87,7 @@ _PATTERNS: Final = tuple(
     )
 )
 
-_INHERITED: Final = frozenset(
+_INHERITED_KINDS: Final = frozenset(
     {
         SectionKind.REFERENCES,
         SectionKind.ACKNOWLEDGEMENTS,
@@ -102,45 +102,49 @@ _INHERITED: Final = frozenset(
 )
 
 
-def bare(heading: str) -> str:
+def strip_heading_number(heading: str) -> str:
     """Return the heading without its number and final punctuation: "3.2. Training:" gives "Training"."""
     return _NUMBER.sub("", heading.strip()).strip(" .:\t") or heading.strip()
 
 
-def counts_in_roman(headings: Iterable[str]) -> bool:
+def has_roman_numbers(headings: Iterable[str]) -> bool:
     """Return whether sections are numbered I, II, III; their subsections then have letters, as appendices do."""
     counts = {found[1] for heading in headings if (found := _ROMAN.match(heading))}
     return {"I", "II"} <= counts
 
 
-def is_lettered(heading: str) -> bool:
+def has_letter_number(heading: str) -> bool:
     """Return whether a heading begins with a letter that is not a Roman numeral: "B. Training"."""
     return bool(_LETTER.match(heading))
 
 
-def section_kind(heading: str, parent: SectionKind | None = None) -> SectionKind:
+def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
     Headings of ablations, of acknowledgements, and of results within a method keep their own kind. Other subsections
     take the kind of their parent, except under an abstract, an introduction (unless of experiments) and OTHER.
     """
-    found = _own_kind(heading)
+    found = _classify_alone(heading)
     if found in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
         return found
-    if parent is SectionKind.METHOD and found is SectionKind.EXPERIMENTS and _REPORTS.search(_telling(heading)):
+    if (
+        parent is SectionKind.METHOD
+        and found is SectionKind.EXPERIMENTS
+        and _RESULT_HEADINGS.search(_strip_false_friends(heading))
+    ):
         return found
     if parent is SectionKind.INTRODUCTION and found is SectionKind.EXPERIMENTS:
         return parent  # "Our Results" among the contributions
-    return parent if parent in _INHERITED else found
+    return parent if parent in _INHERITED_KINDS else found
 
 
 @lru_cache(maxsize=4096)  # each heading is classified several times, and papers share many
-def _own_kind(heading: str) -> SectionKind:
-    telling = _telling(heading)
-    found = next((kind for kind, pattern in _PATTERNS if pattern.search(telling)), SectionKind.OTHER)
+def _classify_alone(heading: str) -> SectionKind:
+    telling = _strip_false_friends(heading)
+    found = next((kind for kind, pattern in _KIND_PATTERNS if pattern.search(telling)), SectionKind.OTHER)
     own_word = found in (SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST)
     return SectionKind.APPENDIX if _APPENDIX.match(heading) and not own_word else found
 
 
-def _telling(heading: str) -> str:
-    return _FALSE_FRIENDS.sub(" ", bare(heading)).strip()
+def _strip_false_friends(heading: str) -> str:
+    return _FALSE_FRIENDS.sub(" ", strip_heading_number(heading)).strip()

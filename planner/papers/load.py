@@ -1,23 +1,114 @@
 """Load a paper from a file, a folder, arXiv or standard input."""
+# MERGED-DOC """Read a paper from a file, a folder, an archive or bytes, in this process and without a network."""
 
+import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from planner.errors import PaperError
-from planner.papers.arxiv import Arxiv, ArxivId, Entry, arxiv_id
-from planner.papers.ids import paper_id as make_id
-from planner.papers.paper import Paper
-from planner.papers.read import Found, Reader, Source, read
+from planner.names import build_paper_id as make_id
+from planner.papers.archive import DECOMPRESSORS, read_archive_files
+from planner.papers.arxiv import ArxivClient, ArxivEntry, ArxivId, parse_arxiv_id
+from planner.papers.characters import decode_text
+from planner.papers.folder import read_source_tree
+from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, name_unsupported_type
+from planner.papers.html.reader import read_html
+from planner.papers.latex.reader import read_latex
+from planner.papers.markdown import read_markdown
+from planner.papers.paper import Paper, ParsedPaper
+from planner.papers.text import read_plain_text
+from planner.papers.tree import SourceTree, build_folder_tree, read_file
 
-LEAST: Final = 500  # characters of text; a source with fewer is not a paper
-MOST: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
-_ALIKE: Final = 0.8  # share of common words from which two abstracts count as the same
+MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
+FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class PaperSource:
+    """A source to read: the file or folder `name`, or the bytes `data` with that name."""
+
+    name: str
+    data: bytes | None = None
+
+
+class ParsedSource(NamedTuple):
+    """The format of a source and its parsed content."""
+
+    kind: SourceKind
+    paper: ParsedPaper
+
+
+SourceReader = Callable[[PaperSource], ParsedSource]
+"""A function that reads a source: `read_source` itself, or a wrapper around it."""
+
+
+def read_source(source: PaperSource) -> ParsedSource:
+    """Read a file, a folder, an archive, or bytes.
+
+    Raises:
+        PaperError: if the source is missing, empty, damaged, or not a paper.
+    """
+    if source.data is not None:
+        return _read_bytes(source.data, source.name)
+    path = Path(source.name)
+    try:
+        if path.is_dir():
+            return ParsedSource(*read_source_tree(build_folder_tree(path)))
+        if not path.exists():
+            raise PaperError(f"there is no file or folder {source.name!r}; check the path")
+        if not path.is_file():
+            raise PaperError(f"{source.name!r} is neither a file nor a folder; {FORMATS_HINT}")
+        return _read_bytes(read_file(path, MAX_FILE_BYTES), path.name)
+    except (OSError, ValueError) as error:
+        raise PaperError(f"{source.name[:200]!r} cannot be read: {error}") from None
+
+
+def _read_bytes(data: bytes, name: str) -> ParsedSource:
+    kind = detect_kind(data, name)
+    if kind is SourceKind.EMPTY:
+        raise PaperError(f"{name!r} is empty; {FORMATS_HINT}")
+    if kind is SourceKind.OTHER:
+        raise PaperError(f"{name!r} is {name_unsupported_type(data) or 'neither text nor a PDF'}; {FORMATS_HINT}")
+    if kind is SourceKind.PDF:
+        from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
+
+        return ParsedSource(kind, read_pdf(data, name))
+    if kind in (SourceKind.ZIP, SourceKind.TAR, *DECOMPRESSORS):
+        content = read_archive_files(data, kind, name)
+        inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
+        return (
+            ParsedSource(*read_source_tree(content)) if isinstance(content, SourceTree) else _read_bytes(content, inner)
+        )
+    return _read_text(data, name)
+
+
+def _read_text(data: bytes, name: str) -> ParsedSource:
+    text, warnings = decode_text(data, name)
+    kind = detect_text_kind(text, name)
+    match kind:
+        case SourceKind.LATEX:
+            reading = read_latex(SourceTree(name, {name: partial(bytes, data)}), name)
+            warnings = ()  # the LaTeX reader repeats them, file by file
+        case SourceKind.HTML:
+            reading = read_html(text, name)
+        case SourceKind.MARKDOWN:
+            reading = read_markdown(text, name)
+        case _:
+            reading = read_plain_text(text, name)
+    return ParsedSource(kind, replace(reading, warnings=(*warnings, *reading.warnings)))
+
+
+MIN_CHARACTERS: Final = 500  # characters of text; a source with fewer is not a paper
+MAX_CHARACTERS: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
+_MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts count as the same
+
+
+@dataclass(frozen=True, slots=True)
+class _GivenMetadata:
     """The title, abstract and id that the user gave; "" if not given."""
 
     title: str
@@ -25,106 +116,112 @@ class _Given:
     paper_id: str
 
 
-def load(
+def load_paper(
     source: str,
     *,
     title: str = "",
     abstract: str = "",
     paper_id: str = "",
     stdin: bytes | None = None,
-    arxiv: Arxiv | None = None,
-    reader: Reader = read,
+    arxiv: ArxivClient | None = None,
+    reader: SourceReader = read_source,
 ) -> Paper:
     """Load a paper from a path, from an arXiv id or address, or from the bytes in `stdin` if `source` is `-`.
 
     A given title or abstract replaces the one in the paper, with a warning if they differ. `arxiv` downloads papers;
-    `reader` is `read` itself or a wrapper around it, such as `guarded()`.
+    `reader` is `read_source` itself or a wrapper around it, such as `build_isolated_reader()`.
 
     Raises:
         PaperError: if the source is missing, empty, no paper, or has under 500 or over 2,000,000 characters of text.
     """
-    given = _Given(" ".join(title.split()), abstract.strip(), paper_id)
+    given = _GivenMetadata(" ".join(title.split()), abstract.strip(), paper_id)
     if source == "-":
-        return _paper(reader(Source("stdin", stdin or b"")), source, given)
-    if (wanted := arxiv_id(source)) and not _is_here(source):
-        return _paper(_from_arxiv(wanted, arxiv or Arxiv(), reader), source, given)
+        return _build_paper(reader(PaperSource("stdin", stdin or b"")), source, given)
+    if (wanted := parse_arxiv_id(source)) and not _is_local_path(source):
+        return _build_paper(_read_from_arxiv(wanted, arxiv or ArxivClient(), reader), source, given)
     if "://" in source:
         raise PaperError(f"{source!r} is not downloaded: only arXiv addresses are; download it and give the file")
-    return _paper(reader(Source(source)), source, given)
+    return _build_paper(reader(PaperSource(source)), source, given)
 
 
-def _from_arxiv(wanted: ArxivId, arxiv: Arxiv, reader: Reader) -> Found:
+def _read_from_arxiv(identifier: ArxivId, arxiv: ArxivClient, reader: SourceReader) -> ParsedSource:
     """Read the source of an arXiv paper, or its PDF if that fails, with arXiv's title and abstract."""
-    entry = arxiv.entry(wanted)
-    data = arxiv.source(entry)
+    entry = arxiv.fetch_entry(identifier)
+    data = arxiv.fetch_source(entry)
     try:
-        found = reader(Source(entry.name, data)) if data else None
-        if found is not None and _size(found) >= LEAST:
-            return _as_listed(found, entry, ())
+        found = reader(PaperSource(entry.name, data)) if data else None
+        if found is not None and _count_characters(found) >= MIN_CHARACTERS:
+            return _use_arxiv_metadata(found, entry, ())
         why = "the source holds no text" if found else "arXiv has no source"
     except PaperError as error:
         why = str(error)
-    pdf = arxiv.pdf(entry)
+    pdf = arxiv.fetch_pdf(entry)
     if pdf is None:
-        raise PaperError(entry.withdrawn or f"arXiv has neither a readable source nor a PDF of {entry.name} ({why})")
-    return _as_listed(reader(Source(f"{entry.name}.pdf", pdf)), entry, (f"the PDF was read, not the source: {why}",))
+        raise PaperError(entry.withdrawal or f"arXiv has neither a readable source nor a PDF of {entry.name} ({why})")
+    return _use_arxiv_metadata(
+        reader(PaperSource(f"{entry.name}.pdf", pdf)), entry, (f"the PDF was read, not the source: {why}",)
+    )
 
 
-def _as_listed(found: Found, entry: Entry, warnings: tuple[str, ...]) -> Found:
-    reading = found.reading
+def _use_arxiv_metadata(parsed: ParsedSource, entry: ArxivEntry, warnings: tuple[str, ...]) -> ParsedSource:
+    reading = parsed.paper
     notes = (
         *warnings,
-        *((entry.withdrawn,) if entry.withdrawn else ()),
-        *_disagreement("title that arXiv lists", entry.title, reading.title),
-        *_disagreement("abstract that arXiv lists", entry.abstract, reading.abstract),
+        *((entry.withdrawal,) if entry.withdrawal else ()),
+        *_compare_metadata("title that arXiv lists", entry.title, reading.title),
+        *_compare_metadata("abstract that arXiv lists", entry.abstract, reading.abstract),
     )
     listed = replace(reading, title=entry.title, abstract=entry.abstract, warnings=(*reading.warnings, *notes))
-    return Found(found.kind, listed)
+    return ParsedSource(parsed.kind, listed)
 
 
-def _paper(found: Found, source: str, given: _Given) -> Paper:
-    reading, size = found.reading, _size(found)
-    if size < LEAST:
-        raise PaperError(f"{source!r} holds {size} characters of text, less than {LEAST}; give the whole paper")
-    if size > MOST:
-        raise PaperError(f"{source!r} holds {size:,} characters of text, over {MOST:,}; give a single paper")
+def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Paper:
+    reading, size = parsed.paper, _count_characters(parsed)
+    if size < MIN_CHARACTERS:
+        raise PaperError(
+            f"{source!r} holds {size} characters of text, less than {MIN_CHARACTERS}; give the whole paper"
+        )
+    if size > MAX_CHARACTERS:
+        raise PaperError(f"{source!r} holds {size:,} characters of text, over {MAX_CHARACTERS:,}; give a single paper")
     warnings = (
         *reading.warnings,
-        *_disagreement("given title", given.title, reading.title),
-        *_disagreement("given abstract", given.abstract, reading.abstract),
+        *_compare_metadata("given title", given.title, reading.title),
+        *_compare_metadata("given abstract", given.abstract, reading.abstract),
     )
     return Paper(
-        id=make_id(given.title or reading.title, given=given.paper_id, name=source if source != "-" else "stdin"),
+        id=make_id(
+            given.title or reading.title, given_id=given.paper_id, source_name=source if source != "-" else "stdin"
+        ),
         title=given.title or reading.title,
         abstract=given.abstract or reading.abstract,
         sections=reading.sections,
-        format=found.kind.value,
+        format=parsed.kind.value,
         source=source,
         main_file=reading.main_file,
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _size(found: Found) -> int:
-    return sum(len(block.text) for section in found.reading.sections for block in section.blocks)
+def _count_characters(parsed: ParsedSource) -> int:
+    return sum(len(block.text) for section in parsed.paper.sections for block in section.blocks)
 
 
-def _disagreement(what: str, stated: str, found: str) -> tuple[str, ...]:
+def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
     """Return a warning if a stated title or abstract differs in words from the one found in the paper."""
-    ours, theirs = _words(stated), _words(found)
+    ours, theirs = _extract_words(stated), _extract_words(found)
     if not ours or not theirs or ours == theirs:
         return ()
-    if "abstract" in what and len(ours & theirs) >= _ALIKE * len(ours | theirs):
+    if "abstract" in label and len(ours & theirs) >= _MIN_COMMON_WORDS * len(ours | theirs):
         return ()
-    return (f"the {what} differs from the one found in the paper ({found[:120]!r}), which is ignored",)
+    return (f"the {label} differs from the one found in the paper ({found[:120]!r}), which is ignored",)
 
 
-def _words(text: str) -> frozenset[str]:
+def _extract_words(text: str) -> frozenset[str]:
     letters = unicodedata.normalize("NFKC", text).casefold()
     return frozenset("".join(c if c.isalnum() else " " for c in letters).split())
 
 
-def _is_here(source: str) -> bool:
+def _is_local_path(source: str) -> bool:
     try:
         return Path(source).exists()
     except (OSError, ValueError):

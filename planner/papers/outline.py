@@ -1,17 +1,22 @@
 """Build sections from the headings and blocks that a loader finds, in reading order."""
+# MERGED-DOC """Find the title and the section levels among headings with unreliable markup.
+# MERGED-DOC
+# MERGED-DOC Converters choose arbitrary heading levels, and mark authors and comments in code as headings. The numbers and the
+# MERGED-DOC usual names of sections are more reliable.
+# MERGED-DOC """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from planner.papers.headings import bare, section_kind
+from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 
-_OWN_WORD: Final = frozenset(
+_OWN_KINDS: Final = frozenset(
     {SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST, SectionKind.ACKNOWLEDGEMENTS}
 )
-_BACK: Final = frozenset(
+_BACK_MATTER_KINDS: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
 )
 _LETTERED: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
@@ -27,53 +32,53 @@ class Heading:
 
     text: str
     level: int
-    source: str = ""
+    source_text: str = ""
     kind: SectionKind | None = None
     appendix: bool = False
 
     @property
     def block(self) -> Block:
         """The heading line as the first block of its section."""
-        return Block(BlockKind.HEADING, self.source or self.text)
+        return Block(BlockKind.HEADING, self.source_text or self.text)
 
 
-Piece = Heading | Block
+HeadingOrBlock = Heading | Block
 
 
-def outline(pieces: Iterable[Piece]) -> tuple[Section, ...]:
+def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
     """Build the sections from headings and blocks; blocks before the first heading become a section of level 0."""
     kinds: list[tuple[int, SectionKind]] = []
     in_back = False
     sections = []
-    for heading, blocks in _grouped(pieces):
+    for heading, blocks in _group_blocks(items):
         if heading is None or not heading.text:
             sections.append(Section("", 0, SectionKind.OTHER, blocks))
             continue
         while kinds and kinds[-1][0] >= heading.level:
             kinds.pop()
-        kind = _kind(heading, kinds[-1][1] if kinds else None, in_back)
+        kind = _classify_section(heading, kinds[-1][1] if kinds else None, in_back)
         kinds.append((heading.level, kind))
-        in_back = in_back or kind in _BACK
+        in_back = in_back or kind in _BACK_MATTER_KINDS
         sections.append(Section(heading.text, heading.level, kind, (heading.block, *blocks)))
     return tuple(sections)
 
 
-def _kind(heading: Heading, parent: SectionKind | None, in_back: bool) -> SectionKind:
+def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matter: bool) -> SectionKind:
     if heading.kind is not None:
         return heading.kind
-    kind = section_kind(heading.text, parent)
+    kind = classify_heading(heading.text, parent)
     if kind is SectionKind.ABSTRACT and parent is not None:
         return parent  # a "Summary" within a discussion
     if parent is SectionKind.ABSTRACT:
         return parent  # "Results" within a structured abstract
-    lettered = parent is None and in_back and _LETTERED.match(heading.text)
-    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_WORD else kind
+    lettered = parent is None and in_back_matter and _LETTERED.match(heading.text)
+    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_KINDS else kind
 
 
-def _grouped(pieces: Iterable[Piece]) -> Iterator[tuple[Heading | None, tuple[Block, ...]]]:
+def _group_blocks(items: Iterable[HeadingOrBlock]) -> Iterator[tuple[Heading | None, tuple[Block, ...]]]:
     heading: Heading | None = None
     blocks: list[Block] = []
-    for piece in pieces:
+    for piece in items:
         if isinstance(piece, Block):
             blocks.append(piece)
             continue
@@ -84,50 +89,183 @@ def _grouped(pieces: Iterable[Piece]) -> Iterator[tuple[Heading | None, tuple[Bl
         yield heading, tuple(blocks)
 
 
-def abstract_of(sections: Sequence[Section]) -> str:
+def extract_abstract(sections: Sequence[Section]) -> str:
     """Return the text of the section "Abstract" with its subsections, without heading lines; "" if there is none.
 
     If no heading marks it, return the paragraph near the start of the paper that begins with "Abstract".
     """
     found: list[Section] = []
     for section in sections:
-        if found and (section.level <= found[0].level or _ASIDE.match(bare(section.heading))):
+        if found and (section.level <= found[0].level or _ASIDE.match(strip_heading_number(section.heading))):
             break
-        if found or (section.kind is SectionKind.ABSTRACT and bare(section.heading).casefold() in _ABSTRACTS):
+        if found or (
+            section.kind is SectionKind.ABSTRACT and strip_heading_number(section.heading).casefold() in _ABSTRACT_NAMES
+        ):
             found.append(section)
     if not found:
-        return _run_in(sections)
-    texts = [_labelled(section, first=section is found[0]) for section in found]
-    return _AFTER.split("\n\n".join(text for text in texts if text))[0].strip()
+        return _find_unmarked_abstract(sections)
+    texts = [_label_text(section, first=section is found[0]) for section in found]
+    return _AFTER_ABSTRACT.split("\n\n".join(text for text in texts if text))[0].strip()
 
 
-_ABSTRACTS: Final = frozenset({"abstract", "summary"})
+_ABSTRACT_NAMES: Final = frozenset({"abstract", "summary"})
 _ASIDE: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
-_AFTER: Final = re.compile(r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concepts|Contents)\b|(?:^|\n)\s*©", re.I)
+_AFTER_ABSTRACT: Final = re.compile(
+    r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concepts|Contents)\b|(?:^|\n)\s*©", re.I
+)
 
 
-_RUN_IN: Final = re.compile(
+_UNMARKED_ABSTRACT: Final = re.compile(
     r"\s*(?:<\w[^<>]{0,200}>|\\[a-z]+\b|[\s{*_#])*abstract(?=\W)"
     r"(?:\s*(?:[.:*_}—–-]|</\w+>|\\\\)+(?:\s+[.:—–-]+(?=\s))?\s*|\s+(?=(?-i:[A-Z])))",
     re.I,
 )
-_OPENING: Final = 2_000  # most words before an abstract without a heading
+_MAX_OPENING_WORDS: Final = 2_000  # most words before an abstract without a heading
 
 
-def _run_in(sections: Iterable[Section]) -> str:
+def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
     words = 0
     for section in sections:
         if section.kind not in (SectionKind.OTHER, SectionKind.ABSTRACT):
             break
         for block in section.blocks:
-            if block.kind is BlockKind.PROSE and (found := _RUN_IN.match(block.text)):
+            if block.kind is BlockKind.PROSE and (found := _UNMARKED_ABSTRACT.match(block.text)):
                 return block.text[found.end() :].strip()
             words += len(block.text.split())
-        if words > _OPENING:
+        if words > _MAX_OPENING_WORDS:
             break
     return ""
 
 
-def _labelled(section: Section, *, first: bool) -> str:
+def _label_text(section: Section, *, first: bool) -> str:
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
-    return body if first or not body else f"{bare(section.heading)}: {body}"
+    return body if first or not body else f"{strip_heading_number(section.heading)}: {body}"
+
+
+_NUMBER: Final = re.compile(r"^(?:(?:Appendix|Section)\s+)?(\d{1,2}|[A-Z])((?:\.\d{1,2}){0,4})[.):]?\s+\S")
+_ROMAN: Final = re.compile(r"[IVX]{1,5}\.\s")
+_CODE: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[^\W\d_A-Z]|:$")
+_NUMBERED: Final = re.compile(
+    r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s"
+)  # "A. Proofs" is numbered, "A Fine Title" is not
+_MIN_NUMBERED: Final = 4  # numbered headings from which all sections are taken to be numbered
+_MAX_CHARACTERS: Final = 250  # characters of a heading
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedHeading:
+    """A heading as marked; `rank` is 1 for the most prominent mark, `source_text` is its line in the text."""
+
+    text: str
+    rank: int
+    source_text: str
+    kind: SectionKind | None = None
+    appendix: bool = False
+
+    @property
+    def number_parts(self) -> tuple[str, ...]:
+        """The parts of the heading's number, () if it has none: "B.2 Data" gives ("B", "2")."""
+        found = _NUMBER.match(self.text)
+        return (found[1], *found[2].split(".")[1:]) if found else ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedHeadings:
+    """The title, the headings and blocks in order, and the number of headings that were demoted to text."""
+
+    title: str
+    items: tuple[HeadingOrBlock, ...]
+    demoted_count: int
+
+
+def resolve_headings(items: Sequence[MarkedHeading | Block], *, known_title: str = "") -> ResolvedHeadings:
+    """Decide which marked heading is the title, which are sections of which level, and which are only text."""
+    headings = [item for item in items if isinstance(item, MarkedHeading) and item.text]
+    numbered = len({h.number_parts for h in headings if h.number_parts}) >= _MIN_NUMBERED
+    code = [h for h in headings if _looks_like_code(h, numbered=numbered)]
+    dropped = set(map(id, code))
+    title = _find_title([h for h in headings if id(h) not in dropped], known_title)
+    dropped |= _find_headings_before_abstract(headings, title)
+    kept = [h for h in headings if id(h) not in dropped]
+    levels = _assign_levels(kept, numbered=numbered)
+    pieces = tuple(_resolve_item(item, levels, title) for item in items)
+    return ResolvedHeadings(title.text if title else "", pieces, len(code))
+
+
+def _resolve_item(item: MarkedHeading | Block, levels: dict[int, int], title: MarkedHeading | None) -> HeadingOrBlock:
+    if isinstance(item, Block):
+        return item
+    if not item.text:
+        return Heading("", 0)
+    if id(item) not in levels:
+        return Block(BlockKind.HEADING if item is title else BlockKind.PROSE, item.source_text)
+    return Heading(item.text, levels[id(item)], item.source_text, item.kind, item.appendix)
+
+
+def _find_title(headings: list[MarkedHeading], known_title: str) -> MarkedHeading | None:
+    """Return the first heading if none is more prominent and it is not the name of a section, else None."""
+    first = headings[0] if headings else None
+    if first is None or first.kind is not None or _NUMBERED.match(first.text):
+        return None
+    if known_title and _fold(first.text) == _fold(known_title):
+        return first
+    prominent = all(first.rank <= other.rank for other in headings)
+    alone = sum(other.rank == first.rank for other in headings) == 1
+    named = classify_heading(first.text) is not SectionKind.OTHER and len(first.text.split()) < 4
+    return first if prominent and not named and (alone or not known_title) else None
+
+
+def _find_headings_before_abstract(headings: list[MarkedHeading], title: MarkedHeading | None) -> set[int]:
+    """Return the object ids of the title and of the headings (authors, a subtitle) between it and the abstract."""
+    start = headings.index(title) if title else 0
+    for end, heading in enumerate(headings[start : start + 15], start):
+        if heading.kind is SectionKind.ABSTRACT or classify_heading(heading.text) is SectionKind.ABSTRACT:
+            return set(map(id, headings[:end]))
+        counted = heading.number_parts and heading.number_parts[0].isdigit()  # "A. Author" is no section
+        if counted or classify_heading(heading.text) is SectionKind.INTRODUCTION:
+            break
+    return {id(title)} if title else set()
+
+
+def _assign_levels(headings: list[MarkedHeading], *, numbered: bool) -> dict[int, int]:
+    """Return the level of each heading by object id: from its number, else from numbered headings or its rank."""
+    top = min((h.rank for h in headings), default=1)
+    roman = has_roman_numbers(h.text for h in headings)
+    of_rank: dict[int, int] = {}
+    levels: dict[int, int] = {}
+    last = 1
+    for heading in headings:
+        if roman and (level := _roman_level(heading.text)):
+            last = of_rank[heading.rank] = level
+        elif not numbered:
+            last = heading.rank - top + 1
+        elif heading.number_parts:
+            last = of_rank[heading.rank] = len(heading.number_parts)
+        elif _is_first_level_name(heading.text):
+            last = 1
+        else:
+            last = min(of_rank.get(heading.rank, last) + 1, last + 1)
+        levels[id(heading)] = last
+    return levels
+
+
+def _roman_level(text: str) -> int:
+    """Return the level of a heading if sections are numbered I, II and subsections A, B; 0 if it has no number."""
+    return 2 if has_letter_number(text) else int(bool(_ROMAN.match(text)))
+
+
+def _is_first_level_name(text: str) -> bool:
+    """Return whether a heading is one that only first-level sections have."""
+    kind = classify_heading(text)
+    inner = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
+    return kind not in inner or strip_heading_number(text).casefold() in ("contents", "table of contents", "keywords")
+
+
+def _looks_like_code(heading: MarkedHeading, *, numbered: bool) -> bool:
+    if len(heading.text) > _MAX_CHARACTERS or not strip_heading_number(heading.text):
+        return True
+    return numbered and not heading.number_parts and heading.kind is None and bool(_CODE.search(heading.text))
+
+
+def _fold(text: str) -> str:
+    return re.sub(r"\W+", "", text).casefold()

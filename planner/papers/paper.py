@@ -1,8 +1,11 @@
 """The types of a paper and its parts, the same for all formats."""
+# MERGED-DOC """Report text that a reader of the page would not see, in all formats."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class SectionKind(StrEnum):
@@ -48,7 +51,7 @@ class Section:
     """A heading and the blocks up to the next heading of any level.
 
     `heading` is as printed, with its number ("3.2 Training"), or "" for text before the first heading. `level` is 1
-    for a top-level section and 0 for text without a heading. `page` counts from 1, and is None without pages. The
+    for a top-level section and 0 for text without a heading. `render_trajectory_page` counts from 1, and is None without pages. The
     heading line is the first block.
     """
 
@@ -59,7 +62,7 @@ class Section:
     page: int | None = None
 
     def __reduce__(self) -> tuple[type["Section"], tuple[object, ...]]:
-        """Return the constructor call for pickling, as for `Block`."""
+        """Return the constructor call for pickling, as for `PredictionsBlock`."""
         return Section, (self.heading, self.level, self.kind, self.blocks, self.page)
 
     @property
@@ -69,10 +72,10 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedPaper:
     """A paper as the loader of one format parsed it; a missing title or abstract is "".
 
-    `sections` are in reading order and hold the whole text; `main_file` is the file in which the text starts.
+    `sections` are in reading order and hold the whole text; `find_main_file` is the file in which the text starts.
     """
 
     title: str
@@ -87,7 +90,7 @@ class Paper:
     """A paper with its title, abstract and sections.
 
     `source` is the path, id or address that the user gave, `format` one of pdf, latex, markdown, html and text,
-    `main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading.
+    `find_main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading.
     """
 
     id: str
@@ -105,9 +108,9 @@ class Paper:
         return "\n\n".join(section.text for section in self.sections)
 
     @property
-    def head(self) -> "PaperHead":
+    def info(self) -> "PaperInfo":
         """The metadata of the paper, without its text."""
-        return PaperHead(
+        return PaperInfo(
             id=self.id,
             title=self.title,
             format=self.format,
@@ -126,7 +129,7 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
-class PaperHead:
+class PaperInfo:
     """The metadata of a paper; `chars` is the length of its text, the other fields are as in `Paper`."""
 
     id: str
@@ -140,7 +143,7 @@ class PaperHead:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Omission:
     """A part of a paper that is not sent: its heading, its size in characters, and the reason."""
 
     heading: str
@@ -155,10 +158,33 @@ class Excerpt:
     title: str
     abstract: str
     text: str
-    left_out: tuple[LeftOut, ...] = ()
+    omissions: tuple[Omission, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
-    def whole(self) -> str:
+    def full_text(self) -> str:
         """The title, abstract and text, joined by blank lines."""
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
+
+
+_MAX_SHOWN: Final = 300  # characters of one stretch in a warning
+_MAX_WARNINGS: Final = 20  # warnings of this kind; one more counts the rest
+
+
+def quote_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:
+    """Return one neutral warning for each stretch of hidden text; some venues hide text on purpose."""
+    texts = [" ".join(stretch.split()) for stretch in hidden_texts]
+    texts = list(dict.fromkeys(text for text in texts if text))
+    more = (
+        (f"{len(texts) - _MAX_WARNINGS} more stretches of hidden text were left out",)
+        if len(texts) > _MAX_WARNINGS
+        else ()
+    )
+    return (
+        *(f"text that the page does not show was left out: {_shorten(text)!r}" for text in texts[:_MAX_WARNINGS]),
+        *more,
+    )
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"

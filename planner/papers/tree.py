@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import Final
 
 from planner.errors import PaperError
-from planner.papers.characters import MAX_TEXT
+from planner.papers.characters import MAX_TEXT_BYTES
 
 MAX_FILES: Final = 20_000
-_ASIDE: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
+_IGNORED_FOLDERS: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """The files of a paper by relative path with `/`, sorted; `skipped` has warnings about skipped files."""
+class SourceTree:
+    """The files of a paper by relative path with `/`, sorted; `warnings` has warnings about skipped files."""
 
     name: str
     files: Mapping[str, Callable[[], bytes]]
-    skipped: tuple[str, ...] = ()
-    _folded: dict[str, str] = field(init=False, repr=False, compare=False)
+    warnings: tuple[str, ...] = ()
+    _names_by_folded: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_folded", {name.casefold(): name for name in reversed(list(self.files))})
+        object.__setattr__(self, "_names_by_folded", {name.casefold(): name for name in reversed(list(self.files))})
 
-    def names(self, *endings: str) -> tuple[str, ...]:
+    def list_names(self, *endings: str) -> tuple[str, ...]:
         """Return all names, or those with one of the lower-case endings; case is ignored."""
         return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
 
-    def read(self, name: str) -> bytes:
+    def read_bytes(self, name: str) -> bytes:
         """Return the bytes of the file with this name.
 
         Raises:
@@ -39,32 +39,34 @@ class Tree:
         """
         return self.files[name]()
 
-    def find(self, path: str, *folders: str) -> str:
+    def find_file(self, path: str, *folders: str) -> str:
         """Return the name of the file at `path`, relative to the first of the folders that has it; "" if none has.
 
         An absolute path, or one that leads out of the root, is never found. Case is ignored if no exact match exists.
         """
         wanted = []
         for folder in folders:
-            name = inside(posixpath.join(folder, path))
+            name = normalize_path(posixpath.join(folder, path))
             if name in self.files:
                 return name
             wanted += [name] if name else []
-        return next((self._folded[name.casefold()] for name in wanted if name.casefold() in self._folded), "")
+        return next(
+            (self._names_by_folded[name.casefold()] for name in wanted if name.casefold() in self._names_by_folded), ""
+        )
 
-    def only(self, path: str) -> str:
+    def find_unique(self, path: str) -> str:
         """Return the only name in a folder that ends in `path`; "" if there is none or more than one."""
-        fit = [name for name in self.files if name.endswith("/" + inside(path))]
+        fit = [name for name in self.files if name.endswith("/" + normalize_path(path))]
         return fit[0] if len(fit) == 1 else ""
 
 
-def inside(path: str) -> str:
+def normalize_path(path: str) -> str:
     """Normalize a path relative to the root; return "" if it is absolute or leads out of the root."""
     path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
     return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path
 
 
-def folder_tree(root: Path) -> Tree:
+def build_folder_tree(root: Path) -> SourceTree:
     """Return the files of a folder, each read at most once; links are followed only to files inside it.
 
     Raises:
@@ -72,13 +74,13 @@ def folder_tree(root: Path) -> Tree:
     """
     base = root.resolve()
     try:
-        found = {name: cache(partial(read_file, path)) for name, path in sorted(_walk(base))}
+        found = {name: cache(partial(read_file, path)) for name, path in sorted(_walk_files(base))}
     except OSError as error:
         raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
-    return Tree(base.name or str(base), found)
+    return SourceTree(base.name or str(base), found)
 
 
-def read_file(path: Path | str, limit: int = MAX_TEXT) -> bytes:
+def read_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
     """Read a file of at most `limit` bytes.
 
     Raises:
@@ -93,7 +95,7 @@ def read_file(path: Path | str, limit: int = MAX_TEXT) -> bytes:
         raise PaperError(f"{str(path)!r} cannot be read: {error.strerror}") from None
 
 
-def _walk(base: Path) -> Iterator[tuple[str, str]]:
+def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
     """Yield the relative name and the path of each file below a folder; hidden files are skipped."""
     waiting, count, root = [str(base)], 0, len(str(base))
     while waiting:
@@ -102,8 +104,8 @@ def _walk(base: Path) -> Iterator[tuple[str, str]]:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    waiting += [entry.path] if entry.name not in _ASIDE else []
-                elif _is_own(entry, base):
+                    waiting += [entry.path] if entry.name not in _IGNORED_FOLDERS else []
+                elif _is_file_inside(entry, base):
                     count += 1
                     if count > MAX_FILES:
                         raise PaperError(
@@ -112,7 +114,7 @@ def _walk(base: Path) -> Iterator[tuple[str, str]]:
                     yield entry.path[root:].lstrip(os.sep).replace(os.sep, "/"), entry.path
 
 
-def _is_own(entry: os.DirEntry[str], base: Path) -> bool:
+def _is_file_inside(entry: os.DirEntry[str], base: Path) -> bool:
     """Return whether an entry is a file, and not a link to a file outside the folder."""
     if not entry.is_symlink():
         return entry.is_file()

@@ -7,14 +7,14 @@ from typing import Final
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
 from planner.parsing.fields import build_plan
-from planner.parsing.parts import Parts, take_apart
-from planner.parsing.remarks import Remarks
+from planner.parsing.records import ParseLog
+from planner.parsing.sections import ReplyParts, split_reply
 from planner.schema import Plan
 
-_CUT: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
-_WITHHELD: Final = frozenset({"content_filter", "refusal", "safety"})
+_TRUNCATED_REASONS: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
+_REFUSED_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
 
-_LONGEST_REFUSAL: Final = 600
+_MAX_REFUSAL_CHARS: Final = 600
 _REFUSAL: Final = re.compile(
     r"\W*(?:(?:i['’]?m|i am)\s+(?:very\s+|really\s+)?sorry\W+|sorry\W+|i apologi[sz]e\W+|unfortunately\W+)?(?:but\s+)?"
     r"(?:i|we)\s*(?:can(?:['’]t|not| not)|won['’]t|will not|am (?:unable|not able) to|['’]m (?:unable|not able) to)\s+"
@@ -33,7 +33,7 @@ class Reply:
     notes: tuple[str, ...] = ()
 
 
-def parse(completion: Completion, k: int) -> Reply:
+def parse_reply(completion: Completion, k: int) -> Reply:
     """Read the reasoning and a plan of at most `k` ablations from a completion.
 
     A reply that the endpoint cut counts as truncated even if its visible part looks complete: the missing part is
@@ -43,77 +43,77 @@ def parse(completion: Completion, k: int) -> Reply:
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
-    _check_finish(completion)
-    said = Remarks()
-    text = _clean(_answer(completion, said), said)
-    parts = take_apart(text, said)
+    _check_finish_reason(completion)
+    said = ParseLog()
+    text = _clean_text(_select_answer(completion, said), said)
+    parts = split_reply(text, said)
     if parts.block is None:
-        raise _without_plan(parts, completion, said)
+        raise _build_output_error(parts, completion, said)
     for note in parts.block.notes:
-        said.note(note)
-    reasoning = parts.reasoning or _provider_reasoning(completion, said)
-    return Reply(reasoning, _plan(parts, reasoning, k, completion, said), said.notes)
+        said.add_note(note)
+    reasoning = parts.reasoning or _use_provider_reasoning(completion, said)
+    return Reply(reasoning, _read_plan(parts, reasoning, k, completion, said), said.notes)
 
 
-def _check_finish(completion: Completion) -> None:
+def _check_finish_reason(completion: Completion) -> None:
     reason = completion.finish_reason.lower()
-    if completion.refusal or reason in _WITHHELD:
+    if completion.refusal or reason in _REFUSED_REASONS:
         said = completion.refusal.strip() or f"finish_reason is {completion.finish_reason!r}"
         raise OutputError(Outcome.REFUSED, (f"the model or its provider refused: {said}",))
-    if reason in _CUT:
+    if reason in _TRUNCATED_REASONS:
         raise OutputError(
             Outcome.TRUNCATED,
             (f"the reply was cut by a token limit (finish_reason {completion.finish_reason!r}); raise --max-tokens",),
         )
 
 
-def _answer(completion: Completion, said: Remarks) -> str:
+def _select_answer(completion: Completion, log: ParseLog) -> str:
     if completion.text.strip():
         return completion.text
     if completion.reasoning.strip():
-        said.note("the answer stood in the provider's reasoning field")
+        log.add_note("the answer stood in the provider's reasoning field")
         return completion.reasoning
     ended = f" (finish_reason {completion.finish_reason!r})" if completion.finish_reason else ""
     raise OutputError(Outcome.EMPTY, (f"the reply has no text{ended}",))
 
 
-def _clean(text: str, said: Remarks) -> str:
+def _clean_text(text: str, log: ParseLog) -> str:
     """Convert all line ends to LF and replace unpaired surrogates, which no file can hold."""
     whole = _SURROGATE.sub("\ufffd", text)
     if whole != text:
-        said.note("half a surrogate pair was replaced")
+        log.add_note("half a surrogate pair was replaced")
     return whole.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _without_plan(parts: Parts, completion: Completion, said: Remarks) -> OutputError:
+def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:
     if parts.unfinished and not completion.finish_reason:
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     answer = " ".join(parts.answer.split())
-    if len(answer) <= _LONGEST_REFUSAL and _REFUSAL.match(answer):
+    if len(answer) <= _MAX_REFUSAL_CHARS and _REFUSAL.match(answer):
         return OutputError(Outcome.REFUSED, (f"the model refused: {answer}",))
-    return OutputError(Outcome.INVALID, said.findings)
+    return OutputError(Outcome.INVALID, log.findings)
 
 
-def _provider_reasoning(completion: Completion, said: Remarks) -> str:
-    reasoning = _clean(completion.reasoning, said).strip() if completion.text.strip() else ""
+def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
+    reasoning = _clean_text(completion.reasoning, log).strip() if completion.text.strip() else ""
     if reasoning:
-        said.note("there was no discussion; the provider's reasoning is the reasoning")
+        log.add_note("there was no discussion; the provider's reasoning is the reasoning")
     return reasoning
 
 
-def _plan(parts: Parts, reasoning: str, k: int, completion: Completion, said: Remarks) -> Plan:
+def _read_plan(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> Plan:
     assert parts.block is not None
     if parts.unfinished and not completion.finish_reason:
         raise OutputError(Outcome.TRUNCATED, ("the reply ends in the middle of its predictions", *parts.block.findings))
     if parts.unfinished:
-        said.find("the predictions end in the middle of an object or an array")
+        log.add_finding("the predictions end in the middle of an object or an array")
     for finding in parts.block.findings:
-        said.find(finding)
+        log.add_finding(finding)
     if not reasoning:
-        said.find("there is no reasoning in <discussion> tags")
-    if not (parts.block.closed or completion.finish_reason) and len(parts.block.records) < k:
-        said.note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
-    plan = build_plan(parts.block.records, k, said)
+        log.add_finding("there is no reasoning in <discussion> tags")
+    if not (parts.block.has_closing_tag or completion.finish_reason) and len(parts.block.objects) < k:
+        log.add_note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
+    plan = build_plan(parts.block.objects, k, log)
     if plan is None:
-        raise OutputError(Outcome.INVALID, said.findings)
+        raise OutputError(Outcome.INVALID, log.findings)
     return plan

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from planner.matching.match import match
+from planner.matching.match import match_ablations
 from planner.schema import Ablation
-from planner.site.entries import Entry
+from planner.site.entries import PlanEntry
 
 # Far above any plan that a prompt asks for; comparing the whole of a hostile plan could take hours.
 MAX_ABLATIONS: Final = 40
@@ -16,39 +16,39 @@ MAX_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class AblationPlace:
     """The place of an ablation: the number of its entry, and its number in that plan, both from 0."""
 
-    entry: int
-    ablation: int
+    entry_number: int
+    ablation_number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """The same ablations of other models, by the place of an ablation; and groups of them, the largest first."""
 
-    twins: dict[Place, tuple[Place, ...]]
-    groups: tuple[tuple[Place, ...], ...]
+    matches: dict[AblationPlace, tuple[AblationPlace, ...]]
+    groups: tuple[tuple[AblationPlace, ...], ...]
 
 
-def agreement(entries: Sequence[Entry]) -> Agreement:
+def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
     """Compare the plans of one paper, two models of the same task at a time.
 
     It compares the first 40 ablations of a plan, ten replacements of an ablation, and 300 characters of a text.
     """
-    plans = [[_brief(ablation) for ablation in entry.ablations[:MAX_ABLATIONS]] for entry in entries]
-    twins: dict[Place, list[Place]] = {}
+    plans = [[_shorten_ablation(ablation) for ablation in entry.ablations[:MAX_ABLATIONS]] for entry in entries]
+    twins: dict[AblationPlace, list[AblationPlace]] = {}
     for (a, left), (b, right) in combinations(enumerate(entries), 2):
         if left.task is right.task and (left.planner, left.model) != (right.planner, right.model):
-            for found in match(plans[a], plans[b]):
-                here, there = Place(a, found.a), Place(b, found.b)
+            for found in match_ablations(plans[a], plans[b]):
+                here, there = AblationPlace(a, found.index_a), AblationPlace(b, found.index_b)
                 twins.setdefault(here, []).append(there)
                 twins.setdefault(there, []).append(here)
     kept = {place: tuple(sorted(others)) for place, others in sorted(twins.items())}
-    return Agreement(kept, _groups(kept))
+    return Agreement(kept, _group_places(kept))
 
 
-def _brief(ablation: Ablation) -> Ablation:
+def _shorten_ablation(ablation: Ablation) -> Ablation:
     return ablation.model_copy(
         update={
             "name": ablation.name[:MAX_CHARS],
@@ -58,22 +58,24 @@ def _brief(ablation: Ablation) -> Ablation:
     )
 
 
-def _groups(twins: dict[Place, tuple[Place, ...]]) -> tuple[tuple[Place, ...], ...]:
+def _group_places(matches: dict[AblationPlace, tuple[AblationPlace, ...]]) -> tuple[tuple[AblationPlace, ...], ...]:
     """Return the groups of ablations that match directly or through another plan."""
-    groups: list[tuple[Place, ...]] = []
-    seen: set[Place] = set()
-    for start in twins:
+    groups: list[tuple[AblationPlace, ...]] = []
+    seen: set[AblationPlace] = set()
+    for start in matches:
         if start not in seen:
-            reached = _reached(start, twins)
+            reached = _find_linked_places(start, matches)
             seen |= reached
             groups.append(tuple(sorted(reached)))
-    return tuple(sorted(groups, key=lambda group: (-len({place.entry for place in group}), group)))
+    return tuple(sorted(groups, key=lambda group: (-len({place.entry_number for place in group}), group)))
 
 
-def _reached(start: Place, twins: dict[Place, tuple[Place, ...]]) -> set[Place]:
+def _find_linked_places(
+    start: AblationPlace, matches: dict[AblationPlace, tuple[AblationPlace, ...]]
+) -> set[AblationPlace]:
     reached, waiting = {start}, [start]
     while waiting:
-        fresh = set(twins[waiting.pop()]) - reached
+        fresh = set(matches[waiting.pop()]) - reached
         reached |= fresh
         waiting.extend(fresh)
     return reached

@@ -1,32 +1,125 @@
 """Build a site from folders of trajectories."""
+# MERGED-DOC """Files of a site."""
+# MERGED-DOC """The layout in which the field publishes trajectories: three files for docsify around the trajectories themselves.
+# MERGED-DOC
+# MERGED-DOC Unlike the other pages these need a web server and load docsify from a public address, as such sites do. The loaded
+# MERGED-DOC files are pinned by their hashes, and the policy allows no other script. It allows styles, since the trajectories
+# MERGED-DOC contain some. The trajectories are written again from their parsed text, so they hold no active content.
+# MERGED-DOC """
 
+import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import quote
 
 from planner.errors import TrajectoryError, UsageError
-from planner.site.collecting import Collection, Unread, collect, entries_of
-from planner.site.docsify import Docsify
-from planner.site.entries import Source
-from planner.site.files import put
-from planner.site.index import Row, rows_of
-from planner.site.names import page_names
-from planner.site.pages import index_page, is_ours, paper_page
-from planner.site.views import paper_view
+from planner.names import build_trajectory_path
+from planner.sanitize import clean_text
+from planner.schema import Task
+from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entries
+from planner.site.index import IndexRow, build_rows
+from planner.site.pages import is_our_page, render_docsify_page, render_index_page, render_paper_page
+from planner.site.views import build_paper_view, name_pages
+from planner.trajectory.writer import render_trajectory
+
+
+def write_site_file(path: Path, text: str) -> None:
+    """Write a file as UTF-8; create its folders, and replace a symbolic link at `path` instead of following it.
+
+    A site can be built again at any time, so this does not wait for the disk.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with path.open("x", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+_MARKUP: Final = re.compile(r"[&<>\[\]()|`*_\\!#~:$]")
+_TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}
+
+
+@dataclass(slots=True)
+class DocsifyWriter:
+    """A writer of the published layout to the folder `root`.
+
+    Of two trajectories with one path only the first is published; `skipped_files` names the others.
+    """
+
+    root: Path
+    skipped_files: list[UnreadFile] = field(default_factory=list)
+    _cells: dict[Task, dict[tuple[str, str], dict[str, PurePosixPath]]] = field(default_factory=dict)
+    _used_paths: set[str] = field(default_factory=set)
+
+    def add_entry(self, entry: PlanEntry, title: str) -> None:
+        """Publish the trajectory of an entry, if it has one."""
+        if entry.trajectory is None:
+            return
+        path = build_trajectory_path(entry.planner, entry.model, entry.paper_id)
+        if str(path).casefold() in self._used_paths:
+            self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory is published in its place"))
+            return
+        self._used_paths.add(str(path).casefold())
+        write_site_file(self.root / "trajectories" / path, render_trajectory(entry.trajectory, allow_violations=True))
+        papers = self._cells.setdefault(entry.task, {})
+        papers.setdefault((title, entry.paper_id), {})[entry.model_name] = path
+
+    def write_index(self) -> None:
+        """Write the page, the sidebar and the table of trajectories."""
+        write_site_file(self.root / "index.html", render_docsify_page())
+        write_site_file(self.root / "_sidebar.md", "\n".join(self._list_sidebar_lines()) + "\n")
+        write_site_file(self.root / "trajectories.md", "\n".join(self._list_table_lines()) + "\n")
+
+    def _list_sidebar_lines(self) -> Iterator[str]:
+        yield "- [Trajectories](/trajectories)"
+        for task in self._list_tasks():
+            yield f"  - [{_TASKS[task]}](/trajectories?id={_TASKS[task].lower().replace(' ', '-')})"
+
+    def _list_table_lines(self) -> Iterator[str]:
+        yield "# Trajectories"
+        for task in self._list_tasks():
+            papers = self._cells[task]
+            models = sorted({model for cells in papers.values() for model in cells})
+            yield f"\n## {_TASKS[task]}\n"
+            yield _format_row("Paper", *map(_escape_cell, models))
+            yield _format_row(*["---"] * (len(models) + 1))
+            for (title, _), cells in sorted(papers.items(), key=lambda paper: paper[0][0].casefold()):
+                yield _format_row(_escape_cell(title), *(_format_link(cells.get(model)) for model in models))
+
+    def _list_tasks(self) -> list[Task]:
+        return [task for task in _TASKS if self._cells.get(task)]
+
+
+def _format_row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _format_link(path: PurePosixPath | None) -> str:
+    return f"[plan](/trajectories/{quote(str(path.with_name(path.name.removesuffix('.md'))))})" if path else ""
+
+
+def _escape_cell(text: str) -> str:
+    """Return a text as one cell of a Markdown table in which nothing is markup."""
+    line = " ".join(clean_text(text).text.split())
+    return _MARKUP.sub(lambda mark: f"&#{ord(mark[0])};", line) or "?"
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class BuiltSite:
     """A site that was built: its index, its numbers of papers and of plannings, and the files that it cannot show."""
 
     index: Path
-    papers: int
-    plannings: int
-    unread: tuple[Unread, ...]
+    paper_count: int
+    entry_count: int
+    unread_files: tuple[UnreadFile, ...]
 
 
-def build(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> Site:
+def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> BuiltSite:
     """Write the pages of run folders, or of other folders of trajectories, to the folder `output`.
 
     `docsify` adds the published layout in a folder of that name.
@@ -35,70 +128,70 @@ def build(folders: Sequence[Path], output: Path, *, docsify: bool = False) -> Si
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
         OSError: if the pages cannot be written.
     """
-    _refuse(folders, output)
-    found = collect(folders, leaving_out=output.resolve())
+    _refuse_folders(folders, output)
+    found = index_entries(folders, excluded_folder=output.resolve())
     if not found.papers:
         raise UsageError(f"{', '.join(map(str, folders))}: no trajectory and no sidecar was found there")
-    building = _Building(output, page_names(found.papers), Docsify(output / "docsify") if docsify else None)
+    building = _SiteBuilder(output, name_pages(found.papers), DocsifyWriter(output / "docsify") if docsify else None)
     for paper_id in sorted(found.papers):
-        building.add(paper_id, found.papers[paper_id])
-    return building.finish(found)
+        building.add_paper(paper_id, found.papers[paper_id])
+    return building.finish_site(found)
 
 
-class _Building:
+class _SiteBuilder:
     """A builder of a site, paper by paper."""
 
-    def __init__(self, output: Path, names: dict[str, str], docsify: Docsify | None) -> None:
+    def __init__(self, output: Path, names: dict[str, str], docsify: DocsifyWriter | None) -> None:
         self.output = output
         self.names = names
         self.docsify = docsify
-        self.rows: list[Row] = []
-        self.unread: list[Unread] = []
+        self.rows: list[IndexRow] = []
+        self.unread_files: list[UnreadFile] = []
 
-    def add(self, paper_id: str, sources: Sequence[Source]) -> None:
+    def add_paper(self, paper_id: str, sources: Sequence[EntrySource]) -> None:
         """Write the page of a paper."""
         try:
-            entries = entries_of(sources)
+            entries = read_plan_entries(sources)
         except TrajectoryError as error:
-            self.unread.append(Unread(paper_id, f"changed while the site was built: {error}"))
+            self.unread_files.append(UnreadFile(paper_id, f"changed while the site was built: {error}"))
             return
-        view = paper_view(entries)
+        view = build_paper_view(entries)
         name = self.names[paper_id]
-        put(self.output / "papers" / f"{name}.html", paper_page(view))
-        self.rows.extend(rows_of(name, view))
+        write_site_file(self.output / "papers" / f"{name}.html", render_paper_page(view))
+        self.rows.extend(build_rows(name, view))
         if self.docsify:
             for entry in entries:
-                self.docsify.add(entry, view.title)
+                self.docsify.add_entry(entry, view.title)
 
-    def finish(self, found: Collection) -> Site:
+    def finish_site(self, entry_index: EntryIndex) -> BuiltSite:
         """Write the pages that list the papers."""
         if self.docsify:
-            self.docsify.finish()
-            self.unread.extend(self.docsify.left_out)
-        unread = (*found.unread, *self.unread)
+            self.docsify.write_index()
+            self.unread_files.extend(self.docsify.skipped_files)
+        unread = (*entry_index.unread_files, *self.unread_files)
         index = self.output / "index.html"
-        put(index, index_page(self.rows, found.runs, unread))
+        write_site_file(index, render_index_page(self.rows, entry_index.runs, unread))
         pages = {row.page for row in self.rows}
-        _remove_stale(self.output / "papers", pages)
-        return Site(index, len(pages), len(self.rows), unread)
+        _remove_stale_pages(self.output / "papers", pages)
+        return BuiltSite(index, len(pages), len(self.rows), unread)
 
 
-def _refuse(folders: Sequence[Path], output: Path) -> None:
+def _refuse_folders(folders: Sequence[Path], output: Path) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder")
     index = output / "index.html"
-    if index.exists() and not _is_ours(index):
+    if index.exists() and not _is_our_page(index):
         raise UsageError(f"{output}: holds an index.html that this program did not write; name another folder with -o")
 
 
-def _remove_stale(folder: Path, names: set[str]) -> None:
+def _remove_stale_pages(folder: Path, page_names: set[str]) -> None:
     """Remove pages of an earlier build whose papers are gone."""
     for path in folder.glob("*.html"):
-        if unicodedata.normalize("NFC", path.stem) not in names and _is_ours(path):
+        if unicodedata.normalize("NFC", path.stem) not in page_names and _is_our_page(path):
             path.unlink()
 
 
-def _is_ours(path: Path) -> bool:
+def _is_our_page(path: Path) -> bool:
     with path.open("rb") as file:
-        return is_ours(file.read(1000).decode("utf-8", "replace"))
+        return is_our_page(file.read(1000).decode("utf-8", "replace"))

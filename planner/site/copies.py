@@ -2,27 +2,41 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.controls import clean
+from planner.sanitize import clean_text
 from planner.schema import Ablation, Action, Plan, Task
-from planner.site.headlines import is_telling
-from planner.trajectory import layout
-from planner.trajectory.document import Trajectory
-from planner.trajectory.writer import write
+from planner.trajectory import format
+from planner.trajectory.format import Trajectory
+from planner.trajectory.writer import render_trajectory
 
-_OPENING: Final = {
+_OPENINGS: Final = {
     Task.REVIEWER: "I would like to see these ablations:",
     Task.AUTHOR: "Ablations to run:",
 }
 _COLUMNS: Final = ("name", "ablated_part", "action", "replacement", "metrics")
 # A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+# Names that do not describe the ablation.
+_NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study)?\s*[#:]?\s*\d*\s*", re.I)
+
+
+def is_descriptive(name: str) -> bool:
+    """Return whether a name describes the ablation rather than only numbers it."""
+    return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
+
+
+def choose_headline(ablation: Ablation) -> str:
+    """Return the name of an ablation, or the ablated part if the name does not describe it."""
+    return ablation.name if is_descriptive(ablation.name) else ablation.ablated_part or ablation.name
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class PlanCopies:
     """One plan in the forms that can be copied."""
 
     review: str
@@ -31,31 +45,31 @@ class Copies:
     csv: str
 
 
-def copies(trajectory: Trajectory) -> Copies:
+def format_plan_copies(trajectory: Trajectory) -> PlanCopies:
     """Return a plan in every form, without characters that steer a terminal."""
     plan = trajectory.plan
-    forms = (as_review(plan, trajectory.task), as_markdown(trajectory), as_jsonl(plan), as_csv(plan))
-    return Copies(*(clean(form).text for form in forms))
+    forms = (format_review(plan, trajectory.task), format_markdown(trajectory), format_jsonl(plan), format_csv(plan))
+    return PlanCopies(*(clean_text(form).text for form in forms))
 
 
-def as_review(plan: Plan, task: Task) -> str:
+def format_review(plan: Plan, task: Task) -> str:
     """Return a plan as sentences to paste into a review or an issue."""
-    lines = (f"{number}. {_sentence(ablation)}" for number, ablation in enumerate(plan.ablations, start=1))
-    return "\n".join((_OPENING[task], "", *lines)) + "\n"
+    lines = (f"{number}. {_format_sentence(ablation)}" for number, ablation in enumerate(plan.ablations, start=1))
+    return "\n".join((_OPENINGS[task], "", *lines)) + "\n"
 
 
-def as_markdown(trajectory: Trajectory) -> str:
+def format_markdown(trajectory: Trajectory) -> str:
     """Return the plan as Markdown, as in the trajectory's file but without the box."""
-    text = write(replace(trajectory, reasoning=""), published=True)
-    return text.rpartition(layout.PLAN_BOX[trajectory.task])[2].removesuffix(layout.BOX_END).strip() + "\n"
+    text = render_trajectory(replace(trajectory, reasoning=""), allow_violations=True)
+    return text.rpartition(format.PLAN_BOXES[trajectory.task])[2].removesuffix(format.BOX_END).strip() + "\n"
 
 
-def as_jsonl(plan: Plan) -> str:
+def format_jsonl(plan: Plan) -> str:
     """Return a plan as JSONL, one ablation a line."""
     return "".join(f"{ablation.model_dump_json()}\n" for ablation in plan.ablations)
 
 
-def as_csv(plan: Plan) -> str:
+def format_csv(plan: Plan) -> str:
     """Return a plan as CSV, one ablation a row; "; " separates several values in a cell.
 
     A cell that a spreadsheet would take for a formula gets an apostrophe in front.
@@ -71,16 +85,16 @@ def as_csv(plan: Plan) -> str:
             "; ".join(ablation.replacement),
             "; ".join(ablation.metrics),
         )
-        rows.writerow(map(_cell, cells))
+        rows.writerow(map(_format_cell, cells))
     return table.getvalue()
 
 
-def _cell(text: str) -> str:
-    text = clean(text).text
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _format_cell(text: str) -> str:
+    text = clean_text(text).text
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def _sentence(ablation: Ablation) -> str:
+def _format_sentence(ablation: Ablation) -> str:
     part, instead = ablation.ablated_part.strip().rstrip("."), " or ".join(ablation.replacement)
     done = {
         Action.REMOVE: f"remove {part}",
@@ -88,6 +102,6 @@ def _sentence(ablation: Ablation) -> str:
         Action.ADD: f"add {instead or '?'} to {part}",
     }[ablation.action]
     measured = f"; report {', '.join(ablation.metrics)}" if ablation.metrics else ""
-    if is_telling(ablation.name):
+    if is_descriptive(ablation.name):
         return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."
     return f"{done[0].upper()}{done[1:]}{measured}."

@@ -1,18 +1,21 @@
 """The entries of a site: one for each planning of a paper by a model, read from a trajectory and its sidecar."""
+# MERGED-DOC """Find the trajectories and sidecars in folders, and group them by paper."""
 
+import os
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
-from planner.controls import clean
 from planner.errors import Outcome, TrajectoryError
+from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
+from planner.planning.record import PlanRecord
+from planner.sanitize import clean_text
 from planner.schema import Ablation, Task
-from planner.sidecar import Sidecar
-from planner.trajectory.document import Trajectory
-from planner.trajectory.reader import read_file
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import read_trajectory
 
 LM_PLANNER: Final = "lm-planner"
 MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
@@ -20,19 +23,19 @@ MAX_SIDECAR_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EntrySource:
     """The files of an entry: a trajectory, a sidecar, or both, with the name of the run."""
 
     run: str
-    trajectory: Path | None = None
-    sidecar: Path | None = None
+    trajectory_path: Path | None = None
+    sidecar_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlanEntry:
     """A paper planned by a model, or the failure to do so.
 
-    `title` is "" if no sidecar gives one; `trajectory` is None if there is no plan.
+    `title` is "" if no sidecar gives one; `trajectory_path` is None if there is no plan.
     """
 
     run: str
@@ -44,7 +47,7 @@ class Entry:
     reason: str = ""
     title: str = ""
     trajectory: Trajectory | None = None
-    sidecar: Sidecar | None = None
+    sidecar: PlanRecord | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -63,7 +66,7 @@ class Entry:
         return self.sidecar.cost if self.sidecar and _is_cost(self.sidecar.cost) else None
 
 
-_WAYS: Final[tuple[Callable[[Entry], str], ...]] = (
+_LABEL_FORMS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
     lambda entry: entry.model_name,
     lambda entry: f"{entry.planner}/{entry.model}",
     lambda entry: f"{entry.planner}/{entry.model} ({entry.task})",
@@ -71,9 +74,9 @@ _WAYS: Final[tuple[Callable[[Entry], str], ...]] = (
 )
 
 
-def from_trajectory(trajectory: Trajectory, run: str = "") -> Entry:
+def create_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
     """Return the entry of a trajectory that has no sidecar."""
-    return Entry(
+    return PlanEntry(
         run=run,
         planner=trajectory.planner,
         model=trajectory.model,
@@ -85,48 +88,48 @@ def from_trajectory(trajectory: Trajectory, run: str = "") -> Entry:
     )
 
 
-def read(source: Source) -> Entry:
+def read_plan_entry(source: EntrySource) -> PlanEntry:
     """Read an entry; if only one of its files can be read, use that one and add a warning.
 
     Raises:
         TrajectoryError: if no file can be read.
     """
-    if source.trajectory is None:
-        assert source.sidecar is not None, "a source has a file"
-        return _failed(source.run, _sidecar(source.sidecar))
+    if source.trajectory_path is None:
+        assert source.sidecar_path is not None, "a source has a file"
+        return _create_failed_entry(source.run, _read_record(source.sidecar_path))
     try:
-        planned = from_trajectory(read_file(source.trajectory), source.run)
+        planned = create_entry(read_trajectory(source.trajectory_path), source.run)
     except TrajectoryError as error:
-        if source.sidecar is None:
+        if source.sidecar_path is None:
             raise
-        failed = _failed(source.run, _sidecar(source.sidecar))
-        return _warned(failed, f"the trajectory could not be read: {said(error, source.trajectory)}")
-    if source.sidecar is None:
+        failed = _create_failed_entry(source.run, _read_record(source.sidecar_path))
+        return _add_warning(failed, f"the trajectory could not be read: {redact_folder(error, source.trajectory_path)}")
+    if source.sidecar_path is None:
         return planned
     try:
-        return _joined(planned, _sidecar(source.sidecar))
+        return _join_record(planned, _read_record(source.sidecar_path))
     except TrajectoryError as error:
-        return _warned(planned, f"the run facts could not be read: {said(error, source.sidecar)}")
+        return _add_warning(planned, f"the run facts could not be read: {redact_folder(error, source.sidecar_path)}")
 
 
-def said(error: TrajectoryError, path: Path) -> str:
+def redact_folder(error: TrajectoryError, path: Path) -> str:
     """Return an error's text with the file's name instead of its path: pages are shared, folders are private."""
     return str(error).replace(str(path), path.name)
 
 
-def title_of(entries: Sequence[Entry]) -> str:
+def choose_title(entries: Sequence[PlanEntry]) -> str:
     """Return the paper's title, or its id in words if no title is known."""
     paper_id = entries[0].paper_id
     texts = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
-    return next((title for text in texts if (title := clean(text).text.strip())), "?")
+    return next((title for text in texts if (title := clean_text(text).text.strip())), "?")
 
 
-def labels_of(entries: Sequence[Entry]) -> list[str]:
+def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
     """Return a label for each entry of a paper: the model's name, and what distinguishes it from the others."""
-    counts = [Counter(map(way, entries)) for way in _WAYS]
+    counts = [Counter(map(way, entries)) for way in _LABEL_FORMS]
     labels: dict[str, None] = {}
     for entry in entries:
-        names = [way(entry) for way in _WAYS]
+        names = [way(entry) for way in _LABEL_FORMS]
         alone = (name for name, count in zip(names, counts, strict=True) if count[name] == 1)
         label = next((name for name in (*alone, names[-1]) if name not in labels), names[-1])
         number = 2
@@ -136,8 +139,8 @@ def labels_of(entries: Sequence[Entry]) -> list[str]:
     return list(labels)
 
 
-def _failed(run: str, sidecar: Sidecar) -> Entry:
-    entry = Entry(
+def _create_failed_entry(run: str, sidecar: PlanRecord) -> PlanEntry:
+    entry = PlanEntry(
         run=run,
         planner=sidecar.planner,
         model=sidecar.model,
@@ -150,11 +153,11 @@ def _failed(run: str, sidecar: Sidecar) -> Entry:
         warnings=sidecar.warnings,
     )
     if sidecar.outcome is Outcome.PLANNED:
-        entry = _warned(entry, "the trajectory file is missing")
-    return _doubted(entry, sidecar)
+        entry = _add_warning(entry, "the trajectory file is missing")
+    return _check_cost(entry, sidecar)
 
 
-def _joined(planned: Entry, sidecar: Sidecar) -> Entry:
+def _join_record(planned: PlanEntry, sidecar: PlanRecord) -> PlanEntry:
     entry = replace(
         planned,
         outcome=sidecar.outcome,
@@ -165,33 +168,33 @@ def _joined(planned: Entry, sidecar: Sidecar) -> Entry:
     )
     told = (sidecar.planner, sidecar.model, sidecar.paper.id, sidecar.task)
     if told != (planned.planner, planned.model, planned.paper_id, planned.task):
-        entry = _warned(entry, f"the run facts are those of {'/'.join(told[:3])} ({sidecar.task})")
-    return _doubted(entry, sidecar)
+        entry = _add_warning(entry, f"the run facts are those of {'/'.join(told[:3])} ({sidecar.task})")
+    return _check_cost(entry, sidecar)
 
 
-def _doubted(entry: Entry, sidecar: Sidecar) -> Entry:
+def _check_cost(entry: PlanEntry, sidecar: PlanRecord) -> PlanEntry:
     known = sidecar.cost is None or _is_cost(sidecar.cost)
-    return entry if known else _warned(entry, f"the cost on record, {sidecar.cost}, is not valid and was left out")
+    return entry if known else _add_warning(entry, f"the cost on record, {sidecar.cost}, is not valid and was left out")
 
 
 def _is_cost(usd: float | None) -> bool:
     return usd is not None and 0 <= usd < MAX_COST
 
 
-def _warned(entry: Entry, warning: str) -> Entry:
+def _add_warning(entry: PlanEntry, warning: str) -> PlanEntry:
     return replace(entry, warnings=(*entry.warnings, warning))
 
 
-def _sidecar(path: Path) -> Sidecar:
+def _read_record(path: Path) -> PlanRecord:
     try:
         if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise TrajectoryError(f"{path}: larger than {MAX_SIDECAR_BYTES // 1024**2} MiB, which no sidecar is")
-        return _without_folders(Sidecar.read(path))
+        return _remove_folders(PlanRecord.read(path))
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _without_folders(facts: Sidecar) -> Sidecar:
+def _remove_folders(facts: PlanRecord) -> PlanRecord:
     source = facts.paper.source
     if not (PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()):
         return facts
@@ -202,4 +205,98 @@ def _without_folders(facts: Sidecar) -> Sidecar:
             "reason": facts.reason.replace(source, name),
             "warnings": tuple(warning.replace(source, name) for warning in facts.warnings),
         }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A file that cannot be shown, and the reason."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryIndex:
+    """The files of each paper's entries, by the paper's id, and the files that cannot be read.
+
+    Entries are read again when their page is written, so that a run of any size fits into memory.
+    """
+
+    runs: tuple[str, ...]
+    papers: dict[str, tuple[EntrySource, ...]]
+    unread_files: tuple[UnreadFile, ...]
+
+
+def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
+    """Find the entries in run folders, or in other folders of trajectories.
+
+    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`.
+    """
+    papers: dict[str, list[EntrySource]] = defaultdict(list)
+    unread: list[UnreadFile] = []
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        for source in _find_sources(folder, excluded_folder, unread):
+            try:
+                papers[read_plan_entry(source).paper_id].append(source)
+            except TrajectoryError as error:
+                unread.append(_describe_unread_file(folder, source, error))
+    runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
+    return EntryIndex(runs, {paper_id: tuple(found) for paper_id, found in papers.items()}, tuple(unread))
+
+
+def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
+    """Read the entries of one paper, in the order in which the site shows them.
+
+    Raises:
+        TrajectoryError: if a file is no longer as it was when it was found.
+    """
+    return tuple(
+        sorted(map(read_plan_entry, sources), key=lambda entry: (entry.task, entry.planner, entry.model, entry.run))
+    )
+
+
+def derive_run_name(folder: Path) -> str:
+    """Return the name of a run, which is its folder's name."""
+    whole = folder.resolve()
+    return whole.parent.name if whole.name == "trajectories" and whole.parent.name else whole.name or str(whole)
+
+
+def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
+    run, start = derive_run_name(folder), folder / "trajectories"
+
+    def unreadable(error: OSError) -> None:
+        place = Path(error.filename).relative_to(folder.parent)
+        unread_files.append(UnreadFile(place.as_posix(), f"cannot be read: {error.strerror or error}"))
+
+    for place, below, names in os.walk(start if start.is_dir() else folder, onerror=unreadable):
+        here = Path(place)
+        below[:] = sorted(name for name in below if not name.startswith(".") and here / name != excluded_folder)
+        unread_files.extend(
+            UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in _find_links(here, below)
+        )
+        yield from _pair_files(run, here, names)
+
+
+def _find_links(folder: Path, names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if (folder / name).is_symlink())
+
+
+def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntrySource]:
+    visible = {name for name in names if not name.startswith(".")}
+    plans = {name.removesuffix(TRAJECTORY_SUFFIX) for name in visible if name.endswith(TRAJECTORY_SUFFIX)}
+    facts = {name.removesuffix(RECORD_SUFFIX) for name in visible if name.endswith(RECORD_SUFFIX)}
+    for stem in sorted(plans | facts):
+        yield EntrySource(
+            run,
+            folder / f"{stem}{TRAJECTORY_SUFFIX}" if stem in plans else None,
+            folder / f"{stem}{RECORD_SUFFIX}" if stem in facts else None,
+        )
+
+
+def _describe_unread_file(folder: Path, source: EntrySource, error: TrajectoryError) -> UnreadFile:
+    path = source.trajectory_path or source.sidecar_path
+    assert path is not None, "a source has a file"
+    return UnreadFile(
+        f"{source.run}/{path.relative_to(folder).as_posix()}", redact_folder(error, path).removeprefix(f"{path.name}: ")
     )

@@ -11,33 +11,33 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-from planner.controls import clean
+from planner.sanitize import clean_text
 
 MAX_MARKDOWN_CHARS: Final = 200_000
 """A longer text is shown as it is: reading it as Markdown could take minutes."""
 
-_INERT: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
+_INERT_TAG: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
 _MATH: Final = re.compile(
     r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]",
     re.DOTALL,
 )
-_WEB: Final = re.compile(r"https?://", re.I)
-_MARKED: Final = re.compile(r"[\\`*_\[<&~$]")
-_BELOW: Final = 3  # the page's own headings go down to the third level
+_WEB_ADDRESS: Final = re.compile(r"https?://", re.I)
+_MARKUP: Final = re.compile(r"[\\`*_\[<&~$]")
+_HEADING_OFFSET: Final = 3  # the page's own headings go down to the third level
 
 
-def block(text: str) -> Markup:
+def render_block(text: str) -> Markup:
     """Render a text of paragraphs, lists, tables and code."""
-    text = clean(text).text
+    text = clean_text(text).text
     if len(text) > MAX_MARKDOWN_CHARS:
         return Markup('<pre class="plain">{}</pre>').format(text)
     return Markup(_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
 
 
-def inline(text: str) -> Markup:
+def render_inline(text: str) -> Markup:
     """Render a text of one line."""
-    text = clean(text).text
-    if len(text) > MAX_MARKDOWN_CHARS or not _MARKED.search(text):
+    text = clean_text(text).text
+    if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text):
         return escape(text)
     return Markup(_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
 
@@ -47,8 +47,8 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
     parser.inline.ruler.before("escape", "math", _read_math)
     parser.inline.ruler.before("html_inline", "inert_tag", _read_inert_tag)
-    parser.core.ruler.push("settle", _settle)
-    parser.validateLink = lambda url: bool(_WEB.match(url))  # type: ignore[method-assign]
+    parser.core.ruler.push("settle", _adjust_tokens)
+    parser.validateLink = lambda url: bool(_WEB_ADDRESS.match(url))  # type: ignore[method-assign]
     parser.add_render_rule("math", _render_math)
     return parser
 
@@ -68,7 +68,7 @@ def _render_math(_self: object, tokens: list[Token], at: int, _options: object, 
 
 
 def _read_inert_tag(state: StateInline, silent: bool) -> bool:
-    found = _INERT.match(state.src, state.pos)
+    found = _INERT_TAG.match(state.src, state.pos)
     if found is None:
         return False
     if not silent:
@@ -78,38 +78,38 @@ def _read_inert_tag(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _settle(state: StateCore) -> None:
+def _adjust_tokens(state: StateCore) -> None:
     for token in state.tokens:
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1:]) + _BELOW)}"
+            token.tag = f"h{min(6, int(token.tag[1:]) + _HEADING_OFFSET)}"
         token.attrs.pop("style", None)  # the alignment of a table's column; the page's policy forbids this attribute
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrSet("rel", "noopener noreferrer nofollow")
-        _balance(token.children or [])
+        _balance_tags(token.children or [])
 
 
-def _balance(tokens: list[Token]) -> None:
+def _balance_tags(tokens: list[Token]) -> None:
     """Turn inert tags into text if they do not close within the element in which they open."""
     opened: list[Token] = []
     for token in tokens:
-        if token.nesting == 1 or _opens(token):
+        if token.nesting == 1 or _is_opening_tag(token):
             opened.append(token)
-        elif _closes(token):
-            if opened and _opens(opened[-1]) and opened[-1].tag == token.tag:
+        elif _is_closing_tag(token):
+            if opened and _is_opening_tag(opened[-1]) and opened[-1].tag == token.tag:
                 opened.pop()
             else:
                 token.type = "text"
         elif token.nesting == -1:
-            while _opens(last := opened.pop()):
+            while _is_opening_tag(last := opened.pop()):
                 last.type = "text"
-    for token in filter(_opens, opened):
+    for token in filter(_is_opening_tag, opened):
         token.type = "text"
 
 
-def _opens(token: Token) -> bool:
+def _is_opening_tag(token: Token) -> bool:
     return token.type == "html_inline" and bool(token.tag) and not token.markup
 
 
-def _closes(token: Token) -> bool:
+def _is_closing_tag(token: Token) -> bool:
     return token.type == "html_inline" and bool(token.markup)

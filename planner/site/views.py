@@ -1,25 +1,62 @@
 """The data that the templates of a paper's page show."""
+# MERGED-DOC """Names of pages and of places on a page: safe, unique, and the same in every build."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from markupsafe import Markup
 
+from planner.names import sanitize_file_name
+from planner.planning.record import AttemptRecord, PlanRecord
 from planner.schema import Ablation, Action
-from planner.sidecar import AttemptFacts, Sidecar
-from planner.site.agreement import Agreement, Place, agreement
-from planner.site.copies import Copies, copies
-from planner.site.entries import Entry, labels_of, title_of
-from planner.site.headlines import headline
-from planner.site.model_text import block, inline
-from planner.site.names import anchors
+from planner.site.agreement import AblationPlace, Agreement, find_agreement
+from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
+from planner.site.entries import PlanEntry, choose_title, label_entries
+from planner.site.model_text import render_block, render_inline
 
-_DONE = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_MAX_ANCHOR_LENGTH: Final = 60
+
+
+def name_pages(paper_ids: Iterable[str]) -> dict[str, str]:
+    """Return a file name without suffix for each paper, unique even if letter case is ignored."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for paper_id in sorted(set(paper_ids)):
+        name = sanitize_file_name(paper_id)
+        if name != paper_id or name.casefold() in taken:
+            name = f"{sanitize_file_name(paper_id[:80])}-{_hash_text(paper_id)}"
+        taken.add(name.casefold())
+        names[paper_id] = name
+    return names
+
+
+def create_anchors(labels: Sequence[str]) -> list[str]:
+    """Return an ASCII id for each label of a page; it depends on that label alone.
+
+    No anchor starts with "_", as ids of the page itself do, or holds a "/", as ids of ablations do.
+    """
+    return [_create_anchor(label) for label in labels]
+
+
+def _create_anchor(label: str) -> str:
+    slug = _UNSAFE.sub("-", label)[:_MAX_ANCHOR_LENGTH].strip("-._")
+    return slug if slug and slug == label.replace(" ", "-") else f"{slug or 'model'}~{_hash_text(label)}"
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+_ACTION_VERBS = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class AblationLink:
     """A link to an ablation: the model's label, the ablation's headline, and the anchor."""
 
     label: str
@@ -28,7 +65,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class AblationCard:
     """One ablation as a page shows it."""
 
     number: int
@@ -39,11 +76,11 @@ class Card:
     done: str
     replacement: tuple[Markup, ...]
     metrics: tuple[Markup, ...]
-    twins: tuple[Link, ...]
+    twins: tuple[AblationLink, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class RunFact:
     """One line of the run facts."""
 
     label: str
@@ -51,7 +88,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReplyView:
     """One request of a planning, and its result."""
 
     heading: str
@@ -62,17 +99,17 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ModelPanel:
     """One model's reasoning and plan, or its failure."""
 
     label: str
     anchor: str
-    entry: Entry
+    entry: PlanEntry
     reasoning: Markup
-    cards: tuple[Card, ...]
-    copies: Copies | None
-    facts: tuple[Fact, ...]
-    replies: tuple[Reply, ...]
+    cards: tuple[AblationCard, ...]
+    copies: PlanCopies | None
+    facts: tuple[RunFact, ...]
+    replies: tuple[ReplyView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +121,16 @@ class PaperView:
 
     title: str
     paper_id: str
-    panels: tuple[Panel, ...]
-    groups: tuple[tuple[Link, ...], ...]
+    panels: tuple[ModelPanel, ...]
+    groups: tuple[tuple[AblationLink, ...], ...]
     several_texts: bool
 
     @property
     def summary(self) -> str:
         """The paper's numbers in one line."""
         missing = len(self.panels) - self.plans
-        parts = [_counted(self.plans, "plan") + (f" and {missing} not planned" if missing else "")]
-        parts += [_counted(self.ablations, "ablation")] if self.plans else []
+        parts = [_format_count(self.plans, "plan") + (f" and {missing} not planned" if missing else "")]
+        parts += [_format_count(self.ablations, "ablation")] if self.plans else []
         parts += [f"{self.shared} of them proposed by more than one model"] if self.shared else []
         return " · ".join(parts)
 
@@ -113,102 +150,107 @@ class PaperView:
         return sum(bool(card.twins) for panel in self.panels for card in panel.cards)
 
 
-def _counted(number: int, thing: str) -> str:
+def _format_count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def paper_view(entries: Sequence[Entry]) -> PaperView:
+def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     """Return the view of the entries of one paper."""
-    labels = labels_of(entries)
-    places = _Places(entries, labels, anchors(labels), agreement(entries))
+    labels = label_entries(entries)
+    places = _PlaceLinks(entries, labels, create_anchors(labels), find_agreement(entries))
     return PaperView(
-        title=title_of(entries),
+        title=choose_title(entries),
         paper_id=entries[0].paper_id,
-        panels=tuple(_panel(places, number) for number in range(len(entries))),
-        groups=tuple(tuple(map(places.link, group)) for group in places.agreement.groups),
+        panels=tuple(_build_panel(places, number) for number in range(len(entries))),
+        groups=tuple(tuple(map(places.build_link, group)) for group in places.agreement.groups),
         several_texts=len({e.sidecar.paper.sha256 for e in entries if e.sidecar and e.trajectory}) > 1,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
-    entries: Sequence[Entry]
+class _PlaceLinks:
+    entries: Sequence[PlanEntry]
     labels: Sequence[str]
     anchors: Sequence[str]
     agreement: Agreement
 
-    def anchor(self, place: Place) -> str:
-        return f"{self.anchors[place.entry]}/{place.ablation + 1}"
+    def build_anchor(self, place: AblationPlace) -> str:
+        return f"{self.anchors[place.entry_number]}/{place.ablation_number + 1}"
 
-    def link(self, place: Place) -> Link:
-        ablation = self.entries[place.entry].ablations[place.ablation]
-        return Link(self.labels[place.entry], headline(ablation), self.anchor(place))
+    def build_link(self, place: AblationPlace) -> AblationLink:
+        ablation = self.entries[place.entry_number].ablations[place.ablation_number]
+        return AblationLink(self.labels[place.entry_number], choose_headline(ablation), self.build_anchor(place))
 
 
-def _panel(places: _Places, number: int) -> Panel:
-    entry = places.entries[number]
-    return Panel(
-        label=places.labels[number],
-        anchor=places.anchors[number],
+def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
+    entry = places.entries[entry_number]
+    return ModelPanel(
+        label=places.labels[entry_number],
+        anchor=places.anchors[entry_number],
         entry=entry,
-        reasoning=block(entry.trajectory.reasoning) if entry.trajectory else Markup(),
-        cards=tuple(_card(places, Place(number, at), ablation) for at, ablation in enumerate(entry.ablations)),
-        copies=copies(entry.trajectory) if entry.trajectory else None,
-        facts=tuple(_facts(entry)),
-        replies=tuple(_reply(at, a) for at, a in enumerate(entry.sidecar.attempts, start=1)) if entry.sidecar else (),
+        reasoning=render_block(entry.trajectory.reasoning) if entry.trajectory else Markup(),
+        cards=tuple(
+            _build_card(places, AblationPlace(entry_number, at), ablation)
+            for at, ablation in enumerate(entry.ablations)
+        ),
+        copies=format_plan_copies(entry.trajectory) if entry.trajectory else None,
+        facts=tuple(_list_facts(entry)),
+        replies=tuple(_build_reply(at, a) for at, a in enumerate(entry.sidecar.attempts, start=1))
+        if entry.sidecar
+        else (),
     )
 
 
-def _card(places: _Places, place: Place, ablation: Ablation) -> Card:
-    return Card(
-        number=place.ablation + 1,
-        anchor=places.anchor(place),
-        name=inline(ablation.name),
-        part=inline(ablation.ablated_part),
+def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -> AblationCard:
+    return AblationCard(
+        number=place.ablation_number + 1,
+        anchor=places.build_anchor(place),
+        name=render_inline(ablation.name),
+        part=render_inline(ablation.ablated_part),
         action=ablation.action.lower(),
-        done=_DONE[ablation.action],
-        replacement=tuple(map(inline, ablation.replacement)),
-        metrics=tuple(map(inline, ablation.metrics)),
-        twins=tuple(map(places.link, places.agreement.twins.get(place, ()))),
+        done=_ACTION_VERBS[ablation.action],
+        replacement=tuple(map(render_inline, ablation.replacement)),
+        metrics=tuple(map(render_inline, ablation.metrics)),
+        twins=tuple(map(places.build_link, places.agreement.matches.get(place, ()))),
     )
 
 
-def _facts(entry: Entry) -> Iterator[Fact]:
-    yield Fact("Trajectory", f"{entry.planner}/{entry.model}/{entry.paper_id}")
-    yield Fact("Task", entry.task)
+def _list_facts(entry: PlanEntry) -> Iterator[RunFact]:
+    yield RunFact("Trajectory", f"{entry.planner}/{entry.model}/{entry.paper_id}")
+    yield RunFact("Task", entry.task)
     if entry.run:
-        yield Fact("Run", entry.run)
+        yield RunFact("Run", entry.run)
     if entry.sidecar:
-        for label, value in _run_facts(entry, entry.sidecar):
+        for label, value in _list_run_facts(entry, entry.sidecar):
             if value:
-                yield Fact(label, value)
+                yield RunFact(label, value)
 
 
-def _run_facts(entry: Entry, facts: Sidecar) -> Iterator[tuple[str, str]]:
-    yield "Model asked", facts.model_asked
-    yield "Model that answered", facts.model_answered
-    yield "Endpoint", facts.endpoint
-    yield "Parameters", json.dumps(facts.parameters, ensure_ascii=False) if facts.parameters else ""
-    yield "Ablations asked for", f"up to {facts.k}"
-    yield "Cost", "?" if entry.cost is None else money(entry.cost)
-    yield "Tokens", _tokens(facts)
-    yield "Time", f"{facts.seconds:.1f} s"
-    yield "Started", facts.started.isoformat(sep=" ", timespec="seconds")
-    yield "Prompt SHA-256", facts.prompt_sha256
-    yield "Templates SHA-256", facts.template_sha256
-    yield "Paper", f"{facts.paper.format} of {facts.paper.chars:,} characters, SHA-256 {facts.paper.sha256}"
-    yield "Source", facts.paper.source
-    yield "Not sent", "; ".join(f"{out.heading} ({out.chars:,} characters: {out.why})" for out in facts.paper.left_out)
-    yield "Program", f"{facts.program_version}, format {facts.format_version}"
+def _list_run_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str, str]]:
+    yield "Model asked", record.model_asked
+    yield "Model that answered", record.model_answered
+    yield "Endpoint", record.endpoint
+    yield "Parameters", json.dumps(record.parameters, ensure_ascii=False) if record.parameters else ""
+    yield "Ablations asked for", f"up to {record.k}"
+    yield "Cost", "?" if entry.cost is None else format_usd(entry.cost)
+    yield "Tokens", _format_tokens(record)
+    yield "Time", f"{record.seconds:.1f} s"
+    yield "Started", record.started.isoformat(sep=" ", timespec="seconds")
+    yield "Prompt SHA-256", record.prompt_sha256
+    yield "Templates SHA-256", record.template_sha256
+    yield "Paper", f"{record.paper.format} of {record.paper.chars:,} characters, SHA-256 {record.paper.sha256}"
+    yield "Source", record.paper.source
+    yield "Not sent", "; ".join(f"{out.heading} ({out.chars:,} characters: {out.why})" for out in record.paper.left_out)
+    yield "Program", f"{record.program_version}, format {record.format_version}"
 
 
-def money(usd: float) -> str:
+def format_usd(usd: float) -> str:
     """Return a cost as text, with at least two significant digits."""
     return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
 
 
-def _tokens(facts: Sidecar) -> str:
-    usage = facts.usage
+def _format_tokens(record: PlanRecord) -> str:
+    usage = record.usage
     counts = (
         (usage.prompt_tokens, "in"),
         (usage.cached_tokens, "of them cached"),
@@ -218,11 +260,11 @@ def _tokens(facts: Sidecar) -> str:
     return ", ".join(f"{count:,} {what}" for count, what in counts if count is not None) or "?"
 
 
-def _reply(number: int, attempt: AttemptFacts) -> Reply:
+def _build_reply(number: int, attempt: AttemptRecord) -> ReplyView:
     outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"
-    cost = "?" if attempt.cost is None else money(attempt.cost)
+    cost = "?" if attempt.cost is None else format_usd(attempt.cost)
     completion = attempt.completion
-    return Reply(
+    return ReplyView(
         heading=f"Attempt {number}: {outcome}"
         + (f", {cost}, {completion.seconds:.1f} s" if completion else ", no reply"),
         findings=(*attempt.findings, *(completion.notes if completion else ())),

@@ -15,8 +15,13 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from planner.trajectory.block_rules import watch_blocks
-from planner.trajectory.inline_rules import INERT, LESS_THAN, OPENING, watch_inlines
+from planner.trajectory.markdown_rules import (
+    INERT_TAG,
+    LESS_THAN_ENTITY,
+    TAG_START,
+    replace_block_rules,
+    replace_inline_rules,
+)
 
 # CommonMark may read such a line as the continuation of a paragraph, other renderers as a heading's underline.
 _UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
@@ -26,141 +31,141 @@ _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!
 _ODD_LINE_END: Final = re.compile(r"[ \t]*[^\S \t\n][^\S\n]*$", re.MULTILINE)
 # A fence for other renderers: after the mark of a list that may not interrupt a paragraph.
 _ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
-_DEEPEST: Final = 20
-_MARKS: Final = {"link_mark": "a link", "image_mark": "an image"}
+_MAX_DEPTH: Final = 20
+_MARK_NAMES: Final = {"link_mark": "a link", "image_mark": "an image"}
 # Tokens that look the same in raw HTML as in Markdown.
-_PLAIN: Final = frozenset({"inert_tag", "text", "softbreak", "hardbreak", "less_than"})
+_HTML_SAFE_TOKENS: Final = frozenset({"inert_tag", "text", "softbreak", "hardbreak", "less_than"})
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change that makes markup inert: `instead` replaces `text[start:end]`; `what` names the markup in a warning."""
+    """A change that makes markup inert: `replacement` replaces `text[start:end]`; `kind` names the markup in a warning."""
 
     start: int
     end: int
-    instead: str
-    what: str
+    replacement: str
+    kind: str
 
 
 @dataclass(slots=True)
-class Survey:
+class EscapeScan:
     """The markup found in a text, in offsets into it.
 
-    `edits` are the changes that escape markup permanently, `angles` are the `<` that would open a tag, `entities` are
+    `edits` are the changes that escape markup permanently, `tag_starts` are the `<` that would open a tag, `entities` are
     the spans of `&lt;`, `&amp;lt;` …; `html_blocks` map the first line of each block of raw HTML to the line after it.
     `too_deep` is true if the text nests too deeply to be judged.
     """
 
     edits: dict[int, Edit] = field(default_factory=dict)
-    angles: set[int] = field(default_factory=set)
+    tag_starts: set[int] = field(default_factory=set)
     entities: list[tuple[int, int]] = field(default_factory=list)
     html_blocks: dict[int, int] = field(default_factory=dict)
     too_deep: bool = False
 
-    def insert(self, at: int, text: str, what: str) -> None:
-        """Record that `text` must be inserted at offset `at`."""
-        self.edits[at] = Edit(at, at, text, what)
+    def add_insertion(self, offset: int, text: str, kind: str) -> None:
+        """Record that `text` must be inserted at offset `offset`."""
+        self.edits[offset] = Edit(offset, offset, text, kind)
 
-    def escape(self, at: int, marks: str, what: str) -> None:
-        """Record that each of the `marks` at offset `at` needs a backslash."""
-        self.edits[at] = Edit(at, at + len(marks), "".join(f"\\{mark}" for mark in marks), what)
+    def add_escape(self, offset: int, marks: str, kind: str) -> None:
+        """Record that each of the `marks` at offset `offset` needs a backslash."""
+        self.edits[offset] = Edit(offset, offset + len(marks), "".join(f"\\{mark}" for mark in marks), kind)
 
 
-def survey(text: str) -> Survey:
+def scan_markup(text: str) -> EscapeScan:
     """Find the markup in a text without control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
-    found = Survey()
-    tokens = _parser().parse(text, {"survey": found})
-    lines = _line_offsets(text)
+    found = EscapeScan()
+    tokens = _build_parser().parse(text, {"scan": found})
+    lines = _find_line_starts(text)
     for token in tokens:
-        found.too_deep |= token.level >= _DEEPEST - 1
+        found.too_deep |= token.level >= _MAX_DEPTH - 1
         if token.type == "code_block":
-            _survey_indented(found, text, lines, token)
+            _scan_indented_code(found, text, lines, token)
         elif token.type == "inline":
-            _survey_inline(found, text, lines, token)
+            _scan_inline(found, text, lines, token)
     return found
 
 
 @cache
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _DEEPEST}).enable("strikethrough")
+def _build_parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAX_DEPTH}).enable("strikethrough")
     parser.disable(["normalize", "text_join", "autolink", "html_inline", "image"])
-    watch_blocks(parser)
-    watch_inlines(parser)
+    replace_block_rules(parser)
+    replace_inline_rules(parser)
     return parser
 
 
-def _line_offsets(text: str) -> list[int]:
+def _find_line_starts(text: str) -> list[int]:
     return [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
 
 
-def _survey_indented(found: Survey, text: str, lines: list[int], token: Token) -> None:
+def _scan_indented_code(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
     """Record the markup in indented code, which not every renderer reads as code where CommonMark does."""
     assert token.map is not None
-    start, end = lines[token.map[0]], lines[token.map[1]] - 1
-    found.angles.update(match.start() for match in OPENING.finditer(text, start, end))
-    found.entities.extend(match.span() for match in LESS_THAN.finditer(text, start, end))
+    start, end = line_starts[token.map[0]], line_starts[token.map[1]] - 1
+    scan.tag_starts.update(match.start() for match in TAG_START.finditer(text, start, end))
+    scan.entities.extend(match.span() for match in LESS_THAN_ENTITY.finditer(text, start, end))
     for match in re.finditer(r"\](?=[(:])", text[start:end]):
-        found.insert(start + match.end(), " ", "a link")
+        scan.add_insertion(start + match.end(), " ", "a link")
 
 
-def _survey_inline(found: Survey, text: str, lines: list[int], token: Token) -> None:
+def _scan_inline(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
     children = token.children or []
-    offset = _offsets(text, lines, token)
-    loose = _loose_tags(children, opens_html=_opens_html(found, token))
+    offset = _map_offsets(text, line_starts, token)
+    loose = _find_unpaired_tags(children, opens_html_block=_opens_html_block(scan, token))
     for child in children:
         if not child.meta:
             continue
         at = offset(child.meta["at"])
         if child.type == "less_than":
-            found.entities.append((at, at + len(child.content)))
+            scan.entities.append((at, at + len(child.content)))
         elif child.type == "angle" or child.meta["at"] in loose:
-            found.angles.add(at)
-        elif child.type in _MARKS:
-            found.escape(at, "[", _MARKS[child.type])
-        elif child.type == "code_inline" and not _is_plain_code(token, child):
-            found.escape(at, child.markup, "a code span")
+            scan.tag_starts.add(at)
+        elif child.type in _MARK_NAMES:
+            scan.add_escape(at, "[", _MARK_NAMES[child.type])
+        elif child.type == "code_inline" and not _is_safe_code(token, child):
+            scan.add_escape(at, child.markup, "a code span")
     for match in _ODD_FENCE.finditer(token.content):
-        found.insert(offset(match.start("mark")), "\\", "a code fence")
+        scan.add_insertion(offset(match.start("mark")), "\\", "a code fence")
     for match in (*_UNDERLINE.finditer(token.content), *_ODD_HEADING.finditer(token.content)):
-        found.insert(offset(match.start("mark")), "\\", "a heading")
+        scan.add_insertion(offset(match.start("mark")), "\\", "a heading")
 
 
-def _is_plain_code(paragraph: Token, code: Token) -> bool:
+def _is_safe_code(paragraph: Token, code: Token) -> bool:
     """Tell if all renderers read the same code span, or if its content is harmless in any reading.
 
     Renderers differ on lazy continuation lines of a list or quote, on runs of several backticks and on "~`".
     """
     text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
-    harmless = not OPENING.search(text, start, end) and "](" not in text[start:end]
+    harmless = not TAG_START.search(text, start, end) and "](" not in text[start:end]
     one_place = "\n" not in text or (paragraph.level == 1 and "\n" not in text[start:end])
     return harmless or (one_place and "``" not in text and text[max(start - 1, 0)] != "~")
 
 
-def _opens_html(found: Survey, token: Token) -> bool:
+def _opens_html_block(scan: EscapeScan, token: Token) -> bool:
     """Tell if the inert tag at the start of a paragraph must be escaped because it opens a block of raw HTML.
 
     Code and emphasis do not work in raw HTML. So the tag may stay only if the block is exactly this paragraph and
     nothing in it needs Markdown.
     """
     assert token.map is not None
-    after = found.html_blocks.get(token.map[0])
+    after = scan.html_blocks.get(token.map[0])
     if after is None or not token.content.startswith("<"):
         return False
-    return after != token.map[1] or any(child.type not in _PLAIN for child in token.children or ())
+    return after != token.map[1] or any(child.type not in _HTML_SAFE_TOKENS for child in token.children or ())
 
 
-def _offsets(text: str, lines: list[int], token: Token) -> Callable[[int], int]:
+def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[int], int]:
     """Return a function from offsets in an inline text, whose lines lack their outer blanks, to offsets in `text`."""
     assert token.map is not None
     own: list[int] = []
     there: list[int] = []
     at = 0
     for number, line in enumerate(token.content.split("\n"), start=token.map[0]):
-        whole, kept = text[lines[number] : lines[number + 1] - 1].rstrip(), line.strip()
+        whole, kept = text[line_starts[number] : line_starts[number + 1] - 1].rstrip(), line.strip()
         assert whole.endswith(kept), "an inline text is not where its block says"
         own.append(at + len(line) - len(line.lstrip()))
-        there.append(lines[number] + len(whole) - len(kept))
+        there.append(line_starts[number] + len(whole) - len(kept))
         at += len(line) + 1
 
     def offset(inline: int) -> int:
@@ -170,16 +175,16 @@ def _offsets(text: str, lines: list[int], token: Token) -> Callable[[int], int]:
     return offset
 
 
-def _loose_tags(children: list[Token], *, opens_html: bool) -> set[int]:
+def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set[int]:
     """Return the offsets of the inert tags that are not opened and closed in one emphasis of one paragraph."""
     stack: list[Token] = []
-    loose: list[Token] = children[:1] if opens_html else []
+    loose: list[Token] = children[:1] if opens_html_block else []
     for child in children[len(loose) :]:
-        tag = INERT.fullmatch(child.content) if child.type == "inert_tag" else None
+        tag = INERT_TAG.fullmatch(child.content) if child.type == "inert_tag" else None
         if (tag and tag["name"] and not tag["close"]) or child.nesting == 1:
             stack.append(child)
         elif child.nesting == -1:
-            loose.extend(_unwind(stack))
+            loose.extend(_close_emphasis(stack))
         elif tag and tag["close"]:
             if stack and stack[-1].content == f"<{tag['name']}>":
                 stack.pop()
@@ -188,7 +193,7 @@ def _loose_tags(children: list[Token], *, opens_html: bool) -> set[int]:
     return {child.meta["at"] for child in loose + stack if child.type == "inert_tag"}
 
 
-def _unwind(stack: list[Token]) -> Iterator[Token]:
+def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
     """Close the innermost emphasis, and yield the tags that were left open in it."""
     while stack and stack[-1].nesting != 1:
         yield stack.pop()

@@ -1,4 +1,5 @@
 """Read a trajectory from a published file or from a file that `writer` wrote."""
+# MERGED-DOC """Decode trajectory files, including published ones whose text was once decoded with the wrong code page."""
 
 import re
 from collections.abc import Iterator
@@ -6,19 +7,62 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import ftfy
 from pydantic import ValidationError
 
 from planner.errors import TrajectoryError
-from planner.schema import PUBLISHED, Ablation, Action, Plan, Task, findings, violations
-from planner.trajectory import layout
-from planner.trajectory.document import Trajectory
-from planner.trajectory.encoding import MAX_BYTES, decode
-from planner.trajectory.markup import unescape
+from planner.sanitize import normalize_newlines
+from planner.schema import PUBLISHED_CONTEXT, Ablation, Action, Plan, Task, describe_validation_error, find_violations
+from planner.trajectory import format
+from planner.trajectory.escape import unescape_tags
+from planner.trajectory.format import PLAN_HEADING, REASONING_HEADING, Trajectory
+
+MAX_TRAJECTORY_BYTES: Final = 16 * 1024 * 1024
+_BOM: Final = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedText:
+    """The text of a file, with LF as its only line end, and warnings about repairs."""
+
+    text: str
+    warnings: tuple[str, ...] = ()
+
+
+def decode_trajectory(data: bytes, file_name: str) -> DecodedText:
+    """Decode the bytes of a trajectory file; `file_name` is the file's name for errors.
+
+    The constant headings show if the file was once decoded wrongly. If they are intact, nothing is repaired, so an odd
+    character of a sound file is never taken for damage.
+
+    Raises:
+        TrajectoryError: if the file is too large, not UTF-8, or not a trajectory.
+    """
+    if len(data) > MAX_TRAJECTORY_BYTES:
+        raise TrajectoryError(f"{file_name}: too large for a trajectory (over {MAX_TRAJECTORY_BYTES // 1024**2} MiB)")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TrajectoryError(f"{file_name}: not UTF-8 text (byte {error.start}); expected a trajectory file") from None
+    text = normalize_newlines(text.removeprefix(_BOM))
+    if _has_headings(text):
+        return DecodedText(text)
+    repaired = normalize_newlines(ftfy.fix_encoding(text).removeprefix(_BOM))
+    if not _has_headings(repaired):
+        raise TrajectoryError(
+            f"{file_name}: not a trajectory; expected the headings {REASONING_HEADING!r} and {PLAN_HEADING!r}"
+        )
+    return DecodedText(repaired, ("characters were repaired: the file had been decoded with the wrong code page",))
+
+
+def _has_headings(text: str) -> bool:
+    return REASONING_HEADING in text and PLAN_HEADING in text
+
 
 _BLANKS: Final = re.compile(r"[ \t]*")
 
 
-def read_file(path: Path) -> Trajectory:
+def read_trajectory(path: Path) -> Trajectory:
     """Read the trajectory in the file at `path`.
 
     Raises:
@@ -26,32 +70,32 @@ def read_file(path: Path) -> Trajectory:
     """
     try:
         with path.open("rb") as file:
-            return read(file.read(MAX_BYTES + 1), str(path))
+            return parse_trajectory(file.read(MAX_TRAJECTORY_BYTES + 1), str(path))
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def read(data: bytes, name: str) -> Trajectory:
-    """Read a trajectory from the bytes of a file; `name` is the file's name for errors.
+def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
+    """Read a trajectory from the bytes of a file; `file_name` is the file's name for errors.
 
     Flaws of published files (mojibake, a missing end, a plan that breaks the rules) only add a warning.
 
     Raises:
         TrajectoryError: if the file is not a trajectory; the text names the expected line.
     """
-    decoded = decode(data, name)
-    boxes = _boxes(decoded.text, name)
-    planner, model, paper_id = _heading(boxes.heading, name)
-    lines = _PlanLines(name, boxes.plan_line)
-    plan = lines.plan(boxes.plan)
+    decoded = decode_trajectory(data, file_name)
+    boxes = _find_boxes(decoded.text, file_name)
+    planner, model, paper_id = _parse_heading(boxes.heading, file_name)
+    lines = _PlanReader(file_name, boxes.plan_line)
+    plan = lines.read_plan(boxes.plan)
     return Trajectory(
         planner=planner,
         model=model,
         paper_id=paper_id,
         task=boxes.task,
-        reasoning=unescape(boxes.reasoning).strip(),
+        reasoning=unescape_tags(boxes.reasoning).strip(),
         plan=plan,
-        warnings=(*decoded.warnings, *boxes.warnings, *lines.warnings, *violations(plan)),
+        warnings=(*decoded.warnings, *boxes.warnings, *lines.warnings, *find_violations(plan)),
     )
 
 
@@ -67,52 +111,56 @@ class _Boxes:
     warnings: tuple[str, ...]
 
 
-def _boxes(text: str, name: str) -> _Boxes:
+def _find_boxes(text: str, file_name: str) -> _Boxes:
     """Find the first reasoning box and the last plan box. All text between them is reasoning."""
-    before, found, rest = text.partition(f"\n{layout.REASONING_BOX}\n")
+    before, found, rest = text.partition(f"\n{format.REASONING_BOX}\n")
     if not found:
-        raise TrajectoryError(f"{name}: expected the box {layout.REASONING_HEADING!r}, styled as in published files")
-    task, start, end = _plan_box(rest, name)
+        raise TrajectoryError(
+            f"{file_name}: expected the box {format.REASONING_HEADING!r}, styled as in published files"
+        )
+    task, start, end = _find_plan_box(rest, file_name)
     reasoning = rest[:start].rstrip("\n")
-    if not reasoning.endswith(f"\n{layout.BOX_END}"):
-        raise TrajectoryError(f"{name}: expected {layout.BOX_END!r} between the reasoning and the plan")
+    if not reasoning.endswith(f"\n{format.BOX_END}"):
+        raise TrajectoryError(f"{file_name}: expected {format.BOX_END!r} between the reasoning and the plan")
     plan = rest[end:].rstrip()
     warnings = (
-        () if plan.endswith(layout.BOX_END) else (f"the file is cut short: its last {layout.BOX_END!r} is missing",)
+        () if plan.endswith(format.BOX_END) else (f"the file is cut short: its last {format.BOX_END!r} is missing",)
     )
     return _Boxes(
         heading=before.rstrip("\n").rpartition("\n")[2],
-        reasoning=reasoning.removesuffix(layout.BOX_END),
+        reasoning=reasoning.removesuffix(format.BOX_END),
         task=task,
-        plan=plan.removesuffix(layout.BOX_END),
+        plan=plan.removesuffix(format.BOX_END),
         plan_line=text.count("\n", 0, len(text) - len(rest) + end) + 1,
         warnings=warnings,
     )
 
 
-def _plan_box(text: str, name: str) -> tuple[Task, int, int]:
+def _find_plan_box(text: str, file_name: str) -> tuple[Task, int, int]:
     """Return the task of the last plan box, the offset of the box and the offset of its content."""
-    starts = {task: text.rfind(f"\n{box}\n") for task, box in layout.PLAN_BOX.items()}
+    starts = {task: text.rfind(f"\n{box}\n") for task, box in format.PLAN_BOXES.items()}
     task = max(starts, key=lambda task: starts[task])
     if starts[task] < 0:
-        raise TrajectoryError(f"{name}: expected the box {layout.PLAN_HEADING!r}, green (reviewer) or purple (author)")
-    return task, starts[task], starts[task] + len(layout.PLAN_BOX[task]) + 2
+        raise TrajectoryError(
+            f"{file_name}: expected the box {format.PLAN_HEADING!r}, green (reviewer) or purple (author)"
+        )
+    return task, starts[task], starts[task] + len(format.PLAN_BOXES[task]) + 2
 
 
-def _heading(line: str, name: str) -> tuple[str, str, str]:
-    planner, _, rest = _unescaped(line.removeprefix("# ")).partition("/")
+def _parse_heading(line: str, file_name: str) -> tuple[str, str, str]:
+    planner, _, rest = _unescape_line(line.removeprefix("# ")).partition("/")
     model, slash, paper_id = rest.rpartition("/")
     if not line.startswith("# ") or not slash:
-        raise TrajectoryError(f"{name}: expected the heading '# planner/model/paper' before the reasoning")
+        raise TrajectoryError(f"{file_name}: expected the heading '# planner/model/paper' before the reasoning")
     return planner, model, paper_id
 
 
-def _unescaped(text: str, lead: str = layout.LINE_LEAD) -> str:
-    return unescape(text, lead=lead)
+def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
+    return unescape_tags(text, prefix=prefix)
 
 
 @dataclass(slots=True)
-class _Draft:
+class _AblationDraft:
     """An ablation that is being read, field by field."""
 
     name: str
@@ -121,56 +169,62 @@ class _Draft:
     replacement: list[str] = field(default_factory=list)
     metrics: tuple[str, ...] | None = None
 
-    def missing(self) -> Iterator[str]:
+    def list_missing_labels(self) -> Iterator[str]:
         """Yield the labels of the required fields that have no line."""
         yield from ("Ablated Part",) if self.ablated_part is None else ()
         yield from ("Action",) if self.action is None else ()
         yield from ("Metrics",) if self.metrics is None else ()
 
 
-class _PlanLines:
+class _PlanReader:
     """A reader of the lines of a plan box; the beginning of a line shows its kind."""
 
-    def __init__(self, name: str, first_line: int) -> None:
-        self.name = name
+    def __init__(self, file_name: str, first_line: int) -> None:
+        self.file_name = file_name
         self.first_line = first_line
         self.warnings: list[str] = []
-        self.drafts: list[_Draft] = []
+        self.drafts: list[_AblationDraft] = []
 
-    def plan(self, text: str) -> Plan:
+    def read_plan(self, text: str) -> Plan:
         for number, line in enumerate(text.split("\n"), start=self.first_line):
             if not _BLANKS.fullmatch(line):
-                self._line(number, line)
-        ablations = [ablation for draft in self.drafts if (ablation := self._ablation(draft)) is not None]
+                self._read_line(number, line)
+        ablations = [ablation for draft in self.drafts if (ablation := self._build_ablation(draft)) is not None]
         if not ablations:
-            raise TrajectoryError(f"{self.name}: expected a line '{layout.NAME}name' in the plan, found no ablation")
-        return Plan.model_validate({"ablations": ablations}, context=PUBLISHED)
+            raise TrajectoryError(
+                f"{self.file_name}: expected a line '{format.NAME_LABEL}name' in the plan, found no ablation"
+            )
+        return Plan.model_validate({"ablations": ablations}, context=PUBLISHED_CONTEXT)
 
-    def _line(self, number: int, line: str) -> None:
-        if line.startswith(layout.NAME):
-            self.drafts.append(_Draft(_unescaped(line.removeprefix(layout.NAME))))
+    def _read_line(self, line_number: int, line: str) -> None:
+        if line.startswith(format.NAME_LABEL):
+            self.drafts.append(_AblationDraft(_unescape_line(line.removeprefix(format.NAME_LABEL))))
         elif not self.drafts:
-            raise TrajectoryError(f"{self.name}, line {number}: expected '{layout.NAME}name', found {line[:60]!r}")
-        elif not self._field(self.drafts[-1], line):
-            raise TrajectoryError(f"{self.name}, line {number}: expected a field of the plan, found {line[:60]!r}")
+            raise TrajectoryError(
+                f"{self.file_name}, line {line_number}: expected '{format.NAME_LABEL}name', found {line[:60]!r}"
+            )
+        elif not self._read_field(self.drafts[-1], line):
+            raise TrajectoryError(
+                f"{self.file_name}, line {line_number}: expected a field of the plan, found {line[:60]!r}"
+            )
 
-    def _field(self, draft: _Draft, line: str) -> bool:
+    def _read_field(self, draft: _AblationDraft, line: str) -> bool:
         """Store a line in its field of the draft. Return False if it is not a line of a plan."""
-        if line.startswith(layout.ITEM):
-            draft.replacement.append(_unescaped(line.removeprefix(layout.ITEM), layout.ITEM_LEAD))
-        elif (part := _after(layout.PART, line)) is not None:
-            draft.ablated_part = _unescaped(part)
-        elif (action := _after(layout.ACTION, line)) is not None:
-            draft.action = self._action(draft, action)
-        elif (inline := _after(layout.REPLACEMENT, line)) is not None:
-            self._inline_replacement(draft, inline)
-        elif (metrics := _after(layout.METRICS, line)) is not None:
-            draft.metrics = tuple(_unescaped(metrics).split(layout.BETWEEN_METRICS)) if metrics else ()
+        if line.startswith(format.ITEM_LABEL):
+            draft.replacement.append(_unescape_line(line.removeprefix(format.ITEM_LABEL), format.ITEM_PREFIX))
+        elif (part := _strip_label(format.PART_LABEL, line)) is not None:
+            draft.ablated_part = _unescape_line(part)
+        elif (action := _strip_label(format.ACTION_LABEL, line)) is not None:
+            draft.action = self._read_action(draft, action)
+        elif (inline := _strip_label(format.REPLACEMENT_LABEL, line)) is not None:
+            self._read_inline_replacement(draft, inline)
+        elif (metrics := _strip_label(format.METRICS_LABEL, line)) is not None:
+            draft.metrics = tuple(_unescape_line(metrics).split(format.METRICS_SEPARATOR)) if metrics else ()
         else:
             return False
         return True
 
-    def _action(self, draft: _Draft, text: str) -> Action | None:
+    def _read_action(self, draft: _AblationDraft, text: str) -> Action | None:
         word = text.strip().upper()
         if word not in Action.__members__:
             self.warnings.append(f"ablation {draft.name!r}: the action {text[:60]!r} is none of {', '.join(Action)}")
@@ -179,13 +233,13 @@ class _PlanLines:
             self.warnings.append(f"ablation {draft.name!r}: the action was written {text!r}")
         return Action(word)
 
-    def _inline_replacement(self, draft: _Draft, text: str) -> None:
+    def _read_inline_replacement(self, draft: _AblationDraft, text: str) -> None:
         if text.strip():
             self.warnings.append(f"ablation {draft.name!r}: a replacement was on the line of its label")
-            draft.replacement.append(_unescaped(text))
+            draft.replacement.append(_unescape_line(text))
 
-    def _ablation(self, draft: _Draft) -> Ablation | None:
-        missing = tuple(draft.missing())
+    def _build_ablation(self, draft: _AblationDraft) -> Ablation | None:
+        missing = tuple(draft.list_missing_labels())
         if missing:
             self.warnings.append(f"ablation {draft.name!r}: no line for {' and '.join(missing)}")
         if draft.action is None:
@@ -200,13 +254,15 @@ class _PlanLines:
                     "replacement": draft.replacement,
                     "metrics": draft.metrics or (),
                 },
-                context=PUBLISHED,
+                context=PUBLISHED_CONTEXT,
             )
         except ValidationError as error:
-            raise TrajectoryError(f"{self.name}: ablation {draft.name!r}: {'; '.join(findings(error))}") from None
+            raise TrajectoryError(
+                f"{self.file_name}: ablation {draft.name!r}: {'; '.join(describe_validation_error(error))}"
+            ) from None
 
 
-def _after(label: str, line: str) -> str | None:
+def _strip_label(label: str, line: str) -> str | None:
     """Return the text after a label, or None if the line lacks the label. The label's last blank may be missing."""
     if line.startswith(label):
         return line.removeprefix(label)

@@ -1,13 +1,13 @@
 """Small papers written for the tests, one method in the dress of several formats."""
 
-from planner.papers.headings import section_kind
+from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Paper, Section
 
 H, P, T, F = BlockKind.HEADING, BlockKind.PROSE, BlockKind.TABLE, BlockKind.FIGURE
 
 
 def section(heading: str, *blocks: tuple[BlockKind, str], level: int = 1, parent: Section | None = None) -> Section:
-    kind = section_kind(heading, parent.kind if parent else None)
+    kind = classify_heading(heading, parent.kind if parent else None)
     return Section(heading, level, kind, (Block(H, heading), *(Block(k, text) for k, text in blocks)))
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from planner.analysis.analyse import analyse
-from planner.analysis.checks import already_reported, plan_warnings
+from planner.analysis.analyse import analyse_paper, check_plan, find_repeated_ablation
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.papers import PLAIN
 
@@ -11,7 +10,7 @@ from tests.analysis.papers import PLAIN
 def warned(part: str, *replacement: str, metric: str = "mAP", task: Task = Task.REVIEWER) -> str:
     action = Action.REPLACE if replacement else Action.REMOVE
     one = Ablation(name="Study", ablated_part=part, action=action, replacement=replacement, metrics=(metric,))
-    return "\n".join(plan_warnings(Plan(ablations=(one,)), PLAIN, task))
+    return "\n".join(check_plan(Plan(ablations=(one,)), PLAIN, task))
 
 
 def test_a_missing_ablation_of_a_part_that_is_there_is_not_warned_of() -> None:
@@ -59,10 +58,10 @@ def test_each_warning_names_its_ablation() -> None:
             Ablation(name=name, ablated_part="echo memory", action=Action.REMOVE, metrics=("mAP",)) for name in "ab"
         )
     )
-    assert [w[:16] for w in plan_warnings(plan, PLAIN, Task.REVIEWER)] == ["ablation 1 ('a')", "ablation 2 ('b')"]
+    assert [w[:16] for w in check_plan(plan, PLAIN, Task.REVIEWER)] == ["ablation 1 ('a')", "ablation 2 ('b')"]
 
 
 def test_nothing_reported_repeats_nothing() -> None:
     one = Ablation(name="n", ablated_part="echo memory", action=Action.REMOVE, metrics=("mAP",))
-    assert already_reported(one, ()) is None
-    assert already_reported(one, analyse(PLAIN).reported_ablations) is not None
+    assert find_repeated_ablation(one, ()) is None
+    assert find_repeated_ablation(one, analyse_paper(PLAIN).reported_ablations) is not None

@@ -2,31 +2,36 @@
 
 import pytest
 
-from planner.analysis.acronyms import acronyms, expand
-from planner.analysis.components import Component, Source, components
-from planner.analysis.passages import passages
-from planner.analysis.phrases import conjuncts, is_generic, noun_phrase
+from planner.analysis.components import Component, Evidence, find_components
+from planner.analysis.passages import split_passages
+from planner.analysis.phrases import (
+    extract_noun_phrase,
+    find_acronyms,
+    find_expansion,
+    is_generic_name,
+    split_conjuncts,
+)
 from planner.papers.paper import Paper
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, section
 
 
 def found(source: Paper) -> dict[str, Component]:
-    return {component.name.lower(): component for component in components(passages(source.sections))}
+    return {component.name.lower(): component for component in find_components(split_passages(source.sections))}
 
 
 def test_a_component_is_named_by_heading_acronym_proposal_run_in_and_repetition() -> None:
     named = found(PLAIN)
     assert named["spectral gating unit"].acronym == "SGU"
-    assert named["spectral gating unit"].sources >= {Source.ACRONYM, Source.PROPOSED}
-    assert named["echo memory"].sources == {Source.HEADING}
-    assert named["night contrast loss"].sources >= {Source.RUN_IN, Source.REPEATED}
-    assert named["coefficient λ"].sources == {Source.SYMBOL}
+    assert named["spectral gating unit"].evidence >= {Evidence.ACRONYM, Evidence.PROPOSED}
+    assert named["echo memory"].evidence == {Evidence.HEADING}
+    assert named["night contrast loss"].evidence >= {Evidence.RUN_IN, Evidence.REPEATED}
+    assert named["coefficient λ"].evidence == {Evidence.SYMBOL}
 
 
 @pytest.mark.parametrize("source", [LATEX, MARKDOWN], ids=["latex", "markdown"])
 def test_marked_up_terms_are_components(source: Paper) -> None:
     named = found(source)
-    assert named["spectral gating unit"].sources >= {Source.BOLD}
+    assert named["spectral gating unit"].evidence >= {Evidence.BOLD}
     assert "echo memory" in named
 
 
@@ -39,24 +44,26 @@ def test_what_others_do_is_no_component() -> None:
 
 
 def test_mentions_count_the_name_and_its_acronym() -> None:
-    assert found(PLAIN)["spectral gating unit"].mentions == 4
+    assert found(PLAIN)["spectral gating unit"].mention_count == 4
 
 
 def test_one_entry_for_a_name_in_two_spellings() -> None:
     text = "We propose a gated fusion unit (GFU). We use the Gated Fusion Unit again. We design a gated fusion module."
-    assert [c.label for c in components(passages([section("Method", (P, text))]))] == ["gated fusion unit (GFU)"]
+    assert [c.label for c in find_components(split_passages([section("Method", (P, text))]))] == [
+        "gated fusion unit (GFU)"
+    ]
 
 
 def test_each_knows_its_heading_and_its_place() -> None:
-    for component in components(passages(PLAIN.sections)):
-        place = component.found
+    for component in find_components(split_passages(PLAIN.sections)):
+        place = component.location
         assert PLAIN.text[place.offset :].startswith(place.text), component
         assert place.heading in {s.heading for s in PLAIN.sections}
 
 
 def test_nothing_named_gives_nothing() -> None:
-    assert components(passages([section("Method", (P, "It works."))])) == ()
-    assert components(()) == ()
+    assert find_components(split_passages([section("Method", (P, "It works."))])) == ()
+    assert find_components(()) == ()
 
 
 @pytest.mark.parametrize(
@@ -71,16 +78,16 @@ def test_nothing_named_gives_nothing() -> None:
     ],
 )
 def test_expansions(short: str, before: str, expansion: str) -> None:
-    assert expand(short, before) == expansion
+    assert find_expansion(short, before) == expansion
 
 
 def test_everyday_acronyms_are_no_news() -> None:
-    assert not list(acronyms("a convolutional neural network (CNN) and a graphics processing unit (GPU)"))
+    assert not list(find_acronyms("a convolutional neural network (CNN) and a graphics processing unit (GPU)"))
 
 
 def test_the_place_of_an_expansion_is_where_it_stands() -> None:
     text = "x" * 300 + " then the gated fusion unit (GFU) acts"
-    (acronym,) = acronyms(text)
+    (acronym,) = find_acronyms(text)
     assert text[acronym.start :].startswith("gated fusion unit (GFU)")
 
 
@@ -98,20 +105,24 @@ def test_the_place_of_an_expansion_is_where_it_stands() -> None:
     ],
 )
 def test_noun_phrases(text: str, phrase: str) -> None:
-    assert noun_phrase(text) == phrase
+    assert extract_noun_phrase(text) == phrase
 
 
 def test_conjuncts() -> None:
-    assert conjuncts("the echo memory and the night loss, both heads") == ["echo memory", "night loss", "both heads"]
+    assert split_conjuncts("the echo memory and the night loss, both heads") == [
+        "echo memory",
+        "night loss",
+        "both heads",
+    ]
 
 
 @pytest.mark.parametrize(
     "name", ["Overall Architecture", "Ablation Study", "Training", "1e-5", "P", "", "the results", "even", "simply"]
 )
 def test_generic_names(name: str) -> None:
-    assert is_generic(name)
+    assert is_generic_name(name)
 
 
 @pytest.mark.parametrize("name", ["Echo memory", "λ", "night contrast loss", "T-RPN"])
 def test_names_that_say_something(name: str) -> None:
-    assert not is_generic(name)
+    assert not is_generic_name(name)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from eval.__main__ import main
-from eval.analysis import Tally, measure, read_label, tally
+from eval.labelled import MatchCounts, count_matches, read_analysis_label, score_analyses
 
 PAPER = """# Owls
 
@@ -44,24 +44,24 @@ def write_labelled(folder: Path, *parts: str) -> None:
 
 
 def test_tally_by_stems() -> None:
-    assert tally(["echo memory", "gate"], ["memory of echoes", "window length"]) == Tally(2, 1, 2, 1)
+    assert count_matches(["echo memory", "gate"], ["memory of echoes", "window length"]) == MatchCounts(2, 1, 2, 1)
 
 
 def test_each_label_needs_a_finding_of_its_own() -> None:
-    assert tally(["gate"], ["gate of the encoder", "gate of the decoder"]) == Tally(2, 1, 1, 1)
+    assert count_matches(["gate"], ["gate of the encoder", "gate of the decoder"]) == MatchCounts(2, 1, 1, 1)
 
 
 def test_nothing_to_count_is_no_share() -> None:
-    assert tally([], []) == Tally(0, 0, 0, 0)
-    assert Tally(0, 0, 0, 0).recall is None
-    assert Tally(0, 0, 0, 0).precision is None
+    assert count_matches([], []) == MatchCounts(0, 0, 0, 0)
+    assert MatchCounts(0, 0, 0, 0).recall is None
+    assert MatchCounts(0, 0, 0, 0).precision is None
 
 
 def test_a_labelled_paper_is_measured(tmp_path: Path) -> None:
     write_labelled(tmp_path, "spectral gating unit (SGU)", "echo memory", "owl dictionary")
-    (one,) = measure(tmp_path)
-    assert one.ablations == Tally(labels=3, recalled=2, found=2, right=2)
-    assert one.metrics == Tally(labels=1, recalled=1, found=1, right=1)
+    (one,) = score_analyses(tmp_path)
+    assert one.ablations == MatchCounts(label_count=3, found_labels=2, finding_count=2, correct_findings=2)
+    assert one.metrics == MatchCounts(label_count=1, found_labels=1, finding_count=1, correct_findings=1)
 
 
 def test_the_command_prints_a_row_a_paper_and_the_sum(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_paper_that_cannot_be_read_is_told_of_and_left_out(tmp_path: Path) -> 
     (tmp_path / "empty.pdf").write_bytes(b"")
     (tmp_path / "empty.json").write_text('{"ablations": [], "metrics": []}', encoding="utf-8")
     told: list[str] = []
-    assert [one.id for one in measure(tmp_path, told.append)] == ["owls"]
+    assert [one.id for one in score_analyses(tmp_path, told.append)] == ["owls"]
     assert len(told) == 1
     assert "empty" in told[0]
 
@@ -94,13 +94,13 @@ def test_a_paper_in_source_form_holds_its_label(tmp_path: Path) -> None:
     (folder / "owls.md").write_text(PAPER, encoding="utf-8")
     label = {"ablated_components": ["echo memory"], "metrics": ["mAP"]}
     (folder / "meta.json").write_text(json.dumps(label), encoding="utf-8")
-    (one,) = measure(tmp_path)
-    assert (one.id, one.ablations.recalled, one.metrics.recalled) == ("owls", 1, 1)
+    (one,) = score_analyses(tmp_path)
+    assert (one.id, one.ablations.found_labels, one.metrics.found_labels) == ("owls", 1, 1)
 
 
 def test_other_json_is_no_label(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[1]", encoding="utf-8")
-    assert read_label(tmp_path / "x.json") is None
+    assert read_analysis_label(tmp_path / "x.json") is None
 
 
 @pytest.mark.shared
@@ -111,12 +111,12 @@ def test_other_json_is_no_label(tmp_path: Path) -> None:
 def test_the_aims_on_real_papers(
     shared: Path, folder: str, papers: int, ablations: tuple[float, float], metrics: tuple[float, float]
 ) -> None:
-    measured = list(measure(shared / "papers" / folder))
+    measured = list(score_analyses(shared / "papers" / folder))
     assert len(measured) == papers
-    assert_reached(sum((one.ablations for one in measured), Tally(0, 0, 0, 0)), *ablations)
-    assert_reached(sum((one.metrics for one in measured), Tally(0, 0, 0, 0)), *metrics)
+    assert_reached(sum((one.ablations for one in measured), MatchCounts(0, 0, 0, 0)), *ablations)
+    assert_reached(sum((one.metrics for one in measured), MatchCounts(0, 0, 0, 0)), *metrics)
 
 
-def assert_reached(total: Tally, recall: float, precision: float) -> None:
+def assert_reached(total: MatchCounts, recall: float, precision: float) -> None:
     assert total.recall is not None and total.recall >= recall
     assert total.precision is not None and total.precision >= precision

@@ -3,7 +3,13 @@
 import pytest
 from hypothesis import given
 
-from planner.analysis.measures import arrowed, introduced, is_quantity, listed, panels
+from planner.analysis.metrics import (
+    find_arrow_metrics,
+    find_introduced_metrics,
+    find_listed_metrics,
+    find_panel_metrics,
+    is_quantity,
+)
 from tests.analysis.odd_text import ODD_TEXT
 
 
@@ -20,7 +26,7 @@ from tests.analysis.odd_text import ODD_TEXT
     ],
 )
 def test_lists_of_what_is_reported(sentence: str, expected: list[str]) -> None:
-    assert [name for name, _ in listed(sentence)] == expected
+    assert [name for name, _ in find_listed_metrics(sentence)] == expected
 
 
 @pytest.mark.parametrize(
@@ -32,12 +38,12 @@ def test_lists_of_what_is_reported(sentence: str, expected: list[str]) -> None:
     ],
 )
 def test_panels_of_figures(caption: str, expected: list[str]) -> None:
-    assert [name for name, _ in panels(caption)] == expected
+    assert [name for name, _ in find_panel_metrics(caption)] == expected
 
 
 def test_a_column_is_told_without_its_unit_and_its_moment() -> None:
     table = "| Model | Speed (hoots/s) ↑ | Calm @9pm ↑ | Time after<br>dusk (↓) |"
-    assert [name for name, _ in arrowed(table)] == ["Speed", "Calm", "Time"]
+    assert [name for name, _ in find_arrow_metrics(table)] == ["Speed", "Calm", "Time"]
 
 
 @pytest.mark.parametrize(
@@ -45,12 +51,12 @@ def test_a_column_is_told_without_its_unit_and_its_moment() -> None:
 )
 def test_a_section_on_metrics_introduces_them(heading: str) -> None:
     text = "\\item \\textbf{Owl-as-Judge}: An owl judges.\n\\item \\textbf{Table 2} has more."
-    assert [name for name, _ in introduced(heading, text)] == ["Owl-as-Judge"]
+    assert [name for name, _ in find_introduced_metrics(heading, text)] == ["Owl-as-Judge"]
 
 
 @pytest.mark.parametrize("heading", ["Datasets and metrics for owls at night", "Results", ""])
 def test_other_sections_introduce_none(heading: str) -> None:
-    assert not list(introduced(heading, "**Owl-as-Judge**: An owl judges."))
+    assert not list(find_introduced_metrics(heading, "**Owl-as-Judge**: An owl judges."))
 
 
 def test_a_quantity_has_a_name_of_its_own() -> None:
@@ -61,7 +67,12 @@ def test_a_quantity_has_a_name_of_its_own() -> None:
 
 @given(ODD_TEXT)
 def test_places_are_inside_the_text(text: str) -> None:
-    for found in (listed(text), panels(text), arrowed(text), introduced("Metrics", text)):
+    for found in (
+        find_listed_metrics(text),
+        find_panel_metrics(text),
+        find_arrow_metrics(text),
+        find_introduced_metrics("Metrics", text),
+    ):
         for name, start in found:
             assert name
             assert 0 <= start < len(text)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from planner.analysis.metrics import metrics
-from planner.analysis.passages import passages
+from planner.analysis.metrics import find_metrics
+from planner.analysis.passages import split_passages
 from planner.papers.paper import Paper
 from tests.analysis.papers import PLAIN, F, P, T, paper, section
 
 
 def names(source: Paper) -> list[str]:
-    return [metric.name for metric in metrics(passages(source.sections))]
+    return [metric.name for metric in find_metrics(split_passages(source.sections))]
 
 
 def test_known_names_and_those_that_the_paper_defines() -> None:
@@ -21,10 +21,10 @@ def test_the_most_frequent_first() -> None:
 
 
 def test_one_metric_in_two_spellings_is_one_and_told_as_it_is_mostly_written() -> None:
-    (metric,) = metrics(
-        passages([section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))])
+    (metric,) = find_metrics(
+        split_passages([section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))])
     )
-    assert (metric.name, metric.mentions) == ("mAP", 4)
+    assert (metric.name, metric.mention_count) == ("mAP", 4)
 
 
 def test_a_name_inside_a_word_is_none() -> None:
@@ -59,8 +59,8 @@ def test_the_references_are_not_read() -> None:
 
 
 def test_each_knows_its_place() -> None:
-    for metric in metrics(passages(PLAIN.sections)):
-        assert PLAIN.text[metric.found.offset :].startswith(metric.found.text)
+    for metric in find_metrics(split_passages(PLAIN.sections)):
+        assert PLAIN.text[metric.location.offset :].startswith(metric.location.text)
 
 
 def test_what_is_said_to_be_measured_is_kept_beside_frequent_names() -> None:

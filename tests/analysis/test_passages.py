@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.analysis.analyse import analyse, analyse_sections
-from planner.analysis.checks import plan_warnings
-from planner.analysis.passages import bare_markup, passages, sections_of
+from planner.analysis.analyse import analyse_paper, analyse_sections, check_plan
+from planner.analysis.passages import split_passages, split_sections, strip_markup
 from planner.papers.paper import Section, SectionKind
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.odd_text import ODD_TEXT
@@ -19,33 +18,36 @@ from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, T, paper, section
 
 @pytest.mark.parametrize("source", [PLAIN, LATEX, MARKDOWN], ids=["plain", "latex", "markdown"])
 def test_offsets_are_those_of_the_paper_s_text(source: Any) -> None:
-    for passage in passages(source.sections):
+    for passage in split_passages(source.sections):
         assert source.text[passage.offset :].startswith(passage.text)
 
 
 def test_offsets_count_a_section_without_blocks() -> None:
     source = paper(Section("", 0, SectionKind.OTHER, ()), section("Method", (P, "Here.")))
-    assert [source.text[p.offset : p.offset + len(p.text)] for p in passages(source.sections)] == ["Method", "Here."]
+    assert [source.text[p.offset : p.offset + len(p.text)] for p in split_passages(source.sections)] == [
+        "Method",
+        "Here.",
+    ]
 
 
 def test_the_method_ends_where_experiments_begin() -> None:
-    headings = {p.heading for p in passages(PLAIN.sections) if p.in_method}
+    headings = {p.heading for p in split_passages(PLAIN.sections) if p.in_method}
     assert headings == {"3 Method", "3.1 Overview", "3.2 Echo Memory", "3.3 Training"}
 
 
 @pytest.mark.parametrize("text", ["", "one", "## A\n\nb\n\n### C\n\nd", "3.1. Gate\n\nThe gate.", "\\section{A}\n\nb"])
 def test_sections_of_an_excerpt_join_to_it_again(text: str) -> None:
-    assert "\n\n".join(s.text for s in sections_of(text)) == text
+    assert "\n\n".join(s.text for s in split_sections(text)) == text
 
 
 @given(ODD_TEXT)
 def test_sections_of_any_text_join_to_it_again(text: str) -> None:
-    assert "\n\n".join(s.text for s in sections_of(text)) == text
+    assert "\n\n".join(s.text for s in split_sections(text)) == text
 
 
 def test_headings_of_an_excerpt_by_their_looks() -> None:
     text = "# T\n\n2. Related Work\n\nx\n\n3.1. Gated Unit\n\ny\n\n\\subsection{Echo}\n\nz\n\nA sentence, 3.1 of it."
-    assert [(s.heading, s.level) for s in sections_of(text)] == [
+    assert [(s.heading, s.level) for s in split_sections(text)] == [
         ("# T", 1),
         ("2. Related Work", 1),
         ("3.1. Gated Unit", 2),
@@ -63,7 +65,7 @@ def test_headings_of_an_excerpt_by_their_looks() -> None:
     ],
 )
 def test_bare_markup(text: str, bare: str) -> None:
-    assert bare_markup(text) == bare
+    assert strip_markup(text) == bare
 
 
 @settings(max_examples=200, deadline=None)
@@ -71,9 +73,9 @@ def test_bare_markup(text: str, bare: str) -> None:
 def test_the_analysis_reads_any_text(text: str, kind: Any, heading: str) -> None:
     source = paper(section(heading, (kind, text)))
     plan = Plan(ablations=(Ablation(name="n", ablated_part=heading or "x", action=Action.REMOVE, metrics=("m",)),))
-    analyse(source)
-    analyse_sections(sections_of(text))
-    plan_warnings(plan, source, Task.REVIEWER)
+    analyse_paper(source)
+    analyse_sections(split_sections(text))
+    check_plan(plan, source, Task.REVIEWER)
 
 
 PARAGRAPH = (
@@ -93,7 +95,7 @@ def calls(source_text: str) -> int:
 
     sys.setprofile(counting)
     try:
-        analyse(source)
+        analyse_paper(source)
     finally:
         sys.setprofile(None)
     return count
@@ -128,4 +130,4 @@ def test_work_grows_with_the_text_and_no_faster() -> None:
 def test_monotonous_text_is_read_to_its_end(unit: str) -> None:
     text = unit * 30_000
     source = paper(section("Method", (P, text)), section("Ablation", (P, text), (T, text)))
-    assert len(analyse(source).reported_ablations) <= len(text)
+    assert len(analyse_paper(source).reported_ablations) <= len(text)

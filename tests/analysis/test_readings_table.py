@@ -6,15 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.analysis.acronyms import acronyms, expand
 from planner.analysis.analyse import analyse_sections
-from planner.analysis.mentions import NameIndex
-from planner.analysis.metrics import metrics
-from planner.analysis.naming import hyperparameters, in_bold, proposed
-from planner.analysis.passages import bare_markup, passages
-from planner.analysis.phrases import conjuncts, noun_phrase, run_in_headings
-from planner.analysis.rows import changed, marked_columns, table_rows, without
-from planner.analysis.sentences import Said, removed_or_replaced, studied, varied
+from planner.analysis.components import find_emphasized_terms, find_hyperparameters, find_proposed_phrases
+from planner.analysis.metrics import find_metrics
+from planner.analysis.passages import split_passages, strip_markup
+from planner.analysis.phrases import (
+    NameIndex,
+    extract_noun_phrase,
+    find_acronyms,
+    find_expansion,
+    find_run_in_headings,
+    split_conjuncts,
+)
+from planner.analysis.reported_rows import find_marked_columns, match_removal, match_replacement, split_table_rows
+from planner.analysis.sentences import (
+    AblationPhrase,
+    find_removals_and_replacements,
+    find_studied_parts,
+    find_varied_parts,
+)
 from planner.papers.paper import BlockKind
 from planner.schema import Action
 from tests.analysis.odd_text import ODD_TEXT
@@ -44,7 +54,7 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize(("row", "part"), LEFT_OUT.items(), ids=LEFT_OUT.keys())
 def test_a_row_says_what_it_leaves_out(row: str, part: str | None) -> None:
-    found = without(row)
+    found = match_removal(row)
     assert (found[1] if found else None) == part
 
 
@@ -61,13 +71,13 @@ EXCHANGED = {
 
 @pytest.mark.parametrize(("row", "parts"), EXCHANGED.items(), ids=EXCHANGED.keys())
 def test_a_row_says_what_it_exchanges(row: str, parts: tuple[str, str] | None) -> None:
-    found = changed(row)
+    found = match_replacement(row)
     assert ((found[1], found[2]) if found else None) == parts
 
 
 def test_rows_are_lines_with_cells_or_numbers_at_their_places() -> None:
     text = "Table 1: Gears\ngate 79.1 80.2\nwords alone here\n\\textbf{gate} & 79.1 \\\\"
-    assert list(table_rows(text)) == [("gate 79.1 80.2", 15), ("gate & 79.1 \\\\", 47)]
+    assert list(split_table_rows(text)) == [("gate 79.1 80.2", 15), ("gate & 79.1 \\\\", 47)]
 
 
 MARKED = {
@@ -81,7 +91,7 @@ MARKED = {
 
 @pytest.mark.parametrize(("table", "heads"), MARKED.values(), ids=MARKED.keys())
 def test_heads_above_check_marks_name_the_parts(table: str, heads: list[str]) -> None:
-    found = list(marked_columns(table))
+    found = list(find_marked_columns(table))
     assert [head for head, _ in found] == heads
     assert all(table[place:].startswith(head) for head, place in found)
 
@@ -102,7 +112,7 @@ SAID = {
 
 @pytest.mark.parametrize(("sentence", "said"), SAID.items(), ids=SAID.keys())
 def test_a_sentence_says_what_was_taken_away_or_exchanged(sentence: str, said: tuple[str, Action, str] | None) -> None:
-    found = list(removed_or_replaced(sentence))
+    found = list(find_removals_and_replacements(sentence))
     assert [(one.part, one.action, one.replacement) for one in found] == ([said] if said else [])
     assert all(sentence[one.start :].startswith(one.part) for one in found)
 
@@ -119,7 +129,7 @@ def test_a_sentence_says_what_was_taken_away_or_exchanged(sentence: str, said: t
     ],
 )
 def test_a_heading_says_whose_effect_is_studied(text: str, part: str) -> None:
-    assert list(studied(text)) == [Said(part, Action.REMOVE, "", text.index(part))]
+    assert list(find_studied_parts(text)) == [AblationPhrase(part, Action.REMOVE, "", text.index(part))]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +143,7 @@ def test_a_heading_says_whose_effect_is_studied(text: str, part: str) -> None:
     ],
 )
 def test_a_sentence_says_what_was_varied(text: str, part: str) -> None:
-    assert Said(part, Action.REPLACE, "", text.index(part)) in list(varied(text))
+    assert AblationPhrase(part, Action.REPLACE, "", text.index(part)) in list(find_varied_parts(text))
 
 
 EXPANSIONS = {
@@ -152,14 +162,14 @@ EXPANSIONS = {
 
 @pytest.mark.parametrize(("text", "found"), EXPANSIONS.items(), ids=EXPANSIONS.keys())
 def test_an_acronym_stands_for_the_words_before_it(text: str, found: list[tuple[str, str]]) -> None:
-    made = list(acronyms(text))
-    assert [(one.short, one.expansion) for one in made] == found
+    made = list(find_acronyms(text))
+    assert [(one.abbreviation, one.expansion) for one in made] == found
     assert all(text[one.start :].startswith(one.expansion) for one in made)
 
 
 @given(st.text(alphabet="ABc", min_size=2, max_size=5), st.text(alphabet="abc -.(", max_size=40))
 def test_an_expansion_ends_the_text_and_begins_with_the_letter(short: str, before: str) -> None:
-    if found := expand(short, before):
+    if found := find_expansion(short, before):
         assert before.endswith(found)
         assert found[0].lower() == short[0].lower()
 
@@ -179,7 +189,7 @@ PHRASES = {
 
 @pytest.mark.parametrize(("text", "phrase"), PHRASES.items(), ids=PHRASES.keys())
 def test_a_noun_phrase_ends_where_its_clause_goes_on(text: str, phrase: str) -> None:
-    assert noun_phrase(text) == phrase
+    assert extract_noun_phrase(text) == phrase
 
 
 @pytest.mark.parametrize(
@@ -194,38 +204,42 @@ def test_a_noun_phrase_ends_where_its_clause_goes_on(text: str, phrase: str) -> 
     ],
 )
 def test_a_list_is_taken_apart(text: str, parts: list[str]) -> None:
-    assert conjuncts(text) == parts
+    assert split_conjuncts(text) == parts
 
 
 @given(ODD_TEXT)
 def test_a_phrase_has_few_words_and_no_dress(text: str) -> None:
-    phrase = noun_phrase(text)
+    phrase = extract_noun_phrase(text)
     assert len(phrase.split()) <= 8
     assert phrase == phrase.strip()
 
 
 def test_run_in_headings_stand_at_the_start_of_a_line() -> None:
     text = "Gated unit. It turns.\nand then: It stops.\n**Echo memory** stores.\n\\paragraph{Owl loss} parts."
-    found = list(run_in_headings(text))
+    found = list(find_run_in_headings(text))
     assert [name for name, _ in found] == ["Gated unit", "Echo memory", "Owl loss"]
     assert [place for _, place in found] == [0, text.index("**"), text.index("\\paragraph")]
 
 
 Finder = Callable[[str], Iterator[tuple[str, int]]]
 NAMED: dict[str, tuple[Finder, str, list[str]]] = {
-    "we propose": (proposed, "We further propose a gated fusion unit, which turns", ["a gated fusion unit"]),
-    "our model": (proposed, "our model uses an echo memory.", ["an echo memory"]),
-    "others do": (proposed, "They propose a gated fusion unit.", []),
-    "bold in Markdown": (in_bold, "a **gated unit** turns", ["gated unit"]),
-    "bold in LaTeX": (in_bold, "a \\textbf{gated unit} turns", ["gated unit"]),
-    "one stressed word": (in_bold, "it is \\emph{not} so", []),
-    "a threshold": (hyperparameters, "with the threshold τ it turns", ["threshold τ"]),
+    "we propose": (
+        find_proposed_phrases,
+        "We further propose a gated fusion unit, which turns",
+        ["a gated fusion unit"],
+    ),
+    "our model": (find_proposed_phrases, "our model uses an echo memory.", ["an echo memory"]),
+    "others do": (find_proposed_phrases, "They propose a gated fusion unit.", []),
+    "bold in Markdown": (find_emphasized_terms, "a **gated unit** turns", ["gated unit"]),
+    "bold in LaTeX": (find_emphasized_terms, "a \\textbf{gated unit} turns", ["gated unit"]),
+    "one stressed word": (find_emphasized_terms, "it is \\emph{not} so", []),
+    "a threshold": (find_hyperparameters, "with the threshold τ it turns", ["threshold τ"]),
     "a symbol that is": (
-        hyperparameters,
+        find_hyperparameters,
         "$\\lambda$ is a balancing coefficient",
         ["balancing coefficient $\\lambda$"],
     ),
-    "a plain number": (hyperparameters, "with a threshold of 5", []),
+    "a plain number": (find_hyperparameters, "with a threshold of 5", []),
 }
 
 
@@ -236,10 +250,10 @@ def test_a_text_brings_up_its_parts(read: Finder, text: str, names: list[str]) -
 
 def test_known_names_are_found_whole_and_acronyms_in_their_case() -> None:
     index = NameIndex([("Gated fusion unit", "GFU"), ("spring", ""), ("", "SO")])
-    assert list(index.mentions("The gated Fusion unit (GFU) and so springs; SO a spring.")) == [
+    assert list(index.find_mentions("The gated Fusion unit (GFU) and so springs; SO a spring.")) == [
         (0, 4), (0, 23), (2, 44), (1, 49)
     ]  # fmt: skip
-    assert list(index.mentions("gfu, gated fusion units")) == []
+    assert list(index.find_mentions("gfu, gated fusion units")) == []
 
 
 @pytest.mark.parametrize(
@@ -255,13 +269,13 @@ def test_known_names_are_found_whole_and_acronyms_in_their_case() -> None:
     ],
 )
 def test_words_are_undressed(text: str, bare: str) -> None:
-    assert bare_markup(text) == bare
+    assert strip_markup(text) == bare
 
 
 @pytest.mark.parametrize("spelling", ["F1-score", "F1 score", "F-score", "f1"])
 def test_spellings_of_a_metric_are_one(spelling: str) -> None:
-    found = metrics(passages((section("Experiments", (P, f"The F1 and the {spelling} rise.")),)))
-    assert [metric.mentions for metric in found] == [2]
+    found = find_metrics(split_passages((section("Experiments", (P, f"The F1 and the {spelling} rise.")),)))
+    assert [metric.mention_count for metric in found] == [2]
 
 
 @given(st.lists(st.tuples(st.sampled_from([P, T]), ODD_TEXT.filter(bool)), max_size=4))
@@ -269,6 +283,6 @@ def test_everything_read_off_a_text_stands_where_it_says(blocks: list[tuple[Bloc
     sections = (section("3 Method", *blocks), section("4.1 Ablation Study", *blocks))
     text = "\n\n".join(one.text for one in sections)
     analysis = analyse_sections(sections)
-    for found in [one.found for one in (*analysis.components, *analysis.reported_ablations, *analysis.metrics)]:
+    for found in [one.location for one in (*analysis.components, *analysis.reported_ablations, *analysis.metrics)]:
         assert 0 <= found.offset <= len(text)
         assert found.heading in ("3 Method", "4.1 Ablation Study")

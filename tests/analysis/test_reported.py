@@ -2,19 +2,19 @@
 
 import pytest
 
-from planner.analysis.analyse import analyse, analyse_sections
-from planner.analysis.components import components
-from planner.analysis.passages import passages
-from planner.analysis.reported import Reported, reported_ablations
-from planner.analysis.rows import changed, marked_columns, table_rows, without
+from planner.analysis.analyse import analyse_paper, analyse_sections
+from planner.analysis.components import find_components
+from planner.analysis.passages import split_passages
+from planner.analysis.reported import ReportedAblation, find_reported_ablations
+from planner.analysis.reported_rows import find_marked_columns, match_removal, match_replacement, split_table_rows
 from planner.papers.paper import BlockKind, Paper
 from planner.schema import Action
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, section
 
 
-def reported(source: Paper) -> list[Reported]:
-    read = passages(source.sections)
-    return list(reported_ablations(read, components(read)))
+def reported(source: Paper) -> list[ReportedAblation]:
+    read = split_passages(source.sections)
+    return list(find_reported_ablations(read, find_components(read)))
 
 
 def parts(source: Paper) -> set[str]:
@@ -37,7 +37,7 @@ def test_rows_of_tables_in_source_formats(source: Paper) -> None:
 def test_the_acronym_of_a_component_is_told_by_its_name() -> None:
     (one,) = [r for r in reported(MARKDOWN) if "SGU" in r.part]
     assert one.part == "spectral gating unit (SGU)"
-    assert one.found.text == "SGU"
+    assert one.location.text == "SGU"
 
 
 @pytest.mark.parametrize(
@@ -54,19 +54,19 @@ def test_the_acronym_of_a_component_is_told_by_its_name() -> None:
     ],
 )
 def test_rows_that_leave_out(row: str, part: str) -> None:
-    match = without(row)
+    match = match_removal(row)
     assert match is not None
     assert match[1] == part
 
 
 @pytest.mark.parametrize("row", ["Full 81.2 4.1", "None 0.3 0.4", "Normal 1 2", "-0.3 0.4", "North 2 3"])
 def test_rows_that_do_not(row: str) -> None:
-    assert without(row) is None
+    assert match_removal(row) is None
 
 
 @pytest.mark.parametrize("row", ["ReLU → GELU 80.9 4.2", "ReLU -> GELU | 80.9", r"ReLU $\to$ GELU & 80.9"])
 def test_rows_that_exchange(row: str) -> None:
-    match = changed(row)
+    match = match_replacement(row)
     assert match is not None
     assert (match[1], match[2].strip(" $")) == ("ReLU", "GELU")
 
@@ -75,19 +75,19 @@ def test_rows_that_exchange(row: str) -> None:
     "row", [r"\quad \textit{$-$\,Echo memory} & 0.353 & $-$0.106 \\", r"~~\emph{w/o} \textbf{Echo memory} & 79.3 \\"]
 )
 def test_rows_are_undressed(row: str) -> None:
-    ((bare, _),) = table_rows(row)
-    match = without(bare)
+    ((bare, _),) = split_table_rows(row)
+    match = match_removal(bare)
     assert match is not None
     assert match[1].strip() == "Echo memory"
 
 
 def test_prose_is_no_row() -> None:
-    assert not list(table_rows("without further words we go on\nin 2019 all was well"))
+    assert not list(split_table_rows("without further words we go on\nin 2019 all was well"))
 
 
 def test_columns_of_check_marks() -> None:
     table = "Table 3: Parts.\nModel SGU Echo mAP\na × × 70.1\nb ✓ × 77.0\nc ✓ ✓ 81.2"
-    assert [name for name, _ in marked_columns(table)] == ["Model", "SGU", "Echo"]
+    assert [name for name, _ in find_marked_columns(table)] == ["Model", "SGU", "Echo"]
     assert {"SGU", "Echo"} <= {part for part, _, _ in in_ablation(table, T)}
 
 
@@ -202,14 +202,14 @@ def test_a_sentence_outside_ablations_is_no_report() -> None:
 def test_each_part_and_action_once_in_reading_order() -> None:
     found = reported(PLAIN)
     assert len({(one.part, one.action) for one in found}) == len(found)
-    assert [one.found.offset for one in found] == sorted(one.found.offset for one in found)
+    assert [one.location.offset for one in found] == sorted(one.location.offset for one in found)
 
 
 def test_each_knows_its_place() -> None:
     for one in reported(PLAIN):
-        assert PLAIN.text[one.found.offset :].lower().startswith(one.found.text.lower()), one
+        assert PLAIN.text[one.location.offset :].lower().startswith(one.location.text.lower()), one
 
 
 def test_analyse_holds_all_three() -> None:
-    analysis = analyse(PLAIN)
+    analysis = analyse_paper(PLAIN)
     assert analysis.components and analysis.reported_ablations and analysis.metrics

@@ -4,13 +4,13 @@ import os
 import signal
 import sys
 
-from planner.batch.entry import Entry
-from planner.batch.worker import serve
+from planner.batch.manifest import CorpusEntry
+from planner.batch.worker import serve_requests
 from planner.errors import PaperError
 from planner.papers.paper import Paper
 
 
-def read(entry: Entry) -> Paper:
+def read(entry: CorpusEntry) -> Paper:
     if entry.source == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     if entry.source == "exit":
@@ -27,4 +27,4 @@ def read(entry: Entry) -> Paper:
 
 
 if __name__ == "__main__":
-    serve(read)
+    serve_requests(read)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.budget import Budget, most_tokens
+from planner.batch.client import Budget, estimate_max_tokens
 from planner.chat import Message, Prompt
 from planner.errors import BudgetExceeded
 from tests.batch.outside import Program, Serve, make_papers, until
@@ -18,7 +18,7 @@ PRICE = "1,4"  # as the provider bills
 def test_what_is_in_flight_counts_at_its_most() -> None:
     async def work() -> None:
         budget = Budget(1.0)
-        async with budget.reserved(0.6) as first:
+        async with budget.reserve(0.6) as first:
             waiting = asyncio.create_task(spend(budget, 0.6, 0.1))
             await asyncio.sleep(0)
             assert not waiting.done(), "it may fit once the first has ended"
@@ -44,14 +44,14 @@ def test_many_at_once_never_pass_the_limit() -> None:
 
 
 async def spend(budget: Budget, most: float, charged: float) -> None:
-    async with budget.reserved(most) as share:
+    async with budget.reserve(most) as share:
         await asyncio.sleep(0)
         share.charged = charged
 
 
 @pytest.mark.parametrize("text", ["plain words", "é" * 50, "漢字" * 50, "\ud800", "👩‍👩‍👧" * 20])
 def test_a_token_is_at_least_a_byte(text: str) -> None:
-    assert most_tokens(Prompt.of((Message("user", text),), "")) >= len(text)
+    assert estimate_max_tokens(Prompt.from_messages((Message("user", text),), "")) >= len(text)
 
 
 def test_the_bill_never_passes_the_limit_with_faults_and_kills(program: Program, serve: Serve, tmp_path: Path) -> None:

@@ -9,28 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.entry import Entry
-from planner.batch.ledger import AskedModel, Ledger, Work
-from planner.batch.schema import connect, connect_to_read, opened_to_read
-from planner.batch.writer import Writer
-from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, open_ledger_readonly
+from planner.batch.ledger.store import Ledger, LedgerModel
+from planner.batch.ledger.writer import LedgerWriter
+from planner.batch.manifest import CorpusEntry, PlanTask
+from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import RunError
+from planner.planning.record import new_attempt
 from planner.schema import Task
-from planner.sidecar import begun
 
-CARD = ModelCard("lm-planner", "m", "m", "http://x/v1")
-MODEL = AskedModel(CARD, "how")
-PROMPT = Prompt.of((Message("user", "plan"),), "t")
+CARD = ModelInfo("lm-planner", "m", "m", "http://x/v1")
+MODEL = LedgerModel(CARD, "how")
+PROMPT = Prompt.from_messages((Message("user", "plan"),), "t")
 
 
-def entry(number: int) -> Entry:
-    return Entry(f"p{number}", f"p{number}.md", f"/papers/p{number}.md", "markdown", stamp="1")
+def entry(number: int) -> CorpusEntry:
+    return CorpusEntry(f"p{number}", f"p{number}.md", f"/papers/p{number}.md", "markdown", stamp="1")
 
 
 def with_ledger(path: Path, work: Callable[[Ledger], Awaitable[None]], papers: int = 3, **how: bool) -> None:
     async def opened() -> None:
         async with Ledger(path, **how) as ledger:
-            await ledger.begin(Task.REVIEWER, [entry(n) for n in range(papers)], [MODEL])
+            await ledger.begin_call(Task.REVIEWER, [entry(n) for n in range(papers)], [MODEL])
             await work(ledger)
 
     asyncio.run(opened())
@@ -41,18 +41,18 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
     path = tmp_path / "ledger.sqlite"
 
     async def work(ledger: Ledger) -> None:
-        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
-        other = connect_to_read(path)
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
+        other = connect_ledger_readonly(path)
         assert other.execute("SELECT state, upper FROM attempts").fetchall() == [("sent", 0.5)]
-        assert ledger.charged() == 0.5
+        assert ledger.sum_charges() == 0.5
         completion = Completion("text", reasoning="why", usage=Usage(10, 5), raw={"a": [1, None, "é👩‍👧"]})
-        await ledger.commit(number, "id", completion, 0.1, 0.1)
+        await ledger.record_reply(number, "id", completion, 0.1, 0.1)
         assert other.execute("SELECT state FROM attempts").fetchall() == [("replied",)]
         assert other.execute("SELECT reply FROM requests").fetchone()[0].startswith("{")
         other.close()
-        assert ledger.reply("id") == completion
-        assert ledger.reply("another") is None
-        assert ledger.charged() == 0.1
+        assert ledger.find_reply("id") == completion
+        assert ledger.find_reply("another") is None
+        assert ledger.sum_charges() == 0.1
 
     with_ledger(path, work, shared_disk=shared_disk)
     mode = sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone()[0]
@@ -63,16 +63,16 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
     path = tmp_path / "ledger.sqlite"
 
     async def killed(ledger: Ledger) -> None:
-        await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
+        await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
 
     async def after(ledger: Ledger) -> None:
-        assert ledger.charged() == 0.5
-        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
-        await ledger.fail(number, "429", billed=False)
-        assert ledger.charged() == 0.5
-        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), 0.5)
-        await ledger.fail(number, "cut", billed=True)
-        assert ledger.charged() == 1.0
+        assert ledger.sum_charges() == 0.5
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
+        await ledger.record_failure(number, "429", may_be_billed=False)
+        assert ledger.sum_charges() == 0.5
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
+        await ledger.record_failure(number, "cut", may_be_billed=True)
+        assert ledger.sum_charges() == 1.0
 
     with_ledger(path, killed)
     with_ledger(path, after)
@@ -82,8 +82,8 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
 
 def test_pending_is_read_in_pages_in_the_order_of_the_corpus(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
-        assert [each.entry.id for each in ledger.pending()] == [f"p{n}" for n in range(1203)]
-        assert ledger.total() == 1203
+        assert [each.entry.id for each in ledger.iterate_pending()] == [f"p{n}" for n in range(1203)]
+        assert ledger.count_expected_results() == 1203
 
     with_ledger(tmp_path / "ledger.sqlite", work, papers=1203)
 
@@ -91,15 +91,15 @@ def test_pending_is_read_in_pages_in_the_order_of_the_corpus(tmp_path: Path) -> 
 def test_many_changes_share_a_commit_and_keep_their_order(tmp_path: Path) -> None:
     async def work() -> None:
         path = tmp_path / "ledger.sqlite"
-        writer = Writer(lambda: connect(path))
+        writer = LedgerWriter(lambda: connect_ledger(path))
         numbers = iter(range(300))
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO run VALUES (?, '')", (f"{next(numbers):04}",))
 
-        await asyncio.gather(*(writer.write(change) for _ in range(300)))
+        await asyncio.gather(*(writer.write_change(change) for _ in range(300)))
         await asyncio.to_thread(writer.close)
-        assert connect_to_read(path).execute("SELECT count(*) FROM run").fetchone() == (300,)
+        assert connect_ledger_readonly(path).execute("SELECT count(*) FROM run").fetchone() == (300,)
 
     asyncio.run(work())
 
@@ -107,14 +107,14 @@ def test_many_changes_share_a_commit_and_keep_their_order(tmp_path: Path) -> Non
 def test_a_failed_write_ends_the_writer_and_undoes_its_whole_batch(tmp_path: Path) -> None:
     async def work() -> None:
         path = tmp_path / "ledger.sqlite"
-        writer = Writer(lambda: connect(path))
+        writer = LedgerWriter(lambda: connect_ledger(path))
         good, bad = "INSERT INTO run VALUES ('a', '')", "INSERT INTO nothing VALUES (1)"
         both = await asyncio.gather(
-            *(writer.write(lambda db, sql=sql: db.execute(sql)) for sql in (bad, good)), return_exceptions=True
+            *(writer.write_change(lambda db, sql=sql: db.execute(sql)) for sql in (bad, good)), return_exceptions=True
         )
         assert isinstance(both[0], RunError)
         with pytest.raises(RunError, match="cannot be written"):
-            await writer.write(lambda db: db.execute(good))
+            await writer.write_change(lambda db: db.execute(good))
         await asyncio.to_thread(writer.close)
 
     asyncio.run(work())
@@ -123,14 +123,16 @@ def test_a_failed_write_ends_the_writer_and_undoes_its_whole_batch(tmp_path: Pat
 def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
         with pytest.raises(RunError, match="surrogates"):
-            await ledger.send(Work(Entry("\ud800", "", "", ""), MODEL.key), begun("id", PROMPT), None)
+            await ledger.record_request(
+                PlanTask(CorpusEntry("\ud800", "", "", ""), MODEL.key), new_attempt("id", PROMPT), None
+            )
 
     with_ledger(tmp_path / "ledger.sqlite", work)
 
 
 def test_a_folder_without_a_ledger_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is no run"):
-        connect_to_read(tmp_path / "ledger.sqlite")
+        connect_ledger_readonly(tmp_path / "ledger.sqlite")
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
@@ -139,15 +141,17 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     db.execute("CREATE TABLE mine (x)")
     db.close()
     with pytest.raises(RunError, match="another program"):
-        connect(path)
+        connect_ledger(path)
     assert sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
 
 
 def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
-        number = await ledger.send(Work(entry(0), MODEL.key), begun("id", PROMPT), None)
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), None)
         with pytest.raises(RunError, match="too large"):
-            await asyncio.wait_for(ledger.commit(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10)
+            await asyncio.wait_for(
+                ledger.record_reply(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10
+            )
 
     with_ledger(tmp_path / "ledger.sqlite", work)
 
@@ -160,11 +164,11 @@ def test_what_a_pass_over_the_pending_costs_grows_with_the_papers_and_not_faster
             nonlocal taken
             taken += 1
 
-        entries = [Entry(f"p{number:05}", "", f"/{number}", "file") for number in range(count)]
+        entries = [CorpusEntry(f"p{number:05}", "", f"/{number}", "file") for number in range(count)]
         async with Ledger(tmp_path / f"{count}.sqlite") as ledger:
-            await ledger.begin(Task.REVIEWER, entries, [AskedModel(CARD, "x")])
+            await ledger.begin_call(Task.REVIEWER, entries, [LedgerModel(CARD, "x")])
             ledger._reader.set_progress_handler(step, 100)  # called once for so many steps of SQLite's machine
-            assert sum(1 for _ in ledger.pending()) == count
+            assert sum(1 for _ in ledger.iterate_pending()) == count
         return taken
 
     few, many = asyncio.run(steps(1_000)), asyncio.run(steps(8_000))
@@ -175,14 +179,14 @@ def test_half_a_commit_of_a_killed_writer_is_taken_back_by_whoever_reads(tmp_pat
     path, killed = tmp_path / "ledger.sqlite", tmp_path / "killed"
     with_ledger(path, lambda _: asyncio.sleep(0), papers=500, shared_disk=True)
     killed.mkdir()
-    with closing(connect(path, shared_disk=True)) as db:
+    with closing(connect_ledger(path, shared_disk=True)) as db:
         db.execute("PRAGMA cache_size = 1")
         db.execute("BEGIN IMMEDIATE")
         db.execute("UPDATE papers SET title = ?", ("x" * 500,))
         for half in tmp_path.glob("ledger.sqlite*"):
             shutil.copy(half, killed)
     assert (killed / "ledger.sqlite-journal").stat().st_size > 0
-    with opened_to_read(killed / "ledger.sqlite") as db:
+    with open_ledger_readonly(killed / "ledger.sqlite") as db:
         assert db.execute("SELECT DISTINCT title FROM papers").fetchall() == [("",)]
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             db.execute("DELETE FROM papers")

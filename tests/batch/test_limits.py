@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from planner.batch.limits import Closed, Limits
+from planner.batch.rate_limit import RateLimiter, RunStopped
 from planner.chat import RateLimits, Usage
 
 
@@ -19,11 +19,11 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 def test_never_more_at_once_than_allowed() -> None:
     async def work() -> None:
-        limits, most = Limits(3), 0
+        limits, most = RateLimiter(3), 0
 
         async def one() -> None:
             nonlocal most
-            async with limits.slot(10):
+            async with limits.acquire_slot(10):
                 most = max(most, limits.in_flight)
                 await asyncio.sleep(0)
 
@@ -36,38 +36,38 @@ def test_never_more_at_once_than_allowed() -> None:
 
 def test_a_429_halves_once_however_many_were_in_flight() -> None:
     async def work() -> None:
-        limits = Limits(16)
-        async with limits.slot(1) as first, limits.slot(1) as second:
-            limits.refused(first, 0.0)
-            limits.refused(second, 0.0)
-        assert limits.allowed == 8
+        limits = RateLimiter(16)
+        async with limits.acquire_slot(1) as first, limits.acquire_slot(1) as second:
+            limits.record_rate_limit_error(first, 0.0)
+            limits.record_rate_limit_error(second, 0.0)
+        assert limits.max_in_flight == 8
 
     run(work)
 
 
 def test_it_never_falls_below_one_and_climbs_back() -> None:
     async def work() -> None:
-        limits = Limits(4)
+        limits = RateLimiter(4)
         for _ in range(5):
-            async with limits.slot(1) as slot:
-                limits.refused(slot, 0.0)
-        assert limits.allowed == 1
+            async with limits.acquire_slot(1) as slot:
+                limits.record_rate_limit_error(slot, 0.0)
+        assert limits.max_in_flight == 1
         for _ in range(20):
-            async with limits.slot(1) as slot:
-                limits.succeeded(slot, Usage(), None)
-        assert limits.allowed == 4
+            async with limits.acquire_slot(1) as slot:
+                limits.record_success(slot, Usage(), None)
+        assert limits.max_in_flight == 4
 
     run(work)
 
 
 def test_a_pause_holds_everybody_back() -> None:
     async def work() -> None:
-        limits, loop = Limits(4), asyncio.get_running_loop()
-        async with limits.slot(1) as slot:
-            limits.refused(slot, 0.2)
+        limits, loop = RateLimiter(4), asyncio.get_running_loop()
+        async with limits.acquire_slot(1) as slot:
+            limits.record_rate_limit_error(slot, 0.2)
         began = loop.time()
-        assert 0 < limits.paused_for <= 0.2
-        async with limits.slot(1):
+        assert 0 < limits.pause_seconds <= 0.2
+        async with limits.acquire_slot(1):
             assert loop.time() - began >= 0.19
 
     run(work)
@@ -75,9 +75,9 @@ def test_a_pause_holds_everybody_back() -> None:
 
 def test_headers_set_what_flags_left_open() -> None:
     async def work() -> None:
-        limits = Limits(4, rpm=50)
-        async with limits.slot(1) as slot:
-            limits.succeeded(slot, Usage(100, 20), RateLimits(requests=600, tokens=90_000))
+        limits = RateLimiter(4, rpm=50)
+        async with limits.acquire_slot(1) as slot:
+            limits.record_success(slot, Usage(100, 20), RateLimits(requests=600, tokens=90_000))
         assert limits.rpm == 50, "a flag stands above a header"
         assert limits.tpm == 90_000
 
@@ -86,19 +86,19 @@ def test_headers_set_what_flags_left_open() -> None:
 
 def test_closing_turns_away_who_waits() -> None:
     async def work() -> None:
-        limits = Limits(1)
+        limits = RateLimiter(1)
 
         async def wait() -> None:
-            async with limits.slot(1):
+            async with limits.acquire_slot(1):
                 pass
 
-        async with limits.slot(1):
+        async with limits.acquire_slot(1):
             waiting = asyncio.create_task(wait())
             await asyncio.sleep(0)
             limits.close()
-            with pytest.raises(Closed):
+            with pytest.raises(RunStopped):
                 await waiting
-        with pytest.raises(Closed):
+        with pytest.raises(RunStopped):
             await wait()
 
     run(work)
@@ -106,14 +106,14 @@ def test_closing_turns_away_who_waits() -> None:
 
 def test_tokens_are_paced_by_what_requests_really_took() -> None:
     async def work() -> None:
-        limits = Limits(4, tpm=60_000)
+        limits = RateLimiter(4, tpm=60_000)
         for _ in range(60):
             slot = await anext(aiter_slot(limits))
-            limits.succeeded(slot, Usage(20, 0), None)
+            limits.record_success(slot, Usage(20, 0), None)
         assert limits._ratio < 0.5, "the guess has come down to what was counted"
 
-    async def aiter_slot(limits: Limits):  # type: ignore[no-untyped-def]
-        async with limits.slot(100) as slot:
+    async def aiter_slot(limits: RateLimiter):  # type: ignore[no-untyped-def]
+        async with limits.acquire_slot(100) as slot:
             yield slot
 
     run(work)

@@ -10,24 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.entry import Problem
-from planner.batch.manifest import Row, read_list, read_manifest
+from planner.batch.manifest import CorpusProblem, ManifestRow, read_list, read_manifest
 from planner.errors import UsageError
 
 HERE = Path("here")
 
 
-def rows(path: Path) -> list[Row]:
+def rows(path: Path) -> list[ManifestRow]:
     """The rows of a manifest that has no problem."""
     found = list(read_manifest(path))
-    assert not [each for each in found if isinstance(each, Problem)]
-    return [each for each in found if isinstance(each, Row)]
+    assert not [each for each in found if isinstance(each, CorpusProblem)]
+    return [each for each in found if isinstance(each, ManifestRow)]
 
 
 def listed(text: str) -> Iterator[tuple[str, str]]:
     """Place and source, or place and problem, of each line of a list."""
     for each in read_list(text, "list", HERE):
-        yield (each.source, each.what) if isinstance(each, Problem) else (each.where, each.source)
+        yield (each.source, each.reason) if isinstance(each, CorpusProblem) else (each.location, each.source)
 
 
 def as_csv(*lines: Mapping[str, str]) -> str:
@@ -45,7 +44,7 @@ def test_a_paper_stands_in_any_of_the_known_columns(tmp_path: Path, column: str,
     path = tmp_path / f"list.{ending}"
     path.write_text(as_csv(values) if ending.lower() == "csv" else json.dumps(values), encoding="utf-8")
     [row] = rows(path)
-    assert (row.id, row.source, row.base) == ("one", "papers/one.md", tmp_path)
+    assert (row.id, row.source, row.base_folder) == ("one", "papers/one.md", tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -112,13 +111,13 @@ def test_a_row_that_names_no_paper_is_a_problem_with_its_place(tmp_path: Path, l
     path = tmp_path / "list.jsonl"
     path.write_text(f'{{"path": "a.md"}}\n\n{line}\n{{"path": "b.md"}}\n', encoding="utf-8")
     first, problem, last = read_manifest(path)
-    assert isinstance(first, Row)
-    assert isinstance(last, Row)
-    assert isinstance(problem, Problem)
+    assert isinstance(first, ManifestRow)
+    assert isinstance(last, ManifestRow)
+    assert isinstance(problem, CorpusProblem)
     assert problem.source == f"{path}:3"
-    assert said in problem.what
+    assert said in problem.reason
     assert not problem.harmless
-    assert (first.where, last.where) == (f"{path}:1", f"{path}:4")
+    assert (first.location, last.location) == (f"{path}:1", f"{path}:4")
 
 
 @pytest.mark.parametrize(
@@ -145,10 +144,10 @@ def test_rows_of_a_table_with_too_many_or_too_few_fields(tmp_path: Path) -> None
     path = tmp_path / "list.csv"
     path.write_text("id,path\none,a.md,more,and more\ntwo\n\nthree,c.md\n", encoding="utf-8")
     one, two, three = read_manifest(path)
-    assert isinstance(one, Row)
-    assert isinstance(two, Problem)
-    assert isinstance(three, Row)
-    assert (one.source, three.source, three.where) == ("a.md", "c.md", f"{path}:5")
+    assert isinstance(one, ManifestRow)
+    assert isinstance(two, CorpusProblem)
+    assert isinstance(three, ManifestRow)
+    assert (one.source, three.source, three.location) == ("a.md", "c.md", f"{path}:5")
 
 
 def test_a_table_without_any_known_column_has_a_problem_a_row(tmp_path: Path) -> None:
@@ -156,7 +155,7 @@ def test_a_table_without_any_known_column_has_a_problem_a_row(tmp_path: Path) ->
     path.write_text("colour,size\nred,1\nblue,2\n", encoding="utf-8")
     problems = list(read_manifest(path))
     assert len(problems) == 2
-    assert all(isinstance(each, Problem) and "names no paper" in each.what for each in problems)
+    assert all(isinstance(each, CorpusProblem) and "names no paper" in each.reason for each in problems)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +205,6 @@ def test_jsonl_and_csv_say_the_same(
 @given(st.text())
 def test_any_text_is_a_list_of_rows_and_problems(text: str) -> None:
     for each in read_list(text, "list", HERE):
-        if isinstance(each, Row):
+        if isinstance(each, ManifestRow):
             assert each.source == each.source.strip() != ""
-        assert (each.where if isinstance(each, Row) else each.source).startswith("list:")
+        assert (each.location if isinstance(each, ManifestRow) else each.source).startswith("list:")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.ledger import Ledger
-from planner.sidecar import AttemptFacts, Sidecar
+from planner.batch.ledger.store import Ledger
+from planner.planning.record import AttemptRecord, PlanRecord
 from tests.batch.outside import Program, Serve, Served, make_papers
 
 PAPERS = 40
@@ -136,20 +136,20 @@ def test_run_json_is_readable(done: Program, tmp_path: Path) -> None:
 
 
 def test_what_a_call_remembers_of_its_requests_is_what_the_ledger_holds(done: Program, tmp_path: Path) -> None:
-    sidecars = [Sidecar.read(path) for path in (tmp_path / "run" / "trajectories").rglob("*.json")]
+    sidecars = [PlanRecord.read(path) for path in (tmp_path / "run" / "trajectories").rglob("*.json")]
     assert len(sidecars) == PAPERS
     assert any(len(sidecar.attempts) > 1 for sidecar in sidecars), "some were asked again"
 
     async def on_record() -> None:
         async with Ledger(tmp_path / "run" / "ledger.sqlite") as ledger:
             for sidecar in sidecars:
-                held = ledger.requests_of(sidecar.paper.id, f"{sidecar.planner}/{sidecar.model}")
+                held = ledger.list_requests(sidecar.paper.id, f"{sidecar.planner}/{sidecar.model}")
                 assert [_facts(attempt) for attempt in held] == [_facts(attempt) for attempt in sidecar.attempts]
 
     asyncio.run(on_record())
 
 
-def _facts(attempt: AttemptFacts) -> dict[str, object]:
+def _facts(attempt: AttemptRecord) -> dict[str, object]:
     """All that a request is known by before its reply is judged, its time to the millisecond."""
     facts = attempt.model_dump(exclude={"outcome", "findings", "started"}, mode="json")
     return {**facts, "started": attempt.started.isoformat(timespec="milliseconds")}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.schema import violations
-from planner.trajectory.document import Trajectory
-from planner.trajectory.reader import read_file
-from planner.trajectory.writer import write
+from planner.schema import find_violations
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import read_trajectory
+from planner.trajectory.writer import render_trajectory
 from tests.batch.outside import Program
 from tests.scripted import contract
 from tests.server.http import Request, Response
@@ -36,13 +36,13 @@ def check(folder: Path, root: Path, paths: list[Path], trajectories: list[Trajec
     flawed = 0
     for path, trajectory in zip(paths, trajectories, strict=True):
         written = folder / "trajectories" / path.relative_to(root)
-        if violations(trajectory.plan):
+        if find_violations(trajectory.plan):
             flawed += 1
             assert not written.exists()
             assert json.loads(written.with_suffix(".json").read_text(encoding="utf-8"))["outcome"] == "invalid"
         else:
             # The reader's own test holds that this writing is the published file, but for listed exceptions.
-            assert written.read_text(encoding="utf-8") == write(trajectory, published=True), path
+            assert written.read_text(encoding="utf-8") == render_trajectory(trajectory, allow_violations=True), path
     return flawed
 
 
@@ -53,7 +53,7 @@ def test_published_trajectories_come_back(
     root = shared / "trajectories"
     groups: dict[tuple[str, str], list[tuple[Path, Trajectory]]] = defaultdict(list)
     for path in sorted(root.rglob("*.md"))[::step]:
-        trajectory = read_file(path)
+        trajectory = read_trajectory(path)
         groups[trajectory.task, trajectory.model].append((path, trajectory))
     flawed = planned = 0
     for number, ((task, model), members) in enumerate(sorted(groups.items())):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.batch.entry import Corpus, Entry
-from planner.batch.shards import Shard
+from planner.batch.cluster.shards import Shard
+from planner.batch.manifest import Corpus, CorpusEntry
 from planner.errors import UsageError
 from tests.batch.outside import Program, Serve, Served, make_papers, trajectories, until
 
@@ -22,14 +22,14 @@ SHARDS = ("1/3", "2/3", "3/3")
 
 @given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 50))
 def test_every_paper_is_in_exactly_one_part(ids: list[str], of: int) -> None:
-    corpus = Corpus(tuple(Entry(name, name, name, "file") for name in ids))
-    parts = [Shard(of, number + 1).part(corpus).entries for number in range(of)]
+    corpus = Corpus(tuple(CorpusEntry(name, name, name, "file") for name in ids))
+    parts = [Shard(of, number + 1).select_papers(corpus).entries for number in range(of)]
     assert sorted(entry.id for part in parts for entry in part) == sorted(ids)
 
 
 def test_the_parts_are_the_same_for_ever() -> None:
     known = {"2507.08038": 3, "paper0001": 3, "müller": 3}
-    assert {name: next(n for n in (1, 2, 3) if Shard(3, n).holds(name)) for name in known} == known
+    assert {name: next(n for n in (1, 2, 3) if Shard(3, n).has_paper(name)) for name in known} == known
 
 
 @pytest.mark.parametrize("text", ["", "0/3", "4/3", "1/0", "1", "1/3/5", "-1/3", "a/b", "１/3", "1 / 3"])

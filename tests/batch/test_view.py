@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.limits import Limits
 from planner.batch.progress import Progress
+from planner.batch.rate_limit import RateLimiter
 from planner.chat import Usage
-from planner.cli.wording import duration, in_words
+from planner.cli.progress import format_duration, format_progress
 from planner.errors import Outcome
 from tests.batch.outside import Program, Serve, make_papers
 
@@ -89,20 +89,20 @@ def test_a_paper_does_not_steer_the_terminal(program: Program, serve: Serve, tmp
 
 
 def test_costs_and_times_are_projected() -> None:
-    progress = Progress(total=10)
-    progress.limits = [Limits(4)]
+    progress = Progress(total_results=10)
+    progress.rate_limiters = [RateLimiter(4)]
     assert progress.seconds_left is None
-    progress.paid(Usage(1000, 200), 0.5)
-    progress.ended("a", Outcome.PLANNED, "")
-    progress.paid(Usage(1000, 200), 0.5)
-    progress.ended("b", Outcome.REFUSED, "no")
+    progress.record_reply(Usage(1000, 200), 0.5)
+    progress.record_result("a", Outcome.PLANNED, "")
+    progress.record_reply(Usage(1000, 200), 0.5)
+    progress.record_result("b", Outcome.REFUSED, "no")
     assert progress.expected_cost == pytest.approx(5.0)
-    assert (progress.done, progress.failed, progress.left) == (1, 1, 8)
-    assert "1 planned, 1 failed, 8 left" in in_words(progress)
-    progress.paid(Usage(1000, 200), None)
+    assert (progress.planned, progress.failed, progress.remaining) == (1, 1, 8)
+    assert "1 planned, 1 failed, 8 left" in format_progress(progress)
+    progress.record_reply(Usage(1000, 200), None)
     assert progress.cost is None, "a sum with something unknown in it is unknown"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (40, "40 s"), (720, "12 min"), (11100, "3 h 05 min")])
 def test_durations_are_said_as_people_do(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.writer import Writer
+from planner.batch.ledger.writer import LedgerWriter
 from planner.errors import RunError
 
 
@@ -22,8 +22,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def writer(path: Path) -> Iterator[Writer]:
-    made = Writer(partial(sqlite3.connect, path, isolation_level=None, check_same_thread=False))
+def writer(path: Path) -> Iterator[LedgerWriter]:
+    made = LedgerWriter(partial(sqlite3.connect, path, isolation_level=None, check_same_thread=False))
     yield made
     made.close()
 
@@ -43,23 +43,23 @@ def refuse() -> None:
     raise RunError("out/trajectories cannot be written: disk full")
 
 
-def test_a_preparation_that_fails_takes_no_reply_with_it_and_is_the_last(path: Path, writer: Writer) -> None:
+def test_a_preparation_that_fails_takes_no_reply_with_it_and_is_the_last(path: Path, writer: LedgerWriter) -> None:
     held = threading.Event()
 
     async def write() -> list[BaseException | None]:
-        first = asyncio.create_task(writer.write(partial(say, "first"), held.wait))  # type: ignore[arg-type]
+        first = asyncio.create_task(writer.write_change(partial(say, "first"), held.wait))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         # These three wait together, and are taken together.
         others = [
-            asyncio.create_task(writer.write(partial(say, "a reply"))),
-            asyncio.create_task(writer.write(partial(say, "a planning"), refuse)),
-            asyncio.create_task(writer.write(partial(say, "too late"))),
+            asyncio.create_task(writer.write_change(partial(say, "a reply"))),
+            asyncio.create_task(writer.write_change(partial(say, "a planning"), refuse)),
+            asyncio.create_task(writer.write_change(partial(say, "too late"))),
         ]
         await asyncio.sleep(0)
         held.set()
         done = await asyncio.gather(first, *others, return_exceptions=True)
         with pytest.raises(RunError, match="disk full"):
-            await writer.write(partial(say, "never"))
+            await writer.write_change(partial(say, "never"))
         return done
 
     first, reply, planning, late = asyncio.run(write())
@@ -69,20 +69,20 @@ def test_a_preparation_that_fails_takes_no_reply_with_it_and_is_the_last(path: P
     assert said(path) == ["first", "a reply"]
 
 
-def test_a_preparation_is_done_before_its_change_is_on_record(path: Path, writer: Writer) -> None:
+def test_a_preparation_is_done_before_its_change_is_on_record(path: Path, writer: LedgerWriter) -> None:
     seen: list[list[str]] = []
-    asyncio.run(writer.write(partial(say, "planned"), lambda: seen.append(said(path))))
+    asyncio.run(writer.write_change(partial(say, "planned"), lambda: seen.append(said(path))))
     assert seen == [[]]
     assert said(path) == ["planned"]
 
 
-def test_what_no_encoding_can_write_is_an_error_and_leaves_nobody_waiting(path: Path, writer: Writer) -> None:
+def test_what_no_encoding_can_write_is_an_error_and_leaves_nobody_waiting(path: Path, writer: LedgerWriter) -> None:
     def encode() -> None:
         "\ud800".encode()
 
     async def write() -> None:
         with pytest.raises(RunError, match="surrogates"):
-            await asyncio.wait_for(writer.write(partial(say, "x"), encode), 10)
+            await asyncio.wait_for(writer.write_change(partial(say, "x"), encode), 10)
 
     asyncio.run(write())
     assert said(path) == []

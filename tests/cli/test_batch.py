@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from planner.cli import cli
 from planner.schema import Ablation, Plan
-from planner.trajectory.reader import read_file
+from planner.trajectory.reader import read_trajectory
 from tests.cli.conftest import Run
 from tests.conftest import ROOT
 from tests.scripted import GOOD_ABLATION, contract
@@ -107,7 +107,7 @@ def status(run: Path, *more: str) -> dict[str, Any]:
 
 def plans(run: Path) -> dict[tuple[str, str], Plan]:
     """Every plan of a run by model and paper, as the files have it."""
-    read = map(read_file, sorted((run / "trajectories").rglob("*.md")))
+    read = map(read_trajectory, sorted((run / "trajectories").rglob("*.md")))
     return {(trajectory.model, trajectory.paper_id): trajectory.plan for trajectory in read}
 
 

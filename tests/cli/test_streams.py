@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from planner.schema import Plan, Task
-from planner.trajectory.document import Trajectory
-from planner.trajectory.writer import write
+from planner.trajectory.format import Trajectory
+from planner.trajectory.writer import render_trajectory
 from tests.cli.conftest import DEMO, Run, Start
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
 from tests.server.replies import as_asked, error
@@ -33,7 +33,7 @@ def hostile(desk: Path) -> Path:
     (desk / f"{NAME}.md").write_text(text.replace("gate", f"g{EVIL}ate"), encoding="utf-8")
     (desk / f"{NAME}broken.md").write_text(f"short {EVIL}", encoding="utf-8")
     plan = Plan.model_validate({"ablations": [GOOD_ABLATION]})
-    sound = write(Trajectory("lm-planner", "m", "x", Task.REVIEWER, "Because of REASONS.", plan))
+    sound = render_trajectory(Trajectory("lm-planner", "m", "x", Task.REVIEWER, "Because of REASONS.", plan))
     spoilt = sound.replace("REASONS", EVIL).replace("No gate", f"No {EVIL} gate").replace("MAE", f"M{EVIL}AE")
     (desk / f"{NAME}trajectory.md").write_text(spoilt, encoding="utf-8")
     (desk / f"{NAME}plan.json").write_text(json.dumps([{EVIL: 1, "name": EVIL}]), encoding="utf-8")

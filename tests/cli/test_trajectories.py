@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from planner.schema import Plan, Task
-from planner.trajectory.document import Trajectory
-from planner.trajectory.reader import read_file
-from planner.trajectory.writer import write
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import read_trajectory
+from planner.trajectory.writer import render_trajectory
 from tests.cli.conftest import Run
 from tests.scripted import GOOD_ABLATION
 
@@ -27,7 +27,7 @@ def kept(desk: Path) -> Path:
     reasoning = "The gate is *never* removed.\n\n- Nor is 日本語 <script>alert(1)</script>."
     trajectory = Trajectory("lm-planner", "gpt-4o", "A_Paper", Task.AUTHOR, reasoning, plan)
     path = desk / "A_Paper.md"
-    path.write_text(write(trajectory), encoding="utf-8")
+    path.write_text(render_trajectory(trajectory), encoding="utf-8")
     return path
 
 
@@ -194,6 +194,6 @@ def test_what_plan_writes_passes_check_and_comes_back_from_every_form(run: Run, 
             [converted] = run("show", path, "--to", form, "-o", f"{task}-{form}").stdout.splitlines()
             lines = (desk / converted).read_text(encoding="utf-8")
             ablations = json.loads(lines)["ablations"] if form == "json" else [*map(json.loads, lines.splitlines())]
-            assert Plan.model_validate({"ablations": ablations}) == read_file(desk / path).plan
+            assert Plan.model_validate({"ablations": ablations}) == read_trajectory(desk / path).plan
         [again] = run("show", path, "--to", "md", "-o", f"{task}-md").stdout.splitlines()
         assert (desk / again).read_bytes() == (desk / path).read_bytes()

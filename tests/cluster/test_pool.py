@@ -9,33 +9,33 @@ from typing import Any
 
 import pytest
 
-from planner.batch.entry import Entry
-from planner.batch.errand import Answer, Errand, Posed
-from planner.batch.limits import Limits
-from planner.batch.outpost import Orders, Outpost, RemoteModel, portable
-from planner.batch.pool import Pool, PooledModel, WorkerLostError
-from planner.chat import Completion, Message, ModelCard, Prompt
+from planner.batch.cluster.pool import PooledModel, WorkerLostError, WorkerPool
+from planner.batch.cluster.worker import RemoteModel, RemoteWorker, WorkerConfig, make_error_picklable
+from planner.batch.errand import ReadRequest, ReadResult, ReadResultOrError
+from planner.batch.manifest import CorpusEntry
+from planner.batch.rate_limit import RateLimiter
+from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError
-from planner.openai_chat.complaints import RejectedParameterError
-from planner.openai_chat.model import ChatSettings
-from planner.papers.arxiv import Arxiv
-from planner.papers.paper import PaperHead
+from planner.models.openai_chat.chat import RequestOptions
+from planner.models.openai_chat.error_bodies import RejectedParameterError
+from planner.papers.arxiv import ArxivClient
+from planner.papers.paper import PaperInfo
 
-PROMPT = Prompt.of((Message("user", "x"),), "t")
-PAPER = Posed(PaperHead("id", "T", "text", "s"), ())
-ERRAND = Errand(Entry("id", "s", "s", "text"), ())
+PROMPT = Prompt.from_messages((Message("user", "x"),), "t")
+PAPER = ReadResult(PaperInfo("id", "T", "text", "s"), ())
+ERRAND = ReadRequest(CorpusEntry("id", "s", "s", "text"), ())
 
 
 class FakeWorker:
     def __init__(self, place: str, answer: Completion | ModelError | None = None) -> None:
-        self.place = place
+        self.machine = place
         self.answer = answer or Completion("reply")
         self.lost = False
         self.asked: list[float] = []
         self.hold = asyncio.Event()
         self.hold.set()
 
-    async def read(self, errand: Errand) -> Answer:
+    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
         await self._work()
         return PAPER
 
@@ -54,10 +54,10 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
 
 
-async def pool_of(*workers: FakeWorker, patience: float = 5.0) -> Pool:
-    pool = Pool(patience)
+async def pool_of(*workers: FakeWorker, patience: float = 5.0) -> WorkerPool:
+    pool = WorkerPool(patience)
     for worker in workers:
-        await pool.join(worker)
+        await pool.add_worker(worker)
     return pool
 
 
@@ -79,7 +79,7 @@ def test_requests_are_shared_out_evenly_and_to_those_who_are_left() -> None:
         for _ in range(10):
             await pool.complete("m", PROMPT)
         assert len(workers[0].asked) == 10, "who is lost is asked no more"
-        assert pool.places == {"b": 1, "c": 1}
+        assert pool.workers_by_machine == {"b": 1, "c": 1}
 
     run(work())
 
@@ -89,17 +89,17 @@ def test_the_limit_holds_in_sum_whatever_workers_come_and_go() -> None:
 
     async def work() -> None:
         workers = [FakeWorker(place) for place in "ab"]
-        pool, limits = await pool_of(*workers), Limits(100, rpm=rpm)
+        pool, limits = await pool_of(*workers), RateLimiter(100, rpm=rpm)
 
         async def ask() -> None:
-            async with limits.slot(1.0):
+            async with limits.acquire_slot(1.0):
                 await pool.complete("m", PROMPT)
 
         asking = [asyncio.create_task(ask()) for _ in range(30)]
         late = FakeWorker("c")
         await asyncio.sleep(0.5)
-        await pool.join(late)
-        pool.leave(workers[0])
+        await pool.add_worker(late)
+        pool.remove_worker(workers[0])
         await asyncio.gather(*asking)
         sent = sorted(at for worker in [*workers, late] for at in worker.asked)
         assert len(sent) == 30
@@ -128,7 +128,7 @@ def test_a_paper_whose_worker_is_lost_is_read_by_another() -> None:
         lost = FakeWorker("a")
         lost.lost = True
         pool = await pool_of(lost, FakeWorker("b"))
-        assert await pool.read(ERRAND) is PAPER
+        assert await pool.read_paper(ERRAND) is PAPER
 
     run(work())
 
@@ -139,7 +139,7 @@ def test_a_paper_that_takes_every_worker_with_it_is_one_failed_paper() -> None:
         for worker in workers:
             worker.lost = True
         pool = await pool_of(*workers)
-        assert isinstance(await pool.read(ERRAND), PaperError)
+        assert isinstance(await pool.read_paper(ERRAND), PaperError)
         assert len(pool) == 1
 
     run(work())
@@ -148,12 +148,12 @@ def test_a_paper_that_takes_every_worker_with_it_is_one_failed_paper() -> None:
 def test_a_run_waits_for_a_worker_and_not_for_ever() -> None:
     async def work() -> None:
         pool = await pool_of(patience=2.0)
-        reading = asyncio.create_task(pool.read(ERRAND))
+        reading = asyncio.create_task(pool.read_paper(ERRAND))
         await asyncio.sleep(0.05)
-        await pool.join(FakeWorker("a"))
+        await pool.add_worker(FakeWorker("a"))
         assert await reading is PAPER
         with pytest.raises(RunError, match="no worker"):
-            await (await pool_of(patience=0.05)).read(ERRAND)
+            await (await pool_of(patience=0.05)).read_paper(ERRAND)
 
     run(work())
 
@@ -162,7 +162,7 @@ def test_what_the_model_says_passes_through() -> None:
     async def work() -> None:
         pool = await pool_of(FakeWorker("a", ModelError("slow down", status=429, retryable=True, retry_after=3.0)))
         with pytest.raises(ModelError, match="slow down") as failure:
-            await PooledModel(pool, ModelCard("p", "n", "n"), "m").complete(PROMPT)
+            await PooledModel(pool, ModelInfo("p", "n", "n"), "m").complete(PROMPT)
         assert failure.value.retry_after == 3.0
 
     run(work())
@@ -175,29 +175,29 @@ def test_every_error_of_a_model_can_travel() -> None:
         RejectedParameterError("c", parameter="seed", status=400, request_id="q", body="d"),
     ]
     for error in errors:
-        there = pickle.loads(pickle.dumps(portable(error)))
+        there = pickle.loads(pickle.dumps(make_error_picklable(error)))
         assert str(there) == str(error)
         facts = ("retryable", "status", "retry_after", "request_id", "exhausted", "body")
         assert [getattr(there, fact) for fact in facts] == [getattr(error, fact) for fact in facts]
         assert getattr(there, "limit", None) == getattr(error, "limit", None)
 
 
-def orders(address: str = "http://127.0.0.1:9/v1", version: str | None = None) -> Orders:
-    card = ModelCard("lm-planner", "m", "m", "http://127.0.0.1:9/v1")
-    told = {"lm-planner/m": RemoteModel(card, "m", (address,), ChatSettings())}
-    return Orders(told, Arxiv(offline=True), "/", **({"version": version} if version else {}))
+def orders(address: str = "http://127.0.0.1:9/v1", version: str | None = None) -> WorkerConfig:
+    card = ModelInfo("lm-planner", "m", "m", "http://127.0.0.1:9/v1")
+    told = {"lm-planner/m": RemoteModel(card, "m", (address,), RequestOptions())}
+    return WorkerConfig(told, ArxivClient(offline=True), "/", **({"version": version} if version else {}))
 
 
 def test_an_outpost_takes_its_key_from_its_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-marker-of-this-machine")
-    outpost = Outpost(orders())
-    assert asyncio.run(outpost.problem()) == ""
+    outpost = RemoteWorker(orders())
+    assert asyncio.run(outpost.find_problem()) == ""
     assert b"sk-marker" not in pickle.dumps(orders())
 
 
 def test_an_outpost_says_why_it_cannot_do_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "version" in asyncio.run(Outpost(orders(version="0.0.0")).problem())
+    assert "version" in asyncio.run(RemoteWorker(orders(version="0.0.0")).find_problem())
     monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere:1/v1")
-    assert "elsewhere:1" in asyncio.run(Outpost(orders(address="")).problem())
+    assert "elsewhere:1" in asyncio.run(RemoteWorker(orders(address="")).find_problem())
     monkeypatch.delenv("OPENAI_BASE_URL")
-    assert "OPENAI_API_KEY" in asyncio.run(Outpost(orders(address="https://api.openai.com/v1")).problem())
+    assert "OPENAI_API_KEY" in asyncio.run(RemoteWorker(orders(address="https://api.openai.com/v1")).find_problem())

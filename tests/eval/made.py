@@ -8,10 +8,10 @@ from typing import Any
 
 from eval.gold import AuthorGold, GoldSet, ReviewerGold
 from eval.plans import PlannedPaper, System
+from planner.names import build_trajectory_path
 from planner.schema import Ablation, Plan, Task
-from planner.trajectory.document import Trajectory
-from planner.trajectory.paths import relative_path
-from planner.trajectory.writer import write
+from planner.trajectory.format import Trajectory
+from planner.trajectory.writer import render_trajectory
 from tests.server.http import Request
 
 SYSTEM = "lm-planner/some-model"
@@ -60,10 +60,10 @@ def write_plans(folder: Path, papers: Mapping[str, Sequence[Ablation]]) -> Path:
 def write_trajectory(
     folder: Path, paper: str, found: Sequence[Ablation], model: str = "some-model", task: Task = Task.AUTHOR
 ) -> Path:
-    path = folder / relative_path("lm-planner", model, paper)
+    path = folder / build_trajectory_path("lm-planner", model, paper)
     path.parent.mkdir(parents=True, exist_ok=True)
     trajectory = Trajectory("lm-planner", model, paper, task, "Because it matters.", Plan(ablations=tuple(found)))
-    path.write_text(write(trajectory), encoding="utf-8")
+    path.write_text(render_trajectory(trajectory), encoding="utf-8")
     return path
 
 

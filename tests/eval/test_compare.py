@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.compare import compare
-from eval.compare_report import compare_document
-from eval.document import html, markdown
+from eval.compare import compare_systems
 from eval.plans import PlannedPaper, System
+from eval.report.compare import build_comparison_document
+from eval.report.document import render_html, render_markdown
 from planner.errors import UsageError
 from planner.schema import Ablation, Action, Task
 from tests.eval.made import DEPTH, GATE, LOSS, POOL
@@ -21,7 +21,7 @@ def planner(name: str, **papers: tuple[Ablation, ...]) -> System:
 
 
 def test_three_planners_by_hand() -> None:
-    found = compare(
+    found = compare_systems(
         [
             planner("a", x=(GATE, LOSS), y=(POOL,)),
             planner("b", x=(GATE, POOL), y=(DEPTH,)),
@@ -30,7 +30,7 @@ def test_three_planners_by_hand() -> None:
         Task.AUTHOR,
     )
     assert found.papers == ("x", "y")
-    shown = {(idea.paper, idea.shown.name): idea.systems for idea in found.ideas}
+    shown = {(idea.paper, idea.ablation.name): idea.systems for idea in found.proposals}
     assert shown == {
         ("x", "gate"): ("a", "b", "c"),
         ("x", "loss"): ("a",),
@@ -38,27 +38,32 @@ def test_three_planners_by_hand() -> None:
         ("y", "pooling"): ("a", "c"),
         ("y", "depth"): ("b",),
     }
-    assert [found.shared_by(n) for n in (1, 2, 3)] == [3, 1, 1]
+    assert [found.count_shared_by(n) for n in (1, 2, 3)] == [3, 1, 1]
     agreement = {(pair.a, pair.b): pair.agreement.mean for pair in found.pairs}
     assert agreement == {("a", "b"): 0.25, ("a", "c"): pytest.approx((2 / 3 + 1) / 2), ("b", "c"): pytest.approx(1 / 3)}
-    chance = {(pair.a, pair.b): pair.by_chance for pair in found.pairs}
+    chance = {(pair.a, pair.b): pair.chance_agreement for pair in found.pairs}
     assert chance["a", "b"] == pytest.approx((0 + 2 / 3) / 2), "b's pooling for x against a's for y"
     (a, b, _) = found.profiles
-    assert (a.ablations, a.per_plan, a.actions[Action.REMOVE], a.replacements) == (3, 1.5, 2, 2.0)
-    assert (a.words, a.alone) == (3, pytest.approx(1 / 3))
-    assert b.alone == pytest.approx(2 / 3)
+    assert (a.ablation_count, a.ablations_per_plan, a.action_counts[Action.REMOVE], a.mean_replacements) == (
+        3,
+        1.5,
+        2,
+        2.0,
+    )
+    assert (a.median_reasoning_words, a.unique_share) == (3, pytest.approx(1 / 3))
+    assert b.unique_share == pytest.approx(2 / 3)
 
 
 def test_only_papers_that_all_have_are_compared() -> None:
-    found = compare([planner("a", x=(GATE,), y=(LOSS,)), planner("b", x=(GATE,), z=(LOSS,))], Task.AUTHOR)
-    assert (found.papers, found.left_out) == (("x",), 2)
+    found = compare_systems([planner("a", x=(GATE,), y=(LOSS,)), planner("b", x=(GATE,), z=(LOSS,))], Task.AUTHOR)
+    assert (found.papers, found.omitted_paper_count) == (("x",), 2)
 
 
 def test_nothing_in_common_is_a_wrong_call() -> None:
     with pytest.raises(UsageError, match="no paper has a plan of every system"):
-        compare([planner("a", x=(GATE,)), planner("b", y=(GATE,))], Task.AUTHOR)
+        compare_systems([planner("a", x=(GATE,)), planner("b", y=(GATE,))], Task.AUTHOR)
     with pytest.raises(UsageError, match="two systems or more"):
-        compare([planner("a", x=(GATE,))], Task.AUTHOR)
+        compare_systems([planner("a", x=(GATE,))], Task.AUTHOR)
 
 
 plans = st.lists(st.sampled_from(ALL), min_size=1, max_size=4, unique=True).map(tuple)
@@ -67,19 +72,19 @@ plans = st.lists(st.sampled_from(ALL), min_size=1, max_size=4, unique=True).map(
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.fixed_dictionaries({"x": plans, "y": plans}), min_size=2, max_size=4))
 def test_what_must_always_hold(made: list[dict[str, tuple[Ablation, ...]]]) -> None:
-    found = compare([planner(f"s{n}", **papers) for n, papers in enumerate(made)], Task.AUTHOR)
+    found = compare_systems([planner(f"s{n}", **papers) for n, papers in enumerate(made)], Task.AUTHOR)
     for paper in ("x", "y"):
         union = {ablation.name for papers in made for ablation in papers[paper]}
-        assert {idea.shown.name for idea in found.ideas if idea.paper == paper} == union
+        assert {idea.ablation.name for idea in found.proposals if idea.paper == paper} == union
     assert all(0 <= pair.agreement.low <= pair.agreement.high <= 1 for pair in found.pairs)
-    assert sum(found.shared_by(n) for n in range(1, len(made) + 1)) == len(found.ideas)
-    document = compare_document([found], pictures=False)
-    assert "Author task" in markdown(document)
-    assert "<table>" in html(document)
+    assert sum(found.count_shared_by(n) for n in range(1, len(made) + 1)) == len(found.proposals)
+    document = build_comparison_document([found], with_pictures=False)
+    assert "Author task" in render_markdown(document)
+    assert "<table>" in render_html(document)
 
 
 def test_one_planner_twice_agrees_with_itself() -> None:
     papers = {"x": (GATE, LOSS), "y": (POOL, DEPTH)}
-    found = compare([planner("a", **papers), planner("b", **papers)], Task.AUTHOR)
+    found = compare_systems([planner("a", **papers), planner("b", **papers)], Task.AUTHOR)
     assert found.pairs[0].agreement.mean == 1.0
-    assert [profile.alone for profile in found.profiles] == [0.0, 0.0]
+    assert [profile.unique_share for profile in found.profiles] == [0.0, 0.0]

@@ -56,7 +56,7 @@ def test_the_reviewer_data_in_every_container(tmp_path: Path, name: str) -> None
     assert found.task is Task.REVIEWER
     paper = found.papers["gates"]
     assert isinstance(paper, ReviewerGold)
-    assert (paper.reviews, paper.suggestions, paper.warnings) == (("Remove the gate.", "Nice."), 3, ())
+    assert (paper.reviews, paper.suggestion_count, paper.warnings) == (("Remove the gate.", "Nice."), 3, ())
 
 
 def test_a_folder_of_tables_is_read_whole(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_reviews_without_a_count_are_taken_as_one_each_and_say_so(tmp_path: Path
     found = read_gold(written(tmp_path / "mine.jsonl", {"id": "a", "title": "A", "reviews": ["Why a gate?", "Depth?"]}))
     paper = found.papers["a"]
     assert isinstance(paper, ReviewerGold)
-    assert paper.suggestions == 2
+    assert paper.suggestion_count == 2
     assert "num_ablation_suggestions is missing" in paper.warnings[0]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from eval.answers import read_matches
-from eval.replies import Replies
-from eval.runs import read_judging
-from eval.sides import author_verdicts
+from eval.judge_prompts import parse_matches
+from eval.replies import ReplyRecord
+from eval.runs import read_judged_run
+from eval.sides import build_author_verdicts
 from tests.eval.conftest import Run, Start
 from tests.eval.made import (
     DEPTH,
@@ -191,15 +191,15 @@ def test_sigterm_ends_a_run_with_its_code(start: Start, material: Path, server: 
 def test_every_kept_reply_decodes_to_the_verdicts_by_its_own_sides(run: Run, material: Path, server: Server) -> None:
     answers(server, by_part)
     judged(run, server)
-    judging = read_judging(material / "out")
+    judging = read_judged_run(material / "out")
     plan, gold = [one.name for one in PLANS["paper-0"]], [one.name for one in GOLD["paper-0"]]
     for path in (material / "out" / "replies").glob("*.json"):
-        kept = Replies.read(path)
+        kept = ReplyRecord.read(path)
         assert kept is not None
         (asked,) = kept.asked
         assert asked.completion is not None
-        matches = read_matches(asked.completion, asked.sides)
-        assert author_verdicts(asked.sides, matches, plan, gold) == judging.verdicts[kept.paper]
+        matches = parse_matches(asked.completion, asked.sides)
+        assert build_author_verdicts(asked.sides, matches, plan, gold) == judging.verdicts[kept.paper]
         assert asked.messages[1].content.count('"id": "A') >= 3, "the prompt is kept beside the reply"
 
 

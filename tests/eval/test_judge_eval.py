@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eval.judge_eval import agreement, read_labels
+from eval.judge_eval import compare_with_labels, read_labelled_plans
 from tests.eval.conftest import Run
 
 
@@ -49,14 +49,16 @@ def labels(desk: Path) -> Path:
 
 
 def test_a_missing_verdict_is_no_as_published_and_beside_it_left_out(labels: Path) -> None:
-    one, lost, reviews = (agreement(i, labels / "judged") for i in read_labels(labels / "labels.jsonl"))
-    assert one.published == pytest.approx((1 / 2, 1 / 3, 2 / 5))
-    assert one.judged == pytest.approx((1 / 2, 1 / 2, 1 / 2))
-    assert (one.labels, one.missing) == (4, 1)
-    assert lost.published == (0.0, 0.0, 0.0)
-    assert lost.judged is None
-    assert reviews.published == (1.0, 1.0, 1.0)
-    assert reviews.missing == 1
+    one, lost, reviews = (
+        compare_with_labels(i, labels / "judged") for i in read_labelled_plans(labels / "labels.jsonl")
+    )
+    assert one.published_scores == pytest.approx((1 / 2, 1 / 3, 2 / 5))
+    assert one.judged_scores == pytest.approx((1 / 2, 1 / 2, 1 / 2))
+    assert (one.label_count, one.missing_count) == (4, 1)
+    assert lost.published_scores == (0.0, 0.0, 0.0)
+    assert lost.judged_scores is None
+    assert reviews.published_scores == (1.0, 1.0, 1.0)
+    assert reviews.missing_count == 1
 
 
 def test_the_command(run: Run, labels: Path) -> None:

@@ -4,19 +4,18 @@ import asyncio
 
 import pytest
 
-from eval.limiting import Limited
-from planner.batch.limits import Limits
-from planner.chat import Completion, Message, ModelCard, Prompt, Usage
+from planner.batch.rate_limit import RateLimitedModel, RateLimiter
+from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import ModelError
 from tests.scripted import Scripted
 
-PROMPT = Prompt.of((Message("user", "word " * 80),), "")
+PROMPT = Prompt.from_messages((Message("user", "word " * 80),), "")
 
 
 class Counting:
     """Counts how many are asked at once."""
 
-    card = ModelCard("judge", "m", "m")
+    info = ModelInfo("judge", "m", "m")
 
     def __init__(self) -> None:
         self.now = self.most = 0
@@ -33,7 +32,7 @@ def test_no_more_at_once_than_allowed() -> None:
     model = Counting()
 
     async def ask() -> None:
-        limited = Limited(model, Limits(3))
+        limited = RateLimitedModel(model, RateLimiter(3))
         await asyncio.gather(*(limited.complete(PROMPT) for _ in range(20)))
 
     asyncio.run(ask())
@@ -42,10 +41,10 @@ def test_no_more_at_once_than_allowed() -> None:
 
 def test_a_429_pauses_everybody_and_a_spent_quota_nobody() -> None:
     async def paused(error: ModelError) -> float:
-        limits = Limits(4)
+        limits = RateLimiter(4)
         with pytest.raises(ModelError):
-            await Limited(Scripted(error), limits).complete(PROMPT)
-        return limits.paused_for
+            await RateLimitedModel(Scripted(error), limits).complete(PROMPT)
+        return limits.pause_seconds
 
     busy = ModelError("slow down", status=429, retryable=True, retry_after=30)
     assert 29 < asyncio.run(paused(busy)) <= 30
@@ -54,4 +53,4 @@ def test_a_429_pauses_everybody_and_a_spent_quota_nobody() -> None:
 
 
 def test_the_card_is_that_of_the_model() -> None:
-    assert Limited(Counting(), Limits(1)).card == Counting.card
+    assert RateLimitedModel(Counting(), RateLimiter(1)).info == Counting.info

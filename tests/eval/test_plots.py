@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from eval import plots
-from eval.document import Picture
-from eval.plots import Curve, Estimate, Panel, Point, Shares
+from eval.report import plots
+from eval.report.document import Picture
+from eval.report.plots import CostPoint, MeanCurve, MeanPoint, Panel, ShareBar
 from eval.statistics import Mean
 
 NAMES = [f"lm-planner/some-rather-long-model-name-of-a-provider-{n}" for n in range(9)]
@@ -23,13 +23,13 @@ MEANS = [Mean(20, 0.1 * n + 0.05, 0.2, 0.1 * n, 0.1 * n + 0.1) for n in range(9)
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Every figure that a picture is made of."""
     figures: list[Figure] = []
-    real = plots._picture
+    real = plots._save_picture
 
     def keep(name: str, caption: str, figure: Figure) -> Picture:
         figures.append(figure)
         return real(name, caption, figure)
 
-    monkeypatch.setattr(plots, "_picture", keep)
+    monkeypatch.setattr(plots, "_save_picture", keep)
     return figures
 
 
@@ -76,8 +76,8 @@ def panels(*items: Any) -> list[Panel]:
 
 
 def test_estimates(drawn: list[Figure]) -> None:
-    made = [Estimate(name, mean) for name, mean in zip(NAMES, MEANS, strict=True)]
-    plots.estimates_picture("f1", "F1", "F1 (0 to 1)", panels(*made))
+    made = [MeanPoint(name, mean) for name, mean in zip(NAMES, MEANS, strict=True)]
+    plots.draw_means("f1", "F1", "F1 (0 to 1)", panels(*made))
     check(drawn[0])
 
 
@@ -85,34 +85,34 @@ def test_estimates(drawn: list[Figure]) -> None:
     "costs", [[0.001 * n for n in range(1, 10)], [10.0**-n for n in range(9)], [0.0] * 9, [0.02] * 9]
 )
 def test_costs(drawn: list[Figure], costs: list[float]) -> None:
-    made = [Point(name, cost, mean) for name, cost, mean in zip(NAMES, costs, MEANS, strict=True)]
-    plots.cost_picture("cost", "Cost", "F1 (0 to 1)", panels(*made))
+    made = [CostPoint(name, cost, mean) for name, cost, mean in zip(NAMES, costs, MEANS, strict=True)]
+    plots.draw_costs("cost", "Cost", "F1 (0 to 1)", panels(*made))
     check(drawn[0])
 
 
 @pytest.mark.parametrize("longest", [1, 2, 5, 10])
 def test_curves(drawn: list[Figure], longest: int) -> None:
-    made = [Curve(name, tuple(MEANS[n % 9] for n in range(longest))) for name in NAMES]
-    plots.curves_picture("recall", "Recall", "recall (0 to 1)", panels(*made))
+    made = [MeanCurve(name, tuple(MEANS[n % 9] for n in range(longest))) for name in NAMES]
+    plots.draw_curves("recall", "Recall", "recall (0 to 1)", panels(*made))
     check(drawn[0])
 
 
 def test_shares(drawn: list[Figure]) -> None:
-    made = [Shares(name, (("REPLACE", 90), ("REMOVE", n), ("ADD", 0))) for n, name in enumerate(NAMES)]
+    made = [ShareBar(name, (("REPLACE", 90), ("REMOVE", n), ("ADD", 0))) for n, name in enumerate(NAMES)]
     palette = tuple(plots.ACTION_COLOURS.items())
-    plots.shares_picture("actions", "Actions", "share (%)", palette, panels(*made, Shares("nothing planned", ())))
+    plots.draw_shares("actions", "Actions", "share (%)", palette, panels(*made, ShareBar("nothing planned", ())))
     check(drawn[0])
 
 
 @pytest.mark.parametrize("count", [2, 5, 9])
 def test_a_matrix(drawn: list[Figure], count: int) -> None:
     matrix = [[nan if a == b else 0.1 * abs(a - b) for b in range(count)] for a in range(count)]
-    plots.matrix_picture("m", "M", "agreement (0 to 1)", "Author task: agreement", NAMES[:count], matrix)
+    plots.draw_matrix("m", "M", "agreement (0 to 1)", "Author task: agreement", NAMES[:count], matrix)
     check(drawn[0], turned=True)
     numbers = [text for text, _ in texts(drawn[0]) if text == "0.10"]
     assert len(numbers) >= 2 * (count - 1)
 
 
 def test_a_matrix_of_nothing_in_common(drawn: list[Figure]) -> None:
-    plots.matrix_picture("m", "M", "agreement", "none", ["a", "b"], [[nan, 0.0], [0.0, nan]])
+    plots.draw_matrix("m", "M", "agreement", "none", ["a", "b"], [[nan, 0.0], [0.0, nan]])
     assert drawn

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from eval.document import Document, Section, Table, csv_text, html, markdown
-from eval.figures import amount
-from planner.trajectory.reader import read_file
+from eval.report.document import Document, ReportSection, Table, render_csv, render_html, render_markdown
+from eval.statistics import format_number
+from planner.trajectory.reader import read_trajectory
 from tests.eval.conftest import Run
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, ablation, write_gold, write_trajectory
 
@@ -130,7 +130,7 @@ def test_what_models_wrote_stays_text_in_every_form(run: Run, desk: Path) -> Non
 
 
 def test_the_page_loads_nothing_and_allows_no_script() -> None:
-    page = html(Document("T", ("lead",), (Section("S", tables=(Table(("a",), (("<b>",),)),)),)))
+    page = render_html(Document("T", ("lead",), (ReportSection("S", tables=(Table(("a",), (("<b>",),)),)),)))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
     assert policy[1].startswith("default-src 'none'; img-src data:; style-src 'sha256-")
@@ -139,12 +139,12 @@ def test_the_page_loads_nothing_and_allows_no_script() -> None:
 
 
 def test_a_cell_stays_in_its_cell() -> None:
-    document = Document("T", (), (Section("S", tables=(Table(("a", "b"), (("x | y\nz", "`"),)),)),))
-    assert "| x \\| y z | \\` |" in markdown(document)
+    document = Document("T", (), (ReportSection("S", tables=(Table(("a", "b"), (("x | y\nz", "`"),)),)),))
+    assert "| x \\| y z | \\` |" in render_markdown(document)
 
 
 def test_a_spreadsheet_runs_no_formula() -> None:
-    assert csv_text(Table(("a", "b"), (("=1+1", "-0.25"), ("@x", "+1.5e-07")))) == "a,b\n'=1+1,-0.25\n'@x,+1.5e-07\n"
+    assert render_csv(Table(("a", "b"), (("=1+1", "-0.25"), ("@x", "+1.5e-07")))) == "a,b\n'=1+1,-0.25\n'@x,+1.5e-07\n"
 
 
 def test_planners_are_compared_without_gold(run: Run, plans: Path) -> None:
@@ -181,7 +181,7 @@ def test_the_five_published_models(run: Run, shared: Path, desk: Path) -> None:
     assert all(int(task["shared_by"]["1"]) > task["ideas"] / 2 for task in tasks.values())
     gold = {}
     for path in sorted((shared / "trajectories" / "lm-planner" / "gpt-4o").glob("*.md")):
-        found = read_file(path)
+        found = read_trajectory(path)
         if found.task == "author":
             gold[found.paper_id] = found.plan.ablations
     write_gold(desk / "gold.jsonl", gold)
@@ -193,5 +193,5 @@ def test_the_five_published_models(run: Run, shared: Path, desk: Path) -> None:
 
 
 def test_nothing_is_minus_zero() -> None:
-    assert amount(-8e-17) == "0.00"
-    assert amount(-0.01) == "-0.01"
+    assert format_number(-8e-17) == "0.00"
+    assert format_number(-0.01) == "-0.01"

@@ -9,17 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eval.answers import read_asked, read_matches
-from eval.coverage import paired
 from eval.gold import read_gold
-from eval.judge_eval import agreement, read_labels
-from eval.judging import unjudged
-from eval.plans import read_systems
-from eval.replies import Replies
-from eval.runs import read_run
+from eval.judge_eval import compare_with_labels, read_labelled_plans
+from eval.judge_prompts import parse_matches, parse_review_requests
+from eval.judging import build_unjudged_run
+from eval.plans import pair_papers, read_systems
+from eval.replies import ReplyRecord
+from eval.runs import read_judging_record
 from eval.sides import Sides
-from eval.tables import read_rows
-from eval.verdicts import read_author_verdicts, read_reviewer_verdicts, verdict_task
+from eval.tables import read_table_rows
+from eval.verdicts import detect_verdict_task, read_author_verdicts, read_reviewer_verdicts
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError, PlannerError
 from planner.schema import Task
@@ -60,14 +59,14 @@ def gold_of_reviewer(path: Path) -> object:
 @pytest.mark.parametrize(
     "read",
     [
-        read_rows,
+        read_table_rows,
         read_gold,
         gold_of_author,
         gold_of_reviewer,
-        read_labels,
+        read_labelled_plans,
         read_author_verdicts,
         read_reviewer_verdicts,
-        verdict_task,
+        detect_verdict_task,
     ],
 )
 @pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.parquet"])
@@ -91,10 +90,10 @@ def test_plans_as_published(tmp_path: Path, plan: bytes, facts: bytes) -> None:
     except PlannerError as error:
         assert "plans.json" in str(error)
         return
-    unjudged(system, Task.AUTHOR).run.model_dump_json()
-    pairs, _ = paired(author_gold(one=[GATE]), system)
-    assert pairs[0].planned is not None
-    assert bool(pairs[0].plan) == (pairs[0].planned.outcome is Outcome.PLANNED)
+    build_unjudged_run(system, Task.AUTHOR).run.model_dump_json()
+    pairs, _ = pair_papers(author_gold(one=[GATE]), system)
+    assert pairs[0].planned_paper is not None
+    assert bool(pairs[0].plan) == (pairs[0].planned_paper.outcome is Outcome.PLANNED)
 
 
 @anything
@@ -105,7 +104,7 @@ def test_folders_of_ours(tmp_path: Path, sidecar: bytes, trajectory: bytes, run:
         (tmp_path / name).write_bytes(content)
     assert read_systems(tmp_path)
     with pytest.raises(PlannerError):
-        read_run(tmp_path)
+        read_judging_record(tmp_path)
 
 
 @anything
@@ -116,9 +115,9 @@ def test_a_judge_to_be_evaluated(tmp_path: Path, verdicts: bytes) -> None:
     )
     (tmp_path / "m").mkdir(exist_ok=True)
     (tmp_path / "m" / "one.jsonl").write_bytes(verdicts)
-    (instance,) = read_labels(tmp_path / "labels.jsonl")
+    (instance,) = read_labelled_plans(tmp_path / "labels.jsonl")
     try:
-        assert agreement(instance, tmp_path).labels == 1
+        assert compare_with_labels(instance, tmp_path).label_count == 1
     except PlannerError as error:
         assert "one.jsonl" in str(error)
 
@@ -128,7 +127,7 @@ def test_a_judge_to_be_evaluated(tmp_path: Path, verdicts: bytes) -> None:
 def test_replies_on_record(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "one.json").write_bytes(content)
     with pytest.raises(PlannerError, match=r"one\.json"):
-        Replies.read(tmp_path / "one.json")
+        ReplyRecord.read(tmp_path / "one.json")
 
 
 replies = st.one_of(
@@ -150,14 +149,14 @@ def test_what_a_judge_says(reply: str, block: bool) -> None:
     completion = Completion(f"<verdicts>{reply}</verdicts>" if block else reply)
     sides = Sides(a=("gate", "loss"), b=("loss", "depth"), plan="B")
     try:
-        matches = read_matches(completion, sides)
+        matches = parse_matches(completion, sides)
     except OutputError as error:
         assert error.findings
     else:
         assert matches.keys() == {"A1", "A2"}
         assert {"B1", "B2"}.issuperset(*matches.values())
     try:
-        asked = read_asked(completion, sides)
+        asked = parse_review_requests(completion, sides)
     except OutputError as error:
         assert error.findings
     else:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.answers import read_asked, read_matches
-from eval.sides import Sides, author_verdicts, reviewer_verdicts, tossed
+from eval.judge_prompts import parse_matches, parse_review_requests
+from eval.sides import Sides, build_author_verdicts, build_reviewer_verdicts, draw_sides
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
 from tests.eval.made import verdicts
@@ -21,7 +21,7 @@ def test_an_answer_by_ids_decodes_to_what_was_meant(
     meant = {(gold[g], plan[p]) for g, p in pairs if g < len(gold) and p < len(plan)}
     if len(meant) == len(gold) * len(plan):
         meant.pop()
-    sides = tossed(plan, gold, "paper", "judge", repetition)
+    sides = draw_sides(plan, gold, "paper", "judge", repetition)
     flip = sides.plan == "A"
     lines = [
         {
@@ -34,24 +34,24 @@ def test_an_answer_by_ids_decodes_to_what_was_meant(
         }
         for item, left in zip(sides.a_ids, sides.a, strict=True)
     ]
-    matches = read_matches(Completion(verdicts(lines)), Sides.model_validate_json(sides.model_dump_json()))
-    found = author_verdicts(sides, matches, plan, gold)
+    matches = parse_matches(Completion(verdicts(lines)), Sides.model_validate_json(sides.model_dump_json()))
+    found = build_author_verdicts(sides, matches, plan, gold)
     assert [verdict.name_in_paper for verdict in found] == gold, "in the paper's order"
     assert {(v.name_in_paper, p) for v in found for p in v.name_in_plan} == meant
 
 
 @given(names, names)
 def test_sides_are_the_same_every_time_and_show_everything(plan: list[str], gold: list[str]) -> None:
-    sides = tossed(plan, gold, "paper", "judge", 0)
-    assert sides == tossed(plan, gold, "paper", "judge", 0)
-    assert sides.shows(plan, gold)
-    assert not sides.shows([*plan, "more"], gold)
+    sides = draw_sides(plan, gold, "paper", "judge", 0)
+    assert sides == draw_sides(plan, gold, "paper", "judge", 0)
+    assert sides.has_names(plan, gold)
+    assert not sides.has_names([*plan, "more"], gold)
 
 
 def test_sides_depend_on_paper_judge_and_repetition() -> None:
     plan, gold = [f"p{n}" for n in range(5)], [f"g{n}" for n in range(5)]
     seen = {
-        tossed(plan, gold, paper, judge, repetition)
+        draw_sides(plan, gold, paper, judge, repetition)
         for paper in ("one", "two")
         for judge in ("this", "that")
         for repetition in range(5)
@@ -60,16 +60,16 @@ def test_sides_depend_on_paper_judge_and_repetition() -> None:
 
 
 def test_both_sides_hold_the_plan_about_equally_often() -> None:
-    first = sum(tossed(["p"], ["g"], f"paper {n}", "judge", 0).plan == "A" for n in range(400))
+    first = sum(draw_sides(["p"], ["g"], f"paper {n}", "judge", 0).plan == "A" for n in range(400))
     assert 150 < first < 250
 
 
 @given(names, st.integers(0, 2**6 - 1))
 def test_answers_about_reviews_decode_in_plan_order(plan: list[str], bits: int) -> None:
     wanted = {name: bool(bits >> number & 1) for number, name in enumerate(plan)}
-    sides = tossed(plan, [], "paper", "judge", 0)
+    sides = draw_sides(plan, [], "paper", "judge", 0)
     lines = [{"id": i, "asked": wanted[name]} for i, name in zip(sides.a_ids, sides.a, strict=True)]
-    found = reviewer_verdicts(sides, read_asked(Completion(verdicts(lines)), sides), plan)
+    found = build_reviewer_verdicts(sides, parse_review_requests(Completion(verdicts(lines)), sides), plan)
     assert [(v.name_in_plan, v.appears_in_review) for v in found] == list(wanted.items())
 
 
@@ -93,8 +93,8 @@ SIDES = Sides(a=("x", "y"), b=("u", "v"), plan="A")
 )
 def test_a_reply_that_is_not_as_asked_says_what_is_wrong(text: str, finding: str) -> None:
     with pytest.raises(OutputError, match=finding) as caught:
-        read_matches(Completion(text, finish_reason="stop"), SIDES)
-    assert caught.value.reaskable
+        parse_matches(Completion(text, finish_reason="stop"), SIDES)
+    assert caught.value.is_correctable
 
 
 @pytest.mark.parametrize(
@@ -108,26 +108,26 @@ def test_a_reply_that_is_not_as_asked_says_what_is_wrong(text: str, finding: str
 )
 def test_a_reply_without_an_answer_is_not_asked_for_again(completion: Completion, outcome: Outcome) -> None:
     with pytest.raises(OutputError) as caught:
-        read_matches(completion, SIDES)
+        parse_matches(completion, SIDES)
     assert caught.value.outcome is outcome
-    assert not caught.value.reaskable
+    assert not caught.value.is_correctable
 
 
 def test_the_last_verdict_counts_and_a_code_fence_is_forgiven() -> None:
     final = '<verdicts>\n```json\n{"id": "A1", "matches": ["B2"]}\n{"id": "A2", "matches": []}\n```\n</verdicts>'
     thought = verdicts([{"id": "A1", "matches": ["B1"]}, {"id": "A2", "matches": []}])
-    assert read_matches(Completion(f"{thought}\nNo, wait.\n{final}"), SIDES) == {"A1": ("B2",), "A2": ()}
+    assert parse_matches(Completion(f"{thought}\nNo, wait.\n{final}"), SIDES) == {"A1": ("B2",), "A2": ()}
 
 
 def test_a_yes_in_words_is_no_verdict() -> None:
     with pytest.raises(OutputError, match="should be true or false"):
-        read_asked(Completion(verdicts([{"id": "A1", "asked": "yes"}])), Sides(a=("x",), plan="A"))
+        parse_review_requests(Completion(verdicts([{"id": "A1", "asked": "yes"}])), Sides(a=("x",), plan="A"))
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        found = read_matches(Completion(f"<verdicts>{text}</verdicts>"), SIDES)
+        found = parse_matches(Completion(f"<verdicts>{text}</verdicts>"), SIDES)
     except OutputError as error:
         assert error.findings
     else:

@@ -9,42 +9,48 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
-from eval.statistics import bootstrap_interval, difference, holm, mean, sign_flip_p
+from eval.statistics import (
+    adjust_p_values,
+    compute_bootstrap_interval,
+    compute_difference,
+    compute_mean,
+    compute_sign_flip_p,
+)
 
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 def test_the_deviation_is_that_of_a_sample() -> None:
-    found = mean([0.0, 1.0])
+    found = compute_mean([0.0, 1.0])
     assert (found.n, found.mean) == (2, 0.5)
     assert found.deviation == pytest.approx(0.5**0.5)
 
 
 def test_nothing_is_not_zero() -> None:
-    found = mean([])
+    found = compute_mean([])
     assert found.n == 0
     assert isnan(found.mean)
-    assert isnan(sign_flip_p([]))
+    assert isnan(compute_sign_flip_p([]))
 
 
 def test_one_paper_has_no_deviation() -> None:
-    assert mean([0.4]).deviation is None
+    assert compute_mean([0.4]).deviation is None
 
 
 @settings(deadline=None, max_examples=50)
 @given(shares)
 def test_an_interval_lies_around_the_mean_and_within_the_values(values: list[float]) -> None:
-    low, high = bootstrap_interval(values)
+    low, high = compute_bootstrap_interval(values)
     assert min(values) - 1e-9 <= low <= fmean(values) + 1e-9
     assert fmean(values) - 1e-9 <= high <= max(values) + 1e-9
-    assert bootstrap_interval(values) == (low, high), "the same values give the same interval"
+    assert compute_bootstrap_interval(values) == (low, high), "the same values give the same interval"
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     draw = random.Random(4)
     covered = 0
     for _ in range(60):
-        low, high = bootstrap_interval([draw.random() for _ in range(40)])
+        low, high = compute_bootstrap_interval([draw.random() for _ in range(40)])
         covered += low <= 0.5 <= high
     assert covered >= 51
 
@@ -61,7 +67,7 @@ def test_a_small_test_is_exact(differences: list[float]) -> None:
         n_resamples=float("inf"),
         vectorized=False,
     )
-    assert sign_flip_p(differences) == pytest.approx(paired.pvalue)
+    assert compute_sign_flip_p(differences) == pytest.approx(paired.pvalue)
 
 
 def test_a_large_test_is_close_to_exact() -> None:
@@ -71,21 +77,21 @@ def test_a_large_test_is_close_to_exact() -> None:
     for size in differences:
         sums = [total + sign * size for total in sums for sign in (1, -1)]
     exact = sum(abs(total) >= abs(sum(differences)) - 1e-12 for total in sums) / len(sums)
-    assert sign_flip_p(differences) == pytest.approx(exact, abs=0.02)
+    assert compute_sign_flip_p(differences) == pytest.approx(exact, abs=0.02)
 
 
 def test_only_papers_that_both_have_are_compared() -> None:
-    found = difference({"a": 1.0, "b": 0.5, "only ours": 0.0}, {"a": 0.0, "b": 0.5, "only theirs": 1.0})
+    found = compute_difference({"a": 1.0, "b": 0.5, "only ours": 0.0}, {"a": 0.0, "b": 0.5, "only theirs": 1.0})
     assert (found.n, found.mean) == (2, 0.5)
     assert found.p == 1.0, "one differing paper decides nothing"
 
 
 def test_equal_systems_do_not_differ() -> None:
-    found = difference({str(n): 0.3 for n in range(50)}, {str(n): 0.3 for n in range(50)})
+    found = compute_difference({str(n): 0.3 for n in range(50)}, {str(n): 0.3 for n in range(50)})
     assert (found.mean, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_holm_by_hand() -> None:
-    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
+    assert adjust_p_values([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert adjust_p_values([0.9, 0.8]) == [1.0, 1.0]
+    assert adjust_p_values([]) == []

@@ -9,13 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eval.tables import TableError
-from eval.verdicts import (
-    AuthorVerdict,
-    ReviewerVerdict,
-    read_author_verdicts,
-    read_reviewer_verdicts,
-    write_verdicts,
-)
+from eval.verdicts import AuthorVerdict, ReviewerVerdict, read_author_verdicts, read_reviewer_verdicts, write_verdicts
 
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 author = st.builds(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from eval.coverage import Status
-from eval.runs import read_judging, write_judging
+from eval.plans import PaperStatus
+from eval.runs import read_judged_run, write_judged_run
 from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict
-from eval.vote import majority_author, majority_reviewer, vote
+from eval.vote import vote_on_author_verdicts, vote_on_reviewer_verdicts, vote_on_runs
 from planner.errors import UsageError
 from tests.eval import published
 from tests.eval.conftest import Run
@@ -33,7 +33,7 @@ def test_the_author_majority_is_the_published_one() -> None:
     draw = random.Random(6)
     for _ in range(2000):
         judges = [author_file(draw) for _ in range(draw.randint(2, 5))]
-        voted = majority_author([[AuthorVerdict.model_validate(line) for line in judge] for judge in judges])
+        voted = vote_on_author_verdicts([[AuthorVerdict.model_validate(line) for line in judge] for judge in judges])
         ours = {
             v.name_in_paper: frozenset(v.name_in_plan) or None for v in voted.verdicts if isinstance(v, AuthorVerdict)
         }
@@ -51,17 +51,19 @@ def test_the_reviewer_majority_is_the_published_one() -> None:
             ]
             for _ in range(draw.randint(2, 5))
         ]
-        voted = majority_reviewer([[ReviewerVerdict.model_validate(line) for line in judge] for judge in judges])
+        voted = vote_on_reviewer_verdicts(
+            [[ReviewerVerdict.model_validate(line) for line in judge] for judge in judges]
+        )
         ours = {v.name_in_plan: v.appears_in_review for v in voted.verdicts if isinstance(v, ReviewerVerdict)}
         assert ours == published.reviewer_majority(judges)
 
 
 def test_a_tie_is_no_match_and_is_told() -> None:
     yes, no = AuthorVerdict(name_in_paper="g", name_in_plan=("p",)), AuthorVerdict(name_in_paper="g")
-    assert majority_author([[yes], [no]]).ties == ("g",)
-    (verdict,) = majority_author([[yes], [no]]).verdicts
+    assert vote_on_author_verdicts([[yes], [no]]).tied_names == ("g",)
+    (verdict,) = vote_on_author_verdicts([[yes], [no]]).verdicts
     assert verdict.name_in_plan == ()
-    assert majority_author([[yes], [yes], [no]]).ties == ()
+    assert vote_on_author_verdicts([[yes], [yes], [no]]).tied_names == ()
 
 
 def judge(run: Run, out: str, *more: object) -> None:
@@ -75,14 +77,14 @@ def three(run: Run, desk: Path) -> Path:
     write_gold(desk / "gold.jsonl", PAPERS)
     write_plans(desk / "plans", PLANS)
     judge(run, "a")
-    judging = read_judging(desk / "a")
+    judging = read_judged_run(desk / "a")
     none: tuple[Verdict, ...] = tuple(AuthorVerdict(name_in_paper=one.name) for one in PAPERS["one"])
     run_b = judging.run.model_copy(update={"judge": "b"})
-    write_judging(desk / "b", type(judging)(run_b, {**judging.verdicts, "one": none}))
+    write_judged_run(desk / "b", type(judging)(run_b, {**judging.verdicts, "one": none}))
     (one, two) = judging.run.papers
-    lost = two.model_copy(update={"status": Status.UNSCORED, "reason": "empty: the reply has no text"})
+    lost = two.model_copy(update={"status": PaperStatus.UNSCORED, "reason": "empty: the reply has no text"})
     run_c = judging.run.model_copy(update={"judge": "c", "papers": (one, lost)})
-    write_judging(desk / "c", type(judging)(run_c, {"one": judging.verdicts["one"]}))
+    write_judged_run(desk / "c", type(judging)(run_c, {"one": judging.verdicts["one"]}))
     return desk
 
 
@@ -149,10 +151,10 @@ def test_empty_folders_are_a_wrong_call(run: Run, desk: Path) -> None:
 
 def test_one_judge_is_no_vote_and_different_plans_cannot_be_voted_on(run: Run, three: Path) -> None:
     assert run("vote", "a", "-o", "v").exit_code == 2
-    a, b = read_judging(three / "a"), read_judging(three / "b")
+    a, b = read_judged_run(three / "a"), read_judged_run(three / "b")
     other = type(b)(b.run.model_copy(update={"system": "another"}), b.verdicts)
     with pytest.raises(UsageError, match="judged different plans"):
-        vote([a, other])
+        vote_on_runs([a, other])
 
 
 def test_a_damaged_file_of_verdicts_is_named(run: Run, three: Path) -> None:

@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.matching.assignment import best_assignment
-from planner.matching.match import THRESHOLD, Match, match, similarity
-from planner.matching.similarity import actions_agree, overlap, same_replacement
-from planner.matching.words import spell_out, stem, stems, words
+from planner.matching.match import MATCH_THRESHOLD, Match, compute_similarity, find_best_assignment, match_ablations
+from planner.matching.similarity import (
+    compute_overlap,
+    expand_acronyms,
+    extract_stems,
+    have_compatible_actions,
+    is_same_replacement,
+    split_words,
+    stem_word,
+)
 from planner.schema import Ablation
 from tests.matching.plans import ABLATIONS, add, remove, replace
 
@@ -30,7 +36,7 @@ GATE = "gated fusion unit"
     ],
 )
 def test_the_rule_allows(a: Ablation, b: Ablation) -> None:
-    assert similarity(a, b) >= THRESHOLD
+    assert compute_similarity(a, b) >= MATCH_THRESHOLD
 
 
 @pytest.mark.parametrize(
@@ -47,38 +53,38 @@ def test_the_rule_allows(a: Ablation, b: Ablation) -> None:
     ],
 )
 def test_the_rule_forbids(a: Ablation, b: Ablation) -> None:
-    assert similarity(a, b) < THRESHOLD
+    assert compute_similarity(a, b) < MATCH_THRESHOLD
 
 
 def test_each_is_paired_once_and_the_whole_is_best() -> None:
     plan = [remove("gated fusion unit"), remove("echo memory")]
     other = [remove("echo memory bank"), remove("gated fusion"), remove("fusion unit with gates")]
-    assert [(m.a, m.b) for m in match(plan, other)] == [(0, 2), (1, 0)]
+    assert [(m.index_a, m.index_b) for m in match_ablations(plan, other)] == [(0, 2), (1, 0)]
 
 
 def test_nothing_matches_nothing() -> None:
-    assert match([], []) == match([remove(GATE)], []) == match([], [remove(GATE)]) == ()
+    assert match_ablations([], []) == match_ablations([remove(GATE)], []) == match_ablations([], [remove(GATE)]) == ()
 
 
 @given(st.lists(ABLATIONS, max_size=4), st.lists(ABLATIONS, max_size=4))
 def test_sides_do_not_matter(a: list[Ablation], b: list[Ablation]) -> None:
-    forth, back = match(a, b), match(b, a)
+    forth, back = match_ablations(a, b), match_ablations(b, a)
     assert sum(m.similarity for m in forth) == pytest.approx(sum(m.similarity for m in back))
     for m in forth:
-        assert THRESHOLD <= m.similarity <= 1
-        assert m.similarity == pytest.approx(similarity(b[m.b], a[m.a]))
+        assert MATCH_THRESHOLD <= m.similarity <= 1
+        assert m.similarity == pytest.approx(compute_similarity(b[m.index_b], a[m.index_a]))
 
 
 @given(st.lists(ABLATIONS, max_size=5))
 def test_a_plan_with_words_matches_itself(plan: list[Ablation]) -> None:
-    spoken = [ablation for ablation in plan if stems(ablation.ablated_part)]
-    alike = [a for a in spoken if actions_agree(a, a)]
-    assert len(match(alike, alike)) == len(alike)
+    spoken = [ablation for ablation in plan if extract_stems(ablation.ablated_part)]
+    alike = [a for a in spoken if have_compatible_actions(a, a)]
+    assert len(match_ablations(alike, alike)) == len(alike)
 
 
 @given(st.lists(st.lists(st.sampled_from([0, 0, 0.25, 0.5, 0.75, 1]), min_size=4, max_size=4), max_size=4))
 def test_the_assignment_is_the_best_of_all(scores: list[list[float]]) -> None:
-    chosen = best_assignment(scores)
+    chosen = find_best_assignment(scores)
     assert len({r for r, _ in chosen}) == len({c for _, c in chosen}) == len(chosen)
     assert all(scores[r][c] > 0 for r, c in chosen)
     every = (sum(scores[r][c] for r, c in enumerate(columns)) for columns in permutations(range(4), len(scores)))
@@ -88,14 +94,14 @@ def test_the_assignment_is_the_best_of_all(scores: list[list[float]]) -> None:
 @given(st.lists(st.lists(st.floats(0, 1), min_size=2, max_size=2), max_size=6))
 def test_more_rows_than_columns(scores: list[list[float]]) -> None:
     turned = [list(column) for column in zip(*scores, strict=True)]
-    total = sum(scores[r][c] for r, c in best_assignment(scores))
-    assert total == pytest.approx(sum(turned[r][c] for r, c in best_assignment(turned)))
+    total = sum(scores[r][c] for r, c in find_best_assignment(scores))
+    assert total == pytest.approx(sum(turned[r][c] for r, c in find_best_assignment(turned)))
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_overlap_is_a_share_and_has_no_sides(a: str, b: str) -> None:
-    assert 0 <= overlap(a, b) <= 1
-    assert overlap(a, b) == pytest.approx(overlap(b, a))
+    assert 0 <= compute_overlap(a, b) <= 1
+    assert compute_overlap(a, b) == pytest.approx(compute_overlap(b, a))
 
 
 @pytest.mark.parametrize(
@@ -103,16 +109,16 @@ def test_overlap_is_a_share_and_has_no_sides(a: str, b: str) -> None:
     [("normalization", "normalizing"), ("normalise", "normalised"), ("embeddings", "embedding"), ("gated", "gate")],
 )
 def test_stems_agree(one: str, other: str) -> None:
-    assert stem(one) == stem(other)
+    assert stem_word(one) == stem_word(other)
 
 
 def test_humps_part_words() -> None:
-    assert words("CrossAttention of ResNet-50") == ["Cross", "Attention", "of", "Res", "Net", "50"]
+    assert split_words("CrossAttention of ResNet-50") == ["Cross", "Attention", "of", "Res", "Net", "50"]
 
 
 def test_acronyms_are_spelt_out_by_the_other_side() -> None:
-    assert spell_out("a GCN layer", "graph convolutional network") == "a graph convolutional network layer"
-    assert spell_out("a GCN layer", "something else") == "a GCN layer"
+    assert expand_acronyms("a GCN layer", "graph convolutional network") == "a graph convolutional network layer"
+    assert expand_acronyms("a GCN layer", "something else") == "a GCN layer"
 
 
 @pytest.mark.parametrize(
@@ -128,8 +134,8 @@ def test_acronyms_are_spelt_out_by_the_other_side() -> None:
     ],
 )
 def test_same_replacement(x: str, y: str, same: bool) -> None:
-    assert same_replacement(x, y) is same is same_replacement(y, x)
+    assert is_same_replacement(x, y) is same is is_same_replacement(y, x)
 
 
 def test_a_match_says_which_and_how_alike() -> None:
-    assert match([remove(GATE)], [remove(GATE)]) == (Match(0, 0, 1.0),)
+    assert match_ablations([remove(GATE)], [remove(GATE)]) == (Match(0, 0, 1.0),)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from planner.matching.match import THRESHOLD, similarity
+from planner.matching.match import MATCH_THRESHOLD, compute_similarity
 from planner.schema import Ablation
-from planner.trajectory.reader import read_file
+from planner.trajectory.reader import read_trajectory
 
 SILVER = Path(__file__).with_name("silver.jsonl")
 AIM = 0.75
@@ -27,8 +27,8 @@ def pairs(shared: Path) -> list[Pair]:
     rows = [json.loads(line) for line in SILVER.read_text(encoding="utf-8").splitlines()]
     return [
         Pair(
-            read_file(shared / row["a"]).plan.ablations[row["a_item"] - 1],
-            read_file(shared / row["b"]).plan.ablations[row["b_item"] - 1],
+            read_trajectory(shared / row["a"]).plan.ablations[row["a_item"] - 1],
+            read_trajectory(shared / row["b"]).plan.ablations[row["b_item"] - 1],
             row["same"],
             row["case"],
         )
@@ -38,7 +38,7 @@ def pairs(shared: Path) -> list[Pair]:
 
 def scores(labelled: list[Pair]) -> tuple[float, float, float]:
     """Precision, recall and F1 of "the same"."""
-    told = [(similarity(pair.a, pair.b) >= THRESHOLD, pair.same) for pair in labelled]
+    told = [(compute_similarity(pair.a, pair.b) >= MATCH_THRESHOLD, pair.same) for pair in labelled]
     counts = Counter(told)
     hit, false, missed = counts[True, True], counts[True, False], counts[False, True]
     return hit / (hit + false), hit / (hit + missed), 2 * hit / (2 * hit + false + missed)

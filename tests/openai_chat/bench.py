@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 import openai
 
 from planner.chat import Message, Prompt
-from planner.openai_chat.endpoint import resolve
-from planner.openai_chat.model import ChatSettings, OpenAIChat
+from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
+from planner.models.openai_chat.endpoint import resolve_endpoint
 
 REQUESTS, AT_ONCE, SIZE = 100, 16, 8000
 TEXT = "some words " * 7300
@@ -34,8 +34,8 @@ async def milliseconds(ask: Callable[[], Awaitable[object]]) -> float:
 
 
 async def ours(base_url: str, stream: bool) -> float:
-    prompt = Prompt.of((Message("user", TEXT),), "0" * 64)
-    async with OpenAIChat(resolve("m", base_url, {}), ChatSettings(stream=stream)) as chat:
+    prompt = Prompt.from_messages((Message("user", TEXT),), "0" * 64)
+    async with OpenAIChat(resolve_endpoint("m", base_url, {}), RequestOptions(stream=stream)) as chat:
         return await milliseconds(lambda: chat.complete(prompt))
 
 

@@ -7,11 +7,16 @@ import httpx2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.openai_chat.arrival import Arrival
-from planner.openai_chat.complaints import complaint
-from planner.openai_chat.decoding import EventDecoder, decoded, encoded, whole
-from planner.openai_chat.headers import rate_limits, retry_after
-from planner.openai_chat.replies import Assembly, error_in_choice, read
+from planner.models.openai_chat.error_bodies import parse_error_body
+from planner.models.openai_chat.headers import parse_rate_limits, parse_retry_after
+from planner.models.openai_chat.replies import ChunkMerger, find_choice_error, parse_completion
+from planner.models.openai_chat.stream import (
+    EventDecoder,
+    ResponseBody,
+    decode_json,
+    encode_json,
+    repair_json_surrogates,
+)
 from tests.server.replies import completion, stream
 
 JSON = st.recursive(
@@ -70,81 +75,81 @@ def test_events_are_those_of_the_library_however_they_are_split(data: st.DataObj
 
 @given(st.data(), st.text(min_size=1), st.text())
 def test_a_stream_in_any_pieces_is_the_whole_reply(data: st.DataObject, text: str, reasoning: str) -> None:
-    arrival = Arrival()
+    arrival = ResponseBody()
     for piece in in_pieces(data, stream(text, reasoning=reasoning, pieces=4).body):
-        arrival.take(piece)
-    arrival.end()
-    got, expected = read(arrival.body), read(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
+        arrival.feed(piece)
+    arrival.finish()
+    got, expected = parse_completion(arrival.json), parse_completion(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
     assert got is not None
     assert expected is not None
     assert (got.text, got.reasoning, got.usage) == (expected.text, expected.reasoning, expected.usage)
-    assert arrival.done
+    assert arrival.is_done
 
 
 @given(st.data(), st.binary() | st.text().map(str.encode) | BODIES.map(lambda value: json.dumps(value).encode()))
 def test_arbitrary_bytes_raise_nothing(data: st.DataObject, content: bytes) -> None:
     for start in (b"", b"data: "):
-        arrival = Arrival()
+        arrival = ResponseBody()
         for piece in in_pieces(data, start + content):
-            arrival.take(piece)
-        arrival.end()
+            arrival.feed(piece)
+        arrival.finish()
         assert isinstance(arrival.text, str)
-        assert isinstance(arrival.said(), str)
-        decoded(content)
+        assert isinstance(arrival.describe_progress(), str)
+        decode_json(content)
 
 
 @given(BODIES)
 def test_arbitrary_json_raises_nothing(value: Any) -> None:
-    said = complaint(value)
+    said = parse_error_body(value)
     if said is not None:
         assert isinstance(said.rejected_parameter, str)
         assert said.is_too_long(400) in (True, False)
         assert isinstance(said.message, str)
     if isinstance(value, dict):
-        read(value)
-        error_in_choice(value)
-        assembly = Assembly()
-        assembly.add(value)
-        assembly.add(value)
-        read(assembly.body)
+        parse_completion(value)
+        find_choice_error(value)
+        assembly = ChunkMerger()
+        assembly.add_chunk(value)
+        assembly.add_chunk(value)
+        parse_completion(assembly.body)
 
 
 @given(JSON)
 def test_json_is_read_as_it_was_written(value: Any) -> None:
-    assert decoded(encoded(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(value)
+    assert decode_json(encode_json(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(value)
 
 
 @given(SURROGATES)
 def test_any_text_becomes_one_that_can_be_written(text: str) -> None:
-    healed = whole([text, {text: text}])
+    healed = repair_json_surrogates([text, {text: text}])
     assert json.dumps(healed, ensure_ascii=False).encode("utf-8")
 
 
 @given(st.text())
 def test_text_that_can_be_written_stays(text: str) -> None:
-    assert whole(text) == text
+    assert repair_json_surrogates(text) == text
 
 
 def test_numbers_that_are_none_are_unknown() -> None:
-    assert decoded(b"[NaN, Infinity, -Infinity]") == [None, None, None]
+    assert decode_json(b"[NaN, Infinity, -Infinity]") == [None, None, None]
 
 
 @given(
     st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date", "x-ratelimit-reset-tokens"]), st.text())
 )
 def test_arbitrary_headers_raise_nothing(headers: dict[str, str]) -> None:
-    seconds = retry_after(headers)
+    seconds = parse_retry_after(headers)
     assert seconds is None or seconds >= 0
-    rate_limits(headers)
+    parse_rate_limits(headers)
 
 
 def test_a_long_body_costs_time_in_proportion() -> None:
     piece, times = b" " * 4096, 4000  # 16 MB; much more if each piece looked at all before it again
-    blank, line = Arrival(), EventDecoder()
+    blank, line = ResponseBody(), EventDecoder()
     for _ in range(times):
-        blank.take(piece)
+        blank.feed(piece)
         assert list(line.feed(piece)) == []
-    blank.take(b"{}")
-    blank.end()
-    assert blank.body == {}
+    blank.feed(b"{}")
+    blank.finish()
+    assert blank.json == {}
     assert list(line.feed(b"\ndata: 1\n\n")) == [b"1"]

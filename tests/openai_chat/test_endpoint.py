@@ -3,7 +3,7 @@
 import pytest
 
 from planner.errors import UsageError
-from planner.openai_chat.endpoint import Endpoint, resolve
+from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
 
 ENVIRONMENT = {"OPENAI_API_KEY": "sk-openai", "OPENROUTER_API_KEY": "sk-or"}
 
@@ -28,7 +28,7 @@ ENVIRONMENT = {"OPENAI_API_KEY": "sk-openai", "OPENROUTER_API_KEY": "sk-or"}
 def test_a_name_leads_to_an_address_and_a_key(
     model: str, base_url: str | None, more: dict[str, str], name: str, address: str, key: str
 ) -> None:
-    endpoint = resolve(model, base_url, ENVIRONMENT | more)
+    endpoint = resolve_endpoint(model, base_url, ENVIRONMENT | more)
     assert (endpoint.model, endpoint.base_url, endpoint.key.get_secret_value()) == (name, address, key)
 
 
@@ -45,11 +45,11 @@ def test_a_name_leads_to_an_address_and_a_key(
     ],
 )
 def test_ollama_is_where_its_own_variable_says(said: str, address: str) -> None:
-    assert resolve("ollama/m", None, {"OLLAMA_HOST": said}).base_url == address
+    assert resolve_endpoint("ollama/m", None, {"OLLAMA_HOST": said}).base_url == address
 
 
 def test_credentials_of_an_address_are_kept_apart_and_decoded() -> None:
-    endpoint = resolve("m", "https://us%40er:p%3Aw%2F@gpu/v1", ENVIRONMENT)
+    endpoint = resolve_endpoint("m", "https://us%40er:p%3Aw%2F@gpu/v1", ENVIRONMENT)
     assert endpoint.base_url == "https://gpu/v1"
     assert endpoint.host == "gpu"
     assert endpoint.credentials.get_secret_value() == "us@er:p:w/"
@@ -59,13 +59,13 @@ def test_credentials_of_an_address_are_kept_apart_and_decoded() -> None:
 
 
 def test_no_secret_shows_in_a_representation() -> None:
-    endpoint = resolve("m", "https://marker-user:marker-word@gpu/v1", {"OPENAI_API_KEY": "sk-marker"})
+    endpoint = resolve_endpoint("m", "https://marker-user:marker-word@gpu/v1", {"OPENAI_API_KEY": "sk-marker"})
     shown = f"{endpoint!r} {endpoint} {endpoint.authorization!r} {endpoint.mask!r} {endpoint.key}"
     assert "marker" not in shown
 
 
 def test_a_local_server_needs_no_key() -> None:
-    assert resolve("m", "http://localhost:8000/v1", {}).authorization is None
+    assert resolve_endpoint("m", "http://localhost:8000/v1", {}).authorization is None
 
 
 @pytest.mark.parametrize(
@@ -78,17 +78,17 @@ def test_a_local_server_needs_no_key() -> None:
 )
 def test_a_missing_key_is_named(model: str, base_url: str | None, variable: str) -> None:
     with pytest.raises(UsageError, match=variable):
-        resolve(model, base_url, {})
+        resolve_endpoint(model, base_url, {})
 
 
 def test_a_key_of_the_callers_own_is_stronger() -> None:
-    assert resolve("gpt-4o", None, ENVIRONMENT, key="sk-mine").key.get_secret_value() == "sk-mine"
+    assert resolve_endpoint("gpt-4o", None, ENVIRONMENT, key="sk-mine").key.get_secret_value() == "sk-mine"
 
 
 @pytest.mark.parametrize("key", ["sk-1\nX-Evil: 1", "sk–1", "sk-1\x00"])
 def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match="OPENAI_API_KEY") as caught:
-        resolve("gpt-4o", None, {"OPENAI_API_KEY": key})
+        resolve_endpoint("gpt-4o", None, {"OPENAI_API_KEY": key})
     assert key not in str(caught.value)
 
 
@@ -112,13 +112,13 @@ def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
 )
 def test_what_is_no_address_is_refused_without_repeating_it(address: str) -> None:
     with pytest.raises(UsageError, match="--base-url") as caught:
-        resolve("m", address, ENVIRONMENT)
+        resolve_endpoint("m", address, ENVIRONMENT)
     assert "marker" not in str(caught.value)
 
 
 def test_no_model_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="--model"):
-        resolve("  ", None, ENVIRONMENT)
+        resolve_endpoint("  ", None, ENVIRONMENT)
 
 
 def test_an_endpoint_can_be_made_by_hand() -> None:

@@ -11,8 +11,8 @@ import openai
 import pytest
 
 from planner.errors import ModelError, TooLongError
-from planner.openai_chat import failures
-from planner.openai_chat.endpoint import resolve
+from planner.models.openai_chat import errors
+from planner.models.openai_chat.endpoint import resolve_endpoint
 from tests.openai_chat.asking import ask, failure
 from tests.server.http import Response
 from tests.server.replies import body, completion, error, events, reply, stream
@@ -209,7 +209,7 @@ def test_what_the_endpoint_counted_is_kept(server: Server, message: str, counted
     server.script(error(400, message))
     failed = failure(server.base_url, max_tokens=5)
     assert isinstance(failed, TooLongError)
-    assert failed.counted == counted
+    assert failed.prompt_tokens == counted
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_a_chunk_that_is_no_json(server: Server) -> None:
 
 
 def test_a_reply_without_end_is_ended(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.openai_chat.arrival.LARGEST", 100_000)
+    monkeypatch.setattr("planner.models.openai_chat.stream.MAX_REPLY_BYTES", 100_000)
     server.script(reply("x" * 200_000), stream("x" * 200_000, pieces=50))
     for streamed in (False, True):
         failed = failure(server.base_url, stream=streamed)
@@ -394,12 +394,12 @@ def sdk_errors() -> list[type[Exception]]:
 @pytest.mark.parametrize("kind", sdk_errors(), ids=lambda kind: kind.__name__)
 def test_every_exception_of_the_sdk_has_a_meaning(kind: type[Exception]) -> None:
     request = httpx2.Request("POST", "http://gpu/v1")
-    endpoint = resolve("m", "http://gpu/v1", {})
+    endpoint = resolve_endpoint("m", "http://gpu/v1", {})
     caught = kind.__new__(kind)
     Exception.__init__(caught, "it went wrong")
     vars(caught).update(request=request, response=httpx2.Response(418, request=request, text="teapot"))
-    assert isinstance(caught, failures.FAILURES)
-    failed = failures.from_exception(caught, endpoint, timeout=3)
+    assert isinstance(caught, errors.TRANSPORT_EXCEPTIONS)
+    failed = errors.convert_exception(caught, endpoint, timeout=3)
     assert isinstance(failed, ModelError)
     assert "gpu" in str(failed)
 

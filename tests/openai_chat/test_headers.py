@@ -3,7 +3,7 @@
 import pytest
 
 from planner.chat import RateLimits
-from planner.openai_chat.headers import rate_limits, retry_after
+from planner.models.openai_chat.headers import parse_rate_limits, parse_retry_after
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,15 @@ from planner.openai_chat.headers import rate_limits, retry_after
     ],
 )
 def test_durations(said: str, seconds: float | None) -> None:
-    limits = rate_limits({"x-ratelimit-reset-tokens": said, "x-ratelimit-limit-tokens": "1"})
+    limits = parse_rate_limits({"x-ratelimit-reset-tokens": said, "x-ratelimit-limit-tokens": "1"})
     assert limits is not None
     assert limits.reset_tokens == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_limits_that_cannot_be_read_are_none() -> None:
-    assert rate_limits({"x-ratelimit-limit-requests": "many"}) is None
-    assert rate_limits({}) is None
-    assert rate_limits({"x-ratelimit-limit-requests": "3"}) == RateLimits(requests=3)
+    assert parse_rate_limits({"x-ratelimit-limit-requests": "many"}) is None
+    assert parse_rate_limits({}) is None
+    assert parse_rate_limits({"x-ratelimit-limit-requests": "3"}) == RateLimits(requests=3)
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_limits_that_cannot_be_read_are_none() -> None:
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers) == seconds
+    assert parse_retry_after(headers) == seconds

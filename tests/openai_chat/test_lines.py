@@ -10,19 +10,19 @@ from pydantic import SecretStr
 
 from planner.chat import Completion, Message, Prompt
 from planner.errors import ModelError, TooLongError
-from planner.openai_chat.endpoint import Endpoint
-from planner.openai_chat.lines import read_line
-from planner.openai_chat.model import ChatSettings
-from planner.openai_chat.service import BatchService
+from planner.models.openai_chat.batch_api import BatchService
+from planner.models.openai_chat.batch_files import parse_result_line
+from planner.models.openai_chat.chat import RequestOptions
+from planner.models.openai_chat.endpoint import Endpoint
 from tests.server.replies import completion
 
 ENDPOINT = Endpoint("m", "http://nowhere/v1", SecretStr("sk-marker-0123456789"))
 OK = {"status_code": 200, "request_id": "r", "body": completion("hello")}
-PROMPT = Prompt.of((Message("user", "hello \ud83d\ude00 \ud800"),), "")
+PROMPT = Prompt.from_messages((Message("user", "hello \ud83d\ude00 \ud800"),), "")
 
 
 def result(**line: Any) -> Completion | ModelError:
-    answer = read_line(json.dumps({"custom_id": "a", **line}).encode(), ENDPOINT)
+    answer = parse_result_line(json.dumps({"custom_id": "a", **line}).encode(), ENDPOINT)
     assert answer is not None
     assert answer.custom_id == "a"
     return answer.result
@@ -91,12 +91,12 @@ def test_a_key_is_masked_wherever_it_is_echoed() -> None:
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b'"x"', b"{}", b'{"custom_id": 1}', b"\xff"])
 def test_what_names_no_request_is_no_answer(line: bytes) -> None:
-    assert read_line(line, ENDPOINT) is None
+    assert parse_result_line(line, ENDPOINT) is None
 
 
 def test_a_request_is_no_answer() -> None:
-    request = BatchService(ENDPOINT, ChatSettings()).line("a", PROMPT)
-    assert read_line(request, ENDPOINT) is None
+    request = BatchService(ENDPOINT, RequestOptions()).format_request_line("a", PROMPT)
+    assert parse_result_line(request, ENDPOINT) is None
 
 
 _json = st.recursive(
@@ -112,8 +112,8 @@ def test_any_json_is_an_answer_of_some_kind(response: Any, error: Any, status: A
 
 
 def test_a_request_is_written_without_streaming_and_in_the_endpoints_dialect() -> None:
-    service = BatchService(ENDPOINT, ChatSettings(max_tokens=5, temperature=0.5))
-    line = json.loads(service.line("a", PROMPT))
+    service = BatchService(ENDPOINT, RequestOptions(max_tokens=5, temperature=0.5))
+    line = json.loads(service.format_request_line("a", PROMPT))
     assert line["body"] == {
         "model": "m",
         "messages": [{"role": "user", "content": "hello \U0001f600 \ufffd"}],
@@ -121,8 +121,10 @@ def test_a_request_is_written_without_streaming_and_in_the_endpoints_dialect() -
         "temperature": 0.5,
     }
     said = {"error": {"message": "Unsupported parameter: use max_completion_tokens", "param": "max_tokens"}}
-    refused = service.read(json.dumps({"custom_id": "a", "response": {"status_code": 400, "body": said}}).encode())
+    refused = service.parse_result_line(
+        json.dumps({"custom_id": "a", "response": {"status_code": 400, "body": said}}).encode()
+    )
     assert refused is not None
     assert isinstance(refused.result, ModelError)
     assert refused.result.retryable
-    assert json.loads(service.line("a", PROMPT))["body"]["max_completion_tokens"] == 5
+    assert json.loads(service.format_request_line("a", PROMPT))["body"]["max_completion_tokens"] == 5

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from planner.chat import Message, Prompt, RateLimits, Usage
-from planner.openai_chat.endpoint import resolve
-from planner.openai_chat.model import ChatSettings, OpenAIChat
+from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
+from planner.models.openai_chat.endpoint import resolve_endpoint
 from tests.openai_chat.asking import PROMPT, ask, ask_often, failure
 from tests.server.http import Request, Response
 from tests.server.replies import as_asked, body, completion, error, events, reply, stream
@@ -209,9 +209,9 @@ def test_rate_limits_are_told(server: Server) -> None:
 
 def test_a_prompt_that_was_cut_silently_is_warned_of(server: Server) -> None:
     server.answer = lambda request: as_asked(request, "x", usage={"prompt_tokens": 4096, "completion_tokens": 1})
-    long = Prompt.of((Message("user", "some words " * 5000),), "0" * 64)
-    short = Prompt.of((Message("user", "some words " * 2000),), "0" * 64)
-    chinese = Prompt.of((Message("user", "消融实验" * 5000),), "0" * 64)
+    long = Prompt.from_messages((Message("user", "some words " * 5000),), "0" * 64)
+    short = Prompt.from_messages((Message("user", "some words " * 2000),), "0" * 64)
+    chinese = Prompt.from_messages((Message("user", "消融实验" * 5000),), "0" * 64)
     warned, silent, wide = ask_often(server.base_url, long, short, chinese)
     assert "4096" in warned.notes[0]
     assert "cut" in warned.notes[0]
@@ -222,7 +222,7 @@ def test_a_prompt_that_was_cut_silently_is_warned_of(server: Server) -> None:
 def test_tokens_counted_apart_as_cached_are_no_cut(server: Server) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 12000}}
     server.script(reply("x", usage=usage))
-    assert ask(server.base_url, Prompt.of((Message("user", "some words " * 5000),), "0" * 64)).notes == ()
+    assert ask(server.base_url, Prompt.from_messages((Message("user", "some words " * 5000),), "0" * 64)).notes == ()
 
 
 def test_an_idle_stream_ends_and_a_slow_one_does_not(server: Server) -> None:
@@ -247,7 +247,7 @@ def test_cancelling_gives_the_connection_back(server: Server) -> None:
         return stream("x").hanging() if first else stream("after")
 
     async def asking() -> str:
-        async with OpenAIChat(resolve("m", server.base_url, {}), ChatSettings(connections=1)) as chat:
+        async with OpenAIChat(resolve_endpoint("m", server.base_url, {}), RequestOptions(connections=1)) as chat:
             first = asyncio.create_task(chat.complete(PROMPT))
             await asyncio.to_thread(asked.wait)
             first.cancel()

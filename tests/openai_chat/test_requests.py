@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from planner.chat import Message, Prompt
-from planner.openai_chat.endpoint import resolve
-from planner.openai_chat.model import ChatSettings, OpenAIChat
+from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
+from planner.models.openai_chat.endpoint import resolve_endpoint
 from tests.openai_chat.asking import KEY, PROMPT, ask, ask_often, failure
 from tests.server.http import Request, Response
 from tests.server.replies import as_asked, error, reply, stream
@@ -43,7 +43,7 @@ def test_what_was_asked_for_is_sent_and_is_on_the_card(server: Server) -> None:
     asked = {"temperature": 0.2, "top_p": 0.9, "max_tokens": 50, "seed": 7, "reasoning_effort": "low"}
     ask(server.base_url, **asked)
     assert asked.items() <= server.journal[0].json.items()
-    card = OpenAIChat(resolve("x/m", "http://u:pw@gpu/v1", {}), ChatSettings(**asked)).card  # type: ignore[arg-type]
+    card = OpenAIChat(resolve_endpoint("x/m", "http://u:pw@gpu/v1", {}), RequestOptions(**asked)).info  # type: ignore[arg-type]
     assert (card.planner, card.name, card.endpoint) == ("lm-planner", "x/m", "http://gpu/v1")
     assert card.parameters == tuple(sorted(asked.items()))
 
@@ -67,7 +67,7 @@ def test_without_a_key_no_authorization_is_sent(server: Server, monkeypatch: pyt
 
 def test_a_prompt_that_no_encoding_can_write_is_sent_with_replacements(server: Server) -> None:
     server.answer = as_asked
-    ask(server.base_url, Prompt.of((Message("user", "a\ud800b"),), "0" * 64))
+    ask(server.base_url, Prompt.from_messages((Message("user", "a\ud800b"),), "0" * 64))
     assert server.journal[0].prompt == "a\ufffdb"
 
 
@@ -168,7 +168,7 @@ def test_requests_in_flight_learn_from_each_other(server: Server) -> None:
         return as_asked(request, "fine")
 
     async def asking() -> None:
-        async with OpenAIChat(resolve("m", server.base_url, {}), ChatSettings(temperature=1.0)) as chat:
+        async with OpenAIChat(resolve_endpoint("m", server.base_url, {}), RequestOptions(temperature=1.0)) as chat:
             completions = await asyncio.gather(*(chat.complete(PROMPT) for _ in range(20)))
             assert {completion.text for completion in completions} == {"fine"}
             await chat.complete(PROMPT)
@@ -181,7 +181,7 @@ def test_requests_in_flight_learn_from_each_other(server: Server) -> None:
 
 def test_connections_are_used_again_and_bounded(server: Server) -> None:
     async def asking() -> None:
-        async with OpenAIChat(resolve("m", server.base_url, {}), ChatSettings(connections=3)) as chat:
+        async with OpenAIChat(resolve_endpoint("m", server.base_url, {}), RequestOptions(connections=3)) as chat:
             await asyncio.gather(*(chat.complete(PROMPT) for _ in range(30)))
 
     server.answer = as_asked
@@ -192,7 +192,7 @@ def test_connections_are_used_again_and_bounded(server: Server) -> None:
 
 def test_a_closed_client_opens_again(server: Server) -> None:
     async def asking() -> None:
-        chat = OpenAIChat(resolve("m", server.base_url, {}))
+        chat = OpenAIChat(resolve_endpoint("m", server.base_url, {}))
         for _ in range(2):
             await chat.complete(PROMPT)
             await chat.close()
@@ -205,9 +205,9 @@ def test_a_closed_client_opens_again(server: Server) -> None:
 
 def test_the_sdk_is_imported_only_to_ask() -> None:
     code = (
-        "import sys; from planner.openai_chat.model import OpenAIChat;"
-        "from planner.openai_chat.endpoint import resolve;"
-        "import planner.retrying, planner.prices; OpenAIChat(resolve('m', 'http://x/v1', {})).card;"
+        "import sys; from planner.models.openai_chat.chat import OpenAIChat;"
+        "from planner.models.openai_chat.endpoint import resolve_endpoint;"
+        "import planner.models.retry, planner.models.pricing; OpenAIChat(resolve_endpoint('m', 'http://x/v1', {})).info;"
         "assert not {'openai', 'httpx2', 'genai_prices'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

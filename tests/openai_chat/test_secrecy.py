@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 
 from planner.errors import ModelError
-from planner.openai_chat.endpoint import resolve
-from planner.openai_chat.model import ChatSettings, OpenAIChat
-from planner.retrying import Retrying, RetryPolicy
+from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
+from planner.models.openai_chat.endpoint import resolve_endpoint
+from planner.models.retry import RetryingModel, RetryPolicy
 from tests.openai_chat.asking import PROMPT
 from tests.server.http import Request, Response
 from tests.server.replies import as_asked, body, error, events, reply, stream
@@ -75,13 +75,13 @@ def test_nothing_is_left_behind(server: Server, name: str, base: str, caplog: py
         return ANSWERS[name](request)
 
     async def asking() -> list[str]:
-        endpoint = resolve("m", server.base_url.replace("http://", base), {"OPENAI_API_KEY": KEY})
-        async with OpenAIChat(endpoint, ChatSettings(seed=1)) as chat:
+        endpoint = resolve_endpoint("m", server.base_url.replace("http://", base), {"OPENAI_API_KEY": KEY})
+        async with OpenAIChat(endpoint, RequestOptions(seed=1)) as chat:
             try:
-                completion = await Retrying(chat, RetryPolicy(attempts=1)).complete(PROMPT)
+                completion = await RetryingModel(chat, RetryPolicy(max_failures=1)).complete(PROMPT)
             except ModelError as caught:
                 whole = "".join(traceback.format_exception(caught))
-                return [whole, str(vars(caught)), repr(caught), repr(chat), repr(chat.card), repr(caught.__context__)]
+                return [whole, str(vars(caught)), repr(caught), repr(chat), repr(chat.info), repr(caught.__context__)]
             return [repr(completion), json.dumps(completion.raw, ensure_ascii=False), repr(chat)]
 
     caplog.set_level(logging.INFO)  # below that, the HTTP library logs the headers of answers
@@ -95,7 +95,9 @@ def test_nothing_is_left_behind(server: Server, name: str, base: str, caplog: py
 @pytest.mark.parametrize("address", ["http://no-such-host.invalid", "http://127.0.0.1:1"])
 def test_nor_by_a_connection_that_fails(address: str) -> None:
     async def asking() -> None:
-        endpoint = resolve("m", address.replace("//", f"//{USER}:{quote(PASSWORD)}@") + "/v1", {"OPENAI_API_KEY": KEY})
+        endpoint = resolve_endpoint(
+            "m", address.replace("//", f"//{USER}:{quote(PASSWORD)}@") + "/v1", {"OPENAI_API_KEY": KEY}
+        )
         async with OpenAIChat(endpoint) as chat:
             await chat.complete(PROMPT)
 

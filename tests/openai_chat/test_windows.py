@@ -4,32 +4,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.chat import Message, Prompt, Usage
-from planner.openai_chat.windows import cut_notes
+from planner.models.openai_chat.chat import find_truncation
 
 
 def prompt(*texts: str) -> Prompt:
-    return Prompt.of(tuple(Message("user", text) for text in texts), "")
+    return Prompt.from_messages(tuple(Message("user", text) for text in texts), "")
 
 
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]) | st.sampled_from("\n\t \r"))))
 def test_english_has_a_token_a_word_at_least(texts: list[str]) -> None:
-    assert prompt(*texts).fewest_tokens == sum(len(text.split()) for text in texts)
+    assert prompt(*texts).min_tokens == sum(len(text.split()) for text in texts)
 
 
 @given(st.text(st.characters(categories=["L", "Zs", "P", "Cs"])))
 def test_never_more_than_words_and_half_of_what_is_not_spaced(text: str) -> None:
-    assert prompt(text).fewest_tokens <= len(text.split()) + sum(character >= "\u3000" for character in text) // 2
+    assert prompt(text).min_tokens <= len(text.split()) + sum(character >= "\u3000" for character in text) // 2
 
 
 def test_chinese_has_a_token_in_two_characters() -> None:
-    assert prompt("注意力机制" * 100).fewest_tokens == 1 + 250
+    assert prompt("注意力机制" * 100).min_tokens == 1 + 250
 
 
 def test_a_count_below_the_words_is_told() -> None:
     asked = prompt("word " * 600)
-    (note,) = cut_notes(asked, Usage(prompt_tokens=599))
+    (note,) = find_truncation(asked, Usage(prompt_tokens=599))
     assert "counted 599 tokens where at least 600 were sent" in note
-    assert not cut_notes(asked, Usage(prompt_tokens=600))
-    assert not cut_notes(asked, Usage(prompt_tokens=100, cached_tokens=500))
-    assert not cut_notes(asked, Usage())
-    assert not cut_notes(prompt("word " * 400), Usage(prompt_tokens=1))
+    assert not find_truncation(asked, Usage(prompt_tokens=600))
+    assert not find_truncation(asked, Usage(prompt_tokens=100, cached_tokens=500))
+    assert not find_truncation(asked, Usage())
+    assert not find_truncation(prompt("word " * 400), Usage(prompt_tokens=1))

@@ -9,9 +9,8 @@ import pytest
 
 from planner.errors import PaperError
 from planner.papers import arxiv as module
-from planner.papers.arxiv import Arxiv, ArxivId, arxiv_id
-from planner.papers.load import load
-from planner.papers.read import Found, Source, read
+from planner.papers.arxiv import ArxivClient, ArxivId, parse_arxiv_id
+from planner.papers.load import PaperSource, ParsedSource, load_paper, read_source
 from tests.papers.arxiv_server import Answer, FakeArxiv, serving
 from tests.papers.build import BODY, MAIN, WHOLE, gzipped, tarred
 
@@ -24,8 +23,8 @@ def fake() -> Iterator[FakeArxiv]:
         yield server
 
 
-def access(fake: FakeArxiv, cache: Path | None = None, **options: bool) -> Arxiv:
-    return Arxiv(fake.url, cache=cache, pause=0.01, **options)
+def access(fake: FakeArxiv, cache: Path | None = None, **options: bool) -> ArxivClient:
+    return ArxivClient(fake.url, cache=cache, pause=0.01, **options)
 
 
 @pytest.mark.parametrize(
@@ -50,19 +49,19 @@ def access(fake: FakeArxiv, cache: Path | None = None, **options: bool) -> Arxiv
     ],
 )
 def test_ids_and_addresses(source: str, wanted: ArxivId | None) -> None:
-    assert arxiv_id(source) == wanted
+    assert parse_arxiv_id(source) == wanted
 
 
 def test_no_other_address_is_fetched() -> None:
     with pytest.raises(PaperError, match="only arXiv addresses"):
-        load("https://example.org/paper.pdf")
+        load_paper("https://example.org/paper.pdf")
 
 
 @pytest.mark.parametrize("body", [PACKED, gzipped(WHOLE.encode())], ids=["tar", "single"])
 def test_the_source_is_read_and_the_listing_names_the_paper(fake: FakeArxiv, body: bytes) -> None:
     fake.lists("2507.08038v3")
     fake.has("/e-print/2507.08038v3", Answer(body))
-    paper = load("arxiv:2507.08038", arxiv=access(fake))
+    paper = load_paper("arxiv:2507.08038", arxiv=access(fake))
     assert (paper.title, paper.abstract, paper.format) == ("Listed Title", "Listed abstract.", "latex")
     assert any("title that arXiv lists" in warning for warning in paper.warnings)
     assert fake.asked == ["/api/query 2507.08038", "/e-print/2507.08038v3"]
@@ -70,13 +69,13 @@ def test_the_source_is_read_and_the_listing_names_the_paper(fake: FakeArxiv, bod
 
 
 def test_without_a_source_the_pdf_is_read(fake: FakeArxiv) -> None:
-    def reader(source: Source) -> Found:
+    def reader(source: PaperSource) -> ParsedSource:
         assert source.data == b"%PDF-1.5"
-        return read(Source("x.tex", WHOLE.encode()))
+        return read_source(PaperSource("x.tex", WHOLE.encode()))
 
     fake.lists("2507.08038v1")
     fake.has("/pdf/2507.08038v1", Answer(b"%PDF-1.5"))
-    paper = load("2507.08038", arxiv=access(fake), reader=reader)
+    paper = load_paper("2507.08038", arxiv=access(fake), reader=reader)
     assert any("the PDF was read" in warning for warning in paper.warnings)
     assert fake.asked[1:] == ["/e-print/2507.08038v1", "/src/2507.08038v1", "/pdf/2507.08038v1"]
 
@@ -85,34 +84,34 @@ def test_a_withdrawn_paper_is_said_so(fake: FakeArxiv) -> None:
     fake.lists("2507.08038v2", comment="This paper has been withdrawn by the author")
     fake.has("/e-print/2507.08038v2", Answer(gzipped(b"%auto-ignore\nThis paper has been withdrawn")))
     with pytest.raises(PaperError, match=r"withdrawn.*earlier version"):
-        load("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=access(fake))
 
 
 def test_what_arxiv_does_not_know_is_said_so(fake: FakeArxiv) -> None:
     with pytest.raises(PaperError, match=r"no paper '2507\.99999'"):
-        load("2507.99999", arxiv=access(fake))
+        load_paper("2507.99999", arxiv=access(fake))
 
 
 @pytest.mark.parametrize("feed", [b"", b"<html>", b'<!DOCTYPE x [<!ENTITY a "b">]><feed/>'])
 def test_a_broken_listing_is_a_named_error(fake: FakeArxiv, feed: bytes) -> None:
     fake.has("/api/query 2507.08038", Answer(feed))
     with pytest.raises(PaperError, match="not an Atom feed"):
-        load("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=access(fake))
 
 
 def test_what_was_fetched_once_is_not_asked_for_again(fake: FakeArxiv, tmp_path: Path) -> None:
     fake.lists("cs/0501001v1")
     fake.has("/e-print/cs/0501001v1", Answer(PACKED))
-    first = load("cs/0501001", arxiv=access(fake, tmp_path))
+    first = load_paper("cs/0501001", arxiv=access(fake, tmp_path))
     asked = len(fake.asked)
-    assert load("cs/0501001", arxiv=access(fake, tmp_path)) == first
-    assert load("cs/0501001", arxiv=access(fake, tmp_path, offline=True)) == first
+    assert load_paper("cs/0501001", arxiv=access(fake, tmp_path)) == first
+    assert load_paper("cs/0501001", arxiv=access(fake, tmp_path, offline=True)) == first
     assert len(fake.asked) == asked
 
 
 def test_offline_nothing_is_asked(fake: FakeArxiv, tmp_path: Path) -> None:
     with pytest.raises(PaperError, match="offline"):
-        load("2507.08038", arxiv=access(fake, tmp_path, offline=True))
+        load_paper("2507.08038", arxiv=access(fake, tmp_path, offline=True))
     assert not fake.asked
 
 
@@ -122,14 +121,14 @@ def test_a_busy_host_is_asked_again(fake: FakeArxiv, after: str) -> None:
     fake.lists("2507.08038v1")
     busy = Answer(b"busy", 503, {"Retry-After": when} if when else {})
     fake.has("/e-print/2507.08038v1", busy, busy, Answer(PACKED))
-    assert load("2507.08038", arxiv=access(fake)).title == "Listed Title"
+    assert load_paper("2507.08038", arxiv=access(fake)).title == "Listed Title"
     assert fake.asked.count("/e-print/2507.08038v1") == 3
 
 
 def test_a_host_that_asks_for_an_hour_is_busy(fake: FakeArxiv) -> None:
     fake.has("/api/query 2507.08038", Answer(b"", 503, {"Retry-After": "3600"}))
     with pytest.raises(PaperError, match=r"busy \(HTTP 503\)"):
-        load("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=access(fake))
     assert len(fake.asked) == 1
 
 
@@ -137,29 +136,29 @@ def test_a_host_that_asks_for_an_hour_is_busy(fake: FakeArxiv) -> None:
 def test_a_redirect_to_elsewhere_is_refused(fake: FakeArxiv, target: str) -> None:
     fake.has("/api/query 2507.08038", Answer(b"", 302, {"Location": target}))
     with pytest.raises(PaperError, match=r"another host|HTTP 302"):
-        load("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=access(fake))
 
 
 def test_a_redirect_within_the_host_is_followed(fake: FakeArxiv) -> None:
     fake.lists("2507.08038v1")
     fake.has("/e-print/2507.08038v1", Answer(b"", 301, {"Location": "/src/2507.08038v1"}))
     fake.has("/src/2507.08038v1", Answer(PACKED))
-    assert load("2507.08038", arxiv=access(fake)).format == "latex"
+    assert load_paper("2507.08038", arxiv=access(fake)).format == "latex"
 
 
 def test_an_oversize_body_is_refused(fake: FakeArxiv, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MAX_BODY", 1_000)
+    monkeypatch.setattr(module, "_MAX_BODY_BYTES", 1_000)
     fake.lists("2507.08038v1")
     fake.has("/e-print/2507.08038v1", Answer(bytes(5_000)))
     with pytest.raises(PaperError, match="over 1,000 bytes"):
-        load("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=access(fake))
 
 
 def test_a_body_cut_short_is_an_error_and_not_kept(fake: FakeArxiv, tmp_path: Path) -> None:
     fake.lists("2507.08038v1")
     fake.has("/e-print/2507.08038v1", Answer(PACKED[:100], headers={"Content-Length": "100000"}))
     with pytest.raises(PaperError, match=r"ended its response early|cannot be reached"):
-        load("2507.08038", arxiv=access(fake, tmp_path))
+        load_paper("2507.08038", arxiv=access(fake, tmp_path))
     assert not list(tmp_path.glob("*.source"))
 
 
@@ -167,8 +166,8 @@ def test_requests_keep_their_distance_across_accesses(fake: FakeArxiv, tmp_path:
     fake.lists("2507.08038v1")
     fake.has("/e-print/2507.08038v1", Answer(PACKED))
     started = time.monotonic()
-    Arxiv(fake.url, cache=tmp_path, pause=0.3).entry(ArxivId("2507.08038"))
-    Arxiv(fake.url, cache=tmp_path, pause=0.3).entry(ArxivId("2507.08038", "v1"))
+    ArxivClient(fake.url, cache=tmp_path, pause=0.3).fetch_entry(ArxivId("2507.08038"))
+    ArxivClient(fake.url, cache=tmp_path, pause=0.3).fetch_entry(ArxivId("2507.08038", "v1"))
     assert time.monotonic() - started >= 0.3
 
 
@@ -176,11 +175,11 @@ def test_a_cache_that_cannot_be_written_is_said_so(fake: FakeArxiv, tmp_path: Pa
     (tmp_path / "file").write_text("x", encoding="utf-8")
     fake.lists("2507.08038v1")
     with pytest.raises(PaperError, match=r"cache .* cannot be written"):
-        load("2507.08038", arxiv=access(fake, tmp_path / "file" / "cache"))
+        load_paper("2507.08038", arxiv=access(fake, tmp_path / "file" / "cache"))
 
 
 def test_an_unreachable_host_is_said_so() -> None:
     with pytest.raises(PaperError, match="cannot be reached"):
-        load("2507.08038", arxiv=Arxiv("http://127.0.0.1:9", pause=0.0))
+        load_paper("2507.08038", arxiv=ArxivClient("http://127.0.0.1:9", pause=0.0))
     with pytest.raises(PaperError, match="must begin with http"):
-        load("2507.08038", arxiv=Arxiv("ftp://x"))
+        load_paper("2507.08038", arxiv=ArxivClient("ftp://x"))

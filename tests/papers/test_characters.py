@@ -8,33 +8,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.characters import MAX_TEXT, clean, decode
+from planner.papers.characters import MAX_TEXT_BYTES, clean_source_text, decode_text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_unicode_is_read_in_every_form(encoding: str) -> None:
-    assert decode("Größe ★".encode(encoding), "x") == ("Größe ★", ())
+    assert decode_text("Größe ★".encode(encoding), "x") == ("Größe ★", ())
 
 
 def test_latin_1_is_read_and_said_unless_the_source_declares_it() -> None:
     text = "Schrödinger und Poincaré über naïve Maße"
-    assert decode(text.encode("cp1252"), "old.tex") == (text, ("'old.tex' is not UTF-8; it was read as Latin-1",))
+    assert decode_text(text.encode("cp1252"), "old.tex") == (text, ("'old.tex' is not UTF-8; it was read as Latin-1",))
     declared = "\\usepackage[latin1]{inputenc} " + text
-    assert decode(declared.encode("latin-1"), "old.tex") == (declared, ())
+    assert decode_text(declared.encode("latin-1"), "old.tex") == (declared, ())
 
 
 def test_a_few_broken_bytes_do_not_make_a_text_latin() -> None:
     data = ("größer " * 50).encode() + b"\xff"
-    text, warnings = decode(data, "x")
+    text, warnings = decode_text(data, "x")
     assert text.startswith("größer")
     assert "1 bytes that are not UTF-8" in warnings[0]
 
 
 def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     with pytest.raises(PaperError, match=r"'big\.txt' has 20,000,001 bytes"):
-        decode(b"a" * (MAX_TEXT + 1), "big.txt")
+        decode_text(b"a" * (MAX_TEXT_BYTES + 1), "big.txt")
     with pytest.raises(PaperError, match="not a text file"):
-        decode(b"\x00\x01\x02" * 100, "x")
+        decode_text(b"\x00\x01\x02" * 100, "x")
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,14 @@ def test_what_is_too_large_or_no_text_is_refused_by_name() -> None:
     ],
 )
 def test_unseen_and_disguised_characters_are_set_right_and_reported(text: str, cleaned: str, said: str) -> None:
-    result, warnings = clean(text)
+    result, warnings = clean_source_text(text)
     assert result == cleaned
     assert any(said in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("text", ["plain\n\ttext", "Привет, мир", "β-VAE αβγ ± ✓", "क्ष", "日本語", "👩‍🔬 works"])
 def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
-    assert clean(text) == (text, ())
+    assert clean_source_text(text) == (text, ())
 
 
 @pytest.mark.parametrize(
@@ -67,20 +67,20 @@ def test_ordinary_text_of_every_script_is_left_alone(text: str) -> None:
 )
 def test_odd_text_is_cleaned_in_linear_time(text: str) -> None:
     started = time.process_time()
-    clean(text)
+    clean_source_text(text)
     assert time.process_time() - started < 5
 
 
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    once, _ = clean(text)
-    assert clean(once)[0] == once
+    once, _ = clean_source_text(text)
+    assert clean_source_text(once)[0] == once
 
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_text_or_a_named_error(data: bytes) -> None:
     try:
-        text, _ = decode(data, "x")
+        text, _ = decode_text(data, "x")
     except PaperError:
         return
     assert isinstance(text, str)

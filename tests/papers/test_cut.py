@@ -8,21 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.cuts import labels, measure
+from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
-from planner.papers.cut import Cut, cut
-from planner.papers.fit import fit
-from planner.papers.leaks import without_announcements
-from planner.papers.load import load
+from planner.papers.excerpt import SectionSelection, fit_sections, select_sections
+from planner.papers.leaks import remove_announcements, split_sentences
+from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
-from planner.papers.sentences import sentences
 from planner.schema import Task
 from tests.conftest import ROOT
 from tests.papers_made import paper, section
 
 
-def text(made: Cut) -> str:
-    return "\n\n".join(s.text for s in made.kept)
+def text(made: SectionSelection) -> str:
+    return "\n\n".join(s.text for s in made.sections)
 
 
 def with_sections(*sections: Section, **changes: object) -> Paper:
@@ -40,11 +38,11 @@ def with_block(kind: BlockKind, words: str, *prose: str) -> Section:
 
 
 def test_the_demo_paper_is_cut_before_its_experiments_and_says_what_is_left_out() -> None:
-    made = cut(load(str(ROOT / "planner" / "demo" / "paper.md")), Task.AUTHOR)
+    made = select_sections(load_paper(str(ROOT / "planner" / "demo" / "paper.md")), Task.AUTHOR)
     assert "Surge-weighted sampling (SWS) draws windows" in text(made)
     assert "0.098" not in text(made)
     assert "Ablations show" not in made.abstract
-    headings = [part.heading for part in made.left_out]
+    headings = [part.heading for part in made.omissions]
     assert headings[0] == "4 Experiments"
     assert "References" in headings
 
@@ -52,14 +50,14 @@ def test_the_demo_paper_is_cut_before_its_experiments_and_says_what_is_left_out(
 def test_a_heading_to_cut_at_is_found_with_or_without_its_number() -> None:
     whole = with_sections(METHOD, section("4 Analysis", SectionKind.OTHER, "Deep."), EXPERIMENTS)
     for name in ("4 Analysis", "analysis", "4. Analysis"):
-        assert "Deep." not in text(cut(whole, Task.AUTHOR, cut_at=name))
+        assert "Deep." not in text(select_sections(whole, Task.AUTHOR, cut_at=name))
     with pytest.raises(PaperError, match="'3 Method', '4 Analysis'"):
-        cut(whole, Task.AUTHOR, cut_at="Conclusion")
+        select_sections(whole, Task.AUTHOR, cut_at="Conclusion")
 
 
 def test_a_method_behind_the_results_is_the_method_all_the_same() -> None:
     intro = section("Introduction", SectionKind.INTRODUCTION, "Cells divide.")
-    made = cut(with_sections(intro, EXPERIMENTS, METHOD), Task.AUTHOR)
+    made = select_sections(with_sections(intro, EXPERIMENTS, METHOD), Task.AUTHOR)
     assert "bounds the residual" in text(made)
     assert "0.085" not in text(made)
 
@@ -67,7 +65,7 @@ def test_a_method_behind_the_results_is_the_method_all_the_same() -> None:
 def test_results_in_the_midst_of_the_method_go_and_what_follows_stays() -> None:
     inside = section("3.2 Pilot Evaluation", SectionKind.EXPERIMENTS, "It wins.", level=2)
     after = section("3.3 Training", SectionKind.METHOD, "We train for a day.", level=2)
-    made = cut(with_sections(METHOD, inside, after, EXPERIMENTS), Task.AUTHOR)
+    made = select_sections(with_sections(METHOD, inside, after, EXPERIMENTS), Task.AUTHOR)
     assert "It wins." not in text(made)
     assert "We train for a day." in text(made)
 
@@ -84,21 +82,21 @@ def test_results_in_the_midst_of_the_method_go_and_what_follows_stays() -> None:
 def test_a_float_of_results_among_the_method_is_gone(float_text: str) -> None:
     kind = BlockKind.TABLE if float_text.startswith("Table") else BlockKind.FIGURE
     for as_kind in (kind, BlockKind.PROSE):
-        made = cut(with_sections(with_block(as_kind, float_text, "We gate."), EXPERIMENTS), Task.AUTHOR)
+        made = select_sections(with_sections(with_block(as_kind, float_text, "We gate."), EXPERIMENTS), Task.AUTHOR)
         assert float_text.split(":")[1] not in text(made)
         assert "We gate." in text(made)
 
 
 def test_the_caption_of_a_figure_of_the_method_stays_and_its_labels_go() -> None:
     figure = "Conv\nGate\nAttn\nFigure 1: Overview of the gated architecture."
-    made = cut(with_sections(with_block(BlockKind.FIGURE, figure), EXPERIMENTS), Task.AUTHOR)
+    made = select_sections(with_sections(with_block(BlockKind.FIGURE, figure), EXPERIMENTS), Task.AUTHOR)
     assert "Overview of the gated architecture." in text(made)
     assert "Attn" not in text(made)
 
 
 def test_a_paragraph_that_a_loader_took_for_a_figure_stays() -> None:
     words = "both networks interact with the same environment,\nand we therefore introduce a shared buffer for them."
-    made = cut(with_sections(with_block(BlockKind.FIGURE, words), EXPERIMENTS), Task.AUTHOR)
+    made = select_sections(with_sections(with_block(BlockKind.FIGURE, words), EXPERIMENTS), Task.AUTHOR)
     assert "shared buffer" in text(made)
 
 
@@ -118,18 +116,18 @@ def test_a_paragraph_that_a_loader_took_for_a_figure_stays() -> None:
 )
 def test_sentences_that_announce_ablations_are_gone_and_their_neighbours_stay(sentence: str) -> None:
     method = section("3 Method", SectionKind.METHOD, f"We gate the prior. {sentence} The gate is learned.")
-    made = cut(with_sections(method, EXPERIMENTS, ABLATION), Task.AUTHOR)
+    made = select_sections(with_sections(method, EXPERIMENTS, ABLATION), Task.AUTHOR)
     assert sentence not in text(made)
     assert "We gate the prior." in text(made)
     assert "The gate is learned." in text(made)
-    assert any("sentences" in part.why for part in made.left_out)
+    assert any("sentences" in part.why for part in made.omissions)
 
 
 def test_a_latex_reference_to_a_table_of_ablations_is_one_too() -> None:
     table = Block(BlockKind.TABLE, r"\begin{table}\caption{Ablation}\label{tab:abl} w/o gate & 1.2 \end{table}")
     ablation = Section("Ablation", 1, SectionKind.ABLATION, (table,))
     method = section("Method", SectionKind.METHOD, r"We gate. Table~\ref{tab:abl} tells more. We train.")
-    made = cut(with_sections(method, ablation), Task.AUTHOR)
+    made = select_sections(with_sections(method, ablation), Task.AUTHOR)
     assert "tab:abl" not in text(made)
     assert "We train." in text(made)
 
@@ -138,41 +136,41 @@ def test_an_appendix_of_ablations_is_known_by_its_letter_and_others_stay() -> No
     proofs = section("Appendix A. Proofs", SectionKind.APPENDIX, "Trivial.")
     ablation = section("Appendix B. More ablations", SectionKind.ABLATION, "Without the gate it rises.")
     method = section("3 Method", SectionKind.METHOD, "We gate. Appendix A proves it. Appendix B has more. We train.")
-    made = cut(with_sections(method, EXPERIMENTS, proofs, ablation), Task.AUTHOR)
+    made = select_sections(with_sections(method, EXPERIMENTS, proofs, ablation), Task.AUTHOR)
     assert "We gate. Appendix A proves it. We train." in text(made)
 
 
 def test_a_reference_to_a_figure_of_the_method_stays() -> None:
     figure = "Figure 1: Overall architecture, compared to the input at scale 1/4."
     method = with_block(BlockKind.FIGURE, figure, "The model is illustrated in Fig. 1.")
-    assert "illustrated in Fig. 1." in text(cut(with_sections(method, EXPERIMENTS), Task.AUTHOR))
+    assert "illustrated in Fig. 1." in text(select_sections(with_sections(method, EXPERIMENTS), Task.AUTHOR))
 
 
 def test_the_reviewer_sees_all_but_references_and_checklists() -> None:
     whole = with_sections(
         METHOD, EXPERIMENTS, ABLATION, section("Checklist", SectionKind.CHECKLIST, "Yes."), *paper().sections[-1:]
     )
-    made = cut(whole, Task.REVIEWER)
+    made = select_sections(whole, Task.REVIEWER)
     assert "Without the gate it rises." in text(made)
-    assert [part.heading for part in made.left_out] == ["Checklist", "References"]
+    assert [part.heading for part in made.omissions] == ["Checklist", "References"]
 
 
 @given(
     st.lists(st.sampled_from(["We gate. ", "As in Fig. 2, e.g. here, it holds. ", "A\n\nB", "- one\n- two\n", "x? "]))
 )
 def test_sentences_joined_are_the_text(parts: list[str]) -> None:
-    assert "".join(sentences("".join(parts))) == "".join(parts)
+    assert "".join(split_sentences("".join(parts))) == "".join(parts)
 
 
 @given(st.text())
 def test_any_text_is_cut_into_sentences_without_loss(words: str) -> None:
-    assert "".join(sentences(words)) == words
-    without_announcements(words)
+    assert "".join(split_sentences(words)) == words
+    remove_announcements(words)
 
 
 def test_shortened_words_end_no_sentence() -> None:
     words = "As in Fig. 2 of Smith et al. (2020), i.e. here, J. Doe holds. Next one."
-    assert [s.strip() for s in sentences(words)] == [words[:-10], "Next one."]
+    assert [s.strip() for s in split_sentences(words)] == [words[:-10], "Next one."]
 
 
 def words_of(text: str) -> int:
@@ -181,8 +179,8 @@ def words_of(text: str) -> int:
 
 def test_a_paper_that_fits_is_sent_whole() -> None:
     whole = paper()
-    made = cut(whole, Task.REVIEWER)
-    assert fit(made, whole, 10_000, words_of) == made
+    made = select_sections(whole, Task.REVIEWER)
+    assert fit_sections(made, whole, 10_000, words_of) == made
 
 
 def test_what_matters_least_goes_first_and_is_said() -> None:
@@ -190,10 +188,11 @@ def test_what_matters_least_goes_first_and_is_said() -> None:
     far = section("B Broader impact", SectionKind.APPENDIX, "Society benefits hugely from navigation safety. " * 20)
     thanks = section("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS, "We thank the harbour masters. " * 20)
     whole = with_sections(*paper().sections[:3], near, thanks, far)
-    made = cut(whole, Task.REVIEWER)
+    made = select_sections(whole, Task.REVIEWER)
     everything = words_of(text(made)) + words_of(f"{whole.title} {whole.abstract}")
     gone = [
-        [part.heading for part in fit(made, whole, everything - spare, words_of).left_out] for spare in (1, 120, 230)
+        [part.heading for part in fit_sections(made, whole, everything - spare, words_of).omissions]
+        for spare in (1, 120, 230)
     ]
     assert gone[0] == ["Acknowledgements"]
     assert sorted(gone[1]) == ["Acknowledgements", "B Broader impact"]
@@ -203,7 +202,7 @@ def test_what_matters_least_goes_first_and_is_said() -> None:
 def test_what_must_be_sent_is_never_cut_to_fit() -> None:
     whole = paper()
     with pytest.raises(TooLongError, match="--context-window"):
-        fit(cut(whole, Task.REVIEWER), whole, 5, words_of)
+        fit_sections(select_sections(whole, Task.REVIEWER), whole, 5, words_of)
 
 
 def plain(words: str) -> str:
@@ -211,14 +210,14 @@ def plain(words: str) -> str:
 
 
 def test_on_labelled_papers_no_evidence_gets_through_and_the_text_stays(shared: Path) -> None:
-    for label in labels(shared / "papers" / "labelled"):
-        measured = measure(label)
-        assert measured.leaked == (), label.id
-        assert measured.right_end, f"{label.id}: {measured.ends_at}"
+    for label in read_excerpt_labels(shared / "papers" / "labelled"):
+        measured = score_excerpt(label)
+        assert measured.leaks == (), label.id
+        assert measured.is_end_correct, f"{label.id}: {measured.end_heading}"
         # What is missing beyond 2 % is sentences that announce ablations, read one by one.
-        assert measured.share >= (0.95 if "yamaguchi" in label.id else 0.98), label.id
+        assert measured.kept_share >= (0.95 if "yamaguchi" in label.id else 0.98), label.id
 
 
 def test_on_labelled_sources_no_results_get_through(shared: Path) -> None:
-    for label in labels(shared / "papers" / "source"):
-        assert measure(label).leaked == (), label.id
+    for label in read_excerpt_labels(shared / "papers" / "source"):
+        assert score_excerpt(label).leaks == (), label.id

@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from planner.chat import Message, Prompt
 from planner.errors import TooLongError
-from planner.gauge import FixedGauge, Gauge
-from planner.papers.cut import cut
-from planner.papers.fit import fit
-from planner.papers.paper import LeftOut, Paper, Section, SectionKind
+from planner.papers.excerpt import fit_sections, select_sections
+from planner.papers.paper import Omission, Paper, Section, SectionKind
 from planner.schema import Task
+from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.papers_made import paper, section
 
 GIVES_WAY = {SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
@@ -24,29 +23,29 @@ PAPERS = SECTIONS.map(lambda sections: paper(sections=tuple(sections)))
 ROOMS = st.integers(0, 1000)
 
 
-def fitted(whole: Paper, room: int) -> tuple[tuple[Section, ...], tuple[LeftOut, ...]] | None:
+def fitted(whole: Paper, room: int) -> tuple[tuple[Section, ...], tuple[Omission, ...]] | None:
     """What the reviewer's task keeps and leaves out in so much room, a token a character; None where it cannot fit."""
     try:
-        done = fit(cut(whole, Task.REVIEWER), whole, room, len)
+        done = fit_sections(select_sections(whole, Task.REVIEWER), whole, room, len)
     except TooLongError as error:
         assert error.limit == room
         return None
-    return done.kept, done.left_out
+    return done.sections, done.omissions
 
 
 @given(PAPERS, ROOMS)
 @example(paper(sections=(section("A", SectionKind.APPENDIX, "gate"), section("A", SectionKind.APPENDIX, "gate"))), 35)
 def test_what_is_kept_fits_and_what_goes_is_said_with_its_size(whole: Paper, room: int) -> None:
-    before = cut(whole, Task.REVIEWER)
+    before = select_sections(whole, Task.REVIEWER)
     done = fitted(whole, room)
     if done is None:
-        must = [each for each in before.kept if each.kind not in GIVES_WAY]
+        must = [each for each in before.sections if each.kind not in GIVES_WAY]
         assert len(f"{whole.title}\n{before.abstract}") + sum(len(each.text) for each in must) > room
         return
     kept, left_out = done
     assert len(whole.title) + len(before.abstract) + sum(len(each.text) for each in kept) <= room
     assert sum(len(each.text) for each in kept) + sum(part.chars for part in left_out) == len_of(whole)
-    ahead = iter(before.kept)
+    ahead = iter(before.sections)
     assert all(any(other is each for other in ahead) for each in kept), "the order is the paper's"
 
 
@@ -57,7 +56,7 @@ def len_of(whole: Paper) -> int:
 @given(PAPERS, ROOMS)
 def test_nothing_gives_way_but_what_may(whole: Paper, room: int) -> None:
     if done := fitted(whole, room):
-        counted = [each.kind for each in cut(whole, Task.REVIEWER).kept if each.kind not in GIVES_WAY]
+        counted = [each.kind for each in select_sections(whole, Task.REVIEWER).sections if each.kind not in GIVES_WAY]
         assert [each.kind for each in done[0] if each.kind not in GIVES_WAY] == counted
 
 
@@ -69,27 +68,27 @@ def test_more_room_never_takes_more_away(whole: Paper, rooms: list[int]) -> None
 
 @given(PAPERS)
 def test_a_window_that_holds_everything_changes_nothing(whole: Paper) -> None:
-    before = cut(whole, Task.REVIEWER)
-    assert fit(before, whole, 10**9, len) == before
+    before = select_sections(whole, Task.REVIEWER)
+    assert fit_sections(before, whole, 10**9, len) == before
 
 
-PROMPT = Prompt.of((Message("user", "The harmonic residual gate bounds the residual. " * 50),), "")
+PROMPT = Prompt.from_messages((Message("user", "The harmonic residual gate bounds the residual. " * 50),), "")
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 10**6)), max_size=6))
 def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts: list[int | None]) -> None:
     """A prompt that once was too long for a window is not taken to fit it later."""
-    gauge, fixed = Gauge(), FixedGauge()
-    before = first = gauge.measure_prompt(PROMPT)
+    gauge, fixed = TokenCounter(), FixedTokenCounter()
+    before = first = gauge.count_prompt(PROMPT)
     for count in counts:
-        gauge.learn(PROMPT, count)
-        fixed.learn(PROMPT, count)
-        assert gauge.measure_prompt(PROMPT) >= before
-        assert fixed.measure_prompt(PROMPT) == first
-        before = gauge.measure_prompt(PROMPT)
+        gauge.observe(PROMPT, count)
+        fixed.observe(PROMPT, count)
+        assert gauge.count_prompt(PROMPT) >= before
+        assert fixed.count_prompt(PROMPT) == first
+        before = gauge.count_prompt(PROMPT)
     assert before <= 3 * first + 1
 
 
 def test_the_message_says_what_is_needed_and_what_there_is() -> None:
     with pytest.raises(TooLongError, match=r"paper\.md: about \d+ tokens must be sent and 0 fit; .*--context-window"):
-        fit(cut(paper(), Task.REVIEWER), paper(), -5, len)
+        fit_sections(select_sections(paper(), Task.REVIEWER), paper(), -5, len)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.headings import bare, counts_in_roman, is_lettered, section_kind
+from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
 from planner.papers.paper import SectionKind
 
 NAMES = {
@@ -46,7 +46,7 @@ NUMBERS = ["", "3 ", "3. ", "3.2 ", "3.2. ", "12.1.4 ", "IV. ", "Section 3 ", "S
 
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=lambda value: str(value))
 def test_a_section_is_of_the_kind_that_its_name_says(kind: SectionKind, name: str) -> None:
-    assert section_kind(name) is kind
+    assert classify_heading(name) is kind
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.strip() or "none")
@@ -54,12 +54,12 @@ def test_a_section_is_of_the_kind_that_its_name_says(kind: SectionKind, name: st
     ("kind", "name"), [(kind, listed.split("|")[0]) for kind, listed in NAMES.items()], ids=lambda value: str(value)
 )
 def test_a_number_changes_no_kind(number: str, kind: SectionKind, name: str) -> None:
-    assert section_kind(number + name) is kind
+    assert classify_heading(number + name) is kind
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=lambda value: str(value))
 def test_case_and_a_final_colon_change_no_kind(kind: SectionKind, name: str) -> None:
-    assert section_kind(name.upper()) is section_kind(name.lower()) is section_kind(f"{name}:") is kind
+    assert classify_heading(name.upper()) is classify_heading(name.lower()) is classify_heading(f"{name}:") is kind
 
 
 @pytest.mark.parametrize(
@@ -83,21 +83,21 @@ def test_case_and_a_final_colon_change_no_kind(kind: SectionKind, name: str) -> 
     ],
 )
 def test_a_heading_is_bared_of_its_number_and_never_of_all(heading: str, words: str) -> None:
-    assert bare(heading) == words
+    assert strip_heading_number(heading) == words
 
 
 @given(st.text(max_size=60))
 def test_baring_keeps_words_of_the_heading_and_some_kind_is_always_found(heading: str) -> None:
-    assert bare(heading) in heading
-    assert bool(bare(heading)) == bool(heading.strip())
-    assert isinstance(section_kind(heading), SectionKind)
+    assert strip_heading_number(heading) in heading
+    assert bool(strip_heading_number(heading)) == bool(heading.strip())
+    assert isinstance(classify_heading(heading), SectionKind)
 
 
 @given(st.sampled_from(CASES), st.sampled_from(sorted(SectionKind)))
 def test_ablations_and_thanks_are_such_under_any_parent_and_other_children_follow_theirs(
     case: tuple[SectionKind, str], parent: SectionKind
 ) -> None:
-    found = section_kind(case[1], parent)
+    found = classify_heading(case[1], parent)
     assert found in (case[0], parent)
     if case[0] in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS):
         assert found is case[0]
@@ -106,7 +106,7 @@ def test_ablations_and_thanks_are_such_under_any_parent_and_other_children_follo
 @pytest.mark.parametrize("parent", [SectionKind.EXPERIMENTS, SectionKind.APPENDIX, SectionKind.RELATED_WORK])
 @pytest.mark.parametrize("name", ["Model", "Datasets", "Baselines and Training", "Implementation Details"])
 def test_a_subsection_without_a_say_is_what_its_section_is(parent: SectionKind, name: str) -> None:
-    assert section_kind(name, parent) is parent
+    assert classify_heading(name, parent) is parent
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_subsection_without_a_say_is_what_its_section_is(parent: SectionKind, 
     ],
 )
 def test_a_count_in_roman_numbers_has_its_first_two(headings: list[str], roman: bool) -> None:
-    assert counts_in_roman(headings) is roman
+    assert has_roman_numbers(headings) is roman
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_a_count_in_roman_numbers_has_its_first_two(headings: list[str], roman: 
      ("A Training", False), ("AB. Training", False), ("b. training", False)],
 )  # fmt: skip
 def test_a_lettered_heading_has_a_letter_that_is_no_number(heading: str, lettered: bool) -> None:
-    assert is_lettered(heading) is lettered
+    assert has_letter_number(heading) is lettered

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.papers.headings import section_kind
+from planner.papers.headings import classify_heading
 from planner.papers.paper import SectionKind
 
 EXPERIMENTS = """
@@ -40,33 +40,33 @@ def names(listed: str) -> list[str]:
 
 @pytest.mark.parametrize("heading", names(EXPERIMENTS))
 def test_experiments_are_known_by_many_names(heading: str) -> None:
-    assert section_kind(heading) is SectionKind.EXPERIMENTS
+    assert classify_heading(heading) is SectionKind.EXPERIMENTS
 
 
 @pytest.mark.parametrize("heading", names(NO_EXPERIMENTS))
 def test_terms_of_the_method_are_no_experiments(heading: str) -> None:
-    assert section_kind(heading) in (SectionKind.METHOD, SectionKind.OTHER)
+    assert classify_heading(heading) in (SectionKind.METHOD, SectionKind.OTHER)
 
 
 @pytest.mark.parametrize(
     ("kind", "heading"), [(kind, name) for kind, listed in OTHERS.items() for name in names(listed)]
 )
 def test_other_kinds(kind: SectionKind, heading: str) -> None:
-    assert section_kind(heading) is kind
+    assert classify_heading(heading) is kind
 
 
 @pytest.mark.parametrize("heading", ["3.4 Experimental Results", "3.4 Experiments", "Toy experiments", "Results"])
 def test_results_within_the_method_are_results(heading: str) -> None:
-    assert section_kind(heading, SectionKind.METHOD) is SectionKind.EXPERIMENTS
+    assert classify_heading(heading, SectionKind.METHOD) is SectionKind.EXPERIMENTS
 
 
 @pytest.mark.parametrize(
     "heading", ["Experimental Setup", "Evaluation", "Benchmarking", "Policy Evaluation", "Datasets"]
 )
 def test_how_things_are_measured_is_part_of_the_method_that_says_so(heading: str) -> None:
-    assert section_kind(heading, SectionKind.METHOD) is SectionKind.METHOD
+    assert classify_heading(heading, SectionKind.METHOD) is SectionKind.METHOD
 
 
 def test_the_results_that_an_introduction_lists_are_part_of_it() -> None:
-    assert section_kind("1.2 Our Results", SectionKind.INTRODUCTION) is SectionKind.INTRODUCTION
-    assert section_kind("1.2 Related Work", SectionKind.INTRODUCTION) is SectionKind.RELATED_WORK
+    assert classify_heading("1.2 Our Results", SectionKind.INTRODUCTION) is SectionKind.INTRODUCTION
+    assert classify_heading("1.2 Related Work", SectionKind.INTRODUCTION) is SectionKind.RELATED_WORK

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from planner.errors import PaperError
-from planner.papers.guard import guarded
-from planner.papers.read import Source, read
+from planner.papers.guard import build_isolated_reader
+from planner.papers.load import PaperSource, read_source
 from tests.papers.build import BODY, MAIN, gzipped, tarred, tree, zipped
 
 SECONDS = 10.0
 
 
-def outcome(source: Source, reader: Callable[[Source], object] = read) -> str:
+def outcome(source: PaperSource, reader: Callable[[PaperSource], object] = read_source) -> str:
     """How reading ends: "read", or the error; anything else is a failure of the test."""
     started = time.monotonic()
     try:
@@ -65,7 +65,7 @@ MACROS = "".join("\\newcommand{\\" + chr(97 + i) + "x}{" + ("\\" + chr(98 + i) +
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_made_source_ends_soon_and_small(data: bytes, name: str) -> None:
-    assert outcome(Source(name, data), guarded())
+    assert outcome(PaperSource(name, data), build_isolated_reader())
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert used < 1_100_000  # kilobytes
 
@@ -86,14 +86,14 @@ def test_damaged_sources_are_read_or_named(kind: str, seed: int) -> None:
     flipped = bytearray(whole)
     for _ in range(10):
         flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
-    assert outcome(Source(kind, cut))
-    assert outcome(Source(kind, bytes(flipped)))
+    assert outcome(PaperSource(kind, cut))
+    assert outcome(PaperSource(kind, bytes(flipped)))
 
 
 def test_a_folder_of_many_inputs_is_stopped(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {f"f{i}.tex": f"\\input{{f{i + 1}}}\\input{{f{i + 1}}}" for i in range(30)}
     tree(tmp_path, {"main.tex": start("\\section{A}\\input{f0}"), **files})
-    assert "inputs" in outcome(Source(str(tmp_path)))
+    assert "inputs" in outcome(PaperSource(str(tmp_path)))
 
 
 @pytest.mark.shared
@@ -105,8 +105,8 @@ def test_every_shared_source_survives_ten_cuts_and_ten_flips(shared: Path) -> No
             continue
         whole = path.read_bytes() or b"\n"
         for _ in range(10):
-            assert outcome(Source(path.name, whole[: dice.randrange(len(whole))]))
+            assert outcome(PaperSource(path.name, whole[: dice.randrange(len(whole))]))
             flipped = bytearray(whole)
             for _ in range(10):
                 flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
-            assert outcome(Source(path.name, bytes(flipped)))
+            assert outcome(PaperSource(path.name, bytes(flipped)))

@@ -6,18 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.html.dom import parse
+from planner.papers.html.dom import parse_html, tokenize_html
 from planner.papers.html.reader import read_html
-from planner.papers.html.tokens import tokens
-from planner.papers.paper import BlockKind, Reading, SectionKind
+from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from tests.papers.build import PROSE
 
 
-def page(body: str, head: str = "") -> Reading:
+def page(body: str, head: str = "") -> ParsedPaper:
     return read_html(f"<!doctype html><html><head>{head}</head><body>{body}</body></html>", "index.html")
 
 
-def text_of(read: Reading) -> str:
+def text_of(read: ParsedPaper) -> str:
     return "\n\n".join(section.text for section in read.sections)
 
 
@@ -183,8 +182,8 @@ def test_any_markup_is_read_without_a_fault(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(exclude_characters="<&\0\r", exclude_categories=["Cs"]), max_size=100))
 def test_text_without_markup_comes_through_the_tokenizer(text: str) -> None:
-    assert "".join(t for t in tokens(text) if isinstance(t, str)) == text
-    assert parse(text).text() == text
+    assert "".join(t for t in tokenize_html(text) if isinstance(t, str)) == text
+    assert parse_html(text).collect_text() == text
 
 
 def test_a_note_is_no_part_of_the_title_but_stays_in_the_text() -> None:

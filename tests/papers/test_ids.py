@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.ids import paper_id, stem
+from planner.names import build_paper_id, strip_endings
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from planner.papers.ids import paper_id, stem
     ],
 )
 def test_every_character_but_letters_digits_and_underscores_is_replaced_one_for_one(title: str, made: str) -> None:
-    assert paper_id(title) == made
+    assert build_paper_id(title) == made
 
 
 @pytest.mark.parametrize(
@@ -36,26 +36,26 @@ def test_every_character_but_letters_digits_and_underscores_is_replaced_one_for_
     ],
 )
 def test_a_given_id_is_kept_where_every_file_system_takes_it(given_id: str, kept: str) -> None:
-    assert paper_id("Some title", given=given_id) == kept
+    assert build_paper_id("Some title", given_id=given_id) == kept
 
 
 def test_long_ids_are_cut_and_stay_apart() -> None:
-    one, two = paper_id("Long words " * 20 + "one"), paper_id("Long words " * 20 + "two")
+    one, two = build_paper_id("Long words " * 20 + "one"), build_paper_id("Long words " * 20 + "two")
     assert one != two
     assert len(one.encode()) <= 120
-    assert paper_id("", given="x" * 133) == "x" * 133
-    assert len(paper_id("", given="ö" * 150).encode()) <= 200
+    assert build_paper_id("", given_id="x" * 133) == "x" * 133
+    assert len(build_paper_id("", given_id="ö" * 150).encode()) <= 200
 
 
 def test_without_a_title_the_source_names_the_paper() -> None:
-    assert paper_id("", name="papers/2507.08038v2.tar.gz") == "2507_08038v2"
-    assert paper_id("???", name="x/my paper.pdf") == "my_paper"
-    assert stem("a/b.tex.gz") == "b"
+    assert build_paper_id("", source_name="papers/2507.08038v2.tar.gz") == "2507_08038v2"
+    assert build_paper_id("???", source_name="x/my paper.pdf") == "my_paper"
+    assert strip_endings("a/b.tex.gz") == "b"
 
 
 @given(st.text(), st.text())
 def test_an_id_is_always_a_safe_file_name(title: str, given_id: str) -> None:
-    made = paper_id(title, given=given_id, name="x.md")
+    made = build_paper_id(title, given_id=given_id, source_name="x.md")
     assert made
     assert not set(made) & set('/\\:*?"<>|\0\n\r\t')
     assert not made.startswith(".")
@@ -69,7 +69,7 @@ def test_an_id_made_from_a_short_title_has_its_length(title: str) -> None:
     import unicodedata
 
     plain = unicodedata.normalize("NFC", title.strip())
-    made = paper_id(title)
+    made = build_paper_id(title)
     reserved = made.endswith("_") and made[:3].lower() in {"con", "nul", "aux", "prn", "com", "lpt"}
     if any(c.isalnum() for c in plain) and not reserved:
         assert len(made) == len(plain) or len(plain.encode()) > 120

@@ -7,23 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.latex.hidden import without_hidden
-from planner.papers.latex.macros import definitions, expand
-from planner.papers.latex.mainfile import main_file
-from planner.papers.latex.plain import one_line, plain
+from planner.papers.latex.macros import expand_macros, find_macros
+from planner.papers.latex.mainfile import find_main_file
+from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.reader import read_latex
-from planner.papers.latex.scan import Source
-from planner.papers.paper import BlockKind, Reading, SectionKind
-from planner.papers.tree import Tree, folder_tree
+from planner.papers.latex.scan import LatexSource
+from planner.papers.latex.visibility import remove_hidden_text
+from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
+from planner.papers.tree import SourceTree, build_folder_tree
 from tests.papers.build import BODY, MAIN, latex_paper
 
 
-def reading(text: str, **others: str) -> Reading:
+def reading(text: str, **others: str) -> ParsedPaper:
     files = {"main.tex": text} | {name + ".tex": content for name, content in others.items()}
-    return read_latex(Tree("t", {name: content.encode for name, content in files.items()}))
+    return read_latex(SourceTree("t", {name: content.encode for name, content in files.items()}))
 
 
-def text_of(read: Reading) -> str:
+def text_of(read: ParsedPaper) -> str:
     return "\n\n".join(section.text for section in read.sections)
 
 
@@ -32,7 +32,7 @@ def document(body: str, preamble: str = "") -> str:
 
 
 def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
-    read = read_latex(folder_tree(latex_paper(tmp_path)))
+    read = read_latex(build_folder_tree(latex_paper(tmp_path)))
     assert read.title == "Gearbox: Widgets with Exchangeable Gears"
     assert read.abstract == "We present Gearbox, a widget. It turns 3.5% faster."
     assert [(s.heading, s.level, s.kind.value) for s in read.sections if s.heading] == [
@@ -54,7 +54,7 @@ def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
 
 def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> None:
     bbl = "\\begin{thebibliography}{1}\n\\bibitem{a} A. Author. % note\nTitle.\n\\end{thebibliography}"
-    read = read_latex(folder_tree(latex_paper(tmp_path, **{"main.bbl": bbl})))
+    read = read_latex(build_folder_tree(latex_paper(tmp_path, **{"main.bbl": bbl})))
     references = next(s for s in read.sections if s.kind is SectionKind.REFERENCES)
     assert "A. Author." in references.text
     assert "note" not in references.text
@@ -77,7 +77,7 @@ def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> 
     ],
 )
 def test_the_main_file_is_chosen_rightly(files: dict[str, str], main: str) -> None:
-    assert main_file(Tree("t", {name: text.encode for name, text in files.items()}))[0] == main
+    assert find_main_file(SourceTree("t", {name: text.encode for name, text in files.items()}))[0] == main
 
 
 @pytest.mark.parametrize(
@@ -185,21 +185,27 @@ def test_what_the_page_would_not_show_is_left_out_and_quoted(source: str, hidden
     ],
 )
 def test_what_the_page_shows_stays(source: str) -> None:
-    left, hidden = without_hidden(Source(source))
+    left, hidden = remove_hidden_text(LatexSource(source))
     assert (left.text, hidden) == (source, ())
 
 
 def test_empty_commands_vanish_with_their_arguments_and_names_are_spelt_out() -> None:
-    own = definitions(
-        Source("\\newcommand{\\todo}[2][]{}\\def\\ours{Net}\\newcommand\\keep[1]{\\textbf{#1}}\\let\\gone\\relax")
+    own = find_macros(
+        LatexSource("\\newcommand{\\todo}[2][]{}\\def\\ours{Net}\\newcommand\\keep[1]{\\textbf{#1}}\\let\\gone\\relax")
     )
-    assert expand(Source("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), own).text == "a  Net Net. \\keep{b}"
-    assert expand(Source("\\keep{\\ours}"), own, everything=True).text == "\\textbf{Net}"
+    assert (
+        expand_macros(LatexSource("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), own).text
+        == "a  Net Net. \\keep{b}"
+    )
+    assert expand_macros(LatexSource("\\keep{\\ours}"), own, expand_all=True).text == "\\textbf{Net}"
 
 
 def test_plain_text_keeps_words_and_numbers() -> None:
-    assert one_line("\\textbf{51.3}\\% vs.\\ $46.3 \\pm 0.2$~\\cite{a} ---``so''") == "51.3% vs. 46.3 ± 0.2 —“so”"
-    assert plain("one\n\ntwo") == "one\n\ntwo"
+    assert (
+        convert_latex_to_line("\\textbf{51.3}\\% vs.\\ $46.3 \\pm 0.2$~\\cite{a} ---``so''")
+        == "51.3% vs. 46.3 ± 0.2 —“so”"
+    )
+    assert convert_latex_to_text("one\n\ntwo") == "one\n\ntwo"
 
 
 @given(st.text(alphabet="ab {}[]\\%$#\n'\"^~_&", max_size=200))

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.latex.flatten import Flat, flatten
-from planner.papers.latex.scan import Groups, Marks
-from planner.papers.tree import Tree, folder_tree
+from planner.papers.latex.flatten import FlattenedSource, flatten_source
+from planner.papers.latex.scan import BraceGroups, LatexScanner
+from planner.papers.tree import SourceTree, build_folder_tree
 from tests.papers.build import tree
 
 
-def flat(text: str, **others: str) -> Flat:
+def flat(text: str, **others: str) -> FlattenedSource:
     files = {"main.tex": text} | {name.replace("__", "/") + ".tex": content for name, content in others.items()}
-    return flatten(Tree("t", {name: content.encode for name, content in files.items()}), "main.tex")
+    return flatten_source(SourceTree("t", {name: content.encode for name, content in files.items()}), "main.tex")
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_inputs_are_followed_within_the_root_wherever_the_main_file_lies(tmp_pat
             "results/t.tex": "T",
         },
     )
-    assert flatten(folder_tree(tmp_path / "paper"), "paper/main.tex").text == "T A BC S"
+    assert flatten_source(build_folder_tree(tmp_path / "paper"), "paper/main.tex").text == "T A BC S"
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "../secret", "|ls", "~/x", "C:/x"])
 def test_nothing_outside_the_root_is_read(tmp_path: Path, path: str) -> None:
     tree(tmp_path, {"secret.tex": "SECRET", "paper/main.tex": f"a\\input{{{path}}}b"})
-    read = flatten(folder_tree(tmp_path / "paper"), "main.tex")
+    read = flatten_source(build_folder_tree(tmp_path / "paper"), "main.tex")
     assert read.text == "ab"
     assert any(path in warning for warning in read.warnings)
 
@@ -75,7 +75,7 @@ def test_nothing_outside_the_root_is_read(tmp_path: Path, path: str) -> None:
 def test_a_link_out_of_the_root_is_no_file_of_the_paper(tmp_path: Path) -> None:
     tree(tmp_path, {"secret.tex": "SECRET", "paper/main.tex": "a\\input{link}b"})
     (tmp_path / "paper" / "link.tex").symlink_to(tmp_path / "secret.tex")
-    assert flatten(folder_tree(tmp_path / "paper"), "main.tex").text == "ab"
+    assert flatten_source(build_folder_tree(tmp_path / "paper"), "main.tex").text == "ab"
 
 
 def test_cycles_end_and_are_reported() -> None:
@@ -98,14 +98,14 @@ def test_what_is_read_twice_on_every_level_is_stopped() -> None:
 @given(st.text(alphabet="ab{}[]\\%$ \n#|iffalseverbbegin", max_size=300))
 def test_any_text_is_flattened_without_a_fault_and_marks_go_forward(text: str) -> None:
     assert isinstance(flat(text).text, str)
-    places = [mark.start for mark in Marks(text)]
+    places = [mark.start for mark in LatexScanner(text)]
     assert places == sorted(set(places))
 
 
 @given(st.text(alphabet="ab{}\\", max_size=100))
 def test_a_group_is_always_balanced(text: str) -> None:
-    groups = Groups(text)
+    groups = BraceGroups(text)
     for place in (i for i, c in enumerate(text) if c == "{"):
-        if found := groups.group(place):
+        if found := groups.read_group(place):
             inner = found[0].replace("\\\\", "").replace("\\{", "").replace("\\}", "")
             assert inner.count("{") == inner.count("}")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.papers.load import load
-from planner.papers.tree import folder_tree
+from planner.papers.load import load_paper
+from planner.papers.tree import build_folder_tree
 
 BODY = "Every word of this paper is invented for the test at hand. " * 30
 
@@ -22,15 +22,15 @@ def folder(tmp_path: Path) -> Path:
 def test_a_link_inside_is_a_file_of_the_paper(folder: Path) -> None:
     (folder / "kept.tex").write_text("What the link leads to.", encoding="utf-8")
     (folder / "more.tex").symlink_to("kept.tex")
-    assert "What the link leads to." in load(str(folder)).text
+    assert "What the link leads to." in load_paper(str(folder)).text
 
 
 @pytest.mark.parametrize("target", ["more.tex", "nothing.tex", "../secret.tex", "/etc/hostname", "..", "."])
 def test_any_other_link_is_no_file_and_spoils_nothing(folder: Path, target: str) -> None:
     (folder.parent / "secret.tex").write_text("A secret of the neighbour's.", encoding="utf-8")
     (folder / "more.tex").symlink_to(target)
-    assert list(folder_tree(folder).files) == ["main.tex"]
-    paper = load(str(folder))
+    assert list(build_folder_tree(folder).files) == ["main.tex"]
+    paper = load_paper(str(folder))
     assert "Every word" in paper.text
     assert "secret" not in paper.text
     assert any("more" in warning for warning in paper.warnings), "what could not be taken in is said"

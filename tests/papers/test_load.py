@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from planner.errors import PaperError
-from planner.papers.load import load
+from planner.papers.load import load_paper
 
 BODY = "We study widgets and their friends in some depth. " * 15
 
@@ -15,7 +15,7 @@ def test_a_markdown_file_becomes_a_paper(tmp_path: Path) -> None:
     path.write_text(
         f"# On Widgets: A Study\n\n## Abstract\n\nShort.\n\n## 1 Introduction\n\n{BODY}\n", encoding="utf-8"
     )
-    paper = load(str(path))
+    paper = load_paper(str(path))
     assert (paper.id, paper.title, paper.abstract, paper.format) == (
         "On_Widgets__A_Study",
         "On Widgets: A Study",
@@ -28,7 +28,7 @@ def test_a_markdown_file_becomes_a_paper(tmp_path: Path) -> None:
 def test_the_given_title_wins_and_a_disagreement_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "p.md"
     path.write_text(f"# Found Title Of It\n\n{BODY}", encoding="utf-8")
-    paper = load(str(path), title="Another One", paper_id="x/y")
+    paper = load_paper(str(path), title="Another One", paper_id="x/y")
     assert (paper.title, paper.id) == ("Another One", "x_y")
     assert any("Found Title Of It" in warning for warning in paper.warnings)
 
@@ -49,15 +49,15 @@ def test_what_is_no_paper_is_said_by_name(tmp_path: Path, data: bytes, said: str
     path = tmp_path / "thing.txt"
     path.write_bytes(data)
     with pytest.raises(PaperError, match=said) as caught:
-        load(str(path))
+        load_paper(str(path))
     assert "thing.txt" in str(caught.value)
 
 
 def test_a_missing_file_is_said_by_name() -> None:
     with pytest.raises(PaperError, match=r"no file or folder 'nowhere/x\.md'"):
-        load("nowhere/x.md")
+        load_paper("nowhere/x.md")
 
 
 def test_stdin_is_read_as_text_or_markup() -> None:
-    paper = load("-", stdin=f"My Own Title\n\nAbstract\n\nIt is short.\n\n1 Introduction\n\n{BODY}".encode())
+    paper = load_paper("-", stdin=f"My Own Title\n\nAbstract\n\nIt is short.\n\n1 Introduction\n\n{BODY}".encode())
     assert (paper.title, paper.abstract, paper.format) == ("My Own Title", "It is short.", "text")

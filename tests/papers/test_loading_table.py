@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.characters import clean, decode, looks_binary
-from planner.papers.leaks import ANNOUNCED, FLOATS, seal, without_announcements
-from planner.papers.load import load
+from planner.papers.characters import clean_source_text, decode_text, is_binary
+from planner.papers.leaks import ANNOUNCEMENT_REASON, FLOAT_REASON, remove_announcements, remove_leaks
+from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 from tests.papers.build import BODY
 from tests.papers_made import section
@@ -39,12 +39,12 @@ SILENT = [
 
 @pytest.mark.parametrize("sentence", ANNOUNCING)
 def test_a_sentence_that_announces_ablations_goes_and_its_neighbours_stay(sentence: str) -> None:
-    assert without_announcements(f"We gate. {sentence} It turns.") == "We gate. It turns."
+    assert remove_announcements(f"We gate. {sentence} It turns.") == "We gate. It turns."
 
 
 @pytest.mark.parametrize("sentence", SILENT)
 def test_a_sentence_that_announces_none_stays(sentence: str) -> None:
-    assert without_announcements(f"We gate. {sentence} It turns.") == f"We gate. {sentence} It turns."
+    assert remove_announcements(f"We gate. {sentence} It turns.") == f"We gate. {sentence} It turns."
 
 
 METHOD_FIGURES = [
@@ -70,7 +70,7 @@ def holding(kind: BlockKind, text: str, *prose: str) -> Section:
 
 @pytest.mark.parametrize("figure", METHOD_FIGURES)
 def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
-    (sealed,) = seal([holding(BlockKind.FIGURE, figure)], []).sections
+    (sealed,) = remove_leaks([holding(BlockKind.FIGURE, figure)], []).sections
     assert len(sealed.blocks) == 2
     assert sealed.blocks[1].text in figure
 
@@ -78,23 +78,25 @@ def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
 @pytest.mark.parametrize("figure", RESULT_FIGURES)
 @pytest.mark.parametrize("kind", [BlockKind.FIGURE, BlockKind.TABLE])
 def test_any_other_float_goes_and_is_counted(figure: str, kind: BlockKind) -> None:
-    sealed = seal([holding(kind, figure, "We gate.")], [])
+    sealed = remove_leaks([holding(kind, figure, "We gate.")], [])
     assert sealed.sections == (section("Method", SectionKind.METHOD, "We gate."),)
-    assert [(part.heading, part.chars, part.why) for part in sealed.left_out] == [("Method", len(figure), FLOATS)]
+    assert [(part.heading, part.chars, part.why) for part in sealed.omissions] == [
+        ("Method", len(figure), FLOAT_REASON)
+    ]
 
 
 def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
     kept = holding(BlockKind.TABLE, "Table 1: a", "We gate. We ablate the gate.")
-    sealed = seal([replace(kept, heading="", level=0)], [])
-    assert {(part.heading, part.why) for part in sealed.left_out} == {
-        ("(before the first heading)", FLOATS),
-        ("(before the first heading)", ANNOUNCED),
+    sealed = remove_leaks([replace(kept, heading="", level=0)], [])
+    assert {(part.heading, part.why) for part in sealed.omissions} == {
+        ("(before the first heading)", FLOAT_REASON),
+        ("(before the first heading)", ANNOUNCEMENT_REASON),
     }
 
 
 @given(st.lists(st.sampled_from([*ANNOUNCING, *SILENT]), min_size=1, max_size=8))
 def test_sealing_keeps_the_silent_and_loses_the_others(sentences: list[str]) -> None:
-    (sealed,) = seal([section("Method", SectionKind.METHOD, " ".join(sentences))], []).sections
+    (sealed,) = remove_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], []).sections
     wanted = " ".join(one for one in sentences if one in SILENT)
     assert sealed.blocks[1:] == ((Block(BlockKind.PROSE, wanted),) if wanted else ())
 
@@ -107,7 +109,7 @@ SOURCE = f"# On Gears\n\n## Abstract\n\nWe turn many gears and then some more of
     [("On Gears", False), ("ON  GEARS!", False), ("On gears.", False), ("On Cogs", True), ("Gears", True)],
 )
 def test_a_stated_title_wins_and_other_words_are_a_warning(stated: str, differs: bool) -> None:
-    paper = load("-", stdin=SOURCE, title=stated)
+    paper = load_paper("-", stdin=SOURCE, title=stated)
     said = "the given title differs from the one found in the paper ('On Gears'), which is ignored"
     assert paper.title == " ".join(stated.split())
     assert paper.warnings == ((said,) if differs else ())
@@ -123,7 +125,7 @@ def test_a_stated_title_wins_and_other_words_are_a_warning(stated: str, differs:
     ],
 )
 def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, differs: bool) -> None:
-    paper = load("-", stdin=SOURCE, abstract=f" {stated}\n")
+    paper = load_paper("-", stdin=SOURCE, abstract=f" {stated}\n")
     assert paper.abstract == stated
     assert any("the given abstract" in warning for warning in paper.warnings) is differs
 
@@ -140,7 +142,7 @@ def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, differs: bool)
 )
 def test_what_is_neither_here_nor_on_arxiv_is_refused(source: str, said: str) -> None:
     with pytest.raises(PaperError, match=said):
-        load(source)
+        load_paper(source)
 
 
 ENCODINGS = {
@@ -155,7 +157,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize(("data", "text"), ENCODINGS.values(), ids=ENCODINGS.keys())
 def test_a_text_is_read_in_the_encoding_that_it_has(data: bytes, text: str) -> None:
-    assert decode(data, "x")[0].endswith(text)
+    assert decode_text(data, "x")[0].endswith(text)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_a_text_is_read_in_the_encoding_that_it_has(data: bytes, text: str) -> N
      (b"w" * 100 + b"\x07", False), ("日本語".encode(), False)],
 )  # fmt: skip
 def test_bytes_that_no_text_has_are_known(data: bytes, binary: bool) -> None:
-    assert looks_binary(data) is binary
+    assert is_binary(data) is binary
 
 
 LINES = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\n": "\n", "\t": "\t"}
@@ -172,11 +174,11 @@ LINES = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\x0b": "\n", "\x0c": "\n", "
 
 @pytest.mark.parametrize(("ending", "made"), LINES.items(), ids=map(repr, LINES))
 def test_every_line_ending_becomes_one(ending: str, made: str) -> None:
-    assert clean(f"a{ending}b") == (f"a{made}b", ())
+    assert clean_source_text(f"a{ending}b") == (f"a{made}b", ())
 
 
 @given(st.text(max_size=200))
 def test_a_clean_text_has_no_unseen_character(text: str) -> None:
-    cleaned, warnings = clean(text)
+    cleaned, warnings = clean_source_text(text)
     assert not set(cleaned) & set("\u200b\u2060\ufeff\u202e\u2066\x00\x07\r\u2028")
     assert all(0 < len(warning) < 600 and "\n" not in warning for warning in warnings)

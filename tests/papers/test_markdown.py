@@ -5,18 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from planner.papers.blocks import BLOCKS
-from planner.papers.front_matter import metadata
-from planner.papers.markdown import read_markdown, read_markdown_files
-from planner.papers.paper import BlockKind, Reading, SectionKind
+from planner.papers.markdown import BLOCK_PARSER, parse_metadata, read_markdown, read_markdown_files
+from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from tests.papers.build import BODY
 
 
-def headings(read: Reading) -> list[tuple[str, int]]:
+def headings(read: ParsedPaper) -> list[tuple[str, int]]:
     return [(s.heading, s.level) for s in read.sections if s.heading]
 
 
-def text_of(read: Reading) -> str:
+def text_of(read: ParsedPaper) -> str:
     return "\n\n".join(section.text for section in read.sections)
 
 
@@ -29,11 +27,11 @@ def test_front_matter_says_the_title_and_may_say_the_abstract() -> None:
 
 
 def test_yaml_scalars_of_every_style() -> None:
-    assert metadata("title: 'It''s'\n").title == "It's"
-    assert metadata('lang: en\ntitle: "A \\"b\\""').title == 'A "b"'
-    assert metadata("title: Plain: words # not this\nauthor: x").title == "Plain: words"
-    assert metadata("title: >-\n  On two\n  lines\nx: y").title == "On two lines"
-    assert metadata("authors:\n  - title: Dr\n").title == ""
+    assert parse_metadata("title: 'It''s'\n").title == "It's"
+    assert parse_metadata('lang: en\ntitle: "A \\"b\\""').title == 'A "b"'
+    assert parse_metadata("title: Plain: words # not this\nauthor: x").title == "Plain: words"
+    assert parse_metadata("title: >-\n  On two\n  lines\nx: y").title == "On two lines"
+    assert parse_metadata("authors:\n  - title: Dr\n").title == ""
 
 
 def test_setext_headings_and_text_stay_as_they_are() -> None:
@@ -137,7 +135,7 @@ def test_blocks_are_those_of_commonmark(lines: list[str]) -> None:
         tokens = parser.parse("\n".join(lines))
         return [(t.type.removesuffix("_open"), t.map) for t in tokens if t.map and not t.level and t.type != "inline"]
 
-    assert outermost(BLOCKS) == outermost(MarkdownIt("commonmark").enable("table"))
+    assert outermost(BLOCK_PARSER) == outermost(MarkdownIt("commonmark").enable("table"))
 
 
 @pytest.mark.parametrize(
@@ -204,9 +202,9 @@ def test_a_number_in_bold_of_its_own_belongs_to_the_heading() -> None:
 
 def test_the_description_that_distill_asks_for_is_the_abstract_where_it_is_long_enough() -> None:
     said = "We keep the gears small " * 8
-    assert metadata(f"title: Gears\ndescription: {said}").abstract == said.strip()
-    assert metadata("title: Gears\ndescription: A post").abstract == ""
-    assert metadata(f"abstract: Ours\ndescription: {said}").abstract == "Ours"
+    assert parse_metadata(f"title: Gears\ndescription: {said}").abstract == said.strip()
+    assert parse_metadata("title: Gears\ndescription: A post").abstract == ""
+    assert parse_metadata(f"abstract: Ours\ndescription: {said}").abstract == "Ours"
 
 
 def test_pandocs_marks_are_no_part_of_a_heading() -> None:

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.levels import Ranked, settle
-from planner.papers.outline import Heading, abstract_of, outline
+from planner.papers.outline import Heading, MarkedHeading, assemble_sections, extract_abstract, resolve_headings
 from planner.papers.paper import Block, BlockKind, SectionKind
 
 
@@ -14,7 +13,7 @@ def prose(text: str) -> Block:
 
 
 def kinds(*headings: tuple[str, int]) -> list[SectionKind]:
-    return [section.kind for section in outline(Heading(text, level) for text, level in headings)]
+    return [section.kind for section in assemble_sections(Heading(text, level) for text, level in headings)]
 
 
 def test_subsections_are_what_their_section_is_and_ablations_are_ablations_anywhere() -> None:
@@ -46,14 +45,14 @@ def test_a_structured_abstract_is_abstract_throughout_and_a_summary_elsewhere_is
 
 
 def test_a_heading_without_text_ends_the_section_before_it() -> None:
-    sections = outline([Heading("Abstract", 1), prose("Short."), Heading("", 0), prose("Long.")])
+    sections = assemble_sections([Heading("Abstract", 1), prose("Short."), Heading("", 0), prose("Long.")])
     assert [(s.heading, s.level) for s in sections] == [("Abstract", 1), ("", 0)]
-    assert abstract_of(sections) == "Short."
+    assert extract_abstract(sections) == "Short."
 
 
 def test_keywords_are_no_part_of_the_abstract() -> None:
-    sections = outline([Heading("Abstract", 1), prose("Short."), prose("**Keywords:** gears, widgets")])
-    assert abstract_of(sections) == "Short."
+    sections = assemble_sections([Heading("Abstract", 1), prose("Short."), prose("**Keywords:** gears, widgets")])
+    assert extract_abstract(sections) == "Short."
 
 
 @pytest.mark.parametrize(
@@ -72,15 +71,15 @@ def test_keywords_are_no_part_of_the_abstract() -> None:
 def test_marked_headings_find_their_levels(
     headings: list[tuple[str, int]], title: str, levels: list[tuple[str, int]]
 ) -> None:
-    settled = settle([Ranked(text, rank, "#" * rank + text) for text, rank in headings])
+    settled = resolve_headings([MarkedHeading(text, rank, "#" * rank + text) for text, rank in headings])
     assert settled.title == title
-    assert [(p.text, p.level) for p in settled.pieces if isinstance(p, Heading)] == levels
+    assert [(p.text, p.level) for p in settled.items if isinstance(p, Heading)] == levels
 
 
 @given(st.lists(st.tuples(st.text(max_size=30), st.integers(1, 6)), max_size=20))
 def test_no_heading_is_lost_and_levels_begin_at_one(found: list[tuple[str, int]]) -> None:
-    settled = settle([Ranked(text, rank, f"# {text}") for text, rank in found])
-    sources = [p.source if isinstance(p, Heading) else p.text for p in settled.pieces]
+    settled = resolve_headings([MarkedHeading(text, rank, f"# {text}") for text, rank in found])
+    sources = [p.source_text if isinstance(p, Heading) else p.text for p in settled.items]
     for (text, _), source in zip(found, sources, strict=True):
         assert not text or source == f"# {text}"
-    assert all(p.level >= 1 for p in settled.pieces if isinstance(p, Heading) and p.text)
+    assert all(p.level >= 1 for p in settled.items if isinstance(p, Heading) and p.text)

@@ -4,15 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.front_matter import Front, front_matter, metadata
-from planner.papers.hidden import quoted
-from planner.papers.ids import stem
-from planner.papers.levels import Ranked, settle
-from planner.papers.markdown import plain, read_markdown
-from planner.papers.outline import Heading, abstract_of, outline
-from planner.papers.paper import Block, BlockKind, Section, SectionKind
-from planner.papers.sentences import sentences
-from planner.papers.text import read_text
+from planner.names import strip_endings
+from planner.papers.leaks import split_sentences
+from planner.papers.markdown import FrontMatter, parse_metadata, read_markdown, split_front_matter, strip_markdown
+from planner.papers.outline import Heading, MarkedHeading, assemble_sections, extract_abstract, resolve_headings
+from planner.papers.paper import Block, BlockKind, Section, SectionKind, quote_hidden_text
+from planner.papers.text import read_plain_text
 
 SENTENCES = {
     "two": ["We turn gears. ", "They turn."],
@@ -36,36 +33,36 @@ SENTENCES = {
 
 @pytest.mark.parametrize("parts", SENTENCES.values(), ids=SENTENCES.keys())
 def test_sentences_end_where_a_reader_ends_them(parts: list[str]) -> None:
-    assert list(sentences("".join(parts))) == parts
+    assert list(split_sentences("".join(parts))) == parts
 
 
 @given(st.text(alphabet='aB .!?\n-1)"e.g', max_size=200))
 def test_sentences_joined_are_the_text(text: str) -> None:
-    found = list(sentences(text))
+    found = list(split_sentences(text))
     assert "".join(found).strip() == text.strip()
     assert all(found)
 
 
 FRONTS = {
-    "plain": ("title: On Gears", Front("On Gears")),
-    "double quotes": ('title: "On \\"Gears\\""', Front('On "Gears"')),
-    "single quotes": ("title: 'Gears'' Turn'", Front("Gears' Turn")),
-    "a colon within": ("title: Gears: a study", Front("Gears: a study")),
-    "a comment": ("title: On Gears # draft", Front("On Gears")),
-    "a hash in a word": ("title: On C# Gears", Front("On C# Gears")),
-    "folded": ("title: >-\n  On\n  Gears\nauthor: A", Front("On Gears")),
-    "a block of lines": ("abstract: |\n  We turn.\n\n  It works.\ntitle: T", Front("T", "We turn. It works.")),
-    "another case": ("Title: On Gears", Front("On Gears")),
-    "TOML": ('title = "On Gears"', Front("On Gears")),
-    "a field within another": ("author:\n  title: Dr\ntitle: On Gears", Front("On Gears")),
-    "a longer field": ("subtitle: no\ntitle-short: no", Front()),
-    "nothing": ("author: A", Front()),
+    "plain": ("title: On Gears", FrontMatter("On Gears")),
+    "double quotes": ('title: "On \\"Gears\\""', FrontMatter('On "Gears"')),
+    "single quotes": ("title: 'Gears'' Turn'", FrontMatter("Gears' Turn")),
+    "a colon within": ("title: Gears: a study", FrontMatter("Gears: a study")),
+    "a comment": ("title: On Gears # draft", FrontMatter("On Gears")),
+    "a hash in a word": ("title: On C# Gears", FrontMatter("On C# Gears")),
+    "folded": ("title: >-\n  On\n  Gears\nauthor: A", FrontMatter("On Gears")),
+    "a block of lines": ("abstract: |\n  We turn.\n\n  It works.\ntitle: T", FrontMatter("T", "We turn. It works.")),
+    "another case": ("Title: On Gears", FrontMatter("On Gears")),
+    "TOML": ('title = "On Gears"', FrontMatter("On Gears")),
+    "a field within another": ("author:\n  title: Dr\ntitle: On Gears", FrontMatter("On Gears")),
+    "a longer field": ("subtitle: no\ntitle-short: no", FrontMatter()),
+    "nothing": ("author: A", FrontMatter()),
 }
 
 
 @pytest.mark.parametrize(("yaml", "front"), FRONTS.values(), ids=FRONTS.keys())
-def test_metadata_gives_title_and_abstract(yaml: str, front: Front) -> None:
-    assert metadata(yaml) == front
+def test_metadata_gives_title_and_abstract(yaml: str, front: FrontMatter) -> None:
+    assert parse_metadata(yaml) == front
 
 
 @pytest.mark.parametrize(
@@ -79,16 +76,16 @@ def test_metadata_gives_title_and_abstract(yaml: str, front: Front) -> None:
     ids=["YAML", "YAML with dots", "TOML", "pandoc"],
 )
 def test_front_matter_is_parted_from_the_text(text: str, rest: str) -> None:
-    assert front_matter(text) == (Front("T"), rest)
+    assert split_front_matter(text) == (FrontMatter("T"), rest)
 
 
 @pytest.mark.parametrize("text", ["words\n---\ntitle: T\n---\n", "---\ntitle: T\nwords", "%no title\n", ""])
 def test_what_is_no_front_matter_stays_in_the_text(text: str) -> None:
-    assert front_matter(text) == (Front(), text)
+    assert split_front_matter(text) == (FrontMatter(), text)
 
 
 def headings(text: str) -> list[tuple[str, int]]:
-    return [(s.heading, s.level) for s in read_text(f"On Gears\n\n{text}", "x").sections if s.heading]
+    return [(s.heading, s.level) for s in read_plain_text(f"On Gears\n\n{text}", "x").sections if s.heading]
 
 
 BODY = "We turn gears and look at what they do then, again and again.\n\n"
@@ -130,13 +127,13 @@ def test_headings_of_plain_text(text: str, found: list[tuple[str, int]]) -> None
     ],
 )
 def test_a_caption_in_plain_text_makes_a_float(caption: str, kind: BlockKind) -> None:
-    sections = read_text(f"On Gears\n\n{BODY}{caption}", "x").sections
+    sections = read_plain_text(f"On Gears\n\n{BODY}{caption}", "x").sections
     assert sections[-1].blocks[-1] == Block(kind, caption)
 
 
 def settled(*marked: tuple[str, int], known: str = "") -> tuple[str, list[tuple[str, int]], int]:
-    found = settle([Ranked(text, rank, text) for text, rank in marked], known_title=known)
-    return found.title, [(p.text, p.level) for p in found.pieces if isinstance(p, Heading)], found.demoted
+    found = resolve_headings([MarkedHeading(text, rank, text) for text, rank in marked], known_title=known)
+    return found.title, [(p.text, p.level) for p in found.items if isinstance(p, Heading)], found.demoted_count
 
 
 RANKED = {
@@ -199,24 +196,24 @@ RUN_INS = {
 @pytest.mark.parametrize("paragraph", RUN_INS.values(), ids=RUN_INS.keys())
 def test_an_abstract_without_a_heading_begins_with_the_word(paragraph: str) -> None:
     pieces = [Block(BlockKind.PROSE, paragraph), Heading("Introduction", 1), Block(BlockKind.PROSE, "Abstract. No.")]
-    assert abstract_of(outline(pieces)) == "We turn."
+    assert extract_abstract(assemble_sections(pieces)) == "We turn."
 
 
 @pytest.mark.parametrize("paragraph", ["Abstractions turn.", "abstract art turns", "An abstract. We turn."])
 def test_a_paragraph_with_another_beginning_is_no_abstract(paragraph: str) -> None:
-    assert abstract_of(outline([Block(BlockKind.PROSE, paragraph)])) == ""
+    assert extract_abstract(assemble_sections([Block(BlockKind.PROSE, paragraph)])) == ""
 
 
 @pytest.mark.parametrize("aside", ["Keywords: gears", "**Index Terms** gears", "CCS Concepts • gears", "© 2026 Us"])
 def test_what_journals_set_below_an_abstract_is_no_part_of_it(aside: str) -> None:
     pieces = [Heading("Abstract", 1), Block(BlockKind.PROSE, "We turn."), Block(BlockKind.PROSE, aside)]
-    assert abstract_of(outline(pieces)) == "We turn."
+    assert extract_abstract(assemble_sections(pieces)) == "We turn."
 
 
 def test_parts_of_a_structured_abstract_carry_their_names_up_to_what_is_none() -> None:
     pieces = [Heading("Abstract", 1), Heading("Background", 2), Block(BlockKind.PROSE, "Gears."), Heading("Results", 2)]
     pieces += [Block(BlockKind.PROSE, "They turn."), Heading("Availability", 2), Block(BlockKind.PROSE, "Online.")]
-    assert abstract_of(outline(pieces)) == "Background: Gears.\n\nResults: They turn."
+    assert extract_abstract(assemble_sections(pieces)) == "Background: Gears.\n\nResults: They turn."
 
 
 PIECES = st.lists(
@@ -231,14 +228,14 @@ PIECES = st.lists(
 @given(PIECES)
 def test_sections_partition_their_pieces(pieces: list[Heading | Block]) -> None:
     expected = [piece.block if isinstance(piece, Heading) else piece for piece in pieces]
-    sections: tuple[Section, ...] = outline(pieces)
+    sections: tuple[Section, ...] = assemble_sections(pieces)
     assert [b for s in sections for b in s.blocks] == [block for block in expected if block.text]
     assert all((section.level == 0) == (section.heading == "") for section in sections)
 
 
 @given(PIECES)
 def test_an_ablation_is_one_wherever_it_stands(pieces: list[Heading | Block]) -> None:
-    assert all(s.kind is SectionKind.ABLATION for s in outline(pieces) if s.heading == "Ablations")
+    assert all(s.kind is SectionKind.ABLATION for s in assemble_sections(pieces) if s.heading == "Ablations")
 
 
 PLAIN = {
@@ -255,7 +252,7 @@ PLAIN = {
 
 @pytest.mark.parametrize(("source", "text"), PLAIN.values(), ids=PLAIN.keys())
 def test_markdown_without_its_marks(source: str, text: str) -> None:
-    assert plain(source) == text
+    assert strip_markdown(source) == text
 
 
 MARKED = [
@@ -285,12 +282,12 @@ def test_no_word_of_markdown_is_lost(text: str) -> None:
     ],
 )
 def test_a_source_is_called_by_its_name_without_endings(name: str, left: str) -> None:
-    assert stem(name) == left
+    assert strip_endings(name) == left
 
 
 def test_hidden_stretches_are_quoted_once_each_shortened_and_counted() -> None:
-    assert quoted(["a\n b", "a b", "  "]) == ("text that the page does not show was left out: 'a b'",)
-    assert quoted(["x" * 301])[0].endswith(f"{'x' * 300}…'")
-    many = quoted(f"stretch {n}" for n in range(23))
+    assert quote_hidden_text(["a\n b", "a b", "  "]) == ("text that the page does not show was left out: 'a b'",)
+    assert quote_hidden_text(["x" * 301])[0].endswith(f"{'x' * 300}…'")
+    many = quote_hidden_text(f"stretch {n}" for n in range(23))
     assert (len(many), many[-1]) == (21, "3 more stretches of hidden text were left out")
-    assert len(quoted(f"stretch {n}" for n in range(20))) == 20
+    assert len(quote_hidden_text(f"stretch {n}" for n in range(20))) == 20

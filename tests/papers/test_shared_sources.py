@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.papers.latex.flatten import flatten
-from planner.papers.load import load
+from planner.papers.latex.flatten import flatten_source
+from planner.papers.load import load_paper
 from planner.papers.paper import Paper
-from planner.papers.tree import folder_tree
+from planner.papers.tree import build_folder_tree
 
 PAPERS = (
     *("mmv-im2im", "mstar", "papo", "relconvnet", "rulefaith-gec", "sheetsage", "switch-marker", "tara-rag"),
@@ -37,7 +37,7 @@ def live(source: str) -> str:
 def test_main_file_title_and_abstract(shared: Path, name: str) -> None:
     root = shared / "papers" / "source" / name
     meta = json.loads((root / "meta.json").read_text(encoding="utf-8"))
-    paper = load(str(root))
+    paper = load_paper(str(root))
     assert (paper.format, paper.main_file, paper.title) == (meta["format"], meta["main_file"], meta["title"])
     assert recall(meta["abstract"], paper.abstract) >= 0.95
     assert 0.9 <= words(paper.abstract).total() / words(meta["abstract"]).total() <= 1.1
@@ -47,10 +47,13 @@ def test_main_file_title_and_abstract(shared: Path, name: str) -> None:
 @pytest.mark.parametrize("name", LATEX)
 def test_sections_and_table_numbers_stay_and_comments_go(shared: Path, name: str) -> None:
     root = shared / "papers" / "source" / name
-    paper = load(str(root))
+    paper = load_paper(str(root))
     headings = len([s for s in paper.sections if s.heading])
     seen = sections = 0
-    sources = [(root / file).read_text(encoding="utf-8") for file in flatten(folder_tree(root), paper.main_file).files]
+    sources = [
+        (root / file).read_text(encoding="utf-8")
+        for file in flatten_source(build_folder_tree(root), paper.main_file).files
+    ]
     every_live = "\n".join(map(live, sources))
     for source in sources:
         sections += len(re.findall(r"\\(?:sub)*section\*?\s*\{", live(source)))
@@ -68,7 +71,7 @@ def test_sections_and_table_numbers_stay_and_comments_go(shared: Path, name: str
 @pytest.mark.parametrize(("one", "other"), [("wann-md", "wann-html"), ("worldmodels-md", "worldmodels-html")])
 def test_markdown_and_html_twins_agree(shared: Path, one: str, other: str) -> None:
     def paper(name: str) -> Paper:
-        return load(str(shared / "papers" / "source" / name))
+        return load_paper(str(shared / "papers" / "source" / name))
 
     left, right = paper(one), paper(other)
     assert (left.title, left.abstract) == (right.title, right.abstract)
@@ -83,7 +86,7 @@ def test_markdown_and_html_twins_agree(shared: Path, one: str, other: str) -> No
 def test_latex_and_pdf_twins_agree(shared: Path, name: str) -> None:
     pytest.importorskip("planner.papers.pdf.reader")
     root = shared / "papers" / "source" / name
-    source, printed = load(str(root)), load(str(root / "paper.pdf"))
+    source, printed = load_paper(str(root)), load_paper(str(root / "paper.pdf"))
 
     def folded(title: str) -> str:
         return re.sub(r"\W", "", title).casefold()

@@ -9,17 +9,16 @@ import pytest
 
 from planner.errors import PaperError
 from planner.papers.archive import MAX_MEMBERS
-from planner.papers.load import load
-from planner.papers.read import Found, Source, read
-from planner.papers.sniff import Kind, kind_of
+from planner.papers.formats import SourceKind, detect_kind
+from planner.papers.load import PaperSource, ParsedSource, load_paper, read_source
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, special, tarred, tree, zipped
 
 LATEX = {"main.tex": MAIN.encode(), "sections/intro.tex": BODY.encode()}
 TITLE = "Gearbox: Widgets with Exchangeable Gears"
 
 
-def from_bytes(data: bytes, name: str) -> Found:
-    return read(Source(name, data))
+def from_bytes(data: bytes, name: str) -> ParsedSource:
+    return read_source(PaperSource(name, data))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def from_bytes(data: bytes, name: str) -> Found:
 )
 def test_latex_is_read_in_every_packing(data: bytes, name: str) -> None:
     found = from_bytes(data, name)
-    assert (found.kind, found.reading.title) == (Kind.LATEX, TITLE)
+    assert (found.kind, found.paper.title) == (SourceKind.LATEX, TITLE)
 
 
 MARKDOWN = f"# On Gears and Such\n\n## Abstract\n\nShort.\n\n## Introduction\n\n{BODY}"
@@ -69,14 +68,14 @@ PAGE = f"<html><head><title>On Gears and Such</title></head><body><h1>On Gears a
 def test_a_folder_is_the_paper_that_it_holds(
     tmp_path: Path, files: dict[str, str | bytes], kind: str, main: str
 ) -> None:
-    paper = load(str(tree(tmp_path, files)))
+    paper = load_paper(str(tree(tmp_path, files)))
     assert (paper.format, paper.main_file, paper.title) == (kind, main, "On Gears and Such")
 
 
 def test_numbered_files_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     parts = {"1.md": "Introduction", "2.md": "Method", "10.md": "Results", "11.md": "Conclusion"}
     tree(tmp_path, {name: f"## {heading}\n\n{BODY}" for name, heading in sorted(parts.items())})
-    assert [s.heading for s in load(str(tmp_path)).sections] == list(parts.values())
+    assert [s.heading for s in load_paper(str(tmp_path)).sections] == list(parts.values())
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_numbered_files_are_read_in_the_order_of_their_numbers(tmp_path: Path) -
 )
 def test_a_folder_without_one_paper_is_said_so(tmp_path: Path, files: dict[str, str | bytes], said: str) -> None:
     with pytest.raises(PaperError, match=said):
-        load(str(tree(tmp_path, files)))
+        load_paper(str(tree(tmp_path, files)))
 
 
 @pytest.mark.parametrize(
@@ -123,9 +122,9 @@ def test_links_devices_and_escaping_names_are_left_out_and_said() -> None:
         special("dev.tex", tarfile.CHRTYPE),
     )
     found = from_bytes(tarred({**LATEX, "../evil.tex": b"E", "/abs.tex": b"A"}, extra=extra), "x.tar.gz")
-    assert found.reading.title == TITLE
+    assert found.paper.title == TITLE
     for name in ("link.tex", "hard.tex", "dev.tex", "../evil.tex", "/abs.tex"):
-        assert any(name in warning for warning in found.reading.warnings)
+        assert any(name in warning for warning in found.paper.warnings)
 
 
 def test_an_encrypted_zip_is_said_so() -> None:
@@ -139,21 +138,21 @@ def test_an_encrypted_zip_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("data", "name", "kind"),
     [
-        (b"%PDF-1.7\n", "x.txt", Kind.PDF),
-        (b"junk\n%PDF-1.7\n", "x", Kind.PDF),
-        (b"<!DOCTYPE html><html>", "paper.pdf", Kind.HTML),
-        (b"<!-- c --><html>", "x.md", Kind.HTML),
-        (b"%!TEX root = a\n\\documentclass{a}", "x", Kind.LATEX),
-        (b"%!PS-Adobe-3.0", "x.tex", Kind.OTHER),
-        (b"\n \n", "x", Kind.EMPTY),
-        (b"# A\n\n## B\n", "x", Kind.MARKDOWN),
-        (b"Just words, nothing else.", "x.md", Kind.MARKDOWN),
-        (b"Just words, nothing else.", "x", Kind.TEXT),
-        (bytes(100), "x", Kind.EMPTY),
+        (b"%PDF-1.7\n", "x.txt", SourceKind.PDF),
+        (b"junk\n%PDF-1.7\n", "x", SourceKind.PDF),
+        (b"<!DOCTYPE html><html>", "paper.pdf", SourceKind.HTML),
+        (b"<!-- c --><html>", "x.md", SourceKind.HTML),
+        (b"%!TEX root = a\n\\documentclass{a}", "x", SourceKind.LATEX),
+        (b"%!PS-Adobe-3.0", "x.tex", SourceKind.OTHER),
+        (b"\n \n", "x", SourceKind.EMPTY),
+        (b"# A\n\n## B\n", "x", SourceKind.MARKDOWN),
+        (b"Just words, nothing else.", "x.md", SourceKind.MARKDOWN),
+        (b"Just words, nothing else.", "x", SourceKind.TEXT),
+        (bytes(100), "x", SourceKind.EMPTY),
     ],
 )
-def test_the_kind_is_told_by_content_first(data: bytes, name: str, kind: Kind) -> None:
-    assert kind_of(data, name) is kind
+def test_the_kind_is_told_by_content_first(data: bytes, name: str, kind: SourceKind) -> None:
+    assert detect_kind(data, name) is kind
 
 
 def test_text_files_of_several_kinds_are_one_paper(tmp_path: Path) -> None:
@@ -162,17 +161,17 @@ def test_text_files_of_several_kinds_are_one_paper(tmp_path: Path) -> None:
         "method.tex": "\\section{Method} % no\nHow $x$.",
         "results.txt": "Results\n\nGood: 81.2",
     }
-    paper = load(str(tree(tmp_path, files)))
+    paper = load_paper(str(tree(tmp_path, files)))
     assert (paper.title, paper.abstract, paper.main_file) == ("On Gears and Such", "Short.", "main.md")
     assert [s.heading for s in paper.sections if s.heading] == ["Abstract", "Introduction", "Method", "Results"]
 
 
 def test_sections_of_a_latex_paper_without_its_main_file_are_all_read(tmp_path: Path) -> None:
     files = {f"{n}.tex": f"\\section{{Part {n}}}\n{BODY}" for n in (1, 2, 10)}
-    assert [s.heading for s in load(str(tree(tmp_path, files))).sections] == ["Part 1", "Part 2", "Part 10"]
+    assert [s.heading for s in load_paper(str(tree(tmp_path, files))).sections] == ["Part 1", "Part 2", "Part 10"]
 
 
 def test_a_tree_of_many_links_is_read_without_following_them(tmp_path: Path) -> None:
     root = latex_paper(tmp_path)
     (root / "loop").symlink_to(root)
-    assert load(str(root)).title == TITLE
+    assert load_paper(str(root)).title == TITLE

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.text import read_text
+from planner.papers.text import read_plain_text
 from tests.papers.build import PROSE
 
 PAPER = f"""On Gears
@@ -48,7 +48,7 @@ A Proofs
 
 
 def test_a_paper_in_plain_text() -> None:
-    read = read_text(PAPER, "x.txt")
+    read = read_plain_text(PAPER, "x.txt")
     assert (read.title, read.abstract) == ("On Gears and their exchange", "We turn gears. It works.")
     assert [(s.heading, s.level, s.kind.value) for s in read.sections if s.heading] == [
         ("Abstract", 1, "abstract"),
@@ -63,21 +63,21 @@ def test_a_paper_in_plain_text() -> None:
 
 
 def test_underlined_and_shouted_headings() -> None:
-    read = read_text(f"A Title\n\nINTRODUCTION\n\n{PROSE}\n\nConclusion\n----------\n\n{PROSE}", "x")
+    read = read_plain_text(f"A Title\n\nINTRODUCTION\n\n{PROSE}\n\nConclusion\n----------\n\n{PROSE}", "x")
     assert [s.heading for s in read.sections if s.heading] == ["INTRODUCTION", "Conclusion"]
 
 
 @given(st.text(max_size=400))
 def test_no_word_of_a_text_is_lost(text: str) -> None:
-    read = read_text(text, "x")
+    read = read_plain_text(text, "x")
     kept = "".join("".join(s.text.split()) for s in read.sections)
-    from planner.papers.characters import clean
+    from planner.papers.characters import clean_source_text
 
-    assert kept == "".join(clean(text)[0].split())
+    assert kept == "".join(clean_source_text(text)[0].split())
 
 
 def test_a_numbered_heading_may_run_on_into_its_text_where_it_names_a_section() -> None:
-    read = read_text(
+    read = read_plain_text(
         f"On Gears\n\nA. Author\n\nAbstract: We turn.\n\n1. Introduction\n{PROSE}\n\n2. Method\n{PROSE}\n\n"
         f"3. Experiments\n{PROSE}\n\n4 gears were turned for\n{PROSE}",
         "x",

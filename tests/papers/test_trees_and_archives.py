@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers import archive as archiving
-from planner.papers.archive import read_archive
-from planner.papers.sniff import Kind, foreign_name, kind_of, text_kind
-from planner.papers.tree import Tree, folder_tree, inside, read_file
+from planner.papers.archive import read_archive_files
+from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, name_unsupported_type
+from planner.papers.tree import SourceTree, build_folder_tree, normalize_path, read_file
 from tests.papers.build import gzipped, special, tarred, tree, zipped
 
 PATHS = {
@@ -43,18 +43,18 @@ PATHS = {
 
 @pytest.mark.parametrize(("path", "name"), PATHS.items(), ids=map(repr, PATHS))
 def test_a_path_is_a_name_within_the_root_or_none(path: str, name: str) -> None:
-    assert inside(path) == name
+    assert normalize_path(path) == name
 
 
 @given(st.text(alphabet="ab./\\:\0", max_size=20))
 def test_a_name_within_the_root_never_leads_out(path: str) -> None:
-    name = inside(path)
+    name = normalize_path(path)
     assert not name.startswith("/")
     assert ".." not in name.split("/")
-    assert inside(name) == name
+    assert normalize_path(name) == name
 
 
-FILES = Tree("t", {name: name.encode for name in ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")})
+FILES = SourceTree("t", {name: name.encode for name in ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")})
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ FILES = Tree("t", {name: name.encode for name in ("A.tex", "x/a.tex", "x/B.TEX",
     ],
 )
 def test_a_file_is_found_from_the_first_folder_that_has_it(path: str, folders: tuple[str, ...], name: str) -> None:
-    assert FILES.find(path, *folders) == name
+    assert FILES.find_file(path, *folders) == name
 
 
 def test_names_are_told_by_their_endings_in_any_case() -> None:
-    assert FILES.names(".tex") == ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")
-    assert FILES.names(".md") == ()
-    assert FILES.read("x/a.tex") == b"x/a.tex"
+    assert FILES.list_names(".tex") == ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")
+    assert FILES.list_names(".md") == ()
+    assert FILES.read_bytes("x/a.tex") == b"x/a.tex"
 
 
 def test_a_folder_is_read_without_what_belongs_to_tools(tmp_path: Path) -> None:
     of_tools = {".git/x.tex": "", "__MACOSX/a.tex": "", ".hidden.tex": ""}
     tree(tmp_path, {"b.tex": "b", "a.tex": "a", "s/c.tex": "", **of_tools})
-    assert folder_tree(tmp_path).names() == ("a.tex", "b.tex", "s/c.tex")
+    assert build_folder_tree(tmp_path).list_names() == ("a.tex", "b.tex", "s/c.tex")
 
 
 def test_a_link_is_followed_only_to_what_lies_in_the_folder(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_link_is_followed_only_to_what_lies_in_the_folder(tmp_path: Path) -> N
     (root / "out.tex").symlink_to(tmp_path / "secret.tex")
     (root / "in.tex").symlink_to(root / "a.tex")
     (root / "broken.tex").symlink_to(root / "nothing.tex")
-    assert folder_tree(root).names() == ("a.tex", "in.tex")
+    assert build_folder_tree(root).list_names() == ("a.tex", "in.tex")
 
 
 def test_a_file_that_is_too_large_or_gone_is_refused_by_name(tmp_path: Path) -> None:
@@ -125,70 +125,70 @@ FOREIGN = {
 
 @pytest.mark.parametrize(("name", "data"), FOREIGN.items(), ids=FOREIGN.keys())
 def test_what_no_loader_reads_is_called_by_its_name(name: str, data: bytes) -> None:
-    assert foreign_name(data) == name
-    assert kind_of(data, "paper.tex") is Kind.OTHER
+    assert name_unsupported_type(data) == name
+    assert detect_kind(data, "paper.tex") is SourceKind.OTHER
 
 
 KINDS = {
-    "a class": ("\\documentclass{article}\n", "", Kind.LATEX),
-    "an old class": ("\\documentstyle{article}\n\\begin{document}", "", Kind.LATEX),
-    "a fragment with two headings": ("\\section{A}\n\\subsection{B}\n", "", Kind.LATEX),
-    "a class that is commented out": ("% \\documentclass{a}\nwords", "", Kind.TEXT),
-    "a class in a sentence of Markdown": ("# A\n\n## B\n\nUse `\\documentclass{a}`.", "a.md", Kind.MARKDOWN),
-    "one heading": ("# A\nwords", "", Kind.TEXT),
-    "two headings": ("# A\n\nwords\n\n## B\n", "", Kind.MARKDOWN),
-    "a pipe table": ("| a | b |\n|---|---|\n| 1 | 2 |", "", Kind.MARKDOWN),
-    "tags without a page": ("<p>a</p>" * 5, "", Kind.HTML),
-    "tags in a text file": ("<p>a</p>" * 5, "a.txt", Kind.TEXT),
-    "a page called text": ("<!DOCTYPE html><p>a", "a.txt", Kind.HTML),
-    "a page with an XML head": ("<?xml version='1.0'?>\n<html>", "", Kind.HTML),
-    "by its ending": ("words", "a.TEX", Kind.LATEX),
-    "Quarto": ("words", "a.qmd", Kind.MARKDOWN),
-    "xhtml": ("words", "a.xhtml", Kind.HTML),
+    "a class": ("\\documentclass{article}\n", "", SourceKind.LATEX),
+    "an old class": ("\\documentstyle{article}\n\\begin{document}", "", SourceKind.LATEX),
+    "a fragment with two headings": ("\\section{A}\n\\subsection{B}\n", "", SourceKind.LATEX),
+    "a class that is commented out": ("% \\documentclass{a}\nwords", "", SourceKind.TEXT),
+    "a class in a sentence of Markdown": ("# A\n\n## B\n\nUse `\\documentclass{a}`.", "a.md", SourceKind.MARKDOWN),
+    "one heading": ("# A\nwords", "", SourceKind.TEXT),
+    "two headings": ("# A\n\nwords\n\n## B\n", "", SourceKind.MARKDOWN),
+    "a pipe table": ("| a | b |\n|---|---|\n| 1 | 2 |", "", SourceKind.MARKDOWN),
+    "tags without a page": ("<p>a</p>" * 5, "", SourceKind.HTML),
+    "tags in a text file": ("<p>a</p>" * 5, "a.txt", SourceKind.TEXT),
+    "a page called text": ("<!DOCTYPE html><p>a", "a.txt", SourceKind.HTML),
+    "a page with an XML head": ("<?xml version='1.0'?>\n<html>", "", SourceKind.HTML),
+    "by its ending": ("words", "a.TEX", SourceKind.LATEX),
+    "Quarto": ("words", "a.qmd", SourceKind.MARKDOWN),
+    "xhtml": ("words", "a.xhtml", SourceKind.HTML),
 }
 
 
 @pytest.mark.parametrize(("text", "name", "kind"), KINDS.values(), ids=KINDS.keys())
-def test_markup_is_told_by_the_text_and_then_by_the_ending(text: str, name: str, kind: Kind) -> None:
-    assert text_kind(text, name) is kind
+def test_markup_is_told_by_the_text_and_then_by_the_ending(text: str, name: str, kind: SourceKind) -> None:
+    assert detect_text_kind(text, name) is kind
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "a.tex", "a.pdf", "a.zip"]))
 def test_any_bytes_are_of_some_kind(data: bytes, name: str) -> None:
-    kind = kind_of(data, name)
-    assert (kind is Kind.EMPTY) == (not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"))
+    kind = detect_kind(data, name)
+    assert (kind is SourceKind.EMPTY) == (not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"))
 
 
-def unpacked(data: bytes, kind: Kind) -> Tree:
-    found = read_archive(data, kind, "x")
-    assert isinstance(found, Tree)
+def unpacked(data: bytes, kind: SourceKind) -> SourceTree:
+    found = read_archive_files(data, kind, "x")
+    assert isinstance(found, SourceTree)
     return found
 
 
 Pack = Callable[[dict[str, bytes]], bytes]
 NAMES = st.from_regex(r"[a-z]{1,8}/?[a-z]{1,8}\.tex", fullmatch=True)
-PACKINGS: dict[str, tuple[Pack, Kind]] = {
-    "zip": (zipped, Kind.ZIP),
-    "tar": (partial(tarred, packing=""), Kind.TAR),
-    "tar.gz": (tarred, Kind.GZIP),
-    "tar.bz2": (partial(tarred, packing="bz2"), Kind.BZIP2),
-    "tar.xz": (partial(tarred, packing="xz"), Kind.XZ),
+PACKINGS: dict[str, tuple[Pack, SourceKind]] = {
+    "zip": (zipped, SourceKind.ZIP),
+    "tar": (partial(tarred, packing=""), SourceKind.TAR),
+    "tar.gz": (tarred, SourceKind.GZIP),
+    "tar.bz2": (partial(tarred, packing="bz2"), SourceKind.BZIP2),
+    "tar.xz": (partial(tarred, packing="xz"), SourceKind.XZ),
 }
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
 @given(files=st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=5))
-def test_what_is_packed_comes_out(pack: Pack, kind: Kind, files: dict[str, bytes]) -> None:
+def test_what_is_packed_comes_out(pack: Pack, kind: SourceKind, files: dict[str, bytes]) -> None:
     found = unpacked(pack(files), kind)
-    assert {name: found.read(name) for name in found.names()} == files
-    assert found.skipped == ()
+    assert {name: found.read_bytes(name) for name in found.list_names()} == files
+    assert found.warnings == ()
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
-def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, kind: Kind) -> None:
+def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, kind: SourceKind) -> None:
     data = pack({"figure.pdf": b"%PDF-1.5 a gear", "main.tex": b"\\section{A}"})
-    assert kind_of(data) is kind
-    assert unpacked(data, kind).names() == ("figure.pdf", "main.tex")
+    assert detect_kind(data) is kind
+    assert unpacked(data, kind).list_names() == ("figure.pdf", "main.tex")
 
 
 SKIPPED = {
@@ -201,25 +201,25 @@ SKIPPED = {
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
 @pytest.mark.parametrize(("member", "said"), SKIPPED.values(), ids=SKIPPED.keys())
-def test_a_member_that_is_not_read_is_named(pack: Pack, kind: Kind, member: str, said: str) -> None:
+def test_a_member_that_is_not_read_is_named(pack: Pack, kind: SourceKind, member: str, said: str) -> None:
     found = unpacked(pack({"ok.tex": b"ok", member: b"no"}), kind)
-    assert (found.names(), found.skipped) == (("ok.tex",), (said,))
+    assert (found.list_names(), found.warnings) == (("ok.tex",), (said,))
 
 
 def test_as_deep_as_allowed_is_read() -> None:
-    assert unpacked(zipped({"d/" * archiving.MAX_DEPTH + "a.tex": b"a"}), Kind.ZIP).names()
+    assert unpacked(zipped({"d/" * archiving.MAX_DEPTH + "a.tex": b"a"}), SourceKind.ZIP).list_names()
 
 
 @pytest.mark.parametrize("name", ["figure.png", "data.csv", ".DS_Store", "__MACOSX/a.tex", ".git/config"])
 def test_what_no_loader_reads_is_not_kept(name: str) -> None:
-    assert unpacked(zipped({name: b"x", "a.tex": b"a"}), Kind.ZIP).names() == ("a.tex",)
+    assert unpacked(zipped({name: b"x", "a.tex": b"a"}), SourceKind.ZIP).list_names() == ("a.tex",)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_only_plain_files_are_read(kind: bytes) -> None:
-    found = unpacked(tarred({"a.tex": b"a"}, extra=(special("b.tex", kind, "a.tex"),)), Kind.GZIP)
-    assert found.names() == ("a.tex",)
-    assert found.skipped == ("'b.tex' in the archive was not read: it is a link or a device",)
+    found = unpacked(tarred({"a.tex": b"a"}, extra=(special("b.tex", kind, "a.tex"),)), SourceKind.GZIP)
+    assert found.list_names() == ("a.tex",)
+    assert found.warnings == ("'b.tex' in the archive was not read: it is a link or a device",)
 
 
 def test_a_name_that_stands_twice_is_read_once() -> None:
@@ -229,9 +229,9 @@ def test_a_name_that_stands_twice_is_read_once() -> None:
             member = tarfile.TarInfo("a.tex")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    found = unpacked(out.getvalue(), Kind.TAR)
-    assert found.read("a.tex") == b"one"
-    assert found.skipped == ("'a.tex' is twice in the archive; the first was read",)
+    found = unpacked(out.getvalue(), SourceKind.TAR)
+    assert found.read_bytes("a.tex") == b"one"
+    assert found.warnings == ("'a.tex' is twice in the archive; the first was read",)
 
 
 @pytest.mark.parametrize(
@@ -239,57 +239,63 @@ def test_a_name_that_stands_twice_is_read_once() -> None:
     [
         ("MAX_MEMBERS", 2, {"a.tex": b"", "b.tex": b""}, True),
         ("MAX_MEMBERS", 1, {"a.tex": b"", "b.tex": b""}, False),
-        ("MAX_KEPT", 4, {"a.tex": b"ab", "b.tex": b"cd"}, True),
-        ("MAX_KEPT", 3, {"a.tex": b"ab", "b.tex": b"cd"}, False),
-        ("MAX_INSIDE", 4, {"a.tex": b"ab", "b.png": b"cd"}, True),
-        ("MAX_INSIDE", 3, {"a.tex": b"ab", "b.png": b"cd"}, False),
+        ("MAX_KEPT_BYTES", 4, {"a.tex": b"ab", "b.tex": b"cd"}, True),
+        ("MAX_KEPT_BYTES", 3, {"a.tex": b"ab", "b.tex": b"cd"}, False),
+        ("MAX_UNPACKED_BYTES", 4, {"a.tex": b"ab", "b.png": b"cd"}, True),
+        ("MAX_UNPACKED_BYTES", 3, {"a.tex": b"ab", "b.png": b"cd"}, False),
     ],
 )
 @pytest.mark.parametrize(("pack", "kind"), list(PACKINGS.values())[:2], ids=list(PACKINGS)[:2])
 def test_each_cap_holds_exactly(
-    monkeypatch: pytest.MonkeyPatch, pack: Pack, kind: Kind, cap: str, value: int, files: dict[str, bytes], fits: bool
+    monkeypatch: pytest.MonkeyPatch,
+    pack: Pack,
+    kind: SourceKind,
+    cap: str,
+    value: int,
+    files: dict[str, bytes],
+    fits: bool,
 ) -> None:
     monkeypatch.setattr(archiving, cap, value)
     if fits:
-        assert unpacked(pack(files), kind).names()
+        assert unpacked(pack(files), kind).list_names()
         return
     with pytest.raises(
         PaperError, match=r"the archive 'x' (?:has over 1 members|unpacks to more than any paper holds)"
     ):
-        read_archive(pack(files), kind, "x")
+        read_archive_files(pack(files), kind, "x")
 
 
-SINGLE = {Kind.GZIP: gzipped, Kind.BZIP2: bz2.compress, Kind.XZ: lzma.compress}
+SINGLE = {SourceKind.GZIP: gzipped, SourceKind.BZIP2: bz2.compress, SourceKind.XZ: lzma.compress}
 
 
 @pytest.mark.parametrize(("kind", "pack"), SINGLE.items(), ids=SINGLE)
 def test_a_single_packed_file_gives_its_bytes_and_is_metered(
-    monkeypatch: pytest.MonkeyPatch, kind: Kind, pack: Callable[[bytes], bytes]
+    monkeypatch: pytest.MonkeyPatch, kind: SourceKind, pack: Callable[[bytes], bytes]
 ) -> None:
     data = pack(b"a" * 1000)
-    assert kind_of(data) is kind
-    assert read_archive(data, kind, "x") == b"a" * 1000
-    monkeypatch.setattr(archiving, "MAX_INSIDE", 999)
+    assert detect_kind(data) is kind
+    assert read_archive_files(data, kind, "x") == b"a" * 1000
+    monkeypatch.setattr(archiving, "MAX_UNPACKED_BYTES", 999)
     with pytest.raises(PaperError, match="unpacks to more"):
-        read_archive(data, kind, "x")
+        read_archive_files(data, kind, "x")
 
 
 def test_an_xz_file_that_asks_for_much_memory_is_refused() -> None:
-    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2 * archiving.MAX_DICTIONARY}]
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2 * archiving.MAX_XZ_MEMORY}]
     with pytest.raises(PaperError, match=r"'x' is damaged or cut short \(Memory usage limit exceeded\)"):
-        read_archive(lzma.compress(b"a" * 1000, filters=filters), Kind.XZ, "x")
+        read_archive_files(lzma.compress(b"a" * 1000, filters=filters), SourceKind.XZ, "x")
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
 @given(data=st.data())
-def test_a_damaged_archive_is_a_named_error_or_a_tree(pack: Pack, kind: Kind, data: st.DataObject) -> None:
+def test_a_damaged_archive_is_a_named_error_or_a_tree(pack: Pack, kind: SourceKind, data: st.DataObject) -> None:
     whole = bytearray(pack({"a.tex": b"\\section{A}" * 20, "b/c.tex": b"words"}))
     for place in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=5)):
         whole[place] ^= data.draw(st.integers(1, 255))
     cut = data.draw(st.integers(0, len(whole)))
     try:
-        found = read_archive(bytes(whole[:cut]), kind, "x")
+        found = read_archive_files(bytes(whole[:cut]), kind, "x")
     except PaperError as error:
         assert "'x'" in str(error)
     else:
-        assert isinstance(found, Tree | bytes)
+        assert isinstance(found, SourceTree | bytes)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.parsing import Reply, parse
+from planner.parsing import Reply, parse_reply
 from planner.schema import Ablation, Action, Plan
 
 TAG_WORDS = re.compile("discussion|predictions|think", re.IGNORECASE)
@@ -78,7 +78,7 @@ SERIALISATIONS: dict[str, Callable[[list[dict[str, Any]]], str]] = {
 def test_a_plan_survives_its_serialisation(name: str, plan: Plan, reasoning: str) -> None:
     predictions = SERIALISATIONS[name](records(plan))
     text = f"<discussion>\n{reasoning}\n</discussion>\n<predictions>\n{predictions}\n</predictions>"
-    reply = parse(Completion(text=text, finish_reason="stop"), len(plan.ablations))
+    reply = parse_reply(Completion(text=text, finish_reason="stop"), len(plan.ablations))
     assert (reply.plan, reply.reasoning) == (plan, reasoning)
 
 
@@ -104,7 +104,9 @@ plain = st.text("abcxyz λé'_-()", min_size=1, max_size=20).filter(str.strip)
 def test_python_literals_are_read_as_python_reads_them(items: list[dict[str, Any]]) -> None:
     text = "\n".join(map(repr, items))
     assert [ast.literal_eval(line) for line in text.split("\n")] == items
-    reply = parse(Completion(text=f"Why.\n<predictions>\n{text}\n</predictions>", finish_reason="stop"), len(items))
+    reply = parse_reply(
+        Completion(text=f"Why.\n<predictions>\n{text}\n</predictions>", finish_reason="stop"), len(items)
+    )
     assert [a.model_dump(mode="json") for a in reply.plan.ablations] == items
 
 
@@ -114,7 +116,7 @@ def test_a_cut_reply_never_becomes_a_shorter_plan(plan: Plan, data: st.DataObjec
     cut = data.draw(st.integers(0, len(text) - 1))
     for finish_reason in ("", "stop", "length"):
         with pytest.raises(OutputError):
-            parse(Completion(text=text[:cut], finish_reason=finish_reason), 9)
+            parse_reply(Completion(text=text[:cut], finish_reason=finish_reason), 9)
 
 
 FRAGMENTS = (
@@ -138,7 +140,7 @@ ASSERTS_IN_JSON_REPAIR = (
 @example(text=ASSERTS_IN_JSON_REPAIR, reasoning="", finish_reason="stop", k=3)
 def test_nothing_but_an_output_error_is_raised(text: str, reasoning: str, finish_reason: str, k: int) -> None:
     try:
-        reply = parse(Completion(text=text, reasoning=reasoning, finish_reason=finish_reason), k)
+        reply = parse_reply(Completion(text=text, reasoning=reasoning, finish_reason=finish_reason), k)
     except OutputError as error:
         assert error.outcome in (Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID)
         assert error.findings
@@ -166,7 +168,9 @@ KEYS = ["name", "ablated_part", "action", "replacement", "metrics", "Name", "met
 @settings(max_examples=500)
 def test_fields_of_any_type_give_a_plan_or_findings(items: list[dict[str, Any]]) -> None:
     try:
-        reply = parse(Completion(text=f"Why.\n<predictions>\n{jsonl(items)}\n</predictions>", finish_reason="stop"), 3)
+        reply = parse_reply(
+            Completion(text=f"Why.\n<predictions>\n{jsonl(items)}\n</predictions>", finish_reason="stop"), 3
+        )
     except OutputError as error:
         assert error.outcome is Outcome.INVALID
     else:
@@ -203,5 +207,5 @@ HOSTILE = {
 def test_hostile_text_is_refused_in_reasonable_time(case: str, shape: str) -> None:
     started = time.process_time()
     with pytest.raises(OutputError):
-        parse(Completion(text=shape.replace("{}", HOSTILE[case], 1), finish_reason="stop"), 2)
+        parse_reply(Completion(text=shape.replace("{}", HOSTILE[case], 1), finish_reason="stop"), 2)
     assert time.process_time() - started < 10

@@ -9,7 +9,7 @@ import pytest
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.parsing import parse
+from planner.parsing import parse_reply
 
 FILE = re.compile(
     r"🧠 Reasoning Trace</h2>\n\n(?P<reasoning>.*)\n</div>\n\n<div [^\n]*>\n<h2[^\n]*📋 Ablation Plan</h2>\n\n"
@@ -51,10 +51,10 @@ def test_every_published_file_parses_to_itself(shared: Path, ascii_only: bool, n
         if any(i["action"] != "REMOVE" and not i["replacement"] for i in items):
             flawed += 1
             with pytest.raises(OutputError, match="needs at least one replacement") as caught:
-                parse(completion, len(items))
+                parse_reply(completion, len(items))
             assert caught.value.outcome is Outcome.INVALID
             continue
-        reply = parse(completion, len(items))
+        reply = parse_reply(completion, len(items))
         assert reply.reasoning == match["reasoning"], path
         assert [a.model_dump(mode="json") for a in reply.plan.ablations] == items, path
         assert reply.notes == (), (path, reply.notes)

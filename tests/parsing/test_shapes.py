@@ -7,7 +7,8 @@ import pytest
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
-from planner.parsing import Reply, parse
+from planner.parsing import Reply
+from planner.parsing.reply import parse_reply
 from planner.schema import Action
 
 GATE: dict[str, Any] = {
@@ -33,7 +34,7 @@ def contract(predictions: str, reasoning: str = REASONING) -> str:
 
 
 def read(text: str, k: int = 2, **completion: Any) -> Reply:
-    return parse(Completion(**{"text": text, "finish_reason": "stop", **completion}), k)
+    return parse_reply(Completion(**{"text": text, "finish_reason": "stop", **completion}), k)
 
 
 def failure(text: str, k: int = 2, **completion: Any) -> OutputError:
@@ -213,7 +214,7 @@ def test_what_only_the_model_can_mend_is_invalid_and_says_where(case: str) -> No
     predictions, finding = INVALID[case]
     error = failure(contract(predictions))
     assert error.outcome is Outcome.INVALID
-    assert error.reaskable
+    assert error.is_correctable
     assert any(finding in said for said in error.findings), error.findings
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from planner.site.build import build
+from planner.site.build import build_site
 from tests.site.made import small_run
 
 FLAGS = (
@@ -121,7 +121,7 @@ def _root(address: str) -> str:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small site."""
     folder = tmp_path_factory.mktemp("site")
-    build([small_run(folder / "run")], folder / "out")
+    build_site([small_run(folder / "run")], folder / "out")
     return folder / "out"
 
 

@@ -8,15 +8,15 @@ from random import Random
 
 from planner.chat import Completion, Usage
 from planner.errors import Outcome
-from planner.papers.paper import LeftOut
-from planner.schema import PUBLISHED, Ablation, Action, Plan, Task
-from planner.sidecar import AttemptFacts, PaperFacts, Sidecar
-from planner.site.index import Row
-from planner.trajectory import layout
-from planner.trajectory.document import Trajectory
-from planner.trajectory.files import write_atomically
-from planner.trajectory.paths import relative_path, sidecar_path
-from planner.trajectory.writer import write
+from planner.files import write_file_atomically
+from planner.names import build_record_path, build_trajectory_path
+from planner.papers.paper import Omission
+from planner.planning.record import AttemptRecord, PaperRecord, PlanRecord
+from planner.schema import PUBLISHED_CONTEXT, Ablation, Action, Plan, Task
+from planner.site.index import IndexRow
+from planner.trajectory import format
+from planner.trajectory.format import Trajectory
+from planner.trajectory.writer import render_trajectory
 
 STARTED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 REASONING = """\
@@ -81,15 +81,15 @@ def trajectory(
     reasoning: str = REASONING,
 ) -> Trajectory:
     """A trajectory; the plan may break the contract."""
-    plan = Plan.model_validate({"ablations": [a.model_dump() for a in ablations]}, context=PUBLISHED)
+    plan = Plan.model_validate({"ablations": [a.model_dump() for a in ablations]}, context=PUBLISHED_CONTEXT)
     return Trajectory(planner, model, paper_id, task, reasoning.strip(), plan)
 
 
 def sidecar(
     of: Trajectory, title: str = "A Paper", cost: float | None = 0.0123, reply: str = "<plan>…</plan>"
-) -> Sidecar:
+) -> PlanRecord:
     """The facts of a trajectory that came of one reply."""
-    attempt = AttemptFacts(
+    attempt = AttemptRecord(
         identity="0" * 64,
         prompt_sha256="1" * 64,
         sample=0,
@@ -99,7 +99,7 @@ def sidecar(
         cost=cost,
         completion=Completion(text=reply, finish_reason="stop", usage=Usage(21_408, 1_212), seconds=14.2),
     )
-    return Sidecar(
+    return PlanRecord(
         planner=of.planner,
         model=of.model,
         model_asked=of.model,
@@ -108,7 +108,7 @@ def sidecar(
         task=of.task,
         k=2,
         outcome=Outcome.PLANNED,
-        paper=PaperFacts(
+        paper=PaperRecord(
             id=of.paper_id,
             title=title,
             source="papers/a.pdf",
@@ -116,7 +116,7 @@ def sidecar(
             main_file="",
             sha256="2" * 64,
             chars=84_211,
-            left_out=(LeftOut("References", 12_345, "the task needs no references"),),
+            left_out=(Omission("References", 12_345, "the task needs no references"),),
         ),
         prompt_sha256="1" * 64,
         template_sha256="3" * 64,
@@ -128,32 +128,36 @@ def sidecar(
     )
 
 
-def failed(facts: Sidecar, outcome: Outcome, reason: str) -> Sidecar:
+def failed(facts: PlanRecord, outcome: Outcome, reason: str) -> PlanRecord:
     """The same planning, had it failed."""
     attempts = tuple(a.model_copy(update={"outcome": outcome, "findings": (reason,)}) for a in facts.attempts)
     return facts.model_copy(update={"outcome": outcome, "reason": reason, "attempts": attempts})
 
 
-def put(folder: Path, shown: Trajectory, facts: Sidecar | None = None, *, planned: bool = True) -> Path:
+def put(folder: Path, shown: Trajectory, facts: PlanRecord | None = None, *, planned: bool = True) -> Path:
     """Write a trajectory where a run has it, and its sidecar beside it; only the sidecar where nothing was planned."""
-    within = relative_path(shown.planner, shown.model, shown.paper_id)
+    within = build_trajectory_path(shown.planner, shown.model, shown.paper_id)
     if planned:
-        write_atomically(folder / within, write(shown, published=True))
+        write_file_atomically(folder / within, render_trajectory(shown, allow_violations=True))
     if facts:
-        facts.write(folder / sidecar_path(within))
+        facts.write(folder / build_record_path(within))
     return folder / within
 
 
 def raw(shown: Trajectory) -> str:
     """The file as the published writer makes it: model text is pasted in as it came."""
-    lines = [layout.STYLE, "", f"# {shown.planner}/{shown.model}/{shown.paper_id}", "", layout.REASONING_BOX, ""]
-    lines += [shown.reasoning, layout.BOX_END, "", layout.PLAN_BOX[shown.task], ""]
+    lines = [format.STYLE_BLOCK, "", f"# {shown.planner}/{shown.model}/{shown.paper_id}", "", format.REASONING_BOX, ""]
+    lines += [shown.reasoning, format.BOX_END, "", format.PLAN_BOXES[shown.task], ""]
     for ablation in shown.plan.ablations:
-        lines += [layout.NAME + ablation.name, layout.PART + ablation.ablated_part, layout.ACTION + ablation.action]
+        lines += [
+            format.NAME_LABEL + ablation.name,
+            format.PART_LABEL + ablation.ablated_part,
+            format.ACTION_LABEL + ablation.action,
+        ]
         if ablation.replacement:
-            lines += [layout.REPLACEMENT, *(layout.ITEM + item for item in ablation.replacement)]
-        lines += [layout.METRICS + layout.BETWEEN_METRICS.join(ablation.metrics), ""]
-    return "\n".join((*lines, layout.BOX_END))
+            lines += [format.REPLACEMENT_LABEL, *(format.ITEM_LABEL + item for item in ablation.replacement)]
+        lines += [format.METRICS_LABEL + format.METRICS_SEPARATOR.join(ablation.metrics), ""]
+    return "\n".join((*lines, format.BOX_END))
 
 
 PAPERS = (
@@ -226,13 +230,13 @@ WORDS = (
 ALL_MODELS = ("claude-3.5-sonnet", "gemini-2.5-flash", "gpt-4o", "llama-3.1-405b-instruct", "o3-mini")
 
 
-def many_rows(papers: int, models: int) -> Iterator[Row]:
+def many_rows(papers: int, models: int) -> Iterator[IndexRow]:
     """Rows as long as real ones: titles of ten words, two or three ablations."""
     random = Random(0)
     for number in range(papers):
         title = " ".join(random.choices(WORDS, k=10)).capitalize()
         for model in ALL_MODELS[:models]:
-            yield Row(
+            yield IndexRow(
                 page=f"{title.replace(' ', '_')}_{number}",
                 title=f"{title} {number}",
                 anchor=model,

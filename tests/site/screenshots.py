@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from playwright.sync_api import Browser
 
-from planner.site.build import build
+from planner.site.build import build_site
 from tests.site.conftest import chromium, find_browser
 from tests.site.made import small_run
 
@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
     if find_browser() is None:
         raise SystemExit("no browser was found: apt-get install chromium")
     with tempfile.TemporaryDirectory() as work, chromium() as browser:
-        build([small_run(Path(work) / "a small run")], Path(work) / "site")
+        build_site([small_run(Path(work) / "a small run")], Path(work) / "site")
         for name, page, size, colours, button in SHOTS:
             address = (Path(work) / "site").as_uri() + f"/{page}"
             click.echo(shoot(browser, address, folder / f"{name}.png", size, colours, button))

@@ -7,10 +7,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from planner.site.copies import copies
-from planner.site.files import put
-from planner.site.pages import index_page
-from planner.site.single import page as single_page
+from planner.site.build import write_site_file
+from planner.site.copies import format_plan_copies
+from planner.site.pages import render_index_page
+from planner.site.pages import render_trajectory_page as single_page
 from tests.site.conftest import Open, find_browser
 from tests.site.made import LOSS, ROUTER, many_rows, trajectory
 
@@ -86,7 +86,7 @@ def test_a_view_of_the_list_can_be_shared(open_page: Open, site: Path) -> None:
 
 
 def test_a_long_list_is_paged(open_page: Open, tmp_path: Path) -> None:
-    put(tmp_path / "index.html", index_page(list(many_rows(130, 2)), ["many"]))
+    write_site_file(tmp_path / "index.html", render_index_page(list(many_rows(130, 2)), ["many"]))
     page = open_page(f"{tmp_path.as_uri()}/index.html")
     assert rows(page) == 100
     first = titles(page)
@@ -107,7 +107,7 @@ def test_a_long_list_is_paged(open_page: Open, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_twenty_thousand_papers_open_in_two_seconds(open_page: Open, tmp_path: Path) -> None:
-    put(tmp_path / "index.html", index_page(list(many_rows(20_000, 1)), ["many"]))
+    write_site_file(tmp_path / "index.html", render_index_page(list(many_rows(20_000, 1)), ["many"]))
     page = open_page(f"{tmp_path.as_uri()}/index.html")
     expect(page.locator("#_status")).to_have_text("20,000 in all")
     usable = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
@@ -161,7 +161,7 @@ def test_a_plan_is_copied(open_page: Open, site: Path, form: str) -> None:
     page.get_by_role("tabpanel", name="gpt-4o").get_by_role("button", name=form).click()
     expect(page.locator("#_toast")).to_have_text(f"Copied as {form}")
     name = form.removesuffix(" text").lower()
-    expected = getattr(copies(trajectory(ablations=(ROUTER, LOSS))), name)
+    expected = getattr(format_plan_copies(trajectory(ablations=(ROUTER, LOSS))), name)
     assert page.evaluate("navigator.clipboard.readText()") == expected
 
 

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 
 from planner.cli import cli
 from planner.errors import Outcome, UsageError
-from planner.site.build import build
-from planner.site.entries import from_trajectory
-from planner.site.single import page
-from planner.site.views import money, paper_view
-from planner.trajectory.files import write_atomically
-from planner.trajectory.reader import read_file
+from planner.files import write_file_atomically
+from planner.site.build import build_site
+from planner.site.entries import create_entry
+from planner.site.pages import render_trajectory_page
+from planner.site.views import build_paper_view, format_usd
+from planner.trajectory.reader import read_trajectory
 from tests.site.made import put, raw, sidecar, small_run, trajectory
 
 
@@ -28,8 +28,8 @@ def packed(index: Path) -> dict[str, list[object]]:
 
 
 def test_a_site_is_an_index_and_a_page_a_paper(tmp_path: Path) -> None:
-    built = build([small_run(tmp_path / "run")], tmp_path / "out")
-    assert (built.papers, built.plannings, built.unread) == (5, 15, ())
+    built = build_site([small_run(tmp_path / "run")], tmp_path / "out")
+    assert (built.paper_count, built.entry_count, built.unread_files) == (5, 15, ())
     assert len(list((tmp_path / "out" / "papers").iterdir())) == 5
     data = packed(built.index)
     assert len(data["rows"]) == 15
@@ -39,8 +39,8 @@ def test_a_site_is_an_index_and_a_page_a_paper(tmp_path: Path) -> None:
 
 def test_a_site_is_the_same_every_time(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
-    build([run], tmp_path / "one", docsify=True)
-    build([run], tmp_path / "two", docsify=True)
+    build_site([run], tmp_path / "one", docsify=True)
+    build_site([run], tmp_path / "two", docsify=True)
     ours = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
     assert len(ours) > 15
     for path in ours:
@@ -48,7 +48,7 @@ def test_a_site_is_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_every_style_and_script_is_named_by_the_policy_and_nothing_else_is(tmp_path: Path) -> None:
-    build([small_run(tmp_path / "run")], tmp_path / "out")
+    build_site([small_run(tmp_path / "run")], tmp_path / "out")
     for path in [tmp_path / "out" / "index.html", *(tmp_path / "out" / "papers").iterdir()]:
         text = path.read_text(encoding="utf-8")
         policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
@@ -62,36 +62,36 @@ def test_every_style_and_script_is_named_by_the_policy_and_nothing_else_is(tmp_p
 def test_pages_of_papers_that_are_gone_are_taken_away_and_others_stay(tmp_path: Path) -> None:
     put(tmp_path / "run", trajectory("One"))
     gone = put(tmp_path / "run", trajectory("Two"))
-    build([tmp_path / "run"], tmp_path / "out")
-    write_atomically(tmp_path / "out" / "papers" / "mine.html", "<p>not of this program")
+    build_site([tmp_path / "run"], tmp_path / "out")
+    write_file_atomically(tmp_path / "out" / "papers" / "mine.html", "<p>not of this program")
     gone.unlink()
-    build([tmp_path / "run"], tmp_path / "out")
+    build_site([tmp_path / "run"], tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out" / "papers").iterdir()) == ["One.html", "mine.html"]
 
 
 def test_what_makes_no_sense_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
-        build([tmp_path / "nothing"], tmp_path / "out")
+        build_site([tmp_path / "nothing"], tmp_path / "out")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no trajectory"):
-        build([tmp_path / "empty"], tmp_path / "out")
+        build_site([tmp_path / "empty"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    write_atomically(tmp_path / "home" / "index.html", "<h1>My home page</h1>")
+    write_file_atomically(tmp_path / "home" / "index.html", "<h1>My home page</h1>")
     with pytest.raises(UsageError, match="did not write"):
-        build([small_run(tmp_path / "run")], tmp_path / "home")
+        build_site([small_run(tmp_path / "run")], tmp_path / "home")
 
 
 def test_the_site_may_lie_in_the_run(tmp_path: Path) -> None:
     put(tmp_path / "run", trajectory(), sidecar(trajectory()))
     for _ in range(2):
-        assert build([tmp_path / "run"], tmp_path / "run" / "site", docsify=True).plannings == 1
+        assert build_site([tmp_path / "run"], tmp_path / "run" / "site", docsify=True).entry_count == 1
 
 
 def test_runs_are_compared_on_one_page(tmp_path: Path) -> None:
     for run in ("before", "after"):
         put(tmp_path / run / "trajectories", trajectory())
-    built = build([tmp_path / "before", tmp_path / "after"], tmp_path / "out")
-    assert (built.papers, built.plannings) == (1, 2)
+    built = build_site([tmp_path / "before", tmp_path / "after"], tmp_path / "out")
+    assert (built.paper_count, built.entry_count) == (1, 2)
     text = (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
     assert "(reviewer, before)" in text and "(reviewer, after)" in text
 
@@ -105,31 +105,31 @@ def test_plans_of_different_texts_with_one_id_are_told_apart(tmp_path: Path) -> 
             shown,
             facts.model_copy(update={"paper": facts.paper.model_copy(update={"sha256": digest})}),
         )
-    build([tmp_path / "run"], tmp_path / "out")
+    build_site([tmp_path / "run"], tmp_path / "out")
     assert "different texts with one id" in (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
 
 
 def test_the_line_under_a_title_counts() -> None:
-    one, two = from_trajectory(trajectory(model="a")), from_trajectory(trajectory(model="b"))
+    one, two = create_entry(trajectory(model="a")), create_entry(trajectory(model="b"))
     lost = replace(two, trajectory=None, outcome=Outcome.REFUSED)
-    assert paper_view([one]).summary == "1 plan · 2 ablations"
-    assert paper_view([one, two]).summary == "2 plans · 4 ablations · 4 of them proposed by more than one model"
-    assert paper_view([one, lost]).summary == "1 plan and 1 not planned · 2 ablations"
-    assert paper_view([lost]).summary == "0 plans and 1 not planned"
+    assert build_paper_view([one]).summary == "1 plan · 2 ablations"
+    assert build_paper_view([one, two]).summary == "2 plans · 4 ablations · 4 of them proposed by more than one model"
+    assert build_paper_view([one, lost]).summary == "1 plan and 1 not planned · 2 ablations"
+    assert build_paper_view([lost]).summary == "0 plans and 1 not planned"
 
 
 @pytest.mark.parametrize(
     ("usd", "shown"), [(0.0, "$0.00"), (1234.5, "$1,234.50"), (0.0123, "$0.012"), (0.00000123, "$1.2e-06")]
 )
 def test_small_costs_keep_two_digits(usd: float, shown: str) -> None:
-    assert money(usd) == shown
+    assert format_usd(usd) == shown
 
 
 def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> None:
     hostile = trajectory("A|B]_(c)", reasoning="<script>alert(1)</script>")
-    write_atomically(tmp_path / "run" / "a.md", raw(hostile))
+    write_file_atomically(tmp_path / "run" / "a.md", raw(hostile))
     put(tmp_path / "run", trajectory("Plain"))
-    built = build([tmp_path / "run"], tmp_path / "out", docsify=True)
+    built = build_site([tmp_path / "run"], tmp_path / "out", docsify=True)
     root = tmp_path / "out" / "docsify"
     assert sorted(path.name for path in root.iterdir()) == [
         "_sidebar.md",
@@ -140,23 +140,23 @@ def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> No
     table = (root / "trajectories.md").read_text(encoding="utf-8")
     assert "| Plain | [plan](/trajectories/lm-planner/gpt-4o/Plain) |" in table
     assert "A&#124;B&#93; &#40;c&#41;" in table
-    published = [read_file(path) for path in sorted((root / "trajectories").rglob("*.md"))]
+    published = [read_trajectory(path) for path in sorted((root / "trajectories").rglob("*.md"))]
     assert published[0].reasoning == hostile.reasoning
     assert "<script>" not in next((root / "trajectories").rglob("A*.md")).read_text(encoding="utf-8")
     start = (root / "index.html").read_text(encoding="utf-8")
     assert start.count('integrity="sha384-') == 2
-    assert built.unread == ()
+    assert built.unread_files == ()
 
 
 def test_of_two_trajectories_with_one_place_docsify_names_the_second(tmp_path: Path) -> None:
     for run in ("a", "b"):
         put(tmp_path / run, trajectory())
-    built = build([tmp_path / "a", tmp_path / "b"], tmp_path / "out", docsify=True)
-    assert [file.why for file in built.unread] == ["another trajectory is published in its place"]
+    built = build_site([tmp_path / "a", tmp_path / "b"], tmp_path / "out", docsify=True)
+    assert [file.why for file in built.unread_files] == ["another trajectory is published in its place"]
 
 
 def test_one_page_holds_all_it_needs() -> None:
-    text = page(trajectory())
+    text = render_trajectory_page(trajectory())
     assert text.startswith("<!doctype html>")
     assert "Routing without learning" in text
     assert not re.search(r'(?:src|href)="(?!#|data:image/svg)', text)
@@ -175,8 +175,8 @@ def test_the_command_prints_the_index_and_warns_of_what_it_left_out(tmp_path: Pa
 
 
 def test_the_published_trajectories_are_a_site(shared: Path, tmp_path: Path) -> None:
-    built = build([shared / "trajectories"], tmp_path / "out", docsify=True)
-    assert (built.papers, built.plannings, built.unread) == (513, 1400, ())
+    built = build_site([shared / "trajectories"], tmp_path / "out", docsify=True)
+    assert (built.paper_count, built.entry_count, built.unread_files) == (513, 1400, ())
     pages = [built.index, *(tmp_path / "out" / "papers").iterdir()]
     assert sum(path.stat().st_size for path in pages) <= 40_000_000
     files = {path.relative_to(shared / "trajectories") for path in (shared / "trajectories").rglob("*.md")}

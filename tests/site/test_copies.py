@@ -5,13 +5,13 @@ import io
 import json
 
 from planner.schema import Ablation, Action, Task
-from planner.site.copies import copies
-from planner.trajectory.reader import read
+from planner.site.copies import format_plan_copies
+from planner.trajectory.reader import parse_trajectory
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, raw, trajectory
 
 
 def test_a_review_is_sentences() -> None:
-    review = copies(trajectory(ablations=(ROUTER, ROUTER_TOO, LOSS, WARMUP))).review
+    review = format_plan_copies(trajectory(ablations=(ROUTER, ROUTER_TOO, LOSS, WARMUP))).review
     assert review.splitlines() == [
         "I would like to see these ablations:",
         "",
@@ -21,26 +21,28 @@ def test_a_review_is_sentences() -> None:
         "3. No consistency loss: remove Consistency loss between neighbouring frames; report FVD, user preference.",
         "4. Longer warm-up: add a warm-up of 10,000 steps to Learning-rate schedule; report top-1 accuracy.",
     ]
-    assert copies(trajectory(task=Task.AUTHOR)).review.startswith("Ablations to run:")
+    assert format_plan_copies(trajectory(task=Task.AUTHOR)).review.startswith("Ablations to run:")
 
 
 def test_markdown_is_that_of_the_file() -> None:
     shown = trajectory(ablations=(CODEBOOK, LOSS))
-    assert copies(shown).markdown.strip() in raw(shown)
-    assert copies(shown).markdown.startswith("### A plainer codebook\n- **Ablated Part**: Shared codebook\n")
+    assert format_plan_copies(shown).markdown.strip() in raw(shown)
+    assert format_plan_copies(shown).markdown.startswith(
+        "### A plainer codebook\n- **Ablated Part**: Shared codebook\n"
+    )
 
 
 def test_jsonl_and_csv_hold_every_ablation() -> None:
-    shown = read(raw(trajectory(ablations=(CODEBOOK, LOSS))).encode(), "made")
-    found = [Ablation.model_validate(json.loads(line)) for line in copies(shown).jsonl.splitlines()]
+    shown = parse_trajectory(raw(trajectory(ablations=(CODEBOOK, LOSS))).encode(), "made")
+    found = [Ablation.model_validate(json.loads(line)) for line in format_plan_copies(shown).jsonl.splitlines()]
     assert found == list(shown.plan.ablations)
-    rows = list(csv.DictReader(io.StringIO(copies(shown).csv)))
+    rows = list(csv.DictReader(io.StringIO(format_plan_copies(shown).csv)))
     assert [row["action"] for row in rows] == ["REPLACE", "REMOVE"]
     assert rows[0]["replacement"].split("; ") == list(CODEBOOK.replacement)
 
 
 def test_a_spreadsheet_runs_no_formula_and_a_terminal_no_sequence() -> None:
     bad = LOSS.model_copy(update={"name": "=HYPERLINK(1)", "ablated_part": "\x1b[2J+1", "action": Action.REMOVE})
-    row = next(csv.DictReader(io.StringIO(copies(trajectory(ablations=(bad,))).csv)))
+    row = next(csv.DictReader(io.StringIO(format_plan_copies(trajectory(ablations=(bad,))).csv)))
     assert row["name"] == "'=HYPERLINK(1)"
     assert row["ablated_part"] == "'+1"

@@ -7,59 +7,74 @@ from pathlib import Path
 import pytest
 
 from planner.errors import Outcome, TrajectoryError
+from planner.files import write_file_atomically
 from planner.schema import Task
-from planner.site.collecting import collect, entries_of, run_name
-from planner.site.entries import Entry, Source, from_trajectory, labels_of, read, title_of
-from planner.trajectory.files import write_atomically
+from planner.site.entries import (
+    EntrySource,
+    PlanEntry,
+    choose_title,
+    create_entry,
+    derive_run_name,
+    index_entries,
+    label_entries,
+    read_plan_entries,
+    read_plan_entry,
+)
 from tests.site.made import failed, put, raw, sidecar, small_run, trajectory
 
 
-def entry(**changes: object) -> Entry:
-    return replace(from_trajectory(trajectory()), **changes)  # type: ignore[arg-type]
+def entry(**changes: object) -> PlanEntry:
+    return replace(create_entry(trajectory()), **changes)  # type: ignore[arg-type]
 
 
 def test_a_trajectory_alone_is_an_entry_of_which_little_is_known(tmp_path: Path) -> None:
-    found = read(Source("run", put(tmp_path, trajectory())))
+    found = read_plan_entry(EntrySource("run", put(tmp_path, trajectory())))
     assert (found.outcome, found.cost, found.title, found.sidecar) == (Outcome.PLANNED, None, "", None)
     assert [ablation.name for ablation in found.ablations] == ["Routing without learning", "No consistency loss"]
 
 
 def test_a_sidecar_tells_the_rest(tmp_path: Path) -> None:
     path = put(tmp_path, trajectory(), sidecar(trajectory(), "The Title", cost=0.5))
-    found = read(Source("run", path, path.with_suffix(".json")))
+    found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert (found.title, found.cost, found.warnings) == ("The Title", 0.5, ())
 
 
 def test_a_failure_has_its_reason_and_no_plan(tmp_path: Path) -> None:
     facts = failed(sidecar(trajectory()), Outcome.REFUSED, "because")
     path = put(tmp_path, trajectory(), facts, planned=False)
-    found = read(Source("run", None, path.with_suffix(".json")))
+    found = read_plan_entry(EntrySource("run", None, path.with_suffix(".json")))
     assert (found.outcome, found.reason, found.ablations) == (Outcome.REFUSED, "because", ())
 
 
 def test_what_does_not_fit_together_is_a_warning(tmp_path: Path) -> None:
     path = put(tmp_path, trajectory(), sidecar(trajectory(model="other"), cost=-1))
-    found = read(Source("run", path, path.with_suffix(".json")))
+    found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert found.warnings == (
         "the run facts are those of lm-planner/other/A_Paper (reviewer)",
         "the cost on record, -1.0, is not valid and was left out",
     )
     assert found.cost is None
     path.unlink()
-    assert read(Source("run", None, path.with_suffix(".json"))).warnings[0] == "the trajectory file is missing"
+    assert (
+        read_plan_entry(EntrySource("run", None, path.with_suffix(".json"))).warnings[0]
+        == "the trajectory file is missing"
+    )
 
 
 def test_a_broken_file_costs_only_itself(tmp_path: Path) -> None:
     path = put(tmp_path, trajectory(), sidecar(trajectory()))
     path.with_suffix(".json").write_text("{", encoding="utf-8")
-    assert "the run facts could not be read" in read(Source("run", path, path.with_suffix(".json"))).warnings[-1]
+    assert (
+        "the run facts could not be read"
+        in read_plan_entry(EntrySource("run", path, path.with_suffix(".json"))).warnings[-1]
+    )
     sidecar(trajectory()).write(path.with_suffix(".json"))
     path.write_text("# torn", encoding="utf-8")
-    found = read(Source("run", path, path.with_suffix(".json")))
+    found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert found.trajectory is None
     assert any("the trajectory could not be read" in warning for warning in found.warnings)
     with pytest.raises(TrajectoryError, match="not a trajectory"):
-        read(Source("run", path))
+        read_plan_entry(EntrySource("run", path))
 
 
 @pytest.mark.parametrize("folder", ["/home/ada/secret/", "C:\\Users\\ada\\secret\\"])
@@ -67,44 +82,44 @@ def test_where_files_lie_on_the_makers_disk_is_not_told(tmp_path: Path, folder: 
     facts = sidecar(trajectory())
     facts = facts.model_copy(update={"paper": facts.paper.model_copy(update={"source": f"{folder}a.pdf"})})
     path = put(tmp_path, trajectory(), failed(facts, Outcome.PAPER_ERROR, f"{folder}a.pdf: not a PDF"), planned=False)
-    found = read(Source("run", None, path.with_suffix(".json")))
+    found = read_plan_entry(EntrySource("run", None, path.with_suffix(".json")))
     assert found.reason == "a.pdf: not a PDF"
     assert found.sidecar and found.sidecar.paper.source == "a.pdf"
     path.write_text("# torn", encoding="utf-8")
-    assert str(tmp_path) not in str(read(Source("run", path, path.with_suffix(".json"))).warnings)
+    assert str(tmp_path) not in str(read_plan_entry(EntrySource("run", path, path.with_suffix(".json"))).warnings)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     put(tmp_path / "run", trajectory())
     (tmp_path / "run" / "closed").mkdir(mode=0)
-    assert [file.name for file in collect([tmp_path / "run"]).unread] == ["run/closed"]
+    assert [file.name for file in index_entries([tmp_path / "run"]).unread_files] == ["run/closed"]
 
 
 def test_labels_say_as_much_as_is_needed() -> None:
-    assert labels_of([entry(model="a"), entry(model="b")]) == ["a", "b"]
-    assert labels_of([entry(planner="extractive-planner", model="builtin")]) == ["extractive-planner/builtin"]
-    assert labels_of([entry(), entry(task=Task.AUTHOR)]) == [
+    assert label_entries([entry(model="a"), entry(model="b")]) == ["a", "b"]
+    assert label_entries([entry(planner="extractive-planner", model="builtin")]) == ["extractive-planner/builtin"]
+    assert label_entries([entry(), entry(task=Task.AUTHOR)]) == [
         "lm-planner/gpt-4o (reviewer)",
         "lm-planner/gpt-4o (author)",
     ]
-    assert labels_of([entry(run="x"), entry(run="y")])[1] == "lm-planner/gpt-4o (reviewer, y)"
-    same = labels_of([entry(), entry(), entry()])
+    assert label_entries([entry(run="x"), entry(run="y")])[1] == "lm-planner/gpt-4o (reviewer, y)"
+    same = label_entries([entry(), entry(), entry()])
     assert len(set(same)) == 3
 
 
 def test_a_title_comes_from_a_sidecar_or_from_the_id() -> None:
-    assert title_of([entry(), entry(title="The Title")]) == "The Title"
-    assert title_of([entry(paper_id="Playing_For_You__Text_")]) == "Playing For You Text"
-    assert title_of([entry(paper_id="__")]) == "__"
-    assert title_of([entry(title="\u202e", paper_id="\x1b[2J")]) == "?"
+    assert choose_title([entry(), entry(title="The Title")]) == "The Title"
+    assert choose_title([entry(paper_id="Playing_For_You__Text_")]) == "Playing For You Text"
+    assert choose_title([entry(paper_id="__")]) == "__"
+    assert choose_title([entry(title="\u202e", paper_id="\x1b[2J")]) == "?"
 
 
 def test_a_run_is_collected_by_paper(tmp_path: Path) -> None:
-    found = collect([small_run(tmp_path / "run")])
-    assert (found.runs, found.unread) == (("run",), ())
+    found = index_entries([small_run(tmp_path / "run")])
+    assert (found.runs, found.unread_files) == (("run",), ())
     assert sorted(map(len, found.papers.values())) == [3, 3, 3, 3, 3]
-    entries = entries_of(found.papers["Quantised_Memories"])
+    entries = read_plan_entries(found.papers["Quantised_Memories"])
     assert [(e.model, e.outcome.value) for e in entries] == [
         ("claude-3.5-sonnet", "truncated"),
         ("gpt-4o", "refused"),
@@ -113,15 +128,15 @@ def test_a_run_is_collected_by_paper(tmp_path: Path) -> None:
 
 
 def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "mine" / "deep" / "plan.md", raw(trajectory()))
-    write_atomically(tmp_path / "mine" / "README.md", "# Hello")
-    write_atomically(tmp_path / "mine" / "data.json", "[]")
-    write_atomically(tmp_path / "mine" / ".hidden" / "plan.md", "no")
-    write_atomically(tmp_path / "mine" / "out" / "old.md", raw(trajectory("Old")))
+    write_file_atomically(tmp_path / "mine" / "deep" / "plan.md", raw(trajectory()))
+    write_file_atomically(tmp_path / "mine" / "README.md", "# Hello")
+    write_file_atomically(tmp_path / "mine" / "data.json", "[]")
+    write_file_atomically(tmp_path / "mine" / ".hidden" / "plan.md", "no")
+    write_file_atomically(tmp_path / "mine" / "out" / "old.md", raw(trajectory("Old")))
     (tmp_path / "mine" / "elsewhere").symlink_to(tmp_path)
-    found = collect([tmp_path / "mine", tmp_path / "mine"], leaving_out=(tmp_path / "mine" / "out").resolve())
+    found = index_entries([tmp_path / "mine", tmp_path / "mine"], excluded_folder=(tmp_path / "mine" / "out").resolve())
     assert list(found.papers) == ["A_Paper"]
-    assert {file.name: file.why[:13] for file in found.unread} == {
+    assert {file.name: file.why[:13] for file in found.unread_files} == {
         "mine/README.md": "not a traject",
         "mine/data.json": "not a sidecar",
         "mine/elsewhere": "a link to a f",
@@ -129,5 +144,5 @@ def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -
 
 
 def test_a_run_is_named_after_its_folder(tmp_path: Path) -> None:
-    assert run_name(tmp_path / "iclr") == "iclr"
-    assert run_name(tmp_path / "iclr" / "trajectories") == "iclr"
+    assert derive_run_name(tmp_path / "iclr") == "iclr"
+    assert derive_run_name(tmp_path / "iclr" / "trajectories") == "iclr"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from planner.errors import Outcome
+from planner.files import write_file_atomically
 from planner.schema import Action, Task
-from planner.site.build import build
-from planner.trajectory.files import write_atomically
+from planner.site.build import build_site
 from tests.site.conftest import Open
 from tests.site.made import ROUTER, failed, raw, sidecar, trajectory
 from tests.trajectory import payloads
@@ -98,14 +98,16 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(len(ONE_LINERS)):
         text, line = hostile(number)
         place = folder / "run" / f"m{number}" / f"{number}.md"
-        write_atomically(place, text.encode("utf-8", "surrogatepass"))
+        write_file_atomically(place, text.encode("utf-8", "surrogatepass"))
         if number % 4 != 3:
-            write_atomically(place.with_suffix(".json"), hostile_sidecar(number, line).encode("utf-8", "surrogatepass"))
+            write_file_atomically(
+                place.with_suffix(".json"), hostile_sidecar(number, line).encode("utf-8", "surrogatepass")
+            )
     for number, torn in enumerate(("{", "[" * 100_000, '{"cost": 1}', "null", "\x00")):
-        write_atomically(folder / "run" / "torn" / f"{number}.json", torn)
-    built = build([folder / "run"], folder / "out", docsify=True)
-    assert built.plannings + len(built.unread) == len(ONE_LINERS) + 5
-    assert built.plannings > 120
+        write_file_atomically(folder / "run" / "torn" / f"{number}.json", torn)
+    built = build_site([folder / "run"], folder / "out", docsify=True)
+    assert built.entry_count + len(built.unread_files) == len(ONE_LINERS) + 5
+    assert built.entry_count > 120
     return folder / "out"
 
 
@@ -174,7 +176,7 @@ def test_page_names_stay_in_the_folder_and_titles_in_their_place(hostile_site: P
 def test_what_was_planted_is_shown_as_text(hostile_site: Path, open_page: Open, tmp_path: Path) -> None:
     planted = f"<script>{CANARY}</script>"
     shown = replace(trajectory(), paper_id="planted", reasoning=f"It says {planted} here.")
-    write_atomically(tmp_path / "run" / "planted.md", raw(shown))
-    build([tmp_path / "run"], tmp_path / "out")
+    write_file_atomically(tmp_path / "run" / "planted.md", raw(shown))
+    build_site([tmp_path / "run"], tmp_path / "out")
     page = open_page((tmp_path / "out" / "papers" / "planted.html").as_uri())
     assert page.locator(".text").inner_text() == f"It says {planted} here."

@@ -5,7 +5,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.site.names import anchors, page_names
+from planner.site.views import create_anchors, name_pages
 
 IDS = st.lists(
     st.one_of(st.text(min_size=1, max_size=300), st.sampled_from(["a", "A", "ß", "ss", "..", "CON", "a/b", "a_b"]))
@@ -14,7 +14,7 @@ IDS = st.lists(
 
 @given(IDS)
 def test_page_names_are_safe_and_unique_where_case_does_not_count(ids: list[str]) -> None:
-    names = page_names(ids)
+    names = name_pages(ids)
     assert set(names) == set(ids)
     assert len({name.casefold() for name in names.values()}) == len(names)
     for name in names.values():
@@ -25,11 +25,11 @@ def test_page_names_are_safe_and_unique_where_case_does_not_count(ids: list[str]
 
 @given(IDS)
 def test_page_names_do_not_depend_on_order(ids: list[str]) -> None:
-    assert page_names(ids) == page_names(reversed(ids))
+    assert name_pages(ids) == name_pages(reversed(ids))
 
 
 def test_a_common_id_is_its_own_name() -> None:
-    assert page_names(["Playing_For_You", "swin-transformer", "少样本"]) == {
+    assert name_pages(["Playing_For_You", "swin-transformer", "少样本"]) == {
         "Playing_For_You": "Playing_For_You",
         "swin-transformer": "swin-transformer",
         "少样本": "少样本",
@@ -38,7 +38,7 @@ def test_a_common_id_is_its_own_name() -> None:
 
 @given(st.lists(st.text(max_size=100), unique=True))
 def test_anchors_are_plain_and_unique(labels: list[str]) -> None:
-    found = anchors(labels)
+    found = create_anchors(labels)
     assert len(set(found)) == len(labels)
     for anchor in found:
         assert anchor[0] != "_"
@@ -46,5 +46,5 @@ def test_anchors_are_plain_and_unique(labels: list[str]) -> None:
 
 
 def test_an_anchor_depends_on_its_own_label_alone() -> None:
-    assert anchors(["gpt-4o", "claude-3.5-sonnet"]) == ["gpt-4o", "claude-3.5-sonnet"]
-    assert anchors(["模型"])[0] == anchors(["gpt-4o", "模型"])[1]
+    assert create_anchors(["gpt-4o", "claude-3.5-sonnet"]) == ["gpt-4o", "claude-3.5-sonnet"]
+    assert create_anchors(["模型"])[0] == create_anchors(["gpt-4o", "模型"])[1]

@@ -5,13 +5,13 @@ from html.parser import HTMLParser
 
 from markdown_it import MarkdownIt
 
-from planner.trajectory import layout
+from planner.trajectory import format
 
 VOID = {"br", "hr"}
 STRUCTURE = {"div", "h1", "h2", "h3", "style"}
 TEXT = {"p", "ul", "ol", "li", "em", "strong", "code", "pre", "blockquote", "sup", "sub", "b", "i", "s", "a"}
 TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
-STYLES = set(re.findall(r'style="([^"]*)"', layout.REASONING_BOX + "".join(layout.PLAN_BOX.values())))
+STYLES = set(re.findall(r'style="([^"]*)"', format.REASONING_BOX + "".join(format.PLAN_BOXES.values())))
 ATTRIBUTES = {
     ("a", "href"): r"https?://[^\s\"'<>]+",
     ("ol", "start"): r"\d+",

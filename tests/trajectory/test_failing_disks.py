@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.trajectory.files import write_atomically
+from planner.files import write_file_atomically
 from tests.conftest import ROOT
 
 OLD, NEW = "old " * 100, "new " * 100_000
@@ -18,10 +18,10 @@ OLD, NEW = "old " * 100, "new " * 100_000
 FULL = """
 import resource, sys
 from pathlib import Path
-from planner.trajectory.files import write_atomically
+from planner.files import write_file_atomically
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
-    write_atomically(Path(sys.argv[1]), "new " * 100_000, durable=sys.argv[3] == "durable")
+    write_file_atomically(Path(sys.argv[1]), "new " * 100_000, durable=sys.argv[3] == "durable")
 except OSError as error:
     sys.exit(error.errno)
 """
@@ -30,9 +30,9 @@ except OSError as error:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from planner.trajectory.files import write_atomically
+from planner.files import write_file_atomically
 sys.addaudithook(lambda event, _: os.kill(os.getpid(), signal.SIGKILL) if event == "os.rename" else None)
-write_atomically(Path(sys.argv[1]), "new " * 100_000)
+write_file_atomically(Path(sys.argv[1]), "new " * 100_000)
 """
 
 
@@ -54,7 +54,7 @@ def elsewhere(program: str, *words: str) -> int:
 def path(tmp_path: Path) -> Path:
     """A file that is there already, alone in its folder."""
     path = tmp_path / "folder" / "paper.md"
-    write_atomically(path, OLD)
+    write_file_atomically(path, OLD)
     return path
 
 
@@ -84,7 +84,7 @@ def test_a_folder_that_may_not_be_written(path: Path) -> None:
     path.parent.chmod(0o500)
     try:
         with pytest.raises(PermissionError):
-            write_atomically(path, NEW)
+            write_file_atomically(path, NEW)
         assert path.read_text(encoding="utf-8") == OLD
     finally:
         path.parent.chmod(0o700)
@@ -93,19 +93,19 @@ def test_a_folder_that_may_not_be_written(path: Path) -> None:
 
 def test_a_file_where_a_folder_belongs_is_left_alone(path: Path) -> None:
     with pytest.raises(OSError, match=r"paper\.md"):
-        write_atomically(path / "below" / "x.md", NEW)
+        write_file_atomically(path / "below" / "x.md", NEW)
     assert path.read_text(encoding="utf-8") == OLD
 
 
 def test_a_name_that_no_file_system_holds(path: Path) -> None:
     with pytest.raises(OSError, match="too long"):
-        write_atomically(path.with_name("x" * 300), NEW)
+        write_file_atomically(path.with_name("x" * 300), NEW)
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_text_that_is_no_text_is_refused_before_anything_is_touched(path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
-        write_atomically(path.parent / "new folder" / "x.md", "half a pair: \udc80")
+        write_file_atomically(path.parent / "new folder" / "x.md", "half a pair: \udc80")
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -120,8 +120,8 @@ def test_readers_see_one_whole_file_or_the_other(path: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(30):
-        write_atomically(path, NEW, durable=False)
-        write_atomically(path, OLD, durable=False)
+        write_file_atomically(path, NEW, durable=False)
+        write_file_atomically(path, OLD, durable=False)
     done.set()
     reader.join()
     assert seen
@@ -130,7 +130,7 @@ def test_readers_see_one_whole_file_or_the_other(path: Path) -> None:
 
 def test_many_writers_leave_one_whole_file_and_no_drafts(path: Path) -> None:
     texts = [f"{number} " * 20_000 for number in range(8)]
-    writers = [threading.Thread(target=write_atomically, args=(path, text)) for text in texts]
+    writers = [threading.Thread(target=write_file_atomically, args=(path, text)) for text in texts]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -143,6 +143,6 @@ def test_what_a_link_points_to_through_a_folder_is_the_folder_meant(tmp_path: Pa
     """A link at the file is replaced; a folder that the user has linked elsewhere is where the user wants it."""
     (tmp_path / "big disk").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "big disk", target_is_directory=True)
-    write_atomically(tmp_path / "out" / "x.md", "text")
+    write_file_atomically(tmp_path / "out" / "x.md", "text")
     assert (tmp_path / "big disk" / "x.md").read_text(encoding="utf-8") == "text"
     assert (tmp_path / "out").is_symlink()

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from planner.trajectory.files import write_atomically
-from planner.trajectory.paths import relative_path, safe_segment, sidecar_path
+from planner.files import write_file_atomically
+from planner.names import build_record_path, build_trajectory_path, sanitize_file_name
 
 
 def test_the_published_layout() -> None:
-    path = relative_path("lm-planner", "claude-3.5-sonnet", "A_Paper")
+    path = build_trajectory_path("lm-planner", "claude-3.5-sonnet", "A_Paper")
     assert path == PurePosixPath("lm-planner/claude-35-sonnet/A_Paper.md")
-    assert sidecar_path(path) == PurePosixPath("lm-planner/claude-35-sonnet/A_Paper.json")
-    assert sidecar_path(relative_path("p", "m", "1706.03762")).name == "1706.03762.json"
-    assert relative_path("p", "meta/llama-3.1", "x").parts == ("p", "meta_llama-31", "x.md")
+    assert build_record_path(path) == PurePosixPath("lm-planner/claude-35-sonnet/A_Paper.json")
+    assert build_record_path(build_trajectory_path("p", "m", "1706.03762")).name == "1706.03762.json"
+    assert build_trajectory_path("p", "meta/llama-3.1", "x").parts == ("p", "meta_llama-31", "x.md")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_published_layout() -> None:
     ],
 )
 def test_a_segment_is_safe(text: str, segment: str) -> None:
-    assert safe_segment(text) == segment
+    assert sanitize_file_name(text) == segment
 
 
 @given(st.text(st.characters(exclude_categories=())))
@@ -45,31 +45,31 @@ def test_a_segment_is_safe(text: str, segment: str) -> None:
 @example("con")
 @example("com1 .x")
 def test_any_segment_is_one_name_on_any_system(text: str) -> None:
-    segment = safe_segment(text)
+    segment = sanitize_file_name(text)
     assert 0 < len(segment.encode("utf-8")) <= 245
     assert not re.search(r'[<>:"/\\|?*\x00-\x1f]', segment)
     assert segment[0] not in ". "
     assert segment[-1] not in ". "
     assert not re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?", segment)
-    assert safe_segment(segment) == segment
+    assert sanitize_file_name(segment) == segment
 
 
 def test_long_names_stay_apart() -> None:
-    assert safe_segment("x" * 300 + "a") != safe_segment("x" * 300 + "b")
+    assert sanitize_file_name("x" * 300 + "a") != sanitize_file_name("x" * 300 + "b")
 
 
 @pytest.mark.parametrize("content", ["näive\n", b"\x00\xff"])
 def test_a_file_is_written_whole(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "new" / ("n" * 252 + ".md")
-    write_atomically(path, "old")
-    write_atomically(path, content)
+    write_file_atomically(path, "old")
+    write_file_atomically(path, content)
     assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
-    write_atomically(tmp_path / "file", "")
+    write_file_atomically(tmp_path / "file", "")
     modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(modes) == 1
 
@@ -77,7 +77,7 @@ def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("kept", encoding="utf-8")
     (tmp_path / "link").symlink_to(tmp_path / "outside")
-    write_atomically(tmp_path / "link", "new")
+    write_file_atomically(tmp_path / "link", "new")
     assert (tmp_path / "outside").read_text(encoding="utf-8") == "kept"
     assert not (tmp_path / "link").is_symlink()
 
@@ -85,7 +85,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
-        write_atomically(tmp_path / "folder", "text")
+        write_file_atomically(tmp_path / "folder", "text")
     with pytest.raises(UnicodeEncodeError):
-        write_atomically(tmp_path / "file", "\ud800")
+        write_file_atomically(tmp_path / "file", "\ud800")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]

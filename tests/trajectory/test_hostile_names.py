@@ -9,9 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from planner.papers.ids import paper_id, stem
-from planner.trajectory.files import write_atomically
-from planner.trajectory.paths import MAX_STEM_BYTES, relative_path, safe_segment, sidecar_path
+from planner.files import write_file_atomically
+from planner.names import (
+    MAX_FILE_NAME_BYTES,
+    build_paper_id,
+    build_record_path,
+    build_trajectory_path,
+    sanitize_file_name,
+    strip_endings,
+)
 
 DEVICES = (
     *("con", "prn", "aux", "nul", "conin$", "conout$"),
@@ -30,7 +36,7 @@ HOSTILE = st.one_of(
 @pytest.mark.parametrize("shape", ["{}", "{}.tar.gz", "{} ", "{} .md", ".{}", "{}."])
 def test_no_device_of_windows_is_named(name: str, shape: str) -> None:
     for spelled in (name, name.upper(), name.title()):
-        for segment in (safe_segment(shape.format(spelled)), f"{safe_segment(shape.format(spelled))}.md"):
+        for segment in (sanitize_file_name(shape.format(spelled)), f"{sanitize_file_name(shape.format(spelled))}.md"):
             assert not _is_reserved(segment), segment
 
 
@@ -41,7 +47,7 @@ def _is_reserved(name: str) -> bool:
 
 @pytest.mark.parametrize("name", ["console", "auxiliary", "com", "com10", "lpt", "nullity", "prnt", "com1x"])
 def test_what_only_begins_like_a_device_keeps_its_name(name: str) -> None:
-    assert safe_segment(name) == name
+    assert sanitize_file_name(name) == name
 
 
 @given(HOSTILE)
@@ -49,26 +55,26 @@ def test_what_only_begins_like_a_device_keeps_its_name(name: str) -> None:
 @example("a" * 239 + "é")
 @example("\u0344")
 def test_every_text_is_one_name_on_every_system(text: str) -> None:
-    segment = safe_segment(text)
+    segment = sanitize_file_name(text)
     assert PurePosixPath(segment).parts == (segment,)
     windows = PureWindowsPath(segment)
     assert (windows.parts, windows.drive, windows.root) == ((segment,), "", "")
     assert segment not in (".", "..")
     assert not _is_reserved(segment)
-    assert len(segment.encode("utf-8")) <= MAX_STEM_BYTES + len("_")
+    assert len(segment.encode("utf-8")) <= MAX_FILE_NAME_BYTES + len("_")
     assert segment == unicodedata.normalize("NFC", segment)
 
 
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_a_path_has_three_parts_and_stays_below_its_folder(planner: str, model: str, paper: str) -> None:
-    path = relative_path(planner, model, paper)
+    path = build_trajectory_path(planner, model, paper)
     assert len(path.parts) == 3
     assert not path.is_absolute()
     for flavour in (posixpath, ntpath):
         joined = flavour.normpath(flavour.join("root", str(path)))
         assert joined.startswith(f"root{flavour.sep}")
         assert joined.count(flavour.sep) == 3
-    beside = sidecar_path(path)
+    beside = build_record_path(path)
     assert beside.parent == path.parent
     assert (path.suffix, beside.suffix) == (".md", ".json")
     assert len(path.name.encode()) <= 255
@@ -77,22 +83,22 @@ def test_a_path_has_three_parts_and_stays_below_its_folder(planner: str, model: 
 
 @given(HOSTILE)
 def test_the_same_name_gives_the_same_path_and_a_safe_one_is_left_alone(text: str) -> None:
-    segment = safe_segment(text)
-    assert safe_segment(text) == segment
-    assert safe_segment(segment) == segment
+    segment = sanitize_file_name(text)
+    assert sanitize_file_name(text) == segment
+    assert sanitize_file_name(segment) == segment
     decomposed = unicodedata.normalize("NFD", text)
-    assert safe_segment(decomposed) == segment, "macOS decomposes names; the paper is the same"
+    assert sanitize_file_name(decomposed) == segment, "macOS decomposes names; the paper is the same"
 
 
 @given(st.text(st.characters(categories=["Ll", "Nd"]), min_size=1, max_size=30))
 def test_plain_names_stay_as_they_are(text: str) -> None:
     plain = unicodedata.normalize("NFC", text)
-    assert safe_segment(plain) == (f"{plain}_" if plain in DEVICES else plain)
+    assert sanitize_file_name(plain) == (f"{plain}_" if plain in DEVICES else plain)
 
 
-@given(st.text("ab", min_size=MAX_STEM_BYTES + 1, max_size=300), st.text("ab", min_size=MAX_STEM_BYTES + 1))
+@given(st.text("ab", min_size=MAX_FILE_NAME_BYTES + 1, max_size=300), st.text("ab", min_size=MAX_FILE_NAME_BYTES + 1))
 def test_long_names_are_told_apart(first: str, second: str) -> None:
-    assert (safe_segment(first) == safe_segment(second)) == (first == second)
+    assert (sanitize_file_name(first) == sanitize_file_name(second)) == (first == second)
 
 
 @given(HOSTILE)
@@ -100,8 +106,8 @@ def test_long_names_are_told_apart(first: str, second: str) -> None:
 @example("x" * 500)
 def test_a_file_can_be_written_under_every_name(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "every name"
-    path = folder / relative_path(text, text, text)
-    write_atomically(path, "text", durable=False)
+    path = folder / build_trajectory_path(text, text, text)
+    write_file_atomically(path, "text", durable=False)
     assert path.read_text(encoding="utf-8") == "text"
     assert path.resolve().relative_to(folder.resolve()).parts == tuple(path.relative_to(folder).parts)
 
@@ -111,18 +117,18 @@ def test_a_file_can_be_written_under_every_name(tmp_path_factory: pytest.TempPat
 @example("con")
 def test_a_given_id_is_a_name_that_a_path_takes_as_it_is(text: str) -> None:
     """What the user reads as the paper's id is then what stands on the disk."""
-    identifier = paper_id("A Title", given=text)
+    identifier = build_paper_id("A Title", given_id=text)
     assert identifier
-    assert paper_id("", given=identifier) == identifier
-    assert safe_segment(identifier) == identifier
+    assert build_paper_id("", given_id=identifier) == identifier
+    assert sanitize_file_name(identifier) == identifier
     assert len(identifier.encode("utf-8")) <= 200
 
 
 @given(ANY_TEXT, ANY_TEXT)
 def test_every_title_or_file_gives_an_id(title: str, name: str) -> None:
-    identifier = paper_id(title, name=name)
+    identifier = build_paper_id(title, source_name=name)
     assert 0 < len(identifier.encode("utf-8")) <= 120 + len("_")
-    assert paper_id(title, name=name) == identifier
+    assert build_paper_id(title, source_name=name) == identifier
     assert not set(identifier) & set('<>:"/\\|?*. ')
 
 
@@ -140,17 +146,17 @@ def test_every_title_or_file_gives_an_id(title: str, name: str) -> None:
     ],
 )
 def test_the_stem_of_a_source(name: str, said: str) -> None:
-    assert stem(name) == said
+    assert strip_endings(name) == said
 
 
 def test_a_link_to_a_folder_elsewhere_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "elsewhere.md").write_text("theirs", encoding="utf-8")
-    path = tmp_path / "out" / relative_path("p", "m", "paper")
+    path = tmp_path / "out" / build_trajectory_path("p", "m", "paper")
     path.parent.mkdir(parents=True)
     for target in (tmp_path / "elsewhere.md", tmp_path / "nothing there", Path("paper.md")):
         path.unlink(missing_ok=True)
         path.symlink_to(target)
-        write_atomically(path, "ours")
+        write_file_atomically(path, "ours")
         assert not path.is_symlink()
         assert path.read_text(encoding="utf-8") == "ours"
     assert (tmp_path / "elsewhere.md").read_text(encoding="utf-8") == "theirs"

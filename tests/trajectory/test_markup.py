@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from planner.schema import Ablation, Action, Plan, Task
-from planner.trajectory.document import Trajectory
-from planner.trajectory.markup import escape, settle, unescape
-from planner.trajectory.reader import read
-from planner.trajectory.writer import normal_form, write
+from planner.trajectory.escape import escape_tags, neutralize_markup, unescape_tags
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import parse_trajectory
+from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.trajectory.payloads import LINES, ONE_LINERS, REASONINGS
 from tests.trajectory.rendering import render
 
@@ -36,13 +36,13 @@ def with_ablation(**fields: object) -> Trajectory:
 
 
 def assert_inert_and_readable(trajectory: Trajectory) -> None:
-    settled = normal_form(trajectory)
-    text = write(trajectory)
+    settled = normalize_trajectory(trajectory)
+    text = render_trajectory(trajectory)
     render(text, len(trajectory.plan.ablations))
-    assert read(text.encode(), "file") == settled
-    assert write(settled) == text
-    assert normal_form(settled) == settled
-    assert not normal_form(replace(settled, warnings=())).warnings
+    assert parse_trajectory(text.encode(), "file") == settled
+    assert render_trajectory(settled) == text
+    assert normalize_trajectory(settled) == settled
+    assert not normalize_trajectory(replace(settled, warnings=())).warnings
 
 
 def test_there_are_enough_attacks() -> None:
@@ -101,10 +101,10 @@ def test_every_field_at_once_is_inert() -> None:
     ],
 )
 def test_what_is_inert_already_passes_untouched(text: str) -> None:
-    assert settle(text).text == text
-    assert settle(text).changed == ()
-    assert escape(text) == text
-    assert unescape(text) == text
+    assert neutralize_markup(text).text == text
+    assert neutralize_markup(text).changes == ()
+    assert escape_tags(text) == text
+    assert unescape_tags(text) == text
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def test_what_is_inert_already_passes_untouched(text: str) -> None:
     ],
 )
 def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> None:
-    assert settle(text) == settle(settle(text).text)
-    assert settle(text).changed == ()
-    assert escape(text) == written
-    assert unescape(written) == text
+    assert neutralize_markup(text) == neutralize_markup(neutralize_markup(text).text)
+    assert neutralize_markup(text).changes == ()
+    assert escape_tags(text) == written
+    assert unescape_tags(written) == text
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> N
     ],
 )
 def test_what_cannot_be_undone_is_changed_visibly(text: str, settled: str, what: str) -> None:
-    assert settle(text).text == settled
-    assert settle(text).changed == (what,)
+    assert neutralize_markup(text).text == settled
+    assert neutralize_markup(text).changes == (what,)
 
 
 def test_a_change_for_good_is_a_warning_that_says_where() -> None:
     hostile = replace(with_ablation(name="![x](y)"), reasoning="# forged\n\x1b[31mred")
-    assert normal_form(hostile).warnings == (
+    assert normalize_trajectory(hostile).warnings == (
         "reasoning: 1 terminal escape sequences removed",
         "reasoning: a heading was made plain text",
         "ablation 1, name: an image was made plain text",
@@ -162,5 +162,5 @@ def test_a_change_for_good_is_a_warning_that_says_where() -> None:
 
 
 def test_what_a_browser_would_swallow_is_shown() -> None:
-    page = render(write(replace(TRAJECTORY, reasoning="a photo of a <CLS>, not &lt;")), 2)
+    page = render(render_trajectory(replace(TRAJECTORY, reasoning="a photo of a <CLS>, not &lt;")), 2)
     assert "a photo of a <CLS>, not &lt;" in "".join(page.said)

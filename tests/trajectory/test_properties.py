@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from planner.errors import TrajectoryError
 from planner.schema import Ablation, Action, Plan, Task
-from planner.trajectory import layout
-from planner.trajectory.document import Trajectory
-from planner.trajectory.reader import read
-from planner.trajectory.writer import normal_form, write
+from planner.trajectory import format
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import parse_trajectory
+from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.trajectory.payloads import LINES, PARAGRAPHS
 from tests.trajectory.rendering import render
 
@@ -72,29 +72,29 @@ def trajectories(draw: st.DrawFn) -> Trajectory:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(trajectories())
 def test_writing_and_reading_settle_at_once(trajectory: Trajectory) -> None:
-    text = write(trajectory)
-    settled = normal_form(trajectory)
-    again = read(text.encode(), "file")
+    text = render_trajectory(trajectory)
+    settled = normalize_trajectory(trajectory)
+    again = parse_trajectory(text.encode(), "file")
     assert again == settled
     assert again.warnings == ()
-    assert write(again) == text
-    assert normal_form(settled).warnings == settled.warnings
+    assert render_trajectory(again) == text
+    assert normalize_trajectory(settled).warnings == settled.warnings
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(trajectories())
 def test_any_written_file_is_inert(trajectory: Trajectory) -> None:
-    render(write(trajectory), len(trajectory.plan.ablations))
+    render(render_trajectory(trajectory), len(trajectory.plan.ablations))
 
 
 WRITTEN = "\n\n".join(
     (
-        layout.STYLE,
+        format.STYLE_BLOCK,
         "# lm-planner/m/p",
-        f"{layout.REASONING_BOX}\n\nWhy.\n{layout.BOX_END}",
-        layout.PLAN_BOX[Task.AUTHOR],
+        f"{format.REASONING_BOX}\n\nWhy.\n{format.BOX_END}",
+        format.PLAN_BOXES[Task.AUTHOR],
         "### A\n- **Ablated Part**: b\n- **Action**: REPLACE\n- **Replacement**: \n  - c\n- **Metrics**: d",
-        layout.BOX_END,
+        format.BOX_END,
     )
 )
 
@@ -120,7 +120,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @example(WRITTEN.encode("utf-8").decode("cp1252", "replace").encode())
 def test_a_reader_fails_only_by_name(data: bytes) -> None:
     try:
-        trajectory = read(data, "file")
+        trajectory = parse_trajectory(data, "file")
     except TrajectoryError as error:
         assert str(error).startswith("file")
     else:

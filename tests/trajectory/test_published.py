@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from planner.schema import Task, violations
-from planner.trajectory.paths import relative_path
-from planner.trajectory.reader import read_file
-from planner.trajectory.writer import normal_form, write
+from planner.names import build_trajectory_path
+from planner.schema import Task, find_violations
+from planner.trajectory.reader import read_trajectory
+from planner.trajectory.writer import normalize_trajectory, render_trajectory
 
 UNKNOWN_TAG = "a tag that a browser swallows is made visible"
 EXCEPTIONS = {
@@ -25,9 +25,9 @@ def published(shared: Path) -> list[Path]:
 def test_every_published_file_is_written_as_it_was(shared: Path) -> None:
     changed = {}
     for path in published(shared):
-        trajectory = read_file(path)
-        assert normal_form(trajectory, published=True) == trajectory
-        before, after = path.read_bytes(), write(trajectory, published=True).encode()
+        trajectory = read_trajectory(path)
+        assert normalize_trajectory(trajectory, allow_violations=True) == trajectory
+        before, after = path.read_bytes(), render_trajectory(trajectory, allow_violations=True).encode()
         if after != before:
             changed[path] = after
     for path, after in changed.items():
@@ -40,16 +40,16 @@ def test_every_published_file_is_written_as_it_was(shared: Path) -> None:
 
 @pytest.mark.shared
 def test_the_flaws_of_published_plans_are_warned_of(shared: Path) -> None:
-    flawed = [path for path in published(shared) if read_file(path).warnings]
-    warnings = [read_file(path).warnings for path in flawed]
+    flawed = [path for path in published(shared) if read_trajectory(path).warnings]
+    warnings = [read_trajectory(path).warnings for path in flawed]
     assert len(flawed) == 2
     assert all("needs at least one replacement" in warning for (warning,) in warnings)
-    assert all(violations(read_file(path).plan) for path in flawed)
+    assert all(find_violations(read_trajectory(path).plan) for path in flawed)
 
 
 @pytest.mark.shared
 def test_the_task_is_read_from_the_colour(shared: Path) -> None:
-    tasks = [read_file(path).task for path in published(shared)]
+    tasks = [read_trajectory(path).task for path in published(shared)]
     assert tasks.count(Task.REVIEWER) == 1186
     assert tasks.count(Task.AUTHOR) == 214
 
@@ -58,8 +58,10 @@ def test_the_task_is_read_from_the_colour(shared: Path) -> None:
 def test_a_trajectory_lies_where_it_was_published(shared: Path) -> None:
     root = shared / "trajectories"
     for path in published(shared):
-        trajectory = read_file(path)
-        assert relative_path(trajectory.planner, trajectory.model, trajectory.paper_id) == path.relative_to(root)
+        trajectory = read_trajectory(path)
+        assert build_trajectory_path(trajectory.planner, trajectory.model, trajectory.paper_id) == path.relative_to(
+            root
+        )
 
 
 @pytest.mark.shared
@@ -67,8 +69,10 @@ def test_both_seeds_give_their_published_twins(shared: Path) -> None:
     seeds = sorted((shared / "seeds").iterdir())
     assert len(seeds) == 2
     for seed in seeds:
-        trajectory = read_file(seed)
-        twin = shared / "trajectories" / relative_path(trajectory.planner, trajectory.model, trajectory.paper_id)
-        assert write(trajectory).encode() == twin.read_bytes()
+        trajectory = read_trajectory(seed)
+        twin = (
+            shared / "trajectories" / build_trajectory_path(trajectory.planner, trajectory.model, trajectory.paper_id)
+        )
+        assert render_trajectory(trajectory).encode() == twin.read_bytes()
         (warning,) = trajectory.warnings
         assert "wrong code page" in warning

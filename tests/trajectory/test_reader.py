@@ -7,11 +7,10 @@ import pytest
 
 from planner.errors import TrajectoryError
 from planner.schema import Ablation, Action, Plan, Task
-from planner.trajectory import layout
-from planner.trajectory.document import Trajectory
-from planner.trajectory.encoding import MAX_BYTES
-from planner.trajectory.reader import read, read_file
-from planner.trajectory.writer import write
+from planner.trajectory import format
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, parse_trajectory, read_trajectory
+from planner.trajectory.writer import render_trajectory
 
 GOLDEN = Path(__file__).parent / "golden" / "Gates_in_Small_Models_.md"
 TRAJECTORY = Trajectory(
@@ -47,10 +46,13 @@ TEXT = GOLDEN.read_text(encoding="utf-8")
 
 
 def test_the_whole_format() -> None:
-    assert read_file(GOLDEN) == TRAJECTORY
-    assert read_file(GOLDEN).warnings == ()
-    assert write(TRAJECTORY) == TEXT
-    assert write(replace(TRAJECTORY, reasoning="\n  " + TRAJECTORY.reasoning.replace("\\#", "#") + " \n")) == TEXT
+    assert read_trajectory(GOLDEN) == TRAJECTORY
+    assert read_trajectory(GOLDEN).warnings == ()
+    assert render_trajectory(TRAJECTORY) == TEXT
+    assert (
+        render_trajectory(replace(TRAJECTORY, reasoning="\n  " + TRAJECTORY.reasoning.replace("\\#", "#") + " \n"))
+        == TEXT
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,31 +68,31 @@ def test_the_whole_format() -> None:
     ids=["BOM", "CRLF", "CR", "last line ends", "no blank line", "trailing blank taken"],
 )
 def test_what_editors_do_to_a_file_is_no_flaw(data: bytes) -> None:
-    assert read(data, "file") == TRAJECTORY
-    assert read(data, "file").warnings == ()
+    assert parse_trajectory(data, "file") == TRAJECTORY
+    assert parse_trajectory(data, "file").warnings == ()
 
 
 @pytest.mark.parametrize("code_page", ["cp1252", "mac_roman"])
 def test_mojibake_is_repaired_and_said(code_page: str) -> None:
     garbled = "".join(bytes([byte]).decode(code_page, "ignore") or chr(byte) for byte in TEXT.encode()).encode()
-    trajectory = read(garbled, "file")
+    trajectory = parse_trajectory(garbled, "file")
     assert trajectory == TRAJECTORY
     assert trajectory.warnings == ("characters were repaired: the file had been decoded with the wrong code page",)
 
 
 def test_odd_characters_of_a_sound_file_are_no_mojibake() -> None:
     odd = replace(TRAJECTORY, reasoning="â€œquotedâ€\u009d".replace("\u009d", "") + " cafÃ© ðŸ§")
-    assert read(write(odd).encode(), "file") == odd
+    assert parse_trajectory(render_trajectory(odd).encode(), "file") == odd
 
 
 def test_only_line_feeds_end_a_line() -> None:
     odd = replace(TRAJECTORY, reasoning="a\tb\u2028### c\u2029d\u00a0e")
-    assert read(write(odd).encode(), "file") == odd
+    assert parse_trajectory(render_trajectory(odd).encode(), "file") == odd
 
 
 def test_a_reasoning_may_quote_the_format() -> None:
     quoting = replace(TRAJECTORY, reasoning=f"As in\n\n```\n{TEXT}\n```\n\nand so on.")
-    assert read(write(quoting).encode(), "file") == quoting
+    assert parse_trajectory(render_trajectory(quoting).encode(), "file") == quoting
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_a_reasoning_may_quote_the_format() -> None:
 def test_a_flawed_file_is_read_with_a_warning(old: str, new: str, warning: str) -> None:
     damaged = TEXT.removesuffix(old.removesuffix("$")) + new if old.endswith("$") else TEXT.replace(old, new)
     assert damaged != TEXT
-    trajectory = read(damaged.encode(), "file")
+    trajectory = parse_trajectory(damaged.encode(), "file")
     assert any(warning in said for said in trajectory.warnings), trajectory.warnings
     assert trajectory.plan.ablations[0].name == "Gate or no gate"
 
@@ -121,19 +123,19 @@ def test_a_flawed_file_is_read_with_a_warning(old: str, new: str, warning: str) 
         (b"", "not a trajectory"),
         (b"\xff\xfe", "not UTF-8"),
         (b"# A paper\n\nText.", "not a trajectory"),
-        (TEXT.replace("#e3f2fd", "#ffffff").encode(), layout.REASONING_HEADING),
+        (TEXT.replace("#e3f2fd", "#ffffff").encode(), format.REASONING_HEADING),
         (TEXT.replace("#f3e5f5", "#ffffff").encode(), "green (reviewer) or purple (author)"),
         (TEXT.replace("# lm-planner/acme/gate-1.5/Gates", "# Gates").encode(), "planner/model/paper"),
         (TEXT.replace("heading\n</div>", "heading\n").encode(), "between the reasoning and the plan"),
         (TEXT.replace("### Gate or no gate\n", "").encode(), "line 26: expected '### name'"),
         (TEXT.replace("- **Action**: REMOVE", "Action: REMOVE").encode(), "line 36: expected a field"),
         (TEXT.split("### Gate")[0].encode(), "found no ablation"),
-        (b" " * (MAX_BYTES + 1), "too large"),
+        (b" " * (MAX_TRAJECTORY_BYTES + 1), "too large"),
     ],
 )
 def test_what_is_no_trajectory_is_refused_by_name(data: bytes, expected: str) -> None:
     with pytest.raises(TrajectoryError) as raised:
-        read(data, "some.md")
+        parse_trajectory(data, "some.md")
     assert str(raised.value).startswith("some.md")
     assert expected in str(raised.value)
 
@@ -141,15 +143,17 @@ def test_what_is_no_trajectory_is_refused_by_name(data: bytes, expected: str) ->
 def test_a_missing_file_or_a_folder_is_refused_by_name(tmp_path: Path) -> None:
     for path in (tmp_path / "none.md", tmp_path):
         with pytest.raises(TrajectoryError, match="cannot be read"):
-            read_file(path)
+            read_trajectory(path)
 
 
 def test_a_plan_that_breaks_the_contract_is_never_written() -> None:
-    flawed = read(TEXT.replace("  - a constant gate\n  - {'gate': 'tanh', 'size': 8}\n", "").encode(), "file")
+    flawed = parse_trajectory(
+        TEXT.replace("  - a constant gate\n  - {'gate': 'tanh', 'size': 8}\n", "").encode(), "file"
+    )
     with pytest.raises(TrajectoryError, match="needs at least one replacement"):
-        write(flawed)
-    assert "**Replacement**" not in write(flawed, published=True)
-    assert read(write(flawed, published=True).encode(), "file").plan == flawed.plan
+        render_trajectory(flawed)
+    assert "**Replacement**" not in render_trajectory(flawed, allow_violations=True)
+    assert parse_trajectory(render_trajectory(flawed, allow_violations=True).encode(), "file").plan == flawed.plan
 
 
 def test_what_vanishes_or_becomes_equal_is_told_apart() -> None:
@@ -160,7 +164,7 @@ def test_what_vanishes_or_becomes_equal_is_told_apart() -> None:
             two.model_copy(update={"name": "a", "ablated_part": "\x1b[0m"}),
         )
     )
-    again = read(write(replace(TRAJECTORY, plan=plan)).encode(), "file").plan.ablations
+    again = parse_trajectory(render_trajectory(replace(TRAJECTORY, plan=plan)).encode(), "file").plan.ablations
     assert [ablation.name for ablation in again] == ["a", "a (2)"]
     assert again[0].metrics == ("b", "c")
     assert again[1].ablated_part == "\ufffd"

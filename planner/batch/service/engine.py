@@ -6,61 +6,64 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from planner.batch.job import Job
-from planner.batch.ledger import Ledger
-from planner.batch.parts import SHARE, Part, Wanted
-from planner.batch.products import Products
+from planner.batch.job import BatchJob
+from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.submissions import BATCH_PRICE_SHARE, NewRequest, Submission
 from planner.batch.progress import Progress
-from planner.batch.run import RunFolder
-from planner.batch.service.courier import Courier
-from planner.batch.service.results import Counterpart
-from planner.batch.service.sending import Manner
-from planner.batch.service.survey import Survey
-from planner.batch.service.writing import PartLimits, PartWriter
+from planner.batch.recorder import ResultRecorder
+from planner.batch.run_folder import RunFolder
+from planner.batch.service.replan import Replanner
+from planner.batch.service.results import PricedService
+from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, SubmitOptions
+from planner.batch.service.tracker import BatchTracker
 from planner.chat import Prompt
 from planner.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from planner.openai_chat.service import BatchService
+    from planner.models.openai_chat.batch_api import BatchService
 
 log = logging.getLogger(__name__)
 
 # Tolerated checks in a row that the service does not answer: about an hour with the default pauses.
-_IN_VAIN: Final = 12
+_MAX_FAILED_CHECKS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class PollOptions:
     """Options for checking a batch service.
 
-    `first` is the first pause between two checks, in seconds, doubled up to `longest`. With `wait` false there is one
+    `first_pause` is the first pause between two checks, in seconds, doubled up to `longest_pause`. With `wait` false there is one
     check. With `finish_live` a request that came back without a reply is not submitted again: the caller sends it live.
     `limits` bounds the files of requests.
     """
 
-    first: float = 2.0
-    longest: float = 300.0
+    first_pause: float = 2.0
+    longest_pause: float = 300.0
     wait: bool = True
     finish_live: bool = False
-    limits: PartLimits = field(default_factory=PartLimits)
+    limits: SubmissionLimits = field(default_factory=SubmissionLimits)
 
 
 class ServiceEngine:
     """An engine that plans the pending papers of a run through a batch service; `progress` counts what is done."""
 
-    def __init__(self, job: Job, run: RunFolder, ledger: Ledger, course: Course) -> None:
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, poll_options: PollOptions) -> None:
         self._job = job
         self._ledger = ledger
-        self._course = course
-        self._folder = run.service
+        self._poll_options = poll_options
+        self._folder = run.request_folder
         self.progress = Progress()
-        self._products = Products(job, run, ledger, self.progress)
-        self._survey = Survey(job, ledger, self._products, once=course.finish_live, share=SHARE)
-        self._services = {asked.record.key: service_of(asked.service, asked.card.asked) for asked in job.models}
-        self._prices = {asked.record.key: asked.price for asked in job.models}
+        self._recorder = ResultRecorder(job, run, ledger, self.progress)
+        self._replanner = Replanner(
+            job, ledger, self._recorder, submit_once=poll_options.finish_live, price_share=BATCH_PRICE_SHARE
+        )
+        self._services = {
+            asked.ledger_model.key: require_batch_service(asked.batch_api, asked.info.asked) for asked in job.models
+        }
+        self._prices = {asked.ledger_model.key: asked.price for asked in job.models}
         self._stopped = asyncio.Event()
-        self._in_vain = 0
-        self._refused = ""  # the service's message if it did not accept the last submission
+        self._failed_checks = 0
+        self._submit_error = ""  # the service's message if it did not accept the last submission
 
     async def plan(self) -> None:
         """Plan everything that is pending, or as much as the limits, `stop` and the service allow.
@@ -69,123 +72,127 @@ class ServiceEngine:
             RunError: if the run's folder or ledger cannot be used; what was recorded is safe.
             PromptError: if a prompt template is faulty.
         """
-        records = [asked.record for asked in self._job.models]
-        await self._ledger.begin(self._job.models[0].settings.task, self._job.corpus.entries, records)
-        await self._products.restore()
-        self._products.begin_progress()
-        courier = await self._courier()
+        records = [asked.ledger_model for asked in self._job.models]
+        await self._ledger.begin_call(self._job.models[0].settings.task, self._job.corpus.entries, records)
+        await self._recorder.restore_files()
+        self._recorder.load_earlier_progress()
+        courier = await self._create_tracker()
         try:
-            await self._rounds(courier)
+            await self._run_rounds(courier)
         except ModelError as error:
             self.stop(str(error))
 
     def stop(self, reason: str) -> None:
         """Submit nothing more; batches that the service has already continue there."""
-        if not self.progress.stopping:
-            self.progress.stopping = reason
-            self._survey.stopped = True
+        if not self.progress.stop_reason:
+            self.progress.stop_reason = reason
+            self._replanner.is_stopped = True
             self._stopped.set()
 
-    async def _rounds(self, courier: Courier) -> None:
-        pause, surveyed = self._course.first, False
+    async def _run_rounds(self, tracker: BatchTracker) -> None:
+        pause, surveyed = self._poll_options.first_pause, False
         while not self._stopped.is_set():
-            await self._submit_waiting(courier)
-            ended = await self._look(courier)
-            if self._job.retry_failed and courier.strays:
-                await courier.forget_strays()
+            await self._submit_waiting(tracker)
+            ended = await self._collect_ended_batches(tracker)
+            if self._job.retry_failed and tracker.unknown_batches:
+                await tracker.give_up_unknown_batches()
                 ended = True
-            if courier.hopeless:
-                await self._survey.run(_nobody_takes)
-                self.stop(courier.hopeless)
+            if tracker.fatal_error:
+                await self._replanner.replan_papers(_leave_request)
+                self.stop(tracker.fatal_error)
                 return
             if ended or not surveyed:
-                await self._survey_with(courier)
-                pause, surveyed = self._course.first, True
-            if self._is_over(courier):
+                await self._submit_missing_requests(tracker)
+                pause, surveyed = self._poll_options.first_pause, True
+            if self._is_finished(tracker):
                 return
-            await self._pause(pause)
-            pause = min(2 * pause, self._course.longest)
+            await self._wait_unless_stopped(pause)
+            pause = min(2 * pause, self._poll_options.longest_pause)
 
-    async def _look(self, courier: Courier) -> bool:
+    async def _collect_ended_batches(self, tracker: BatchTracker) -> bool:
         """Check the batches; a service that does not answer for a while is tolerated if the engine waits."""
         try:
-            ended = await courier.look()
+            ended = await tracker.collect_ended_batches()
         except ModelError as error:
-            self._in_vain += 1
-            if not (error.retryable and self._course.wait and self._in_vain <= _IN_VAIN):
+            self._failed_checks += 1
+            if not (error.retryable and self._poll_options.wait and self._failed_checks <= _MAX_FAILED_CHECKS):
                 raise
             log.warning("%s; looking again later", error)
             return False
-        self._in_vain = 0
+        self._failed_checks = 0
         return ended
 
-    def _is_over(self, courier: Courier) -> bool:
+    def _is_finished(self, tracker: BatchTracker) -> bool:
         """Return whether there is nothing to wait for; only then stop for what the service does not accept or know."""
-        more_to_come = courier.under_way or (courier.waiting and not self._refused)
-        if more_to_come and (self._course.wait or courier.late):
+        more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
+        if more_to_come and (self._poll_options.wait or tracker.has_late_results):
             return False
-        if stuck := self._refused or next(iter(courier.strays.values()), ""):
+        if stuck := self._submit_error or next(iter(tracker.unknown_batches.values()), ""):
             self.stop(stuck)
         return True
 
-    async def _submit_waiting(self, courier: Courier) -> None:
+    async def _submit_waiting(self, tracker: BatchTracker) -> None:
         try:
-            await courier.submit_waiting()
-            self._refused = ""
+            await tracker.submit_waiting()
+            self._submit_error = ""
         except ModelError as error:
             # The batches that the service already has are still followed.
-            self._refused = str(error)
+            self._submit_error = str(error)
 
-    async def _survey_with(self, courier: Courier) -> None:
-        async def submit(part: Part) -> None:
+    async def _submit_missing_requests(self, tracker: BatchTracker) -> None:
+        async def submit(part: Submission) -> None:
             # The paper whose request filled the file must not fail by this: the submission is recorded.
             try:
-                await courier.submit(part)
+                await tracker.submit(part)
             except ModelError as error:
-                self._refused = str(error)
-                self._survey.stopped = True
+                self._submit_error = str(error)
+                self._replanner.is_stopped = True
 
-        if self._refused:
-            await self._survey.run(_nobody_takes)
+        if self._submit_error:
+            await self._replanner.replan_papers(_leave_request)
             return
-        most, limits = self._job.bounds.max_cost, self._course.limits
-        if courier.largest is not None:
-            limits = replace(limits, requests=min(limits.requests, courier.largest))
-        writer = PartWriter(self._folder, self._ledger, self._services, submit, most=most, limits=limits)
-        await self._survey.run(writer.take)
-        if not self._survey.stopped:
-            await writer.finish()
-        self._survey.stopped = self._stopped.is_set()
-        if writer.unaffordable and not courier.open:
-            self.stop(f"{writer.unaffordable} further requests could pass --max-cost {most:g}; raise it to go on")
+        most, limits = self._job.limits.max_cost, self._poll_options.limits
+        if tracker.max_requests is not None:
+            limits = replace(limits, max_requests=min(limits.max_requests, tracker.max_requests))
+        writer = SubmissionWriter(self._folder, self._ledger, self._services, submit, max_cost=most, limits=limits)
+        await self._replanner.replan_papers(writer.add_request)
+        if not self._replanner.is_stopped:
+            await writer.submit_drafts()
+        self._replanner.is_stopped = self._stopped.is_set()
+        if writer.unaffordable_requests and not tracker.open_submissions:
+            self.stop(
+                f"{writer.unaffordable_requests} further requests could pass --max-cost {most:g}; raise it to go on"
+            )
 
-    async def _pause(self, seconds: float) -> None:
+    async def _wait_unless_stopped(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._stopped.wait()
         except TimeoutError:
             return
 
-    async def _courier(self) -> Courier:
-        if (run_id := self._ledger.recall("id")) is None:
+    async def _create_tracker(self) -> BatchTracker:
+        if (run_id := self._ledger.read_fact("id")) is None:
             run_id = f"ablation-planner-{secrets.token_hex(8)}"
-            await self._ledger.remember("id", run_id)
-        desks = {key: Counterpart(service, self._prices[key], SHARE) for key, service in self._services.items()}
-        return Courier(
+            await self._ledger.write_fact("id", run_id)
+        desks = {
+            key: PricedService(service, self._prices[key], BATCH_PRICE_SHARE) for key, service in self._services.items()
+        }
+        return BatchTracker(
             self._folder,
             run_id,
             self._ledger,
             desks,
             self.progress,
-            Manner(self._job.patience, again=self._job.retry_failed),
+            SubmitOptions(self._job.retry_policy, allow_resubmission=self._job.retry_failed),
         )
 
 
-async def _nobody_takes(_: Wanted, __: Prompt) -> None:
+async def _leave_request(_: NewRequest, __: Prompt) -> None:
     """Leave a request for a later call."""
 
 
-def service_of(service: "BatchService | None", model: str) -> "BatchService":
+def require_batch_service(service: "BatchService | None", model: str) -> "BatchService":
     """Return the batch service of a model.
 
     Raises:

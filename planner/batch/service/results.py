@@ -1,7 +1,9 @@
 """Record the results of a batch service in the ledger, before anything uses them."""
+# MERGED-DOC """Names of requests at a batch service: the paper for people, and enough of the identity for the ledger."""
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -9,116 +11,141 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from planner.batch.job import UsagePrice
-from planner.batch.ledger import Ledger
-from planner.batch.parts import Part, Refusal, Submitted
+from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.submissions import Rejection, Submission, SubmittedRequest
 from planner.batch.progress import Progress
-from planner.batch.service.names import identity_in
 from planner.chat import Completion, Usage
 from planner.errors import ModelError
-from planner.retrying import RetryPolicy, patiently
+from planner.models.retry import RetryPolicy, call_with_retry
 
 if TYPE_CHECKING:
-    from planner.openai_chat.service import BatchService
+    from planner.models.openai_chat.batch_api import BatchService
+
+
+# Some services accept no longer names and no other characters.
+_MAX_LENGTH: Final = 64
+_IDENTITY_DIGITS: Final = 32  # hexadecimal digits: no two requests share 128 bits
+_MAX_PAPER_LENGTH: Final = _MAX_LENGTH - _IDENTITY_DIGITS - 1
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
+_CUSTOM_ID: Final = re.compile(rf"(?s:.*)-([0-9a-f]{{{_IDENTITY_DIGITS}}})")
+
+
+def format_custom_id(paper_id: str, identity: str) -> str:
+    """Return the name of a request, made of the paper's id and the request's identity."""
+    return f"{_UNSAFE.sub('_', paper_id)[:_MAX_PAPER_LENGTH]}-{identity[:_IDENTITY_DIGITS]}"
+
+
+def parse_identity_prefix(custom_id: str) -> str:
+    """Return the start of the identity that a name holds, "" if this program did not make the name."""
+    match = _CUSTOM_ID.fullmatch(custom_id)
+    return match[1] if match else ""
+
 
 log = logging.getLogger(__name__)
 
-_TOGETHER: Final = 200  # results that are committed at once
-_NO_ACCOUNT: Final = frozenset({401, 402})
+_COMMIT_SIZE: Final = 200  # results that are committed at once
+_ACCOUNT_ERRORS: Final = frozenset({401, 402})
 
 
 @dataclass(frozen=True, slots=True)
-class Counterpart:
-    """A batch service of one model with its price: a reply costs `share` of the price of a live request."""
+class PricedService:
+    """A batch service of one model with its price: a reply costs `price_share` of the price of a live request."""
 
     service: "BatchService"
     price: UsagePrice
-    share: float
+    price_share: float
 
-    def cost(self, usage: Usage) -> float | None:
+    def price_reply(self, usage: Usage) -> float | None:
         """Return the cost of one reply in USD, None if no price is known."""
         live = self.price(usage)
-        return None if live is None else live * self.share
+        return None if live is None else live * self.price_share
 
 
-class Results:
+class ResultCollector:
     """A recorder of the results of submissions in the ledger.
 
-    `hopeless` is the service's error message if no further submission can succeed: a wrong key, an empty account.
+    `fatal_error` is the service's error message if no further submission can succeed: a wrong key, an empty account.
     """
 
     def __init__(
-        self, ledger: Ledger, desks: Mapping[str, Counterpart], progress: Progress, patience: RetryPolicy
+        self,
+        ledger: Ledger,
+        priced_services: Mapping[str, PricedService],
+        progress: Progress,
+        retry_policy: RetryPolicy,
     ) -> None:
-        self.hopeless = ""
+        self.fatal_error = ""
         self._ledger = ledger
-        self._desks = desks
+        self._priced_services = priced_services
         self._progress = progress
-        self._patience = patience
+        self._retry_policy = retry_policy
 
-    async def take(self, part: Part, file: str) -> None:
+    async def collect_file(self, submission: Submission, file_id: str) -> None:
         """Record the results in a file of the service; if the download breaks, fetch the file again from its start.
 
         Raises:
             ModelError: if the file cannot be downloaded.
         """
-        strange = await patiently(partial(self._take, part, file), self._patience)
+        strange = await call_with_retry(partial(self._collect_file_once, submission, file_id), self._retry_policy)
         if strange:
-            log.warning("%d lines of file %s answer none of its requests and were skipped", strange, file)
+            log.warning("%d lines of file %s answer none of its requests and were skipped", strange, file_id)
 
-    async def give_up(self, part: Part, why: Refusal) -> None:
+    async def reject_unanswered(self, submission: Submission, rejection: Rejection) -> None:
         """Record the given reason for every request of a submission that has no result yet."""
-        together: list[tuple[int, Refusal]] = []
+        together: list[tuple[int, Rejection]] = []
         count = 0
-        for number in self._ledger.parts.unanswered(part):
-            together.append((number, why))
+        for number in self._ledger.submissions.iterate_unanswered(submission):
+            together.append((number, rejection))
             count += 1
-            if len(together) >= _TOGETHER:
-                await self._ledger.parts.refuse(together)
+            if len(together) >= _COMMIT_SIZE:
+                await self._ledger.submissions.record_rejections(together)
                 together = []
-        await self._ledger.parts.refuse(together)
+        await self._ledger.submissions.record_rejections(together)
         if count:
-            named = f"batch {part.batch}" if part.batch else f"part {part.number}"
-            log.warning("%s: %d of %d requests: %s", named, count, part.requests, why.message)
+            named = f"batch {submission.batch_id}" if submission.batch_id else f"part {submission.number}"
+            log.warning("%s: %d of %d requests: %s", named, count, submission.request_count, rejection.message)
 
-    async def _take(self, part: Part, file: str) -> int:
+    async def _collect_file_once(self, submission: Submission, file_id: str) -> int:
         """Record the results in a file once; return how many lines answer none of the submission's requests."""
-        service, strange = self._desks[part.model].service, 0
-        results: dict[Submitted, Completion | ModelError] = {}
-        async with aclosing(service.lines(file)) as lines:
+        service, strange = self._priced_services[submission.model].service, 0
+        results: dict[SubmittedRequest, Completion | ModelError] = {}
+        async with aclosing(service.stream_lines(file_id)) as lines:
             async for line in lines:
-                answer = service.read(line)
-                beginning = identity_in(answer.custom_id) if answer else ""
-                asked = self._ledger.parts.attempt(part, beginning) if beginning else None
+                answer = service.parse_result_line(line)
+                beginning = parse_identity_prefix(answer.custom_id) if answer else ""
+                asked = self._ledger.submissions.find_attempt(submission, beginning) if beginning else None
                 if answer is None or asked is None:
                     strange += 1
-                elif not asked.replied and not isinstance(results.get(asked), Completion):
+                elif not asked.has_reply and not isinstance(results.get(asked), Completion):
                     results[asked] = answer.result
-                if len(results) >= _TOGETHER:
-                    await self._keep(part, results)
-        await self._keep(part, results)
+                if len(results) >= _COMMIT_SIZE:
+                    await self._record_results(submission, results)
+        await self._record_results(submission, results)
         return strange
 
-    async def _keep(self, part: Part, results: dict[Submitted, Completion | ModelError]) -> None:
+    async def _record_results(
+        self, submission: Submission, results: dict[SubmittedRequest, Completion | ModelError]
+    ) -> None:
         refusals = []
         kept = []
         for asked, result in results.items():
             if isinstance(result, Completion):
-                kept.append(self._commit(part, asked, result))
+                kept.append(self._commit_reply(submission, asked, result))
             else:
-                refusals.append((asked.number, self._refusal(result)))
+                refusals.append((asked.attempt_number, self._convert_error(result)))
         await asyncio.gather(*kept)
-        await self._ledger.parts.refuse(refusals)
+        await self._ledger.submissions.record_rejections(refusals)
         results.clear()
 
-    async def _commit(self, part: Part, asked: Submitted, completion: Completion) -> None:
-        cost = self._desks[part.model].cost(completion.usage)
-        charged = asked.upper if cost is None else cost
-        await self._ledger.commit(asked.number, asked.identity, completion, cost, charged)
-        self._progress.paid(completion.usage, cost)
+    async def _commit_reply(self, submission: Submission, attempt: SubmittedRequest, completion: Completion) -> None:
+        cost = self._priced_services[submission.model].price_reply(completion.usage)
+        charged = attempt.max_cost if cost is None else cost
+        await self._ledger.record_reply(attempt.attempt_number, attempt.identity, completion, cost, charged)
+        self._progress.record_reply(completion.usage, cost)
 
-    def _refusal(self, error: ModelError) -> Refusal:
-        refusal = Refusal.of(error)
-        if error.exhausted or error.status in _NO_ACCOUNT:
-            self.hopeless = str(error)
+    def _convert_error(self, error: ModelError) -> Rejection:
+        refusal = Rejection.from_error(error)
+        if error.exhausted or error.status in _ACCOUNT_ERRORS:
+            self.fatal_error = str(error)
             return replace(refusal, again=True)
         return refusal

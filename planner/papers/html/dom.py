@@ -3,15 +3,81 @@
 Of the rules of implied end tags, only those that matter for text are followed. Nothing recurses or looks far up, so
 a hundred thousand nested elements are no problem.
 """
+# MERGED-DOC """Split a page into tags and text, in order and in linear time.
+# MERGED-DOC
+# MERGED-DOC The standard library's tokenizer takes quadratic time on broken markup before Python 3.13 (CVE-2025-6069), and common
+# MERGED-DOC HTML5 parsers do on deep nesting. Papers come from strangers, so we use our own. It follows the tokenizer of the HTML
+# MERGED-DOC standard (https://html.spec.whatwg.org/#tokenization) where text depends on it.
+# MERGED-DOC """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from html import unescape
+from typing import Final, NamedTuple
 
-from planner.papers.html.tokens import Close, Open, tokens
+_TAG: Final = re.compile(r"<(?:(!--)|([!?])|(/?)([A-Za-z][^\s/>]*))")
+_ATTRIBUTE: Final = re.compile(r"""[\s/]*([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:"([^"]*)"?|'([^']*)'?|([^\s>]*)))?""")
+_TAG_END: Final = re.compile(r"[\s/]*>?")
+_RAW_TEXT_ENDS: Final = {
+    name: re.compile(rf"</{name}(?=[\s/>]|\Z)", re.IGNORECASE)
+    for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+}
 
-VOID: Final = frozenset(
+
+class StartTag(NamedTuple):
+    """A start tag, which may end with `/>`; the first of two attributes with the same name counts."""
+
+    tag: str
+    attributes: dict[str, str]
+    is_self_closing: bool
+
+
+class EndTag(NamedTuple):
+    """An end tag."""
+
+    tag: str
+
+
+def tokenize_html(html: str) -> Iterator[StartTag | EndTag | str]:
+    """Yield start tags, end tags and text; comments, doctypes and processing instructions are left out."""
+    place = 0
+    while found := _TAG.search(html, place):
+        if found.start() > place:
+            yield unescape(html[place : found.start()])
+        comment, declared, slash, name = found.groups()
+        if comment or declared:
+            place = _find_end(html, "-->" if comment else ">", found.end())
+            continue
+        attributes, place = _read_attributes(html, found.end())
+        tag = name.lower()
+        yield EndTag(tag) if slash else StartTag(tag, attributes, html.startswith("/>", place - 2))
+        if not slash and tag in _RAW_TEXT_ENDS:
+            end = _RAW_TEXT_ENDS[tag].search(html, place)
+            content = html[place : end.start() if end else len(html)]
+            yield unescape(content) if tag in ("title", "textarea") else content
+            place = end.start() if end else len(html)
+    if place < len(html):
+        yield unescape(html[place:])
+
+
+def _read_attributes(html: str, position: int) -> tuple[dict[str, str], int]:
+    attributes: dict[str, str] = {}
+    while found := _ATTRIBUTE.match(html, position):
+        value = found[2] or found[3] or found[4] or ""
+        attributes.setdefault(found[1].lower(), unescape(value))
+        position = found.end()
+    end = _TAG_END.match(html, position)
+    return attributes, end.end() if end else position
+
+
+def _find_end(html: str, end: str, position: int) -> int:
+    found = html.find(end, position)
+    return found + len(end) if found >= 0 else len(html)
+
+
+VOID_TAGS: Final = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
 )
 _BLOCK_NAMES: Final = """
@@ -19,13 +85,13 @@ _BLOCK_NAMES: Final = """
     h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul
     dt-article dt-appendix d-article d-appendix d-abstract d-title dt-byline d-byline d-figure
 """
-BLOCKS: Final = frozenset(_BLOCK_NAMES.split())
+BLOCK_TAGS: Final = frozenset(_BLOCK_NAMES.split())
 _SELF_CLOSED: Final = frozenset({"dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use", "a", "span"})
 _CELLS: Final = ("td", "th")
 _ROWS: Final = ("tr", *_CELLS)
 
 # The tags that an opening tag closes, and the tags at which the search upwards stops.
-_ENDS: Final = {
+_IMPLIED_ENDS: Final = {
     "li": (("li",), ("ul", "ol", "menu")),
     "dt": (("dt", "dd"), ("dl",)),
     "dd": (("dt", "dd"), ("dl",)),
@@ -36,8 +102,20 @@ _ENDS: Final = {
     "tfoot": ((*_ROWS, "thead", "tbody", "tfoot"), ("table",)),
     "option": (("option",), ("select",)),
 }
-_PIECES: Final = 8  # siblings searched for the element before
-_FENCES: Final = ("table", "td", "th", "li", "div", "section", "article", "body", "figure", "blockquote", "button")
+_SEARCHED_SIBLINGS: Final = 8  # siblings searched for the element before
+_PARAGRAPH_FENCES: Final = (
+    "table",
+    "td",
+    "th",
+    "li",
+    "div",
+    "section",
+    "article",
+    "body",
+    "figure",
+    "blockquote",
+    "button",
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -48,8 +126,8 @@ class Element:
     attributes: dict[str, str]
     parent: "Element | None" = None
     children: list["Element | str"] = field(default_factory=list)
-    before: "Element | None" = None
-    _folded: frozenset[str] | None = None
+    previous_sibling: "Element | None" = None
+    _lowercase_classes: frozenset[str] | None = None
 
     @property
     def classes(self) -> frozenset[str]:
@@ -57,13 +135,13 @@ class Element:
         return frozenset(self.attributes.get("class", "").split())
 
     @property
-    def folded_classes(self) -> frozenset[str]:
+    def lowercase_classes(self) -> frozenset[str]:
         """The class names in lower case, computed once because style rules need them often."""
-        if self._folded is None:
-            self._folded = frozenset(self.attributes.get("class", "").lower().split())
-        return self._folded
+        if self._lowercase_classes is None:
+            self._lowercase_classes = frozenset(self.attributes.get("class", "").lower().split())
+        return self._lowercase_classes
 
-    def elements(self) -> Iterator["Element"]:
+    def iterate_elements(self) -> Iterator["Element"]:
         """Yield the element and all elements below it, in the order of the page."""
         waiting: list[Element] = [self]
         while waiting:
@@ -71,7 +149,7 @@ class Element:
             yield element
             waiting.extend(child for child in reversed(element.children) if isinstance(child, Element))
 
-    def text(self) -> str:
+    def collect_text(self) -> str:
         """Return all text below the element, as it stands in the source."""
         found: list[str] = []
         waiting: list[Element | str] = [self]
@@ -84,62 +162,62 @@ class Element:
         return "".join(found)
 
 
-def parse(html: str) -> Element:
+def parse_html(html: str) -> Element:
     """Return the root of a page; its tag is ""."""
-    builder = _Builder()
-    for token in tokens(html):
-        builder.take(token)
+    builder = _TreeBuilder()
+    for token in tokenize_html(html):
+        builder.add_token(token)
     return builder.root
 
 
-class _Builder:
+class _TreeBuilder:
     def __init__(self) -> None:
         self.root = Element("", {})
-        self._here = self.root
-        self._open: Counter[str] = Counter()
+        self._current = self.root
+        self._open_tags: Counter[str] = Counter()
 
-    def take(self, token: Open | Close | str) -> None:
+    def add_token(self, token: StartTag | EndTag | str) -> None:
         """Add one token to the tree."""
         if isinstance(token, str):
-            self._here.children.append(token)
-        elif isinstance(token, Open):
-            self._begin(token)
-        elif self._open[token.tag]:
-            self._close(token.tag)
+            self._current.children.append(token)
+        elif isinstance(token, StartTag):
+            self._open_element(token)
+        elif self._open_tags[token.tag]:
+            self._close_element(token.tag)
 
-    def _begin(self, token: Open) -> None:
-        self._imply(token.tag)
-        siblings = self._here.children
-        before = next((child for child in reversed(siblings[-_PIECES:]) if isinstance(child, Element)), None)
-        element = Element(token.tag, token.attributes, self._here, before=before)
+    def _open_element(self, token: StartTag) -> None:
+        self._close_implied(token.tag)
+        siblings = self._current.children
+        before = next((child for child in reversed(siblings[-_SEARCHED_SIBLINGS:]) if isinstance(child, Element)), None)
+        element = Element(token.tag, token.attributes, self._current, previous_sibling=before)
         siblings.append(element)
-        if token.tag not in VOID and not (token.closed and token.tag in _SELF_CLOSED):
-            self._here = element
-            self._open[token.tag] += 1
+        if token.tag not in VOID_TAGS and not (token.is_self_closing and token.tag in _SELF_CLOSED):
+            self._current = element
+            self._open_tags[token.tag] += 1
 
-    def _close(self, tag: str) -> None:
-        while self._here.parent is not None:
-            closed, self._here = self._here, self._here.parent
-            self._open[closed.tag] -= 1
+    def _close_element(self, tag: str) -> None:
+        while self._current.parent is not None:
+            closed, self._current = self._current, self._current.parent
+            self._open_tags[closed.tag] -= 1
             if closed.tag == tag:
                 return
 
-    def _imply(self, tag: str) -> None:
+    def _close_implied(self, tag: str) -> None:
         """Close the elements that an opening tag ends without their end tags."""
-        if tag in _ENDS:
-            ended, fences = _ENDS[tag]
+        if tag in _IMPLIED_ENDS:
+            ended, fences = _IMPLIED_ENDS[tag]
             self._close_above(ended, fences)
-        if tag in BLOCKS and self._open["p"]:
-            self._close_above(("p",), _FENCES)
+        if tag in BLOCK_TAGS and self._open_tags["p"]:
+            self._close_above(("p",), _PARAGRAPH_FENCES)
 
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
         """Close the outermost of the `ended` elements below the nearest fence, at most a few levels up."""
-        element, outermost = self._here, None
+        element, outermost = self._current, None
         for _ in range(12):
             if element.parent is None or element.tag in fences:
                 break
             outermost = element if element.tag in ended else outermost
             element = element.parent
-        while outermost is not None and self._here is not outermost.parent and self._here.parent is not None:
-            self._open[self._here.tag] -= 1
-            self._here = self._here.parent
+        while outermost is not None and self._current is not outermost.parent and self._current.parent is not None:
+            self._open_tags[self._current.tag] -= 1
+            self._current = self._current.parent

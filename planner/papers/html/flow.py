@@ -1,55 +1,123 @@
 """Convert elements to headings and blocks in one walk over the page, in reading order."""
+# MERGED-DOC """Read each formula of a page once, as TeX, whatever renders it."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.papers.html.colours import WHITE, Colour, ground, ink, is_lost
-from planner.papers.html.dom import BLOCKS, Element
-from planner.papers.html.formulas import formula
-from planner.papers.html.visible import Styles, hidden
-from planner.papers.levels import Ranked
+from planner.papers.html.colours import WHITE, Colour, find_background, find_text_colour, is_invisible
+from planner.papers.html.dom import BLOCK_TAGS, Element
+from planner.papers.html.visibility import StyleRules, is_hidden
+from planner.papers.outline import MarkedHeading
 from planner.papers.paper import Block, BlockKind, SectionKind
 
-_SKIPPED_WORDS: Final = """
+_RENDERED_CLASSES: Final = frozenset({"katex-html", "MathJax", "MathJax_Preview", "MathJax_Display", "MathJax_SVG"})
+_DISPLAY_CLASSES: Final = frozenset({"katex-display", "ltx_equation", "ltx_eqn_table"})
+_IMAGE_CLASSES: Final = frozenset(
+    {"tex", "math", "latex", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"}
+)
+
+
+def read_formula(element: Element) -> str | None:
+    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
+    tag, classes = element.tag, element.classes
+    if tag == "math":
+        return _format_tex(
+            _read_tex(element), is_display=element.attributes.get("display") == "block" or _is_displayed(element)
+        )
+    if tag == "script" and element.attributes.get("type", "").startswith("math/tex"):
+        return _format_tex(element.collect_text(), is_display="mode=display" in element.attributes["type"])
+    if tag in ("d-math", "dt-math"):
+        return _format_tex(element.collect_text(), is_display="block" in element.attributes)
+    if tag == "img" and classes & _IMAGE_CLASSES:
+        return _format_tex(element.attributes.get("alt", ""), is_display=False)
+    if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
+        return ""
+    if tag == "mjx-container":
+        return next(
+            (_format_tex(_read_tex(e), is_display=False) for e in element.iterate_elements() if e.tag == "math"), ""
+        )
+    return None
+
+
+def _read_tex(math: Element) -> str:
+    for element in math.iterate_elements():
+        if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
+            return element.collect_text()
+    return math.attributes.get("alttext") or _read_letters(math)
+
+
+def _read_letters(math: Element) -> str:
+    """Return the letters of a formula that has no TeX, without its annotations."""
+    found: list[str] = []
+    waiting: list[Element | str] = [math]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif not item.tag.startswith("annotation"):
+            waiting.extend(reversed(item.children))
+    return " ".join("".join(found).split())
+
+
+def _is_displayed(math: Element) -> bool:
+    element = math.parent
+    for _ in range(4):
+        if element is None:
+            return False
+        if element.classes & _DISPLAY_CLASSES:
+            return True
+        element = element.parent
+    return False
+
+
+def _format_tex(tex: str, *, is_display: bool) -> str:
+    tex = " ".join(tex.replace("%\n", "").split()).strip("$ ")
+    tex = tex.removeprefix("\\displaystyle").strip()
+    if not tex:
+        return ""
+    return f" $${tex}$$ " if is_display else f"${tex}$"
+
+
+_SKIPPED_TAG_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
     datalist footer d-front-matter d-bibliography dt-banner d-contents
 """
-_SKIPPED: Final = frozenset(_SKIPPED_WORDS.split())
+_SKIPPED_TAGS: Final = frozenset(_SKIPPED_TAG_WORDS.split())
 _SKIPPED_CLASSES: Final = frozenset(
     {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
     | {"abstract-title"}  # pandoc's own heading in an abstract element
 )
-_NOTES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
-_HEADINGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_SECTIONS: Final = re.compile(
+_NOTE_CLASSES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
+_HEADING_TAGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_SECTION_TITLE: Final = re.compile(
     r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
 )
-_FLOATS: Final = frozenset({"figure", "d-figure", "dt-figure"})
-_CAPTIONS: Final = frozenset({"figcaption", "caption"})
-_EQUATIONS: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
-_ABSTRACTS: Final = frozenset({"abstract", "ltx_abstract"})
+_FLOAT_TAGS: Final = frozenset({"figure", "d-figure", "dt-figure"})
+_CAPTION_TAGS: Final = frozenset({"figcaption", "caption"})
+_EQUATION_CLASSES: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
+_ABSTRACT_CLASSES: Final = frozenset({"abstract", "ltx_abstract"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
-_GROUNDS: Final = 40  # ancestors searched for the background of coloured text
-BREAK: Final = Ranked("", 0, "")  # ends a heading's section where no heading follows
+_MOST_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
+SECTION_BREAK: Final = MarkedHeading("", 0, "")  # ends a heading's section where no heading follows
 
 
 @dataclass(slots=True)
-class Flow:
+class PageWalker:
     """A walk over a page that collects its headings and blocks in order, and its hidden texts."""
 
-    styles: Styles
-    within: bool = False  # in a cell or a heading, where a table is plain text
-    items: list[Ranked | Block] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
+    styles: StyleRules
+    is_nested: bool = False  # in a cell or a heading, where a table is plain text
+    items: list[MarkedHeading | Block] = field(default_factory=list)
+    hidden_texts: list[str] = field(default_factory=list)
     _words: list[str] = field(default_factory=list)
-    _float: list[str] | None = None  # the lines of the float that the walk is in
-    _outermost: Element | None = None  # the element of that float
-    _tables: int = 0
-    _grounds: dict[Element, Colour] = field(default_factory=dict)
+    _float_lines: list[str] | None = None  # the lines of the float that the walk is in
+    _float_element: Element | None = None  # the element of that float
+    _table_count: int = 0
+    _backgrounds: dict[Element, Colour] = field(default_factory=dict)
 
-    def page(self, root: Element) -> None:
+    def walk_page(self, root: Element) -> None:
         """Walk over everything below an element."""
         waiting: list[tuple[Element | str, bool]] = [(root, False)]
         while waiting:
@@ -57,39 +125,39 @@ class Flow:
             if isinstance(item, str):
                 self._words.append(item)
             elif leaving:
-                self._leave(item)
-            elif self._enter(item):
+                self._leave_element(item)
+            elif self._enter_element(item):
                 waiting.append((item, True))
                 waiting.extend((child, False) for child in reversed(item.children))
-        self._paragraph()
+        self._add_paragraph()
 
-    def _enter(self, element: Element) -> bool:
+    def _enter_element(self, element: Element) -> bool:
         """Handle the start of an element and return whether to walk over its children."""
         tag = element.tag
-        if (tex := formula(element)) is not None:
+        if (tex := read_formula(element)) is not None:
             self._words.append(tex)
             return False
-        if tag in _SKIPPED or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
+        if tag in _SKIPPED_TAGS or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
             return False
-        if self._is_unseen(element):
-            if _LETTERS.search(text := element.text()):
-                self.unseen.append(text)
+        if self._is_hidden(element):
+            if _LETTERS.search(text := element.collect_text()):
+                self.hidden_texts.append(text)
             return False
-        if tag in BLOCKS or tag == "hr":
-            self._paragraph()
-        if tag in _HEADINGS and self._float is None and not _is_part_of_text(element):
-            self._heading(element)
+        if tag in BLOCK_TAGS or tag == "hr":
+            self._add_paragraph()
+        if tag in _HEADING_TAGS and self._float_lines is None and not _is_text_heading(element):
+            self._add_heading(element)
             return False
-        if tag == "pre" or (tag == "table" and not self.within and _is_data(element)):
-            self._whole(element)
+        if tag == "pre" or (tag == "table" and not self.is_nested and _is_data_table(element)):
+            self._add_table_or_code(element)
             return False
-        self._begin(element)
+        self._begin_element(element)
         return True
 
-    def _begin(self, element: Element) -> None:
+    def _begin_element(self, element: Element) -> None:
         tag = element.tag
-        if tag in _FLOATS and self._float is None:
-            self._float, self._tables, self._outermost = [], 0, element
+        if tag in _FLOAT_TAGS and self._float_lines is None:
+            self._float_lines, self._table_count, self._float_element = [], 0, element
         elif tag in ("sup", "sub"):
             self._words.append("^" if tag == "sup" else "_")
         elif tag == "br":
@@ -99,106 +167,112 @@ class Flow:
         elif tag in ("dt-cite", "d-cite"):
             key = element.attributes.get("key") or element.attributes.get("bibtex-key", "")
             self._words.append(f"[{key}]" if key else "")
-        elif _is_bare_abstract(element):
-            self.items.append(Ranked("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
+        elif _is_abstract_without_heading(element):
+            self.items.append(MarkedHeading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
 
-    def _leave(self, element: Element) -> None:
-        if element.tag in _CAPTIONS and self._float is None:
-            self._paragraph(BlockKind.FIGURE)
-        elif element.tag in BLOCKS:
-            self._paragraph()
-        if element is self._outermost and self._float is not None:
-            lines, self._float, self._outermost = self._float, None, None
-            kind = BlockKind.TABLE if self._tables or "ltx_table" in element.classes else BlockKind.FIGURE
-            self._block("\n".join(lines), kind)
-        if element.tag == "d-abstract" or element.classes & _ABSTRACTS:
-            self.items.append(BREAK)
+    def _leave_element(self, element: Element) -> None:
+        if element.tag in _CAPTION_TAGS and self._float_lines is None:
+            self._add_paragraph(BlockKind.FIGURE)
+        elif element.tag in BLOCK_TAGS:
+            self._add_paragraph()
+        if element is self._float_element and self._float_lines is not None:
+            lines, self._float_lines, self._float_element = self._float_lines, None, None
+            kind = BlockKind.TABLE if self._table_count or "ltx_table" in element.classes else BlockKind.FIGURE
+            self._add_block("\n".join(lines), kind)
+        if element.tag == "d-abstract" or element.classes & _ABSTRACT_CLASSES:
+            self.items.append(SECTION_BREAK)
 
-    def _is_unseen(self, element: Element) -> bool:
-        style = self.styles.of(element)
+    def _is_hidden(self, element: Element) -> bool:
+        style = self.styles.find_style(element)
         if not style:
-            return hidden(element, style)
-        return hidden(element, style) or ((colour := ink(style)) is not None and is_lost(colour, self._behind(element)))
+            return is_hidden(element, style)
+        return is_hidden(element, style) or (
+            (colour := find_text_colour(style)) is not None and is_invisible(colour, self._find_background(element))
+        )
 
-    def _behind(self, element: Element) -> Colour:
+    def _find_background(self, element: Element) -> Colour:
         """Return the nearest background behind an element, else white; only a few ancestors are tried, each once."""
         around, asked, found = element, list[Element](), None
-        while found is None and len(asked) < _GROUNDS:
+        while found is None and len(asked) < _MOST_ANCESTORS:
             asked.append(around)
-            found = self._grounds.get(around) or ground(self.styles.of(around), around)
+            found = self._backgrounds.get(around) or find_background(self.styles.find_style(around), around)
             if around.parent is None:
                 break
             around = around.parent
-        self._grounds.update(dict.fromkeys(asked, found or WHITE))
+        self._backgrounds.update(dict.fromkeys(asked, found or WHITE))
         return found or WHITE
 
-    def _paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
-        text = tidy("".join(self._words))
+    def _add_paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
+        text = tidy_spaces("".join(self._words))
         self._words.clear()
         if text and text != "-":
-            self._block(text, kind)
+            self._add_block(text, kind)
 
-    def _block(self, text: str, kind: BlockKind) -> None:
-        if self._float is not None:
-            self._float.append(text)
+    def _add_block(self, text: str, kind: BlockKind) -> None:
+        if self._float_lines is not None:
+            self._float_lines.append(text)
         elif text.strip():
             self.items.append(Block(kind, text))
 
-    def _heading(self, element: Element) -> None:
-        source = " ".join(self.inline(element).split())
-        text = " ".join(self.inline(without_notes(element)).split())
+    def _add_heading(self, element: Element) -> None:
+        source = " ".join(self.read_inline_text(element).split())
+        text = " ".join(self.read_inline_text(remove_footnotes(element)).split())
         if not text:
             return
         names = element.classes
         kind = SectionKind.ABSTRACT if "ltx_title_abstract" in names else None
         kind = SectionKind.REFERENCES if "ltx_title_bibliography" in names else kind
         rank = 2 if kind else int(element.tag[1])
-        self.items.append(Ranked(text, rank, source, kind, "ltx_title_appendix" in names))
+        self.items.append(MarkedHeading(text, rank, source, kind, "ltx_title_appendix" in names))
 
-    def _whole(self, element: Element) -> None:
+    def _add_table_or_code(self, element: Element) -> None:
         """Add a table (one line a row) or preformatted text as one block."""
         if element.tag == "pre":
-            self._block(element.text().strip("\n"), BlockKind.PROSE)
+            self._add_block(element.collect_text().strip("\n"), BlockKind.PROSE)
             return
-        self._tables += 1
-        captions = [tidy(self.inline(c)) for c in element.children if isinstance(c, Element) and c.tag == "caption"]
-        rows = (" | ".join(self._cells(row)) for row in rows_of(element))
-        self._block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
+        self._table_count += 1
+        captions = [
+            tidy_spaces(self.read_inline_text(c))
+            for c in element.children
+            if isinstance(c, Element) and c.tag == "caption"
+        ]
+        rows = (" | ".join(self._read_visible_cells(row)) for row in find_rows(element))
+        self._add_block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
 
-    def _cells(self, row: Element) -> Iterator[str]:
+    def _read_visible_cells(self, row: Element) -> Iterator[str]:
         """Yield the text of each visible cell of a row."""
-        for cell in cells(row):
-            if any(self._is_unseen(element) for element in (row, cell)):
-                self.unseen.append(cell.text())
+        for cell in find_cells(row):
+            if any(self._is_hidden(element) for element in (row, cell)):
+                self.hidden_texts.append(cell.collect_text())
             else:
-                yield tidy(self.inline(cell)).replace("\n", " ")
+                yield tidy_spaces(self.read_inline_text(cell)).replace("\n", " ")
 
-    def inline(self, root: Element) -> str:
+    def read_inline_text(self, root: Element) -> str:
         """Return the text of an element in one piece, formulas as TeX."""
-        inner = Flow(self.styles, within=True)
-        inner._float = []
-        inner.page(Element("", {}, None, list(root.children)))
-        self.unseen += inner.unseen
-        return "\n".join(inner._float)
+        inner = PageWalker(self.styles, is_nested=True)
+        inner._float_lines = []
+        inner.walk_page(Element("", {}, None, list(root.children)))
+        self.hidden_texts += inner.hidden_texts
+        return "\n".join(inner._float_lines)
 
 
-def without_notes(heading: Element) -> Element:
+def remove_footnotes(heading: Element) -> Element:
     """Return a heading or title without the footnotes that LaTeXML writes into it."""
-    children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTES]
+    children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTE_CLASSES]
     return Element(heading.tag, heading.attributes, heading.parent, children)
 
 
-def tidy(text: str) -> str:
+def tidy_spaces(text: str) -> str:
     """Return the text with single spaces and its line breaks, but no blank lines."""
-    lines = (" ".join(line.split()) for line in _soft_breaks(text).split("\n"))
+    lines = (" ".join(line.split()) for line in _tidy_line_breaks(text).split("\n"))
     return "\n".join(line for line in lines if line)
 
 
-def _soft_breaks(text: str) -> str:
+def _tidy_line_breaks(text: str) -> str:
     return re.sub(r"[ \t\r\f]*\n[ \t\r\f]*", "\n", text)
 
 
-def rows_of(table: Element) -> Iterator[Element]:
+def find_rows(table: Element) -> Iterator[Element]:
     """Yield the rows of a table, but not those of tables within it."""
     for child in table.children:
         if isinstance(child, Element) and child.tag == "tr":
@@ -207,28 +281,28 @@ def rows_of(table: Element) -> Iterator[Element]:
             yield from (row for row in child.children if isinstance(row, Element) and row.tag == "tr")
 
 
-def cells(row: Element) -> list[Element]:
+def find_cells(row: Element) -> list[Element]:
     """Return the cells of a row."""
     return [cell for cell in row.children if isinstance(cell, Element) and cell.tag in ("td", "th")]
 
 
-def _is_data(table: Element) -> bool:
+def _is_data_table(table: Element) -> bool:
     """Return whether a table shows data; a table for layout or an equation is plain text."""
-    if table.classes & _EQUATIONS:
+    if table.classes & _EQUATION_CLASSES:
         return False
-    widths = [len(cells(row)) for row in rows_of(table)]
+    widths = [len(find_cells(row)) for row in find_rows(table)]
     return len(widths) > 1 and max(widths) > 1
 
 
-def _is_part_of_text(heading: Element) -> bool:
+def _is_text_heading(heading: Element) -> bool:
     """Return whether LaTeXML made a heading of other text, such as a theorem's name or a date."""
     return "ltx_title" in heading.classes and not (
-        "ltx_title_document" in heading.classes or any(_SECTIONS.fullmatch(name) for name in heading.classes)
+        "ltx_title_document" in heading.classes or any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
     )
 
 
-def _is_bare_abstract(element: Element) -> bool:
+def _is_abstract_without_heading(element: Element) -> bool:
     """Return whether an element is an abstract without a heading of its own."""
-    named = element.tag == "d-abstract" or bool(element.classes & _ABSTRACTS)
+    named = element.tag == "d-abstract" or bool(element.classes & _ABSTRACT_CLASSES)
     first = next((c for c in element.children if isinstance(c, Element)), None)
-    return named and (first is None or first.tag not in _HEADINGS)
+    return named and (first is None or first.tag not in _HEADING_TAGS)

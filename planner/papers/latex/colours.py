@@ -8,9 +8,9 @@ Colour = tuple[float, float, float]
 
 WHITE: Final[Colour] = (1.0, 1.0, 1.0)
 BLACK: Final[Colour] = (0.0, 0.0, 0.0)
-_NEAR: Final = 0.05  # the largest difference of a component that nobody sees
+_LARGEST_DIFFERENCE: Final = 0.05  # the largest difference of a component that nobody sees
 
-_DEFINED: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
+_DEFINITION: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 _NAMED: Final[dict[str, Colour]] = {
@@ -30,9 +30,9 @@ _NAMED: Final[dict[str, Colour]] = {
 }
 
 
-def is_near(one: Colour, other: Colour) -> bool:
+def is_similar_colour(first: Colour, second: Colour) -> bool:
     """Return whether two colours look the same."""
-    return all(abs(a - b) <= _NEAR for a, b in zip(one, other, strict=True))
+    return all(abs(a - b) <= _LARGEST_DIFFERENCE for a, b in zip(first, second, strict=True))
 
 
 class Palette:
@@ -40,42 +40,42 @@ class Palette:
 
     def __init__(self, text: str) -> None:
         self._named = dict(_NAMED)
-        for name, model, value in _DEFINED.findall(text):
-            self._add(name, self.colour(value, model))
+        for name, model, value in _DEFINITION.findall(text):
+            self._add_colour(name, self.find_colour(value, model))
         for name, value in _ALIAS.findall(text):
-            self._add(name, self.colour(value))
+            self._add_colour(name, self.find_colour(value))
 
-    def colour(self, value: str, model: str = "") -> Colour | None:
+    def find_colour(self, value: str, model: str = "") -> Colour | None:
         """Return the colour of a value in a colour model, or of a name or mix without a model; None if unknown."""
         value, model = value.strip(), model.strip()
         if not model or model == "named":
-            return self._mixed(value)
+            return self._mix_colours(value)
         if model.upper() == "HTML":
             parts = bytes.fromhex(value) if re.fullmatch(r"[0-9A-Fa-f]{6}", value) else b""
-            return _whole([part / 255 for part in parts])
+            return _make_colour([part / 255 for part in parts])
         numbers = [float(number) for number in _NUMBER.findall(value)]
         match model:
             case "RGB":
-                return _whole([number / 255 for number in numbers])
+                return _make_colour([number / 255 for number in numbers])
             case "hsb" | "HSB" if len(numbers) == 3:
                 whole = 1.0 if model == "hsb" else 240.0
                 hue, saturation, brightness = (min(1.0, number / whole) for number in numbers)
                 return colorsys.hsv_to_rgb(hue, saturation, brightness)
             case "cmyk" if len(numbers) == 4:
-                return _whole([1 - min(1.0, ink + numbers[3]) for ink in numbers[:3]])
+                return _make_colour([1 - min(1.0, ink + numbers[3]) for ink in numbers[:3]])
             case "cmy":
-                return _whole([1 - min(1.0, ink) for ink in numbers])
+                return _make_colour([1 - min(1.0, ink) for ink in numbers])
             case "gray" | "Gray" if len(numbers) == 1:
-                return _whole([numbers[0] / (15 if model == "Gray" else 1)] * 3)
-        return _whole(numbers)
+                return _make_colour([numbers[0] / (15 if model == "Gray" else 1)] * 3)
+        return _make_colour(numbers)
 
-    def _add(self, name: str, colour: Colour | None) -> None:
+    def _add_colour(self, name: str, colour: Colour | None) -> None:
         if colour is None:
             self._named.pop(name.strip(), None)
         else:
             self._named[name.strip()] = colour
 
-    def _mixed(self, value: str) -> Colour | None:
+    def _mix_colours(self, value: str) -> Colour | None:
         """Return the colour of a name or of `a!30!b`: 30 % of a in b, which is white if not given.
 
         An unknown colour may take part if its share is too small to be seen; otherwise the result is None.
@@ -88,13 +88,13 @@ class Palette:
             share = min(1.0, float(rest[at]) / 100)
             ground = self._named.get(rest[at + 1] if at + 1 < len(rest) else "white")
             if mixed is None or ground is None:
-                mixed = ground if share <= _NEAR else mixed if share >= 1 - _NEAR else None
+                mixed = ground if share <= _LARGEST_DIFFERENCE else mixed if share >= 1 - _LARGEST_DIFFERENCE else None
             else:
-                mixed = _whole([share * a + (1 - share) * b for a, b in zip(mixed, ground, strict=True)])
+                mixed = _make_colour([share * a + (1 - share) * b for a, b in zip(mixed, ground, strict=True)])
         return mixed
 
 
-def _whole(numbers: list[float]) -> Colour | None:
+def _make_colour(numbers: list[float]) -> Colour | None:
     """Return three components as a colour, None if there are not three; values above 1 count as 1, as in TeX."""
     if len(numbers) != 3:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from planner.papers.latex.scan import Groups, Source
+from planner.papers.latex.scan import BraceGroups, LatexSource
 
 _DEFINERS: Final = frozenset(
     {
@@ -14,18 +14,18 @@ _DEFINERS: Final = frozenset(
         *("RenewDocumentCommand", "ProvideDocumentCommand", "DeclareDocumentCommand", "newrobustcmd", "let"),
     }
 )
-_XPARSE: Final = frozenset(d for d in _DEFINERS if d.endswith("DocumentCommand"))
+_XPARSE_DEFINERS: Final = frozenset(d for d in _DEFINERS if d.endswith("DocumentCommand"))
 _NAME: Final = re.compile(r"\s*\{?\s*\\([A-Za-z@]+)\s*\}?")
 _TARGET: Final = re.compile(r"\s*=?\s*\\([A-Za-z@]+)")
 _COUNT: Final = re.compile(r"\s*\[(\d)\]")
 _DEF_PARAMETERS: Final = re.compile(r"\s*((?:#\d)*)(?=\s*\{)")
 _HEADING: Final = re.compile(r"\\(?:sub)*section\*?\s*(?:\[[^\]]*\])?\s*\{[^{}]*#\d")
-_NOTHING: Final = re.compile(r"(?:\\(?:unskip|ignorespaces|relax|empty|@bsphack|@esphack)\b|[{}%\s])*")
+_EMPTY_BODY: Final = re.compile(r"(?:\\(?:unskip|ignorespaces|relax|empty|@bsphack|@esphack)\b|[{}%\s])*")
 _WRAPPERS: Final = (
     r"text(?:sc|tt|bf|it|rm|sf|md|up|sl|normal)?|emph|mbox|ensuremath"
     r"|(?:bf|md)series|(?:sc|it|sl)shape|(?:tt|sf|rm)family"
 )
-_SIMPLE: Final = re.compile(rf"(?:\\(?:{_WRAPPERS}|xspace|,|-|/|&|%|_|\$|\#|\ |@)(?![A-Za-z])|[^\\#$^&~%\[\]])*")
+_PLAIN_BODY: Final = re.compile(rf"(?:\\(?:{_WRAPPERS}|xspace|,|-|/|&|%|_|\$|\#|\ |@)(?![A-Za-z])|[^\\#$^&~%\[\]])*")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -43,90 +43,90 @@ class Macro:
     """A command definition: its number of arguments, its text, and the first argument's default if that is optional."""
 
     name: str
-    count: int
+    argument_count: int
     body: str
-    optional: bool = False
+    has_optional_argument: bool = False
     default: str = ""
 
     @property
-    def prints_nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """True if its calls and their arguments print nothing."""
-        return _NOTHING.fullmatch(self.body) is not None
+        return _EMPTY_BODY.fullmatch(self.body) is not None
 
     @property
-    def is_name(self) -> bool:
+    def is_plain_text(self) -> bool:
         """True if it stands for a few plain words, such as the method's name."""
         return (
-            not self.count
+            not self.argument_count
             and len(self.body) < 200
-            and bool(_SIMPLE.fullmatch(self.body) and _LETTERS.search(self.body))
+            and bool(_PLAIN_BODY.fullmatch(self.body) and _LETTERS.search(self.body))
         )
 
     @property
     def is_heading(self) -> bool:
         """True if its calls are section headings."""
-        return self.count > 0 and len(self.body) < 2_000 and bool(_HEADING.search(self.body))
+        return self.argument_count > 0 and len(self.body) < 2_000 and bool(_HEADING.search(self.body))
 
-    def expand(self, values: list[str | None]) -> str:
+    def expand_call(self, arguments: list[str | None]) -> str:
         """Return the text that a call with these arguments stands for; None takes the default."""
-        known = [self.default if value is None else value for value in values]
+        known = [self.default if value is None else value for value in arguments]
         return re.sub(r"#(\d)", lambda m: known[int(m[1]) - 1] if 0 < int(m[1]) <= len(known) else "", self.body)
 
 
-def definitions(source: Source) -> dict[str, Macro]:
+def find_macros(source: LatexSource) -> dict[str, Macro]:
     """Return every definition in a text without comments, by name; the last of a name counts."""
     found, place = dict[str, Macro](), 0
-    for mark in source.commands(_DEFINERS.__contains__):
+    for mark in source.find_commands(_DEFINERS.__contains__):
         if mark.start >= place and mark.name != "long":
-            macro, place = _definition(source, mark.name, mark.end)
+            macro, place = _read_definition(source, mark.name, mark.end)
             if macro is not None and macro.name not in _KEPT:
                 found[macro.name] = macro
     return found
 
 
-def _definition(source: Source, definer: str, place: int) -> tuple[Macro | None, int]:
+def _read_definition(source: LatexSource, definer: str, position: int) -> tuple[Macro | None, int]:
     text, groups = source.text, source.groups
-    name = _NAME.match(text, place)
+    name = _NAME.match(text, position)
     if name is None:
-        return None, place
+        return None, position
     if definer == "let":
         target = _TARGET.match(text, name.end())
         nothing = target is not None and target[1] in ("relax", "empty", "@empty", "@gobble")
         eaten = 1 if target is not None and target[1] == "@gobble" else 0
         return (Macro(name[1], eaten, "") if nothing else None), target.end() if target else name.end()
-    if definer in _XPARSE:
-        return _xparse(groups, name[1], name.end())
+    if definer in _XPARSE_DEFINERS:
+        return _read_xparse_definition(groups, name[1], name.end())
     if definer.endswith("def"):
         parameters = _DEF_PARAMETERS.match(text, name.end())
-        body = groups.group(parameters.end()) if parameters else None
+        body = groups.read_group(parameters.end()) if parameters else None
         if parameters is None or body is None:
             return None, name.end()
         return Macro(name[1], len(parameters[1]) // 2, body[0]), body[1]
     count = _COUNT.match(text, name.end())
-    place = count.end() if count else name.end()
-    default = groups.option(place) if count else None
-    body = groups.group(default[1] if default else place)
+    position = count.end() if count else name.end()
+    default = groups.read_option(position) if count else None
+    body = groups.read_group(default[1] if default else position)
     if body is None:
-        return None, place
+        return None, position
     number = int(count[1]) if count else 0
     return Macro(name[1], number, body[0], default is not None, default[0] if default else ""), body[1]
 
 
-def _xparse(groups: Groups, name: str, place: int) -> tuple[Macro | None, int]:
-    wanted, body = groups.group(place), None
+def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tuple[Macro | None, int]:
+    wanted, body = groups.read_group(position), None
     if wanted is not None:
-        body = groups.group(wanted[1])
+        body = groups.read_group(wanted[1])
     if wanted is None or body is None:
-        return None, place
+        return None, position
     kinds = re.findall(r"[moOs]", re.sub(r"\{[^{}]*\}", "", wanted[0]))
     optional = bool(kinds) and kinds[0] in "oO"
     plain = all(kind == "m" for kind in kinds[1:]) and (not kinds or kinds[0] in "moO")
     return (Macro(name, len(kinds), body[0], optional) if plain else None), body[1]
 
 
-def expand(
-    source: Source, macros: Mapping[str, Macro], *, everything: bool = False, also: Container[str] = ()
-) -> Source:
+def expand_macros(
+    source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
+) -> LatexSource:
     """Return the text with empty calls removed and names and headings expanded.
 
     Further commands are expanded if they are named, or all of them if so wished, as for titles and abstracts.
@@ -136,38 +136,40 @@ def expand(
     wanted = {
         name: macro
         for name, macro in macros.items()
-        if everything or name in also or macro.prints_nothing or macro.is_name or macro.is_heading
+        if expand_all or name in extra_names or macro.is_empty or macro.is_plain_text or macro.is_heading
     }
-    for _ in range(6 if everything else 2):
-        changed = _expanded(source, wanted)
+    for _ in range(6 if expand_all else 2):
+        changed = _expand_once(source, wanted)
         if changed == source.text or len(changed) > len(source.text) * 4 + 10_000:
             break
-        source = Source(changed)
+        source = LatexSource(changed)
     return source
 
 
-def _expanded(source: Source, macros: Mapping[str, Macro]) -> str:
+def _expand_once(source: LatexSource, macros: Mapping[str, Macro]) -> str:
     text, out, last, place = source.text, list[str](), 0, 0
-    for mark in source.commands(lambda name: name in macros or name in _DEFINERS):
+    for mark in source.find_commands(lambda name: name in macros or name in _DEFINERS):
         if mark.start < place:
             continue
         if mark.name in _DEFINERS:
-            place = _definition(source, mark.name, mark.end)[1]
+            place = _read_definition(source, mark.name, mark.end)[1]
         elif (macro := macros.get(mark.name)) is not None:
-            values, end = source.groups.arguments(mark.end, macro.count, optional=macro.optional)
-            if len(values) == macro.count:
-                replacement, place = _call(text, macro, values, end)
+            values, end = source.groups.read_arguments(
+                mark.end, macro.argument_count, optional=macro.has_optional_argument
+            )
+            if len(values) == macro.argument_count:
+                replacement, place = _expand_one_call(text, macro, values, end)
                 out += (text[last : mark.start], replacement)
                 last = place
     return "".join((*out, text[last:]))
 
 
-def _call(text: str, macro: Macro, values: list[str | None], end: int) -> tuple[str, int]:
+def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: int) -> tuple[str, int]:
     """Return the text that replaces a call and the call's end; a `{}` that only ends the name belongs to the call."""
-    if macro.prints_nothing:
+    if macro.is_empty:
         return "", end
-    if macro.count:
-        return macro.expand(values), end
+    if macro.argument_count:
+        return macro.expand_call(arguments), end
     body = macro.body.strip()
     spaced = body.endswith("\\xspace")
     if text.startswith("{}", end):

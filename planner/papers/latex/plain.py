@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from planner.papers.latex.scan import Groups, Mark, Marks
+from planner.papers.latex.scan import BraceGroups, LatexScanner, LatexToken
 
 _ACCENTS: Final = {
     "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", "=": "\u0304", "u": "\u0306", ".": "\u0307",
@@ -12,12 +12,12 @@ _ACCENTS: Final = {
     "b": "\u0331", "t": "\u0361",
     "hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307", "ddot": "\u0308", "vec": "\u20d7",
 }  # fmt: skip
-_GREEK: Final = (
+_GREEK_SYMBOLS: Final = (
     "alpha α beta β gamma γ delta δ epsilon ε varepsilon ε zeta ζ eta η theta θ vartheta θ iota ι kappa κ lambda λ "
     "mu μ nu ν xi ξ pi π varpi π rho ρ varrho ρ sigma σ varsigma ς tau τ upsilon υ phi φ varphi φ chi χ psi ψ omega ω "
     "Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Upsilon Υ Phi Φ Psi Ψ Omega Ω"
 )
-_OTHER: Final = (
+_OTHER_SYMBOLS: Final = (
     "aa å AA Å ae æ AE Æ oe œ OE Œ o ø O Ø l ł L Ł ss ß i ı j ȷ dh ð DH Ð th þ TH Þ dj đ DJ Đ ng ŋ "
     "times × cdot · pm ± mp ∓ div ÷ ast ∗ star ⋆ bigstar ★ bullet • circ ∘ dagger † ddagger ‡ oplus ⊕ otimes ⊗ odot ⊙ "
     "leq ≤ le ≤ geq ≥ ge ≥ neq ≠ ne ≠ approx ≈ sim ∼ simeq ≃ cong ≅ equiv ≡ ll ≪ gg ≫ propto ∝ prec ≺ succ ≻ "
@@ -32,9 +32,9 @@ _OTHER: Final = (
     "textperiodcentered · textmu µ prime ′ perp ⊥ parallel ∥ mid | vert | Vert ‖ lbrace { rbrace } backslash \\ "
     "natural ♮ sharp ♯ flat ♭ TeX TeX LaTeX LaTeX BibTeX BibTeX slash / quad \u2003 qquad \u2003 percent %"
 )
-_SYMBOLS: Final = dict(zip(*[iter((_GREEK + " " + _OTHER).split(" "))] * 2, strict=True))
+_SYMBOLS: Final = dict(zip(*[iter((_GREEK_SYMBOLS + " " + _OTHER_SYMBOLS).split(" "))] * 2, strict=True))
 
-_ONE: Final = """
+_DROPPED_WITH_ONE: Final = """
     footnote footnotetext footnotemark thanks tnoteref tnotetext corref fnref vspace hspace vskip label cite citep
     citet citealp citealt citeauthor citeyear autocite parencite textcite nocite ref eqref cref Cref autoref
     pageref includegraphics color fontfamily fontseries fontshape pagestyle thispagestyle icmltitlerunning
@@ -43,8 +43,8 @@ _ONE: Final = """
 """
 
 # Commands that are dropped with this many arguments; of every other command the arguments stay.
-_DROPPED: Final = {
-    **dict.fromkeys(_ONE.split(), 1),
+_DROPPED_ARGUMENTS: Final = {
+    **dict.fromkeys(_DROPPED_WITH_ONE.split(), 1),
     "fontsize": 2,
     "setlength": 2,
     "addtolength": 2,
@@ -62,99 +62,101 @@ _DROPPED: Final = {
     "linebreak": 0,
     "footnotemark": 0,
 }
-_SECOND: Final = {"texorpdfstring": 0, "ifthenelse": 1}  # the index of the argument that is printed
+_PRINTED_ARGUMENT: Final = {"texorpdfstring": 0, "ifthenelse": 1}  # the index of the argument that is printed
 _IF_EMPTY: Final = re.compile(r"\\ifx\s*\\(relax|empty)\b(.*?)\\\1\b(.*?)(?:\\else\b(.*?))?\\fi\b", re.DOTALL)
 _SPACES: Final = frozenset(" ,;:>\n\t/")
 _SPECIAL: Final = re.compile("[\\\\%{}$&~_^`'\ue000-\ue003]|--")  # characters that are not printed as they stand
-_SIZE: Final = 20_000
+_LONGEST_TEXT: Final = 20_000
 
 
-def plain(text: str) -> str:
+def convert_latex_to_text(text: str) -> str:
     """Return the text in Unicode without commands, in paragraphs, cut after 20,000 characters."""
-    text = text[:_SIZE]
+    text = text[:_LONGEST_TEXT]
     if _SPECIAL.search(text):
-        text = _spelled(text)
+        text = _convert_special(text)
     paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))
     return unicodedata.normalize("NFC", "\n\n".join(p for p in paragraphs if p))
 
 
-def _spelled(text: str) -> str:
-    text = _unmarked(_IF_EMPTY.sub(lambda m: m[4] or "" if m[2].strip() else m[3] or "", text))
+def _convert_special(text: str) -> str:
+    text = _convert_tokens(_IF_EMPTY.sub(lambda m: m[4] or "" if m[2].strip() else m[3] or "", text))
     text = text.replace("---", "—").replace("--", "–").replace("``", "“").replace("''", "”").replace("~", " ")
     text = re.sub(r"[_^](?=[\w{])|[$&]", lambda m: m[0] if m[0] in "_^" else " " if m[0] == "&" else "", text)
     return text.replace("\ue000", "$").replace("\ue001", "&").replace("\ue002", "_").replace("\ue003", "~")
 
 
-def one_line(text: str) -> str:
+def convert_latex_to_line(text: str) -> str:
     """Return the text in Unicode without commands, in one line."""
-    return " ".join(re.sub(r"\(\s*[,;]*\s*\)", "", plain(text)).split())
+    return " ".join(re.sub(r"\(\s*[,;]*\s*\)", "", convert_latex_to_text(text)).split())
 
 
-def _unmarked(text: str) -> str:
-    groups, out, last = Groups(text), list[str](), 0
-    scan = Marks(text)
+def _convert_tokens(text: str) -> str:
+    groups, out, last = BraceGroups(text), list[str](), 0
+    scan = LatexScanner(text)
     for mark in scan:
-        out.append(_braceless(text, last, mark.start))
-        shown, last = _shown(text, groups, mark)
+        out.append(_remove_braces(text, last, mark.start))
+        shown, last = _convert_token(text, groups, mark)
         out.append(shown)
-        scan.place = last
-    out.append(_braceless(text, last, len(text)))
+        scan.position = last
+    out.append(_remove_braces(text, last, len(text)))
     return "".join(out)
 
 
-def _braceless(text: str, start: int, end: int) -> str:
+def _remove_braces(text: str, start: int, end: int) -> str:
     return re.sub("[{}]", "", text[start:end])
 
 
-def _shown(text: str, groups: Groups, mark: Mark) -> tuple[str, int]:
+def _convert_token(text: str, groups: BraceGroups, token: LatexToken) -> tuple[str, int]:
     """Return the printed form of one token and the place to continue from."""
-    if mark.kind == "comment":
-        return "", mark.end
-    if mark.kind == "verbatim":
-        return ("" if mark.name in ("href", "url", "path") else text[mark.start + 6 : mark.end - 1]), mark.end
-    if mark.kind == "escape":
-        return _escape(groups, mark)
-    name = mark.name.rstrip("*")
+    if token.kind == "comment":
+        return "", token.end
+    if token.kind == "verbatim":
+        return ("" if token.name in ("href", "url", "path") else text[token.start + 6 : token.end - 1]), token.end
+    if token.kind == "escape":
+        return _convert_escape(groups, token)
+    name = token.name.rstrip("*")
     if name in _SYMBOLS:
-        braces = (_AFTER_LETTER if name in _LETTERS else _AFTER_SIGN).match(text, mark.end)
-        return _SYMBOLS[name], braces.end() if braces else mark.end
-    if name in _ACCENTS and (len(name) > 1 or re.match(r"\s*[{A-Za-z\\]", text[mark.end : mark.end + 3])):
-        return _accented(groups, _ACCENTS[name], mark.end)
-    if name in _SECOND:
-        values, end = groups.arguments(mark.end, 2)
-        return (_unmarked(values[_SECOND[name]] or "") if len(values) == 2 else ""), end
-    return "", _past(groups, name, mark.end)
+        braces = (_AFTER_LETTER if name in _LETTER_COMMANDS else _AFTER_SIGN).match(text, token.end)
+        return _SYMBOLS[name], braces.end() if braces else token.end
+    if name in _ACCENTS and (len(name) > 1 or re.match(r"\s*[{A-Za-z\\]", text[token.end : token.end + 3])):
+        return _convert_accent(groups, _ACCENTS[name], token.end)
+    if name in _PRINTED_ARGUMENT:
+        values, end = groups.read_arguments(token.end, 2)
+        return (_convert_tokens(values[_PRINTED_ARGUMENT[name]] or "") if len(values) == 2 else ""), end
+    return "", _find_command_end(groups, name, token.end)
 
 
-_LETTERS: Final = frozenset({"aa", "AA", "ae", "AE", "oe", "OE", "o", "O", "l", "L", "ss", "i", "j", "dh", "th", "ng"})
+_LETTER_COMMANDS: Final = frozenset(
+    {"aa", "AA", "ae", "AE", "oe", "OE", "o", "O", "l", "L", "ss", "i", "j", "dh", "th", "ng"}
+)
 _AFTER_LETTER: Final = re.compile(r"[ \t]*(?:\{\})?")  # TeX drops the space that ends a command
 _AFTER_SIGN: Final = re.compile(r"\{\}")
 
 
-def _past(groups: Groups, name: str, place: int) -> int:
-    while option := groups.option(place) if name in _DROPPED or name == "\\" else None:
-        place = option[1]
-    return groups.arguments(place, _DROPPED[name])[1] if _DROPPED.get(name) else place
+def _find_command_end(groups: BraceGroups, name: str, position: int) -> int:
+    while option := groups.read_option(position) if name in _DROPPED_ARGUMENTS or name == "\\" else None:
+        position = option[1]
+    return groups.read_arguments(position, _DROPPED_ARGUMENTS[name])[1] if _DROPPED_ARGUMENTS.get(name) else position
 
 
-def _escape(groups: Groups, mark: Mark) -> tuple[str, int]:
-    char = mark.name
+def _convert_escape(groups: BraceGroups, token: LatexToken) -> tuple[str, int]:
+    char = token.name
     if char in _ACCENTS and char != "=":
-        return _accented(groups, _ACCENTS[char], mark.end)
+        return _convert_accent(groups, _ACCENTS[char], token.end)
     if char == "\\":
-        option = groups.option(mark.end)
-        return " ", option[1] if option and re.fullmatch(r"[-\d.\s\w\\]*", option[0]) else mark.end
+        option = groups.read_option(token.end)
+        return " ", option[1] if option and re.fullmatch(r"[-\d.\s\w\\]*", option[0]) else token.end
     if char in _SPACES or char in "!-()[]":
-        return (" " if char in " ,;:>\n\t" else ""), mark.end
-    return {"$": "\ue000", "&": "\ue001", "_": "\ue002"}.get(char, char), mark.end
+        return (" " if char in " ,;:>\n\t" else ""), token.end
+    return {"$": "\ue000", "&": "\ue001", "_": "\ue002"}.get(char, char), token.end
 
 
-def _accented(groups: Groups, accent: str, place: int) -> tuple[str, int]:
-    values, end = groups.arguments(place, 1)
+def _convert_accent(groups: BraceGroups, accent: str, position: int) -> tuple[str, int]:
+    values, end = groups.read_arguments(position, 1)
     if not values or not values[0]:
         return "", end
     base = values[0].strip()
-    if base in ("\\i", "\\j") and not groups.text.endswith("}", place, end):
+    if base in ("\\i", "\\j") and not groups.text.endswith("}", position, end):
         end = _AFTER_LETTER.match(groups.text, end).end()  # type: ignore[union-attr]
     letter = base[1:] if base in ("\\i", "\\j") else re.sub(r"[\\{}]", "", base)
     return letter[:1] + accent + letter[1:], end

@@ -11,14 +11,14 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-VERBATIM: Final = (
+VERBATIM_ENVIRONMENTS: Final = (
     *("verbatim", "Verbatim", "lstlisting", "minted", "alltt", "BVerbatim", "LVerbatim", "SaveVerbatim"),
     *("filecontents", "tcblisting", "spverbatim", "pyglist", "code"),
 )
-_NAMES: Final = "|".join(VERBATIM)
+_VERBATIM_NAMES: Final = "|".join(VERBATIM_ENVIRONMENTS)
 
 
-def mark_pattern(command: str, escape: str) -> re.Pattern[str]:
+def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
     """Compile a pattern that finds all verbatim places, and the commands and escapes that match the given patterns.
 
     Escapes must include backslashes and percent signs. The pattern begins with one character, which is quick to find.
@@ -26,23 +26,23 @@ def mark_pattern(command: str, escape: str) -> re.Pattern[str]:
     return re.compile(
         rf"""
           \\(?:
-              begin\s*\{{(?P<verbatim>(?:{_NAMES})\*?)\}}(?![ \t]*\}})
+              begin\s*\{{(?P<verbatim>(?:{_VERBATIM_NAMES})\*?)\}}(?![ \t]*\}})
             | (?:verb\*?|lstinline\s*(?:\[[^\]\n]*\])?|mintinline\s*(?:\[[^\]\n]*\])?\{{\w+\}})(?P<mark>[^\w\s*{{\[])
             | (?P<address>url|path|nolinkurl|href|lstinline)\*?\s*\{{
-            | (?P<command>{command})
-            | (?P<escape>{escape})
+            | (?P<command>{command_regex})
+            | (?P<escape>{escape_regex})
           )
         """,
         re.VERBOSE | re.DOTALL,
     )
 
 
-_MARK: Final = mark_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
-_COMMENT: Final = re.compile(r"%(?P<comment>[^\n]*)")
-COMMENT: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end, verbatim places ignored
+_TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
+_COMMENT_TO_LINE_END: Final = re.compile(r"%(?P<comment>[^\n]*)")
+COMMENT_PATTERN: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end, verbatim places ignored
 
 
-class Mark(NamedTuple):
+class LatexToken(NamedTuple):
     """A token of a LaTeX text; `kind` is command, escape, comment or verbatim.
 
     `name` is the command without backslash but with its star, the escaped character, the comment's text, or the
@@ -55,93 +55,99 @@ class Mark(NamedTuple):
     end: int
 
 
-class Marks(Iterable[Mark]):
+class LatexScanner(Iterable[LatexToken]):
     """The tokens of a text in order, or those that a narrower pattern finds; a verbatim stretch is one token.
 
     A caller may move the position to skip an argument. The extra environments are verbatim too; more may be added
     during the search.
     """
 
-    def __init__(self, text: str, place: int = 0, extra: Container[str] = (), pattern: re.Pattern[str] = _MARK) -> None:
-        self.text, self.place, self._extra = text, place, extra
+    def __init__(
+        self,
+        text: str,
+        position: int = 0,
+        extra_environments: Container[str] = (),
+        pattern: re.Pattern[str] = _TOKEN_PATTERN,
+    ) -> None:
+        self.text, self.position, self._extra_environments = text, position, extra_environments
         self._pattern = pattern
-        self._closings = Closings(text)
+        self._closings = ClosingFinder(text)
 
-    def __iter__(self) -> Iterator[Mark]:
-        for found in self.matches():
-            mark = self.mark(found)
-            self.place = mark.end
+    def __iter__(self) -> Iterator[LatexToken]:
+        for found in self.find_matches():
+            mark = self.make_token(found)
+            self.position = mark.end
             yield mark
 
-    def matches(self) -> Iterator[re.Match[str]]:
+    def find_matches(self) -> Iterator[re.Match[str]]:
         """Yield the pattern's matches, for callers that need few tokens; they set the position after verbatim ones."""
-        sign, jumped = self._percent_sign(), True
+        sign, jumped = self._find_percent_sign(), True
         while jumped:
             jumped = False
-            for found in self._pattern.finditer(self.text, self.place):
+            for found in self._pattern.finditer(self.text, self.position):
                 start, end = found.span()
                 if sign < start:
-                    yield from self._comments(start)
-                if start >= self.place:  # otherwise the match is in a comment
-                    self.place = end
+                    yield from self._find_comments(start)
+                if start >= self.position:  # otherwise the match is in a comment
+                    self.position = end
                     yield found
-                if sign < self.place:
-                    sign = self._percent_sign()
-                if jumped := self.place != end:
+                if sign < self.position:
+                    sign = self._find_percent_sign()
+                if jumped := self.position != end:
                     break
-        yield from self._comments(len(self.text))
+        yield from self._find_comments(len(self.text))
 
-    def _comments(self, before: int) -> Iterator[re.Match[str]]:
-        while (sign := self._percent_sign()) < before:
-            comment = _COMMENT.match(self.text, sign)
+    def _find_comments(self, before: int) -> Iterator[re.Match[str]]:
+        while (sign := self._find_percent_sign()) < before:
+            comment = _COMMENT_TO_LINE_END.match(self.text, sign)
             assert comment is not None
-            self.place = comment.end()
+            self.position = comment.end()
             yield comment
 
-    def _percent_sign(self) -> int:
-        found = self.text.find("%", self.place)
+    def _find_percent_sign(self) -> int:
+        found = self.text.find("%", self.position)
         return found if found >= 0 else len(self.text)
 
-    def mark(self, found: re.Match[str]) -> Mark:
+    def make_token(self, match: re.Match[str]) -> LatexToken:
         """Return the token that begins at a match of the pattern."""
-        start, end = found.span()
-        match found.lastgroup:
+        start, end = match.span()
+        match match.lastgroup:
             case "command":
-                name = found["command"]
-                own = self._own(start, end) if self._extra and name == "begin" else None
-                return own or Mark("command", name, start, end)
+                name = match["command"]
+                own = self._make_own_verbatim(start, end) if self._extra_environments and name == "begin" else None
+                return own or LatexToken("command", name, start, end)
             case "escape" | "comment":
-                return Mark(found.lastgroup, found[found.lastgroup], start, end)
+                return LatexToken(match.lastgroup, match[match.lastgroup], start, end)
             case "verbatim":
-                closing = self._closings.after(f"\\end{{{found['verbatim']}}}", end)
-                kind = ("verbatim", found["verbatim"]) if closing else ("command", "begin")
-                return Mark(*kind, start, closing or start + len("\\begin"))
+                closing = self._closings.find_end(f"\\end{{{match['verbatim']}}}", end)
+                kind = ("verbatim", match["verbatim"]) if closing else ("command", "begin")
+                return LatexToken(*kind, start, closing or start + len("\\begin"))
             case "mark":
                 line_end = self.text.find("\n", end)
-                close = self.text.find(found["mark"], end, line_end if line_end >= 0 else len(self.text))
-                return Mark("verbatim", "verb", start, close + 1 if close >= 0 else end)
+                close = self.text.find(match["mark"], end, line_end if line_end >= 0 else len(self.text))
+                return LatexToken("verbatim", "verb", start, close + 1 if close >= 0 else end)
         close = self.text.find("}", end, end + _LONGEST_ADDRESS)
-        return Mark("verbatim", found["address"], start, close + 1 if close >= 0 else end)
+        return LatexToken("verbatim", match["address"], start, close + 1 if close >= 0 else end)
 
-    def _own(self, start: int, end: int) -> Mark | None:
+    def _make_own_verbatim(self, start: int, end: int) -> LatexToken | None:
         """Return the token of an environment that the paper defines as verbatim; None for any other."""
         name = _ENVIRONMENT.match(self.text, end)
-        if name is None or name[1] not in self._extra:
+        if name is None or name[1] not in self._extra_environments:
             return None
-        closing = self._closings.after(f"\\end{{{name[1]}}}", name.end())
-        return Mark("verbatim", name[1], start, closing) if closing else None
+        closing = self._closings.find_end(f"\\end{{{name[1]}}}", name.end())
+        return LatexToken("verbatim", name[1], start, closing) if closing else None
 
 
-class Closings:
+class ClosingFinder:
     """A search for closing strings in a text; a string that was not found is not searched for again."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._absent: set[str] = set()
 
-    def after(self, closing: str, place: int) -> int:
+    def find_end(self, closing: str, position: int) -> int:
         """Return the end of the next closing string from a position on, 0 if there is none."""
-        found = -1 if closing in self._absent else self.text.find(closing, place)
+        found = -1 if closing in self._absent else self.text.find(closing, position)
         if found < 0:
             self._absent.add(closing)
         return found + len(closing) if found >= 0 else 0
@@ -152,19 +158,19 @@ _LONGEST_OPTION: Final = 3_000
 _ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
 
 
-class Groups:
+class BraceGroups:
     """The brace groups of a text, matched one by one at first, and all at once if many are needed."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.closings = text, Closings(text)
-        self._patience = len(text)  # characters that may be read to match groups one by one
+        self.text, self.closing_finder = text, ClosingFinder(text)
+        self._characters_left = len(text)  # characters that may be read to match groups one by one
 
     @cached_property
-    def _close(self) -> dict[int, int]:
+    def _closing_places(self) -> dict[int, int]:
         """The place of each group's closing brace, by the place of its opening brace."""
         close: dict[int, int] = {}
         opened: list[int] = []
-        for found in _BRACE.finditer(self.text):
+        for found in _BRACE_OR_ESCAPE.finditer(self.text):
             brace = found[0]
             if brace == "{":
                 opened.append(found.start())
@@ -175,8 +181,8 @@ class Groups:
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
         """The places of all matched braces, and the start of the innermost group open behind each, -1 if none."""
-        partner = {end: start for start, end in self._close.items()}
-        places = sorted((*self._close, *partner))
+        partner = {end: start for start, end in self._closing_places.items()}
+        places = sorted((*self._closing_places, *partner))
         innermost, opened = [], [-1]
         for place in places:
             if place in partner:
@@ -186,30 +192,32 @@ class Groups:
             innermost.append(opened[-1])
         return places, innermost
 
-    def group(self, place: int) -> tuple[str, int] | None:
+    def read_group(self, position: int) -> tuple[str, int] | None:
         """Return the content and the end of the group at a position, after any spaces; None if there is none."""
-        place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
-        close = self._closing(place)
-        return None if close is None else (self.text[place + 1 : close], close + 1)
+        position = _SPACE.match(self.text, position).end()  # type: ignore[union-attr]
+        close = self._find_closing_brace(position)
+        return None if close is None else (self.text[position + 1 : close], close + 1)
 
-    def end_of(self, place: int) -> int:
+    def find_group_end(self, position: int) -> int:
         """Return the end of the group whose brace stands at a position; the position itself if it is never closed."""
-        close = self._closing(place)
-        return place if close is None else close + 1
+        close = self._find_closing_brace(position)
+        return position if close is None else close + 1
 
-    def _closing(self, place: int) -> int | None:
+    def _find_closing_brace(self, position: int) -> int | None:
         """Return the place of the brace that closes the one at a position; None if there is none."""
-        if not self.text.startswith("{", place):
+        if not self.text.startswith("{", position):
             return None
-        if self._patience <= 0 or self.text.endswith("\\", 0, place):  # only a full scan knows what is escaped
-            return self._close.get(place)
-        close = self._closing_alone(place)
-        self._patience -= len(self.text) if close is None else close - place
+        if self._characters_left <= 0 or self.text.endswith(
+            "\\", 0, position
+        ):  # only a full scan knows what is escaped
+            return self._closing_places.get(position)
+        close = self._search_closing_brace(position)
+        self._characters_left -= len(self.text) if close is None else close - position
         return close
 
-    def _closing_alone(self, place: int) -> int | None:
+    def _search_closing_brace(self, position: int) -> int | None:
         depth = 0
-        for found in _BRACE.finditer(self.text, place):
+        for found in _BRACE_OR_ESCAPE.finditer(self.text, position):
             brace = found[0]
             if brace == "{":
                 depth += 1
@@ -219,82 +227,82 @@ class Groups:
                     return found.start()
         return None
 
-    def enclosing_end(self, place: int) -> int:
+    def find_enclosing_end(self, position: int) -> int:
         """Return the place of the brace that closes the innermost group around a position, else the text's end."""
         places, innermost = self._nesting
-        index = bisect_left(places, place) - 1
-        return self._close.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
+        index = bisect_left(places, position) - 1
+        return self._closing_places.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
 
-    def option(self, place: int) -> tuple[str, int] | None:
+    def read_option(self, position: int) -> tuple[str, int] | None:
         """Return the content and the end of the `[…]` at a position, after any spaces; None if there is none."""
-        place = _SPACE.match(self.text, place).end()  # type: ignore[union-attr]
-        if not self.text.startswith("[", place) or self.text.find("]", place, place + _LONGEST_OPTION) < 0:
+        position = _SPACE.match(self.text, position).end()  # type: ignore[union-attr]
+        if not self.text.startswith("[", position) or self.text.find("]", position, position + _LONGEST_OPTION) < 0:
             return None
-        inner = place + 1
+        inner = position + 1
         for found in _BRACKET.finditer(self.text, inner, inner + _LONGEST_OPTION):
             if found.start() < inner:
                 continue
             if found[0] == "]":
-                return self.text[place + 1 : found.start()], found.end()
+                return self.text[position + 1 : found.start()], found.end()
             if found[0] == "{":
-                inner = self.end_of(found.start())
+                inner = self.find_group_end(found.start())
         return None
 
-    def arguments(self, place: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
+    def read_arguments(self, position: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
         """Return up to `count` arguments from a position, and their end; if `optional`, the first is a `[…]` or None.
 
         An argument without braces is one character or one command, as in TeX.
         """
         values: list[str | None] = []
         if optional and count:
-            option = self.option(place)
+            option = self.read_option(position)
             values.append(option[0] if option else None)
-            place = option[1] if option else place
+            position = option[1] if option else position
         while len(values) < count:
-            found = self.group(place) or self._single(place)
+            found = self.read_group(position) or self._read_single(position)
             if found is None:
                 break
             values.append(found[0])
-            place = found[1]
-        return values, place
+            position = found[1]
+        return values, position
 
-    def _single(self, place: int) -> tuple[str, int] | None:
-        found = _SINGLE.match(self.text, place)
+    def _read_single(self, position: int) -> tuple[str, int] | None:
+        found = _SINGLE_ARGUMENT.match(self.text, position)
         return (found[1], found.end()) if found else None
 
 
-class Source:
+class LatexSource:
     """A LaTeX text with its commands and brace groups, each found only once.
 
     A caller that handles a command's arguments must skip the commands within them.
     """
 
     def __init__(self, text: str) -> None:
-        self.text, self.groups = text, Groups(text)
+        self.text, self.groups = text, BraceGroups(text)
 
-    def commands(self, wanted: Callable[[str], object]) -> list[Mark]:
+    def find_commands(self, is_wanted: Callable[[str], object]) -> list[LatexToken]:
         """Return the commands with wanted names that stand in no verbatim place, in order."""
-        found = ((name, places) for name, places in self._places.items() if wanted(name))
-        marks = [Mark("command", name, *place) for name, places in found for place in places]
+        found = ((name, places) for name, places in self._command_places.items() if is_wanted(name))
+        marks = [LatexToken("command", name, *place) for name, places in found for place in places]
         return sorted(marks, key=attrgetter("start"))
 
     @cached_property
-    def _places(self) -> dict[str, list[tuple[int, int]]]:
+    def _command_places(self) -> dict[str, list[tuple[int, int]]]:
         """The start and end of every command, by name: there are few names, so a caller checks few."""
-        places, scan = defaultdict(list), Marks(self.text)
-        for found in scan.matches():
+        places, scan = defaultdict(list), LatexScanner(self.text)
+        for found in scan.find_matches():
             kind = found.lastgroup
             if kind == "command":
                 places[found["command"]].append(found.span())
             elif kind not in ("escape", "comment"):
-                mark = scan.mark(found)
-                scan.place = mark.end
+                mark = scan.make_token(found)
+                scan.position = mark.end
                 if mark.kind == "command":
                     places[mark.name].append((mark.start, mark.end))
         return places
 
 
-_BRACE: Final = re.compile(r"\\[\\{}]|[{}]")
+_BRACE_OR_ESCAPE: Final = re.compile(r"\\[\\{}]|[{}]")
 _BRACKET: Final = re.compile(r"\\.|[\]{]", re.DOTALL)
 _SPACE: Final = re.compile(r"[ \t]*\n?[ \t]*")
-_SINGLE: Final = re.compile(r"[ \t]*(\\[A-Za-z@]+|\\.|[^\s{}\\%])")
+_SINGLE_ARGUMENT: Final = re.compile(r"[ \t]*(\\[A-Za-z@]+|\\.|[^\s{}\\%])")

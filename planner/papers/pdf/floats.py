@@ -1,47 +1,107 @@
 """Separate captions, table rows, figure labels, algorithms and footnotes from running text."""
+# MERGED-DOC """Find the lines that start a caption or an algorithm."""
 
 import re
 from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 from itertools import groupby
 from typing import Final
 
-from planner.papers.pdf.captions import Part, announced_at, runs_on
-from planner.papers.pdf.lines import Line
-from planner.papers.pdf.setting import Setting
+from planner.papers.pdf.lines import BodyStyle, Line
 
-_BODIES: Final = {Part.TABLE_CAPTION: Part.TABLE, Part.FIGURE_CAPTION: Part.FIGURE}
-_STEP: Final = re.compile(r"^\d{1,2}[:.]\s|^(?:input|output|require|ensure|return|end|for|while|if|else)\b", re.I)
+
+class LineKind(Enum):
+    """The kind of text that a line belongs to."""
+
+    PROSE = auto()
+    NOTE = auto()
+    ALGORITHM = auto()
+    TABLE_CAPTION = auto()
+    TABLE = auto()
+    FIGURE_CAPTION = auto()
+    FIGURE = auto()
+
+
+_LABEL_PREFIX: Final = r"^(?:supplementary\s+|extended data\s+)?"
+_LABEL_NUMBER: Final = r"(?:(?:[IVXL]{1,6}|[A-Z]{1,2}\.?)?\d+(?:[.\-]\d+)*[a-z]?|[IVXL]{1,6}|[A-Z])"
+_AFTER_LABEL: Final = rf"\s*(?:{_LABEL_NUMBER}\s*(?:[:.|–—]|$|\()|[:|]|$)"
+_LABEL_KINDS: Final = (
+    LineKind.TABLE_CAPTION,
+    LineKind.FIGURE_CAPTION,
+    LineKind.ALGORITHM,
+)  # in the order of the pattern's groups
+_LABEL: Final = re.compile(
+    rf"{_LABEL_PREFIX}(?:(tab(?:le\.?|\.){_AFTER_LABEL})|((?:figure\.?|fig\.?){_AFTER_LABEL}))"
+    r"|^((?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$))",
+    re.I,
+)
+_CAPTIONS: Final = frozenset({LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION})
+
+
+def match_label(line: Line) -> LineKind | None:
+    """Return the kind of text whose label a line begins with, such as "Table 2:" or "Algorithm 1", or None."""
+    found = _LABEL.match(line.text)
+    return _LABEL_KINDS[found.lastindex - 1] if found and found.lastindex else None
+
+
+def is_caption_start(line: Line) -> bool:
+    """Return whether the line begins like the caption of a table or figure."""
+    return match_label(line) in _CAPTIONS
+
+
+def match_label_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
+    """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
+    line, found = lines[index], match_label(lines[index])
+    if found is None or index == 0:
+        return found
+    before = lines[index - 1]
+    follows = before.page == line.page and 0 < before.y - line.y < 1.25 * body_style.line_spacing
+    alike = before.x1 >= line.x1 - line.size and abs(before.size - line.size) < 0.3
+    unfinished = body_style.is_full_line(before) and not before.text.rstrip().endswith((".", ":"))
+    return None if follows and alike and unfinished else found
+
+
+def is_continuation(before: Line, line: Line) -> bool:
+    """Return whether the line continues the caption or note of the line before it: same type size, close below."""
+    step = (before.y - line.y) / before.size
+    return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45
+
+
+_BODY_KINDS: Final = {LineKind.TABLE_CAPTION: LineKind.TABLE, LineKind.FIGURE_CAPTION: LineKind.FIGURE}
+_ALGORITHM_STEP: Final = re.compile(
+    r"^\d{1,2}[:.]\s|^(?:input|output|require|ensure|return|end|for|while|if|else)\b", re.I
+)
 _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
 _RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
-_FAR: Final = 4.0  # baseline distances; a line in body type farther away is no label of a figure
-_LEAST_ROWS: Final = 3
-_LEAST_CELL: Final = 2.5  # characters on average; formulas break into single signs
+_MAX_LABEL_DISTANCE: Final = 4.0  # baseline distances; a line in body type farther away is no label of a figure
+_MIN_ROWS: Final = 3
+_MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into single signs
 
 
-def parts_of(lines: Sequence[Line], headings: Iterable[int], setting: Setting) -> list[Part]:
+def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_style: BodyStyle) -> list[LineKind]:
     """Return the kind of each line; no float extends across the heading lines, which are given by their indices."""
-    marking = _Marking(lines, frozenset(headings), setting)
+    marking = _LineClassifier(lines, frozenset(heading_lines), body_style)
     starts = marking.mark_captions()
     marking.mark_bodies(starts)
     marking.mark_rows()
     marking.mark_notes()
-    return marking.parts
+    return marking.line_kinds
 
 
-class _Marking:
+class _LineClassifier:
     """The kinds of a paper's lines, marked step by step from the surest sign to the least sure."""
 
-    def __init__(self, lines: Sequence[Line], walls: frozenset[int], setting: Setting) -> None:
-        self.parts = [Part.FIGURE if line.turned else Part.PROSE for line in lines]
+    def __init__(self, lines: Sequence[Line], heading_lines: frozenset[int], body_style: BodyStyle) -> None:
+        self.line_kinds = [LineKind.FIGURE if line.is_rotated else LineKind.PROSE for line in lines]
         self._lines = lines
-        self._walls = walls
-        self._setting = setting
+        self._heading_lines = heading_lines
+        self._body_style = body_style
         self._pages: dict[int, list[int]] = {}
         for at, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(at)
 
-    def _is_open(self, at: int) -> bool:
-        return at not in self._walls and self.parts[at] is Part.PROSE
+    def _is_unmarked(self, index: int) -> bool:
+        return index not in self._heading_lines and self.line_kinds[index] is LineKind.PROSE
 
     # Captions and algorithms
 
@@ -49,134 +109,141 @@ class _Marking:
         """Mark captions and algorithms, and return the indices of the lines where captions start."""
         starts: list[int] = []
         for at in range(len(self._lines)):
-            part = announced_at(self._lines, at, self._setting) if self._is_open(at) else None
-            if part is Part.ALGORITHM:
+            part = match_label_at(self._lines, at, self._body_style) if self._is_unmarked(at) else None
+            if part is LineKind.ALGORITHM:
                 self._mark_algorithm(at)
             elif part:
                 self._mark_caption(at, part)
                 starts.append(at)
         return starts
 
-    def _mark_caption(self, start: int, part: Part) -> None:
-        self.parts[start] = part
+    def _mark_caption(self, start: int, kind: LineKind) -> None:
+        self.line_kinds[start] = kind
         for at in range(start + 1, len(self._lines)):
             line = self._lines[at]
-            ended = not runs_on(self._lines[at - 1], line) or len(line.cells) > 2
-            if ended or not self._is_open(at) or announced_at(self._lines, at, self._setting):
+            ended = not is_continuation(self._lines[at - 1], line) or len(line.cells) > 2
+            if ended or not self._is_unmarked(at) or match_label_at(self._lines, at, self._body_style):
                 return
-            self.parts[at] = part
+            self.line_kinds[at] = kind
 
     def _mark_algorithm(self, start: int) -> None:
-        self.parts[start] = Part.ALGORITHM
-        leading = self._setting.leading
+        self.line_kinds[start] = LineKind.ALGORITHM
+        leading = self._body_style.line_spacing
         for at in range(start + 1, len(self._lines)):
             before, line = self._lines[at - 1], self._lines[at]
             step = before.y - line.y
             apart = line.page != before.page or not -0.5 * leading < step < 1.8 * leading
-            prose = self._setting.is_prose(line) and not _STEP.match(line.text) and step > 1.1 * leading
-            if apart or prose or not self._is_open(at):
+            prose = (
+                self._body_style.is_full_line(line) and not _ALGORITHM_STEP.match(line.text) and step > 1.1 * leading
+            )
+            if apart or prose or not self._is_unmarked(at):
                 return
-            self.parts[at] = Part.ALGORITHM
+            self.line_kinds[at] = LineKind.ALGORITHM
 
     # Tables and figures with captions
 
-    def mark_bodies(self, starts: Iterable[int]) -> None:
+    def mark_bodies(self, caption_starts: Iterable[int]) -> None:
         """Mark the table or figure of each caption: the loose lines right above or below it."""
-        for start in starts:
-            caption, body = self.parts[start], _BODIES[self.parts[start]]
+        for start in caption_starts:
+            caption, body = self.line_kinds[start], _BODY_KINDS[self.line_kinds[start]]
             end = start
-            while end + 1 < len(self._lines) and self.parts[end + 1] is caption and self._follows(end + 1):
+            while end + 1 < len(self._lines) and self.line_kinds[end + 1] is caption and self._is_continuation(end + 1):
                 end += 1
-            for at in self._nearer(start, end, body):
-                self.parts[at] = body
+            for at in self._find_body_lines(start, end, body):
+                self.line_kinds[at] = body
 
-    def _follows(self, at: int) -> bool:
-        return runs_on(self._lines[at - 1], self._lines[at])
+    def _is_continuation(self, index: int) -> bool:
+        return is_continuation(self._lines[index - 1], self._lines[index])
 
-    def _nearer(self, start: int, end: int, body: Part) -> list[int]:
+    def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
         """Return the loose lines above or below a caption, whichever are closer; a figure stands above its caption."""
-        above, below = self._loose_beyond(start, 1), self._loose_beyond(end, -1)
-        if not (above and below) or body is Part.FIGURE:
+        above, below = self._find_loose_lines(start, 1), self._find_loose_lines(end, -1)
+        if not (above and below) or body_kind is LineKind.FIGURE:
             return above or below
         up = abs(self._lines[above[0]].y - self._lines[start].y)
         down = abs(self._lines[below[0]].y - self._lines[end].y)
         return above if up < 0.9 * down else below
 
-    def _loose_beyond(self, start: int, upwards: int) -> list[int]:
+    def _find_loose_lines(self, start: int, direction: int) -> list[int]:
         """Return the loose lines above (1) or below (-1) a caption's line in its column, nearest first."""
         caption = self._lines[start]
 
         def distance(at: int) -> float:
-            return (self._lines[at].y - caption.y) * upwards
+            return (self._lines[at].y - caption.y) * direction
 
-        column = [at for at in self._pages[caption.page] if self._shares_column(self._lines[at], caption)]
+        column = [at for at in self._pages[caption.page] if self._is_in_column(self._lines[at], caption)]
         beyond = sorted((at for at in column if distance(at) > 0.3 * caption.size), key=distance)
         found: list[int] = []
         reached = 0.0
         for at in beyond:
-            far = self._is_plain(at) and distance(at) - reached > _FAR * self._setting.leading
+            far = (
+                self._is_upright_body_line(at)
+                and distance(at) - reached > _MAX_LABEL_DISTANCE * self._body_style.line_spacing
+            )
             if far or not self._is_loose(at):
                 break
             found.append(at)
             reached = distance(at)
         return found
 
-    def _shares_column(self, line: Line, caption: Line) -> bool:
+    def _is_in_column(self, line: Line, caption: Line) -> bool:
         """Return whether the line is in the caption's column, or within the caption's width if that is larger."""
         centre = (caption.x0 + caption.x1) / 2
-        half = max(self._setting.measure, caption.x1 - caption.x0) / 2
+        half = max(self._body_style.line_width, caption.x1 - caption.x0) / 2
         return line.x0 < centre + half and line.x1 > centre - half
 
-    def _is_plain(self, at: int) -> bool:
-        line = self._lines[at]
-        return len(line.cells) == 1 and not self._setting.is_small(line) and not line.turned
+    def _is_upright_body_line(self, index: int) -> bool:
+        line = self._lines[index]
+        return len(line.cells) == 1 and not self._body_style.has_small_type(line) and not line.is_rotated
 
-    def _is_loose(self, at: int) -> bool:
+    def _is_loose(self, index: int) -> bool:
         """Return whether the line is a row or a label rather than running text or a formula."""
-        line = self._lines[at]
-        if at in self._walls or self.parts[at] not in (Part.PROSE, Part.FIGURE):
+        line = self._lines[index]
+        if index in self._heading_lines or self.line_kinds[index] not in (LineKind.PROSE, LineKind.FIGURE):
             return False
-        if line.turned or (self._setting.is_large(line) and not (at and self._follows(at))):
+        if line.is_rotated or (self._body_style.has_large_type(line) and not (index and self._is_continuation(index))):
             return True
-        if self._setting.is_prose(line) or _EQUATION.search(line.text) or line.noted:
+        if self._body_style.is_full_line(line) or _EQUATION.search(line.text) or line.has_note_mark:
             return False
-        if not self._is_plain(at):
+        if not self._is_upright_body_line(index):
             return True
-        return not self._ends_paragraph(at) and line.text[-1:] not in ".,:;"
+        return not self._is_paragraph_end(index) and line.text[-1:] not in ".,:;"
 
-    def _ends_paragraph(self, at: int) -> bool:
+    def _is_paragraph_end(self, index: int) -> bool:
         """Return whether the line stands close below a full line of running text."""
-        line, before = self._lines[at], self._lines[at - 1] if at else None
-        if before is None or before.page != line.page or not self._setting.is_prose(before):
+        line, before = self._lines[index], self._lines[index - 1] if index else None
+        if before is None or before.page != line.page or not self._body_style.is_full_line(before):
             return False
-        return 0 < before.y - line.y < 1.3 * self._setting.leading
+        return 0 < before.y - line.y < 1.3 * self._body_style.line_spacing
 
     # Tables without captions, and footnotes
 
     def mark_rows(self) -> None:
         """Mark stretches of rows without a caption, after the first heading, as tables."""
-        first = min(self._walls, default=len(self._lines))
+        first = min(self._heading_lines, default=len(self._lines))
         for is_row, group in groupby(range(first, len(self._lines)), key=self._is_row):
             stretch = list(group)
-            if is_row and len(stretch) >= _LEAST_ROWS and not _is_formula([self._lines[at] for at in stretch]):
+            if is_row and len(stretch) >= _MIN_ROWS and not _is_formula([self._lines[at] for at in stretch]):
                 for at in stretch:
-                    self.parts[at] = Part.TABLE
+                    self.line_kinds[at] = LineKind.TABLE
 
-    def _is_row(self, at: int) -> bool:
-        line = self._lines[at]
-        return self._is_open(at) and len(line.cells) >= _LEAST_ROWS and not _EQUATION.search(line.text)
+    def _is_row(self, index: int) -> bool:
+        line = self._lines[index]
+        return self._is_unmarked(index) and len(line.cells) >= _MIN_ROWS and not _EQUATION.search(line.text)
 
     def mark_notes(self) -> None:
         """Mark footnotes: small type that starts with a raised mark, and the lines that continue it."""
         for at, line in enumerate(self._lines):
-            if not self._is_open(at) or line.size >= 0.95 * self._setting.size:
+            if not self._is_unmarked(at) or line.size >= 0.95 * self._body_style.font_size:
                 continue
-            if line.noted or (at > 0 and self.parts[at - 1] is Part.NOTE and self._follows(at)):
-                self.parts[at] = Part.NOTE
+            if line.has_note_mark or (
+                at > 0 and self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
+            ):
+                self.line_kinds[at] = LineKind.NOTE
 
 
 def _is_formula(lines: Sequence[Line]) -> bool:
     """Return whether lines of several cells are pieces of formulas rather than table rows."""
     cells = [cell for line in lines for cell in line.cells]
     related = sum(bool(_RELATION.search(line.text)) for line in lines)
-    return related >= 0.2 * len(lines) or sum(map(len, cells)) < _LEAST_CELL * len(cells)
+    return related >= 0.2 * len(lines) or sum(map(len, cells)) < _MIN_CELL_LENGTH * len(cells)

@@ -3,6 +3,7 @@
 Most producers paint a page in reading order, so that order is kept unless the page shows that it is wrong:
 two columns painted across the gutter, or text that jumps back up the page again and again.
 """
+# MERGED-DOC """Pieces of lines: runs that stand close together on one baseline."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -10,32 +11,100 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
-from planner.papers.pdf.lines import Line, line_of
-from planner.papers.pdf.pieces import Piece, joined, pieces_of
-from planner.papers.pdf.runs import Run
+from planner.papers.pdf.lines import Line, build_line
+from planner.papers.pdf.runs import TextRun
+
+_MAX_PIECE_GAP: Final = 1.2  # type sizes; less than any gutter between columns
+_MAX_BASELINE_SHIFT: Final = 0.6
+_MAX_OVERLAP: Final = 0.35
+
+
+class LinePiece:
+    """Runs on one baseline in reading order; once all pieces of a line are joined, a whole row.
+
+    Places are in points: `left` is the start of the first run, `right` the end of the last. `size` is that of the
+    largest run and the level its y; `baseline` is the y of the longest run of that size.
+    """
+
+    __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")
+
+    def __init__(self, run: TextRun) -> None:
+        self.runs = [run]
+        self.left, self.right = run.x0, run.x1
+        self.size = run.size
+        self.largest_run_y = self.baseline = run.y
+        self._length = len(run.text)
+
+    @property
+    def width(self) -> float:
+        """The width in points."""
+        return self.right - self.left
+
+    def add_run(self, run: TextRun) -> None:
+        """Add a run at the end."""
+        self.runs.append(run)
+        self.right = run.x1
+        if run.size > self.size:
+            self.size, self.largest_run_y = run.size, run.y
+            self.baseline, self._length = run.y, len(run.text)
+        elif run.size == self.size and len(run.text) > self._length:
+            self.baseline, self._length = run.y, len(run.text)
+
+    def is_continued_by(self, run: TextRun, gap: float) -> bool:
+        """Return whether the run stands to the right on the same baseline, at most `gap` type sizes away."""
+        size = max(self.size, run.size)
+        return (
+            abs(run.y - self.largest_run_y) <= _MAX_BASELINE_SHIFT * size
+            and -_MAX_OVERLAP * size <= run.x0 - self.right <= gap * size
+        )
+
+    def is_across(self, x: float) -> bool:
+        """Return whether the piece reaches from left of `x` to right of it."""
+        return self.left < x < self.right
+
+
+def group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
+    """Return the pieces that runs in painting order make."""
+    pieces: list[LinePiece] = []
+    for run in runs:
+        if pieces and pieces[-1].is_continued_by(run, _MAX_PIECE_GAP):
+            pieces[-1].add_run(run)
+        else:
+            pieces.append(LinePiece(run))
+    return pieces
+
+
+def join_pieces(pieces: Sequence[LinePiece]) -> LinePiece:
+    """Join the pieces into the first of them, and return it."""
+    first, *others = pieces
+    for piece in others:
+        for run in piece.runs:
+            first.add_run(run)
+    return first
+
 
 _ROW_CLUSTER: Final = 0.4
 _COLUMN_SHARE: Final = 0.25  # of the page's width: the least that a line of a column takes
-_LEAST_LINES: Final = 5
-_SHORT: Final = 0.6
-_DISORDER: Final = 0.3
+_MIN_LINES: Final = 5
+_SHORT_SHARE: Final = 0.6
+_DISORDER_SHARE: Final = 0.3
 
 
-def lines_of(page: int, runs: Sequence[Run]) -> list[Line]:
+def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
     """Return the lines of a page (counted from 1) in reading order."""
-    pieces = pieces_of([run for run in runs if not run.turned])
+    pieces = group_runs([run for run in runs if not run.is_rotated])
     left = min((piece.left for piece in pieces), default=0.0)
     width = max((piece.right for piece in pieces), default=0.0) - left
-    gutter = _gutter(pieces, left, width)
+    gutter = _find_gutter(pieces, left, width)
     if _is_disordered(pieces, gutter, width):
-        rows = _by_place(pieces, gutter, width)
+        rows = _order_by_place(pieces, gutter, width)
     else:
-        rows = _mended(_rows(pieces, gutter, width), gutter)
-    turned = [line_of(page, [run]) for run in runs if run.turned]
-    return [line_of(page, row.runs) for row in rows] + turned
+        rows = _regroup_tables(_join_cells(pieces, gutter, width), gutter)
+    turned = [build_line(page_number, [run]) for run in runs if run.is_rotated]
+    return [build_line(page_number, row.runs) for row in rows] + turned
 
 
-def _gutter(pieces: Iterable[Piece], start: float, width: float) -> float | None:
+def _find_gutter(pieces: Iterable[LinePiece], start: float, width: float) -> float | None:
     """Return the x of the gap between two columns, or None for a page of one column."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
     starts, ends = sorted(piece.left for piece in long), sorted(piece.right for piece in long)
@@ -44,102 +113,106 @@ def _gutter(pieces: Iterable[Piece], start: float, width: float) -> float | None
         x = start + width * step / 100
         left, right = bisect_right(ends, x), len(starts) - bisect_left(starts, x)
         crossing = len(long) - left - right
-        if min(left, right) >= _LEAST_LINES and crossing < 0.5 * (left + right):
+        if min(left, right) >= _MIN_LINES and crossing < 0.5 * (left + right):
             best = min(best or (crossing, x), (crossing, x))
     if best is None:
         return None
     return (ends[bisect_right(ends, best[1]) - 1] + starts[bisect_left(starts, best[1])]) / 2
 
 
-def _is_disordered(pieces: Sequence[Piece], gutter: float | None, width: float) -> bool:
+def _is_disordered(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> bool:
     """Return whether the page's painting order cannot be the reading order."""
     long = [piece for piece in pieces if piece.width >= _COLUMN_SHARE * width]
-    sides = [piece.left >= gutter for piece in long if not piece.crosses(gutter)] if gutter else []
+    sides = [piece.left >= gutter for piece in long if not piece.is_across(gutter)] if gutter else []
     crossings = sum(before != after for before, after in pairwise(sides))
-    jumps = max(_climbs(long), crossings)
-    return jumps > max(3.0, _DISORDER * len(long))
+    jumps = max(_count_climbs(long), crossings)
+    return jumps > max(3.0, _DISORDER_SHARE * len(long))
 
 
-def _climbs(pieces: Iterable[Piece]) -> int:
+def _count_climbs(pieces: Iterable[LinePiece]) -> int:
     """Return how often a piece stands higher on the page than the piece before it."""
     return sum(after.baseline > before.baseline + 1 for before, after in pairwise(pieces))
 
 
-def _rows(pieces: Iterable[Piece], gutter: float | None, width: float) -> list[Piece]:
+def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
     """Return the pieces, with those joined that follow each other on one baseline, such as the cells of a row."""
-    rows: list[Piece] = []
+    rows: list[LinePiece] = []
     for piece in pieces:
-        if rows and rows[-1].is_continued_by(piece.runs[0], width) and not _across(rows[-1], piece, gutter, width):
-            joined([rows[-1], piece])
+        if (
+            rows
+            and rows[-1].is_continued_by(piece.runs[0], width)
+            and not _is_across_columns(rows[-1], piece, gutter, width)
+        ):
+            join_pieces([rows[-1], piece])
         else:
             rows.append(piece)
     return rows
 
 
-def _across(before: Piece, after: Piece, gutter: float | None, width: float) -> bool:
+def _is_across_columns(before: LinePiece, after: LinePiece, gutter: float | None, width: float) -> bool:
     """Return whether the pieces are lines of neighbouring columns rather than cells of one row."""
     if gutter is None or not before.right <= gutter <= after.left:
         return False
     return min(before.width, after.width) >= _COLUMN_SHARE * width
 
 
-def _mended(rows: Sequence[Piece], gutter: float | None) -> list[Piece]:
+def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[LinePiece]:
     """Return the rows, with tables that were painted column by column regrouped into rows by place."""
-    mended: list[Piece] = []
-    stretch: list[Piece] = []
-    short = _SHORT * max((row.width for row in rows), default=0.0)
+    mended: list[LinePiece] = []
+    stretch: list[LinePiece] = []
+    short = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
     for row in rows:
         is_short = row.width < short
-        if not is_short or (stretch and not _same_side(stretch[-1], row, gutter)):
-            mended.extend(_straightened(stretch))
+        if not is_short or (stretch and not _is_same_side(stretch[-1], row, gutter)):
+            mended.extend(_regroup_stretch(stretch))
             stretch = []
         (stretch if is_short else mended).append(row)
-    return mended + _straightened(stretch)
+    return mended + _regroup_stretch(stretch)
 
 
-def _same_side(before: Piece, after: Piece, gutter: float | None) -> bool:
+def _is_same_side(before: LinePiece, after: LinePiece, gutter: float | None) -> bool:
     return gutter is None or (before.left >= gutter) == (after.left >= gutter)
 
 
-def _straightened(stretch: list[Piece]) -> list[Piece]:
-    return stretch if len(stretch) < 4 or _climbs(stretch) < 2 else _clustered(stretch)
+def _regroup_stretch(stretch: list[LinePiece]) -> list[LinePiece]:
+    return stretch if len(stretch) < 4 or _count_climbs(stretch) < 2 else _join_rows(stretch)
 
 
-def _clustered(pieces: Iterable[Piece]) -> list[Piece]:
+def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
     """Return the pieces joined into rows from the top down, each from left to right."""
-    return [joined(row) for row in _grouped(pieces)]
+    return [join_pieces(row) for row in _group_rows(pieces)]
 
 
-def _by_place(pieces: Sequence[Piece], gutter: float | None, width: float) -> list[Piece]:
+def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
     """Return rows in reading order by place alone: between rows that cross the gutter, the left column comes first."""
     if gutter is None:
-        return _clustered(pieces)
-    ordered: list[Piece] = []
-    band: list[Piece] = []
-    for row in _crossing_rows(pieces, gutter, width):
-        if row.crosses(gutter):
-            ordered += [*_columns(band, gutter), row]
+        return _join_rows(pieces)
+    ordered: list[LinePiece] = []
+    band: list[LinePiece] = []
+    for row in _join_crossing_rows(pieces, gutter, width):
+        if row.is_across(gutter):
+            ordered += [*_order_columns(band, gutter), row]
             band = []
         else:
             band.append(row)
-    return ordered + _columns(band, gutter)
+    return ordered + _order_columns(band, gutter)
 
 
-def _crossing_rows(pieces: Sequence[Piece], gutter: float, width: float) -> list[Piece]:
+def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float) -> list[LinePiece]:
     """Return the pieces from the top down, with rows of narrow cells on both sides of the gutter joined."""
-    found: list[Piece] = []
-    for row in _grouped(pieces):
+    found: list[LinePiece] = []
+    for row in _group_rows(pieces):
         narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)
         sides = {piece.left >= gutter for piece in row}
         if narrow and len(row) > 2 and len(sides) > 1:
-            found.append(joined(row))
+            found.append(join_pieces(row))
         else:
             found.extend(row)
     return found
 
 
-def _grouped(pieces: Iterable[Piece]) -> list[list[Piece]]:
-    rows: list[list[Piece]] = []
+def _group_rows(pieces: Iterable[LinePiece]) -> list[list[LinePiece]]:
+    rows: list[list[LinePiece]] = []
     for piece in sorted(pieces, key=attrgetter("baseline"), reverse=True):
         if rows and abs(rows[-1][0].baseline - piece.baseline) <= _ROW_CLUSTER * piece.runs[0].size:
             rows[-1].append(piece)
@@ -148,7 +221,7 @@ def _grouped(pieces: Iterable[Piece]) -> list[list[Piece]]:
     return [sorted(row, key=attrgetter("left", "right")) for row in rows]
 
 
-def _columns(band: Sequence[Piece], gutter: float) -> list[Piece]:
+def _order_columns(band: Sequence[LinePiece], gutter: float) -> list[LinePiece]:
     left = [piece for piece in band if piece.left < gutter]
     right = [piece for piece in band if piece.left >= gutter]
-    return _clustered(left) + _clustered(right)
+    return _join_rows(left) + _join_rows(right)

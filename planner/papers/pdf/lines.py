@@ -1,30 +1,32 @@
 """Build lines of type from the runs of a page."""
+# MERGED-DOC """Measure how the running text of a paper is set, from the values that most of its lines share."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress, pairwise
 from typing import Final
 
-from planner.papers.pdf.runs import HYPHEN, Run
+from planner.papers.pdf.runs import LINE_END_HYPHEN, TextRun
 
 _CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
 _WORD_GAP: Final = 0.2
 _NO_GAP: Final = 0.12
-_MARKS: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
+_NOTE_MARK: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of type on a page (counted from 1), with places in points and y upwards.
 
-    `text` may end in a line-end hyphen, U+0002. `cells` are its parts between wide gaps, one for plain prose. The bare
+    `text` may end in a line-end hyphen, U+0002. `find_cells` are its parts between wide gaps, one for plain prose. The bare
     text lacks the footnote marks at its end. A noted line starts with such a mark; a turned one is not upright.
     """
 
     page: int
     text: str
-    bare: str
+    bare_text: str
     cells: tuple[str, ...]
     x0: float
     x1: float
@@ -32,57 +34,59 @@ class Line:
     size: float
     bold: bool
     italic: bool
-    noted: bool
-    turned: bool
+    has_note_mark: bool
+    is_rotated: bool
 
 
-def line_of(page: int, runs: Sequence[Run]) -> Line:
+def build_line(page_number: int, runs: Sequence[TextRun]) -> Line:
     """Return the line that the runs make; they must be in reading order."""
-    return _line_of_one(page, runs[0]) if len(runs) == 1 else _line_of_many(page, runs)
+    return _build_line_from_run(page_number, runs[0]) if len(runs) == 1 else _build_line_from_runs(page_number, runs)
 
 
-def _line_of_one(page: int, run: Run) -> Line:
-    text, size, base = _text([run]), round(run.size, 1), round(run.y, 1)
-    return Line(page, text, text, (text,), run.x0, run.x1, base, size, run.bold, run.italic, False, run.turned)
+def _build_line_from_run(page_number: int, run: TextRun) -> Line:
+    text, size, base = _join_runs([run]), round(run.size, 1), round(run.y, 1)
+    return Line(
+        page_number, text, text, (text,), run.x0, run.x1, base, size, run.bold, run.italic, False, run.is_rotated
+    )
 
 
-def _line_of_many(page: int, runs: Sequence[Run]) -> Line:
+def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
     texts, starts, ends, baselines, sizes, bold, italic, *_ = zip(*runs, strict=True)
     lengths = [len(text) for text in texts]
-    size = _main([round(one, 1) for one in sizes], lengths)
+    size = _find_main_value([round(one, 1) for one in sizes], lengths)
     level = [abs(one - size) < 0.1 for one in sizes]
-    base = _main([round(one, 1) for one in compress(baselines, level)], compress(lengths, level))
+    base = _find_main_value([round(one, 1) for one in compress(baselines, level)], compress(lengths, level))
     half = sum(lengths) / 2
     kept = len(runs)
-    while kept > 1 and _is_mark(runs[kept - 1], size, base):
+    while kept > 1 and _is_note_mark(runs[kept - 1], size, base):
         kept -= 1
-    text = _text(runs)
+    text = _join_runs(runs)
     return Line(
-        page=page,
+        page=page_number,
         text=text,
-        bare=text if kept == len(runs) else _text(runs[:kept]),
-        cells=_cells(runs, size) or (text,),
+        bare_text=text if kept == len(runs) else _join_runs(runs[:kept]),
+        cells=_split_cells(runs, size) or (text,),
         x0=min(starts),
         x1=max(ends),
         y=base,
         size=size,
         bold=sum(compress(lengths, bold)) > half,
         italic=sum(compress(lengths, italic)) > half,
-        noted=_is_mark(runs[0], size, base),
-        turned=runs[0].turned,
+        has_note_mark=_is_note_mark(runs[0], size, base),
+        is_rotated=runs[0].is_rotated,
     )
 
 
-def joined_words(before: Run, after: Run) -> bool:
+def is_one_word(before: TextRun, after: TextRun) -> bool:
     """Return whether two neighbouring runs on a line have no space between them."""
-    largest_gap = _NO_GAP if after.space else _WORD_GAP
+    largest_gap = _NO_GAP if after.space_before else _WORD_GAP
     if after.x0 - before.x1 >= largest_gap * max(before.size, after.size):
         return False
     small_capitals = before.size != after.size and before.text[-1:].isupper() and after.text[:1].isupper()
-    return not after.space or small_capitals
+    return not after.space_before or small_capitals
 
 
-def _main(values: Sequence[float], lengths: Iterable[int]) -> float:
+def _find_main_value(values: Sequence[float], lengths: Iterable[int]) -> float:
     """Return the value that most characters have, given each run's value and number of characters."""
     weights = dict.fromkeys(values, 0)
     for value, length in zip(values, lengths, strict=True):
@@ -90,20 +94,62 @@ def _main(values: Sequence[float], lengths: Iterable[int]) -> float:
     return max(weights, key=weights.__getitem__)
 
 
-def _is_mark(run: Run, size: float, base: float) -> bool:
+def _is_note_mark(run: TextRun, size: float, base: float) -> bool:
     raised = run.size < 0.85 * size and run.y > base + 0.15 * size
-    return (raised or run.text in {"∗", "*", "†", "‡"}) and bool(_MARKS.fullmatch(run.text))
+    return (raised or run.text in {"∗", "*", "†", "‡"}) and bool(_NOTE_MARK.fullmatch(run.text))
 
 
-def _text(runs: Sequence[Run]) -> str:
+def _join_runs(runs: Sequence[TextRun]) -> str:
     parts = [runs[0].text]
     for before, after in pairwise(runs):
-        parts.append(after.text if joined_words(before, after) else " " + after.text)
+        parts.append(after.text if is_one_word(before, after) else " " + after.text)
     inner = "".join(parts)
-    return inner[:-1].replace(HYPHEN, "-") + inner[-1:]
+    return inner[:-1].replace(LINE_END_HYPHEN, "-") + inner[-1:]
 
 
-def _cells(runs: Sequence[Run], size: float) -> tuple[str, ...]:
+def _split_cells(runs: Sequence[TextRun], size: float) -> tuple[str, ...]:
     """Return the texts between wide gaps, or () if there is no such gap."""
     starts = [at for at, (before, after) in enumerate(pairwise(runs), 1) if after.x0 - before.x1 > _CELL_GAP * size]
-    return tuple(_text(runs[start:end]) for start, end in pairwise([0, *starts, len(runs)])) if starts else ()
+    return tuple(_join_runs(runs[start:end]) for start, end in pairwise([0, *starts, len(runs)])) if starts else ()
+
+
+_FULL_LINE_SHARE: Final = 0.72  # of the width of a full line
+_MIN_WORDS: Final = 5
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class BodyStyle:
+    """The style of running text: type size, width of a full line and distance of baselines, all in points."""
+
+    font_size: float
+    line_width: float
+    line_spacing: float
+
+    def is_full_line(self, line: Line) -> bool:
+        """Return whether the line must be a full line of running text."""
+        wide = line.x1 - line.x0 >= _FULL_LINE_SHARE * self.line_width
+        return len(line.cells) == 1 and wide and len(_WORD.findall(line.text)) >= _MIN_WORDS
+
+    def has_small_type(self, line: Line) -> bool:
+        """Return whether the line is set in smaller type than running text."""
+        return line.size < 0.94 * self.font_size
+
+    def has_large_type(self, line: Line) -> bool:
+        """Return whether the line is set in larger type than running text."""
+        return line.size > 1.07 * self.font_size
+
+
+def measure_body_style(lines: Sequence[Line]) -> BodyStyle:
+    """Return the style that most of the text has."""
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        sizes[round(line.size, 1)] += len(line.text)
+    size = sizes.most_common(1)[0][0] if sizes else 10.0
+    body = [line for line in lines if abs(line.size - size) < 0.3 and len(line.cells) == 1 and len(line.text) > 30]
+    widths = Counter(round((line.x1 - line.x0) / 4) for line in body)
+    steps = Counter(
+        round(before.y - after.y, 1) for before, after in pairwise(body) if 0.9 * size < before.y - after.y < 2.5 * size
+    )
+    measure = 4 * widths.most_common(1)[0][0] if widths else 400.0
+    return BodyStyle(size, measure, steps.most_common(1)[0][0] if steps else 1.2 * size)

@@ -1,5 +1,7 @@
 """Read the outline that a PDF carries, and find the lines that print its section titles."""
+# MERGED-DOC """Headings among a paper's lines, and the split of a heading into its number and its words."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -7,26 +9,66 @@ from typing import Final
 
 import pypdfium2
 
-from planner.papers.pdf.headline import MAX_LINES, Headline, letters, number_of, unnumbered
-from planner.papers.pdf.hyphens import Vocabulary, joined
 from planner.papers.pdf.lines import Line
+from planner.papers.pdf.paragraphs import Vocabulary, join_lines
+
+MAX_HEADING_LINES: Final = 4  # of a heading
+
+_ARABIC_NUMBER: Final = re.compile(
+    r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})[.:]?\s+(?=\S)", re.I
+)
+_ROMAN_NUMBER: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedHeading:
+    """A heading: the index of its first line in the paper, its number of lines, its text, and its level from 1."""
+
+    first_line: int
+    line_count: int
+    text: str
+    level: int
+
+
+def find_section_spans(headings: Sequence[PrintedHeading], line_count: int) -> list[tuple[PrintedHeading, int, int]]:
+    """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""
+    ends = [*(headline.first_line for headline in headings[1:]), line_count]
+    return [(one, one.first_line + one.line_count, end) for one, end in zip(headings, ends, strict=False)]
+
+
+def extract_section_number(text: str) -> str:
+    """Return the section number that a text starts with, its parts joined by dots, or "" for none."""
+    match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
+    return match[1] if match else ""
+
+
+def strip_section_number(text: str) -> str:
+    """Return the text without the section number that it starts with."""
+    match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
+    return text[match.end() :] if match else text
+
+
+def fold_to_letters(text: str) -> str:
+    """Return the letters and digits of a text, case folded, to compare two printings of one heading."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
 
 _MAX_ITEMS: Final = 1000
 _MAX_DEPTH: Final = 8
-_ALIKE: Final = 0.86
+_MIN_LIKENESS: Final = 0.86
 _EXACT_BELOW: Final = 6  # letters; shorter titles resemble each other too much
 
 
 @dataclass(frozen=True, slots=True)
 class OutlineItem:
-    """A title in the outline; `level` and `page` count from 1, and `page` is None if the item leads to no page."""
+    """A title in the outline; `level` and `render_trajectory_page` count from 1, and `render_trajectory_page` is None if the item leads to no page."""
 
     title: str
     level: int
     page: int | None
 
 
-def outline_of(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
+def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
     """Return the outline's items in order; a single item that holds all others is left out and they move up a level."""
     items: list[OutlineItem] = []
     for bookmark in document.get_toc(max_depth=_MAX_DEPTH):
@@ -36,109 +78,113 @@ def outline_of(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
         destination = bookmark.get_dest()
         index = destination.get_index() if destination else None
         items.append(OutlineItem(title, bookmark.level + 1, None if index is None else index + 1))
-    return _shifted(items)
+    return _shift_levels(items)
 
 
-def _shifted(items: list[OutlineItem]) -> tuple[OutlineItem, ...]:
+def _shift_levels(items: list[OutlineItem]) -> tuple[OutlineItem, ...]:
     tops = [item for item in items if item.level == 1]
     if len(items) > 2 and len(tops) == 1 and items[0].level == 1:
         return tuple(OutlineItem(item.title, item.level - 1, item.page) for item in items[1:])
     return tuple(items)
 
 
-def locate(
-    items: Sequence[OutlineItem], lines: Sequence[Line], words: Vocabulary
-) -> tuple[list[Headline], list[OutlineItem]]:
+def locate_outline_items(
+    items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
+) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return the headings that print the outline's titles, in order, and the items that no line prints."""
-    printed = _Printed(lines, words)
-    found: list[Headline] = []
+    printed = _LineIndex(lines, vocabulary)
+    found: list[PrintedHeading] = []
     missing: list[OutlineItem] = []
     after = -1
     for item in items:
-        headline = printed.find(item, after)
-        if headline is None and not printed.runs_in(item):
+        headline = printed.find_heading(item, after)
+        if headline is None and not printed.is_run_in(item):
             missing.append(item)
         elif headline is not None:
             found.append(headline)
-            after = headline.at + headline.lines - 1
+            after = headline.first_line + headline.line_count - 1
     return found, missing
 
 
-class _Printed:
+class _LineIndex:
     """The lines of a paper, prepared to look up titles by page."""
 
-    def __init__(self, lines: Sequence[Line], words: Vocabulary) -> None:
+    def __init__(self, lines: Sequence[Line], vocabulary: Vocabulary) -> None:
         self._lines = lines
-        self._words = words
-        self._wholes = [letters(line.bare) for line in lines]
-        self._starts = [
-            letters(unnumbered(line.bare)) if number_of(line.bare) else whole
-            for line, whole in zip(lines, self._wholes, strict=True)
+        self._vocabulary = vocabulary
+        self._line_letters = [fold_to_letters(line.bare_text) for line in lines]
+        self._title_letters = [
+            fold_to_letters(strip_section_number(line.bare_text)) if extract_section_number(line.bare_text) else whole
+            for line, whole in zip(lines, self._line_letters, strict=True)
         ]
         self._pages: dict[int, list[int]] = {}
         for at, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(at)
 
-    def find(self, item: OutlineItem, after: int) -> Headline | None:
+    def find_heading(self, item: OutlineItem, after_line: int) -> PrintedHeading | None:
         """Return an item's heading after a given line, on the item's page or else on a neighbouring one, or None."""
-        title = _Title(item.title)
+        title = _TitleMatcher(item.title)
         if item.page is None or not title.letters:
             return None
         for page in (item.page, item.page + 1, item.page - 1):
             best = (0.0, 0, 0)
             for at in self._pages.get(page, []):
-                if at > after and len(self._starts[at]) <= title.longest:  # hardly a line of running text is as short
-                    best = max(best, self._best_from(at, title))
+                if (
+                    at > after_line and len(self._title_letters[at]) <= title.max_length
+                ):  # hardly a line of running text is as short
+                    best = max(best, self._match_lines_from(at, title))
             score, at, count = best
             if score:
-                text = joined([line.bare for line in self._lines[at : at + count]], self._words)
-                return Headline(at, count, text, item.level)
+                text = join_lines([line.bare_text for line in self._lines[at : at + count]], self._vocabulary)
+                return PrintedHeading(at, count, text, item.level)
         return None
 
-    def runs_in(self, item: OutlineItem) -> bool:
+    def is_run_in(self, item: OutlineItem) -> bool:
         """Return whether a line of the item's page begins with its title, without number, and goes on with text."""
-        wanted = letters(unnumbered(item.title))
+        wanted = fold_to_letters(strip_section_number(item.title))
         on_page = self._pages.get(item.page, []) if item.page else []
-        return bool(wanted) and any(wanted in self._starts[at][: len(wanted) + 2] for at in on_page)
+        return bool(wanted) and any(wanted in self._title_letters[at][: len(wanted) + 2] for at in on_page)
 
-    def _best_from(self, at: int, title: "_Title") -> tuple[float, int, int]:
+    def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
         """Return the best score of the lines from an index, the index and their number; a score of 0 is no match."""
-        got, best = self._starts[at], (0.0, at, 1)
-        for count in range(1, MAX_LINES + 1):
-            score = self._score(got, title, at)
+        got, best = self._title_letters[index], (0.0, index, 1)
+        for count in range(1, MAX_HEADING_LINES + 1):
+            score = self._score_text(got, title, index)
             if score > best[0]:
-                best = score, at, count
-            if len(got) >= len(title.letters) or at + count >= len(self._lines):
+                best = score, index, count
+            if len(got) >= len(title.letters) or index + count >= len(self._lines):
                 break
-            got += self._wholes[at + count]
+            got += self._line_letters[index + count]
         return best
 
-    def _score(self, got: str, title: "_Title", at: int) -> float:
-        alike = title.likeness(got)
+    def _score_text(self, printed_letters: str, title: "_TitleMatcher", index: int) -> float:
+        alike = title.measure_likeness(printed_letters)
         if not alike:
             return 0.0
-        line = self._lines[at]
-        return alike + 0.02 * line.bold + 0.02 * bool(number_of(line.bare)) + 0.001 * min(line.size, 20)
+        line = self._lines[index]
+        return (
+            alike + 0.02 * line.bold + 0.02 * bool(extract_section_number(line.bare_text)) + 0.001 * min(line.size, 20)
+        )
 
 
-class _Title:
+class _TitleMatcher:
     """The letters of a title, to compare with many lines; a much longer text never matches."""
 
     def __init__(self, text: str) -> None:
-        self.letters = letters(unnumbered(text))
-        self._most_apart = 0.3 * len(self.letters) + 1
-        self.longest = len(self.letters) + self._most_apart
-        self._least = _ALIKE if len(self.letters) >= _EXACT_BELOW else 1.0
+        self.letters = fold_to_letters(strip_section_number(text))
+        self._max_difference = 0.3 * len(self.letters) + 1
+        self.max_length = len(self.letters) + self._max_difference
+        self._min_likeness = _MIN_LIKENESS if len(self.letters) >= _EXACT_BELOW else 1.0
         self._matcher = SequenceMatcher(None, "", self.letters, autojunk=False)
 
-    def likeness(self, got: str) -> float:
+    def measure_likeness(self, printed_letters: str) -> float:
         """Return the share of letters that both texts have in the same order, or 0 if it is too small to count."""
-        if got == self.letters:
+        if printed_letters == self.letters:
             return 1.0
-        if abs(len(got) - len(self.letters)) > self._most_apart:
+        if abs(len(printed_letters) - len(self.letters)) > self._max_difference:
             return 0.0
-        self._matcher.set_seq1(got)
-        if self._matcher.quick_ratio() < self._least:  # rules out most lines cheaply
+        self._matcher.set_seq1(printed_letters)
+        if self._matcher.quick_ratio() < self._min_likeness:  # rules out most lines cheaply
             return 0.0
         alike = self._matcher.ratio()
-        return alike if alike >= self._least else 0.0
+        return alike if alike >= self._min_likeness else 0.0

@@ -1,143 +1,253 @@
 """Build blocks from lines: paragraphs that continue across pages, and tables and figures with their captions."""
+# MERGED-DOC """Join the lines of a paragraph, and decide which hyphens at their ends belong to the word."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Final
 
 from planner.papers.paper import Block, BlockKind
-from planner.papers.pdf.captions import Part, is_caption_start
-from planner.papers.pdf.hyphens import Vocabulary, clean, is_broken, joined
-from planner.papers.pdf.lines import Line
-from planner.papers.pdf.setting import Setting
+from planner.papers.pdf.floats import LineKind, is_caption_start
+from planner.papers.pdf.lines import BodyStyle, Line
+from planner.papers.pdf.runs import LINE_END_HYPHEN
 
-_FINISHED: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
-_ITEM: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
-_OTHER_TYPE: Final = 0.15
+_TOKEN: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_LAST_WORD: Final = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)$")
+_FIRST_WORD: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
+_HYPHENS: Final = (LINE_END_HYPHEN, "-", "‐")
+_CONJUNCTION: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and multi-target"
+# Second parts of compounds that English writes with a hyphen after almost any word; then first parts before any word.
+_HYPHENATED_SECOND_PARTS: Final = frozenset(
+    [
+        "based",
+        "aware",
+        "free",
+        "wise",
+        "level",
+        "specific",
+        "dependent",
+        "driven",
+        "guided",
+        "art",
+        "like",
+        "oriented",
+        "invariant",
+        "agnostic",
+        "shot",
+    ]
+)
+_HYPHENATED_FIRST_PARTS: Final = frozenset({"self"})
+
+
+class Vocabulary:
+    """The words inside a paper's lines, where no line break can have changed their spelling."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        tokens = _find_unbroken_words(lines)
+        self._words = Counter("-".join(tokens).split("-"))
+        self._compounds = Counter(part for token in tokens if "-" in token for part in _generate_compounds(token))
+
+    def is_hyphen_kept(self, before: str, after: str) -> bool:
+        """Return whether the hyphen at a line's end, between the given texts, belongs to the word."""
+        head, tail = _LAST_WORD.search(before.rpartition(" ")[2]), _FIRST_WORD.search(after)
+        if head is None or tail is None:
+            return True
+        first, second = head[1].casefold(), tail[1].casefold()
+        last, start = first.rpartition("-")[2], second.partition("-")[0]
+        hyphened, solid = self._compounds[f"{last}-{start}"], self._words[last + start]
+        if hyphened or solid:
+            return hyphened > solid
+        if (
+            after[:1].isupper()
+            or start in _HYPHENATED_SECOND_PARTS
+            or last in _HYPHENATED_FIRST_PARTS
+            or (head[1].isupper() and len(last) > 1)
+        ):
+            return True
+        return "-" in first and self._words[start] > 0
+
+
+def _find_unbroken_words(lines: Iterable[str]) -> list[str]:
+    """Return the words of the lines, without those that a line break may have split."""
+    tokens: list[str] = []
+    after_break = False
+    for line in lines:
+        found = _TOKEN.findall(line.casefold())
+        broken = has_line_end_hyphen(line)
+        tokens += found[after_break : len(found) - broken]
+        after_break = broken
+    return tokens
+
+
+def _generate_compounds(token: str) -> Iterator[str]:
+    """Yield every sequence of two or more neighbouring parts of a hyphenated word."""
+    parts = token.split("-")
+    for start, end in combinations(range(len(parts) + 1), 2):
+        if end - start > 1:
+            yield "-".join(parts[start:end])
+
+
+def has_line_end_hyphen(text: str) -> bool:
+    """Return whether the line ends in a hyphen that may break a word."""
+    return text.endswith(_HYPHENS) and text[-2:-1].isalnum()
+
+
+def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
+    """Return the lines as one line of text."""
+    text = ""
+    for line in lines:
+        text = _append_line(text, line.strip(), vocabulary) if text else line.strip()
+    return replace_line_end_hyphens(text)
+
+
+def _append_line(text: str, line: str, vocabulary: Vocabulary) -> str:
+    if not has_line_end_hyphen(text) or not line[:1].isalnum() or _CONJUNCTION.match(line):
+        return f"{text} {line}"
+    return (text[:-1] + "-" if vocabulary.is_hyphen_kept(text[:-1], line) else text[:-1]) + line
+
+
+def replace_line_end_hyphens(text: str) -> str:
+    """Return the text with each remaining line-end hyphen (U+0002) as a plain hyphen."""
+    return text.replace(LINE_END_HYPHEN, "-")
+
+
+_SENTENCE_END: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
+_ITEM_START: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
+_SIZE_TOLERANCE: Final = 0.15
 _BULLETS: Final = "•◦▪■‣∙·"
-_TABLES: Final = frozenset({Part.TABLE, Part.TABLE_CAPTION})
-_FIGURES: Final = frozenset({Part.FIGURE, Part.FIGURE_CAPTION})
-_CAPTIONS: Final = frozenset({Part.TABLE_CAPTION, Part.FIGURE_CAPTION})
+_TABLES: Final = frozenset({LineKind.TABLE, LineKind.TABLE_CAPTION})
+_FIGURES: Final = frozenset({LineKind.FIGURE, LineKind.FIGURE_CAPTION})
+_CAPTIONS: Final = frozenset({LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION})
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _LineGroup:
     """Neighbouring lines of one family: running text, a table, a figure, an algorithm or a note."""
 
-    family: Part
+    family: LineKind
     lines: list[Line] = field(default_factory=list)
     captions: list[Line] = field(default_factory=list)
     caption_first: bool = False
 
-    def takes(self, part: Part, starts_caption: bool) -> bool:
+    def is_continued_by(self, kind: LineKind, starts_caption: bool) -> bool:
         """Return whether a further line of the given kind belongs to the group."""
-        if _family(part) is not self.family:
+        if _find_family(kind) is not self.family:
             return False
-        if part in _CAPTIONS:
+        if kind in _CAPTIONS:
             return not (self.captions and starts_caption)
-        return not self.captions or self.caption_first or self.family in (Part.PROSE, Part.NOTE, Part.ALGORITHM)
+        return (
+            not self.captions
+            or self.caption_first
+            or self.family in (LineKind.PROSE, LineKind.NOTE, LineKind.ALGORITHM)
+        )
 
-    def add(self, part: Part, line: Line) -> None:
+    def add_line(self, kind: LineKind, line: Line) -> None:
         """Add a line of the given kind to the group."""
-        if part in _CAPTIONS:
+        if kind in _CAPTIONS:
             self.caption_first = self.caption_first or not self.lines
             self.captions.append(line)
         else:
             self.lines.append(line)
 
 
-def blocks_of(
-    lines: Sequence[Line], parts: Sequence[Part], setting: Setting, words: Vocabulary, hanging: bool = False
+def build_blocks(
+    lines: Sequence[Line],
+    line_kinds: Sequence[LineKind],
+    body_style: BodyStyle,
+    vocabulary: Vocabulary,
+    is_hanging: bool = False,
 ) -> tuple[Block, ...]:
     """Return the blocks of one section; a float inside a paragraph comes after the paragraph.
 
     Hanging paragraphs are indented from the second line on, as in a list of references.
     """
-    starts = _starts_entry if hanging else _starts_paragraph
+    starts = _is_entry_start if is_hanging else _is_paragraph_start
     made: list[Block] = []
     waiting: list[Block] = []
     paragraph: list[Line] = []
-    for stretch in _stretches(lines, parts):
-        if stretch.family is not Part.PROSE:
-            waiting.append(_block(stretch, words))
-            if not paragraph or _is_finished(paragraph[-1]):
-                made += _flushed(paragraph, words) + waiting
+    for stretch in _group_lines(lines, line_kinds):
+        if stretch.family is not LineKind.PROSE:
+            waiting.append(_build_block(stretch, vocabulary))
+            if not paragraph or _is_sentence_end(paragraph[-1]):
+                made += _build_paragraph(paragraph, vocabulary) + waiting
                 paragraph, waiting = [], []
             continue
         for line in stretch.lines:
-            if paragraph and starts(paragraph[-1], line, setting):
-                made += _flushed(paragraph, words) + waiting
+            if paragraph and starts(paragraph[-1], line, body_style):
+                made += _build_paragraph(paragraph, vocabulary) + waiting
                 paragraph, waiting = [], []
             paragraph.append(line)
-    return tuple(made + _flushed(paragraph, words) + waiting)
+    return tuple(made + _build_paragraph(paragraph, vocabulary) + waiting)
 
 
-def _family(part: Part) -> Part:
-    if part in _TABLES:
-        return Part.TABLE
-    return Part.FIGURE if part in _FIGURES else part
+def _find_family(kind: LineKind) -> LineKind:
+    if kind in _TABLES:
+        return LineKind.TABLE
+    return LineKind.FIGURE if kind in _FIGURES else kind
 
 
-def _stretches(lines: Sequence[Line], parts: Sequence[Part]) -> list[_Stretch]:
-    stretches: list[_Stretch] = []
-    for line, part in zip(lines, parts, strict=True):
+def _group_lines(lines: Sequence[Line], line_kinds: Sequence[LineKind]) -> list[_LineGroup]:
+    stretches: list[_LineGroup] = []
+    for line, part in zip(lines, line_kinds, strict=True):
         starts = is_caption_start(line)
-        if not stretches or not stretches[-1].takes(part, starts):
-            stretches.append(_Stretch(_family(part)))
-        stretches[-1].add(part, line)
+        if not stretches or not stretches[-1].is_continued_by(part, starts):
+            stretches.append(_LineGroup(_find_family(part)))
+        stretches[-1].add_line(part, line)
     return stretches
 
 
-def _block(stretch: _Stretch, words: Vocabulary) -> Block:
-    caption = [joined([line.text for line in stretch.captions], words)] if stretch.captions else []
-    if stretch.family is Part.NOTE:
-        return Block(BlockKind.PROSE, joined([line.text for line in stretch.lines], words))
-    if stretch.family is Part.ALGORITHM:
-        return Block(BlockKind.PROSE, "\n".join(clean(line.text) for line in stretch.lines))
-    kind = BlockKind.TABLE if stretch.family is Part.TABLE else BlockKind.FIGURE
-    rows = ["  ".join(clean(cell) for cell in line.cells) for line in stretch.lines]
-    return Block(kind, "\n".join(caption + rows if stretch.caption_first else rows + caption))
+def _build_block(group: _LineGroup, vocabulary: Vocabulary) -> Block:
+    caption = [join_lines([line.text for line in group.captions], vocabulary)] if group.captions else []
+    if group.family is LineKind.NOTE:
+        return Block(BlockKind.PROSE, join_lines([line.text for line in group.lines], vocabulary))
+    if group.family is LineKind.ALGORITHM:
+        return Block(BlockKind.PROSE, "\n".join(replace_line_end_hyphens(line.text) for line in group.lines))
+    kind = BlockKind.TABLE if group.family is LineKind.TABLE else BlockKind.FIGURE
+    rows = ["  ".join(replace_line_end_hyphens(cell) for cell in line.cells) for line in group.lines]
+    return Block(kind, "\n".join(caption + rows if group.caption_first else rows + caption))
 
 
-def _flushed(paragraph: Sequence[Line], words: Vocabulary) -> list[Block]:
-    return [Block(BlockKind.PROSE, joined([line.text for line in paragraph], words))] if paragraph else []
+def _build_paragraph(paragraph: Sequence[Line], vocabulary: Vocabulary) -> list[Block]:
+    return [Block(BlockKind.PROSE, join_lines([line.text for line in paragraph], vocabulary))] if paragraph else []
 
 
-def _is_finished(line: Line) -> bool:
-    return bool(_FINISHED.search(line.text.rstrip())) and not is_broken(line.text)
+def _is_sentence_end(line: Line) -> bool:
+    return bool(_SENTENCE_END.search(line.text.rstrip())) and not has_line_end_hyphen(line.text)
 
 
-def _starts_paragraph(before: Line, line: Line, setting: Setting) -> bool:
+def _is_paragraph_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
     """Return whether a line of running text begins a new paragraph after the line before it."""
-    if is_broken(before.text):
+    if has_line_end_hyphen(before.text):
         return False
-    if abs(line.size - before.size) > _OTHER_TYPE * before.size:
+    if abs(line.size - before.size) > _SIZE_TOLERANCE * before.size:
         return True
-    finished = _is_finished(before)
+    finished = _is_sentence_end(before)
     if finished and line.bold and not before.bold:
         return True
-    if _ITEM.match(line.text) and (finished or line.text[0] in _BULLETS):
+    if _ITEM_START.match(line.text) and (finished or line.text[0] in _BULLETS):
         return True
     step, begins = before.y - line.y, line.text[:1].isupper()
     if line.page != before.page or step <= 0:
         return finished and begins
-    if step > 1.4 * setting.leading:
+    if step > 1.4 * body_style.line_spacing:
         return finished or begins
     moved = abs(line.x0 - before.x0) > 0.7 * line.size
-    return finished and (moved or (begins and _is_short(before, setting)))
+    return finished and (moved or (begins and _is_short(before, body_style)))
 
 
-def _starts_entry(before: Line, line: Line, setting: Setting) -> bool:
+def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
     """Return whether a line of a list with hanging indents begins a new entry."""
-    if is_broken(before.text):
+    if has_line_end_hyphen(before.text):
         return False
-    if _ITEM.match(line.text) and _is_finished(before):
+    if _ITEM_START.match(line.text) and _is_sentence_end(before):
         return True
     step = before.y - line.y
     if line.page != before.page or step <= 0:
-        return _is_finished(before) and line.text[:1].isupper()
-    return line.x0 < before.x0 - 0.5 * line.size or step > 1.25 * setting.leading
+        return _is_sentence_end(before) and line.text[:1].isupper()
+    return line.x0 < before.x0 - 0.5 * line.size or step > 1.25 * body_style.line_spacing
 
 
-def _is_short(line: Line, setting: Setting) -> bool:
-    return line.x1 - line.x0 < 0.85 * setting.measure
+def _is_short(line: Line, body_style: BodyStyle) -> bool:
+    return line.x1 - line.x0 < 0.85 * body_style.line_width

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from pypdfium2 import raw
 
-from planner.papers.pdf import calls
-from planner.papers.pdf.calls import Handle, Numbers
+from planner.papers.pdf import pdfium
+from planner.papers.pdf.pdfium import NumberBuffer, PdfiumHandle
 
 # Unicode ligatures, and control characters for ligatures in fonts without a Unicode map (TeX's T1 and OT1 encodings).
 _LIGATURES: Final = {
@@ -21,20 +21,41 @@ _LIGATURES: Final = {
     "\x0e": "ffi",
     "\x0f": "ffl",
 }
-HYPHEN: Final = "\x02"  # pdfium's character for a hyphen at the end of a line
-_CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != HYPHEN}
+LINE_END_HYPHEN: Final = "\x02"  # pdfium's character for a hyphen at the end of a line
+_CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != LINE_END_HYPHEN}
 _TRANSLATION: Final = str.maketrans(
-    {**_CONTROLS, **_LIGATURES, "\t": " ", "\r": " ", "\n": " ", "\xa0": " ", "\xad": HYPHEN, "\ufffe": HYPHEN}
+    {
+        **_CONTROLS,
+        **_LIGATURES,
+        "\t": " ",
+        "\r": " ",
+        "\n": " ",
+        "\xa0": " ",
+        "\xad": LINE_END_HYPHEN,
+        "\ufffe": LINE_END_HYPHEN,
+    }
 )
 _MAX_CHARACTERS: Final = 100_000
-_LOOSE: Final = 0.53  # of the type size per character; more than prose takes on average
+_LOOSE_WIDTH: Final = 0.53  # of the type size per character; more than prose takes on average
 _CELL_GAP: Final = 0.95
-_GAP: Final = re.compile(r"(?<=\S) +(?=\S)")
-_ITALIC: Final = ("ital", "obli", "slant", "cmti", "cmsl", "cmbxti", "sfti", "sfsl", "ptmri", "libertineti", "-it")
-_BOLD: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
+_INNER_SPACE: Final = re.compile(r"(?<=\S) +(?=\S)")
+_ITALIC_NAMES: Final = (
+    "ital",
+    "obli",
+    "slant",
+    "cmti",
+    "cmsl",
+    "cmbxti",
+    "sfti",
+    "sfsl",
+    "ptmri",
+    "libertineti",
+    "-it",
+)
+_BOLD_NAMES: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx", "-bd", "semib", "demi", "ecbx")
 
 
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """A stretch of text of one type size on one baseline, with a flag for a space before it.
 
     Coordinates are in points, y upwards, with the page turned for reading. Turned text does not run in the page's main
@@ -48,15 +69,15 @@ class Run(NamedTuple):
     size: float
     bold: bool
     italic: bool
-    space: bool
-    turned: bool
-    painter: int
+    space_before: bool
+    is_rotated: bool
+    text_object: int
 
 
-class Placed(NamedTuple):
+class PlacedRun(NamedTuple):
     """A run in the page's own coordinates, not yet turned for reading; `direction` counts quarter turns."""
 
-    run: Run
+    run: TextRun
     end_y: float
     direction: int
 
@@ -70,13 +91,13 @@ class TextPage:
     def __init__(self, page: raw.FPDF_PAGE) -> None:
         self._text = raw.FPDFText_LoadPage(page)
         count = max(0, raw.FPDFText_CountChars(self._text))
-        self.whole = count <= _MAX_CHARACTERS
-        self._count = min(count, _MAX_CHARACTERS)
-        self._buffer = (c_ushort * (2 * self._count + 1))()
+        self.is_complete = count <= _MAX_CHARACTERS
+        self._character_count = min(count, _MAX_CHARACTERS)
+        self._buffer = (c_ushort * (2 * self._character_count + 1))()
         self._fonts: dict[int | None, tuple[bool, bool]] = {}
-        self._extents = Numbers(c_double, 6)
-        self._origin, self._box = self._extents.places[:2], self._extents.places[2:]
-        self._matrix = Numbers(c_float, 6)
+        self._extents = NumberBuffer(c_double, 6)
+        self._origin, self._box = self._extents.pointers[:2], self._extents.pointers[2:]
+        self._matrix = NumberBuffer(c_float, 6)
 
     def __enter__(self) -> "TextPage":
         return self
@@ -84,12 +105,12 @@ class TextPage:
     def __exit__(self, *_: object) -> None:
         raw.FPDFText_ClosePage(self._text)
 
-    def placed(self) -> list[Placed]:
+    def read_runs(self) -> list[PlacedRun]:
         """Return every run that has text, in painting order."""
-        characters = zip(repeat(self._text), range(self._count))
-        painters = starmap(calls.painter_of, characters)  # `map` would take a third longer
-        page = self._read(0, self._count)
-        found: list[Placed] = []
+        characters = zip(repeat(self._text), range(self._character_count))
+        painters = starmap(pdfium.get_text_object, characters)  # `map` would take a third longer
+        page = self._read_text(0, self._character_count)
+        found: list[PlacedRun] = []
         at, space = 0, False
         for painter, group in groupby(painters):
             length = len(list(group))
@@ -97,104 +118,104 @@ class TextPage:
                 space = True
             else:
                 # A character may stand for no letter or for two: then indices in the text are not those of characters.
-                text = page[at : at + length] if len(page) == self._count else self._read(at, length)
+                text = page[at : at + length] if len(page) == self._character_count else self._read_text(at, length)
                 text = text.translate(_TRANSLATION)
                 if text.strip():
-                    found.extend(self._apart(at, length, text, self._place(at, length, text, painter, space)))
+                    found.extend(self._split_cells(at, length, text, self._build_run(at, length, text, painter, space)))
                     space = text.endswith(" ")
                 else:
                     space = space or bool(text)
             at += length
         return found
 
-    def _read(self, start: int, length: int) -> str:
-        written = calls.text_from(self._text, start, length, self._buffer)
+    def _read_text(self, start: int, length: int) -> str:
+        written = pdfium.copy_char_text(self._text, start, length, self._buffer)
         return string_at(self._buffer, 2 * max(0, written - 1)).decode("utf-16-le", "replace")
 
-    def _place(self, at: int, length: int, text: str, painter: int, space: bool) -> Placed:
+    def _build_run(self, index: int, length: int, text: str, text_object: int, space_before: bool) -> PlacedRun:
         """Return the run of `length` characters from an index on, which the given text object paints."""
-        first = at + len(text) - len(text.lstrip())
-        last = max(first, at + length - 1 - (len(text) - len(text.rstrip())))
-        calls.matrix_at(self._text, first, self._matrix.places[0])
-        a, b, c, d, _, _ = self._matrix.written()
-        x, y, left, right, bottom, top = self._extent(first, last)
-        direction = _direction(a, b)
+        first = index + len(text) - len(text.lstrip())
+        last = max(first, index + length - 1 - (len(text) - len(text.rstrip())))
+        pdfium.get_char_matrix(self._text, first, self._matrix.pointers[0])
+        a, b, c, d, _, _ = self._matrix.read_numbers()
+        x, y, left, right, bottom, top = self._read_extent(first, last)
+        direction = _find_direction(a, b)
         end_x, end_y = ((right, y), (x, top), (left, y), (x, bottom))[direction]
-        size = calls.size_at(self._text, first) * math.hypot(c, d)
-        bold, italic = self._face(painter)
-        space = space or text.startswith(" ")
-        run = Run(text.strip(), x, end_x, y, abs(size), bold, italic, space, False, painter)
-        return Placed(run, end_y, direction)
+        size = pdfium.get_char_font_size(self._text, first) * math.hypot(c, d)
+        bold, italic = self._read_font_style(text_object)
+        space_before = space_before or text.startswith(" ")
+        run = TextRun(text.strip(), x, end_x, y, abs(size), bold, italic, space_before, False, text_object)
+        return PlacedRun(run, end_y, direction)
 
-    def _apart(self, at: int, length: int, text: str, whole: Placed) -> list[Placed]:
+    def _split_cells(self, index: int, length: int, text: str, placed_run: PlacedRun) -> list[PlacedRun]:
         """Return the run, or its parts if one text object paints several table cells with wide gaps between them."""
-        run = whole.run
-        loose = run.x1 - run.x0 > _LOOSE * len(run.text) * run.size
-        if whole.direction or not loose or len(text) != length:
-            return [whole]
+        run = placed_run.run
+        loose = run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
+        if placed_run.direction or not loose or len(text) != length:
+            return [placed_run]
         starts = [0]
-        for space in (found.start() for found in _GAP.finditer(text)):
+        for space in (found.start() for found in _INNER_SPACE.finditer(text)):
             resumed = space + len(text[space:]) - len(text[space:].lstrip())
-            if self._gap(at + space - 1, at + resumed) > _CELL_GAP * run.size:
+            if self._measure_gap(index + space - 1, index + resumed) > _CELL_GAP * run.size:
                 starts.append(resumed)
         if len(starts) == 1:
-            return [whole]
+            return [placed_run]
         ends = [*starts[1:], length]
         return [
-            self._place(at + start, end - start, text[start:end], run.painter, run.space or start > 0)
+            self._build_run(index + start, end - start, text[start:end], run.text_object, run.space_before or start > 0)
             for start, end in zip(starts, ends, strict=True)
         ]
 
-    def _gap(self, before: int, after: int) -> float:
+    def _measure_gap(self, before: int, after: int) -> float:
         """Return the distance in points between two characters."""
-        x, _, _, right, _, _ = self._extent(after, before)
+        x, _, _, right, _, _ = self._read_extent(after, before)
         return x - right
 
-    def _extent(self, first: int, last: int) -> list[float]:
+    def _read_extent(self, first: int, last: int) -> list[float]:
         """Return x and y of the first character on its baseline, and left, right, bottom and top of the last one."""
-        calls.origin_at(self._text, first, *self._origin)
-        calls.box_at(self._text, last, *self._box)
-        return self._extents.written()
+        pdfium.get_char_origin(self._text, first, *self._origin)
+        pdfium.get_char_box(self._text, last, *self._box)
+        return self._extents.read_numbers()
 
-    def _face(self, painter: int) -> tuple[bool, bool]:
+    def _read_font_style(self, text_object: int) -> tuple[bool, bool]:
         """Return whether the text object's font is bold and whether it is italic, by its name."""
-        font = calls.font_of(Handle(painter))
+        font = pdfium.get_text_font(PdfiumHandle(text_object))
         key = font.value
         if key not in self._fonts:
             name = create_string_buffer(128)
-            calls.font_name(font, name, 128)
+            pdfium.get_font_name(font, name, 128)
             plain = name.value.decode("latin-1").lower()
-            self._fonts[key] = any(sign in plain for sign in _BOLD), any(sign in plain for sign in _ITALIC)
+            self._fonts[key] = any(sign in plain for sign in _BOLD_NAMES), any(sign in plain for sign in _ITALIC_NAMES)
         return self._fonts[key]
 
 
-def upright(placed: list[Placed]) -> list[Run]:
+def rotate_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
     """Return the runs in the coordinates of the page turned so that most of its text is upright."""
-    if not any(item.direction for item in placed):
-        return [item.run for item in placed]
+    if not any(item.direction for item in placed_runs):
+        return [item.run for item in placed_runs]
     weights: Counter[int] = Counter()
-    for item in placed:
+    for item in placed_runs:
         weights[item.direction] += len(item.run.text)
     main = weights.most_common(1)[0][0] if weights else 0
-    return [_turned(item, main) for item in placed]
+    return [_rotate_run(item, main) for item in placed_runs]
 
 
-def _direction(a: float, b: float) -> int:
+def _find_direction(a: float, b: float) -> int:
     if abs(a) >= abs(b):
         return 0 if a >= 0 else 2
     return 1 if b > 0 else 3
 
 
-def _turned(item: Placed, main: int) -> Run:
-    run = item.run
-    if item.direction == main == 0:
+def _rotate_run(placed_run: PlacedRun, main_direction: int) -> TextRun:
+    run = placed_run.run
+    if placed_run.direction == main_direction == 0:
         return run
-    x0, y0 = _rotate(run.x0, run.y, main)
-    x1, y1 = _rotate(run.x1, item.end_y, main)
-    if item.direction == main:
+    x0, y0 = _rotate_point(run.x0, run.y, main_direction)
+    x1, y1 = _rotate_point(run.x1, placed_run.end_y, main_direction)
+    if placed_run.direction == main_direction:
         return run._replace(x0=x0, x1=x1, y=y0)
-    return run._replace(x0=min(x0, x1), x1=max(x0, x1), y=min(y0, y1), turned=True)
+    return run._replace(x0=min(x0, x1), x1=max(x0, x1), y=min(y0, y1), is_rotated=True)
 
 
-def _rotate(x: float, y: float, quarter_turns: int) -> tuple[float, float]:
+def _rotate_point(x: float, y: float, quarter_turns: int) -> tuple[float, float]:
     return ((x, y), (y, -x), (-x, -y), (-y, x))[quarter_turns]

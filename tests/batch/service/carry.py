@@ -11,39 +11,38 @@ import sys
 import time
 from pathlib import Path
 
-from planner.batch.entry import Entry, Work
-from planner.batch.ledger import Ledger
-from planner.batch.parts import Wanted
+from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.submissions import NewRequest
+from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.progress import Progress
-from planner.batch.service.courier import Courier
-from planner.batch.service.results import Counterpart
-from planner.batch.service.sending import Manner
-from planner.batch.service.writing import PartWriter
+from planner.batch.service.results import PricedService
+from planner.batch.service.submit import SubmissionWriter, SubmitOptions
+from planner.batch.service.tracker import BatchTracker
 from planner.chat import Message, Prompt
-from planner.openai_chat.endpoint import Endpoint
-from planner.openai_chat.model import ChatSettings
-from planner.openai_chat.service import BatchService
-from planner.retrying import RetryPolicy
+from planner.models.openai_chat.batch_api import BatchService
+from planner.models.openai_chat.chat import RequestOptions
+from planner.models.openai_chat.endpoint import Endpoint
+from planner.models.retry import RetryPolicy
 
 MODEL = "lm-planner/m"
 
 
 async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
-    service = BatchService(Endpoint("m", url), ChatSettings())
+    service = BatchService(Endpoint("m", url), RequestOptions())
     async with service, Ledger(folder / "ledger.sqlite") as ledger:
-        desks = {MODEL: Counterpart(service, lambda _: 0.001, 0.5)}
-        courier = Courier(folder, "run", ledger, desks, Progress(), Manner(RetryPolicy()))
-        writer = PartWriter(folder, ledger, {MODEL: service}, courier.submit)
+        desks = {MODEL: PricedService(service, lambda _: 0.001, 0.5)}
+        courier = BatchTracker(folder, "run", ledger, desks, Progress(), SubmitOptions(RetryPolicy()))
+        writer = SubmissionWriter(folder, ledger, {MODEL: service}, courier.submit)
         for number in range(requests):
-            prompt = Prompt.of((Message("user", f"Plan paper {number}."),), "")
-            work = Work(Entry(f"paper{number}", "", "", "text"), MODEL)
-            wanted = Wanted(work, service.card.identity(prompt), prompt.sha256, 0, 1)
-            await writer.take(wanted, prompt)
-        await writer.finish()
-        parts = len(courier.open)
-        while courier.open:
-            await courier.look()
-        return parts, ledger.parts.replies()
+            prompt = Prompt.from_messages((Message("user", f"Plan paper {number}."),), "")
+            work = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
+            wanted = NewRequest(work, service.info.identify_request(prompt), prompt.sha256, 0, 1)
+            await writer.add_request(wanted, prompt)
+        await writer.submit_drafts()
+        parts = len(courier.open_submissions)
+        while courier.open_submissions:
+            await courier.collect_ended_batches()
+        return parts, ledger.submissions.count_replies()
 
 
 def main() -> None:

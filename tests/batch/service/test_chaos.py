@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.service.names import identity_in
+from planner.batch.service.results import parse_identity_prefix
 from tests.batch.outside import make_papers, trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches, Service
 
@@ -80,6 +80,6 @@ def assert_each_result_is_used(service: Service, run: Path) -> None:
     replied = {identity[:32] for (identity,) in db.execute("SELECT identity FROM requests WHERE reply IS NOT NULL")}
     left = db.execute("SELECT count(*) FROM attempts WHERE state = 'submitted'").fetchone()[0]
     db.close()
-    delivered = {identity_in(entry.custom_id) for entry in service.entries if entry.what == "ok"}
+    delivered = {parse_identity_prefix(entry.custom_id) for entry in service.entries if entry.what == "ok"}
     assert replied == delivered
     assert left == 0

@@ -10,27 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from planner.batch.entry import Entry, Work
-from planner.batch.ledger import Ledger
-from planner.batch.parts import Wanted
+from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.submissions import NewRequest
+from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.batch.progress import Progress
-from planner.batch.service.courier import Courier
-from planner.batch.service.results import Counterpart
-from planner.batch.service.sending import Manner
-from planner.batch.service.writing import PartLimits, PartWriter
+from planner.batch.service.results import PricedService
+from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, SubmitOptions
+from planner.batch.service.tracker import BatchTracker
 from planner.chat import Message, Prompt
 from planner.errors import ModelError
-from planner.openai_chat.endpoint import Endpoint
-from planner.openai_chat.model import ChatSettings
-from planner.openai_chat.service import BatchService
-from planner.retrying import RetryPolicy
+from planner.models.openai_chat.batch_api import BatchService
+from planner.models.openai_chat.chat import RequestOptions
+from planner.models.openai_chat.endpoint import Endpoint
+from planner.models.retry import RetryPolicy
 from tests.server.batches import Batches, Line
 from tests.server.http import Request, Response
 from tests.server.replies import error
 from tests.server.server import Server
 
 MODEL = "lm-planner/m"
-QUICK = Manner(RetryPolicy(attempts=3, first=0.01), hesitation=(0.01, 0.01))
+QUICK = SubmitOptions(RetryPolicy(max_failures=3, first_wait=0.01), lookup_pauses=(0.01, 0.01))
 
 
 @dataclass
@@ -47,39 +46,39 @@ def carry(
     folder: Path,
     *,
     requests: int = 5,
-    limits: PartLimits | None = None,
+    limits: SubmissionLimits | None = None,
     seconds: float | None = None,
     patience: float | None = None,
     again: bool = False,
 ) -> Carried:
     """Write requests (unless the ledger has them), submit them, and collect; `seconds` later it is over."""
-    manner = QUICK if patience is None else replace(QUICK, patience=replace(QUICK.patience, max_wait=patience))
+    manner = QUICK if patience is None else replace(QUICK, retry_policy=replace(QUICK.retry_policy, max_wait=patience))
 
-    manner = replace(manner, again=again)
+    manner = replace(manner, allow_resubmission=again)
 
     async def carried() -> Carried:
-        service = BatchService(Endpoint("m", server.base_url), ChatSettings(timeout=5))
+        service = BatchService(Endpoint("m", server.base_url), RequestOptions(timeout=5))
         async with service, Ledger(folder / "ledger.sqlite") as ledger:
-            desks = {MODEL: Counterpart(service, lambda _: 1.0, 0.5)}
-            courier = Courier(folder, "run", ledger, desks, Progress(), manner)
-            writer = PartWriter(folder, ledger, {MODEL: service}, courier.submit, limits=limits)
-            if not courier.open:
+            desks = {MODEL: PricedService(service, lambda _: 1.0, 0.5)}
+            courier = BatchTracker(folder, "run", ledger, desks, Progress(), manner)
+            writer = SubmissionWriter(folder, ledger, {MODEL: service}, courier.submit, limits=limits)
+            if not courier.open_submissions:
                 for number in range(requests):
-                    await writer.take(*_wanted(service, number))
-                await writer.finish()
+                    await writer.add_request(*_wanted(service, number))
+                await writer.submit_drafts()
             await courier.submit_waiting()
             for _ in range(20):
-                await courier.look()
-            assert not courier.open
-            return Carried(ledger.parts.replies())
+                await courier.collect_ended_batches()
+            assert not courier.open_submissions
+            return Carried(ledger.submissions.count_replies())
 
     return asyncio.run(asyncio.wait_for(carried(), seconds))
 
 
-def _wanted(service: BatchService, number: int) -> tuple[Wanted, Prompt]:
-    prompt = Prompt.of((Message("user", f"Plan {number}."),), "")
-    work = Work(Entry(f"paper{number}", "", "", "text"), MODEL)
-    return Wanted(work, service.card.identity(prompt), prompt.sha256, 0, 1), prompt
+def _wanted(service: BatchService, number: int) -> tuple[NewRequest, Prompt]:
+    prompt = Prompt.from_messages((Message("user", f"Plan {number}."),), "")
+    work = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
+    return NewRequest(work, service.info.identify_request(prompt), prompt.sha256, 0, 1), prompt
 
 
 def is_creation(request: Request) -> bool:
@@ -154,14 +153,14 @@ def test_a_list_that_breaks_goes_on_from_its_page(server: Server, tmp_path: Path
     server.answer = breaking
     assert carry(server, tmp_path).replies == 5
     assert len(batches.batches) == 12 + 1
-    assert len(failed) > QUICK.patience.attempts, "a list is not begun anew whenever a page of it fails"
+    assert len(failed) > QUICK.retry_policy.max_failures, "a list is not begun anew whenever a page of it fails"
 
 
 def test_a_service_that_is_out_is_given_up_after_so_many_tries(server: Server, tmp_path: Path) -> None:
     server.answer = lambda _: error(500, "out of order")
     with pytest.raises(ModelError, match="gave up after 3 requests"):
         carry(server, tmp_path)
-    assert len(server.journal) == 1 + QUICK.patience.attempts
+    assert len(server.journal) == 1 + QUICK.retry_policy.max_failures
 
 
 def test_a_file_that_the_service_has_lost_is_uploaded_again(server: Server, tmp_path: Path) -> None:
@@ -251,7 +250,9 @@ def test_results_out_of_order_twice_missing_and_of_others(
 
 
 def test_files_are_split_by_requests_and_by_bytes(server: Server, tmp_path: Path) -> None:
-    for number, (limits, parts) in enumerate([(PartLimits(requests=2), 3), (PartLimits(size=400), 3)]):
+    for number, (limits, parts) in enumerate(
+        [(SubmissionLimits(max_requests=2), 3), (SubmissionLimits(max_bytes=400), 3)]
+    ):
         batches = Batches()
         server.answer = batches.answer
         folder = tmp_path / str(number)
@@ -259,7 +260,7 @@ def test_files_are_split_by_requests_and_by_bytes(server: Server, tmp_path: Path
         assert carry(server, folder, limits=limits).replies == 5
         assert len(batches.batches) == parts
         sent = [batch.input.content for batch in batches.batches.values()]
-        assert all(content.count(b"\n") <= limits.requests and len(content) <= limits.size for content in sent)
+        assert all(content.count(b"\n") <= limits.max_requests and len(content) <= limits.max_bytes for content in sent)
         assert list(folder.glob("*.jsonl")) == []
 
 

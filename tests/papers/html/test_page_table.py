@@ -4,13 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.html.colours import WHITE, ink, is_lost
-from planner.papers.html.dom import Element, parse
-from planner.papers.html.embedded import without_hidden
-from planner.papers.html.formulas import formula
-from planner.papers.html.reader import fragment, page_title, read_html
-from planner.papers.html.tokens import Close, Open, tokens
-from planner.papers.html.visible import Styles, hidden
+from planner.papers.html.colours import WHITE, find_text_colour, is_invisible
+from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
+from planner.papers.html.flow import read_formula
+from planner.papers.html.reader import find_page_title, read_html, read_html_fragment, remove_hidden_elements
+from planner.papers.html.visibility import StyleRules, is_hidden
 from planner.papers.paper import Block, BlockKind
 
 SCRAPS = [
@@ -21,30 +19,30 @@ SCRAPS = [
 ODD_HTML = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
 
 TOKENS = {
-    "a tag": ("<p>a</p>", [Open("p", {}, False), "a", Close("p")]),
-    "case": ("<P>a</P >", [Open("p", {}, False), "a", Close("p")]),
+    "a tag": ("<p>a</p>", [StartTag("p", {}, False), "a", EndTag("p")]),
+    "case": ("<P>a</P >", [StartTag("p", {}, False), "a", EndTag("p")]),
     "attributes of each quoting": (
         "<a b=\"1\" c='2' d=3 e>",
-        [Open("a", {"b": "1", "c": "2", "d": "3", "e": ""}, False)],
+        [StartTag("a", {"b": "1", "c": "2", "d": "3", "e": ""}, False)],
     ),
-    "an attribute twice": ("<a b=1 b=2>", [Open("a", {"b": "1"}, False)]),
-    "references in attributes": ("<a b='&lt;&#65;'>", [Open("a", {"b": "<A"}, False)]),
+    "an attribute twice": ("<a b=1 b=2>", [StartTag("a", {"b": "1"}, False)]),
+    "references in attributes": ("<a b='&lt;&#65;'>", [StartTag("a", {"b": "<A"}, False)]),
     "references in text": ("a &lt; b &nbsp;&hearts;", ["a < b \xa0♥"]),
-    "self-closed": ("<br/>", [Open("br", {}, True)]),
+    "self-closed": ("<br/>", [StartTag("br", {}, True)]),
     "a comment": ("a<!-- <p> -->b", ["a", "b"]),
     "a comment never closed": ("a<!-- <p>", ["a"]),
     "a doctype and an instruction": ("<!DOCTYPE html><?xml a?>b", ["b"]),
-    "a script is raw": ("<script>a<b</script>c", [Open("script", {}, False), "a<b", Close("script"), "c"]),
-    "a title is no markup": ("<title>a<b&amp;</title>", [Open("title", {}, False), "a<b&", Close("title")]),
-    "a script never closed": ("<script>a</p>", [Open("script", {}, False), "a</p>"]),
+    "a script is raw": ("<script>a<b</script>c", [StartTag("script", {}, False), "a<b", EndTag("script"), "c"]),
+    "a title is no markup": ("<title>a<b&amp;</title>", [StartTag("title", {}, False), "a<b&", EndTag("title")]),
+    "a script never closed": ("<script>a</p>", [StartTag("script", {}, False), "a</p>"]),
     "less-than is no tag": ("1 < 2", ["1 < 2"]),
-    "a tag cut off": ("a<b c=", ["a", Open("b", {"c": ""}, False)]),
+    "a tag cut off": ("a<b c=", ["a", StartTag("b", {"c": ""}, False)]),
 }
 
 
 @pytest.mark.parametrize(("html", "found"), TOKENS.values(), ids=TOKENS.keys())
-def test_tokens_are_those_of_the_standard(html: str, found: list[Open | Close | str]) -> None:
-    assert list(tokens(html)) == found
+def test_tokens_are_those_of_the_standard(html: str, found: list[StartTag | EndTag | str]) -> None:
+    assert list(tokenize_html(html)) == found
 
 
 def shape(element: Element) -> str:
@@ -69,7 +67,7 @@ SHAPES = {
 
 @pytest.mark.parametrize(("html", "found"), SHAPES.values(), ids=SHAPES.keys())
 def test_ends_that_a_page_leaves_out_are_known(html: str, found: str) -> None:
-    assert shape(parse(html)) == found
+    assert shape(parse_html(html)) == found
 
 
 FORMULAS = {
@@ -97,9 +95,9 @@ FORMULAS = {
 
 @pytest.mark.parametrize(("html", "tex"), FORMULAS.values(), ids=FORMULAS.keys())
 def test_a_formula_is_given_once_and_as_tex(html: str, tex: str | None) -> None:
-    element = parse(html).children[0]
+    element = parse_html(html).children[0]
     assert isinstance(element, Element)
-    assert formula(element) == tex
+    assert read_formula(element) == tex
 
 
 UNSEEN = [
@@ -122,12 +120,12 @@ SEEN = [
 
 @pytest.mark.parametrize("style", UNSEEN)
 def test_a_style_that_hides_is_known(style: str) -> None:
-    assert hidden(Element("p", {}), style)
+    assert is_hidden(Element("p", {}), style)
 
 
 @pytest.mark.parametrize("style", SEEN)
 def test_a_style_that_shows_is_known(style: str) -> None:
-    assert not hidden(Element("p", {}), style)
+    assert not is_hidden(Element("p", {}), style)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +140,8 @@ def test_a_style_that_shows_is_known(style: str) -> None:
     ],
 )  # fmt: skip
 def test_white_letters_are_told_in_every_notation(colour: str, is_white: bool) -> None:
-    assert is_lost(ink(f"margin:0;color:{colour};padding:0"), WHITE) is is_white
-    assert ink(f"background-color:{colour}") is None
+    assert is_invisible(find_text_colour(f"margin:0;color:{colour};padding:0"), WHITE) is is_white
+    assert find_text_colour(f"background-color:{colour}") is None
 
 
 @pytest.mark.parametrize(
@@ -191,9 +189,9 @@ def test_white_letters_are_told_in_every_notation(colour: str, is_white: bool) -
     ],
 )
 def test_the_rules_of_the_page_hide_what_they_name(sheet: str, tag: str, hides: bool) -> None:
-    root = parse(f"<style>{sheet}</style>{tag}words</p>")
-    paragraph = next(element for element in root.elements() if element.tag == "p")
-    assert hidden(paragraph, Styles(root).of(paragraph)) is hides
+    root = parse_html(f"<style>{sheet}</style>{tag}words</p>")
+    paragraph = next(element for element in root.iterate_elements() if element.tag == "p")
+    assert is_hidden(paragraph, StyleRules(root).find_style(paragraph)) is hides
 
 
 @pytest.mark.parametrize(
@@ -238,7 +236,7 @@ MARKDOWN = {
 
 @pytest.mark.parametrize(("text", "left", "found"), MARKDOWN.values(), ids=MARKDOWN.keys())
 def test_hidden_elements_in_markdown_go_and_code_stays(text: str, left: str, found: list[str]) -> None:
-    assert without_hidden(text) == (left, found)
+    assert remove_hidden_elements(text) == (left, found)
 
 
 @pytest.mark.parametrize(
@@ -259,11 +257,11 @@ def test_hidden_elements_in_markdown_go_and_code_stays(text: str, left: str, fou
     ],
 )
 def test_the_title_is_what_the_page_calls_itself(head: str, title: str) -> None:
-    assert page_title(parse(head)) == title
+    assert find_page_title(parse_html(head)) == title
 
 
 def blocks(html: str) -> list[tuple[BlockKind, str]]:
-    return [(item.kind, item.text) for item in fragment(html)[0] if isinstance(item, Block)]
+    return [(item.kind, item.text) for item in read_html_fragment(html)[0] if isinstance(item, Block)]
 
 
 BLOCKS = {
@@ -301,12 +299,12 @@ def test_blocks_are_as_they_would_be_read_aloud(html: str, found: list[tuple[Blo
 
 @given(ODD_HTML)
 def test_any_page_is_read_and_parsing_loses_no_text(html: str) -> None:
-    root = parse(html)
-    assert root.text() == "".join(token for token in tokens(html) if isinstance(token, str))
+    root = parse_html(html)
+    assert root.collect_text() == "".join(token for token in tokenize_html(html) if isinstance(token, str))
     assert read_html(html, "x.html").main_file == "x.html"
 
 
 @given(ODD_HTML)
 def test_every_element_is_a_child_of_its_parent(html: str) -> None:
-    for element in parse(html).elements():
+    for element in parse_html(html).iterate_elements():
         assert element.parent is None or any(child is element for child in element.parent.children)

@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 
 from planner.papers.latex.reader import read_latex
-from planner.papers.paper import Reading
-from planner.papers.tree import Tree
+from planner.papers.paper import ParsedPaper
+from planner.papers.tree import SourceTree
 
 # What TeX gives a meaning to, so that generated sources meet every rule of the scanner soon.
 SCRAPS = [
@@ -16,9 +16,9 @@ SCRAPS = [
 ODD_LATEX = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
 
 
-def tree_of(files: dict[str, str]) -> Tree:
+def tree_of(files: dict[str, str]) -> SourceTree:
     """A tree of text files that exists nowhere on disk."""
-    return Tree("t", {name: content.encode for name, content in files.items()})
+    return SourceTree("t", {name: content.encode for name, content in files.items()})
 
 
 def document(body: str, preamble: str = "") -> str:
@@ -26,11 +26,11 @@ def document(body: str, preamble: str = "") -> str:
     return f"\\documentclass{{article}}{preamble}\\begin{{document}}{body}\\end{{document}}"
 
 
-def read(body: str, preamble: str = "", others: dict[str, str] | None = None) -> Reading:
+def read(body: str, preamble: str = "", others: dict[str, str] | None = None) -> ParsedPaper:
     """The reading of a main file among others."""
     return read_latex(tree_of({"main.tex": document(body, preamble), **(others or {})}))
 
 
-def whole_text(reading: Reading) -> str:
+def whole_text(reading: ParsedPaper) -> str:
     """All text of a reading."""
     return "\n\n".join(section.text for section in reading.sections)

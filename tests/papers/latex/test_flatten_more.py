@@ -5,16 +5,16 @@ from hypothesis import given
 
 from planner.errors import PaperError
 from planner.papers.latex import flatten as flattening
-from planner.papers.latex.flatten import Flat, flatten
-from planner.papers.latex.hidden import without_hidden
-from planner.papers.latex.mainfile import is_document, main_file
+from planner.papers.latex.flatten import FlattenedSource, flatten_source
+from planner.papers.latex.mainfile import find_main_file, has_document_class
 from planner.papers.latex.reader import read_latex
-from planner.papers.latex.scan import Source
+from planner.papers.latex.scan import LatexSource
+from planner.papers.latex.visibility import remove_hidden_text
 from tests.papers.latex.sources import ODD_LATEX, document, tree_of
 
 
-def flat(text: str, others: dict[str, str] | None = None) -> Flat:
-    return flatten(tree_of({"main.tex": text, **(others or {})}), "main.tex")
+def flat(text: str, others: dict[str, str] | None = None) -> FlattenedSource:
+    return flatten_source(tree_of({"main.tex": text, **(others or {})}), "main.tex")
 
 
 INPUTS = {
@@ -60,7 +60,7 @@ def test_an_input_is_put_in_its_place(source: str, others: dict[str, str]) -> No
 )
 def test_an_input_that_is_not_followed_is_said_once(path: str, said: str) -> None:
     source = f"a\\input{{{path}}}\\input{{{path}}}b"
-    assert flat(source) == Flat("ab", ("main.tex",), (f"\\input{{{path}}} {said}",))
+    assert flat(source) == FlattenedSource("ab", ("main.tex",), (f"\\input{{{path}}} {said}",))
 
 
 @pytest.mark.parametrize("source", ["\\input{#1}", "\\input{\\folder/a}", "\\input", "\\import{a}"])
@@ -217,7 +217,7 @@ SEEN = {
 
 @pytest.mark.parametrize("source", WHITE.values(), ids=WHITE.keys())
 def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
-    left, hidden = without_hidden(Source(f"before {source} after"))
+    left, hidden = remove_hidden_text(LatexSource(f"before {source} after"))
     assert "unseen words" not in left.text
     assert [stretch.strip().removeprefix("\\selectfont ") for stretch in hidden] == ["unseen words"]
     assert left.text.startswith("before")
@@ -235,13 +235,13 @@ def test_a_command_of_the_papers_own_that_hides_is_seen_through() -> None:
 
 @pytest.mark.parametrize("source", SEEN.values(), ids=SEEN.keys())
 def test_text_that_is_seen_stays(source: str) -> None:
-    left, hidden = without_hidden(Source(source))
+    left, hidden = remove_hidden_text(LatexSource(source))
     assert (left.text, hidden) == (source, ())
 
 
 @given(ODD_LATEX)
 def test_hidden_text_is_not_found_twice(source: str) -> None:
-    left, hidden = without_hidden(Source(source))
+    left, hidden = remove_hidden_text(LatexSource(source))
     assert len(left.text) <= len(source)
     assert bool(hidden) == (left.text != source)
 
@@ -260,13 +260,13 @@ FRAGMENTS = {
 
 @pytest.mark.parametrize(("files", "main"), FRAGMENTS.values(), ids=FRAGMENTS.keys())
 def test_without_a_class_a_main_file_must_be_the_only_one(files: dict[str, str], main: str) -> None:
-    assert main_file(tree_of(files)) == (main, ())
+    assert find_main_file(tree_of(files)) == (main, ())
 
 
 def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
     files = {"main.tex": document("\\section{A} x", "\\title{T}"), "supp.tex": document("\\section{B} y")}
-    assert main_file(tree_of(files)) == ("main.tex", ("supp.tex",))
-    assert is_document(tree_of(files), "supp.tex")
+    assert find_main_file(tree_of(files)) == ("main.tex", ("supp.tex",))
+    assert has_document_class(tree_of(files), "supp.tex")
 
 
 @pytest.mark.parametrize(
@@ -278,11 +278,11 @@ def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
 )
 def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> None:
     long = document("\\section{A}" + "x" * 500, "\\title{T}")
-    assert main_file(tree_of({"a.tex": long, "b.tex": document("y"), "00README.json": readme}))[0] == "b.tex"
+    assert find_main_file(tree_of({"a.tex": long, "b.tex": document("y"), "00README.json": readme}))[0] == "b.tex"
 
 
 @pytest.mark.parametrize(
     "readme", ["", "{", "[]", '{"sources": 1}', "[" * 5_000, '{"sources": [{"usage": "toplevel"}]}']
 )
 def test_a_readme_that_says_nothing_is_passed_over(readme: str) -> None:
-    assert main_file(tree_of({"a.tex": document("x"), "00README.json": readme}))[0] == "a.tex"
+    assert find_main_file(tree_of({"a.tex": document("x"), "00README.json": readme}))[0] == "a.tex"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.latex.macros import Macro, definitions, expand
-from planner.papers.latex.scan import Source
+from planner.papers.latex.macros import Macro, expand_macros, find_macros
+from planner.papers.latex.scan import LatexSource
 from tests.papers.latex.sources import ODD_LATEX, read, whole_text
 
 DEFINITIONS = {
@@ -47,12 +47,12 @@ NO_DEFINITIONS = {
 
 @pytest.mark.parametrize(("source", "macro"), DEFINITIONS.values(), ids=DEFINITIONS.keys())
 def test_a_definition_is_understood(source: str, macro: Macro) -> None:
-    assert definitions(Source(source)) == {macro.name: macro}
+    assert find_macros(LatexSource(source)) == {macro.name: macro}
 
 
 @pytest.mark.parametrize("source", NO_DEFINITIONS.values(), ids=NO_DEFINITIONS.keys())
 def test_what_cannot_be_followed_is_no_definition(source: str) -> None:
-    assert definitions(Source(source)) == {}
+    assert find_macros(LatexSource(source)) == {}
 
 
 CALLS = {
@@ -77,19 +77,19 @@ CALLS = {
 
 @pytest.mark.parametrize(("preamble", "source", "text"), CALLS.values(), ids=CALLS.keys())
 def test_a_call_stands_for_what_the_reader_of_the_page_sees(preamble: str, source: str, text: str) -> None:
-    assert expand(Source(source), definitions(Source(preamble))).text == text
+    assert expand_macros(LatexSource(source), find_macros(LatexSource(preamble))).text == text
 
 
 def test_titles_want_every_command_replaced_arguments_and_defaults_too() -> None:
-    own = definitions(Source("\\newcommand{\\pair}[2][left]{#1 and #2}\\newcommand{\\hl}[1]{\\textbf{#1}}"))
-    title = expand(Source("\\pair{right}, \\pair[up]{\\hl{down}}"), own, everything=True).text
+    own = find_macros(LatexSource("\\newcommand{\\pair}[2][left]{#1 and #2}\\newcommand{\\hl}[1]{\\textbf{#1}}"))
+    title = expand_macros(LatexSource("\\pair{right}, \\pair[up]{\\hl{down}}"), own, expand_all=True).text
     assert title == "left and right, up and \\textbf{down}"
 
 
 @pytest.mark.parametrize("body", ["\\x", "\\x\\x", "a\\x", "\\y\\y"], ids=["itself", "twice", "growing", "by another"])
 def test_a_command_that_calls_itself_ends(body: str) -> None:
     own = {"x": Macro("x", 0, body), "y": Macro("y", 0, "\\x\\x")}
-    assert len(expand(Source("\\x"), own, everything=True).text) < 20_000
+    assert len(expand_macros(LatexSource("\\x"), own, expand_all=True).text) < 20_000
 
 
 def test_the_definitions_of_the_papers_own_style_count() -> None:
@@ -99,14 +99,14 @@ def test_the_definitions_of_the_papers_own_style_count() -> None:
 
 @given(ODD_LATEX)
 def test_definitions_of_any_source_can_be_expanded_in_it(source: str) -> None:
-    expanded = expand(Source(source), definitions(Source(source)), everything=True).text
+    expanded = expand_macros(LatexSource(source), find_macros(LatexSource(source)), expand_all=True).text
     assert len(expanded) <= 4 * len(source) + 10_000
 
 
 @given(st.text(alphabet="ab {}\\%", max_size=40).filter(lambda text: "\\x" not in text))
 def test_a_text_without_calls_is_left_as_it_is(text: str) -> None:
     own = {"xnever": Macro("xnever", 0, ""), "xname": Macro("xname", 0, "Name")}
-    assert expand(Source(text), own).text == text
+    assert expand_macros(LatexSource(text), own).text == text
 
 
 def test_an_own_command_in_the_text_does_not_cost_its_argument() -> None:

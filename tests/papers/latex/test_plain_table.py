@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.plain import one_line, plain
+from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from tests.papers.latex.sources import ODD_LATEX
 
 SEEN = {
@@ -57,25 +57,27 @@ SEEN = {
 
 @pytest.mark.parametrize(("source", "text"), SEEN.values(), ids=SEEN.keys())
 def test_a_reader_sees(source: str, text: str) -> None:
-    assert one_line(source) == text
+    assert convert_latex_to_line(source) == text
 
 
 def test_brackets_that_a_citation_emptied_go_with_it() -> None:
-    assert one_line("Gears (\\cite{a}) turn (\\cite{b}; \\cite{c}) fast (very)") == "Gears turn fast (very)"
+    assert (
+        convert_latex_to_line("Gears (\\cite{a}) turn (\\cite{b}; \\cite{c}) fast (very)") == "Gears turn fast (very)"
+    )
 
 
 def test_paragraphs_stay_apart_and_lines_within_them_do_not() -> None:
-    assert plain("one\ntwo\n\n  \nthree") == "one two\n\nthree"
-    assert one_line("one\n\ntwo") == "one two"
+    assert convert_latex_to_text("one\ntwo\n\n  \nthree") == "one two\n\nthree"
+    assert convert_latex_to_line("one\n\ntwo") == "one two"
 
 
 def test_what_is_very_long_is_cut() -> None:
-    assert len(plain("word " * 10_000)) <= 20_000
+    assert len(convert_latex_to_text("word " * 10_000)) <= 20_000
 
 
 @given(ODD_LATEX.filter(lambda source: "verb" not in source))
 def test_plain_text_holds_no_command_and_is_composed(source: str) -> None:
-    text = plain(source)
+    text = convert_latex_to_text(source)
     assert "\\section" not in text
     assert text == unicodedata.normalize("NFC", text)
     assert text == text.strip()

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.scan import VERBATIM, Closings, Groups, Marks, Source
+from planner.papers.latex.scan import VERBATIM_ENVIRONMENTS, BraceGroups, ClosingFinder, LatexScanner, LatexSource
 from tests.papers.latex.sources import ODD_LATEX
 
 MARKS = {
@@ -32,30 +32,30 @@ MARKS = {
 
 @pytest.mark.parametrize(("source", "marks"), MARKS.values(), ids=MARKS.keys())
 def test_marks_are_what_tex_would_act_on(source: str, marks: list[tuple[str, str]]) -> None:
-    assert [(mark.kind, mark.name) for mark in Marks(source)] == marks
+    assert [(mark.kind, mark.name) for mark in LatexScanner(source)] == marks
 
 
 @pytest.mark.parametrize("star", ["", "*"], ids=["plain", "starred"])
-@pytest.mark.parametrize("environment", VERBATIM)
+@pytest.mark.parametrize("environment", VERBATIM_ENVIRONMENTS)
 def test_within_a_verbatim_environment_nothing_is_a_mark(environment: str, star: str) -> None:
     name = environment + star
     source = f"a\\begin{{{name}}}% \\section{{No}} {{ \\fi\\end{{{name}}}b"
-    (mark,) = Marks(source)
+    (mark,) = LatexScanner(source)
     assert (mark.kind, mark.name) == ("verbatim", name)
     assert source[: mark.start] + source[mark.end :] == "ab"
 
 
 def test_an_environment_that_the_paper_made_verbatim_is_so() -> None:
     source = "\\begin{python}# 5 % 3\\end{python}"
-    assert [mark.kind for mark in Marks(source)] == ["command", "comment"]
-    assert [mark.kind for mark in Marks(source, extra={"python"})] == ["verbatim"]
+    assert [mark.kind for mark in LatexScanner(source)] == ["command", "comment"]
+    assert [mark.kind for mark in LatexScanner(source, extra_environments={"python"})] == ["verbatim"]
 
 
 def test_a_caller_can_jump_over_what_it_has_dealt_with() -> None:
-    scan = Marks("\\a{\\b}\\c")
+    scan = LatexScanner("\\a{\\b}\\c")
     marks = iter(scan)
     assert next(marks).name == "a"
-    scan.place = 6
+    scan.position = 6
     assert next(marks).name == "c"
 
 
@@ -85,12 +85,12 @@ OPTIONS = {
 
 @pytest.mark.parametrize(("source", "found"), GROUPS.values(), ids=GROUPS.keys())
 def test_a_group_ends_where_tex_ends_it(source: str, found: tuple[str, int] | None) -> None:
-    assert Groups(source).group(0) == found
+    assert BraceGroups(source).read_group(0) == found
 
 
 @pytest.mark.parametrize(("source", "found"), OPTIONS.values(), ids=OPTIONS.keys())
 def test_an_option_ends_at_its_own_bracket(source: str, found: tuple[str, int] | None) -> None:
-    assert Groups(source).option(0) == found
+    assert BraceGroups(source).read_option(0) == found
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_an_option_ends_at_its_own_bracket(source: str, found: tuple[str, int] |
 def test_arguments_are_taken_as_tex_takes_them(
     source: str, count: int, optional: bool, values: list[str | None], rest: str
 ) -> None:
-    found, end = Groups(source).arguments(0, count, optional=optional)
+    found, end = BraceGroups(source).read_arguments(0, count, optional=optional)
     assert (found, source[end:]) == (values, rest)
 
 
@@ -120,44 +120,44 @@ def test_arguments_are_taken_as_tex_takes_them(
     [("{ab}c", 2, 3), ("{a{b}c}", 5, 6), ("{a{b}c}", 3, 4), ("abc", 1, 3), ("{ab", 2, 3), ("a}b", 2, 3)],
 )
 def test_a_place_knows_where_its_group_ends(source: str, place: int, end: int) -> None:
-    assert Groups(source).enclosing_end(place) == end
+    assert BraceGroups(source).find_enclosing_end(place) == end
 
 
 def test_what_was_not_found_is_not_looked_for_again() -> None:
-    closings = Closings("a]b")
-    assert closings.after("]", 0) == 2
-    assert closings.after(")", 0) == 0
-    assert closings.after(")", 2) == 0
-    assert closings.after("]", 0) == 2
+    closings = ClosingFinder("a]b")
+    assert closings.find_end("]", 0) == 2
+    assert closings.find_end(")", 0) == 0
+    assert closings.find_end(")", 2) == 0
+    assert closings.find_end("]", 0) == 2
 
 
 @given(ODD_LATEX)
 def test_marks_go_forward_and_never_overlap(source: str) -> None:
     end = 0
-    for mark in Marks(source):
+    for mark in LatexScanner(source):
         assert end <= mark.start < mark.end <= len(source)
         end = mark.end
 
 
 @given(ODD_LATEX)
 def test_groups_are_the_same_matched_one_by_one_and_all_at_once(source: str) -> None:
-    groups = Groups(source)
-    assert [groups.group(place) for place in range(len(source))] == [
-        Groups(source).group(place) for place in range(len(source))
+    groups = BraceGroups(source)
+    assert [groups.read_group(place) for place in range(len(source))] == [
+        BraceGroups(source).read_group(place) for place in range(len(source))
     ]
 
 
 @given(ODD_LATEX)
 def test_a_source_has_the_commands_that_are_marks(source: str) -> None:
-    commands = [mark for mark in Marks(source) if mark.kind == "command"]
-    assert Source(source).commands(bool) == commands
-    assert Source(source).commands("begin".__eq__) == [mark for mark in commands if mark.name == "begin"]
+    commands = [mark for mark in LatexScanner(source) if mark.kind == "command"]
+    assert LatexSource(source).find_commands(bool) == commands
+    assert LatexSource(source).find_commands("begin".__eq__) == [mark for mark in commands if mark.name == "begin"]
 
 
 @given(ODD_LATEX)
 def test_the_end_of_a_group_is_a_brace_of_the_text(source: str) -> None:
-    groups = Groups(source)
+    groups = BraceGroups(source)
     for place, character in enumerate(source):
-        if character == "{" and (found := groups.group(place)):
+        if character == "{" and (found := groups.read_group(place)):
             assert source[found[1] - 1] == "}"
             assert source[place + 1 : found[1] - 1] == found[0]

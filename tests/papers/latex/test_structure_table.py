@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.scan import Source
-from planner.papers.latex.structure import abstract_source, pieces, split, title_of
+from planner.papers.latex.reader import find_abstract_source, find_title_source, read_pieces, split_preamble
+from planner.papers.latex.scan import LatexSource
 from planner.papers.outline import Heading
 from planner.papers.paper import BlockKind, SectionKind
 from tests.papers.latex.sources import ODD_LATEX, read, whole_text
@@ -13,7 +13,7 @@ from tests.papers.latex.sources import ODD_LATEX, read, whole_text
 def headings(body: str) -> list[tuple[str, int]]:
     return [
         (piece.text, piece.level)
-        for piece in pieces(Source(body), str.strip)
+        for piece in read_pieces(LatexSource(body), str.strip)
         if isinstance(piece, Heading) and piece.text
     ]
 
@@ -96,12 +96,12 @@ NO_ABSTRACTS = {
 
 @pytest.mark.parametrize("source", ABSTRACTS.values(), ids=ABSTRACTS.keys())
 def test_an_abstract_is_found_by_its_name(source: str) -> None:
-    assert abstract_source(Source(source)) == SAID
+    assert find_abstract_source(LatexSource(source)) == SAID
 
 
 @pytest.mark.parametrize("source", NO_ABSTRACTS.values(), ids=NO_ABSTRACTS.keys())
 def test_what_only_resembles_an_abstract_is_none(source: str) -> None:
-    assert abstract_source(Source(source)) == ""
+    assert find_abstract_source(LatexSource(source)) == ""
 
 
 BACK = {
@@ -143,7 +143,7 @@ def test_sections_after_the_appendix_begins_are_part_of_it(mark: str) -> None:
     ],
 )
 def test_the_title_is_the_last_that_is_set(source: str, title: str) -> None:
-    assert title_of(Source(source)) == title
+    assert find_title_source(LatexSource(source)) == title
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_title_is_the_last_that_is_set(source: str, title: str) -> None:
     ],
 )
 def test_the_preamble_is_parted_from_the_body(source: str, parts: tuple[str, str]) -> None:
-    assert split(source) == parts
+    assert split_preamble(source) == parts
 
 
 def squeezed(text: str) -> str:
@@ -168,7 +168,10 @@ def squeezed(text: str) -> str:
 
 @given(ODD_LATEX.filter(lambda body: "abstract" not in body and "\\appendix" not in body))
 def test_no_character_of_a_body_is_lost(body: str) -> None:
-    found = [piece.source if isinstance(piece, Heading) else piece.text for piece in pieces(Source(body), str.strip)]
+    found = [
+        piece.source_text if isinstance(piece, Heading) else piece.text
+        for piece in read_pieces(LatexSource(body), str.strip)
+    ]
     assert squeezed("".join(found)) == squeezed(body)
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from planner.papers.paper import Reading
+from planner.papers.paper import ParsedPaper
 from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import Page, pdf
 from tests.papers.pdf.samples import paper_pages
@@ -21,7 +21,7 @@ SECTIONS = [
 ]
 
 
-def _text(reading: Reading) -> str:
+def _text(reading: ParsedPaper) -> str:
     return "\n".join([reading.abstract, *(section.text for section in reading.sections)])
 
 

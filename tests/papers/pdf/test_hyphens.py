@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.pdf.hyphens import Vocabulary, is_broken, joined
+from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
 from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import SIGNS, Page, pdf
 from tests.papers.pdf.samples import paper_pages
@@ -32,25 +32,25 @@ SPELLS = Vocabulary(["a state-of-the-art method", "the inference of samples", "w
     ],
 )
 def test_line_ends(lines: list[str], expected: str) -> None:
-    assert joined(lines, SPELLS) == expected
+    assert join_lines(lines, SPELLS) == expected
 
 
 def test_what_a_line_end_cut_is_no_evidence() -> None:
     words = Vocabulary(["seen at the end re\x02", "al"])
-    assert not words.keeps_hyphen("re", "al")
+    assert not words.is_hyphen_kept("re", "al")
 
 
 @given(st.lists(st.text(st.sampled_from("ab-\x02 1Z."), max_size=12), max_size=6))
 def test_joining_loses_no_letter_and_leaves_no_mark(lines: list[str]) -> None:
-    text = joined(lines, Vocabulary(lines))
+    text = join_lines(lines, Vocabulary(lines))
     assert "\x02" not in text
     assert [each for each in text if each.isalnum()] == [each for line in lines for each in line if each.isalnum()]
 
 
 @given(st.text(max_size=20))
 def test_only_a_hyphen_behind_a_letter_breaks_a_word(text: str) -> None:
-    assert not is_broken(text + " ")
-    assert not is_broken(text + " -")
+    assert not has_line_end_hyphen(text + " ")
+    assert not has_line_end_hyphen(text + " -")
 
 
 def test_ligatures_and_hyphens_in_a_file() -> None:

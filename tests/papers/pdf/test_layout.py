@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from planner.papers.paper import BlockKind, Reading
+from planner.papers.paper import BlockKind, ParsedPaper
 from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import BOLD, DINGBATS, PLAIN, TICK, Page, pdf
 from tests.papers.pdf.samples import column, heading, paper_pages, prose, wrapped
@@ -13,7 +13,7 @@ LEFT = [f"left{at:02d} {line}" for at, line in enumerate(wrapped(prose(150), 42)
 RIGHT = [f"right{at:02d} {line}" for at, line in enumerate(wrapped(prose(150, 5), 42))]
 
 
-def _text(reading: Reading) -> str:
+def _text(reading: ParsedPaper) -> str:
     return "\n".join(section.text for section in reading.sections)
 
 
@@ -62,7 +62,7 @@ def test_a_wide_table_between_columns_keeps_its_rows() -> None:
     assert "w/o x 0.4 80.1 -" in text
 
 
-def _with_table(painted: Sequence[tuple[int, int, str]]) -> Reading:
+def _with_table(painted: Sequence[tuple[int, int, str]]) -> ParsedPaper:
     pages = paper_pages(["1 Introduction", "2 Experiments"])
     page = Page()
     column(page, 72, 720, "Before the table. " + prose(60) + ".")

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from planner.errors import PaperError
-from planner.papers.paper import Reading
+from planner.papers.paper import ParsedPaper
 from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import Entry, Page, pdf
 from tests.papers.pdf.samples import paper_pages
@@ -52,7 +52,7 @@ def _read_or_refuse(data: bytes) -> None:
     except PaperError as error:
         assert str(error).startswith("p.pdf: ")
     else:
-        assert isinstance(reading, Reading)
+        assert isinstance(reading, ParsedPaper)
 
 
 @given(st.integers(0, len(PAPER)))

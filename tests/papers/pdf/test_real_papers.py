@@ -10,7 +10,7 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from planner.papers.paper import BlockKind, Reading, SectionKind
+from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from planner.papers.pdf.reader import read_pdf
 
 pytestmark = pytest.mark.shared
@@ -24,7 +24,7 @@ class Known:
     title: str
     abstract: str
     label: dict[str, object]
-    reading: Reading
+    reading: ParsedPaper
 
     @property
     def text(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from planner.papers.paper import Reading, SectionKind
+from planner.papers.paper import ParsedPaper, SectionKind
 from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import BOLD, ITALIC, Entry, Page, pdf
 from tests.papers.pdf.samples import column, heading, paper_pages, prose
@@ -103,7 +103,7 @@ def test_numbered_lines_that_are_no_headings() -> None:
     ]
 
 
-def _first_page(top: Page, below: float = 600) -> Reading:
+def _first_page(top: Page, below: float = 600) -> ParsedPaper:
     heading(top, 72, below, "1 Introduction")
     column(top, 72, below - 20, prose(150))
     page = Page()
@@ -265,7 +265,7 @@ def test_lettered_headings_stand_under_roman_ones() -> None:
     assert found[-1].kind is SectionKind.APPENDIX
 
 
-def _typed(*headings: tuple[str, float, str]) -> Reading:
+def _typed(*headings: tuple[str, float, str]) -> ParsedPaper:
     """A paper without an outline, of headings in the given sizes and fonts, two on a page."""
     pages = [Page().text(120, 720, "Small Stores Suffice", 17, BOLD).text(240, 690, "A. Author", 11)]
     for first in range(0, len(headings), 2):
@@ -277,7 +277,7 @@ def _typed(*headings: tuple[str, float, str]) -> Reading:
     return read_pdf(pdf(pages), "p.pdf")
 
 
-def _levels(reading: Reading) -> list[tuple[str, int]]:
+def _levels(reading: ParsedPaper) -> list[tuple[str, int]]:
     return [(section.heading, section.level) for section in reading.sections if section.heading]
 
 

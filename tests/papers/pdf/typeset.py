@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from planner.papers.pdf.lines import Line
-from planner.papers.pdf.runs import Run
-from planner.papers.pdf.setting import Setting
+from planner.papers.pdf.lines import BodyStyle, Line
+from planner.papers.pdf.runs import TextRun
 
-BODY = Setting(size=10, measure=300, leading=12)
+BODY = BodyStyle(font_size=10, line_width=300, line_spacing=12)
 PROSE = "the learner sees a stream of inputs and keeps what it needs in a small store"
 
 
 def line(text: str, y: float = 700, **changes: Any) -> Line:
     """A line of running text that fills the measure, but for the changes."""
     made: dict[str, Any] = {
-        "page": 1, "text": text, "bare": text, "cells": (text,), "x0": 100, "x1": 400, "y": y, "size": 10,
-        "bold": False, "italic": False, "noted": False, "turned": False,
+        "page": 1, "text": text, "bare_text": text, "cells": (text,), "x0": 100, "x1": 400, "y": y, "size": 10,
+        "bold": False, "italic": False, "has_note_mark": False, "is_rotated": False,
     }  # fmt: skip
     return Line(**made | changes)
 
@@ -25,10 +24,10 @@ def stacked(texts: Sequence[str], **changes: Any) -> list[Line]:
     return [line(text, 700 - 12 * at, **changes) for at, text in enumerate(texts)]
 
 
-def run(text: str, x0: float, x1: float, **changes: Any) -> Run:
+def run(text: str, x0: float, x1: float, **changes: Any) -> TextRun:
     """A run of upright body type, but for the changes."""
     made: dict[str, Any] = {
-        "text": text, "x0": x0, "x1": x1, "y": 700, "size": 10, "bold": False, "italic": False, "space": False,
-        "turned": False, "painter": 1,
+        "text": text, "x0": x0, "x1": x1, "y": 700, "size": 10, "bold": False, "italic": False, "space_before": False,
+        "is_rotated": False, "text_object": 1,
     }  # fmt: skip
-    return Run(**made | changes)
+    return TextRun(**made | changes)

@@ -1,0 +1,194 @@
+"""Judge one paper with a model: build the prompt, ask, and re-ask if the reply is invalid; store replies first."""
+# MERGED-DOC """Judge by hand, without an API key: write each prompt to a text file, and read each reply from one."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eval.gold import AuthorGold, Gold
+from eval.judge_prompts import (
+    build_author_prompt,
+    build_reask_prompt,
+    build_reviewer_prompt,
+    parse_matches,
+    parse_review_requests,
+)
+from eval.plans import GoldPair
+from eval.replies import ReplyFile
+from eval.runs import REPLIES_FOLDER
+from eval.sides import Sides, build_author_verdicts, build_reviewer_verdicts, draw_sides
+from eval.verdicts import AuthorVerdict, Verdict, build_verdict_path
+from planner.chat import Completion, Model, ModelInfo, Prompt
+from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
+from planner.files import write_file_atomically
+from planner.models.cache import CachedModel
+from planner.planning.record import ReplyPricer
+from planner.schema import Ablation
+
+MAX_REASKS: Final = 2
+_FATAL_STATUSES: Final = frozenset({401, 402, 403, 404})
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """The settings of a judge that is a model: the model for each paper, its prices, and the folder for replies.
+
+    `repetition` is the sample number; `templates` is a folder of the user's own prompts. `ignore_recorded` ignores the stored
+    replies, for replies that a person writes to files and may correct later.
+    """
+
+    card: ModelInfo
+    model_for_paper: Callable[[str], Model]
+    pricing: ReplyPricer
+    folder: Path
+    repetition: int = 0
+    max_reasks: int = MAX_REASKS
+    templates: Path | None = None
+    ignore_recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAnswer:
+    """A judge's verdicts on one paper, or the reason why there are none.
+
+    `cost` is in USD, None if unknown; `reply_count` is the number of replies. `is_first_matched` is True if the judge matched the
+    first items (A1 with B1, or said yes to A1), None if nothing was shown in order. `is_fatal` is True if every further
+    paper would fail in the same way: a wrong key, an empty account, no such model.
+    """
+
+    verdicts: tuple[Verdict, ...] | None
+    reason: str = ""
+    cost: float | None = None
+    reply_count: int = 0
+    is_first_matched: bool | None = None
+    is_fatal: bool = False
+
+
+class JudgeQuestion:
+    """The prompt about one plan, with its sides; sides that are stored for the same names are used again."""
+
+    def __init__(self, settings: JudgeSettings, gold: Gold, plan: Sequence[Ablation]) -> None:
+        self._asking, self._gold = settings, gold
+        self._plan = [ablation.name for ablation in plan]
+        self._wanted = [ablation.name for ablation in gold.ablations] if isinstance(gold, AuthorGold) else []
+        replies = build_verdict_path(settings.folder / REPLIES_FOLDER, gold.id).with_suffix(".json")
+        self._store = ReplyFile(replies, gold.id, settings.pricing, ignore_recorded=settings.ignore_recorded)
+        fresh = draw_sides(self._plan, self._wanted, gold.id, settings.card.asked, settings.repetition)
+        self.sides: Sides = self._store.choose_sides(fresh, self._plan, self._wanted)
+        if isinstance(gold, AuthorGold):
+            self.prompt = build_author_prompt(gold, plan, self.sides, settings.repetition, settings.templates)
+        else:
+            self.prompt = build_reviewer_prompt(gold, plan, self.sides, settings.repetition, settings.templates)
+
+    async def ask(self) -> JudgeAnswer:
+        """Ask until the reply has valid verdicts or asking again is of no use; return the answer."""
+        identities: list[str] = []
+        try:
+            verdicts = await self._ask_until_valid(identities)
+        except (ModelError, BudgetExceeded, OutputError) as error:
+            return JudgeAnswer(
+                None,
+                f"{error.outcome}: {error}",
+                cost=self._store.sum_costs(identities),
+                reply_count=len(set(identities)),
+                is_fatal=isinstance(error, ModelError) and (error.exhausted or error.status in _FATAL_STATUSES),
+            )
+        return JudgeAnswer(
+            verdicts,
+            cost=self._store.sum_costs(identities),
+            reply_count=len(set(identities)),
+            is_first_matched=any(_matches_first_items(verdict, self.sides) for verdict in verdicts),
+        )
+
+    async def _ask_until_valid(self, identities: list[str]) -> tuple[Verdict, ...]:
+        """Ask, and re-ask with the findings while the reply is invalid."""
+        model = CachedModel(self._asking.model_for_paper(self._gold.id), self._store)
+        prompt = self.prompt
+        for failures in range(1, self._asking.max_reasks + 2):
+            identity = model.info.identify_request(prompt)
+            completion = await model.complete(prompt)
+            identities.append(identity)
+            try:
+                verdicts = self.parse_reply(completion)
+            except OutputError as error:
+                self._store.record_outcome(identity, error.outcome, error.findings)
+                if failures > self._asking.max_reasks or not error.is_correctable:
+                    raise
+                prompt = build_reask_prompt(prompt, completion.text, error.findings, failures, self._asking.templates)
+            else:
+                self._store.record_outcome(identity, Outcome.PLANNED)
+                return verdicts
+        raise AssertionError("the last reply is returned or raised")
+
+    def parse_reply(self, completion: Completion) -> tuple[Verdict, ...]:
+        """Return the verdicts of a reply, by the sides that were shown.
+
+        Raises:
+            OutputError: if the reply cannot be used.
+        """
+        if isinstance(self._gold, AuthorGold):
+            return build_author_verdicts(self.sides, parse_matches(completion, self.sides), self._plan, self._wanted)
+        return build_reviewer_verdicts(self.sides, parse_review_requests(completion, self.sides), self._plan)
+
+
+def _matches_first_items(verdict: Verdict, sides: Sides) -> bool:
+    if isinstance(verdict, AuthorVerdict):
+        paper, plan = (sides.a[0], sides.b[0]) if sides.plan == "B" else (sides.b[0], sides.a[0])
+        return verdict.name_in_paper == paper and plan in verdict.name_in_plan
+    return verdict.name_in_plan == sides.a[0] and verdict.appears_in_review
+
+
+# The name is the same for every person who judges, since the sides of a prompt depend on it.
+BY_HAND_JUDGE: Final = ModelInfo(planner="judge", name="by-hand", asked="by-hand")
+
+
+class ReplyFileModel:
+    """A model whose reply about one paper is read from a file with the paper's name and any suffix."""
+
+    def __init__(self, folder: Path, paper_id: str) -> None:
+        self._stem = build_verdict_path(folder, paper_id).with_suffix("")
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model card, the same for all papers."""
+        return BY_HAND_JUDGE
+
+    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - a person has asked it elsewhere
+        """Return the text of the file as the reply.
+
+        Raises:
+            ModelError: if there is no such file or more than one, or if it is not UTF-8.
+        """
+        found = [path for path in self._stem.parent.glob("*") if path.is_file() and _has_stem(path, self._stem.name)]
+        if len(found) != 1:
+            listed = ", ".join(path.name for path in found) or "none"
+            raise ModelError(f"expected one reply file named {self._stem.name}.txt, found: {listed}")
+        try:
+            return Completion(found[0].read_text(encoding="utf-8-sig"), model=BY_HAND_JUDGE.asked)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"{found[0]}: cannot be read: {error}") from error
+
+
+def write_judge_prompts(folder: Path, settings: JudgeSettings, pairs: Iterable[GoldPair]) -> tuple[Path, ...]:
+    """Write the prompt about each paper that has a plan to `<id>.txt`, and return all paths.
+
+    Raises:
+        OSError: if the folder cannot be written.
+        PromptError: if a template is missing or faulty.
+        UsageError: if no paper has a plan.
+    """
+    paths = []
+    for pair in pairs:
+        if pair.status is None and not (isinstance(pair.gold, AuthorGold) and not pair.gold.ablations):
+            prompt = JudgeQuestion(settings, pair.gold, pair.plan).prompt
+            path = build_verdict_path(folder, pair.gold.id).with_suffix(".txt")
+            write_file_atomically(path, "\n\n".join(message.content for message in prompt.messages) + "\n")
+            paths.append(path)
+    if not paths:
+        raise UsageError("no gold paper has a plan, so there is no prompt to write")
+    return tuple(paths)
+
+
+def _has_stem(path: Path, stem: str) -> bool:
+    return path.name == stem or path.name.rpartition(".")[0] == stem

@@ -1,0 +1,267 @@
+"""Enforce a cost limit that includes the requests in flight: none is sent that could exceed it."""
+# MERGED-DOC """Ask a model within a run: reuse stored replies, keep to the limits and the budget, and record every request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from planner.batch.job import UsagePrice
+from planner.batch.ledger.store import Ledger
+from planner.batch.manifest import PlanTask
+from planner.batch.progress import Progress
+from planner.batch.rate_limit import CHARS_PER_TOKEN, RateLimiter, RequestSlot, RunStopped
+from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
+from planner.errors import BudgetExceeded, ModelError
+from planner.models.cache import REUSED_NOTE
+from planner.planning.record import AttemptRecord, new_attempt
+
+# Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.
+_PROMPT_OVERHEAD_TOKENS: Final = 64
+
+
+def estimate_max_tokens(prompt: Prompt) -> int:
+    """Return more tokens than any tokenizer makes of a prompt, since each token stands for at least one byte."""
+    return len(prompt.messages_json) + _PROMPT_OVERHEAD_TOKENS
+
+
+@dataclass(slots=True)
+class Reservation:
+    """The amount that a request is charged, in USD; its holder keeps it up to date."""
+
+    charged: float | None = None
+
+
+class Budget:
+    """A cost limit in USD, None for no limit; `spent` starts with the charges of earlier calls in the ledger."""
+
+    def __init__(self, limit: float | None, spent: float = 0.0) -> None:
+        self._limit = limit
+        self.spent = spent
+        self._reserved = 0.0
+        self._released = asyncio.Condition()
+
+    @asynccontextmanager
+    async def reserve(self, max_cost: float | None) -> AsyncIterator[Reservation]:
+        """Reserve the most that a request can cost, until its charge is known.
+
+        If it would fit only after requests in flight have ended, it waits for them.
+
+        Raises:
+            BudgetExceeded: if it does not fit.
+        """
+        await self._wait_and_reserve(max_cost or 0.0)
+        reservation = Reservation()
+        try:
+            yield reservation
+        finally:
+            self.spent += reservation.charged or 0.0
+            async with self._released:
+                self._reserved -= max_cost or 0.0
+                self._released.notify_all()
+
+    async def _wait_and_reserve(self, max_cost: float) -> None:
+        async with self._released:
+            await self._released.wait_for(
+                lambda: self._fits(max_cost) or not self._reserved or self._never_fits(max_cost)
+            )
+            if not self._fits(max_cost):
+                raise BudgetExceeded(
+                    f"the next request can cost up to ${max_cost:.4f}, and ${self.spent:.4f} of ${self._limit:g} are "
+                    "spent; raise --max-cost to go on"
+                )
+            self._reserved += max_cost
+
+    def _fits(self, max_cost: float) -> bool:
+        return self._limit is None or self.spent + self._reserved + max_cost <= self._limit
+
+    def _never_fits(self, max_cost: float) -> bool:
+        return self._limit is not None and self.spent + max_cost > self._limit
+
+
+# Tokens that hardly any reply exceeds: the assumed length of a reply that has no cap.
+ASSUMED_REPLY_TOKENS: Final = 16_384
+
+# HTTP statuses of timeouts and proxies: the endpoint may still have done the work, and billed it.
+_POSSIBLY_BILLED_STATUSES: Final = frozenset({408, 504, 522, 524})
+# HTTP statuses that every paper would meet: a wrong key, an account without money, a model that does not exist.
+_FATAL_STATUSES: Final = frozenset({401, 402, 404})
+
+_FIRST_ERROR_STATUS: Final = 400
+_TOO_MANY_REQUESTS: Final = 429
+
+ModelWrapper = Callable[[Model], Model]
+
+
+class WaitingTasks:
+    """The tasks that only wait. Stopping the run cancels them; a task with a request in flight is left to finish."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @contextmanager
+    def mark_waiting(self) -> Iterator[None]:
+        """Mark the current task as waiting within the block."""
+        task = _this_task()
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    @contextmanager
+    def mark_busy(self) -> Iterator[None]:
+        """Mark the current task as busy within the block: it has a request in flight."""
+        task = _this_task()
+        self._tasks.discard(task)
+        try:
+            yield
+        finally:
+            self._tasks.add(task)
+
+    def cancel_all(self) -> None:
+        """Cancel every waiting task."""
+        for task in self._tasks:
+            task.cancel()
+
+
+@dataclass(slots=True)
+class ModelQueue:
+    """Everything that the papers of one model share: its ledger, limits, budget and retry policy.
+
+    `with_retry` wraps a model so that it retries. `price` gives the cost of a usage in USD. `max_reply_tokens` caps
+    replies, in tokens, under a cost limit. `max_pause` is the longest pause, in seconds, that the endpoint may ask
+    for. `stop_run` stops the run with a reason.
+    """
+
+    info: ModelInfo
+    ledger: Ledger
+    rate_limiter: RateLimiter
+    budget: Budget
+    progress: Progress
+    waiting_tasks: WaitingTasks
+    with_retry: ModelWrapper
+    price: UsagePrice
+    stop_run: Callable[[str], None]
+    max_reply_tokens: int | None = None
+    max_pause: float = float("inf")
+    requests_in_flight: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
+
+
+class LedgerClient:
+    """A model client for one paper: it reuses replies in the ledger, and never has the same request in flight twice."""
+
+    def __init__(self, queue: ModelQueue, model: Model, plan_task: PlanTask) -> None:
+        self._queue = queue
+        self._sender = RequestSender(queue, model, plan_task)
+        self._retrying_model = queue.with_retry(self._sender)
+        self._has_sent_all = not plan_task.has_requests
+
+    @property
+    def info(self) -> ModelInfo:
+        """The description of the model."""
+        return self._queue.info
+
+    @property
+    def attempt_records(self) -> tuple[AttemptRecord, ...] | None:
+        """The requests that the paper needed, oldest first; None if the ledger holds some that were not sent here."""
+        return tuple(self._sender.attempt_records.values()) if self._has_sent_all else None
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Return the reply from the ledger, else send the request.
+
+        Raises:
+            RunStopped: if the run is being stopped.
+        """
+        identity = self.info.identify_request(prompt)
+        while True:
+            if (kept := self._queue.ledger.find_reply(identity)) is not None:
+                self._has_sent_all = False
+                return replace(kept, notes=(*kept.notes, REUSED_NOTE))
+            if (other := self._queue.requests_in_flight.get(identity)) is None:
+                break
+            with self._queue.waiting_tasks.mark_waiting():
+                await asyncio.shield(other)
+        mine = self._queue.requests_in_flight[identity] = asyncio.get_running_loop().create_future()
+        try:
+            with self._queue.waiting_tasks.mark_waiting():
+                return await self._retrying_model.complete(prompt)
+        finally:
+            del self._queue.requests_in_flight[identity]
+            mine.set_result(None)
+
+
+class RequestSender:
+    """A sender of requests: it records each in `attempt_records` and the ledger first, and then stores the reply."""
+
+    def __init__(self, queue: ModelQueue, model: Model, plan_task: PlanTask) -> None:
+        self.attempt_records: dict[str, AttemptRecord] = {}
+        self._queue = queue
+        self._model = model
+        self._plan_task = plan_task
+
+    @property
+    def info(self) -> ModelInfo:
+        """The description of the model."""
+        return self._queue.info
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Wait for the limits and the budget, then send the request."""
+        desk, most = self._queue, self._estimate_max_cost(prompt)
+        guess = len(prompt.messages_json) / CHARS_PER_TOKEN
+        async with desk.budget.reserve(most) as share, desk.rate_limiter.acquire_slot(guess) as slot:
+            with desk.waiting_tasks.mark_busy():
+                share.charged = most
+                request = new_attempt(self.info.identify_request(prompt), prompt)
+                number = await desk.ledger.record_request(self._plan_task, request, most)
+                self.attempt_records.setdefault(request.identity, request)
+                return await self._send_recorded(prompt, number, request.identity, slot, share)
+
+    async def _send_recorded(
+        self, prompt: Prompt, number: int, identity: str, slot: RequestSlot, reservation: Reservation
+    ) -> Completion:
+        desk = self._queue
+        try:
+            completion = await self._model.complete(prompt)
+        except ModelError as error:
+            billed = _may_be_billed(error)
+            reservation.charged = reservation.charged if billed else 0.0
+            await desk.ledger.record_failure(number, str(error), may_be_billed=billed)
+            self._handle_error(error, slot)
+            raise
+        desk.rate_limiter.record_success(slot, completion.usage, completion.limits)
+        cost = desk.price(completion.usage)
+        reservation.charged = reservation.charged if cost is None else cost
+        await desk.ledger.record_reply(number, identity, completion, cost, reservation.charged)
+        paid = {"completion": completion, "cost": cost}
+        self.attempt_records[identity] = self.attempt_records[identity].model_copy(update=paid)
+        desk.progress.record_reply(completion.usage, cost)
+        return completion
+
+    def _estimate_max_cost(self, prompt: Prompt) -> float | None:
+        """Return the most that an attempt can cost in USD, None without a price; an estimate if replies have no cap."""
+        return self._queue.price(
+            Usage(estimate_max_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
+        )
+
+    def _handle_error(self, error: ModelError, slot: RequestSlot) -> None:
+        desk = self._queue
+        if error.exhausted or error.status in _FATAL_STATUSES:
+            desk.stop_run(str(error))
+            raise RunStopped from error
+        if error.status == _TOO_MANY_REQUESTS:
+            if (error.retry_after or 0.0) > desk.max_pause:
+                desk.stop_run(f"{error}; it asks for a pause of {error.retry_after:.0f} s, longer than --max-wait")
+                raise RunStopped from error
+            desk.rate_limiter.record_rate_limit_error(slot, error.retry_after)
+
+
+def _may_be_billed(error: ModelError) -> bool:
+    return error.status is None or error.status < _FIRST_ERROR_STATUS or error.status in _POSSIBLY_BILLED_STATUSES
+
+
+def _this_task() -> "asyncio.Task[Any]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task

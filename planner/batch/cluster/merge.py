@@ -1,0 +1,265 @@
+"""Merge the shards of a run into the run: their ledgers and their files."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue, TypeAdapter
+
+from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
+from planner.batch.ledger.join import (
+    MergeCounts,
+    attach_ledger,
+    compute_change_mark,
+    list_new_results,
+    list_place_conflicts,
+    merge_ledger,
+)
+from planner.batch.ledger.schema import connect_ledger, open_ledger_readonly
+from planner.batch.ledger.store import ALL_PAIRS, IS_VALID, StoredRecords
+from planner.batch.ledger.submissions import COLLECTED
+from planner.batch.run_folder import InUseError, RunFolder, report_os_errors
+from planner.chat import ModelInfo
+from planner.errors import OutputError, RunError
+from planner.planning.output import WrittenFiles, rebuild_trajectory, write_record
+
+_MODEL_INFO: Final = TypeAdapter(ModelInfo)
+_MERGED_PREFIX: Final = "merged "
+
+
+class _SubmittedError(RunError):
+    """A shard has requests at a batch service, whose results are not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """The result of a merge: what each shard added, or why it was left out; `problems` has one line each."""
+
+    counts_by_shard: Mapping[Shard, MergeCounts]
+    running_shards: Mapping[Shard, str]
+    missing_shards: tuple[Shard, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every shard was merged: none is missing, and none is still running."""
+        return not self.running_shards and not self.missing_shards
+
+
+def merge_shards(run: RunFolder) -> MergeResult:
+    """Merge the shards of a run into it; merging again adds what is new since.
+
+    Raises:
+        RunError: if there are no shards, their settings differ, or a file cannot be read or written.
+    """
+    shards = list_shards(run)
+    if not shards:
+        raise RunError(f"{run.path} has no shards to merge: plan some with `batch --shard i/n -o {run.path}`")
+    refuse_different_settings(run, shards)
+    refuse_foreign_papers(run, shards)
+    joined, running, problems = {}, {}, list[str]()
+    with ExitStack() as stack:
+        stack.enter_context(run.lock_folder())
+        db = stack.enter_context(closing(connect_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk)))
+        for shard in shards:
+            try:
+                joined[shard] = _merge_one(db, run, shard, problems)
+            except InUseError:
+                running[shard] = "it is still running"
+            except _SubmittedError as error:
+                running[shard] = str(error)
+        _write_missing_files(db, run, problems)
+        _write_description(run, shards)
+    return MergeResult(joined, running, tuple(list_missing_shards(shards)), tuple(problems))
+
+
+def list_unmerged_shards(run: RunFolder) -> list[Shard]:
+    """Return the shards that hold something that the run's ledger lacks.
+
+    Raises:
+        RunError: if a ledger cannot be read.
+    """
+    marks = {}
+    if run.ledger_path.is_file():
+        with open_ledger_readonly(run.ledger_path) as db:
+            marks = dict(db.execute("SELECT name, value FROM run WHERE name GLOB ?", (f"{_MERGED_PREFIX}*",)))
+    return [
+        shard
+        for shard in list_shards(run)
+        if marks.get(_MERGED_PREFIX + shard.name) != _read_change_mark(shard.locate_folder(run))
+    ]
+
+
+def refuse_unmerged_shards(run: RunFolder) -> None:
+    """Refuse a run whose shards are not merged, since it would pay for their requests again.
+
+    Raises:
+        RunError: if a shard is not merged.
+    """
+    if shards := list_unmerged_shards(run):
+        names = ", ".join(shard.name for shard in shards)
+        raise RunError(f"{run.path} has shards that are not merged ({names}); first: ablation-planner merge {run.path}")
+
+
+def refuse_submitted_requests(run: RunFolder) -> None:
+    """Refuse shards while the run itself has requests at a batch service, which they would pay for again.
+
+    Raises:
+        RunError: if there are such requests, or they are about to be submitted.
+    """
+    if run.ledger_path.is_file() and (requests := _count_submitted_requests(run)):
+        raise RunError(
+            f"{requests} requests of {run.path} are on their way through a batch service, and its shards would pay for "
+            f"them again; first: ablation-planner collect {run.path}"
+        )
+
+
+def seed_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
+    """Copy into a shard what the run has on its papers, so that nothing is paid for again.
+
+    Raises:
+        RunError: if a ledger cannot be read or written.
+    """
+    if run.ledger_path.is_file():
+        with (
+            closing(connect_ledger(shard.locate_folder(run).ledger_path, shared_disk=True)) as db,
+            attach_ledger(db, run.ledger_path, paper_ids),
+        ):
+            merge_ledger(db)
+
+
+def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
+    """Refuse shards with different settings: they are not parts of one run.
+
+    Raises:
+        RunError: if they differ; the text says which and in what.
+    """
+    manners = {shard: _read_settings(shard.locate_folder(run)) for shard in shards}
+    for fact in sorted({fact for manner in manners.values() for fact in manner}, key=_sort_hash_last):
+        by_value: dict[str, list[str]] = {}
+        for shard, manner in manners.items():
+            by_value.setdefault(manner.get(fact, "none"), []).append(shard.name)
+        if len(by_value) > 1:
+            said = "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items())
+            raise RunError(f"the shards of {run.path} differ in {fact}: {said}; run the odd ones again like the others")
+
+
+def refuse_foreign_papers(run: RunFolder, shards: list[Shard]) -> None:
+    """Refuse a shard that holds papers of another, such as a renamed copy; its own papers would stay unplanned.
+
+    Raises:
+        RunError: if a shard holds papers of another.
+    """
+    for shard in shards:
+        with open_ledger_readonly(shard.locate_folder(run).ledger_path) as db:
+            papers = [paper for (paper,) in db.execute("SELECT id FROM papers WHERE position IS NOT NULL")]
+        if strangers := [paper for paper in papers if not shard.has_paper(paper)]:
+            raise RunError(
+                f"{shard.locate_folder(run).path} holds papers of other shards, such as {strangers[0]!r}: was it copied? "
+                f"Run it again (batch --shard {shard}), then merge"
+            )
+
+
+def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: list[str]) -> MergeCounts:
+    part = shard.locate_folder(run)
+    with (
+        part.lock_folder(),
+        closing(connect_ledger(part.ledger_path, shared_disk=True)) as other,
+        attach_ledger(db, part.ledger_path),
+    ):
+        if requests := _count_submitted_requests(part):
+            raise _SubmittedError(f"{requests} of its requests are at a batch service")
+        for paper, here, there in list_place_conflicts(db):
+            raise RunError(
+                f"{paper} is {here} in the run and {there} in {shard.name}; run that shard again, then merge"
+            )
+        kept = StoredRecords(other)
+        # The files go first, so that a recorded result has its files; the next merge writes those that are missing.
+        for paper, model in list_new_results(db):
+            _write_files(run, kept, paper, model, problems)
+        joined = merge_ledger(db)
+        db.execute(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, compute_change_mark(other))
+        )
+    if joined.paid_twice:
+        problems.append(
+            f"{shard.name}: {joined.paid_twice:,} requests were paid for in another shard too, "
+            "as papers there have the same text; their cost is counted once"
+        )
+    return joined
+
+
+def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_key: str, problems: list[str]) -> None:
+    sidecar = records.load_record(paper_id, model_key)
+    try:
+        trajectory = rebuild_trajectory(sidecar)
+    except OutputError as error:
+        problems.append(f"{paper_id}: its reply can no longer be read as a plan: {error}")
+        return
+    with report_os_errors(run.path):
+        write_record(run.trajectory_folder, sidecar, trajectory)
+
+
+def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[str]) -> None:
+    present, kept = WrittenFiles(run.trajectory_folder), StoredRecords(db)
+    cards = {key: _MODEL_INFO.validate_json(card) for key, card in db.execute("SELECT key, card FROM models")}
+    for paper, model, outcome in db.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall():
+        if not present.has_files(cards[model], paper, trajectory=outcome == "planned"):
+            _write_files(run, kept, paper, model, problems)
+
+
+def _write_description(run: RunFolder, shards: list[Shard]) -> None:
+    """Write the run's `run.json`: the facts of the first shard, and the names of all shards."""
+    facts = _read_description(shards[0].locate_folder(run)) | {"shards": [shard.name for shard in shards]}
+    run.write_description(
+        {name: value for name, value in facts.items() if name not in ("format_version", "shard", "papers")}
+    )
+
+
+def _read_settings(shard_run: RunFolder) -> dict[str, str]:
+    """Return the settings of a shard's last call, by name."""
+    with open_ledger_readonly(shard_run.ledger_path) as db:
+        task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
+        models = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()
+    if task is None:
+        return {}
+    facts = {
+        "task": task[0],
+        "models": ", ".join(key for key, _, _ in models),
+        "k": str(_read_description(shard_run).get("k", "?")),
+    }
+    for key, text, asked in models:
+        card = _MODEL_INFO.validate_json(text)
+        facts |= {f"the endpoint of {key}": card.endpoint, f"the parameters of {key}": str(dict(card.parameters))}
+        facts[f"{_SETTINGS_HASH_FACT} of {key}"] = asked
+    return facts
+
+
+_SETTINGS_HASH_FACT: Final = "the settings (prompts, --cut-at, as a hash)"
+
+
+def _sort_hash_last(fact: str) -> tuple[bool, str]:
+    return fact.startswith(_SETTINGS_HASH_FACT), fact
+
+
+def _read_description(shard_run: RunFolder) -> dict[str, JsonValue]:
+    try:
+        facts = json.loads((shard_run.path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _count_submitted_requests(run: RunFolder) -> int:
+    with open_ledger_readonly(run.ledger_path) as db:
+        return int(
+            db.execute("SELECT coalesce(sum(requests), 0) FROM parts WHERE state <> ?", (COLLECTED,)).fetchone()[0]
+        )
+
+
+def _read_change_mark(shard_run: RunFolder) -> str:
+    with open_ledger_readonly(shard_run.ledger_path) as db:
+        return compute_change_mark(db)

@@ -1,0 +1,214 @@
+"""Run workers on a Ray cluster: one per CPU of every machine, started anew as machines come and go."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from planner.batch.cluster.pool import WorkerLostError, WorkerPool
+from planner.batch.cluster.worker import RemoteWorker, WorkerConfig
+from planner.batch.errand import ReadRequest, ReadResultOrError
+from planner.chat import Completion, Prompt
+from planner.errors import ModelError, RunError, UsageError
+
+LOCAL_CLUSTER: Final = "local"
+
+# The share of a CPU that a worker claims: half, so that the workers of another run fit on the machine too.
+_CPUS_PER_WORKER: Final = 0.5
+_MAX_REQUESTS_PER_WORKER: Final = 4096  # at once, of one worker
+_OBJECT_STORE_BYTES: Final = 200_000_000  # bytes of a local object store; papers only pass through it
+_START_SECONDS: Final = 120.0
+_CHECK_SECONDS: Final = 3.0
+_CONNECT_SECONDS: Final = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_ray_pool(config: WorkerConfig, address: str) -> AsyncIterator[WorkerPool]:
+    """Connect to the cluster at `address`, or start one on this machine for "local", and keep workers on it.
+
+    Raises:
+        UsageError: if Ray is not installed, or the address is of Ray Client, which is not supported.
+        RunError: if there is no such cluster, or no worker could be started.
+    """
+    if address.startswith("ray://"):
+        raise UsageError(f"--ray-address {address!r}: start the run on a machine of the cluster, and give HOST:PORT")
+    ray = _import_ray()
+    await asyncio.to_thread(_connect_to_cluster, ray, address)
+    pool = WorkerPool()
+    tending = WorkerSupervisor(ray, config, pool)
+    task = asyncio.create_task(tending.run_forever())
+    try:
+        await tending.wait_for_first_worker(task)
+        yield pool
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.to_thread(ray.shutdown)
+
+
+def _import_ray() -> Any:
+    # Ray sends usage statistics unless told not to.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise UsageError("--engine ray needs Ray: pip install 'ablation-planner[ray]', on every machine") from None
+    return ray
+
+
+def _connect_to_cluster(ray: Any, address: str) -> None:
+    if address != LOCAL_CLUSTER:
+        _check_address(address)
+    # "local" starts a cluster even if a file or RAY_ADDRESS names another, which may have ended long ago.
+    local = {"object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False} if address == LOCAL_CLUSTER else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise RunError(f"no Ray cluster at {address}: {error}") from error
+
+
+def _check_address(address: str) -> None:
+    """Raise an error at once if nothing listens at the address; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"--ray-address {address!r}: give the HOST:PORT of the cluster's head, or {LOCAL_CLUSTER}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise RunError(f"no Ray cluster at {address}: {error}; is its head running?") from error
+
+
+class WorkerSupervisor:
+    """The supervisor that keeps one worker per CPU on every machine of the cluster."""
+
+    def __init__(self, ray: Any, config: WorkerConfig, pool: WorkerPool) -> None:
+        self._ray = ray
+        self._config = config
+        self._pool = pool
+        self._starting: set[asyncio.Task[None]] = set()
+        self._tried = asyncio.Event()
+        self._problems: dict[str, str] = {}
+        self._on: dict[str, list[RayWorker | None]] = {}
+
+    async def run_forever(self) -> None:
+        """Start missing workers again and again, until cancelled."""
+        try:
+            while True:
+                for node, count in (await asyncio.to_thread(self._list_machines)).items():
+                    self._start_missing_workers(node, count)
+                await asyncio.sleep(_CHECK_SECONDS)
+        finally:
+            for task in self._starting:
+                task.cancel()
+
+    async def wait_for_first_worker(self, supervision: "asyncio.Task[None]") -> None:
+        """Wait for the first worker.
+
+        Raises:
+            RunError: if none could be started.
+        """
+        while not self._pool:
+            tried = asyncio.create_task(self._tried.wait())
+            await asyncio.wait({tried, supervision}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            tried.cancel()
+            if supervision.done():
+                supervision.result()
+            if not self._pool and not self._starting:
+                reasons = "; ".join(f"{node}: {problem}" for node, problem in self._problems.items())
+                raise RunError(f"no worker could be started on the cluster: {reasons or 'it has no free CPU'}")
+            self._tried.clear()
+
+    def _list_machines(self) -> dict[str, int]:
+        """Return the machines that are alive, with the number of workers that each should have."""
+        alive = [node for node in self._ray.nodes() if node["Alive"]]
+        return {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
+
+    def _start_missing_workers(self, node: str, count: int) -> None:
+        here = self._pool.workers_by_machine[node] + sum(task.get_name() == node for task in self._starting)
+        for _ in range(count - here):
+            task = asyncio.create_task(self._start_worker(node), name=node)
+            self._starting.add(task)
+            task.add_done_callback(self._mark_tried)
+
+    def _mark_tried(self, task: "asyncio.Task[None]") -> None:
+        self._starting.discard(task)
+        self._tried.set()
+
+    async def _start_worker(self, node: str) -> None:
+        """Start one worker on a machine; it joins the pool once it reports no problem."""
+        where = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+        actor = self._ray.remote(RemoteWorker).options(
+            num_cpus=_CPUS_PER_WORKER,
+            max_restarts=0,
+            max_concurrency=_MAX_REQUESTS_PER_WORKER,
+            scheduling_strategy=where,
+        )
+        handle = actor.remote(self._config)
+        worker = RayWorker(self._ray, handle, node)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                problem = await worker.find_problem()
+        except WorkerLostError as error:
+            problem = str(error)
+        except TimeoutError:
+            problem = f"its worker did not start within {_START_SECONDS:.0f} s; are its CPUs taken?"
+        if problem:
+            self._log_problem(node, problem)
+            self._ray.kill(handle)
+        else:
+            await self._pool.add_worker(worker)
+
+    def _log_problem(self, node: str, problem: str) -> None:
+        if self._problems.get(node) != problem:
+            self._problems[node] = problem
+            log.warning("machine %s of the cluster: %s", node[:8], problem)
+
+
+class RayWorker:
+    """A worker of the pool that runs in a Ray actor."""
+
+    def __init__(self, ray: Any, handle: Any, node: str) -> None:
+        self.machine = node
+        self._ray = ray
+        self._handle = handle
+
+    async def find_problem(self) -> str:
+        """Return the reason why the worker cannot do its work, "" if it can.
+
+        Raises:
+            WorkerLostError: if the worker is gone.
+        """
+        answer: str = await self._await_result(self._handle.problem.remote())
+        return answer
+
+    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
+        """Read a paper on its machine.
+
+        Raises:
+            WorkerLostError: if the worker is gone.
+        """
+        answer: ReadResultOrError = await self._await_result(self._handle.read.remote(request))
+        return answer
+
+    async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:
+        """Send a request once from its machine.
+
+        Raises:
+            WorkerLostError: if the worker is gone.
+        """
+        answer: Completion | ModelError = await self._await_result(self._handle.complete.remote(model_key, prompt))
+        return answer
+
+    async def _await_result(self, result: Awaitable[Any]) -> Any:
+        errors = self._ray.exceptions
+        try:
+            return await result
+        except errors.RayTaskError:
+            raise  # a bug of ours, which every other worker would meet too
+        except errors.RayError as error:
+            raise WorkerLostError(str(error).strip().partition("\n")[0]) from None

@@ -1,0 +1,139 @@
+"""Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Final
+
+from planner.batch.client import Budget, LedgerClient, ModelQueue, WaitingTasks
+from planner.batch.job import BatchJob, ModelClient
+from planner.batch.ledger.store import Ledger
+from planner.batch.manifest import PlanTask
+from planner.batch.progress import Progress
+from planner.batch.rate_limit import RateLimiter, RunStopped
+from planner.batch.reading import TaskWithPaper, read_papers_ahead
+from planner.batch.recorder import ResultRecorder
+from planner.batch.run_folder import RunFolder
+from planner.errors import Outcome, PaperError, PlannerError
+from planner.models.retry import RetryingModel, RetryWait
+from planner.planning.plan import run_plan
+from planner.tokens import FixedTokenCounter
+
+# Papers that are read in advance; at least as many as are planned at once.
+_READ_AHEAD_PAPERS: Final = 128
+
+
+log = logging.getLogger(__name__)
+
+
+class LocalEngine:
+    """The engine that plans the pending papers of a run; `progress` shows how far it is, `stop` ends it early."""
+
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger) -> None:
+        self._job = job
+        self._ledger = ledger
+        self.progress = Progress()
+        self._waiting_tasks = WaitingTasks()
+        self._budget = Budget(job.limits.max_cost, ledger.sum_charges())
+        self._ledger_models = [asked.ledger_model for asked in job.models]
+        self._clients = {record.key: asked for record, asked in zip(self._ledger_models, job.models, strict=True)}
+        self._recorder = ResultRecorder(job, run, ledger, self.progress)
+        self._queues = {key: self._open_queue(asked) for key, asked in self._clients.items()}
+        self.progress.rate_limiters = [desk.rate_limiter for desk in self._queues.values()]
+
+    async def plan(self) -> None:
+        """Plan everything that is pending, or as much as the limits and `stop` allow.
+
+        Raises:
+            RunError: if the run's folder or ledger fails; what was recorded is safe.
+            PromptError: if the templates are at fault, whatever the paper.
+        """
+        bounds = self._job.limits
+        task = self._job.models[0].settings.task
+        await self._ledger.begin_call(task, self._job.corpus.entries, self._ledger_models)
+        await self._recorder.restore_files()
+        self._recorder.load_earlier_progress()
+        pending = _limit_papers(self._ledger.iterate_pending(retry_failed=self._job.retry_failed), bounds.max_papers)
+        wanted = min(self.progress.remaining, (bounds.max_papers or self.progress.remaining) * len(self._queues))
+        if not wanted:
+            return
+        at_once = min(bounds.concurrency * len(self._queues), wanted)
+        async with read_papers_ahead(
+            pending, self._clients, readers=self._job.make_readers(wanted), max_ahead=max(_READ_AHEAD_PAPERS, at_once)
+        ) as papers:
+            # In the meantime the reader processes start, and read the first papers.
+            await asyncio.gather(*(asyncio.to_thread(asked.warm_up) for asked in self._clients.values()))
+            await self._plan_all(papers, at_once)
+
+    def stop(self, reason: str) -> None:
+        """Send no further request; those in flight are finished and stored."""
+        if not self.progress.stop_reason:
+            self.progress.stop_reason = reason
+            for desk in self._queues.values():
+                desk.rate_limiter.close()
+            self._waiting_tasks.cancel_all()
+
+    async def _plan_all(self, papers: AsyncIterator[TaskWithPaper], at_once: int) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(self._plan_until_done(papers))
+        except* PlannerError as errors:
+            # All tasks share the run, so an error that ended one of them ends them all.
+            raise errors.exceptions[0] from None
+
+    async def _plan_until_done(self, papers: AsyncIterator[TaskWithPaper]) -> None:
+        while not self.progress.stop_reason:
+            with self._waiting_tasks.mark_waiting():
+                read = await anext(papers, None)
+            if read is None:
+                return
+            try:
+                await self._plan_one(read)
+            except RunStopped:
+                return
+
+    async def _plan_one(self, item: TaskWithPaper) -> None:
+        work, asked = item.plan_task, self._clients[item.plan_task.model]
+        desk = self._queues[work.model]
+        paper = item.paper
+        if isinstance(paper, PaperError):
+            await self._recorder.record_unreadable_paper(work, paper)
+            return
+        sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
+        model = LedgerClient(desk, asked.make_model(paper.paper), work)
+        planning = await run_plan(paper, model, asked.settings, sample, FixedTokenCounter())
+        await self._recorder.record_result(work, paper.info, planning, model.attempt_records)
+        if planning.outcome is Outcome.BUDGET:
+            self.stop(planning.reason)
+
+    def _open_queue(self, client: ModelClient) -> ModelQueue:
+        bounds = self._job.limits
+        return ModelQueue(
+            info=client.info,
+            ledger=self._ledger,
+            rate_limiter=RateLimiter(bounds.concurrency, bounds.rpm, bounds.tpm),
+            budget=self._budget,
+            progress=self.progress,
+            waiting_tasks=self._waiting_tasks,
+            with_retry=lambda model: RetryingModel(model, self._job.retry_policy, on_wait=_log_wait),
+            price=client.price,
+            stop_run=self.stop,
+            max_reply_tokens=bounds.max_reply_tokens,
+            max_pause=self._job.retry_policy.max_wait,
+        )
+
+
+def _limit_papers(pending: Iterator[PlanTask], max_papers: int | None) -> Iterator[PlanTask]:
+    """Yield the tasks of the first `max_papers` papers, whichever models they are for; all tasks for None."""
+    begun: set[str] = set()
+    for work in pending:
+        begun.add(work.entry.id)
+        if max_papers is not None and len(begun) > max_papers:
+            return
+        yield work
+
+
+def _log_wait(wait: RetryWait) -> None:
+    log.debug("waiting %.1f s: %s", wait.seconds, wait.reason)

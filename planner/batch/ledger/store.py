@@ -1,0 +1,348 @@
+"""Store every request, reply and result of a run in its ledger; the run's files can be written again from it."""
+
+import asyncio
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import TypeAdapter
+
+from planner.batch.ledger.schema import connect_ledger
+from planner.batch.ledger.submissions import Submissions
+from planner.batch.ledger.writer import LedgerWriter, Preparation, do_nothing
+from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
+from planner.chat import Completion, ModelInfo, Prompt
+from planner.errors import Outcome, RunError
+from planner.planning.plan import PlanResult
+from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord
+from planner.schema import Task
+
+_COMPLETION: Final = TypeAdapter(Completion)
+_MODEL_INFO: Final = TypeAdapter(ModelInfo)
+
+# Outcomes that say nothing about the paper: the next call plans it again by itself.
+UNFINISHED_OUTCOMES: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerModel:
+    """A model of this call; `settings_hash` is a hash of how it is asked: endpoint, parameters, task, k, templates."""
+
+    info: ModelInfo
+    settings_hash: str
+
+    @property
+    def key(self) -> str:
+        """The name of the model in the ledger, and in the headings of trajectories."""
+        return f"{self.info.planner}/{self.info.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecords:
+    """The current records in a ledger, with their replies."""
+
+    db: sqlite3.Connection
+
+    def __iter__(self) -> Iterator[PlanRecord]:
+        for paper, model in self.db.execute(
+            f"SELECT p.id, m.key {ALL_PAIRS} AND {IS_VALID} ORDER BY p.id, m.key"
+        ).fetchall():
+            yield self.load_record(paper, model)
+
+    def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
+        """Return the current record of a paper and a model, which must exist."""
+        (facts,) = self.db.execute(
+            "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1",
+            (paper_id, model_key),
+        ).fetchone()
+        sidecar = PlanRecord.model_validate_json(facts)
+        whole = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in sidecar.attempts)
+        return sidecar.model_copy(update={"attempts": whole})
+
+    def _load_reply(self, identity: str) -> Completion | None:
+        found = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
+        return _COMPLETION.validate_json(found[0]) if found and found[0] else None
+
+
+class Ledger:
+    """The ledger of a run, open for writing. Reads are direct; a write is durable when it returns."""
+
+    def __init__(self, path: Path, *, shared_disk: bool = False) -> None:
+        """Open a ledger, or create it.
+
+        Raises:
+            RunError: if it cannot be opened, or has another version.
+        """
+        self._reader = connect_ledger(path, shared_disk=shared_disk)
+        self._reader.execute("PRAGMA query_only = ON")
+        self._writer = LedgerWriter(partial(connect_ledger, path, shared_disk=shared_disk))
+        self._next_attempt = 1 + (self._fetch_value("SELECT max(number) FROM attempts") or 0)
+        self.submissions = Submissions(self._reader, self._writer, self._reserve_attempt_numbers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # In a thread, since the last commits may wait for the disk, and report back to this loop.
+        await asyncio.to_thread(self._writer.close)
+        self._reader.close()
+
+    async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[LedgerModel]) -> None:
+        """Record the task, the corpus and the models of this call.
+
+        Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
+
+        Raises:
+            RunError: if the run is of another task.
+        """
+        of_old = self._fetch_value("SELECT value FROM run WHERE name = 'task'")
+        if of_old not in (None, task.value):
+            raise RunError(f"this is a run of the {of_old} task; choose another folder with -o for the {task} task")
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("INSERT OR IGNORE INTO run VALUES ('task', ?)", (task.value,))
+            db.execute("UPDATE attempts SET state = 'lost', said = 'in flight at a kill' WHERE state = 'sent'")
+            db.execute("UPDATE papers SET position = NULL")
+            db.execute("UPDATE models SET position = NULL")
+            db.executemany("INSERT OR REPLACE INTO papers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _paper_rows(corpus))
+            db.executemany("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", _model_rows(models))
+
+        await self._writer.write_change(change)
+
+    def iterate_pending(self, *, retry_failed: bool = False) -> Iterator[PlanTask]:
+        """Yield the tasks that are left, in the order of the corpus; those that failed only with `retry_failed`."""
+        settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNFINISHED_OUTCOMES)
+        query = (
+            "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key,"
+            f" {_HAS_REQUESTS} {ALL_PAIRS} AND p.position IS NOT NULL AND m.position IS NOT NULL"
+            f" AND NOT coalesce({IS_VALID} AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
+            f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE_ROWS}"
+        )
+        after = (-1, -1)
+        # Page by page: a query left open would hold up the writer's journal.
+        while page := self._reader.execute(query, (*settled, *after)).fetchall():
+            for *at, paper, source, place, kind, title, abstract, stamp, model, begun in page:
+                after = tuple(at)
+                yield PlanTask(CorpusEntry(paper, source, place, kind, title, abstract, stamp), model, bool(begun))
+
+    def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
+        """Return paper, model and outcome of every result that is valid for the last call."""
+        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall()
+        return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
+
+    def count_outcomes(self) -> Counter[Outcome]:
+        """Count the valid results by outcome."""
+        rows = self._reader.execute(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
+        return Counter({Outcome(outcome): count for outcome, count in rows})
+
+    def count_expected_results(self) -> int:
+        """Return the number of results that exist or are still to come."""
+        return self._reader.execute(f"SELECT count(*) {ALL_PAIRS}").fetchone()[0]  # type: ignore[no-any-return]
+
+    def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
+        """Return the current record of a paper and a model, with its replies."""
+        return StoredRecords(self._reader).load_record(paper_id, model_key)
+
+    def find_reply(self, identity: str) -> Completion | None:
+        """Return the reply to a request, None if there is none."""
+        kept = self._fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
+        return None if kept is None else _COMPLETION.validate_json(kept)
+
+    def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
+        """Return the sample to use for a first prompt: the last with a reply, or the next if it failed and `retry_failed`."""
+        last = self._fetch_value(
+            "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
+        )
+        if last is None or not retry_failed:
+            return int(last or 0)
+        outcomes = self._reader.execute(
+            "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?", (prompt.sha256, last)
+        )
+        return int(last) + 1 if any(outcome in REPLY_FAILURES for (outcome,) in outcomes) else int(last)
+
+    def list_requests(
+        self, paper_id: str, model_key: str, reused_identities: Iterable[str] = ()
+    ) -> tuple[AttemptRecord, ...]:
+        """Return every recorded request that a paper needed of a model, oldest first.
+
+        A paper with the same text as another sends nothing. It reuses the requests in `reused_identities`, which the other paid for.
+        """
+        rows = self._reader.execute(
+            "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
+            " WHERE first_sent <> '' AND (paper = ?1 AND model = ?2 OR identity IN (SELECT value FROM json_each(?3)))"
+            " ORDER BY rowid",
+            (paper_id, model_key, json.dumps(list(reused_identities))),
+        )
+        return tuple(
+            AttemptRecord(
+                identity=identity,
+                prompt_sha256=prompt,
+                sample=sample,
+                messages=messages,
+                started=datetime.fromisoformat(sent),
+                cost=cost,
+                completion=None if reply is None else _COMPLETION.validate_json(reply),
+            )
+            for identity, prompt, sample, messages, sent, cost, reply in rows
+        )
+
+    def sum_charges(self) -> float:
+        """Return the USD that may have been spent: known costs, and upper estimates where one is missing."""
+        known = self._fetch_value("SELECT sum(charged) FROM requests")
+        lost = self._fetch_value("SELECT sum(upper) FROM attempts WHERE state IN ('sent', 'submitted', 'lost')")
+        return float(known or 0.0) + float(lost or 0.0)
+
+    async def record_request(self, plan_task: PlanTask, request: AttemptRecord, max_cost: float | None) -> int:
+        """Record that a request is about to be sent, and its highest cost in USD; return the number of the attempt."""
+        number, identity, now = self._reserve_attempt_numbers(1), request.identity, _format_time(request.started)
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT OR IGNORE INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    identity,
+                    plan_task.model,
+                    plan_task.entry.id,
+                    request.prompt_sha256,
+                    request.sample,
+                    request.messages,
+                    now,
+                ),
+            )
+            db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
+            db.execute(
+                "INSERT INTO attempts (number, identity, sent, upper, state, said) VALUES (?, ?, ?, ?, 'sent', '')",
+                (number, identity, now, max_cost),
+            )
+
+        await self._writer.write_change(change)
+        return number
+
+    async def record_reply(
+        self, attempt_number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
+    ) -> None:
+        """Record the reply to an attempt."""
+        reply, now = _COMPLETION.dump_json(completion).decode(), _format_time(datetime.now(UTC))
+        usage = completion.usage
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE attempts SET state = 'replied' WHERE number = ?", (attempt_number,))
+            db.execute(
+                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?,"
+                " cost = ?, charged = ? WHERE identity = ?",
+                (now, reply, usage.prompt_tokens, usage.completion_tokens, cost, charged, identity),
+            )
+
+        await self._writer.write_change(change)
+
+    async def record_failure(self, attempt_number: int, message: str, *, may_be_billed: bool) -> None:
+        """Record that an attempt got no reply, and whether it may have been billed."""
+        state = "lost" if may_be_billed else "refused"
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE attempts SET state = ?, said = ? WHERE number = ?", (state, message, attempt_number))
+
+        await self._writer.write_change(change)
+
+    async def record_result(
+        self,
+        plan_task: PlanTask,
+        settings_hash: str,
+        result: PlanResult,
+        record: PlanRecord,
+        write_files: Preparation = do_nothing,
+    ) -> None:
+        """Record the result of planning a paper, after its `write_files` are written."""
+        lean = [attempt.model_copy(update={"completion": None}) for attempt in record.attempts]
+        question = result.paper_prompt
+        prompt, sample = (question.prompt.sha256, question.prompt.sample) if question else ("", 0)
+        row = (
+            *(
+                plan_task.entry.id,
+                plan_task.model,
+                settings_hash,
+                plan_task.entry.stamp,
+                record.outcome.value,
+                record.reason,
+                prompt,
+                sample,
+            ),
+            record.model_copy(update={"attempts": tuple(lean)}).model_dump_json(),
+        )
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "INSERT INTO plannings (paper, model, asked, stamp, outcome, reason, prompt, sample, facts)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+        await self._writer.write_change(change, write_files)
+
+    def read_fact(self, name: str) -> str | None:
+        """Return a fact about the run, None if it was never recorded."""
+        found: str | None = self._fetch_value("SELECT value FROM run WHERE name = ?", name)
+        return found
+
+    async def write_fact(self, name: str, value: str) -> None:
+        """Record a fact about the run."""
+        await self._writer.write_change(lambda db: _upsert_fact(db, name, value))
+
+    def load_corpus(self) -> Corpus:
+        """Return the papers of the last call."""
+        rows = self._reader.execute(
+            "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
+            " WHERE position IS NOT NULL ORDER BY position"
+        )
+        return Corpus(tuple(CorpusEntry(*row) for row in rows))
+
+    def _reserve_attempt_numbers(self, count: int) -> int:
+        """Reserve numbers for `count` attempts, and return the first."""
+        first = self._next_attempt
+        self._next_attempt += count
+        return first
+
+    def _fetch_value(self, query: str, *values: object) -> Any:
+        found = self._reader.execute(query, values).fetchone()
+        return found[0] if found else None
+
+
+_PAGE_ROWS: Final = 500
+
+# Every paper with every model of the last call, or that was ever planned, and its latest result if there is one.
+ALL_PAIRS: Final = (
+    "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
+    " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
+    " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
+)
+# The latest result is valid if paper and settings are unchanged; for what the last call does not name, it always is.
+IS_VALID: Final = (
+    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
+)
+# True if the ledger has a request about the paper to the model.
+_HAS_REQUESTS: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
+
+
+def _upsert_fact(db: sqlite3.Connection, name: str, value: str) -> None:
+    db.execute("INSERT INTO run VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
+
+
+def _paper_rows(corpus: Iterable[CorpusEntry]) -> Iterator[tuple[str | int, ...]]:
+    for position, e in enumerate(corpus):
+        yield e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, position
+
+
+def _model_rows(models: Iterable[LedgerModel]) -> Iterator[tuple[str | int, ...]]:
+    for position, model in enumerate(models):
+        yield model.key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position
+
+
+def _format_time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

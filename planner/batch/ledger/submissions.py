@@ -1,0 +1,285 @@
+"""Store in the ledger what a run handed to a batch service: files of requests, and the result of each request."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from planner.batch.ledger.writer import LedgerWriter
+from planner.batch.manifest import PlanTask
+from planner.errors import ModelError, TooLongError
+
+# The price of a request at a batch service, as a share of the price of a live request.
+BATCH_PRICE_SHARE: Final = 0.5
+
+COLLECTED: Final = "collected"
+RECORDED: Final = "recorded"
+SUBMITTING: Final = "submitting"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """A request that a paper needs and that has no reply; `max_cost` is its highest cost in USD."""
+
+    plan_task: PlanTask
+    identity: str
+    prompt_sha256: str
+    sample: int
+    message_count: int
+    max_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A file of requests and its batch; `file_id` and `batch_id` are the service's ids, "" until they are known.
+
+    A submission in state SUBMITTING may have a batch whose id is not known; in state RECORDED it has none.
+    """
+
+    number: int
+    model: str
+    sha256: str
+    request_count: int
+    file_id: str = ""
+    batch_id: str = ""
+    state: str = RECORDED
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The reason why a submitted request has no reply; `again` if submitting it again may help.
+
+    A request that was not `tried` never reached the service, and counts as if it had not been submitted.
+    """
+
+    message: str
+    again: bool
+    too_long: bool = False
+    limit: int | None = None
+    status: int | None = None
+    perhaps_billed: bool = False
+    counted: int | None = None
+    tried: bool = True
+
+    @classmethod
+    def from_error(cls, error: ModelError) -> "Rejection":
+        """Return the rejection that keeps the useful facts of an error."""
+        if isinstance(error, TooLongError):
+            return cls(str(error), error.retryable, True, error.limit, error.status, counted=error.prompt_tokens)
+        return cls(str(error), error.retryable, status=error.status)
+
+    def as_error(self, suffix: str = "") -> ModelError:
+        """Return the error that a live request would have met; `suffix` is added to its text."""
+        if self.too_long:
+            return TooLongError(self.message, limit=self.limit, prompt_tokens=self.counted, status=self.status)
+        return ModelError(self.message + suffix, status=self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedRequest:
+    """A request of a submission: its attempt's number, its highest cost in USD, and whether its reply is stored."""
+
+    attempt_number: int
+    identity: str
+    max_cost: float | None
+    has_reply: bool
+
+
+class Submissions:
+    """The submissions of a run; `reserve_attempt_numbers` reserves numbers for so many attempts, and returns the first."""
+
+    def __init__(
+        self, reader: sqlite3.Connection, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._reserve_attempt_numbers = reserve_attempt_numbers
+
+    def list_open(self) -> list[Submission]:
+        """Return every submission whose results are not all in the ledger."""
+        rows = self._reader.execute(_OPEN_SUBMISSIONS_QUERY, (COLLECTED,))
+        return [Submission(*row) for row in rows]
+
+    def count_submitted_requests(self) -> int:
+        """Return the number of requests that are or may be at the service."""
+        return sum(part.request_count for part in self.list_open() if part.state != RECORDED)
+
+    async def withdraw_unsent(self) -> list[int]:
+        """Withdraw the submissions that were never sent, so that their requests can be; return their numbers."""
+        numbers = [part.number for part in self.list_open() if part.state == RECORDED]
+        why = Rejection("its file was withdrawn before it was submitted", again=True, tried=False)
+
+        def change(db: sqlite3.Connection) -> None:
+            for number in numbers:
+                db.execute(
+                    "UPDATE attempts SET state = 'refused', said = ?, refusal = ?"
+                    " WHERE part = ? AND state = 'submitted'",
+                    (why.message, json.dumps(asdict(why)), number),
+                )
+                db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
+
+        if numbers:
+            await self._writer.write_change(change)
+        return numbers
+
+    def find_next_number(self) -> int:
+        """Return the number of the next submission."""
+        (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM parts").fetchone()
+        return int(last) + 1
+
+    async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
+        """Record a submission before anything of it is sent."""
+        first, now = self._reserve_attempt_numbers(len(new_requests)), _format_current_time()
+
+        def change(db: sqlite3.Connection) -> None:
+            row = (
+                submission.number,
+                submission.model,
+                submission.sha256,
+                submission.request_count,
+                submission.file_id,
+                submission.batch_id,
+                submission.state,
+            )
+            db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            _insert_requests(db, new_requests, now)
+            db.executemany(
+                "INSERT INTO attempts (number, identity, sent, upper, state, said, part)"
+                " VALUES (?, ?, ?, ?, 'submitted', '', ?)",
+                ((first + n, w.identity, now, w.max_cost, submission.number) for n, w in enumerate(new_requests)),
+            )
+
+        await self._writer.write_change(change)
+
+    async def record_exported_requests(self, new_requests: Sequence[NewRequest]) -> None:
+        """Record requests that are exported to a file, so that their results are recognised later."""
+        await self._writer.write_change(lambda db: _insert_requests(db, new_requests, ""))
+
+    async def update_submission(self, submission: Submission) -> None:
+        """Record the new state of a submission, and its file and batch."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE parts SET file = ?, batch = ?, state = ? WHERE number = ?",
+                (submission.file_id, submission.batch_id, submission.state, submission.number),
+            )
+
+        await self._writer.write_change(change)
+
+    async def import_attempt(self, identity: str) -> int:
+        """Record a request that another program sent, before its result is stored; return the number of the attempt."""
+        number, now = self._reserve_attempt_numbers(1), _format_current_time()
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
+            db.execute(
+                "INSERT INTO attempts (number, identity, sent, state, said) VALUES (?, ?, ?, 'sent', '')",
+                (number, identity, now),
+            )
+
+        await self._writer.write_change(change)
+        return number
+
+    async def record_rejections(self, rejections: Sequence[tuple[int, Rejection]]) -> None:
+        """Record why attempts have no reply."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?",
+                (
+                    ("lost" if why.perhaps_billed else "refused", why.message, json.dumps(asdict(why)), number)
+                    for number, why in rejections
+                ),
+            )
+
+        await self._writer.write_change(change)
+
+    def iterate_unanswered(self, submission: Submission) -> Iterator[int]:
+        """Yield the attempts of a submission that have no result yet."""
+        after = 0
+        query = (
+            "SELECT number FROM attempts WHERE state = 'submitted' AND part = ? AND number > ? ORDER BY number LIMIT ?"
+        )
+        while page := self._reader.execute(query, (submission.number, after, _PAGE_ROWS)).fetchall():
+            yield from (number for (number,) in page)
+            (after,) = page[-1]
+
+    def is_submitted(self, identity: str) -> bool:
+        """Return whether a request is or may be at the service."""
+        query = "SELECT 1 FROM attempts WHERE identity = ? AND part IS NOT NULL AND state = 'submitted'"
+        return self._reader.execute(query, (identity,)).fetchone() is not None
+
+    def has_submitted_requests(self, plan_task: PlanTask) -> bool:
+        """Return whether a request of a paper is at the service."""
+        query = (
+            "SELECT 1 FROM requests r JOIN attempts a ON a.identity = r.identity AND a.part IS NOT NULL"
+            " AND a.state = 'submitted' WHERE r.paper = ? AND r.model = ?"
+        )
+        return self._reader.execute(query, (plan_task.entry.id, plan_task.model)).fetchone() is not None
+
+    def has_sent_requests(self, plan_task: PlanTask) -> bool:
+        """Return whether any request of a paper was sent."""
+        query = "SELECT 1 FROM requests WHERE paper = ? AND model = ? AND first_sent <> ''"
+        return self._reader.execute(query, (plan_task.entry.id, plan_task.model)).fetchone() is not None
+
+    def list_rejections(self, identity: str, after_attempt: int = 0) -> list[Rejection]:
+        """Return why a request has no reply, once for each time that it was tried, from attempts above `after_attempt`."""
+        rows = self._reader.execute(
+            "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
+            " AND number > ? ORDER BY number",
+            (identity, after_attempt),
+        )
+        refusals = (Rejection(**json.loads(refusal)) for (refusal,) in rows)
+        return [refusal for refusal in refusals if refusal.tried]
+
+    def count_replies(self) -> int:
+        """Return the number of submitted requests that have a reply."""
+        query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
+        return int(self._reader.execute(query).fetchone()[0])
+
+    def find_last_attempt_number(self) -> int:
+        """Return the highest number of an attempt."""
+        (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM attempts").fetchone()
+        return int(last)
+
+    def find_attempt(self, submission: Submission, identity_prefix: str) -> "SubmittedRequest | None":
+        """Return the attempt of a submission whose request's identity has this beginning, None if there is none."""
+        row = self._reader.execute(
+            "SELECT number, identity, upper, state = 'replied' FROM attempts"
+            " WHERE part = ? AND identity >= ? AND identity < ?",
+            (submission.number, identity_prefix, identity_prefix + _AFTER_HEX),
+        ).fetchone()
+        return None if row is None else SubmittedRequest(row[0], row[1], row[2], bool(row[3]))
+
+    def find_request(self, identity_prefix: str) -> tuple[str, str, bool] | None:
+        """Return a request by the beginning of its identity: the identity, its model, and whether it has a reply."""
+        row = self._reader.execute(
+            "SELECT identity, model, reply IS NOT NULL FROM requests WHERE identity >= ? AND identity < ?",
+            (identity_prefix, identity_prefix + _AFTER_HEX),
+        ).fetchone()
+        return None if row is None else (row[0], row[1], bool(row[2]))
+
+
+_OPEN_SUBMISSIONS_QUERY: Final = (
+    "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
+)
+_PAGE_ROWS: Final = 1000
+_AFTER_HEX: Final = "g"
+
+
+def _insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
+    db.executemany(
+        "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (identity) DO UPDATE SET first_sent = excluded.first_sent WHERE first_sent = ''",
+        (
+            (w.identity, w.plan_task.model, w.plan_task.entry.id, w.prompt_sha256, w.sample, w.message_count, sent_at)
+            for w in new_requests
+        ),
+    )
+
+
+def _format_current_time() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

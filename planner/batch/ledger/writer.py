@@ -1,0 +1,145 @@
+"""Write to a ledger in one thread, which commits waiting changes together, so that they share one disk sync."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from planner.errors import RunError
+
+# A change of the ledger, made inside a transaction.
+LedgerChange = Callable[[sqlite3.Connection], None]
+# Work to be done before a change is recorded; it raises `RunError` if it fails.
+Preparation = Callable[[], None]
+
+
+def do_nothing() -> None:
+    """Do nothing, as most changes need no preparation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _QueuedChange:
+    change: LedgerChange
+    prepare: Preparation
+    loop: asyncio.AbstractEventLoop  # the same for all changes of a run
+    durable: "asyncio.Future[None]"
+
+
+class LedgerWriter:
+    """The thread that makes changes durable, in the order of the calls; the first failure ends it for good."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._queued: queue.SimpleQueue[_QueuedChange | None] = queue.SimpleQueue()
+        self._failure: RunError | None = None
+        self._thread = threading.Thread(target=self._run_thread, name="ledger writer")
+        self._thread.start()
+
+    async def write_change(self, change: LedgerChange, prepare: Preparation = do_nothing) -> None:
+        """Make one change, durable when this returns; `first` runs before it, outside of the transaction.
+
+        Raises:
+            RunError: if the ledger cannot be written; this change and each later one are not made.
+        """
+        if self._failure:
+            raise self._failure
+        loop = asyncio.get_running_loop()
+        durable = loop.create_future()
+        self._queued.put(_QueuedChange(change, prepare, loop, durable))
+        await durable
+
+    def close(self) -> None:
+        """Finish the waiting changes, and end the thread."""
+        self._queued.put(None)
+        self._thread.join()
+
+    def _run_thread(self) -> None:
+        connection = self._connect()
+        try:
+            while (first := self._queued.get()) is not None:
+                together, last = self._collect_waiting(first)
+                self._commit_changes(connection, together)
+                if last:
+                    break
+        finally:
+            # Whatever ended this thread, no task may wait for it for ever.
+            self._failure = self._failure or RunError("the ledger is closed")
+            connection.close()
+
+    def _collect_waiting(self, first_change: _QueuedChange) -> tuple[list[_QueuedChange], bool]:
+        """Return all changes that wait by now, and whether the end was among them."""
+        together = [first_change]
+        while len(together) < _MAX_CHANGES_PER_COMMIT:
+            try:
+                more = self._queued.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                return together, True
+            together.append(more)
+        return together, False
+
+    def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
+        """Prepare and make the changes; one that cannot be prepared is the last, but the others are still made."""
+        ready, failed = list[_QueuedChange](), list[_QueuedChange]()
+        for wanted in changes:
+            (ready if self._failure is None and self._prepare_change(wanted) else failed).append(wanted)
+        why = self._failure
+        if ready:
+            error = self._make_changes(connection, ready)
+            self._failure = self._failure or error
+            _resolve_changes(ready, error)
+        if failed:
+            _resolve_changes(failed, why)
+
+    def _prepare_change(self, queued: _QueuedChange) -> bool:
+        try:
+            queued.prepare()
+        except (RunError, ValueError) as error:
+            self._failure = error if isinstance(error, RunError) else RunError(str(error))
+            return False
+        return True
+
+    @staticmethod
+    def _make_changes(connection: sqlite3.Connection, changes: list[_QueuedChange]) -> RunError | None:
+        try:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for wanted in changes:
+                    wanted.change(connection)
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            return RunError(f"the ledger cannot be written: {error}; {_suggest_fix(error)}")
+        return None
+
+
+_MAX_CHANGES_PER_COMMIT: Final = 1000
+
+
+def _resolve_changes(changes: list[_QueuedChange], error: RunError | None) -> None:
+    def settle() -> None:
+        for wanted in changes:
+            if wanted.durable.cancelled():
+                continue
+            if error:
+                wanted.durable.set_exception(error)
+            else:
+                wanted.durable.set_result(None)
+
+    loop = changes[0].loop
+    # A closed loop has no task left that waits.
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle)
+
+
+def _suggest_fix(error: Exception) -> str:
+    what = str(error)
+    if "full" in what or "disk I/O" in what:
+        return "free some space, then run the same command again to continue"
+    if "readonly" in what or "unable to open" in what:
+        return "restore the permission to write, then run the same command again to continue"
+    if "locked" in what:
+        return "another program has locked it; once that has ended, run the same command again to continue"
+    return "run the same command again to continue from what it holds"

@@ -1,0 +1,259 @@
+"""Pace the flow of requests or tokens: evenly below a limit a minute, and never more than the limit in any minute."""
+# MERGED-DOC """Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
+# MERGED-DOC
+# MERGED-DOC Concurrency grows by one a round and halves on a 429, never below one. A 429 pauses all requests until the time that the
+# MERGED-DOC endpoint named. A limiter that only counts, such as `aiolimiter`, cannot be paused, corrected once the true number of
+# MERGED-DOC tokens is known, or given a limit from a header, and it lets a whole minute's allowance go at once.
+# MERGED-DOC """
+# MERGED-DOC """Hold a judge's requests to the rate limits of a batch run: requests and tokens a minute, and a shared pause."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from planner.chat import Completion, Model, ModelInfo, Prompt, RateLimits, Usage
+from planner.errors import ModelError
+
+CHARS_PER_TOKEN: Final = 4  # on average, in English; only for estimates
+
+MINUTE_SECONDS: Final = 60.0
+
+# The share of a limit that is used: clocks drift, and requests overtake each other on the way.
+USED_SHARE: Final = 0.98
+# Seconds of a late wait that may be caught up, since a busy machine would otherwise fall behind its limit.
+_GRACE_SECONDS: Final = 1.0
+# Amounts within a tenth of a second are stored as one.
+_GRAIN_SECONDS: Final = 0.1
+
+
+class MinuteWindow:
+    """The flow of requests or of tokens; `limit` is how much may flow a minute, None when that is not known.
+
+    The flow of the last minute is remembered also without a limit, so that a limit set later counts it.
+    Times are seconds of any one clock.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self.limit = limit
+        self._next_due: float | None = None
+        self._past: deque[tuple[float, float]] = deque()
+        self._past_amount = 0.0
+
+    def find_earliest_time(self, now: float, amount: float) -> float:
+        """Return the earliest time at which `format_number` may flow; more than the limit may flow after an idle minute."""
+        self._drop_old(now)
+        if self.limit is None:
+            return now
+        return max(now, now if self._next_due is None else self._next_due, self._find_time_with_room(amount))
+
+    def record_flow(self, now: float, amount: float) -> None:
+        """Record that `format_number` flows; a negative amount gives back what did not."""
+        if self._past and now - self._past[-1][0] < _GRAIN_SECONDS and len(self._past) > 1:
+            amount_before = self._past.pop()[1]
+            self._past.append((now, amount_before + amount))
+        else:
+            self._past.append((now, amount))
+        self._past_amount += amount
+        if self.limit is not None:
+            due = now if self._next_due is None else max(self._next_due, now - _GRACE_SECONDS)
+            self._next_due = due + amount * MINUTE_SECONDS / (self.limit * USED_SHARE)
+
+    def _find_time_with_room(self, amount: float) -> float:
+        """Return the time at which enough of the last minute has passed for `format_number` to fit."""
+        assert self.limit is not None
+        over = self._past_amount + amount - self.limit * USED_SHARE
+        ready = float("-inf")
+        for at, flowed in self._past:
+            if over <= 0:
+                break
+            ready, over = at + MINUTE_SECONDS, over - flowed
+        return ready
+
+    def _drop_old(self, now: float) -> None:
+        while self._past and self._past[0][0] <= now - MINUTE_SECONDS:
+            self._past_amount -= self._past.popleft()[1]
+
+
+# The first pause after a 429 without a Retry-After, in seconds; doubled while 429s go on.
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_MAX_PAUSE_SECONDS: Final = 60.0
+# The weight of the newest reply in the running estimate of a request's tokens.
+_ESTIMATE_WEIGHT: Final = 0.1
+
+
+class RunStopped(Exception):  # noqa: N818 - it is a stop, not a fault
+    """The run is being stopped; no further request may be sent."""
+
+
+@dataclass(slots=True)
+class RequestSlot:
+    """The permission to send one request: the time in seconds, its expected tokens, and the caller's `rough_tokens`."""
+
+    sent_at: float
+    expected_tokens: float
+    rough_tokens: float
+
+
+class RateLimiter:
+    """The limits of one model: `concurrency` requests at once, `rpm` requests and `tpm` tokens a minute.
+
+    Limits that are not given are taken from the endpoint's headers.
+    """
+
+    def __init__(self, concurrency: int, rpm: float | None = None, tpm: float | None = None) -> None:
+        self.in_flight = 0
+        self.waiting = 0
+        self._max_concurrency = concurrency
+        self._allowed = float(concurrency)
+        self._requests, self._tokens = MinuteWindow(rpm), MinuteWindow(tpm)
+        self._is_given = (rpm is not None, tpm is not None)
+        self._ratio = 1.0
+        self._paused_until = float("-inf")
+        self._pauses_in_a_row = 0
+        self._last_cut = float("-inf")
+        self._closed = False
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    @property
+    def max_in_flight(self) -> int:
+        """The number of requests that may be in flight at once now."""
+        return int(self._allowed)
+
+    @property
+    def pause_seconds(self) -> float:
+        """The seconds that are left of the pause after a 429."""
+        return max(0.0, self._paused_until - time.monotonic())
+
+    @property
+    def rpm(self) -> float | None:
+        """The requests allowed a minute, as given or as named by a header; None if unknown."""
+        return self._requests.limit
+
+    @property
+    def tpm(self) -> float | None:
+        """The tokens allowed a minute, as given or as named by a header; None if unknown."""
+        return self._tokens.limit
+
+    @asynccontextmanager
+    async def acquire_slot(self, rough_tokens: float) -> AsyncIterator[RequestSlot]:
+        """Wait for permission to send one request of about `rough_tokens` tokens, and hold it while the request is in flight.
+
+        Raises:
+            RunStopped: if the run is being stopped.
+        """
+        slot = await self._take_turn(rough_tokens)
+        try:
+            yield slot
+        finally:
+            self.in_flight -= 1
+            self._changed.set()
+
+    def record_success(self, slot: RequestSlot, usage: Usage, header_limits: RateLimits | None) -> None:
+        """Adjust to a reply: allow more at once, correct the number of tokens, and take over limits from headers."""
+        self._pauses_in_a_row = 0
+        self._allowed = min(self._max_concurrency, self._allowed + 1 / self._allowed)
+        if header_limits is not None:
+            self._adopt_limits(header_limits)
+        if usage.prompt_tokens is not None:
+            took = usage.prompt_tokens + (usage.completion_tokens or 0)
+            self._tokens.record_flow(time.monotonic(), took - slot.expected_tokens)
+            self._ratio += _ESTIMATE_WEIGHT * (took / slot.rough_tokens - self._ratio)
+
+    def record_rate_limit_error(self, slot: RequestSlot, retry_after: float | None) -> None:
+        """Adjust to a 429: pause all requests, and allow fewer at once."""
+        self._pauses_in_a_row += 1
+        pause = (
+            min(_MAX_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (self._pauses_in_a_row - 1))
+            if retry_after is None
+            else retry_after
+        )
+        now = time.monotonic()
+        self._paused_until = max(self._paused_until, now + pause)
+        # Requests that were in flight together are refused together; that is one refusal.
+        if slot.sent_at > self._last_cut:
+            self._last_cut = now
+            self._allowed = max(1.0, self._allowed / 2)
+
+    def close(self) -> None:
+        """Refuse every further request, including those that wait."""
+        self._closed = True
+        self._changed.set()
+
+    async def _take_turn(self, rough_tokens: float) -> RequestSlot:
+        self.waiting += 1
+        try:
+            async with self._turn:
+                return await self._wait_for_slot(rough_tokens)
+        finally:
+            self.waiting -= 1
+
+    async def _wait_for_slot(self, rough_tokens: float) -> RequestSlot:
+        while True:
+            if self._closed:
+                raise RunStopped
+            now, tokens = time.monotonic(), rough_tokens * self._ratio
+            delay = self._find_next_time(now, tokens) - now
+            if delay <= 0 and self.in_flight < self.max_in_flight:
+                self.in_flight += 1
+                self._requests.record_flow(now, 1)
+                self._tokens.record_flow(now, tokens)
+                return RequestSlot(now, tokens, rough_tokens)
+            await self._wait_for_change(delay if delay > 0 else None)
+
+    def _find_next_time(self, now: float, tokens: float) -> float:
+        return max(
+            self._paused_until, self._requests.find_earliest_time(now, 1), self._tokens.find_earliest_time(now, tokens)
+        )
+
+    async def _wait_for_change(self, delay: float | None) -> None:
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(delay):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def _adopt_limits(self, header_limits: RateLimits) -> None:
+        """Take over the limits of the headers, as limits a minute.
+
+        A service may mean them for an hour or a day. They are then still an upper limit, and its 429s do the rest.
+        """
+        requests_given, tokens_given = self._is_given
+        if header_limits.requests and not requests_given:
+            self._requests.limit = header_limits.requests
+        if header_limits.tokens and not tokens_given:
+            self._tokens.limit = header_limits.tokens
+
+
+_HTTP_TOO_MANY_REQUESTS: Final = 429
+
+
+class RateLimitedModel:
+    """A model under rate limits; retries wrap it, so that each attempt waits for its turn."""
+
+    def __init__(self, model: Model, limits: RateLimiter) -> None:
+        self._model = model
+        self._limits = limits
+
+    @property
+    def info(self) -> ModelInfo:
+        """The card of the wrapped model."""
+        return self._model.info
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Complete a prompt when the limits allow; a 429 pauses all requests."""
+        guess = len(prompt.messages_json) / CHARS_PER_TOKEN
+        async with self._limits.acquire_slot(guess) as slot:
+            try:
+                completion = await self._model.complete(prompt)
+            except ModelError as error:
+                if error.status == _HTTP_TOO_MANY_REQUESTS and not error.exhausted:
+                    self._limits.record_rate_limit_error(slot, error.retry_after)
+                raise
+            self._limits.record_success(slot, completion.usage, completion.limits)
+            return completion

@@ -1,0 +1,332 @@
+"""Write requests to files for a batch service, split at its limits and never held in memory."""
+# MERGED-DOC """Send submissions to the batch service; whatever happens on the way, send none twice."""
+
+import asyncio
+import hashlib
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.submissions import RECORDED, SUBMITTING, NewRequest, Submission
+from planner.batch.run_folder import report_os_errors
+from planner.batch.service.results import format_custom_id
+from planner.chat import Prompt
+from planner.errors import ModelError
+from planner.models.openai_chat.remote_batch import BatchState, Page, RemoteBatch
+from planner.models.retry import RetryPolicy, call_with_retry
+
+if TYPE_CHECKING:
+    from planner.models.openai_chat.batch_api import BatchService
+
+
+_DRAFT: Final = ".draft"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionLimits:
+    """The limits of a file, in requests and bytes."""
+
+    max_requests: int = 50_000
+    max_bytes: int = 200_000_000
+
+
+def build_submission_path(folder: Path, number: int) -> Path:
+    """Return the path of the file that holds the requests of a submission until its results are in."""
+    return folder / f"part-{number:05}.jsonl"
+
+
+@dataclass(slots=True)
+class _DraftFile:
+    """A file that is being written."""
+
+    path: Path
+    model: str
+    requests: list[NewRequest] = field(default_factory=list)
+    size: int = 0
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def append_request(self, request: NewRequest, line: bytes) -> None:
+        with self.path.open("ab") as file:
+            file.write(line)
+        self.digest.update(line)
+        self.size += len(line)
+        self.requests.append(request)
+
+
+class SubmissionWriter:
+    """A writer of requests to files; a full file is recorded in the ledger and then handed to `submit`.
+
+    `max_cost` is the most that the run may cost, in USD; `unaffordable_requests` counts the requests left out because of it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ledger: Ledger,
+        services: Mapping[str, "BatchService"],
+        submit: Callable[[Submission], Awaitable[None]],
+        *,
+        max_cost: float | None = None,
+        limits: SubmissionLimits | None = None,
+    ) -> None:
+        self.unaffordable_requests = 0
+        self._folder = folder
+        self._ledger = ledger
+        self._services = services
+        self._submit = submit
+        self._max_cost = max_cost
+        self._spent = ledger.sum_charges()
+        self._limits = limits or SubmissionLimits()
+        self._drafts: dict[str, _DraftFile] = {}
+        self._draft_identities: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def add_request(self, request: NewRequest, prompt: Prompt) -> None:
+        """Write a request to the file of its model, unless it is in one already.
+
+        Raises:
+            RunError: if the run's folder or ledger cannot be written.
+        """
+        async with self._lock:
+            if request.identity in self._draft_identities or self._ledger.submissions.is_submitted(request.identity):
+                return
+            if not self._can_afford(request):
+                self.unaffordable_requests += 1
+                return
+            name = format_custom_id(request.plan_task.entry.id, request.identity)
+            line = self._services[request.plan_task.model].format_request_line(name, prompt)
+            draft = await self._open_draft(request.plan_task.model, len(line))
+            self._draft_identities.add(request.identity)
+            with report_os_errors(draft.path):
+                draft.append_request(request, line)
+
+    async def submit_drafts(self) -> None:
+        """Record and hand on the files that are not full."""
+        async with self._lock:
+            for model in list(self._drafts):
+                await self._submit_draft(model)
+
+    def _can_afford(self, request: NewRequest) -> bool:
+        if self._max_cost is None:
+            return True
+        if self._spent + (request.max_cost or 0.0) > self._max_cost:
+            return False
+        self._spent += request.max_cost or 0.0
+        return True
+
+    async def _open_draft(self, model: str, size: int) -> _DraftFile:
+        draft = self._drafts.get(model)
+        if draft and (len(draft.requests) >= self._limits.max_requests or draft.size + size > self._limits.max_bytes):
+            await self._submit_draft(model)
+            draft = None
+        if draft is None:
+            path = self._folder / f"{len(self._drafts)}{_DRAFT}"
+            with report_os_errors(path):
+                self._folder.mkdir(exist_ok=True)
+                path.unlink(missing_ok=True)
+            draft = self._drafts[model] = _DraftFile(path, model)
+        return draft
+
+    async def _submit_draft(self, model: str) -> None:
+        """Store the file safely on disk, then record it in the ledger, then hand it on: in this order."""
+        draft = self._drafts.pop(model)
+        part = Submission(
+            self._ledger.submissions.find_next_number(), model, draft.digest.hexdigest(), len(draft.requests)
+        )
+        with report_os_errors(draft.path):
+            await asyncio.to_thread(_store_durably, draft.path, build_submission_path(self._folder, part.number))
+        await self._ledger.submissions.record_submission(part, draft.requests)
+        self._draft_identities.difference_update(wanted.identity for wanted in draft.requests)
+        await self._submit(part)
+
+
+def _store_durably(draft: Path, path: Path) -> None:
+    handle = os.open(draft, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    draft.replace(path)
+
+
+log = logging.getLogger(__name__)
+
+TOKEN_LIMIT_CODE: Final = "token_limit_exceeded"  # of all waiting requests; there is room when a batch has ended
+# Seconds between checks for a batch that may have been created: a list may show it only after a while.
+LOOKUP_PAUSES: Final = (1.0, 2.0, 4.0)
+
+_LIST_UNSUPPORTED: Final = frozenset({404, 405, 501})
+_AMBIGUOUS_STATUSES: Final = frozenset({408, 409})  # the service may still carry out the request
+_NOT_FOUND: Final = 404
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_HasId)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOptions:
+    """Options for submitting: the retries of a failing call, and the seconds between checks for a batch that may exist.
+
+    `allow_resubmission` permits submitting, and paying for, a batch once more if it is unknown whether the service has it.
+    """
+
+    retry_policy: RetryPolicy
+    lookup_pauses: Sequence[float] = LOOKUP_PAUSES
+    allow_resubmission: bool = False
+
+
+class BatchSubmitter:
+    """A sender that uploads submissions, creates their batches, and keeps the given open submissions up to date."""
+
+    def __init__(
+        self,
+        folder: Path,
+        run_id: str,
+        ledger: Ledger,
+        services: Mapping[str, "BatchService"],
+        options: SubmitOptions,
+        open_submissions: dict[int, Submission],
+    ) -> None:
+        self._folder = folder
+        self._run_id = run_id
+        self._ledger = ledger
+        self._services = services
+        self._options = options
+        self._open_submissions = open_submissions
+        # Submissions whose file the service may have though the ledger has no id of it; those whose file it surely has.
+        self._perhaps_uploaded = {number for number, part in open_submissions.items() if not part.file_id}
+        self._surely_uploaded: set[int] = set()
+
+    async def submit(self, number: int) -> None:
+        """Send an open submission; if the outcome of an earlier try is unknown, look for its batch first.
+
+        Raises:
+            ModelError: if the service does not accept it; it stays recorded.
+            FileNotFoundError: if its file is gone; it has no batch.
+        """
+        await call_with_retry(partial(self._submit_once, number), self._options.retry_policy)
+
+    async def _submit_once(self, number: int) -> None:
+        part = self._open_submissions[number]
+        batch = await self._find_batch(part) if part.state == SUBMITTING else None
+        batch = batch or await self._create_batch(number)
+        if not batch.id:
+            raise ModelError(f"{self._find_service(part).host} gave no id for the batch", retryable=True)
+        await self._update_submission(
+            replace(self._open_submissions[number], batch_id=batch.id, state=batch.state_name)
+        )
+        log.info("batch %s: %d requests of part %d", batch.id, part.request_count, number)
+
+    async def _find_batch(self, submission: Submission) -> RemoteBatch | None:
+        """Return the batch that an earlier try or process created for a submission, None if there is none."""
+        for pause in (0.0, *self._options.lookup_pauses):
+            await asyncio.sleep(pause)
+            if found := await self._list_batches(submission):
+                return min(found, key=lambda batch: batch.state is BatchState.FAILED)
+        return None
+
+    async def _list_batches(self, submission: Submission) -> list[RemoteBatch]:
+        service = self._find_service(submission)
+        try:
+            return [
+                batch async for batch in self._list_items(service.list_batches) if self._is_batch_of(submission, batch)
+            ]
+        except ModelError as error:
+            if error.status not in _LIST_UNSUPPORTED:
+                raise
+            if self._options.allow_resubmission:
+                return []
+            raise ModelError(
+                f"{service.host} lists no batches, so it is unknown whether it has the batch of {submission.request_count} "
+                "requests whose submission was interrupted; to submit them again anyway: batch --retry-failed",
+                status=error.status,
+            ) from None
+
+    def _is_batch_of(self, submission: Submission, batch: RemoteBatch) -> bool:
+        ours = self._build_metadata(submission)
+        told = all(batch.metadata.get(name) == value for name, value in ours.items())
+        return (told or batch.input_file == submission.file_id) and TOKEN_LIMIT_CODE not in batch.error_codes
+
+    async def _create_batch(self, number: int) -> RemoteBatch:
+        part = await self._upload_file(number)
+        await self._update_submission(part := replace(part, state=SUBMITTING))
+        try:
+            return await self._find_service(part).create_batch(part.file_id, self._build_metadata(part))
+        except ModelError as error:
+            if not _is_definite_rejection(error):
+                raise
+            named = error.status == _NOT_FOUND or part.file_id in error.body
+            gone = named and number not in self._surely_uploaded
+            await self._update_submission(replace(part, file_id="" if gone else part.file_id, state=RECORDED))
+            if not gone:
+                raise
+        return await self._create_batch(number)
+
+    async def _upload_file(self, number: int) -> Submission:
+        """Upload the file of a submission if needed; return the submission with the id of its file."""
+        part = self._open_submissions[number]
+        if part.file_id:
+            return part
+        service, path = self._find_service(part), build_submission_path(self._folder, number)
+        name, size = f"{self._run_id}-{number:05}-{part.sha256[:16]}.jsonl", path.stat().st_size
+        file = await self._find_file(service, name, size) if number in self._perhaps_uploaded else ""
+        self._perhaps_uploaded.add(number)
+        file = file or await service.upload_file(path, name)
+        if not file:
+            raise ModelError(f"{service.host} gave no id for the file", retryable=True)
+        self._surely_uploaded.add(number)
+        await self._update_submission(part := replace(part, file_id=file))
+        return part
+
+    async def _find_file(self, service: "BatchService", name: str, size: int) -> str:
+        """Return the id of an uploaded file, "" if the service lists no such file or no files at all."""
+        try:
+            async for file in self._list_items(service.list_files):
+                if file.name == name and file.size in (size, None) and not file.is_broken:
+                    return file.id
+        except ModelError as error:
+            if error.status not in _LIST_UNSUPPORTED:
+                raise
+        return ""
+
+    async def _list_items(self, fetch_page: Callable[[str], Awaitable[Page[_Item]]]) -> AsyncIterator[_Item]:
+        """Yield the items of a list, with retries for each page; stop at a page without a new item."""
+        seen: set[str] = set()
+        after, more = "", True
+        while more:
+            try:
+                shown = await call_with_retry(partial(fetch_page, after), self._options.retry_policy)
+            except ModelError as error:
+                error.retryable = False  # the caller must not read the whole list again
+                raise
+            fresh = [item for item in shown.items if item.id not in seen]
+            for item in fresh:
+                seen.add(item.id)
+                yield item
+            more = shown.has_more and bool(fresh)
+            after = shown.items[-1].id if shown.items else ""
+
+    async def _update_submission(self, submission: Submission) -> None:
+        await self._ledger.submissions.update_submission(submission)
+        self._open_submissions[submission.number] = submission
+
+    def _build_metadata(self, submission: Submission) -> dict[str, str]:
+        return {"ablation_planner_run": self._run_id, "part": str(submission.number), "sha256": submission.sha256}
+
+    def _find_service(self, submission: Submission) -> "BatchService":
+        return self._services[submission.model]
+
+
+def _is_definite_rejection(error: ModelError) -> bool:
+    """Return whether the service has surely not carried out the request."""
+    return error.status is not None and 400 <= error.status < 500 and error.status not in _AMBIGUOUS_STATUSES

@@ -1,0 +1,241 @@
+"""Follow the submissions of a run until their results are in the ledger."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final, assert_never
+
+from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.submissions import COLLECTED, RECORDED, Rejection, Submission
+from planner.batch.progress import Progress
+from planner.batch.service.results import PricedService, ResultCollector
+from planner.batch.service.submit import TOKEN_LIMIT_CODE, BatchSubmitter, SubmitOptions, build_submission_path
+from planner.errors import ModelError
+from planner.models.openai_chat.remote_batch import BatchState, RemoteBatch
+from planner.models.retry import call_with_retry
+
+log = logging.getLogger(__name__)
+
+# Further checks for a missing batch, or for a missing result file of an ended one, until it is taken as lost.
+_MAX_MISSING_CHECKS: Final = 3
+_NOT_FOUND: Final = 404
+# A submission that is alone at the service and finds no room this often is taken as too large.
+_MAX_NO_ROOM: Final = 3
+_MAX_REQUESTS_KEY: Final = "requests in a part"
+
+
+class BatchTracker:
+    """A tracker of submissions; `open_submissions` holds, by number, those whose results are not all in the ledger.
+
+    `unknown_batches` holds the numbers of submissions whose batch the service does not know, each with a message for the user.
+    `max_requests` is the most requests that a submission may have, None unless the service refused one for its size.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run_id: str,
+        ledger: Ledger,
+        priced_services: Mapping[str, PricedService],
+        progress: Progress,
+        options: SubmitOptions,
+    ) -> None:
+        self._folder = folder
+        self._ledger = ledger
+        self._services = {model: desk.service for model, desk in priced_services.items()}
+        self._progress = progress
+        self._options = options
+        self.open_submissions = {
+            part.number: part for part in ledger.submissions.list_open() if part.model in priced_services
+        }
+        self.unknown_batches: dict[int, str] = {}
+        self.max_requests = int(known) if (known := ledger.read_fact(_MAX_REQUESTS_KEY)) else None
+        self._sender = BatchSubmitter(folder, run_id, ledger, self._services, options, self.open_submissions)
+        self._results = ResultCollector(ledger, priced_services, progress, options.retry_policy)
+        self._missing_checks: Counter[int] = Counter()
+        self._no_room_counts: Counter[int] = Counter()
+        self._is_service_full = False  # true from when a batch finds no room until a batch ends
+        self._one_at_a_time = False
+        self._warned: set[str] = set()
+
+    @property
+    def fatal_error(self) -> str:
+        """The service's error message if no further submission can succeed, otherwise ""."""
+        return self._results.fatal_error
+
+    @property
+    def running_submissions(self) -> list[Submission]:
+        """The submissions that have a batch which the service knows."""
+        return [
+            part for part in self.open_submissions.values() if part.batch_id and part.number not in self.unknown_batches
+        ]
+
+    @property
+    def waiting_submissions(self) -> list[Submission]:
+        """The submissions that are recorded and have no batch yet."""
+        return [part for part in self.open_submissions.values() if not part.batch_id]
+
+    @property
+    def has_late_results(self) -> bool:
+        """True if something that is missing may still appear by the next check."""
+        return any(0 < self._missing_checks[part.number] <= _MAX_MISSING_CHECKS for part in self.running_submissions)
+
+    async def submit(self, submission: Submission) -> None:
+        """Submit a recorded submission, unless the service is full.
+
+        Raises:
+            ModelError: if the service does not accept it; it stays recorded.
+        """
+        self.open_submissions[submission.number] = submission
+        if self._is_service_full and self.running_submissions:
+            return
+        try:
+            await self._sender.submit(submission.number)
+        except FileNotFoundError as error:
+            why = Rejection(f"{error.filename} is gone; its requests are written again", again=True, tried=False)
+            await self._close_submission(self.open_submissions[submission.number], why)
+        self._update_progress()
+
+    async def submit_waiting(self) -> None:
+        """Submit everything that is recorded and has no batch; one at a time after the service had no room.
+
+        Raises:
+            ModelError: if the service does not accept a submission.
+        """
+        for part in self.waiting_submissions[: 1 if self._one_at_a_time else None]:
+            await self.submit(part)
+
+    async def collect_ended_batches(self) -> bool:
+        """Check every batch once and collect those that have ended; return whether there were any.
+
+        Raises:
+            ModelError: if the service does not answer.
+        """
+        ended = False
+        for part in self.running_submissions:
+            batch = await self._fetch_batch(part)
+            if batch and self._has_ended(part, batch):
+                ended |= await self._collect_batch(part, batch)
+            elif batch and batch.state_name != part.state:
+                await self._update_submission(replace(part, state=batch.state_name))
+            self._update_progress()
+        return ended
+
+    async def give_up_unknown_batches(self) -> None:
+        """Give up the batches that the service does not know; their requests may be submitted, and paid for, again."""
+        for number in list(self.unknown_batches):
+            why = Rejection("the service does not know the batch any more", again=True, perhaps_billed=True)
+            await self._close_submission(self.open_submissions[number], why)
+            del self.unknown_batches[number]
+
+    async def _fetch_batch(self, submission: Submission) -> RemoteBatch | None:
+        """Return the batch of a submission in its present state, None if the service does not know it."""
+        try:
+            return await call_with_retry(
+                partial(self._services[submission.model].fetch_batch, submission.batch_id), self._options.retry_policy
+            )
+        except ModelError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            self._missing_checks[submission.number] += 1
+            if self._missing_checks[submission.number] > _MAX_MISSING_CHECKS:
+                self.unknown_batches[submission.number] = (
+                    f"{self._services[submission.model].host} does not know batch {submission.batch_id}, with {submission.request_count} "
+                    "requests: use the key and the project that it was submitted with, or give it up and submit its "
+                    "requests again with: batch --retry-failed"
+                )
+            return None
+
+    def _has_ended(self, submission: Submission, batch: RemoteBatch) -> bool:
+        match batch.state:
+            case BatchState.VALIDATING | BatchState.IN_PROGRESS | BatchState.FINALIZING | BatchState.CANCELLING:
+                self._missing_checks[submission.number] = 0
+                return False
+            case BatchState.UNKNOWN:
+                self._warn_once(
+                    f"batch {batch.id} is {batch.state_name!r}, which this program does not know; waiting for it"
+                )
+                return False
+            case BatchState.FAILED:
+                return True
+            case BatchState.COMPLETED | BatchState.EXPIRED | BatchState.CANCELLED:
+                missing = (batch.completed_requests and not batch.output_file) or (
+                    batch.failed_requests and not batch.error_file
+                )
+                return not missing or self._is_last_check(submission)
+            case _:
+                assert_never(batch.state)
+
+    def _is_last_check(self, submission: Submission) -> bool:
+        """Count one more check that found something missing; return whether that was the last one."""
+        self._missing_checks[submission.number] += 1
+        return self._missing_checks[submission.number] > _MAX_MISSING_CHECKS
+
+    async def _collect_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
+        """Collect a batch that has ended; return False if a result file is not there yet."""
+        if batch.state is BatchState.FAILED and TOKEN_LIMIT_CODE in batch.error_codes:
+            return await self._requeue_batch(submission, batch)
+        gone = None
+        for file in filter(None, (batch.output_file, batch.error_file)):
+            try:
+                await self._results.collect_file(submission, file)
+            except ModelError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+                if not self._is_last_check(submission):
+                    return False
+                gone = Rejection(f"its result file {file} is gone", again=True, perhaps_billed=True)
+        await self._close_submission(submission, gone or _explain_missing_results(batch))
+        self._is_service_full = False
+        return True
+
+    async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
+        """Queue a batch that had no room again; close one that is too large for smaller files, and return True."""
+        log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
+        await self._update_submission(replace(submission, batch_id="", state=RECORDED))
+        self._is_service_full = self._one_at_a_time = True
+        if self.running_submissions or submission.request_count == 1:
+            return False
+        self._no_room_counts[submission.number] += 1
+        if self._no_room_counts[submission.number] < _MAX_NO_ROOM:
+            return False
+        self.max_requests = (submission.request_count + 1) // 2
+        await self._ledger.write_fact(_MAX_REQUESTS_KEY, str(self.max_requests))
+        said = "; ".join(batch.error_messages[:1])
+        why = f"the service has no room for so many at once ({said}); submitted again in files of {self.max_requests}"
+        await self._close_submission(self.open_submissions[submission.number], Rejection(why, again=True, tried=False))
+        return True
+
+    async def _close_submission(self, submission: Submission, rejection: Rejection) -> None:
+        await self._results.reject_unanswered(submission, rejection)
+        await self._update_submission(replace(submission, state=COLLECTED))
+        del self.open_submissions[submission.number]
+        build_submission_path(self._folder, submission.number).unlink(missing_ok=True)
+
+    async def _update_submission(self, submission: Submission) -> None:
+        await self._ledger.submissions.update_submission(submission)
+        self.open_submissions[submission.number] = submission
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
+
+    def _update_progress(self) -> None:
+        counts: Counter[str] = Counter()
+        for part in self.open_submissions.values():
+            counts[part.state] += part.request_count
+        self._progress.batch_requests_by_state = counts
+
+
+def _explain_missing_results(batch: RemoteBatch) -> Rejection:
+    if batch.state is BatchState.FAILED:
+        problems = "; ".join(filter(None, batch.error_messages[:3])) or "the service does not say why"
+        return Rejection(f"the batch failed before any request was made: {problems}", again=True)
+    if batch.state is BatchState.COMPLETED:
+        return Rejection("the results hold neither a reply nor an error", again=True, perhaps_billed=True)
+    billed = bool(batch.completed_requests) and not batch.output_file
+    return Rejection(f"the batch was {batch.state_name} before the request was made", again=True, perhaps_billed=billed)

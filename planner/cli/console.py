@@ -1,0 +1,167 @@
+"""Log messages of a command: progress and problems on stderr, everything in a log file if the user names one."""
+# MERGED-DOC """Ctrl-C and SIGTERM: stop the current work, and return the matching exit code."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from planner.cli.options import LogOptions
+from planner.sanitize import make_printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+log: Final = logging.getLogger("planner")
+
+
+class _StderrFormatter(logging.Formatter):
+    """A formatter without control characters: text of papers and endpoints must not steer a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = make_printable(super().format(record))
+        return f"{record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
+
+
+class _FileFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return make_printable(super().format(record))
+
+
+@contextmanager
+def log_to(options: LogOptions) -> Iterator[None]:
+    """Send log messages to stderr and to the log file while the command runs."""
+    handlers = [_create_stderr_handler(options)]
+    if options.log_file:
+        handlers.append(_create_file_handler(options))
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    for handler in handlers:
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+
+@contextmanager
+def log_above_view(console: "Console") -> Iterator[None]:
+    """Print log messages for stderr above the live view of a console, instead of into it."""
+    shown = [handler for handler in log.handlers if type(handler) is logging.StreamHandler]
+    streams = [handler.setStream(_AboveViewStream(console)) for handler in shown]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(shown, streams, strict=True):
+            handler.setStream(stream)
+
+
+class _AboveViewStream:
+    """A stream that writes above the live view."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+
+    def write(self, text: str) -> None:
+        self._console.print(text, end="", markup=False, soft_wrap=True)
+
+    def flush(self) -> None:
+        """Do nothing, since every text is written at once."""
+
+
+def _create_stderr_handler(options: LogOptions) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.ERROR if options.quiet else logging.DEBUG if options.verbose else logging.INFO)
+    handler.setFormatter(_StderrFormatter())
+    return handler
+
+
+def _create_file_handler(options: LogOptions) -> logging.Handler:
+    assert options.log_file is not None
+    options.log_file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(options.log_file, encoding="utf-8")
+    handler.setLevel(logging.DEBUG)
+    handler.setFormatter(_FileFormatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler
+
+
+SIGINT_EXIT: Final = 130
+SIGTERM_EXIT: Final = 143
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
+    """Run the work and return its exit code; Ctrl-C ends it with 130 and SIGTERM with 143.
+
+    The first signal waits for a step that cannot be interrupted, such as reading a long paper; the second does not.
+    A reply that has arrived is recorded by then, so the same command continues from there.
+    """
+    received: list[int] = []
+
+    async def run() -> int:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+
+        def stop(sign: int, _: FrameType | None) -> None:
+            received.append(sign)
+            if len(received) > 1:
+                raise KeyboardInterrupt
+            loop.call_soon_threadsafe(task.cancel)
+
+        for sign in _SIGNALS:
+            signal.signal(sign, stop)
+        return await task
+
+    before = [(sign, signal.getsignal(sign)) for sign in _SIGNALS]
+    try:
+        return asyncio.run(run())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        log.error("interrupted; run the same command again to continue")
+        return SIGTERM_EXIT if received and received[0] == signal.SIGTERM else SIGINT_EXIT
+    finally:
+        for sign, handler in before:
+            signal.signal(sign, handler)
+
+
+class InterruptHandler:
+    """A handler of Ctrl-C and SIGTERM: the first signal asks to stop, the second ends the task at once."""
+
+    def __init__(self, stop: Callable[[str], None]) -> None:
+        self._stop = stop
+        self._received: list[signal.Signals] = []
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code for the first signal, 0 if there was none."""
+        if not self._received:
+            return 0
+        return SIGTERM_EXIT if self._received[0] is signal.SIGTERM else SIGINT_EXIT
+
+    @contextmanager
+    def handle_signals(self) -> Iterator[None]:
+        """Handle the signals while the current task works."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def receive(sign: signal.Signals) -> None:
+            self._received.append(sign)
+            if len(self._received) == 1:
+                log.warning("stopping when the requests in flight have ended; interrupt again to stop now")
+                self._stop("interrupted")
+            else:
+                task.cancel()
+
+        for sign in _SIGNALS:
+            loop.add_signal_handler(sign, receive, sign)
+        try:
+            yield
+        finally:
+            for sign in _SIGNALS:
+                loop.remove_signal_handler(sign)

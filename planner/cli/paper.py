@@ -1,0 +1,234 @@
+"""Read the paper that the user names."""
+# MERGED-DOC """`prompt` and `paper`: show what `plan` would send, and what is read from a paper."""
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from planner.analysis.analyse import Analysis, analyse_paper
+from planner.analysis.passages import TextLocation
+from planner.cli.console import log, log_to
+from planner.cli.mirror import open_arxiv
+from planner.cli.options import LogOptions, MetadataOptions, TaskOptions, log_options, metadata_options, task_options
+from planner.errors import PaperError, PlannerError, UsageError
+from planner.papers.arxiv import parse_arxiv_id
+from planner.papers.guard import build_isolated_reader
+from planner.papers.load import load_paper
+from planner.papers.paper import Excerpt, Paper, Section
+from planner.planning.question import PaperPrompt, PlanSettings, build_prompt, select_excerpt
+from planner.sanitize import clean_text, make_json_printable, make_printable
+from planner.tokens import TokenCounter, estimate_tokens
+
+
+class MissingPaperError(PaperError):
+    """The error for a path that does not exist."""
+
+
+def refuse_missing_source(sources: Sequence[str]) -> None:
+    """Refuse a single source that does not exist; among several, a missing one is only a failure.
+
+    Raises:
+        UsageError: if the only source does not exist.
+    """
+    if len(sources) == 1 and _is_missing(sources[0]):
+        raise UsageError(f"{sources[0]}: no such file or folder")
+
+
+def read_paper(source: str, metadata: MetadataOptions) -> Paper:
+    """Read the paper that the user named, in a separate process if its format could hang or exhaust the memory.
+
+    Raises:
+        MissingPaperError: if the source does not exist.
+        PaperError: if the paper cannot be read.
+    """
+    if _is_missing(source):
+        raise MissingPaperError(f"{source}: no such file or folder")
+    title, abstract, paper_id = (
+        clean_text(text).text for text in (metadata.title, metadata.abstract, metadata.paper_id)
+    )
+    return load_paper(
+        source,
+        title=title,
+        abstract=abstract,
+        paper_id=paper_id,
+        stdin=sys.stdin.buffer.read() if source == "-" else None,
+        arxiv=open_arxiv(offline=metadata.offline),
+        reader=build_isolated_reader(),
+    )
+
+
+def _is_missing(source: str) -> bool:
+    if source == "-" or "://" in source or parse_arxiv_id(source):
+        return False
+    try:
+        return not (source and Path(source).exists())
+    except (OSError, ValueError):  # not a path: too long, or with a null character
+        return True
+
+
+PAGE_WIDTH: Final = 100
+
+
+@click.command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
+@click.argument("source", metavar="PAPER")
+@click.option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="Format.")
+@metadata_options
+@task_options
+@log_options
+def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, log_settings: LogOptions) -> None:
+    """Print the exact messages that `plan` would send, and send nothing.
+
+    Paste them into any chat window, then give the reply to `parse`.
+    """
+    refuse_missing_source((source,))
+    with log_to(log_settings):
+        question = build_prompt(read_paper(source, metadata), task.settings, TokenCounter())
+        _log_omissions(question)
+    rendered = question.prompt
+    if form == "text":
+        click.echo("\n\n".join(message.content for message in rendered.messages).encode())
+        return
+    messages = [asdict(message) for message in rendered.messages]
+    _echo_json({"messages": messages, "sha256": rendered.sha256})
+
+
+@click.command(epilog="Example: ablation-planner paper paper.pdf --to json")
+@click.argument("source", metavar="PAPER")
+@click.option(
+    "--to", "form", type=click.Choice(("page", "json", "text")), default="page", show_default=True, help="Format."
+)
+@metadata_options
+@task_options
+@log_options
+def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, log_settings: LogOptions) -> None:
+    """Show what is read from a paper: title, abstract, sections, sizes, parts that would be left out, and warnings."""
+    refuse_missing_source((source,))
+    settings = task.settings
+    with log_to(log_settings):
+        read = read_paper(source, metadata)
+        if form == "text":
+            sent = select_excerpt(read, settings, TokenCounter())
+            _log_omissions(sent)
+            click.echo(sent.full_text.encode())
+            return
+        understood = _describe_paper(read, settings)
+    if form == "json":
+        _echo_json(understood)
+    else:
+        click.echo(make_printable(_format_page(read, settings, understood)))
+
+
+def _echo_json(value: dict[str, object]) -> None:
+    click.echo(make_json_printable(json.dumps(value, ensure_ascii=False, indent=1)).encode())
+
+
+def _log_omissions(excerpt: Excerpt | PaperPrompt) -> None:
+    for part in excerpt.omissions:
+        log.info("left out %r, %d characters: %s", part.heading, part.chars, part.why)
+    for warning in excerpt.warnings:
+        log.warning("%s", warning)
+
+
+def _describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
+    """Return the paper as a JSON object; if the task cannot cut the paper, that is a warning here."""
+    analysis = analyse_paper(paper)
+    try:
+        sent = select_excerpt(paper, settings, TokenCounter())
+        left_out, warnings = sent.omissions, (*paper.warnings, *sent.warnings)
+    except PlannerError as error:
+        left_out, warnings = (), (*paper.warnings, str(error))
+    return {
+        "id": paper.id,
+        "title": paper.title,
+        "abstract": paper.abstract,
+        "format": paper.format,
+        "main_file": paper.main_file,
+        "sections": [_describe_section(section) for section in paper.sections],
+        "tokens": estimate_tokens(f"{paper.title}\n{paper.abstract}\n{paper.text}"),
+        **_describe_analysis(analysis),
+        "left_out": [asdict(part) for part in left_out],
+        "warnings": list(warnings),
+    }
+
+
+def _describe_section(section: Section) -> dict[str, object]:
+    return {
+        "heading": section.heading,
+        "level": section.level,
+        "kind": section.kind.value,
+        "chars": len(section.text),
+        "page": section.page,
+    }
+
+
+def _describe_analysis(analysis: Analysis) -> dict[str, object]:
+    return {
+        "components": [
+            {"name": c.label, "mentions": c.mention_count, **_describe_passage(c.location)} for c in analysis.components
+        ],
+        "reported_ablations": [
+            {
+                "ablated_part": r.part,
+                "action": r.action.value,
+                "replacement": r.replacement,
+                **_describe_passage(r.location),
+            }
+            for r in analysis.reported_ablations
+        ],
+        "metrics": [
+            {"name": m.name, "mentions": m.mention_count, **_describe_passage(m.location)} for m in analysis.metrics
+        ],
+    }
+
+
+def _describe_passage(passage: TextLocation) -> dict[str, object]:
+    return {"text": passage.text, "heading": passage.heading, "offset": passage.offset}
+
+
+def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:
+    """Return the paper as text for a terminal: one screen if the paper is short enough."""
+    pages = (f"{paper.title or '(no title found)'}", f"id {paper.id}, {paper.format} {paper.main_file}".rstrip())
+    abstract = textwrap.fill(" ".join(paper.abstract.split()) or "(no abstract found)", PAGE_WIDTH)
+    return "\n\n".join(
+        (
+            "\n".join(pages),
+            abstract,
+            _format_list(
+                f"Sections, about {description['tokens']:,} tokens", (_format_section(s) for s in paper.sections)
+            ),
+            _format_list(f"Left out in the {settings.task} task", map(_format_omission, description["left_out"])),
+            _format_list("Components that the method names", (c["name"] for c in description["components"])),
+            _format_list(
+                "Ablations that it seems to report", map(_format_reported_ablation, description["reported_ablations"])
+            ),
+            _format_list("Metrics", (m["name"] for m in description["metrics"])),
+            _format_list("Warnings", description["warnings"]),
+        )
+    )
+
+
+def _format_list(heading: str, lines: Iterable[str]) -> str:
+    return (
+        "\n".join((f"{heading}:", *(f"  {line}" for line in lines))) if (lines := list(lines)) else f"{heading}: none"
+    )
+
+
+def _format_section(section: Section) -> str:
+    page = f", page {section.page}" if section.page else ""
+    heading = section.heading or "(before the first heading)"
+    return f"{'  ' * max(0, section.level - 1)}{heading}  [{section.kind}, {len(section.text):,} characters{page}]"
+
+
+def _format_omission(omission: dict[str, Any]) -> str:
+    return f"{omission['heading']}, {omission['chars']:,} characters: {omission['why']}"
+
+
+def _format_reported_ablation(reported: dict[str, Any]) -> str:
+    replacement = f" with {reported['replacement']}" if reported["replacement"] else ""
+    return f"{reported['action']} {reported['ablated_part']}{replacement}  [{reported['heading']}]"

@@ -1,0 +1,275 @@
+"""`plan_paper`, `demo` and `parse`: commands that write a trajectory."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Self
+
+import click
+
+from planner.batch.job import ModelClient
+from planner.chat import Completion, ModelInfo, Prompt
+from planner.cli.console import log, log_to, run_interruptible
+from planner.cli.models import EXTRACTIVE, add_retries, log_destination, open_model
+from planner.cli.options import (
+    LogOptions,
+    MetadataOptions,
+    ModelSpec,
+    TaskOptions,
+    log_options,
+    metadata_options,
+    model_options,
+    task_options,
+)
+from planner.cli.paper import MissingPaperError, read_paper, refuse_missing_source
+from planner.cli.show import format_trajectory_text
+from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
+from planner.names import build_paper_id
+from planner.papers.characters import decode_text
+from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
+from planner.planning.question import PlanSettings
+from planner.planning.record import PlanRecord
+from planner.sanitize import make_printable
+from planner.tokens import TokenCounter
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("trajectories"),
+    show_default=True,
+    envvar="ABLATION_PLANNER_OUTPUT",
+    show_envvar=True,
+    help="Folder for the trajectories.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per paper instead of a path.")
+
+
+@click.command(epilog="Example: ablation-planner plan paper.pdf --model gpt-4o --task author -k 5")
+@click.argument("papers", nargs=-1, required=True, metavar="PAPER…")
+@metadata_options
+@task_options
+@model_options
+@output_option
+@click.option("--force", is_flag=True, help="Send a request again even if it was already answered.")
+@json_option
+@log_options
+def plan(
+    papers: tuple[str, ...],
+    metadata: MetadataOptions,
+    task: TaskOptions,
+    model_spec: ModelSpec,
+    output: Path,
+    force: bool,
+    as_json: bool,
+    log_settings: LogOptions,
+) -> None:
+    """Plan the missing ablations of each PAPER: a file, a folder, an archive, an arXiv id, or - for stdin.
+
+    Writes a trajectory for each and prints its path.
+    """
+    if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
+        raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
+    with log_to(log_settings):
+        report = partial(_report_result, as_json=as_json)
+        raise SystemExit(
+            run_interruptible(_plan_papers(papers, metadata, task.settings, model_spec, output, force, report))
+        )
+
+
+@click.command(epilog="Example: ablation-planner demo --task author")
+@task_options
+@model_options
+@output_option
+@log_options
+def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: LogOptions) -> None:
+    """Plan a paper that comes with the program, and show the plan.
+
+    Uses the built-in planner unless you name a model.
+    """
+    with log_to(log_settings), as_file(files("planner") / "demo" / "paper.md") as paper:
+        model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone must not demand a model
+        work = _plan_papers((str(paper),), MetadataOptions(), task.settings, model_spec, output, False, _show_plan)
+        raise SystemExit(run_interruptible(work))
+
+
+@click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
+@click.argument("reply", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--paper", required=True, help="The paper that the reply is about.")
+@click.option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
+@metadata_options
+@task_options
+@output_option
+@json_option
+@log_options
+def parse(
+    reply: str,
+    paper: str,
+    model: str,
+    metadata: MetadataOptions,
+    task: TaskOptions,
+    output: Path,
+    as_json: bool,
+    log_settings: LogOptions,
+) -> None:
+    """Parse a REPLY from any source (- for stdin), validate it, and write the trajectory."""
+    if not model.strip():
+        raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")
+    if paper == reply == "-":
+        raise UsageError("REPLY and --paper cannot both be read from stdin; give one of them as a file")
+    refuse_missing_source((paper,))
+    with log_to(log_settings):
+        settings = replace(task.settings, reasks=0)
+        read = read_paper(paper, metadata)
+        # A pasted reply is always new: for a corrected one, the recorded reply must not be used.
+        done = asyncio.run(
+            plan_to_folder(
+                output, read, _PastedModel.read_reply(reply, model), settings, _price_pasted_reply, force=True
+            )
+        )
+        _report_result(paper, done, as_json)
+        raise SystemExit(0 if done.result.outcome is Outcome.PLANNED else 1)
+
+
+class _PastedModel:
+    """A model that returns one reply which the user fetched by hand; its finish reason is unknown."""
+
+    def __init__(self, model: str, text: str, notes: tuple[str, ...]) -> None:
+        self._completion = Completion(text, model=model, notes=notes)
+        self.info = ModelInfo("lm-planner", model, model)
+
+    @classmethod
+    def read_reply(cls, reply: str, model: str) -> Self:
+        data = sys.stdin.buffer.read() if reply == "-" else Path(reply).read_bytes()
+        return cls(model, *decode_text(data, reply))
+
+    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the user sent it by hand
+        return self._completion
+
+
+def _price_pasted_reply(_: Completion) -> None:
+    return None
+
+
+async def _plan_papers(
+    sources: tuple[str, ...],
+    metadata: MetadataOptions,
+    settings: PlanSettings,
+    model_spec: ModelSpec,
+    output: Path,
+    force: bool,
+    report_result: Callable[[str, PlanOutput], None],
+) -> int:
+    """Plan one paper after the other; return 0 if all of them were planned, otherwise 1."""
+    refuse_missing_source(sources)
+    code = 0
+    async with open_model(model_spec, settings, offline=metadata.offline) as model:
+        log_destination(model.host, model.info)
+        desk = _PaperPlanner(output, model, model_spec.max_wait, force)
+        for number, source in enumerate(sources, start=1):
+            log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
+            try:
+                done = await desk.plan_paper(source, metadata)
+            except (MissingPaperError, TrajectoryError, OSError) as error:
+                log.error("%s", error)
+                code = 1
+                continue
+            report_result(source, done)
+            code = code if done.result.outcome is Outcome.PLANNED else 1
+    return code
+
+
+class _PaperPlanner:
+    """A planner of the papers of one call, which share a model, an output folder and a token counter."""
+
+    def __init__(self, output: Path, client: ModelClient, max_wait: float, force: bool) -> None:
+        self._output = output
+        self._client = client
+        self._max_wait = max_wait
+        self._force = force
+        self._token_counter = TokenCounter()
+        self._used_ids: set[str] = set()
+
+    async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
+        try:
+            paper = read_paper(source, metadata)
+        except MissingPaperError:
+            raise
+        except PaperError as error:
+            named = self._make_id_unique(
+                build_paper_id("", given_id=metadata.paper_id, source_name="stdin" if source == "-" else source)
+            )
+            return write_unreadable_paper(
+                self._output, source, error, self._client.info, self._client.settings, given_id=named
+            )
+        paper = replace(paper, id=self._make_id_unique(paper.id))
+        asked, price = self._client, self._client.price
+        return await plan_to_folder(
+            self._output,
+            paper,
+            add_retries(asked.make_model(paper), self._max_wait),
+            asked.settings,
+            lambda completion: price(completion.usage),
+            force=self._force,
+            token_counter=self._token_counter,
+        )
+
+    def _make_id_unique(self, name: str) -> str:
+        """Return the id, with a number added if another paper of this call has it."""
+        names = (name, *(f"{name}-{number}" for number in range(2, len(self._used_ids) + 3)))
+        chosen = next(name for name in names if name not in self._used_ids)
+        self._used_ids.add(chosen)
+        return chosen
+
+
+def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> None:
+    """Report a result: the path or the JSON object on stdout, warnings and the reason on stderr."""
+    sidecar = result.record
+    for warning in sidecar.warnings:
+        log.warning("%s: %s", source, warning)
+    for left_out in sidecar.paper.left_out:
+        log.info("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
+    if result.result.trajectory:
+        count = len(result.result.trajectory.plan.ablations)
+        log.info("planned %d ablation%s%s", count, "" if count == 1 else "s", _format_usage(sidecar))
+    else:
+        log.error("%s: %s: %s (details in %s)", source, sidecar.outcome, sidecar.reason, result.record_path)
+    if as_json:
+        click.echo(json.dumps(_summarize_result(source, result)))  # ASCII, whatever the terminal's encoding
+    elif result.result.trajectory:
+        click.echo(make_printable(str(result.path)))
+
+
+def _show_plan(source: str, result: PlanOutput) -> None:
+    _report_result(source, result)
+    if result.result.trajectory:
+        click.echo(make_printable("\n" + format_trajectory_text(result.result.trajectory)))
+
+
+def _summarize_result(source: str, result: PlanOutput) -> dict[str, object]:
+    sidecar = result.record
+    return {
+        "source": source,
+        "paper_id": sidecar.paper.id,
+        "title": sidecar.paper.title,
+        "outcome": sidecar.outcome.value,
+        "reason": sidecar.reason,
+        "trajectory": str(result.path) if result.result.trajectory else None,
+        "sidecar": str(result.record_path),
+        "cost": sidecar.cost,
+        "warnings": list(sidecar.warnings),
+    }
+
+
+def _format_usage(sidecar: PlanRecord) -> str:
+    if not sidecar.endpoint:
+        return ""
+    cost = "?" if sidecar.cost is None else f"${sidecar.cost:.4f}"
+    tokens = [sidecar.usage.prompt_tokens, sidecar.usage.completion_tokens]
+    shown = " + ".join("?" if count is None else f"{count:,}" for count in tokens)
+    return f" ({shown} tokens, {cost})"

@@ -1,0 +1,190 @@
+"""The progress of a run in words."""
+# MERGED-DOC """The output of a dry run: the papers that were found, and their estimated tokens, cost and time."""
+# MERGED-DOC """The live view of a run on a terminal."""
+# MERGED-DOC """The progress of a run: a live view on a terminal, plain lines elsewhere."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from planner.batch.estimate import ModelEstimate
+from planner.batch.manifest import Corpus
+from planner.batch.progress import Progress
+from planner.cli.console import log, log_above_view
+from planner.sanitize import make_json_printable, make_printable
+
+
+def format_progress(progress: Progress) -> str:
+    """Return the progress of a run as one line."""
+    papers, tokens = progress.compute_rates()
+    parts = [f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"]
+    parts.append(f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting")
+    parts.append(f"{papers:.0f} papers/min, {tokens:,.0f} tokens/min, {format_cost(progress)}")
+    if progress.seconds_left is not None and progress.remaining:
+        parts.append(f"{format_duration(progress.seconds_left)} to go")
+    if wait := format_wait(progress):
+        parts.append(wait)
+    if progress.batch_requests_by_state:
+        parts.append(format_batches(progress))
+    return "; ".join(parts)
+
+
+def format_duration(seconds: float) -> str:
+    """Return a length of time in words: 40 s, 12 min, 3 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def format_cost(progress: Progress) -> str:
+    """Return the cost so far, and the expected total if it is known."""
+    if progress.cost is None:
+        return "$? (no price is known; --price IN,OUT sets one)"
+    expected = progress.expected_cost
+    return f"${progress.cost:.2f}" + (f" of about ${expected:.2f}" if expected and progress.remaining else "")
+
+
+def format_wait(progress: Progress) -> str:
+    """Return the rest of the wait that the endpoint asked for, "" if there is none."""
+    seconds = max((limits.pause_seconds for limits in progress.rate_limiters), default=0.0)
+    return f"the endpoint asked to wait: {format_duration(seconds)} more" if seconds else ""
+
+
+def format_batches(progress: Progress) -> str:
+    """Return the number of requests at the batch service by state, "" if there are none."""
+    states = ", ".join(
+        f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(progress.batch_requests_by_state.items())
+    )
+    return f"at the batch service: {states}" if states else ""
+
+
+def format_stop_reason(progress: Progress) -> str:
+    """Return the reason why no more papers are begun, "" while they are."""
+    return f"stopping: {progress.stop_reason}; requests in flight are finished" if progress.stop_reason else ""
+
+
+def format_estimate_text(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
+    """Return one line for each paper, then one for each model."""
+    lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
+    lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
+    for each in estimates:
+        cost = "?" if each.cost is None else f"${each.cost:.2f}"
+        to = f"to {each.client.host}" if each.client.host else "nothing is sent"
+        lines.append(
+            f"{each.client.info.name}: {each.paper_count:,} papers, about {each.prompt_tokens:,} tokens, about {cost}, "
+            f"about {format_duration(each.seconds)}, {to}"
+        )
+    return "\n".join(lines)
+
+
+def format_estimate_json(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
+    """Return the papers and the estimates as one JSON object."""
+    whole = {
+        "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],
+        "problems": [{"source": p.source, "what": p.reason} for p in corpus.problems],
+        "unreadable": estimates[0].paper_errors,
+        "models": [
+            {
+                "model": each.client.info.name,
+                "papers": each.paper_count,
+                "tokens": each.prompt_tokens,
+                "cost": each.cost,
+                "seconds": each.seconds,
+                "host": each.client.host,
+            }
+            for each in estimates
+        ],
+    }
+    return make_json_printable(json.dumps(whole, ensure_ascii=False, indent=1))
+
+
+_REFRESH_SECONDS: Final = 0.25  # seconds
+
+
+@contextmanager
+def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
+    """Show a run on the terminal at stderr; yield a coroutine that refreshes the view until it is cancelled."""
+    console = Console(stderr=True, highlight=False)
+    with (
+        Live(_render_progress(progress), console=console, auto_refresh=False, redirect_stdout=False) as view,
+        log_above_view(console),
+    ):
+        yield _refresh_view(view, progress)
+        view.update(_render_progress(progress), refresh=True)
+
+
+async def _refresh_view(view: Live, progress: Progress) -> None:
+    while True:
+        view.update(_render_progress(progress), refresh=True)
+        await asyncio.sleep(_REFRESH_SECONDS)
+
+
+def _render_progress(progress: Progress) -> RenderableType:
+    ended = progress.planned + progress.failed
+    papers, tokens = progress.compute_rates()
+    left = progress.seconds_left
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("", ProgressBar(total=max(1, progress.total_results), completed=ended, width=60))
+    for name, value in (
+        ("papers", f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"),
+        ("requests", f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting for the limit"),
+        ("speed", f"{papers:.0f} papers/min, {tokens:,.0f} tokens/min"),
+        ("cost", format_cost(progress)),
+        ("to go", "?" if left is None else format_duration(left)),
+    ):
+        facts.add_row(Text(name, style="dim"), Text(value))
+    notes = [
+        Text(note, style="yellow")
+        for note in (format_batches(progress), format_wait(progress), format_stop_reason(progress))
+        if note
+    ]
+    problems = [
+        Text(make_printable(problem), style="red", no_wrap=True, overflow="ellipsis") for problem in progress.problems
+    ]
+    return Group(facts, *notes, *problems)
+
+
+_FIRST_LINE_SECONDS: Final = 2.0  # seconds
+_LINE_INTERVAL_SECONDS: Final = 15.0
+
+
+@asynccontextmanager
+async def show_progress(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
+    """Show the progress of a run on stderr while it works."""
+    if quiet:
+        yield
+    elif sys.stderr.isatty():
+        with show_live_view(progress) as refreshing:
+            async with _run_beside(refreshing):
+                yield
+    else:
+        async with _run_beside(_log_progress(progress)):
+            yield
+
+
+@asynccontextmanager
+async def _run_beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _log_progress(progress: Progress) -> None:
+    await asyncio.sleep(_FIRST_LINE_SECONDS)
+    while True:
+        log.info("%s", format_progress(progress))
+        await asyncio.sleep(_LINE_INTERVAL_SECONDS)

@@ -1,0 +1,158 @@
+"""`show`, `check` and `schema`: commands for existing trajectories."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from pydantic import ValidationError
+
+from planner.errors import TrajectoryError, UsageError
+from planner.files import write_file_atomically
+from planner.sanitize import make_json_printable, make_printable
+from planner.schema import Plan, describe_validation_error, find_violations, make_plan_json_schema
+from planner.site.pages import render_trajectory_page
+from planner.trajectory.format import Trajectory
+from planner.trajectory.reader import read_trajectory
+from planner.trajectory.writer import render_trajectory
+
+_SUFFIXES: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
+FILES_ARGUMENT: Final = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
+)
+
+
+@click.command(epilog="Example: ablation-planner show trajectories/lm-planner/gpt-4o/*.md --to jsonl")
+@FILES_ARGUMENT
+@click.option("--to", "form", type=click.Choice(tuple(_SUFFIXES)), default="text", show_default=True, help="Format.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write; a file for each FILE."
+)
+def show(files: tuple[Path, ...], form: str, output: Path | None) -> None:
+    """Read trajectories, repair their encoding, and print or convert them."""
+    failed = 0
+    for file in _require_single_file(files):
+        try:
+            trajectory = read_trajectory(file)
+        except (TrajectoryError, OSError) as error:
+            failed += 1
+            _print_error(file, str(error))
+            continue
+        for warning in trajectory.warnings:
+            click.echo(make_printable(f"warning: {file}: {warning}"), err=True)
+        _write_or_print(_render_trajectory(trajectory, form), file, form, output)
+    raise SystemExit(1 if failed else 0)
+
+
+@click.command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
+@FILES_ARGUMENT
+def check(files: tuple[Path, ...]) -> None:
+    """Validate trajectories, or plans as JSON or JSONL: one line per finding, exit code 1 if there is any."""
+    found = 0
+    for file in _require_single_file(files):
+        for finding in _check_file(file):
+            found += 1
+            click.echo(make_printable(f"{file}: {finding}"))
+    raise SystemExit(1 if found else 0)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of a plan, for other programs."""
+    click.echo(json.dumps(make_plan_json_schema(), indent=2))
+
+
+def build_trajectory_json(trajectory: Trajectory) -> dict[str, object]:
+    """Return a trajectory as a JSON object: the heading's segments, the task, the reasoning, the ablations."""
+    return {
+        "planner": trajectory.planner,
+        "model": trajectory.model,
+        "paper_id": trajectory.paper_id,
+        "task": trajectory.task.value,
+        "reasoning": trajectory.reasoning,
+        "ablations": [ablation.model_dump(mode="json") for ablation in trajectory.plan.ablations],
+        "warnings": list(trajectory.warnings),
+    }
+
+
+def format_trajectory_text(trajectory: Trajectory) -> str:
+    """Return a trajectory as text for a terminal."""
+    lines = [f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id} ({trajectory.task})", ""]
+    lines += [trajectory.reasoning, ""]
+    for number, ablation in enumerate(trajectory.plan.ablations, start=1):
+        lines.append(f"{number}. {ablation.name}")
+        lines.append(f"   {ablation.action} {ablation.ablated_part}")
+        lines += [f"     with {item}" for item in ablation.replacement]
+        lines.append(f"   measured by {', '.join(ablation.metrics)}")
+    return "\n".join(lines) + "\n"
+
+
+def _render_trajectory(trajectory: Trajectory, form: str) -> str:
+    if form == "json":
+        return make_json_printable(json.dumps(build_trajectory_json(trajectory), ensure_ascii=False, indent=2)) + "\n"
+    if form == "jsonl":
+        return make_json_printable("".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations))
+    if form == "md":
+        return render_trajectory(trajectory, allow_violations=True)
+    if form == "html":
+        return render_trajectory_page(trajectory)
+    return make_printable(format_trajectory_text(trajectory))
+
+
+def _write_or_print(text: str, file: Path, form: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text if form == "text" else text.encode(), nl=False)
+        return
+    target = output / (file.name.removesuffix(".md").removesuffix(".txt") + _SUFFIXES[form])
+    write_file_atomically(target, text)
+    click.echo(make_printable(str(target)))
+
+
+def _check_file(file: Path) -> Iterator[str]:
+    try:
+        if file.suffix in (".json", ".jsonl"):
+            yield from _check_plan(file.read_text(encoding="utf-8-sig"), file.suffix == ".jsonl")
+            return
+        trajectory = read_trajectory(file)
+    except (TrajectoryError, OSError, UnicodeDecodeError) as error:
+        yield str(error).removeprefix(f"{file}: ")
+        return
+    yield from dict.fromkeys((*trajectory.warnings, *find_violations(trajectory.plan)))
+
+
+def _check_plan(text: str, is_jsonl: bool) -> Iterator[str]:
+    try:
+        data = _parse_lines(text) if is_jsonl else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        yield f"not JSON: {error}"
+        return
+    if isinstance(data, dict) and "format_version" in data:
+        yield "is the record of a trajectory, not a plan; check the trajectory beside it"
+        return
+    try:
+        Plan.model_validate(data if isinstance(data, dict) else {"ablations": data})
+    except ValidationError as error:
+        yield from describe_validation_error(error)
+
+
+def _parse_lines(text: str) -> list[Any]:
+    """Return the JSON value of each line that is not blank."""
+    ablations = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            ablations += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+    return ablations
+
+
+def _require_single_file(files: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield the files; refuse a single file that does not exist, since among several it is only a failure."""
+    if len(files) == 1 and not files[0].exists():
+        raise UsageError(f"{files[0]}: no such file")
+    yield from files
+
+
+def _print_error(file: Path, message: str) -> None:
+    click.echo(make_printable(f"error: {message}" if str(file) in message else f"error: {file}: {message}"), err=True)

@@ -1,0 +1,192 @@
+"""The built-in planner: it makes a plan from the paper's own text, without a language model.
+
+It ranks the method's components that no reported ablation seems to cover, and proposes to remove each or to replace it
+by a simple alternative. It is a baseline, and says so in its reasoning.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import log1p
+from typing import Final
+
+from planner.analysis.analyse import Analysis, analyse_sections
+from planner.analysis.components import Component, Evidence
+from planner.analysis.passages import split_sections
+from planner.chat import Completion, ModelInfo, Prompt
+from planner.matching.similarity import compute_overlap
+from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
+from planner.schema import Action, Task
+
+BUILTIN_INFO: Final = ModelInfo(planner="extractive-planner", name="builtin", asked="extractive")
+NOTHING_FOUND: Final = (
+    "the built-in planner found no component of a method in this text that the reported ablations do not cover,"
+    " so it made no plan; use a language model with --model"
+)
+UNKNOWN_METRIC: Final = "the paper's main metric"
+_MAX_METRICS: Final = 3
+_COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
+_SAME_OVERLAP: Final = 0.5  # least overlap of two components that count as the same, so only the first is proposed
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An ablation that the built-in planner proposes; without a replacement the component is removed."""
+
+    component: Component
+    replacement: tuple[str, ...]
+
+    @property
+    def action(self) -> Action:
+        """REPLACE if there is a replacement, otherwise REMOVE."""
+        return Action.REPLACE if self.replacement else Action.REMOVE
+
+    @property
+    def reason(self) -> str:
+        """The reason for the proposal: where and how often the text names the component."""
+        shown = ", ".join(sorted(self.component.evidence))
+        times = "once" if self.component.mention_count <= 1 else f"{self.component.mention_count} times"
+        return f"the text shows it as a part of the method ({shown}) and names it {times}"
+
+
+class ExtractiveModel:
+    """A model that answers every prompt with a plan made from one excerpt; it ignores the prompt itself.
+
+    It sees only the excerpt, so it cannot use text that the task leaves out.
+    """
+
+    def __init__(self, excerpt: Excerpt, task: Task, k: int) -> None:
+        self.excerpt = excerpt
+        self.task = task
+        self.k = k
+
+    @property
+    def info(self) -> ModelInfo:
+        """The name of the built-in planner, extractive-planner/builtin."""
+        return BUILTIN_INFO
+
+    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the excerpt was given at the start
+        """Return a reply in the required format, always the same; if nothing is found, an empty reply with a note."""
+        abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
+        analysis = analyse_sections((abstract, *split_sections(self.excerpt.text)), self.excerpt.title)
+        found = propose_ablations(analysis, self.excerpt.title, self.k)
+        if not found:
+            return Completion("", finish_reason="stop", model=BUILTIN_INFO.asked, notes=(NOTHING_FOUND,))
+        return Completion(_format_reply(found, analysis, self.task), finish_reason="stop", model=BUILTIN_INFO.asked)
+
+
+def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
+    """Return at most k proposals for the analysed text, the best first."""
+    named = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
+    chosen: list[Component] = []
+    for component in sorted(named, key=lambda c: (-_score_component(c), c.location.offset)):
+        if len(chosen) < k and all(compute_overlap(component.name, other.name) < _SAME_OVERLAP for other in chosen):
+            chosen.append(component)
+    return tuple(Proposal(component, _find_alternatives(component)) for component in chosen)
+
+
+def _is_covered(component: Component, analysis: Analysis) -> bool:
+    """Return whether a reported ablation seems to cover the component, by its name or its acronym."""
+    return any(
+        compute_overlap(component.label, reported.part) >= _COVERED_OVERLAP
+        or component.acronym in reported.part.split()
+        for reported in analysis.reported_ablations
+    )
+
+
+_SOURCE_SCORES: Final = {
+    Evidence.HEADING: 2.0,
+    Evidence.ACRONYM: 1.0,
+    Evidence.PROPOSED: 1.5,
+    Evidence.RUN_IN: 1.5,
+    Evidence.BOLD: 1.5,
+    Evidence.REPEATED: 1.0,
+    Evidence.SYMBOL: 3.5,
+}
+_MECHANISM_WORDS: Final = re.compile(
+    r"\b(?:loss|regulari[sz]\w*|penalty|module|mechanism|attention|gate[ds]?|gating|fusion|unit|branch|sampling|augment\w*|"
+    r"strategy|normali[sz]ation|embedding|memory|voting|selection|constraint|prior|distillation|encod\w+|decod\w+|mask\w*|"
+    r"generation|disentangl\w*|matching|alignment|layer|converter|mapper|pruning|weighting|refinement|kernels?|schedul\w+)\b",
+    re.I,
+)
+_SUBJECT_WORDS: Final = re.compile(
+    r"\b(?:learning|recognition|classification|recommendation|detection|localization|answering|extraction|networks?|"
+    r"processes|systems?|indicators?|distance|error|accuracy|algorithm|likelihood|estimate|search|framework|transformers?|"
+    r"graphs?|model)$",
+    re.I,
+)
+
+
+def _score_component(component: Component) -> float:
+    weight = sum(_SOURCE_SCORES[source] for source in component.evidence) + log1p(component.mention_count)
+    weight += 2.0 if _MECHANISM_WORDS.search(component.name) else 0.0
+    return weight - (3.0 if _SUBJECT_WORDS.search(component.name) else 0.0)
+
+
+# Simple alternatives by kind of component; {0} is a word of its name. The first pattern that matches decides, so the
+# more specific ones come first.
+_ALTERNATIVES: Final = tuple(
+    (re.compile(pattern, re.I), instead)
+    for pattern, instead in (
+        (r"\bloss\b|\bpenalty\b|\bregulari[sz]", ()),
+        (r"\bpre-?train\w*", ("random initialisation, without pre-training",)),
+        (r"\bsampl(?:ing|er)\b|\bselection\b", ("uniform random sampling",)),
+        (r"\bgat(?:e|es|ed|ing)\b", ("no gate: element-wise addition", "a fixed gate of 0.5")),
+        (r"\battention\b", ("no attention: uniform weights (mean pooling)",)),
+        (r"\bfusion\b|\baggregat", ("no fusion module: plain concatenation", "element-wise addition")),
+        (r"\bmulti-?(scale|resolution|head|kernel|view|channel|level)\b", ("no multi-{0} design: a single {0}",)),
+        (r"\bmultiple (\w+)", ("no combination: a single {0}",)),
+        (r"\bnormali[sz]ation\b", ("no normalisation", "batch normalisation", "layer normalisation")),
+        (r"\binitiali[sz]ation\b", ("random initialisation",)),
+        (r"\bschedul\w+|\bcurriculum\b", ("none: a constant value throughout training",)),
+        (r"\b(?:dynamic|adaptive|learn(?:ed|able))\b", ("no adaptation: a fixed constant",)),
+    )
+)
+_SYMBOL_VALUES: Final = ("0 (switched off)", "half of the value used", "twice the value used")
+
+
+def _find_alternatives(component: Component) -> tuple[str, ...]:
+    if Evidence.SYMBOL in component.evidence:
+        return _SYMBOL_VALUES
+    for kind, instead in _ALTERNATIVES:
+        if match := kind.search(component.name):
+            return tuple(item.format(*map(str.lower, match.groups())) for item in instead)
+    return ()
+
+
+def _format_reply(found: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
+    metrics = [metric.name for metric in analysis.metrics[:_MAX_METRICS]]
+    # The paper's own words must not open or close a tag of the reply format.
+    discussion = "\n\n".join(_write_discussion(found, analysis, metrics, task)).replace("<", "‹")
+    lines = (_format_proposal(proposal, metrics or [UNKNOWN_METRIC]) for proposal in found)
+    predictions = "\n".join(line.replace("<", "\\u003c") for line in lines)
+    return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
+
+
+def _write_discussion(
+    found: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str], task: Task
+) -> Iterator[str]:
+    yield (
+        "This plan was written by the built-in extractive planner, which asks no model: it reads the names of parts,"
+        " reported ablations and metrics off the paper's own text, and understands none of them."
+    )
+    yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
+    if task is Task.REVIEWER:
+        said = "; ".join(dict.fromkeys(r.part for r in analysis.reported_ablations[:12])) or "none that was recognised"
+        yield f"Ablations that the paper seems to report already: {said}."
+    for number, proposal in enumerate(found, start=1):
+        yield f"{number}. {proposal.component.label}: {proposal.reason}."
+    yield f"Metrics that the text names: {', '.join(metrics) or 'none that was recognised'}."
+
+
+def _format_proposal(proposal: Proposal, metrics: Sequence[str]) -> str:
+    verb = "Remove" if proposal.action is Action.REMOVE else "Replace"
+    fields = {
+        "name": f"{verb} {proposal.component.label}",
+        "ablated_part": proposal.component.label,
+        "action": proposal.action.value,
+        "replacement": list(proposal.replacement),
+        "metrics": list(metrics),
+    }
+    return json.dumps(fields, ensure_ascii=False)

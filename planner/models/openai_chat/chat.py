@@ -1,0 +1,224 @@
+"""Adapt a request's parameters to an endpoint, after its rejections."""
+# MERGED-DOC """Detect endpoints that truncate a prompt to their window without an error (Ollama's window is 4,096 tokens)."""
+# MERGED-DOC """A model at an OpenAI-compatible endpoint."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from planner.chat import Completion, ModelInfo, Prompt, Usage
+from planner.models.openai_chat.endpoint import Endpoint
+from planner.models.openai_chat.error_bodies import FilteredPromptError, RejectedParameterError
+from planner.sanitize import repair_surrogates
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from planner.models.openai_chat.transport import Transport
+
+
+JsonObject = dict[str, JsonValue]
+
+_OTHER_NAMES: Final[Mapping[str, str]] = {"max_tokens": "max_completion_tokens"}
+_OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort", "stream", "stream_options"})
+
+
+class ParameterAdapter:
+    """The parameters that one endpoint rejects, remembered for a run.
+
+    Each is renamed or left out. A limit on tokens is only renamed, never left out, since a cost limit may need it.
+    """
+
+    def __init__(self) -> None:
+        self._dropped: set[str] = set()
+        self._renamed: dict[str, str] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The changes, one sentence each."""
+        dropped = (f"the endpoint does not accept {name}; it was not sent" for name in sorted(self._dropped))
+        renamed = (f"{name} was sent as {other}, as the endpoint requires" for name, other in self._renamed.items())
+        return (*dropped, *renamed)
+
+    def adapt_parameters(self, parameters: Mapping[str, JsonValue]) -> JsonObject:
+        """Return the request with parameters renamed and left out for this endpoint."""
+        dropped = self._dropped | ({"stream_options"} if "stream" in self._dropped else set())
+        return {self._renamed.get(name, name): value for name, value in parameters.items() if name not in dropped}
+
+    def observe_rejection(self, parameter: str, sent: Mapping[str, JsonValue]) -> bool:
+        """Remember a rejected parameter; return True if the next request will differ from the one sent."""
+        if parameter not in sent:
+            return False
+        if parameter in self._dropped or parameter in self._renamed:
+            return True  # another request has remembered it meanwhile
+        if parameter in _OTHER_NAMES:
+            self._renamed[parameter] = _OTHER_NAMES[parameter]
+            return True
+        if parameter in _OPTIONAL:
+            self._dropped.add(parameter)
+            return True
+        return False
+
+
+_MIN_TOKENS: Final = 500  # tokens; no endpoint truncates a shorter prompt
+
+
+def find_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
+    """Return a warning if the endpoint counted fewer tokens than were sent, else nothing."""
+    if usage.prompt_tokens is None:
+        return ()
+    least, counted = prompt.min_tokens, usage.prompt_tokens
+    if least < _MIN_TOKENS:
+        return ()
+    if usage.cached_tokens is not None and usage.cached_tokens > counted:  # some gateways count them separately
+        counted += usage.cached_tokens
+    if counted >= least:
+        return ()
+    return (f"the endpoint counted {counted} tokens where at least {least} were sent: it may have cut the prompt",)
+
+
+PLANNER_NAME: Final = "lm-planner"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """The options of requests to a model; a parameter that is None is not sent.
+
+    `timeout` is in seconds: of silence in a stream, or in total without streaming (with the wait for a connection).
+    Streaming is the default because gateways cut silent connections during long reasoning; it costs 14 ms of CPU for
+    1,000 chunks, and a reply without streaming 1 ms (`python -m tests.openai_chat.bench`).
+    `connections` is the largest number of connections. `token_cap` is sent as `max_tokens` if the user gave none; it only
+    serves a cost limit, so it is not part of the request's identity.
+    """
+
+    stream: bool = True
+    timeout: float = 600.0
+    connections: int = 256
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    token_cap: int | None = None
+
+    @property
+    def parameters(self) -> tuple[tuple[str, JsonValue], ...]:
+        """The parameters that the user set, sorted by name."""
+        asked: dict[str, JsonValue] = {
+            "max_tokens": self.max_tokens,
+            "reasoning_effort": self.reasoning_effort,
+            "seed": self.seed,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+        }
+        return tuple((name, value) for name, value in sorted(asked.items()) if value is not None)
+
+
+_DEFAULTS: Final = RequestOptions()
+
+
+class OpenAIChat:
+    """A model at an endpoint; each call sends one request, and `planner.models.retry` does the retries.
+
+    An async context manager that closes its connections. A parameter that the endpoint rejects is renamed or left out
+    from then on, and `Completion.notes` reports it. Use one instance in one event loop only.
+    """
+
+    def __init__(self, endpoint: Endpoint, options: RequestOptions = _DEFAULTS) -> None:
+        self.endpoint = endpoint
+        self.options = options
+        self._adapter = ParameterAdapter()
+        self._transport: Transport | None = None
+
+    def __repr__(self) -> str:
+        return f"OpenAIChat({self.endpoint!r}, {self.options!r})"
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """The model's name, endpoint and parameters."""
+        endpoint = self.endpoint
+        return ModelInfo(PLANNER_NAME, endpoint.model, endpoint.model, endpoint.base_url, self.options.parameters)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: "TracebackType | None"
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; the next request opens new ones."""
+        if self._transport is not None:
+            wire, self._transport = self._transport, None
+            await wire.close()
+
+    def warm_up(self) -> None:
+        """Import the SDK and load certificates in advance, since both are slow; any thread may call this."""
+        self._open_transport()
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Send the prompt once; a prompt refused by a content filter gives a completion with a refusal and no text.
+
+        Raises:
+            ModelError: if there is no completion; `TooLongError` if the prompt does not fit the window.
+        """
+        started = time.monotonic()
+        try:
+            completion = await self._send(prompt)
+        except FilteredPromptError as filtered:
+            completion = build_content_filter_completion(filtered)
+        notes = (*self._adapter.notes, *completion.notes, *find_truncation(prompt, completion.usage))
+        return replace(completion, seconds=time.monotonic() - started, notes=notes)
+
+    async def _send(self, prompt: Prompt) -> Completion:
+        """Send the request, and send it again without each parameter that the endpoint rejects."""
+        parameters = build_parameters(self.endpoint.model, self.options)
+        while True:
+            sent = self._adapter.adapt_parameters(parameters)
+            try:
+                return await self._open_transport().post_request(
+                    build_request_body(sent, prompt), streams=bool(sent.get("stream"))
+                )
+            except RejectedParameterError as refusal:
+                if not self._adapter.observe_rejection(refusal.parameter, sent):
+                    raise
+
+    def _open_transport(self) -> "Transport":
+        if self._transport is None:
+            from planner.models.openai_chat.transport import Transport  # imports the SDK, which takes 0.4 s
+
+            self._transport = Transport(
+                self.endpoint, timeout=self.options.timeout, max_connections=self.options.connections
+            )
+        return self._transport
+
+
+def build_parameters(model: str, options: RequestOptions) -> JsonObject:
+    """Return all of a request's parameters except the messages, not yet adapted to the endpoint."""
+    cap: JsonObject = {} if options.token_cap is None else {"max_tokens": options.token_cap}
+    parameters: JsonObject = {"model": repair_surrogates(model), **cap, **dict(options.parameters)}
+    if options.stream:
+        parameters |= {"stream": True, "stream_options": {"include_usage": True}}
+    return parameters
+
+
+def build_request_body(parameters: JsonObject, prompt: Prompt) -> bytes:
+    """Return a request's JSON; the encoded messages are inserted unchanged, without decoding them."""
+    return to_json(parameters)[:-1] + b',"messages":' + prompt.messages_json + b"}"
+
+
+def build_content_filter_completion(error: FilteredPromptError) -> Completion:
+    """Return the completion for a prompt that a content filter refused: a refusal and no text."""
+    return Completion(
+        text="",
+        refusal=str(error),
+        finish_reason="content_filter",
+        request_id=error.request_id,
+        raw={"error": error.body},
+    )

@@ -1,0 +1,198 @@
+"""Find a model's endpoint: the name to send, the address and the key, from the options and the environment."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from planner.errors import UsageError
+from planner.masking import SecretMask
+
+_NO_SECRET: Final = SecretStr("")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A known service: its model prefix, its address, and the environment variables for its key and address.
+
+    A provider without a key variable gets no key, unless the user gives one.
+    """
+
+    prefix: str
+    base_url: str
+    key_variable: str = ""
+    address_variable: str = ""
+
+    @property
+    def needs_key(self) -> bool:
+        """True if the service refuses requests without a key."""
+        return bool(self.key_variable)
+
+
+OPENAI: Final = Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
+OPENROUTER: Final = Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
+OLLAMA: Final = Provider("ollama", "http://localhost:11434/v1", address_variable="OLLAMA_HOST")
+PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A model at an address; `base_url` contains no credentials, and the repr shows neither key nor password.
+
+    `credentials` (`user:password`) are sent as HTTP basic authentication, instead of the key. `key_variable` is the
+    environment variable that sets the key.
+    """
+
+    model: str
+    base_url: str
+    key: SecretStr = field(default=_NO_SECRET, repr=False)
+    credentials: SecretStr = field(default=_NO_SECRET, repr=False)
+    key_variable: str = OPENAI.key_variable
+
+    @property
+    def host(self) -> str:
+        """The host and port of the address."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def authorization(self) -> SecretStr | None:
+        """The value of the Authorization header, or None if none is sent."""
+        if pair := self.credentials.get_secret_value():
+            return SecretStr("Basic " + base64.b64encode(pair.encode()).decode("ascii"))
+        key = self.key.get_secret_value()
+        return SecretStr(f"Bearer {key}") if key else None
+
+    @property
+    def mask(self) -> SecretMask:
+        """A mask of the key and the credentials."""
+        pair = self.credentials.get_secret_value()
+        return SecretMask([self.key.get_secret_value()], basic_credentials=[pair] if pair else [])
+
+
+def resolve_endpoint(
+    model: str, base_url: str | None, environment: Mapping[str, str], *, key: str | None = None
+) -> Endpoint:
+    """Find the endpoint of a model.
+
+    A prefix (`openrouter/…`, `ollama/…`) names a provider. A given base URL takes precedence over a prefix, and a
+    prefix over OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication.
+
+    Raises:
+        UsageError: if there is no model name, the address is invalid, or a required key is not set.
+    """
+    if not model.strip():
+        raise UsageError("no model given: use --model, as in --model gpt-4o-mini, or set ABLATION_PLANNER_MODEL")
+    provider = _find_provider_by_prefix(model)
+    address, from_where = _choose_address(provider, base_url, environment)
+    url = _parse_address(address, from_where)
+    shown, credentials = _split_credentials(url)
+    known = _find_provider_by_host(shown)
+    owner = known or provider or OPENAI
+    found = key or (environment.get(owner.key_variable, "").strip() if owner.key_variable else "")
+    if known and known.needs_key and not (found or credentials):
+        raise UsageError(f"{known.base_url} needs a key: set {known.key_variable}")
+    _check_key(found, owner.key_variable)
+    name = _choose_request_name(model, provider, known)
+    return Endpoint(name, shown, SecretStr(found), SecretStr(credentials), owner.key_variable or OPENAI.key_variable)
+
+
+def _find_provider_by_prefix(model: str) -> Provider | None:
+    prefix, slash, _ = model.partition("/")
+    return next((p for p in PROVIDERS if slash and p.prefix == prefix), None)
+
+
+def _find_provider_by_host(base_url: str) -> Provider | None:
+    host = urlsplit(base_url).hostname
+    return next((p for p in (OPENAI, OPENROUTER) if urlsplit(p.base_url).hostname == host), None)
+
+
+def _choose_request_name(model: str, provider: Provider | None, host_provider: Provider | None) -> str:
+    """Return the model name to send: without its provider's prefix.
+
+    `openai/gpt-oss-120b` at a local server and `openrouter/auto` at OpenRouter are kept unchanged.
+    """
+    rest = model.partition("/")[2]
+    if provider is None or not rest:
+        return model
+    if provider is OPENAI and host_provider is not OPENAI:
+        return model
+    if provider is OPENROUTER and "/" not in rest:
+        return model
+    return rest
+
+
+def _choose_address(provider: Provider | None, base_url: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the address and its source: the option, the environment variable or the provider."""
+    if base_url:
+        return base_url, "--base-url"
+    chosen = provider or OPENAI
+    said = environment.get(chosen.address_variable, "").strip() if chosen.address_variable else ""
+    if not said:
+        return chosen.base_url, chosen.prefix
+    return (_build_ollama_url(said) if chosen is OLLAMA else said), chosen.address_variable
+
+
+def _build_ollama_url(host: str) -> str:
+    """Return the base URL for a value of OLLAMA_HOST: `host`, `host:port`, `:port` or a URL; 0.0.0.0 is localhost."""
+    url = urlsplit(host if "://" in host else f"http://{host}")
+    try:
+        port = url.port or (None if "://" in host else 11434)
+    except ValueError:
+        return host
+    name = url.hostname or "localhost"
+    if _is_any_address(name):
+        name = "localhost"
+    where = f"[{name}]" if ":" in name else name
+    user, at, _ = url.netloc.rpartition("@")
+    netloc = f"{user}{at}{where}" + (f":{port}" if port else "")
+    return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + "/v1", "", ""))
+
+
+def _is_any_address(name: str) -> bool:
+    try:
+        return ip_address(name).is_unspecified
+    except ValueError:
+        return False
+
+
+def _parse_address(address: str, origin: str) -> SplitResult:
+    """Parse an address; raise UsageError if it is invalid."""
+    problem = _find_address_fault(address)
+    if problem:
+        raise UsageError(f"{origin}: the address {problem}; it should look like http://localhost:8000/v1")
+    return urlsplit(address.strip())
+
+
+def _find_address_fault(address: str) -> str:
+    """Return the fault of an address, or ""; the text does not repeat the address, which may contain a password."""
+    text = address.strip()
+    if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
+        return "contains a space, a backslash or a control character"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return "is not a URL"
+    if url.scheme not in ("http", "https"):
+        return "must begin with http:// or https://"
+    if not url.hostname or port == 0:
+        return "has no host or an invalid port"
+    return "must not contain ? or #" if url.query or url.fragment else ""
+
+
+def _split_credentials(url: SplitResult) -> tuple[str, str]:
+    """Return the address without credentials, and the decoded `user:password` or ""."""
+    pair, _, where = url.netloc.rpartition("@")
+    user, _, password = pair.partition(":")
+    shown = urlunsplit((url.scheme.lower(), where.lower(), url.path.rstrip("/"), "", ""))
+    return shown, f"{unquote(user)}:{unquote(password)}" if pair else ""
+
+
+def _check_key(key: str, variable: str) -> None:
+    """Raise UsageError if a key cannot be sent in a header, as with a pasted line break or a typographic quote."""
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"{variable or 'the key'} contains characters that no key has; was it pasted correctly?")

@@ -1,0 +1,191 @@
+"""Parse the error bodies of endpoints, which come in many forms."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from planner.errors import ModelError
+
+ADAPTABLE_PARAMETERS: Final = (
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "reasoning_effort",
+    "stream_options",
+    "stream",
+)
+"""Parameters that can be left out of a request or sent under another name."""
+
+_OVERFLOW_CODES: Final = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+_OVERFLOW: Final = re.compile(
+    r"maximum (?:context|prompt|model) length|context length (?:of only|exceeded|\(\d)|too large for model with"
+    r"|exceed\w* (?:the |max |maximum )*(?:available |model's |allowed )*(?:context|input)[ _](?:size|length|window)"
+    r"|longer than the (?:maximum model|model's context) length|(?:prompt|input) is too long|prompt too long"
+    r"|exceeds the maximum number of (?:input )?tokens|tokens.{0,40}must be <=|must have less than \d+ tokens"
+    r"|too many tokens|request too large|request body too large|reduce the length of the (?:messages|prompt|input)",
+    re.IGNORECASE,
+)
+_WINDOWS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"maximum (?:context|prompt|model) length (?:is|of|limit is)(?: only)? ([\d,]+)",
+        r"([\d,]+) (?:tokens? )?maximum context length",
+        r"tokens > ([\d,]+) maximum",
+        r"maximum number of (?:input )?tokens allowed \(?([\d,]+)",
+        r"context (?:length|size|window)(?: of only| of| is)? \(?([\d,]+)",
+        r"must be <= ([\d,]+)",
+        r"must have less than ([\d,]+) tokens",
+        r"max size: ([\d,]+) tokens",
+        r"prompt cannot exceed ([\d,]+)",
+    )
+)
+_COUNTS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"([\d,]+) (?:tokens )?(?:in|from) the (?:input|messages|prompt)\b",
+        r"(?:has|had|contains|resulted in|input \()(?: at least)? ?([\d,]+) (?:input )?tokens",
+        r"([\d,]+) tokens > [\d,]+ maximum",
+        r"input token count(?: of)? \(?([\d,]+)",
+        r"prompt \(length ([\d,]+)\)",
+        r"given: ([\d,]+)",
+        r"received ([\d,]+)",
+    )
+)
+_EXHAUSTED_CODES: Final = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits"}
+)
+_EXHAUSTED: Final = re.compile(
+    r"insufficient (?:credits?|balance|funds|quota)|credit balance is too low|(?:out of|more) credits", re.IGNORECASE
+)
+_REJECTED: Final = re.compile(
+    r"unsupported|not support|only the default|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
+    r"|deprecated|must be verified|extra_forbidden",
+    re.IGNORECASE,
+)
+_MAX_MESSAGE_CHARS: Final = 4000  # characters of a message that are read; an endpoint may send megabytes
+_LARGER_THAN_A_MINUTE: Final = re.compile(r"request too large", re.IGNORECASE)
+
+
+class RejectedParameterError(ModelError):
+    """The endpoint does not accept a parameter; `parameter` is its name as it was sent."""
+
+    def __init__(self, message: str, *, parameter: str, status: int | None, request_id: str, body: str) -> None:
+        super().__init__(message, status=status, request_id=request_id, body=body)
+        self.parameter = parameter
+
+
+class FilteredPromptError(ModelError):
+    """A content filter refused the prompt; it did not reach the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """An error as the endpoint reported it; "" or None for whatever it did not report.
+
+    `code` is text even if it came as a number, `status` the HTTP status given in the body itself, `find_context_window` the model's
+    context window and `prompt_tokens` the prompt's length, both in tokens.
+    """
+
+    message: str
+    code: str = ""
+    type: str = ""
+    parameter: str = ""
+    status: int | None = None
+    window: int | None = None
+    prompt_tokens: int | None = None
+
+    def is_too_long(self, status: int) -> bool:
+        """Return whether the prompt exceeds the window or the account's limit per minute, so waiting does not help."""
+        if status in (401, 403, 404):
+            return False
+        if status == 429:
+            return bool(_LARGER_THAN_A_MINUTE.search(self.message))
+        coded = bool({self.code, self.type} & _OVERFLOW_CODES)
+        return status == 413 or coded or bool(_OVERFLOW.search(self.message))
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True if the account's quota is used up, so that waiting does not help."""
+        return bool({self.code, self.type} & _EXHAUSTED_CODES) or bool(_EXHAUSTED.search(self.message))
+
+    @property
+    def is_content_filter(self) -> bool:
+        """True if a content filter refused the prompt."""
+        return "content_filter" in (self.code, self.type) or self.code == "content_policy_violation"
+
+    @property
+    def rejected_parameter(self) -> str:
+        """The adaptable parameter that the endpoint does not accept, or ""; also "" if only its value is wrong."""
+        if not _REJECTED.search(f"{self.code.replace('_', ' ')} {self.message}"):
+            return ""
+        named = self.parameter.rpartition(".")[2]
+        if named:
+            return named if named in ADAPTABLE_PARAMETERS else ""
+        places = {
+            name: match.start() for name in ADAPTABLE_PARAMETERS if (match := re.search(rf"\b{name}\b", self.message))
+        }
+        return min(places, key=places.__getitem__, default="")
+
+
+def parse_error_body(body: JsonValue) -> ErrorBody | None:
+    """Return the error in a body (in `error`, in `detail` or the body itself), or None if there is none."""
+    if not isinstance(body, dict):
+        return None
+    error = body.get("error") or body.get("detail") or (body if body.get("object") == "error" else None)
+    if error is None or error is False:
+        return None
+    if not isinstance(error, dict):
+        said = _to_text(error)
+        return ErrorBody(
+            said or "an error without a message",
+            window=_find_number(_WINDOWS, said),
+            prompt_tokens=_find_number(_COUNTS, said),
+        )
+    message = " ".join(filter(None, (_to_text(error.get("message")), _read_upstream_message(error)))) or _to_text(error)
+    code = error.get("code")
+    return ErrorBody(
+        message=message,
+        code=_to_text(code),
+        type=_to_text(error.get("type")),
+        parameter=_to_text(error.get("param")),
+        status=_parse_status(code),
+        window=_to_positive_int(error.get("n_ctx")) or _find_number(_WINDOWS, message),
+        prompt_tokens=_to_positive_int(error.get("n_prompt_tokens")) or _find_number(_COUNTS, message),
+    )
+
+
+def _read_upstream_message(error: dict[str, JsonValue]) -> str:
+    """Return the error text of the provider behind a gateway; OpenRouter passes it on as `metadata.raw`."""
+    metadata = error.get("metadata")
+    return _to_text(metadata.get("raw")) if isinstance(metadata, dict) else ""
+
+
+def _to_text(value: JsonValue) -> str:
+    """Return the value as text of limited length; "" for None and False."""
+    if value is None or value is False:
+        return ""
+    return (value if isinstance(value, str) else str(value))[:_MAX_MESSAGE_CHARS]
+
+
+def _parse_status(code: JsonValue) -> int | None:
+    """Return an error code as an HTTP status from 300 to 599, or None."""
+    text = _to_text(code)
+    return int(text) if re.fullmatch(r"[345]\d\d", text, re.ASCII) else None
+
+
+def _to_positive_int(value: JsonValue) -> int | None:
+    """Return the value if it is a positive integer, else None."""
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _find_number(patterns: Sequence[re.Pattern[str]], message: str) -> int | None:
+    """Return the number that the first matching pattern finds in the message, or None."""
+    for pattern in patterns:
+        if (match := pattern.search(message)) and (digits := match[1].replace(",", "")) and len(digits) < 12:
+            return int(digits)
+    return None

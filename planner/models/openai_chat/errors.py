@@ -1,0 +1,176 @@
+"""Turn every failure of a request into a `ModelError` that says what to do."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import httpx2
+import openai
+
+from planner.errors import ModelError, TooLongError
+from planner.models.openai_chat.endpoint import Endpoint
+from planner.models.openai_chat.error_bodies import (
+    ErrorBody,
+    FilteredPromptError,
+    RejectedParameterError,
+    parse_error_body,
+)
+from planner.models.openai_chat.headers import parse_retry_after
+from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
+from planner.sanitize import clean_text
+
+TRANSPORT_EXCEPTIONS: Final = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    httpx2.InvalidURL,
+    ssl.SSLError,
+    OSError,
+)
+"""The exceptions of the SDK and its transport; the SDK does not wrap the errors from reading a body."""
+
+_MAX_SHOWN_CHARS: Final = 500  # characters of an endpoint's message that are shown
+_MAX_READ_CHARS: Final = 4000  # characters of a body that is not JSON
+_BROKEN_TLS_ERRORS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_RETRYABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
+
+
+def convert_exception(
+    error: Exception, endpoint: Endpoint, *, timeout: float, received_note: str = "", body: str = ""
+) -> ModelError:
+    """Return the error for an exception of `TRANSPORT_EXCEPTIONS`.
+
+    `timeout` is in seconds, `received_note` is a phrase about the received part of a reply, and `body` is that part.
+    """
+    if isinstance(error, openai.APIStatusError):
+        answer = error.response
+        return convert_response(endpoint, answer.status_code, answer.headers, _read_content(answer))
+    message, retryable = _describe_transport_error(error, endpoint, timeout)
+    return ModelError(
+        endpoint.mask.mask_text(message) + received_note, retryable=retryable, body=endpoint.mask.mask_text(body)
+    )
+
+
+def _read_content(answer: httpx2.Response) -> bytes:
+    try:
+        return answer.content
+    except httpx2.ResponseNotRead:
+        return b""
+
+
+def convert_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
+    """Return the error for a response with an HTTP error status."""
+    # Mask before cutting, since half a key would not be recognised.
+    body = endpoint.mask.mask_json(repair_json_surrogates(decode_json(content)))
+    text = encode_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
+    said = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
+    return convert_error_body(said, endpoint, status, headers, text)
+
+
+def convert_error_body(
+    error_body: ErrorBody,
+    endpoint: Endpoint,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    received_note: str = "",
+) -> ModelError:
+    """Return the error for an endpoint's error body, which is already masked; the response's `status` may be 200."""
+    status = error_body.status or status if status < 400 else status
+    request_id = endpoint.mask.mask_text(headers.get("x-request-id", ""))
+    message = _format_message(error_body, endpoint, status, headers) + received_note
+    if error_body.is_too_long(status):
+        return TooLongError(
+            message, limit=error_body.window, prompt_tokens=error_body.prompt_tokens, status=status, body=body
+        )
+    if error_body.is_content_filter:
+        return FilteredPromptError(message, status=status, request_id=request_id, body=body)
+    if status in (400, 422) and (parameter := error_body.rejected_parameter):
+        return RejectedParameterError(message, parameter=parameter, status=status, request_id=request_id, body=body)
+    exhausted = status == 402 or error_body.is_exhausted
+    return ModelError(
+        message,
+        retryable=not exhausted and (status in _RETRYABLE_STATUSES or status >= 500 or status < 300),
+        status=status,
+        retry_after=parse_retry_after(headers),
+        request_id=request_id,
+        exhausted=exhausted,
+        body=body,
+    )
+
+
+def format_one_line(text: str) -> str:
+    """Return the text as one line of printable characters, cut to 500 characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in clean_text(text).text).split())
+    return line if len(line) <= _MAX_SHOWN_CHARS else line[: _MAX_SHOWN_CHARS - 1] + "…"
+
+
+def _format_message(error_body: ErrorBody, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
+    advice = _choose_advice(error_body, endpoint, status, headers)
+    words = format_one_line(error_body.message)
+    return f"{endpoint.host} answered {status}{f': {words}' if words else ''}{f' ({advice})' if advice else ''}"
+
+
+def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
+    """Return advice for the user; "" if only waiting helps or there is none."""
+    if 300 <= status < 400:
+        target = endpoint.mask.mask_text(headers.get("location", "another address"))
+        return f"it redirects to {target!r}; redirects are not followed, to protect the key: set --base-url"
+    if error_body.is_too_long(status):
+        return "the prompt is too long for this model; shorten the paper or use a model with a larger window"
+    if status == 402 or error_body.is_exhausted:
+        return "the account has no quota or credit left; waiting does not help"
+    return _ADVICE.get(status, "").format(endpoint=endpoint, key=endpoint.key_variable)
+
+
+_ADVICE: Final[Mapping[int, str]] = {
+    401: "the key is missing or wrong; check {key}",
+    403: "this key may not use model {endpoint.model!r}; check {key} and the account's rights",
+    404: "is there a model {endpoint.model!r} at {endpoint.base_url}? The address usually ends in /v1",
+    405: "is {endpoint.base_url} the address of a chat API? It usually ends in /v1",
+}
+
+
+def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[str, bool]:
+    """Return the message for a failure below HTTP, and whether retrying may help."""
+    causes = list(_iterate_causes(error))
+    where = endpoint.base_url
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            again = cause.errno == socket.EAI_AGAIN
+            return f"no such endpoint: host {endpoint.host!r} not found; check --base-url", again
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_TLS_ERRORS):
+            reason = format_one_line(getattr(cause, "reason", None) or str(cause))  # aiohttp's errors have no reason
+            return f"no secure connection to {where}: {reason}; check https:// and the certificate", False
+        if isinstance(cause, ConnectionRefusedError):
+            return f"connection refused by {where}; is the server running?", True
+    if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
+        return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
+    # The SDK's aiohttp transport reports every broken connection as a ConnectTimeout, even without a timeout.
+    late = any(isinstance(cause, TimeoutError) for cause in causes)
+    if late and any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
+        return f"timed out connecting to {where}; is the address right?", True
+    if late or isinstance(error, openai.APITimeoutError):
+        return f"{endpoint.host} did not answer within {timeout:g} s (--timeout)", True
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+        return f"{where} is not a valid address; check --base-url", False
+    if isinstance(error, openai.OpenAIError) and not isinstance(error, openai.APIConnectionError):
+        return (
+            f"{endpoint.host}: the openai package failed: {format_one_line(str(error)) or type(error).__name__}",
+            False,
+        )
+    detail = format_one_line(str(causes[-1])) or type(causes[-1]).__name__
+    return f"the connection to {endpoint.host} broke: {detail}", True
+
+
+def _iterate_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and its causes, the outermost first."""
+    seen: list[BaseException] = [error]
+    for current in seen:
+        yield current
+        behind = list(current.exceptions) if isinstance(current, BaseExceptionGroup) else []
+        behind += [cause for cause in (current.__cause__, current.__context__) if cause is not None]
+        seen.extend(cause for cause in behind if all(cause is not other for other in seen))

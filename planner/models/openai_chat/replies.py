@@ -1,0 +1,178 @@
+"""Parse an endpoint's JSON into a `Completion`, and merge the chunks of a stream into one body."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from planner.chat import Completion, Usage
+
+JsonObject = dict[str, JsonValue]
+
+REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+_THOUGHTS: Final = frozenset({"thinking", "reasoning"})
+_MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
+
+
+class ChunkMerger:
+    """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk."""
+
+    def __init__(self) -> None:
+        self.chunk_count = 0
+        self._top: JsonObject = {}
+        self._message: JsonObject = {}
+        self._pieces: dict[str, list[str]] = {}
+        self._choice: JsonObject = {}
+
+    @property
+    def has_finish_reason(self) -> bool:
+        """True if the model gave a finish reason."""
+        return bool(self._choice.get("finish_reason"))
+
+    @property
+    def body(self) -> JsonObject:
+        """The chat completion so far; it has no `choices` if no chunk had any."""
+        message = self._message | {name: "".join(pieces) for name, pieces in self._pieces.items()}
+        if not self._choice:
+            return dict(self._top)
+        return self._top | {"choices": [self._choice | {"message": message}]}
+
+    def add_chunk(self, chunk: JsonObject) -> None:
+        """Add one chunk; only the first choice is read, since only one was requested."""
+        self.chunk_count += 1
+        self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
+        for choice in _to_objects(chunk.get("choices")):
+            if choice.get("index") in (0, None):
+                self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
+                for name, value in _to_object(choice.get("delta") or choice.get("message")).items():
+                    self._add_field(name, value)
+
+    def _add_field(self, name: str, value: JsonValue) -> None:
+        if isinstance(value, str) and name != "role":
+            self._pieces.setdefault(name, []).append(value)
+        elif isinstance(value, list):
+            held = self._message.setdefault(name, [])
+            if isinstance(held, list):
+                _extend_fragments(held, value)
+        elif value is not None:
+            self._message[name] = value
+
+
+def parse_completion(value: JsonValue) -> Completion | None:
+    """Parse the completion in a body; return None if it has no choices."""
+    body = _to_object(value)
+    choice = next(iter(_to_objects(body.get("choices"))), None)
+    if choice is None:
+        return None
+    message = _to_object(choice.get("message"))
+    content = message.get("content")
+    return Completion(
+        text=content if isinstance(content, str) else _join_texts(content, _is_text, ""),
+        reasoning=_read_reasoning(message),
+        refusal=_to_string(message.get("refusal")) or _join_texts(content, _is_refusal, ""),
+        finish_reason=_to_string(choice.get("finish_reason")),
+        usage=parse_usage(body.get("usage")),
+        model=_to_string(body.get("model")),
+        request_id=_to_string(body.get("id")),
+        raw=body,
+    )
+
+
+def parse_usage(value: JsonValue) -> Usage:
+    """Parse token counts; a count that is missing, negative, absurdly large or not a number is None."""
+    counts = _to_object(value)
+    prompt, completion = (
+        _to_object(counts.get("prompt_tokens_details")),
+        _to_object(counts.get("completion_tokens_details")),
+    )
+    return Usage(
+        prompt_tokens=_to_count(counts.get("prompt_tokens")),
+        completion_tokens=_to_count(counts.get("completion_tokens")),
+        reasoning_tokens=_to_count(completion.get("reasoning_tokens")),
+        cached_tokens=_to_count(prompt.get("cached_tokens")),
+    )
+
+
+def find_choice_error(body: JsonObject) -> JsonObject | None:
+    """Return the error in the first choice, given as `error` or as the finish reason "error", or None."""
+    choice = next(iter(_to_objects(body.get("choices"))), None)
+    if choice is None:
+        return None
+    if choice.get("error"):
+        return {"error": choice["error"]}
+    return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None
+
+
+def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
+    """Return the provider's reasoning, from the first field that has any: gateways send it under two names."""
+    for name in REASONING_FIELDS:
+        value = message.get(name)
+        if text := value if isinstance(value, str) else _join_texts(value, lambda _: True, "\n\n"):
+            return text
+    return _join_texts(message.get("content"), _is_thought, "\n\n")
+
+
+def _join_texts(value: JsonValue, is_wanted: Callable[[JsonObject], bool], separator: str) -> str:
+    """Join the texts of the items for which `is_wanted` is true."""
+    return separator.join(text for item in _to_objects(value) if is_wanted(item) and (text := _read_item_text(item)))
+
+
+def _read_item_text(item: JsonObject) -> str:
+    for name in ("text", "summary", "thinking", "refusal", "content"):
+        value = item.get(name)
+        if text := value if isinstance(value, str) else _join_texts(value, lambda _: True, ""):
+            return text
+    return ""
+
+
+def _is_text(item: JsonObject) -> bool:
+    return not _is_thought(item) and not _is_refusal(item)
+
+
+def _is_thought(item: JsonObject) -> bool:
+    return item.get("type") in _THOUGHTS
+
+
+def _is_refusal(item: JsonObject) -> bool:
+    return item.get("type") == "refusal"
+
+
+def _extend_fragments(fragments: list[JsonValue], items: list[JsonValue]) -> None:
+    """Add fragments to a list; a fragment with the type and index of the last one continues it."""
+    for item in items:
+        last = fragments[-1] if fragments else None
+        if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
+            fragments[-1] = _merge_items(last, item)
+        else:
+            fragments.append(item)
+
+
+def _is_same_item(last: JsonObject, item: JsonObject) -> bool:
+    return (last.get("type"), last.get("index")) == (item.get("type"), item.get("index"))
+
+
+def _merge_items(last: JsonObject, item: JsonObject) -> JsonObject:
+    merged = last | {name: value for name, value in item.items() if value is not None}
+    for name in ("text", "summary", "thinking", "refusal"):
+        before, after = last.get(name), item.get(name)
+        if isinstance(before, str) and isinstance(after, str):
+            merged[name] = before + after
+        elif isinstance(before, list) and isinstance(after, list):
+            merged[name] = [*before, *after]
+    return merged
+
+
+def _to_objects(value: JsonValue) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _to_object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _to_string(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _to_count(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None

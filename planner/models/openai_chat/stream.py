@@ -1,0 +1,180 @@
+"""Decode JSON values, and the server-sent events in a stream of bytes."""
+# MERGED-DOC """Collect the bytes of a reply as they arrive, so that an error can report the part of an incomplete reply."""
+
+import json
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import JsonValue
+
+from planner.models.openai_chat.replies import ChunkMerger, parse_completion, parse_usage
+from planner.sanitize import repair_surrogates
+
+
+def decode_json(content: bytes) -> JsonValue:
+    """Return the JSON value in the bytes; None if they are not JSON, are nested too deeply, or are `null`."""
+    try:
+        value: JsonValue = json.loads(content, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def encode_json(value: JsonValue) -> str:
+    """Return the value as JSON text."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def repair_json_surrogates(value: JsonValue) -> JsonValue:
+    """Return the value with surrogate pairs joined in all texts; a stream may split a pair over two chunks.
+
+    A lone surrogate, which cannot be encoded, becomes U+FFFD.
+    """
+    if isinstance(value, str):
+        return repair_surrogates(value)
+    if isinstance(value, list):
+        return [repair_json_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {repair_surrogates(name): repair_json_surrogates(item) for name, item in value.items()}
+    return value
+
+
+class EventDecoder:
+    """A decoder of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    It returns only the `data` of events; lines end in LF or CRLF.
+    """
+
+    def __init__(self) -> None:
+        self._rest: list[bytes] = []  # pieces of an unfinished line; joined only once, since it may be long
+        self._data: list[bytes] = []
+
+    def feed(self, content: bytes) -> Iterator[bytes]:
+        """Add bytes, and yield the data of each event that they complete."""
+        *lines, rest = content.split(b"\n")
+        if lines:
+            lines[0] = b"".join((*self._rest, lines[0]))
+            self._rest.clear()
+        self._rest.append(rest)
+        for line in lines:
+            line = line.removesuffix(b"\r")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+            elif not line and self._data:
+                yield b"\n".join(self._data)
+                self._data = []
+
+
+def is_event_stream(beginning: bytes | bytearray) -> bool:
+    """Return whether a body that begins so is a stream of events; the content type is not reliable."""
+    return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))
+
+
+MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
+_SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
+_LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
+_DONE: Final = b"[DONE]"
+
+
+class ResponseBody:
+    """The body of one response, read piece by piece: JSON, or server-sent events that are merged into the same JSON.
+
+    `is_done` is true after the stream's [DONE] event; `garbled_event` holds the first event that is not JSON, or b"".
+    """
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.garbled_event = b""
+        self._size = 0
+        self._is_format_known = False
+        self._content = bytearray()
+        self._events: EventDecoder | None = None
+        self._assembly = ChunkMerger()
+
+    @property
+    def is_oversized(self) -> bool:
+        """True if the body is larger than the limit for a reply."""
+        return self._size > MAX_REPLY_BYTES
+
+    @property
+    def is_complete(self) -> bool:
+        """True if nothing further needs to be read: the stream is done, garbled or oversized."""
+        return self.is_done or bool(self.garbled_event) or self.is_oversized
+
+    @property
+    def has_finish_reason(self) -> bool:
+        """True if the model gave a finish reason: if the connection breaks after that, no text is lost."""
+        return self._assembly.has_finish_reason and not self.garbled_event
+
+    @property
+    def is_broken_off(self) -> bool:
+        """True if the body is a stream without a [DONE] event and without a finish reason."""
+        return self._events is not None and not (self.is_done or self._assembly.has_finish_reason)
+
+    @property
+    def json(self) -> JsonValue:
+        """The JSON of the reply, or None if it is not JSON."""
+        return repair_json_surrogates(self._assembly.body if self._events else decode_json(bytes(self._content)))
+
+    @property
+    def text(self) -> str:
+        """The received body as text."""
+        if self._events:
+            return encode_json(self.json) + self.garbled_event.decode("utf-8", "replace")
+        return self._content.decode("utf-8", "replace")
+
+    def feed(self, content: bytes) -> None:
+        """Add received bytes."""
+        self._size += len(content)
+        if self._events:
+            self._take_events(content)
+            return
+        self._content += content if self._content else content.lstrip(_LEADING_BYTES)
+        if len(self._content) >= _SNIFF_BYTES:
+            self._detect_format()
+
+    def finish(self) -> None:
+        """Mark the end of the body, and process the bytes that are left."""
+        self._detect_format()
+        if self._events:
+            self._take_events(b"\n\n")
+
+    def describe_progress(self) -> str:
+        """Return a phrase for an error message that says how much of a reply arrived; "" if nothing did."""
+        if not self._size:
+            return ""
+        completion = parse_completion(self._assembly.body) if self._events else None
+        counted = parse_usage(self._assembly.body.get("usage")).completion_tokens
+        if completion is None:
+            return f" after {self._size} bytes"
+        characters = len(completion.text) + len(completion.reasoning)
+        tokens = f" ({counted} tokens)" if counted is not None else ""
+        return f" after {characters} characters of a reply{tokens}, which may be billed"
+
+    def _detect_format(self) -> None:
+        """Decide once whether the body is JSON or a stream of events."""
+        if self._is_format_known:
+            return
+        self._is_format_known = True
+        if is_event_stream(self._content):
+            self._events = EventDecoder()
+            self._take_events(bytes(self._content))
+            self._content.clear()
+
+    def _take_events(self, content: bytes) -> None:
+        assert self._events is not None
+        for data in self._events.feed(content):
+            if self.is_complete:
+                return
+            self._take_event(data)
+
+    def _take_event(self, data: bytes) -> None:
+        if data.startswith(_DONE):
+            self.is_done = True
+            return
+        chunk = decode_json(data)
+        if isinstance(chunk, dict):
+            self._assembly.add_chunk(chunk)
+        else:
+            self.garbled_event = data

@@ -1,0 +1,115 @@
+"""Look up token prices and context windows in the data of the `genai-prices` package, without the network.
+
+An unknown price or window is None, never 0 and never an error.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from planner.chat import ModelInfo, Usage
+from planner.errors import UsageError
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo as PricedModel
+    from genai_prices.types import Provider
+
+MILLION: Final = 1_000_000
+CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
+"""Makers that do not publish their models: their prices hold even at an unknown address."""
+
+_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price in US dollars per million input tokens and per million output tokens."""
+
+    input: Decimal
+    output: Decimal
+
+    def compute_cost(self, usage: Usage) -> Decimal | None:
+        """Return the cost of a request in US dollars, or None if a token count is missing."""
+        if usage.prompt_tokens is None or usage.completion_tokens is None:
+            return None
+        return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / MILLION
+
+
+def parse_price(text: str) -> Price:
+    """Parse a price written as `IN,OUT`.
+
+    Raises:
+        UsageError: if the text is not two numbers of at least 0.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 2 or not all(re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", part, re.ASCII) for part in parts):
+        raise UsageError(f"invalid price {text!r}: write IN,OUT in US dollars per million tokens, as in 0.15,0.60")
+    return Price(Decimal(parts[0]), Decimal(parts[1]))
+
+
+def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> Decimal | None:
+    """Return the cost of one completion in US dollars, or None if it is unknown; a given `price` is used first.
+
+    Cached tokens count at their own price if that is known, reasoning tokens count as completion tokens.
+    """
+    if price is not None:
+        return price.compute_cost(usage)
+    found = _find_model(info.asked, info.endpoint)
+    if found is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
+    from genai_prices import Usage as Counted
+    from genai_prices import calc_price
+
+    counted = Counted(
+        input_tokens=usage.prompt_tokens,
+        cache_read_tokens=min(usage.cached_tokens or 0, usage.prompt_tokens),
+        output_tokens=usage.completion_tokens,
+    )
+    provider, model = found
+    try:
+        return calc_price(counted, model.id, provider_id=provider.id).total_price
+    except (LookupError, ValueError, InvalidOperation):
+        return None
+
+
+def is_priced(info: ModelInfo) -> bool:
+    """Return whether the model's price is known, so that a cost limit works without a price from the user."""
+    return compute_cost(info, Usage(prompt_tokens=1, completion_tokens=1)) is not None
+
+
+def find_context_window(info: ModelInfo) -> int | None:
+    """Return the model's context window in tokens, or None if it is unknown."""
+    found = _find_model(info.asked, info.endpoint)
+    return found[1].context_window if found else None
+
+
+@lru_cache(maxsize=256)
+def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
+    """Find the provider and model by the endpoint's address, or by the name if its maker does not publish models."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    snapshot = get_snapshot()
+    try:
+        provider = snapshot.find_provider(model, None, endpoint)
+    except LookupError:
+        return _find_model_by_maker(model)
+    try:
+        return snapshot.find_provider_model(model, provider, None, None)
+    except LookupError:
+        return None
+
+
+def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
+    """Find the provider and model by the name alone, only for a maker that does not publish models."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    name = model.rpartition("/")[2]
+    if _OPEN_WEIGHTS.match(name):
+        return None
+    try:
+        provider, info = get_snapshot().find_provider_model(name, None, None, None)
+    except LookupError:
+        return None
+    return (provider, info) if provider.id in CLOSED_MAKERS else None

@@ -1,0 +1,164 @@
+"""Select the sections that a task sees: the reviewer task all, the author task those before the experiments."""
+# MERGED-DOC """Omit the least important sections of a paper, in a fixed order, until it fits the context window of a model."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from planner.errors import PaperError, TooLongError
+from planner.papers.headings import strip_heading_number
+from planner.papers.leaks import remove_announcements, remove_leaks
+from planner.papers.paper import Excerpt, Omission, Paper, Section, SectionKind
+from planner.schema import Task
+
+_UNSENT_KINDS: Final = {
+    SectionKind.REFERENCES: "references are not sent",
+    SectionKind.CHECKLIST: "checklists are not sent",
+}
+_RESULT_KINDS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
+
+
+@dataclass(frozen=True, slots=True)
+class SectionSelection:
+    """The sections of a paper that a task sends, and the omissions."""
+
+    abstract: str
+    sections: tuple[Section, ...]
+    omissions: tuple[Omission, ...]
+    warnings: tuple[str, ...] = ()
+
+    def omit_sections(self, sections: Iterable[Section], reason: str) -> "SectionSelection":
+        """Return a copy that omits further sections, for the reason `reason`."""
+        gone = set(map(id, sections))
+        parts = tuple(describe_omission(section, reason) for section in self.sections if id(section) in gone)
+        kept = tuple(section for section in self.sections if id(section) not in gone)
+        return replace(self, sections=kept, omissions=self.omissions + parts)
+
+    def build_excerpt(self, paper: Paper) -> Excerpt:
+        """Return the text of the kept sections as an excerpt."""
+        text = "\n\n".join(section.text for section in self.sections)
+        return Excerpt(paper.title, self.abstract, text, self.omissions, self.warnings)
+
+
+def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelection:
+    """Select the sections that `task` sees; `cut_at` is the heading at which the author task stops.
+
+    Raises:
+        PaperError: if the author task finds no heading at which to stop.
+    """
+    body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
+    if task is Task.REVIEWER:
+        return _select_all(paper.abstract, body)
+    end = _find_cut(paper, body, cut_at)
+    method = (
+        *(section for section in body[:end] if cut_at or section.kind not in _RESULT_KINDS),
+        *_find_late_method(body, end),
+    )
+    beyond = tuple(section for section in body if section not in method)
+    before = _select_all(remove_announcements(paper.abstract), method)
+    sealed = remove_leaks(before.sections, beyond)
+    why = f"the author task ends before {body[end].heading!r}"
+    after = tuple(describe_omission(section, why) for section in beyond)
+    return replace(before, sections=sealed.sections, omissions=(*before.omissions, *sealed.omissions, *after))
+
+
+def describe_omission(section: Section, reason: str) -> Omission:
+    """Return the omission of a whole section."""
+    return Omission(section.heading or "(before the first heading)", len(section.text), reason)
+
+
+def _select_all(abstract: str, body: tuple[Section, ...]) -> SectionSelection:
+    kept = tuple(section for section in body if section.kind not in _UNSENT_KINDS)
+    parts = tuple(
+        describe_omission(section, _UNSENT_KINDS[section.kind]) for section in body if section.kind in _UNSENT_KINDS
+    )
+    return SectionSelection(abstract, kept, parts)
+
+
+def _find_late_method(body: tuple[Section, ...], end: int) -> tuple[Section, ...]:
+    """Return the method sections after `end` if none come before it, as in papers of the life sciences."""
+    if any(section.kind is SectionKind.METHOD for section in body[:end]):
+        return ()
+    return tuple(section for section in body[end:] if section.kind is SectionKind.METHOD)
+
+
+def _find_cut(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
+    if cut_at:
+        wanted = {cut_at.casefold(), strip_heading_number(cut_at).casefold()}
+        found = [i for i, section in enumerate(body) if wanted & _heading_variants(section)]
+        complaint = f"there is no heading {cut_at!r} to cut at"
+    else:
+        found = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
+        # A method may have a subsection of results; only that subsection is omitted, not the rest of the method.
+        found = [i for i in found if body[i].level == 1] or found
+        complaint = "no heading starts the experiments, where the author task ends; name one with --cut-at HEADING"
+    if not found:
+        raise PaperError(f"{paper.source}: {complaint}; it has {_list_headings(body)}")
+    return found[0]
+
+
+def _heading_variants(section: Section) -> set[str]:
+    return {section.heading.casefold(), strip_heading_number(section.heading).casefold()}
+
+
+def _list_headings(body: Iterable[Section]) -> str:
+    headings = [repr(section.heading) for section in body if section.level == 1]
+    return ", ".join(headings) if headings else "no headings"
+
+
+TokenCountFunction = Callable[[str], int]
+
+_REASON: Final = "left out to fit the model's window"
+_FIRST_OMITTED_KINDS: Final = (SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
+_WORD: Final = re.compile(r"[^\W\d_]{4,}")
+
+
+def fit_sections(
+    selection: SectionSelection, paper: Paper, token_limit: int, count_tokens: TokenCountFunction
+) -> SectionSelection:
+    """Omit sections until title, abstract and text have at most `token_limit` tokens, as counted by `count_tokens`.
+
+    References, acknowledgements and checklists are omitted first, then the sections of the appendix that share the
+    fewest words with title, abstract and method. All other sections are always kept.
+
+    Raises:
+        TooLongError: if the sections that are always kept do not fit.
+    """
+    texts = (paper.title, selection.abstract, *(section.text for section in selection.sections))
+    if sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < token_limit:
+        return selection  # a token has at least one byte, so the text fits without a count
+    needed = count_tokens(f"{paper.title}\n{selection.abstract}") + sum(
+        count_tokens(section.text) for section in selection.sections
+    )
+    dropped: list[Section] = []
+    for section in _order_for_omission(selection, paper):
+        if needed <= token_limit:
+            break
+        needed -= count_tokens(section.text)
+        dropped.append(section)
+    if needed > token_limit:
+        raise TooLongError(
+            f"{paper.source}: about {needed:,} tokens must be sent and {max(token_limit, 0):,} fit; "
+            "use a model with a larger context window, or set its size with --context-window",
+            limit=token_limit,
+        )
+    return selection.omit_sections(dropped, _REASON)
+
+
+def _order_for_omission(selection: SectionSelection, paper: Paper) -> Iterator[Section]:
+    for kind in _FIRST_OMITTED_KINDS:
+        yield from (section for section in selection.sections if section.kind is kind)
+    method = [section.text for section in selection.sections if section.kind is SectionKind.METHOD]
+    words = _extract_words(" ".join((paper.title, selection.abstract, *method)))
+    appendix = (section for section in selection.sections if section.kind is SectionKind.APPENDIX)
+    yield from sorted(appendix, key=lambda section: _compute_overlap(section, words))
+
+
+def _compute_overlap(section: Section, words: frozenset[str]) -> float:
+    own = _extract_words(section.text)
+    return len(own & words) / len(own) if own else 0.0
+
+
+def _extract_words(text: str) -> frozenset[str]:
+    return frozenset(match[0].casefold() for match in _WORD.finditer(text))

@@ -1,0 +1,99 @@
+"""Detect the format of a source from its bytes, and among text formats also from its name."""
+
+import re
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Final
+
+from planner.papers.characters import is_binary
+
+
+class SourceKind(StrEnum):
+    """The kind of a source; the first five are the formats of papers."""
+
+    PDF = "pdf"
+    LATEX = "latex"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    TEXT = "text"
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+    ZIP = "zip"
+    TAR = "tar"
+    OTHER = "other"
+    EMPTY = "empty"
+
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", SourceKind.GZIP),
+    *((b"BZh%d1AY&SY" % level, SourceKind.BZIP2) for level in range(1, 10)),
+    (b"\xfd7zXZ\x00", SourceKind.XZ),
+    (b"PK\x03\x04", SourceKind.ZIP),
+    (b"PK\x05\x06", SourceKind.ZIP),
+)
+
+# Files that are often given and cannot be read, with their names for the error.
+_UNSUPPORTED_TYPES: Final = (
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%!PS", "PostScript"),
+    (b"\xd0\xcf\x11\xe0", "an old Word document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"AT&TFORM", "a DjVu document"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3", "a database"),
+)
+_TEX: Final = re.compile(
+    r"^[^%\n]*\\(?:documentclass|documentstyle|begin\s*\{document\}|(?:sub)*section\*?\s*\{|title\s*\{)", re.M
+)
+_HTML: Final = re.compile(
+    r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html\b|head\b|body\b)", re.S | re.I
+)
+_MARKDOWN: Final = re.compile(r"^#{1,6} +\S|^```|^\|.*\|\s*$|^\[[^\]]+\]: ", re.M)
+
+
+def detect_kind(data: bytes, name: str = "") -> SourceKind:
+    """Return the kind of a source; `name` only helps to choose between text formats."""
+    if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
+        return SourceKind.EMPTY
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data[257:262] == b"ustar":
+        return SourceKind.TAR
+    if b"%PDF-" in data[:1024]:  # after the archives, whose first member may be a PDF
+        return SourceKind.PDF
+    if name_unsupported_type(data) or (is_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        return SourceKind.OTHER
+    return detect_text_kind(data[:200_000].decode("utf-8", "replace"), name)
+
+
+def detect_text_kind(text: str, name: str = "") -> SourceKind:
+    """Return the markup of a text, from its content and from the ending of `name`."""
+    ending = PurePath(name).suffix.lower()
+    if _HTML.match(text):
+        return SourceKind.HTML
+    if ending in (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"):
+        return SourceKind.MARKDOWN
+    if ending in (".tex", ".ltx", ".latex") or ("\\documentclass" in text[:20_000] and _TEX.search(text)):
+        return SourceKind.LATEX
+    if ending in (".html", ".htm", ".xhtml"):
+        return SourceKind.HTML
+    if ending not in (".txt", ".text"):
+        if len(_TEX.findall(text)) >= 2:
+            return SourceKind.LATEX
+        if len(re.findall(r"</(?:p|div|h[1-6])>", text)) >= 5:
+            return SourceKind.HTML
+    return SourceKind.MARKDOWN if len(_MARKDOWN.findall(text)) >= 2 else SourceKind.TEXT
+
+
+def name_unsupported_type(data: bytes) -> str:
+    """Return the name of a known file type that cannot be read, such as "a PNG image"; "" for other bytes."""
+    if data[:11].startswith(b"%!PS-Adobe") or (data.startswith(b"%!PS") and not re.match(rb"%!TEX", data, re.I)):
+        return "PostScript"
+    return next((words for magic, words in _UNSUPPORTED_TYPES if magic != b"%!PS" and data.startswith(magic)), "")

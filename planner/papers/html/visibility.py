@@ -1,0 +1,285 @@
+"""Parse and match the CSS selectors that pages hide things with: tag, class, id, attribute, relation, position."""
+# MERGED-DOC """Find hidden elements by their attributes, inline styles and the page's own style rules."""
+
+import re
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from planner.papers.html.dom import Element
+
+_PART: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]|:first-child|:nth-child\(\s*\d{1,2}\s*\)|:not\([^()\s:]+\)")
+_COMPOUND: Final = re.compile(rf"(\*|[\w-]+)?((?:{_PART.pattern})*)")
+_ATTRIBUTE: Final = re.compile(r"\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*[\"']?(.*?)[\"']?\s*)?\]", re.DOTALL)
+_RELATION: Final = re.compile(r"\s*([>+~])\s*(?![^\[]*\])")
+_MOST_RELATED: Final = 25  # the most ancestors or siblings to look at
+
+
+@dataclass(frozen=True, slots=True)
+class CompoundSelector:
+    """A compound selector: the tag ("" for any), classes, ids, attributes and position that an element must have."""
+
+    tag: str
+    conditions: tuple[str, ...]
+
+    def is_match(self, element: Element) -> bool:
+        """Return whether the compound matches an element."""
+        return self.tag in ("", element.tag) and all(_has_condition(element, part) for part in self.conditions)
+
+
+@dataclass(slots=True)
+class StepBudget:
+    """The number of elements that may still be visited, since a page may have any number of rules."""
+
+    steps_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A compound for the element itself, and compounds for elements around it, nearest first, each with its relation.
+
+    The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the element just before, "~" for
+    any element before.
+    """
+
+    subject: CompoundSelector
+    related: tuple[tuple[str, CompoundSelector], ...]
+
+    def is_match(self, element: Element, budget: StepBudget) -> bool:
+        """Return whether the selector matches the element; False if too few steps are left to find out."""
+        if (self.related and budget.steps_left <= 0) or not self.subject.is_match(element):
+            return False
+        found: Element | None = element
+        for relation, compound in self.related:
+            found = _find_related(found, relation, compound, budget) if found else None
+        return found is not None
+
+
+def parse_selector(text: str) -> Selector | None:
+    """Return the selector in a lower-case text; None if it uses states or anything else that is not supported."""
+    words = _RELATION.sub(r" \1", text.strip()).split()
+    found: list[tuple[str, CompoundSelector]] = []
+    for word in words:
+        relation = word[0] if word[0] in ">+~" else ""
+        compound = _parse_compound(word.removeprefix(relation))
+        if compound is None:
+            return None
+        found.append((relation, compound))
+    if not found:
+        return None
+    # CSS writes the relation before the later compound; here it is kept with the earlier one.
+    around = tuple((found[at + 1][0], found[at][1]) for at in reversed(range(len(found) - 1)))
+    return Selector(found[-1][1], around)
+
+
+def _parse_compound(text: str) -> CompoundSelector | None:
+    match = _COMPOUND.fullmatch(text)
+    if match is None or not text:
+        return None
+    return CompoundSelector((match[1] or "").replace("*", ""), tuple(_PART.findall(match[2])))
+
+
+def _find_related(element: Element, relation: str, compound: CompoundSelector, budget: StepBudget) -> Element | None:
+    """Return the nearest element that has the relation to another and fits the compound; None if there is none."""
+    other: Element | None = element
+    for _ in range(min(1 if relation in (">", "+") else _MOST_RELATED, budget.steps_left)):
+        budget.steps_left -= 1
+        other = other and (other.previous_sibling if relation in ("+", "~") else other.parent)
+        if other is None or compound.is_match(other):
+            return other
+    return None
+
+
+def _find_position(element: Element) -> int:
+    """Return the element's position among its sibling elements from 1; counting stops after a limit."""
+    place, before = 1, element.previous_sibling
+    while before is not None and place <= _MOST_RELATED:
+        place, before = place + 1, before.previous_sibling
+    return place
+
+
+def _has_condition(element: Element, condition: str) -> bool:
+    if condition.startswith("."):
+        return condition[1:] in element.lowercase_classes
+    if condition.startswith("#"):
+        return element.attributes.get("id", "").lower() == condition[1:]
+    if condition.startswith(":not"):
+        excluded = _parse_compound(condition.removeprefix(":not(").removesuffix(")"))
+        return excluded is not None and not excluded.is_match(element)
+    if condition.startswith(":"):
+        return _find_position(element) == int("".join(c for c in condition if c.isdigit()) or 1)
+    found = _ATTRIBUTE.fullmatch(condition)
+    if found is None or found[1].lower() not in element.attributes:
+        return False
+    return found[2] is None or found[2] in element.attributes[found[1].lower()].lower()
+
+
+_RULE: Final = re.compile(r"([^{}]{1,500})\{([^{}]{0,2000})\}")
+_IGNORED_CSS: Final = re.compile(  # comments, and rules for other media than a usual screen
+    r"/\*.*?\*/|@media(?!\s*(?:only\s+)?(?:screen|all)\s*\{)[^{]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", re.DOTALL
+)
+_VARIABLE: Final = re.compile(r"(--[\w-]+)\s*:([^;{}]*)")
+_VARIABLE_USE: Final = re.compile(r"var\(\s*(--[\w-]+)[^()]*\)")
+_ESCAPE: Final = re.compile(r"\\([0-9a-f]{1,6})\s?", re.I)
+_LENGTH: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(px|pt|pc|r?em|ex|ch|mm|cm|in|vw|vh|vmin|vmax|%)?")
+_PIXELS: Final = {
+    "": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "mm": 3.78, "cm": 37.8,
+    "in": 96.0, "vw": 12.8, "vh": 8.0, "vmin": 8.0, "vmax": 12.8,
+}  # fmt: skip
+_MOST_RULES: Final = 60  # for one tag, class or id; the last ones, since later rules win
+_MOST_STEPS: Final = 500_000  # elements visited to match the rules of one page
+_LEAST_SIZE: Final = 8 / 3  # pixels, which are two points
+_FAR_OFF: Final = -999.0  # pixels
+_FAINT: Final = 0.05
+
+
+class StyleRules:
+    """The rules of a page's style sheets, looked up by element."""
+
+    def __init__(self, root: Element) -> None:
+        self._rules: defaultdict[str, deque[tuple[int, Selector, str]]] = defaultdict(lambda: deque(maxlen=_MOST_RULES))
+        self._count = 0
+        self._budget = StepBudget(_MOST_STEPS)
+        self._variables: dict[str, str] = {}
+        for element in root.iterate_elements():
+            if element.tag == "style":
+                self._add_sheet(element.collect_text())
+
+    @property
+    def is_overtaxed(self) -> bool:
+        """True if there were too many rules to apply them all."""
+        return self._budget.steps_left <= 0
+
+    def _add_sheet(self, sheet: str) -> None:
+        sheet = _IGNORED_CSS.sub("", sheet).lower()
+        self._variables.update(_VARIABLE.findall(sheet))
+        for selectors, body in _RULE.findall(sheet):
+            for written in selectors.split(","):
+                if (found := parse_selector(written)) is not None:
+                    key = next((part for part in found.subject.conditions if part[0] in ".#"), found.subject.tag)
+                    self._rules[key].append((self._count, found, body))
+                    self._count += 1
+
+    def find_style(self, element: Element) -> str:
+        """Return the declarations that apply to an element, its own last."""
+        inline = read_inline_style(element)
+        if not self._rules:
+            return inline
+        names = (f"#{element.attributes.get('id', '')}", *(f".{name}" for name in element.classes))
+        keys = ("", element.tag, *map(str.lower, names))
+        rules = sorted(
+            (place, body)
+            for key in keys
+            for place, one, body in self._rules.get(key, ())
+            if one.is_match(element, self._budget)
+        )
+        style = ";".join((*(body for _, body in rules), inline))
+        return _VARIABLE_USE.sub(lambda found: self._variables.get(found[1], ""), style) if "var(" in style else style
+
+
+def read_inline_style(element: Element) -> str:
+    """Return the declarations of an element's own attributes."""
+    style = element.attributes.get("style", "")
+    colour = element.attributes.get("color", "") if element.tag == "font" else ""
+    return f"color:{colour};{style}" if colour else style
+
+
+def parse_declarations(style: str) -> dict[str, str]:
+    """Return each property of a style with its last value, in lower case."""
+    plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    plain = _ESCAPE.sub(lambda found: chr(min(int(found[1], 16), 0xFFFF)), plain).lower()
+    found: dict[str, str] = {}
+    for declaration in plain.split(";"):
+        name, _, value = declaration.partition(":")
+        found[name.strip()] = value.replace("!important", "").strip()
+    return found
+
+
+def is_hidden(element: Element, style: str) -> bool:
+    """Return whether an element's attributes or `style` hide it; its ancestors do not count."""
+    attributes = element.attributes
+    if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
+        return True
+    if element.tag == "dialog" and "open" not in attributes:
+        return True
+    return bool(style) and _is_hiding_style(parse_declarations(style))
+
+
+def _is_hiding_style(style: Mapping[str, str]) -> bool:
+    if any(check(style[name]) for name, check in _HIDING.items() if name in style):
+        return True
+    cut = any(style.get(name) in ("hidden", "clip") for name in ("overflow", "overflow-x", "overflow-y"))
+    return cut and any(_is_at_most(style.get(name, ""), 1) for name in ("width", "height", "max-width", "max-height"))
+
+
+def _parse_pixels(value: str, whole: float) -> float | None:
+    """Return a length in pixels, a percentage as part of `repair_json_surrogates`; None if the value is no length."""
+    found = _LENGTH.fullmatch(value)
+    if found is None:
+        return None
+    return float(found[1]) * (whole / 100 if found[2] == "%" else _PIXELS[found[2] or ""])
+
+
+def _is_at_most(value: str, limit: float, whole: float = 1_000) -> bool:
+    length = _parse_pixels(value, whole)
+    return length is not None and length <= limit
+
+
+def _is_tiny(value: str) -> bool:
+    length = _parse_pixels(value, 16)
+    return length is not None and length < _LEAST_SIZE
+
+
+def _is_tiny_font(value: str) -> bool:
+    """Return whether a `font` sets a tiny size: its first length, or a bare 0."""
+    sizes = [word for word in re.split(r"[\s/]+", value) if (m := _LENGTH.fullmatch(word)) and (m[2] or m[1] == "0")]
+    return bool(sizes) and _is_tiny(sizes[0])
+
+
+def _is_faint(value: str) -> bool:
+    found = _LENGTH.fullmatch(value)
+    return found is not None and float(found[1]) / (100 if found[2] == "%" else 1) < _FAINT
+
+
+def _is_far_off(value: str) -> bool:
+    return _is_at_most(value, _FAR_OFF, 900)
+
+
+def _is_moved_off(value: str) -> bool:
+    """Return whether a `transform` shrinks to nothing or moves off the page."""
+    return any(
+        (name.startswith("scale") and _is_faint(first)) or (name.startswith("translate") and _is_far_off(first))
+        for name, first in re.findall(r"(\w+)\(\s*([^\s,()]+)", value)
+    )
+
+
+def _is_empty_clip(value: str) -> bool:
+    """Return whether a `clip` leaves nothing between its top, right, bottom and left."""
+    sides = [_parse_pixels(word, 1_000) for word in re.split(r"[\s,]+", value.removeprefix("rect(").rstrip(") "))]
+    if len(sides) != 4 or any(side is None for side in sides):
+        return False
+    top, right, bottom, left = (side or 0.0 for side in sides)
+    return right - left <= 1 or bottom - top <= 1
+
+
+def _match_pattern(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lambda value: compiled.match(value) is not None
+
+
+_HIDING: Final[Mapping[str, Callable[[str], bool]]] = {
+    "display": _match_pattern("none"),
+    "visibility": _match_pattern("hidden|collapse"),
+    "content-visibility": _match_pattern("hidden"),
+    "opacity": _is_faint,
+    "filter": lambda value: any(map(_is_faint, re.findall(r"opacity\(\s*([^()]*?)\s*\)", value))),
+    "font-size": _is_tiny,
+    "font": _is_tiny_font,
+    "zoom": _is_faint,
+    "max-height": lambda value: _is_at_most(value, 0),
+    "clip": _is_empty_clip,
+    "clip-path": _match_pattern(r"inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0"),
+    "transform": _is_moved_off,
+    **dict.fromkeys(("text-indent", "left", "right", "top", "bottom", "margin-left", "margin-top"), _is_far_off),
+}

@@ -1,0 +1,274 @@
+"""Boxes on a page, and the affine maps that PDF applies to them."""
+# MERGED-DOC """The pdfium functions that run thousands of times for each page, bound without the overhead of pypdfium2's bindings.
+# MERGED-DOC
+# MERGED-DOC Those check and convert every argument and let other threads run, which takes three times as long as the call itself.
+# MERGED-DOC These take each argument as it is: for a pointer a handle (of this module or of pypdfium2) or a pointer into a number
+# MERGED-DOC buffer, else an int of 32 bits. A wrong argument can crash the process.
+# MERGED-DOC """
+# MERGED-DOC """Open a PDF, or explain in plain words why the file cannot be opened."""
+# MERGED-DOC """Read the place, the colour and the clip of the objects that a page paints."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ctypes import PYFUNCTYPE, byref, c_double, c_float, c_int, c_uint, c_void_p, cast, sizeof
+from math import inf
+from typing import Any, Final, NamedTuple
+
+import pypdfium2
+from pypdfium2 import raw
+
+from planner.errors import PaperError
+
+Bounds = tuple[float, float, float, float]
+"""A box as its left, bottom, right and top in points."""
+
+UNBOUNDED: Final[Bounds] = (-inf, -inf, inf, inf)
+
+
+class Matrix(NamedTuple):
+    """An affine map as the six numbers of a PDF matrix (ISO 32000-1, 8.3.4)."""
+
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+    def map_point(self, x: float, y: float) -> tuple[float, float]:
+        """Return the image of a point."""
+        return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
+
+    def map_box(self, box: Bounds) -> Bounds:
+        """Return the box around the image of a box."""
+        if self is IDENTITY_MATRIX:  # true for nearly everything on a page
+            return box
+        left, bottom, right, top = box
+        near, far = sorted((self.a * left, self.a * right))
+        low, high = sorted((self.c * bottom, self.c * top))
+        across = near + low + self.e, far + high + self.e
+        near, far = sorted((self.b * left, self.b * right))
+        low, high = sorted((self.d * bottom, self.d * top))
+        return across[0], near + low + self.f, across[1], far + high + self.f
+
+    def compose(self, inner: "Matrix") -> "Matrix":
+        """Return the map that applies `inner` first and then this map."""
+        return Matrix(
+            self.a * inner.a + self.c * inner.b,
+            self.b * inner.a + self.d * inner.b,
+            self.a * inner.c + self.c * inner.d,
+            self.b * inner.c + self.d * inner.d,
+            *self.map_point(inner.e, inner.f),
+        )
+
+
+IDENTITY_MATRIX: Final = Matrix(1, 0, 0, 1, 0, 0)
+
+
+def intersect(first: Bounds, second: Bounds) -> Bounds:
+    """Return the box that two boxes share; if they share none, its width or its height is negative."""
+    if second == UNBOUNDED:
+        return first
+    return max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3])
+
+
+class PdfiumHandle(c_void_p):
+    """A pointer to an object of pdfium; `value` is its address, or None for a null pointer."""
+
+
+class NumberBuffer:
+    """A buffer of numbers that a pdfium function writes, with a pointer for each number to pass as an argument."""
+
+    def __init__(self, number_type: type[c_double] | type[c_float] | type[c_uint] | type[c_int], count: int) -> None:
+        self._numbers: Any = (number_type * count)()
+        self.pointers = tuple(byref(self._numbers, at * sizeof(number_type)) for at in range(count))
+
+    def read_numbers(self) -> list[Any]:
+        """Return the numbers that were last written."""
+        numbers: list[Any] = self._numbers[:]
+        return numbers
+
+
+def _bind_function(function: Any, result_type: Any) -> Callable[..., Any]:
+    bound: Callable[..., Any] = cast(function, PYFUNCTYPE(result_type))
+    return bound
+
+
+# Functions of a character, given its text page and index. The first returns the address of a text object.
+get_text_object: Final = _bind_function(raw.FPDFText_GetTextObject, c_void_p)
+get_char_matrix: Final = _bind_function(raw.FPDFText_GetMatrix, c_int)
+get_char_origin: Final = _bind_function(raw.FPDFText_GetCharOrigin, c_int)
+get_char_box: Final = _bind_function(raw.FPDFText_GetCharBox, c_int)
+get_char_font_size: Final = _bind_function(raw.FPDFText_GetFontSize, c_double)
+copy_char_text: Final = _bind_function(raw.FPDFText_GetText, c_int)
+
+# Functions of a page object.
+get_page_object: Final = _bind_function(raw.FPDFPage_GetObject, PdfiumHandle)
+get_form_object: Final = _bind_function(raw.FPDFFormObj_GetObject, PdfiumHandle)
+count_form_objects: Final = _bind_function(raw.FPDFFormObj_CountObjects, c_int)
+get_object_type: Final = _bind_function(raw.FPDFPageObj_GetType, c_int)
+get_object_matrix: Final = _bind_function(raw.FPDFPageObj_GetMatrix, c_int)
+get_object_bounds: Final = _bind_function(raw.FPDFPageObj_GetBounds, c_int)
+get_fill_colour: Final = _bind_function(raw.FPDFPageObj_GetFillColor, c_int)
+get_stroke_colour: Final = _bind_function(raw.FPDFPageObj_GetStrokeColor, c_int)
+has_transparency: Final = _bind_function(raw.FPDFPageObj_HasTransparency, c_int)
+get_text_render_mode: Final = _bind_function(raw.FPDFTextObj_GetTextRenderMode, c_int)
+get_text_font: Final = _bind_function(raw.FPDFTextObj_GetFont, PdfiumHandle)
+get_font_name: Final = _bind_function(raw.FPDFFont_GetBaseFontName, c_int)
+
+# Functions of a path or a clip. A clip without paths has a path count of -1.
+get_path_draw_mode: Final = _bind_function(raw.FPDFPath_GetDrawMode, c_int)
+count_path_segments: Final = _bind_function(raw.FPDFPath_CountSegments, c_int)
+get_path_segment: Final = _bind_function(raw.FPDFPath_GetPathSegment, PdfiumHandle)
+get_segment_type: Final = _bind_function(raw.FPDFPathSegment_GetType, c_int)
+get_segment_point: Final = _bind_function(raw.FPDFPathSegment_GetPoint, c_int)
+get_clip_path: Final = _bind_function(raw.FPDFPageObj_GetClipPath, PdfiumHandle)
+count_clip_paths: Final = _bind_function(raw.FPDFClipPath_CountPaths, c_int)
+count_clip_segments: Final = _bind_function(raw.FPDFClipPath_CountPathSegments, c_int)
+get_clip_segment: Final = _bind_function(raw.FPDFClipPath_GetPathSegment, PdfiumHandle)
+
+
+# Some bytes may come before the header; PDF readers search the first kilobyte for it.
+_HEADER_SEARCH_LENGTH: Final = 1024
+_MARKUP: Final = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.I)
+_OTHER_FORMATS: Final = (
+    (b"\x1f\x8b", "a gzip file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"%!PS", "PostScript"),
+    (b"\xd0\xcf\x11\xe0", "an old Word document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\\documentclass", "LaTeX"),
+)
+
+
+@contextmanager
+def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
+    """Yield the document of a PDF's bytes, and close it at the end of the block; error messages begin with `name`.
+
+    Raises:
+        PaperError: if the bytes are no PDF, are cut off or damaged, have no pages or need a password.
+    """
+    _require_header(data, name)
+    # Opened without pypdfium2, which reports an earlier, unrelated error for a document without pages.
+    handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
+    if not handle:
+        raise PaperError(f"{name}: {_explain_open_error(data, raw.FPDF_GetLastError())}")
+    document = pypdfium2.PdfDocument(handle)
+    try:
+        if len(document) < 1:
+            raise PaperError(f"{name}: the PDF has no pages; download it again")
+        yield document
+    finally:
+        document.close()
+
+
+def _require_header(data: bytes, name: str) -> None:
+    if not data.strip():
+        raise PaperError(f"{name}: the file is empty; download it again")
+    start = data[:_HEADER_SEARCH_LENGTH]
+    if b"%PDF-" in start:
+        return
+    if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
+        raise PaperError(f"{name}: this is HTML or XML, not a PDF; get the PDF itself, or rename it to end in .html")
+    other = next((what for magic, what in _OTHER_FORMATS if start.startswith(magic)), None)
+    if other:
+        raise PaperError(f"{name}: this is {other}, not a PDF; rename the file with the ending of its format")
+    raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} instead of '%PDF-'; download it again")
+
+
+def _explain_open_error(data: bytes, error_code: int) -> str:
+    """Return why a file that begins like a PDF could not be opened, and a remedy."""
+    if error_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
+        return "the PDF is encrypted and needs a password; save a copy without one"
+    if b"%%EOF" not in data[-2 * _HEADER_SEARCH_LENGTH :]:
+        return f"the PDF is cut off: no end mark after {len(data)} bytes; download it again"
+    return "the PDF is damaged and could not be opened; download it again or repair it"
+
+
+Colour = tuple[int, int, int]
+"""A colour as red, green and blue, each from 0 to 255."""
+
+_MAX_SEGMENTS: Final = 20
+_STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
+
+
+class ObjectReader:
+    """A reader for the objects of one page, which has to stay open."""
+
+    def __init__(self) -> None:
+        self._bounds_buffer = NumberBuffer(c_float, 4)
+        self._matrix_buffer = NumberBuffer(c_float, 6)
+        self._colour_buffer = NumberBuffer(c_uint, 4)
+        self._modes_buffer = NumberBuffer(c_int, 2)
+        self._point_buffer = NumberBuffer(c_float, 2)
+        self._clips: dict[tuple[int | None, ...], Bounds | None] = {}
+
+    def read_bounds(self, item: PdfiumHandle) -> Bounds:
+        """Return the box around the object, in the coordinates of the page or form that holds it."""
+        get_object_bounds(item, *self._bounds_buffer.pointers)
+        left, bottom, right, top = self._bounds_buffer.read_numbers()
+        return left, bottom, right, top
+
+    def read_form_matrix(self, form: PdfiumHandle) -> Matrix:
+        """Return the map from a form's content to the page or form that holds it."""
+        get_object_matrix(form, self._matrix_buffer.pointers[0])
+        return Matrix(*self._matrix_buffer.read_numbers())
+
+    def read_fill(self, item: PdfiumHandle) -> tuple[Colour | None, float]:
+        """Return the fill colour of the object, or None for a pattern, and its opacity (0 to 1)."""
+        return self._read_colour(get_fill_colour(item, *self._colour_buffer.pointers))
+
+    def read_text_style(self, text: PdfiumHandle) -> tuple[int, Colour | None, float]:
+        """Return the PDF render mode of a text object, its colour or None for a pattern, and its opacity (0 to 1)."""
+        mode: int = get_text_render_mode(text)
+        read = get_stroke_colour if mode in _STROKE_MODES else get_fill_colour
+        return mode, *self._read_colour(read(text, *self._colour_buffer.pointers))
+
+    def _read_colour(self, has_colour: int) -> tuple[Colour | None, float]:
+        if not has_colour:
+            return None, 1.0
+        red, green, blue, alpha = self._colour_buffer.read_numbers()
+        return (red, green, blue), alpha / 255
+
+    def is_filled(self, path: PdfiumHandle) -> bool:
+        """Return whether the path is filled rather than only stroked."""
+        get_path_draw_mode(path, *self._modes_buffer.pointers)
+        return bool(self._modes_buffer.read_numbers()[0] != raw.FPDF_FILLMODE_NONE)
+
+    def read_clip(self, item: PdfiumHandle) -> Bounds | None:
+        """Return the box that the object's own clip limits it to, or None if no clip limits it."""
+        clip = get_clip_path(item)
+        count = count_clip_paths(clip)
+        if count < 1:
+            return None
+        # Objects share the paths that clip them; the addresses of the first corners identify these paths.
+        key = tuple(get_clip_segment(clip, at, 0).value for at in range(count))
+        if key not in self._clips:
+            self._clips[key] = self._read_clip_bounds(clip, count)
+        return self._clips[key]
+
+    def _read_clip_bounds(self, clip: PdfiumHandle, path_count: int) -> Bounds | None:
+        found: Bounds | None = None
+        for at in range(path_count):
+            count = min(count_clip_segments(clip, at), _MAX_SEGMENTS)
+            points = [self._read_point(get_clip_segment(clip, at, corner)) for corner in range(max(0, count))]
+            if points and count < _MAX_SEGMENTS:
+                xs, ys = zip(*points, strict=True)
+                found = intersect(found or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
+        return found
+
+    def _read_point(self, segment: PdfiumHandle) -> tuple[float, float]:
+        get_segment_point(segment, *self._point_buffer.pointers)
+        x, y = self._point_buffer.read_numbers()
+        return x, y
+
+
+def is_solid_shape(path: PdfiumHandle) -> bool:
+    """Return whether the path fills about all of its box: a plain or rounded box, not a frame or a drawing."""
+    count = count_path_segments(path)
+    if count > _MAX_SEGMENTS:
+        return False
+    kinds = [get_segment_type(get_path_segment(path, at)) for at in range(count)]
+    return kinds.count(raw.FPDF_SEGMENT_MOVETO) <= 1

@@ -1,0 +1,362 @@
+"""The painted objects of a page in painting order: its text objects, and the surfaces under or over text."""
+# MERGED-DOC """Separate the text that a reader of the page sees from the hidden text that only a machine finds.
+# MERGED-DOC
+# MERGED-DOC Hidden text is often harmless (a leftover, a venue's canary), so warnings quote it and accuse nobody.
+# MERGED-DOC """
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from pypdfium2 import raw
+
+from planner.papers.pdf import pdfium
+from planner.papers.pdf.pdfium import (
+    IDENTITY_MATRIX,
+    UNBOUNDED,
+    Bounds,
+    Colour,
+    Matrix,
+    ObjectReader,
+    PdfiumHandle,
+    intersect,
+    is_solid_shape,
+)
+from planner.papers.pdf.runs import PlacedRun, TextRun
+
+WHITE: Final[Colour] = (255, 255, 255)
+
+_MAX_OBJECTS: Final = 100_000
+_MAX_DEPTH: Final = 8
+_MAX_SURFACES: Final = 3000
+_BAND_HEIGHT: Final = 20.0  # points; about two lines
+_MIN_SIDE: Final = 4.0  # points; a smaller surface has no room for a word
+_MIN_OPAQUE: Final = 0.98
+
+
+class PaintedSurface(NamedTuple):
+    """A painted area of a page in points; `order` counts the page's objects in painting order, `opacity` is 0 to 1.
+
+    `colour` is None if the area has no single colour, as in an image or a frame. A solid area hides all under it.
+    """
+
+    order: int
+    left: float
+    bottom: float
+    right: float
+    top: float
+    colour: Colour | None = None
+    opacity: float = 1.0
+    is_solid: bool = False
+
+    def contains_point(self, x: float, y: float) -> bool:
+        """Return whether the point lies on the surface."""
+        return self.left <= x <= self.right and self.bottom <= y <= self.top
+
+    @property
+    def area(self) -> float:
+        """The area in square points."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
+
+class TextPaint(NamedTuple):
+    """The way a text object is painted: place in painting order, colour, opacity (0 to 1), PDF render mode and clip.
+
+    `colour` is None for a pattern. Nothing outside `clip` is painted.
+    """
+
+    order: int
+    colour: Colour | None
+    opacity: float
+    render_mode: int
+    clip: Bounds = UNBOUNDED
+
+
+@dataclass(frozen=True, slots=True)
+class FormContext:
+    """The matrix, opacity, depth of nested forms, clip and blending that a form object gives its content."""
+
+    matrix: Matrix = IDENTITY_MATRIX
+    opacity: float = 1.0
+    depth: int = 0
+    clip: Bounds = UNBOUNDED
+    is_blending: bool = False
+    _clips: dict[Bounds, Bounds] = field(default_factory=dict)
+
+    def intersect_clip(self, object_clip: Bounds | None) -> Bounds:
+        """Return the box that an object in the form is clipped to, given the object's own clip in the form."""
+        if object_clip is None:
+            return self.clip
+        if object_clip not in self._clips:
+            self._clips[object_clip] = intersect(self.clip, self.matrix.map_box(object_clip))
+        return self._clips[object_clip]
+
+
+class PaintedObjects:
+    """The painted objects of a page, including those inside form objects.
+
+    Text objects are keyed by their address; `surfaces` and `images` are in painting order. The record is whole unless
+    the page has too many objects: then the rest are skipped.
+    """
+
+    def __init__(self, page: raw.FPDF_PAGE) -> None:
+        self.text_paints: dict[int, TextPaint] = {}
+        self.surfaces: list[PaintedSurface] = []
+        self.images: list[PaintedSurface] = []
+        self._bands: dict[int, list[PaintedSurface]] = {}
+        self.is_complete = True
+        self._object_count = 0
+        self._reader = ObjectReader()
+        around = FormContext()
+        for at in range(raw.FPDFPage_CountObjects(page)):
+            self._add_object(pdfium.get_page_object(page, at), around)
+
+    def _add_object(self, item: PdfiumHandle, context: FormContext) -> None:
+        self._object_count += 1
+        if self._object_count > _MAX_OBJECTS or context.depth > _MAX_DEPTH or len(self.surfaces) > _MAX_SURFACES:
+            self.is_complete = False
+            return
+        kind = pdfium.get_object_type(item)
+        if kind == raw.FPDF_PAGEOBJ_TEXT:
+            self._add_text(item, context)
+        elif kind == raw.FPDF_PAGEOBJ_FORM:
+            self._add_form(item, context)
+        elif kind == raw.FPDF_PAGEOBJ_PATH:
+            self._add_path(item, context)
+        elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
+            bounds = context.matrix.map_box(self._reader.read_bounds(item))
+            surface = PaintedSurface(self._object_count, *intersect(bounds, self._find_clip(item, context)))
+            self.surfaces.append(surface)
+            self.images.append(surface)
+
+    def _find_clip(self, item: PdfiumHandle, context: FormContext) -> Bounds:
+        return context.intersect_clip(self._reader.read_clip(item))
+
+    def _add_form(self, form: PdfiumHandle, context: FormContext) -> None:
+        inner = FormContext(
+            context.matrix.compose(self._reader.read_form_matrix(form)),
+            context.opacity * self._reader.read_fill(form)[1],
+            context.depth + 1,
+            self._find_clip(form, context),
+            context.is_blending or bool(pdfium.has_transparency(form)),
+        )
+        for at in range(pdfium.count_form_objects(form)):
+            if not self.is_complete:
+                return
+            self._add_object(pdfium.get_form_object(form, at), inner)
+
+    def _add_text(self, text: PdfiumHandle, context: FormContext) -> None:
+        mode, colour, opacity = self._reader.read_text_style(text)
+        self.text_paints[text.value or 0] = TextPaint(
+            self._object_count, colour, opacity * context.opacity, mode, self._find_clip(text, context)
+        )
+
+    def _add_path(self, path: PdfiumHandle, context: FormContext) -> None:
+        if not self._reader.is_filled(path):
+            return
+        bounds = context.matrix.map_box(self._reader.read_bounds(path))
+        if _is_narrow(bounds):  # most paths are: rules, and letters drawn as paths
+            return
+        bounds = intersect(bounds, self._find_clip(path, context))
+        if _is_narrow(bounds):
+            return
+        surface = PaintedSurface(self._object_count, *bounds)
+        if is_solid_shape(path):
+            colour, opacity = self._reader.read_fill(path)
+            opacity *= context.opacity
+            mixes = context.is_blending or pdfium.has_transparency(path)
+            surface = surface._replace(colour=colour, opacity=opacity, is_solid=opacity >= _MIN_OPAQUE and not mixes)
+        self.surfaces.append(surface)
+
+    def is_covered(self, points: Sequence[tuple[float, float]], order: int) -> bool:
+        """Return whether one solid surface, painted after the object with the given number, lies over all points."""
+        later = [
+            surface for surface in self._find_surfaces_near(points[0][1]) if surface.is_solid and surface.order > order
+        ]
+        return any(all(surface.contains_point(x, y) for x, y in points) for surface in later)
+
+    def find_background_colour(self, x: float, y: float, order: int) -> Colour | None:
+        """Return the colour under a point when the object with the given number was painted, or None if unknown."""
+        layers: list[tuple[Colour, float]] = []
+        for surface in reversed(self._find_surfaces_near(y)):
+            if surface.order >= order or not surface.contains_point(x, y):
+                continue
+            if surface.colour is None:
+                return None
+            layers.append((surface.colour, surface.opacity))
+            if surface.opacity >= _MIN_OPAQUE:
+                break
+        under = WHITE
+        for colour, opacity in reversed(layers):
+            under = blend_colours(colour, under, opacity)
+        return under
+
+    def _find_surfaces_near(self, y: float) -> list[PaintedSurface]:
+        """Return the surfaces that reach into the horizontal band of the page around `y`, in painting order."""
+        band = int(y // _BAND_HEIGHT)
+        if band not in self._bands:
+            low, high = band * _BAND_HEIGHT, (band + 1) * _BAND_HEIGHT
+            self._bands[band] = [one for one in self.surfaces if one.bottom <= high and one.top >= low]
+        return self._bands[band]
+
+
+def blend_colours(colour: Colour, background: Colour, opacity: float) -> Colour:
+    """Return the visible colour of `colour` painted with an opacity (0 to 1) over another."""
+    red, green, blue = (
+        round(below + (above - below) * opacity) for above, below in zip(colour, background, strict=True)
+    )
+    return red, green, blue
+
+
+def _is_narrow(bounds: Bounds) -> bool:
+    left, bottom, right, top = bounds
+    return right - left < _MIN_SIDE or top - bottom < _MIN_SIDE
+
+
+_MIN_SIZE: Final = 2.0
+_MIN_WIDTH_SHARE: Final = 0.12  # of the type size per character; the narrowest fonts take twice as much
+_MIN_LONG_TEXT: Final = 8  # characters; fewer may well stand for one sign
+_MIN_COLOUR_DIFFERENCE: Final = 27  # of 255, in at least one channel
+_UNPAINTED_MODES: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
+_MAX_COORDINATE: Final = 1e6  # points; a comparison with it is False for NaN, too
+_UP_VECTORS: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # from the baseline to the top of the type, by quarter turns
+_SCAN_SHARE: Final = 0.5
+_VISIBLE_SHARE: Final = 0.2
+_MAX_QUOTED: Final = 500
+_WORD: Final = re.compile(r"[^\W_]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class PageBox:
+    """The visible box of a page in points."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def contains_point(self, x: float, y: float) -> bool:
+        """Return whether the point lies on the page."""
+        return self.left <= x <= self.right and self.bottom <= y <= self.top
+
+    @property
+    def area(self) -> float:
+        """The area in square points."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class PageVisibility:
+    """The runs of a page that a reader sees, its hidden text, and a flag for the OCR layer of a scan."""
+
+    visible_runs: list[PlacedRun]
+    hidden_text: str
+    is_ocr: bool
+
+
+def separate_hidden_text(placed_runs: list[PlacedRun], painted_objects: PaintedObjects, box: PageBox) -> PageVisibility:
+    """Separate the runs of a page into visible and hidden ones."""
+    unpainted = _find_unpainted_runs(placed_runs, painted_objects)
+    is_ocr = bool(unpainted) and _is_scan(placed_runs, unpainted, painted_objects, box)
+    hidden = {id(item) for item in placed_runs if _is_hidden(item, painted_objects, box)}
+    if not is_ocr:
+        hidden |= unpainted
+    if not hidden:
+        return PageVisibility(placed_runs, "", is_ocr)
+    left_out = _join_runs(item for item in placed_runs if id(item) in hidden)
+    if not _WORD.search(left_out):  # a lone letter or sign carries no message and may be misjudged
+        return PageVisibility([item for item in placed_runs if _has_usable_place(item)], "", is_ocr)
+    return PageVisibility([item for item in placed_runs if id(item) not in hidden], left_out, is_ocr)
+
+
+def quote_passage(text: str) -> str:
+    """Return a hidden text in quotes, cut after 500 characters with a count of the rest."""
+    rest = len(text) - _MAX_QUOTED
+    return f"'{text[:_MAX_QUOTED]}'" + (f" and {rest} more characters" if rest > 0 else "")
+
+
+def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects) -> set[int]:
+    """Return the ids of the runs whose PDF render mode paints nothing."""
+    painters = {painter for painter, ink in painted_objects.text_paints.items() if ink.render_mode in _UNPAINTED_MODES}
+    return {id(item) for item in placed_runs if item.run.text_object in painters} if painters else set()
+
+
+def _is_scan(
+    placed_runs: Iterable[PlacedRun], unpainted_ids: set[int], painted_objects: PaintedObjects, box: PageBox
+) -> bool:
+    """Return whether the page has a large image and nearly all of its text is unpainted."""
+    total = sum(len(item.run.text) for item in placed_runs)
+    painted = sum(len(item.run.text) for item in placed_runs if id(item) not in unpainted_ids)
+    largest = max((image.area for image in painted_objects.images), default=0.0)
+    return painted <= _VISIBLE_SHARE * total and largest >= _SCAN_SHARE * box.area
+
+
+def _has_usable_place(placed_run: PlacedRun) -> bool:
+    """Return whether the run has a usable place and size; a damaged file may give any number."""
+    run = placed_run.run
+    placed = abs(run.x0) < _MAX_COORDINATE and abs(run.x1) < _MAX_COORDINATE and abs(run.y) < _MAX_COORDINATE
+    return placed and abs(placed_run.end_y) < _MAX_COORDINATE and abs(run.size) < _MAX_COORDINATE
+
+
+def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, box: PageBox) -> bool:
+    run = placed_run.run
+    x, y = _find_centre(placed_run)
+    if (
+        not _has_usable_place(placed_run)
+        or run.size < _MIN_SIZE
+        or not box.contains_point(x, y)
+        or _is_squeezed(placed_run)
+    ):
+        return True
+    ink = painted_objects.text_paints.get(run.text_object)
+    if ink is None or ink.render_mode in _UNPAINTED_MODES:
+        return False
+    if _is_clipped(run, ink, x, y):
+        return True
+    points = ((x, y), (run.x0, run.y), (run.x1, placed_run.end_y))
+    return painted_objects.is_covered(points, ink.order) or _is_hidden_by_background(ink, painted_objects, x, y)
+
+
+def _is_clipped(run: TextRun, paint: TextPaint, x: float, y: float) -> bool:
+    """Return whether the middle of the run, at (x, y), lies more than half the type size outside its clip."""
+    left, bottom, right, top = paint.clip
+    edge = run.size / 2
+    return not (left - edge <= x <= right + edge and bottom - edge <= y <= top + edge)
+
+
+def _is_squeezed(placed_run: PlacedRun) -> bool:
+    """Return whether the run is too short for its characters: set extremely narrow, or no text of the page at all."""
+    run = placed_run.run
+    length = abs(run.x1 - run.x0) + abs(placed_run.end_y - run.y)
+    return len(run.text) >= _MIN_LONG_TEXT and length < _MIN_WIDTH_SHARE * run.size * len(run.text)
+
+
+def _is_hidden_by_background(paint: TextPaint, painted_objects: PaintedObjects, x: float, y: float) -> bool:
+    under = painted_objects.find_background_colour(x, y, paint.order)
+    return paint.colour is not None and under is not None and _is_hardly_visible(paint.colour, paint.opacity, under)
+
+
+@lru_cache(maxsize=4096)  # a paper has few colours
+def _is_hardly_visible(colour: Colour, opacity: float, background: Colour) -> bool:
+    """Return whether a colour hardly differs from the one that it is painted over."""
+    shown = blend_colours(colour, background, opacity)
+    return max(abs(one - other) for one, other in zip(shown, background, strict=True)) < _MIN_COLOUR_DIFFERENCE
+
+
+def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
+    """Return the middle of the run in the page's own coordinates, a third of the type size off the baseline."""
+    run, (right, up) = placed_run.run, _UP_VECTORS[placed_run.direction]
+    rise = run.size / 3
+    return (run.x0 + run.x1) / 2 + right * rise, (run.y + placed_run.end_y) / 2 + up * rise
+
+
+def _join_runs(items: Iterable[PlacedRun]) -> str:
+    parts: list[str] = []
+    previous: PlacedRun | None = None
+    for item in items:
+        moved = previous is None or previous.run.y != item.run.y
+        parts.append((" " if item.run.space_before or moved else "") + item.run.text.replace("\x02", "-"))
+        previous = item
+    return " ".join("".join(parts).split())

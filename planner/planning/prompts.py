@@ -1,0 +1,232 @@
+"""Render prompts from strict Jinja templates.
+
+A paper is a value, never a template. A prompt contains nothing random and no time: the same paper, task and k give the
+same bytes, so that a request that was paid for is recognised later.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import DictLoader, StrictUndefined, TemplateError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from planner.chat import Message, Prompt
+from planner.errors import PromptError
+from planner.papers.paper import Excerpt
+from planner.schema import Ablation, Task
+
+_INSTALLED_FOLDER: Final = Path(__file__).parents[1] / "prompts"
+_CHECKOUT_FOLDER: Final = Path(__file__).parents[2] / "prompts"
+
+_REASK_TEMPLATE: Final = "reask.jinja"
+_MAX_REPLY_CHARS: Final = 20_000
+_MAX_FINDING_CHARS: Final = 400
+_MAX_FINDINGS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlanField:
+    """A field of an ablation as a prompt shows it."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplates:
+    """The templates in a folder; None is the folder that ships with the planner."""
+
+    folder: Path | None = None
+
+    def render_prompt(self, system: str, user: str, /, later_templates: Iterable[str] = (), **values: object) -> Prompt:
+        """Render a prompt from the two named templates: its system message and its user message.
+
+        `later_templates` names templates that later messages need: they must exist, and they count towards the hash.
+
+        Raises:
+            PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
+        """
+        needed = self._collect_sources([system, user])
+        sources = needed | self._collect_sources(later_templates)
+        _check_variables(needed, values)
+        messages = (
+            Message("system", _render_template(needed, system, values)),
+            Message("user", _render_template(needed, user, values)),
+        )
+        return Prompt.from_messages(messages, _hash_texts(*(part for item in sorted(sources.items()) for part in item)))
+
+    def render_text(self, name: str, /, **values: object) -> str:
+        """Render one template.
+
+        Raises:
+            PromptError: as in `render_prompt`.
+        """
+        sources = self._collect_sources([name])
+        _check_variables(sources, values)
+        return _render_template(sources, name, values)
+
+    def _collect_sources(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the sources of these templates and of all templates that they include, by name."""
+        waiting, sources = list(names), dict[str, str]()
+        while waiting:
+            name = waiting.pop()
+            if name not in sources:
+                sources[name] = self._read_source(name)
+                waiting += _find_included_templates(name, sources[name])
+        return sources
+
+    def _read_source(self, name: str) -> str:
+        """Return the source of a template, from the cache if its file has not changed."""
+        folder = self.folder or (_INSTALLED_FOLDER if _INSTALLED_FOLDER.is_dir() else _CHECKOUT_FOLDER)
+        try:
+            facts = (folder / name).stat()
+        except OSError:
+            return _read_template(folder, name)
+        return _read_template_cached(folder, name, facts.st_mtime_ns, facts.st_size)
+
+
+def _read_template(folder: Path, name: str) -> str:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise PromptError(f"{name}: a template must be inside {folder}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PromptError(f"{path}: template not found; copy all shipped templates into the folder") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _read_template_cached(folder: Path, name: str, _changed: int, _size: int) -> str:
+    return _read_template(folder, name)
+
+
+def render_prompt(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) -> Prompt:
+    """Render the prompt that asks for at most k ablations of a paper.
+
+    Raises:
+        PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
+    """
+    return PromptTemplates(templates).render_prompt(
+        f"{task.value}.system.jinja",
+        f"{task.value}.user.jinja",
+        later_templates=[_REASK_TEMPLATE],
+        title=excerpt.title,
+        abstract=excerpt.abstract,
+        text=excerpt.text,
+        k=k,
+        fields=list_plan_fields(),
+        fence=make_fence(excerpt.title, excerpt.abstract, excerpt.text),
+    )
+
+
+def render_reask_prompt(
+    prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None, *, failures: int = 1
+) -> Prompt:
+    """Render the prompt that asks again: the opening messages, the invalid reply and its faults.
+
+    Only the last invalid reply is shown, a very long one without its middle, so the conversation does not grow.
+    `failures` is the number of invalid replies so far; the template may use it, so that each prompt is different.
+
+    Raises:
+        PromptError: as in `render_prompt`.
+    """
+    opening = tuple(message for message in prompt.messages[:2] if message.role != "assistant")
+    shown = [_shorten(" ".join(finding.split()), _MAX_FINDING_CHARS) for finding in findings[:_MAX_FINDINGS]]
+    request = PromptTemplates(templates).render_text(
+        _REASK_TEMPLATE, findings=shown, more=len(findings) - len(shown), failures=failures
+    )
+    answer = Message("assistant", _shorten(reply, _MAX_REPLY_CHARS) if reply.strip() else "(no text)")
+    return Prompt.from_messages((*opening, answer, Message("user", request)), prompt.template_sha256, prompt.sample)
+
+
+def make_fence(*values: str) -> str:
+    """Return a word that occurs in none of the values and depends only on them; it marks where untrusted text ends."""
+    word = _hash_texts(*values)[:16]
+    while any(word in value for value in values):
+        word = _hash_texts(word)[:16]
+    return word
+
+
+@cache
+def list_plan_fields() -> tuple[PlanField, ...]:
+    """Return the fields of an ablation, from its Pydantic model."""
+    properties = Ablation.model_json_schema()["properties"]
+    return tuple(
+        PlanField(
+            name=name,
+            type="list of strings" if properties[name].get("type") == "array" else "string",
+            description=field.description or "",
+        )
+        for name, field in Ablation.model_fields.items()
+    )
+
+
+# Compiling a template takes ten times as long as rendering it, and a run renders the same templates for every paper.
+_template_cache: Final = lru_cache(maxsize=64)
+
+
+@_template_cache
+def _create_environment(sources: tuple[tuple[str, str], ...]) -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        loader=DictLoader(dict(sources)),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _render_template(sources: Mapping[str, str], name: str, values: Mapping[str, object]) -> str:
+    try:
+        return _create_environment(tuple(sorted(sources.items()))).get_template(name).render(values).strip()
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise PromptError(f"{name}: {error}") from error
+
+
+def _parse_template(name: str, source: str) -> nodes.Template:
+    try:
+        return _create_environment(()).parse(source, name)
+    except TemplateError as error:
+        raise PromptError(f"{name}: {error}") from error
+
+
+@_template_cache
+def _find_included_templates(name: str, source: str) -> tuple[str, ...]:
+    return tuple(other for other in meta.find_referenced_templates(_parse_template(name, source)) if other is not None)
+
+
+@_template_cache
+def _find_variables(name: str, source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the variables that a template uses but does not set, and those that it sets."""
+    tree = _parse_template(name, source)
+    own = frozenset(node.name for node in tree.find_all(nodes.Name) if node.ctx != "load")
+    return frozenset(meta.find_undeclared_variables(tree)), own
+
+
+def _check_variables(sources: Mapping[str, str], values: Mapping[str, object]) -> None:
+    """Raise PromptError with all unknown variables; a template may use a variable that an including template sets."""
+    found = [_find_variables(name, source) for name, source in sources.items()]
+    asked = frozenset[str]().union(*(asks for asks, _ in found))
+    own = frozenset[str]().union(*(sets for _, sets in found))
+    if missing := sorted(asked - own - values.keys()):
+        offered = ", ".join(sorted(values))
+        raise PromptError(f"{', '.join(sources)}: unknown variables: {', '.join(missing)} (available: {offered})")
+
+
+def _shorten(text: str, max_chars: int) -> str:
+    """Return the text, or its beginning and end with a note on the omitted middle if it is too long."""
+    if len(text) <= max_chars:
+        return text
+    half = max_chars // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
+
+
+def _hash_texts(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,88 @@
+"""Build the first prompt about a paper: cut the paper for the task, fit it to the window and render it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from planner.chat import Prompt
+from planner.papers.excerpt import fit_sections, select_sections
+from planner.papers.paper import Excerpt, Omission, Paper
+from planner.planning.prompts import render_prompt
+from planner.schema import Task
+from planner.tokens import TokenCounter
+
+_REPLY_DIVISOR: Final = 4  # a quarter of the window, at most 8,000 tokens, is kept free for the reply
+_MAX_REPLY_TOKENS: Final = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
+
+    `templates` is a folder with the user's own prompts, `cut_at` the heading at which the author task cuts the paper,
+    `find_context_window` the model's context window in tokens, or None if it is not known.
+    """
+
+    task: Task
+    k: int
+    reasks: int = 2
+    templates: Path | None = None
+    cut_at: str = ""
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperPrompt:
+    """The first prompt about a paper, the parts of the paper that it leaves out, and warnings about the cut."""
+
+    prompt: Prompt
+    omissions: tuple[Omission, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPaper:
+    """A paper whose text is in this process."""
+
+    paper: Paper
+
+    @property
+    def id(self) -> str:
+        """The paper's id."""
+        return self.paper.id
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings from reading the paper."""
+        return self.paper.warnings
+
+    async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
+        """Build the first prompt about the paper, as `planner.planning.question.build_prompt` does."""
+        return build_prompt(self.paper, settings, token_counter)
+
+
+def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
+    """Build the first prompt about a paper.
+
+    Raises:
+        PaperError: if the paper cannot be cut for the task.
+        TooLongError: if the parts that must be sent do not fit the window.
+        PromptError: if a template cannot be rendered.
+    """
+    sent = select_excerpt(paper, settings, token_counter)
+    prompt = render_prompt(sent, settings.task, settings.k, settings.templates)
+    return PaperPrompt(prompt, sent.omissions, sent.warnings)
+
+
+def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> Excerpt:
+    """Return the excerpt of a paper that is sent for this task and fits the window.
+
+    Raises:
+        PaperError, TooLongError, PromptError: as in `build_prompt`.
+    """
+    chosen = select_sections(paper, settings.task, settings.cut_at)
+    if settings.window is not None:
+        empty = render_prompt(Excerpt("", "", ""), settings.task, settings.k, settings.templates)
+        reserve = min(settings.window // _REPLY_DIVISOR, _MAX_REPLY_TOKENS) + token_counter.count_prompt(empty)
+        chosen = fit_sections(chosen, paper, settings.window - reserve, token_counter.count_text)
+    return chosen.build_excerpt(paper)

@@ -1,0 +1,262 @@
+"""The sidecar: the JSON file next to a trajectory, with the record of its planning and every paid reply."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from planner import __version__
+from planner.chat import Completion, ModelInfo, Prompt, Usage
+from planner.errors import ModelError, Outcome, TrajectoryError
+from planner.files import write_file_atomically
+from planner.papers.paper import Omission, PaperInfo
+from planner.planning.plan import PlanResult
+from planner.planning.question import PlanSettings
+from planner.sanitize import make_printable
+from planner.schema import Task
+
+FORMAT_VERSION: Final = "ablation-planner-1"
+
+# A paper with one of these outcomes failed because of its reply, so planning it again needs another reply.
+REPLY_FAILURES: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID})
+
+
+# Returns the cost of a completion in USD, or None if its price is unknown.
+ReplyPricer = Callable[[Completion], float | None]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PaperRecord(_Record):
+    """The paper that was read, and the parts of it that were not sent; sizes are in characters."""
+
+    id: str
+    title: str
+    source: str
+    format: str
+    main_file: str
+    sha256: str
+    chars: int
+    left_out: tuple[Omission, ...] = ()
+
+
+class AttemptRecord(_Record):
+    """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown."""
+
+    identity: str
+    prompt_sha256: str
+    sample: int
+    messages: int
+    started: datetime
+    outcome: Outcome | None = None
+    findings: tuple[str, ...] = ()
+    cost: float | None = None
+    completion: Completion | None = None
+
+
+class PlanRecord(_Record):
+    """The record of planning one paper; `cost` (in USD) and `parse_usage` (in tokens) are sums over all its replies."""
+
+    format_version: str = FORMAT_VERSION
+    program_version: str = __version__
+    planner: str
+    model: str
+    model_asked: str
+    model_answered: str = ""
+    endpoint: str = ""
+    parameters: dict[str, JsonValue] = {}
+    task: Task
+    k: int
+    outcome: Outcome = Outcome.INTERRUPTED
+    reason: str = ""
+    paper: PaperRecord
+    prompt_sha256: str = ""
+    template_sha256: str = ""
+    started: datetime
+    seconds: float = 0.0
+    usage: Usage = Usage()
+    cost: float | None = None
+    warnings: tuple[str, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the record from a sidecar file.
+
+        Raises:
+            TrajectoryError: if the file is not a sidecar file of this format.
+            OSError: if the file cannot be read.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise TrajectoryError(f"{path}: not a sidecar of ablation-planner: {error.errors()[0]['msg']}") from error
+
+    def write(self, path: Path) -> None:
+        """Write the record to a sidecar file, atomically."""
+        write_file_atomically(path, self.to_json())
+
+    def to_json(self) -> str:
+        """Return the file's content, JSON text."""
+        return self.model_dump_json(indent=1) + "\n"
+
+
+class RecordStore:
+    """The reply store of one paper: it writes each request and each reply to the sidecar file at once."""
+
+    def __init__(self, path: Path, record: PlanRecord, pricing: ReplyPricer, force: bool = False) -> None:
+        self._path = path
+        self._plan_record = record
+        self._pricing = pricing
+        self._force = force
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """All recorded requests."""
+        return self._plan_record.attempts
+
+    def choose_sample(self, prompt: Prompt) -> int:
+        """Return the number of the sample to request for a first prompt, as `choose_sample` does."""
+        return choose_sample(self.attempts, prompt, self._force)
+
+    def find_reply(self, identity: str) -> Completion | None:
+        """Return the recorded reply to a request, or None."""
+        kept = (a.completion for a in self.attempts if a.identity == identity and a.completion is not None)
+        return next(kept, None)
+
+    def record_request(self, identity: str, prompt: Prompt) -> None:
+        """Record that a request is about to be sent."""
+        self._write_attempts((*self.attempts, new_attempt(identity, prompt)))
+
+    def record_reply(self, identity: str, completion: Completion) -> None:
+        """Record the reply to the last request."""
+        self._update_last(identity, {"completion": completion, "cost": self._pricing(completion)})
+
+    def record_failure(self, identity: str, error: ModelError) -> None:
+        """Record the error of the last request."""
+        self._update_last(identity, {"outcome": error.outcome, "findings": (str(error),)})
+
+    def _update_last(self, identity: str, update: dict[str, object]) -> None:
+        *before, last = self.attempts
+        assert last.identity == identity, "requests are sent one at a time"
+        self._write_attempts((*before, last.model_copy(update=update)))
+
+    def _write_attempts(self, attempts: Sequence[AttemptRecord]) -> None:
+        self._plan_record = self._plan_record.model_copy(update={"attempts": tuple(attempts)})
+        self._plan_record.write(self._path)
+
+
+def new_attempt(identity: str, prompt: Prompt) -> AttemptRecord:
+    """Return the record of a request that is about to be sent."""
+    return AttemptRecord(
+        identity=identity,
+        prompt_sha256=prompt.sha256,
+        sample=prompt.sample,
+        messages=prompt.message_count,
+        started=datetime.now(UTC),
+    )
+
+
+def open_record(
+    paper: PaperInfo, card: ModelInfo, settings: PlanSettings, earlier: PlanRecord | None = None
+) -> PlanRecord:
+    """Return the record of a planning that starts now; it keeps the requests of the `earlier` record."""
+    return PlanRecord(
+        planner=card.planner,
+        model=card.name,
+        model_asked=card.asked,
+        endpoint=card.endpoint,
+        parameters=dict(card.parameters),
+        task=settings.task,
+        k=settings.k,
+        paper=PaperRecord(
+            id=paper.id,
+            title=paper.title,
+            source=make_printable(paper.source),  # a file name may not be valid Unicode
+            format=paper.format,
+            main_file=make_printable(paper.main_file),
+            sha256=paper.sha256,
+            chars=paper.chars,
+        ),
+        started=datetime.now(UTC),
+        attempts=earlier.attempts if earlier else (),
+    )
+
+
+def close_record(record: PlanRecord, result: PlanResult, attempts: Iterable[AttemptRecord]) -> PlanRecord:
+    """Return the record of a finished planning; `attempts` are all recorded requests, including earlier ones."""
+    settled, question = _update_outcomes(tuple(attempts), result), result.paper_prompt
+    answers = [attempt.completion.model for attempt in result.attempts if attempt.completion]
+    return record.model_copy(
+        update={
+            "model_answered": answers[-1] if answers else "",
+            "outcome": result.outcome,
+            "reason": result.reason,
+            "paper": record.paper.model_copy(update={"left_out": question.omissions if question else ()}),
+            "prompt_sha256": question.prompt.sha256 if question else "",
+            "template_sha256": question.prompt.template_sha256 if question else "",
+            "seconds": (datetime.now(UTC) - record.started).total_seconds(),
+            "usage": sum_usage(a.completion.usage for a in settled if a.completion),
+            "cost": sum_costs(a.cost for a in settled if a.completion),
+            "warnings": result.warnings,
+            "attempts": settled,
+        }
+    )
+
+
+def _update_outcomes(attempts: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
+    """Return the requests with their outcomes; a request without reply or outcome was interrupted."""
+    judged = {attempt.identity: attempt for attempt in result.attempts}
+    last = {attempt.identity: number for number, attempt in enumerate(attempts)}
+    settled = []
+    for number, attempt in enumerate(attempts):
+        if attempt.identity in judged and number == last[attempt.identity]:
+            verdict = judged[attempt.identity]
+            attempt = attempt.model_copy(update={"outcome": verdict.outcome, "findings": verdict.findings})
+        elif attempt.outcome is None and attempt.completion is None:
+            attempt = attempt.model_copy(update={"outcome": Outcome.INTERRUPTED})
+        settled.append(attempt)
+    return tuple(settled)
+
+
+def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
+    """Return the number of the sample to request for a first prompt, from the recorded requests.
+
+    A recorded reply is used again if it gave a plan or has no outcome yet. A new sample is requested if the last reply
+    was truncated, refused, empty or invalid, or if `force` is true.
+    """
+    asked = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
+    if not asked:
+        return 0
+    first = attempts[asked[-1]]
+    last = first
+    for attempt in attempts[asked[-1] + 1 :]:
+        if attempt.messages <= first.messages:
+            break
+        last = attempt
+    return first.sample + 1 if force or last.outcome in REPLY_FAILURES else first.sample
+
+
+def sum_usage(usages: Iterable[Usage]) -> Usage:
+    """Return the sums of the token counts; missing counts are skipped, and a sum is None if all are missing."""
+    counted = list(usages)
+
+    def total(name: str) -> int | None:
+        known = [count for usage in counted if (count := getattr(usage, name)) is not None]
+        return sum(known) if known else None
+
+    return Usage(*(total(name) for name in Usage.__dataclass_fields__))
+
+
+def sum_costs(costs: Iterable[float | None]) -> float | None:
+    """Return the sum of the costs, or None if any cost is unknown."""
+    known = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        known += cost
+    return known

@@ -1,0 +1,85 @@
+"""Remove or escape control characters, which could steer a terminal or mislead a reader.
+
+Escape sequences are those of ECMA-48, directional overrides and isolates those of Unicode Annex 9.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_SEQUENCE: Final = (
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, screen
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC
+    r"|\x1b[ -/]*[0-~]"  # two-character escapes
+)
+_BIDI: Final = "[\u202a-\u202e\u2066-\u2069]"
+_CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+_SURROGATE: Final = "[\ud800-\udfff]"
+
+_UNSAFE: Final = re.compile(
+    f"(?P<escape>{_SEQUENCE})|(?P<bidi>{_BIDI})|(?P<control>{_CONTROL})|(?P<surrogate>{_SURROGATE})"
+)
+_KIND_NAMES: Final = {
+    "escape": "terminal escape sequences",
+    "bidi": "directional overrides",
+    "control": "control characters",
+    "surrogate": "halves of characters",
+}
+# Allowed in files but not on a terminal: separators that some programs take for line ends, and invisible marks.
+_MARKS: Final = "\u2028\u2029\ufeff\u200e\u200f\u061c"
+_UNPRINTABLE: Final = re.compile(f"[{_MARKS}]")
+# JSON escapes the characters below U+0020 itself, but not these.
+_UNSAFE_IN_JSON: Final = re.compile(f"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff{_MARKS}]")
+
+
+@dataclass(frozen=True, slots=True)
+class CleanText:
+    """A text without control characters; `removed` names each kind and its count ("2 control characters")."""
+
+    text: str
+    removed: tuple[str, ...] = ()
+
+
+def clean_text(text: str) -> CleanText:
+    """Remove control characters other than tab and newline, whole escape sequences, overrides and isolates.
+
+    Line ends become "\\n"; a lone surrogate, which cannot be encoded, becomes U+FFFD. Cleaning a clean text changes
+    nothing.
+    """
+    counts = dict.fromkeys(_KIND_NAMES, 0)
+
+    def take(match: re.Match[str]) -> str:
+        kind = match.lastgroup or ""
+        counts[kind] += 1
+        return "\ufffd" if kind == "surrogate" else ""
+
+    cleaned = _UNSAFE.sub(take, normalize_newlines(text))
+    return CleanText(cleaned, tuple(f"{count} {_KIND_NAMES[kind]}" for kind, count in counts.items() if count))
+
+
+def normalize_newlines(text: str) -> str:
+    """Replace CR LF and CR with LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def repair_surrogates(text: str) -> str:
+    """Join split surrogate pairs; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def make_printable(text: str) -> str:
+    """Return the text safe for a terminal: nothing in it moves the cursor, sets a colour or reverses the line."""
+    return _UNPRINTABLE.sub(_escape_character, clean_text(text).text)
+
+
+def make_json_printable(text: str) -> str:
+    """Return JSON text safe for a terminal: unsafe characters become JSON escapes, so no value changes."""
+    return _UNSAFE_IN_JSON.sub(_escape_character, text)
+
+
+def _escape_character(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

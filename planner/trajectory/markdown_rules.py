@@ -1,0 +1,195 @@
+"""Replace markdown-it's inline rules by rules that record markup on tokens, with its offset into the inline text.
+
+Only the block knows the place of its inline text, so `dialect` converts the offsets later.
+"""
+# MERGED-DOC """Replace markdown-it's block rules by rules that record the blocks they find and leave the text as it is."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
+from markdown_it.rules_block import StateBlock, fence, heading, hr, html_block, lheading, reference, table
+from markdown_it.rules_inline import StateInline, backtick
+from markdown_it.token import Token
+
+TAG_START: Final = re.compile(r"<(?=[A-Za-z/!?])")
+LESS_THAN_ENTITY: Final = re.compile(r"&(?:amp;)*lt;")
+INERT_TAG: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
+# A label without markup and an address that all renderers read in the same way.
+_PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
+
+
+def replace_inline_rules(parser: MarkdownIt) -> None:
+    """Replace the parser's own inline rules by recording ones."""
+    rules = parser.inline.ruler
+    rules.at("link", _detect_link)
+    rules.at("backticks", _detect_code)
+    rules.at("entity", _detect_entity)
+    rules.before("entity", "angle", _detect_tag)
+
+
+def _push_token(state: StateInline, kind: str, start: int, end: int) -> None:
+    token = state.push(kind, "", 0)
+    token.content = state.src[start:end]
+    token.meta = {"at": start}
+    state.pos = end
+
+
+def _detect_tag(state: StateInline, silent: bool) -> bool:
+    if not TAG_START.match(state.src, state.pos):
+        return False
+    inert = INERT_TAG.match(state.src, state.pos)
+    end = inert.end() if inert else state.pos + 1
+    if silent:
+        state.pos = end
+    else:
+        _push_token(state, "inert_tag" if inert else "angle", state.pos, end)
+    return True
+
+
+def _detect_entity(state: StateInline, silent: bool) -> bool:
+    written = LESS_THAN_ENTITY.match(state.src, state.pos)
+    if not written:
+        return False
+    if silent:
+        state.pos = written.end()
+    else:
+        _push_token(state, "less_than", state.pos, written.end())
+    return True
+
+
+def _detect_link(state: StateInline, silent: bool) -> bool:
+    if state.src[state.pos] != "[":
+        return False
+    plain = _PLAIN_LINK.match(state.src, state.pos)
+    is_image = state.pos > 0 and state.src[state.pos - 1] == "!"
+    if plain and not is_image:
+        state.pos = plain.end()
+        return True
+    end = state.md.helpers.parseLinkLabel(state, state.pos)
+    follows = state.src[end + 1 : end + 2] if end >= 0 else ""
+    opens_line = not state.src[: state.pos].rpartition("\n")[2].strip()
+    if not silent and (follows == "(" or (follows == ":" and opens_line)):
+        _push_token(state, "image_mark" if is_image else "link_mark", state.pos, state.pos + 1)
+        return True
+    return False
+
+
+def _detect_code(state: StateInline, silent: bool) -> bool:
+    start, tokens = state.pos, len(state.tokens)
+    if not backtick(state, silent):
+        return False
+    if len(state.tokens) > tokens and state.tokens[-1].type == "code_inline":
+        state.tokens[-1].meta = {"at": start, "end": state.pos}
+    return True
+
+
+_FENCE_LIKE: Final = re.compile(r"^[\s>]*(?:`{3}|~{3})", re.MULTILINE)
+
+_BlockRule = Callable[[StateBlock, int, int, bool], bool]
+
+
+def replace_block_rules(parser: MarkdownIt) -> None:
+    """Replace the parser's own block rules by recording ones, which write to the `scan_markup` in its environment."""
+    rules = parser.block.ruler
+    ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
+    ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    rules.before("fence", "recorded_table", _detect_table, {"alt": ["paragraph", "reference"]})
+    rules.at("fence", _detect_fence, ends_item)
+    rules.at("hr", _detect_rule, ends_item)
+    rules.at("reference", _detect_reference)
+    rules.at("html_block", _detect_html_block, ends_text)
+    rules.at("heading", _detect_heading, ends_text)
+    rules.at("lheading", _detect_underlined_heading)
+
+
+def _find_line_start(state: StateBlock, line: int) -> int:
+    return state.bMarks[line] + state.tShift[line]
+
+
+def _read_line_above(state: StateBlock, line: int) -> str:
+    """Return the whole line above, its quote marks included."""
+    begin = state.src.rfind("\n", 0, _find_line_start(state, line))
+    return state.src[: max(begin, 0)].rpartition("\n")[2]
+
+
+def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
+    """Return the line after the block that a rule would make, or None. The state stays as it was."""
+    tokens, line, parent = len(state.tokens), state.line, state.parentType
+    made = rule(state, start, end, False)
+    after = state.line
+    del state.tokens[tokens:]
+    state.line, state.parentType = line, parent
+    state.env.pop("references", None)
+    return after if made else None
+
+
+def _detect_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
+    if heading(state, start, end, True):
+        state.env["scan"].add_insertion(_find_line_start(state, start), "\\", "a heading")
+    return False
+
+
+def _detect_underlined_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
+    after = _find_block_end(lheading, state, start, end)
+    if after is not None:
+        state.env["scan"].add_insertion(_find_line_start(state, after - 1), "\\", "a heading")
+    return False
+
+
+def _detect_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Record a rule of dashes right below text, which some renderers read as the underline of a heading."""
+    line = state.src[_find_line_start(state, start) : state.eMarks[start]].rstrip()
+    if hr(state, start, end, True) and not line.strip("-") and _read_line_above(state, start).strip(" \t>"):
+        state.env["scan"].add_insertion(_find_line_start(state, start), "\\", "a heading")
+        return False
+    return hr(state, start, end, silent)
+
+
+def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
+    if _find_block_end(reference, state, start, end) is not None:
+        state.env["scan"].add_insertion(_find_line_start(state, start), "\\", "a link")
+    return False
+
+
+def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    after = None if silent else _find_block_end(html_block, state, start, end)
+    if after is not None:
+        state.env["scan"].html_blocks[start] = after
+    return False
+
+
+def _detect_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
+    """Record a table that holds a tag: tables cut lines at each `|`, even inside code."""
+    after = _find_block_end(table, state, start, end)
+    if after is not None and TAG_START.search(state.src, state.bMarks[start], state.eMarks[after - 1]):
+        state.env["scan"].add_insertion(_find_line_start(state, start + 1), "\\", "a table")
+    return False
+
+
+def _detect_fence(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    if not fence(state, start, end, silent):
+        return False
+    if silent:
+        return True
+    token = state.tokens[-1]
+    if not (_is_closed(token) and _is_safe_fence(state, token)):
+        state.env["scan"].add_escape(_find_line_start(state, start), token.markup, "a code fence")
+    return True
+
+
+def _is_closed(token: Token) -> bool:
+    assert token.map is not None
+    lines = token.content.count("\n") + (not token.content.endswith("\n") and token.content != "")
+    return lines == token.map[1] - token.map[0] - 2
+
+
+def _is_safe_fence(state: StateBlock, token: Token) -> bool:
+    """Tell if all renderers read the same fence, or if its content is harmless in any reading."""
+    assert token.map is not None
+    harmless = not TAG_START.search(token.content) and "](" not in token.content
+    follows = state.tokens[-2].type if len(state.tokens) > 1 else ""
+    apart = token.map[0] == 0 or state.isEmpty(token.map[0] - 1) or follows == "paragraph_close"
+    return not _FENCE_LIKE.search(token.content) and (harmless or (state.level == 0 and apart))
