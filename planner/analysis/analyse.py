@@ -1,5 +1,4 @@
 """Find the parts of its method, the reported ablations and the metrics in a paper's text."""
-# MERGED-DOC """Check a plan against the text of its paper."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
 """Find the components of a method: named in headings, in bold, by acronym, by "we propose …", or repeatedly."""
-# MERGED-DOC """Find names of components in a text: in bold, after "we propose …", hyperparameters, and repeated phrases."""
 
 import re
 from collections import Counter
@@ -53,51 +52,13 @@ _HYPERPARAMETER: Final = re.compile(
 _TOKEN: Final = re.compile(r"[^\W\d_][\w-]*|[^\w\s]")
 _MIN_REPEATS: Final = 3
 _MAX_PHRASE_WORDS: Final = 4
-
-
-def find_emphasized_terms(text: str) -> Iterator[tuple[str, int]]:
-    """Return the terms in bold or italics of Markdown or LaTeX, with their places."""
-    return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
-
-
-def find_proposed_phrases(text: str) -> Iterator[tuple[str, int]]:
-    """Return the words after "we propose", "we use" and the like, with their places."""
-    return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
-
-
-def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
-    """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with their places."""
-    for match in _HYPERPARAMETER.finditer(text):
-        kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
-        yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
-
-
-def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
-    """Find repeated phrases that end in a word for a mechanism ("interest independence loss"), with first places."""
-    first: dict[tuple[str, ...], tuple[str, TextLocation]] = {}
-    counts: Counter[tuple[str, ...]] = Counter()
-    for passage in passages:
-        for phrase, start in _find_mechanisms(passage.one_line_text):
-            key = extract_stems(phrase)
-            if len(key) > 1 and not is_generic_name(phrase):
-                counts[key] += 1
-                first.setdefault(key, (phrase, passage.locate_text(phrase, start)))
-    return [named for key, named in first.items() if counts[key] >= _MIN_REPEATS]
-
-
-def _find_mechanisms(text: str) -> Iterator[tuple[str, int]]:
-    run: list[re.Match[str]] = []
-    for token in _TOKEN.finditer(text):
-        word = token[0].lower()
-        if not word[0].isalpha() or word in STOP_WORDS or word in LEADING_FILLERS:
-            run = []
-            continue
-        run = [*run[1 - _MAX_PHRASE_WORDS :], token]
-        if word in _MECHANISMS and len(run) > 1:
-            yield text[run[0].start() : token.end()], run[0].start()
-
-
 _MIN_TITLE_SHARE: Final = 0.75  # least share of a component's name in the title at which it is the whole method
+_COMPONENT_SECTIONS: Final = frozenset(
+    {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.METHOD, SectionKind.OTHER, SectionKind.CONCLUSION}
+)
+
+# Words for a part that papers use or omit freely: "gated fusion" is the "gated fusion module".
+_OPTIONAL_WORDS: Final = frozenset(extract_stems("module mechanism strategy unit layer block network method technique"))
 
 
 class Evidence(StrEnum):
@@ -135,11 +96,6 @@ class Component:
         """Tell if this is the whole method or its subject, judged by the share of the name in a paper's title."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
-
-
-_COMPONENT_SECTIONS: Final = frozenset(
-    {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.METHOD, SectionKind.OTHER, SectionKind.CONCLUSION}
-)
 
 
 def find_components(passages: Sequence[Passage]) -> tuple[Component, ...]:
@@ -195,8 +151,46 @@ def _build_component(passage: Passage, text: str, start: int, evidence: Evidence
     return Component(name, "", passage.locate_text(name, start), frozenset({evidence}))
 
 
-# Words for a part that papers use or omit freely: "gated fusion" is the "gated fusion module".
-_OPTIONAL_WORDS: Final = frozenset(extract_stems("module mechanism strategy unit layer block network method technique"))
+def find_emphasized_terms(text: str) -> Iterator[tuple[str, int]]:
+    """Return the terms in bold or italics of Markdown or LaTeX, with their places."""
+    return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
+
+
+def find_proposed_phrases(text: str) -> Iterator[tuple[str, int]]:
+    """Return the words after "we propose", "we use" and the like, with their places."""
+    return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
+
+
+def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
+    """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with their places."""
+    for match in _HYPERPARAMETER.finditer(text):
+        kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
+        yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
+
+
+def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
+    """Find repeated phrases that end in a word for a mechanism ("interest independence loss"), with first places."""
+    first: dict[tuple[str, ...], tuple[str, TextLocation]] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
+    for passage in passages:
+        for phrase, start in _find_mechanisms(passage.one_line_text):
+            key = extract_stems(phrase)
+            if len(key) > 1 and not is_generic_name(phrase):
+                counts[key] += 1
+                first.setdefault(key, (phrase, passage.locate_text(phrase, start)))
+    return [named for key, named in first.items() if counts[key] >= _MIN_REPEATS]
+
+
+def _find_mechanisms(text: str) -> Iterator[tuple[str, int]]:
+    run: list[re.Match[str]] = []
+    for token in _TOKEN.finditer(text):
+        word = token[0].lower()
+        if not word[0].isalpha() or word in STOP_WORDS or word in LEADING_FILLERS:
+            run = []
+            continue
+        run = [*run[1 - _MAX_PHRASE_WORDS :], token]
+        if word in _MECHANISMS and len(run) > 1:
+            yield text[run[0].start() : token.end()], run[0].start()
 
 
 def _merge_candidates(candidates: Iterable[Component]) -> list[Component]:

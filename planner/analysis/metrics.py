@@ -1,5 +1,4 @@
 """Find the metrics of a paper: known names, and names that the paper announces as metrics."""
-# MERGED-DOC """Find metrics that a text announces: in lists of metrics, captions of panels and heads of columns."""
 
 import re
 from collections import Counter, defaultdict
@@ -44,73 +43,7 @@ _UNIT: Final = re.compile(r"\([^()]*\)")
 _MAX_METRIC_WORDS: Final = 5  # words of the name of a metric
 _ABOUT_METRICS: Final = re.compile(r"(?:[a-z-]{1,20} ){0,2}(?:metrics?|measures)", re.I)
 _NUMBERED: Final = re.compile(r"(?:table|figure|fig|section)\.? \d|metrics?\b|measures\b", re.I)
-
-
-def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield quantities that a sentence reports or measures ("we report the hoot rate, …"), with their places."""
-    for sentence in _REPORTED_LIST.finditer(text):
-        parted = _LIST_JOINT.sub(lambda joint: "," * len(joint[0]), _blank_out_markup(sentence[1]))
-        for item in _ITEM.finditer(parted):
-            yield from _extract_quantity(item[0], sentence.start(1) + item.start())
-
-
-def find_panel_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their places."""
-    for panel in _PANEL.finditer(_blank_out_markup(text)):
-        number = panel.lastindex or 0
-        yield from _extract_quantity(panel[number], panel.start(number))
-
-
-def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield column heads with an arrow ("FID ↓"), with their places. Without cells, as in PDFs, a head is one word."""
-    in_cells = "|" in text or "&" in text
-    for match in _ARROW.finditer(text):
-        head = strip_markup(match[1]).strip(" ($%")
-        name = extract_noun_phrase(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]
-        if any(letter.isalpha() for letter in name):
-            yield name, match.start(1)
-
-
-def find_introduced_metrics(heading: str, text: str) -> Iterator[tuple[str, int]]:
-    """Yield run-in headings and bold items of a section headed "Metrics", with their places."""
-    if not _ABOUT_METRICS.fullmatch(strip_heading_number(strip_markup(heading))):
-        return
-    for name, start in find_run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _blank_out_match, text)):
-        if len(name.split()) <= _MAX_METRIC_WORDS and not _NUMBERED.search(name):
-            yield name, start
-
-
-def is_quantity(name: str) -> bool:
-    """Tell if a name has several words and ends in a word for a measured quantity: "hoot rate"."""
-    named = name.lower().split()
-    return len(named) > 1 and named[-1] in _QUANTITIES
-
-
-def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
-    name = extract_noun_phrase(_UNIT.sub("", text))
-    if len(name.split()) <= _MAX_METRIC_WORDS and is_quantity(name) and not _NOT_A_RESULT.search(name):
-        yield name, start
-
-
-def _blank_out_markup(text: str) -> str:
-    return _MARKUP.sub(_blank_out_match, text)
-
-
-def _blank_out_match(match: re.Match[str]) -> str:
-    return " " * len(match[0])
-
-
 MetricMention: TypeAlias = tuple[str, TextLocation]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric in its most frequent spelling, with its first place and the number of its mentions."""
-
-    name: str
-    location: TextLocation
-    mention_count: int
-
 
 # Patterns of names, separated by white space. The short ones are case-sensitive, as they may be other words.
 _CASED_NAMES: Final = parse_word_list(
@@ -155,6 +88,30 @@ _AMBIGUOUS: Final = re.compile(
 _PRECISION_RECALL: Final = frozenset({"precision", "recall"})
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK})
 _EXPERIMENT_SECTIONS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.APPENDIX})
+_SYNONYMS: Final = {
+    "f1score": "f1",
+    "fscore": "f1",
+    "fmeasure": "f1",
+    "acc": "accuracy",
+    "accuracies": "accuracy",
+    "averageaccuracy": "accuracy",
+    "meanaccuracy": "accuracy",
+    "meanaverageprecision": "map",
+    "meansquarederror": "mse",
+    "meanabsoluteerror": "mae",
+    "rootmeansquareerror": "rmse",
+    "rootmeansquarederror": "rmse",
+    "meanintersectionoverunion": "miou",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric in its most frequent spelling, with its first place and the number of its mentions."""
+
+    name: str
+    location: TextLocation
+    mention_count: int
 
 
 def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
@@ -176,34 +133,6 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
         for name, start in _find_known(p.one_line_text)
     ]
     return _rank_metrics([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)], said)
-
-
-def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
-    """Merge the spellings of each metric. Drop a rare one beside frequent ones unless it is announced as a metric."""
-    first: dict[str, TextLocation] = {}
-    spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, found in (*mentions, *announced):
-        first.setdefault(_normalize_name(name), found)
-        spellings[_normalize_name(name)][name] += 1
-    ranked = sorted(first, key=lambda key: -spellings[key].total())
-    frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT_COUNT
-    sure = {_normalize_name(name) for name, _ in announced}
-    return tuple(
-        Metric(spellings[key].most_common(1)[0][0], first[key], spellings[key].total())
-        for key in ranked
-        if spellings[key].total() > _RARE_COUNT or not frequent or key in sure
-    )
-
-
-def _filter_precision_recall(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
-    """Join the names of all passages. Keep the ambiguous "precision" and "recall" only if one has both."""
-    pair = any({_normalize_name(name) for name, _ in named} >= _PRECISION_RECALL for named in mentions_by_passage)
-    return [
-        (name, found)
-        for named in mentions_by_passage
-        for name, found in named
-        if pair or _normalize_name(name) not in _PRECISION_RECALL
-    ]
 
 
 def _find_announced(passage: Passage) -> Iterator[MetricMention]:
@@ -228,6 +157,40 @@ def _drop_known(candidates: Iterator[tuple[str, int]]) -> Iterator[tuple[str, in
     return ((name, start) for name, start in candidates if not _KNOWN_NAME.search(name))
 
 
+def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
+    """Yield quantities that a sentence reports or measures ("we report the hoot rate, …"), with their places."""
+    for sentence in _REPORTED_LIST.finditer(text):
+        parted = _LIST_JOINT.sub(lambda joint: "," * len(joint[0]), _blank_out_markup(sentence[1]))
+        for item in _ITEM.finditer(parted):
+            yield from _extract_quantity(item[0], sentence.start(1) + item.start())
+
+
+def find_panel_metrics(text: str) -> Iterator[tuple[str, int]]:
+    """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their places."""
+    for panel in _PANEL.finditer(_blank_out_markup(text)):
+        number = panel.lastindex or 0
+        yield from _extract_quantity(panel[number], panel.start(number))
+
+
+def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
+    """Yield column heads with an arrow ("FID ↓"), with their places. Without cells, as in PDFs, a head is one word."""
+    in_cells = "|" in text or "&" in text
+    for match in _ARROW.finditer(text):
+        head = strip_markup(match[1]).strip(" ($%")
+        name = extract_noun_phrase(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]
+        if any(letter.isalpha() for letter in name):
+            yield name, match.start(1)
+
+
+def find_introduced_metrics(heading: str, text: str) -> Iterator[tuple[str, int]]:
+    """Yield run-in headings and bold items of a section headed "Metrics", with their places."""
+    if not _ABOUT_METRICS.fullmatch(strip_heading_number(strip_markup(heading))):
+        return
+    for name, start in find_run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _blank_out_match, text)):
+        if len(name.split()) <= _MAX_METRIC_WORDS and not _NUMBERED.search(name):
+            yield name, start
+
+
 def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
     for one in find_acronyms(text):
@@ -235,8 +198,24 @@ def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
             yield one.abbreviation, one.start + len(one.expansion)
 
 
-def _find_known(text: str) -> Iterator[tuple[str, int]]:
-    return ((match[0], match.start()) for match in _KNOWN_NAME.finditer(text))
+def is_quantity(name: str) -> bool:
+    """Tell if a name has several words and ends in a word for a measured quantity: "hoot rate"."""
+    named = name.lower().split()
+    return len(named) > 1 and named[-1] in _QUANTITIES
+
+
+def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
+    name = extract_noun_phrase(_UNIT.sub("", text))
+    if len(name.split()) <= _MAX_METRIC_WORDS and is_quantity(name) and not _NOT_A_RESULT.search(name):
+        yield name, start
+
+
+def _blank_out_markup(text: str) -> str:
+    return _MARKUP.sub(_blank_out_match, text)
+
+
+def _blank_out_match(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _find_measured(passage: Passage) -> Iterator[MetricMention]:
@@ -250,23 +229,38 @@ def _find_measured(passage: Passage) -> Iterator[MetricMention]:
         yield name, passage.locate_text(name, start)
 
 
+def _find_known(text: str) -> Iterator[tuple[str, int]]:
+    return ((match[0], match.start()) for match in _KNOWN_NAME.finditer(text))
+
+
+def _filter_precision_recall(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
+    """Join the names of all passages. Keep the ambiguous "precision" and "recall" only if one has both."""
+    pair = any({_normalize_name(name) for name, _ in named} >= _PRECISION_RECALL for named in mentions_by_passage)
+    return [
+        (name, found)
+        for named in mentions_by_passage
+        for name, found in named
+        if pair or _normalize_name(name) not in _PRECISION_RECALL
+    ]
+
+
+def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
+    """Merge the spellings of each metric. Drop a rare one beside frequent ones unless it is announced as a metric."""
+    first: dict[str, TextLocation] = {}
+    spellings: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, found in (*mentions, *announced):
+        first.setdefault(_normalize_name(name), found)
+        spellings[_normalize_name(name)][name] += 1
+    ranked = sorted(first, key=lambda key: -spellings[key].total())
+    frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT_COUNT
+    sure = {_normalize_name(name) for name, _ in announced}
+    return tuple(
+        Metric(spellings[key].most_common(1)[0][0], first[key], spellings[key].total())
+        for key in ranked
+        if spellings[key].total() > _RARE_COUNT or not frequent or key in sure
+    )
+
+
 def _normalize_name(name: str) -> str:
     lowered = re.sub(r"[^a-z0-9@²]", "", name.lower())
     return _SYNONYMS.get(lowered, lowered)
-
-
-_SYNONYMS: Final = {
-    "f1score": "f1",
-    "fscore": "f1",
-    "fmeasure": "f1",
-    "acc": "accuracy",
-    "accuracies": "accuracy",
-    "averageaccuracy": "accuracy",
-    "meanaccuracy": "accuracy",
-    "meanaverageprecision": "map",
-    "meansquarederror": "mse",
-    "meanabsoluteerror": "mae",
-    "rootmeansquareerror": "rmse",
-    "rootmeansquarederror": "rmse",
-    "meanintersectionoverunion": "miou",
-}

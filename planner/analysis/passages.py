@@ -19,6 +19,9 @@ _SILENT_MARKUP: Final = re.compile(
     r"|\\(?:bfseries|itshape|scshape|em|bf|it|small|noindent|centering)\b\s*|\\[a-zA-Z]+\*?\s*(?=\{)"
 )
 _MARKUP_CHARACTERS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
+_KINDS_BEFORE_METHOD: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
+_METHOD_KINDS: Final = frozenset({SectionKind.METHOD, SectionKind.OTHER})
+_KINDS_AFTER_METHOD: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.CONCLUSION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,6 @@ def _walk_sections(sections: Sequence[Section]) -> Iterator[Passage]:
             )
             offset += len(block.text) + _GAP_CHARS
         offset += 0 if section.blocks else _GAP_CHARS
-
-
-_KINDS_BEFORE_METHOD: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
-_METHOD_KINDS: Final = frozenset({SectionKind.METHOD, SectionKind.OTHER})
-_KINDS_AFTER_METHOD: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.CONCLUSION})
 
 
 def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:

@@ -1,6 +1,4 @@
 """Cut noun phrases and run-in headings out of running text, and recognise names that say nothing."""
-# MERGED-DOC """Find the acronyms that a text defines: "gated fusion unit (GFU)"."""
-# MERGED-DOC """Find all mentions of many known names in one pass through a text."""
 
 import re
 from collections import defaultdict
@@ -21,85 +19,8 @@ _COMMON_ACRONYMS: Final = parse_word_list(
     MHA ML MLP MSA MSE NLP ODE PCA PDF RBF RELU RGB RL RNN SGD SOTA SVD SVM TCN VAE VIT VQA
     """
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Acronym:
-    """An acronym and its expansion, which starts `start` characters into the text."""
-
-    abbreviation: str
-    expansion: str
-    start: int
-
-
-def find_acronyms(text: str) -> Iterator[Acronym]:
-    """Yield the acronyms that stand in brackets after their expansions, except common ones."""
-    for match in _DEFINITION.finditer(text):
-        short = match[1]
-        if short.upper() in _COMMON_ACRONYMS or sum(letter.isupper() for letter in short) < 2:
-            continue
-        before = text[max(0, match.start() - _MAX_EXPANSION_CHARS) : match.start()].rstrip(" }*_'’”")
-        if expansion := find_expansion(short, before):
-            yield Acronym(short, expansion, max(0, match.start() - _MAX_EXPANSION_CHARS) + len(before) - len(expansion))
-
-
-def find_expansion(abbreviation: str, text_before: str) -> str:
-    """Return the words at the end of `text_before` that an acronym stands for, or "" if none fit.
-
-    The letters are searched from the last to the first, and the first one must begin a word
-    (Schwartz and Hearst, "A simple algorithm for identifying abbreviation definitions", PSB 2003).
-    """
-    letters = [letter.lower() for letter in abbreviation if letter.isalnum()]
-    lowered = text_before.lower()
-    at = len(text_before)
-    for letter in reversed(letters[1:]):
-        at = lowered.rfind(letter, 0, at)
-        if at < 0:
-            return ""
-    at = _find_word_start(lowered, letters[0], at)
-    expansion = text_before[at:] if at >= 0 else ""
-    fits = len(abbreviation) < len(expansion) and len(expansion.split()) <= len(letters) + 3
-    return expansion if fits and not re.search(r"[.;:()\[\]]", expansion) else ""
-
-
-def _find_word_start(lowered: str, letter: str, end: int) -> int:
-    at = lowered.rfind(letter, 0, end)
-    while at > 0 and lowered[at - 1].isalnum():
-        at = lowered.rfind(letter, 0, at)
-    return at
-
-
 _NAME_WORD: Final = re.compile(r"[^\W_]+")
 _MAX_NAME_WORDS: Final = 10  # words of a name that are compared
-
-
-class NameIndex:
-    """An index of names to search for, each with an acronym or ""; only acronyms are case-sensitive."""
-
-    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
-        self._numbers: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for number, (name, acronym) in enumerate(names):
-            for key in {_split_name(name.lower()), _split_name(acronym)} - {()}:
-                self._numbers[key].append(number)
-        self._lengths = sorted({len(key) for key in self._numbers}, reverse=True)
-
-    def find_mentions(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the number of each name in a text and its offset, in order; names count from 0."""
-        tokens = [(match[0], match.start()) for match in _NAME_WORD.finditer(text)]
-        for at, (_, start) in enumerate(tokens):
-            for length in self._lengths:
-                if at + length > len(tokens):
-                    continue
-                written = tuple(word for word, _ in tokens[at : at + length])
-                lowered = tuple(word.lower() for word in written)
-                for key in {written, lowered}:
-                    for number in self._numbers.get(key, ()):
-                        yield number, start
-
-
-def _split_name(name: str) -> tuple[str, ...]:
-    return tuple(_NAME_WORD.findall(name))[:_MAX_NAME_WORDS]
-
 
 # Words that, on their own, name a place in a paper and not a part of a method.
 _GENERIC_STEMS: Final = frozenset(
@@ -161,6 +82,43 @@ _RUN_IN_HEADING: Final = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Acronym:
+    """An acronym and its expansion, which starts `start` characters into the text."""
+
+    abbreviation: str
+    expansion: str
+    start: int
+
+
+class NameIndex:
+    """An index of names to search for, each with an acronym or ""; only acronyms are case-sensitive."""
+
+    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
+        self._numbers: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for number, (name, acronym) in enumerate(names):
+            for key in {_split_name(name.lower()), _split_name(acronym)} - {()}:
+                self._numbers[key].append(number)
+        self._lengths = sorted({len(key) for key in self._numbers}, reverse=True)
+
+    def find_mentions(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the number of each name in a text and its offset, in order; names count from 0."""
+        tokens = [(match[0], match.start()) for match in _NAME_WORD.finditer(text)]
+        for at, (_, start) in enumerate(tokens):
+            for length in self._lengths:
+                if at + length > len(tokens):
+                    continue
+                written = tuple(word for word, _ in tokens[at : at + length])
+                lowered = tuple(word.lower() for word in written)
+                for key in {written, lowered}:
+                    for number in self._numbers.get(key, ()):
+                        yield number, start
+
+
+def _split_name(name: str) -> tuple[str, ...]:
+    return tuple(_NAME_WORD.findall(name))[:_MAX_NAME_WORDS]
+
+
 def extract_noun_phrase(text: str) -> str:
     """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
     kept: list[str] = []
@@ -177,6 +135,21 @@ def extract_noun_phrase(text: str) -> str:
 def split_conjuncts(text: str) -> list[str]:
     """Split a text at "and", "&", "+", commas and semicolons into noun phrases."""
     return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := extract_noun_phrase(part))]
+
+
+def _tidy_phrase(phrase_words: list[str]) -> str:
+    while len(phrase_words) > 1 and _SYMBOL.fullmatch(phrase_words[-1]):
+        phrase_words.pop()
+    phrase = " ".join(phrase_words)
+    if phrase.count("(") != phrase.count(")"):
+        phrase = phrase.partition("(")[0].replace(")", "")
+    phrase = phrase.strip(" ,;:-–\"'“”’`").removesuffix(" of")
+    first = phrase.partition(" ")[0].lower()
+    return (
+        ""
+        if len(phrase_words) > _MAX_WORDS or first in _FORBIDDEN_FIRST_WORDS or first in _PHRASE_END_WORDS
+        else phrase
+    )
 
 
 def is_generic_name(name: str) -> bool:
@@ -198,16 +171,38 @@ def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
         start += len(line) + 1
 
 
-def _tidy_phrase(phrase_words: list[str]) -> str:
-    while len(phrase_words) > 1 and _SYMBOL.fullmatch(phrase_words[-1]):
-        phrase_words.pop()
-    phrase = " ".join(phrase_words)
-    if phrase.count("(") != phrase.count(")"):
-        phrase = phrase.partition("(")[0].replace(")", "")
-    phrase = phrase.strip(" ,;:-–\"'“”’`").removesuffix(" of")
-    first = phrase.partition(" ")[0].lower()
-    return (
-        ""
-        if len(phrase_words) > _MAX_WORDS or first in _FORBIDDEN_FIRST_WORDS or first in _PHRASE_END_WORDS
-        else phrase
-    )
+def find_acronyms(text: str) -> Iterator[Acronym]:
+    """Yield the acronyms that stand in brackets after their expansions, except common ones."""
+    for match in _DEFINITION.finditer(text):
+        short = match[1]
+        if short.upper() in _COMMON_ACRONYMS or sum(letter.isupper() for letter in short) < 2:
+            continue
+        before = text[max(0, match.start() - _MAX_EXPANSION_CHARS) : match.start()].rstrip(" }*_'’”")
+        if expansion := find_expansion(short, before):
+            yield Acronym(short, expansion, max(0, match.start() - _MAX_EXPANSION_CHARS) + len(before) - len(expansion))
+
+
+def find_expansion(abbreviation: str, text_before: str) -> str:
+    """Return the words at the end of `text_before` that an acronym stands for, or "" if none fit.
+
+    The letters are searched from the last to the first, and the first one must begin a word
+    (Schwartz and Hearst, "A simple algorithm for identifying abbreviation definitions", PSB 2003).
+    """
+    letters = [letter.lower() for letter in abbreviation if letter.isalnum()]
+    lowered = text_before.lower()
+    at = len(text_before)
+    for letter in reversed(letters[1:]):
+        at = lowered.rfind(letter, 0, at)
+        if at < 0:
+            return ""
+    at = _find_word_start(lowered, letters[0], at)
+    expansion = text_before[at:] if at >= 0 else ""
+    fits = len(abbreviation) < len(expansion) and len(expansion.split()) <= len(letters) + 3
+    return expansion if fits and not re.search(r"[.;:()\[\]]", expansion) else ""
+
+
+def _find_word_start(lowered: str, letter: str, end: int) -> int:
+    at = lowered.rfind(letter, 0, end)
+    while at > 0 and lowered[at - 1].isalnum():
+        at = lowered.rfind(letter, 0, at)
+    return at

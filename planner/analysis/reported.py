@@ -37,17 +37,6 @@ from planner.papers.headings import strip_heading_number
 from planner.papers.paper import BlockKind, SectionKind
 from planner.schema import Action
 
-
-@dataclass(frozen=True, slots=True)
-class ReportedAblation:
-    """An ablation that the paper seems to report; `replacement` is "" if the text names none."""
-
-    part: str
-    action: Action
-    replacement: str
-    location: TextLocation
-
-
 _EXPERIMENT_SECTIONS: Final = frozenset({SectionKind.ABLATION, SectionKind.EXPERIMENTS, SectionKind.APPENDIX})
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST})
 _QUESTION_NUMBER: Final = re.compile(r"^R?Q\d+\s*[.:]\s*")
@@ -60,6 +49,16 @@ _ABLATION_WORD: Final = re.compile(
 _EFFECT_WORD: Final = re.compile(
     r"effective|improv|contribut|gain|increase|decrease|drop|degrad|boost|benefit|perform|brings?|help|component", re.I
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedAblation:
+    """An ablation that the paper seems to report; `replacement` is "" if the text names none."""
+
+    part: str
+    action: Action
+    replacement: str
+    location: TextLocation
 
 
 def find_reported_ablations(

@@ -1,5 +1,4 @@
 """Recognise table rows that report an ablation: "w/o X", "– X", "+ X", "X → Y", and columns of check marks."""
-# MERGED-DOC """Recognise tables that compare variants of one part: each row is a value, a kind or a design choice."""
 
 import re
 from collections.abc import Iterator
@@ -24,6 +23,43 @@ _CELL_MARKUP: Final = re.compile(
     r"\\(?:q?quad\b|[,;:!])|\\text[a-z]+\s*(?=\{)|\\(?:emph|bf|it)\b|</?[a-zA-Z]{1,6}>|[{}~]|\$(?=[-+−{}]|\\)|(?<=[-+−])\$"
 )
 _MAX_ROW_CHARS: Final = 400
+_TABLE_RULE: Final = re.compile(
+    r"\\(?:hline|[a-z]*rule\b|cmidrule|rowcolor|multirow|multicolumn)(?:\([^()]*\))?(?:\{[^{}]*\}){0,2}"
+)
+_NUMBER: Final = re.compile(r"[-+±−$\s]*\d[\d.,]*\s*(?:%|[kKMB]|\\%)?\$?")
+_HAS_NUMBER: Final = re.compile(r"\d")
+_VARIED_HEAD: Final = re.compile(
+    r"^(?:models?|methods?|variants?|settings?|configurations?)\s*\(([A-Za-z][\w -]{2,40})\)$", re.I
+)
+_WHOLE_METHOD: Final = re.compile(
+    r"\b(?:full|ours|baselines?|default|original|proposed|all|none|average|mean|total|random|vanilla|standard|delta|"
+    r"base|human|oracle)\b|\\?Δ|\\Delta|^[\W\d]*$",
+    re.I,
+)
+_ALTERED_PART: Final = re.compile(
+    r"(?:.*\s)?(?:w\s?/\s?o|without|wo/)|(?:no\s|[-+–−—])", re.I
+)  # rows that `rows` reads
+_MIN_VALUES: Final = 3
+_MAX_NAME_CHARS: Final = 60  # characters of the name of a variant
+_MIN_CELLS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A table row as its cells without markup; it starts `start` characters into the text."""
+
+    cells: tuple[str, ...]
+    start: int
+
+    @property
+    def name(self) -> str:
+        """The first cell that is not empty, or ""."""
+        return next((cell for cell in self.cells if cell), "")
+
+    @property
+    def has_values(self) -> bool:
+        """True if a cell after the first holds a number."""
+        return any(_HAS_NUMBER.search(cell) for cell in self.cells[1:])
 
 
 def split_table_rows(text: str) -> Iterator[tuple[str, int]]:
@@ -71,45 +107,6 @@ def find_marked_columns(text: str) -> Iterator[tuple[str, int]]:
 def _split_cells(line: str) -> list[str]:
     parted = line.split("|") if "|" in line else line.split("&") if "&" in line else line.split()
     return [cell.strip() for cell in parted]
-
-
-_TABLE_RULE: Final = re.compile(
-    r"\\(?:hline|[a-z]*rule\b|cmidrule|rowcolor|multirow|multicolumn)(?:\([^()]*\))?(?:\{[^{}]*\}){0,2}"
-)
-_NUMBER: Final = re.compile(r"[-+±−$\s]*\d[\d.,]*\s*(?:%|[kKMB]|\\%)?\$?")
-_HAS_NUMBER: Final = re.compile(r"\d")
-_VARIED_HEAD: Final = re.compile(
-    r"^(?:models?|methods?|variants?|settings?|configurations?)\s*\(([A-Za-z][\w -]{2,40})\)$", re.I
-)
-_WHOLE_METHOD: Final = re.compile(
-    r"\b(?:full|ours|baselines?|default|original|proposed|all|none|average|mean|total|random|vanilla|standard|delta|"
-    r"base|human|oracle)\b|\\?Δ|\\Delta|^[\W\d]*$",
-    re.I,
-)
-_ALTERED_PART: Final = re.compile(
-    r"(?:.*\s)?(?:w\s?/\s?o|without|wo/)|(?:no\s|[-+–−—])", re.I
-)  # rows that `rows` reads
-_MIN_VALUES: Final = 3
-_MAX_NAME_CHARS: Final = 60  # characters of the name of a variant
-_MIN_CELLS: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A table row as its cells without markup; it starts `start` characters into the text."""
-
-    cells: tuple[str, ...]
-    start: int
-
-    @property
-    def name(self) -> str:
-        """The first cell that is not empty, or ""."""
-        return next((cell for cell in self.cells if cell), "")
-
-    @property
-    def has_values(self) -> bool:
-        """True if a cell after the first holds a number."""
-        return any(_HAS_NUMBER.search(cell) for cell in self.cells[1:])
 
 
 def find_varied_part(text: str) -> Iterator[tuple[str, int]]:

@@ -7,17 +7,6 @@ from typing import Final
 
 from planner.schema import Action
 
-
-@dataclass(frozen=True, slots=True)
-class AblationPhrase:
-    """An ablation in the words of a text; `part` starts `start` characters into it, and `replacement` may be ""."""
-
-    part: str
-    action: Action
-    replacement: str
-    start: int
-
-
 _MAIN_CLAUSE: Final = re.compile(r",\s(?:the|our|we|it|this|that|there|an?)\s.*")
 _WORDS: Final = r"[^.;:()\n]{2,90}(?!\w)"
 _REMOVING: Final = re.compile(
@@ -72,6 +61,16 @@ _VARIED: Final = re.compile(
     re.I,
 )
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
+
+
+@dataclass(frozen=True, slots=True)
+class AblationPhrase:
+    """An ablation in the words of a text; `part` starts `start` characters into it, and `replacement` may be ""."""
+
+    part: str
+    action: Action
+    replacement: str
+    start: int
 
 
 def find_removals_and_replacements(text: str) -> Iterator[AblationPhrase]:

@@ -1,5 +1,4 @@
 """Find the ablations that two plans share, without a model."""
-# MERGED-DOC """Find the best assignment between two lists: the pairs with the greatest sum of scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,32 @@ from planner.matching.similarity import compute_part_similarity, have_compatible
 from planner.schema import Ablation
 
 _INFINITE = float("inf")
+MATCH_THRESHOLD: Final = 0.4
+"""The least similarity of a match, from 0 to 1; it was chosen on half of the silver pairs (tests/matching)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A match of ablation `a` of one list with ablation `b` of another, counted from 0; `compute_similarity` is from 0 to 1."""
+
+    index_a: int
+    index_b: int
+    similarity: float
+
+
+def match_ablations(ablations_a: Sequence[Ablation], ablations_b: Sequence[Ablation]) -> tuple[Match, ...]:
+    """Match ablations one to one so that the total similarity is greatest; each pair has at least `MATCH_THRESHOLD`."""
+    scores = [[_apply_threshold(compute_similarity(left, right)) for right in ablations_b] for left in ablations_a]
+    return tuple(Match(i, j, scores[i][j]) for i, j in find_best_assignment(scores))
+
+
+def compute_similarity(a: Ablation, b: Ablation) -> float:
+    """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions do not agree."""
+    return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
+
+
+def _apply_threshold(score: float) -> float:
+    return score if score >= MATCH_THRESHOLD else 0.0
 
 
 def find_best_assignment(scores: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
@@ -71,31 +96,3 @@ class _Assignment:
             self.row_by_column[column] = self.row_by_column[before]
             column = before
         self.row_by_column[column] = new_row
-
-
-MATCH_THRESHOLD: Final = 0.4
-"""The least similarity of a match, from 0 to 1; it was chosen on half of the silver pairs (tests/matching)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A match of ablation `a` of one list with ablation `b` of another, counted from 0; `compute_similarity` is from 0 to 1."""
-
-    index_a: int
-    index_b: int
-    similarity: float
-
-
-def compute_similarity(a: Ablation, b: Ablation) -> float:
-    """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions do not agree."""
-    return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
-
-
-def match_ablations(ablations_a: Sequence[Ablation], ablations_b: Sequence[Ablation]) -> tuple[Match, ...]:
-    """Match ablations one to one so that the total similarity is greatest; each pair has at least `MATCH_THRESHOLD`."""
-    scores = [[_apply_threshold(compute_similarity(left, right)) for right in ablations_b] for left in ablations_a]
-    return tuple(Match(i, j, scores[i][j]) for i, j in find_best_assignment(scores))
-
-
-def _apply_threshold(score: float) -> float:
-    return score if score >= MATCH_THRESHOLD else 0.0

@@ -3,7 +3,6 @@
 The rule (arXiv 2507.08038): the same ablated part, an action that the other side allows, and for REPLACE and ADD at
 least one replacement in common; no match in doubt.
 """
-# MERGED-DOC """Split technical text into words and reduce them to stems that can be compared."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -22,6 +21,23 @@ _ENDINGS: Final = (
     ("ments", ""), ("ment", ""), ("ings", ""), ("ing", ""), ("ions", ""), ("ion", ""), ("ies", "y"),
     ("ers", ""), ("er", ""), ("ed", ""), ("es", ""), ("al", ""), ("ly", ""), ("e", ""), ("s", ""),
 )  # fmt: skip
+_COMMON_WEIGHT: Final = 0.3
+
+# Words of a study's name that say nothing about the part, as in "Ablation Study 2".
+_STUDY_WORDS: Final = re.compile(
+    r"\b(?:ablat\w*|stud(?:y|ies)|analysis|effects?|impact|role|importance|remov\w*|replac\w*|add(?:ing)?|w/o|without|"
+    r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
+    re.I,
+)
+_MIN_REPLACEMENT_OVERLAP: Final = 0.5
+_REMOVAL: Final = re.compile(
+    r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero)\b"
+    r"|(?:^|=\s*)0(?:\.0+)?(?![\w.])",
+    re.I,
+)
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?![\d.]))", re.I)
+_WORD_GAP: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
+_NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 
 def parse_word_list(text: str) -> frozenset[str]:
@@ -82,23 +98,6 @@ _COMMON_STEMS: Final = frozenset(
         """
     )
 )
-_COMMON_WEIGHT: Final = 0.3
-
-# Words of a study's name that say nothing about the part, as in "Ablation Study 2".
-_STUDY_WORDS: Final = re.compile(
-    r"\b(?:ablat\w*|stud(?:y|ies)|analysis|effects?|impact|role|importance|remov\w*|replac\w*|add(?:ing)?|w/o|without|"
-    r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
-    re.I,
-)
-_MIN_REPLACEMENT_OVERLAP: Final = 0.5
-_REMOVAL: Final = re.compile(
-    r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero)\b"
-    r"|(?:^|=\s*)0(?:\.0+)?(?![\w.])",
-    re.I,
-)
-_NUMBER: Final = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?=\s?(%)|(?![\d.]))", re.I)
-_WORD_GAP: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
-_NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:

@@ -1,5 +1,4 @@
 """Separate captions, table rows, figure labels, algorithms and footnotes from running text."""
-# MERGED-DOC """Find the lines that start a caption or an algorithm."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -36,37 +35,6 @@ _LABEL: Final = re.compile(
     re.I,
 )
 _CAPTIONS: Final = frozenset({LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION})
-
-
-def match_label(line: Line) -> LineKind | None:
-    """Return the kind of text whose label a line begins with, such as "Table 2:" or "Algorithm 1", or None."""
-    found = _LABEL.match(line.text)
-    return _LABEL_KINDS[found.lastindex - 1] if found and found.lastindex else None
-
-
-def is_caption_start(line: Line) -> bool:
-    """Return whether the line begins like the caption of a table or figure."""
-    return match_label(line) in _CAPTIONS
-
-
-def match_label_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
-    """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
-    line, found = lines[index], match_label(lines[index])
-    if found is None or index == 0:
-        return found
-    before = lines[index - 1]
-    follows = before.page == line.page and 0 < before.y - line.y < 1.25 * body_style.line_spacing
-    alike = before.x1 >= line.x1 - line.size and abs(before.size - line.size) < 0.3
-    unfinished = body_style.is_full_line(before) and not before.text.rstrip().endswith((".", ":"))
-    return None if follows and alike and unfinished else found
-
-
-def is_continuation(before: Line, line: Line) -> bool:
-    """Return whether the line continues the caption or note of the line before it: same type size, close below."""
-    step = (before.y - line.y) / before.size
-    return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45
-
-
 _BODY_KINDS: Final = {LineKind.TABLE_CAPTION: LineKind.TABLE, LineKind.FIGURE_CAPTION: LineKind.FIGURE}
 _ALGORITHM_STEP: Final = re.compile(
     r"^\d{1,2}[:.]\s|^(?:input|output|require|ensure|return|end|for|while|if|else)\b", re.I
@@ -247,3 +215,32 @@ def _is_formula(lines: Sequence[Line]) -> bool:
     cells = [cell for line in lines for cell in line.cells]
     related = sum(bool(_RELATION.search(line.text)) for line in lines)
     return related >= 0.2 * len(lines) or sum(map(len, cells)) < _MIN_CELL_LENGTH * len(cells)
+
+
+def match_label(line: Line) -> LineKind | None:
+    """Return the kind of text whose label a line begins with, such as "Table 2:" or "Algorithm 1", or None."""
+    found = _LABEL.match(line.text)
+    return _LABEL_KINDS[found.lastindex - 1] if found and found.lastindex else None
+
+
+def is_caption_start(line: Line) -> bool:
+    """Return whether the line begins like the caption of a table or figure."""
+    return match_label(line) in _CAPTIONS
+
+
+def match_label_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
+    """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
+    line, found = lines[index], match_label(lines[index])
+    if found is None or index == 0:
+        return found
+    before = lines[index - 1]
+    follows = before.page == line.page and 0 < before.y - line.y < 1.25 * body_style.line_spacing
+    alike = before.x1 >= line.x1 - line.size and abs(before.size - line.size) < 0.3
+    unfinished = body_style.is_full_line(before) and not before.text.rstrip().endswith((".", ":"))
+    return None if follows and alike and unfinished else found
+
+
+def is_continuation(before: Line, line: Line) -> bool:
+    """Return whether the line continues the caption or note of the line before it: same type size, close below."""
+    step = (before.y - line.y) / before.size
+    return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45

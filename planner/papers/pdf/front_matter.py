@@ -1,5 +1,4 @@
 """Find the title of a paper on its first page: the largest type that is no banner, stamp or drop cap."""
-# MERGED-DOC """Find a paper's abstract: under its heading, behind a label in its first line, or as the longest early paragraph."""
 
 import re
 from collections.abc import Sequence
@@ -28,6 +27,16 @@ _BANNER: Final = re.compile(
 _CITATION: Final = re.compile(r"\b(?:vol|no|pp)\.\s*\d", re.I)  # a journal's banner cites the paper itself
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 _NON_WORD: Final = re.compile(r"\W+")
+_ABSTRACT_LABEL: Final = re.compile(r"^(?:abstract|summary)\s*[.:—–\-]+\s*(?=\S)|^abstract\s+(?=[A-Z])", re.I)
+_NOT_ABSTRACT: Final = re.compile(
+    r"^(?:keywords?|key\s?words|index terms|ccs concepts|acm reference|categories and subject|general terms|copyright"
+    r"|©|\*?\s*(?:equal contribution|corresponding author|work done)|code (?:is )?available|correspondence to"
+    r"|contents$|[∗†‡§]\s*\w|proceedings of|editors?:"
+    r"|permission to make|acm isbn|authors?['’]s? address|this work is licensed)",
+    re.I,
+)
+_LEAST_WORDS: Final = 40
+_LOWER_CASE_SHARE: Final = 0.6  # of the words of prose begin with a small letter; in lists of authors and places few do
 
 
 def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary) -> tuple[str, tuple[Line, ...]]:
@@ -77,18 +86,6 @@ def _measure_likeness(text: str, metadata_title: str) -> float:
     matcher = SequenceMatcher(None, one, other, autojunk=False)
     bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # rules out paragraphs cheaply
     return matcher.ratio() if all(bound() >= _MIN_LIKENESS for bound in bounds) else 0.0
-
-
-_ABSTRACT_LABEL: Final = re.compile(r"^(?:abstract|summary)\s*[.:—–\-]+\s*(?=\S)|^abstract\s+(?=[A-Z])", re.I)
-_NOT_ABSTRACT: Final = re.compile(
-    r"^(?:keywords?|key\s?words|index terms|ccs concepts|acm reference|categories and subject|general terms|copyright"
-    r"|©|\*?\s*(?:equal contribution|corresponding author|work done)|code (?:is )?available|correspondence to"
-    r"|contents$|[∗†‡§]\s*\w|proceedings of|editors?:"
-    r"|permission to make|acm isbn|authors?['’]s? address|this work is licensed)",
-    re.I,
-)
-_LEAST_WORDS: Final = 40
-_LOWER_CASE_SHARE: Final = 0.6  # of the words of prose begin with a small letter; in lists of authors and places few do
 
 
 def find_abstract(

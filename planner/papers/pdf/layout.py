@@ -3,7 +3,6 @@
 Most producers paint a page in reading order, so that order is kept unless the page shows that it is wrong:
 two columns painted across the gutter, or text that jumps back up the page again and again.
 """
-# MERGED-DOC """Pieces of lines: runs that stand close together on one baseline."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,11 @@ from planner.papers.pdf.runs import TextRun
 _MAX_PIECE_GAP: Final = 1.2  # type sizes; less than any gutter between columns
 _MAX_BASELINE_SHIFT: Final = 0.6
 _MAX_OVERLAP: Final = 0.35
+_ROW_CLUSTER: Final = 0.4
+_COLUMN_SHARE: Final = 0.25  # of the page's width: the least that a line of a column takes
+_MIN_LINES: Final = 5
+_SHORT_SHARE: Final = 0.6
+_DISORDER_SHARE: Final = 0.3
 
 
 class LinePiece:
@@ -63,6 +67,20 @@ class LinePiece:
         return self.left < x < self.right
 
 
+def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
+    """Return the lines of a page (counted from 1) in reading order."""
+    pieces = group_runs([run for run in runs if not run.is_rotated])
+    left = min((piece.left for piece in pieces), default=0.0)
+    width = max((piece.right for piece in pieces), default=0.0) - left
+    gutter = _find_gutter(pieces, left, width)
+    if _is_disordered(pieces, gutter, width):
+        rows = _order_by_place(pieces, gutter, width)
+    else:
+        rows = _regroup_tables(_join_cells(pieces, gutter, width), gutter)
+    turned = [build_line(page_number, [run]) for run in runs if run.is_rotated]
+    return [build_line(page_number, row.runs) for row in rows] + turned
+
+
 def group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
     """Return the pieces that runs in painting order make."""
     pieces: list[LinePiece] = []
@@ -81,27 +99,6 @@ def join_pieces(pieces: Sequence[LinePiece]) -> LinePiece:
         for run in piece.runs:
             first.add_run(run)
     return first
-
-
-_ROW_CLUSTER: Final = 0.4
-_COLUMN_SHARE: Final = 0.25  # of the page's width: the least that a line of a column takes
-_MIN_LINES: Final = 5
-_SHORT_SHARE: Final = 0.6
-_DISORDER_SHARE: Final = 0.3
-
-
-def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
-    """Return the lines of a page (counted from 1) in reading order."""
-    pieces = group_runs([run for run in runs if not run.is_rotated])
-    left = min((piece.left for piece in pieces), default=0.0)
-    width = max((piece.right for piece in pieces), default=0.0) - left
-    gutter = _find_gutter(pieces, left, width)
-    if _is_disordered(pieces, gutter, width):
-        rows = _order_by_place(pieces, gutter, width)
-    else:
-        rows = _regroup_tables(_join_cells(pieces, gutter, width), gutter)
-    turned = [build_line(page_number, [run]) for run in runs if run.is_rotated]
-    return [build_line(page_number, row.runs) for row in rows] + turned
 
 
 def _find_gutter(pieces: Iterable[LinePiece], start: float, width: float) -> float | None:

@@ -1,5 +1,4 @@
 """Build lines of type from the runs of a page."""
-# MERGED-DOC """Measure how the running text of a paper is set, from the values that most of its lines share."""
 
 import re
 from collections import Counter
@@ -14,6 +13,9 @@ _CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified 
 _WORD_GAP: Final = 0.2
 _NO_GAP: Final = 0.12
 _NOTE_MARK: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
+_FULL_LINE_SHARE: Final = 0.72  # of the width of a full line
+_MIN_WORDS: Final = 5
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,28 @@ class Line:
     italic: bool
     has_note_mark: bool
     is_rotated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BodyStyle:
+    """The style of running text: type size, width of a full line and distance of baselines, all in points."""
+
+    font_size: float
+    line_width: float
+    line_spacing: float
+
+    def is_full_line(self, line: Line) -> bool:
+        """Return whether the line must be a full line of running text."""
+        wide = line.x1 - line.x0 >= _FULL_LINE_SHARE * self.line_width
+        return len(line.cells) == 1 and wide and len(_WORD.findall(line.text)) >= _MIN_WORDS
+
+    def has_small_type(self, line: Line) -> bool:
+        """Return whether the line is set in smaller type than running text."""
+        return line.size < 0.94 * self.font_size
+
+    def has_large_type(self, line: Line) -> bool:
+        """Return whether the line is set in larger type than running text."""
+        return line.size > 1.07 * self.font_size
 
 
 def build_line(page_number: int, runs: Sequence[TextRun]) -> Line:
@@ -111,33 +135,6 @@ def _split_cells(runs: Sequence[TextRun], size: float) -> tuple[str, ...]:
     """Return the texts between wide gaps, or () if there is no such gap."""
     starts = [at for at, (before, after) in enumerate(pairwise(runs), 1) if after.x0 - before.x1 > _CELL_GAP * size]
     return tuple(_join_runs(runs[start:end]) for start, end in pairwise([0, *starts, len(runs)])) if starts else ()
-
-
-_FULL_LINE_SHARE: Final = 0.72  # of the width of a full line
-_MIN_WORDS: Final = 5
-_WORD: Final = re.compile(r"[^\W\d_]{2,}")
-
-
-@dataclass(frozen=True, slots=True)
-class BodyStyle:
-    """The style of running text: type size, width of a full line and distance of baselines, all in points."""
-
-    font_size: float
-    line_width: float
-    line_spacing: float
-
-    def is_full_line(self, line: Line) -> bool:
-        """Return whether the line must be a full line of running text."""
-        wide = line.x1 - line.x0 >= _FULL_LINE_SHARE * self.line_width
-        return len(line.cells) == 1 and wide and len(_WORD.findall(line.text)) >= _MIN_WORDS
-
-    def has_small_type(self, line: Line) -> bool:
-        """Return whether the line is set in smaller type than running text."""
-        return line.size < 0.94 * self.font_size
-
-    def has_large_type(self, line: Line) -> bool:
-        """Return whether the line is set in larger type than running text."""
-        return line.size > 1.07 * self.font_size
 
 
 def measure_body_style(lines: Sequence[Line]) -> BodyStyle:

@@ -1,5 +1,4 @@
 """Read the outline that a PDF carries, and find the lines that print its section titles."""
-# MERGED-DOC """Headings among a paper's lines, and the split of a heading into its number and its words."""
 
 import re
 from collections.abc import Sequence
@@ -13,11 +12,14 @@ from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import Vocabulary, join_lines
 
 MAX_HEADING_LINES: Final = 4  # of a heading
-
 _ARABIC_NUMBER: Final = re.compile(
     r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})[.:]?\s+(?=\S)", re.I
 )
 _ROMAN_NUMBER: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
+_MAX_ITEMS: Final = 1000
+_MAX_DEPTH: Final = 8
+_MIN_LIKENESS: Final = 0.86
+_EXACT_BELOW: Final = 6  # letters; shorter titles resemble each other too much
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +30,6 @@ class PrintedHeading:
     line_count: int
     text: str
     level: int
-
-
-def find_section_spans(headings: Sequence[PrintedHeading], line_count: int) -> list[tuple[PrintedHeading, int, int]]:
-    """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""
-    ends = [*(headline.first_line for headline in headings[1:]), line_count]
-    return [(one, one.first_line + one.line_count, end) for one, end in zip(headings, ends, strict=False)]
-
-
-def extract_section_number(text: str) -> str:
-    """Return the section number that a text starts with, its parts joined by dots, or "" for none."""
-    match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
-    return match[1] if match else ""
-
-
-def strip_section_number(text: str) -> str:
-    """Return the text without the section number that it starts with."""
-    match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
-    return text[match.end() :] if match else text
-
-
-def fold_to_letters(text: str) -> str:
-    """Return the letters and digits of a text, case folded, to compare two printings of one heading."""
-    return "".join(filter(str.isalnum, text.casefold()))
-
-
-_MAX_ITEMS: Final = 1000
-_MAX_DEPTH: Final = 8
-_MIN_LIKENESS: Final = 0.86
-_EXACT_BELOW: Final = 6  # letters; shorter titles resemble each other too much
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +161,26 @@ class _TitleMatcher:
             return 0.0
         alike = self._matcher.ratio()
         return alike if alike >= self._min_likeness else 0.0
+
+
+def find_section_spans(headings: Sequence[PrintedHeading], line_count: int) -> list[tuple[PrintedHeading, int, int]]:
+    """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""
+    ends = [*(headline.first_line for headline in headings[1:]), line_count]
+    return [(one, one.first_line + one.line_count, end) for one, end in zip(headings, ends, strict=False)]
+
+
+def extract_section_number(text: str) -> str:
+    """Return the section number that a text starts with, its parts joined by dots, or "" for none."""
+    match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
+    return match[1] if match else ""
+
+
+def strip_section_number(text: str) -> str:
+    """Return the text without the section number that it starts with."""
+    match = _ROMAN_NUMBER.match(text) or _ARABIC_NUMBER.match(text)
+    return text[match.end() :] if match else text
+
+
+def fold_to_letters(text: str) -> str:
+    """Return the letters and digits of a text, case folded, to compare two printings of one heading."""
+    return "".join(filter(str.isalnum, text.casefold()))

@@ -1,5 +1,4 @@
 """Build blocks from lines: paragraphs that continue across pages, and tables and figures with their captions."""
-# MERGED-DOC """Join the lines of a paragraph, and decide which hyphens at their ends belong to the word."""
 
 import re
 from collections import Counter
@@ -18,6 +17,7 @@ _LAST_WORD: Final = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)*)$")
 _FIRST_WORD: Final = re.compile(r"^([^\W\d_]+(?:-[^\W\d_]+)*)")
 _HYPHENS: Final = (LINE_END_HYPHEN, "-", "‐")
 _CONJUNCTION: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and multi-target"
+
 # Second parts of compounds that English writes with a hyphen after almost any word; then first parts before any word.
 _HYPHENATED_SECOND_PARTS: Final = frozenset(
     [
@@ -39,6 +39,13 @@ _HYPHENATED_SECOND_PARTS: Final = frozenset(
     ]
 )
 _HYPHENATED_FIRST_PARTS: Final = frozenset({"self"})
+_SENTENCE_END: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
+_ITEM_START: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
+_SIZE_TOLERANCE: Final = 0.15
+_BULLETS: Final = "•◦▪■‣∙·"
+_TABLES: Final = frozenset({LineKind.TABLE, LineKind.TABLE_CAPTION})
+_FIGURES: Final = frozenset({LineKind.FIGURE, LineKind.FIGURE_CAPTION})
+_CAPTIONS: Final = frozenset({LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION})
 
 
 class Vocabulary:
@@ -67,59 +74,6 @@ class Vocabulary:
         ):
             return True
         return "-" in first and self._words[start] > 0
-
-
-def _find_unbroken_words(lines: Iterable[str]) -> list[str]:
-    """Return the words of the lines, without those that a line break may have split."""
-    tokens: list[str] = []
-    after_break = False
-    for line in lines:
-        found = _TOKEN.findall(line.casefold())
-        broken = has_line_end_hyphen(line)
-        tokens += found[after_break : len(found) - broken]
-        after_break = broken
-    return tokens
-
-
-def _generate_compounds(token: str) -> Iterator[str]:
-    """Yield every sequence of two or more neighbouring parts of a hyphenated word."""
-    parts = token.split("-")
-    for start, end in combinations(range(len(parts) + 1), 2):
-        if end - start > 1:
-            yield "-".join(parts[start:end])
-
-
-def has_line_end_hyphen(text: str) -> bool:
-    """Return whether the line ends in a hyphen that may break a word."""
-    return text.endswith(_HYPHENS) and text[-2:-1].isalnum()
-
-
-def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
-    """Return the lines as one line of text."""
-    text = ""
-    for line in lines:
-        text = _append_line(text, line.strip(), vocabulary) if text else line.strip()
-    return replace_line_end_hyphens(text)
-
-
-def _append_line(text: str, line: str, vocabulary: Vocabulary) -> str:
-    if not has_line_end_hyphen(text) or not line[:1].isalnum() or _CONJUNCTION.match(line):
-        return f"{text} {line}"
-    return (text[:-1] + "-" if vocabulary.is_hyphen_kept(text[:-1], line) else text[:-1]) + line
-
-
-def replace_line_end_hyphens(text: str) -> str:
-    """Return the text with each remaining line-end hyphen (U+0002) as a plain hyphen."""
-    return text.replace(LINE_END_HYPHEN, "-")
-
-
-_SENTENCE_END: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
-_ITEM_START: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
-_SIZE_TOLERANCE: Final = 0.15
-_BULLETS: Final = "•◦▪■‣∙·"
-_TABLES: Final = frozenset({LineKind.TABLE, LineKind.TABLE_CAPTION})
-_FIGURES: Final = frozenset({LineKind.FIGURE, LineKind.FIGURE_CAPTION})
-_CAPTIONS: Final = frozenset({LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION})
 
 
 @dataclass(slots=True)
@@ -251,3 +205,47 @@ def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
 
 def _is_short(line: Line, body_style: BodyStyle) -> bool:
     return line.x1 - line.x0 < 0.85 * body_style.line_width
+
+
+def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
+    """Return the lines as one line of text."""
+    text = ""
+    for line in lines:
+        text = _append_line(text, line.strip(), vocabulary) if text else line.strip()
+    return replace_line_end_hyphens(text)
+
+
+def _append_line(text: str, line: str, vocabulary: Vocabulary) -> str:
+    if not has_line_end_hyphen(text) or not line[:1].isalnum() or _CONJUNCTION.match(line):
+        return f"{text} {line}"
+    return (text[:-1] + "-" if vocabulary.is_hyphen_kept(text[:-1], line) else text[:-1]) + line
+
+
+def replace_line_end_hyphens(text: str) -> str:
+    """Return the text with each remaining line-end hyphen (U+0002) as a plain hyphen."""
+    return text.replace(LINE_END_HYPHEN, "-")
+
+
+def has_line_end_hyphen(text: str) -> bool:
+    """Return whether the line ends in a hyphen that may break a word."""
+    return text.endswith(_HYPHENS) and text[-2:-1].isalnum()
+
+
+def _find_unbroken_words(lines: Iterable[str]) -> list[str]:
+    """Return the words of the lines, without those that a line break may have split."""
+    tokens: list[str] = []
+    after_break = False
+    for line in lines:
+        found = _TOKEN.findall(line.casefold())
+        broken = has_line_end_hyphen(line)
+        tokens += found[after_break : len(found) - broken]
+        after_break = broken
+    return tokens
+
+
+def _generate_compounds(token: str) -> Iterator[str]:
+    """Yield every sequence of two or more neighbouring parts of a hyphenated word."""
+    parts = token.split("-")
+    for start, end in combinations(range(len(parts) + 1), 2):
+        if end - start > 1:
+            yield "-".join(parts[start:end])

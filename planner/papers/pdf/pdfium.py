@@ -1,12 +1,4 @@
 """Boxes on a page, and the affine maps that PDF applies to them."""
-# MERGED-DOC """The pdfium functions that run thousands of times for each page, bound without the overhead of pypdfium2's bindings.
-# MERGED-DOC
-# MERGED-DOC Those check and convert every argument and let other threads run, which takes three times as long as the call itself.
-# MERGED-DOC These take each argument as it is: for a pointer a handle (of this module or of pypdfium2) or a pointer into a number
-# MERGED-DOC buffer, else an int of 32 bits. A wrong argument can crash the process.
-# MERGED-DOC """
-# MERGED-DOC """Open a PDF, or explain in plain words why the file cannot be opened."""
-# MERGED-DOC """Read the place, the colour and the clip of the objects that a page paints."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,8 +14,24 @@ from planner.errors import PaperError
 
 Bounds = tuple[float, float, float, float]
 """A box as its left, bottom, right and top in points."""
-
 UNBOUNDED: Final[Bounds] = (-inf, -inf, inf, inf)
+
+# Some bytes may come before the header; PDF readers search the first kilobyte for it.
+_HEADER_SEARCH_LENGTH: Final = 1024
+_MARKUP: Final = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.I)
+_OTHER_FORMATS: Final = (
+    (b"\x1f\x8b", "a gzip file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"%!PS", "PostScript"),
+    (b"\xd0\xcf\x11\xe0", "an old Word document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\\documentclass", "LaTeX"),
+)
+Colour = tuple[int, int, int]
+"""A colour as red, green and blue, each from 0 to 255."""
+_MAX_SEGMENTS: Final = 20
+_STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 
 
 class Matrix(NamedTuple):
@@ -71,6 +79,50 @@ def intersect(first: Bounds, second: Bounds) -> Bounds:
     if second == UNBOUNDED:
         return first
     return max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3])
+
+
+@contextmanager
+def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
+    """Yield the document of a PDF's bytes, and close it at the end of the block; error messages begin with `name`.
+
+    Raises:
+        PaperError: if the bytes are no PDF, are cut off or damaged, have no pages or need a password.
+    """
+    _require_header(data, name)
+    # Opened without pypdfium2, which reports an earlier, unrelated error for a document without pages.
+    handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
+    if not handle:
+        raise PaperError(f"{name}: {_explain_open_error(data, raw.FPDF_GetLastError())}")
+    document = pypdfium2.PdfDocument(handle)
+    try:
+        if len(document) < 1:
+            raise PaperError(f"{name}: the PDF has no pages; download it again")
+        yield document
+    finally:
+        document.close()
+
+
+def _require_header(data: bytes, name: str) -> None:
+    if not data.strip():
+        raise PaperError(f"{name}: the file is empty; download it again")
+    start = data[:_HEADER_SEARCH_LENGTH]
+    if b"%PDF-" in start:
+        return
+    if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
+        raise PaperError(f"{name}: this is HTML or XML, not a PDF; get the PDF itself, or rename it to end in .html")
+    other = next((what for magic, what in _OTHER_FORMATS if start.startswith(magic)), None)
+    if other:
+        raise PaperError(f"{name}: this is {other}, not a PDF; rename the file with the ending of its format")
+    raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} instead of '%PDF-'; download it again")
+
+
+def _explain_open_error(data: bytes, error_code: int) -> str:
+    """Return why a file that begins like a PDF could not be opened, and a remedy."""
+    if error_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
+        return "the PDF is encrypted and needs a password; save a copy without one"
+    if b"%%EOF" not in data[-2 * _HEADER_SEARCH_LENGTH :]:
+        return f"the PDF is cut off: no end mark after {len(data)} bytes; download it again"
+    return "the PDF is damaged and could not be opened; download it again or repair it"
 
 
 class PdfiumHandle(c_void_p):
@@ -127,71 +179,6 @@ get_clip_path: Final = _bind_function(raw.FPDFPageObj_GetClipPath, PdfiumHandle)
 count_clip_paths: Final = _bind_function(raw.FPDFClipPath_CountPaths, c_int)
 count_clip_segments: Final = _bind_function(raw.FPDFClipPath_CountPathSegments, c_int)
 get_clip_segment: Final = _bind_function(raw.FPDFClipPath_GetPathSegment, PdfiumHandle)
-
-
-# Some bytes may come before the header; PDF readers search the first kilobyte for it.
-_HEADER_SEARCH_LENGTH: Final = 1024
-_MARKUP: Final = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.I)
-_OTHER_FORMATS: Final = (
-    (b"\x1f\x8b", "a gzip file"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"%!PS", "PostScript"),
-    (b"\xd0\xcf\x11\xe0", "an old Word document"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\\documentclass", "LaTeX"),
-)
-
-
-@contextmanager
-def open_pdf(data: bytes, name: str) -> Iterator[pypdfium2.PdfDocument]:
-    """Yield the document of a PDF's bytes, and close it at the end of the block; error messages begin with `name`.
-
-    Raises:
-        PaperError: if the bytes are no PDF, are cut off or damaged, have no pages or need a password.
-    """
-    _require_header(data, name)
-    # Opened without pypdfium2, which reports an earlier, unrelated error for a document without pages.
-    handle = raw.FPDF_LoadMemDocument64(data, len(data), None)
-    if not handle:
-        raise PaperError(f"{name}: {_explain_open_error(data, raw.FPDF_GetLastError())}")
-    document = pypdfium2.PdfDocument(handle)
-    try:
-        if len(document) < 1:
-            raise PaperError(f"{name}: the PDF has no pages; download it again")
-        yield document
-    finally:
-        document.close()
-
-
-def _require_header(data: bytes, name: str) -> None:
-    if not data.strip():
-        raise PaperError(f"{name}: the file is empty; download it again")
-    start = data[:_HEADER_SEARCH_LENGTH]
-    if b"%PDF-" in start:
-        return
-    if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
-        raise PaperError(f"{name}: this is HTML or XML, not a PDF; get the PDF itself, or rename it to end in .html")
-    other = next((what for magic, what in _OTHER_FORMATS if start.startswith(magic)), None)
-    if other:
-        raise PaperError(f"{name}: this is {other}, not a PDF; rename the file with the ending of its format")
-    raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} instead of '%PDF-'; download it again")
-
-
-def _explain_open_error(data: bytes, error_code: int) -> str:
-    """Return why a file that begins like a PDF could not be opened, and a remedy."""
-    if error_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
-        return "the PDF is encrypted and needs a password; save a copy without one"
-    if b"%%EOF" not in data[-2 * _HEADER_SEARCH_LENGTH :]:
-        return f"the PDF is cut off: no end mark after {len(data)} bytes; download it again"
-    return "the PDF is damaged and could not be opened; download it again or repair it"
-
-
-Colour = tuple[int, int, int]
-"""A colour as red, green and blue, each from 0 to 255."""
-
-_MAX_SEGMENTS: Final = 20
-_STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 
 
 class ObjectReader:

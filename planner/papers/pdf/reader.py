@@ -1,5 +1,4 @@
 """Read a PDF into a paper's title, abstract and sections."""
-# MERGED-DOC """Cut the lines of a paper at its headings into sections, and find the kind of each."""
 
 import re
 from collections.abc import Sequence
@@ -32,51 +31,6 @@ _BACK_MATTER: Final = frozenset(
 _BODY_END: Final = frozenset(
     {SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
 )
-
-
-def build_sections(
-    lines: Sequence[Line],
-    headings: Sequence[PrintedHeading],
-    line_kinds: Sequence[LineKind],
-    body_style: BodyStyle,
-    vocabulary: Vocabulary,
-) -> tuple[Section, ...]:
-    """Return the sections of a paper in reading order, with the text before the first heading as the first section."""
-    kinds = _find_section_kinds(headings)
-    first = headings[0].first_line if headings else len(lines)
-    sections: list[Section] = []
-    front = build_blocks(lines[:first], line_kinds[:first], body_style, vocabulary)
-    if front:
-        sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
-    for (headline, start, end), kind in zip(find_section_spans(headings, len(lines)), kinds, strict=True):
-        hanging = kind is SectionKind.REFERENCES
-        blocks = build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary, hanging)
-        heading = Block(BlockKind.HEADING, headline.text)
-        page = lines[headline.first_line].page
-        sections.append(Section(headline.text, headline.level, kind, (heading, *blocks), page))
-    return tuple(sections)
-
-
-def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]:
-    """Return the kind of each section; lettered sections after the body and all after the references are appendices."""
-    kinds: list[SectionKind] = []
-    parents: dict[int, SectionKind] = {}
-    past_body = past_references = False
-    for headline in headings:
-        above = [parents[level] for level in sorted(parents) if level < headline.level]
-        above = [kind for kind in above if kind is not SectionKind.REFERENCES]  # references have no subsections
-        kind = classify_heading(headline.text, above[-1] if above else None)
-        lettered = past_body and bool(_LETTERED_TITLE.match(headline.text)) and not _NUMBERED_TITLE.match(headline.text)
-        if (past_references or lettered) and kind not in _BACK_MATTER:
-            kind = SectionKind.APPENDIX
-        past_references = past_references or kind is SectionKind.REFERENCES
-        past_body = past_body or kind in _BODY_END
-        parents = {level: held for level, held in parents.items() if level < headline.level}
-        parents[headline.level] = kind
-        kinds.append(kind)
-    return kinds
-
-
 MAX_PAGES: Final = 500
 
 
@@ -157,13 +111,6 @@ def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]
     return found
 
 
-def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
-    """Return the paper's lines in reading order, without page furniture."""
-    runs = remove_line_numbers([page.runs for page in pages])
-    laid_out = [arrange_lines(number, page) for number, page in enumerate(runs, 1)]
-    return [line for page in remove_page_furniture(laid_out) for line in page]
-
-
 def _build_paper(
     pages: Sequence[PageText], outline: Sequence[OutlineItem], metadata_title: str, warnings: Sequence[str]
 ) -> ParsedPaper:
@@ -181,6 +128,13 @@ def _build_paper(
     return ParsedPaper(title, abstract, sections, warnings=(*warnings, *doubts))
 
 
+def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
+    """Return the paper's lines in reading order, without page furniture."""
+    runs = remove_line_numbers([page.runs for page in pages])
+    laid_out = [arrange_lines(number, page) for number, page in enumerate(runs, 1)]
+    return [line for page in remove_page_furniture(laid_out) for line in page]
+
+
 def _list_missing_items(title: str, abstract: str, missing_headings: Sequence[OutlineItem]) -> list[str]:
     """Return a warning for each thing that was not found in the paper."""
     found = []
@@ -196,3 +150,46 @@ def _list_missing_items(title: str, abstract: str, missing_headings: Sequence[Ou
     if not abstract:
         found.append("no abstract was found")
     return found
+
+
+def build_sections(
+    lines: Sequence[Line],
+    headings: Sequence[PrintedHeading],
+    line_kinds: Sequence[LineKind],
+    body_style: BodyStyle,
+    vocabulary: Vocabulary,
+) -> tuple[Section, ...]:
+    """Return the sections of a paper in reading order, with the text before the first heading as the first section."""
+    kinds = _find_section_kinds(headings)
+    first = headings[0].first_line if headings else len(lines)
+    sections: list[Section] = []
+    front = build_blocks(lines[:first], line_kinds[:first], body_style, vocabulary)
+    if front:
+        sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
+    for (headline, start, end), kind in zip(find_section_spans(headings, len(lines)), kinds, strict=True):
+        hanging = kind is SectionKind.REFERENCES
+        blocks = build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary, hanging)
+        heading = Block(BlockKind.HEADING, headline.text)
+        page = lines[headline.first_line].page
+        sections.append(Section(headline.text, headline.level, kind, (heading, *blocks), page))
+    return tuple(sections)
+
+
+def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]:
+    """Return the kind of each section; lettered sections after the body and all after the references are appendices."""
+    kinds: list[SectionKind] = []
+    parents: dict[int, SectionKind] = {}
+    past_body = past_references = False
+    for headline in headings:
+        above = [parents[level] for level in sorted(parents) if level < headline.level]
+        above = [kind for kind in above if kind is not SectionKind.REFERENCES]  # references have no subsections
+        kind = classify_heading(headline.text, above[-1] if above else None)
+        lettered = past_body and bool(_LETTERED_TITLE.match(headline.text)) and not _NUMBERED_TITLE.match(headline.text)
+        if (past_references or lettered) and kind not in _BACK_MATTER:
+            kind = SectionKind.APPENDIX
+        past_references = past_references or kind is SectionKind.REFERENCES
+        past_body = past_body or kind in _BODY_END
+        parents = {level: held for level, held in parents.items() if level < headline.level}
+        parents[headline.level] = kind
+        kinds.append(kind)
+    return kinds

@@ -1,8 +1,4 @@
 """The painted objects of a page in painting order: its text objects, and the surfaces under or over text."""
-# MERGED-DOC """Separate the text that a reader of the page sees from the hidden text that only a machine finds.
-# MERGED-DOC
-# MERGED-DOC Hidden text is often harmless (a leftover, a venue's canary), so warnings quote it and accuse nobody.
-# MERGED-DOC """
 
 import re
 from collections.abc import Iterable, Sequence
@@ -27,13 +23,23 @@ from planner.papers.pdf.pdfium import (
 from planner.papers.pdf.runs import PlacedRun, TextRun
 
 WHITE: Final[Colour] = (255, 255, 255)
-
 _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
 _MAX_SURFACES: Final = 3000
 _BAND_HEIGHT: Final = 20.0  # points; about two lines
 _MIN_SIDE: Final = 4.0  # points; a smaller surface has no room for a word
 _MIN_OPAQUE: Final = 0.98
+_MIN_SIZE: Final = 2.0
+_MIN_WIDTH_SHARE: Final = 0.12  # of the type size per character; the narrowest fonts take twice as much
+_MIN_LONG_TEXT: Final = 8  # characters; fewer may well stand for one sign
+_MIN_COLOUR_DIFFERENCE: Final = 27  # of 255, in at least one channel
+_UNPAINTED_MODES: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
+_MAX_COORDINATE: Final = 1e6  # points; a comparison with it is False for NaN, too
+_UP_VECTORS: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # from the baseline to the top of the type, by quarter turns
+_SCAN_SHARE: Final = 0.5
+_VISIBLE_SHARE: Final = 0.2
+_MAX_QUOTED: Final = 500
+_WORD: Final = re.compile(r"[^\W_]{3}")
 
 
 class PaintedSurface(NamedTuple):
@@ -213,19 +219,6 @@ def blend_colours(colour: Colour, background: Colour, opacity: float) -> Colour:
 def _is_narrow(bounds: Bounds) -> bool:
     left, bottom, right, top = bounds
     return right - left < _MIN_SIDE or top - bottom < _MIN_SIDE
-
-
-_MIN_SIZE: Final = 2.0
-_MIN_WIDTH_SHARE: Final = 0.12  # of the type size per character; the narrowest fonts take twice as much
-_MIN_LONG_TEXT: Final = 8  # characters; fewer may well stand for one sign
-_MIN_COLOUR_DIFFERENCE: Final = 27  # of 255, in at least one channel
-_UNPAINTED_MODES: Final = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
-_MAX_COORDINATE: Final = 1e6  # points; a comparison with it is False for NaN, too
-_UP_VECTORS: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # from the baseline to the top of the type, by quarter turns
-_SCAN_SHARE: Final = 0.5
-_VISIBLE_SHARE: Final = 0.2
-_MAX_QUOTED: Final = 500
-_WORD: Final = re.compile(r"[^\W_]{3}")
 
 
 @dataclass(frozen=True, slots=True)
