@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
 
 from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
@@ -27,7 +28,7 @@ _STANDARD_TITLE: Final = re.compile(
     r"|(?:ethics?|reproducibility|broader impact|impact) statement|supplement(?:ary|al) materials?"
 )
 _BACK_MATTER: Final = frozenset({SectionKind.REFERENCES, SectionKind.APPENDIX})
-_ALGORITHM_STEP: Final = re.compile(r"\d+:")  # the number of a step of an algorithm
+_ALGORITHM_STEP: Final = re.compile(r"\d+:")
 _ROMAN_VALUES: Final = {"I": 1, "V": 5, "X": 10}
 _NUMBERED_TITLE: Final = re.compile(r"(?:Appendix\s+)?(?:\d+(?:\.\d+)*[.)]?|[A-Z](?:\.\d+)+[.)]?|[A-Z][.)])\s+[A-Z]")
 _REFERENCE_ENTRY: Final = re.compile(r"\[(\d{1,3})\]\s")
@@ -51,40 +52,39 @@ def find_headings(
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return the headings in reading order, and the outline's items that were not found.
 
-    The size of the body is the type size of running text in points.
+    `body_size` is the type size of running text in points.
     """
-    found, missing = locate_outline_items(outline, lines, vocabulary)
-    taken = {at for one in found for at in range(one.first_line, one.first_line + one.line_count)}
-    if len(found) >= 3:
-        tops = {_read_style(lines[one.first_line]) for one in found if one.level == 1}
-        extra = _find_unlisted_headings(lines, tops, taken, body_size)
+    listed, missing = locate_outline_items(outline, lines, vocabulary)
+    if len(listed) >= 3:
+        headings = listed + _find_unlisted_headings(lines, listed, body_size)
     else:
-        found, extra = [], _find_headings_by_type(lines, body_size, vocabulary)
-    headlines = _lower_lettered_headings(sorted([*found, *extra], key=lambda one: one.first_line))
-    if not any(classify_heading(one.text) is SectionKind.REFERENCES for one in headlines):
-        headlines = sorted([*headlines, *_find_unheaded_references(lines)], key=lambda one: one.first_line)
-    return headlines, missing
+        headings = _find_headings_by_type(lines, body_size, vocabulary)
+    headings = _lower_lettered_headings(sorted(headings, key=attrgetter("first_line")))
+    if not any(classify_heading(heading.text) is SectionKind.REFERENCES for heading in headings):
+        headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("first_line"))
+    return headings, missing
 
 
 def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
     """Return a heading of no lines before a numbered list of references without a heading, as is common in physics."""
-    entries = [(at, int(found[1])) for at, line in enumerate(lines) if (found := _REFERENCE_ENTRY.match(line.text))]
+    entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
-    counted = [number for _, number in entries[first : first + _MIN_ENTRIES]]
-    if counted != list(range(1, _MIN_ENTRIES + 1)):
+    numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]
+    if numbers != list(range(1, _MIN_ENTRIES + 1)):
         return []
     return [PrintedHeading(entries[first][0], 0, "References", 1)]
 
 
 def _lower_lettered_headings(headings: list[PrintedHeading]) -> list[PrintedHeading]:
     """Return the headings, with lettered ones on level 2 if the sections have Roman numbers."""
-    if not has_roman_numbers(one.text for one in headings):
+    if not has_roman_numbers(heading.text for heading in headings):
         return headings
-    back = next(
-        (one.first_line for one in headings if classify_heading(one.text) in _BACK_MATTER),
-        len(headings) and headings[-1].first_line + 1,
-    )
-    return [replace(one, level=2) if one.first_line < back and has_letter_number(one.text) else one for one in headings]
+    back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in _BACK_MATTER)
+    body_end = next(back_matter, len(headings))
+    body = [
+        replace(heading, level=2) if has_letter_number(heading.text) else heading for heading in headings[:body_end]
+    ]
+    return body + headings[body_end:]
 
 
 def _read_style(line: Line) -> HeadingStyle:
@@ -99,26 +99,27 @@ def _is_heading_candidate(line: Line, body_size: float) -> bool:
         return False
     if text.isupper():  # small capitals are mostly smaller than running text
         return line.size > 0.75 * body_size
-    told = line.bold or (line.italic and bool(_NUMBERED_TITLE.match(text)))
-    return line.size > 1.07 * body_size or (told and line.size > 0.88 * body_size)
+    is_emphasized = line.bold or (line.italic and bool(_NUMBERED_TITLE.match(text)))
+    return line.size > 1.07 * body_size or (is_emphasized and line.size > 0.88 * body_size)
 
 
 def _find_unlisted_headings(
-    lines: Sequence[Line], styles: set[HeadingStyle], taken: set[int], body_size: float
+    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_size: float
 ) -> list[PrintedHeading]:
     """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
-    found: list[PrintedHeading] = []
-    for at, line in enumerate(lines):
-        if at in taken or line.is_rotated or not _is_short(line) or not _is_alone_in_row(lines, at):
+    styles = {_read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
+    listed_lines = {index for heading in listed for index in heading.line_indices}
+    unlisted: list[PrintedHeading] = []
+    for index, line in enumerate(lines):
+        if index in listed_lines or line.is_rotated or not _is_short(line) or not _is_alone_in_row(lines, index):
             continue
-        listed = _read_style(line) in styles
-        told = listed or (
+        is_like_heading = _read_style(line) in styles or (
             not extract_section_number(line.bare_text)
             and (_is_heading_candidate(line, body_size) or _is_title_case(line))
         )
-        if _is_standard(line) and told:
-            found.append(PrintedHeading(at, 1, line.bare_text, 1))
-    return found
+        if is_like_heading and _is_standard(line):
+            unlisted.append(PrintedHeading(index, 1, line.bare_text, 1))
+    return unlisted
 
 
 def _is_standard(line: Line) -> bool:
@@ -136,8 +137,10 @@ def _is_short(line: Line) -> bool:
 def _is_alone_in_row(lines: Sequence[Line], index: int) -> bool:
     """Return whether no other line shares the row."""
     line = lines[index]
-    near = (lines[other] for other in (index - 1, index + 1) if 0 <= other < len(lines))
-    return not any(other.page == line.page and abs(other.y - line.y) < 2 and not other.is_rotated for other in near)
+    neighbours = (lines[other] for other in (index - 1, index + 1) if 0 <= other < len(lines))
+    return not any(
+        other.page == line.page and abs(other.y - line.y) < 2 and not other.is_rotated for other in neighbours
+    )
 
 
 def _find_headings_by_type(lines: Sequence[Line], body_size: float, vocabulary: Vocabulary) -> list[PrintedHeading]:
@@ -146,15 +149,16 @@ def _find_headings_by_type(lines: Sequence[Line], body_size: float, vocabulary: 
     sure = _select_sure_headings(lines, candidates, vocabulary)
     if not sure:
         return []
-    tops = _find_top_styles(lines, sure, body_size)
-    taken = {at for one in sure for at in range(one.first_line, one.first_line + one.line_count)}
-    others = [at for at in candidates if at > sure[0].first_line and at not in taken and _is_set_off(lines, at)]
-    found = sure + [_build_heading(lines, at, 1, vocabulary) for at in others if _read_style(lines[at]) in tops]
-    if any(extract_section_number(one.text) and classify_heading(one.text) is not SectionKind.APPENDIX for one in sure):
-        return found
-    below = [at for at in others if _read_style(lines[at]) not in tops and _is_above_text(lines, at, body_size)]
-    styles = Counter(_read_style(lines[at]) for at in below)
-    return found + [_build_heading(lines, at, 2, vocabulary) for at in below if styles[_read_style(lines[at])] >= 2]
+    top_styles = _find_top_styles(lines, sure, body_size)
+    sure_lines = {at for heading in sure for at in heading.line_indices}
+    others = [at for at in candidates if at > sure[0].first_line and at not in sure_lines and _is_set_off(lines, at)]
+    tops = [at for at in others if _read_style(lines[at]) in top_styles]
+    headings = sure + [_build_heading(lines, at, 1, vocabulary) for at in tops]
+    if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
+        return headings
+    lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_size)]
+    styles = Counter(_read_style(lines[at]) for at in lower)
+    return headings + [_build_heading(lines, at, 2, vocabulary) for at in lower if styles[_read_style(lines[at])] >= 2]
 
 
 def _is_above_text(lines: Sequence[Line], index: int, body_size: float) -> bool:
@@ -162,70 +166,75 @@ def _is_above_text(lines: Sequence[Line], index: int, body_size: float) -> bool:
     end = index + _count_heading_lines(lines, index)
     if end >= len(lines):
         return False
-    line, under = lines[end - 1], lines[end]
-    near = under.page != line.page or 0 < line.y - under.y < 4 * body_size
-    return near and len(under.cells) == 1 and len(under.text) > 30 and abs(under.size - body_size) < 0.5
+    line, line_below = lines[end - 1], lines[end]
+    is_near = line_below.page != line.page or 0 < line.y - line_below.y < 4 * body_size
+    return (
+        is_near and len(line_below.cells) == 1 and len(line_below.text) > 30 and abs(line_below.size - body_size) < 0.5
+    )
 
 
 def _select_sure_headings(
     lines: Sequence[Line], candidates: Sequence[int], vocabulary: Vocabulary
 ) -> list[PrintedHeading]:
     """Return the candidates with the next section number or a standard title."""
-    numbered = Counter(_read_style(lines[at]) for at in candidates if extract_section_number(lines[at].bare_text))
-    roman = has_roman_numbers(lines[at].bare_text for at in candidates)
-    found: list[PrintedHeading] = []
-    last: tuple[str, ...] = ()
+    numbered_styles = Counter(
+        _read_style(lines[at]) for at in candidates if extract_section_number(lines[at].bare_text)
+    )
+    is_roman = has_roman_numbers(lines[at].bare_text for at in candidates)
+    headings: list[PrintedHeading] = []
+    last_number: tuple[str, ...] = ()
     for at in candidates:
-        if found and at < found[-1].first_line + found[-1].line_count:
+        if headings and at < headings[-1].line_indices.stop:
             continue
         text = lines[at].bare_text
-        roman = roman and not (found and classify_heading(found[-1].text) in _BACK_MATTER)
-        number = (
-            _extract_roman_number(text, last) if roman else tuple(filter(None, extract_section_number(text).split(".")))
-        )
-        styled = numbered[_read_style(lines[at])] >= 2 or _is_apart(lines, at)
-        follows = number and (_is_next_number(last, number) or (not last and _APPENDIX_A.match(text)))
-        if follows and styled and not _ALGORITHM_STEP.match(text):
-            last = number
+        is_roman = is_roman and not (headings and classify_heading(headings[-1].text) in _BACK_MATTER)
+        number = _extract_roman_number(text, last_number) if is_roman else _extract_arabic_number(text)
+        is_styled = numbered_styles[_read_style(lines[at])] >= 2 or _is_apart(lines, at)
+        follows = number and (_is_next_number(last_number, number) or (not last_number and _APPENDIX_A.match(text)))
+        if follows and is_styled and not _ALGORITHM_STEP.match(text):
+            last_number = number
         elif not _is_standard(lines[at]):
             continue
-        found.append(_build_heading(lines, at, max(1, len(number)), vocabulary))
-    return found
+        headings.append(_build_heading(lines, at, max(1, len(number)), vocabulary))
+    return headings
 
 
-def _extract_roman_number(text: str, last: tuple[str, ...]) -> tuple[str, ...]:
+def _extract_arabic_number(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, extract_section_number(text).split(".")))
+
+
+def _extract_roman_number(text: str, last_number: tuple[str, ...]) -> tuple[str, ...]:
     """Return a heading's number, where sections have Roman numbers and their subsections letters."""
     number = extract_section_number(text)
     if has_letter_number(text) and number:
-        return (*last[:1], number)
+        return (*last_number[:1], number)
     return (str(_convert_roman_number(number)),) if number and set(number) <= set(_ROMAN_VALUES) else ()
 
 
 def _convert_roman_number(roman: str) -> int:
     """Return the value of a Roman number."""
     values = [_ROMAN_VALUES[letter] for letter in roman]
-    return sum(-one if one < nxt else one for one, nxt in zip(values, [*values[1:], 0], strict=True))
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
 
 
 def _build_heading(lines: Sequence[Line], index: int, level: int, vocabulary: Vocabulary) -> PrintedHeading:
     count = _count_heading_lines(lines, index)
-    return PrintedHeading(
-        index, count, join_lines([one.bare_text for one in lines[index : index + count]], vocabulary), level
-    )
+    text = join_lines([line.bare_text for line in lines[index : index + count]], vocabulary)
+    return PrintedHeading(index, count, text, level)
 
 
-def _is_next_number(last: tuple[str, ...], number: tuple[str, ...]) -> bool:
+def _is_next_number(last_number: tuple[str, ...], number: tuple[str, ...]) -> bool:
     """Return whether a section number may follow the last one: it may skip one, but not go back."""
-    if len(number) > len(last) + 1:
+    if len(number) > len(last_number) + 1:
         return False
     depth = len(number) - 1
-    above = last[:depth]
+    above = last_number[:depth]
     if number[:depth] != above:
         return False
-    before = last[depth] if len(last) > depth else ""
+    before = last_number[depth] if len(last_number) > depth else ""
     if depth == 0 and number[0] == "A":
-        return bool(last)  # before the first section it is an author's initial
-    if last and last[0].isdigit() != number[0].isdigit():
+        return bool(last_number)  # before the first section it is an author's initial
+    if last_number and last_number[0].isdigit() != number[0].isdigit():
         return False
     return _rank_number(before) < _rank_number(number[depth]) <= _rank_number(before) + 2
 
@@ -242,8 +251,8 @@ def _rank_number(number_part: str) -> int:
 def _is_set_off(lines: Sequence[Line], index: int) -> bool:
     """Return whether a line without a number stands alone and apart, as a heading does."""
     line = lines[index]
-    worded = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and match_label(line) is None
-    return worded and len(line.cells) == 1 and _is_alone_in_row(lines, index) and _is_apart(lines, index)
+    has_words = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and match_label(line) is None
+    return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index) and _is_apart(lines, index)
 
 
 def _is_apart(lines: Sequence[Line], index: int) -> bool:
@@ -254,10 +263,9 @@ def _is_apart(lines: Sequence[Line], index: int) -> bool:
 
 def _find_top_styles(lines: Sequence[Line], headings: Sequence[PrintedHeading], body_size: float) -> set[HeadingStyle]:
     """Return the styles of top-level headings that no line of running text can have."""
-    tops = Counter(_read_style(lines[one.first_line]) for one in headings if one.level == 1)
-    return {
-        style for style, times in tops.items() if times >= 2 and (style.size > 1.07 * body_size or style.all_capitals)
-    }
+    styles = Counter(_read_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
+    distinct = {style for style in styles if style.size > 1.07 * body_size or style.all_capitals}
+    return {style for style in distinct if styles[style] >= 2}
 
 
 def _count_heading_lines(lines: Sequence[Line], index: int) -> int:
@@ -265,10 +273,9 @@ def _count_heading_lines(lines: Sequence[Line], index: int) -> int:
     count = 1
     while count < MAX_HEADING_LINES and index + count < len(lines):
         before, line = lines[index + count - 1], lines[index + count]
-        follows = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
-        if not (
-            follows and _read_style(line) == _read_style(lines[index]) and not extract_section_number(line.bare_text)
-        ):
+        is_close = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
+        is_same_style = _read_style(line) == _read_style(lines[index])
+        if not is_close or not is_same_style or extract_section_number(line.bare_text):
             break
         count += 1
     return count

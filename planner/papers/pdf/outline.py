@@ -1,4 +1,7 @@
-"""Read the outline that a PDF carries, and find the lines that print its section titles."""
+"""Read the outline that a PDF carries, and find the lines that print its headings.
+
+Two printings of one heading are compared by their letters, without the section number.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ import pypdfium2
 from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import Vocabulary, join_lines
 
-MAX_HEADING_LINES: Final = 4  # of a heading
+MAX_HEADING_LINES: Final = 4
 _ARABIC_NUMBER: Final = re.compile(
     r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})[.:]?\s+(?=\S)", re.I
 )
@@ -31,10 +34,15 @@ class PrintedHeading:
     text: str
     level: int
 
+    @property
+    def line_indices(self) -> range:
+        """The indices of its lines in the paper."""
+        return range(self.first_line, self.first_line + self.line_count)
+
 
 @dataclass(frozen=True, slots=True)
 class OutlineItem:
-    """A title in the outline; `level` and `render_trajectory_page` count from 1, and `render_trajectory_page` is None if the item leads to no page."""
+    """A title in the outline; level and page count from 1, and `page` is None if the item leads to no page."""
 
     title: str
     level: int
@@ -55,8 +63,8 @@ def read_outline(document: pypdfium2.PdfDocument) -> tuple[OutlineItem, ...]:
 
 
 def _shift_levels(items: list[OutlineItem]) -> tuple[OutlineItem, ...]:
-    tops = [item for item in items if item.level == 1]
-    if len(items) > 2 and len(tops) == 1 and items[0].level == 1:
+    top_count = sum(item.level == 1 for item in items)
+    if len(items) > 2 and top_count == 1 and items[0].level == 1:
         return tuple(OutlineItem(item.title, item.level - 1, item.page) for item in items[1:])
     return tuple(items)
 
@@ -65,18 +73,16 @@ def locate_outline_items(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return the headings that print the outline's titles, in order, and the items that no line prints."""
-    printed = _LineIndex(lines, vocabulary)
-    found: list[PrintedHeading] = []
+    line_index = _LineIndex(lines, vocabulary)
+    headings: list[PrintedHeading] = []
     missing: list[OutlineItem] = []
-    after = -1
     for item in items:
-        headline = printed.find_heading(item, after)
-        if headline is None and not printed.is_run_in(item):
+        heading = line_index.find_heading(item, headings[-1].line_indices[-1] if headings else -1)
+        if heading:
+            headings.append(heading)
+        elif not line_index.is_run_in(item):
             missing.append(item)
-        elif headline is not None:
-            found.append(headline)
-            after = headline.first_line + headline.line_count - 1
-    return found, missing
+    return headings, missing
 
 
 class _LineIndex:
@@ -87,12 +93,12 @@ class _LineIndex:
         self._vocabulary = vocabulary
         self._line_letters = [fold_to_letters(line.bare_text) for line in lines]
         self._title_letters = [
-            fold_to_letters(strip_section_number(line.bare_text)) if extract_section_number(line.bare_text) else whole
-            for line, whole in zip(lines, self._line_letters, strict=True)
+            fold_to_letters(strip_section_number(line.bare_text)) if extract_section_number(line.bare_text) else letters
+            for line, letters in zip(lines, self._line_letters, strict=True)
         ]
         self._pages: dict[int, list[int]] = {}
-        for at, line in enumerate(lines):
-            self._pages.setdefault(line.page, []).append(at)
+        for index, line in enumerate(lines):
+            self._pages.setdefault(line.page, []).append(index)
 
     def find_heading(self, item: OutlineItem, after_line: int) -> PrintedHeading | None:
         """Return an item's heading after a given line, on the item's page or else on a neighbouring one, or None."""
@@ -101,42 +107,44 @@ class _LineIndex:
             return None
         for page in (item.page, item.page + 1, item.page - 1):
             best = (0.0, 0, 0)
-            for at in self._pages.get(page, []):
-                if (
-                    at > after_line and len(self._title_letters[at]) <= title.max_length
-                ):  # hardly a line of running text is as short
-                    best = max(best, self._match_lines_from(at, title))
-            score, at, count = best
+            for index in self._pages.get(page, []):
+                # Most lines of running text are longer.
+                if index > after_line and len(self._title_letters[index]) <= title.max_length:
+                    best = max(best, self._match_lines_from(index, title))
+            score, index, count = best
             if score:
-                text = join_lines([line.bare_text for line in self._lines[at : at + count]], self._vocabulary)
-                return PrintedHeading(at, count, text, item.level)
+                text = join_lines([line.bare_text for line in self._lines[index : index + count]], self._vocabulary)
+                return PrintedHeading(index, count, text, item.level)
         return None
 
     def is_run_in(self, item: OutlineItem) -> bool:
         """Return whether a line of the item's page begins with its title, without number, and goes on with text."""
-        wanted = fold_to_letters(strip_section_number(item.title))
+        letters = fold_to_letters(strip_section_number(item.title))
         on_page = self._pages.get(item.page, []) if item.page else []
-        return bool(wanted) and any(wanted in self._title_letters[at][: len(wanted) + 2] for at in on_page)
+        return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
     def _match_lines_from(self, index: int, title: "_TitleMatcher") -> tuple[float, int, int]:
         """Return the best score of the lines from an index, the index and their number; a score of 0 is no match."""
-        got, best = self._title_letters[index], (0.0, index, 1)
+        letters, best = self._title_letters[index], (0.0, index, 1)
         for count in range(1, MAX_HEADING_LINES + 1):
-            score = self._score_text(got, title, index)
+            score = self._score_text(letters, title, index)
             if score > best[0]:
                 best = score, index, count
-            if len(got) >= len(title.letters) or index + count >= len(self._lines):
+            if len(letters) >= len(title.letters) or index + count >= len(self._lines):
                 break
-            got += self._line_letters[index + count]
+            letters += self._line_letters[index + count]
         return best
 
     def _score_text(self, printed_letters: str, title: "_TitleMatcher", index: int) -> float:
-        alike = title.measure_likeness(printed_letters)
-        if not alike:
+        likeness = title.measure_likeness(printed_letters)
+        if not likeness:
             return 0.0
         line = self._lines[index]
         return (
-            alike + 0.02 * line.bold + 0.02 * bool(extract_section_number(line.bare_text)) + 0.001 * min(line.size, 20)
+            likeness
+            + 0.02 * line.bold
+            + 0.02 * bool(extract_section_number(line.bare_text))
+            + 0.001 * min(line.size, 20)
         )
 
 
@@ -159,14 +167,14 @@ class _TitleMatcher:
         self._matcher.set_seq1(printed_letters)
         if self._matcher.quick_ratio() < self._min_likeness:  # rules out most lines cheaply
             return 0.0
-        alike = self._matcher.ratio()
-        return alike if alike >= self._min_likeness else 0.0
+        likeness = self._matcher.ratio()
+        return likeness if likeness >= self._min_likeness else 0.0
 
 
 def find_section_spans(headings: Sequence[PrintedHeading], line_count: int) -> list[tuple[PrintedHeading, int, int]]:
     """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""
-    ends = [*(headline.first_line for headline in headings[1:]), line_count]
-    return [(one, one.first_line + one.line_count, end) for one, end in zip(headings, ends, strict=False)]
+    ends = [*(heading.first_line for heading in headings[1:]), line_count]
+    return [(heading, heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
 
 
 def extract_section_number(text: str) -> str:

@@ -1,4 +1,10 @@
-"""Boxes on a page, and the affine maps that PDF applies to them."""
+"""The layer between a PDF and its readers: open a file, and read the objects that a page paints.
+
+The pdfium functions that run thousands of times for each page are bound here without pypdfium2's bindings, which check
+and convert every argument and let other threads run: that takes three times as long as the call itself. They take each
+argument as it is: for a pointer a handle (of this module or of pypdfium2) or a pointer into a number buffer, else an
+int of 32 bits. A wrong argument can crash the process.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,6 +22,9 @@ Bounds = tuple[float, float, float, float]
 """A box as its left, bottom, right and top in points."""
 UNBOUNDED: Final[Bounds] = (-inf, -inf, inf, inf)
 
+Colour = tuple[int, int, int]
+"""A colour as red, green and blue, each from 0 to 255."""
+
 # Some bytes may come before the header; PDF readers search the first kilobyte for it.
 _HEADER_SEARCH_LENGTH: Final = 1024
 _MARKUP: Final = re.compile(rb"^\s*<(?:!doctype|html|\?xml|head|body)", re.I)
@@ -28,8 +37,6 @@ _OTHER_FORMATS: Final = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"\\documentclass", "LaTeX"),
 )
-Colour = tuple[int, int, int]
-"""A colour as red, green and blue, each from 0 to 255."""
 _MAX_SEGMENTS: Final = 20
 _STROKE_MODES: Final = frozenset({raw.FPDF_TEXTRENDERMODE_STROKE, raw.FPDF_TEXTRENDERMODE_STROKE_CLIP})
 
@@ -110,9 +117,9 @@ def _require_header(data: bytes, name: str) -> None:
         return
     if _MARKUP.match(start.removeprefix(b"\xef\xbb\xbf")):
         raise PaperError(f"{name}: this is HTML or XML, not a PDF; get the PDF itself, or rename it to end in .html")
-    other = next((what for magic, what in _OTHER_FORMATS if start.startswith(magic)), None)
-    if other:
-        raise PaperError(f"{name}: this is {other}, not a PDF; rename the file with the ending of its format")
+    format_name = next((other for magic, other in _OTHER_FORMATS if start.startswith(magic)), None)
+    if format_name:
+        raise PaperError(f"{name}: this is {format_name}, not a PDF; rename the file with the ending of its format")
     raise PaperError(f"{name}: not a PDF: it starts with {start[:8]!r} instead of '%PDF-'; download it again")
 
 
@@ -237,14 +244,14 @@ class ObjectReader:
         return self._clips[key]
 
     def _read_clip_bounds(self, clip: PdfiumHandle, path_count: int) -> Bounds | None:
-        found: Bounds | None = None
+        bounds: Bounds | None = None
         for at in range(path_count):
-            count = min(count_clip_segments(clip, at), _MAX_SEGMENTS)
-            points = [self._read_point(get_clip_segment(clip, at, corner)) for corner in range(max(0, count))]
-            if points and count < _MAX_SEGMENTS:
+            point_count = min(count_clip_segments(clip, at), _MAX_SEGMENTS)
+            points = [self._read_point(get_clip_segment(clip, at, corner)) for corner in range(max(0, point_count))]
+            if points and point_count < _MAX_SEGMENTS:
                 xs, ys = zip(*points, strict=True)
-                found = intersect(found or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
-        return found
+                bounds = intersect(bounds or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
+        return bounds
 
     def _read_point(self, segment: PdfiumHandle) -> tuple[float, float]:
         get_segment_point(segment, *self._point_buffer.pointers)

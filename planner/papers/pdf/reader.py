@@ -1,4 +1,4 @@
-"""Read a PDF into a paper's title, abstract and sections."""
+"""Read a PDF into a paper: its title and abstract, and its sections, each with its kind."""
 
 import re
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from planner.papers.pdf.layout import arrange_lines
 from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_section_spans, read_outline
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
-from planner.papers.pdf.pdfium import open_pdf
+from planner.papers.pdf.pdfium import Bounds, open_pdf
 from planner.papers.pdf.runs import TextPage, TextRun, rotate_upright
-from planner.papers.pdf.visibility import PageBox, PageVisibility, PaintedObjects, quote_passage, separate_hidden_text
+from planner.papers.pdf.visibility import PageVisibility, PaintedObjects, quote_passage, separate_hidden_text
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
 _NUMBERED_TITLE: Final = re.compile(r"^\d")
@@ -36,7 +36,7 @@ MAX_PAGES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """The visible runs of a page, its hidden text, and flags for the OCR layer of a scan and for a fully read page."""
+    """The visible runs of a page and its hidden text; `is_ocr` marks the OCR layer of a scan."""
 
     runs: list[TextRun]
     hidden_text: str = ""
@@ -53,12 +53,12 @@ def read_pdf(data: bytes, name: str) -> ParsedPaper:
         PaperError: if the bytes are no PDF, are damaged or encrypted, or hold no text.
     """
     with open_pdf(data, name) as document:
-        count = len(document)
-        pages = [_read_page(document, index) for index in range(min(count, MAX_PAGES))]
+        page_count = len(document)
+        pages = [_read_page(document, index) for index in range(min(page_count, MAX_PAGES))]
         outline = read_outline(document)
-        declared = document.get_metadata_value("Title")
+        metadata_title = document.get_metadata_value("Title")
     _require_text(pages, name)
-    return _build_paper(pages, outline, declared, _list_page_warnings(pages, count))
+    return _build_paper(pages, outline, metadata_title, _list_page_warnings(pages, page_count))
 
 
 def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
@@ -66,22 +66,24 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
     if not page:
         return PageText([], is_complete=False)
     try:
-        box = _read_page_box(page)
+        page_box = _read_page_box(page)
         with TextPage(page) as text:
-            placed = text.read_runs()
-            whole = text.is_complete
-        canvas = PaintedObjects(page) if placed else None
-        sight = separate_hidden_text(placed, canvas, box) if canvas else PageVisibility([], "", False)
+            placed_runs = text.read_runs()
+            is_complete = text.is_complete
+        painted_objects = PaintedObjects(page) if placed_runs else None
+        visibility = PageVisibility([], "", False)
+        if painted_objects:
+            visibility = separate_hidden_text(placed_runs, painted_objects, page_box)
     finally:
         raw.FPDF_ClosePage(page)
-    whole = whole and (canvas is None or canvas.is_complete)
-    return PageText(rotate_upright(sight.visible_runs), sight.hidden_text, sight.is_ocr, whole)
+    is_complete = is_complete and (painted_objects is None or painted_objects.is_complete)
+    return PageText(rotate_upright(visibility.visible_runs), visibility.hidden_text, visibility.is_ocr, is_complete)
 
 
-def _read_page_box(page: raw.FPDF_PAGE) -> PageBox:
-    rectangle = raw.FS_RECTF()
-    raw.FPDF_GetPageBoundingBox(page, rectangle)
-    return PageBox(rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
+def _read_page_box(page: raw.FPDF_PAGE) -> Bounds:
+    box = raw.FS_RECTF()
+    raw.FPDF_GetPageBoundingBox(page, box)
+    return box.left, box.bottom, box.right, box.top
 
 
 def _require_text(pages: Sequence[PageText], name: str) -> None:
@@ -95,64 +97,63 @@ def _require_text(pages: Sequence[PageText], name: str) -> None:
 
 
 def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]:
-    found = [
-        f"hidden text on page {at} left out: {quote_passage(page.hidden_text)}"
-        for at, page in enumerate(pages, 1)
+    warnings = [
+        f"hidden text on page {number} left out: {quote_passage(page.hidden_text)}"
+        for number, page in enumerate(pages, 1)
         if page.hidden_text
     ]
-    scans = [str(at) for at, page in enumerate(pages, 1) if page.is_ocr]
+    scans = [str(number) for number, page in enumerate(pages, 1) if page.is_ocr]
     if scans:
-        found.append(f"the text of page {', '.join(scans)} is the OCR layer of a scan and may be misread")
-    partly = [str(at) for at, page in enumerate(pages, 1) if not page.is_complete]
-    if partly:
-        found.append(f"page {', '.join(partly)} could be read only in part")
+        warnings.append(f"the text of page {', '.join(scans)} is the OCR layer of a scan and may be misread")
+    incomplete = [str(number) for number, page in enumerate(pages, 1) if not page.is_complete]
+    if incomplete:
+        warnings.append(f"page {', '.join(incomplete)} could be read only in part")
     if page_count > len(pages):
-        found.append(f"only the first {len(pages)} of {page_count} pages were read")
-    return found
+        warnings.append(f"only the first {len(pages)} of {page_count} pages were read")
+    return warnings
 
 
 def _build_paper(
     pages: Sequence[PageText], outline: Sequence[OutlineItem], metadata_title: str, warnings: Sequence[str]
 ) -> ParsedPaper:
     lines = _arrange_paper_lines(pages)
-    words = Vocabulary(line.text for line in lines)
-    title, title_lines = find_title([line for line in lines if line.page == 1], metadata_title, words)
-    setting = measure_body_style(lines)
-    headlines, missing = find_headings(lines, outline, setting.font_size, words)
-    headlines = [one for one in headlines if lines[one.first_line] not in title_lines]
-    walls = [at for one in headlines for at in range(one.first_line, one.first_line + one.line_count)]
-    parts = classify_lines(lines, walls, setting)
-    sections = build_sections(lines, headlines, parts, setting, words)
-    abstract = find_abstract(lines, headlines, parts, setting, words)
-    doubts = _list_missing_items(title, abstract, missing)
-    return ParsedPaper(title, abstract, sections, warnings=(*warnings, *doubts))
+    vocabulary = Vocabulary(line.text for line in lines)
+    title, title_lines = find_title([line for line in lines if line.page == 1], metadata_title, vocabulary)
+    body_style = measure_body_style(lines)
+    headings, missing_items = find_headings(lines, outline, body_style.font_size, vocabulary)
+    headings = [heading for heading in headings if lines[heading.first_line] not in title_lines]
+    line_kinds = classify_lines(lines, [index for heading in headings for index in heading.line_indices], body_style)
+    sections = _build_sections(lines, headings, line_kinds, body_style, vocabulary)
+    abstract = find_abstract(lines, headings, line_kinds, body_style, vocabulary)
+    missing = _list_missing_parts(title, abstract, missing_items)
+    return ParsedPaper(title, abstract, sections, warnings=(*warnings, *missing))
 
 
 def _arrange_paper_lines(pages: Sequence[PageText]) -> list[Line]:
     """Return the paper's lines in reading order, without page furniture."""
-    runs = remove_line_numbers([page.runs for page in pages])
-    laid_out = [arrange_lines(number, page) for number, page in enumerate(runs, 1)]
-    return [line for page in remove_page_furniture(laid_out) for line in page]
+    runs_by_page = remove_line_numbers([page.runs for page in pages])
+    lines_by_page = [arrange_lines(number, page_runs) for number, page_runs in enumerate(runs_by_page, 1)]
+    return [line for page_lines in remove_page_furniture(lines_by_page) for line in page_lines]
 
 
-def _list_missing_items(title: str, abstract: str, missing_headings: Sequence[OutlineItem]) -> list[str]:
-    """Return a warning for each thing that was not found in the paper."""
-    found = []
-    unseen = [
-        item.title
-        for item in missing_headings
-        if not (abstract and classify_heading(item.title) is SectionKind.ABSTRACT)
+def _list_missing_parts(title: str, abstract: str, missing_items: Sequence[OutlineItem]) -> list[str]:
+    """Return a warning for each part that was not found: headings of the outline, title or abstract."""
+    warnings = []
+    titles = [
+        item.title for item in missing_items if not (abstract and classify_heading(item.title) is SectionKind.ABSTRACT)
     ]
-    if unseen:
-        found.append(f"these headings of the PDF's outline were not found in the text: {', '.join(map(repr, unseen))}")
+    if titles:
+        warnings.append(
+            f"these headings of the PDF's outline were not found in the text: {', '.join(map(repr, titles))}"
+        )
     if not title:
-        found.append("no title was found on the first page")
+        warnings.append("no title was found on the first page")
     if not abstract:
-        found.append("no abstract was found")
-    return found
+        warnings.append("no abstract was found")
+    return warnings
 
 
-def build_sections(
+def _build_sections(
     lines: Sequence[Line],
     headings: Sequence[PrintedHeading],
     line_kinds: Sequence[LineKind],
@@ -166,12 +167,12 @@ def build_sections(
     front = build_blocks(lines[:first], line_kinds[:first], body_style, vocabulary)
     if front:
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
-    for (headline, start, end), kind in zip(find_section_spans(headings, len(lines)), kinds, strict=True):
-        hanging = kind is SectionKind.REFERENCES
-        blocks = build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary, hanging)
-        heading = Block(BlockKind.HEADING, headline.text)
-        page = lines[headline.first_line].page
-        sections.append(Section(headline.text, headline.level, kind, (heading, *blocks), page))
+    for (heading, start, end), kind in zip(find_section_spans(headings, len(lines)), kinds, strict=True):
+        is_hanging = kind is SectionKind.REFERENCES
+        blocks = build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary, is_hanging)
+        title_block = Block(BlockKind.HEADING, heading.text)
+        page = lines[heading.first_line].page
+        sections.append(Section(heading.text, heading.level, kind, (title_block, *blocks), page))
     return tuple(sections)
 
 
@@ -180,16 +181,16 @@ def _find_section_kinds(headings: Sequence[PrintedHeading]) -> list[SectionKind]
     kinds: list[SectionKind] = []
     parents: dict[int, SectionKind] = {}
     past_body = past_references = False
-    for headline in headings:
-        above = [parents[level] for level in sorted(parents) if level < headline.level]
-        above = [kind for kind in above if kind is not SectionKind.REFERENCES]  # references have no subsections
-        kind = classify_heading(headline.text, above[-1] if above else None)
-        lettered = past_body and bool(_LETTERED_TITLE.match(headline.text)) and not _NUMBERED_TITLE.match(headline.text)
-        if (past_references or lettered) and kind not in _BACK_MATTER:
+    for heading in headings:
+        parents = {level: parent for level, parent in parents.items() if level < heading.level}
+        # References have no subsections.
+        above = [kind for _, kind in sorted(parents.items()) if kind is not SectionKind.REFERENCES]
+        kind = classify_heading(heading.text, above[-1] if above else None)
+        is_lettered = _LETTERED_TITLE.match(heading.text) and not _NUMBERED_TITLE.match(heading.text)
+        if (past_references or (past_body and is_lettered)) and kind not in _BACK_MATTER:
             kind = SectionKind.APPENDIX
         past_references = past_references or kind is SectionKind.REFERENCES
         past_body = past_body or kind in _BODY_END
-        parents = {level: held for level, held in parents.items() if level < headline.level}
-        parents[headline.level] = kind
+        parents[heading.level] = kind
         kinds.append(kind)
     return kinds

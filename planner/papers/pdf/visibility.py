@@ -1,4 +1,8 @@
-"""The painted objects of a page in painting order: its text objects, and the surfaces under or over text."""
+"""Separate the text that a reader of a page sees from the hidden text that only a machine finds.
+
+The objects that the page paints, in painting order, show how each text is painted and which surfaces lie under or over
+it. Hidden text is often harmless (a leftover, a venue's canary), so warnings quote it and accuse nobody.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -20,7 +24,7 @@ from planner.papers.pdf.pdfium import (
     intersect,
     is_solid_shape,
 )
-from planner.papers.pdf.runs import PlacedRun, TextRun
+from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, TextRun
 
 WHITE: Final[Colour] = (255, 255, 255)
 _MAX_OBJECTS: Final = 100_000
@@ -61,11 +65,6 @@ class PaintedSurface(NamedTuple):
         """Return whether the point lies on the surface."""
         return self.left <= x <= self.right and self.bottom <= y <= self.top
 
-    @property
-    def area(self) -> float:
-        """The area in square points."""
-        return (self.right - self.left) * (self.top - self.bottom)
-
 
 class TextPaint(NamedTuple):
     """The way a text object is painted: place in painting order, colour, opacity (0 to 1), PDF render mode and clip.
@@ -103,21 +102,21 @@ class FormContext:
 class PaintedObjects:
     """The painted objects of a page, including those inside form objects.
 
-    Text objects are keyed by their address; `surfaces` and `images` are in painting order. The record is whole unless
-    the page has too many objects: then the rest are skipped.
+    `text_paints` has the addresses of text objects as keys; `surfaces` and the boxes of images are in painting order.
+    `is_complete` is False if the page has too many objects: then the rest are skipped.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
         self.text_paints: dict[int, TextPaint] = {}
         self.surfaces: list[PaintedSurface] = []
-        self.images: list[PaintedSurface] = []
+        self.image_bounds: list[Bounds] = []
         self._bands: dict[int, list[PaintedSurface]] = {}
         self.is_complete = True
         self._object_count = 0
         self._reader = ObjectReader()
-        around = FormContext()
+        page_context = FormContext()
         for at in range(raw.FPDFPage_CountObjects(page)):
-            self._add_object(pdfium.get_page_object(page, at), around)
+            self._add_object(pdfium.get_page_object(page, at), page_context)
 
     def _add_object(self, item: PdfiumHandle, context: FormContext) -> None:
         self._object_count += 1
@@ -132,10 +131,9 @@ class PaintedObjects:
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             self._add_path(item, context)
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
-            bounds = context.matrix.map_box(self._reader.read_bounds(item))
-            surface = PaintedSurface(self._object_count, *intersect(bounds, self._find_clip(item, context)))
-            self.surfaces.append(surface)
-            self.images.append(surface)
+            bounds = intersect(context.matrix.map_box(self._reader.read_bounds(item)), self._find_clip(item, context))
+            self.surfaces.append(PaintedSurface(self._object_count, *bounds))
+            self.image_bounds.append(bounds)
 
     def _find_clip(self, item: PdfiumHandle, context: FormContext) -> Bounds:
         return context.intersect_clip(self._reader.read_clip(item))
@@ -172,8 +170,10 @@ class PaintedObjects:
         if is_solid_shape(path):
             colour, opacity = self._reader.read_fill(path)
             opacity *= context.opacity
-            mixes = context.is_blending or pdfium.has_transparency(path)
-            surface = surface._replace(colour=colour, opacity=opacity, is_solid=opacity >= _MIN_OPAQUE and not mixes)
+            is_blending = context.is_blending or pdfium.has_transparency(path)
+            surface = surface._replace(
+                colour=colour, opacity=opacity, is_solid=opacity >= _MIN_OPAQUE and not is_blending
+            )
         self.surfaces.append(surface)
 
     def is_covered(self, points: Sequence[tuple[float, float]], order: int) -> bool:
@@ -194,17 +194,17 @@ class PaintedObjects:
             layers.append((surface.colour, surface.opacity))
             if surface.opacity >= _MIN_OPAQUE:
                 break
-        under = WHITE
+        background = WHITE
         for colour, opacity in reversed(layers):
-            under = blend_colours(colour, under, opacity)
-        return under
+            background = blend_colours(colour, background, opacity)
+        return background
 
     def _find_surfaces_near(self, y: float) -> list[PaintedSurface]:
         """Return the surfaces that reach into the horizontal band of the page around `y`, in painting order."""
         band = int(y // _BAND_HEIGHT)
         if band not in self._bands:
             low, high = band * _BAND_HEIGHT, (band + 1) * _BAND_HEIGHT
-            self._bands[band] = [one for one in self.surfaces if one.bottom <= high and one.top >= low]
+            self._bands[band] = [surface for surface in self.surfaces if surface.bottom <= high and surface.top >= low]
         return self._bands[band]
 
 
@@ -222,25 +222,6 @@ def _is_narrow(bounds: Bounds) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class PageBox:
-    """The visible box of a page in points."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    def contains_point(self, x: float, y: float) -> bool:
-        """Return whether the point lies on the page."""
-        return self.left <= x <= self.right and self.bottom <= y <= self.top
-
-    @property
-    def area(self) -> float:
-        """The area in square points."""
-        return (self.right - self.left) * (self.top - self.bottom)
-
-
-@dataclass(frozen=True, slots=True)
 class PageVisibility:
     """The runs of a page that a reader sees, its hidden text, and a flag for the OCR layer of a scan."""
 
@@ -249,19 +230,21 @@ class PageVisibility:
     is_ocr: bool
 
 
-def separate_hidden_text(placed_runs: list[PlacedRun], painted_objects: PaintedObjects, box: PageBox) -> PageVisibility:
-    """Separate the runs of a page into visible and hidden ones."""
-    unpainted = _find_unpainted_runs(placed_runs, painted_objects)
-    is_ocr = bool(unpainted) and _is_scan(placed_runs, unpainted, painted_objects, box)
-    hidden = {id(item) for item in placed_runs if _is_hidden(item, painted_objects, box)}
+def separate_hidden_text(
+    placed_runs: list[PlacedRun], painted_objects: PaintedObjects, page_box: Bounds
+) -> PageVisibility:
+    """Separate the runs of a page, which is visible within a box, into visible and hidden ones."""
+    unpainted_ids = _find_unpainted_runs(placed_runs, painted_objects)
+    is_ocr = bool(unpainted_ids) and _is_scan(placed_runs, unpainted_ids, painted_objects, page_box)
+    hidden_ids = {id(placed) for placed in placed_runs if _is_hidden(placed, painted_objects, page_box)}
     if not is_ocr:
-        hidden |= unpainted
-    if not hidden:
+        hidden_ids |= unpainted_ids
+    if not hidden_ids:
         return PageVisibility(placed_runs, "", is_ocr)
-    left_out = _join_runs(item for item in placed_runs if id(item) in hidden)
-    if not _WORD.search(left_out):  # a lone letter or sign carries no message and may be misjudged
-        return PageVisibility([item for item in placed_runs if _has_usable_place(item)], "", is_ocr)
-    return PageVisibility([item for item in placed_runs if id(item) not in hidden], left_out, is_ocr)
+    hidden_text = _join_runs(placed for placed in placed_runs if id(placed) in hidden_ids)
+    if not _WORD.search(hidden_text):  # a lone letter or sign carries no message and may be misjudged
+        return PageVisibility([placed for placed in placed_runs if _has_usable_place(placed)], "", is_ocr)
+    return PageVisibility([placed for placed in placed_runs if id(placed) not in hidden_ids], hidden_text, is_ocr)
 
 
 def quote_passage(text: str) -> str:
@@ -272,51 +255,58 @@ def quote_passage(text: str) -> str:
 
 def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects) -> set[int]:
     """Return the ids of the runs whose PDF render mode paints nothing."""
-    painters = {painter for painter, ink in painted_objects.text_paints.items() if ink.render_mode in _UNPAINTED_MODES}
-    return {id(item) for item in placed_runs if item.run.text_object in painters} if painters else set()
+    paints = painted_objects.text_paints
+    unpainted = {address for address, paint in paints.items() if paint.render_mode in _UNPAINTED_MODES}
+    return {id(placed) for placed in placed_runs if placed.run.text_object in unpainted} if unpainted else set()
 
 
 def _is_scan(
-    placed_runs: Iterable[PlacedRun], unpainted_ids: set[int], painted_objects: PaintedObjects, box: PageBox
+    placed_runs: Iterable[PlacedRun], unpainted_ids: set[int], painted_objects: PaintedObjects, page_box: Bounds
 ) -> bool:
     """Return whether the page has a large image and nearly all of its text is unpainted."""
-    total = sum(len(item.run.text) for item in placed_runs)
-    painted = sum(len(item.run.text) for item in placed_runs if id(item) not in unpainted_ids)
-    largest = max((image.area for image in painted_objects.images), default=0.0)
-    return painted <= _VISIBLE_SHARE * total and largest >= _SCAN_SHARE * box.area
+    text_length = sum(len(placed.run.text) for placed in placed_runs)
+    painted_length = sum(len(placed.run.text) for placed in placed_runs if id(placed) not in unpainted_ids)
+    largest = max(map(_compute_area, painted_objects.image_bounds), default=0.0)
+    return painted_length <= _VISIBLE_SHARE * text_length and largest >= _SCAN_SHARE * _compute_area(page_box)
+
+
+def _compute_area(bounds: Bounds) -> float:
+    left, bottom, right, top = bounds
+    return (right - left) * (top - bottom)
 
 
 def _has_usable_place(placed_run: PlacedRun) -> bool:
     """Return whether the run has a usable place and size; a damaged file may give any number."""
     run = placed_run.run
-    placed = abs(run.x0) < _MAX_COORDINATE and abs(run.x1) < _MAX_COORDINATE and abs(run.y) < _MAX_COORDINATE
-    return placed and abs(placed_run.end_y) < _MAX_COORDINATE and abs(run.size) < _MAX_COORDINATE
+    is_placed = abs(run.x0) < _MAX_COORDINATE and abs(run.x1) < _MAX_COORDINATE and abs(run.y) < _MAX_COORDINATE
+    return is_placed and abs(placed_run.end_y) < _MAX_COORDINATE and abs(run.size) < _MAX_COORDINATE
 
 
-def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, box: PageBox) -> bool:
+def _is_hidden(placed_run: PlacedRun, painted_objects: PaintedObjects, page_box: Bounds) -> bool:
     run = placed_run.run
     x, y = _find_centre(placed_run)
+    left, bottom, right, top = page_box
     if (
         not _has_usable_place(placed_run)
         or run.size < _MIN_SIZE
-        or not box.contains_point(x, y)
+        or not (left <= x <= right and bottom <= y <= top)
         or _is_squeezed(placed_run)
     ):
         return True
-    ink = painted_objects.text_paints.get(run.text_object)
-    if ink is None or ink.render_mode in _UNPAINTED_MODES:
+    paint = painted_objects.text_paints.get(run.text_object)
+    if paint is None or paint.render_mode in _UNPAINTED_MODES:
         return False
-    if _is_clipped(run, ink, x, y):
+    if _is_clipped(run, paint, x, y):
         return True
     points = ((x, y), (run.x0, run.y), (run.x1, placed_run.end_y))
-    return painted_objects.is_covered(points, ink.order) or _is_hidden_by_background(ink, painted_objects, x, y)
+    return painted_objects.is_covered(points, paint.order) or _is_hidden_by_background(paint, painted_objects, x, y)
 
 
 def _is_clipped(run: TextRun, paint: TextPaint, x: float, y: float) -> bool:
     """Return whether the middle of the run, at (x, y), lies more than half the type size outside its clip."""
     left, bottom, right, top = paint.clip
-    edge = run.size / 2
-    return not (left - edge <= x <= right + edge and bottom - edge <= y <= top + edge)
+    margin = run.size / 2
+    return not (left - margin <= x <= right + margin and bottom - margin <= y <= top + margin)
 
 
 def _is_squeezed(placed_run: PlacedRun) -> bool:
@@ -327,15 +317,17 @@ def _is_squeezed(placed_run: PlacedRun) -> bool:
 
 
 def _is_hidden_by_background(paint: TextPaint, painted_objects: PaintedObjects, x: float, y: float) -> bool:
-    under = painted_objects.find_background_colour(x, y, paint.order)
-    return paint.colour is not None and under is not None and _is_hardly_visible(paint.colour, paint.opacity, under)
+    background = painted_objects.find_background_colour(x, y, paint.order)
+    if paint.colour is None or background is None:
+        return False
+    return _is_hardly_visible(paint.colour, paint.opacity, background)
 
 
 @lru_cache(maxsize=4096)  # a paper has few colours
 def _is_hardly_visible(colour: Colour, opacity: float, background: Colour) -> bool:
     """Return whether a colour hardly differs from the one that it is painted over."""
     shown = blend_colours(colour, background, opacity)
-    return max(abs(one - other) for one, other in zip(shown, background, strict=True)) < _MIN_COLOUR_DIFFERENCE
+    return max(abs(a - b) for a, b in zip(shown, background, strict=True)) < _MIN_COLOUR_DIFFERENCE
 
 
 def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
@@ -345,11 +337,11 @@ def _find_centre(placed_run: PlacedRun) -> tuple[float, float]:
     return (run.x0 + run.x1) / 2 + right * rise, (run.y + placed_run.end_y) / 2 + up * rise
 
 
-def _join_runs(items: Iterable[PlacedRun]) -> str:
+def _join_runs(placed_runs: Iterable[PlacedRun]) -> str:
     parts: list[str] = []
     previous: PlacedRun | None = None
-    for item in items:
-        moved = previous is None or previous.run.y != item.run.y
-        parts.append((" " if item.run.space_before or moved else "") + item.run.text.replace("\x02", "-"))
-        previous = item
-    return " ".join("".join(parts).split())
+    for placed in placed_runs:
+        is_new_line = previous is None or previous.run.y != placed.run.y
+        parts.append((" " if placed.run.space_before or is_new_line else "") + placed.run.text)
+        previous = placed
+    return " ".join("".join(parts).replace(LINE_END_HYPHEN, "-").split())

@@ -11,7 +11,7 @@ from planner.errors import PaperError
 from planner.papers.paper import ParsedPaper
 from planner.papers.pdf.reader import read_pdf
 from planner.papers.pdf.runs import PlacedRun, TextRun
-from planner.papers.pdf.visibility import PageBox, PaintedObjects, separate_hidden_text
+from planner.papers.pdf.visibility import PaintedObjects, separate_hidden_text
 from tests.papers.pdf.make import Page, pdf
 from tests.papers.pdf.samples import paper_pages
 
@@ -175,5 +175,5 @@ def canvas() -> Iterator[PaintedObjects]:
 def test_any_place_is_judged(canvas: PaintedObjects, values: list[float]) -> None:
     x0, x1, y, end_y, size = values
     run = TextRun("ab", x0, x1, y, size, bold=False, italic=False, space_before=False, is_rotated=False, text_object=1)
-    sight = separate_hidden_text([PlacedRun(run, end_y, 0)], canvas, PageBox(0, 0, 612, 792))
+    sight = separate_hidden_text([PlacedRun(run, end_y, 0)], canvas, (0, 0, 612, 792))
     assert all(abs(value) <= 1e6 for item in sight.visible_runs for value in (item.run.x0, item.run.y, item.run.size))
