@@ -1,4 +1,4 @@
-"""Find the parts of its method, the reported ablations and the metrics in a paper's text."""
+"""Find the components, the reported ablations and the metrics in a paper's text, and check a plan against it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ def analyse_paper(paper: Paper) -> Analysis:
 
 
 def analyse_sections(sections: Sequence[Section], title: str = "") -> Analysis:
-    """Find the components, reported ablations and metrics of sections; places count from the start of the first one.
+    """Find the components, reported ablations and metrics of sections; offsets count from the start of the first one.
 
     A component that the title names is the whole method or its subject, and is not counted as ablated.
     """
-    read = split_passages(sections)
-    named = find_components(read)
-    parts = [component for component in named if not component.is_subject_of(title)]
-    return Analysis(named, find_reported_ablations(read, parts), find_metrics(read))
+    passages = split_passages(sections)
+    components = find_components(passages)
+    parts = [component for component in components if not component.is_subject_of(title)]
+    return Analysis(components, find_reported_ablations(passages, parts), find_metrics(passages))
 
 
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
@@ -90,7 +90,7 @@ def _find_warnings(
 
 
 def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
-    """Tell if the actions allow that both ablations are the same. Often the paper names no replacement."""
+    """Return whether the actions allow that both ablations are the same. Often the paper names no replacement."""
     if not reported_ablation.replacement:
         return True
     if ablation.action is Action.REMOVE:

@@ -1,4 +1,7 @@
-"""Find the components of a method: named in headings, in bold, by acronym, by "we propose …", or repeatedly."""
+"""Find the components of a method, each with the kinds of evidence for it.
+
+A text names components in headings, in bold, by acronym, after "we propose", as hyperparameters, or repeatedly.
+"""
 
 import re
 from collections import Counter
@@ -77,8 +80,7 @@ class Evidence(StrEnum):
 class Component:
     """A named part of a method; `acronym` may be "".
 
-    `mention_count` counts its name and acronym in the sections of the kinds in `_COMPONENT_SECTIONS`, so not in related work or
-    experiments.
+    `mention_count` counts its name and acronym, except in related work, experiments and appendices.
     """
 
     name: str
@@ -93,57 +95,45 @@ class Component:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
     def is_subject_of(self, title: str) -> bool:
-        """Tell if this is the whole method or its subject, judged by the share of the name in a paper's title."""
+        """Return whether this is the whole method or its subject, judged by the share of the name in a paper's title."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
 
 def find_components(passages: Sequence[Passage]) -> tuple[Component, ...]:
     """Find the components that the passages name, each once, in the order of their first appearance."""
-    readable = [passage for passage in passages if passage.kind in _COMPONENT_SECTIONS]
-    candidates = [candidate for passage in readable for candidate in _find_candidates(passage)]
-    method = [passage for passage in readable if passage.in_method and passage.block is not BlockKind.HEADING]
-    again = ((phrase, found) for phrase, found in find_repeated_phrases(method))
-    candidates += [Component(phrase, "", found, frozenset({Evidence.REPEATED})) for phrase, found in again]
+    passages = [passage for passage in passages if passage.kind in _COMPONENT_SECTIONS]
+    candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
+    method = [passage for passage in passages if passage.in_method and passage.block is not BlockKind.HEADING]
+    repeated = find_repeated_phrases(method)
+    candidates += [Component(phrase, "", location, frozenset({Evidence.REPEATED})) for phrase, location in repeated]
     merged = _merge_candidates(
         candidate for candidate in candidates if candidate.name and not is_generic_name(candidate.name)
     )
-    return tuple(sorted(_count_mentions(merged, readable), key=lambda component: component.location.offset))
+    return tuple(sorted(_count_mentions(merged, passages), key=lambda component: component.location.offset))
 
 
-def _find_candidates(passage: Passage) -> list[Component]:
+def _find_candidates(passage: Passage) -> Iterator[Component]:
+    text, line = passage.text, passage.one_line_text
     if passage.block is BlockKind.HEADING:
-        heading = strip_heading_number(strip_markup(passage.heading))
-        return (
-            [_build_component(passage, heading, 0, Evidence.HEADING)] if passage.in_method and passage.level > 1 else []
-        )
-    found = [
-        Component(
-            strip_markup(one.expansion),
-            one.abbreviation,
-            passage.locate_text(one.expansion, one.start),
-            frozenset({Evidence.ACRONYM}),
-        )
-        for one in find_acronyms(passage.one_line_text)
-    ]
-    found += [
-        _build_component(passage, text, start, Evidence.PROPOSED)
-        for text, start in find_proposed_phrases(passage.one_line_text)
-    ]
+        if passage.in_method and passage.level > 1:
+            heading = strip_heading_number(strip_markup(passage.heading))
+            yield _build_component(passage, heading, 0, Evidence.HEADING)
+        return
+    for acronym in find_acronyms(line):
+        location = passage.locate_text(acronym.expansion, acronym.start)
+        name = strip_markup(acronym.expansion)
+        yield Component(name, acronym.abbreviation, location, frozenset({Evidence.ACRONYM}))
+    named_phrases = [(Evidence.PROPOSED, find_proposed_phrases(line))]
     if passage.in_method or passage.kind is SectionKind.INTRODUCTION:
-        found += [
-            _build_component(passage, text, start, Evidence.BOLD) for text, start in find_emphasized_terms(passage.text)
-        ]
+        named_phrases.append((Evidence.BOLD, find_emphasized_terms(text)))
     if passage.in_method:
-        found += [
-            _build_component(passage, text, start, Evidence.RUN_IN)
-            for text, start in find_run_in_headings(passage.text)
-        ]
-        found += [
-            Component(text, "", passage.locate_text(text, start), frozenset({Evidence.SYMBOL}))
-            for text, start in find_hyperparameters(passage.one_line_text)
-        ]
-    return found
+        named_phrases.append((Evidence.RUN_IN, find_run_in_headings(text)))
+    for evidence, phrases in named_phrases:
+        for phrase, start in phrases:
+            yield _build_component(passage, phrase, start, evidence)
+    for symbol, start in find_hyperparameters(line) if passage.in_method else ():
+        yield Component(symbol, "", passage.locate_text(symbol, start), frozenset({Evidence.SYMBOL}))
 
 
 def _build_component(passage: Passage, text: str, start: int, evidence: Evidence) -> Component:
@@ -152,17 +142,17 @@ def _build_component(passage: Passage, text: str, start: int, evidence: Evidence
 
 
 def find_emphasized_terms(text: str) -> Iterator[tuple[str, int]]:
-    """Return the terms in bold or italics of Markdown or LaTeX, with their places."""
+    """Return the terms in bold or italics of Markdown or LaTeX, with their offsets."""
     return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
 
 
 def find_proposed_phrases(text: str) -> Iterator[tuple[str, int]]:
-    """Return the words after "we propose", "we use" and the like, with their places."""
+    """Return the words after "we propose", "we use" and the like, with their offsets."""
     return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
 
 
 def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
-    """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with their places."""
+    """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with offsets."""
     for match in _HYPERPARAMETER.finditer(text):
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
         yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
@@ -170,40 +160,40 @@ def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
 
 def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
     """Find repeated phrases that end in a word for a mechanism ("interest independence loss"), with first places."""
-    first: dict[tuple[str, ...], tuple[str, TextLocation]] = {}
+    first_mentions: dict[tuple[str, ...], tuple[str, TextLocation]] = {}
     counts: Counter[tuple[str, ...]] = Counter()
     for passage in passages:
         for phrase, start in _find_mechanisms(passage.one_line_text):
             key = extract_stems(phrase)
             if len(key) > 1 and not is_generic_name(phrase):
                 counts[key] += 1
-                first.setdefault(key, (phrase, passage.locate_text(phrase, start)))
-    return [named for key, named in first.items() if counts[key] >= _MIN_REPEATS]
+                first_mentions.setdefault(key, (phrase, passage.locate_text(phrase, start)))
+    return [mention for key, mention in first_mentions.items() if counts[key] >= _MIN_REPEATS]
 
 
 def _find_mechanisms(text: str) -> Iterator[tuple[str, int]]:
-    run: list[re.Match[str]] = []
+    tokens: list[re.Match[str]] = []
     for token in _TOKEN.finditer(text):
         word = token[0].lower()
         if not word[0].isalpha() or word in STOP_WORDS or word in LEADING_FILLERS:
-            run = []
+            tokens = []
             continue
-        run = [*run[1 - _MAX_PHRASE_WORDS :], token]
-        if word in _MECHANISMS and len(run) > 1:
-            yield text[run[0].start() : token.end()], run[0].start()
+        tokens = [*tokens[1 - _MAX_PHRASE_WORDS :], token]
+        if word in _MECHANISMS and len(tokens) > 1:
+            yield text[tokens[0].start() : token.end()], tokens[0].start()
 
 
 def _merge_candidates(candidates: Iterable[Component]) -> list[Component]:
     """Merge candidates whose names have the same stems, or of which one contains the acronym of the other."""
-    found: dict[tuple[str, ...], Component] = {}
+    merged: dict[tuple[str, ...], Component] = {}
     by_acronym: dict[str, tuple[str, ...]] = {}
     for candidate in candidates:
         key = _build_merge_key(candidate, by_acronym)
-        known = found.get(key)
-        found[key] = candidate if known is None else _join_components(known, candidate)
+        known = merged.get(key)
+        merged[key] = candidate if known is None else _join_components(known, candidate)
         if candidate.acronym:
             by_acronym.setdefault(candidate.acronym, key)
-    return list(found.values())
+    return list(merged.values())
 
 
 def _build_merge_key(candidate: Component, by_acronym: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -218,7 +208,7 @@ def _join_components(component: Component, other: Component) -> Component:
     return replace(component, acronym=component.acronym or other.acronym, evidence=component.evidence | other.evidence)
 
 
-def _count_mentions(merged: Sequence[Component], passages: Sequence[Passage]) -> list[Component]:
-    index = NameIndex((component.name, component.acronym) for component in merged)
+def _count_mentions(components: Sequence[Component], passages: Sequence[Passage]) -> list[Component]:
+    index = NameIndex((component.name, component.acronym) for component in components)
     counts = Counter(number for passage in passages for number, _ in index.find_mentions(passage.text))
-    return [replace(component, mention_count=counts[number]) for number, component in enumerate(merged)]
+    return [replace(component, mention_count=counts[number]) for number, component in enumerate(components)]

@@ -1,4 +1,7 @@
-"""Find the metrics of a paper: known names, and names that the paper announces as metrics."""
+"""Find the metrics of a paper: known names, and names that the paper announces as metrics.
+
+A paper announces metrics in lists ("we report …"), in captions of panels and in column heads.
+"""
 
 import re
 from collections import Counter, defaultdict
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeAlias
 
-from planner.analysis.passages import Passage, TextLocation, strip_markup
+from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import extract_noun_phrase, find_acronyms, find_run_in_headings
 from planner.matching.similarity import parse_word_list
 from planner.papers.headings import strip_heading_number
@@ -22,8 +25,8 @@ _QUANTITIES: Final = parse_word_list(
     """
 )
 _NOT_A_RESULT: Final = re.compile(
-    r"\b(?:learning|dropout|decay|sampling|clip|buffer|batch|max(?:imum)?|benchmark|test|high(?:est|er)?|low(?:est|er)?|best|better|"
-    r"worse|good|poor|total|overall|same|time steps?)\b",
+    r"\b(?:learning|dropout|decay|sampling|clip|buffer|batch|max(?:imum)?|benchmark|test|high(?:est|er)?|"
+    r"low(?:est|er)?|best|better|worse|good|poor|total|overall|same|time steps?)\b",
     re.I,
 )
 _LISTED: Final = r"((?:[^.;:()]|\([^()]{0,40}\)){3,250})"
@@ -87,7 +90,6 @@ _AMBIGUOUS: Final = re.compile(
 )
 _PRECISION_RECALL: Final = frozenset({"precision", "recall"})
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK})
-_EXPERIMENT_SECTIONS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.APPENDIX})
 _SYNONYMS: Final = {
     "f1score": "f1",
     "fscore": "f1",
@@ -120,36 +122,36 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     In tables of any section, column heads with an arrow ("FID ↓") count too. Without experiments the rest of the text
     is read, and names with other meanings are dropped.
     """
-    measuring = [passage for passage in passages if passage.kind in _EXPERIMENT_SECTIONS]
-    said = [
-        named for passage in passages if passage.kind not in _SKIPPED_SECTIONS for named in _find_announced(passage)
-    ]
-    if measuring:
-        return _rank_metrics(_filter_precision_recall([list(_find_measured(passage)) for passage in measuring]), said)
-    named = [
-        (name, p.locate_text(name, start))
-        for p in passages
-        if p.kind not in _SKIPPED_SECTIONS
-        for name, start in _find_known(p.one_line_text)
-    ]
-    return _rank_metrics([(name, found) for name, found in named if not _AMBIGUOUS.fullmatch(name)], said)
+    passages = [passage for passage in passages if passage.kind not in _SKIPPED_SECTIONS]
+    announced = [mention for passage in passages for mention in _find_announced(passage)]
+    experiments = [passage for passage in passages if passage.kind in EXPERIMENT_SECTIONS]
+    if experiments:
+        mentions = _filter_precision_recall([list(_find_measured(passage)) for passage in experiments])
+    else:
+        mentions = [
+            (name, passage.locate_text(name, start))
+            for passage in passages
+            for name, start in _find_known(passage.one_line_text)
+            if not _AMBIGUOUS.fullmatch(name)
+        ]
+    return _rank_metrics(mentions, announced)
 
 
 def _find_announced(passage: Passage) -> Iterator[MetricMention]:
     """Yield metrics that a passage announces: in lists of metrics, captions of panels and heads of columns."""
-    found: Iterator[tuple[str, int]] = iter(())
+    names: Iterator[tuple[str, int]] = iter(())
     if passage.block is BlockKind.TABLE:
-        found = find_arrow_metrics(passage.text)
-    if passage.kind in _EXPERIMENT_SECTIONS:
-        found = chain(
-            found,
+        names = find_arrow_metrics(passage.text)
+    if passage.kind in EXPERIMENT_SECTIONS:
+        names = chain(
+            names,
             _drop_known(find_listed_metrics(passage.one_line_text)),
             find_introduced_metrics(passage.heading, passage.text),
             _find_quantity_acronyms(passage.one_line_text),
         )
         if passage.block is BlockKind.FIGURE:
-            found = chain(found, _drop_known(find_panel_metrics(passage.one_line_text)))
-    return ((name, passage.locate_text(name, start)) for name, start in found)
+            names = chain(names, _drop_known(find_panel_metrics(passage.one_line_text)))
+    return ((name, passage.locate_text(name, start)) for name, start in names)
 
 
 def _drop_known(candidates: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
@@ -158,22 +160,22 @@ def _drop_known(candidates: Iterator[tuple[str, int]]) -> Iterator[tuple[str, in
 
 
 def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield quantities that a sentence reports or measures ("we report the hoot rate, …"), with their places."""
+    """Yield quantities that a sentence reports or measures ("we report the hoot rate, …"), with their offsets."""
     for sentence in _REPORTED_LIST.finditer(text):
-        parted = _LIST_JOINT.sub(lambda joint: "," * len(joint[0]), _blank_out_markup(sentence[1]))
-        for item in _ITEM.finditer(parted):
+        items = _LIST_JOINT.sub(lambda joint: "," * len(joint[0]), _blank_out_markup(sentence[1]))
+        for item in _ITEM.finditer(items):
             yield from _extract_quantity(item[0], sentence.start(1) + item.start())
 
 
 def find_panel_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their places."""
+    """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their offsets."""
     for panel in _PANEL.finditer(_blank_out_markup(text)):
         number = panel.lastindex or 0
         yield from _extract_quantity(panel[number], panel.start(number))
 
 
 def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
-    """Yield column heads with an arrow ("FID ↓"), with their places. Without cells, as in PDFs, a head is one word."""
+    """Yield column heads with an arrow ("FID ↓"), with their offsets. Without cells, as in PDFs, a head is one word."""
     in_cells = "|" in text or "&" in text
     for match in _ARROW.finditer(text):
         head = strip_markup(match[1]).strip(" ($%")
@@ -183,7 +185,7 @@ def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
 
 
 def find_introduced_metrics(heading: str, text: str) -> Iterator[tuple[str, int]]:
-    """Yield run-in headings and bold items of a section headed "Metrics", with their places."""
+    """Yield run-in headings and bold items of a section headed "Metrics", with their offsets."""
     if not _ABOUT_METRICS.fullmatch(strip_heading_number(strip_markup(heading))):
         return
     for name, start in find_run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _blank_out_match, text)):
@@ -193,15 +195,15 @@ def find_introduced_metrics(heading: str, text: str) -> Iterator[tuple[str, int]
 
 def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
-    for one in find_acronyms(text):
-        if is_quantity(one.expansion) and _SPEAKS_OF_METRICS.search(text):
-            yield one.abbreviation, one.start + len(one.expansion)
+    for acronym in find_acronyms(text):
+        if is_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
+            yield acronym.abbreviation, acronym.start + len(acronym.expansion)
 
 
 def is_quantity(name: str) -> bool:
-    """Tell if a name has several words and ends in a word for a measured quantity: "hoot rate"."""
-    named = name.lower().split()
-    return len(named) > 1 and named[-1] in _QUANTITIES
+    """Return whether a name has several words and ends in a word for a measured quantity: "hoot rate"."""
+    words = name.lower().split()
+    return len(words) > 1 and words[-1] in _QUANTITIES
 
 
 def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
@@ -220,12 +222,16 @@ def _blank_out_match(match: re.Match[str]) -> str:
 
 def _find_measured(passage: Passage) -> Iterator[MetricMention]:
     """Yield known metrics, and the acronyms that a passage defines if it mentions metrics."""
-    flat = passage.one_line_text
-    defined = list(find_acronyms(flat)) if _SPEAKS_OF_METRICS.search(flat) else []
-    new = [one for one in defined if not _KNOWN_NAME.fullmatch(one.abbreviation)]
-    spelt_out = {place for one in new for place in range(one.start, one.start + len(one.expansion))}
-    known = ((name, start) for name, start in _find_known(flat) if start not in spelt_out)
-    for name, start in chain(known, ((one.abbreviation, one.start + len(one.expansion)) for one in new)):
+    text = passage.one_line_text
+    acronyms = find_acronyms(text) if _SPEAKS_OF_METRICS.search(text) else ()
+    defined = [
+        (acronym.abbreviation, acronym.start, acronym.start + len(acronym.expansion))
+        for acronym in acronyms
+        if not _KNOWN_NAME.fullmatch(acronym.abbreviation)
+    ]
+    expansion_offsets = {offset for _, start, end in defined for offset in range(start, end)}
+    known = ((name, start) for name, start in _find_known(text) if start not in expansion_offsets)
+    for name, start in chain(known, ((name, end) for name, _, end in defined)):
         yield name, passage.locate_text(name, start)
 
 
@@ -235,29 +241,30 @@ def _find_known(text: str) -> Iterator[tuple[str, int]]:
 
 def _filter_precision_recall(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
     """Join the names of all passages. Keep the ambiguous "precision" and "recall" only if one has both."""
-    pair = any({_normalize_name(name) for name, _ in named} >= _PRECISION_RECALL for named in mentions_by_passage)
+    names_by_passage = ({_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage)
+    has_pair = any(names >= _PRECISION_RECALL for names in names_by_passage)
     return [
-        (name, found)
-        for named in mentions_by_passage
-        for name, found in named
-        if pair or _normalize_name(name) not in _PRECISION_RECALL
+        (name, location)
+        for mentions in mentions_by_passage
+        for name, location in mentions
+        if has_pair or _normalize_name(name) not in _PRECISION_RECALL
     ]
 
 
 def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricMention]) -> tuple[Metric, ...]:
     """Merge the spellings of each metric. Drop a rare one beside frequent ones unless it is announced as a metric."""
-    first: dict[str, TextLocation] = {}
+    first_locations: dict[str, TextLocation] = {}
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, found in (*mentions, *announced):
-        first.setdefault(_normalize_name(name), found)
+    for name, location in (*mentions, *announced):
+        first_locations.setdefault(_normalize_name(name), location)
         spellings[_normalize_name(name)][name] += 1
-    ranked = sorted(first, key=lambda key: -spellings[key].total())
+    ranked = sorted(first_locations, key=lambda key: -spellings[key].total())
     frequent = bool(ranked) and spellings[ranked[0]].total() >= _FREQUENT_COUNT
-    sure = {_normalize_name(name) for name, _ in announced}
+    announced_keys = {_normalize_name(name) for name, _ in announced}
     return tuple(
-        Metric(spellings[key].most_common(1)[0][0], first[key], spellings[key].total())
+        Metric(spellings[key].most_common(1)[0][0], first_locations[key], spellings[key].total())
         for key in ranked
-        if spellings[key].total() > _RARE_COUNT or not frequent or key in sure
+        if spellings[key].total() > _RARE_COUNT or not frequent or key in announced_keys
     )
 
 

@@ -15,10 +15,12 @@ _ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
 _MAX_HEADING_CHARS: Final = 110
 _MAX_SKIPPED_CHARS: Final = 60  # characters of articles and markup that may stand before the words found
 _SILENT_MARKUP: Final = re.compile(
-    r"\\(?:label|\w*cite\w*|\w*ref|footnote|thanks)\*?(?:\[[^\[\]]*\])*\{[^{}]*\}|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>"
+    r"\\(?:label|\w*cite\w*|\w*ref|footnote|thanks)\*?(?:\[[^\[\]]*\])*\{[^{}]*\}"
+    r"|^#{1,6}\s+|\s#+$|</?[a-zA-Z][^<>]{0,120}>"
     r"|\\(?:bfseries|itshape|scshape|em|bf|it|small|noindent|centering)\b\s*|\\[a-zA-Z]+\*?\s*(?=\{)"
 )
 _MARKUP_CHARACTERS: Final = re.compile(r"[{}*`$]|\\(?=[&%#_ ])|(?<!\w)_|_(?!\w)")
+EXPERIMENT_SECTIONS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.APPENDIX})
 _KINDS_BEFORE_METHOD: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
 _METHOD_KINDS: Final = frozenset({SectionKind.METHOD, SectionKind.OTHER})
 _KINDS_AFTER_METHOD: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION, SectionKind.CONCLUSION})
@@ -65,24 +67,24 @@ def split_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
 
 
 def split_sections(text: str) -> tuple[Section, ...]:
-    """Split a text at its headings, which are numbered or marked by Markdown or LaTeX.
+    """Split a text, such as an excerpt, at its headings, which are numbered or marked by Markdown or LaTeX.
 
-    This serves the excerpt of a task, which is one string. The joined sections give the text again.
+    The texts of the sections, joined by blank lines, give the text again.
     """
-    found: list[Section] = []
+    sections: list[Section] = []
     open_kinds: list[tuple[int, SectionKind]] = []
     heading, level, kind, blocks = "", 0, SectionKind.OTHER, list[Block]()
     for paragraph in text.split("\n\n"):
         depth = _find_heading_level(paragraph)
         if depth:
             if blocks:
-                found.append(Section(heading, level, kind, tuple(blocks)))
+                sections.append(Section(heading, level, kind, tuple(blocks)))
             open_kinds = [(d, k) for d, k in open_kinds if d < depth]
             heading, level, blocks = paragraph.strip(), depth, []
             kind = classify_heading(strip_markup(heading), open_kinds[-1][1] if open_kinds else None)
             open_kinds.append((depth, kind))
         blocks.append(Block(BlockKind.HEADING if depth else BlockKind.PROSE, paragraph))
-    return (*found, Section(heading, level, kind, tuple(blocks)))
+    return (*sections, Section(heading, level, kind, tuple(blocks)))
 
 
 def strip_markup(text: str) -> str:
@@ -122,5 +124,5 @@ def _find_method_sections(sections: Sequence[Section]) -> frozenset[int]:
     kinds = [section.kind for section in sections]
     first = next((n for n, kind in enumerate(kinds) if kind in _KINDS_BEFORE_METHOD), -1)
     last = next((n for n, kind in enumerate(kinds) if n > first and kind in _KINDS_AFTER_METHOD), len(kinds))
-    amid = {n for n in range(first + 1, last) if kinds[n] in _METHOD_KINDS and sections[n].heading}
-    return frozenset(amid | {n for n, kind in enumerate(kinds) if kind is SectionKind.METHOD})
+    between = {n for n in range(first + 1, last) if kinds[n] in _METHOD_KINDS and sections[n].heading}
+    return frozenset(between | {n for n, kind in enumerate(kinds) if kind is SectionKind.METHOD})

@@ -1,4 +1,4 @@
-"""Cut noun phrases and run-in headings out of running text, and recognise names that say nothing."""
+"""Find phrases in running text: noun phrases, run-in headings, defined acronyms and mentions of known names."""
 
 import re
 from collections import defaultdict
@@ -22,7 +22,7 @@ _COMMON_ACRONYMS: Final = parse_word_list(
 _NAME_WORD: Final = re.compile(r"[^\W_]+")
 _MAX_NAME_WORDS: Final = 10  # words of a name that are compared
 
-# Words that, on their own, name a place in a paper and not a part of a method.
+# Words that, on their own, do not name a part of a method.
 _GENERIC_STEMS: Final = frozenset(
     map(
         stem_word,
@@ -74,7 +74,7 @@ LEADING_FILLERS: Final = parse_word_list(
     other extra straightforward and improved introduced
     """
 )
-_MAX_WORDS: Final = 8
+_MAX_PHRASE_WORDS: Final = 8
 _SYMBOL: Final = re.compile(r"[^a-z]{1,2}|[a-zA-Z]?[^\x00-\x7f]\S{0,3}|[a-z]|[=∈<>~].*")
 _RUN_IN_HEADING: Final = re.compile(
     r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])"
@@ -108,9 +108,9 @@ class NameIndex:
             for length in self._lengths:
                 if at + length > len(tokens):
                     continue
-                written = tuple(word for word, _ in tokens[at : at + length])
-                lowered = tuple(word.lower() for word in written)
-                for key in {written, lowered}:
+                words = tuple(word for word, _ in tokens[at : at + length])
+                lowered_words = tuple(word.lower() for word in words)
+                for key in {words, lowered_words}:
                     for number in self._numbers.get(key, ()):
                         yield number, start
 
@@ -121,15 +121,15 @@ def _split_name(name: str) -> tuple[str, ...]:
 
 def extract_noun_phrase(text: str) -> str:
     """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
-    kept: list[str] = []
+    words: list[str] = []
     for word in strip_markup(text.partition(" (")[0]).strip(" .:*").split():
-        plain = word.lower().strip(".,")
-        if not kept and plain in LEADING_FILLERS:
+        lowered = word.lower().strip(".,")
+        if not words and lowered in LEADING_FILLERS:
             continue
-        if kept and (plain.isdigit() or plain in _PHRASE_END_WORDS) and not (plain == "of" and len(kept) <= 2):
+        if words and (lowered.isdigit() or lowered in _PHRASE_END_WORDS) and not (lowered == "of" and len(words) <= 2):
             break
-        kept.append(word)
-    return _tidy_phrase(kept)
+        words.append(word)
+    return _tidy_phrase(words)
 
 
 def split_conjuncts(text: str) -> list[str]:
@@ -145,15 +145,13 @@ def _tidy_phrase(phrase_words: list[str]) -> str:
         phrase = phrase.partition("(")[0].replace(")", "")
     phrase = phrase.strip(" ,;:-–\"'“”’`").removesuffix(" of")
     first = phrase.partition(" ")[0].lower()
-    return (
-        ""
-        if len(phrase_words) > _MAX_WORDS or first in _FORBIDDEN_FIRST_WORDS or first in _PHRASE_END_WORDS
-        else phrase
-    )
+    if len(phrase_words) > _MAX_PHRASE_WORDS or first in _FORBIDDEN_FIRST_WORDS or first in _PHRASE_END_WORDS:
+        return ""
+    return phrase
 
 
 def is_generic_name(name: str) -> bool:
-    """Tell if a name consists of general words, numbers or single letters: "Overall Architecture", "Training"."""
+    """Return whether a name consists of general words, numbers or single letters: "Overall Architecture", "Training"."""
     return all(_is_generic_word(word) for word in split_words(name))
 
 
@@ -163,7 +161,7 @@ def _is_generic_word(word: str) -> bool:
 
 
 def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
-    """Yield phrases that open a line, in bold or before a stop or colon ("Gated unit. To …"), with their places."""
+    """Yield phrases that open a line, in bold or before a stop or colon ("Gated unit. To …"), with offsets."""
     start = 0
     for line in text.split("\n"):
         if match := _RUN_IN_HEADING.match(line):
@@ -174,12 +172,14 @@ def find_run_in_headings(text: str) -> Iterator[tuple[str, int]]:
 def find_acronyms(text: str) -> Iterator[Acronym]:
     """Yield the acronyms that stand in brackets after their expansions, except common ones."""
     for match in _DEFINITION.finditer(text):
-        short = match[1]
-        if short.upper() in _COMMON_ACRONYMS or sum(letter.isupper() for letter in short) < 2:
+        abbreviation = match[1]
+        if abbreviation.upper() in _COMMON_ACRONYMS or sum(letter.isupper() for letter in abbreviation) < 2:
             continue
         before = text[max(0, match.start() - _MAX_EXPANSION_CHARS) : match.start()].rstrip(" }*_'’”")
-        if expansion := find_expansion(short, before):
-            yield Acronym(short, expansion, max(0, match.start() - _MAX_EXPANSION_CHARS) + len(before) - len(expansion))
+        if expansion := find_expansion(abbreviation, before):
+            yield Acronym(
+                abbreviation, expansion, max(0, match.start() - _MAX_EXPANSION_CHARS) + len(before) - len(expansion)
+            )
 
 
 def find_expansion(abbreviation: str, text_before: str) -> str:

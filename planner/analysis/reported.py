@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from planner.analysis.components import Component
-from planner.analysis.passages import Passage, TextLocation, strip_markup
+from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import (
     NameIndex,
     extract_noun_phrase,
@@ -37,7 +37,6 @@ from planner.papers.headings import strip_heading_number
 from planner.papers.paper import BlockKind, SectionKind
 from planner.schema import Action
 
-_EXPERIMENT_SECTIONS: Final = frozenset({SectionKind.ABLATION, SectionKind.EXPERIMENTS, SectionKind.APPENDIX})
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST})
 _QUESTION_NUMBER: Final = re.compile(r"^R?Q\d+\s*[.:]\s*")
 _SUMMARY_WORD: Final = re.compile(
@@ -68,19 +67,20 @@ def find_reported_ablations(
 
     A component that an ablation section names, beside a word of effect or in a table, counts as ablated there.
     """
-    kept: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
+    ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
     labels = {extract_stems(name): c.label for c in components for name in (c.name, c.acronym) if name}
     index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
-        for one in _read_passage(passage, components, index):
-            known = replace(one, part=labels.get(extract_stems(one.part), one.part))
-            kept.setdefault((frozenset(extract_stems(known.part)), known.action), known)
-    return tuple(sorted(kept.values(), key=lambda one: one.location.offset))
+        for ablation in _read_passage(passage, components, index):
+            part = labels.get(extract_stems(ablation.part), ablation.part)
+            key = frozenset(extract_stems(part)), ablation.action
+            ablations.setdefault(key, replace(ablation, part=part))
+    return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.offset))
 
 
 def _read_passage(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[ReportedAblation]:
     """Read all of an experiment section, and the tables of other sections, since tables float between sections."""
-    if passage.kind in _EXPERIMENT_SECTIONS:
+    if passage.kind in EXPERIMENT_SECTIONS:
         yield from _read_experiment(passage)
         yield from _find_ablated_components(passage, components, index)
     elif passage.block is BlockKind.TABLE and passage.kind not in _SKIPPED_SECTIONS:
@@ -120,14 +120,16 @@ def _read_table(passage: Passage) -> Iterator[ReportedAblation]:
 
 def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
     for row, start in split_table_rows(passage.text):
-        if exchanged := match_replacement(row):
-            part, instead = extract_noun_phrase(exchanged[1]), strip_markup(exchanged[2])
-            yield from _report_part(passage, part, Action.REPLACE, instead, start + exchanged.start(1))
-        elif left_out := match_removal(row):
-            for part in split_conjuncts(left_out[1]):
-                yield from _report_part(passage, part, Action.REMOVE, "", start + left_out.start(1))
-        elif put_in := match_addition(row):
-            yield from _report_part(passage, extract_noun_phrase(put_in[1]), Action.REMOVE, "", start + put_in.start(1))
+        if replacement := match_replacement(row):
+            part, new_part = extract_noun_phrase(replacement[1]), strip_markup(replacement[2])
+            yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
+        elif removal := match_removal(row):
+            for part in split_conjuncts(removal[1]):
+                yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
+        elif addition := match_addition(row):
+            yield from _report_part(
+                passage, extract_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
+            )
 
 
 def _find_announced_parts(passage: Passage) -> Iterator[AblationPhrase]:
@@ -136,31 +138,30 @@ def _find_announced_parts(passage: Passage) -> Iterator[AblationPhrase]:
         yield from _read_title(strip_heading_number(strip_markup(passage.heading)), 0)
     elif passage.block is BlockKind.PROSE:
         for heading, start in find_run_in_headings(passage.text):
-            yield from (replace(said, start=start + said.start) for said in find_studied_parts(heading))
+            yield from (replace(phrase, start=start + phrase.start) for phrase in find_studied_parts(heading))
     else:
         caption = max(0, passage.text.find("\\caption"))
         yield from _read_title(passage.one_line_text[caption:], caption)
 
 
 def _read_title(title: str, start: int) -> Iterator[AblationPhrase]:
-    return (
-        replace(said, start=start + said.start) for said in chain(find_studied_parts(title), find_compared_parts(title))
-    )
+    phrases = chain(find_studied_parts(title), find_compared_parts(title))
+    return (replace(phrase, start=start + phrase.start) for phrase in phrases)
 
 
 def _read_heading(text: str) -> list[AblationPhrase]:
     """Return the parts that a heading in an ablation section names."""
     name = _QUESTION_NUMBER.sub("", strip_heading_number(strip_markup(text)))
-    found = list(_read_title(name, 0))
-    if not found and not _SUMMARY_WORD.search(name):
-        found = [AblationPhrase(name, Action.REMOVE, "", 0)]
-    return [replace(said, start=0) for said in found]
+    phrases = list(_read_title(name, 0))
+    if not phrases and not _SUMMARY_WORD.search(name):
+        phrases = [AblationPhrase(name, Action.REMOVE, "", 0)]
+    return [replace(phrase, start=0) for phrase in phrases]
 
 
 def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
     for heading, start in find_run_in_headings(text):
-        found = list(find_studied_parts(heading)) or [AblationPhrase(heading, Action.REMOVE, "", 0)]
-        yield from (replace(said, start=start + said.start) for said in found)
+        phrases = list(find_studied_parts(heading)) or [AblationPhrase(heading, Action.REMOVE, "", 0)]
+        yield from (replace(phrase, start=start + phrase.start) for phrase in phrases)
 
 
 def _find_ablated_components(
@@ -168,14 +169,14 @@ def _find_ablated_components(
 ) -> Iterator[ReportedAblation]:
     """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
     if _is_about_ablations(passage):
-        credited = passage.block is BlockKind.TABLE or _EFFECT_WORD.search(passage.text)
-        for number, start in index.find_mentions(passage.text) if credited else ():
+        is_credited = passage.block is BlockKind.TABLE or _EFFECT_WORD.search(passage.text)
+        for number, start in index.find_mentions(passage.text) if is_credited else ():
             yield from _report_part(passage, components[number].label, Action.REMOVE, "", start)
     else:
-        for said in find_removals_and_replacements(passage.one_line_text):
-            for number, start in index.find_mentions(extract_noun_phrase(said.part)):
-                label, replacement = components[number].label, extract_noun_phrase(said.replacement)
-                yield from _report_part(passage, label, said.action, replacement, said.start + start)
+        for phrase in find_removals_and_replacements(passage.one_line_text):
+            for number, start in index.find_mentions(extract_noun_phrase(phrase.part)):
+                label, replacement = components[number].label, extract_noun_phrase(phrase.replacement)
+                yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
 
 
 def _is_about_ablations(passage: Passage) -> bool:
@@ -183,9 +184,9 @@ def _is_about_ablations(passage: Passage) -> bool:
 
 
 def _report_phrases(passage: Passage, phrases: Iterable[AblationPhrase]) -> Iterator[ReportedAblation]:
-    for one in phrases:
-        for part in split_conjuncts(one.part):
-            yield from _report_part(passage, part, one.action, extract_noun_phrase(one.replacement), one.start)
+    for phrase in phrases:
+        for part in split_conjuncts(phrase.part):
+            yield from _report_part(passage, part, phrase.action, extract_noun_phrase(phrase.replacement), phrase.start)
 
 
 def _report_part(

@@ -1,8 +1,13 @@
-"""Recognise table rows that report an ablation: "w/o X", "– X", "+ X", "X → Y", and columns of check marks."""
+"""Recognise table rows that report an ablation, and tables that compare variants of one part.
+
+A row reports an ablation as "w/o X", "– X", "+ X" or "X → Y", or in columns of check marks. In a table of variants each
+row is a value, a kind or a design choice.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from planner.analysis.passages import strip_markup
@@ -14,13 +19,15 @@ _REMOVAL_ROW: Final = re.compile(
     rf"([^\W\d][^|&\n]{{1,60}}?)[)\]]?(?={_CELL_END})"
 )
 _REPLACEMENT_ROW: Final = re.compile(
-    rf"^[\s|&*_]*([^\W\d][^|&\n→]{{1,50}}?)\s*(?:→|->|\$?\\(?:right)?(?:to|arrow)\$?|⇒)\s*([^|&\n]{{1,50}}?)(?={_CELL_END})"
+    r"^[\s|&*_]*([^\W\d][^|&\n→]{1,50}?)\s*(?:→|->|\$?\\(?:right)?(?:to|arrow)\$?|⇒)"
+    rf"\s*([^|&\n]{{1,50}}?)(?={_CELL_END})"
 )
 _ADDITION_ROW: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL_END})")
 _ROW_VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
 _CHECK_MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
 _CELL_MARKUP: Final = re.compile(
-    r"\\(?:q?quad\b|[,;:!])|\\text[a-z]+\s*(?=\{)|\\(?:emph|bf|it)\b|</?[a-zA-Z]{1,6}>|[{}~]|\$(?=[-+−{}]|\\)|(?<=[-+−])\$"
+    r"\\(?:q?quad\b|[,;:!])|\\text[a-z]+\s*(?=\{)|\\(?:emph|bf|it)\b|</?[a-zA-Z]{1,6}>|[{}~]"
+    r"|\$(?=[-+−{}]|\\)|(?<=[-+−])\$"
 )
 _MAX_ROW_CHARS: Final = 400
 _TABLE_RULE: Final = re.compile(
@@ -36,11 +43,9 @@ _WHOLE_METHOD: Final = re.compile(
     r"base|human|oracle)\b|\\?Δ|\\Delta|^[\W\d]*$",
     re.I,
 )
-_ALTERED_PART: Final = re.compile(
-    r"(?:.*\s)?(?:w\s?/\s?o|without|wo/)|(?:no\s|[-+–−—])", re.I
-)  # rows that `rows` reads
+_REMOVAL_OR_ADDITION: Final = re.compile(r"(?:.*\s)?(?:w\s?/\s?o|without|wo/)|(?:no\s|[-+–−—])", re.I)
 _MIN_VALUES: Final = 3
-_MAX_NAME_CHARS: Final = 60  # characters of the name of a variant
+_MAX_VARIANT_CHARS: Final = 60
 _MIN_CELLS: Final = 2
 
 
@@ -63,7 +68,7 @@ class TableRow:
 
 
 def split_table_rows(text: str) -> Iterator[tuple[str, int]]:
-    """Yield lines that hold cells or at least two numbers, without their markup, each with its place in the text."""
+    """Yield lines that hold cells or at least two numbers, without their markup, each with its offset in the text."""
     start = 0
     for line in text.split("\n"):
         if len(line) <= _MAX_ROW_CHARS and _ROW_VALUES.search(line):
@@ -87,60 +92,53 @@ def match_replacement(row: str) -> re.Match[str] | None:
 
 
 def find_marked_columns(text: str) -> Iterator[tuple[str, int]]:
-    """Yield column heads above rows of check marks, which name the parts switched on and off, with their places.
+    """Yield column heads above rows of check marks, which name the parts switched on and off, with their offsets.
 
     The text of a PDF has no columns, so words count as cells: the first words of the header, up to the last mark.
     """
     lines = text.split("\n")
-    first = next((n for n, line in enumerate(lines) if len(_CHECK_MARK.findall(line)) > 1), 0)
-    width = max(
-        (n for n, cell in enumerate(_split_cells(lines[first]), start=1) if _CHECK_MARK.search(cell)), default=0
-    )
+    first_marked = next((n for n, line in enumerate(lines) if len(_CHECK_MARK.findall(line)) > 1), 0)
+    marked_cells = [n for n, cell in enumerate(_split_cells(lines[first_marked]), start=1) if _CHECK_MARK.search(cell)]
     start = 0
-    for line in lines[:first]:
+    for line in lines[:first_marked]:
         if not line.lower().startswith(("table", "tab.")):
-            for cell in _split_cells(line)[:width]:
+            for cell in _split_cells(line)[: max(marked_cells, default=0)]:
                 yield cell, start + line.find(cell)
         start += len(line) + 1
 
 
 def _split_cells(line: str) -> list[str]:
-    parted = line.split("|") if "|" in line else line.split("&") if "&" in line else line.split()
-    return [cell.strip() for cell in parted]
+    separator = "|" if "|" in line else "&" if "&" in line else None
+    return [cell.strip() for cell in line.split(separator)]
 
 
 def find_varied_part(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the part that a table's head names as varied ("Model (dropout)" or "Temperature"), with its place."""
+    """Yield the part that a table's head names as varied ("Model (dropout)" or "Temperature"), with its offset."""
     rows = list(_parse_rows(text))
     values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]
     head = next((row for row in rows if row.cells[0] and not _NUMBER.fullmatch(row.cells[0])), None)
     if head is None:
         return
-    if said := _VARIED_HEAD.match(head.cells[0]):
-        yield said[1], head.start
+    if match := _VARIED_HEAD.match(head.cells[0]):
+        yield match[1], head.start
     elif len({row.cells[0] for row in values}) >= _MIN_VALUES and values[0].start > head.start:
         yield head.cells[0], head.start
 
 
 def find_variants(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the row names of an ablation table, except the head and whole methods, with their places."""
-    below_head = False
-    for row in _parse_rows(text):
-        told_elsewhere = _WHOLE_METHOD.search(row.name) or _ALTERED_PART.match(row.name)
-        if below_head and row.has_values and len(row.name) <= _MAX_NAME_CHARS and not told_elsewhere:
+    """Yield the row names of an ablation table, except the head and whole methods, with their offsets."""
+    for row in islice(_parse_rows(text), 1, None):
+        is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))
+        if is_variant and row.has_values and len(row.name) <= _MAX_VARIANT_CHARS:
             yield row.name, row.start
-        below_head = True
 
 
-def _parse_rows(text: str) -> Iterator[TableRow]:
-    for line, start in split_table_rows(text):
-        parted = (
-            line.strip().strip("|").split("|")
-            if line.lstrip().startswith("|")
-            else _TABLE_RULE.sub("", line).split("&")
-        )
+def _parse_rows(table: str) -> Iterator[TableRow]:
+    for line, start in split_table_rows(table):
+        is_markdown = line.lstrip().startswith("|")
+        texts = line.strip().strip("|").split("|") if is_markdown else _TABLE_RULE.sub("", line).split("&")
         cells = tuple(
-            strip_markup(cell.replace("\\\\", "")).removeprefix("->").removesuffix("<-").strip() for cell in parted
+            strip_markup(text.replace("\\\\", "")).removeprefix("->").removesuffix("<-").strip() for text in texts
         )
         if len(cells) >= _MIN_CELLS and any(cells) and "caption" not in line:
             yield TableRow(cells, start)

@@ -89,7 +89,7 @@ def find_useful_parts(text: str) -> Iterator[AblationPhrase]:
 
 
 def find_compared_parts(title: str) -> Iterator[AblationPhrase]:
-    """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies."."""
+    """Yield parts whose kinds a heading or caption compares: "Comparing input features", "Router strategies"."""
     for pattern in (_COMPARED, _KINDS):
         yield from (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(title))
 

@@ -1,20 +1,23 @@
-"""Find the ablations that two plans share, without a model."""
+"""Match the ablations of two plans without a model.
+
+Each ablation is paired with at most one of the other plan, so that the pairs have the greatest sum of similarities.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from planner.matching.similarity import compute_part_similarity, have_compatible_actions
 from planner.schema import Ablation
 
-_INFINITE = float("inf")
 MATCH_THRESHOLD: Final = 0.4
 """The least similarity of a match, from 0 to 1; it was chosen on half of the silver pairs (tests/matching)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A match of ablation `a` of one list with ablation `b` of another, counted from 0; `compute_similarity` is from 0 to 1."""
+    """Two ablations that match, by their indices in the two lists, and their similarity from 0 to 1."""
 
     index_a: int
     index_b: int
@@ -23,17 +26,14 @@ class Match:
 
 def match_ablations(ablations_a: Sequence[Ablation], ablations_b: Sequence[Ablation]) -> tuple[Match, ...]:
     """Match ablations one to one so that the total similarity is greatest; each pair has at least `MATCH_THRESHOLD`."""
-    scores = [[_apply_threshold(compute_similarity(left, right)) for right in ablations_b] for left in ablations_a]
+    similarities = [[compute_similarity(a, b) for b in ablations_b] for a in ablations_a]
+    scores = [[score if score >= MATCH_THRESHOLD else 0.0 for score in row] for row in similarities]
     return tuple(Match(i, j, scores[i][j]) for i, j in find_best_assignment(scores))
 
 
 def compute_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity of two ablations, from 0 to 1; it is 0 if their actions do not agree."""
     return compute_part_similarity(a, b) if have_compatible_actions(a, b) else 0.0
-
-
-def _apply_threshold(score: float) -> float:
-    return score if score >= MATCH_THRESHOLD else 0.0
 
 
 def find_best_assignment(scores: Sequence[Sequence[float]]) -> tuple[tuple[int, int], ...]:
@@ -45,8 +45,8 @@ def find_best_assignment(scores: Sequence[Sequence[float]]) -> tuple[tuple[int, 
     """
     rows, columns = len(scores), len(scores[0]) if scores else 0
     if rows > columns:
-        flipped = find_best_assignment([[scores[r][c] for r in range(rows)] for c in range(columns)])
-        return tuple(sorted((r, c) for c, r in flipped))
+        transposed = find_best_assignment([[scores[r][c] for r in range(rows)] for c in range(columns)])
+        return tuple(sorted((r, c) for c, r in transposed))
     state = _Assignment([[-score for score in row] for row in scores], columns)
     for row in range(rows):
         state.assign_row(row)
@@ -64,19 +64,19 @@ class _Assignment:
 
     def assign_row(self, new_row: int) -> None:
         """Assign a column to the row `new_row`, and move other rows along the cheapest path to a free column."""
-        slack = [_INFINITE] * len(self.row_by_column)
+        slack = [inf] * len(self.row_by_column)
         came_from: list[int | None] = [None] * len(self.row_by_column)
         reached: list[int] = []
         row: int | None = new_row
         while row is not None:
-            beyond = [c for c in range(len(self.row_by_column)) if c not in reached]
-            for column in beyond:
+            unreached = [c for c in range(len(self.row_by_column)) if c not in reached]
+            for column in unreached:
                 reduced = self.cost[row][column] - self.row_price[row] - self.column_price[column]
                 if reduced < slack[column]:
                     slack[column], came_from[column] = reduced, reached[-1] if reached else None
-            nearest = min(beyond, key=lambda c: slack[c])
+            nearest = min(unreached, key=lambda c: slack[c])
             self._update_prices(slack[nearest], new_row, reached)
-            for column in beyond:
+            for column in unreached:
                 slack[column] -= slack[nearest] if column != nearest else 0.0
             reached.append(nearest)
             row = self.row_by_column[nearest]

@@ -1,11 +1,11 @@
-"""Measure the similarity of two ablations by their words, following AblationBench's match rule.
+"""Measure the similarity of two ablations by the stems of their words, following AblationBench's match rule.
 
 The rule (arXiv 2507.08038): the same ablated part, an action that the other side allows, and for REPLACE and ADD at
 least one replacement in common; no match in doubt.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -41,7 +41,7 @@ _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "fo
 
 
 def parse_word_list(text: str) -> frozenset[str]:
-    """Return the set of the words in a list that is written as text, separated by white space."""
+    """Return the words of a list that is written as text, separated by white space."""
     return frozenset(text.split())
 
 
@@ -60,9 +60,9 @@ STOP_WORDS: Final = parse_word_list(
 def stem_word(word: str) -> str:
     """Return a word's rough stem of at least three letters: "normalization" and "normalize" have the same one."""
     word = word.lower()
-    for ending, instead in _ENDINGS:
+    for ending, new_ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: len(word) - len(ending)] + instead
+            return word[: len(word) - len(ending)] + new_ending
     return word
 
 
@@ -81,10 +81,14 @@ def expand_acronyms(text: str, other_text: str) -> str:
     acronyms = {word for word in split_words(text) if 2 <= len(word) <= 6 and word.isupper()}
     if not acronyms:
         return text
-    spelt = split_words(other_text)
-    initials = "".join(word[0] for word in spelt).upper()
-    found = {a: " ".join(spelt[at : at + len(a)]) for a in acronyms if (at := initials.find(a)) >= 0}
-    return " ".join(found.get(word, word) for word in split_words(text)) if found else text
+    other_words = split_words(other_text)
+    initials = "".join(word[0] for word in other_words).upper()
+    expansions = {
+        acronym: " ".join(other_words[at : at + len(acronym)])
+        for acronym in acronyms
+        if (at := initials.find(acronym)) >= 0
+    }
+    return " ".join(expansions.get(word, word) for word in split_words(text)) if expansions else text
 
 
 # Words that many parts share, so they say little about which part is meant.
@@ -103,36 +107,36 @@ _COMMON_STEMS: Final = frozenset(
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity, from 0 to 1, of the parts that two ablations concern, by their parts and names."""
     parts = compute_overlap(a.ablated_part, b.ablated_part)
-    left, right = _STUDY_WORDS.sub(" ", a.name), _STUDY_WORDS.sub(" ", b.name)
-    named = max(
-        compute_overlap(left, right), compute_overlap(left, b.ablated_part), compute_overlap(a.ablated_part, right)
+    name_a, name_b = _STUDY_WORDS.sub(" ", a.name), _STUDY_WORDS.sub(" ", b.name)
+    names = max(
+        compute_overlap(name_a, name_b),
+        compute_overlap(name_a, b.ablated_part),
+        compute_overlap(a.ablated_part, name_b),
     )
-    return max(parts, (parts + named) / 2)
+    return max(parts, (parts + names) / 2)
 
 
 def compute_overlap(text_a: str, text_b: str) -> float:
     """Return the weight of the stems that two texts share over the geometric mean of their weights, from 0 to 1."""
-    left, right = (
-        set(extract_stems(expand_acronyms(text_a, text_b))),
-        set(extract_stems(expand_acronyms(text_b, text_a))),
-    )
-    whole = (_sum_weights(left) * _sum_weights(right)) ** 0.5
-    return min(1.0, _sum_weights(left & right) / whole) if whole else 0.0
+    stems_a = set(extract_stems(expand_acronyms(text_a, text_b)))
+    stems_b = set(extract_stems(expand_acronyms(text_b, text_a)))
+    mean_weight = (_sum_weights(stems_a) * _sum_weights(stems_b)) ** 0.5
+    return min(1.0, _sum_weights(stems_a & stems_b) / mean_weight) if mean_weight else 0.0
 
 
 def have_compatible_actions(a: Ablation, b: Ablation) -> bool:
-    """Tell if two ablations take the same action, with at least one common replacement for REPLACE and ADD."""
-    if a.action is Action.REMOVE or b.action is Action.REMOVE:
+    """Return whether two ablations take the same action, with at least one common replacement for REPLACE and ADD."""
+    if Action.REMOVE in (a.action, b.action):
         return _is_removal(a) and _is_removal(b)
     if a.action is not b.action:
         return False
-    return (_is_removal(a) and _is_removal(b)) or any(
-        is_same_replacement(x, y) for x in a.replacement for y in b.replacement
-    )
+    if _is_removal(a) and _is_removal(b):
+        return True
+    return any(is_same_replacement(x, y) for x in a.replacement for y in b.replacement)
 
 
-def _sum_weights(text_stems: Iterable[str]) -> float:
-    return sum(_COMMON_WEIGHT if stem in _COMMON_STEMS else 1.0 for stem in text_stems)
+def _sum_weights(stems: Iterable[str]) -> float:
+    return sum(_COMMON_WEIGHT if stem in _COMMON_STEMS else 1.0 for stem in stems)
 
 
 def _is_removal(ablation: Ablation) -> bool:
@@ -140,14 +144,16 @@ def _is_removal(ablation: Ablation) -> bool:
 
 
 def is_same_replacement(text_a: str, text_b: str) -> bool:
-    """Tell if two replacements are the same: they share a number if both hold numbers, else most of their words."""
-    left, right = _extract_numbers(text_a), _extract_numbers(text_b)
-    if left and right:
-        return bool(left & right) and (
-            _is_value(text_a, left)
-            or _is_value(text_b, right)
-            or compute_overlap(text_a, text_b) >= _MIN_REPLACEMENT_OVERLAP
-        )
+    """Return whether two replacements share most of their words; if both hold numbers, they must share a number.
+
+    A shared number is enough where a replacement is hardly more than a number.
+    """
+    numbers_a, numbers_b = _extract_numbers(text_a), _extract_numbers(text_b)
+    if numbers_a and numbers_b:
+        if not numbers_a & numbers_b:
+            return False
+        if _is_value(text_a, numbers_a) or _is_value(text_b, numbers_b):
+            return True
     return compute_overlap(text_a, text_b) >= _MIN_REPLACEMENT_OVERLAP
 
 
@@ -157,5 +163,5 @@ def _extract_numbers(text: str) -> frozenset[float]:
     return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))
 
 
-def _is_value(text: str, numbers: Sequence[float] | frozenset[float]) -> bool:
+def _is_value(text: str, numbers: frozenset[float]) -> bool:
     return len(split_words(text)) <= len(numbers) + 2

@@ -24,11 +24,7 @@ class LineKind(Enum):
 _LABEL_PREFIX: Final = r"^(?:supplementary\s+|extended data\s+)?"
 _LABEL_NUMBER: Final = r"(?:(?:[IVXL]{1,6}|[A-Z]{1,2}\.?)?\d+(?:[.\-]\d+)*[a-z]?|[IVXL]{1,6}|[A-Z])"
 _AFTER_LABEL: Final = rf"\s*(?:{_LABEL_NUMBER}\s*(?:[:.|–—]|$|\()|[:|]|$)"
-_LABEL_KINDS: Final = (
-    LineKind.TABLE_CAPTION,
-    LineKind.FIGURE_CAPTION,
-    LineKind.ALGORITHM,
-)  # in the order of the pattern's groups
+_LABEL_KINDS: Final = (LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION, LineKind.ALGORITHM)  # the groups of `_LABEL`
 _LABEL: Final = re.compile(
     rf"{_LABEL_PREFIX}(?:(tab(?:le\.?|\.){_AFTER_LABEL})|((?:figure\.?|fig\.?){_AFTER_LABEL}))"
     r"|^((?:algorithm|procedure|listing)\s+[A-Z]?\d+(?:[:.\s]|$))",
@@ -42,18 +38,18 @@ _ALGORITHM_STEP: Final = re.compile(
 _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
 _RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
 _MAX_LABEL_DISTANCE: Final = 4.0  # baseline distances; a line in body type farther away is no label of a figure
-_MIN_ROWS: Final = 3
+_MIN_ROWS: Final = 3  # of a table without a caption; its rows have as many cells
 _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into single signs
 
 
 def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_style: BodyStyle) -> list[LineKind]:
     """Return the kind of each line; no float extends across the heading lines, which are given by their indices."""
-    marking = _LineClassifier(lines, frozenset(heading_lines), body_style)
-    starts = marking.mark_captions()
-    marking.mark_bodies(starts)
-    marking.mark_rows()
-    marking.mark_notes()
-    return marking.line_kinds
+    classifier = _LineClassifier(lines, frozenset(heading_lines), body_style)
+    starts = classifier.mark_captions()
+    classifier.mark_bodies(starts)
+    classifier.mark_rows()
+    classifier.mark_notes()
+    return classifier.line_kinds
 
 
 class _LineClassifier:
@@ -77,11 +73,11 @@ class _LineClassifier:
         """Mark captions and algorithms, and return the indices of the lines where captions start."""
         starts: list[int] = []
         for at in range(len(self._lines)):
-            part = match_label_at(self._lines, at, self._body_style) if self._is_unmarked(at) else None
-            if part is LineKind.ALGORITHM:
+            kind = match_label_at(self._lines, at, self._body_style) if self._is_unmarked(at) else None
+            if kind is LineKind.ALGORITHM:
                 self._mark_algorithm(at)
-            elif part:
-                self._mark_caption(at, part)
+            elif kind:
+                self._mark_caption(at, kind)
                 starts.append(at)
         return starts
 
@@ -89,22 +85,21 @@ class _LineClassifier:
         self.line_kinds[start] = kind
         for at in range(start + 1, len(self._lines)):
             line = self._lines[at]
-            ended = not is_continuation(self._lines[at - 1], line) or len(line.cells) > 2
-            if ended or not self._is_unmarked(at) or match_label_at(self._lines, at, self._body_style):
+            is_end = not is_continuation(self._lines[at - 1], line) or len(line.cells) > 2
+            if is_end or not self._is_unmarked(at) or match_label_at(self._lines, at, self._body_style):
                 return
             self.line_kinds[at] = kind
 
     def _mark_algorithm(self, start: int) -> None:
         self.line_kinds[start] = LineKind.ALGORITHM
-        leading = self._body_style.line_spacing
+        spacing = self._body_style.line_spacing
         for at in range(start + 1, len(self._lines)):
             before, line = self._lines[at - 1], self._lines[at]
             step = before.y - line.y
-            apart = line.page != before.page or not -0.5 * leading < step < 1.8 * leading
-            prose = (
-                self._body_style.is_full_line(line) and not _ALGORITHM_STEP.match(line.text) and step > 1.1 * leading
-            )
-            if apart or prose or not self._is_unmarked(at):
+            is_apart = line.page != before.page or not -0.5 * spacing < step < 1.8 * spacing
+            is_wide = self._body_style.is_full_line(line) and step > 1.1 * spacing
+            is_prose = is_wide and not _ALGORITHM_STEP.match(line.text)
+            if is_apart or is_prose or not self._is_unmarked(at):
                 return
             self.line_kinds[at] = LineKind.ALGORITHM
 
@@ -136,29 +131,27 @@ class _LineClassifier:
         """Return the loose lines above (1) or below (-1) a caption's line in its column, nearest first."""
         caption = self._lines[start]
 
-        def distance(at: int) -> float:
+        def measure_distance(at: int) -> float:
             return (self._lines[at].y - caption.y) * direction
 
         column = [at for at in self._pages[caption.page] if self._is_in_column(self._lines[at], caption)]
-        beyond = sorted((at for at in column if distance(at) > 0.3 * caption.size), key=distance)
-        found: list[int] = []
+        indices = sorted((at for at in column if measure_distance(at) > 0.3 * caption.size), key=measure_distance)
+        loose: list[int] = []
         reached = 0.0
-        for at in beyond:
-            far = (
-                self._is_upright_body_line(at)
-                and distance(at) - reached > _MAX_LABEL_DISTANCE * self._body_style.line_spacing
-            )
-            if far or not self._is_loose(at):
+        for at in indices:
+            distance = measure_distance(at)
+            is_far = distance - reached > _MAX_LABEL_DISTANCE * self._body_style.line_spacing
+            if (is_far and self._is_upright_body_line(at)) or not self._is_loose(at):
                 break
-            found.append(at)
-            reached = distance(at)
-        return found
+            loose.append(at)
+            reached = distance
+        return loose
 
     def _is_in_column(self, line: Line, caption: Line) -> bool:
         """Return whether the line is in the caption's column, or within the caption's width if that is larger."""
         centre = (caption.x0 + caption.x1) / 2
-        half = max(self._body_style.line_width, caption.x1 - caption.x0) / 2
-        return line.x0 < centre + half and line.x1 > centre - half
+        half_width = max(self._body_style.line_width, caption.x1 - caption.x0) / 2
+        return line.x0 < centre + half_width and line.x1 > centre - half_width
 
     def _is_upright_body_line(self, index: int) -> bool:
         line = self._lines[index]
@@ -190,9 +183,9 @@ class _LineClassifier:
         """Mark stretches of rows without a caption, after the first heading, as tables."""
         first = min(self._heading_lines, default=len(self._lines))
         for is_row, group in groupby(range(first, len(self._lines)), key=self._is_row):
-            stretch = list(group)
-            if is_row and len(stretch) >= _MIN_ROWS and not _is_formula([self._lines[at] for at in stretch]):
-                for at in stretch:
+            indices = list(group)
+            if is_row and len(indices) >= _MIN_ROWS and not _is_formula([self._lines[at] for at in indices]):
+                for at in indices:
                     self.line_kinds[at] = LineKind.TABLE
 
     def _is_row(self, index: int) -> bool:
@@ -213,14 +206,14 @@ class _LineClassifier:
 def _is_formula(lines: Sequence[Line]) -> bool:
     """Return whether lines of several cells are pieces of formulas rather than table rows."""
     cells = [cell for line in lines for cell in line.cells]
-    related = sum(bool(_RELATION.search(line.text)) for line in lines)
-    return related >= 0.2 * len(lines) or sum(map(len, cells)) < _MIN_CELL_LENGTH * len(cells)
+    relation_count = sum(bool(_RELATION.search(line.text)) for line in lines)
+    return relation_count >= 0.2 * len(lines) or sum(map(len, cells)) < _MIN_CELL_LENGTH * len(cells)
 
 
 def match_label(line: Line) -> LineKind | None:
     """Return the kind of text whose label a line begins with, such as "Table 2:" or "Algorithm 1", or None."""
-    found = _LABEL.match(line.text)
-    return _LABEL_KINDS[found.lastindex - 1] if found and found.lastindex else None
+    match = _LABEL.match(line.text)
+    return _LABEL_KINDS[match.lastindex - 1] if match and match.lastindex else None
 
 
 def is_caption_start(line: Line) -> bool:
@@ -230,14 +223,14 @@ def is_caption_start(line: Line) -> bool:
 
 def match_label_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
     """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
-    line, found = lines[index], match_label(lines[index])
-    if found is None or index == 0:
-        return found
+    line, kind = lines[index], match_label(lines[index])
+    if kind is None or index == 0:
+        return kind
     before = lines[index - 1]
-    follows = before.page == line.page and 0 < before.y - line.y < 1.25 * body_style.line_spacing
-    alike = before.x1 >= line.x1 - line.size and abs(before.size - line.size) < 0.3
-    unfinished = body_style.is_full_line(before) and not before.text.rstrip().endswith((".", ":"))
-    return None if follows and alike and unfinished else found
+    is_close = before.page == line.page and 0 < before.y - line.y < 1.25 * body_style.line_spacing
+    is_same_width_and_size = before.x1 >= line.x1 - line.size and abs(before.size - line.size) < 0.3
+    is_unfinished = body_style.is_full_line(before) and not before.text.rstrip().endswith((".", ":"))
+    return None if is_close and is_same_width_and_size and is_unfinished else kind
 
 
 def is_continuation(before: Line, line: Line) -> bool:

@@ -1,4 +1,8 @@
-"""Find the title of a paper on its first page: the largest type that is no banner, stamp or drop cap."""
+"""Find the title and the abstract of a paper.
+
+The title is the largest type on the first page that is no banner, stamp or drop cap. The abstract stands under its
+heading, behind a label in its first line, or is the longest early paragraph.
+"""
 
 import re
 from collections.abc import Sequence
@@ -35,8 +39,8 @@ _NOT_ABSTRACT: Final = re.compile(
     r"|permission to make|acm isbn|authors?['’]s? address|this work is licensed)",
     re.I,
 )
-_LEAST_WORDS: Final = 40
-_LOWER_CASE_SHARE: Final = 0.6  # of the words of prose begin with a small letter; in lists of authors and places few do
+_MIN_ABSTRACT_WORDS: Final = 40
+_LOWER_CASE_SHARE: Final = 0.6  # of the words of prose; in lists of authors and places few begin with a small letter
 
 
 def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabulary) -> tuple[str, tuple[Line, ...]]:
@@ -49,8 +53,8 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
         return "", ()
     best = max(groups, key=lambda group: (round(group[0].size, 1), group[0].y))
     texts = [join_lines([line.bare_text for line in group], vocabulary) for group in groups]
-    like = [(group, _measure_likeness(text, metadata_title)) for group, text in zip(groups, texts, strict=True)]
-    closest, likeness = max(like, key=lambda pair: pair[1])
+    candidates = [(group, _measure_likeness(text, metadata_title)) for group, text in zip(groups, texts, strict=True)]
+    closest, likeness = max(candidates, key=lambda pair: pair[1])
     if likeness >= _MIN_LIKENESS and closest[0].size >= 0.6 * best[0].size:
         best = closest
     return join_lines([line.bare_text for line in best], vocabulary), tuple(best)
@@ -58,14 +62,14 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 
 def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
     """Return groups of lines of one type that stand close below each other."""
-    level = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
-    if not level:
+    upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
+    if not upright:
         return []
-    groups = [[level[0]]]
-    for before, line in pairwise(level):
-        same = abs(line.size - before.size) <= _SIZE_TOLERANCE * before.size and line.bold == before.bold
-        near = before.y - line.y <= _MAX_LINE_DISTANCE * before.size
-        if same and near:
+    groups = [[upright[0]]]
+    for before, line in pairwise(upright):
+        is_same_type = abs(line.size - before.size) <= _SIZE_TOLERANCE * before.size and line.bold == before.bold
+        is_near = before.y - line.y <= _MAX_LINE_DISTANCE * before.size
+        if is_same_type and is_near:
             groups[-1].append(line)
         else:
             groups.append([line])
@@ -74,17 +78,17 @@ def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
 
 def _is_title_candidate(group: Sequence[Line]) -> bool:
     text = " ".join(line.text for line in group).strip()
-    banner = _BANNER.match(text) or _CITATION.search(text)
-    return len(_LETTERS.findall(text)) >= _MIN_LETTERS and not banner
+    is_banner = _BANNER.match(text) or _CITATION.search(text)
+    return len(_LETTERS.findall(text)) >= _MIN_LETTERS and not is_banner
 
 
 def _measure_likeness(text: str, metadata_title: str) -> float:
     """Return the share of letters that two titles have in the same order, or 0 if it is too small to count."""
     if len(metadata_title) < 2 * _MIN_LETTERS:
         return 0.0
-    one, other = (_NON_WORD.sub("", each.casefold()) for each in (text, metadata_title))
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # rules out paragraphs cheaply
+    letters, metadata_letters = (_NON_WORD.sub("", title.casefold()) for title in (text, metadata_title))
+    matcher = SequenceMatcher(None, letters, metadata_letters, autojunk=False)
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # rule out paragraphs cheaply
     return matcher.ratio() if all(bound() >= _MIN_LIKENESS for bound in bounds) else 0.0
 
 
@@ -96,16 +100,15 @@ def find_abstract(
     vocabulary: Vocabulary,
 ) -> str:
     """Return the abstract's text, or "" if none is found."""
-    for headline, start, end in find_section_spans(headings, len(lines)):
-        if classify_heading(headline.text) is SectionKind.ABSTRACT:
+    for heading, start, end in find_section_spans(headings, len(lines)):
+        if classify_heading(heading.text) is SectionKind.ABSTRACT:
             end = start + _count_same_width_lines(lines[start:end])
             return _join_leading_prose(build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary))
     first = headings[0].first_line if headings else len(lines)
     front = build_blocks(lines[:first], line_kinds[:first], body_style, vocabulary)
     for at, block in enumerate(front):
-        start_of = _ABSTRACT_LABEL.match(block.text)
-        if start_of:
-            rest = Block(block.kind, block.text[start_of.end() :])
+        if label := _ABSTRACT_LABEL.match(block.text):
+            rest = Block(block.kind, block.text[label.end() :])
             return _join_leading_prose([rest, *front[at + 1 :]])
     return _find_longest_prose(front)
 
@@ -113,29 +116,29 @@ def find_abstract(
 def _count_same_width_lines(lines: Sequence[Line]) -> int:
     """Return the number of lines before the text widens on both sides: an abstract is often set narrower."""
     for at in range(3, len(lines)):
-        above, line = lines[:at], lines[at]
-        em = line.size
-        same_column = [
-            other for other in above if other.page == line.page and other.x1 > line.x0 and other.x0 < line.x1
+        line = lines[at]
+        margin = 0.7 * line.size
+        column = [
+            above for above in lines[:at] if above.page == line.page and line.x0 < above.x1 and above.x0 < line.x1
         ]
-        if len(same_column) < 3:
+        if len(column) < 3:
             continue
-        left, right = min(other.x0 for other in same_column), max(other.x1 for other in same_column)
-        if line.x0 < left - 0.7 * em and line.x1 > right + 0.7 * em:
+        left, right = min(above.x0 for above in column), max(above.x1 for above in column)
+        if line.x0 < left - margin and line.x1 > right + margin:
             return at
     return len(lines)
 
 
 def _join_leading_prose(blocks: Sequence[Block]) -> str:
     """Return the paragraphs before the first that is no abstract, such as keywords or a copyright note."""
-    kept: list[str] = []
+    paragraphs: list[str] = []
     for block in blocks:
         if block.kind is not BlockKind.PROSE:
             continue
         if _NOT_ABSTRACT.match(block.text):
             break
-        kept.append(block.text)
-    return "\n\n".join(kept)
+        paragraphs.append(block.text)
+    return "\n\n".join(paragraphs)
 
 
 def _is_prose(text: str) -> bool:
@@ -148,4 +151,4 @@ def _find_longest_prose(blocks: Sequence[Block]) -> str:
     """Return the longest paragraph of prose, or "" if it is too short for an abstract."""
     prose = [block.text for block in blocks if block.kind is BlockKind.PROSE and not _NOT_ABSTRACT.match(block.text)]
     longest = max((text for text in prose if _is_prose(text)), key=len, default="")
-    return longest if len(longest.split()) >= _LEAST_WORDS else ""
+    return longest if len(longest.split()) >= _MIN_ABSTRACT_WORDS else ""

@@ -18,7 +18,7 @@ _MIN_NUMBERED_LINES: Final = 8
 _MIN_TEXT_LENGTH: Final = 20
 _ALIGNMENT: Final = 3.0
 _OUTER_NUMBER: Final = re.compile(r"^\d+\b|\b\d+$")  # the page number beside a running head
-_MAX_DIGITS: Final = 4  # digits at most
+_MAX_DIGITS: Final = 4
 _PAGE_NUMBER: Final = re.compile(
     r"(?:page\s+)?[-–—\[(]*\s*(?:\d{1,5}|[ivxl]{1,6}|S\d+|[A-Z]-?\d{1,3})\s*[-–—\])]*(?:\s*(?:of|/)\s*\d+)?", re.I
 )
@@ -32,17 +32,17 @@ def remove_line_numbers(pages: Sequence[Sequence[TextRun]]) -> list[list[TextRun
 
     A page of figures may have few numbers, so a column of numbers found on one page is removed from all pages.
     """
-    columns = [_find_outer_numerals(runs) for runs in pages]
-    places = {
+    outer_numerals = [_find_outer_numerals(runs) for runs in pages]
+    edges = {
         _locate_inner_edge(run, side)
-        for sides in columns
+        for sides in outer_numerals
         for side in (0, 1)
         if _is_counting_up(sides[side])
         for run in sides[side]
     }
-    if not places:
+    if not edges:
         return [list(runs) for runs in pages]
-    return [_remove_number_columns(runs, sides, places) for runs, sides in zip(pages, columns, strict=True)]
+    return [_remove_number_columns(runs, sides, edges) for runs, sides in zip(pages, outer_numerals, strict=True)]
 
 
 def _find_outer_numerals(runs: Sequence[TextRun]) -> tuple[list[TextRun], list[TextRun]]:
@@ -60,23 +60,23 @@ def _locate_inner_edge(run: TextRun, side: int) -> tuple[int, int]:
 
 
 def _remove_number_columns(
-    runs: Sequence[TextRun], sides: tuple[list[TextRun], list[TextRun]], places: set[tuple[int, int]]
+    runs: Sequence[TextRun], sides: tuple[list[TextRun], list[TextRun]], edges: set[tuple[int, int]]
 ) -> list[TextRun]:
     def is_number(run: TextRun, side: int) -> bool:
         at = _locate_inner_edge(run, side)[1]
-        return any((side, at + near) in places for near in (-1, 0, 1))
+        return any((side, at + shift) in edges for shift in (-1, 0, 1))
 
     numbers = {id(run) for side in (0, 1) for run in sides[side] if is_number(run, side)}
     return [run for run in runs if id(run) not in numbers]
 
 
 def _is_counting_up(column: Iterable[TextRun]) -> bool:
-    ordered = [int(run.text) for run in sorted(column, key=lambda run: -run.y)]
-    steps = Counter(after - before for before, after in pairwise(ordered))
-    if len(ordered) < _MIN_NUMBERED_LINES or not steps:
+    numbers = [int(run.text) for run in sorted(column, key=lambda run: -run.y)]
+    steps = Counter(after - before for before, after in pairwise(numbers))
+    if len(numbers) < _MIN_NUMBERED_LINES or not steps:
         return False
     step, times = steps.most_common(1)[0]
-    return step in (1, 2, 5, 10) and times >= 0.7 * (len(ordered) - 1)
+    return step in (1, 2, 5, 10) and times >= 0.7 * (len(numbers) - 1)
 
 
 def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
@@ -84,8 +84,8 @@ def remove_page_furniture(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     edges = [_find_edge_lines(lines) for lines in pages]
     repeated = _find_repeated_lines(edges)
     numbers = _find_page_numbers(edges)
-    gone = {id(line) for edge in edges for line in edge if id(line) in numbers or id(line) in repeated}
-    return [[line for line in lines if id(line) not in gone and not _is_stamp(line)] for lines in pages]
+    removed = {id(line) for edge in edges for line in edge if id(line) in numbers or id(line) in repeated}
+    return [[line for line in lines if id(line) not in removed and not _is_stamp(line)] for lines in pages]
 
 
 def _is_stamp(line: Line) -> bool:
@@ -94,15 +94,15 @@ def _is_stamp(line: Line) -> bool:
 
 def _find_edge_lines(lines: Sequence[Line]) -> list[Line]:
     """Return the topmost and lowest lines of a page, as far as they are near its top or foot."""
-    level = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
-    if not level:
+    upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
+    if not upright:
         return []
-    margin = _EDGE_SHARE * (level[0].y - level[-1].y)
-    top, foot = level[0].y - margin, level[-1].y + margin
-    above = [line for line in level if line.y >= top]
-    below = [line for line in level if line.y <= foot]
-    edge = {id(line): line for line in _select_outer_rows(above, False) + _select_outer_rows(below, True)}
-    return list(edge.values())
+    margin = _EDGE_SHARE * (upright[0].y - upright[-1].y)
+    top, foot = upright[0].y - margin, upright[-1].y + margin
+    above = [line for line in upright if line.y >= top]
+    below = [line for line in upright if line.y <= foot]
+    edge_lines = {id(line): line for line in _select_outer_rows(above, False) + _select_outer_rows(below, True)}
+    return list(edge_lines.values())
 
 
 def _select_outer_rows(lines: Sequence[Line], from_foot: bool) -> list[Line]:
@@ -116,29 +116,29 @@ def _fold_repeated_text(line: Line) -> str:
 
 def _find_repeated_lines(edges: Sequence[Sequence[Line]]) -> set[int]:
     """Return the ids of edge lines with one text, apart from page numbers, at one height on several pages."""
-    needed = max(2, len(edges) // _PAGES_PER_REPEAT)
+    min_pages = max(2, len(edges) // _PAGES_PER_REPEAT)
     places: defaultdict[str, list[Line]] = defaultdict(list)
     for line in (line for edge in edges for line in edge if len(line.cells) <= _MAX_CELLS):
         places[_fold_repeated_text(line)].append(line)
-    found: set[int] = set()
+    repeated: set[int] = set()
     for key, lines in places.items():
         if not _LETTERS.search(key) or _FLOAT_LABEL.match(key):
             continue
         for line in lines:
             pages = {other.page for other in lines if abs(other.y - line.y) <= _SAME_HEIGHT}
-            if len(pages) >= needed:
-                found.add(id(line))
-    return found
+            if len(pages) >= min_pages:
+                repeated.add(id(line))
+    return repeated
 
 
 def _find_page_numbers(edges: Sequence[Sequence[Line]]) -> set[int]:
     """Return the ids of edge lines that hold only a page number."""
     candidates = [line for edge in edges for line in edge if _PAGE_NUMBER.fullmatch(line.text.strip())]
     heights = Counter(round(line.y / _SAME_HEIGHT) for line in candidates)
-    needed = 2 if len(edges) > 1 else 1
+    min_count = 2 if len(edges) > 1 else 1
 
-    def common(line: Line) -> bool:
+    def is_at_common_height(line: Line) -> bool:
         at = round(line.y / _SAME_HEIGHT)
-        return sum(heights[at + near] for near in (-1, 0, 1)) >= needed
+        return sum(heights[at + near] for near in (-1, 0, 1)) >= min_count
 
-    return {id(line) for line in candidates if common(line)}
+    return {id(line) for line in candidates if is_at_common_height(line)}

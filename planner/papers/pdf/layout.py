@@ -1,6 +1,7 @@
 """Group the runs of a page into lines, and put the lines into reading order.
 
-Most producers paint a page in reading order, so that order is kept unless the page shows that it is wrong:
+Runs that stand close together on one baseline make a piece of a line; the pieces of a line, such as the cells of a row,
+are joined. Most producers paint a page in reading order, so that order is kept unless the page shows that it is wrong:
 two columns painted across the gutter, or text that jumps back up the page again and again.
 """
 
@@ -27,7 +28,7 @@ class LinePiece:
     """Runs on one baseline in reading order; once all pieces of a line are joined, a whole row.
 
     Places are in points: `left` is the start of the first run, `right` the end of the last. `size` is that of the
-    largest run and the level its y; `baseline` is the y of the longest run of that size.
+    largest run, `largest_run_y` its y, and `baseline` the y of the longest run of that size.
     """
 
     __slots__ = ("_length", "baseline", "largest_run_y", "left", "right", "runs", "size")
@@ -77,8 +78,8 @@ def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
         rows = _order_by_place(pieces, gutter, width)
     else:
         rows = _regroup_tables(_join_cells(pieces, gutter, width), gutter)
-    turned = [build_line(page_number, [run]) for run in runs if run.is_rotated]
-    return [build_line(page_number, row.runs) for row in rows] + turned
+    rotated = [build_line(page_number, [run]) for run in runs if run.is_rotated]
+    return [build_line(page_number, row.runs) for row in rows] + rotated
 
 
 def group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
@@ -155,24 +156,24 @@ def _is_across_columns(before: LinePiece, after: LinePiece, gutter: float | None
 
 def _regroup_tables(rows: Sequence[LinePiece], gutter: float | None) -> list[LinePiece]:
     """Return the rows, with tables that were painted column by column regrouped into rows by place."""
-    mended: list[LinePiece] = []
-    stretch: list[LinePiece] = []
-    short = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
+    regrouped: list[LinePiece] = []
+    short_rows: list[LinePiece] = []
+    max_short_width = _SHORT_SHARE * max((row.width for row in rows), default=0.0)
     for row in rows:
-        is_short = row.width < short
-        if not is_short or (stretch and not _is_same_side(stretch[-1], row, gutter)):
-            mended.extend(_regroup_stretch(stretch))
-            stretch = []
-        (stretch if is_short else mended).append(row)
-    return mended + _regroup_stretch(stretch)
+        is_short = row.width < max_short_width
+        if not is_short or (short_rows and not _is_same_side(short_rows[-1], row, gutter)):
+            regrouped.extend(_regroup_short_rows(short_rows))
+            short_rows = []
+        (short_rows if is_short else regrouped).append(row)
+    return regrouped + _regroup_short_rows(short_rows)
 
 
 def _is_same_side(before: LinePiece, after: LinePiece, gutter: float | None) -> bool:
     return gutter is None or (before.left >= gutter) == (after.left >= gutter)
 
 
-def _regroup_stretch(stretch: list[LinePiece]) -> list[LinePiece]:
-    return stretch if len(stretch) < 4 or _count_climbs(stretch) < 2 else _join_rows(stretch)
+def _regroup_short_rows(rows: list[LinePiece]) -> list[LinePiece]:
+    return rows if len(rows) < 4 or _count_climbs(rows) < 2 else _join_rows(rows)
 
 
 def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
@@ -197,15 +198,15 @@ def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: fl
 
 def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float) -> list[LinePiece]:
     """Return the pieces from the top down, with rows of narrow cells on both sides of the gutter joined."""
-    found: list[LinePiece] = []
+    rows: list[LinePiece] = []
     for row in _group_rows(pieces):
-        narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)
+        is_narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)
         sides = {piece.left >= gutter for piece in row}
-        if narrow and len(row) > 2 and len(sides) > 1:
-            found.append(join_pieces(row))
+        if is_narrow and len(row) > 2 and len(sides) > 1:
+            rows.append(join_pieces(row))
         else:
-            found.extend(row)
-    return found
+            rows.extend(row)
+    return rows
 
 
 def _group_rows(pieces: Iterable[LinePiece]) -> list[list[LinePiece]]:

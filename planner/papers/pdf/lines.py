@@ -1,4 +1,4 @@
-"""Build lines of type from the runs of a page."""
+"""Build lines of type from the runs of a page, and measure how the running text of a paper is set."""
 
 import re
 from collections import Counter
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import compress, pairwise
 from typing import Final
 
-from planner.papers.pdf.runs import LINE_END_HYPHEN, TextRun
+from planner.papers.pdf.runs import CELL_GAP, LINE_END_HYPHEN, TextRun
 
-_CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
 _WORD_GAP: Final = 0.2
 _NO_GAP: Final = 0.12
 _NOTE_MARK: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
@@ -22,8 +21,8 @@ _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 class Line:
     """A line of type on a page (counted from 1), with places in points and y upwards.
 
-    `text` may end in a line-end hyphen, U+0002. `find_cells` are its parts between wide gaps, one for plain prose. The bare
-    text lacks the footnote marks at its end. A noted line starts with such a mark; a turned one is not upright.
+    `text` may end in a line-end hyphen, U+0002, and `bare_text` lacks the footnote marks at its end. `cells` are its
+    parts between wide gaps, one for plain prose. `has_note_mark` is true if the line starts with a footnote mark.
     """
 
     page: int
@@ -50,8 +49,8 @@ class BodyStyle:
 
     def is_full_line(self, line: Line) -> bool:
         """Return whether the line must be a full line of running text."""
-        wide = line.x1 - line.x0 >= _FULL_LINE_SHARE * self.line_width
-        return len(line.cells) == 1 and wide and len(_WORD.findall(line.text)) >= _MIN_WORDS
+        is_wide = line.x1 - line.x0 >= _FULL_LINE_SHARE * self.line_width
+        return len(line.cells) == 1 and is_wide and len(_WORD.findall(line.text)) >= _MIN_WORDS
 
     def has_small_type(self, line: Line) -> bool:
         """Return whether the line is set in smaller type than running text."""
@@ -68,35 +67,35 @@ def build_line(page_number: int, runs: Sequence[TextRun]) -> Line:
 
 
 def _build_line_from_run(page_number: int, run: TextRun) -> Line:
-    text, size, base = _join_runs([run]), round(run.size, 1), round(run.y, 1)
-    return Line(
-        page_number, text, text, (text,), run.x0, run.x1, base, size, run.bold, run.italic, False, run.is_rotated
-    )
+    text, size, y = _join_runs([run]), round(run.size, 1), round(run.y, 1)
+    return Line(page_number, text, text, (text,), run.x0, run.x1, y, size, run.bold, run.italic, False, run.is_rotated)
 
 
 def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
     texts, starts, ends, baselines, sizes, bold, italic, *_ = zip(*runs, strict=True)
     lengths = [len(text) for text in texts]
-    size = _find_main_value([round(one, 1) for one in sizes], lengths)
-    level = [abs(one - size) < 0.1 for one in sizes]
-    base = _find_main_value([round(one, 1) for one in compress(baselines, level)], compress(lengths, level))
-    half = sum(lengths) / 2
-    kept = len(runs)
-    while kept > 1 and _is_note_mark(runs[kept - 1], size, base):
-        kept -= 1
+    size = _find_main_value([round(value, 1) for value in sizes], lengths)
+    is_main_size = [abs(value - size) < 0.1 for value in sizes]
+    baseline = _find_main_value(
+        [round(y, 1) for y in compress(baselines, is_main_size)], compress(lengths, is_main_size)
+    )
+    half_length = sum(lengths) / 2
+    bare_count = len(runs)
+    while bare_count > 1 and _is_note_mark(runs[bare_count - 1], size, baseline):
+        bare_count -= 1
     text = _join_runs(runs)
     return Line(
         page=page_number,
         text=text,
-        bare_text=text if kept == len(runs) else _join_runs(runs[:kept]),
+        bare_text=text if bare_count == len(runs) else _join_runs(runs[:bare_count]),
         cells=_split_cells(runs, size) or (text,),
         x0=min(starts),
         x1=max(ends),
-        y=base,
+        y=baseline,
         size=size,
-        bold=sum(compress(lengths, bold)) > half,
-        italic=sum(compress(lengths, italic)) > half,
-        has_note_mark=_is_note_mark(runs[0], size, base),
+        bold=sum(compress(lengths, bold)) > half_length,
+        italic=sum(compress(lengths, italic)) > half_length,
+        has_note_mark=_is_note_mark(runs[0], size, baseline),
         is_rotated=runs[0].is_rotated,
     )
 
@@ -118,35 +117,35 @@ def _find_main_value(values: Sequence[float], lengths: Iterable[int]) -> float:
     return max(weights, key=weights.__getitem__)
 
 
-def _is_note_mark(run: TextRun, size: float, base: float) -> bool:
-    raised = run.size < 0.85 * size and run.y > base + 0.15 * size
-    return (raised or run.text in {"∗", "*", "†", "‡"}) and bool(_NOTE_MARK.fullmatch(run.text))
+def _is_note_mark(run: TextRun, size: float, baseline: float) -> bool:
+    is_raised = run.size < 0.85 * size and run.y > baseline + 0.15 * size
+    return (is_raised or run.text in {"∗", "*", "†", "‡"}) and bool(_NOTE_MARK.fullmatch(run.text))
 
 
 def _join_runs(runs: Sequence[TextRun]) -> str:
     parts = [runs[0].text]
     for before, after in pairwise(runs):
         parts.append(after.text if is_one_word(before, after) else " " + after.text)
-    inner = "".join(parts)
-    return inner[:-1].replace(LINE_END_HYPHEN, "-") + inner[-1:]
+    text = "".join(parts)
+    return text[:-1].replace(LINE_END_HYPHEN, "-") + text[-1:]
 
 
 def _split_cells(runs: Sequence[TextRun], size: float) -> tuple[str, ...]:
     """Return the texts between wide gaps, or () if there is no such gap."""
-    starts = [at for at, (before, after) in enumerate(pairwise(runs), 1) if after.x0 - before.x1 > _CELL_GAP * size]
+    starts = [at for at, (before, after) in enumerate(pairwise(runs), 1) if after.x0 - before.x1 > CELL_GAP * size]
     return tuple(_join_runs(runs[start:end]) for start, end in pairwise([0, *starts, len(runs)])) if starts else ()
 
 
 def measure_body_style(lines: Sequence[Line]) -> BodyStyle:
     """Return the style that most of the text has."""
-    sizes: Counter[float] = Counter()
+    sizes: Counter[float] = Counter()  # the number of characters in each size
     for line in lines:
         sizes[round(line.size, 1)] += len(line.text)
     size = sizes.most_common(1)[0][0] if sizes else 10.0
     body = [line for line in lines if abs(line.size - size) < 0.3 and len(line.cells) == 1 and len(line.text) > 30]
     widths = Counter(round((line.x1 - line.x0) / 4) for line in body)
-    steps = Counter(
+    spacings = Counter(
         round(before.y - after.y, 1) for before, after in pairwise(body) if 0.9 * size < before.y - after.y < 2.5 * size
     )
-    measure = 4 * widths.most_common(1)[0][0] if widths else 400.0
-    return BodyStyle(size, measure, steps.most_common(1)[0][0] if steps else 1.2 * size)
+    line_width = 4 * widths.most_common(1)[0][0] if widths else 400.0
+    return BodyStyle(size, line_width, spacings.most_common(1)[0][0] if spacings else 1.2 * size)

@@ -140,12 +140,8 @@ class _LineIndex:
         if not likeness:
             return 0.0
         line = self._lines[index]
-        return (
-            likeness
-            + 0.02 * line.bold
-            + 0.02 * bool(extract_section_number(line.bare_text))
-            + 0.001 * min(line.size, 20)
-        )
+        is_numbered = bool(extract_section_number(line.bare_text))
+        return likeness + 0.02 * line.bold + 0.02 * is_numbered + 0.001 * min(line.size, 20)
 
 
 class _TitleMatcher:

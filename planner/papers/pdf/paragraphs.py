@@ -1,4 +1,7 @@
-"""Build blocks from lines: paragraphs that continue across pages, and tables and figures with their captions."""
+"""Build blocks from lines: paragraphs that continue across pages, and tables and figures with their captions.
+
+Where a line ends in a hyphen, the paper's own words decide if the hyphen belongs to the word.
+"""
 
 import re
 from collections import Counter
@@ -20,24 +23,11 @@ _CONJUNCTION: Final = re.compile(r"(?:and|or|to|versus|vs)\b")  # "single- and m
 
 # Second parts of compounds that English writes with a hyphen after almost any word; then first parts before any word.
 _HYPHENATED_SECOND_PARTS: Final = frozenset(
-    [
-        "based",
-        "aware",
-        "free",
-        "wise",
-        "level",
-        "specific",
-        "dependent",
-        "driven",
-        "guided",
-        "art",
-        "like",
-        "oriented",
-        "invariant",
-        "agnostic",
-        "shot",
-    ]
-)
+    (
+        "based", "aware", "free", "wise", "level", "specific", "dependent", "driven", "guided", "art", "like",
+        "oriented", "invariant", "agnostic", "shot",
+    )
+)  # fmt: skip
 _HYPHENATED_FIRST_PARTS: Final = frozenset({"self"})
 _SENTENCE_END: Final = re.compile(r"[.!?:;]['\"”’)\]]*\s*(?:\d{1,2})?$")
 _ITEM_START: Final = re.compile(r"^(?:[•◦▪■‣–—∙·]\s|\(?[ivx\d]{1,3}[.)]\s|\([a-z]\)\s|\[\d+\]\s|\d+:\s)")
@@ -61,19 +51,20 @@ class Vocabulary:
         head, tail = _LAST_WORD.search(before.rpartition(" ")[2]), _FIRST_WORD.search(after)
         if head is None or tail is None:
             return True
-        first, second = head[1].casefold(), tail[1].casefold()
-        last, start = first.rpartition("-")[2], second.partition("-")[0]
-        hyphened, solid = self._compounds[f"{last}-{start}"], self._words[last + start]
-        if hyphened or solid:
-            return hyphened > solid
+        whole_first, whole_second = head[1].casefold(), tail[1].casefold()
+        first_part, second_part = whole_first.rpartition("-")[2], whole_second.partition("-")[0]
+        hyphenated_count = self._compounds[f"{first_part}-{second_part}"]
+        solid_count = self._words[first_part + second_part]
+        if hyphenated_count or solid_count:
+            return hyphenated_count > solid_count
         if (
             after[:1].isupper()
-            or start in _HYPHENATED_SECOND_PARTS
-            or last in _HYPHENATED_FIRST_PARTS
-            or (head[1].isupper() and len(last) > 1)
+            or second_part in _HYPHENATED_SECOND_PARTS
+            or first_part in _HYPHENATED_FIRST_PARTS
+            or (head[1].isupper() and len(first_part) > 1)
         ):
             return True
-        return "-" in first and self._words[start] > 0
+        return "-" in whole_first and self._words[second_part] > 0
 
 
 @dataclass(slots=True)
@@ -91,11 +82,7 @@ class _LineGroup:
             return False
         if kind in _CAPTIONS:
             return not (self.captions and starts_caption)
-        return (
-            not self.captions
-            or self.caption_first
-            or self.family in (LineKind.PROSE, LineKind.NOTE, LineKind.ALGORITHM)
-        )
+        return not self.captions or self.caption_first
 
     def add_line(self, kind: LineKind, line: Line) -> None:
         """Add a line of the given kind to the group."""
@@ -117,23 +104,23 @@ def build_blocks(
 
     Hanging paragraphs are indented from the second line on, as in a list of references.
     """
-    starts = _is_entry_start if is_hanging else _is_paragraph_start
-    made: list[Block] = []
-    waiting: list[Block] = []
+    is_start = _is_entry_start if is_hanging else _is_paragraph_start
+    blocks: list[Block] = []
+    floats: list[Block] = []
     paragraph: list[Line] = []
-    for stretch in _group_lines(lines, line_kinds):
-        if stretch.family is not LineKind.PROSE:
-            waiting.append(_build_block(stretch, vocabulary))
+    for group in _group_lines(lines, line_kinds):
+        if group.family is not LineKind.PROSE:
+            floats.append(_build_block(group, vocabulary))
             if not paragraph or _is_sentence_end(paragraph[-1]):
-                made += _build_paragraph(paragraph, vocabulary) + waiting
-                paragraph, waiting = [], []
+                blocks += _build_paragraph(paragraph, vocabulary) + floats
+                paragraph, floats = [], []
             continue
-        for line in stretch.lines:
-            if paragraph and starts(paragraph[-1], line, body_style):
-                made += _build_paragraph(paragraph, vocabulary) + waiting
-                paragraph, waiting = [], []
+        for line in group.lines:
+            if paragraph and is_start(paragraph[-1], line, body_style):
+                blocks += _build_paragraph(paragraph, vocabulary) + floats
+                paragraph, floats = [], []
             paragraph.append(line)
-    return tuple(made + _build_paragraph(paragraph, vocabulary) + waiting)
+    return tuple(blocks + _build_paragraph(paragraph, vocabulary) + floats)
 
 
 def _find_family(kind: LineKind) -> LineKind:
@@ -143,13 +130,13 @@ def _find_family(kind: LineKind) -> LineKind:
 
 
 def _group_lines(lines: Sequence[Line], line_kinds: Sequence[LineKind]) -> list[_LineGroup]:
-    stretches: list[_LineGroup] = []
-    for line, part in zip(lines, line_kinds, strict=True):
-        starts = is_caption_start(line)
-        if not stretches or not stretches[-1].is_continued_by(part, starts):
-            stretches.append(_LineGroup(_find_family(part)))
-        stretches[-1].add_line(part, line)
-    return stretches
+    groups: list[_LineGroup] = []
+    for line, kind in zip(lines, line_kinds, strict=True):
+        starts_caption = is_caption_start(line)
+        if not groups or not groups[-1].is_continued_by(kind, starts_caption):
+            groups.append(_LineGroup(_find_family(kind)))
+        groups[-1].add_line(kind, line)
+    return groups
 
 
 def _build_block(group: _LineGroup, vocabulary: Vocabulary) -> Block:
@@ -163,8 +150,8 @@ def _build_block(group: _LineGroup, vocabulary: Vocabulary) -> Block:
     return Block(kind, "\n".join(caption + rows if group.caption_first else rows + caption))
 
 
-def _build_paragraph(paragraph: Sequence[Line], vocabulary: Vocabulary) -> list[Block]:
-    return [Block(BlockKind.PROSE, join_lines([line.text for line in paragraph], vocabulary))] if paragraph else []
+def _build_paragraph(lines: Sequence[Line], vocabulary: Vocabulary) -> list[Block]:
+    return [Block(BlockKind.PROSE, join_lines([line.text for line in lines], vocabulary))] if lines else []
 
 
 def _is_sentence_end(line: Line) -> bool:
@@ -177,18 +164,18 @@ def _is_paragraph_start(before: Line, line: Line, body_style: BodyStyle) -> bool
         return False
     if abs(line.size - before.size) > _SIZE_TOLERANCE * before.size:
         return True
-    finished = _is_sentence_end(before)
-    if finished and line.bold and not before.bold:
+    is_finished = _is_sentence_end(before)
+    if is_finished and line.bold and not before.bold:
         return True
-    if _ITEM_START.match(line.text) and (finished or line.text[0] in _BULLETS):
+    if _ITEM_START.match(line.text) and (is_finished or line.text[0] in _BULLETS):
         return True
-    step, begins = before.y - line.y, line.text[:1].isupper()
+    step, is_capitalized = before.y - line.y, line.text[:1].isupper()
     if line.page != before.page or step <= 0:
-        return finished and begins
+        return is_finished and is_capitalized
     if step > 1.4 * body_style.line_spacing:
-        return finished or begins
-    moved = abs(line.x0 - before.x0) > 0.7 * line.size
-    return finished and (moved or (begins and _is_short(before, body_style)))
+        return is_finished or is_capitalized
+    is_moved = abs(line.x0 - before.x0) > 0.7 * line.size
+    return is_finished and (is_moved or (is_capitalized and _is_short(before, body_style)))
 
 
 def _is_entry_start(before: Line, line: Line, body_style: BodyStyle) -> bool:
@@ -236,10 +223,10 @@ def _find_unbroken_words(lines: Iterable[str]) -> list[str]:
     tokens: list[str] = []
     after_break = False
     for line in lines:
-        found = _TOKEN.findall(line.casefold())
-        broken = has_line_end_hyphen(line)
-        tokens += found[after_break : len(found) - broken]
-        after_break = broken
+        words = _TOKEN.findall(line.casefold())
+        is_broken = has_line_end_hyphen(line)
+        tokens += words[after_break : len(words) - is_broken]
+        after_break = is_broken
     return tokens
 
 

@@ -23,21 +23,11 @@ _LIGATURES: Final = {
 }
 LINE_END_HYPHEN: Final = "\x02"  # pdfium's character for a hyphen at the end of a line
 _CONTROLS: Final = {chr(code): None for code in range(32) if chr(code) != LINE_END_HYPHEN}
-_TRANSLATION: Final = str.maketrans(
-    {
-        **_CONTROLS,
-        **_LIGATURES,
-        "\t": " ",
-        "\r": " ",
-        "\n": " ",
-        "\xa0": " ",
-        "\xad": LINE_END_HYPHEN,
-        "\ufffe": LINE_END_HYPHEN,
-    }
-)
+_SPACES_AND_HYPHENS: Final = dict.fromkeys("\t\r\n\xa0", " ") | dict.fromkeys("\xad\ufffe", LINE_END_HYPHEN)
+_TRANSLATION: Final = str.maketrans(_CONTROLS | _LIGATURES | _SPACES_AND_HYPHENS)
 _MAX_CHARACTERS: Final = 100_000
 _LOOSE_WIDTH: Final = 0.53  # of the type size per character; more than prose takes on average
-_CELL_GAP: Final = 0.95
+CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
 _INNER_SPACE: Final = re.compile(r"(?<=\S) +(?=\S)")
 _ITALIC_NAMES: Final = (
     "ital",
@@ -58,8 +48,8 @@ _BOLD_NAMES: Final = ("bold", "black", "heavy", "medi", "cmbx", "cmb10", "sfbx",
 class TextRun(NamedTuple):
     """A stretch of text of one type size on one baseline, with a flag for a space before it.
 
-    Coordinates are in points, y upwards, with the page turned for reading. Turned text does not run in the page's main
-    direction. The last field is the address of the text object that paints the run.
+    Coordinates are in points, y upwards, with the page turned for reading. `is_rotated` is true if the text does
+    not run in the page's main direction. `text_object` is the address of the text object that paints the run.
     """
 
     text: str
@@ -85,7 +75,7 @@ class PlacedRun(NamedTuple):
 class TextPage:
     """The text of one pdfium page, as a context manager that frees it.
 
-    It is whole unless the page has more characters than any page of a paper: then the rest are skipped.
+    `is_complete` is False if the page has more characters than any page of a paper: then the rest are skipped.
     """
 
     def __init__(self, page: raw.FPDF_PAGE) -> None:
@@ -108,25 +98,27 @@ class TextPage:
     def read_runs(self) -> list[PlacedRun]:
         """Return every run that has text, in painting order."""
         characters = zip(repeat(self._text), range(self._character_count))
-        painters = starmap(pdfium.get_text_object, characters)  # `map` would take a third longer
-        page = self._read_text(0, self._character_count)
-        found: list[PlacedRun] = []
+        text_objects = starmap(pdfium.get_text_object, characters)  # `map` would take a third longer
+        page_text = self._read_text(0, self._character_count)
+        # A character may stand for no letter or for two: then indices in the text are not those of characters.
+        is_aligned = len(page_text) == self._character_count
+        runs: list[PlacedRun] = []
         at, space = 0, False
-        for painter, group in groupby(painters):
+        for text_object, group in groupby(text_objects):
             length = len(list(group))
-            if painter is None:  # a space that pdfium itself puts between words or lines
+            if text_object is None:  # a space that pdfium itself puts between words or lines
                 space = True
             else:
-                # A character may stand for no letter or for two: then indices in the text are not those of characters.
-                text = page[at : at + length] if len(page) == self._character_count else self._read_text(at, length)
+                text = page_text[at : at + length] if is_aligned else self._read_text(at, length)
                 text = text.translate(_TRANSLATION)
                 if text.strip():
-                    found.extend(self._split_cells(at, length, text, self._build_run(at, length, text, painter, space)))
+                    run = self._build_run(at, length, text, text_object, space)
+                    runs.extend(self._split_cells(at, length, text, run))
                     space = text.endswith(" ")
                 else:
                     space = space or bool(text)
             at += length
-        return found
+        return runs
 
     def _read_text(self, start: int, length: int) -> str:
         written = pdfium.copy_char_text(self._text, start, length, self._buffer)
@@ -150,14 +142,14 @@ class TextPage:
     def _split_cells(self, index: int, length: int, text: str, placed_run: PlacedRun) -> list[PlacedRun]:
         """Return the run, or its parts if one text object paints several table cells with wide gaps between them."""
         run = placed_run.run
-        loose = run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
-        if placed_run.direction or not loose or len(text) != length:
+        is_loose = run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
+        if placed_run.direction or not is_loose or len(text) != length:
             return [placed_run]
         starts = [0]
-        for space in (found.start() for found in _INNER_SPACE.finditer(text)):
-            resumed = space + len(text[space:]) - len(text[space:].lstrip())
-            if self._measure_gap(index + space - 1, index + resumed) > _CELL_GAP * run.size:
-                starts.append(resumed)
+        for space in (match.start() for match in _INNER_SPACE.finditer(text)):
+            next_start = space + len(text[space:]) - len(text[space:].lstrip())
+            if self._measure_gap(index + space - 1, index + next_start) > CELL_GAP * run.size:
+                starts.append(next_start)
         if len(starts) == 1:
             return [placed_run]
         ends = [*starts[1:], length]
@@ -182,22 +174,22 @@ class TextPage:
         font = pdfium.get_text_font(PdfiumHandle(text_object))
         key = font.value
         if key not in self._fonts:
-            name = create_string_buffer(128)
-            pdfium.get_font_name(font, name, 128)
-            plain = name.value.decode("latin-1").lower()
-            self._fonts[key] = any(sign in plain for sign in _BOLD_NAMES), any(sign in plain for sign in _ITALIC_NAMES)
+            buffer = create_string_buffer(128)
+            pdfium.get_font_name(font, buffer, 128)
+            name = buffer.value.decode("latin-1").lower()
+            self._fonts[key] = any(part in name for part in _BOLD_NAMES), any(part in name for part in _ITALIC_NAMES)
         return self._fonts[key]
 
 
 def rotate_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
     """Return the runs in the coordinates of the page turned so that most of its text is upright."""
-    if not any(item.direction for item in placed_runs):
-        return [item.run for item in placed_runs]
-    weights: Counter[int] = Counter()
-    for item in placed_runs:
-        weights[item.direction] += len(item.run.text)
-    main = weights.most_common(1)[0][0] if weights else 0
-    return [_rotate_run(item, main) for item in placed_runs]
+    if not any(placed.direction for placed in placed_runs):
+        return [placed.run for placed in placed_runs]
+    lengths: Counter[int] = Counter()
+    for placed in placed_runs:
+        lengths[placed.direction] += len(placed.run.text)
+    main_direction = lengths.most_common(1)[0][0] if lengths else 0
+    return [_rotate_run(placed, main_direction) for placed in placed_runs]
 
 
 def _find_direction(a: float, b: float) -> int:
