@@ -95,16 +95,16 @@ class Component:
         return f"{self.name} ({self.acronym})" if self.acronym else self.name
 
     def is_subject_of(self, title: str) -> bool:
-        """Return whether this is the whole method or its subject, judged by the share of the name in a paper's title."""
+        """Return whether this is the whole method or its subject, by the share of its name in a paper's title."""
         name = set(extract_stems(self.name))
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
 
 def find_components(passages: Sequence[Passage]) -> tuple[Component, ...]:
     """Find the components that the passages name, each once, in the order of their first appearance."""
-    passages = [passage for passage in passages if passage.kind in _COMPONENT_SECTIONS]
+    passages = [passage for passage in passages if passage.section_kind in _COMPONENT_SECTIONS]
     candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
-    method = [passage for passage in passages if passage.in_method and passage.block is not BlockKind.HEADING]
+    method = [passage for passage in passages if passage.in_method and passage.block_kind is not BlockKind.HEADING]
     repeated = find_repeated_phrases(method)
     candidates += [Component(phrase, "", location, frozenset({Evidence.REPEATED})) for phrase, location in repeated]
     merged = _merge_candidates(
@@ -115,7 +115,7 @@ def find_components(passages: Sequence[Passage]) -> tuple[Component, ...]:
 
 def _find_candidates(passage: Passage) -> Iterator[Component]:
     text, line = passage.text, passage.one_line_text
-    if passage.block is BlockKind.HEADING:
+    if passage.block_kind is BlockKind.HEADING:
         if passage.in_method and passage.level > 1:
             heading = strip_heading_number(strip_markup(passage.heading))
             yield _build_component(passage, heading, 0, Evidence.HEADING)
@@ -125,7 +125,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
         name = strip_markup(acronym.expansion)
         yield Component(name, acronym.abbreviation, location, frozenset({Evidence.ACRONYM}))
     named_phrases = [(Evidence.PROPOSED, find_proposed_phrases(line))]
-    if passage.in_method or passage.kind is SectionKind.INTRODUCTION:
+    if passage.in_method or passage.section_kind is SectionKind.INTRODUCTION:
         named_phrases.append((Evidence.BOLD, find_emphasized_terms(text)))
     if passage.in_method:
         named_phrases.append((Evidence.RUN_IN, find_run_in_headings(text)))

@@ -122,9 +122,9 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     In tables of any section, column heads with an arrow ("FID ↓") count too. Without experiments the rest of the text
     is read, and names with other meanings are dropped.
     """
-    passages = [passage for passage in passages if passage.kind not in _SKIPPED_SECTIONS]
+    passages = [passage for passage in passages if passage.section_kind not in _SKIPPED_SECTIONS]
     announced = [mention for passage in passages for mention in _find_announced(passage)]
-    experiments = [passage for passage in passages if passage.kind in EXPERIMENT_SECTIONS]
+    experiments = [passage for passage in passages if passage.section_kind in EXPERIMENT_SECTIONS]
     if experiments:
         mentions = _filter_precision_recall([list(_find_measured(passage)) for passage in experiments])
     else:
@@ -140,16 +140,16 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
 def _find_announced(passage: Passage) -> Iterator[MetricMention]:
     """Yield metrics that a passage announces: in lists of metrics, captions of panels and heads of columns."""
     names: Iterator[tuple[str, int]] = iter(())
-    if passage.block is BlockKind.TABLE:
+    if passage.block_kind is BlockKind.TABLE:
         names = find_arrow_metrics(passage.text)
-    if passage.kind in EXPERIMENT_SECTIONS:
+    if passage.section_kind in EXPERIMENT_SECTIONS:
         names = chain(
             names,
             _drop_known(find_listed_metrics(passage.one_line_text)),
             find_introduced_metrics(passage.heading, passage.text),
             _find_quantity_acronyms(passage.one_line_text),
         )
-        if passage.block is BlockKind.FIGURE:
+        if passage.block_kind is BlockKind.FIGURE:
             names = chain(names, _drop_known(find_panel_metrics(passage.one_line_text)))
     return ((name, passage.locate_text(name, start)) for name, start in names)
 

@@ -39,14 +39,14 @@ class TextLocation:
 class Passage:
     """One block of a paper with its heading; it starts `offset` characters into the paper's text.
 
-    `in_method` is true if its section describes the method.
+    `level` is that of the heading, and `in_method` is true if its section describes the method.
     """
 
     heading: str
-    kind: SectionKind
+    section_kind: SectionKind
     level: int
     in_method: bool
-    block: BlockKind
+    block_kind: BlockKind
     text: str
     offset: int
 

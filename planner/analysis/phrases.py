@@ -151,7 +151,7 @@ def _tidy_phrase(phrase_words: list[str]) -> str:
 
 
 def is_generic_name(name: str) -> bool:
-    """Return whether a name consists of general words, numbers or single letters: "Overall Architecture", "Training"."""
+    """Return whether a name consists of general words, numbers or single letters, such as "Overall Architecture"."""
     return all(_is_generic_word(word) for word in split_words(name))
 
 

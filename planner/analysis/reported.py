@@ -19,9 +19,9 @@ from planner.analysis.reported_rows import (
     find_marked_columns,
     find_variants,
     find_varied_part,
-    match_addition,
-    match_removal,
-    match_replacement,
+    match_addition_row,
+    match_removal_row,
+    match_replacement_row,
     split_table_rows,
 )
 from planner.analysis.sentences import (
@@ -80,10 +80,10 @@ def find_reported_ablations(
 
 def _read_passage(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[ReportedAblation]:
     """Read all of an experiment section, and the tables of other sections, since tables float between sections."""
-    if passage.kind in EXPERIMENT_SECTIONS:
+    if passage.section_kind in EXPERIMENT_SECTIONS:
         yield from _read_experiment(passage)
         yield from _find_ablated_components(passage, components, index)
-    elif passage.block is BlockKind.TABLE and passage.kind not in _SKIPPED_SECTIONS:
+    elif passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS:
         yield from _read_table(passage)
 
 
@@ -93,18 +93,18 @@ def _read_experiment(passage: Passage) -> Iterator[ReportedAblation]:
     if not _is_about_ablations(passage):
         yield from _report_phrases(passage, _find_announced_parts(passage))
         return
-    if passage.block is BlockKind.HEADING:
+    if passage.block_kind is BlockKind.HEADING:
         yield from _report_phrases(passage, _read_heading(passage.heading))
-    elif passage.block is BlockKind.PROSE:
+    elif passage.block_kind is BlockKind.PROSE:
         yield from _report_phrases(passage, _read_run_in_headings(passage.text))
         yield from _report_phrases(
             passage,
             chain(find_varied_parts(passage.one_line_text), find_removals_and_replacements(passage.one_line_text)),
         )
-    elif passage.block is BlockKind.FIGURE:
+    elif passage.block_kind is BlockKind.FIGURE:
         yield from _report_phrases(passage, find_removals_and_replacements(passage.one_line_text))
     yield from _report_phrases(passage, find_studied_parts(passage.one_line_text))
-    if passage.block is BlockKind.TABLE:
+    if passage.block_kind is BlockKind.TABLE:
         for header, start in find_marked_columns(passage.text):
             yield from _report_part(passage, extract_noun_phrase(header), Action.REMOVE, "", start)
         for variant, start in find_variants(passage.text):
@@ -114,19 +114,19 @@ def _read_experiment(passage: Passage) -> Iterator[ReportedAblation]:
 def _read_table(passage: Passage) -> Iterator[ReportedAblation]:
     """Yield parts that table rows remove, add or replace, and parts that the head of a table names as varied."""
     yield from _read_rows(passage)
-    for head, start in find_varied_part(passage.text) if passage.block is BlockKind.TABLE else ():
+    for head, start in find_varied_part(passage.text) if passage.block_kind is BlockKind.TABLE else ():
         yield from _report_part(passage, extract_noun_phrase(head), Action.REPLACE, "", start)
 
 
 def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
     for row, start in split_table_rows(passage.text):
-        if replacement := match_replacement(row):
+        if replacement := match_replacement_row(row):
             part, new_part = extract_noun_phrase(replacement[1]), strip_markup(replacement[2])
             yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
-        elif removal := match_removal(row):
+        elif removal := match_removal_row(row):
             for part in split_conjuncts(removal[1]):
                 yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
-        elif addition := match_addition(row):
+        elif addition := match_addition_row(row):
             yield from _report_part(
                 passage, extract_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
             )
@@ -134,9 +134,9 @@ def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
 
 def _find_announced_parts(passage: Passage) -> Iterator[AblationPhrase]:
     """Yield parts that a heading, caption or run-in heading outside ablation sections announces as studied."""
-    if passage.block is BlockKind.HEADING:
+    if passage.block_kind is BlockKind.HEADING:
         yield from _read_title(strip_heading_number(strip_markup(passage.heading)), 0)
-    elif passage.block is BlockKind.PROSE:
+    elif passage.block_kind is BlockKind.PROSE:
         for heading, start in find_run_in_headings(passage.text):
             yield from (replace(phrase, start=start + phrase.start) for phrase in find_studied_parts(heading))
     else:
@@ -169,7 +169,7 @@ def _find_ablated_components(
 ) -> Iterator[ReportedAblation]:
     """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
     if _is_about_ablations(passage):
-        is_credited = passage.block is BlockKind.TABLE or _EFFECT_WORD.search(passage.text)
+        is_credited = passage.block_kind is BlockKind.TABLE or _EFFECT_WORD.search(passage.text)
         for number, start in index.find_mentions(passage.text) if is_credited else ():
             yield from _report_part(passage, components[number].label, Action.REMOVE, "", start)
     else:
@@ -180,7 +180,7 @@ def _find_ablated_components(
 
 
 def _is_about_ablations(passage: Passage) -> bool:
-    return passage.kind is SectionKind.ABLATION or bool(_ABLATION_WORD.search(passage.text))
+    return passage.section_kind is SectionKind.ABLATION or bool(_ABLATION_WORD.search(passage.text))
 
 
 def _report_phrases(passage: Passage, phrases: Iterable[AblationPhrase]) -> Iterator[ReportedAblation]:

@@ -76,17 +76,17 @@ def split_table_rows(text: str) -> Iterator[tuple[str, int]]:
         start += len(line) + 1
 
 
-def match_removal(row: str) -> re.Match[str] | None:
+def match_removal_row(row: str) -> re.Match[str] | None:
     """Match a row that removes a part, which is group 1: "w/o gate 81.2", "– gate & 81.2"."""
     return _REMOVAL_ROW.match(row)
 
 
-def match_addition(row: str) -> re.Match[str] | None:
+def match_addition_row(row: str) -> re.Match[str] | None:
     """Match a row that adds a part, which is group 1: "+ gate 81.2"."""
     return _ADDITION_ROW.match(row)
 
 
-def match_replacement(row: str) -> re.Match[str] | None:
+def match_replacement_row(row: str) -> re.Match[str] | None:
     """Match a row that replaces group 1 by group 2: "ReLU → GELU 81.2"."""
     return _REPLACEMENT_ROW.match(row)
 

@@ -18,7 +18,12 @@ from planner.analysis.phrases import (
     find_run_in_headings,
     split_conjuncts,
 )
-from planner.analysis.reported_rows import find_marked_columns, match_removal, match_replacement, split_table_rows
+from planner.analysis.reported_rows import (
+    find_marked_columns,
+    match_removal_row,
+    match_replacement_row,
+    split_table_rows,
+)
 from planner.analysis.sentences import (
     AblationPhrase,
     find_removals_and_replacements,
@@ -54,7 +59,7 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize(("row", "part"), LEFT_OUT.items(), ids=LEFT_OUT.keys())
 def test_a_row_says_what_it_leaves_out(row: str, part: str | None) -> None:
-    found = match_removal(row)
+    found = match_removal_row(row)
     assert (found[1] if found else None) == part
 
 
@@ -71,7 +76,7 @@ EXCHANGED = {
 
 @pytest.mark.parametrize(("row", "parts"), EXCHANGED.items(), ids=EXCHANGED.keys())
 def test_a_row_says_what_it_exchanges(row: str, parts: tuple[str, str] | None) -> None:
-    found = match_replacement(row)
+    found = match_replacement_row(row)
     assert ((found[1], found[2]) if found else None) == parts
 
 

@@ -6,7 +6,12 @@ from planner.analysis.analyse import analyse_paper, analyse_sections
 from planner.analysis.components import find_components
 from planner.analysis.passages import split_passages
 from planner.analysis.reported import ReportedAblation, find_reported_ablations
-from planner.analysis.reported_rows import find_marked_columns, match_removal, match_replacement, split_table_rows
+from planner.analysis.reported_rows import (
+    find_marked_columns,
+    match_removal_row,
+    match_replacement_row,
+    split_table_rows,
+)
 from planner.papers.paper import BlockKind, Paper
 from planner.schema import Action
 from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, section
@@ -54,19 +59,19 @@ def test_the_acronym_of_a_component_is_told_by_its_name() -> None:
     ],
 )
 def test_rows_that_leave_out(row: str, part: str) -> None:
-    match = match_removal(row)
+    match = match_removal_row(row)
     assert match is not None
     assert match[1] == part
 
 
 @pytest.mark.parametrize("row", ["Full 81.2 4.1", "None 0.3 0.4", "Normal 1 2", "-0.3 0.4", "North 2 3"])
 def test_rows_that_do_not(row: str) -> None:
-    assert match_removal(row) is None
+    assert match_removal_row(row) is None
 
 
 @pytest.mark.parametrize("row", ["ReLU → GELU 80.9 4.2", "ReLU -> GELU | 80.9", r"ReLU $\to$ GELU & 80.9"])
 def test_rows_that_exchange(row: str) -> None:
-    match = match_replacement(row)
+    match = match_replacement_row(row)
     assert match is not None
     assert (match[1], match[2].strip(" $")) == ("ReLU", "GELU")
 
@@ -76,7 +81,7 @@ def test_rows_that_exchange(row: str) -> None:
 )
 def test_rows_are_undressed(row: str) -> None:
     ((bare, _),) = split_table_rows(row)
-    match = match_removal(bare)
+    match = match_removal_row(bare)
     assert match is not None
     assert match[1].strip() == "Echo memory"
 

@@ -111,18 +111,18 @@ def _find_unlisted_headings(
     listed_lines = {index for heading in listed for index in heading.line_indices}
     unlisted: list[PrintedHeading] = []
     for index, line in enumerate(lines):
-        if index in listed_lines or line.is_rotated or not _is_short(line) or not _is_alone_in_row(lines, index):
+        if index in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, index):
             continue
         is_like_heading = _read_style(line) in styles or (
             not extract_section_number(line.bare_text)
             and (_is_heading_candidate(line, body_size) or _is_title_case(line))
         )
-        if is_like_heading and _is_standard(line):
+        if is_like_heading and _has_standard_title(line):
             unlisted.append(PrintedHeading(index, 1, line.bare_text, 1))
     return unlisted
 
 
-def _is_standard(line: Line) -> bool:
+def _has_standard_title(line: Line) -> bool:
     return bool(_STANDARD_TITLE.fullmatch(strip_heading_number(line.bare_text).casefold().rstrip(":. ")))
 
 
@@ -130,7 +130,7 @@ def _is_title_case(line: Line) -> bool:
     return line.bare_text[:1].isupper() and line.bare_text[-1:].isalpha()
 
 
-def _is_short(line: Line) -> bool:
+def _is_short_title(line: Line) -> bool:
     return len(line.cells) <= 2 and len(strip_heading_number(line.bare_text).split()) <= 5
 
 
@@ -193,7 +193,7 @@ def _select_sure_headings(
         follows = number and (_is_next_number(last_number, number) or (not last_number and _APPENDIX_A.match(text)))
         if follows and is_styled and not _ALGORITHM_STEP.match(text):
             last_number = number
-        elif not _is_standard(lines[at]):
+        elif not _has_standard_title(lines[at]):
             continue
         headings.append(_build_heading(lines, at, max(1, len(number)), vocabulary))
     return headings

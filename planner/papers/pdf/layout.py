@@ -55,6 +55,11 @@ class LinePiece:
         elif run.size == self.size and len(run.text) > self._length:
             self.baseline, self._length = run.y, len(run.text)
 
+    def add_piece(self, piece: "LinePiece") -> None:
+        """Add the runs of another piece at the end."""
+        for run in piece.runs:
+            self.add_run(run)
+
     def is_continued_by(self, run: TextRun, gap: float) -> bool:
         """Return whether the run stands to the right on the same baseline, at most `gap` type sizes away."""
         size = max(self.size, run.size)
@@ -70,7 +75,7 @@ class LinePiece:
 
 def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
     """Return the lines of a page (counted from 1) in reading order."""
-    pieces = group_runs([run for run in runs if not run.is_rotated])
+    pieces = _group_runs([run for run in runs if not run.is_rotated])
     left = min((piece.left for piece in pieces), default=0.0)
     width = max((piece.right for piece in pieces), default=0.0) - left
     gutter = _find_gutter(pieces, left, width)
@@ -82,7 +87,7 @@ def arrange_lines(page_number: int, runs: Sequence[TextRun]) -> list[Line]:
     return [build_line(page_number, row.runs) for row in rows] + rotated
 
 
-def group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
+def _group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
     """Return the pieces that runs in painting order make."""
     pieces: list[LinePiece] = []
     for run in runs:
@@ -93,13 +98,11 @@ def group_runs(runs: Iterable[TextRun]) -> list[LinePiece]:
     return pieces
 
 
-def join_pieces(pieces: Sequence[LinePiece]) -> LinePiece:
+def _join_pieces(pieces: Sequence[LinePiece]) -> LinePiece:
     """Join the pieces into the first of them, and return it."""
-    first, *others = pieces
-    for piece in others:
-        for run in piece.runs:
-            first.add_run(run)
-    return first
+    for piece in pieces[1:]:
+        pieces[0].add_piece(piece)
+    return pieces[0]
 
 
 def _find_gutter(pieces: Iterable[LinePiece], start: float, width: float) -> float | None:
@@ -136,12 +139,9 @@ def _join_cells(pieces: Iterable[LinePiece], gutter: float | None, width: float)
     """Return the pieces, with those joined that follow each other on one baseline, such as the cells of a row."""
     rows: list[LinePiece] = []
     for piece in pieces:
-        if (
-            rows
-            and rows[-1].is_continued_by(piece.runs[0], width)
-            and not _is_across_columns(rows[-1], piece, gutter, width)
-        ):
-            join_pieces([rows[-1], piece])
+        is_same_row = rows and rows[-1].is_continued_by(piece.runs[0], width)
+        if is_same_row and not _is_across_columns(rows[-1], piece, gutter, width):
+            rows[-1].add_piece(piece)
         else:
             rows.append(piece)
     return rows
@@ -178,7 +178,7 @@ def _regroup_short_rows(rows: list[LinePiece]) -> list[LinePiece]:
 
 def _join_rows(pieces: Iterable[LinePiece]) -> list[LinePiece]:
     """Return the pieces joined into rows from the top down, each from left to right."""
-    return [join_pieces(row) for row in _group_rows(pieces)]
+    return [_join_pieces(row) for row in _group_rows(pieces)]
 
 
 def _order_by_place(pieces: Sequence[LinePiece], gutter: float | None, width: float) -> list[LinePiece]:
@@ -203,7 +203,7 @@ def _join_crossing_rows(pieces: Sequence[LinePiece], gutter: float, width: float
         is_narrow = all(piece.width < _COLUMN_SHARE * width for piece in row)
         sides = {piece.left >= gutter for piece in row}
         if is_narrow and len(row) > 2 and len(sides) > 1:
-            rows.append(join_pieces(row))
+            rows.append(_join_pieces(row))
         else:
             rows.extend(row)
     return rows

@@ -76,9 +76,8 @@ def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
     lengths = [len(text) for text in texts]
     size = _find_main_value([round(value, 1) for value in sizes], lengths)
     is_main_size = [abs(value - size) < 0.1 for value in sizes]
-    baseline = _find_main_value(
-        [round(y, 1) for y in compress(baselines, is_main_size)], compress(lengths, is_main_size)
-    )
+    main_baselines = [round(y, 1) for y in compress(baselines, is_main_size)]
+    baseline = _find_main_value(main_baselines, compress(lengths, is_main_size))
     half_length = sum(lengths) / 2
     bare_count = len(runs)
     while bare_count > 1 and _is_note_mark(runs[bare_count - 1], size, baseline):
@@ -100,7 +99,7 @@ def _build_line_from_runs(page_number: int, runs: Sequence[TextRun]) -> Line:
     )
 
 
-def is_one_word(before: TextRun, after: TextRun) -> bool:
+def _is_one_word(before: TextRun, after: TextRun) -> bool:
     """Return whether two neighbouring runs on a line have no space between them."""
     largest_gap = _NO_GAP if after.space_before else _WORD_GAP
     if after.x0 - before.x1 >= largest_gap * max(before.size, after.size):
@@ -125,7 +124,7 @@ def _is_note_mark(run: TextRun, size: float, baseline: float) -> bool:
 def _join_runs(runs: Sequence[TextRun]) -> str:
     parts = [runs[0].text]
     for before, after in pairwise(runs):
-        parts.append(after.text if is_one_word(before, after) else " " + after.text)
+        parts.append(after.text if _is_one_word(before, after) else " " + after.text)
     text = "".join(parts)
     return text[:-1].replace(LINE_END_HYPHEN, "-") + text[-1:]
 

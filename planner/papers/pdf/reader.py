@@ -20,8 +20,8 @@ from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_section_spans, read_outline
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
 from planner.papers.pdf.pdfium import Bounds, open_pdf
-from planner.papers.pdf.runs import TextPage, TextRun, rotate_upright
-from planner.papers.pdf.visibility import PageVisibility, PaintedObjects, quote_passage, separate_hidden_text
+from planner.papers.pdf.runs import TextPage, TextRun, rotate_runs_upright
+from planner.papers.pdf.visibility import PageVisibility, PaintedObjects, separate_hidden_text
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
 _NUMBERED_TITLE: Final = re.compile(r"^\d")
@@ -31,7 +31,8 @@ _BACK_MATTER: Final = frozenset(
 _BODY_END: Final = frozenset(
     {SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
 )
-MAX_PAGES: Final = 500
+_MAX_PAGES: Final = 500
+_MAX_QUOTED: Final = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def read_pdf(data: bytes, name: str) -> ParsedPaper:
     """
     with open_pdf(data, name) as document:
         page_count = len(document)
-        pages = [_read_page(document, index) for index in range(min(page_count, MAX_PAGES))]
+        pages = [_read_page(document, index) for index in range(min(page_count, _MAX_PAGES))]
         outline = read_outline(document)
         metadata_title = document.get_metadata_value("Title")
     _require_text(pages, name)
@@ -77,7 +78,9 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
     finally:
         raw.FPDF_ClosePage(page)
     is_complete = is_complete and (painted_objects is None or painted_objects.is_complete)
-    return PageText(rotate_upright(visibility.visible_runs), visibility.hidden_text, visibility.is_ocr, is_complete)
+    return PageText(
+        rotate_runs_upright(visibility.visible_runs), visibility.hidden_text, visibility.is_ocr, is_complete
+    )
 
 
 def _read_page_box(page: raw.FPDF_PAGE) -> Bounds:
@@ -98,7 +101,7 @@ def _require_text(pages: Sequence[PageText], name: str) -> None:
 
 def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]:
     warnings = [
-        f"hidden text on page {number} left out: {quote_passage(page.hidden_text)}"
+        f"hidden text on page {number} left out: {_quote_text(page.hidden_text)}"
         for number, page in enumerate(pages, 1)
         if page.hidden_text
     ]
@@ -111,6 +114,12 @@ def _list_page_warnings(pages: Sequence[PageText], page_count: int) -> list[str]
     if page_count > len(pages):
         warnings.append(f"only the first {len(pages)} of {page_count} pages were read")
     return warnings
+
+
+def _quote_text(text: str) -> str:
+    """Return a text in quotes; a long one is cut, and the rest is counted."""
+    rest = len(text) - _MAX_QUOTED
+    return f"'{text[:_MAX_QUOTED]}'" + (f" and {rest} more characters" if rest > 0 else "")
 
 
 def _build_paper(

@@ -181,7 +181,7 @@ class TextPage:
         return self._fonts[key]
 
 
-def rotate_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
+def rotate_runs_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
     """Return the runs in the coordinates of the page turned so that most of its text is upright."""
     if not any(placed.direction for placed in placed_runs):
         return [placed.run for placed in placed_runs]

@@ -26,7 +26,7 @@ from planner.papers.pdf.pdfium import (
 )
 from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, TextRun
 
-WHITE: Final[Colour] = (255, 255, 255)
+_WHITE: Final[Colour] = (255, 255, 255)
 _MAX_OBJECTS: Final = 100_000
 _MAX_DEPTH: Final = 8
 _MAX_SURFACES: Final = 3000
@@ -42,7 +42,6 @@ _MAX_COORDINATE: Final = 1e6  # points; a comparison with it is False for NaN, t
 _UP_VECTORS: Final = ((0, 1), (-1, 0), (0, -1), (1, 0))  # from the baseline to the top of the type, by quarter turns
 _SCAN_SHARE: Final = 0.5
 _VISIBLE_SHARE: Final = 0.2
-_MAX_QUOTED: Final = 500
 _WORD: Final = re.compile(r"[^\W_]{3}")
 
 
@@ -194,9 +193,9 @@ class PaintedObjects:
             layers.append((surface.colour, surface.opacity))
             if surface.opacity >= _MIN_OPAQUE:
                 break
-        background = WHITE
+        background = _WHITE
         for colour, opacity in reversed(layers):
-            background = blend_colours(colour, background, opacity)
+            background = _blend_colours(colour, background, opacity)
         return background
 
     def _find_surfaces_near(self, y: float) -> list[PaintedSurface]:
@@ -208,7 +207,7 @@ class PaintedObjects:
         return self._bands[band]
 
 
-def blend_colours(colour: Colour, background: Colour, opacity: float) -> Colour:
+def _blend_colours(colour: Colour, background: Colour, opacity: float) -> Colour:
     """Return the visible colour of `colour` painted with an opacity (0 to 1) over another."""
     red, green, blue = (
         round(below + (above - below) * opacity) for above, below in zip(colour, background, strict=True)
@@ -245,12 +244,6 @@ def separate_hidden_text(
     if not _WORD.search(hidden_text):  # a lone letter or sign carries no message and may be misjudged
         return PageVisibility([placed for placed in placed_runs if _has_usable_place(placed)], "", is_ocr)
     return PageVisibility([placed for placed in placed_runs if id(placed) not in hidden_ids], hidden_text, is_ocr)
-
-
-def quote_passage(text: str) -> str:
-    """Return a hidden text in quotes, cut after 500 characters with a count of the rest."""
-    rest = len(text) - _MAX_QUOTED
-    return f"'{text[:_MAX_QUOTED]}'" + (f" and {rest} more characters" if rest > 0 else "")
 
 
 def _find_unpainted_runs(placed_runs: Iterable[PlacedRun], painted_objects: PaintedObjects) -> set[int]:
@@ -326,7 +319,7 @@ def _is_hidden_by_background(paint: TextPaint, painted_objects: PaintedObjects, 
 @lru_cache(maxsize=4096)  # a paper has few colours
 def _is_hardly_visible(colour: Colour, opacity: float, background: Colour) -> bool:
     """Return whether a colour hardly differs from the one that it is painted over."""
-    shown = blend_colours(colour, background, opacity)
+    shown = _blend_colours(colour, background, opacity)
     return max(abs(a - b) for a, b in zip(shown, background, strict=True)) < _MIN_COLOUR_DIFFERENCE
 
 

@@ -16,7 +16,7 @@ from planner.papers.pdf.outline import (
     PrintedHeading,
     extract_section_number,
     find_section_spans,
-    fold_to_letters,
+    extract_letters,
     locate_outline_items,
     strip_section_number,
 )
@@ -110,8 +110,8 @@ def test_the_number_of_a_heading_is_parted_from_its_words(text: str, parts: tupl
 
 def test_printings_of_one_heading_share_their_letters() -> None:
     assert (
-        fold_to_letters("3.1 State-of-the-Art: Gears")
-        == fold_to_letters("31 state of the\u00a0art gears")
+        extract_letters("3.1 State-of-the-Art: Gears")
+        == extract_letters("31 state of the\u00a0art gears")
         == "31stateoftheartgears"
     )
 
