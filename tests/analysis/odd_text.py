@@ -1,4 +1,4 @@
-"""Text that looks like a paper here and there, in no order."""
+"""Random text with scraps of papers in it."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Small papers written for the tests, one method in the dress of several formats."""
+"""Small papers for the tests: one method in several formats."""
 
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Paper, Section

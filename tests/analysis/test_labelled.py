@@ -1,4 +1,4 @@
-"""The analysis and the built-in planner against labels: those of the shared folder, and a small one of our own."""
+"""The analysis and the built-in planner against labels: those of the shared folder, and a small paper of our own."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def write_labelled(folder: Path, *parts: str) -> None:
     (folder / "owls.json").write_text(json.dumps({"ablations": ablations, "metrics": ["mAP"]}), encoding="utf-8")
 
 
-def test_tally_by_stems() -> None:
+def test_labels_and_findings_match_by_stems() -> None:
     assert count_matches(["echo memory", "gate"], ["memory of echoes", "window length"]) == MatchCounts(2, 1, 2, 1)
 
 
@@ -51,7 +51,7 @@ def test_each_label_needs_a_finding_of_its_own() -> None:
     assert count_matches(["gate"], ["gate of the encoder", "gate of the decoder"]) == MatchCounts(2, 1, 1, 1)
 
 
-def test_nothing_to_count_is_no_share() -> None:
+def test_nothing_to_count_has_no_recall_or_precision() -> None:
     assert count_matches([], []) == MatchCounts(0, 0, 0, 0)
     assert MatchCounts(0, 0, 0, 0).recall is None
     assert MatchCounts(0, 0, 0, 0).precision is None
@@ -59,9 +59,9 @@ def test_nothing_to_count_is_no_share() -> None:
 
 def test_a_labelled_paper_is_measured(tmp_path: Path) -> None:
     write_labelled(tmp_path, "spectral gating unit (SGU)", "echo memory", "owl dictionary")
-    (one,) = score_analyses(tmp_path)
-    assert one.ablations == MatchCounts(label_count=3, found_labels=2, finding_count=2, correct_findings=2)
-    assert one.metrics == MatchCounts(label_count=1, found_labels=1, finding_count=1, correct_findings=1)
+    (score,) = score_analyses(tmp_path)
+    assert score.ablations == MatchCounts(label_count=3, found_labels=2, finding_count=2, correct_findings=2)
+    assert score.metrics == MatchCounts(label_count=1, found_labels=1, finding_count=1, correct_findings=1)
 
 
 def test_the_command_prints_a_row_a_paper_and_the_sum(tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_the_command_prints_a_row_a_paper_and_the_sum(tmp_path: Path) -> None:
     assert "ablations: recall 0.67, precision 1.00, over 3 labels" in result.output
 
 
-def test_a_paper_that_cannot_be_read_is_told_of_and_left_out(tmp_path: Path) -> None:
+def test_a_paper_that_cannot_be_read_is_reported_and_left_out(tmp_path: Path) -> None:
     write_labelled(tmp_path, "echo memory")
     (tmp_path / "empty.pdf").write_bytes(b"")
     (tmp_path / "empty.json").write_text('{"ablations": [], "metrics": []}', encoding="utf-8")
-    told: list[str] = []
-    assert [one.id for one in score_analyses(tmp_path, told.append)] == ["owls"]
-    assert len(told) == 1
-    assert "empty" in told[0]
+    messages: list[str] = []
+    assert [score.id for score in score_analyses(tmp_path, messages.append)] == ["owls"]
+    assert len(messages) == 1
+    assert "empty" in messages[0]
 
 
 def test_a_folder_without_labels_is_wrong_usage(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_a_paper_in_source_form_holds_its_label(tmp_path: Path) -> None:
     (folder / "owls.md").write_text(PAPER, encoding="utf-8")
     label = {"ablated_components": ["echo memory"], "metrics": ["mAP"]}
     (folder / "meta.json").write_text(json.dumps(label), encoding="utf-8")
-    (one,) = score_analyses(tmp_path)
-    assert (one.id, one.ablations.found_labels, one.metrics.found_labels) == ("owls", 1, 1)
+    (score,) = score_analyses(tmp_path)
+    assert (score.id, score.ablations.found_labels, score.metrics.found_labels) == ("owls", 1, 1)
 
 
 def test_other_json_is_no_label(tmp_path: Path) -> None:
@@ -108,13 +108,13 @@ def test_other_json_is_no_label(tmp_path: Path) -> None:
     ("folder", "papers", "ablations", "metrics"),
     [("labelled", 20, (0.85, 0.6), (0.75, 0.7)), ("source", 13, (0.6, 0.5), (0.65, 0.6))],
 )
-def test_the_aims_on_real_papers(
+def test_recall_and_precision_on_real_papers(
     shared: Path, folder: str, papers: int, ablations: tuple[float, float], metrics: tuple[float, float]
 ) -> None:
-    measured = list(score_analyses(shared / "papers" / folder))
-    assert len(measured) == papers
-    assert_reached(sum((one.ablations for one in measured), MatchCounts(0, 0, 0, 0)), *ablations)
-    assert_reached(sum((one.metrics for one in measured), MatchCounts(0, 0, 0, 0)), *metrics)
+    scores = list(score_analyses(shared / "papers" / folder))
+    assert len(scores) == papers
+    assert_reached(sum((score.ablations for score in scores), MatchCounts(0, 0, 0, 0)), *ablations)
+    assert_reached(sum((score.metrics for score in scores), MatchCounts(0, 0, 0, 0)), *metrics)
 
 
 def assert_reached(total: MatchCounts, recall: float, precision: float) -> None:

@@ -20,7 +20,7 @@ def test_the_most_frequent_first() -> None:
     assert names(paper(section("Experiments", (P, "BLEU and ROUGE-L. BLEU again.")))) == ["BLEU", "ROUGE-L"]
 
 
-def test_one_metric_in_two_spellings_is_one_and_told_as_it_is_mostly_written() -> None:
+def test_two_spellings_are_one_metric_in_its_most_frequent_spelling() -> None:
     (metric,) = find_metrics(
         split_passages([section("Results", (P, "Mean average precision (mAP). The mAP rises; mAP is high."))])
     )
@@ -46,7 +46,7 @@ def test_known(name: str) -> None:
         ("Model Hoot ↑ Loss ↓\na 1 2", ["Hoot", "Loss"]),
     ],
 )
-def test_column_heads_that_say_which_way_is_better(table: str, heads: list[str]) -> None:
+def test_column_heads_with_an_arrow(table: str, heads: list[str]) -> None:
     assert names(paper(section("Experiments", (T, table)))) == heads
 
 
@@ -58,19 +58,19 @@ def test_the_references_are_not_read() -> None:
     assert names(paper(section("Method", (P, "It works.")), section("References", (P, "On BLEU. 2002.")))) == []
 
 
-def test_each_knows_its_place() -> None:
+def test_locations_point_to_the_text() -> None:
     for metric in find_metrics(split_passages(PLAIN.sections)):
         assert PLAIN.text[metric.location.offset :].startswith(metric.location.text)
 
 
-def test_what_is_said_to_be_measured_is_kept_beside_frequent_names() -> None:
-    often = "BLEU, BLEU, BLEU and BLEU. Once CIDEr. We report the hoot rate."
-    assert names(paper(section("Experiments", (P, often)))) == ["BLEU", "hoot rate"]
+def test_an_announced_metric_is_kept_beside_frequent_names() -> None:
+    text = "BLEU, BLEU, BLEU and BLEU. Once CIDEr. We report the hoot rate."
+    assert names(paper(section("Experiments", (P, text)))) == ["BLEU", "hoot rate"]
 
 
-def test_the_acronym_of_a_quantity_is_kept_where_metrics_are_spoken_of() -> None:
-    often = "BLEU, BLEU, BLEU and BLEU. Our other metric is the hoot error rate (HER)."
-    assert "HER" in names(paper(section("Experiments", (P, often))))
+def test_the_acronym_of_a_quantity_is_kept_where_the_text_mentions_metrics() -> None:
+    text = "BLEU, BLEU, BLEU and BLEU. Our other metric is the hoot error rate (HER)."
+    assert "HER" in names(paper(section("Experiments", (P, text))))
 
 
 @pytest.mark.parametrize(

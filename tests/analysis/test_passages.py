@@ -1,4 +1,4 @@
-"""Passages know their place, and an excerpt's text is taken apart without loss."""
+"""Passages with their offsets, and the sections of an excerpt."""
 
 import sys
 from types import FrameType
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_paper, analyse_sections, check_plan
-from planner.analysis.passages import split_passages, split_sections, strip_markup
+from planner.analysis.passages import split_passages, split_sections
 from planner.papers.paper import Section, SectionKind
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.odd_text import ODD_TEXT
@@ -17,7 +17,7 @@ from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, P, T, paper, section
 
 
 @pytest.mark.parametrize("source", [PLAIN, LATEX, MARKDOWN], ids=["plain", "latex", "markdown"])
-def test_offsets_are_those_of_the_paper_s_text(source: Any) -> None:
+def test_offsets_are_those_of_the_papers_text(source: Any) -> None:
     for passage in split_passages(source.sections):
         assert source.text[passage.offset :].startswith(passage.text)
 
@@ -45,7 +45,7 @@ def test_sections_of_any_text_join_to_it_again(text: str) -> None:
     assert "\n\n".join(s.text for s in split_sections(text)) == text
 
 
-def test_headings_of_an_excerpt_by_their_looks() -> None:
+def test_headings_of_an_excerpt_are_known_by_number_or_markup() -> None:
     text = "# T\n\n2. Related Work\n\nx\n\n3.1. Gated Unit\n\ny\n\n\\subsection{Echo}\n\nz\n\nA sentence, 3.1 of it."
     assert [(s.heading, s.level) for s in split_sections(text)] == [
         ("# T", 1),
@@ -53,19 +53,6 @@ def test_headings_of_an_excerpt_by_their_looks() -> None:
         ("3.1. Gated Unit", 2),
         ("\\subsection{Echo}", 2),
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "bare"),
-    [
-        ("## 3.1 Gate", "3.1 Gate"),
-        (r"\subsection{The \emph{Gate}}\label{s:g}", "The Gate"),
-        ('<span id="a"></span>**Gate**', "Gate"),
-        ("snake_case stays", "snake_case stays"),
-    ],
-)
-def test_bare_markup(text: str, bare: str) -> None:
-    assert strip_markup(text) == bare
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,9 +71,9 @@ PARAGRAPH = (
 )
 
 
-def calls(source_text: str) -> int:
-    """How many calls, of Python and of C functions, the analysis of a text makes."""
-    source = paper(section("Method", (P, source_text)), section("Ablation Study", (P, source_text), (T, source_text)))
+def count_calls(text: str) -> int:
+    """Return the number of calls, of Python and of C functions, that the analysis of a text makes."""
+    source = paper(section("Method", (P, text)), section("Ablation Study", (P, text), (T, text)))
     count = 0
 
     def counting(frame: FrameType, event: str, arg: object) -> None:
@@ -103,7 +90,7 @@ def calls(source_text: str) -> int:
 
 def test_work_grows_with_the_text_and_no_faster() -> None:
     small, large = ("\n\n".join(PARAGRAPH % (n, n) for n in range(size)) for size in (20, 160))
-    assert calls(large) < 10 * calls(small)
+    assert count_calls(large) < 10 * count_calls(small)
 
 
 @pytest.mark.parametrize(

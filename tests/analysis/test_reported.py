@@ -7,9 +7,7 @@ from planner.analysis.components import find_components
 from planner.analysis.passages import split_passages
 from planner.analysis.reported import ReportedAblation, find_reported_ablations
 from planner.analysis.reported_rows import (
-    find_marked_columns,
     match_removal_row,
-    match_replacement_row,
     split_table_rows,
 )
 from planner.papers.paper import BlockKind, Paper
@@ -18,12 +16,12 @@ from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, sectio
 
 
 def reported(source: Paper) -> list[ReportedAblation]:
-    read = split_passages(source.sections)
-    return list(find_reported_ablations(read, find_components(read)))
+    passages = split_passages(source.sections)
+    return list(find_reported_ablations(passages, find_components(passages)))
 
 
 def parts(source: Paper) -> set[str]:
-    return {one.part.lower() for one in reported(source)}
+    return {ablation.part.lower() for ablation in reported(source)}
 
 
 def in_ablation(text: str, kind: BlockKind = P) -> list[tuple[str, Action, str]]:
@@ -39,47 +37,16 @@ def test_rows_of_tables_in_source_formats(source: Paper) -> None:
     assert parts(source) == {"spectral gating unit (sgu)", "echo memory"}
 
 
-def test_the_acronym_of_a_component_is_told_by_its_name() -> None:
-    (one,) = [r for r in reported(MARKDOWN) if "SGU" in r.part]
-    assert one.part == "spectral gating unit (SGU)"
-    assert one.location.text == "SGU"
-
-
-@pytest.mark.parametrize(
-    ("row", "part"),
-    [
-        ("w/o SGU 77.0 5.9", "SGU"),
-        ("| w/o SGU | 77.0 |", "SGU"),
-        ("without echo memory & 79.3 \\\\", "echo memory"),
-        ("- echo memory 79.3 1.2", "echo memory"),
-        ("– night loss 79.3 1.2", "night loss"),
-        ("Ours (w/o gate) 79.3 1.2", "gate"),
-        ("No gate 79.3 1.2", "gate"),
-        ("wo/ T-RPN 45.0 46.5", "T-RPN"),
-    ],
-)
-def test_rows_that_leave_out(row: str, part: str) -> None:
-    match = match_removal_row(row)
-    assert match is not None
-    assert match[1] == part
-
-
-@pytest.mark.parametrize("row", ["Full 81.2 4.1", "None 0.3 0.4", "Normal 1 2", "-0.3 0.4", "North 2 3"])
-def test_rows_that_do_not(row: str) -> None:
-    assert match_removal_row(row) is None
-
-
-@pytest.mark.parametrize("row", ["ReLU → GELU 80.9 4.2", "ReLU -> GELU | 80.9", r"ReLU $\to$ GELU & 80.9"])
-def test_rows_that_exchange(row: str) -> None:
-    match = match_replacement_row(row)
-    assert match is not None
-    assert (match[1], match[2].strip(" $")) == ("ReLU", "GELU")
+def test_the_acronym_of_a_component_is_replaced_by_its_label() -> None:
+    (ablation,) = [r for r in reported(MARKDOWN) if "SGU" in r.part]
+    assert ablation.part == "spectral gating unit (SGU)"
+    assert ablation.location.text == "SGU"
 
 
 @pytest.mark.parametrize(
     "row", [r"\quad \textit{$-$\,Echo memory} & 0.353 & $-$0.106 \\", r"~~\emph{w/o} \textbf{Echo memory} & 79.3 \\"]
 )
-def test_rows_are_undressed(row: str) -> None:
+def test_rows_are_read_without_markup(row: str) -> None:
     ((bare, _),) = split_table_rows(row)
     match = match_removal_row(bare)
     assert match is not None
@@ -92,7 +59,6 @@ def test_prose_is_no_row() -> None:
 
 def test_columns_of_check_marks() -> None:
     table = "Table 3: Parts.\nModel SGU Echo mAP\na × × 70.1\nb ✓ × 77.0\nc ✓ ✓ 81.2"
-    assert [name for name, _ in find_marked_columns(table)] == ["Model", "SGU", "Echo"]
     assert {"SGU", "Echo"} <= {part for part, _, _ in in_ablation(table, T)}
 
 
@@ -129,7 +95,7 @@ def test_captions() -> None:
         "Ablation study on AlpineOwls12.",
     ],
 )
-def test_what_else_a_sentence_names_is_not_ablated(sentence: str) -> None:
+def test_other_words_of_a_sentence_are_not_ablated(sentence: str) -> None:
     assert {part for part, _, _ in in_ablation(sentence)} <= {"gate"}
 
 
@@ -144,8 +110,8 @@ def test_what_else_a_sentence_names_is_not_ablated(sentence: str) -> None:
 )
 def test_headings_amid_ablations(heading: str, expected: set[str]) -> None:
     above = section("Ablations")
-    found = reported(paper(above, section(heading, level=2, parent=above)))
-    assert {one.part for one in found} == expected
+    ablations = reported(paper(above, section(heading, level=2, parent=above)))
+    assert {ablation.part for ablation in ablations} == expected
 
 
 @pytest.mark.parametrize(
@@ -174,9 +140,9 @@ def test_variants_are_rows_of_ablation_tables_alone() -> None:
     assert not reported(paper(section("Experiments", (T, table))))
 
 
-def test_lists_are_taken_apart() -> None:
-    found = {part for part, _, _ in in_ablation("We remove the echo memory and the night loss.")}
-    assert found >= {"echo memory", "night loss"}
+def test_lists_are_split() -> None:
+    names = {part for part, _, _ in in_ablation("We remove the echo memory and the night loss.")}
+    assert names >= {"echo memory", "night loss"}
 
 
 def test_a_component_that_an_ablation_section_finds_effective_is_ablated_there() -> None:
@@ -187,7 +153,7 @@ def test_a_component_that_an_ablation_section_finds_effective_is_ablated_there()
     assert parts(source) == {"echo ring filter (erf)"}
 
 
-def test_what_the_title_names_is_not_ablated() -> None:
+def test_the_method_that_the_title_names_is_not_ablated() -> None:
     method = section("Method", (P, "The owl finding ear network (OFEN) is all we have."))
     ablations = section("Ablations", (P, "OFEN improves."))
     assert analyse_sections((method, ablations), "Other").reported_ablations
@@ -195,9 +161,9 @@ def test_what_the_title_names_is_not_ablated() -> None:
 
 
 def test_only_experiments_report() -> None:
-    said = "We remove the echo memory.\nw/o gate 71.2 72.1"
+    text = "We remove the echo memory.\nw/o gate 71.2 72.1"
     for heading in ("Introduction", "Method", "Related Work", "References"):
-        assert not reported(paper(section(heading, (P, said)))), heading
+        assert not reported(paper(section(heading, (P, text)))), heading
 
 
 def test_a_sentence_outside_ablations_is_no_report() -> None:
@@ -205,14 +171,16 @@ def test_a_sentence_outside_ablations_is_no_report() -> None:
 
 
 def test_each_part_and_action_once_in_reading_order() -> None:
-    found = reported(PLAIN)
-    assert len({(one.part, one.action) for one in found}) == len(found)
-    assert [one.location.offset for one in found] == sorted(one.location.offset for one in found)
+    ablations = reported(PLAIN)
+    assert len({(ablation.part, ablation.action) for ablation in ablations}) == len(ablations)
+    assert [ablation.location.offset for ablation in ablations] == sorted(
+        ablation.location.offset for ablation in ablations
+    )
 
 
-def test_each_knows_its_place() -> None:
-    for one in reported(PLAIN):
-        assert PLAIN.text[one.location.offset :].lower().startswith(one.location.text.lower()), one
+def test_locations_point_to_the_text() -> None:
+    for ablation in reported(PLAIN):
+        assert PLAIN.text[ablation.location.offset :].lower().startswith(ablation.location.text.lower()), ablation
 
 
 def test_analyse_holds_all_three() -> None:

@@ -1,4 +1,4 @@
-"""Tables that compare variants of one thing."""
+"""Tables that compare variants of one part."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ Ours & \textbf{81.2} & --- \\
 
 
 @pytest.mark.parametrize("table", [MARKDOWN, LATEX], ids=["markdown", "latex"])
-def test_rows_are_variants_but_for_the_head_the_whole_and_what_is_left_out(table: str) -> None:
+def test_rows_are_variants_except_the_head_the_whole_method_and_removals(table: str) -> None:
     assert [name for name, _ in find_variants(table)] == ["Widest nest first", "Ring buffer"]
 
 
@@ -46,7 +46,7 @@ def test_prose_and_tables_of_pdfs_have_no_variants() -> None:
         ),
     ],
 )
-def test_the_head_names_what_is_altered(table: str, part: str) -> None:
+def test_the_head_names_the_varied_part(table: str, part: str) -> None:
     assert [name for name, _ in find_varied_part(table)] == [part]
 
 

@@ -1,4 +1,4 @@
-"""Ablations for the tests, short to write."""
+"""Short builders of ablations for the tests."""
 
 from hypothesis import strategies as st
 

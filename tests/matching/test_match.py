@@ -1,4 +1,4 @@
-"""The match rule, the assignment, and what must hold for any plans."""
+"""The match rule and the assignment, with properties that hold for any plans."""
 
 from itertools import permutations
 
@@ -35,7 +35,7 @@ GATE = "gated fusion unit"
         (replace("loss weight λ", "0", "1"), remove("loss weight λ")),
     ],
 )
-def test_the_rule_allows(a: Ablation, b: Ablation) -> None:
+def test_ablations_match(a: Ablation, b: Ablation) -> None:
     assert compute_similarity(a, b) >= MATCH_THRESHOLD
 
 
@@ -52,11 +52,11 @@ def test_the_rule_allows(a: Ablation, b: Ablation) -> None:
         (remove("spatial attention", name="Ablation Study 1"), remove("curriculum", name="Ablation Study 1")),
     ],
 )
-def test_the_rule_forbids(a: Ablation, b: Ablation) -> None:
+def test_ablations_do_not_match(a: Ablation, b: Ablation) -> None:
     assert compute_similarity(a, b) < MATCH_THRESHOLD
 
 
-def test_each_is_paired_once_and_the_whole_is_best() -> None:
+def test_each_ablation_is_paired_once_and_the_sum_is_greatest() -> None:
     plan = [remove("gated fusion unit"), remove("echo memory")]
     other = [remove("echo memory bank"), remove("gated fusion"), remove("fusion unit with gates")]
     assert [(m.index_a, m.index_b) for m in match_ablations(plan, other)] == [(0, 2), (1, 0)]
@@ -67,19 +67,18 @@ def test_nothing_matches_nothing() -> None:
 
 
 @given(st.lists(ABLATIONS, max_size=4), st.lists(ABLATIONS, max_size=4))
-def test_sides_do_not_matter(a: list[Ablation], b: list[Ablation]) -> None:
-    forth, back = match_ablations(a, b), match_ablations(b, a)
-    assert sum(m.similarity for m in forth) == pytest.approx(sum(m.similarity for m in back))
-    for m in forth:
+def test_the_order_of_the_plans_does_not_matter(a: list[Ablation], b: list[Ablation]) -> None:
+    matches, reverse_matches = match_ablations(a, b), match_ablations(b, a)
+    assert sum(m.similarity for m in matches) == pytest.approx(sum(m.similarity for m in reverse_matches))
+    for m in matches:
         assert MATCH_THRESHOLD <= m.similarity <= 1
         assert m.similarity == pytest.approx(compute_similarity(b[m.index_b], a[m.index_a]))
 
 
 @given(st.lists(ABLATIONS, max_size=5))
 def test_a_plan_with_words_matches_itself(plan: list[Ablation]) -> None:
-    spoken = [ablation for ablation in plan if extract_stems(ablation.ablated_part)]
-    alike = [a for a in spoken if have_compatible_actions(a, a)]
-    assert len(match_ablations(alike, alike)) == len(alike)
+    ablations = [a for a in plan if extract_stems(a.ablated_part) and have_compatible_actions(a, a)]
+    assert len(match_ablations(ablations, ablations)) == len(ablations)
 
 
 @given(st.lists(st.lists(st.sampled_from([0, 0, 0.25, 0.5, 0.75, 1]), min_size=4, max_size=4), max_size=4))
@@ -93,30 +92,30 @@ def test_the_assignment_is_the_best_of_all(scores: list[list[float]]) -> None:
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=2, max_size=2), max_size=6))
 def test_more_rows_than_columns(scores: list[list[float]]) -> None:
-    turned = [list(column) for column in zip(*scores, strict=True)]
+    transposed = [list(column) for column in zip(*scores, strict=True)]
     total = sum(scores[r][c] for r, c in find_best_assignment(scores))
-    assert total == pytest.approx(sum(turned[r][c] for r, c in find_best_assignment(turned)))
+    assert total == pytest.approx(sum(transposed[r][c] for r, c in find_best_assignment(transposed)))
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_overlap_is_a_share_and_has_no_sides(a: str, b: str) -> None:
+def test_overlap_is_a_symmetric_share(a: str, b: str) -> None:
     assert 0 <= compute_overlap(a, b) <= 1
     assert compute_overlap(a, b) == pytest.approx(compute_overlap(b, a))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("word", "other"),
     [("normalization", "normalizing"), ("normalise", "normalised"), ("embeddings", "embedding"), ("gated", "gate")],
 )
-def test_stems_agree(one: str, other: str) -> None:
-    assert stem_word(one) == stem_word(other)
+def test_stems_agree(word: str, other: str) -> None:
+    assert stem_word(word) == stem_word(other)
 
 
-def test_humps_part_words() -> None:
+def test_a_capital_inside_a_word_starts_a_new_one() -> None:
     assert split_words("CrossAttention of ResNet-50") == ["Cross", "Attention", "of", "Res", "Net", "50"]
 
 
-def test_acronyms_are_spelt_out_by_the_other_side() -> None:
+def test_acronyms_are_expanded_by_the_other_text() -> None:
     assert expand_acronyms("a GCN layer", "graph convolutional network") == "a graph convolutional network layer"
     assert expand_acronyms("a GCN layer", "something else") == "a GCN layer"
 
@@ -137,5 +136,5 @@ def test_same_replacement(x: str, y: str, same: bool) -> None:
     assert is_same_replacement(x, y) is same is is_same_replacement(y, x)
 
 
-def test_a_match_says_which_and_how_alike() -> None:
+def test_a_match_has_both_indices_and_the_similarity() -> None:
     assert match_ablations([remove(GATE)], [remove(GATE)]) == (Match(0, 0, 1.0),)

@@ -1,4 +1,4 @@
-"""Writes small PDFs by their syntax, so that a test can say exactly what a page paints."""
+"""Write small PDFs by their syntax, so that a test can say exactly what a page paints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -91,7 +91,7 @@ class _Writer:
 def pdf(
     pages: Sequence[Page], outline: Sequence[Entry] = (), title: str = "", encrypted: bool = False, extra: str = ""
 ) -> bytes:
-    """The file of the pages; `encrypted` gives it a password that nobody knows."""
+    """Return a PDF of the pages; `encrypted` gives it a password that nobody knows."""
     writer = _Writer()
     tree = writer.reserve()
     fonts = _fonts(writer)

@@ -12,12 +12,12 @@ WORDS = _SENTENCE.split()
 
 
 def prose(count: int, start: int = 0) -> str:
-    """`count` words, of which no two starts give the same sequence soon."""
+    """Return `count` words; texts with different starts soon differ."""
     return " ".join(WORDS[(start + at * 7) % len(WORDS)] for at in range(count))
 
 
 def wrapped(text: str, characters: int) -> list[str]:
-    """The text in lines of at most so many characters."""
+    """Split the text into lines of at most so many characters."""
     lines = [""]
     for word in text.split():
         if len(lines[-1]) + len(word) + 1 > characters:
@@ -27,7 +27,7 @@ def wrapped(text: str, characters: int) -> list[str]:
 
 
 def column(page: Page, x: float, top: float, text: str, characters: int = 90) -> float:
-    """Sets the text in lines of 10 points and gives the baseline below."""
+    """Set the text in lines of 10 points, and return the baseline below."""
     lines = wrapped(text, characters)
     page.lines(x, top, lines)
     return top - 12 * len(lines)
@@ -38,7 +38,7 @@ def heading(page: Page, x: float, y: float, text: str, size: float = 12) -> None
 
 
 def paper_pages(headings: Sequence[str], title: str = "Small Stores Suffice for Long Streams") -> list[Page]:
-    """A one-column paper, two sections a page, with a title, authors and an abstract on the first."""
+    """Return a one-column paper, two sections a page, with a title, authors and an abstract on the first."""
     first = Page()
     first.text(120, 720, title, 17, BOLD)
     first.text(240, 690, "A. Author and B. Author", 11)

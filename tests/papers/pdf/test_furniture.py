@@ -21,8 +21,8 @@ SECTIONS = [
 ]
 
 
-def _text(reading: ParsedPaper) -> str:
-    return "\n".join([reading.abstract, *(section.text for section in reading.sections)])
+def _text(paper: ParsedPaper) -> str:
+    return "\n".join([paper.abstract, *(section.text for section in paper.sections)])
 
 
 def _decorated(head: bool = True) -> list[Page]:
@@ -82,9 +82,9 @@ def test_the_first_column_of_a_table_is_not_taken_for_line_numbers() -> None:
 def test_an_arxiv_stamp_goes_and_is_no_title() -> None:
     pages = paper_pages(SECTIONS)
     pages[0].text(30, 250, "arXiv:2507.08038v2 [cs.CL] 9 Jul 2025", 20, turned=True)
-    reading = read_pdf(pdf(pages), "p.pdf")
-    assert reading.title == "Small Stores Suffice for Long Streams"
-    assert "2507.08038" not in _text(reading)
+    paper = read_pdf(pdf(pages), "p.pdf")
+    assert paper.title == "Small Stores Suffice for Long Streams"
+    assert "2507.08038" not in _text(paper)
 
 
 def test_captions_of_one_form_at_one_height_stay() -> None:

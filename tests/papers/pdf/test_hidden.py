@@ -1,4 +1,4 @@
-"""What no reader sees is left out and quoted; what a reader sees stays, whatever its colour."""
+"""Hidden text is left out and quoted; visible text stays, whatever its colour."""
 
 from collections.abc import Iterator
 
@@ -24,13 +24,13 @@ def _read(page: Page) -> ParsedPaper:
     return read_pdf(pdf([first, *rest]), "p.pdf")
 
 
-def _within(setting: str, page: Page) -> Page:
-    """What the page paints, after a setting that holds for it alone."""
-    return Page(["q", setting, *page.operators, "Q"])
+def _isolate(operator: str, page: Page) -> Page:
+    """Return the page's content after an operator, such as a clip, that holds for it alone."""
+    return Page(["q", operator, *page.operators, "Q"])
 
 
-def _text(reading: ParsedPaper) -> str:
-    return "\n".join([reading.title, reading.abstract, *(section.text for section in reading.sections)])
+def _text(paper: ParsedPaper) -> str:
+    return "\n".join([paper.title, paper.abstract, *(section.text for section in paper.sections)])
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,19 @@ def _text(reading: ParsedPaper) -> str:
             Page().text(72, 60, SECRET, colour=(1, 1, 1)).box(60, 50, 400, 30, (1, 1, 1)), id="white under white"
         ),
         pytest.param(Page().text(72, 60, SECRET).box(60, 50, 400, 30, (0.8, 0.8, 0.8)), id="under a box"),
-        pytest.param(_within("400 600 50 50 re W n", Page().text(72, 60, SECRET)), id="outside a clip"),
-        pytest.param(_within("0 0 0 0 re W n", Page().text(72, 60, SECRET)), id="in an empty clip"),
-        pytest.param(_within("0.02 0 0 1 72 60 cm", Page().text(0, 0, SECRET)), id="narrow"),
+        pytest.param(_isolate("400 600 50 50 re W n", Page().text(72, 60, SECRET)), id="outside a clip"),
+        pytest.param(_isolate("0 0 0 0 re W n", Page().text(72, 60, SECRET)), id="in an empty clip"),
+        pytest.param(_isolate("0.02 0 0 1 72 60 cm", Page().text(0, 0, SECRET)), id="narrow"),
         pytest.param(
             Page([f"/Span << /ActualText ({SECRET}) >> BDC", *Page().text(72, 60, "x").operators, "EMC"]),
-            id="given out as the text of a letter",
+            id="actual text of a letter",
         ),
     ],
 )
 def test_hidden_text_is_left_out_and_quoted(page: Page) -> None:
-    reading = _read(page)
-    assert SECRET not in _text(reading)
-    assert [warning for warning in reading.warnings if f"hidden text on page 1 left out: '{SECRET}'" in warning]
+    paper = _read(page)
+    assert SECRET not in _text(paper)
+    assert [warning for warning in paper.warnings if f"hidden text on page 1 left out: '{SECRET}'" in warning]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_hidden_text_is_left_out_and_quoted(page: Page) -> None:
         pytest.param(Page().text(72, 100, SECRET, size=5), id="small"),
         pytest.param(Page().box(60, 90, 400, 30, (0.9, 0.9, 0.9)).text(72, 100, SECRET), id="black on a light box"),
         pytest.param(Page().text(72, 60, SECRET).box(60, 50, 40, 30, (0.8, 0.8, 0.8)), id="partly under a box"),
-        pytest.param(_within("60 50 400 30 re W n", Page().text(72, 60, SECRET)), id="within a clip"),
+        pytest.param(_isolate("60 50 400 30 re W n", Page().text(72, 60, SECRET)), id="within a clip"),
         pytest.param(
             Page(
                 [
                     *Page().text(72, 60, SECRET).operators,
-                    *_within("0 0 9 9 re W n", Page().box(60, 50, 400, 30, (1, 0, 0))).operators,
+                    *_isolate("0 0 9 9 re W n", Page().box(60, 50, 400, 30, (1, 0, 0))).operators,
                 ]
             ),
             id="under a box that is clipped away",
@@ -101,9 +101,9 @@ def test_hidden_text_is_left_out_and_quoted(page: Page) -> None:
     ],
 )
 def test_visible_text_stays(page: Page) -> None:
-    reading = _read(page)
-    assert SECRET in _text(reading)
-    assert not [warning for warning in reading.warnings if "hidden" in warning]
+    paper = _read(page)
+    assert SECRET in _text(paper)
+    assert not [warning for warning in paper.warnings if "hidden" in warning]
 
 
 def test_each_text_has_its_own_clip() -> None:
@@ -111,21 +111,21 @@ def test_each_text_has_its_own_clip() -> None:
     operators: list[str] = []
     for at, text in enumerate(shown):
         y = 60 + 20 * at
-        operators += _within(f"60 {y - 10} 400 30 re W n", Page().text(72, y, text)).operators
-        operators += _within(f"60 {y + 60} 400 30 re W n", Page().text(300, y, SECRET)).operators
-        nested = _within(f"60 {y + 60} 400 30 re W n", Page().text(300, y, SECRET))
-        operators += _within(f"60 {y - 10} 400 30 re W n", nested).operators
-    reading = _read(Page(operators))
-    assert all(text in _text(reading) for text in shown)
-    assert SECRET not in _text(reading)
+        operators += _isolate(f"60 {y - 10} 400 30 re W n", Page().text(72, y, text)).operators
+        operators += _isolate(f"60 {y + 60} 400 30 re W n", Page().text(300, y, SECRET)).operators
+        nested = _isolate(f"60 {y + 60} 400 30 re W n", Page().text(300, y, SECRET))
+        operators += _isolate(f"60 {y - 10} 400 30 re W n", nested).operators
+    paper = _read(Page(operators))
+    assert all(text in _text(paper) for text in shown)
+    assert SECRET not in _text(paper)
 
 
-def test_a_form_object_is_looked_into() -> None:
+def test_form_objects_are_read() -> None:
     form = Page().text(72, 100, SECRET, colour=(1, 1, 1))
     boxed = Page().box(60, 90, 400, 30, (0.1, 0.1, 0.1)).text(72, 100, "seen in the box", colour=(1, 1, 1))
-    reading = _read(Page([*form.operators, "q 1 0 0 1 0 -40 cm", *boxed.operators, "Q"]))
-    assert "seen in the box" in _text(reading)
-    assert SECRET not in _text(reading)
+    paper = _read(Page([*form.operators, "q 1 0 0 1 0 -40 cm", *boxed.operators, "Q"]))
+    assert "seen in the box" in _text(paper)
+    assert SECRET not in _text(paper)
 
 
 def test_the_text_layer_of_a_scan_is_kept_with_a_warning() -> None:
@@ -133,10 +133,10 @@ def test_the_text_layer_of_a_scan_is_kept_with_a_warning() -> None:
     for page in paper_pages(["1 Introduction", "2 Method"]):
         layer = [operator.replace(" 0 Tr", " 3 Tr") for operator in page.operators]
         scanned.append(Page([*Page().picture(0, 0, 612, 792).operators, *layer]))
-    reading = read_pdf(pdf(scanned), "p.pdf")
-    assert reading.title == "Small Stores Suffice for Long Streams"
-    assert any("OCR layer" in warning for warning in reading.warnings)
-    assert not any("hidden" in warning for warning in reading.warnings)
+    paper = read_pdf(pdf(scanned), "p.pdf")
+    assert paper.title == "Small Stores Suffice for Long Streams"
+    assert any("OCR layer" in warning for warning in paper.warnings)
+    assert not any("hidden" in warning for warning in paper.warnings)
 
 
 def test_a_file_of_hidden_text_alone_is_refused() -> None:
@@ -157,13 +157,13 @@ def test_a_long_hidden_text_is_quoted_in_part_and_counted() -> None:
 def test_type_of_an_impossible_size_is_left_out(size: float) -> None:
     first, *rest = paper_pages(["1 Introduction", "2 Method"])
     first.operators.append(f"BT /F1 {size:.40f} Tf 1 0 0 1 72 100 Tm ({SECRET}) Tj ET")
-    reading = read_pdf(pdf([first, *rest]), "p.pdf")
-    assert reading.title == "Small Stores Suffice for Long Streams"
-    assert SECRET not in _text(reading)
+    paper = read_pdf(pdf([first, *rest]), "p.pdf")
+    assert paper.title == "Small Stores Suffice for Long Streams"
+    assert SECRET not in _text(paper)
 
 
 @pytest.fixture(scope="module")
-def canvas() -> Iterator[PaintedObjects]:
+def painted_objects() -> Iterator[PaintedObjects]:
     document = pypdfium2.PdfDocument(pdf(paper_pages(["1 Introduction"])))
     page = document[0]
     yield PaintedObjects(page.raw)
@@ -172,8 +172,10 @@ def canvas() -> Iterator[PaintedObjects]:
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=5, max_size=5))
-def test_any_place_is_judged(canvas: PaintedObjects, values: list[float]) -> None:
+def test_runs_at_unusable_places_are_never_visible(painted_objects: PaintedObjects, values: list[float]) -> None:
     x0, x1, y, end_y, size = values
     run = TextRun("ab", x0, x1, y, size, bold=False, italic=False, space_before=False, is_rotated=False, text_object=1)
-    sight = separate_hidden_text([PlacedRun(run, end_y, 0)], canvas, (0, 0, 612, 792))
-    assert all(abs(value) <= 1e6 for item in sight.visible_runs for value in (item.run.x0, item.run.y, item.run.size))
+    visibility = separate_hidden_text([PlacedRun(run, end_y, 0)], painted_objects, (0, 0, 612, 792))
+    assert all(
+        abs(value) <= 1e6 for item in visibility.visible_runs for value in (item.run.x0, item.run.y, item.run.size)
+    )

@@ -1,4 +1,4 @@
-"""Line ends are joined as the paper itself spells the word."""
+"""Lines are joined as the paper itself spells the word."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,9 @@ from planner.papers.pdf.reader import read_pdf
 from tests.papers.pdf.make import SIGNS, Page, pdf
 from tests.papers.pdf.samples import paper_pages
 
-SPELLS = Vocabulary(["a state-of-the-art method", "the inference of samples", "well-known cooperation", "MOMoGPs win"])
+VOCABULARY = Vocabulary(
+    ["a state-of-the-art method", "the inference of samples", "well-known cooperation", "MOMoGPs win"]
+)
 
 
 @pytest.mark.parametrize(
@@ -28,27 +30,40 @@ SPELLS = Vocabulary(["a state-of-the-art method", "the inference of samples", "w
         (["single\x02", "and multi-target"], "single- and multi-target"),
         (["plain", "lines"], "plain lines"),
         (["GPT\x02", "4 is"], "GPT-4 is"),
+        (["pages 10\x02", "20"], "pages 10-20"),
         (["a dash -", "then"], "a dash - then"),
     ],
 )
 def test_line_ends(lines: list[str], expected: str) -> None:
-    assert join_lines(lines, SPELLS) == expected
+    assert join_lines(lines, VOCABULARY) == expected
 
 
-def test_what_a_line_end_cut_is_no_evidence() -> None:
+@pytest.mark.parametrize(
+    ("spellings", "expected"),
+    [
+        ([], "a gearbox"),
+        (["our gear-box"], "a gear-box"),
+        (["our gearbox", "a gear-box", "the gearbox"], "a gearbox"),
+    ],
+)
+def test_the_more_frequent_spelling_of_the_paper_is_used(spellings: list[str], expected: str) -> None:
+    assert join_lines(["a gear\x02", "box"], Vocabulary(spellings)) == expected
+
+
+def test_a_word_broken_at_a_line_end_is_no_evidence() -> None:
     words = Vocabulary(["seen at the end re\x02", "al"])
     assert not words.is_hyphen_kept("re", "al")
 
 
 @given(st.lists(st.text(st.sampled_from("ab-\x02 1Z."), max_size=12), max_size=6))
-def test_joining_loses_no_letter_and_leaves_no_mark(lines: list[str]) -> None:
+def test_joining_loses_no_letter_and_leaves_no_line_end_hyphen(lines: list[str]) -> None:
     text = join_lines(lines, Vocabulary(lines))
     assert "\x02" not in text
-    assert [each for each in text if each.isalnum()] == [each for line in lines for each in line if each.isalnum()]
+    assert [char for char in text if char.isalnum()] == [char for line in lines for char in line if char.isalnum()]
 
 
 @given(st.text(max_size=20))
-def test_only_a_hyphen_behind_a_letter_breaks_a_word(text: str) -> None:
+def test_only_a_hyphen_after_a_letter_breaks_a_word(text: str) -> None:
     assert not has_line_end_hyphen(text + " ")
     assert not has_line_end_hyphen(text + " -")
 

@@ -13,8 +13,8 @@ LEFT = [f"left{at:02d} {line}" for at, line in enumerate(wrapped(prose(150), 42)
 RIGHT = [f"right{at:02d} {line}" for at, line in enumerate(wrapped(prose(150, 5), 42))]
 
 
-def _text(reading: ParsedPaper) -> str:
-    return "\n".join(section.text for section in reading.sections)
+def _text(paper: ParsedPaper) -> str:
+    return "\n".join(section.text for section in paper.sections)
 
 
 def _assert_in_order(text: str, marks: Sequence[str]) -> None:
@@ -34,7 +34,7 @@ def _two_columns(order: str) -> Page:
         painted = left + right
     elif order == "rows":
         painted = (
-            [each for pair in zip(left, right, strict=False) for each in pair] + right[len(left) :] + left[len(right) :]
+            [item for pair in zip(left, right, strict=False) for item in pair] + right[len(left) :] + left[len(right) :]
         )
     else:
         painted = [*reversed(left), *reversed(right)]
@@ -45,9 +45,9 @@ def _two_columns(order: str) -> Page:
 
 @pytest.mark.parametrize("order", ["columns", "rows", "backwards"])
 def test_two_columns_are_read_one_after_the_other(order: str) -> None:
-    reading = read_pdf(pdf([_two_columns(order)]), "p.pdf")
-    assert reading.title == "A Title Across Both of the Columns"
-    _assert_in_order(_text(reading), _marks())
+    paper = read_pdf(pdf([_two_columns(order)]), "p.pdf")
+    assert paper.title == "A Title Across Both of the Columns"
+    _assert_in_order(_text(paper), _marks())
 
 
 def test_a_wide_table_between_columns_keeps_its_rows() -> None:
@@ -81,8 +81,8 @@ def test_table_rows_stay_on_one_line(by: str) -> None:
     cells = [(72 + 120 * x, 620 - 14 * y, cell) for y, row in enumerate(ROWS) for x, cell in enumerate(row)]
     if by == "columns":
         cells.sort(key=lambda cell: (cell[0], -cell[1]))
-    reading = _with_table(cells)
-    tables = [block.text for section in reading.sections for block in section.blocks if block.kind is BlockKind.TABLE]
+    paper = _with_table(cells)
+    tables = [block.text for section in paper.sections for block in section.blocks if block.kind is BlockKind.TABLE]
     assert len(tables) == 1
     lines = [" ".join(line.split()) for line in tables[0].splitlines()]
     assert lines[0] == "Table 1: What each part gives."
@@ -96,8 +96,8 @@ def test_a_row_that_one_operator_paints_is_split_into_cells() -> None:
     for at, row in enumerate(ROWS[:3]):
         kerned = " -3000 ".join(f"({cell})" for cell in row).replace("✓", "y")
         page.operators.append(f"BT 0 0 0 rg /F1 10 Tf 1 0 0 1 72 {620 - 14 * at} Tm [{kerned}] TJ ET")
-    reading = read_pdf(pdf([*paper_pages(["1 Introduction", "2 Method"]), page]), "p.pdf")
-    table = next(block for section in reading.sections for block in section.blocks if block.kind is BlockKind.TABLE)
+    paper = read_pdf(pdf([*paper_pages(["1 Introduction", "2 Method"]), page]), "p.pdf")
+    table = next(block for section in paper.sections for block in section.blocks if block.kind is BlockKind.TABLE)
     assert table.text.splitlines()[2:] == ["full  y  91.2", "w/o aug  -  88.1"]
 
 
@@ -118,8 +118,8 @@ def test_a_float_in_the_middle_of_a_paragraph_comes_after_it() -> None:
     second.text(200, 700, "query", 8).text(300, 690, "store", 8)
     second.text(72, 660, "Figure 2: A query meets the store.")
     second.lines(72, 620, ["the other side, as one can see.", *wrapped(prose(50, 4), 90)])
-    reading = read_pdf(pdf([*pages, first, second]), "p.pdf")
-    blocks = reading.sections[-1].blocks
+    paper = read_pdf(pdf([*pages, first, second]), "p.pdf")
+    blocks = paper.sections[-1].blocks
     assert "the page turns to the other side, as one can see." in blocks[1].text
     figure = next(block for block in blocks if block.kind is BlockKind.FIGURE)
     assert "query" in figure.text and "Figure 2: A query meets the store." in figure.text

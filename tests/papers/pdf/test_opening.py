@@ -1,4 +1,4 @@
-"""Files that are no PDF, or no readable one, are refused with what is wrong and what to do."""
+"""Files that are no readable PDF are refused with a reason and a remedy."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,7 +29,7 @@ PAPER = pdf(paper_pages(["1 Introduction", "2 Method", "3 Experiments", "Referen
         (pdf([Page(), Page().box(0, 0, 600, 700, (0.5, 0.5, 0.5))]), "no text in 2 pages"),
     ],
 )
-def test_what_is_wrong_is_said(data: bytes, expected: str) -> None:
+def test_the_error_names_the_reason(data: bytes, expected: str) -> None:
     with pytest.raises(PaperError) as caught:
         read_pdf(data, "folder/p.pdf")
     assert str(caught.value).startswith("folder/p.pdf: ")
@@ -48,11 +48,11 @@ def test_bytes_before_the_header_are_allowed() -> None:
 
 def _read_or_refuse(data: bytes) -> None:
     try:
-        reading = read_pdf(data, "p.pdf")
+        paper = read_pdf(data, "p.pdf")
     except PaperError as error:
         assert str(error).startswith("p.pdf: ")
     else:
-        assert isinstance(reading, ParsedPaper)
+        assert isinstance(paper, ParsedPaper)
 
 
 @given(st.integers(0, len(PAPER)))
@@ -72,9 +72,9 @@ def test_a_file_with_flipped_bytes_is_read_or_refused(flips: list[tuple[int, int
 
 def test_a_file_of_very_many_pages_is_read_in_part() -> None:
     pages = [*paper_pages(["1 Introduction", "2 Method"]), *(Page() for _ in range(10_000))]
-    reading = read_pdf(pdf(pages), "p.pdf")
-    assert reading.title == "Small Stores Suffice for Long Streams"
-    assert any("of 10001 pages were read" in warning for warning in reading.warnings)
+    paper = read_pdf(pdf(pages), "p.pdf")
+    assert paper.title == "Small Stores Suffice for Long Streams"
+    assert any("of 10001 pages were read" in warning for warning in paper.warnings)
 
 
 def test_ten_thousand_empty_pages_are_refused() -> None:
@@ -86,8 +86,8 @@ def test_a_page_of_very_many_characters_is_read_in_part() -> None:
     page = Page()
     for at in range(1200):
         page.text(72, 700 - at / 2, f"word{at} " * 20, 6)
-    reading = read_pdf(pdf([*paper_pages(["1 Introduction", "2 Method"]), page]), "p.pdf")
-    assert "page 2 could be read only in part" in reading.warnings
+    paper = read_pdf(pdf([*paper_pages(["1 Introduction", "2 Method"]), page]), "p.pdf")
+    assert "page 2 could be read only in part" in paper.warnings
 
 
 def test_a_page_of_very_many_drawings_is_read_in_part() -> None:
@@ -95,6 +95,6 @@ def test_a_page_of_very_many_drawings_is_read_in_part() -> None:
     page = Page()
     for at in range(5000):
         page.box(at % 500, at // 10, 5, 5, (0.5, 0.5, 0.5))
-    reading = read_pdf(pdf([Page(first.operators + page.operators), *rest]), "p.pdf")
-    assert reading.title == "Small Stores Suffice for Long Streams"
-    assert "page 1 could be read only in part" in reading.warnings
+    paper = read_pdf(pdf([Page(first.operators + page.operators), *rest]), "p.pdf")
+    assert paper.title == "Small Stores Suffice for Long Streams"
+    assert "page 1 could be read only in part" in paper.warnings

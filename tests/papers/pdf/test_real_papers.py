@@ -1,4 +1,4 @@
-"""What is read from real papers, against their true titles, abstracts, outlines and labels."""
+"""Real papers against their true titles, abstracts, outlines and labels."""
 
 import json
 import re
@@ -17,35 +17,37 @@ pytestmark = pytest.mark.shared
 
 
 @dataclass(frozen=True)
-class Known:
-    """A paper with its true title and abstract, and what was read of it."""
+class LabelledPaper:
+    """A paper with its true title, abstract and label, and the paper that was read."""
 
     path: Path
     title: str
     abstract: str
     label: dict[str, object]
-    reading: ParsedPaper
+    parsed: ParsedPaper
 
     @property
     def text(self) -> str:
-        return "\n\n".join(section.text for section in self.reading.sections)
+        return "\n\n".join(section.text for section in self.parsed.sections)
 
 
-def _known(path: Path, truth: dict[str, object]) -> Known:
-    return Known(path, str(truth["title"]), str(truth["abstract"]), truth, read_pdf(path.read_bytes(), path.name))
+def _read_labelled_paper(path: Path, truth: dict[str, object]) -> LabelledPaper:
+    return LabelledPaper(
+        path, str(truth["title"]), str(truth["abstract"]), truth, read_pdf(path.read_bytes(), path.name)
+    )
 
 
-def _all(shared: Path) -> Iterator[Known]:
+def _read_papers(shared: Path) -> Iterator[LabelledPaper]:
     papers = shared / "papers"
     for name, truth in json.loads((papers / "pdf" / "truth.json").read_text(encoding="utf-8")).items():
-        yield _known(papers / "pdf" / f"{name}.pdf", truth)
+        yield _read_labelled_paper(papers / "pdf" / f"{name}.pdf", truth)
     for label in sorted((papers / "labelled").glob("*.json")):
-        yield _known(label.with_suffix(".pdf"), json.loads(label.read_text(encoding="utf-8")))
+        yield _read_labelled_paper(label.with_suffix(".pdf"), json.loads(label.read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
-def papers(shared: Path) -> list[Known]:
-    return list(_all(shared))
+def papers(shared: Path) -> list[LabelledPaper]:
+    return list(_read_papers(shared))
 
 
 def _letters(text: str) -> str:
@@ -53,19 +55,19 @@ def _letters(text: str) -> str:
 
 
 def _recall(found: str, true: str) -> float:
-    got, wanted = (Counter(re.findall(r"\w+", each.casefold())) for each in (found, true))
-    return (got & wanted).total() / wanted.total()
+    found_words, true_words = (Counter(re.findall(r"\w+", text.casefold())) for text in (found, true))
+    return (found_words & true_words).total() / true_words.total()
 
 
-def test_titles(papers: list[Known]) -> None:
-    wrong = [paper.path.stem for paper in papers if _letters(paper.reading.title) != _letters(paper.title)]
+def test_titles(papers: list[LabelledPaper]) -> None:
+    wrong = [paper.path.stem for paper in papers if _letters(paper.parsed.title) != _letters(paper.title)]
     assert len(papers) == 38
     assert len(wrong) <= 2, wrong
 
 
-def test_abstracts(papers: list[Known]) -> None:
-    def is_right(paper: Known) -> bool:
-        found, true = paper.reading.abstract, paper.abstract
+def test_abstracts(papers: list[LabelledPaper]) -> None:
+    def is_right(paper: LabelledPaper) -> bool:
+        found, true = paper.parsed.abstract, paper.abstract
         return _recall(found, true) >= 0.9 and 0.85 <= len(found) / len(true) <= 1.3
 
     wrong = [paper.path.stem for paper in papers if not is_right(paper)]
@@ -75,26 +77,26 @@ def test_abstracts(papers: list[Known]) -> None:
 @pytest.mark.parametrize("name", ["mstar", "papo", "sheetsage", "tara-rag"])
 def test_a_compiled_paper_has_the_title_and_abstract_of_its_source(shared: Path, name: str) -> None:
     folder = shared / "papers" / "source" / name
-    paper = _known(folder / "paper.pdf", json.loads((folder / "meta.json").read_text(encoding="utf-8")))
-    assert _letters(paper.reading.title) == _letters(paper.title)
-    assert _recall(paper.reading.abstract, paper.abstract) >= 0.9
+    paper = _read_labelled_paper(folder / "paper.pdf", json.loads((folder / "meta.json").read_text(encoding="utf-8")))
+    assert _letters(paper.parsed.title) == _letters(paper.title)
+    assert _recall(paper.parsed.abstract, paper.abstract) >= 0.9
 
 
-def test_top_level_headings_of_the_outline(papers: list[Known]) -> None:
-    whole, outlined = 0, 0
+def test_top_level_headings_of_the_outline(papers: list[LabelledPaper]) -> None:
+    complete, outlined = 0, 0
     for paper in papers:
         with pypdfium2.PdfDocument(paper.path) as document:
             tops = [_letters(item.get_title()) for item in document.get_toc() if item.level == 0]
-        headings = [_letters(section.heading) for section in paper.reading.sections]
+        headings = [_letters(section.heading) for section in paper.parsed.sections]
         found = [any(heading.endswith(top) for heading in headings) for top in tops]
         outlined += bool(tops)
-        whole += bool(tops) and all(found)
-    assert whole >= 0.95 * outlined > 0
+        complete += bool(tops) and all(found)
+    assert complete >= 0.95 * outlined > 0
 
 
-def test_references_and_appendix_start_right(papers: list[Known]) -> None:
+def test_references_and_appendix_start_right(papers: list[LabelledPaper]) -> None:
     for paper in papers:
-        kinds = [section.kind for section in paper.reading.sections if section.level == 1]
+        kinds = [section.kind for section in paper.parsed.sections if section.level == 1]
         assert kinds.count(SectionKind.REFERENCES) == 1, paper.path.stem
         start = kinds.index(SectionKind.REFERENCES)
         assert SectionKind.APPENDIX not in kinds[:start], paper.path.stem
@@ -102,14 +104,14 @@ def test_references_and_appendix_start_right(papers: list[Known]) -> None:
         assert rest <= {SectionKind.APPENDIX}, paper.path.stem
 
 
-def test_no_trace_of_the_page_is_left(papers: list[Known]) -> None:
+def test_control_characters_and_page_furniture_are_removed(papers: list[LabelledPaper]) -> None:
     for paper in papers:
         assert not re.search("[\x00-\x08\x0b-\x1f\ufb00-\ufb06\ufffe\xad]", paper.text), paper.path.stem
         lines = Counter(line for line in paper.text.splitlines() if re.match(r"Proceedings of|.*PMLR \d+:\d+", line))
         assert not [line for line, times in lines.items() if times > 1], paper.path.stem
 
 
-def test_the_evidence_of_the_labels_is_in_the_text(papers: list[Known]) -> None:
+def test_the_evidence_of_the_labels_is_in_the_text(papers: list[LabelledPaper]) -> None:
     evidence = [
         (paper.path.stem, item["evidence"], _letters(item["evidence"]) in _letters(paper.text))
         for paper in papers
@@ -120,10 +122,10 @@ def test_the_evidence_of_the_labels_is_in_the_text(papers: list[Known]) -> None:
     assert len(missing) <= 2, missing
 
 
-def test_the_heading_of_the_experiments_is_found_as_printed(papers: list[Known]) -> None:
+def test_the_heading_of_the_experiments_is_found_as_printed(papers: list[LabelledPaper]) -> None:
     for paper in papers:
         if "method_end" in paper.label:
-            assert paper.label["method_end"] in [section.heading for section in paper.reading.sections]
+            assert paper.label["method_end"] in [section.heading for section in paper.parsed.sections]
 
 
 @pytest.mark.parametrize(
@@ -159,8 +161,8 @@ def test_the_heading_of_the_experiments_is_found_as_printed(papers: list[Known])
         ("v222-yuxin24a", ["5 52.84 ± 1.33 53.73 ± 0.63 54.56 ± 0.49", "0 71.03±0.27 71.18±0.11 - - - - 70.90±0.20"]),
     ],
 )
-def test_rows_of_tables(papers: list[Known], name: str, rows: list[str]) -> None:
+def test_rows_of_tables(papers: list[LabelledPaper], name: str, rows: list[str]) -> None:
     paper = next(paper for paper in papers if paper.path.stem == name)
-    blocks = [block for section in paper.reading.sections for block in section.blocks if block.kind is BlockKind.TABLE]
+    blocks = [block for section in paper.parsed.sections for block in section.blocks if block.kind is BlockKind.TABLE]
     lines = {" ".join(line.split()) for block in blocks for line in block.text.splitlines()}
     assert set(rows) <= lines

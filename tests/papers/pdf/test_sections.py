@@ -47,33 +47,33 @@ KINDS = [
 
 @pytest.mark.parametrize("outline", [OUTLINE, ()], ids=["outline", "type"])
 def test_every_heading_is_found_with_its_level_kind_and_page(outline: tuple[Entry, ...]) -> None:
-    reading = read_pdf(pdf(paper_pages(HEADINGS), outline), "p.pdf")
-    found = reading.sections[2:]
-    assert reading.sections[1].kind is SectionKind.ABSTRACT
-    assert [section.heading for section in found] == HEADINGS
-    assert [section.kind for section in found] == KINDS
-    assert [section.level for section in found] == [1, 1, 2, 1, 2, 1, 1, 1, 1, 2, 1]
-    assert [section.page for section in found] == [1 + at // 2 for at in range(len(HEADINGS))]
-    for at, section in enumerate(found):
+    paper = read_pdf(pdf(paper_pages(HEADINGS), outline), "p.pdf")
+    sections = paper.sections[2:]
+    assert paper.sections[1].kind is SectionKind.ABSTRACT
+    assert [section.heading for section in sections] == HEADINGS
+    assert [section.kind for section in sections] == KINDS
+    assert [section.level for section in sections] == [1, 1, 2, 1, 2, 1, 1, 1, 1, 2, 1]
+    assert [section.page for section in sections] == [1 + at // 2 for at in range(len(HEADINGS))]
+    for at, section in enumerate(sections):
         assert section.blocks[0].text == section.heading
         assert section.blocks[1].text.startswith(f"Section {at} starts.")
-    assert not reading.warnings
+    assert not paper.warnings
 
 
 def test_an_outline_under_the_papers_title_is_shifted() -> None:
-    reading = read_pdf(pdf(paper_pages(HEADINGS), [Entry("Small Stores", 1, OUTLINE)]), "p.pdf")
-    assert [section.level for section in reading.sections[2:5]] == [1, 1, 2]
+    paper = read_pdf(pdf(paper_pages(HEADINGS), [Entry("Small Stores", 1, OUTLINE)]), "p.pdf")
+    assert [section.level for section in paper.sections[2:5]] == [1, 1, 2]
 
 
 def test_an_outline_that_is_a_page_off_and_a_heading_that_is_not_there() -> None:
     outline = [Entry("Introduction", 1), Entry("Our Method", 2), Entry("Experiments", 3), Entry("Imagined Part", 3)]
-    reading = read_pdf(pdf(paper_pages(HEADINGS), outline), "p.pdf")
-    assert [section.heading for section in reading.sections if section.level][1:4] == [
+    paper = read_pdf(pdf(paper_pages(HEADINGS), outline), "p.pdf")
+    assert [section.heading for section in paper.sections if section.level][1:4] == [
         "1 Introduction",
         "2 Our Method",
         "3 Experiments",
     ]
-    assert any("'Imagined Part'" in warning for warning in reading.warnings)
+    assert any("'Imagined Part'" in warning for warning in paper.warnings)
 
 
 def test_a_heading_of_two_lines() -> None:
@@ -86,16 +86,16 @@ def test_a_heading_of_two_lines() -> None:
         (),
         (Entry("Introduction", 1), Entry("Method", 1), Entry("A Long Heading That Does Not Fit on One Line", 2)),
     ):
-        reading = read_pdf(pdf([*pages, page], outline), "p.pdf")
-        assert reading.sections[-1].heading == "3 A Long Heading That Does Not Fit on One Line"
+        paper = read_pdf(pdf([*pages, page], outline), "p.pdf")
+        assert paper.sections[-1].heading == "3 A Long Heading That Does Not Fit on One Line"
 
 
 def test_numbered_lines_that_are_no_headings() -> None:
     pages = paper_pages(["1 Introduction", "2 Method", "3 Experiments"])
     page = Page().text(72, 700, "7 University of Somewhere", 12, BOLD).text(72, 650, "1. fetch the next item", 10)
     column(page, 72, 600, prose(50))
-    reading = read_pdf(pdf([*pages, page]), "p.pdf")
-    assert [section.heading for section in reading.sections if section.level] == [
+    paper = read_pdf(pdf([*pages, page]), "p.pdf")
+    assert [section.heading for section in paper.sections if section.level] == [
         "Abstract",
         "1 Introduction",
         "2 Method",
@@ -144,7 +144,7 @@ def test_larger_type_that_is_no_title(banner: str) -> None:
     assert _first_page(top).title == "What the Paper Is Called"
 
 
-def test_the_declared_title_chooses_among_large_type() -> None:
+def test_the_metadata_title_chooses_among_large_type() -> None:
     top = Page().text(72, 770, "Machine Learning Letters", 20).text(100, 730, "What the Paper Is Called", 16, BOLD)
     heading(top, 72, 600, "1 Introduction")
     column(top, 72, 580, prose(150))
@@ -161,7 +161,7 @@ def test_an_abstract_without_a_heading_of_its_own(start: str) -> None:
     assert _first_page(top, 550).abstract == ABSTRACT
 
 
-def test_authors_and_where_they_work_are_no_abstract() -> None:
+def test_authors_and_affiliations_are_no_abstract() -> None:
     names = "ANN AUTHOR and WEI WRITER, Institute for Stores, Town, Country " * 8
     top = Page().text(100, 750, "What the Paper Is Called", 16, BOLD)
     below = column(top, 72, 730, names)
@@ -189,15 +189,15 @@ def test_a_narrower_abstract_ends_where_the_text_widens() -> None:
     assert read_pdf(pdf([top, page]), "p.pdf").abstract == ABSTRACT
 
 
-def test_what_is_not_found_is_a_warning() -> None:
+def test_a_missing_abstract_is_a_warning() -> None:
     page = Page()
     column(page, 72, 700, "no. " + prose(20), 30)
     warnings = read_pdf(pdf([page]), "p.pdf").warnings
-    assert "no abstract was found" in warnings
+    assert "no abstract was sections" in warnings
 
 
 def _small_capitals(page: Page, x: float, y: float, words: Sequence[str], size: float) -> None:
-    """Sets words as small capitals are set: the first letter in full size, the others in capitals of four fifths."""
+    """Set words in small capitals: the first letter in full size, the others in capitals of four fifths of it."""
     for word in words:
         page.text(x, y, word[0], size)
         x += STRING_WIDTHS[word[0]] * size
@@ -240,10 +240,10 @@ def test_a_conference_style_of_small_capitals_and_line_numbers_without_an_outlin
         page.text(108, 765, "Under review as a conference paper at ICLR 2026")
         for row in range(54):
             page.text(70, 730 - 12 * row, f"{54 * at + row:03d}", 8)
-    reading = read_pdf(pdf([first, second]), "p.pdf")
-    assert reading.title == "SMALL STORES SUFFICE"
-    assert reading.abstract == ABSTRACT
-    headings = [(section.heading, section.level) for section in reading.sections if section.level]
+    paper = read_pdf(pdf([first, second]), "p.pdf")
+    assert paper.title == "SMALL STORES SUFFICE"
+    assert paper.abstract == ABSTRACT
+    headings = [(section.heading, section.level) for section in paper.sections if section.level]
     assert headings == [
         ("ABSTRACT", 1),
         ("1 INTRODUCTION", 1),
@@ -252,21 +252,21 @@ def test_a_conference_style_of_small_capitals_and_line_numbers_without_an_outlin
         ("3 EXPERIMENTS", 1),
         ("REFERENCES", 1),
     ]
-    assert "Under review" not in "".join(section.text for section in reading.sections)
+    assert "Under review" not in "".join(section.text for section in paper.sections)
 
 
 def test_lettered_headings_stand_under_roman_ones() -> None:
     names = ["I. INTRODUCTION", "II. GATED SPRINGS", "A. The Gate", "B. Training", "III. EXPERIMENTS", "A. Model Setup"]
     names += ["B. Ablation", "IV. CONCLUSION", "REFERENCES", "A. PROOFS"]
-    found = read_pdf(pdf(paper_pages(names)), "p.pdf").sections[2:]
-    assert [section.heading for section in found] == names
-    assert [section.level for section in found] == [1, 1, 2, 2, 1, 2, 2, 1, 1, 1]
-    assert found[5].kind is SectionKind.EXPERIMENTS
-    assert found[-1].kind is SectionKind.APPENDIX
+    sections = read_pdf(pdf(paper_pages(names)), "p.pdf").sections[2:]
+    assert [section.heading for section in sections] == names
+    assert [section.level for section in sections] == [1, 1, 2, 2, 1, 2, 2, 1, 1, 1]
+    assert sections[5].kind is SectionKind.EXPERIMENTS
+    assert sections[-1].kind is SectionKind.APPENDIX
 
 
-def _typed(*headings: tuple[str, float, str]) -> ParsedPaper:
-    """A paper without an outline, of headings in the given sizes and fonts, two on a page."""
+def _read_paper_with(*headings: tuple[str, float, str]) -> ParsedPaper:
+    """Read a paper without an outline, with headings in the given sizes and fonts, two on a page."""
     pages = [Page().text(120, 720, "Small Stores Suffice", 17, BOLD).text(240, 690, "A. Author", 11)]
     for first in range(0, len(headings), 2):
         page = Page()
@@ -277,15 +277,15 @@ def _typed(*headings: tuple[str, float, str]) -> ParsedPaper:
     return read_pdf(pdf(pages), "p.pdf")
 
 
-def _levels(reading: ParsedPaper) -> list[tuple[str, int]]:
-    return [(section.heading, section.level) for section in reading.sections if section.heading]
+def _levels(paper: ParsedPaper) -> list[tuple[str, int]]:
+    return [(section.heading, section.level) for section in paper.sections if section.heading]
 
 
 def test_numbered_headings_in_italics_stand_under_bold_ones() -> None:
     bold = [("1 Introduction", 12.0, BOLD), ("2 Method", 12.0, BOLD), ("3 Experiments", 12.0, BOLD)]
     parts = [("2.1 The Store", 10.0, ITALIC), ("2.2 The Gate", 10.0, ITALIC), ("A function of the store", 10.0, ITALIC)]
-    reading = _typed(*bold[:2], *parts, bold[2])
-    assert _levels(reading) == [
+    paper = _read_paper_with(*bold[:2], *parts, bold[2])
+    assert _levels(paper) == [
         ("1 Introduction", 1),
         ("2 Method", 1),
         ("2.1 The Store", 2),
@@ -294,19 +294,21 @@ def test_numbered_headings_in_italics_stand_under_bold_ones() -> None:
     ]
 
 
-def test_lettered_headings_in_italics_start_anew_under_each_roman_one() -> None:
+def test_lettered_headings_in_italics_restart_under_each_roman_one() -> None:
     tops = [(f"{number}. {name}", 12.0, BOLD) for number, name in (("I", "INTRODUCTION"), ("II", "METHOD"))]
     ends = [(f"{number}. {name}", 12.0, BOLD) for number, name in (("III", "EXPERIMENTS"), ("IV", "CONCLUSION"))]
     parts = [("A. The Store", 10.0, ITALIC), ("B. The Gate", 10.0, ITALIC), ("C. The Loss", 10.0, ITALIC)]
-    reading = _typed(*tops, *parts, ends[0], ("A. Setup", 10.0, ITALIC), ("B. Ablation Study", 10.0, ITALIC), ends[1])
-    assert [level for _, level in _levels(reading)] == [1, 1, 2, 2, 2, 1, 2, 2, 1]
-    assert reading.sections[-2].kind is SectionKind.ABLATION
+    paper = _read_paper_with(
+        *tops, *parts, ends[0], ("A. Setup", 10.0, ITALIC), ("B. Ablation Study", 10.0, ITALIC), ends[1]
+    )
+    assert [level for _, level in _levels(paper)] == [1, 1, 2, 2, 2, 1, 2, 2, 1]
+    assert paper.sections[-2].kind is SectionKind.ABLATION
 
 
 def test_headings_without_numbers_have_levels_by_their_type() -> None:
     tops = [(name, 12.0, BOLD) for name in ("Introduction", "Conclusion", "References")]
     parts = [("The Store", 10.0, BOLD), ("The Gate", 10.0, BOLD)]
-    assert _levels(_typed(tops[0], *parts, *tops[1:])) == [
+    assert _levels(_read_paper_with(tops[0], *parts, *tops[1:])) == [
         ("Introduction", 1),
         ("The Store", 2),
         ("The Gate", 2),
@@ -321,22 +323,22 @@ def test_a_list_of_references_under_no_heading_is_one() -> None:
     page.lines(72, below - 30, [f"[{at}] A. Author. Stores, part {at}. 20{at:02}." for at in range(1, 9)], 9)
     first = Page().text(72, 700, "INTRODUCTION", 10, BOLD)
     column(first, 72, 680, prose(120))
-    reading = read_pdf(pdf([first, page]), "p.pdf")
-    assert reading.sections[-1].kind is SectionKind.REFERENCES
-    assert "[8] A. Author" in reading.sections[-1].text
-    assert "[1] A. Author" not in reading.sections[-2].text
+    paper = read_pdf(pdf([first, page]), "p.pdf")
+    assert paper.sections[-1].kind is SectionKind.REFERENCES
+    assert "[8] A. Author" in paper.sections[-1].text
+    assert "[1] A. Author" not in paper.sections[-2].text
 
 
 def test_a_page_of_highlights_before_the_paper_gives_the_title() -> None:
     page = Page().text(72, 700, "Highlights", 17).text(72, 670, "Small Stores Suffice", 12, BOLD)
     page.lines(72, 650, ["Ann Author, Wei Writer", "A store is introduced", "It is small"], 12)
-    reading = read_pdf(pdf([page, *paper_pages(HEADINGS)]), "p.pdf")
-    assert reading.title == "Small Stores Suffice"
-    assert reading.abstract
+    paper = read_pdf(pdf([page, *paper_pages(HEADINGS)]), "p.pdf")
+    assert paper.title == "Small Stores Suffice"
+    assert paper.abstract
 
 
 def test_a_heading_that_runs_into_its_text_is_not_reported_as_missing() -> None:
     pages = paper_pages(HEADINGS)
     pages[0].text(72, 90, "2.0.1 The Origin. It lies in the store and is never moved from there.")
-    reading = read_pdf(pdf(pages, (*OUTLINE, Entry("The Origin", 1))), "p.pdf")
-    assert not [warning for warning in reading.warnings if "outline" in warning]
+    paper = read_pdf(pdf(pages, (*OUTLINE, Entry("The Origin", 1))), "p.pdf")
+    assert not [warning for warning in paper.warnings if "outline" in warning]

@@ -1,4 +1,4 @@
-"""Lines of type as a page would give them, for tests of what is told from lines alone."""
+"""Lines of type and runs for the tests, without a PDF."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,23 +11,23 @@ PROSE = "the learner sees a stream of inputs and keeps what it needs in a small 
 
 
 def line(text: str, y: float = 700, **changes: Any) -> Line:
-    """A line of running text that fills the measure, but for the changes."""
-    made: dict[str, Any] = {
+    """Return a full line of running text, except for the changes."""
+    fields: dict[str, Any] = {
         "page": 1, "text": text, "bare_text": text, "cells": (text,), "x0": 100, "x1": 400, "y": y, "size": 10,
         "bold": False, "italic": False, "has_note_mark": False, "is_rotated": False,
     }  # fmt: skip
-    return Line(**made | changes)
+    return Line(**fields | changes)
 
 
 def stacked(texts: Sequence[str], **changes: Any) -> list[Line]:
-    """Lines below each other on one page."""
+    """Return lines below each other on one page."""
     return [line(text, 700 - 12 * at, **changes) for at, text in enumerate(texts)]
 
 
 def run(text: str, x0: float, x1: float, **changes: Any) -> TextRun:
-    """A run of upright body type, but for the changes."""
-    made: dict[str, Any] = {
+    """Return a run of upright body type, except for the changes."""
+    fields: dict[str, Any] = {
         "text": text, "x0": x0, "x1": x1, "y": 700, "size": 10, "bold": False, "italic": False, "space_before": False,
         "is_rotated": False, "text_object": 1,
     }  # fmt: skip
-    return TextRun(**made | changes)
+    return TextRun(**fields | changes)

@@ -1,4 +1,4 @@
-"""Where a text says outright what it measures."""
+"""Metrics that a text announces in lists, captions, column heads and sections."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ from tests.analysis.odd_text import ODD_TEXT
         ("The hoot rate rises.", []),
     ],
 )
-def test_lists_of_what_is_reported(sentence: str, expected: list[str]) -> None:
+def test_lists_of_metrics(sentence: str, expected: list[str]) -> None:
     assert [name for name, _ in find_listed_metrics(sentence)] == expected
 
 
@@ -41,7 +41,7 @@ def test_panels_of_figures(caption: str, expected: list[str]) -> None:
     assert [name for name, _ in find_panel_metrics(caption)] == expected
 
 
-def test_a_column_is_told_without_its_unit_and_its_moment() -> None:
+def test_a_column_head_is_read_without_its_unit_and_its_cutoff() -> None:
     table = "| Model | Speed (hoots/s) ↑ | Calm @9pm ↑ | Time after<br>dusk (↓) |"
     assert [name for name, _ in find_arrow_metrics(table)] == ["Speed", "Calm", "Time"]
 
@@ -67,12 +67,12 @@ def test_a_quantity_has_a_name_of_its_own() -> None:
 
 @given(ODD_TEXT)
 def test_places_are_inside_the_text(text: str) -> None:
-    for found in (
+    for metrics in (
         find_listed_metrics(text),
         find_panel_metrics(text),
         find_arrow_metrics(text),
         find_introduced_metrics("Metrics", text),
     ):
-        for name, start in found:
+        for name, start in metrics:
             assert name
             assert 0 <= start < len(text)

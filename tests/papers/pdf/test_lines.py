@@ -1,4 +1,4 @@
-"""What is told of single lines: their runs, captions, numbers, titles, and what belongs to the page."""
+"""Single lines of a page: their runs, captions, numbers and titles, and page furniture among them."""
 
 from typing import Any
 
@@ -14,19 +14,19 @@ from planner.papers.pdf.lines import Line, build_line, measure_body_style
 from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
+    extract_letters,
     extract_section_number,
     find_section_spans,
-    extract_letters,
     locate_outline_items,
     strip_section_number,
 )
-from planner.papers.pdf.paragraphs import Vocabulary, build_blocks, join_lines
+from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
 from planner.papers.pdf.runs import TextRun
 from tests.papers.pdf.typeset import BODY, PROSE, line, run, stacked
 
 NO_WORDS = Vocabulary(())
 
-ANNOUNCED = {
+LABELS = {
     "Table 1: Gears": LineKind.TABLE_CAPTION,
     "Table 2. Gears": LineKind.TABLE_CAPTION,
     "TABLE III": LineKind.TABLE_CAPTION,
@@ -58,33 +58,33 @@ ANNOUNCED = {
 }
 
 
-@pytest.mark.parametrize(("text", "part"), ANNOUNCED.items(), ids=ANNOUNCED.keys())
-def test_a_caption_is_known_by_its_beginning(text: str, part: LineKind | None) -> None:
-    assert match_label(line(text)) is part
-    assert is_caption_start(line(text)) is (part in (LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION))
+@pytest.mark.parametrize(("text", "kind"), LABELS.items(), ids=LABELS.keys())
+def test_a_caption_is_known_by_its_beginning(text: str, kind: LineKind | None) -> None:
+    assert match_label(line(text)) is kind
+    assert is_caption_start(line(text)) is (kind in (LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION))
 
 
 @pytest.mark.parametrize(
-    ("before", "gap", "part"),
+    ("before", "gap", "kind"),
     [
         (PROSE + " and see", 12, None),
         (PROSE + ".", 12, LineKind.TABLE_CAPTION),
         (PROSE + " and see", 30, LineKind.TABLE_CAPTION),
         ("1.5 2.5", 12, LineKind.TABLE_CAPTION),
     ],
-    ids=["amid a sentence", "after a sentence", "set apart", "after numbers"],
+    ids=["within a sentence", "after a sentence", "set apart", "after numbers"],
 )
-def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: float, part: LineKind | None) -> None:
-    assert match_label_at([line(before, 700), line("Table 2. It turns", 700 - gap)], 1, BODY) is part
+def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: float, kind: LineKind | None) -> None:
+    assert match_label_at([line(before, 700), line("Table 2. It turns", 700 - gap)], 1, BODY) is kind
 
 
 @pytest.mark.parametrize(
-    ("changes", "on"),
+    ("changes", "continues"),
     [({}, True), ({"size": 9}, False), ({"page": 2}, False), ({"y": 680}, False), ({"y": 720}, False)],
     ids=["close below", "other type", "other page", "far below", "above"],
 )
-def test_a_caption_runs_on_in_its_type_close_below(changes: dict[str, float], on: bool) -> None:
-    assert is_continuation(line("a", 700), line("b", **{"y": 688, **changes})) is on
+def test_a_caption_continues_in_its_type_close_below(changes: dict[str, float], continues: bool) -> None:
+    assert is_continuation(line("a", 700), line("b", **{"y": 688, **changes})) is continues
 
 
 NUMBERS = {
@@ -104,7 +104,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize(("text", "parts"), NUMBERS.items(), ids=NUMBERS.keys())
-def test_the_number_of_a_heading_is_parted_from_its_words(text: str, parts: tuple[str, str]) -> None:
+def test_a_heading_is_split_into_number_and_words(text: str, parts: tuple[str, str]) -> None:
     assert (extract_section_number(text), strip_section_number(text)) == parts
 
 
@@ -116,9 +116,9 @@ def test_printings_of_one_heading_share_their_letters() -> None:
     )
 
 
-def test_each_heading_rules_the_lines_up_to_the_next() -> None:
-    one, two = PrintedHeading(2, 1, "A", 1), PrintedHeading(5, 2, "B", 1)
-    assert find_section_spans([one, two], 9) == [(one, 3, 5), (two, 7, 9)]
+def test_a_section_ends_where_the_next_heading_starts() -> None:
+    first, second = PrintedHeading(2, 1, "A", 1), PrintedHeading(5, 2, "B", 1)
+    assert find_section_spans([first, second], 9) == [(first, 3, 5), (second, 7, 9)]
     assert find_section_spans([], 9) == []
 
 
@@ -139,9 +139,9 @@ RUNS = {
 
 @pytest.mark.parametrize(("runs", "text", "cells"), RUNS.values(), ids=RUNS.keys())
 def test_runs_make_the_words_and_cells_of_a_line(runs: list[TextRun], text: str, cells: tuple[str, ...]) -> None:
-    made = build_line(1, runs)
-    assert (made.text, made.cells) == (text, cells)
-    assert (made.x0, made.x1) == (runs[0].x0, runs[-1].x1)
+    built = build_line(1, runs)
+    assert (built.text, built.cells) == (text, cells)
+    assert (built.x0, built.x1) == (runs[0].x0, runs[-1].x1)
 
 
 def test_marks_of_footnotes_are_known_at_both_ends() -> None:
@@ -153,8 +153,8 @@ def test_marks_of_footnotes_are_known_at_both_ends() -> None:
 
 
 def test_a_line_is_bold_and_of_the_size_that_most_of_it_has() -> None:
-    made = build_line(1, [run("Gated springs", 100, 170, bold=True, size=12), run("so", 172, 180)])
-    assert (made.bold, made.size) == (True, 12)
+    built = build_line(1, [run("Gated springs", 100, 170, bold=True, size=12), run("so", 172, 180)])
+    assert (built.bold, built.size) == (True, 12)
     assert not build_line(1, [run("So", 100, 110, bold=True), run("we turn", 112, 150)]).bold
 
 
@@ -173,12 +173,12 @@ def test_a_full_line_of_words_is_running_text(text: str, changes: dict[str, Any]
     assert BODY.is_full_line(line(text, **changes)) is prose
 
 
-def test_the_setting_is_that_of_most_of_the_text() -> None:
-    found = measure_body_style([line("On Gears", 760, size=17), *stacked([PROSE] * 9), line("note", 90, size=7)])
-    assert (found.font_size, found.line_width, found.line_spacing) == (10, 300, 12)
-    assert found.has_large_type(line("a", size=12))
-    assert found.has_small_type(line("a", size=9))
-    assert not found.has_large_type(line("a", size=10.5)) and not found.has_small_type(line("a", size=9.6))
+def test_the_body_style_is_that_of_most_of_the_text() -> None:
+    style = measure_body_style([line("On Gears", 760, size=17), *stacked([PROSE] * 9), line("note", 90, size=7)])
+    assert (style.font_size, style.line_width, style.line_spacing) == (10, 300, 12)
+    assert style.has_large_type(line("a", size=12))
+    assert style.has_small_type(line("a", size=9))
+    assert not style.has_large_type(line("a", size=10.5)) and not style.has_small_type(line("a", size=9.6))
     assert measure_body_style([]).font_size == 10
 
 
@@ -195,8 +195,8 @@ TITLES = {
         "On Inter-Locking Gears",
     ),
     "under a banner": ([line("Proceedings of Cogs", 760, size=20), line("On Gears", 720, size=17)], "", "On Gears"),
-    "as declared": ([line("Cog Letters", 760, size=20), line("On Gears", 720, size=17)], "On gears", "On Gears"),
-    "declared in other words": (
+    "as in the metadata": ([line("Cog Letters", 760, size=20), line("On Gears", 720, size=17)], "On gears", "On Gears"),
+    "other metadata": (
         [line("On Gears", 720, size=17), line("Introduction", 600, size=12)],
         "Microsoft Word 3",
         "On Gears",
@@ -207,26 +207,23 @@ TITLES = {
 }
 
 
-@pytest.mark.parametrize(("lines", "declared", "title"), TITLES.values(), ids=TITLES.keys())
-def test_the_title_is_the_largest_type_that_is_none_of_the_journal(
-    lines: list[Line], declared: str, title: str
-) -> None:
-    assert find_title(lines, declared, NO_WORDS)[0] == title
+@pytest.mark.parametrize(("lines", "metadata_title", "title"), TITLES.values(), ids=TITLES.keys())
+def test_the_title_is_the_largest_type_that_is_no_banner(lines: list[Line], metadata_title: str, title: str) -> None:
+    assert find_title(lines, metadata_title, NO_WORDS)[0] == title
 
 
-BODIES = [("springs push", "cogs turn"), ("gates shut", "belts slip"), ("wheels spin", "teeth wear")]
+SENTENCES = [("springs push", "cogs turn"), ("gates shut", "belts slip"), ("wheels spin", "teeth wear")]
+BODY_TEXTS = [[f"{top} {PROSE}", f"{bottom} {PROSE}"] for top, bottom in SENTENCES]
 
 
 def pages_with(edges: list[str], y: float) -> list[list[Line]]:
-    """Pages of their own two lines each, with one more at some height."""
-    told = enumerate(zip(edges, BODIES, strict=True), 1)
+    """Return pages of two lines of text each, with one more line at a given height."""
     return [
-        [line(edge, y, page=at), line(f"{one} {PROSE}", 700, page=at), line(f"{two} {PROSE}", 100, page=at)]
-        for at, (edge, (one, two)) in told
+        [line(edge, y, page=number), line(top, 700, page=number), line(bottom, 100, page=number)]
+        for number, (edge, (top, bottom)) in enumerate(zip(edges, BODY_TEXTS, strict=True), 1)
     ]
 
 
-BODY_TEXTS = [[f"{one} {PROSE}", f"{two} {PROSE}"] for one, two in BODIES]
 FURNITURE = {
     "numbers": (["1", "2", "3"], 50),
     "of so many": (["1 of 3", "2 of 3", "3 of 3"], 50),
@@ -245,23 +242,23 @@ PARTS_OF_THE_TEXT = {
 
 
 @pytest.mark.parametrize(("edges", "y"), FURNITURE.values(), ids=FURNITURE.keys())
-def test_what_each_page_repeats_goes(edges: list[str], y: float) -> None:
-    found = remove_page_furniture(pages_with(edges, y))
-    assert [[one.text for one in page] for page in found] == BODY_TEXTS
+def test_page_furniture_is_removed(edges: list[str], y: float) -> None:
+    pages = remove_page_furniture(pages_with(edges, y))
+    assert [[kept.text for kept in page] for page in pages] == BODY_TEXTS
 
 
 @pytest.mark.parametrize(("edges", "y"), PARTS_OF_THE_TEXT.values(), ids=PARTS_OF_THE_TEXT.keys())
-def test_what_only_resembles_furniture_stays(edges: list[str], y: float) -> None:
+def test_text_that_only_resembles_furniture_stays(edges: list[str], y: float) -> None:
     pages = pages_with(edges, y)
     assert remove_page_furniture(pages) == pages
 
 
 @pytest.mark.parametrize("step", [1, 5], ids=["each line", "every fifth line"])
-def test_numbers_that_count_lines_go_and_a_column_of_results_stays(step: int) -> None:
+def test_line_numbers_are_removed_and_a_column_of_results_stays(step: int) -> None:
     text = [run(PROSE, 100, 400, y=700 - 12 * at) for at in range(10)]
-    counted = [run(str(step * at), 80, 88, y=700 - 12 * at) for at in range(1, 11)]
+    numbers = [run(str(step * at), 80, 88, y=700 - 12 * at) for at in range(1, 11)]
     results = [run(str(at * at % 7), 80, 88, y=700 - 12 * at) for at in range(10)]
-    assert remove_line_numbers([[*text, *counted]]) == [text]
+    assert remove_line_numbers([[*text, *numbers]]) == [text]
     assert remove_line_numbers([[*text, *results]]) == [[*text, *results]]
 
 
@@ -275,16 +272,16 @@ def test_a_paragraph_ends_with_a_short_line_or_before_an_item() -> None:
     assert paragraphs(PROSE + ".", "• one", "• two") == [PROSE + ".", "• one", "• two"]
     short = line("It ends.", 688, x1=200)
     lines = [line(PROSE), short, line("Then " + PROSE, 676)]
-    made = build_blocks(lines, [LineKind.PROSE] * 3, BODY, NO_WORDS)
-    assert [block.text for block in made] == [f"{PROSE} It ends.", f"Then {PROSE}"]
+    blocks = build_blocks(lines, [LineKind.PROSE] * 3, BODY, NO_WORDS)
+    assert [block.text for block in blocks] == [f"{PROSE} It ends.", f"Then {PROSE}"]
 
 
-def test_a_table_keeps_a_row_a_line_and_waits_for_the_paragraph_that_it_parts() -> None:
+def test_a_table_keeps_a_row_a_line_and_comes_after_the_paragraph_that_it_interrupts() -> None:
     row = line("gate 79.1", 676, cells=("gate", "79.1"))
     lines = [line(PROSE), line("Table 1: Gears", 688), row, line("so it ends.", 664)]
-    parts = [LineKind.PROSE, LineKind.TABLE_CAPTION, LineKind.TABLE, LineKind.PROSE]
-    made = build_blocks(lines, parts, BODY, NO_WORDS)
-    assert [(block.kind, block.text) for block in made] == [
+    kinds = [LineKind.PROSE, LineKind.TABLE_CAPTION, LineKind.TABLE, LineKind.PROSE]
+    blocks = build_blocks(lines, kinds, BODY, NO_WORDS)
+    assert [(block.kind, block.text) for block in blocks] == [
         (BlockKind.PROSE, f"{PROSE} so it ends."),
         (BlockKind.TABLE, "Table 1: Gears\ngate  79.1"),
     ]
@@ -294,35 +291,18 @@ LINES = st.sampled_from(["gate 1", "It ends.", "Table 1: a", "• one"])
 
 
 @given(st.lists(st.tuples(st.sampled_from(LineKind), LINES), max_size=12))
-def test_no_line_is_lost_in_making_blocks(told: list[tuple[LineKind, str]]) -> None:
-    lines = stacked([text for _, text in told])
-    made = build_blocks(lines, [part for part, _ in told], BODY, NO_WORDS)
-    assert sorted(" ".join(block.text for block in made).split()) == sorted(" ".join(t for _, t in told).split())
+def test_no_line_is_lost_in_building_blocks(kinds_and_texts: list[tuple[LineKind, str]]) -> None:
+    kinds, texts = [kind for kind, _ in kinds_and_texts], [text for _, text in kinds_and_texts]
+    blocks = build_blocks(stacked(texts), kinds, BODY, NO_WORDS)
+    assert sorted(" ".join(block.text for block in blocks).split()) == sorted(" ".join(texts).split())
 
 
-def test_an_outline_is_found_in_print_on_its_page_or_the_next() -> None:
+def test_titles_of_the_outline_are_found_on_their_page_or_the_next() -> None:
     lines = [line("1 Gears", 700), line(PROSE, 680), line("2 Cogs and", 700, page=2), line("Their Teeth", 688, page=2)]
     items = [OutlineItem("Gears", 1, 1), OutlineItem("Cogs and Their Teeth", 1, 1), OutlineItem("Springs", 1, 2)]
-    found, missing = locate_outline_items([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
-    assert [(one.first_line, one.line_count, one.text) for one in found] == [
+    headings, missing = locate_outline_items([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
+    assert [(heading.first_line, heading.line_count, heading.text) for heading in headings] == [
         (0, 1, "1 Gears"),
         (2, 2, "2 Cogs and Their Teeth"),
     ]
     assert [item.title for item in missing] == ["Springs", "Nowhere"]
-
-
-@pytest.mark.parametrize(
-    ("within", "lines", "text"),
-    [
-        ([], ["a gear\x02", "box"], "a gearbox"),
-        (["our gear-box"], ["a gear\x02", "box"], "a gear-box"),
-        (["our gearbox", "a gear-box", "the gearbox"], ["a gear\x02", "box"], "a gearbox"),
-        ([], ["a model\x02", "based view"], "a model-based view"),
-        ([], ["the self\x02", "taught gear"], "the self-taught gear"),
-        ([], ["single\x02", "and twin gears"], "single- and twin gears"),
-        ([], ["von Neu\x02", "Mann"], "von Neu-Mann"),
-        ([], ["pages 10\x02", "20"], "pages 10-20"),
-    ],
-)
-def test_a_hyphen_at_a_lines_end_is_kept_where_the_word_has_it(within: list[str], lines: list[str], text: str) -> None:
-    assert join_lines(lines, Vocabulary(within)) == text
