@@ -307,6 +307,9 @@ def test_findings_lie_inside_the_text_under_a_heading_of_it(blocks: list[tuple[B
     sections = (section("3 Method", *blocks), section("4.1 Ablation Study", *blocks))
     text = "\n\n".join(part.text for part in sections)
     analysis = analyse_sections(sections)
-    for finding in (*analysis.components, *analysis.reported_ablations, *analysis.metrics):
-        assert 0 <= finding.location.offset <= len(text)
-        assert finding.location.heading in ("3 Method", "4.1 Ablation Study")
+    locations = [component.location for component in analysis.components]
+    locations += [ablation.location for ablation in analysis.reported_ablations]
+    locations += [metric.location for metric in analysis.metrics]
+    for location in locations:
+        assert 0 <= location.offset <= len(text)
+        assert location.heading in ("3 Method", "4.1 Ablation Study")

@@ -193,7 +193,7 @@ def test_a_missing_abstract_is_a_warning() -> None:
     page = Page()
     column(page, 72, 700, "no. " + prose(20), 30)
     warnings = read_pdf(pdf([page]), "p.pdf").warnings
-    assert "no abstract was sections" in warnings
+    assert "no abstract was found" in warnings
 
 
 def _small_capitals(page: Page, x: float, y: float, words: Sequence[str], size: float) -> None:
