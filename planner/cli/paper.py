@@ -221,7 +221,7 @@ def _format_list(heading: str, lines: Iterable[str]) -> str:
 
 def _format_section(section: Section) -> str:
     page = f", page {section.page}" if section.page else ""
-    heading = section.heading or "(before the first heading)"
+    heading = section.display_heading
     return f"{'  ' * max(0, section.level - 1)}{heading}  [{section.kind}, {len(section.text):,} characters{page}]"
 
 

@@ -1,12 +1,13 @@
 """Fetch the metadata, source and PDF of papers from arXiv, with a cache and at most one request every three seconds.
 
 The API is described in https://info.arxiv.org/help/api/user-manual.html, the request rate in
-https://info.arxiv.org/help/api/tou.html. This module reads no environment variables.
+https://info.arxiv.org/help/api/tou.html. The download client retries, limits the size, and stays on arXiv's hosts. This
+module reads no environment variables.
 """
-# MERGED-DOC """Download files from one host, with a pause between requests, retries, a size limit, and no foreign redirects."""
 
 import email.utils
 import http.client
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -23,161 +24,15 @@ from xml.etree import ElementTree
 from planner import __version__
 from planner.errors import PaperError
 
-USER_AGENT: Final = f"ablation-planner/{__version__} (reads papers to plan ablation studies; one request every 3 s)"
+_USER_AGENT: Final = f"ablation-planner/{__version__} (reads papers to plan ablation studies; one request every 3 s)"
 _MAX_ATTEMPTS: Final = 4
 _MAX_WAIT: Final = 120.0  # seconds; if the host asks for more, the download fails
-_MAX_FIRST_WAIT: Final = 5.0  # seconds, the longest first wait
-_MAX_SECONDS: Final = 300.0  # seconds for one body
-_TIMEOUT: Final = 30.0  # seconds of silence
+_MAX_FIRST_WAIT: Final = 5.0  # seconds
+_MAX_BODY_SECONDS: Final = 300.0
+_TIMEOUT: Final = 30.0  # seconds without a byte
 _CHUNK_BYTES: Final = 65_536
 _BUSY_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 _ARXIV_HOSTS: Final = frozenset({"arxiv.org", "www.arxiv.org", "export.arxiv.org"})
-
-
-class NotFoundError(Exception):
-    """The host has no file at the requested path."""
-
-
-class _SameHostRedirects(HTTPRedirectHandler):
-    """A redirect handler that stays on the host or on arXiv's own hosts, and never goes from https to http."""
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
-    ) -> Request | None:
-        old, new = urlsplit(req.full_url), urlsplit(urljoin(req.full_url, newurl))
-        same = old.netloc == new.netloc or {old.netloc, new.netloc} <= _ARXIV_HOSTS
-        if not same or new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
-            raise PaperError(
-                f"{old.netloc} redirects to another host ({new.scheme}://{new.netloc}), which is not followed"
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-@dataclass(slots=True)
-class Downloader:
-    """A client that downloads from `base_url`, `format_wait` seconds apart; processes with the same `lock_file` file take turns."""
-
-    base_url: str
-    pause: float = 3.0
-    lock_file: Path | None = None
-    _last_request: float = 0.0
-    _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
-
-    def download(self, path: str, *, limit: int) -> bytes:
-        """Download `path` and return its body of at most `limit` bytes.
-
-        Raises:
-            NotFoundError: if the host answers with HTTP 403, 404 or 410.
-            PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends more than `limit`.
-        """
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise PaperError(
-                f"{self.base_url!r} is not the address of a mirror; it must begin with http:// or https://"
-            )
-        address = self.base_url.rstrip("/") + path
-        waited = 0.0
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            try:
-                with self._take_turn():
-                    return self._request_body(address, limit)
-            except HTTPError as error:
-                wait = self._choose_wait(error, attempt)
-                if attempt == _MAX_ATTEMPTS or waited + wait > _MAX_WAIT:
-                    raise PaperError(f"{parts.netloc} is busy (HTTP {error.code}); try again later") from None
-            waited += wait
-            time.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _request_body(self, address: str, limit: int) -> bytes:
-        request = Request(address, headers={"User-Agent": USER_AGENT, "Accept": "*/*"})  # noqa: S310 - checked in get
-        host = urlsplit(address).netloc
-        try:
-            with self._opener.open(request, timeout=_TIMEOUT) as answer:
-                return _read_body(answer, limit, host)
-        except HTTPError as error:
-            if error.code in _BUSY_STATUSES:
-                raise
-            error.close()
-            if error.code in (403, 404, 410):
-                raise NotFoundError(address) from None
-            raise PaperError(f"{host} answered HTTP {error.code} for {address}; give a file") from None
-        except (URLError, OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a file") from None
-
-    def _choose_wait(self, error: HTTPError, attempt: int) -> float:
-        """Return the seconds to wait before the next try: as the host asks, else twice as long each time."""
-        asked = _parse_retry_after(error.headers)
-        error.close()
-        return asked if asked is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
-
-    @contextmanager
-    def _take_turn(self) -> Iterator[None]:
-        """Wait until `format_wait` seconds have passed since the last request of any process with the same lock."""
-        with _hold_lock(self.lock_file) as stamp:
-            last = max(self._last_request, stamp.stat().st_mtime if stamp else 0.0)
-            time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
-            try:
-                yield
-            finally:
-                self._last_request = time.time()
-                if stamp:
-                    stamp.touch()
-
-
-def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> bytes:
-    deadline, parts, size = time.monotonic() + _MAX_SECONDS, list[bytes](), 0
-    while chunk := response.read(_CHUNK_BYTES):
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            raise PaperError(f"{host} sent over {limit:,} bytes, more than any paper; give a file")
-        if time.monotonic() > deadline:
-            raise PaperError(f"{host} sends too slowly (over {_MAX_SECONDS:.0f} s); try again later")
-    expected = response.headers.get("Content-Length", "")
-    if expected.isdigit() and size < int(expected):
-        raise PaperError(f"{host} ended its response early ({size:,} of {expected} bytes); try again")
-    return b"".join(parts)
-
-
-def _parse_retry_after(headers: Message) -> float | None:
-    """Return the seconds that a Retry-After header asks for, as a number or a date; None if it has neither."""
-    value = str(headers.get("Retry-After", "")).strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-@contextmanager
-def _hold_lock(path: Path | None) -> Iterator[Path | None]:
-    """Hold the lock file, if the system supports it; its modification time is the time of the last request."""
-    if path is None:
-        yield None
-        return
-    try:
-        new = not path.exists()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise PaperError(f"the cache {str(path.parent)!r} cannot be written ({error.strerror}); use another") from None
-    with file:
-        try:
-            import fcntl  # Windows has none, so processes do not take turns there
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except ImportError:
-            pass
-        if new:
-            import os
-
-            os.utime(path, (0, 0))
-        yield path
-
-
 BASE_URL: Final = "https://export.arxiv.org"
 _MAX_FEED_BYTES: Final = 2_000_000
 _MAX_BODY_BYTES: Final = 200_000_000
@@ -185,9 +40,9 @@ _MAX_METADATA_AGE: Final = 86_400.0  # seconds for which cached metadata of a pa
 _NEW_ID: Final = r"\d{4}\.\d{4,5}"
 _OLD_ID: Final = r"[a-z]+(?:-[a-z]+)?(?:\.[A-Z]{2})?/\d{7}"
 _ID: Final = re.compile(rf"(?P<id>{_NEW_ID}|{_OLD_ID})(?P<version>v[1-9]\d*)?")
-_HOSTS: Final = frozenset({"arxiv.org", "www.arxiv.org", "export.arxiv.org", "ar5iv.org", "ar5iv.labs.arxiv.org"})
-_ATOM: Final = "{http://www.w3.org/2005/Atom}"
-_COMMENT: Final = "{http://arxiv.org/schemas/atom}comment"
+_PAPER_HOSTS: Final = _ARXIV_HOSTS | {"ar5iv.org", "ar5iv.labs.arxiv.org"}
+_ATOM_NAMESPACE: Final = "{http://www.w3.org/2005/Atom}"
+_COMMENT_TAG: Final = "{http://arxiv.org/schemas/atom}comment"
 _WITHDRAWN: Final = re.compile(r"\bwithdrawn\b", re.I)
 
 
@@ -223,18 +78,163 @@ def parse_arxiv_id(source: str) -> ArxivId | None:
     if "://" in text or text.lower().startswith(("arxiv.org/", "www.arxiv.org/", "export.arxiv.org/")):
         parts = urlsplit(text if "://" in text else "https://" + text)
         path = re.fullmatch(r"/(?:abs|pdf|html|e-print|src|format)/(.+?)(?:\.pdf)?/?", parts.path)
-        if parts.scheme not in ("http", "https") or (parts.hostname or "") not in _HOSTS or path is None:
+        if parts.scheme not in ("http", "https") or (parts.hostname or "") not in _PAPER_HOSTS or path is None:
             return None
         text = path[1]
-    found = _ID.fullmatch(re.sub(r"(?i)^arxiv:\s*", "", text))
-    return ArxivId(found["id"], found["version"] or "") if found else None
+    match = _ID.fullmatch(re.sub(r"(?i)^arxiv:\s*", "", text))
+    return ArxivId(match["id"], match["version"] or "") if match else None
+
+
+class NotFoundError(Exception):
+    """The host has no file at the requested path."""
+
+
+class _SameHostRedirects(HTTPRedirectHandler):
+    """A redirect handler that stays on the host or on arXiv's own hosts, and never goes from https to http."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
+    ) -> Request | None:
+        old, new = urlsplit(req.full_url), urlsplit(urljoin(req.full_url, newurl))
+        is_same_host = old.netloc == new.netloc or {old.netloc, new.netloc} <= _ARXIV_HOSTS
+        if not is_same_host or new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
+            raise PaperError(
+                f"{old.netloc} redirects to another host ({new.scheme}://{new.netloc}), which is not followed"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+@dataclass(slots=True)
+class Downloader:
+    """A client that downloads from `base_url`, with `pause` seconds between two requests.
+
+    Processes with the same `lock_file` take turns.
+    """
+
+    base_url: str
+    pause: float = 3.0
+    lock_file: Path | None = None
+    _last_request: float = 0.0
+    _opener: OpenerDirector = field(default_factory=lambda: build_opener(_SameHostRedirects()), repr=False)
+
+    def download(self, path: str, *, limit: int) -> bytes:
+        """Download `path` and return its body of at most `limit` bytes.
+
+        Raises:
+            NotFoundError: if the host answers with HTTP 403, 404 or 410.
+            PaperError: if the host cannot be reached, stays busy, redirects elsewhere, or sends more than `limit`.
+        """
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise PaperError(
+                f"{self.base_url!r} is not the address of a mirror; it must begin with http:// or https://"
+            )
+        address = self.base_url.rstrip("/") + path
+        waited = 0.0
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            try:
+                with self._take_turn():
+                    return self._request_body(address, limit)
+            except HTTPError as error:
+                wait = self._choose_wait(error, attempt)
+                if attempt == _MAX_ATTEMPTS or waited + wait > _MAX_WAIT:
+                    raise PaperError(f"{parts.netloc} is busy (HTTP {error.code}); try again later") from None
+            waited += wait
+            time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _request_body(self, address: str, limit: int) -> bytes:
+        request = Request(address, headers={"User-Agent": _USER_AGENT, "Accept": "*/*"})  # noqa: S310 - download checks the scheme
+        host = urlsplit(address).netloc
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT) as response:
+                return _read_body(response, limit, host)
+        except HTTPError as error:
+            if error.code in _BUSY_STATUSES:
+                raise
+            error.close()
+            if error.code in (403, 404, 410):
+                raise NotFoundError(address) from None
+            raise PaperError(f"{host} answered HTTP {error.code} for {address}; give a file") from None
+        except (URLError, OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise PaperError(f"{host} cannot be reached ({reason}); check the network, or give a file") from None
+
+    def _choose_wait(self, error: HTTPError, attempt: int) -> float:
+        """Return the seconds to wait before the next try: as the host asks, else twice as long each time."""
+        requested = _parse_retry_after(error.headers)
+        error.close()
+        return requested if requested is not None else min(self.pause, _MAX_FIRST_WAIT) * 2 ** (attempt - 1)
+
+    @contextmanager
+    def _take_turn(self) -> Iterator[None]:
+        """Wait until `pause` seconds have passed since the last request of any process with the same lock file."""
+        with _hold_lock(self.lock_file) as lock:
+            last = max(self._last_request, lock.stat().st_mtime if lock else 0.0)
+            time.sleep(min(self.pause, max(0.0, last + self.pause - time.time())))
+            try:
+                yield
+            finally:
+                self._last_request = time.time()
+                if lock:
+                    lock.touch()
+
+
+def _read_body(response: http.client.HTTPResponse, limit: int, host: str) -> bytes:
+    deadline, chunks, size = time.monotonic() + _MAX_BODY_SECONDS, list[bytes](), 0
+    while chunk := response.read(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise PaperError(f"{host} sent over {limit:,} bytes, more than any paper; give a file")
+        if time.monotonic() > deadline:
+            raise PaperError(f"{host} sends too slowly (over {_MAX_BODY_SECONDS:.0f} s); try again later")
+    expected = response.headers.get("Content-Length", "")
+    if expected.isdigit() and size < int(expected):
+        raise PaperError(f"{host} ended its response early ({size:,} of {expected} bytes); try again")
+    return b"".join(chunks)
+
+
+def _parse_retry_after(headers: Message) -> float | None:
+    """Return the seconds that a Retry-After header asks for, as a number or a date; None if it has neither."""
+    value = str(headers.get("Retry-After", "")).strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+@contextmanager
+def _hold_lock(path: Path | None) -> Iterator[Path | None]:
+    """Hold the lock file, if the system supports it; its modification time is the time of the last request."""
+    if path is None:
+        yield None
+        return
+    try:
+        new = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise PaperError(f"the cache {str(path.parent)!r} cannot be written ({error.strerror}); use another") from None
+    with file:
+        try:
+            import fcntl  # Windows has none, so processes do not take turns there
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except ImportError:
+            pass
+        if new:
+            os.utime(path, (0, 0))
+        yield path
 
 
 @dataclass(frozen=True, slots=True)
 class ArxivClient:
     """A client for arXiv or for a mirror at `base_url`; `cache` is its folder, or None for no cache.
 
-    If `offline` is true, only the cache is used. `format_wait` is the shortest time between two requests, in seconds.
+    If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
     """
 
     base_url: str = BASE_URL
@@ -244,10 +244,8 @@ class ArxivClient:
     downloader: Downloader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        client = Downloader(
-            self.base_url, pause=self.pause, lock_file=self.cache / "last-request" if self.cache else None
-        )
-        object.__setattr__(self, "downloader", client)
+        lock_file = self.cache / "last-request" if self.cache else None
+        object.__setattr__(self, "downloader", Downloader(self.base_url, self.pause, lock_file))
 
     def fetch_entry(self, identifier: ArxivId) -> ArxivEntry:
         """Return the arXiv metadata of a paper.
@@ -257,12 +255,13 @@ class ArxivClient:
         """
         age = _MAX_METADATA_AGE if not identifier.version and not self.offline else float("inf")
         feed = self._read_cache(f"{identifier}.atom", age)
-        if feed is None:
-            feed = self._download(f"/api/query?id_list={identifier}&max_results=1", identifier, _MAX_FEED_BYTES)
-            entry = _parse_entry(feed or b"", identifier)
-            self._write_cache(f"{identifier}.atom", feed or b"")
-            return entry
-        return _parse_entry(feed, identifier)
+        if feed is not None:
+            return _parse_entry(feed, identifier)
+        path = f"/api/query?id_list={identifier}&max_results=1"
+        feed = self._download(path, identifier, _MAX_FEED_BYTES) or b""
+        entry = _parse_entry(feed, identifier)
+        self._write_cache(f"{identifier}.atom", feed)
+        return entry
 
     def fetch_source(self, entry: ArxivEntry) -> bytes | None:
         """Return the source of a paper as arXiv packs it, or None if there is none."""
@@ -280,10 +279,10 @@ class ArxivClient:
             data = self._download(f"{path}{entry.id}", entry.id, _MAX_BODY_BYTES)
             if data is not None:
                 break
-        if data is not None and not data.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-            self._write_cache(name, data)
-            return data or None
-        return None
+        if not data or data.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+            return None
+        self._write_cache(name, data)
+        return data
 
     def _download(self, path: str, identifier: ArxivId, limit: int) -> bytes | None:
         if self.offline:
@@ -306,13 +305,13 @@ class ArxivClient:
 
     def _write_cache(self, name: str, data: bytes) -> None:
         path = self._cache_path(name)
-        if path is None or not data:
+        if path is None:
             return
-        partly = path.with_name(f".{path.name}.{time.time_ns()}")
+        temporary = path.with_name(f".{path.name}.{time.time_ns()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partly.write_bytes(data)
-            partly.replace(path)
+            temporary.write_bytes(data)
+            temporary.replace(path)
         except OSError as error:
             raise PaperError(
                 f"the cache {str(self.cache)!r} cannot be written ({error.strerror}); use another"
@@ -331,21 +330,20 @@ def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
     if b"<!DOCTYPE" in feed or b"<!ENTITY" in feed:
         raise PaperError(f"arXiv's response for {identifier} is not an Atom feed; try again later")
     try:
-        entry = ElementTree.fromstring(feed).find(f"{_ATOM}entry")  # noqa: S314 - no entities, see above
+        entry = ElementTree.fromstring(feed).find(f"{_ATOM_NAMESPACE}entry")  # noqa: S314 - no entities, see above
     except ElementTree.ParseError as error:
         raise PaperError(f"arXiv's response for {identifier} is not an Atom feed ({error}); try again later") from None
-    found = _ID.search((entry.findtext(f"{_ATOM}id") or "").partition("/abs/")[2]) if entry is not None else None
-    if entry is None or found is None:
+    address = (entry.findtext(f"{_ATOM_NAMESPACE}id") or "") if entry is not None else ""
+    match = _ID.search(address.partition("/abs/")[2])
+    if entry is None or match is None:
         raise PaperError(f"arXiv has no paper {str(identifier)!r}; check the id")
-    title, abstract = (" ".join((entry.findtext(_ATOM + name) or "").split()) for name in ("title", "summary"))
-    said = entry.findtext(_COMMENT) or ""
-    gone = next((" ".join(text.split()) for text in (said, abstract) if _WITHDRAWN.search(text)), "")
-    version = identifier.version or found["version"] or ""
-    return ArxivEntry(
-        ArxivId(found["id"], version),
-        title,
-        abstract,
-        f"arXiv:{identifier} is marked as withdrawn ({gone[:200]!r}); add v1 or the like to read an earlier version"
-        if gone
-        else "",
+    title, abstract = (
+        " ".join((entry.findtext(_ATOM_NAMESPACE + name) or "").split()) for name in ("title", "summary")
     )
+    comment = entry.findtext(_COMMENT_TAG) or ""
+    notice = next((" ".join(text.split()) for text in (comment, abstract) if _WITHDRAWN.search(text)), "")
+    warning = (
+        f"arXiv:{identifier} is marked as withdrawn ({notice[:200]!r}); add v1 or the like to read an earlier version"
+    )
+    version = identifier.version or match["version"] or ""
+    return ArxivEntry(ArxivId(match["id"], version), title, abstract, warning if notice else "")

@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.errors import PaperError
 
-MAX_TEXT_BYTES: Final = 20_000_000  # bytes of one text file, ten times the longest theses
+MAX_TEXT_BYTES: Final = 20_000_000  # ten times the longest theses
 _BOMS: Final = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -19,7 +19,8 @@ _DECLARED_ENCODING: Final = re.compile(
 )
 _TEX_ENCODINGS: Final = {"latin1": "cp1252", "latin9": "iso8859-15", "ansinew": "cp1252", "applemac": "mac-roman"}
 
-# Not seen when printed: zero-width, joiners outside emoji and Indic scripts, bidi controls, tags, variation selectors.
+# Not seen when printed: zero-width characters, joiners outside emoji and Indic scripts, bidirectional controls, tags,
+# variation selectors.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b\u2060-\u2064\ufeff\u180e\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
 _JOINER: Final = re.compile("[\u200c\u200d]")
 _JOINERS: Final = re.compile(  # matching only from the first joiner of a run keeps the time linear
@@ -32,7 +33,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _ASCII: Final = bytes(range(128))
 _ASCII_CONTROLS: Final = tuple(chr(code) for code in range(128) if _CONTROL.match(chr(code)))
 _LINE_BREAKS: Final = "\r\x0b\x0c\x85\u2028\u2029"
-# Pattern to remove, pattern of the characters that it needs, name in the warning.
+# The pattern to remove, the pattern of the characters that it needs, and their name in the warning ("" for none).
 _REMOVALS: Final = (
     (_TAGS, _TAGS, ""),
     (_INVISIBLE, _INVISIBLE, "zero-width characters"),
@@ -41,12 +42,12 @@ _REMOVALS: Final = (
     (_BIDI, _BIDI, "bidirectional controls"),
     (_CONTROL, _CONTROL, "control characters"),
 )
-_MAX_MARKS: Final = 30  # marks on one letter, as in the Unicode Stream-Safe Text Format
+_MAX_MARKS: Final = 30  # on one letter, as in the Unicode Stream-Safe Text Format
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
 _LOOK_ALIKE_BY_LATIN: Final = re.compile("[\u0370-\u052f](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
 
-# Letters of other scripts that look like Latin ones (a part of the confusables of Unicode TS 39).
+# Letters of other scripts that look like Latin ones, from the confusables of Unicode TS 39.
 _LOOK_ALIKE_LETTERS: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТХУаеіјорсѕухһԁԛԝԌԚԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοѵѴϹϲ",
     "ABESIJKMHOPCTXYaeijopcsyxhdqwGQWABEZHIKMNOPTYXovVCc",
@@ -82,9 +83,9 @@ def is_binary(data: bytes) -> bool:
 
 
 def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    declared = next(
-        (g.decode().lower() for m in _DECLARED_ENCODING.finditer(data[:100_000]) for g in m.groups() if g), ""
-    )
+    """Decode by the encoding that the file declares, else as UTF-8 with few faults, else as Latin-1."""
+    declarations = (group for match in _DECLARED_ENCODING.finditer(data[:100_000]) for group in match.groups() if group)
+    declared = next((name.decode().lower() for name in declarations), "")
     encoding = _TEX_ENCODINGS.get(declared, declared)
     if encoding not in ("", "utf8", "utf-8", "utf8x") and (text := _try_decode(data, encoding)) is not None:
         return text, ()
@@ -110,28 +111,28 @@ def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
     """
     text = text.replace("\r\n", "\n")
     # One `replace` per character takes a hundredth of the time of a pattern.
-    for mark in _LINE_BREAKS:
-        text = text.replace(mark, "\n")
+    for line_break in _LINE_BREAKS:
+        text = text.replace(line_break, "\n")
     controls = [control for control in _ASCII_CONTROLS if control in text]
     if text.isascii() and not controls:
         return text, ()
     warnings = []
-    others = _extract_non_ascii(text)
-    alphabet = "".join({*others, *controls})
-    tags = "".join(chr(ord(c) - 0xE0000) for c in others if "\U000e0020" <= c <= "\U000e007e")
+    non_ascii = _extract_non_ascii(text)
+    alphabet = "".join({*non_ascii, *controls})
+    tags = "".join(chr(ord(c) - 0xE0000) for c in non_ascii if "\U000e0020" <= c <= "\U000e007e")
     if tags:
         warnings.append(f"invisible tag characters were left out; they spell {tags[:200]!r}")
-    for pattern, looked_for, what in _REMOVALS:
-        text, count = pattern.subn("", text) if looked_for.search(alphabet) else (text, 0)
-        if count and what:
-            warnings.append(f"{count} {what} were left out")
+    for pattern, needed_characters, name in _REMOVALS:
+        text, count = pattern.subn("", text) if needed_characters.search(alphabet) else (text, 0)
+        if count and name:
+            warnings.append(f"{count} {name} were left out")
     text, piles = _trim_mark_piles(text, alphabet)
     if piles:
         warnings.append(f"{piles} piles of more than {_MAX_MARKS} combining marks were cut")
-    text, changed = _replace_look_alikes(unicodedata.normalize("NFC", text))
-    if changed:
-        shown = ", ".join(repr(word) for word in changed[:5])
-        warnings.append(f"{len(changed)} words mixed Latin with look-alike letters and were set in Latin: {shown}")
+    text, words = _replace_look_alikes(unicodedata.normalize("NFC", text))
+    if words:
+        examples = ", ".join(map(repr, words[:5]))
+        warnings.append(f"{len(words)} words mixed Latin with look-alike letters and were set in Latin: {examples}")
     return text, tuple(warnings)
 
 
@@ -150,18 +151,18 @@ def _trim_mark_piles(text: str, characters: str) -> tuple[str, int]:
 
 def _replace_look_alikes(text: str) -> tuple[str, list[str]]:
     """Return the text with mixed words of ASCII and look-alike letters in ASCII, and the words before the change."""
-    changed, out, last, seen = list[str](), list[str](), 0, 0
-    for found in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
-        if found.start() < seen:
+    words, chunks, last, end = list[str](), list[str](), 0, 0
+    for match in _LOOK_ALIKE_BY_LATIN.finditer(text) if _LOOK_ALIKE.search(_extract_non_ascii(text)) else ():
+        if match.start() < end:
             continue
-        start, seen = _find_word_bounds(text, found.start(), seen)
-        word = text[start:seen]
-        plain = word.translate(_LOOK_ALIKE_LETTERS)
-        if plain.isascii():
-            changed.append(word)
-            out += (text[last:start], plain)
-            last = seen
-    return "".join((*out, text[last:])), changed
+        start, end = _find_word_bounds(text, match.start(), end)
+        word = text[start:end]
+        latin = word.translate(_LOOK_ALIKE_LETTERS)
+        if latin.isascii():
+            words.append(word)
+            chunks += (text[last:start], latin)
+            last = end
+    return "".join((*chunks, text[last:])), words
 
 
 def _find_word_bounds(text: str, position: int, min_start: int) -> tuple[int, int]:

@@ -1,5 +1,7 @@
-"""Select the sections that a task sees: the reviewer task all, the author task those before the experiments."""
-# MERGED-DOC """Omit the least important sections of a paper, in a fixed order, until it fits the context window of a model."""
+"""Select the sections of a paper that a task sees, and omit the least important ones until they fit a model's window.
+
+The reviewer task sees all sections, the author task those before the experiments.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +14,14 @@ from planner.papers.leaks import remove_announcements, remove_leaks
 from planner.papers.paper import Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
 
-_UNSENT_KINDS: Final = {
+_UNSENT_REASONS: Final = {
     SectionKind.REFERENCES: "references are not sent",
     SectionKind.CHECKLIST: "checklists are not sent",
 }
 _RESULT_KINDS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
+_FIT_REASON: Final = "left out to fit the model's window"
+_FIRST_OMITTED_KINDS: Final = (SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
+_LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,11 @@ class SectionSelection:
     warnings: tuple[str, ...] = ()
 
     def omit_sections(self, sections: Iterable[Section], reason: str) -> "SectionSelection":
-        """Return a copy that omits further sections, for the reason `reason`."""
-        gone = set(map(id, sections))
-        parts = tuple(describe_omission(section, reason) for section in self.sections if id(section) in gone)
-        kept = tuple(section for section in self.sections if id(section) not in gone)
-        return replace(self, sections=kept, omissions=self.omissions + parts)
+        """Return a copy that omits further sections; `reason` is shown to the user."""
+        omitted = set(map(id, sections))
+        omissions = tuple(_describe_omission(section, reason) for section in self.sections if id(section) in omitted)
+        kept = tuple(section for section in self.sections if id(section) not in omitted)
+        return replace(self, sections=kept, omissions=self.omissions + omissions)
 
     def build_excerpt(self, paper: Paper) -> Excerpt:
         """Return the text of the kept sections as an excerpt."""
@@ -50,30 +55,54 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelect
     body = tuple(section for section in paper.sections if section.kind is not SectionKind.ABSTRACT)
     if task is Task.REVIEWER:
         return _select_all(paper.abstract, body)
-    end = _find_cut(paper, body, cut_at)
+    end = _find_end(paper, body, cut_at)
     method = (
         *(section for section in body[:end] if cut_at or section.kind not in _RESULT_KINDS),
         *_find_late_method(body, end),
     )
-    beyond = tuple(section for section in body if section not in method)
-    before = _select_all(remove_announcements(paper.abstract), method)
-    sealed = remove_leaks(before.sections, beyond)
-    why = f"the author task ends before {body[end].heading!r}"
-    after = tuple(describe_omission(section, why) for section in beyond)
-    return replace(before, sections=sealed.sections, omissions=(*before.omissions, *sealed.omissions, *after))
-
-
-def describe_omission(section: Section, reason: str) -> Omission:
-    """Return the omission of a whole section."""
-    return Omission(section.heading or "(before the first heading)", len(section.text), reason)
+    later = tuple(section for section in body if section not in method)
+    selection = _select_all(remove_announcements(paper.abstract), method)
+    redacted = remove_leaks(selection.sections, later)
+    reason = f"the author task ends before {body[end].heading!r}"
+    omissions = (*selection.omissions, *redacted.omissions, *(_describe_omission(section, reason) for section in later))
+    return replace(selection, sections=redacted.sections, omissions=omissions)
 
 
 def _select_all(abstract: str, body: tuple[Section, ...]) -> SectionSelection:
-    kept = tuple(section for section in body if section.kind not in _UNSENT_KINDS)
-    parts = tuple(
-        describe_omission(section, _UNSENT_KINDS[section.kind]) for section in body if section.kind in _UNSENT_KINDS
-    )
-    return SectionSelection(abstract, kept, parts)
+    """Select all sections but those that no task sends."""
+    kept = tuple(section for section in body if section.kind not in _UNSENT_REASONS)
+    unsent = (section for section in body if section.kind in _UNSENT_REASONS)
+    omissions = tuple(_describe_omission(section, _UNSENT_REASONS[section.kind]) for section in unsent)
+    return SectionSelection(abstract, kept, omissions)
+
+
+def _describe_omission(section: Section, reason: str) -> Omission:
+    return Omission(section.display_heading, len(section.text), reason)
+
+
+def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
+    """Return the index of the section at which the author task stops."""
+    if cut_at:
+        names = _make_heading_variants(cut_at)
+        ends = [i for i, section in enumerate(body) if names & _make_heading_variants(section.heading)]
+        problem = f"there is no heading {cut_at!r} to cut at"
+    else:
+        ends = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
+        # A method may have a subsection of results; only that subsection is omitted, not the rest of the method.
+        ends = [i for i in ends if body[i].level == 1] or ends
+        problem = "no heading starts the experiments, where the author task ends; name one with --cut-at HEADING"
+    if not ends:
+        raise PaperError(f"{paper.source}: {problem}; it has {_list_headings(body)}")
+    return ends[0]
+
+
+def _make_heading_variants(heading: str) -> set[str]:
+    return {heading.casefold(), strip_heading_number(heading).casefold()}
+
+
+def _list_headings(body: Iterable[Section]) -> str:
+    headings = [repr(section.heading) for section in body if section.level == 1]
+    return ", ".join(headings) if headings else "no headings"
 
 
 def _find_late_method(body: tuple[Section, ...], end: int) -> tuple[Section, ...]:
@@ -83,39 +112,8 @@ def _find_late_method(body: tuple[Section, ...], end: int) -> tuple[Section, ...
     return tuple(section for section in body[end:] if section.kind is SectionKind.METHOD)
 
 
-def _find_cut(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
-    if cut_at:
-        wanted = {cut_at.casefold(), strip_heading_number(cut_at).casefold()}
-        found = [i for i, section in enumerate(body) if wanted & _heading_variants(section)]
-        complaint = f"there is no heading {cut_at!r} to cut at"
-    else:
-        found = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
-        # A method may have a subsection of results; only that subsection is omitted, not the rest of the method.
-        found = [i for i in found if body[i].level == 1] or found
-        complaint = "no heading starts the experiments, where the author task ends; name one with --cut-at HEADING"
-    if not found:
-        raise PaperError(f"{paper.source}: {complaint}; it has {_list_headings(body)}")
-    return found[0]
-
-
-def _heading_variants(section: Section) -> set[str]:
-    return {section.heading.casefold(), strip_heading_number(section.heading).casefold()}
-
-
-def _list_headings(body: Iterable[Section]) -> str:
-    headings = [repr(section.heading) for section in body if section.level == 1]
-    return ", ".join(headings) if headings else "no headings"
-
-
-TokenCountFunction = Callable[[str], int]
-
-_REASON: Final = "left out to fit the model's window"
-_FIRST_OMITTED_KINDS: Final = (SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
-_WORD: Final = re.compile(r"[^\W\d_]{4,}")
-
-
 def fit_sections(
-    selection: SectionSelection, paper: Paper, token_limit: int, count_tokens: TokenCountFunction
+    selection: SectionSelection, paper: Paper, token_limit: int, count_tokens: Callable[[str], int]
 ) -> SectionSelection:
     """Omit sections until title, abstract and text have at most `token_limit` tokens, as counted by `count_tokens`.
 
@@ -128,25 +126,25 @@ def fit_sections(
     texts = (paper.title, selection.abstract, *(section.text for section in selection.sections))
     if sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) < token_limit:
         return selection  # a token has at least one byte, so the text fits without a count
-    needed = count_tokens(f"{paper.title}\n{selection.abstract}") + sum(
-        count_tokens(section.text) for section in selection.sections
-    )
-    dropped: list[Section] = []
+    needed = count_tokens(f"{paper.title}\n{selection.abstract}")
+    needed += sum(count_tokens(section.text) for section in selection.sections)
+    omitted: list[Section] = []
     for section in _order_for_omission(selection, paper):
         if needed <= token_limit:
             break
         needed -= count_tokens(section.text)
-        dropped.append(section)
+        omitted.append(section)
     if needed > token_limit:
         raise TooLongError(
             f"{paper.source}: about {needed:,} tokens must be sent and {max(token_limit, 0):,} fit; "
             "use a model with a larger context window, or set its size with --context-window",
             limit=token_limit,
         )
-    return selection.omit_sections(dropped, _REASON)
+    return selection.omit_sections(omitted, _FIT_REASON)
 
 
 def _order_for_omission(selection: SectionSelection, paper: Paper) -> Iterator[Section]:
+    """Yield the sections that may be omitted, the least important first."""
     for kind in _FIRST_OMITTED_KINDS:
         yield from (section for section in selection.sections if section.kind is kind)
     method = [section.text for section in selection.sections if section.kind is SectionKind.METHOD]
@@ -156,9 +154,10 @@ def _order_for_omission(selection: SectionSelection, paper: Paper) -> Iterator[S
 
 
 def _compute_overlap(section: Section, words: frozenset[str]) -> float:
-    own = _extract_words(section.text)
-    return len(own & words) / len(own) if own else 0.0
+    """Return the share of a section's distinct words that are among the given ones."""
+    section_words = _extract_words(section.text)
+    return len(section_words & words) / len(section_words) if section_words else 0.0
 
 
 def _extract_words(text: str) -> frozenset[str]:
-    return frozenset(match[0].casefold() for match in _WORD.finditer(text))
+    return frozenset(match[0].casefold() for match in _LONG_WORD.finditer(text))

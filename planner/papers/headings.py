@@ -1,4 +1,4 @@
-"""Classify sections by their headings and by the kind of the parent section."""
+"""Classify sections by their headings and the kind of their parent section, and read the numbers of headings."""
 
 import re
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ _NUMBER: Final = re.compile(
     re.I,
 )
 
-_ROMAN: Final = re.compile(r"([IVX]{1,5})\.\s+\S")
-_LETTER: Final = re.compile(r"[A-HJ-UWYZ][.)]\s+\S")
+_ROMAN_NUMBER: Final = re.compile(r"([IVX]{1,5})\.\s+\S")
+_LETTER_NUMBER: Final = re.compile(r"[A-HJ-UWYZ][.)]\s+\S")
 _APPENDIX: Final = re.compile(r"\s*(?:appendix|appendices)\b", re.I)
 
 # Technical terms with words that would misclassify a heading; they are removed before classification.
-_FALSE_FRIENDS: Final = re.compile(
+_MISLEADING_TERMS: Final = re.compile(
     r"\b(?:policy|counterfactual|self)[- ]?evaluations?\b|\bfunction evaluations?\b|\bthought experiments?\b"
     r"|\bevaluation (?:functions?|networks?|models?|modules?|maps?|operators?|metric learning)\b"
     r"|\b(?:bayesian|optimal|sequential|adaptive) experiment(?:al)? designs?\b"
@@ -87,19 +87,7 @@ _KIND_PATTERNS: Final = tuple(
     )
 )
 
-_INHERITED_KINDS: Final = frozenset(
-    {
-        SectionKind.REFERENCES,
-        SectionKind.ACKNOWLEDGEMENTS,
-        SectionKind.CHECKLIST,
-        SectionKind.ABLATION,
-        SectionKind.EXPERIMENTS,
-        SectionKind.RELATED_WORK,
-        SectionKind.METHOD,
-        SectionKind.CONCLUSION,
-        SectionKind.APPENDIX,
-    }
-)
+_INHERITED_KINDS: Final = frozenset(SectionKind) - {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.OTHER}
 
 
 def strip_heading_number(heading: str) -> str:
@@ -109,13 +97,13 @@ def strip_heading_number(heading: str) -> str:
 
 def has_roman_numbers(headings: Iterable[str]) -> bool:
     """Return whether sections are numbered I, II, III; their subsections then have letters, as appendices do."""
-    counts = {found[1] for heading in headings if (found := _ROMAN.match(heading))}
-    return {"I", "II"} <= counts
+    numbers = {match[1] for heading in headings if (match := _ROMAN_NUMBER.match(heading))}
+    return {"I", "II"} <= numbers
 
 
 def has_letter_number(heading: str) -> bool:
     """Return whether a heading begins with a letter that is not a Roman numeral: "B. Training"."""
-    return bool(_LETTER.match(heading))
+    return bool(_LETTER_NUMBER.match(heading))
 
 
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
@@ -124,27 +112,24 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
     Headings of ablations, of acknowledgements, and of results within a method keep their own kind. Other subsections
     take the kind of their parent, except under an abstract, an introduction (unless of experiments) and OTHER.
     """
-    found = _classify_alone(heading)
-    if found in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
-        return found
-    if (
-        parent is SectionKind.METHOD
-        and found is SectionKind.EXPERIMENTS
-        and _RESULT_HEADINGS.search(_strip_false_friends(heading))
-    ):
-        return found
-    if parent is SectionKind.INTRODUCTION and found is SectionKind.EXPERIMENTS:
+    kind = _classify_without_parent(heading)
+    if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
+        return kind
+    is_experiments = kind is SectionKind.EXPERIMENTS
+    if is_experiments and parent is SectionKind.METHOD and _RESULT_HEADINGS.search(_remove_misleading_terms(heading)):
+        return kind
+    if is_experiments and parent is SectionKind.INTRODUCTION:
         return parent  # "Our Results" among the contributions
-    return parent if parent in _INHERITED_KINDS else found
+    return parent if parent in _INHERITED_KINDS else kind
 
 
 @lru_cache(maxsize=4096)  # each heading is classified several times, and papers share many
-def _classify_alone(heading: str) -> SectionKind:
-    telling = _strip_false_friends(heading)
-    found = next((kind for kind, pattern in _KIND_PATTERNS if pattern.search(telling)), SectionKind.OTHER)
-    own_word = found in (SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST)
-    return SectionKind.APPENDIX if _APPENDIX.match(heading) and not own_word else found
+def _classify_without_parent(heading: str) -> SectionKind:
+    text = _remove_misleading_terms(heading)
+    kind = next((kind for kind, pattern in _KIND_PATTERNS if pattern.search(text)), SectionKind.OTHER)
+    keeps_kind = kind in (SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST)
+    return SectionKind.APPENDIX if _APPENDIX.match(heading) and not keeps_kind else kind
 
 
-def _strip_false_friends(heading: str) -> str:
-    return _FALSE_FRIENDS.sub(" ", strip_heading_number(heading)).strip()
+def _remove_misleading_terms(heading: str) -> str:
+    return _MISLEADING_TERMS.sub(" ", strip_heading_number(heading)).strip()

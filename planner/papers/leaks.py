@@ -1,5 +1,7 @@
-"""Remove floats and sentences that would reveal the results or ablations of a paper before its experiments."""
-# MERGED-DOC """Split the text of papers into sentences."""
+"""Remove the floats and sentences that would reveal the results or ablations of a paper before its experiments.
+
+Sentences are found by their final punctuation.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,25 +19,8 @@ _ABBREVIATION: Final = re.compile(
 _SENTENCE_END: Final = re.compile(
     r"[.!?][\"'”’)\]}]*(?=\s+(?:[^\sa-z]|$))|\n\s*\n|(?=\n\s*(?:[-*•–]|\\item\b|\d{1,2}[.)])\s)"
 )
-
-
-def split_sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text, each with the white space after it; joined, they are the text."""
-    start = 0
-    for match in _SENTENCE_END.finditer(text):
-        if match[0].startswith(".") and _ABBREVIATION.search(text[max(start, match.start() - 16) : match.start() + 1]):
-            continue
-        end = match.end()
-        while end < len(text) and text[end].isspace():
-            end += 1
-        if end > start:
-            yield text[start:end]
-        start = end
-    if start < len(text):
-        yield text[start:]
-
-
 _FLOAT_KINDS: Final = frozenset({BlockKind.TABLE, BlockKind.FIGURE})
+_TEXT_KINDS: Final = frozenset(BlockKind) - _FLOAT_KINDS
 _CAPTION: Final = re.compile(r"^[ \t*_]*(?:(Fig)(?:ure|\.)?|(Tab)(?:le|\.)?)[ \t]*(\d+)[*_]*[ \t]*[.:|]", re.M | re.I)
 _TEX_CAPTION: Final = re.compile(r"\\(?:caption\*?|captionof\{\w+\})\s*(?:\[[^\]]*\])?\s*\{")
 _LABEL: Final = re.compile(r"\\label\s*\{([^}]*)\}")
@@ -44,7 +29,6 @@ _REFERENCE: Final = re.compile(
 )
 _SECTION: Final = re.compile(r"(?:\b(?:section|sect?\.?|appendix)|§)[~ \t\n]*([A-Z]?\d*(?:\.\d+)*)", re.I)
 _NUMBER: Final = re.compile(r"^(?:(?:appendix|section)\s+)?([A-Z]?\d*(?:\.\d+)*)(?![^\W\d_])", re.I)
-
 _METHOD_WORDS: Final = re.compile(
     r"\b(?:overview|architecture|framework|pipeline|structure|illustrat\w+|schematic|diagram|workflow|overall|network|"
     r"module|block|procedure|process|design|mechanism|encoder|decoder|layer|example of|training|algorithm)\b",
@@ -74,9 +58,8 @@ _ANNOUNCEMENT: Final = re.compile(
     r" (?:each|every|individual|the (?:different|various))",
     re.I,
 )
-_MIN_PROSE_WORDS: Final = 6  # words in a line of running text; the labels inside a figure have fewer
-_MAX_CAPTION: Final = 1200
-
+_MIN_PROSE_WORDS: Final = 6  # words in a line; the labels inside a figure have fewer
+_MAX_CAPTION_CHARS: Final = 1200
 FLOAT_REASON: Final = "tables and figures are not sent in the author task"
 ANNOUNCEMENT_REASON: Final = "sentences that point to results or ablations are not sent in the author task"
 
@@ -91,12 +74,13 @@ class RedactedSections:
 
 @dataclass(frozen=True, slots=True)
 class _ResultReferences:
-    """The names and labels of floats with results, and the numbers of ablation sections beyond the cut."""
+    """The names and labels of floats with results, and the numbers of the omitted sections on ablations."""
 
     floats: frozenset[str]
     sections: frozenset[str]
 
     def is_named_in(self, sentence: str) -> bool:
+        """Return whether a sentence names one of them, or any float together with a word of ablations."""
         references = tuple(_find_references(sentence))
         if any(name in self.floats for name in references) or (references and _ABLATION_WORDS.search(sentence)):
             return True
@@ -104,32 +88,44 @@ class _ResultReferences:
 
 
 def remove_leaks(sections: Sequence[Section], omitted_sections: Sequence[Section]) -> RedactedSections:
-    """Remove from the `sections` sections the text that reveals ablations; `omitted_sections` are the sections after the cut.
+    """Remove the text that reveals ablations from the sections of a task; `omitted_sections` are those after its end.
 
     All tables are removed, and all figures except the caption of a figure that shows the method. Sentences are removed
-    that announce an ablation, describe one with a float, or refer to results or ablations beyond the cut.
+    that announce an ablation, describe one with a float, or refer to results or ablations in the omitted sections.
     """
     results = _collect_result_references(sections, omitted_sections)
-    sealed: list[Section] = []
-    left_out: list[Omission] = []
+    redacted: list[Section] = []
+    omissions: list[Omission] = []
     for section in sections:
-        blocks = [_redact_block(block, results) for block in section.blocks]
-        for kinds, why in ((_FLOAT_KINDS, FLOAT_REASON), (frozenset(BlockKind) - _FLOAT_KINDS, ANNOUNCEMENT_REASON)):
-            gone = sum(
-                len(old.text) - len(new)
-                for old, new in zip(section.blocks, blocks, strict=True)
-                if _classify_block(old) in kinds
-            )
-            if gone:
-                left_out.append(Omission(section.heading or "(before the first heading)", gone, why))
-        texts = zip(section.blocks, blocks, strict=True)
-        sealed.append(replace(section, blocks=tuple(replace(old, text=new) for old, new in texts if new.strip())))
-    return RedactedSections(tuple(sealed), tuple(left_out))
+        pairs = [(block, _redact_block(block, results)) for block in section.blocks]
+        for kinds, reason in ((_FLOAT_KINDS, FLOAT_REASON), (_TEXT_KINDS, ANNOUNCEMENT_REASON)):
+            removed = sum(len(block.text) - len(text) for block, text in pairs if _classify_block(block) in kinds)
+            if removed:
+                omissions.append(Omission(section.display_heading, removed, reason))
+        blocks = tuple(replace(block, text=text) for block, text in pairs if text.strip())
+        redacted.append(replace(section, blocks=blocks))
+    return RedactedSections(tuple(redacted), tuple(omissions))
 
 
 def remove_announcements(text: str) -> str:
     """Remove the sentences that announce an ablation from a text, such as an abstract."""
     return "".join(sentence for sentence in split_sentences(text) if not _ANNOUNCEMENT.search(sentence)).strip()
+
+
+def split_sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of a text, each with the white space after it; joined, they are the text."""
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        if match[0].startswith(".") and _ABBREVIATION.search(text[max(start, match.start() - 16) : match.start() + 1]):
+            continue
+        end = match.end()
+        while end < len(text) and text[end].isspace():
+            end += 1
+        if end > start:
+            yield text[start:end]
+        start = end
+    if start < len(text):
+        yield text[start:]
 
 
 def _redact_block(block: Block, results: _ResultReferences) -> str:
@@ -156,15 +152,15 @@ def _find_caption(text: str) -> str:
     if match := _TEX_CAPTION.search(text):
         return text[match.end() : _find_closing_brace(text, match.end())].strip()
     match = _CAPTION.search(text)
-    return text[match.start() :].strip() if match and len(text) - match.start() <= _MAX_CAPTION else ""
+    return text[match.start() :].strip() if match and len(text) - match.start() <= _MAX_CAPTION_CHARS else ""
 
 
 def _find_closing_brace(text: str, start: int) -> int:
     depth = 1
-    for at in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[at], 0)
+    for position in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
         if depth == 0:
-            return at
+            return position
     return len(text)
 
 
@@ -175,23 +171,22 @@ def _shows_method(caption: str) -> bool:
 def _is_prose(text: str) -> bool:
     lines = [line.split() for line in text.split("\n") if line.strip()]
     words = sum(map(len, lines))
-    in_prose = sum(len(line) for line in lines if len(line) >= _MIN_PROSE_WORDS)
-    return words >= _MIN_PROSE_WORDS and in_prose >= 0.7 * words and bool(re.search(r"[a-z]{2}[.,;]", text))
+    prose_words = sum(len(line) for line in lines if len(line) >= _MIN_PROSE_WORDS)
+    return words >= _MIN_PROSE_WORDS and prose_words >= 0.7 * words and bool(re.search(r"[a-z]{2}[.,;]", text))
 
 
 def _collect_result_references(sections: Iterable[Section], omitted_sections: Iterable[Section]) -> _ResultReferences:
     floats: set[str] = set()
-    headings: set[str] = set()
-    for section in sections:
-        floats.update(
-            *(_find_float_names(b.text) for b in section.blocks if _ABLATION_WORDS.search(_find_float_caption(b)))
-        )
+    numbers: set[str] = set()
+    for block in (block for section in sections for block in section.blocks):
+        if _ABLATION_WORDS.search(_find_float_caption(block)):
+            floats |= _find_float_names(block.text)
     for section in omitted_sections:
-        floats.update(*(_find_float_names(b.text) for b in section.blocks if _is_result(b)))
+        floats.update(*(_find_float_names(block.text) for block in section.blocks if _is_result(block)))
         if section.kind is SectionKind.ABLATION:
-            headings |= _find_section_number(section)
+            numbers |= _find_section_number(section)
             floats.update(label for block in section.blocks for label in _LABEL.findall(block.text))
-    return _ResultReferences(frozenset(floats), frozenset(headings))
+    return _ResultReferences(frozenset(floats), frozenset(numbers))
 
 
 def _find_float_caption(block: Block) -> str:
@@ -200,8 +195,8 @@ def _find_float_caption(block: Block) -> str:
 
 def _is_result(block: Block) -> bool:
     caption = _find_float_caption(block)
-    tells = bool(_RESULT_WORDS.search(caption)) and not _METHOD_WORDS.search(caption)
-    return tells or (_classify_block(block) is BlockKind.TABLE and _is_numeric(block.text))
+    names_results = bool(_RESULT_WORDS.search(caption)) and not _METHOD_WORDS.search(caption)
+    return names_results or (_classify_block(block) is BlockKind.TABLE and _is_numeric(block.text))
 
 
 def _is_numeric(text: str) -> bool:
@@ -210,9 +205,10 @@ def _is_numeric(text: str) -> bool:
 
 
 def _find_float_names(text: str) -> set[str]:
+    """Return the number in a float's caption, such as "fig 3", and its labels."""
     match = _CAPTION.search(text)
-    numbered = {f"{(match[1] or match[2]).lower()} {match[3]}"} if match else set()
-    return numbered | set(_LABEL.findall(text))
+    names = {f"{(match[1] or match[2]).lower()} {match[3]}"} if match else set()
+    return names | set(_LABEL.findall(text))
 
 
 def _find_section_number(section: Section) -> set[str]:
@@ -224,7 +220,8 @@ def _find_section_number(section: Section) -> set[str]:
     return {number[1]} if number and number[1] else set()
 
 
-def _find_references(sentence: str) -> Iterable[str]:
+def _find_references(sentence: str) -> Iterator[str]:
+    """Yield the names and labels of the floats that a sentence refers to, such as "fig 3"."""
     for match in _REFERENCE.finditer(sentence):
         if match[4] is not None:
             yield from (label.strip() for label in match[4].split(","))

@@ -1,25 +1,44 @@
-"""Build sections from the headings and blocks that a loader finds, in reading order."""
-# MERGED-DOC """Find the title and the section levels among headings with unreliable markup.
-# MERGED-DOC
-# MERGED-DOC Converters choose arbitrary heading levels, and mark authors and comments in code as headings. The numbers and the
-# MERGED-DOC usual names of sections are more reliable.
-# MERGED-DOC """
+"""Find the title and the section levels among marked headings, and build the sections of a paper.
+
+Converters choose arbitrary heading levels, and mark authors and comments in code as headings. The numbers and the
+usual names of sections are more reliable.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 
-_OWN_KINDS: Final = frozenset(
+_KINDS_KEPT_IN_APPENDIX: Final = frozenset(
     {SectionKind.ABLATION, SectionKind.REFERENCES, SectionKind.CHECKLIST, SectionKind.ACKNOWLEDGEMENTS}
 )
 _BACK_MATTER_KINDS: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
 )
-_LETTERED: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
+_LETTERED_HEADING: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
+_ABSTRACT_NAMES: Final = frozenset({"abstract", "summary"})
+_NOT_ABSTRACT: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
+_AFTER_ABSTRACT: Final = re.compile(
+    r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concepts|Contents)\b|(?:^|\n)\s*©", re.I
+)
+_UNMARKED_ABSTRACT: Final = re.compile(
+    r"\s*(?:<\w[^<>]{0,200}>|\\[a-z]+\b|[\s{*_#])*abstract(?=\W)"
+    r"(?:\s*(?:[.:*_}—–-]|</\w+>|\\\\)+(?:\s+[.:—–-]+(?=\s))?\s*|\s+(?=(?-i:[A-Z])))",
+    re.I,
+)
+_MAX_OPENING_WORDS: Final = 2_000  # words before an abstract without a heading
+_NUMBER: Final = re.compile(r"^(?:(?:Appendix|Section)\s+)?(\d{1,2}|[A-Z])((?:\.\d{1,2}){0,4})[.):]?\s+\S")
+_ROMAN_NUMBER: Final = re.compile(r"[IVX]{1,5}\.\s")
+_CODE_SIGN: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[^\W\d_A-Z]|:$")
+
+# "A. Proofs" is numbered, "A Fine Title" is not.
+_NUMBERED: Final = re.compile(r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s")
+_MIN_NUMBERED: Final = 4  # with so many numbered headings, all sections are taken to be numbered
+_MAX_HEADING_CHARS: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,113 +64,6 @@ class Heading:
 HeadingOrBlock = Heading | Block
 
 
-def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
-    """Build the sections from headings and blocks; blocks before the first heading become a section of level 0."""
-    kinds: list[tuple[int, SectionKind]] = []
-    in_back = False
-    sections = []
-    for heading, blocks in _group_blocks(items):
-        if heading is None or not heading.text:
-            sections.append(Section("", 0, SectionKind.OTHER, blocks))
-            continue
-        while kinds and kinds[-1][0] >= heading.level:
-            kinds.pop()
-        kind = _classify_section(heading, kinds[-1][1] if kinds else None, in_back)
-        kinds.append((heading.level, kind))
-        in_back = in_back or kind in _BACK_MATTER_KINDS
-        sections.append(Section(heading.text, heading.level, kind, (heading.block, *blocks)))
-    return tuple(sections)
-
-
-def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matter: bool) -> SectionKind:
-    if heading.kind is not None:
-        return heading.kind
-    kind = classify_heading(heading.text, parent)
-    if kind is SectionKind.ABSTRACT and parent is not None:
-        return parent  # a "Summary" within a discussion
-    if parent is SectionKind.ABSTRACT:
-        return parent  # "Results" within a structured abstract
-    lettered = parent is None and in_back_matter and _LETTERED.match(heading.text)
-    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _OWN_KINDS else kind
-
-
-def _group_blocks(items: Iterable[HeadingOrBlock]) -> Iterator[tuple[Heading | None, tuple[Block, ...]]]:
-    heading: Heading | None = None
-    blocks: list[Block] = []
-    for piece in items:
-        if isinstance(piece, Block):
-            blocks.append(piece)
-            continue
-        if (heading and heading.text) or blocks:
-            yield heading, tuple(blocks)
-        heading, blocks = piece, []
-    if (heading and heading.text) or blocks:
-        yield heading, tuple(blocks)
-
-
-def extract_abstract(sections: Sequence[Section]) -> str:
-    """Return the text of the section "Abstract" with its subsections, without heading lines; "" if there is none.
-
-    If no heading marks it, return the paragraph near the start of the paper that begins with "Abstract".
-    """
-    found: list[Section] = []
-    for section in sections:
-        if found and (section.level <= found[0].level or _ASIDE.match(strip_heading_number(section.heading))):
-            break
-        if found or (
-            section.kind is SectionKind.ABSTRACT and strip_heading_number(section.heading).casefold() in _ABSTRACT_NAMES
-        ):
-            found.append(section)
-    if not found:
-        return _find_unmarked_abstract(sections)
-    texts = [_label_text(section, first=section is found[0]) for section in found]
-    return _AFTER_ABSTRACT.split("\n\n".join(text for text in texts if text))[0].strip()
-
-
-_ABSTRACT_NAMES: Final = frozenset({"abstract", "summary"})
-_ASIDE: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
-_AFTER_ABSTRACT: Final = re.compile(
-    r"(?:^|\n)[*_\s]*(?:Key ?words|Index Terms|CCS Concepts|Contents)\b|(?:^|\n)\s*©", re.I
-)
-
-
-_UNMARKED_ABSTRACT: Final = re.compile(
-    r"\s*(?:<\w[^<>]{0,200}>|\\[a-z]+\b|[\s{*_#])*abstract(?=\W)"
-    r"(?:\s*(?:[.:*_}—–-]|</\w+>|\\\\)+(?:\s+[.:—–-]+(?=\s))?\s*|\s+(?=(?-i:[A-Z])))",
-    re.I,
-)
-_MAX_OPENING_WORDS: Final = 2_000  # most words before an abstract without a heading
-
-
-def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
-    words = 0
-    for section in sections:
-        if section.kind not in (SectionKind.OTHER, SectionKind.ABSTRACT):
-            break
-        for block in section.blocks:
-            if block.kind is BlockKind.PROSE and (found := _UNMARKED_ABSTRACT.match(block.text)):
-                return block.text[found.end() :].strip()
-            words += len(block.text.split())
-        if words > _MAX_OPENING_WORDS:
-            break
-    return ""
-
-
-def _label_text(section: Section, *, first: bool) -> str:
-    body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
-    return body if first or not body else f"{strip_heading_number(section.heading)}: {body}"
-
-
-_NUMBER: Final = re.compile(r"^(?:(?:Appendix|Section)\s+)?(\d{1,2}|[A-Z])((?:\.\d{1,2}){0,4})[.):]?\s+\S")
-_ROMAN: Final = re.compile(r"[IVX]{1,5}\.\s")
-_CODE: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[^\W\d_A-Z]|:$")
-_NUMBERED: Final = re.compile(
-    r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s"
-)  # "A. Proofs" is numbered, "A Fine Title" is not
-_MIN_NUMBERED: Final = 4  # numbered headings from which all sections are taken to be numbered
-_MAX_CHARACTERS: Final = 250  # characters of a heading
-
-
 @dataclass(frozen=True, slots=True)
 class MarkedHeading:
     """A heading as marked; `rank` is 1 for the most prominent mark, `source_text` is its line in the text."""
@@ -165,8 +77,8 @@ class MarkedHeading:
     @property
     def number_parts(self) -> tuple[str, ...]:
         """The parts of the heading's number, () if it has none: "B.2 Data" gives ("B", "2")."""
-        found = _NUMBER.match(self.text)
-        return (found[1], *found[2].split(".")[1:]) if found else ()
+        match = _NUMBER.match(self.text)
+        return (match[1], *match[2].split(".")[1:]) if match else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +90,100 @@ class ResolvedHeadings:
     demoted_count: int
 
 
+def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
+    """Build the sections from headings and blocks; blocks before the first heading become a section of level 0."""
+    parents: list[tuple[int, SectionKind]] = []  # the level and kind of each section around the current one
+    in_back_matter = False
+    sections = []
+    for heading, blocks in _group_blocks(items):
+        if not heading.text:
+            sections.append(Section("", 0, SectionKind.OTHER, blocks))
+            continue
+        while parents and parents[-1][0] >= heading.level:
+            parents.pop()
+        kind = _classify_section(heading, parents[-1][1] if parents else None, in_back_matter)
+        parents.append((heading.level, kind))
+        in_back_matter = in_back_matter or kind in _BACK_MATTER_KINDS
+        sections.append(Section(heading.text, heading.level, kind, (heading.block, *blocks)))
+    return tuple(sections)
+
+
+def _group_blocks(items: Iterable[HeadingOrBlock]) -> Iterator[tuple[Heading, tuple[Block, ...]]]:
+    """Yield each heading with the blocks after it; blocks before the first heading have one without text."""
+    heading, blocks = Heading("", 0), list[Block]()
+    for item in chain(items, (Heading("", 0),)):  # the added heading ends the last group
+        if isinstance(item, Block):
+            blocks.append(item)
+            continue
+        if heading.text or blocks:
+            yield heading, tuple(blocks)
+        heading, blocks = item, []
+
+
+def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matter: bool) -> SectionKind:
+    if heading.kind is not None:
+        return heading.kind
+    kind = classify_heading(heading.text, parent)
+    if kind is SectionKind.ABSTRACT and parent is not None:
+        return parent  # a "Summary" within a discussion
+    if parent is SectionKind.ABSTRACT:
+        return parent  # "Results" within a structured abstract
+    lettered = parent is None and in_back_matter and _LETTERED_HEADING.match(heading.text)
+    return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _KINDS_KEPT_IN_APPENDIX else kind
+
+
+def extract_abstract(sections: Sequence[Section]) -> str:
+    """Return the text of the section "Abstract" with its subsections, without heading lines; "" if there is none.
+
+    If no heading marks it, return the paragraph near the start of the paper that begins with "Abstract".
+    """
+    abstract_sections: list[Section] = []
+    for section in sections:
+        if abstract_sections and (
+            section.level <= abstract_sections[0].level or _NOT_ABSTRACT.match(strip_heading_number(section.heading))
+        ):
+            break
+        if abstract_sections or (
+            section.kind is SectionKind.ABSTRACT and strip_heading_number(section.heading).casefold() in _ABSTRACT_NAMES
+        ):
+            abstract_sections.append(section)
+    if not abstract_sections:
+        return _find_unmarked_abstract(sections)
+    texts = [_label_text(section, first=section is abstract_sections[0]) for section in abstract_sections]
+    return _AFTER_ABSTRACT.split("\n\n".join(text for text in texts if text))[0].strip()
+
+
+def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
+    words = 0
+    for section in sections:
+        if section.kind not in (SectionKind.OTHER, SectionKind.ABSTRACT):
+            break
+        for block in section.blocks:
+            if block.kind is BlockKind.PROSE and (match := _UNMARKED_ABSTRACT.match(block.text)):
+                return block.text[match.end() :].strip()
+            words += len(block.text.split())
+        if words > _MAX_OPENING_WORDS:
+            break
+    return ""
+
+
+def _label_text(section: Section, *, first: bool) -> str:
+    """Return the running text of a section of an abstract, after its heading unless it is the first."""
+    body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
+    return body if first or not body else f"{strip_heading_number(section.heading)}: {body}"
+
+
 def resolve_headings(items: Sequence[MarkedHeading | Block], *, known_title: str = "") -> ResolvedHeadings:
     """Decide which marked heading is the title, which are sections of which level, and which are only text."""
     headings = [item for item in items if isinstance(item, MarkedHeading) and item.text]
     numbered = len({h.number_parts for h in headings if h.number_parts}) >= _MIN_NUMBERED
-    code = [h for h in headings if _looks_like_code(h, numbered=numbered)]
-    dropped = set(map(id, code))
-    title = _find_title([h for h in headings if id(h) not in dropped], known_title)
-    dropped |= _find_headings_before_abstract(headings, title)
-    kept = [h for h in headings if id(h) not in dropped]
-    levels = _assign_levels(kept, numbered=numbered)
-    pieces = tuple(_resolve_item(item, levels, title) for item in items)
-    return ResolvedHeadings(title.text if title else "", pieces, len(code))
+    code_lines = [h for h in headings if _looks_like_code(h, numbered=numbered)]
+    demoted = set(map(id, code_lines))
+    title = _find_title([h for h in headings if id(h) not in demoted], known_title)
+    demoted |= _find_headings_before_abstract(headings, title)
+    levels = _assign_levels([h for h in headings if id(h) not in demoted], numbered=numbered)
+    resolved = tuple(_resolve_item(item, levels, title) for item in items)
+    return ResolvedHeadings(title.text if title else "", resolved, len(code_lines))
 
 
 def _resolve_item(item: MarkedHeading | Block, levels: dict[int, int], title: MarkedHeading | None) -> HeadingOrBlock:
@@ -207,12 +201,12 @@ def _find_title(headings: list[MarkedHeading], known_title: str) -> MarkedHeadin
     first = headings[0] if headings else None
     if first is None or first.kind is not None or _NUMBERED.match(first.text):
         return None
-    if known_title and _fold(first.text) == _fold(known_title):
+    if known_title and _normalize(first.text) == _normalize(known_title):
         return first
-    prominent = all(first.rank <= other.rank for other in headings)
-    alone = sum(other.rank == first.rank for other in headings) == 1
-    named = classify_heading(first.text) is not SectionKind.OTHER and len(first.text.split()) < 4
-    return first if prominent and not named and (alone or not known_title) else None
+    is_top = all(first.rank <= other.rank for other in headings)
+    is_alone = sum(other.rank == first.rank for other in headings) == 1
+    is_section_name = classify_heading(first.text) is not SectionKind.OTHER and len(first.text.split()) < 4
+    return first if is_top and not is_section_name and (is_alone or not known_title) else None
 
 
 def _find_headings_before_abstract(headings: list[MarkedHeading], title: MarkedHeading | None) -> set[int]:
@@ -221,8 +215,8 @@ def _find_headings_before_abstract(headings: list[MarkedHeading], title: MarkedH
     for end, heading in enumerate(headings[start : start + 15], start):
         if heading.kind is SectionKind.ABSTRACT or classify_heading(heading.text) is SectionKind.ABSTRACT:
             return set(map(id, headings[:end]))
-        counted = heading.number_parts and heading.number_parts[0].isdigit()  # "A. Author" is no section
-        if counted or classify_heading(heading.text) is SectionKind.INTRODUCTION:
+        has_digit = heading.number_parts and heading.number_parts[0].isdigit()  # "A. Author" is no section
+        if has_digit or classify_heading(heading.text) is SectionKind.INTRODUCTION:
             break
     return {id(title)} if title else set()
 
@@ -231,41 +225,45 @@ def _assign_levels(headings: list[MarkedHeading], *, numbered: bool) -> dict[int
     """Return the level of each heading by object id: from its number, else from numbered headings or its rank."""
     top = min((h.rank for h in headings), default=1)
     roman = has_roman_numbers(h.text for h in headings)
-    of_rank: dict[int, int] = {}
+    level_by_rank: dict[int, int] = {}
     levels: dict[int, int] = {}
     last = 1
     for heading in headings:
         if roman and (level := _roman_level(heading.text)):
-            last = of_rank[heading.rank] = level
+            last = level_by_rank[heading.rank] = level
         elif not numbered:
             last = heading.rank - top + 1
         elif heading.number_parts:
-            last = of_rank[heading.rank] = len(heading.number_parts)
+            last = level_by_rank[heading.rank] = len(heading.number_parts)
         elif _is_first_level_name(heading.text):
             last = 1
         else:
-            last = min(of_rank.get(heading.rank, last) + 1, last + 1)
+            last = min(level_by_rank.get(heading.rank, last) + 1, last + 1)
         levels[id(heading)] = last
     return levels
 
 
 def _roman_level(text: str) -> int:
     """Return the level of a heading if sections are numbered I, II and subsections A, B; 0 if it has no number."""
-    return 2 if has_letter_number(text) else int(bool(_ROMAN.match(text)))
+    return 2 if has_letter_number(text) else int(bool(_ROMAN_NUMBER.match(text)))
 
 
 def _is_first_level_name(text: str) -> bool:
     """Return whether a heading is one that only first-level sections have."""
     kind = classify_heading(text)
-    inner = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
-    return kind not in inner or strip_heading_number(text).casefold() in ("contents", "table of contents", "keywords")
+    inner_kinds = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
+    return kind not in inner_kinds or strip_heading_number(text).casefold() in (
+        "contents",
+        "table of contents",
+        "keywords",
+    )
 
 
 def _looks_like_code(heading: MarkedHeading, *, numbered: bool) -> bool:
-    if len(heading.text) > _MAX_CHARACTERS or not strip_heading_number(heading.text):
+    if len(heading.text) > _MAX_HEADING_CHARS or not strip_heading_number(heading.text):
         return True
-    return numbered and not heading.number_parts and heading.kind is None and bool(_CODE.search(heading.text))
+    return numbered and not heading.number_parts and heading.kind is None and bool(_CODE_SIGN.search(heading.text))
 
 
-def _fold(text: str) -> str:
+def _normalize(text: str) -> str:
     return re.sub(r"\W+", "", text).casefold()

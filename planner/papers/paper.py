@@ -1,11 +1,13 @@
-"""The types of a paper and its parts, the same for all formats."""
-# MERGED-DOC """Report text that a reader of the page would not see, in all formats."""
+"""The types of a paper and its parts, the same for all formats, and the warnings about its hidden text."""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+_MAX_QUOTED_CHARS: Final = 300  # characters of one hidden text in a warning
+_MAX_WARNINGS: Final = 20  # warnings about hidden text; one more counts the rest
 
 
 class SectionKind(StrEnum):
@@ -51,7 +53,7 @@ class Section:
     """A heading and the blocks up to the next heading of any level.
 
     `heading` is as printed, with its number ("3.2 Training"), or "" for text before the first heading. `level` is 1
-    for a top-level section and 0 for text without a heading. `render_trajectory_page` counts from 1, and is None without pages. The
+    for a top-level section and 0 for text without a heading. `page` counts from 1, and is None without pages. The
     heading line is the first block.
     """
 
@@ -62,8 +64,13 @@ class Section:
     page: int | None = None
 
     def __reduce__(self) -> tuple[type["Section"], tuple[object, ...]]:
-        """Return the constructor call for pickling, as for `PredictionsBlock`."""
+        """Return the constructor call for pickling, as for `Block`."""
         return Section, (self.heading, self.level, self.kind, self.blocks, self.page)
+
+    @property
+    def display_heading(self) -> str:
+        """The heading in messages, "(before the first heading)" for text without one."""
+        return self.heading or "(before the first heading)"
 
     @property
     def text(self) -> str:
@@ -75,7 +82,7 @@ class Section:
 class ParsedPaper:
     """A paper as the loader of one format parsed it; a missing title or abstract is "".
 
-    `sections` are in reading order and hold the whole text; `find_main_file` is the file in which the text starts.
+    `sections` are in reading order and hold the whole text; `main_file` is the file in which the text starts.
     """
 
     title: str
@@ -90,7 +97,7 @@ class Paper:
     """A paper with its title, abstract and sections.
 
     `source` is the path, id or address that the user gave, `format` one of pdf, latex, markdown, html and text,
-    `find_main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading.
+    `main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading.
     """
 
     id: str
@@ -167,24 +174,15 @@ class Excerpt:
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
 
 
-_MAX_SHOWN: Final = 300  # characters of one stretch in a warning
-_MAX_WARNINGS: Final = 20  # warnings of this kind; one more counts the rest
-
-
-def quote_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:
-    """Return one neutral warning for each stretch of hidden text; some venues hide text on purpose."""
-    texts = [" ".join(stretch.split()) for stretch in hidden_texts]
+def warn_of_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:
+    """Return one neutral warning for each distinct hidden text; some venues hide text on purpose."""
+    texts = [" ".join(text.split()) for text in hidden_texts]
     texts = list(dict.fromkeys(text for text in texts if text))
-    more = (
-        (f"{len(texts) - _MAX_WARNINGS} more stretches of hidden text were left out",)
-        if len(texts) > _MAX_WARNINGS
-        else ()
-    )
-    return (
-        *(f"text that the page does not show was left out: {_shorten(text)!r}" for text in texts[:_MAX_WARNINGS]),
-        *more,
-    )
+    warnings = [f"text that the page does not show was left out: {_shorten(text)!r}" for text in texts[:_MAX_WARNINGS]]
+    if len(texts) > _MAX_WARNINGS:
+        warnings.append(f"{len(texts) - _MAX_WARNINGS} more stretches of hidden text were left out")
+    return tuple(warnings)
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
+    return text if len(text) <= _MAX_QUOTED_CHARS else text[:_MAX_QUOTED_CHARS] + "…"

@@ -10,7 +10,7 @@ from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, e
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
 
 _NUMBERED: Final = re.compile(r"^(?:Appendix\s+)?((?:\d{1,2}|[A-Z]|[IVX]{1,5})(?:\.\d{1,2}){0,3})[.):]?\s+(?=[^\W\d_])")
-_USUAL_NAMES: Final = frozenset(
+_USUAL_HEADINGS: Final = frozenset(
     {"method", "methods", "methodology", "approach", "background", "model", "experiments", "results", "evaluation"}
     | {"experimental setup", "experimental results", "results and discussion", "materials and methods", "analysis"}
 )
@@ -18,21 +18,22 @@ _BARE_LETTER: Final = re.compile(r"[A-Z]\s")  # "A Title" is a title, "A Proofs"
 _CAPTION: Final = re.compile(r"^(?:\*\*)?(Table|Figure|Fig\.)\s+[A-Z]?\d+[.:|]", re.I)
 _SENTENCE_END: Final = re.compile(r"[.,;:!]$")
 _UNDERLINE: Final = re.compile(r"^(?:={3,}|-{3,})\s*$")
-_MAX_HEADING: Final = 120  # characters of a heading
+_ROMAN_VALUES: Final = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
+_MAX_HEADING_CHARS: Final = 120
 _LETTER_OFFSET: Final = 1000  # offset of lettered appendices, so that they follow all numbered sections
-_MAX_HEADING_WORDS: Final = 5  # most words of a numbered heading without a blank line after it
+_MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line after it
 
 
 def read_plain_text(text: str, file_name: str) -> ParsedPaper:
-    """Read a paper from plain text; `file_name` is its file name, for `find_main_file`."""
+    """Read a paper from plain text; `file_name` is the name of its file."""
     text, warnings = clean_source_text(text)
     paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
-    title, rest = _split_title(paragraphs)
-    sections = assemble_sections(split_headings(rest))
+    title = _find_title(paragraphs)
+    sections = assemble_sections(_split_headings(paragraphs))
     return ParsedPaper(title, extract_abstract(sections), sections, file_name, warnings)
 
 
-def split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
+def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
     """Yield the headings and blocks of paragraphs; a paragraph may begin with a heading line."""
     last: tuple[int, ...] = ()
     for paragraph in paragraphs:
@@ -51,28 +52,26 @@ def split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
 
 def _parse_level(line: str, last_number: tuple[int, ...], *, is_alone: bool) -> tuple[int, tuple[int, ...]]:
     """Return the level and number of a heading line; 0 if its number is out of order or its name is unusual."""
-    if len(line) > _MAX_HEADING or _SENTENCE_END.search(line):
+    if len(line) > _MAX_HEADING_CHARS or _SENTENCE_END.search(line):
         return 0, ()
-    if (
-        (found := _NUMBERED.match(line))
-        and (is_alone or _is_section_name(line))
-        and (last_number or not _BARE_LETTER.match(line))
-    ):
-        number = _parse_number(found[1])
+    match = _NUMBERED.match(line)
+    if match and (is_alone or _is_section_name(line)) and (last_number or not _BARE_LETTER.match(line)):
+        number = _parse_number(match[1])
         return (len(number), number) if _is_next_number(number, last_number) else (0, ())
-    known = classify_heading(line) not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)
-    usual = is_alone and strip_heading_number(line).casefold() in _USUAL_NAMES
-    few = len(strip_heading_number(line).split()) <= 4 and line[:1].isupper()
-    shouted = is_alone and line.isupper() and len(line) > 3 and not _CAPTION.match(line)
-    return (1 if shouted or usual or (known and few) else 0), ()
+    name = strip_heading_number(line)
+    kind = classify_heading(line)
+    is_known = kind not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)
+    is_short = len(name.split()) <= 4 and line[:1].isupper()
+    is_usual = is_alone and name.casefold() in _USUAL_HEADINGS
+    is_upper = is_alone and line.isupper() and len(line) > 3 and not _CAPTION.match(line)
+    return int(is_upper or is_usual or (is_known and is_short)), ()
 
 
 def _is_section_name(line: str) -> bool:
     """Return whether a numbered line directly above text is a heading: it names a section in at most five words."""
     words = strip_heading_number(line).split()
-    return (
-        len(words) <= _MAX_HEADING_WORDS and words[0][:1].isupper() and classify_heading(line) is not SectionKind.OTHER
-    )
+    is_short = len(words) <= _MAX_HEADING_WORDS and words[0][:1].isupper()
+    return is_short and classify_heading(line) is not SectionKind.OTHER
 
 
 def _parse_number(number: str) -> tuple[int, ...]:
@@ -80,10 +79,8 @@ def _parse_number(number: str) -> tuple[int, ...]:
     first, *rest = number.split(".")
     if first.isdigit():
         return (int(first), *map(int, rest))
-    roman = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
-    value = (
-        roman.get(first, 0) if (not rest and len(first) > 1) or first == "I" else _LETTER_OFFSET + ord(first[0]) - 64
-    )
+    is_roman = first == "I" or (not rest and len(first) > 1)
+    value = _ROMAN_VALUES.get(first, 0) if is_roman else _LETTER_OFFSET + ord(first[0]) - 64
     return (value, *map(int, rest))
 
 
@@ -93,19 +90,20 @@ def _is_next_number(number: tuple[int, ...], last_number: tuple[int, ...]) -> bo
         return number[0] < _LETTER_OFFSET  # "A. Author" is in a list of authors
     if number in ((1,), (_LETTER_OFFSET + 1,)):
         return True
-    nexts = {(*last_number[:depth], last_number[depth] + 1) for depth in range(len(last_number))} | {(*last_number, 1)}
-    return number in nexts or (len(number) == 1 and last_number[0] < number[0] <= last_number[0] + 2)
+    successors = {(*last_number[:depth], last_number[depth] + 1) for depth in range(len(last_number))}
+    return number in successors | {(*last_number, 1)} or (
+        len(number) == 1 and last_number[0] < number[0] <= last_number[0] + 2
+    )
 
 
-def _split_title(paragraphs: list[str]) -> tuple[str, list[str]]:
-    """Return the first paragraph as the title if it is short and names no section, and all paragraphs."""
-    if not paragraphs:
-        return "", paragraphs
-    lines = [line.strip() for line in paragraphs[0].split("\n") if not _UNDERLINE.match(line)]
-    first = re.sub(r"^(?:Title:|#+)\s*", "", " ".join(lines[:3] if len(" ".join(lines)) < 300 else lines[:1]))
-    if len(first) > 300 or classify_heading(first) in (SectionKind.ABSTRACT, SectionKind.INTRODUCTION):
-        return "", paragraphs
-    return first, paragraphs
+def _find_title(paragraphs: list[str]) -> str:
+    """Return the first paragraph if it is short and names no abstract or introduction, else ""."""
+    lines = [line.strip() for line in paragraphs[0].split("\n") if not _UNDERLINE.match(line)] if paragraphs else []
+    is_short = len(" ".join(lines)) < 300
+    title = re.sub(r"^(?:Title:|#+)\s*", "", " ".join(lines[:3] if is_short else lines[:1]))
+    if len(title) > 300 or classify_heading(title) in (SectionKind.ABSTRACT, SectionKind.INTRODUCTION):
+        return ""
+    return title
 
 
 def _classify_block(paragraph: str) -> BlockKind:

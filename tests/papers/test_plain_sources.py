@@ -8,7 +8,7 @@ from planner.names import strip_endings
 from planner.papers.leaks import split_sentences
 from planner.papers.markdown import FrontMatter, parse_metadata, read_markdown, split_front_matter, strip_markdown
 from planner.papers.outline import Heading, MarkedHeading, assemble_sections, extract_abstract, resolve_headings
-from planner.papers.paper import Block, BlockKind, Section, SectionKind, quote_hidden_text
+from planner.papers.paper import Block, BlockKind, Section, SectionKind, warn_of_hidden_text
 from planner.papers.text import read_plain_text
 
 SENTENCES = {
@@ -286,8 +286,8 @@ def test_a_source_is_called_by_its_name_without_endings(name: str, left: str) ->
 
 
 def test_hidden_stretches_are_quoted_once_each_shortened_and_counted() -> None:
-    assert quote_hidden_text(["a\n b", "a b", "  "]) == ("text that the page does not show was left out: 'a b'",)
-    assert quote_hidden_text(["x" * 301])[0].endswith(f"{'x' * 300}…'")
-    many = quote_hidden_text(f"stretch {n}" for n in range(23))
+    assert warn_of_hidden_text(["a\n b", "a b", "  "]) == ("text that the page does not show was left out: 'a b'",)
+    assert warn_of_hidden_text(["x" * 301])[0].endswith(f"{'x' * 300}…'")
+    many = warn_of_hidden_text(f"stretch {n}" for n in range(23))
     assert (len(many), many[-1]) == (21, "3 more stretches of hidden text were left out")
-    assert len(quote_hidden_text(f"stretch {n}" for n in range(20))) == 20
+    assert len(warn_of_hidden_text(f"stretch {n}" for n in range(20))) == 20

@@ -11,7 +11,7 @@ from planner.papers.html.dom import VOID_TAGS, Element, StartTag, parse_html, to
 from planner.papers.html.flow import PageWalker, remove_footnotes
 from planner.papers.html.visibility import StyleRules, is_hidden, read_inline_style
 from planner.papers.outline import MarkedHeading, assemble_sections, extract_abstract, resolve_headings
-from planner.papers.paper import Block, ParsedPaper, quote_hidden_text
+from planner.papers.paper import Block, ParsedPaper, warn_of_hidden_text
 
 _HIDING_TAG: Final = re.compile(r"<([A-Za-z][\w-]*)\s[^<>]{0,1000}?(?:style|hidden|color)\b[^<>]{0,1000}>", re.I)
 _CODE: Final = re.compile(
@@ -79,7 +79,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     known = find_page_title(root)
     settled = resolve_headings(flow.items, known_title=known)
     sections = assemble_sections(settled.items)
-    found = (*warnings, *quote_hidden_text(flow.hidden_texts), *([_TOO_MANY_RULES] if flow.styles.is_overtaxed else []))
+    found = (*warnings, *warn_of_hidden_text(flow.hidden_texts), *([_TOO_MANY_RULES] if flow.styles.is_overtaxed else []))
     return ParsedPaper(known or settled.title, extract_abstract(sections), sections, file_name, found)
 
 

@@ -16,7 +16,7 @@ from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_t
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
 from planner.papers.latex.visibility import find_hiding_macros, remove_hidden_text
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, extract_abstract
-from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, quote_hidden_text
+from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.tree import SourceTree
 
 _LEVELS: Final = {
@@ -282,7 +282,7 @@ def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[st
         warnings=(
             *flat.warnings,
             *_warn_of_other_main_files(main_name, other_main_names),
-            *quote_hidden_text(hidden),
+            *warn_of_hidden_text(hidden),
             *tree.warnings,
         ),
     )
