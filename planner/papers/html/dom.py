@@ -1,18 +1,14 @@
-"""Parse HTML of any quality and depth into a tree of elements.
+"""Parse HTML of any quality and depth into a tree of elements, in linear time.
 
-Of the rules of implied end tags, only those that matter for text are followed. Nothing recurses or looks far up, so
-a hundred thousand nested elements are no problem.
+The standard library's tokenizer takes quadratic time on broken markup before Python 3.13 (CVE-2025-6069), and common
+HTML5 parsers do on deep nesting. Papers come from strangers, so we use our own. It follows the tokenizer of the HTML
+standard (https://html.spec.whatwg.org/#tokenization) where text depends on it, and only those rules of implied end tags
+that matter for text. Nothing recurses or looks far up, so a hundred thousand nested elements are no problem.
 """
-# MERGED-DOC """Split a page into tags and text, in order and in linear time.
-# MERGED-DOC
-# MERGED-DOC The standard library's tokenizer takes quadratic time on broken markup before Python 3.13 (CVE-2025-6069), and common
-# MERGED-DOC HTML5 parsers do on deep nesting. Papers come from strangers, so we use our own. It follows the tokenizer of the HTML
-# MERGED-DOC standard (https://html.spec.whatwg.org/#tokenization) where text depends on it.
-# MERGED-DOC """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Final, NamedTuple
@@ -24,6 +20,38 @@ _RAW_TEXT_ENDS: Final = {
     name: re.compile(rf"</{name}(?=[\s/>]|\Z)", re.IGNORECASE)
     for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 }
+VOID_TAGS: Final = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+)
+_BLOCK_TAG_WORDS: Final = """
+    address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
+    h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul
+    dt-article dt-appendix d-article d-appendix d-abstract d-title dt-byline d-byline d-figure
+"""
+BLOCK_TAGS: Final = frozenset(_BLOCK_TAG_WORDS.split())
+_SELF_CLOSING_TAGS: Final = frozenset(
+    {"dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use", "a", "span"}
+)
+_CELL_TAGS: Final = ("td", "th")
+_ROW_TAGS: Final = ("tr", *_CELL_TAGS)
+
+# The tags that a start tag closes, and the tags at which the search upwards stops.
+_IMPLIED_ENDS: Final = {
+    "li": (("li",), ("ul", "ol", "menu")),
+    "dt": (("dt", "dd"), ("dl",)),
+    "dd": (("dt", "dd"), ("dl",)),
+    "td": (_CELL_TAGS, ("table",)),
+    "th": (_CELL_TAGS, ("table",)),
+    "tr": (_ROW_TAGS, ("table",)),
+    "tbody": ((*_ROW_TAGS, "thead", "tbody", "tfoot"), ("table",)),
+    "tfoot": ((*_ROW_TAGS, "thead", "tbody", "tfoot"), ("table",)),
+    "option": (("option",), ("select",)),
+}
+_MAX_SIBLINGS: Final = 8  # siblings searched for the element before
+_MAX_LEVELS: Final = 12  # levels searched upwards for an element to close
+_PARAGRAPH_FENCES: Final = (
+    "table", "td", "th", "li", "div", "section", "article", "body", "figure", "blockquote", "button"
+)  # fmt: skip
 
 
 class StartTag(NamedTuple):
@@ -38,84 +66,6 @@ class EndTag(NamedTuple):
     """An end tag."""
 
     tag: str
-
-
-def tokenize_html(html: str) -> Iterator[StartTag | EndTag | str]:
-    """Yield start tags, end tags and text; comments, doctypes and processing instructions are left out."""
-    place = 0
-    while found := _TAG.search(html, place):
-        if found.start() > place:
-            yield unescape(html[place : found.start()])
-        comment, declared, slash, name = found.groups()
-        if comment or declared:
-            place = _find_end(html, "-->" if comment else ">", found.end())
-            continue
-        attributes, place = _read_attributes(html, found.end())
-        tag = name.lower()
-        yield EndTag(tag) if slash else StartTag(tag, attributes, html.startswith("/>", place - 2))
-        if not slash and tag in _RAW_TEXT_ENDS:
-            end = _RAW_TEXT_ENDS[tag].search(html, place)
-            content = html[place : end.start() if end else len(html)]
-            yield unescape(content) if tag in ("title", "textarea") else content
-            place = end.start() if end else len(html)
-    if place < len(html):
-        yield unescape(html[place:])
-
-
-def _read_attributes(html: str, position: int) -> tuple[dict[str, str], int]:
-    attributes: dict[str, str] = {}
-    while found := _ATTRIBUTE.match(html, position):
-        value = found[2] or found[3] or found[4] or ""
-        attributes.setdefault(found[1].lower(), unescape(value))
-        position = found.end()
-    end = _TAG_END.match(html, position)
-    return attributes, end.end() if end else position
-
-
-def _find_end(html: str, end: str, position: int) -> int:
-    found = html.find(end, position)
-    return found + len(end) if found >= 0 else len(html)
-
-
-VOID_TAGS: Final = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
-)
-_BLOCK_NAMES: Final = """
-    address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
-    h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul
-    dt-article dt-appendix d-article d-appendix d-abstract d-title dt-byline d-byline d-figure
-"""
-BLOCK_TAGS: Final = frozenset(_BLOCK_NAMES.split())
-_SELF_CLOSED: Final = frozenset({"dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use", "a", "span"})
-_CELLS: Final = ("td", "th")
-_ROWS: Final = ("tr", *_CELLS)
-
-# The tags that an opening tag closes, and the tags at which the search upwards stops.
-_IMPLIED_ENDS: Final = {
-    "li": (("li",), ("ul", "ol", "menu")),
-    "dt": (("dt", "dd"), ("dl",)),
-    "dd": (("dt", "dd"), ("dl",)),
-    "td": (_CELLS, ("table",)),
-    "th": (_CELLS, ("table",)),
-    "tr": (_ROWS, ("table",)),
-    "tbody": ((*_ROWS, "thead", "tbody", "tfoot"), ("table",)),
-    "tfoot": ((*_ROWS, "thead", "tbody", "tfoot"), ("table",)),
-    "option": (("option",), ("select",)),
-}
-_SEARCHED_SIBLINGS: Final = 8  # siblings searched for the element before
-_PARAGRAPH_FENCES: Final = (
-    "table",
-    "td",
-    "th",
-    "li",
-    "div",
-    "section",
-    "article",
-    "body",
-    "figure",
-    "blockquote",
-    "button",
-)
 
 
 @dataclass(eq=False, slots=True)
@@ -141,6 +91,17 @@ class Element:
             self._lowercase_classes = frozenset(self.attributes.get("class", "").lower().split())
         return self._lowercase_classes
 
+    def find_children(self, *tags: str) -> list["Element"]:
+        """Return the child elements that have one of the tags, all of them if no tag is given."""
+        return [child for child in self.children if isinstance(child, Element) and (not tags or child.tag in tags)]
+
+    def iterate_ancestors(self) -> Iterator["Element"]:
+        """Yield the elements around the element, the innermost first."""
+        element = self.parent
+        while element is not None:
+            yield element
+            element = element.parent
+
     def iterate_elements(self) -> Iterator["Element"]:
         """Yield the element and all elements below it, in the order of the page."""
         waiting: list[Element] = [self]
@@ -149,17 +110,17 @@ class Element:
             yield element
             waiting.extend(child for child in reversed(element.children) if isinstance(child, Element))
 
-    def collect_text(self) -> str:
-        """Return all text below the element, as it stands in the source."""
-        found: list[str] = []
+    def collect_text(self, *, skipped_tags: Container[str] = ()) -> str:
+        """Return all text below the element as it stands in the source, without that of elements with skipped tags."""
+        texts: list[str] = []
         waiting: list[Element | str] = [self]
         while waiting:
             item = waiting.pop()
             if isinstance(item, str):
-                found.append(item)
-            else:
+                texts.append(item)
+            elif item.tag not in skipped_tags:
                 waiting.extend(reversed(item.children))
-        return "".join(found)
+        return "".join(texts)
 
 
 def parse_html(html: str) -> Element:
@@ -171,6 +132,8 @@ def parse_html(html: str) -> Element:
 
 
 class _TreeBuilder:
+    """A builder of the tree of a page from its tokens."""
+
     def __init__(self) -> None:
         self.root = Element("", {})
         self._current = self.root
@@ -188,10 +151,10 @@ class _TreeBuilder:
     def _open_element(self, token: StartTag) -> None:
         self._close_implied(token.tag)
         siblings = self._current.children
-        before = next((child for child in reversed(siblings[-_SEARCHED_SIBLINGS:]) if isinstance(child, Element)), None)
-        element = Element(token.tag, token.attributes, self._current, previous_sibling=before)
+        previous = next((child for child in reversed(siblings[-_MAX_SIBLINGS:]) if isinstance(child, Element)), None)
+        element = Element(token.tag, token.attributes, self._current, previous_sibling=previous)
         siblings.append(element)
-        if token.tag not in VOID_TAGS and not (token.is_self_closing and token.tag in _SELF_CLOSED):
+        if token.tag not in VOID_TAGS and not (token.is_self_closing and token.tag in _SELF_CLOSING_TAGS):
             self._current = element
             self._open_tags[token.tag] += 1
 
@@ -203,7 +166,7 @@ class _TreeBuilder:
                 return
 
     def _close_implied(self, tag: str) -> None:
-        """Close the elements that an opening tag ends without their end tags."""
+        """Close the elements that a start tag closes without their end tags."""
         if tag in _IMPLIED_ENDS:
             ended, fences = _IMPLIED_ENDS[tag]
             self._close_above(ended, fences)
@@ -213,7 +176,7 @@ class _TreeBuilder:
     def _close_above(self, ended: tuple[str, ...], fences: tuple[str, ...]) -> None:
         """Close the outermost of the `ended` elements below the nearest fence, at most a few levels up."""
         element, outermost = self._current, None
-        for _ in range(12):
+        for _ in range(_MAX_LEVELS):
             if element.parent is None or element.tag in fences:
                 break
             outermost = element if element.tag in ended else outermost
@@ -221,3 +184,41 @@ class _TreeBuilder:
         while outermost is not None and self._current is not outermost.parent and self._current.parent is not None:
             self._open_tags[self._current.tag] -= 1
             self._current = self._current.parent
+
+
+def tokenize_html(html: str) -> Iterator[StartTag | EndTag | str]:
+    """Yield start tags, end tags and text; comments, doctypes and processing instructions are left out."""
+    position = 0
+    while match := _TAG.search(html, position):
+        if match.start() > position:
+            yield unescape(html[position : match.start()])
+        comment, declaration, slash, name = match.groups()
+        if comment or declaration:
+            position = _find_end(html, "-->" if comment else ">", match.end())
+            continue
+        attributes, position = _read_attributes(html, match.end())
+        tag = name.lower()
+        yield EndTag(tag) if slash else StartTag(tag, attributes, html.startswith("/>", position - 2))
+        if not slash and tag in _RAW_TEXT_ENDS:
+            end_tag = _RAW_TEXT_ENDS[tag].search(html, position)
+            end = end_tag.start() if end_tag else len(html)
+            content = html[position:end]
+            yield unescape(content) if tag in ("title", "textarea") else content
+            position = end
+    if position < len(html):
+        yield unescape(html[position:])
+
+
+def _read_attributes(html: str, position: int) -> tuple[dict[str, str], int]:
+    """Return the attributes of a tag by name, and the tag's end."""
+    attributes: dict[str, str] = {}
+    while match := _ATTRIBUTE.match(html, position):
+        attributes.setdefault(match[1].lower(), unescape(match[2] or match[3] or match[4] or ""))
+        position = match.end()
+    end = _TAG_END.match(html, position)
+    return attributes, end.end() if end else position
+
+
+def _find_end(html: str, closing: str, position: int) -> int:
+    start = html.find(closing, position)
+    return start + len(closing) if start >= 0 else len(html)

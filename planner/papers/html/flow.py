@@ -1,9 +1,12 @@
-"""Convert elements to headings and blocks in one walk over the page, in reading order."""
-# MERGED-DOC """Read each formula of a page once, as TeX, whatever renders it."""
+"""Convert a page to headings and blocks in one walk, in reading order.
+
+Each formula is read once, as TeX, whatever renders it.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final
 
 from planner.papers.html.colours import WHITE, Colour, find_background, find_text_colour, is_invisible
@@ -17,69 +20,6 @@ _DISPLAY_CLASSES: Final = frozenset({"katex-display", "ltx_equation", "ltx_eqn_t
 _IMAGE_CLASSES: Final = frozenset(
     {"tex", "math", "latex", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"}
 )
-
-
-def read_formula(element: Element) -> str | None:
-    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
-    tag, classes = element.tag, element.classes
-    if tag == "math":
-        return _format_tex(
-            _read_tex(element), is_display=element.attributes.get("display") == "block" or _is_displayed(element)
-        )
-    if tag == "script" and element.attributes.get("type", "").startswith("math/tex"):
-        return _format_tex(element.collect_text(), is_display="mode=display" in element.attributes["type"])
-    if tag in ("d-math", "dt-math"):
-        return _format_tex(element.collect_text(), is_display="block" in element.attributes)
-    if tag == "img" and classes & _IMAGE_CLASSES:
-        return _format_tex(element.attributes.get("alt", ""), is_display=False)
-    if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
-        return ""
-    if tag == "mjx-container":
-        return next(
-            (_format_tex(_read_tex(e), is_display=False) for e in element.iterate_elements() if e.tag == "math"), ""
-        )
-    return None
-
-
-def _read_tex(math: Element) -> str:
-    for element in math.iterate_elements():
-        if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
-            return element.collect_text()
-    return math.attributes.get("alttext") or _read_letters(math)
-
-
-def _read_letters(math: Element) -> str:
-    """Return the letters of a formula that has no TeX, without its annotations."""
-    found: list[str] = []
-    waiting: list[Element | str] = [math]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            found.append(item)
-        elif not item.tag.startswith("annotation"):
-            waiting.extend(reversed(item.children))
-    return " ".join("".join(found).split())
-
-
-def _is_displayed(math: Element) -> bool:
-    element = math.parent
-    for _ in range(4):
-        if element is None:
-            return False
-        if element.classes & _DISPLAY_CLASSES:
-            return True
-        element = element.parent
-    return False
-
-
-def _format_tex(tex: str, *, is_display: bool) -> str:
-    tex = " ".join(tex.replace("%\n", "").split()).strip("$ ")
-    tex = tex.removeprefix("\\displaystyle").strip()
-    if not tex:
-        return ""
-    return f" $${tex}$$ " if is_display else f"${tex}$"
-
-
 _SKIPPED_TAG_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
     datalist footer d-front-matter d-bibliography dt-banner d-contents
@@ -99,8 +39,8 @@ _CAPTION_TAGS: Final = frozenset({"figcaption", "caption"})
 _EQUATION_CLASSES: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
 _ABSTRACT_CLASSES: Final = frozenset({"abstract", "ltx_abstract"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
-_MOST_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
-SECTION_BREAK: Final = MarkedHeading("", 0, "")  # ends a heading's section where no heading follows
+_MAX_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
+_SECTION_END: Final = MarkedHeading("", 0, "")  # ends a section where no heading follows
 
 
 @dataclass(slots=True)
@@ -121,10 +61,10 @@ class PageWalker:
         """Walk over everything below an element."""
         waiting: list[tuple[Element | str, bool]] = [(root, False)]
         while waiting:
-            item, leaving = waiting.pop()
+            item, is_end = waiting.pop()
             if isinstance(item, str):
                 self._words.append(item)
-            elif leaving:
+            elif is_end:
                 self._leave_element(item)
             elif self._enter_element(item):
                 waiting.append((item, True))
@@ -180,30 +120,28 @@ class PageWalker:
             kind = BlockKind.TABLE if self._table_count or "ltx_table" in element.classes else BlockKind.FIGURE
             self._add_block("\n".join(lines), kind)
         if element.tag == "d-abstract" or element.classes & _ABSTRACT_CLASSES:
-            self.items.append(SECTION_BREAK)
+            self.items.append(_SECTION_END)
 
     def _is_hidden(self, element: Element) -> bool:
         style = self.styles.find_style(element)
-        if not style:
-            return is_hidden(element, style)
-        return is_hidden(element, style) or (
-            (colour := find_text_colour(style)) is not None and is_invisible(colour, self._find_background(element))
-        )
+        if is_hidden(element, style):
+            return True
+        colour = find_text_colour(style) if style else None
+        return colour is not None and is_invisible(colour, self._find_background(element))
 
     def _find_background(self, element: Element) -> Colour:
         """Return the nearest background behind an element, else white; only a few ancestors are tried, each once."""
-        around, asked, found = element, list[Element](), None
-        while found is None and len(asked) < _MOST_ANCESTORS:
-            asked.append(around)
-            found = self._backgrounds.get(around) or find_background(self.styles.find_style(around), around)
-            if around.parent is None:
+        searched, background = list[Element](), None
+        for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
+            searched.append(around)
+            background = self._backgrounds.get(around) or find_background(self.styles.find_style(around), around)
+            if background is not None:
                 break
-            around = around.parent
-        self._backgrounds.update(dict.fromkeys(asked, found or WHITE))
-        return found or WHITE
+        self._backgrounds.update(dict.fromkeys(searched, background or WHITE))
+        return background or WHITE
 
     def _add_paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
-        text = tidy_spaces("".join(self._words))
+        text = _tidy_spaces("".join(self._words))
         self._words.clear()
         if text and text != "-":
             self._add_block(text, kind)
@@ -215,15 +153,15 @@ class PageWalker:
             self.items.append(Block(kind, text))
 
     def _add_heading(self, element: Element) -> None:
-        source = " ".join(self.read_inline_text(element).split())
+        source_text = " ".join(self.read_inline_text(element).split())
         text = " ".join(self.read_inline_text(remove_footnotes(element)).split())
         if not text:
             return
-        names = element.classes
-        kind = SectionKind.ABSTRACT if "ltx_title_abstract" in names else None
-        kind = SectionKind.REFERENCES if "ltx_title_bibliography" in names else kind
+        classes = element.classes
+        kind = SectionKind.ABSTRACT if "ltx_title_abstract" in classes else None
+        kind = SectionKind.REFERENCES if "ltx_title_bibliography" in classes else kind
         rank = 2 if kind else int(element.tag[1])
-        self.items.append(MarkedHeading(text, rank, source, kind, "ltx_title_appendix" in names))
+        self.items.append(MarkedHeading(text, rank, source_text, kind, "ltx_title_appendix" in classes))
 
     def _add_table_or_code(self, element: Element) -> None:
         """Add a table (one line a row) or preformatted text as one block."""
@@ -231,21 +169,17 @@ class PageWalker:
             self._add_block(element.collect_text().strip("\n"), BlockKind.PROSE)
             return
         self._table_count += 1
-        captions = [
-            tidy_spaces(self.read_inline_text(c))
-            for c in element.children
-            if isinstance(c, Element) and c.tag == "caption"
-        ]
-        rows = (" | ".join(self._read_visible_cells(row)) for row in find_rows(element))
+        captions = [_tidy_spaces(self.read_inline_text(child)) for child in element.find_children("caption")]
+        rows = (" | ".join(self._read_visible_cells(row)) for row in _find_rows(element))
         self._add_block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
 
     def _read_visible_cells(self, row: Element) -> Iterator[str]:
         """Yield the text of each visible cell of a row."""
-        for cell in find_cells(row):
-            if any(self._is_hidden(element) for element in (row, cell)):
+        for cell in row.find_children("td", "th"):
+            if self._is_hidden(row) or self._is_hidden(cell):
                 self.hidden_texts.append(cell.collect_text())
             else:
-                yield tidy_spaces(self.read_inline_text(cell)).replace("\n", " ")
+                yield _tidy_spaces(self.read_inline_text(cell)).replace("\n", " ")
 
     def read_inline_text(self, root: Element) -> str:
         """Return the text of an element in one piece, formulas as TeX."""
@@ -262,47 +196,77 @@ def remove_footnotes(heading: Element) -> Element:
     return Element(heading.tag, heading.attributes, heading.parent, children)
 
 
-def tidy_spaces(text: str) -> str:
+def read_formula(element: Element) -> str | None:
+    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
+    tag, classes = element.tag, element.classes
+    if tag == "math":
+        is_display = element.attributes.get("display") == "block" or _is_displayed(element)
+        return _format_tex(_read_tex(element), is_display=is_display)
+    if tag == "script" and element.attributes.get("type", "").startswith("math/tex"):
+        return _format_tex(element.collect_text(), is_display="mode=display" in element.attributes["type"])
+    if tag in ("d-math", "dt-math"):
+        return _format_tex(element.collect_text(), is_display="block" in element.attributes)
+    if tag == "img" and classes & _IMAGE_CLASSES:
+        return _format_tex(element.attributes.get("alt", ""), is_display=False)
+    if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
+        return ""
+    if tag == "mjx-container":
+        math = next((child for child in element.iterate_elements() if child.tag == "math"), None)
+        return _format_tex(_read_tex(math), is_display=False) if math else ""
+    return None
+
+
+def _read_tex(math: Element) -> str:
+    """Return the TeX of a `math` element, its letters if it has none."""
+    for element in math.iterate_elements():
+        if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
+            return element.collect_text()
+    letters = math.collect_text(skipped_tags=("annotation", "annotation-xml"))
+    return math.attributes.get("alttext") or " ".join(letters.split())
+
+
+def _is_displayed(math: Element) -> bool:
+    return any(element.classes & _DISPLAY_CLASSES for element in islice(math.iterate_ancestors(), 4))
+
+
+def _format_tex(tex: str, *, is_display: bool) -> str:
+    tex = " ".join(tex.replace("%\n", "").split()).strip("$ ")
+    tex = tex.removeprefix("\\displaystyle").strip()
+    if not tex:
+        return ""
+    return f" $${tex}$$ " if is_display else f"${tex}$"
+
+
+def _tidy_spaces(text: str) -> str:
     """Return the text with single spaces and its line breaks, but no blank lines."""
-    lines = (" ".join(line.split()) for line in _tidy_line_breaks(text).split("\n"))
+    lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 
-def _tidy_line_breaks(text: str) -> str:
-    return re.sub(r"[ \t\r\f]*\n[ \t\r\f]*", "\n", text)
-
-
-def find_rows(table: Element) -> Iterator[Element]:
-    """Yield the rows of a table, but not those of tables within it."""
-    for child in table.children:
-        if isinstance(child, Element) and child.tag == "tr":
-            yield child
-        elif isinstance(child, Element) and child.tag in ("thead", "tbody", "tfoot"):
-            yield from (row for row in child.children if isinstance(row, Element) and row.tag == "tr")
-
-
-def find_cells(row: Element) -> list[Element]:
-    """Return the cells of a row."""
-    return [cell for cell in row.children if isinstance(cell, Element) and cell.tag in ("td", "th")]
+def _find_rows(table: Element) -> list[Element]:
+    """Return the rows of a table, but not those of tables within it."""
+    children = table.find_children("tr", "thead", "tbody", "tfoot")
+    return [row for child in children for row in ([child] if child.tag == "tr" else child.find_children("tr"))]
 
 
 def _is_data_table(table: Element) -> bool:
     """Return whether a table shows data; a table for layout or an equation is plain text."""
     if table.classes & _EQUATION_CLASSES:
         return False
-    widths = [len(find_cells(row)) for row in find_rows(table)]
+    widths = [len(row.find_children("td", "th")) for row in _find_rows(table)]
     return len(widths) > 1 and max(widths) > 1
 
 
 def _is_text_heading(heading: Element) -> bool:
     """Return whether LaTeXML made a heading of other text, such as a theorem's name or a date."""
-    return "ltx_title" in heading.classes and not (
-        "ltx_title_document" in heading.classes or any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
-    )
+    if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
+        return False
+    return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
 
 
 def _is_abstract_without_heading(element: Element) -> bool:
     """Return whether an element is an abstract without a heading of its own."""
-    named = element.tag == "d-abstract" or bool(element.classes & _ABSTRACT_CLASSES)
-    first = next((c for c in element.children if isinstance(c, Element)), None)
-    return named and (first is None or first.tag not in _HEADING_TAGS)
+    if element.tag != "d-abstract" and not element.classes & _ABSTRACT_CLASSES:
+        return False
+    children = element.find_children()
+    return not children or children[0].tag not in _HEADING_TAGS

@@ -1,5 +1,7 @@
-"""Parse and match the CSS selectors that pages hide things with: tag, class, id, attribute, relation, position."""
-# MERGED-DOC """Find hidden elements by their attributes, inline styles and the page's own style rules."""
+"""Find hidden elements by their attributes, their inline styles, and the style rules of the page.
+
+The CSS selectors that pages hide things with are matched: tag, class, id, attribute, relation, position.
+"""
 
 import re
 from collections import defaultdict, deque
@@ -9,112 +11,11 @@ from typing import Final
 
 from planner.papers.html.dom import Element
 
-_PART: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]|:first-child|:nth-child\(\s*\d{1,2}\s*\)|:not\([^()\s:]+\)")
-_COMPOUND: Final = re.compile(rf"(\*|[\w-]+)?((?:{_PART.pattern})*)")
+_CONDITION: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]|:first-child|:nth-child\(\s*\d{1,2}\s*\)|:not\([^()\s:]+\)")
+_COMPOUND: Final = re.compile(rf"(\*|[\w-]+)?((?:{_CONDITION.pattern})*)")
 _ATTRIBUTE: Final = re.compile(r"\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*[\"']?(.*?)[\"']?\s*)?\]", re.DOTALL)
 _RELATION: Final = re.compile(r"\s*([>+~])\s*(?![^\[]*\])")
-_MOST_RELATED: Final = 25  # the most ancestors or siblings to look at
-
-
-@dataclass(frozen=True, slots=True)
-class CompoundSelector:
-    """A compound selector: the tag ("" for any), classes, ids, attributes and position that an element must have."""
-
-    tag: str
-    conditions: tuple[str, ...]
-
-    def is_match(self, element: Element) -> bool:
-        """Return whether the compound matches an element."""
-        return self.tag in ("", element.tag) and all(_has_condition(element, part) for part in self.conditions)
-
-
-@dataclass(slots=True)
-class StepBudget:
-    """The number of elements that may still be visited, since a page may have any number of rules."""
-
-    steps_left: int
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """A compound for the element itself, and compounds for elements around it, nearest first, each with its relation.
-
-    The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the element just before, "~" for
-    any element before.
-    """
-
-    subject: CompoundSelector
-    related: tuple[tuple[str, CompoundSelector], ...]
-
-    def is_match(self, element: Element, budget: StepBudget) -> bool:
-        """Return whether the selector matches the element; False if too few steps are left to find out."""
-        if (self.related and budget.steps_left <= 0) or not self.subject.is_match(element):
-            return False
-        found: Element | None = element
-        for relation, compound in self.related:
-            found = _find_related(found, relation, compound, budget) if found else None
-        return found is not None
-
-
-def parse_selector(text: str) -> Selector | None:
-    """Return the selector in a lower-case text; None if it uses states or anything else that is not supported."""
-    words = _RELATION.sub(r" \1", text.strip()).split()
-    found: list[tuple[str, CompoundSelector]] = []
-    for word in words:
-        relation = word[0] if word[0] in ">+~" else ""
-        compound = _parse_compound(word.removeprefix(relation))
-        if compound is None:
-            return None
-        found.append((relation, compound))
-    if not found:
-        return None
-    # CSS writes the relation before the later compound; here it is kept with the earlier one.
-    around = tuple((found[at + 1][0], found[at][1]) for at in reversed(range(len(found) - 1)))
-    return Selector(found[-1][1], around)
-
-
-def _parse_compound(text: str) -> CompoundSelector | None:
-    match = _COMPOUND.fullmatch(text)
-    if match is None or not text:
-        return None
-    return CompoundSelector((match[1] or "").replace("*", ""), tuple(_PART.findall(match[2])))
-
-
-def _find_related(element: Element, relation: str, compound: CompoundSelector, budget: StepBudget) -> Element | None:
-    """Return the nearest element that has the relation to another and fits the compound; None if there is none."""
-    other: Element | None = element
-    for _ in range(min(1 if relation in (">", "+") else _MOST_RELATED, budget.steps_left)):
-        budget.steps_left -= 1
-        other = other and (other.previous_sibling if relation in ("+", "~") else other.parent)
-        if other is None or compound.is_match(other):
-            return other
-    return None
-
-
-def _find_position(element: Element) -> int:
-    """Return the element's position among its sibling elements from 1; counting stops after a limit."""
-    place, before = 1, element.previous_sibling
-    while before is not None and place <= _MOST_RELATED:
-        place, before = place + 1, before.previous_sibling
-    return place
-
-
-def _has_condition(element: Element, condition: str) -> bool:
-    if condition.startswith("."):
-        return condition[1:] in element.lowercase_classes
-    if condition.startswith("#"):
-        return element.attributes.get("id", "").lower() == condition[1:]
-    if condition.startswith(":not"):
-        excluded = _parse_compound(condition.removeprefix(":not(").removesuffix(")"))
-        return excluded is not None and not excluded.is_match(element)
-    if condition.startswith(":"):
-        return _find_position(element) == int("".join(c for c in condition if c.isdigit()) or 1)
-    found = _ATTRIBUTE.fullmatch(condition)
-    if found is None or found[1].lower() not in element.attributes:
-        return False
-    return found[2] is None or found[2] in element.attributes[found[1].lower()].lower()
-
-
+_MAX_RELATED: Final = 25  # ancestors or siblings to look at
 _RULE: Final = re.compile(r"([^{}]{1,500})\{([^{}]{0,2000})\}")
 _IGNORED_CSS: Final = re.compile(  # comments, and rules for other media than a usual screen
     r"/\*.*?\*/|@media(?!\s*(?:only\s+)?(?:screen|all)\s*\{)[^{]*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", re.DOTALL
@@ -127,38 +28,79 @@ _PIXELS: Final = {
     "": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "mm": 3.78, "cm": 37.8,
     "in": 96.0, "vw": 12.8, "vh": 8.0, "vmin": 8.0, "vmax": 12.8,
 }  # fmt: skip
-_MOST_RULES: Final = 60  # for one tag, class or id; the last ones, since later rules win
-_MOST_STEPS: Final = 500_000  # elements visited to match the rules of one page
-_LEAST_SIZE: Final = 8 / 3  # pixels, which are two points
+_MAX_RULES: Final = 60  # for one tag, class or id; the last ones, since later rules win
+_MAX_STEPS: Final = 500_000  # elements visited to match the rules of one page
+_MIN_FONT_SIZE: Final = 8 / 3  # pixels, which are two points
 _FAR_OFF: Final = -999.0  # pixels
-_FAINT: Final = 0.05
+_MIN_OPACITY: Final = 0.05  # also for scales
+
+
+@dataclass(frozen=True, slots=True)
+class _CompoundSelector:
+    """A compound selector: the tag ("" for any), classes, ids, attributes and position that an element must have."""
+
+    tag: str
+    conditions: tuple[str, ...]
+
+    def is_match(self, element: Element) -> bool:
+        """Return whether the compound matches an element."""
+        return self.tag in ("", element.tag) and all(_has_condition(element, part) for part in self.conditions)
+
+
+@dataclass(slots=True)
+class _StepBudget:
+    """The number of elements that may still be visited, since a page may have any number of rules."""
+
+    steps_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Selector:
+    """A compound for the element itself, and compounds for elements around it, nearest first, each with its relation.
+
+    The relations are those of CSS: "" for any ancestor, ">" for the parent, "+" for the element just before, "~" for
+    any element before.
+    """
+
+    subject: _CompoundSelector
+    related: tuple[tuple[str, _CompoundSelector], ...]
+
+    def is_match(self, element: Element, budget: _StepBudget) -> bool:
+        """Return whether the selector matches the element; False if too few steps are left to find out."""
+        if (self.related and budget.steps_left <= 0) or not self.subject.is_match(element):
+            return False
+        related: Element | None = element
+        for relation, compound in self.related:
+            related = _find_related(related, relation, compound, budget) if related else None
+        return related is not None
 
 
 class StyleRules:
     """The rules of a page's style sheets, looked up by element."""
 
     def __init__(self, root: Element) -> None:
-        self._rules: defaultdict[str, deque[tuple[int, Selector, str]]] = defaultdict(lambda: deque(maxlen=_MOST_RULES))
+        self._rules: defaultdict[str, deque[tuple[int, _Selector, str]]] = defaultdict(lambda: deque(maxlen=_MAX_RULES))
         self._count = 0
-        self._budget = StepBudget(_MOST_STEPS)
+        self._budget = _StepBudget(_MAX_STEPS)
         self._variables: dict[str, str] = {}
         for element in root.iterate_elements():
             if element.tag == "style":
                 self._add_sheet(element.collect_text())
 
     @property
-    def is_overtaxed(self) -> bool:
-        """True if there were too many rules to apply them all."""
+    def has_too_many_rules(self) -> bool:
+        """True if the page has too many rules to match them all."""
         return self._budget.steps_left <= 0
 
     def _add_sheet(self, sheet: str) -> None:
         sheet = _IGNORED_CSS.sub("", sheet).lower()
         self._variables.update(_VARIABLE.findall(sheet))
         for selectors, body in _RULE.findall(sheet):
-            for written in selectors.split(","):
-                if (found := parse_selector(written)) is not None:
-                    key = next((part for part in found.subject.conditions if part[0] in ".#"), found.subject.tag)
-                    self._rules[key].append((self._count, found, body))
+            for text in selectors.split(","):
+                if (selector := _parse_selector(text)) is not None:
+                    subject = selector.subject
+                    key = next((part for part in subject.conditions if part[0] in ".#"), subject.tag)
+                    self._rules[key].append((self._count, selector, body))
                     self._count += 1
 
     def find_style(self, element: Element) -> str:
@@ -169,13 +111,13 @@ class StyleRules:
         names = (f"#{element.attributes.get('id', '')}", *(f".{name}" for name in element.classes))
         keys = ("", element.tag, *map(str.lower, names))
         rules = sorted(
-            (place, body)
+            (number, body)
             for key in keys
-            for place, one, body in self._rules.get(key, ())
-            if one.is_match(element, self._budget)
+            for number, selector, body in self._rules.get(key, ())
+            if selector.is_match(element, self._budget)
         )
         style = ";".join((*(body for _, body in rules), inline))
-        return _VARIABLE_USE.sub(lambda found: self._variables.get(found[1], ""), style) if "var(" in style else style
+        return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
 
 def read_inline_style(element: Element) -> str:
@@ -188,12 +130,12 @@ def read_inline_style(element: Element) -> str:
 def parse_declarations(style: str) -> dict[str, str]:
     """Return each property of a style with its last value, in lower case."""
     plain = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
-    plain = _ESCAPE.sub(lambda found: chr(min(int(found[1], 16), 0xFFFF)), plain).lower()
-    found: dict[str, str] = {}
+    plain = _ESCAPE.sub(lambda match: chr(min(int(match[1], 16), 0xFFFF)), plain).lower()
+    values: dict[str, str] = {}
     for declaration in plain.split(";"):
         name, _, value = declaration.partition(":")
-        found[name.strip()] = value.replace("!important", "").strip()
-    return found
+        values[name.strip()] = value.replace("!important", "").strip()
+    return values
 
 
 def is_hidden(element: Element, style: str) -> bool:
@@ -207,18 +149,80 @@ def is_hidden(element: Element, style: str) -> bool:
 
 
 def _is_hiding_style(style: Mapping[str, str]) -> bool:
-    if any(check(style[name]) for name, check in _HIDING.items() if name in style):
+    if any(check(style[name]) for name, check in _HIDING_CHECKS.items() if name in style):
         return True
-    cut = any(style.get(name) in ("hidden", "clip") for name in ("overflow", "overflow-x", "overflow-y"))
-    return cut and any(_is_at_most(style.get(name, ""), 1) for name in ("width", "height", "max-width", "max-height"))
+    is_cut = any(style.get(name) in ("hidden", "clip") for name in ("overflow", "overflow-x", "overflow-y"))
+    return is_cut and any(
+        _is_at_most(style.get(name, ""), 1) for name in ("width", "height", "max-width", "max-height")
+    )
+
+
+def _parse_selector(text: str) -> _Selector | None:
+    """Return the selector in a lower-case text; None if it uses states or anything else that is not supported."""
+    relations: list[str] = []
+    compounds: list[_CompoundSelector] = []
+    for word in _RELATION.sub(r" \1", text.strip()).split():
+        relation = word[0] if word[0] in ">+~" else ""
+        compound = _parse_compound(word.removeprefix(relation))
+        if compound is None:
+            return None
+        relations.append(relation)
+        compounds.append(compound)
+    if not compounds:
+        return None
+    # CSS writes the relation before the later compound; here it is kept with the earlier one.
+    related = zip(reversed(relations[1:]), reversed(compounds[:-1]), strict=True)
+    return _Selector(compounds[-1], tuple(related))
+
+
+def _parse_compound(text: str) -> _CompoundSelector | None:
+    match = _COMPOUND.fullmatch(text)
+    if match is None or not text:
+        return None
+    return _CompoundSelector((match[1] or "").replace("*", ""), tuple(_CONDITION.findall(match[2])))
+
+
+def _find_related(element: Element, relation: str, compound: _CompoundSelector, budget: _StepBudget) -> Element | None:
+    """Return the nearest element that has the relation to another and matches the compound; None if there is none."""
+    other: Element | None = element
+    for _ in range(min(1 if relation in (">", "+") else _MAX_RELATED, budget.steps_left)):
+        budget.steps_left -= 1
+        other = other and (other.previous_sibling if relation in ("+", "~") else other.parent)
+        if other is None or compound.is_match(other):
+            return other
+    return None
+
+
+def _find_position(element: Element) -> int:
+    """Return the element's position among its sibling elements from 1; counting stops after a limit."""
+    position, sibling = 1, element.previous_sibling
+    while sibling is not None and position <= _MAX_RELATED:
+        position, sibling = position + 1, sibling.previous_sibling
+    return position
+
+
+def _has_condition(element: Element, condition: str) -> bool:
+    if condition.startswith("."):
+        return condition[1:] in element.lowercase_classes
+    if condition.startswith("#"):
+        return element.attributes.get("id", "").lower() == condition[1:]
+    if condition.startswith(":not"):
+        excluded = _parse_compound(condition.removeprefix(":not(").removesuffix(")"))
+        return excluded is not None and not excluded.is_match(element)
+    if condition.startswith(":"):
+        return _find_position(element) == int("".join(c for c in condition if c.isdigit()) or 1)
+    match = _ATTRIBUTE.fullmatch(condition)
+    if match is None or match[1].lower() not in element.attributes:
+        return False
+    return match[2] is None or match[2] in element.attributes[match[1].lower()].lower()
 
 
 def _parse_pixels(value: str, whole: float) -> float | None:
-    """Return a length in pixels, a percentage as part of `repair_json_surrogates`; None if the value is no length."""
-    found = _LENGTH.fullmatch(value)
-    if found is None:
+    """Return a length in pixels, a percentage as part of `whole`; None if the value is no length."""
+    match = _LENGTH.fullmatch(value)
+    if match is None:
         return None
-    return float(found[1]) * (whole / 100 if found[2] == "%" else _PIXELS[found[2] or ""])
+    return float(match[1]) * (whole / 100 if match[2] == "%" else _PIXELS[match[2] or ""])
 
 
 def _is_at_most(value: str, limit: float, whole: float = 1_000) -> bool:
@@ -228,7 +232,7 @@ def _is_at_most(value: str, limit: float, whole: float = 1_000) -> bool:
 
 def _is_tiny(value: str) -> bool:
     length = _parse_pixels(value, 16)
-    return length is not None and length < _LEAST_SIZE
+    return length is not None and length < _MIN_FONT_SIZE
 
 
 def _is_tiny_font(value: str) -> bool:
@@ -238,8 +242,8 @@ def _is_tiny_font(value: str) -> bool:
 
 
 def _is_faint(value: str) -> bool:
-    found = _LENGTH.fullmatch(value)
-    return found is not None and float(found[1]) / (100 if found[2] == "%" else 1) < _FAINT
+    match = _LENGTH.fullmatch(value)
+    return match is not None and float(match[1]) / (100 if match[2] == "%" else 1) < _MIN_OPACITY
 
 
 def _is_far_off(value: str) -> bool:
@@ -268,7 +272,7 @@ def _match_pattern(pattern: str) -> Callable[[str], bool]:
     return lambda value: compiled.match(value) is not None
 
 
-_HIDING: Final[Mapping[str, Callable[[str], bool]]] = {
+_HIDING_CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
     "display": _match_pattern("none"),
     "visibility": _match_pattern("hidden|collapse"),
     "content-visibility": _match_pattern("hidden"),

@@ -2,51 +2,40 @@
 
 import colorsys
 import re
+from itertools import zip_longest
 from typing import Final
 
 Colour = tuple[float, float, float]
-
 WHITE: Final[Colour] = (1.0, 1.0, 1.0)
 BLACK: Final[Colour] = (0.0, 0.0, 0.0)
-_LARGEST_DIFFERENCE: Final = 0.05  # the largest difference of a component that nobody sees
-
+_MAX_DIFFERENCE: Final = 0.05  # of a component, that nobody sees
 _DEFINITION: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+")
-_NAMED: Final[dict[str, Colour]] = {
-    "white": WHITE,
-    "White": WHITE,
-    "black": BLACK,
-    "Black": BLACK,
-    "red": (1.0, 0.0, 0.0),
-    "green": (0.0, 1.0, 0.0),
-    "blue": (0.0, 0.0, 1.0),
-    "cyan": (0.0, 1.0, 1.0),
-    "magenta": (1.0, 0.0, 1.0),
-    "yellow": (1.0, 1.0, 0.0),
-    "gray": (0.5, 0.5, 0.5),
-    "darkgray": (0.25, 0.25, 0.25),
-    "lightgray": (0.75, 0.75, 0.75),
-}
+_STANDARD_COLOURS: Final[dict[str, Colour]] = {
+    "white": WHITE, "White": WHITE, "black": BLACK, "Black": BLACK, "red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0),
+    "blue": (0.0, 0.0, 1.0), "cyan": (0.0, 1.0, 1.0), "magenta": (1.0, 0.0, 1.0), "yellow": (1.0, 1.0, 0.0),
+    "gray": (0.5, 0.5, 0.5), "darkgray": (0.25, 0.25, 0.25), "lightgray": (0.75, 0.75, 0.75),
+}  # fmt: skip
 
 
 def is_similar_colour(first: Colour, second: Colour) -> bool:
     """Return whether two colours look the same."""
-    return all(abs(a - b) <= _LARGEST_DIFFERENCE for a, b in zip(first, second, strict=True))
+    return all(abs(a - b) <= _MAX_DIFFERENCE for a, b in zip(first, second, strict=True))
 
 
 class Palette:
     """The named colours of a text: those that it defines and the standard ones."""
 
     def __init__(self, text: str) -> None:
-        self._named = dict(_NAMED)
+        self._named = dict(_STANDARD_COLOURS)
         for name, model, value in _DEFINITION.findall(text):
             self._add_colour(name, self.find_colour(value, model))
         for name, value in _ALIAS.findall(text):
             self._add_colour(name, self.find_colour(value))
 
     def find_colour(self, value: str, model: str = "") -> Colour | None:
-        """Return the colour of a value in a colour model, or of a name or mix without a model; None if unknown."""
+        """Return the colour of a value in a colour model, or of a name or mixture without a model; None if unknown."""
         value, model = value.strip(), model.strip()
         if not model or model == "named":
             return self._mix_colours(value)
@@ -82,15 +71,15 @@ class Palette:
         """
         name, *rest = (part.strip() for part in value.split("!"))
         mixed = self._named.get(name)
-        for at in range(0, len(rest), 2):
-            if not re.fullmatch(r"\d{1,3}(?:\.\d+)?", rest[at]):
+        for percentage, other_name in zip_longest(rest[::2], rest[1::2], fillvalue="white"):
+            if not re.fullmatch(r"\d{1,3}(?:\.\d+)?", percentage):
                 return None
-            share = min(1.0, float(rest[at]) / 100)
-            ground = self._named.get(rest[at + 1] if at + 1 < len(rest) else "white")
-            if mixed is None or ground is None:
-                mixed = ground if share <= _LARGEST_DIFFERENCE else mixed if share >= 1 - _LARGEST_DIFFERENCE else None
+            share = min(1.0, float(percentage) / 100)
+            other = self._named.get(other_name)
+            if mixed is None or other is None:
+                mixed = other if share <= _MAX_DIFFERENCE else mixed if share >= 1 - _MAX_DIFFERENCE else None
             else:
-                mixed = _make_colour([share * a + (1 - share) * b for a, b in zip(mixed, ground, strict=True)])
+                mixed = _make_colour([share * a + (1 - share) * b for a, b in zip(mixed, other, strict=True)])
         return mixed
 
 

@@ -12,9 +12,9 @@ from planner.papers.characters import clean_source_text, decode_text
 from planner.papers.latex.scan import BraceGroups, LatexScanner, LatexToken, compile_token_pattern
 from planner.papers.tree import SourceTree
 
-MAX_INPUT_DEPTH: Final = 40
-MAX_INPUTS: Final = 3_000
-MAX_CHARS: Final = 20_000_000
+_MAX_INPUT_DEPTH: Final = 40
+_MAX_INPUTS: Final = 3_000
+_MAX_CHARS: Final = 20_000_000
 
 _INPUT_COMMANDS: Final = frozenset(
     {"input", "include", "subfile", "subfileinclude", "InputIfFileExists", "loadgeometry"}
@@ -33,14 +33,10 @@ _NOT_CONDITIONAL_WORDS: Final = """
     ifinlist ifpackageloaded ifcsstring ifdefmacro ifnotblank ifempty
 """
 _NOT_CONDITIONALS: Final = frozenset(_NOT_CONDITIONAL_WORDS.split())
-_FOLLOWED_COMMANDS: Final = "|".join(
-    map(
-        re.escape,
-        sorted(_INPUT_COMMANDS | _IMPORT_COMMANDS | _LISTING_COMMANDS | _ENVIRONMENT_DEFINERS | _OTHER_COMMANDS),
-    )
-)
+_COMMANDS: Final = _INPUT_COMMANDS | _IMPORT_COMMANDS | _LISTING_COMMANDS | _ENVIRONMENT_DEFINERS | _OTHER_COMMANDS
+_COMMAND_NAMES: Final = "|".join(map(re.escape, sorted(_COMMANDS)))
 _TOKEN_PATTERN: Final = compile_token_pattern(  # commands, conditionals, and flag setters such as \draftfalse
-    rf"(?:{_FOLLOWED_COMMANDS})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
+    rf"(?:{_COMMAND_NAMES})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
     r"|if[A-Za-z@]*\*?|[A-Za-z@]++(?:(?<=true)|(?<=false))(?!\*)",
     r"[\\%]",
 )
@@ -71,14 +67,13 @@ def flatten_source(tree: SourceTree, main_name: str) -> FlattenedSource:
     """
     flattener = _Flattener(tree, posixpath.dirname(main_name))
     flattener.add_file(main_name)
-    return FlattenedSource(
-        "".join(flattener.chunks), tuple(flattener.file_names), tuple(dict.fromkeys(flattener.warnings))
-    )
+    warnings = tuple(dict.fromkeys(flattener.warnings))
+    return FlattenedSource("".join(flattener.chunks), tuple(flattener.file_names), warnings)
 
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional: whether its current branch is read (None if unknown), and whether all of it is skipped."""
+    """An open conditional; `is_live` is true if its current branch is read, and None if that is unknown."""
 
     is_live: bool | None
     is_outer_dead: bool
@@ -113,17 +108,17 @@ class _Flattener:
     def _add_scanned_text(self, text: str, *, nested: bool) -> None:
         groups = BraceGroups(text)
         start = text.find("\\begin{document}") if nested else -1
-        place = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
-        scan = LatexScanner(text, place, self._verbatim_environments, _TOKEN_PATTERN)
-        for mark in scan:
-            if self._is_plain_token(mark):
+        position = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
+        scanner = LatexScanner(text, position, self._verbatim_environments, _TOKEN_PATTERN)
+        for token in scanner:
+            if self._is_plain_token(token):
                 continue
-            self._add_text(text[place : mark.start])
-            place = self._handle_token(text, groups, mark, nested=nested)
-            if place < 0 or self._is_finished:
+            self._add_text(text[position : token.start])
+            position = self._handle_token(text, groups, token, nested=nested)
+            if position < 0 or self._is_finished:
                 return
-            scan.position = place
-        self._add_text(text[place:])
+            scanner.position = position
+        self._add_text(text[position:])
 
     def _is_plain_token(self, token: LatexToken) -> bool:
         """Return whether a token stays in the text as it is."""
@@ -132,35 +127,35 @@ class _Flattener:
         return token.kind == "escape" or (token.kind == "verbatim" and token.name not in self._comment_environments)
 
     def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int:
-        """Handle one token and return the place to continue from, -1 to leave the file."""
+        """Handle one token and return the position to continue from, -1 to leave the file."""
         if token.kind == "comment":
             return self._skip_comment(text, token)
         if token.kind == "verbatim":
             return _INDENT.match(text, token.end).end()  # type: ignore[union-attr]
-        if (after := self._handle_conditional(text, token)) is not None:
-            return after
-        if not self._is_dead and (after := self._handle_command(text, groups, token, nested=nested)) is not None:
-            return after
+        if (position := self._handle_conditional(text, token)) is not None:
+            return position
+        if not self._is_dead and (position := self._handle_command(text, groups, token, nested=nested)) is not None:
+            return position
         self._add_text(text[token.start : token.end])
         return token.end
 
     def _skip_comment(self, text: str, token: LatexToken) -> int:
-        """Return the place behind a comment and its line's end; that end stays after a space or a row's end."""
+        """Return the position after a comment and its line's end; that end stays after a space or a row's end."""
         line_start = text.rfind("\n", 0, token.start) + 1
         end = token.end
         if not text[line_start : token.start].strip():
             return min(end + 1, len(text))
-        glued = not text[token.start - 1].isspace() and text[token.start - 2 : token.start] != "\\\\"
-        following = text.find("\n", end + 1)
-        blank_next = not text[end + 1 : following if following >= 0 else len(text)].strip()
-        return _INDENT.match(text, end).end() if glued and not blank_next else end  # type: ignore[union-attr]
+        joins_lines = not text[token.start - 1].isspace() and text[token.start - 2 : token.start] != "\\\\"
+        next_end = text.find("\n", end + 1)
+        next_line = text[end + 1 : next_end if next_end >= 0 else len(text)]
+        return _INDENT.match(text, end).end() if joins_lines and next_line.strip() else end  # type: ignore[union-attr]
 
     @property
     def _is_dead(self) -> bool:
         return bool(self._branches) and (self._branches[-1].is_outer_dead or self._branches[-1].is_live is False)
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
-        """Follow `\\if…`, `\\else`, `\\fi` and flags, and return the place behind; None for any other token."""
+        """Follow `\\if…`, `\\else`, `\\fi` and flags, and return the position after it; None for any other token."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
             self._flags.setdefault(flag[1], False)
@@ -184,17 +179,16 @@ class _Flattener:
             self._flags[flag] = value
 
     def _open_branch(self, text: str, token: LatexToken) -> int:
-        live, end = self._flags.get(token.name[2:]), token.end
+        is_live, end = self._flags.get(token.name[2:]), token.end
         if token.name in ("iffalse", "iftrue"):
-            live = token.name == "iftrue"
+            is_live = token.name == "iftrue"
         elif token.name == "if" and (digits := _IF_DIGITS.match(text, end)):
-            live, end = digits[1] == digits[2], digits.end()
+            is_live, end = digits[1] == digits[2], digits.end()
         elif token.name == "ifnum" and (numbers := _IF_NUMBERS.match(text, end)):
-            live, end = _RELATIONS[numbers[2]](int(numbers[1]), int(numbers[3])), numbers.end()
-        dead = self._is_dead
-        self._branches.append(_Branch(live, dead))
-        if live is None and not dead:
+            is_live, end = _RELATIONS[numbers[2]](int(numbers[1]), int(numbers[3])), numbers.end()
+        if is_live is None:
             self._add_text(text[token.start : end])
+        self._branches.append(_Branch(is_live, self._is_dead))
         return end
 
     def _switch_branch(self, token: LatexToken) -> int:
@@ -212,7 +206,7 @@ class _Flattener:
         return token.end
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle a command that adds text, ends a file or changes the reading; return the place behind, else None."""
+        """Handle an input, a file's end or a definition; return the position after it, or -1, or None for others."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested
@@ -228,8 +222,8 @@ class _Flattener:
 
     def _remember_environment(self, text: str, token: LatexToken) -> None:
         """Remember an environment that the paper defines as verbatim or as a comment."""
-        if found := _VERBATIM_DEFINITION.match(text, token.end):
-            name = found[1] + ("code" if token.name == "newminted" else "")
+        if match := _VERBATIM_DEFINITION.match(text, token.end):
+            name = match[1] + ("code" if token.name == "newminted" else "")
             self._verbatim_environments.add(name)
             if token.name == "excludecomment":
                 self._comment_environments.add(name)
@@ -237,70 +231,69 @@ class _Flattener:
     def _handle_input(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
         folder, end = "", token.end
         if token.name in _IMPORT_COMMANDS:
-            first = groups.read_group(end)
-            if first is None:
+            folder_group = groups.read_group(end)
+            if folder_group is None:
                 return None
-            folder, end = first[0].strip(), first[1]
-        found = groups.read_group(end)
-        if found is None:
+            folder, end = folder_group[0].strip(), folder_group[1]
+        group = groups.read_group(end)
+        if group is None:
             bare = _BARE_NAME.match(text, end)
             if bare is None or token.name not in _INPUT_COMMANDS:
                 return None
-            found = bare[1], bare.end()
-        if "#" in found[0] or "\\" in found[0]:
+            group = bare[1], bare.end()
+        if "#" in group[0] or "\\" in group[0]:
             return None
-        self._follow_input(posixpath.join(folder, found[0].strip().strip('"')), import_folder=folder)
-        return found[1]
+        self._follow_input(posixpath.join(folder, group[0].strip().strip('"')), import_folder=folder)
+        return group[1]
 
     def _follow_input(self, path: str, *, import_folder: str) -> None:
+        problem, name = "", ""
         if path.startswith(("/", "~", "|")) or path[1:2] == ":":
-            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: it points outside the paper's folder")
+            problem = "it points outside the paper's folder"
+        elif not (name := self._find_file(path)):
+            problem = "the paper has no such file"
+        elif name in self._open_files or len(self._open_files) >= _MAX_INPUT_DEPTH:
+            problem = "it includes itself or is nested too deep"
+        elif len(self.file_names) >= _MAX_INPUTS:
+            raise PaperError(f"the paper in {self.tree.name!r} has over {_MAX_INPUTS:,} inputs; give one paper alone")
+        if problem:
+            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: {problem}")
             return
-        name = self._find_file(path)
-        if not name:
-            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: the paper has no such file")
-        elif name in self._open_files or len(self._open_files) >= MAX_INPUT_DEPTH:
-            self.warnings.append(f"\\input{{{path[:100]}}} was not followed: it includes itself or is nested too deep")
-        elif len(self.file_names) >= MAX_INPUTS:
-            raise PaperError(f"the paper in {self.tree.name!r} has over {MAX_INPUTS:,} inputs; give one paper alone")
-        else:
-            if import_folder:
-                self._import_folders.append(
-                    posixpath.join(
-                        self._import_folders[-1] if self._import_folders else self.main_folder, import_folder
-                    )
-                )
-            self.add_file(name)
-            if import_folder:
-                self._import_folders.pop()
+        if import_folder:
+            around = self._import_folders[-1] if self._import_folders else self.main_folder
+            self._import_folders.append(posixpath.join(around, import_folder))
+        self.add_file(name)
+        if import_folder:
+            self._import_folders.pop()
 
     def _find_file(self, path: str) -> str:
-        own = posixpath.dirname(self._open_files[-1]) if self._open_files else self.main_folder
-        folders = (*self._import_folders[-1:], self.main_folder, own, "")
+        """Return the file of the tree that a path means, "" if there is none."""
+        current_folder = posixpath.dirname(self._open_files[-1]) if self._open_files else self.main_folder
         parent = posixpath.dirname(self._import_folders[-1]) if self._import_folders else ""
+        folders = (*self._import_folders[-1:], self.main_folder, current_folder, "", parent)
         endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
-        near = (self.tree.find_file(path + ending, *folders, parent) for ending in endings)
-        far = (self.tree.find_unique(path + ending) for ending in endings)  # a path of the author's own machine
-        return next((name for name in chain(near, far) if name), "")
+        in_folders = (self.tree.find_file(path + ending, *folders) for ending in endings)
+        anywhere = (self.tree.find_unique(path + ending) for ending in endings)  # a path of the author's machine
+        return next((name for name in chain(in_folders, anywhere) if name), "")
 
     def _add_listing(self, groups: BraceGroups, token: LatexToken) -> int | None:
         option = groups.read_option(token.end)
-        place = option[1] if option else token.end
-        if token.name == "inputminted" and (language := groups.read_group(place)):
-            place = language[1]
-        found = groups.read_group(place)
-        name = self._find_file(found[0].strip()) if found else ""
-        if found is None or not name:
+        position = option[1] if option else token.end
+        if token.name == "inputminted" and (language := groups.read_group(position)):
+            position = language[1]
+        group = groups.read_group(position)
+        name = self._find_file(group[0].strip()) if group else ""
+        if group is None or not name:
             return None
         code, _ = decode_text(self.tree.read_bytes(name), name)
         self._add_text(f"\\begin{{verbatim}}\n{clean_source_text(code)[0].strip()}\n\\end{{verbatim}}")
-        return found[1]
+        return group[1]
 
     def _add_text(self, text: str) -> None:
         if text and not self._is_dead:
             self._text_length += len(text)
-            if self._text_length > MAX_CHARS:
+            if self._text_length > _MAX_CHARS:
                 raise PaperError(
-                    f"the inputs of {self.tree.name!r} add up to over {MAX_CHARS:,} characters; give one paper alone"
+                    f"the inputs of {self.tree.name!r} add up to over {_MAX_CHARS:,} characters; give one paper alone"
                 )
             self.chunks.append(text)

@@ -30,17 +30,17 @@ _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
 # Commands that other parts of the loader look for by name; they are never expanded.
-_KEPT_WORDS: Final = """
+_NEVER_EXPANDED_WORDS: Final = """
     title author abstract section subsection subsubsection paragraph begin end caption label ref cite citep citet
     appendix bibliography item maketitle thanks footnote input include textbf emph textcolor color includegraphics
     keywords date email affiliation and par small tiny large hline toprule midrule bottomrule
 """
-_KEPT: Final = frozenset(_KEPT_WORDS.split())
+_NEVER_EXPANDED: Final = frozenset(_NEVER_EXPANDED_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
 class Macro:
-    """A command definition: its number of arguments, its text, and the first argument's default if that is optional."""
+    """A definition of a command; `body` is the text that a call stands for, `default` that of an optional argument."""
 
     name: str
     argument_count: int
@@ -69,99 +69,111 @@ class Macro:
 
     def expand_call(self, arguments: list[str | None]) -> str:
         """Return the text that a call with these arguments stands for; None takes the default."""
-        known = [self.default if value is None else value for value in arguments]
-        return re.sub(r"#(\d)", lambda m: known[int(m[1]) - 1] if 0 < int(m[1]) <= len(known) else "", self.body)
+        values = [self.default if value is None else value for value in arguments]
+        return re.sub(r"#(\d)", lambda m: values[int(m[1]) - 1] if 0 < int(m[1]) <= len(values) else "", self.body)
 
 
 def find_macros(source: LatexSource) -> dict[str, Macro]:
     """Return every definition in a text without comments, by name; the last of a name counts."""
-    found, place = dict[str, Macro](), 0
-    for mark in source.find_commands(_DEFINERS.__contains__):
-        if mark.start >= place and mark.name != "long":
-            macro, place = _read_definition(source, mark.name, mark.end)
-            if macro is not None and macro.name not in _KEPT:
-                found[macro.name] = macro
-    return found
+    macros, position = dict[str, Macro](), 0
+    for token in source.find_commands(_DEFINERS.__contains__):
+        if token.start >= position and token.name != "long":
+            macro, position = _read_definition(source, token.name, token.end)
+            if macro is not None and macro.name not in _NEVER_EXPANDED:
+                macros[macro.name] = macro
+    return macros
 
 
 def _read_definition(source: LatexSource, definer: str, position: int) -> tuple[Macro | None, int]:
-    text, groups = source.text, source.groups
-    name = _NAME.match(text, position)
+    """Return the macro that a definition defines and the definition's end; None if it cannot be followed."""
+    name = _NAME.match(source.text, position)
     if name is None:
         return None, position
     if definer == "let":
-        target = _TARGET.match(text, name.end())
-        nothing = target is not None and target[1] in ("relax", "empty", "@empty", "@gobble")
-        eaten = 1 if target is not None and target[1] == "@gobble" else 0
-        return (Macro(name[1], eaten, "") if nothing else None), target.end() if target else name.end()
+        return _read_let(source.text, name[1], name.end())
     if definer in _XPARSE_DEFINERS:
-        return _read_xparse_definition(groups, name[1], name.end())
+        return _read_xparse_definition(source.groups, name[1], name.end())
     if definer.endswith("def"):
-        parameters = _DEF_PARAMETERS.match(text, name.end())
-        body = groups.read_group(parameters.end()) if parameters else None
-        if parameters is None or body is None:
-            return None, name.end()
-        return Macro(name[1], len(parameters[1]) // 2, body[0]), body[1]
-    count = _COUNT.match(text, name.end())
-    position = count.end() if count else name.end()
-    default = groups.read_option(position) if count else None
-    body = groups.read_group(default[1] if default else position)
+        return _read_def(source, name[1], name.end())
+    return _read_newcommand(source, name[1], name.end())
+
+
+def _read_let(text: str, name: str, position: int) -> tuple[Macro | None, int]:
+    target = _TARGET.match(text, position)
+    if target is None:
+        return None, position
+    is_empty = target[1] in ("relax", "empty", "@empty", "@gobble")
+    return (Macro(name, int(target[1] == "@gobble"), "") if is_empty else None), target.end()
+
+
+def _read_def(source: LatexSource, name: str, position: int) -> tuple[Macro | None, int]:
+    parameters = _DEF_PARAMETERS.match(source.text, position)
+    body = source.groups.read_group(parameters.end()) if parameters else None
+    if parameters is None or body is None:
+        return None, position
+    return Macro(name, len(parameters[1]) // 2, body[0]), body[1]
+
+
+def _read_newcommand(source: LatexSource, name: str, position: int) -> tuple[Macro | None, int]:
+    count = _COUNT.match(source.text, position)
+    position = count.end() if count else position
+    default = source.groups.read_option(position) if count else None
+    body = source.groups.read_group(default[1] if default else position)
     if body is None:
         return None, position
-    number = int(count[1]) if count else 0
-    return Macro(name[1], number, body[0], default is not None, default[0] if default else ""), body[1]
+    argument_count = int(count[1]) if count else 0
+    return Macro(name, argument_count, body[0], default is not None, default[0] if default else ""), body[1]
 
 
 def _read_xparse_definition(groups: BraceGroups, name: str, position: int) -> tuple[Macro | None, int]:
-    wanted, body = groups.read_group(position), None
-    if wanted is not None:
-        body = groups.read_group(wanted[1])
-    if wanted is None or body is None:
+    arguments = groups.read_group(position)
+    body = groups.read_group(arguments[1]) if arguments else None
+    if arguments is None or body is None:
         return None, position
-    kinds = re.findall(r"[moOs]", re.sub(r"\{[^{}]*\}", "", wanted[0]))
-    optional = bool(kinds) and kinds[0] in "oO"
-    plain = all(kind == "m" for kind in kinds[1:]) and (not kinds or kinds[0] in "moO")
-    return (Macro(name, len(kinds), body[0], optional) if plain else None), body[1]
+    kinds = re.findall(r"[moOs]", re.sub(r"\{[^{}]*\}", "", arguments[0]))
+    is_plain = all(kind == "m" for kind in kinds[1:]) and kinds[:1] != ["s"]
+    return (Macro(name, len(kinds), body[0], kinds[:1] in (["o"], ["O"])) if is_plain else None), body[1]
 
 
 def expand_macros(
     source: LatexSource, macros: Mapping[str, Macro], *, expand_all: bool = False, extra_names: Container[str] = ()
 ) -> LatexSource:
-    """Return the text with empty calls removed and names and headings expanded.
+    """Return the text without calls that print nothing, and with plain names and headings expanded.
 
-    Further commands are expanded if they are named, or all of them if so wished, as for titles and abstracts.
+    Macros with `extra_names` are expanded too; all macros are if `expand_all` is true, as for titles and abstracts.
     """
     if "\\" not in source.text:
         return source
-    wanted = {
+    selected = {
         name: macro
         for name, macro in macros.items()
         if expand_all or name in extra_names or macro.is_empty or macro.is_plain_text or macro.is_heading
     }
     for _ in range(6 if expand_all else 2):
-        changed = _expand_once(source, wanted)
-        if changed == source.text or len(changed) > len(source.text) * 4 + 10_000:
+        expanded = _expand_once(source, selected)
+        if expanded == source.text or len(expanded) > len(source.text) * 4 + 10_000:
             break
-        source = LatexSource(changed)
+        source = LatexSource(expanded)
     return source
 
 
 def _expand_once(source: LatexSource, macros: Mapping[str, Macro]) -> str:
-    text, out, last, place = source.text, list[str](), 0, 0
-    for mark in source.find_commands(lambda name: name in macros or name in _DEFINERS):
-        if mark.start < place:
+    text, chunks, last, position = source.text, list[str](), 0, 0
+    for token in source.find_commands(lambda name: name in macros or name in _DEFINERS):
+        if token.start < position:
             continue
-        if mark.name in _DEFINERS:
-            place = _read_definition(source, mark.name, mark.end)[1]
-        elif (macro := macros.get(mark.name)) is not None:
-            values, end = source.groups.read_arguments(
-                mark.end, macro.argument_count, optional=macro.has_optional_argument
-            )
-            if len(values) == macro.argument_count:
-                replacement, place = _expand_one_call(text, macro, values, end)
-                out += (text[last : mark.start], replacement)
-                last = place
-    return "".join((*out, text[last:]))
+        if token.name in _DEFINERS:
+            position = _read_definition(source, token.name, token.end)[1]
+            continue
+        macro = macros[token.name]
+        arguments, end = source.groups.read_arguments(
+            token.end, macro.argument_count, optional=macro.has_optional_argument
+        )
+        if len(arguments) == macro.argument_count:
+            replacement, position = _expand_one_call(text, macro, arguments, end)
+            chunks += (text[last : token.start], replacement)
+            last = position
+    return "".join((*chunks, text[last:]))
 
 
 def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: int) -> tuple[str, int]:
@@ -170,10 +182,8 @@ def _expand_one_call(text: str, macro: Macro, arguments: list[str | None], end: 
         return "", end
     if macro.argument_count:
         return macro.expand_call(arguments), end
-    body = macro.body.strip()
-    spaced = body.endswith("\\xspace")
+    name = macro.body.strip().removesuffix("\\xspace")
     if text.startswith("{}", end):
-        end += 2
-    elif spaced and re.match(r"[A-Za-z0-9(]", text[end : end + 1]):
-        return body.removesuffix("\\xspace") + " ", end
-    return body.removesuffix("\\xspace"), end
+        return name, end + 2
+    has_xspace = macro.body.strip().endswith("\\xspace")
+    return name + " " * bool(has_xspace and re.match(r"[A-Za-z0-9(]", text[end : end + 1])), end

@@ -33,49 +33,45 @@ _OTHER_SYMBOLS: Final = (
     "natural ♮ sharp ♯ flat ♭ TeX TeX LaTeX LaTeX BibTeX BibTeX slash / quad \u2003 qquad \u2003 percent %"
 )
 _SYMBOLS: Final = dict(zip(*[iter((_GREEK_SYMBOLS + " " + _OTHER_SYMBOLS).split(" "))] * 2, strict=True))
-
 _DROPPED_WITH_ONE: Final = """
-    footnote footnotetext footnotemark thanks tnoteref tnotetext corref fnref vspace hspace vskip label cite citep
+    footnote footnotetext thanks tnoteref tnotetext corref fnref vspace hspace vskip label cite citep
     citet citealp citealt citeauthor citeyear autocite parencite textcite nocite ref eqref cref Cref autoref
     pageref includegraphics color fontfamily fontseries fontshape pagestyle thispagestyle icmltitlerunning
-    titlerunning input phantomsection index glsreset url rule vphantom hphantom phantom begin end usefont item
-    linebreak
+    titlerunning input phantomsection index glsreset url rule vphantom hphantom phantom begin end usefont raisebox
+    textcolor colorbox scalebox rotatebox linespread hypersetup
 """
 
-# Commands that are dropped with this many arguments; of every other command the arguments stay.
+# Commands that are dropped with so many arguments; of every other command the arguments stay.
 _DROPPED_ARGUMENTS: Final = {
+    **dict.fromkeys(("item", "linebreak", "footnotemark"), 0),
     **dict.fromkeys(_DROPPED_WITH_ONE.split(), 1),
-    "fontsize": 2,
-    "setlength": 2,
-    "addtolength": 2,
-    "raisebox": 1,
-    "textcolor": 1,
-    "colorbox": 1,
-    "scalebox": 1,
-    "resizebox": 2,
-    "rotatebox": 1,
+    **dict.fromkeys(("fontsize", "setlength", "addtolength", "resizebox", "setcounter"), 2),
     "addcontentsline": 3,
-    "setcounter": 2,
-    "linespread": 1,
-    "hypersetup": 1,
-    "item": 0,
-    "linebreak": 0,
-    "footnotemark": 0,
 }
 _PRINTED_ARGUMENT: Final = {"texorpdfstring": 0, "ifthenelse": 1}  # the index of the argument that is printed
 _IF_EMPTY: Final = re.compile(r"\\ifx\s*\\(relax|empty)\b(.*?)\\\1\b(.*?)(?:\\else\b(.*?))?\\fi\b", re.DOTALL)
-_SPACES: Final = frozenset(" ,;:>\n\t/")
-_SPECIAL: Final = re.compile("[\\\\%{}$&~_^`'\ue000-\ue003]|--")  # characters that are not printed as they stand
-_LONGEST_TEXT: Final = 20_000
+_SPACE_ESCAPES: Final = frozenset(" ,;:>\n\t/")
+_SPECIAL: Final = re.compile("[\\\\%{}$&~_^`'\ue000-\ue003]|--")  # characters that may not be printed as they are
+_MAX_TEXT_CHARS: Final = 20_000
+_LETTER_COMMANDS: Final = frozenset(
+    {"aa", "AA", "ae", "AE", "oe", "OE", "o", "O", "l", "L", "ss", "i", "j", "dh", "th", "ng"}
+)
+_AFTER_LETTER: Final = re.compile(r"[ \t]*(?:\{\})?")  # TeX drops the space that ends a command
+_AFTER_SIGN: Final = re.compile(r"\{\}")
 
 
 def convert_latex_to_text(text: str) -> str:
     """Return the text in Unicode without commands, in paragraphs, cut after 20,000 characters."""
-    text = text[:_LONGEST_TEXT]
+    text = text[:_MAX_TEXT_CHARS]
     if _SPECIAL.search(text):
         text = _convert_special(text)
     paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text))
     return unicodedata.normalize("NFC", "\n\n".join(p for p in paragraphs if p))
+
+
+def convert_latex_to_line(text: str) -> str:
+    """Return the text in Unicode without commands, in one line."""
+    return " ".join(re.sub(r"\(\s*[,;]*\s*\)", "", convert_latex_to_text(text)).split())
 
 
 def _convert_special(text: str) -> str:
@@ -85,29 +81,23 @@ def _convert_special(text: str) -> str:
     return text.replace("\ue000", "$").replace("\ue001", "&").replace("\ue002", "_").replace("\ue003", "~")
 
 
-def convert_latex_to_line(text: str) -> str:
-    """Return the text in Unicode without commands, in one line."""
-    return " ".join(re.sub(r"\(\s*[,;]*\s*\)", "", convert_latex_to_text(text)).split())
-
-
 def _convert_tokens(text: str) -> str:
-    groups, out, last = BraceGroups(text), list[str](), 0
-    scan = LatexScanner(text)
-    for mark in scan:
-        out.append(_remove_braces(text, last, mark.start))
-        shown, last = _convert_token(text, groups, mark)
-        out.append(shown)
-        scan.position = last
-    out.append(_remove_braces(text, last, len(text)))
-    return "".join(out)
+    groups, chunks, last = BraceGroups(text), list[str](), 0
+    scanner = LatexScanner(text)
+    for token in scanner:
+        printed, end = _convert_token(text, groups, token)
+        chunks += (_remove_braces(text[last : token.start]), printed)
+        last = scanner.position = end
+    chunks.append(_remove_braces(text[last:]))
+    return "".join(chunks)
 
 
-def _remove_braces(text: str, start: int, end: int) -> str:
-    return re.sub("[{}]", "", text[start:end])
+def _remove_braces(text: str) -> str:
+    return re.sub("[{}]", "", text)
 
 
 def _convert_token(text: str, groups: BraceGroups, token: LatexToken) -> tuple[str, int]:
-    """Return the printed form of one token and the place to continue from."""
+    """Return the printed form of one token, and the end of the command with its arguments."""
     if token.kind == "comment":
         return "", token.end
     if token.kind == "verbatim":
@@ -116,8 +106,8 @@ def _convert_token(text: str, groups: BraceGroups, token: LatexToken) -> tuple[s
         return _convert_escape(groups, token)
     name = token.name.rstrip("*")
     if name in _SYMBOLS:
-        braces = (_AFTER_LETTER if name in _LETTER_COMMANDS else _AFTER_SIGN).match(text, token.end)
-        return _SYMBOLS[name], braces.end() if braces else token.end
+        rest = (_AFTER_LETTER if name in _LETTER_COMMANDS else _AFTER_SIGN).match(text, token.end)
+        return _SYMBOLS[name], rest.end() if rest else token.end
     if name in _ACCENTS and (len(name) > 1 or re.match(r"\s*[{A-Za-z\\]", text[token.end : token.end + 3])):
         return _convert_accent(groups, _ACCENTS[name], token.end)
     if name in _PRINTED_ARGUMENT:
@@ -126,27 +116,14 @@ def _convert_token(text: str, groups: BraceGroups, token: LatexToken) -> tuple[s
     return "", _find_command_end(groups, name, token.end)
 
 
-_LETTER_COMMANDS: Final = frozenset(
-    {"aa", "AA", "ae", "AE", "oe", "OE", "o", "O", "l", "L", "ss", "i", "j", "dh", "th", "ng"}
-)
-_AFTER_LETTER: Final = re.compile(r"[ \t]*(?:\{\})?")  # TeX drops the space that ends a command
-_AFTER_SIGN: Final = re.compile(r"\{\}")
-
-
-def _find_command_end(groups: BraceGroups, name: str, position: int) -> int:
-    while option := groups.read_option(position) if name in _DROPPED_ARGUMENTS or name == "\\" else None:
-        position = option[1]
-    return groups.read_arguments(position, _DROPPED_ARGUMENTS[name])[1] if _DROPPED_ARGUMENTS.get(name) else position
-
-
 def _convert_escape(groups: BraceGroups, token: LatexToken) -> tuple[str, int]:
     char = token.name
     if char in _ACCENTS and char != "=":
         return _convert_accent(groups, _ACCENTS[char], token.end)
-    if char == "\\":
+    if char == "\\":  # a line's end, with the space after the line as its option
         option = groups.read_option(token.end)
         return " ", option[1] if option and re.fullmatch(r"[-\d.\s\w\\]*", option[0]) else token.end
-    if char in _SPACES or char in "!-()[]":
+    if char in _SPACE_ESCAPES or char in "!-()[]":
         return (" " if char in " ,;:>\n\t" else ""), token.end
     return {"$": "\ue000", "&": "\ue001", "_": "\ue002"}.get(char, char), token.end
 
@@ -158,5 +135,14 @@ def _convert_accent(groups: BraceGroups, accent: str, position: int) -> tuple[st
     base = values[0].strip()
     if base in ("\\i", "\\j") and not groups.text.endswith("}", position, end):
         end = _AFTER_LETTER.match(groups.text, end).end()  # type: ignore[union-attr]
-    letter = base[1:] if base in ("\\i", "\\j") else re.sub(r"[\\{}]", "", base)
-    return letter[:1] + accent + letter[1:], end
+    letters = re.sub(r"[\\{}]", "", base)
+    return letters[:1] + accent + letters[1:], end
+
+
+def _find_command_end(groups: BraceGroups, name: str, position: int) -> int:
+    """Return the end of a command with the options and arguments that are dropped with it."""
+    if name not in _DROPPED_ARGUMENTS:
+        return position
+    while option := groups.read_option(position):
+        position = option[1]
+    return groups.read_arguments(position, _DROPPED_ARGUMENTS[name])[1]

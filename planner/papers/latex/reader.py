@@ -1,5 +1,4 @@
-"""Read a paper from its LaTeX files."""
-# MERGED-DOC """Read the title, abstract and sections of a flattened LaTeX text."""
+"""Read a paper from its LaTeX files: title, abstract and sections of the flattened text."""
 
 import posixpath
 import re
@@ -23,54 +22,48 @@ _LEVELS: Final = {
     "part": -1, "chapter": 0, "section": 1, "subsection": 2, "subsubsection": 3, "subsubsubsection": 4,
     "paragraph": 4, "subparagraph": 5,
 }  # fmt: skip
-_TITLE_COMMANDS: Final = (
-    "title",
-    "icmltitle",
-    "Title",
-    "TITLE",
-    "papertitle",
-    "mytitle",
-    "thetitle",
-    "jmlrtitle",
-    "titlename",
+_TITLE_COMMANDS: Final = frozenset(
+    {"title", "icmltitle", "Title", "TITLE", "papertitle", "mytitle", "thetitle", "jmlrtitle", "titlename"}
 )
-_TABLES_WORDS: Final = """
+_TABLE_WORDS: Final = """
     table wraptable sidewaystable longtable supertabular SCtable margintable tablehere subtable
 """
-_TABLES: Final = frozenset(_TABLES_WORDS.split())
-_BARE_TABLES_WORDS: Final = """
+_TABLES: Final = frozenset(_TABLE_WORDS.split())
+_BARE_TABLE_WORDS: Final = """
     tabular tabularx tabulary tblr NiceTabular NiceTabularX longtblr talltblr tabu longtabu xtabular xltabular
     mpsupertabular deluxetable threeparttable
 """
-_BARE_TABLES: Final = frozenset(_BARE_TABLES_WORDS.split())
-_FIGURES_WORDS: Final = """
+_BARE_TABLES: Final = frozenset(_BARE_TABLE_WORDS.split())
+_FIGURE_WORDS: Final = """
     figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure
 """
-_FIGURES: Final = frozenset(_FIGURES_WORDS.split())
+_FIGURES: Final = frozenset(_FIGURE_WORDS.split())
 _PDF_TITLE: Final = re.compile(r"pdftitle\s*=\s*\{([^{}]+)\}")
-_LONGEST_TITLE: Final = 3_000
+_MAX_TITLE_CHARS: Final = 3_000
 _ABSTRACT_NAME: Final = re.compile(r"abstract", re.I)
 _NOT_ABSTRACT_NAME: Final = re.compile(r"graphical|keyword|title|index", re.I)
+_ACKNOWLEDGEMENTS: Final = ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS)
+_REFERENCES: Final = ("References", SectionKind.REFERENCES)
 _BACK_MATTER: Final = {
-    "ack": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
-    "acks": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
-    "acknowledgements": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
-    "acknowledgments": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
-    "acknowledgement": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
-    "acknowledgment": ("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS),
-    "thebibliography": ("References", SectionKind.REFERENCES),
-    "references": ("References", SectionKind.REFERENCES),
-}
+    "ack": _ACKNOWLEDGEMENTS, "acks": _ACKNOWLEDGEMENTS, "acknowledgements": _ACKNOWLEDGEMENTS,
+    "acknowledgments": _ACKNOWLEDGEMENTS, "acknowledgement": _ACKNOWLEDGEMENTS, "acknowledgment": _ACKNOWLEDGEMENTS,
+    "thebibliography": _REFERENCES, "references": _REFERENCES,
+}  # fmt: skip
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 _GRAPHICS: Final = re.compile(
     r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
 )
+_BIBLIOGRAPHY: Final = re.compile(
+    r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
+)
+_PACKAGES: Final = re.compile(r"\\(?:usepackage|RequirePackage|documentclass)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]+)\}")
+_MAX_STYLE_BYTES: Final = 100_000  # a larger style file is a publisher's
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of the body: a heading, a float, an environment with its own heading, or the appendix's start."""
+class _BodyPart:
+    """A heading, a float, an environment with its own heading, or the start of the appendix in a body."""
 
     start: int
     end: int
@@ -79,55 +72,130 @@ class _Part:
     inner: str = ""
 
 
+_ABSTRACT_HEADING: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
+
+
+def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[str, ...] = ()) -> ParsedPaper:
+    """Read the paper with the given main file, or the one found; a warning names other possible main files.
+
+    Raises:
+        PaperError: if no file can be the main file, or the files are too large or cannot be read.
+    """
+    if not main_name:
+        main_name, other_main_names = find_main_file(tree)
+    if not main_name:
+        raise PaperError(f"{tree.name!r} has no .tex file with \\documentclass or \\section; give the main file itself")
+    flattened = flatten_source(tree, main_name)
+    preamble, body = split_preamble(flattened.text)
+    head, source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
+    styles = LatexSource(_read_styles(tree, main_name, preamble))
+    macros = find_macros(styles) | find_macros(head) | find_macros(source)
+    source = expand_macros(source, macros, extra_names=find_hiding_macros(macros, preamble))
+    source, hidden_texts = remove_hidden_text(source, preamble)
+    abstract = find_abstract_source(source)
+    early_abstract = "" if abstract else find_abstract_source(expand_macros(head, macros)).strip()
+    opening = (_ABSTRACT_HEADING, Block(BlockKind.PROSE, early_abstract)) if early_abstract else ()
+
+    def expand(text: str) -> str:
+        return expand_macros(LatexSource(text), macros, expand_all=True).text
+
+    def convert_heading(text: str) -> str:
+        return convert_latex_to_line(expand(text))
+
+    sections = assemble_sections((*opening, *find_headings_and_blocks(source, convert_heading)))
+    return ParsedPaper(
+        title=convert_heading(find_title_source(head, source)),
+        abstract=convert_latex_to_text(expand(abstract or early_abstract or extract_abstract(sections))),
+        sections=sections,
+        main_file=main_name,
+        warnings=(
+            *flattened.warnings,
+            *_warn_of_other_main_files(main_name, other_main_names),
+            *warn_of_hidden_text(hidden_texts),
+            *tree.warnings,
+        ),
+    )
+
+
+def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
+    """Return the text of the paper's own style files, which define its commands."""
+    texts = []
+    for packages in _PACKAGES.findall(preamble):
+        for package in packages.split(","):
+            name = tree.find_file(package.strip() + ".sty", posixpath.dirname(main_name), "")
+            if name and len(data := tree.read_bytes(name)) < _MAX_STYLE_BYTES:
+                texts.append(COMMENT_PATTERN.sub("", decode_text(data, name)[0]))
+    return "\n".join(texts)
+
+
+def _add_references(tree: SourceTree, main_name: str, body: str) -> str:
+    """Return the body with a section of references in place of `\\bibliography`, the compiled ones if there are any."""
+    if "\\begin{thebibliography}" in body:
+        return body
+    names = tree.list_names(".bbl")
+    same_name = tree.find_file(posixpath.splitext(main_name)[0] + ".bbl", "")
+    name = same_name or (names[0] if len(names) == 1 else "")
+    entries = flatten_source(tree, name).text if name else ""
+    if name and "\\begin{thebibliography}" not in entries:
+        entries = f"\\begin{{thebibliography}}{{}}\n{entries}\n\\end{{thebibliography}}"
+    return _BIBLIOGRAPHY.sub(lambda match: entries or f"\\section*{{References}}\n{match[0]}", body, count=1)
+
+
+def _warn_of_other_main_files(main_name: str, other_main_names: tuple[str, ...]) -> tuple[str, ...]:
+    if not other_main_names:
+        return ()
+    others = ", ".join(map(repr, other_main_names[:5]))
+    return (f"{main_name!r} was taken as the main file; other possible main files: {others}",)
+
+
 def split_preamble(text: str) -> tuple[str, str]:
     """Return the preamble and the body of a source; all is body if there is no `document` environment."""
-    head, found, rest = text.partition("\\begin{document}")
-    end = rest.rfind("\\end{document}")  # the last one: a listing may show another
-    return (head, rest[:end] if end >= 0 else rest) if found else ("", text)
+    preamble, separator, rest = text.partition("\\begin{document}")
+    body, end, _ = rest.rpartition("\\end{document}")  # the last one: a listing may show another
+    return (preamble, body if end else rest) if separator else ("", text)
 
 
 def find_title_source(*sources: LatexSource) -> str:
     """Return the LaTeX of the last title given in the sources; "" if there is none."""
-    found = [title for source in sources for title in _find_titles(source)]
-    found = found or [named[1] for source in sources if (named := _PDF_TITLE.search(source.text))]
-    return found[-1][:_LONGEST_TITLE] if found else ""
+    titles = [title for source in sources for title in _find_titles(source)]
+    titles = titles or [match[1] for source in sources if (match := _PDF_TITLE.search(source.text))]
+    return titles[-1][:_MAX_TITLE_CHARS] if titles else ""
 
 
 def _find_titles(source: LatexSource) -> Iterator[str]:
-    for mark in source.find_commands(lambda name: name.rstrip("*") in _TITLE_COMMANDS):
-        option = source.groups.read_option(mark.end)
-        group = source.groups.read_group(option[1] if option else mark.end)
+    for token in source.find_commands(lambda name: name.rstrip("*") in _TITLE_COMMANDS):
+        option = source.groups.read_option(token.end)
+        group = source.groups.read_group(option[1] if option else token.end)
         if group and group[0].strip() and "#" not in group[0]:
             yield group[0]
 
 
 def find_abstract_source(source: LatexSource) -> str:
     """Return the LaTeX of the abstract, an environment or an argument of that name; "" if there is none."""
-    found = (_read_abstract(source.text, source.groups, mark) for mark in source.find_commands(_is_abstract_command))
-    return next((part.inner for part in found if part is not None), "")
+    tokens = source.find_commands(_is_abstract_command)
+    parts = (_read_abstract(source.text, source.groups, token) for token in tokens)
+    return next((part.inner for part in parts if part is not None), "")
 
 
-def read_pieces(source: LatexSource, to_plain_text: Callable[[str], str]) -> Iterator[HeadingOrBlock]:
-    """Yield all headings and blocks of a body in order; the given function makes headings plain text."""
-    body, place, appendix = source.text, 0, False
+def find_headings_and_blocks(source: LatexSource, convert_heading: Callable[[str], str]) -> Iterator[HeadingOrBlock]:
+    """Yield all headings and blocks of a body in order; `convert_heading` makes a heading plain text."""
+    body, position, appendix = source.text, 0, False
     shift = _find_level_shift(body)
     for part in _find_parts(source):
-        yield from _split_paragraphs(body[place : part.start])
-        place = part.end
-        if part.heading is None and part.kind is None:
-            appendix = True
-            continue
+        yield from _split_paragraphs(body[position : part.start])
+        position = part.end
         if part.kind is not None:
             yield Block(part.kind, body[part.start : part.end])
-            continue
-        assert part.heading is not None
-        heading = part.heading
-        level = max(1, heading.level + shift)
-        yield Heading(to_plain_text(heading.text).rstrip("."), level, heading.source_text, heading.kind, appendix)
-        yield from _split_paragraphs(part.inner)
-        if heading.kind is SectionKind.ABSTRACT:
-            yield Heading("", 0)
-    yield from _split_paragraphs(body[place:])
+        elif part.heading is None:
+            appendix = True
+        else:
+            heading = part.heading
+            level = max(1, heading.level + shift)
+            yield Heading(convert_heading(heading.text).rstrip("."), level, heading.source_text, heading.kind, appendix)
+            yield from _split_paragraphs(part.inner)
+            if heading.kind is SectionKind.ABSTRACT:
+                yield Heading("", 0)
+    yield from _split_paragraphs(body[position:])
 
 
 def _find_level_shift(body: str) -> int:
@@ -138,12 +206,12 @@ def _find_level_shift(body: str) -> int:
     return 0
 
 
-def _find_parts(source: LatexSource) -> Iterator[_Part]:
-    place = 0
-    for mark in source.find_commands(_is_part_command):
-        part = _read_part(source.text, source.groups, mark) if mark.start >= place else None
+def _find_parts(source: LatexSource) -> Iterator[_BodyPart]:
+    position = 0
+    for token in source.find_commands(_is_part_command):
+        part = _read_part(source.text, source.groups, token) if token.start >= position else None
         if part is not None:
-            place = part.end
+            position = part.end
             yield part
 
 
@@ -152,79 +220,78 @@ def _is_part_command(name: str) -> bool:
     return bare in _LEVELS or bare in _APPENDIX or bare in ("captionof", "acks") or _is_abstract_command(name)
 
 
-def _read_part(text: str, groups: BraceGroups, token: LatexToken) -> _Part | None:
+def _read_part(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     name = token.name.rstrip("*")
     if name in _LEVELS:
         return _read_heading(text, groups, token)
     if name in _APPENDIX:
-        return _Part(token.start, token.end)
+        return _BodyPart(token.start, token.end)
     if name == "captionof":
         return _read_caption(groups, token)
-    if name == "acks" and (found := groups.read_group(token.end)):
-        return _Part(token.start, found[1], Heading("Acknowledgements", 1, " "), None, found[0])
+    if name == "acks" and (group := groups.read_group(token.end)):
+        return _BodyPart(token.start, group[1], Heading("Acknowledgements", 1, " "), inner=group[0])
     if (part := _read_abstract(text, groups, token)) is not None:
         return part
     return _read_environment(text, groups, token) if name == "begin" else None
 
 
-def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _Part | None:
+def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     option = groups.read_option(token.end)
-    found = groups.read_group(option[1] if option else token.end)
-    if found is None or "#" in found[0]:
+    group = groups.read_group(option[1] if option else token.end)
+    if group is None or "#" in group[0]:
         return None
-    level = _LEVELS[token.name.rstrip("*")]
-    heading = Heading(found[0], level, text[token.start : found[1]])
-    return _Part(token.start, found[1], heading)
+    heading = Heading(group[0], _LEVELS[token.name.rstrip("*")], text[token.start : group[1]])
+    return _BodyPart(token.start, group[1], heading)
 
 
-def _read_caption(groups: BraceGroups, token: LatexToken) -> _Part | None:
+def _read_caption(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return the part for a caption outside any float, which stands for the float beside it."""
-    what = groups.read_group(token.end)
-    option = groups.read_option(what[1]) if what else None
-    words = groups.read_group(option[1] if option else what[1]) if what else None
-    if what is None or words is None:
+    float_type = groups.read_group(token.end)
+    option = groups.read_option(float_type[1]) if float_type else None
+    caption = groups.read_group(option[1] if option else float_type[1]) if float_type else None
+    if float_type is None or caption is None:
         return None
-    return _Part(token.start, words[1], None, BlockKind.FIGURE if what[0] == "figure" else BlockKind.TABLE)
+    kind = BlockKind.FIGURE if float_type[0] == "figure" else BlockKind.TABLE
+    return _BodyPart(token.start, caption[1], kind=kind)
 
 
 def _is_abstract_command(name: str) -> bool:
     return name == "begin" or bool(_ABSTRACT_NAME.search(name))
 
 
-def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _Part | None:
+def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return an abstract in any class: an environment or a command with one argument; None if it is neither."""
-    if not _is_abstract_command(token.name):
-        return None
     group = groups.read_group(token.end)
     name = group[0] if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):
         return None
-    heading = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
     if token.name != "begin":
-        long = len(group[0].split()) > 20
-        return _Part(token.start, group[1], heading, None, group[0]) if long else None
-    end = groups.closing_finder.find_end(f"\\end{{{name}}}", group[1])
-    inner = text[group[1] : end - len(name) - 6]
-    return _Part(token.start, end, heading, None, inner) if end else None
+        is_long = len(group[0].split()) > 20
+        return _BodyPart(token.start, group[1], _ABSTRACT_HEADING, inner=group[0]) if is_long else None
+    closing = f"\\end{{{name}}}"
+    end = groups.closing_finder.find_end(closing, group[1])
+    inner = text[group[1] : end - len(closing)]
+    return _BodyPart(token.start, end, _ABSTRACT_HEADING, inner=inner) if end else None
 
 
-def _read_environment(text: str, groups: BraceGroups, token: LatexToken) -> _Part | None:
+def _read_environment(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     group = groups.read_group(token.end)
     if group is None:
         return None
     name = group[0].strip().rstrip("*")
     if name in _APPENDIX:
-        return _Part(token.start, group[1])
-    floats = name in _TABLES or name in _FIGURES or name in _BARE_TABLES
-    if not floats and name not in _BACK_MATTER:
+        return _BodyPart(token.start, group[1])
+    is_float = name in _TABLES or name in _FIGURES or name in _BARE_TABLES
+    if not is_float and name not in _BACK_MATTER:
         return None
     end = groups.closing_finder.find_end(f"\\end{{{group[0]}}}", group[1])
     if not end:
         return None
-    if floats:
-        return _Part(token.start, end, None, _find_float_kind(name, text[token.start : end]))
-    heading, kind = _BACK_MATTER[name]
-    return _Part(token.start, end, Heading(heading, 1, f"\\section*{{{heading}}}", kind), None, text[token.start : end])
+    environment = text[token.start : end]
+    if is_float:
+        return _BodyPart(token.start, end, kind=_find_float_kind(name, environment))
+    title, kind = _BACK_MATTER[name]
+    return _BodyPart(token.start, end, Heading(title, 1, f"\\section*{{{title}}}", kind), inner=environment)
 
 
 def _find_float_kind(name: str, text: str) -> BlockKind:
@@ -237,84 +304,3 @@ def _split_paragraphs(text: str) -> Iterator[Block]:
     for paragraph in _BLANK_LINE.split(text):
         if paragraph.strip():
             yield Block(BlockKind.PROSE, paragraph.strip("\n").rstrip())
-
-
-_BIBLIOGRAPHY: Final = re.compile(
-    r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
-)
-_PACKAGES: Final = re.compile(r"\\(?:usepackage|RequirePackage|documentclass)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]+)\}")
-_ABSTRACT_HEADING: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
-_LONGEST_STYLE: Final = 100_000  # bytes; a longer style file is a publisher's
-
-
-def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[str, ...] = ()) -> ParsedPaper:
-    """Return the paper with the given main file, or the one found; a warning names other possible main files.
-
-    Raises:
-        PaperError: if no file can be the main file, or the files are too large or cannot be read.
-    """
-    if not main_name:
-        main_name, other_main_names = find_main_file(tree)
-    if not main_name:
-        raise PaperError(f"{tree.name!r} has no .tex file with \\documentclass or \\section; give the main file itself")
-    flat = flatten_source(tree, main_name)
-    preamble, body = split_preamble(flat.text)
-    before, source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
-    own = find_macros(LatexSource(_read_styles(tree, main_name, preamble))) | find_macros(before) | find_macros(source)
-    source, hidden = remove_hidden_text(
-        expand_macros(source, own, extra_names=find_hiding_macros(own, preamble)), preamble
-    )
-    abstract = find_abstract_source(source)
-    early = "" if abstract else find_abstract_source(expand_macros(before, own))
-    opening = (_ABSTRACT_HEADING, Block(BlockKind.PROSE, early.strip())) if early.strip() else ()
-
-    def spell(text: str) -> str:
-        return expand_macros(LatexSource(text), own, expand_all=True).text
-
-    sections = assemble_sections(
-        (*opening, *read_pieces(source, lambda heading: convert_latex_to_line(spell(heading))))
-    )
-    return ParsedPaper(
-        title=convert_latex_to_line(spell(find_title_source(before, source))),
-        abstract=convert_latex_to_text(spell(abstract or early or extract_abstract(sections))),
-        sections=sections,
-        main_file=main_name,
-        warnings=(
-            *flat.warnings,
-            *_warn_of_other_main_files(main_name, other_main_names),
-            *warn_of_hidden_text(hidden),
-            *tree.warnings,
-        ),
-    )
-
-
-def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
-    """Return the text of the paper's own style files, which define its commands."""
-    texts = []
-    for packages in _PACKAGES.findall(preamble):
-        for package in packages.split(","):
-            name = tree.find_file(package.strip() + ".sty", posixpath.dirname(main_name), "")
-            if name and len(data := tree.read_bytes(name)) < _LONGEST_STYLE:
-                texts.append(COMMENT_PATTERN.sub("", decode_text(data, name)[0]))
-    return "\n".join(texts)
-
-
-def _add_references(tree: SourceTree, main_name: str, body: str) -> str:
-    """Return the body with a references section where the bibliography stands, the compiled one if there is one."""
-    if "\\begin{thebibliography}" in body:
-        return body
-    own = tree.find_file(posixpath.splitext(main_name)[0] + ".bbl", "")
-    others = tree.list_names(".bbl")
-    name = own or (others[0] if len(others) == 1 else "")
-    entries = flatten_source(tree, name).text if name else ""
-    if name and "\\begin{thebibliography}" not in entries:
-        entries = f"\\begin{{thebibliography}}{{}}\n{entries}\n\\end{{thebibliography}}"
-    return _BIBLIOGRAPHY.sub(lambda found: entries or f"\\section*{{References}}\n{found[0]}", body, count=1)
-
-
-def _warn_of_other_main_files(main_name: str, other_main_names: tuple[str, ...]) -> tuple[str, ...]:
-    if not other_main_names:
-        return ()
-    return (
-        f"{main_name!r} was taken as the main file; other possible main files: {', '.join(map(repr, other_main_names[:5]))}",
-    )

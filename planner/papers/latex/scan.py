@@ -16,30 +16,16 @@ VERBATIM_ENVIRONMENTS: Final = (
     *("filecontents", "tcblisting", "spverbatim", "pyglist", "code"),
 )
 _VERBATIM_NAMES: Final = "|".join(VERBATIM_ENVIRONMENTS)
-
-
-def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
-    """Compile a pattern that finds all verbatim places, and the commands and escapes that match the given patterns.
-
-    Escapes must include backslashes and percent signs. The pattern begins with one character, which is quick to find.
-    """
-    return re.compile(
-        rf"""
-          \\(?:
-              begin\s*\{{(?P<verbatim>(?:{_VERBATIM_NAMES})\*?)\}}(?![ \t]*\}})
-            | (?:verb\*?|lstinline\s*(?:\[[^\]\n]*\])?|mintinline\s*(?:\[[^\]\n]*\])?\{{\w+\}})(?P<mark>[^\w\s*{{\[])
-            | (?P<address>url|path|nolinkurl|href|lstinline)\*?\s*\{{
-            | (?P<command>{command_regex})
-            | (?P<escape>{escape_regex})
-          )
-        """,
-        re.VERBOSE | re.DOTALL,
-    )
-
-
-_TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
 _COMMENT_TO_LINE_END: Final = re.compile(r"%(?P<comment>[^\n]*)")
 COMMENT_PATTERN: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end, verbatim places ignored
+_MAX_ADDRESS_CHARS: Final = 4_000
+_MAX_OPTION_CHARS: Final = 3_000
+_ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
+_DEPTH_CHANGES: Final = {"{": 1, "}": -1}
+_BRACE_OR_ESCAPE: Final = re.compile(r"\\[\\{}]|[{}]")
+_BRACKET: Final = re.compile(r"\\.|[\]{]", re.DOTALL)
+_SPACES: Final = re.compile(r"[ \t]*\n?[ \t]*")
+_SINGLE_ARGUMENT: Final = re.compile(r"[ \t]*(\\[A-Za-z@]+|\\.|[^\s{}\\%])")
 
 
 class LatexToken(NamedTuple):
@@ -55,11 +41,49 @@ class LatexToken(NamedTuple):
     end: int
 
 
-class LatexScanner(Iterable[LatexToken]):
-    """The tokens of a text in order, or those that a narrower pattern finds; a verbatim stretch is one token.
+def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
+    """Compile a pattern that finds all verbatim places, and the commands and escapes that match the given patterns.
 
-    A caller may move the position to skip an argument. The extra environments are verbatim too; more may be added
-    during the search.
+    Escapes must include backslashes and percent signs. The pattern begins with one character, which is quick to find.
+    """
+    return re.compile(
+        rf"""
+          \\(?:
+              begin\s*\{{(?P<verbatim>(?:{_VERBATIM_NAMES})\*?)\}}(?![ \t]*\}})
+            | (?:verb\*?|lstinline\s*(?:\[[^\]\n]*\])?|mintinline\s*(?:\[[^\]\n]*\])?\{{\w+\}})
+              (?P<delimiter>[^\w\s*{{\[])
+            | (?P<address>url|path|nolinkurl|href|lstinline)\*?\s*\{{
+            | (?P<command>{command_regex})
+            | (?P<escape>{escape_regex})
+          )
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+_TOKEN_PATTERN: Final = compile_token_pattern(r"[A-Za-z@]+\*?", r".|\n|\Z")
+
+
+class ClosingFinder:
+    """A finder of closing strings in a text; a string that was not found is not searched for again."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._absent: set[str] = set()
+
+    def find_end(self, closing: str, position: int) -> int:
+        """Return the end of the next closing string from a position on, 0 if there is none."""
+        start = -1 if closing in self._absent else self.text.find(closing, position)
+        if start < 0:
+            self._absent.add(closing)
+        return start + len(closing) if start >= 0 else 0
+
+
+class LatexScanner(Iterable[LatexToken]):
+    """A scanner for the tokens of a text in order, or those that a narrower pattern finds; verbatim text is one token.
+
+    A caller may move `position` to skip an argument. The extra environments are verbatim too; more may be added during
+    the scan.
     """
 
     def __init__(
@@ -74,39 +98,39 @@ class LatexScanner(Iterable[LatexToken]):
         self._closings = ClosingFinder(text)
 
     def __iter__(self) -> Iterator[LatexToken]:
-        for found in self.find_matches():
-            mark = self.make_token(found)
-            self.position = mark.end
-            yield mark
+        for match in self.find_matches():
+            token = self.make_token(match)
+            self.position = token.end
+            yield token
 
     def find_matches(self) -> Iterator[re.Match[str]]:
         """Yield the pattern's matches, for callers that need few tokens; they set the position after verbatim ones."""
-        sign, jumped = self._find_percent_sign(), True
-        while jumped:
-            jumped = False
-            for found in self._pattern.finditer(self.text, self.position):
-                start, end = found.span()
-                if sign < start:
+        percent, has_moved = self._find_percent_sign(), True
+        while has_moved:
+            has_moved = False
+            for match in self._pattern.finditer(self.text, self.position):
+                start, end = match.span()
+                if percent < start:
                     yield from self._find_comments(start)
                 if start >= self.position:  # otherwise the match is in a comment
                     self.position = end
-                    yield found
-                if sign < self.position:
-                    sign = self._find_percent_sign()
-                if jumped := self.position != end:
+                    yield match
+                if percent < self.position:
+                    percent = self._find_percent_sign()
+                if has_moved := self.position != end:
                     break
         yield from self._find_comments(len(self.text))
 
-    def _find_comments(self, before: int) -> Iterator[re.Match[str]]:
-        while (sign := self._find_percent_sign()) < before:
-            comment = _COMMENT_TO_LINE_END.match(self.text, sign)
+    def _find_comments(self, end: int) -> Iterator[re.Match[str]]:
+        while (percent := self._find_percent_sign()) < end:
+            comment = _COMMENT_TO_LINE_END.match(self.text, percent)
             assert comment is not None
             self.position = comment.end()
             yield comment
 
     def _find_percent_sign(self) -> int:
-        found = self.text.find("%", self.position)
-        return found if found >= 0 else len(self.text)
+        position = self.text.find("%", self.position)
+        return position if position >= 0 else len(self.text)
 
     def make_token(self, match: re.Match[str]) -> LatexToken:
         """Return the token that begins at a match of the pattern."""
@@ -114,48 +138,29 @@ class LatexScanner(Iterable[LatexToken]):
         match match.lastgroup:
             case "command":
                 name = match["command"]
-                own = self._make_own_verbatim(start, end) if self._extra_environments and name == "begin" else None
-                return own or LatexToken("command", name, start, end)
+                is_extra = self._extra_environments and name == "begin"
+                verbatim = self._make_extra_verbatim(start, end) if is_extra else None
+                return verbatim or LatexToken("command", name, start, end)
             case "escape" | "comment":
                 return LatexToken(match.lastgroup, match[match.lastgroup], start, end)
             case "verbatim":
                 closing = self._closings.find_end(f"\\end{{{match['verbatim']}}}", end)
                 kind = ("verbatim", match["verbatim"]) if closing else ("command", "begin")
                 return LatexToken(*kind, start, closing or start + len("\\begin"))
-            case "mark":
+            case "delimiter":
                 line_end = self.text.find("\n", end)
-                close = self.text.find(match["mark"], end, line_end if line_end >= 0 else len(self.text))
+                close = self.text.find(match["delimiter"], end, line_end if line_end >= 0 else len(self.text))
                 return LatexToken("verbatim", "verb", start, close + 1 if close >= 0 else end)
-        close = self.text.find("}", end, end + _LONGEST_ADDRESS)
+        close = self.text.find("}", end, end + _MAX_ADDRESS_CHARS)
         return LatexToken("verbatim", match["address"], start, close + 1 if close >= 0 else end)
 
-    def _make_own_verbatim(self, start: int, end: int) -> LatexToken | None:
+    def _make_extra_verbatim(self, start: int, end: int) -> LatexToken | None:
         """Return the token of an environment that the paper defines as verbatim; None for any other."""
         name = _ENVIRONMENT.match(self.text, end)
         if name is None or name[1] not in self._extra_environments:
             return None
         closing = self._closings.find_end(f"\\end{{{name[1]}}}", name.end())
         return LatexToken("verbatim", name[1], start, closing) if closing else None
-
-
-class ClosingFinder:
-    """A search for closing strings in a text; a string that was not found is not searched for again."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._absent: set[str] = set()
-
-    def find_end(self, closing: str, position: int) -> int:
-        """Return the end of the next closing string from a position on, 0 if there is none."""
-        found = -1 if closing in self._absent else self.text.find(closing, position)
-        if found < 0:
-            self._absent.add(closing)
-        return found + len(closing) if found >= 0 else 0
-
-
-_LONGEST_ADDRESS: Final = 4_000
-_LONGEST_OPTION: Final = 3_000
-_ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
 
 
 class BraceGroups:
@@ -168,38 +173,37 @@ class BraceGroups:
     @cached_property
     def _closing_places(self) -> dict[int, int]:
         """The place of each group's closing brace, by the place of its opening brace."""
-        close: dict[int, int] = {}
-        opened: list[int] = []
-        for found in _BRACE_OR_ESCAPE.finditer(self.text):
-            brace = found[0]
-            if brace == "{":
-                opened.append(found.start())
-            elif brace == "}" and opened:
-                close[opened.pop()] = found.start()
-        return close
+        closing_places: dict[int, int] = {}
+        open_places: list[int] = []
+        for match in _BRACE_OR_ESCAPE.finditer(self.text):
+            if match[0] == "{":
+                open_places.append(match.start())
+            elif match[0] == "}" and open_places:
+                closing_places[open_places.pop()] = match.start()
+        return closing_places
 
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
         """The places of all matched braces, and the start of the innermost group open behind each, -1 if none."""
-        partner = {end: start for start, end in self._closing_places.items()}
-        places = sorted((*self._closing_places, *partner))
-        innermost, opened = [], [-1]
+        closing_places = set(self._closing_places.values())
+        places = sorted((*self._closing_places, *closing_places))
+        innermost, open_places = [], [-1]
         for place in places:
-            if place in partner:
-                opened.pop()
+            if place in closing_places:
+                open_places.pop()
             else:
-                opened.append(place)
-            innermost.append(opened[-1])
+                open_places.append(place)
+            innermost.append(open_places[-1])
         return places, innermost
 
     def read_group(self, position: int) -> tuple[str, int] | None:
         """Return the content and the end of the group at a position, after any spaces; None if there is none."""
-        position = _SPACE.match(self.text, position).end()  # type: ignore[union-attr]
+        position = _SPACES.match(self.text, position).end()  # type: ignore[union-attr]
         close = self._find_closing_brace(position)
         return None if close is None else (self.text[position + 1 : close], close + 1)
 
     def find_group_end(self, position: int) -> int:
-        """Return the end of the group whose brace stands at a position; the position itself if it is never closed."""
+        """Return the end of the group whose brace stands at a position; the position itself if none closes it."""
         close = self._find_closing_brace(position)
         return position if close is None else close + 1
 
@@ -207,9 +211,8 @@ class BraceGroups:
         """Return the place of the brace that closes the one at a position; None if there is none."""
         if not self.text.startswith("{", position):
             return None
-        if self._characters_left <= 0 or self.text.endswith(
-            "\\", 0, position
-        ):  # only a full scan knows what is escaped
+        is_after_backslash = self.text.endswith("\\", 0, position)  # only a full scan knows what is escaped
+        if self._characters_left <= 0 or is_after_backslash:
             return self._closing_places.get(position)
         close = self._search_closing_brace(position)
         self._characters_left -= len(self.text) if close is None else close - position
@@ -217,14 +220,10 @@ class BraceGroups:
 
     def _search_closing_brace(self, position: int) -> int | None:
         depth = 0
-        for found in _BRACE_OR_ESCAPE.finditer(self.text, position):
-            brace = found[0]
-            if brace == "{":
-                depth += 1
-            elif brace == "}":
-                depth -= 1
-                if not depth:
-                    return found.start()
+        for match in _BRACE_OR_ESCAPE.finditer(self.text, position):
+            depth += _DEPTH_CHANGES.get(match[0], 0)
+            if not depth:
+                return match.start()
         return None
 
     def find_enclosing_end(self, position: int) -> int:
@@ -235,17 +234,17 @@ class BraceGroups:
 
     def read_option(self, position: int) -> tuple[str, int] | None:
         """Return the content and the end of the `[…]` at a position, after any spaces; None if there is none."""
-        position = _SPACE.match(self.text, position).end()  # type: ignore[union-attr]
-        if not self.text.startswith("[", position) or self.text.find("]", position, position + _LONGEST_OPTION) < 0:
+        position = _SPACES.match(self.text, position).end()  # type: ignore[union-attr]
+        if not self.text.startswith("[", position) or self.text.find("]", position, position + _MAX_OPTION_CHARS) < 0:
             return None
-        inner = position + 1
-        for found in _BRACKET.finditer(self.text, inner, inner + _LONGEST_OPTION):
-            if found.start() < inner:
+        next_start = position + 1
+        for match in _BRACKET.finditer(self.text, next_start, next_start + _MAX_OPTION_CHARS):
+            if match.start() < next_start:
                 continue
-            if found[0] == "]":
-                return self.text[position + 1 : found.start()], found.end()
-            if found[0] == "{":
-                inner = self.find_group_end(found.start())
+            if match[0] == "]":
+                return self.text[position + 1 : match.start()], match.end()
+            if match[0] == "{":
+                next_start = self.find_group_end(match.start())
         return None
 
     def read_arguments(self, position: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
@@ -259,16 +258,16 @@ class BraceGroups:
             values.append(option[0] if option else None)
             position = option[1] if option else position
         while len(values) < count:
-            found = self.read_group(position) or self._read_single(position)
-            if found is None:
+            argument = self.read_group(position) or self._read_single(position)
+            if argument is None:
                 break
-            values.append(found[0])
-            position = found[1]
+            values.append(argument[0])
+            position = argument[1]
         return values, position
 
     def _read_single(self, position: int) -> tuple[str, int] | None:
-        found = _SINGLE_ARGUMENT.match(self.text, position)
-        return (found[1], found.end()) if found else None
+        match = _SINGLE_ARGUMENT.match(self.text, position)
+        return (match[1], match.end()) if match else None
 
 
 class LatexSource:
@@ -282,27 +281,21 @@ class LatexSource:
 
     def find_commands(self, is_wanted: Callable[[str], object]) -> list[LatexToken]:
         """Return the commands with wanted names that stand in no verbatim place, in order."""
-        found = ((name, places) for name, places in self._command_places.items() if is_wanted(name))
-        marks = [LatexToken("command", name, *place) for name, places in found for place in places]
-        return sorted(marks, key=attrgetter("start"))
+        wanted = ((name, places) for name, places in self._command_places.items() if is_wanted(name))
+        tokens = [LatexToken("command", name, *place) for name, places in wanted for place in places]
+        return sorted(tokens, key=attrgetter("start"))
 
     @cached_property
     def _command_places(self) -> dict[str, list[tuple[int, int]]]:
         """The start and end of every command, by name: there are few names, so a caller checks few."""
-        places, scan = defaultdict(list), LatexScanner(self.text)
-        for found in scan.find_matches():
-            kind = found.lastgroup
+        places, scanner = defaultdict(list), LatexScanner(self.text)
+        for match in scanner.find_matches():
+            kind = match.lastgroup
             if kind == "command":
-                places[found["command"]].append(found.span())
+                places[match["command"]].append(match.span())
             elif kind not in ("escape", "comment"):
-                mark = scan.make_token(found)
-                scan.position = mark.end
-                if mark.kind == "command":
-                    places[mark.name].append((mark.start, mark.end))
+                token = scanner.make_token(match)
+                scanner.position = token.end
+                if token.kind == "command":
+                    places[token.name].append((token.start, token.end))
         return places
-
-
-_BRACE_OR_ESCAPE: Final = re.compile(r"\\[\\{}]|[{}]")
-_BRACKET: Final = re.compile(r"\\.|[\]{]", re.DOTALL)
-_SPACE: Final = re.compile(r"[ \t]*\n?[ \t]*")
-_SINGLE_ARGUMENT: Final = re.compile(r"[ \t]*(\\[A-Za-z@]+|\\.|[^\s{}\\%])")

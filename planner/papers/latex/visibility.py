@@ -1,134 +1,34 @@
-"""Find the backgrounds in a LaTeX source that are not white: boxes, coloured rows, drawings, pages."""
-# MERGED-DOC """Remove text from a LaTeX source that the page would not show: white, phantom, or too small to be seen."""
+"""Remove the text from a LaTeX source that the page would not show: white, phantom, or too small to be seen.
+
+Text in the colour of its background is hidden too, so the backgrounds that are not white are found first: boxes,
+coloured rows, drawings, pages.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from planner.papers.latex.colours import BLACK, WHITE, Colour, Palette, is_similar_colour
 from planner.papers.latex.macros import Macro
 from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
 
-COLOUR_BOX_COMMANDS: Final = frozenset({"colorbox", "fcolorbox"})
+_COLOUR_BOX_COMMANDS: Final = frozenset({"colorbox", "fcolorbox"})
 _CELL_COMMANDS: Final = frozenset({"rowcolor", "cellcolor", "columncolor"})
 _DRAWING_COMMANDS: Final = frozenset({"tcbox", "tikz", "node"})
 _BACKGROUND_ENVIRONMENTS: Final = frozenset({"tcolorbox", "tikzpicture", "mdframed", "beamercolorbox"})
-_BACKGROUND_COMMANDS: Final = COLOUR_BOX_COMMANDS | _CELL_COMMANDS | _DRAWING_COMMANDS | {"begin"}
+_BACKGROUND_COMMANDS: Final = _COLOUR_BOX_COMMANDS | _CELL_COMMANDS | _DRAWING_COMMANDS | {"begin"}
 _BOX_DEFINITION: Final = re.compile(
     r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox|mdenv)\s*(?:\[[^\]]*\]\s*)?\{(\w+)\}"
 )
 _PAGE_COLOUR: Final = re.compile(r"\\pagecolor\s*(?:\[(\w+)\])?\s*\{([^{}]*)\}|\\nopagecolor")
-_LONGEST_BOX: Final = 100_000  # characters
-_LONGEST_ROW: Final = 5_000
-_MOST_NESTED: Final = 50  # backgrounds over one another; of more, only the innermost count
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """A background from `start` to `end` of the text; its colour is None if unknown, as in a drawing."""
-
-    start: int
-    end: int
-    colour: Colour | None = None
-
-
-class ColourBox(NamedTuple):
-    """A coloured box: its background colour, its content, and the place where it ends."""
-
-    colour: Colour | None
-    content: str
-    end: int
-
-
-def read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -> ColourBox | None:
-    """Return the box of a `\\colorbox` or `\\fcolorbox` command, None if an argument is missing."""
-    count = 3 if token.name == "fcolorbox" else 2
-    model, values, end = _read_colour_arguments(groups, token, count)
-    if len(values) < count:
-        return None
-    return ColourBox(palette.find_colour(values[-2] or "", model), values[-1] or "", end)
-
-
-class BackgroundMap:
-    """The backgrounds of a text, looked up by place."""
-
-    def __init__(self, source: LatexSource, palette: Palette, preamble: str) -> None:
-        environments = _BACKGROUND_ENVIRONMENTS | frozenset(_BOX_DEFINITION.findall(preamble + source.text))
-        pages = _find_page_backgrounds(preamble, source.text, palette)
-        found = (
-            _read_background(source, mark, palette, environments)
-            for mark in source.find_commands(_BACKGROUND_COMMANDS.__contains__)
-        )
-        self._grounds = sorted((*pages, *filter(None, found)), key=lambda ground: ground.start)
-        self._next = 0  # the index of the first one that has not begun yet
-        self._open: list[Background] = []
-
-    def find_background(self, position: int) -> Background | None:
-        """Return the innermost background at a place, None if it is white; call it in the order of the text."""
-        while self._next < len(self._grounds) and self._grounds[self._next].start <= position:
-            self._open.append(self._grounds[self._next])
-            self._next += 1
-        self._open = [one for one in self._open if one.end >= position][-_MOST_NESTED:]
-        ground = self._open[-1] if self._open else None
-        return None if ground and ground.colour and is_similar_colour(ground.colour, WHITE) else ground
-
-
-def _read_background(
-    source: LatexSource, token: LatexToken, palette: Palette, environments: frozenset[str]
-) -> Background | None:
-    groups = source.groups
-    if token.name in COLOUR_BOX_COMMANDS:
-        box = read_colour_box(groups, token, palette)
-        return Background(token.start, box.end, box.colour) if box else None
-    if token.name in _CELL_COMMANDS:
-        return _read_row_background(groups, token, palette)
-    if token.name in _DRAWING_COMMANDS:
-        option = groups.read_option(token.end)
-        return Background(token.start, groups.read_arguments(option[1] if option else token.end, 2)[1])
-    name = groups.read_group(token.end) if token.name == "begin" else None
-    if name is None or name[0] not in environments:
-        return None
-    close = source.text.find(f"\\end{{{name[0]}}}", token.end, token.end + _LONGEST_BOX)
-    return Background(token.start, close if close >= 0 else token.end)
-
-
-def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palette) -> Background | None:
-    """Return the background of a row or cell from its command to the row's end; nobody hides text before it."""
-    model, values, end = _read_colour_arguments(groups, token, 1)
-    row = groups.text.find("\\\\", end, end + _LONGEST_ROW)
-    return (
-        Background(token.start, row if row >= 0 else end, palette.find_colour(values[0] or "", model))
-        if values
-        else None
-    )
-
-
-def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -> tuple[str, list[str | None], int]:
-    option = groups.read_option(token.end)
-    values, end = groups.read_arguments(option[1] if option else token.end, count)
-    return option[0] if option else "", values, end
-
-
-def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[Background]:
-    """Return the backgrounds of whole pages, each up to the next; the last one of the preamble comes first."""
-    if "\\pagecolor" not in preamble + text:
-        return []
-    set_before = list(_PAGE_COLOUR.finditer(preamble))[-1:]
-    turns = [(0, found) for found in set_before] + [(found.start(), found) for found in _PAGE_COLOUR.finditer(text)]
-    ends = [start for start, _ in turns[1:]] + [len(text)]
-    return [
-        Background(start, end, palette.find_colour(found[2], found[1] or ""))
-        for (start, found), end in zip(turns, ends, strict=True)
-        if found[2]
-    ]
-
-
-HiddenStretch = tuple[str, int]  # a hidden text and the place where it ends
-
-_LEAST_SIZE: Final = 2.0  # points; smaller text cannot be read
-_FARTHEST_RAISE: Final = 1_000.0  # points; text raised by more is off the page
+_MAX_BOX_CHARS: Final = 100_000
+_MAX_ROW_CHARS: Final = 5_000
+_MAX_NESTED: Final = 50  # backgrounds over one another; of more, only the innermost count
+_MIN_SIZE: Final = 2.0  # points; smaller text cannot be read
+_MAX_RAISE: Final = 1_000.0  # points; text raised by more is off the page
 _PHANTOM_COMMANDS: Final = frozenset(
     {"phantom", "hphantom", "vphantom", "textinvisible", "invisible", "@gobble", "censor", "pdfcomment", "pdfinfo"}
 )
@@ -141,16 +41,8 @@ _UNPAINTED: Final = re.compile(
 _LITERAL_WORDS: Final = re.compile(r"\s*(?:literal|direct|page|\s)*(?=\{)")
 _LENGTH: Final = re.compile(r"\s*-?(\d+\.?\d*|\.\d+)\s*(pt|px|mm|cm|em|ex|in|bp|sp)?\s*")
 _POINTS: Final = {
-    "pt": 1.0,
-    "bp": 1.0,
-    "px": 0.75,
-    "mm": 2.85,
-    "cm": 28.5,
-    "em": 10.0,
-    "ex": 4.3,
-    "in": 72.3,
-    "sp": 0.0,
-}
+    "pt": 1.0, "bp": 1.0, "px": 0.75, "mm": 2.85, "cm": 28.5, "em": 10.0, "ex": 4.3, "in": 72.3, "sp": 0.0
+}  # fmt: skip
 _SWITCH_ENDS: Final = re.compile(
     r"\\(?:color\b|normalcolor\b|end\s*\{|endgroup\b|egroup\b|fontsize\b|normalsize\b|transparent\b|pdfliteral\b"
     r"|pdfextension\b|special\b|pdfrender\b)"
@@ -165,15 +57,15 @@ _BOX_FILLING_COMMANDS: Final = frozenset({"sbox", "setbox", "savebox", "begin"})
 _MAY_HIDE: Final = (
     _PHANTOM_COMMANDS
     | _COLOUR_COMMANDS
-    | COLOUR_BOX_COMMANDS
+    | _COLOUR_BOX_COMMANDS
     | _LITERAL_COMMANDS
     | _SIZE_COMMANDS
     | _PATH_COMMANDS
     | _BOX_FILLING_COMMANDS
 )
-_NODE: Final = re.compile(
-    r"[^;]*?\[([^\[\];]*\bopacity\s*=[^\[\];]*)\][^{};\[\]]{0,200}+(?=\{)"
-)  # its options, name and position
+
+# The options, name and position of a node, up to its text.
+_NODE: Final = re.compile(r"[^;]*?\[([^\[\];]*\bopacity\s*=[^\[\];]*)\][^{};\[\]]{0,200}+(?=\{)")
 _OPACITY: Final = re.compile(r"(?:(text|fill|draw) )?\bopacity\s*=\s*([\d.]+)")
 _BOX_FILLING: Final = re.compile(
     r"\\(?:s(?:ave)?box|setbox|begin\s*\{lrbox\})\s*\{?\s*(\\[A-Za-z@]+|\d+)\s*\}?"
@@ -181,26 +73,47 @@ _BOX_FILLING: Final = re.compile(
 )
 _BOX_PRINTING: Final = re.compile(r"\\(?:usebox|box|copy|un[hv](?:box|copy)|vsplit)\s*\{?\s*(\\[A-Za-z@]+|\d+)")
 _COLOUR_SETTING: Final = re.compile(r"\\(?:text)?color\b")
-_LONGEST_PATH: Final = 2_000  # characters
-_COLOUR_REACH: Final = 200  # characters before a box that may set the colour of its text
+_MAX_PATH_CHARS: Final = 2_000
+_COLOUR_DISTANCE: Final = 200  # characters before a box that may set the colour of its text
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """A background from `start` to `end` of the text; its colour is None if unknown, as in a drawing."""
+
+    start: int
+    end: int
+    colour: Colour | None = None
+
+
+class _ColourBox(NamedTuple):
+    """A coloured box: its background colour, its content, and the position of its end."""
+
+    colour: Colour | None
+    content: str
+    end: int
+
+
+_HiddenText = tuple[str, int]
+"""A hidden text and the position where it ends."""
+
+
 def remove_hidden_text(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
-    """Return the text without what the page would not show, and each hidden stretch.
+    """Return the source without the text that the page would not show, and each hidden text.
 
     White text on a dark background stays; black text on black does not. Phantoms of digits and signs stay: they
     only align columns.
     """
-    text, out, hidden, last = source.text, list[str](), list[str](), 0
-    hider = _HiddenTextFinder(source, preamble)
-    for mark in source.find_commands(_MAY_HIDE.__contains__):
-        found = hider.find_hidden_stretch(mark) if mark.start >= last else None
-        if found and _LETTERS.search(found[0]):
-            out.append(text[last : mark.start])
-            hidden.append(" ".join(found[0].split()))
-            last = found[1]
-    return LatexSource("".join((*out, text[last:]))) if hidden else source, tuple(hidden)
+    text, chunks, hidden_texts, last = source.text, list[str](), list[str](), 0
+    finder = _HiddenTextFinder(source, preamble)
+    for token in source.find_commands(_MAY_HIDE.__contains__):
+        hidden = finder.find_hidden_text(token) if token.start >= last else None
+        if hidden and _LETTERS.search(hidden[0]):
+            chunks.append(text[last : token.start])
+            hidden_texts.append(" ".join(hidden[0].split()))
+            last = hidden[1]
+    return LatexSource("".join((*chunks, text[last:]))) if hidden_texts else source, tuple(hidden_texts)
 
 
 def find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
@@ -208,87 +121,166 @@ def find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[
     suspects = {
         name: macro for name, macro in macros.items() if macro.argument_count and _HIDING_COMMAND.search(macro.body)
     }
-    filled = {name: macro.expand_call(["words"] * macro.argument_count) for name, macro in suspects.items()}
-    return frozenset(name for name, text in filled.items() if remove_hidden_text(LatexSource(text), preamble)[1])
+    calls = {name: macro.expand_call(["words"] * macro.argument_count) for name, macro in suspects.items()}
+    return frozenset(name for name, text in calls.items() if remove_hidden_text(LatexSource(text), preamble)[1])
+
+
+class _BackgroundMap:
+    """The backgrounds of a text, looked up by position."""
+
+    def __init__(self, source: LatexSource, palette: Palette, preamble: str) -> None:
+        environments = _BACKGROUND_ENVIRONMENTS | frozenset(_BOX_DEFINITION.findall(preamble + source.text))
+        pages = _find_page_backgrounds(preamble, source.text, palette)
+        tokens = source.find_commands(_BACKGROUND_COMMANDS.__contains__)
+        others = (_read_background(source, token, palette, environments) for token in tokens)
+        self._backgrounds = sorted((*pages, *filter(None, others)), key=attrgetter("start"))
+        self._next = 0  # the index of the first background that has not begun yet
+        self._open: list[_Background] = []
+
+    def find_colour(self, position: int) -> Colour | None:
+        """Return the colour of the innermost background, None if unknown; call it in the order of the text."""
+        while self._next < len(self._backgrounds) and self._backgrounds[self._next].start <= position:
+            self._open.append(self._backgrounds[self._next])
+            self._next += 1
+        self._open = [background for background in self._open if background.end >= position][-_MAX_NESTED:]
+        colour = self._open[-1].colour if self._open else WHITE
+        return WHITE if colour and is_similar_colour(colour, WHITE) else colour
+
+
+def _read_background(
+    source: LatexSource, token: LatexToken, palette: Palette, environments: frozenset[str]
+) -> _Background | None:
+    groups = source.groups
+    if token.name in _COLOUR_BOX_COMMANDS:
+        box = _read_colour_box(groups, token, palette)
+        return _Background(token.start, box.end, box.colour) if box else None
+    if token.name in _CELL_COMMANDS:
+        return _read_row_background(groups, token, palette)
+    if token.name in _DRAWING_COMMANDS:
+        option = groups.read_option(token.end)
+        return _Background(token.start, groups.read_arguments(option[1] if option else token.end, 2)[1])
+    name = groups.read_group(token.end) if token.name == "begin" else None
+    if name is None or name[0] not in environments:
+        return None
+    end = source.text.find(f"\\end{{{name[0]}}}", token.end, token.end + _MAX_BOX_CHARS)
+    return _Background(token.start, end if end >= 0 else token.end)
+
+
+def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -> _ColourBox | None:
+    """Return the box of a `\\colorbox` or `\\fcolorbox` command, None if an argument is missing."""
+    count = 3 if token.name == "fcolorbox" else 2
+    model, values, end = _read_colour_arguments(groups, token, count)
+    if len(values) < count:
+        return None
+    return _ColourBox(palette.find_colour(values[-2] or "", model), values[-1] or "", end)
+
+
+def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palette) -> _Background | None:
+    """Return the background of a row or cell from its command to the row's end; nobody hides text before it."""
+    model, values, end = _read_colour_arguments(groups, token, 1)
+    if not values:
+        return None
+    row_end = groups.text.find("\\\\", end, end + _MAX_ROW_CHARS)
+    return _Background(token.start, row_end if row_end >= 0 else end, palette.find_colour(values[0] or "", model))
+
+
+def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -> tuple[str, list[str | None], int]:
+    """Return the colour model ("" if not given), up to `count` arguments, and the end of a command."""
+    option = groups.read_option(token.end)
+    values, end = groups.read_arguments(option[1] if option else token.end, count)
+    return option[0] if option else "", values, end
+
+
+def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_Background]:
+    """Return the backgrounds of whole pages, each up to the next; the last one of the preamble comes first."""
+    if "\\pagecolor" not in preamble + text:
+        return []
+    changes = [(0, match) for match in list(_PAGE_COLOUR.finditer(preamble))[-1:]]
+    changes += [(match.start(), match) for match in _PAGE_COLOUR.finditer(text)]
+    ends = [start for start, _ in changes[1:]] + [len(text)]
+    return [
+        _Background(start, end, palette.find_colour(match[2], match[1] or ""))
+        for (start, match), end in zip(changes, ends, strict=True)
+        if match[2]
+    ]
 
 
 class _HiddenTextFinder:
-    """A finder of the text that commands hide; call it for them in the order of the text."""
+    """A finder of the text that commands hide; call it for commands in the order of the text."""
 
     def __init__(self, source: LatexSource, preamble: str) -> None:
         self._groups = source.groups
-        self._whole_text = preamble + source.text
+        self._full_text = preamble + source.text
         self._source, self._preamble = source, preamble
 
     @cached_property
     def _palette(self) -> Palette:
-        return Palette(self._whole_text)
+        return Palette(self._full_text)
 
     @cached_property
-    def _backgrounds(self) -> BackgroundMap:
-        return BackgroundMap(self._source, self._palette, self._preamble)
+    def _backgrounds(self) -> _BackgroundMap:
+        return _BackgroundMap(self._source, self._palette, self._preamble)
 
     @cached_property
     def _printed_boxes(self) -> frozenset[str]:
-        return frozenset(_BOX_PRINTING.findall(self._whole_text))
+        return frozenset(_BOX_PRINTING.findall(self._full_text))
 
-    def find_hidden_stretch(self, token: LatexToken) -> HiddenStretch | None:
+    def find_hidden_text(self, token: LatexToken) -> _HiddenText | None:
+        """Return the text that a command hides, None if it hides none."""
         groups, name, end = self._groups, token.name, token.end
         if name in _PHANTOM_COMMANDS:
             return groups.read_group(end)
         if name in _COLOUR_COMMANDS:
-            return self._read_background_coloured(token, end)
+            return self._read_text_like_background(token, end)
         if name == "begin" and groups.text.startswith("{color}", end):
-            return self._read_background_coloured(token, end + len("{color}"))
-        if name in COLOUR_BOX_COMMANDS:
+            return self._read_text_like_background(token, end + len("{color}"))
+        if name in _COLOUR_BOX_COMMANDS:
             return self._read_black_box(token)
         if name in _LITERAL_COMMANDS:
             return _read_unpainted(groups, name, end)
         if name in _SIZE_COMMANDS:
-            return _read_tiny(groups, name, end)
+            return _read_unreadable(groups, name, end)
         if name in _PATH_COMMANDS:
             return _read_faint_node(groups, end)
         if name in _BOX_FILLING_COMMANDS:
             return self._read_unused_box(token)
         return None
 
-    def _read_background_coloured(self, token: LatexToken, end: int) -> HiddenStretch | None:
+    def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenText | None:
         """Return the text that has the colour of its background."""
         model = self._groups.read_option(end)
         named = self._groups.read_group(model[1] if model else end)
         colour = self._palette.find_colour(named[0], model[0] if model else "") if named else None
         if named is None or colour is None:
             return None
-        ground = self._backgrounds.find_background(token.start)
-        under = ground.colour if ground else WHITE
-        if under is None or not is_similar_colour(colour, under):
+        background = self._backgrounds.find_colour(token.start)
+        if background is None or not is_similar_colour(colour, background):
             return None
-        return (
-            self._groups.read_group(named[1])
-            if token.name == "textcolor"
-            else _read_switched_text(self._groups, named[1])
-        )
+        if token.name == "textcolor":
+            return self._groups.read_group(named[1])
+        return _read_switched_text(self._groups, named[1])
 
-    def _read_black_box(self, token: LatexToken) -> HiddenStretch | None:
+    def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text of a black box with no colour set in it or shortly before: the text is black too."""
-        box = read_colour_box(self._groups, token, self._palette)
+        box = _read_colour_box(self._groups, token, self._palette)
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None
-        before = self._groups.text[max(0, token.start - _COLOUR_REACH) : token.start]
+        before = self._groups.text[max(0, token.start - _COLOUR_DISTANCE) : token.start]
         return None if _COLOUR_SETTING.search(before + box.content) else (box.content, box.end)
 
-    def _read_unused_box(self, token: LatexToken) -> HiddenStretch | None:
+    def _read_unused_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text put into a box that is never printed."""
-        found = _BOX_FILLING.match(self._groups.text, token.start)
-        if found is None or found[1] in self._printed_boxes:
+        text = self._groups.text
+        match = _BOX_FILLING.match(text, token.start)
+        if match is None or match[1] in self._printed_boxes:
             return None
         if token.name != "begin":
-            return self._groups.read_group(found.end())
-        close = self._groups.text.find("\\end{lrbox}", found.end())
-        return (self._groups.text[found.end() : close], close + len("\\end{lrbox}")) if close >= 0 else None
+            return self._groups.read_group(match.end())
+        close = text.find("\\end{lrbox}", match.end())
+        return (text[match.end() : close], close + len("\\end{lrbox}")) if close >= 0 else None
 
 
-def _read_unpainted(groups: BraceGroups, name: str, end: int) -> HiddenStretch | None:
+def _read_unpainted(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
     """Return the text that a PDF driver's commands print in white or not at all."""
     words = _LITERAL_WORDS.match(groups.text, end)
     setting = groups.read_group(words.end()) if words else None
@@ -297,58 +289,56 @@ def _read_unpainted(groups: BraceGroups, name: str, end: int) -> HiddenStretch |
     return groups.read_group(setting[1]) if name == "textpdfrender" else _read_switched_text(groups, setting[1])
 
 
-def _read_tiny(groups: BraceGroups, name: str, end: int) -> HiddenStretch | None:
+def _read_unreadable(groups: BraceGroups, name: str, end: int) -> _HiddenText | None:
     """Return the text that is too small, too faint or too far away to be seen."""
     first = groups.read_group(end)
+    if first and name == "transparent":
+        return _read_switched_text(groups, first[1]) if _is_faint(first[0]) else None
     second = groups.read_group(first[1]) if first else None
     if first is None or second is None:
-        return (
-            _read_switched_text(groups, first[1]) if first and name == "transparent" and _is_faint(first[0]) else None
-        )
-    found = None
-    if (name == "scalebox" and _is_faint(first[0], _LEAST_SIZE / 10)) or (
-        name == "texttransparent" and _is_faint(first[0])
-    ):
-        found = second
-    elif name == "transparent" and _is_faint(first[0]):
-        found = _read_switched_text(groups, first[1])
-    elif name == "resizebox" and (_is_short(first[0]) or _is_short(second[0])):
-        found = groups.read_group(second[1])
-    elif name == "raisebox" and (_parse_points(first[0]) or 0.0) > _FARTHEST_RAISE:
-        found = second
-    elif name == "fontsize" and _is_short(first[0], "pt"):
-        found = _read_switched_text(groups, second[1])
-    return found
+        return None
+    match name:
+        case "scalebox" if _is_faint(first[0], _MIN_SIZE / 10):
+            return second
+        case "texttransparent" if _is_faint(first[0]):
+            return second
+        case "raisebox" if (_parse_points(first[0]) or 0.0) > _MAX_RAISE:
+            return second
+        case "resizebox" if _is_short(first[0]) or _is_short(second[0]):
+            return groups.read_group(second[1])
+        case "fontsize" if _is_short(first[0], "pt"):
+            return _read_switched_text(groups, second[1])
+    return None
 
 
-def _read_faint_node(groups: BraceGroups, end: int) -> HiddenStretch | None:
+def _read_faint_node(groups: BraceGroups, end: int) -> _HiddenText | None:
     """Return the words of a drawing's first node if it has hardly any opacity."""
-    found = _NODE.match(groups.text, end, end + _LONGEST_PATH)
-    opacity = dict(_OPACITY.findall(found[1])) if found else {}
-    counts = next((opacity[kind] for kind in ("text", "fill", "") if kind in opacity), "1")  # words are filled too
-    return groups.read_group(found.end()) if found and _is_faint(counts) else None
+    match = _NODE.match(groups.text, end, end + _MAX_PATH_CHARS)
+    opacities = dict(_OPACITY.findall(match[1])) if match else {}
+    opacity = next((opacities[kind] for kind in ("text", "fill", "") if kind in opacities), "1")  # words are filled too
+    return groups.read_group(match.end()) if match and _is_faint(opacity) else None
 
 
 def _parse_points(length: str, unit: str = "") -> float | None:
     """Return a length in points without its sign, None if it is no length; a bare number counts in `unit`, if given."""
-    found = _LENGTH.fullmatch(length)
-    known = (found[2] or unit) if found else ""
-    return float(found[1]) * _POINTS[known] if found and known else None
+    match = _LENGTH.fullmatch(length)
+    unit = (match[2] or unit) if match else ""
+    return float(match[1]) * _POINTS[unit] if match and unit else None
 
 
 def _is_short(length: str, unit: str = "") -> bool:
     points = _parse_points(length, unit)
-    return points is not None and points < _LEAST_SIZE
+    return points is not None and points < _MIN_SIZE
 
 
-def _is_faint(number: str, least: float = 0.05) -> bool:
-    found = _LENGTH.fullmatch(number)
-    return found is not None and not found[2] and float(found[1]) < least
+def _is_faint(number: str, limit: float = 0.05) -> bool:
+    match = _LENGTH.fullmatch(number)
+    return match is not None and not match[2] and float(match[1]) < limit
 
 
-def _read_switched_text(groups: BraceGroups, position: int) -> tuple[str, int]:
-    """Return the text after a switch up to the end of its group or the next switch, and the place where it ends."""
-    close = groups.find_enclosing_end(position)
-    found = _SWITCH_ENDS.search(groups.text, position, close)
-    close = found.start() if found else close
-    return groups.text[position:close], close
+def _read_switched_text(groups: BraceGroups, position: int) -> _HiddenText:
+    """Return the text after a switch up to the end of its group or the next switch, and the position of that end."""
+    end = groups.find_enclosing_end(position)
+    match = _SWITCH_ENDS.search(groups.text, position, end)
+    end = match.start() if match else end
+    return groups.text[position:end], end

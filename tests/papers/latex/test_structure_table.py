@@ -3,7 +3,12 @@
 import pytest
 from hypothesis import given
 
-from planner.papers.latex.reader import find_abstract_source, find_title_source, read_pieces, split_preamble
+from planner.papers.latex.reader import (
+    find_abstract_source,
+    find_headings_and_blocks,
+    find_title_source,
+    split_preamble,
+)
 from planner.papers.latex.scan import LatexSource
 from planner.papers.outline import Heading
 from planner.papers.paper import BlockKind, SectionKind
@@ -13,7 +18,7 @@ from tests.papers.latex.sources import ODD_LATEX, read, whole_text
 def headings(body: str) -> list[tuple[str, int]]:
     return [
         (piece.text, piece.level)
-        for piece in read_pieces(LatexSource(body), str.strip)
+        for piece in find_headings_and_blocks(LatexSource(body), str.strip)
         if isinstance(piece, Heading) and piece.text
     ]
 
@@ -170,7 +175,7 @@ def squeezed(text: str) -> str:
 def test_no_character_of_a_body_is_lost(body: str) -> None:
     found = [
         piece.source_text if isinstance(piece, Heading) else piece.text
-        for piece in read_pieces(LatexSource(body), str.strip)
+        for piece in find_headings_and_blocks(LatexSource(body), str.strip)
     ]
     assert squeezed("".join(found)) == squeezed(body)
 
