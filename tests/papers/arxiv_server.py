@@ -14,7 +14,7 @@ NOTHING = '<feed xmlns="http://www.w3.org/2005/Atom"></feed>'
 
 
 @dataclass
-class Answer:
+class Response:
     """One answer: status, body, headers."""
 
     body: bytes = b""
@@ -23,64 +23,64 @@ class Answer:
 
 
 @dataclass
-class FakeArxiv:
+class ArxivServer:
     """What the server answers by path, each answer once and the last for ever, and what it was asked."""
 
     url: str = ""
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    responses: dict[str, list[Response]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
 
-    def lists(
+    def add_paper(
         self, id_: str, *, title: str = "Listed Title", summary: str = "Listed abstract.", comment: str = ""
     ) -> None:
         """List a paper; `id_` has its version."""
         feed = ENTRY.format(id=id_, title=title, summary=summary, comment=comment).encode()
-        for asked in (id_, id_.partition("v")[0]):
-            self.answers[f"/api/query {asked}"] = [Answer(feed)]
+        for listed_id in (id_, id_.partition("v")[0]):
+            self.responses[f"/api/query {listed_id}"] = [Response(feed)]
 
-    def has(self, path: str, *answers: Answer) -> None:
+    def set_responses(self, path: str, *responses: Response) -> None:
         """Answer a path."""
-        self.answers[path] = list(answers)
+        self.responses[path] = list(responses)
 
-    def answer(self, target: str) -> Answer:
+    def find_response(self, target: str) -> Response:
         """The answer to one request."""
-        parts = urlsplit(target)
-        wanted = parse_qs(parts.query).get("id_list", [""])[0]
-        key = f"{parts.path} {wanted}" if wanted else parts.path
-        self.asked.append(key)
-        answers = self.answers.get(key, [])
-        if not answers:
-            return Answer(NOTHING.encode()) if wanted else Answer(b"no", 404)
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+        url = urlsplit(target)
+        id_ = parse_qs(url.query).get("id_list", [""])[0]
+        key = f"{url.path} {id_}" if id_ else url.path
+        self.requests.append(key)
+        responses = self.responses.get(key, [])
+        if not responses:
+            return Response(NOTHING.encode()) if id_ else Response(b"no", 404)
+        return responses.pop(0) if len(responses) > 1 else responses[0]
 
 
 @contextmanager
-def serving() -> Iterator[FakeArxiv]:
+def run_arxiv_server() -> Iterator[ArxivServer]:
     """A running server."""
-    fake = FakeArxiv()
+    arxiv = ArxivServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            fake.agents.append(self.headers["User-Agent"])
-            answer = fake.answer(self.path)
-            self.send_response(answer.status)
-            headers = {"Content-Length": str(len(answer.body))} | answer.headers
+            arxiv.agents.append(self.headers["User-Agent"])
+            response = arxiv.find_response(self.path)
+            self.send_response(response.status)
+            headers = {"Content-Length": str(len(response.body))} | response.headers
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Stay silent."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_port}"
+    arxiv.url = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield fake
+        yield arxiv
     finally:
         server.shutdown()
         thread.join()

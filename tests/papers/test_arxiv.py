@@ -11,24 +11,24 @@ from planner.errors import PaperError
 from planner.papers import arxiv as module
 from planner.papers.arxiv import ArxivClient, ArxivId, parse_arxiv_id
 from planner.papers.load import PaperSource, ParsedSource, load_paper, read_source
-from tests.papers.arxiv_server import Answer, FakeArxiv, serving
+from tests.papers.arxiv_server import ArxivServer, Response, run_arxiv_server
 from tests.papers.build import BODY, MAIN, WHOLE, gzipped, tarred
 
 PACKED = tarred({"main.tex": MAIN.encode(), "sections/intro.tex": BODY.encode()})
 
 
 @pytest.fixture
-def fake() -> Iterator[FakeArxiv]:
-    with serving() as server:
+def server() -> Iterator[ArxivServer]:
+    with run_arxiv_server() as server:
         yield server
 
 
-def access(fake: FakeArxiv, cache: Path | None = None, **options: bool) -> ArxivClient:
-    return ArxivClient(fake.url, cache=cache, pause=0.01, **options)
+def make_client(server: ArxivServer, cache: Path | None = None, **options: bool) -> ArxivClient:
+    return ArxivClient(server.url, cache=cache, pause=0.01, **options)
 
 
 @pytest.mark.parametrize(
-    ("source", "wanted"),
+    ("source", "expected"),
     [
         ("arxiv:2507.08038", ArxivId("2507.08038")),
         ("arXiv:2507.08038v2", ArxivId("2507.08038", "v2")),
@@ -48,8 +48,8 @@ def access(fake: FakeArxiv, cache: Path | None = None, **options: bool) -> Arxiv
         ("arxiv:../../etc/passwd", None),
     ],
 )
-def test_ids_and_addresses(source: str, wanted: ArxivId | None) -> None:
-    assert parse_arxiv_id(source) == wanted
+def test_ids_and_addresses(source: str, expected: ArxivId | None) -> None:
+    assert parse_arxiv_id(source) == expected
 
 
 def test_no_other_address_is_fetched() -> None:
@@ -58,124 +58,124 @@ def test_no_other_address_is_fetched() -> None:
 
 
 @pytest.mark.parametrize("body", [PACKED, gzipped(WHOLE.encode())], ids=["tar", "single"])
-def test_the_source_is_read_and_the_listing_names_the_paper(fake: FakeArxiv, body: bytes) -> None:
-    fake.lists("2507.08038v3")
-    fake.has("/e-print/2507.08038v3", Answer(body))
-    paper = load_paper("arxiv:2507.08038", arxiv=access(fake))
+def test_the_source_is_read_and_the_listing_names_the_paper(server: ArxivServer, body: bytes) -> None:
+    server.add_paper("2507.08038v3")
+    server.set_responses("/e-print/2507.08038v3", Response(body))
+    paper = load_paper("arxiv:2507.08038", arxiv=make_client(server))
     assert (paper.title, paper.abstract, paper.format) == ("Listed Title", "Listed abstract.", "latex")
     assert any("title that arXiv lists" in warning for warning in paper.warnings)
-    assert fake.asked == ["/api/query 2507.08038", "/e-print/2507.08038v3"]
-    assert fake.agents[0].startswith("ablation-planner/")
+    assert server.requests == ["/api/query 2507.08038", "/e-print/2507.08038v3"]
+    assert server.agents[0].startswith("ablation-planner/")
 
 
-def test_without_a_source_the_pdf_is_read(fake: FakeArxiv) -> None:
+def test_without_a_source_the_pdf_is_read(server: ArxivServer) -> None:
     def reader(source: PaperSource) -> ParsedSource:
         assert source.data == b"%PDF-1.5"
         return read_source(PaperSource("x.tex", WHOLE.encode()))
 
-    fake.lists("2507.08038v1")
-    fake.has("/pdf/2507.08038v1", Answer(b"%PDF-1.5"))
-    paper = load_paper("2507.08038", arxiv=access(fake), reader=reader)
+    server.add_paper("2507.08038v1")
+    server.set_responses("/pdf/2507.08038v1", Response(b"%PDF-1.5"))
+    paper = load_paper("2507.08038", arxiv=make_client(server), reader=reader)
     assert any("the PDF was read" in warning for warning in paper.warnings)
-    assert fake.asked[1:] == ["/e-print/2507.08038v1", "/src/2507.08038v1", "/pdf/2507.08038v1"]
+    assert server.requests[1:] == ["/e-print/2507.08038v1", "/src/2507.08038v1", "/pdf/2507.08038v1"]
 
 
-def test_a_withdrawn_paper_is_said_so(fake: FakeArxiv) -> None:
-    fake.lists("2507.08038v2", comment="This paper has been withdrawn by the author")
-    fake.has("/e-print/2507.08038v2", Answer(gzipped(b"%auto-ignore\nThis paper has been withdrawn")))
+def test_a_withdrawn_paper_is_said_so(server: ArxivServer) -> None:
+    server.add_paper("2507.08038v2", comment="This paper has been withdrawn by the author")
+    server.set_responses("/e-print/2507.08038v2", Response(gzipped(b"%auto-ignore\nThis paper has been withdrawn")))
     with pytest.raises(PaperError, match=r"withdrawn.*earlier version"):
-        load_paper("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=make_client(server))
 
 
-def test_what_arxiv_does_not_know_is_said_so(fake: FakeArxiv) -> None:
+def test_what_arxiv_does_not_know_is_said_so(server: ArxivServer) -> None:
     with pytest.raises(PaperError, match=r"no paper '2507\.99999'"):
-        load_paper("2507.99999", arxiv=access(fake))
+        load_paper("2507.99999", arxiv=make_client(server))
 
 
 @pytest.mark.parametrize("feed", [b"", b"<html>", b'<!DOCTYPE x [<!ENTITY a "b">]><feed/>'])
-def test_a_broken_listing_is_a_named_error(fake: FakeArxiv, feed: bytes) -> None:
-    fake.has("/api/query 2507.08038", Answer(feed))
+def test_a_broken_listing_is_a_named_error(server: ArxivServer, feed: bytes) -> None:
+    server.set_responses("/api/query 2507.08038", Response(feed))
     with pytest.raises(PaperError, match="not an Atom feed"):
-        load_paper("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=make_client(server))
 
 
-def test_what_was_fetched_once_is_not_asked_for_again(fake: FakeArxiv, tmp_path: Path) -> None:
-    fake.lists("cs/0501001v1")
-    fake.has("/e-print/cs/0501001v1", Answer(PACKED))
-    first = load_paper("cs/0501001", arxiv=access(fake, tmp_path))
-    asked = len(fake.asked)
-    assert load_paper("cs/0501001", arxiv=access(fake, tmp_path)) == first
-    assert load_paper("cs/0501001", arxiv=access(fake, tmp_path, offline=True)) == first
-    assert len(fake.asked) == asked
+def test_what_was_fetched_once_is_not_asked_for_again(server: ArxivServer, tmp_path: Path) -> None:
+    server.add_paper("cs/0501001v1")
+    server.set_responses("/e-print/cs/0501001v1", Response(PACKED))
+    first = load_paper("cs/0501001", arxiv=make_client(server, tmp_path))
+    request_count = len(server.requests)
+    assert load_paper("cs/0501001", arxiv=make_client(server, tmp_path)) == first
+    assert load_paper("cs/0501001", arxiv=make_client(server, tmp_path, offline=True)) == first
+    assert len(server.requests) == request_count
 
 
-def test_offline_nothing_is_asked(fake: FakeArxiv, tmp_path: Path) -> None:
+def test_offline_nothing_is_asked(server: ArxivServer, tmp_path: Path) -> None:
     with pytest.raises(PaperError, match="offline"):
-        load_paper("2507.08038", arxiv=access(fake, tmp_path, offline=True))
-    assert not fake.asked
+        load_paper("2507.08038", arxiv=make_client(server, tmp_path, offline=True))
+    assert not server.requests
 
 
 @pytest.mark.parametrize("after", ["0", "date", ""])
-def test_a_busy_host_is_asked_again(fake: FakeArxiv, after: str) -> None:
+def test_a_busy_host_is_asked_again(server: ArxivServer, after: str) -> None:
     when = email.utils.formatdate(time.time(), usegmt=True) if after == "date" else after
-    fake.lists("2507.08038v1")
-    busy = Answer(b"busy", 503, {"Retry-After": when} if when else {})
-    fake.has("/e-print/2507.08038v1", busy, busy, Answer(PACKED))
-    assert load_paper("2507.08038", arxiv=access(fake)).title == "Listed Title"
-    assert fake.asked.count("/e-print/2507.08038v1") == 3
+    server.add_paper("2507.08038v1")
+    busy = Response(b"busy", 503, {"Retry-After": when} if when else {})
+    server.set_responses("/e-print/2507.08038v1", busy, busy, Response(PACKED))
+    assert load_paper("2507.08038", arxiv=make_client(server)).title == "Listed Title"
+    assert server.requests.count("/e-print/2507.08038v1") == 3
 
 
-def test_a_host_that_asks_for_an_hour_is_busy(fake: FakeArxiv) -> None:
-    fake.has("/api/query 2507.08038", Answer(b"", 503, {"Retry-After": "3600"}))
+def test_a_host_that_asks_for_an_hour_is_busy(server: ArxivServer) -> None:
+    server.set_responses("/api/query 2507.08038", Response(b"", 503, {"Retry-After": "3600"}))
     with pytest.raises(PaperError, match=r"busy \(HTTP 503\)"):
-        load_paper("2507.08038", arxiv=access(fake))
-    assert len(fake.asked) == 1
+        load_paper("2507.08038", arxiv=make_client(server))
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.2:9/x", "https://evil.org/x", "file:///etc/passwd"])
-def test_a_redirect_to_elsewhere_is_refused(fake: FakeArxiv, target: str) -> None:
-    fake.has("/api/query 2507.08038", Answer(b"", 302, {"Location": target}))
+def test_a_redirect_to_elsewhere_is_refused(server: ArxivServer, target: str) -> None:
+    server.set_responses("/api/query 2507.08038", Response(b"", 302, {"Location": target}))
     with pytest.raises(PaperError, match=r"another host|HTTP 302"):
-        load_paper("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=make_client(server))
 
 
-def test_a_redirect_within_the_host_is_followed(fake: FakeArxiv) -> None:
-    fake.lists("2507.08038v1")
-    fake.has("/e-print/2507.08038v1", Answer(b"", 301, {"Location": "/src/2507.08038v1"}))
-    fake.has("/src/2507.08038v1", Answer(PACKED))
-    assert load_paper("2507.08038", arxiv=access(fake)).format == "latex"
+def test_a_redirect_within_the_host_is_followed(server: ArxivServer) -> None:
+    server.add_paper("2507.08038v1")
+    server.set_responses("/e-print/2507.08038v1", Response(b"", 301, {"Location": "/src/2507.08038v1"}))
+    server.set_responses("/src/2507.08038v1", Response(PACKED))
+    assert load_paper("2507.08038", arxiv=make_client(server)).format == "latex"
 
 
-def test_an_oversize_body_is_refused(fake: FakeArxiv, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversize_body_is_refused(server: ArxivServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_BODY_BYTES", 1_000)
-    fake.lists("2507.08038v1")
-    fake.has("/e-print/2507.08038v1", Answer(bytes(5_000)))
+    server.add_paper("2507.08038v1")
+    server.set_responses("/e-print/2507.08038v1", Response(bytes(5_000)))
     with pytest.raises(PaperError, match="over 1,000 bytes"):
-        load_paper("2507.08038", arxiv=access(fake))
+        load_paper("2507.08038", arxiv=make_client(server))
 
 
-def test_a_body_cut_short_is_an_error_and_not_kept(fake: FakeArxiv, tmp_path: Path) -> None:
-    fake.lists("2507.08038v1")
-    fake.has("/e-print/2507.08038v1", Answer(PACKED[:100], headers={"Content-Length": "100000"}))
+def test_a_body_cut_short_is_an_error_and_not_kept(server: ArxivServer, tmp_path: Path) -> None:
+    server.add_paper("2507.08038v1")
+    server.set_responses("/e-print/2507.08038v1", Response(PACKED[:100], headers={"Content-Length": "100000"}))
     with pytest.raises(PaperError, match=r"ended its response early|cannot be reached"):
-        load_paper("2507.08038", arxiv=access(fake, tmp_path))
+        load_paper("2507.08038", arxiv=make_client(server, tmp_path))
     assert not list(tmp_path.glob("*.source"))
 
 
-def test_requests_keep_their_distance_across_accesses(fake: FakeArxiv, tmp_path: Path) -> None:
-    fake.lists("2507.08038v1")
-    fake.has("/e-print/2507.08038v1", Answer(PACKED))
+def test_requests_keep_their_distance_across_accesses(server: ArxivServer, tmp_path: Path) -> None:
+    server.add_paper("2507.08038v1")
+    server.set_responses("/e-print/2507.08038v1", Response(PACKED))
     started = time.monotonic()
-    ArxivClient(fake.url, cache=tmp_path, pause=0.3).fetch_entry(ArxivId("2507.08038"))
-    ArxivClient(fake.url, cache=tmp_path, pause=0.3).fetch_entry(ArxivId("2507.08038", "v1"))
+    ArxivClient(server.url, cache=tmp_path, pause=0.3).fetch_entry(ArxivId("2507.08038"))
+    ArxivClient(server.url, cache=tmp_path, pause=0.3).fetch_entry(ArxivId("2507.08038", "v1"))
     assert time.monotonic() - started >= 0.3
 
 
-def test_a_cache_that_cannot_be_written_is_said_so(fake: FakeArxiv, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_said_so(server: ArxivServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    fake.lists("2507.08038v1")
+    server.add_paper("2507.08038v1")
     with pytest.raises(PaperError, match=r"cache .* cannot be written"):
-        load_paper("2507.08038", arxiv=access(fake, tmp_path / "file" / "cache"))
+        load_paper("2507.08038", arxiv=make_client(server, tmp_path / "file" / "cache"))
 
 
 def test_an_unreachable_host_is_said_so() -> None:

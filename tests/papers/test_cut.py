@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ from tests.conftest import ROOT
 from tests.papers_made import paper, section
 
 
-def text(made: SectionSelection) -> str:
-    return "\n\n".join(s.text for s in made.sections)
+def text(selection: SectionSelection) -> str:
+    return "\n\n".join(s.text for s in selection.sections)
 
 
 def with_sections(*sections: Section, **changes: object) -> Paper:
@@ -32,42 +33,42 @@ EXPERIMENTS = section("4 Experiments", SectionKind.EXPERIMENTS, "MAE falls to 0.
 ABLATION = section("4.3 Ablation Study", SectionKind.ABLATION, "Without the gate it rises.", level=2)
 
 
-def with_block(kind: BlockKind, words: str, *prose: str) -> Section:
-    made = section("3 Method", SectionKind.METHOD, *prose)
-    return Section(made.heading, made.level, made.kind, (*made.blocks, Block(kind, words)))
+def with_block(kind: BlockKind, content: str, *prose: str) -> Section:
+    method = section("3 Method", SectionKind.METHOD, *prose)
+    return replace(method, blocks=(*method.blocks, Block(kind, content)))
 
 
 def test_the_demo_paper_is_cut_before_its_experiments_and_says_what_is_left_out() -> None:
-    made = select_sections(load_paper(str(ROOT / "planner" / "demo" / "paper.md")), Task.AUTHOR)
-    assert "Surge-weighted sampling (SWS) draws windows" in text(made)
-    assert "0.098" not in text(made)
-    assert "Ablations show" not in made.abstract
-    headings = [part.heading for part in made.omissions]
+    selection = select_sections(load_paper(str(ROOT / "planner" / "demo" / "paper.md")), Task.AUTHOR)
+    assert "Surge-weighted sampling (SWS) draws windows" in text(selection)
+    assert "0.098" not in text(selection)
+    assert "Ablations show" not in selection.abstract
+    headings = [part.heading for part in selection.omissions]
     assert headings[0] == "4 Experiments"
     assert "References" in headings
 
 
 def test_a_heading_to_cut_at_is_found_with_or_without_its_number() -> None:
-    whole = with_sections(METHOD, section("4 Analysis", SectionKind.OTHER, "Deep."), EXPERIMENTS)
+    full_paper = with_sections(METHOD, section("4 Analysis", SectionKind.OTHER, "Deep."), EXPERIMENTS)
     for name in ("4 Analysis", "analysis", "4. Analysis"):
-        assert "Deep." not in text(select_sections(whole, Task.AUTHOR, cut_at=name))
+        assert "Deep." not in text(select_sections(full_paper, Task.AUTHOR, cut_at=name))
     with pytest.raises(PaperError, match="'3 Method', '4 Analysis'"):
-        select_sections(whole, Task.AUTHOR, cut_at="Conclusion")
+        select_sections(full_paper, Task.AUTHOR, cut_at="Conclusion")
 
 
 def test_a_method_behind_the_results_is_the_method_all_the_same() -> None:
     intro = section("Introduction", SectionKind.INTRODUCTION, "Cells divide.")
-    made = select_sections(with_sections(intro, EXPERIMENTS, METHOD), Task.AUTHOR)
-    assert "bounds the residual" in text(made)
-    assert "0.085" not in text(made)
+    selection = select_sections(with_sections(intro, EXPERIMENTS, METHOD), Task.AUTHOR)
+    assert "bounds the residual" in text(selection)
+    assert "0.085" not in text(selection)
 
 
 def test_results_in_the_midst_of_the_method_go_and_what_follows_stays() -> None:
     inside = section("3.2 Pilot Evaluation", SectionKind.EXPERIMENTS, "It wins.", level=2)
     after = section("3.3 Training", SectionKind.METHOD, "We train for a day.", level=2)
-    made = select_sections(with_sections(METHOD, inside, after, EXPERIMENTS), Task.AUTHOR)
-    assert "It wins." not in text(made)
-    assert "We train for a day." in text(made)
+    selection = select_sections(with_sections(METHOD, inside, after, EXPERIMENTS), Task.AUTHOR)
+    assert "It wins." not in text(selection)
+    assert "We train for a day." in text(selection)
 
 
 @pytest.mark.parametrize(
@@ -82,22 +83,24 @@ def test_results_in_the_midst_of_the_method_go_and_what_follows_stays() -> None:
 def test_a_float_of_results_among_the_method_is_gone(float_text: str) -> None:
     kind = BlockKind.TABLE if float_text.startswith("Table") else BlockKind.FIGURE
     for as_kind in (kind, BlockKind.PROSE):
-        made = select_sections(with_sections(with_block(as_kind, float_text, "We gate."), EXPERIMENTS), Task.AUTHOR)
-        assert float_text.split(":")[1] not in text(made)
-        assert "We gate." in text(made)
+        selection = select_sections(
+            with_sections(with_block(as_kind, float_text, "We gate."), EXPERIMENTS), Task.AUTHOR
+        )
+        assert float_text.split(":")[1] not in text(selection)
+        assert "We gate." in text(selection)
 
 
 def test_the_caption_of_a_figure_of_the_method_stays_and_its_labels_go() -> None:
     figure = "Conv\nGate\nAttn\nFigure 1: Overview of the gated architecture."
-    made = select_sections(with_sections(with_block(BlockKind.FIGURE, figure), EXPERIMENTS), Task.AUTHOR)
-    assert "Overview of the gated architecture." in text(made)
-    assert "Attn" not in text(made)
+    selection = select_sections(with_sections(with_block(BlockKind.FIGURE, figure), EXPERIMENTS), Task.AUTHOR)
+    assert "Overview of the gated architecture." in text(selection)
+    assert "Attn" not in text(selection)
 
 
 def test_a_paragraph_that_a_loader_took_for_a_figure_stays() -> None:
-    words = "both networks interact with the same environment,\nand we therefore introduce a shared buffer for them."
-    made = select_sections(with_sections(with_block(BlockKind.FIGURE, words), EXPERIMENTS), Task.AUTHOR)
-    assert "shared buffer" in text(made)
+    content = "both networks interact with the same environment,\nand we therefore introduce a shared buffer for them."
+    selection = select_sections(with_sections(with_block(BlockKind.FIGURE, content), EXPERIMENTS), Task.AUTHOR)
+    assert "shared buffer" in text(selection)
 
 
 @pytest.mark.parametrize(
@@ -116,28 +119,28 @@ def test_a_paragraph_that_a_loader_took_for_a_figure_stays() -> None:
 )
 def test_sentences_that_announce_ablations_are_gone_and_their_neighbours_stay(sentence: str) -> None:
     method = section("3 Method", SectionKind.METHOD, f"We gate the prior. {sentence} The gate is learned.")
-    made = select_sections(with_sections(method, EXPERIMENTS, ABLATION), Task.AUTHOR)
-    assert sentence not in text(made)
-    assert "We gate the prior." in text(made)
-    assert "The gate is learned." in text(made)
-    assert any("sentences" in part.why for part in made.omissions)
+    selection = select_sections(with_sections(method, EXPERIMENTS, ABLATION), Task.AUTHOR)
+    assert sentence not in text(selection)
+    assert "We gate the prior." in text(selection)
+    assert "The gate is learned." in text(selection)
+    assert any("sentences" in part.why for part in selection.omissions)
 
 
 def test_a_latex_reference_to_a_table_of_ablations_is_one_too() -> None:
     table = Block(BlockKind.TABLE, r"\begin{table}\caption{Ablation}\label{tab:abl} w/o gate & 1.2 \end{table}")
     ablation = Section("Ablation", 1, SectionKind.ABLATION, (table,))
     method = section("Method", SectionKind.METHOD, r"We gate. Table~\ref{tab:abl} tells more. We train.")
-    made = select_sections(with_sections(method, ablation), Task.AUTHOR)
-    assert "tab:abl" not in text(made)
-    assert "We train." in text(made)
+    selection = select_sections(with_sections(method, ablation), Task.AUTHOR)
+    assert "tab:abl" not in text(selection)
+    assert "We train." in text(selection)
 
 
 def test_an_appendix_of_ablations_is_known_by_its_letter_and_others_stay() -> None:
     proofs = section("Appendix A. Proofs", SectionKind.APPENDIX, "Trivial.")
     ablation = section("Appendix B. More ablations", SectionKind.ABLATION, "Without the gate it rises.")
     method = section("3 Method", SectionKind.METHOD, "We gate. Appendix A proves it. Appendix B has more. We train.")
-    made = select_sections(with_sections(method, EXPERIMENTS, proofs, ablation), Task.AUTHOR)
-    assert "We gate. Appendix A proves it. We train." in text(made)
+    selection = select_sections(with_sections(method, EXPERIMENTS, proofs, ablation), Task.AUTHOR)
+    assert "We gate. Appendix A proves it. We train." in text(selection)
 
 
 def test_a_reference_to_a_figure_of_the_method_stays() -> None:
@@ -147,12 +150,12 @@ def test_a_reference_to_a_figure_of_the_method_stays() -> None:
 
 
 def test_the_reviewer_sees_all_but_references_and_checklists() -> None:
-    whole = with_sections(
+    full_paper = with_sections(
         METHOD, EXPERIMENTS, ABLATION, section("Checklist", SectionKind.CHECKLIST, "Yes."), *paper().sections[-1:]
     )
-    made = select_sections(whole, Task.REVIEWER)
-    assert "Without the gate it rises." in text(made)
-    assert [part.heading for part in made.omissions] == ["Checklist", "References"]
+    selection = select_sections(full_paper, Task.REVIEWER)
+    assert "Without the gate it rises." in text(selection)
+    assert [part.heading for part in selection.omissions] == ["Checklist", "References"]
 
 
 @given(
@@ -163,14 +166,14 @@ def test_sentences_joined_are_the_text(parts: list[str]) -> None:
 
 
 @given(st.text())
-def test_any_text_is_cut_into_sentences_without_loss(words: str) -> None:
-    assert "".join(split_sentences(words)) == words
-    remove_announcements(words)
+def test_any_text_is_cut_into_sentences_without_loss(content: str) -> None:
+    assert "".join(split_sentences(content)) == content
+    remove_announcements(content)
 
 
 def test_shortened_words_end_no_sentence() -> None:
-    words = "As in Fig. 2 of Smith et al. (2020), i.e. here, J. Doe holds. Next one."
-    assert [s.strip() for s in split_sentences(words)] == [words[:-10], "Next one."]
+    content = "As in Fig. 2 of Smith et al. (2020), i.e. here, J. Doe holds. Next one."
+    assert [s.strip() for s in split_sentences(content)] == [content[:-10], "Next one."]
 
 
 def words_of(text: str) -> int:
@@ -178,35 +181,35 @@ def words_of(text: str) -> int:
 
 
 def test_a_paper_that_fits_is_sent_whole() -> None:
-    whole = paper()
-    made = select_sections(whole, Task.REVIEWER)
-    assert fit_sections(made, whole, 10_000, words_of) == made
+    full_paper = paper()
+    selection = select_sections(full_paper, Task.REVIEWER)
+    assert fit_sections(selection, full_paper, 10_000, words_of) == selection
 
 
 def test_what_matters_least_goes_first_and_is_said() -> None:
     near = section("A Gate details", SectionKind.APPENDIX, "The harmonic residual gate bounds every residual. " * 20)
     far = section("B Broader impact", SectionKind.APPENDIX, "Society benefits hugely from navigation safety. " * 20)
     thanks = section("Acknowledgements", SectionKind.ACKNOWLEDGEMENTS, "We thank the harbour masters. " * 20)
-    whole = with_sections(*paper().sections[:3], near, thanks, far)
-    made = select_sections(whole, Task.REVIEWER)
-    everything = words_of(text(made)) + words_of(f"{whole.title} {whole.abstract}")
-    gone = [
-        [part.heading for part in fit_sections(made, whole, everything - spare, words_of).omissions]
+    full_paper = with_sections(*paper().sections[:3], near, thanks, far)
+    selection = select_sections(full_paper, Task.REVIEWER)
+    everything = words_of(text(selection)) + words_of(f"{full_paper.title} {full_paper.abstract}")
+    omitted_headings = [
+        [part.heading for part in fit_sections(selection, full_paper, everything - spare, words_of).omissions]
         for spare in (1, 120, 230)
     ]
-    assert gone[0] == ["Acknowledgements"]
-    assert sorted(gone[1]) == ["Acknowledgements", "B Broader impact"]
-    assert sorted(gone[2]) == ["A Gate details", "Acknowledgements", "B Broader impact"]
+    assert omitted_headings[0] == ["Acknowledgements"]
+    assert sorted(omitted_headings[1]) == ["Acknowledgements", "B Broader impact"]
+    assert sorted(omitted_headings[2]) == ["A Gate details", "Acknowledgements", "B Broader impact"]
 
 
 def test_what_must_be_sent_is_never_cut_to_fit() -> None:
-    whole = paper()
+    full_paper = paper()
     with pytest.raises(TooLongError, match="--context-window"):
-        fit_sections(select_sections(whole, Task.REVIEWER), whole, 5, words_of)
+        fit_sections(select_sections(full_paper, Task.REVIEWER), full_paper, 5, words_of)
 
 
-def plain(words: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "", unicodedata.normalize("NFKC", words).casefold())
+def plain(content: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", unicodedata.normalize("NFKC", content).casefold())
 
 
 def test_on_labelled_papers_no_evidence_gets_through_and_the_text_stays(shared: Path) -> None:

@@ -14,62 +14,64 @@ from planner.schema import Task
 from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.papers_made import paper, section
 
-GIVES_WAY = {SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
+OMITTED_KINDS = {SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX}
 KINDS = st.sampled_from([kind for kind in SectionKind if kind is not SectionKind.ABSTRACT])
 SECTIONS = st.lists(
     st.builds(section, st.sampled_from("ABCDE"), KINDS, st.text("gate tide\n", max_size=200)), max_size=8
 )
 PAPERS = SECTIONS.map(lambda sections: paper(sections=tuple(sections)))
-ROOMS = st.integers(0, 1000)
+LIMITS = st.integers(0, 1000)
 
 
-def fitted(whole: Paper, room: int) -> tuple[tuple[Section, ...], tuple[Omission, ...]] | None:
+def fit_to_limit(full_paper: Paper, limit: int) -> tuple[tuple[Section, ...], tuple[Omission, ...]] | None:
     """What the reviewer's task keeps and leaves out in so much room, a token a character; None where it cannot fit."""
     try:
-        done = fit_sections(select_sections(whole, Task.REVIEWER), whole, room, len)
+        fitted = fit_sections(select_sections(full_paper, Task.REVIEWER), full_paper, limit, len)
     except TooLongError as error:
-        assert error.limit == room
+        assert error.limit == limit
         return None
-    return done.sections, done.omissions
+    return fitted.sections, fitted.omissions
 
 
-@given(PAPERS, ROOMS)
+@given(PAPERS, LIMITS)
 @example(paper(sections=(section("A", SectionKind.APPENDIX, "gate"), section("A", SectionKind.APPENDIX, "gate"))), 35)
-def test_what_is_kept_fits_and_what_goes_is_said_with_its_size(whole: Paper, room: int) -> None:
-    before = select_sections(whole, Task.REVIEWER)
-    done = fitted(whole, room)
-    if done is None:
-        must = [each for each in before.sections if each.kind not in GIVES_WAY]
-        assert len(f"{whole.title}\n{before.abstract}") + sum(len(each.text) for each in must) > room
+def test_what_is_kept_fits_and_what_goes_is_said_with_its_size(full_paper: Paper, limit: int) -> None:
+    before = select_sections(full_paper, Task.REVIEWER)
+    fitted = fit_to_limit(full_paper, limit)
+    if fitted is None:
+        kept_always = [item for item in before.sections if item.kind not in OMITTED_KINDS]
+        assert len(f"{full_paper.title}\n{before.abstract}") + sum(len(item.text) for item in kept_always) > limit
         return
-    kept, left_out = done
-    assert len(whole.title) + len(before.abstract) + sum(len(each.text) for each in kept) <= room
-    assert sum(len(each.text) for each in kept) + sum(part.chars for part in left_out) == len_of(whole)
-    ahead = iter(before.sections)
-    assert all(any(other is each for other in ahead) for each in kept), "the order is the paper's"
+    kept, omissions = fitted
+    assert len(full_paper.title) + len(before.abstract) + sum(len(item.text) for item in kept) <= limit
+    assert sum(len(item.text) for item in kept) + sum(part.chars for part in omissions) == count_chars(full_paper)
+    remaining = iter(before.sections)
+    assert all(any(other is item for other in remaining) for item in kept), "the order is the paper's"
 
 
-def len_of(whole: Paper) -> int:
-    return sum(len(each.text) for each in whole.sections)
+def count_chars(full_paper: Paper) -> int:
+    return sum(len(item.text) for item in full_paper.sections)
 
 
-@given(PAPERS, ROOMS)
-def test_nothing_gives_way_but_what_may(whole: Paper, room: int) -> None:
-    if done := fitted(whole, room):
-        counted = [each.kind for each in select_sections(whole, Task.REVIEWER).sections if each.kind not in GIVES_WAY]
-        assert [each.kind for each in done[0] if each.kind not in GIVES_WAY] == counted
+@given(PAPERS, LIMITS)
+def test_nothing_gives_way_but_what_may(full_paper: Paper, limit: int) -> None:
+    if fitted := fit_to_limit(full_paper, limit):
+        counted = [
+            item.kind for item in select_sections(full_paper, Task.REVIEWER).sections if item.kind not in OMITTED_KINDS
+        ]
+        assert [item.kind for item in fitted[0] if item.kind not in OMITTED_KINDS] == counted
 
 
-@given(PAPERS, st.lists(ROOMS, min_size=2, max_size=5).map(sorted))
-def test_more_room_never_takes_more_away(whole: Paper, rooms: list[int]) -> None:
-    kept = [0 if (done := fitted(whole, room)) is None else len(done[0]) + 1 for room in rooms]
+@given(PAPERS, st.lists(LIMITS, min_size=2, max_size=5).map(sorted))
+def test_more_room_never_takes_more_away(full_paper: Paper, limits: list[int]) -> None:
+    kept = [0 if (fitted := fit_to_limit(full_paper, limit)) is None else len(fitted[0]) + 1 for limit in limits]
     assert all(first <= second for first, second in pairwise(kept))
 
 
 @given(PAPERS)
-def test_a_window_that_holds_everything_changes_nothing(whole: Paper) -> None:
-    before = select_sections(whole, Task.REVIEWER)
-    assert fit_sections(before, whole, 10**9, len) == before
+def test_a_window_that_holds_everything_changes_nothing(full_paper: Paper) -> None:
+    before = select_sections(full_paper, Task.REVIEWER)
+    assert fit_sections(before, full_paper, 10**9, len) == before
 
 
 PROMPT = Prompt.from_messages((Message("user", "The harmonic residual gate bounds the residual. " * 50),), "")
@@ -78,14 +80,14 @@ PROMPT = Prompt.from_messages((Message("user", "The harmonic residual gate bound
 @given(st.lists(st.one_of(st.none(), st.integers(0, 10**6)), max_size=6))
 def test_a_gauge_never_measures_less_than_before_and_a_fixed_one_the_same(counts: list[int | None]) -> None:
     """A prompt that once was too long for a window is not taken to fit it later."""
-    gauge, fixed = TokenCounter(), FixedTokenCounter()
-    before = first = gauge.count_prompt(PROMPT)
+    counter, fixed = TokenCounter(), FixedTokenCounter()
+    before = first = counter.count_prompt(PROMPT)
     for count in counts:
-        gauge.observe(PROMPT, count)
+        counter.observe(PROMPT, count)
         fixed.observe(PROMPT, count)
-        assert gauge.count_prompt(PROMPT) >= before
+        assert counter.count_prompt(PROMPT) >= before
         assert fixed.count_prompt(PROMPT) == first
-        before = gauge.count_prompt(PROMPT)
+        before = counter.count_prompt(PROMPT)
     assert before <= 3 * first + 1
 
 

@@ -16,8 +16,8 @@ def page(body: str, head: str = "") -> ParsedPaper:
     return read_html(f"<!doctype html><html><head>{head}</head><body>{body}</body></html>", "index.html")
 
 
-def text_of(read: ParsedPaper) -> str:
-    return "\n\n".join(section.text for section in read.sections)
+def text_of(paper: ParsedPaper) -> str:
+    return "\n\n".join(section.text for section in paper.sections)
 
 
 LATEXML = f"""<nav class="ltx_page_navbar"><h2>Contents</h2></nav><div class="ltx_page_main"><article>
@@ -37,20 +37,20 @@ LATEXML = f"""<nav class="ltx_page_navbar"><h2>Contents</h2></nav><div class="lt
 
 
 def test_a_latexml_page_is_read_as_its_reader_sees_it() -> None:
-    read = page(LATEXML)
-    assert (read.title, read.abstract) == ("Gears at Work", "We turn.")
-    assert [(s.heading, s.kind.value) for s in read.sections if s.heading] == [
+    paper = page(LATEXML)
+    assert (paper.title, paper.abstract) == ("Gears at Work", "We turn.")
+    assert [(s.heading, s.kind.value) for s in paper.sections if s.heading] == [
         ("Abstract", "abstract"),
         ("1 Introduction", "introduction"),
         ("References", "references"),
         ("Appendix A Data", "appendix"),
     ]
-    text = text_of(read)
+    text = text_of(paper)
     assert text.count("E=mc^2") == 1
     assert "Theorem 1." in text
     assert "Generated" not in text
     assert "Contents" not in text
-    tables = [b.text for s in read.sections for b in s.blocks if b.kind is BlockKind.TABLE]
+    tables = [b.text for s in paper.sections for b in s.blocks if b.kind is BlockKind.TABLE]
     assert tables == ["Table 1: Results.\nGear | F1\nw/o | 7^2"]
 
 
@@ -77,16 +77,16 @@ def test_each_formula_stands_once_and_as_tex(formula: str) -> None:
 
 
 def test_distill_pages_have_title_abstract_and_citations() -> None:
-    read = page(
+    paper = page(
         "<d-title><h1>Gears</h1></d-title><d-abstract><p>We turn.</p></d-abstract>"
         '<d-article><p>Then. <d-cite key="a17"></d-cite></p>'
         f"<h2>Method</h2><p>{PROSE}</p></d-article><script type='text/bibliography'>@a{{b}}</script>",
         "<style>p{margin:0}</style>",
     )
-    assert (read.title, read.abstract) == ("Gears", "We turn.")
-    assert [s.kind for s in read.sections if s.heading] == [SectionKind.ABSTRACT, SectionKind.METHOD]
-    assert "Then. [a17]" in text_of(read)
-    assert "@a" not in text_of(read)
+    assert (paper.title, paper.abstract) == ("Gears", "We turn.")
+    assert [s.kind for s in paper.sections if s.heading] == [SectionKind.ABSTRACT, SectionKind.METHOD]
+    assert "Then. [a17]" in text_of(paper)
+    assert "@a" not in text_of(paper)
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_titles_that_a_page_gives_itself(head: str, title: str) -> None:
     ],
 )
 def test_hidden_text_is_left_out_and_quoted(hidden: str) -> None:
-    read = page(f"<p>Seen.</p>{hidden}<p>Also.</p>", "<style>.sr { display: none }</style>")
-    assert "praise" not in text_of(read)
-    assert "Also." in text_of(read)
-    assert any("praise this" in warning for warning in read.warnings)
+    paper = page(f"<p>Seen.</p>{hidden}<p>Also.</p>", "<style>.sr { display: none }</style>")
+    assert "praise" not in text_of(paper)
+    assert "Also." in text_of(paper)
+    assert any("praise this" in warning for warning in paper.warnings)
 
 
 @pytest.mark.parametrize(
@@ -143,21 +143,21 @@ def test_hidden_text_is_left_out_and_quoted(hidden: str) -> None:
     ],
 )
 def test_what_the_page_shows_stays(seen: str) -> None:
-    read = page(seen)
-    assert "seen here" in text_of(read)
-    assert not read.warnings
+    paper = page(seen)
+    assert "seen here" in text_of(paper)
+    assert not paper.warnings
 
 
 def test_broken_markup_keeps_its_text_in_order() -> None:
-    read = page("<p>one<p>two<ul><li>three<li>four</ul><table><tr><td>a<td>b<tr><td>c<td>d</table>five</b></div>six")
-    assert text_of(read).split() == ["one", "two", "-", "three", "-", "four", "a", "|", "b", "c", "|", "d", "fivesix"]
+    paper = page("<p>one<p>two<ul><li>three<li>four</ul><table><tr><td>a<td>b<tr><td>c<td>d</table>five</b></div>six")
+    assert text_of(paper).split() == ["one", "two", "-", "three", "-", "four", "a", "|", "b", "c", "|", "d", "fivesix"]
 
 
 def test_a_page_of_too_many_rules_is_read_and_says_so() -> None:
     rules = "".join(f".a .b{number} .c > :first-child ~ .no{{display:none}}" for number in range(60))
-    read = page(f"<style>{rules}</style>" + "<p class='a c no'>seen</p>" * 5_000)
-    assert text_of(read).count("seen") == 5_000
-    assert [warning for warning in read.warnings if "too many style rules" in warning]
+    paper = page(f"<style>{rules}</style>" + "<p class='a c no'>seen</p>" * 5_000)
+    assert text_of(paper).count("seen") == 5_000
+    assert [warning for warning in paper.warnings if "too many style rules" in warning]
 
 
 def test_a_hundred_thousand_nested_elements_are_read() -> None:
@@ -188,9 +188,9 @@ def test_text_without_markup_comes_through_the_tokenizer(text: str) -> None:
 
 def test_a_note_is_no_part_of_the_title_but_stays_in_the_text() -> None:
     note = '<span class="ltx_note ltx_role_thanks"><sup>†</sup><span class="ltx_note_content">Thanks.</span></span>'
-    read = page(f'<h1 class="ltx_title ltx_title_document">On Gears{note}</h1><h2>1 Method</h2><p>{PROSE}</p>')
-    assert read.title == "On Gears"
-    assert "Thanks." in text_of(read)
+    paper = page(f'<h1 class="ltx_title ltx_title_document">On Gears{note}</h1><h2>1 Method</h2><p>{PROSE}</p>')
+    assert paper.title == "On Gears"
+    assert "Thanks." in text_of(paper)
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ from planner.papers.tree import SourceTree, build_folder_tree
 from tests.papers.build import BODY, MAIN, latex_paper
 
 
-def reading(text: str, **others: str) -> ParsedPaper:
+def read_files(text: str, **others: str) -> ParsedPaper:
     files = {"main.tex": text} | {name + ".tex": content for name, content in others.items()}
     return read_latex(SourceTree("t", {name: content.encode for name, content in files.items()}))
 
 
-def text_of(read: ParsedPaper) -> str:
-    return "\n\n".join(section.text for section in read.sections)
+def text_of(paper: ParsedPaper) -> str:
+    return "\n\n".join(section.text for section in paper.sections)
 
 
 def document(body: str, preamble: str = "") -> str:
@@ -32,10 +32,10 @@ def document(body: str, preamble: str = "") -> str:
 
 
 def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
-    read = read_latex(build_folder_tree(latex_paper(tmp_path)))
-    assert read.title == "Gearbox: Widgets with Exchangeable Gears"
-    assert read.abstract == "We present Gearbox, a widget. It turns 3.5% faster."
-    assert [(s.heading, s.level, s.kind.value) for s in read.sections if s.heading] == [
+    paper = read_latex(build_folder_tree(latex_paper(tmp_path)))
+    assert paper.title == "Gearbox: Widgets with Exchangeable Gears"
+    assert paper.abstract == "We present Gearbox, a widget. It turns 3.5% faster."
+    assert [(s.heading, s.level, s.kind.value) for s in paper.sections if s.heading] == [
         ("Abstract", 1, "abstract"),
         ("Introduction", 1, "introduction"),
         ("Method", 1, "method"),
@@ -43,19 +43,19 @@ def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
         ("More results", 1, "appendix"),
         ("References", 1, "references"),
     ]
-    text = text_of(read)
+    text = text_of(paper)
     for gone in ("Secret plans", "withdrawn", "nobody knows", "99.99", "after the end", "\\eat"):
         assert gone not in text
     assert "The method is \\textsc{Gearbox}." in text
-    tables = [b.text for s in read.sections for b in s.blocks if b.kind is BlockKind.TABLE]
+    tables = [b.text for s in paper.sections for b in s.blocks if b.kind is BlockKind.TABLE]
     assert len(tables) == 1
     assert "w/o gears & 77.50 \\\\" in tables[0]
 
 
 def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> None:
     bbl = "\\begin{thebibliography}{1}\n\\bibitem{a} A. Author. % note\nTitle.\n\\end{thebibliography}"
-    read = read_latex(build_folder_tree(latex_paper(tmp_path, **{"main.bbl": bbl})))
-    references = next(s for s in read.sections if s.kind is SectionKind.REFERENCES)
+    paper = read_latex(build_folder_tree(latex_paper(tmp_path, **{"main.bbl": bbl})))
+    references = next(s for s in paper.sections if s.kind is SectionKind.REFERENCES)
     assert "A. Author." in references.text
     assert "note" not in references.text
 
@@ -101,7 +101,7 @@ def test_the_main_file_is_chosen_rightly(files: dict[str, str], main: str) -> No
     ],
 )
 def test_titles_in_every_dress(source: str, title: str) -> None:
-    found = reading(document(f"{source}\\section{{A}}" + BODY)).title
+    found = read_files(document(f"{source}\\section{{A}}" + BODY)).title
     assert found.replace("’", "'") == title.replace("’", "'")
 
 
@@ -118,32 +118,34 @@ def test_titles_in_every_dress(source: str, title: str) -> None:
 @pytest.mark.parametrize("early", [False, True])
 def test_abstracts_in_every_dress(source: str, early: bool) -> None:
     text = document("\\section{One}" + BODY, source) if early else document(source + "\\section{One}" + BODY)
-    read = reading(text, abs="We do it.")
-    assert read.abstract.startswith("We do it.")
-    assert "widgets" not in read.abstract
-    assert next(s.kind for s in read.sections if s.heading) is SectionKind.ABSTRACT
+    paper = read_files(text, abs="We do it.")
+    assert paper.abstract.startswith("We do it.")
+    assert "widgets" not in paper.abstract
+    assert next(s.kind for s in paper.sections if s.heading) is SectionKind.ABSTRACT
 
 
 def test_text_after_the_abstract_is_no_part_of_it() -> None:
-    read = reading(document("\\begin{abstract}Short.\\end{abstract} Then we begin. \\section{One} x"))
-    assert "Then we begin" not in next(s for s in read.sections if s.kind is SectionKind.ABSTRACT).text
-    assert "Then we begin" in text_of(read)
+    paper = read_files(document("\\begin{abstract}Short.\\end{abstract} Then we begin. \\section{One} x"))
+    assert "Then we begin" not in next(s for s in paper.sections if s.kind is SectionKind.ABSTRACT).text
+    assert "Then we begin" in text_of(paper)
 
 
 def test_own_heading_commands_are_headings_and_lists_of_contents_are_not() -> None:
-    read = reading(
+    paper = read_files(
         document(
             "\\section{One} a \\appsec{Two}{sec:two} b \\toc{C}{Three}",
             "\\newcommand{\\appsec}[2]{\\section{#1}\\label{#2}}\\newcommand{\\toc}[2]{\\textbf{#1} #2}",
         )
     )
-    assert [s.heading for s in read.sections] == ["One", "Two"]
+    assert [s.heading for s in paper.sections] == ["One", "Two"]
 
 
 def test_headings_within_listings_are_none() -> None:
-    read = reading(document("\\section{One}\\begin{lstlisting}\n\\section{Two} % x\n\\end{lstlisting}\\section{Three}"))
-    assert [s.heading for s in read.sections] == ["One", "Three"]
-    assert "% x" in text_of(read)
+    paper = read_files(
+        document("\\section{One}\\begin{lstlisting}\n\\section{Two} % x\n\\end{lstlisting}\\section{Three}")
+    )
+    assert [s.heading for s in paper.sections] == ["One", "Three"]
+    assert "% x" in text_of(paper)
 
 
 @pytest.mark.parametrize(
@@ -163,9 +165,9 @@ def test_headings_within_listings_are_none() -> None:
     ],
 )
 def test_what_the_page_would_not_show_is_left_out_and_quoted(source: str, hidden: str) -> None:
-    read = reading(document("\\section{One} " + source))
-    assert hidden not in text_of(read)
-    assert any(hidden in warning for warning in read.warnings)
+    paper = read_files(document("\\section{One} " + source))
+    assert hidden not in text_of(paper)
+    assert any(hidden in warning for warning in paper.warnings)
 
 
 @pytest.mark.parametrize(
@@ -190,14 +192,14 @@ def test_what_the_page_shows_stays(source: str) -> None:
 
 
 def test_empty_commands_vanish_with_their_arguments_and_names_are_spelt_out() -> None:
-    own = find_macros(
+    macros = find_macros(
         LatexSource("\\newcommand{\\todo}[2][]{}\\def\\ours{Net}\\newcommand\\keep[1]{\\textbf{#1}}\\let\\gone\\relax")
     )
     assert (
-        expand_macros(LatexSource("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), own).text
+        expand_macros(LatexSource("a \\todo[x]{no} \\ours{} \\ours. \\keep{b}\\gone"), macros).text
         == "a  Net Net. \\keep{b}"
     )
-    assert expand_macros(LatexSource("\\keep{\\ours}"), own, expand_all=True).text == "\\textbf{Net}"
+    assert expand_macros(LatexSource("\\keep{\\ours}"), macros, expand_all=True).text == "\\textbf{Net}"
 
 
 def test_plain_text_keeps_words_and_numbers() -> None:
@@ -210,10 +212,10 @@ def test_plain_text_keeps_words_and_numbers() -> None:
 
 @given(st.text(alphabet="ab {}[]\\%$#\n'\"^~_&", max_size=200))
 def test_any_source_is_read_without_a_fault(text: str) -> None:
-    read = reading(
+    paper = read_files(
         document("\\title{" + text + "}\\section{" + text + "}" + text, "\\newcommand{\\a}[1]{" + text + "}")
     )
-    assert isinstance(read.title, str)
+    assert isinstance(paper.title, str)
 
 
 @pytest.mark.parametrize(
@@ -229,25 +231,25 @@ def test_any_source_is_read_without_a_fault(text: str) -> None:
 )
 def test_broken_sources_are_read_in_linear_time(body: str) -> None:
     started = time.process_time()
-    reading(document(body))
+    read_files(document(body))
     assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("environment", ["tabu", "longtabu", "xltabular", "deluxetable", "NiceTabularX", "tabular*"])
 def test_tables_are_told_by_many_names(environment: str) -> None:
     table = f"\\begin{{{environment}}}{{lc}}w/o gate & 79.1\\end{{{environment}}}"
-    read = reading(document("\\section{Method}\nBefore. " + table + " After."))
-    assert [b.kind for s in read.sections for b in s.blocks if "79.1" in b.text] == [BlockKind.TABLE]
-    assert "After." in text_of(read)
+    paper = read_files(document("\\section{Method}\nBefore. " + table + " After."))
+    assert [b.kind for s in paper.sections for b in s.blocks if "79.1" in b.text] == [BlockKind.TABLE]
+    assert "After." in text_of(paper)
 
 
 def test_a_caption_outside_any_float_is_no_running_text() -> None:
-    read = reading(document("\\section{Method}Before. \\captionof{table}[Short]{Results {of} all} After."))
-    kinds = {b.text.strip(): b.kind for s in read.sections for b in s.blocks}
+    paper = read_files(document("\\section{Method}Before. \\captionof{table}[Short]{Results {of} all} After."))
+    kinds = {b.text.strip(): b.kind for s in paper.sections for b in s.blocks}
     assert kinds["\\captionof{table}[Short]{Results {of} all}"] is BlockKind.TABLE
     assert kinds["After."] is BlockKind.PROSE
 
 
 def test_an_abstract_may_be_a_section() -> None:
-    read = reading(document("\\section*{Abstract}\nWe turn \\emph{gears}.\n\\section{Introduction}\nNow."))
-    assert read.abstract == "We turn gears."
+    paper = read_files(document("\\section*{Abstract}\nWe turn \\emph{gears}.\n\\section{Introduction}\nNow."))
+    assert paper.abstract == "We turn gears."

@@ -12,7 +12,7 @@ from planner.papers.tree import SourceTree, build_folder_tree
 from tests.papers.build import tree
 
 
-def flat(text: str, **others: str) -> FlattenedSource:
+def flatten(text: str, **others: str) -> FlattenedSource:
     files = {"main.tex": text} | {name.replace("__", "/") + ".tex": content for name, content in others.items()}
     return flatten_source(SourceTree("t", {name: content.encode for name, content in files.items()}), "main.tex")
 
@@ -46,7 +46,7 @@ def flat(text: str, **others: str) -> FlattenedSource:
     ],
 )
 def test_what_tex_would_not_read_is_gone_and_all_else_stays(source: str, text: str) -> None:
-    assert flat(source).text == text
+    assert flatten(source).text == text
 
 
 def test_inputs_are_followed_within_the_root_wherever_the_main_file_lies(tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ def test_inputs_are_followed_within_the_root_wherever_the_main_file_lies(tmp_pat
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../etc/passwd", "../secret", "|ls", "~/x", "C:/x"])
 def test_nothing_outside_the_root_is_read(tmp_path: Path, path: str) -> None:
     tree(tmp_path, {"secret.tex": "SECRET", "paper/main.tex": f"a\\input{{{path}}}b"})
-    read = flatten_source(build_folder_tree(tmp_path / "paper"), "main.tex")
-    assert read.text == "ab"
-    assert any(path in warning for warning in read.warnings)
+    flattened = flatten_source(build_folder_tree(tmp_path / "paper"), "main.tex")
+    assert flattened.text == "ab"
+    assert any(path in warning for warning in flattened.warnings)
 
 
 def test_a_link_out_of_the_root_is_no_file_of_the_paper(tmp_path: Path) -> None:
@@ -79,33 +79,33 @@ def test_a_link_out_of_the_root_is_no_file_of_the_paper(tmp_path: Path) -> None:
 
 
 def test_cycles_end_and_are_reported() -> None:
-    read = flat("1\\input{a}", a="2\\input{b}", b="3\\input{a}4")
-    assert read.text == "1234"
-    assert any("includes itself" in warning for warning in read.warnings)
+    flattened = flatten("1\\input{a}", a="2\\input{b}", b="3\\input{a}4")
+    assert flattened.text == "1234"
+    assert any("includes itself" in warning for warning in flattened.warnings)
 
 
 def test_a_dead_branch_is_not_followed() -> None:
-    read = flat("\\iffalse\\input{a}\\fi ok", a="SECRET")
-    assert (read.text, read.files) == (" ok", ("main.tex",))
+    flattened = flatten("\\iffalse\\input{a}\\fi ok", a="SECRET")
+    assert (flattened.text, flattened.files) == (" ok", ("main.tex",))
 
 
 def test_what_is_read_twice_on_every_level_is_stopped() -> None:
     others = {f"f{i}": f"\\input{{f{i + 1}}}\\input{{f{i + 1}}}" for i in range(30)} | {"f30": "x" * 1000}
     with pytest.raises(Exception, match="inputs"):
-        flat("\\input{f0}", **others)
+        flatten("\\input{f0}", **others)
 
 
 @given(st.text(alphabet="ab{}[]\\%$ \n#|iffalseverbbegin", max_size=300))
 def test_any_text_is_flattened_without_a_fault_and_marks_go_forward(text: str) -> None:
-    assert isinstance(flat(text).text, str)
-    places = [mark.start for mark in LatexScanner(text)]
-    assert places == sorted(set(places))
+    assert isinstance(flatten(text).text, str)
+    positions = [token.start for token in LatexScanner(text)]
+    assert positions == sorted(set(positions))
 
 
 @given(st.text(alphabet="ab{}\\", max_size=100))
 def test_a_group_is_always_balanced(text: str) -> None:
     groups = BraceGroups(text)
-    for place in (i for i, c in enumerate(text) if c == "{"):
-        if found := groups.read_group(place):
+    for position in (i for i, c in enumerate(text) if c == "{"):
+        if found := groups.read_group(position):
             inner = found[0].replace("\\\\", "").replace("\\{", "").replace("\\}", "")
             assert inner.count("{") == inner.count("}")

@@ -62,33 +62,33 @@ RESULT_FIGURES = [
 ]
 
 
-def holding(kind: BlockKind, text: str, *prose: str) -> Section:
+def with_float(kind: BlockKind, text: str, *prose: str) -> Section:
     """A section of the method with a float at its end."""
-    made = section("Method", SectionKind.METHOD, *prose)
-    return replace(made, blocks=(*made.blocks, Block(kind, text)))
+    method = section("Method", SectionKind.METHOD, *prose)
+    return replace(method, blocks=(*method.blocks, Block(kind, text)))
 
 
 @pytest.mark.parametrize("figure", METHOD_FIGURES)
 def test_the_caption_of_a_figure_of_the_method_is_kept(figure: str) -> None:
-    (sealed,) = remove_leaks([holding(BlockKind.FIGURE, figure)], []).sections
-    assert len(sealed.blocks) == 2
-    assert sealed.blocks[1].text in figure
+    (redacted,) = remove_leaks([with_float(BlockKind.FIGURE, figure)], []).sections
+    assert len(redacted.blocks) == 2
+    assert redacted.blocks[1].text in figure
 
 
 @pytest.mark.parametrize("figure", RESULT_FIGURES)
 @pytest.mark.parametrize("kind", [BlockKind.FIGURE, BlockKind.TABLE])
 def test_any_other_float_goes_and_is_counted(figure: str, kind: BlockKind) -> None:
-    sealed = remove_leaks([holding(kind, figure, "We gate.")], [])
-    assert sealed.sections == (section("Method", SectionKind.METHOD, "We gate."),)
-    assert [(part.heading, part.chars, part.why) for part in sealed.omissions] == [
+    redacted = remove_leaks([with_float(kind, figure, "We gate.")], [])
+    assert redacted.sections == (section("Method", SectionKind.METHOD, "We gate."),)
+    assert [(part.heading, part.chars, part.why) for part in redacted.omissions] == [
         ("Method", len(figure), FLOAT_REASON)
     ]
 
 
 def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
-    kept = holding(BlockKind.TABLE, "Table 1: a", "We gate. We ablate the gate.")
-    sealed = remove_leaks([replace(kept, heading="", level=0)], [])
-    assert {(part.heading, part.why) for part in sealed.omissions} == {
+    kept = with_float(BlockKind.TABLE, "Table 1: a", "We gate. We ablate the gate.")
+    redacted = remove_leaks([replace(kept, heading="", level=0)], [])
+    assert {(part.heading, part.why) for part in redacted.omissions} == {
         ("(before the first heading)", FLOAT_REASON),
         ("(before the first heading)", ANNOUNCEMENT_REASON),
     }
@@ -96,27 +96,27 @@ def test_what_is_left_out_for_each_reason_is_counted_apart() -> None:
 
 @given(st.lists(st.sampled_from([*ANNOUNCING, *SILENT]), min_size=1, max_size=8))
 def test_sealing_keeps_the_silent_and_loses_the_others(sentences: list[str]) -> None:
-    (sealed,) = remove_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], []).sections
-    wanted = " ".join(one for one in sentences if one in SILENT)
-    assert sealed.blocks[1:] == ((Block(BlockKind.PROSE, wanted),) if wanted else ())
+    (redacted,) = remove_leaks([section("Method", SectionKind.METHOD, " ".join(sentences))], []).sections
+    expected = " ".join(sentence for sentence in sentences if sentence in SILENT)
+    assert redacted.blocks[1:] == ((Block(BlockKind.PROSE, expected),) if expected else ())
 
 
 SOURCE = f"# On Gears\n\n## Abstract\n\nWe turn many gears and then some more of them.\n\n## Method\n\n{BODY}".encode()
 
 
 @pytest.mark.parametrize(
-    ("stated", "differs"),
+    ("stated", "has_warning"),
     [("On Gears", False), ("ON  GEARS!", False), ("On gears.", False), ("On Cogs", True), ("Gears", True)],
 )
-def test_a_stated_title_wins_and_other_words_are_a_warning(stated: str, differs: bool) -> None:
+def test_a_stated_title_wins_and_other_words_are_a_warning(stated: str, has_warning: bool) -> None:
     paper = load_paper("-", stdin=SOURCE, title=stated)
-    said = "the given title differs from the one found in the paper ('On Gears'), which is ignored"
+    message = "the given title differs from the one found in the paper ('On Gears'), which is ignored"
     assert paper.title == " ".join(stated.split())
-    assert paper.warnings == ((said,) if differs else ())
+    assert paper.warnings == ((message,) if has_warning else ())
 
 
 @pytest.mark.parametrize(
-    ("stated", "differs"),
+    ("stated", "has_warning"),
     [
         ("We turn many gears and then some more of them.", False),
         ("We turn many gears and none of them.", True),
@@ -124,14 +124,14 @@ def test_a_stated_title_wins_and_other_words_are_a_warning(stated: str, differs:
         ("Owls hoot.", True),
     ],
 )
-def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, differs: bool) -> None:
+def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, has_warning: bool) -> None:
     paper = load_paper("-", stdin=SOURCE, abstract=f" {stated}\n")
     assert paper.abstract == stated
-    assert any("the given abstract" in warning for warning in paper.warnings) is differs
+    assert any("the given abstract" in warning for warning in paper.warnings) is has_warning
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("https://example.org/paper.pdf", "is not downloaded: only arXiv addresses are"),
         ("ftp://arxiv.org/abs/2507.08038", "is not downloaded"),
@@ -140,8 +140,8 @@ def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, differs: bool)
         ("x" * 5000, "cannot be read"),
     ],
 )
-def test_what_is_neither_here_nor_on_arxiv_is_refused(source: str, said: str) -> None:
-    with pytest.raises(PaperError, match=said):
+def test_what_is_neither_here_nor_on_arxiv_is_refused(source: str, message: str) -> None:
+    with pytest.raises(PaperError, match=message):
         load_paper(source)
 
 
@@ -172,9 +172,9 @@ def test_bytes_that_no_text_has_are_known(data: bytes, binary: bool) -> None:
 LINES = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\n": "\n", "\t": "\t"}
 
 
-@pytest.mark.parametrize(("ending", "made"), LINES.items(), ids=map(repr, LINES))
-def test_every_line_ending_becomes_one(ending: str, made: str) -> None:
-    assert clean_source_text(f"a{ending}b") == (f"a{made}b", ())
+@pytest.mark.parametrize(("ending", "expected"), LINES.items(), ids=map(repr, LINES))
+def test_every_line_ending_becomes_one(ending: str, expected: str) -> None:
+    assert clean_source_text(f"a{ending}b") == (f"a{expected}b", ())
 
 
 @given(st.text(max_size=200))

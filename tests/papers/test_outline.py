@@ -71,15 +71,15 @@ def test_keywords_are_no_part_of_the_abstract() -> None:
 def test_marked_headings_find_their_levels(
     headings: list[tuple[str, int]], title: str, levels: list[tuple[str, int]]
 ) -> None:
-    settled = resolve_headings([MarkedHeading(text, rank, "#" * rank + text) for text, rank in headings])
-    assert settled.title == title
-    assert [(p.text, p.level) for p in settled.items if isinstance(p, Heading)] == levels
+    resolved = resolve_headings([MarkedHeading(text, rank, "#" * rank + text) for text, rank in headings])
+    assert resolved.title == title
+    assert [(p.text, p.level) for p in resolved.items if isinstance(p, Heading)] == levels
 
 
 @given(st.lists(st.tuples(st.text(max_size=30), st.integers(1, 6)), max_size=20))
-def test_no_heading_is_lost_and_levels_begin_at_one(found: list[tuple[str, int]]) -> None:
-    settled = resolve_headings([MarkedHeading(text, rank, f"# {text}") for text, rank in found])
-    sources = [p.source_text if isinstance(p, Heading) else p.text for p in settled.items]
-    for (text, _), source in zip(found, sources, strict=True):
+def test_no_heading_is_lost_and_levels_begin_at_one(headings: list[tuple[str, int]]) -> None:
+    resolved = resolve_headings([MarkedHeading(text, rank, f"# {text}") for text, rank in headings])
+    sources = [p.source_text if isinstance(p, Heading) else p.text for p in resolved.items]
+    for (text, _), source in zip(headings, sources, strict=True):
         assert not text or source == f"# {text}"
-    assert all(p.level >= 1 for p in settled.items if isinstance(p, Heading) and p.text)
+    assert all(p.level >= 1 for p in resolved.items if isinstance(p, Heading) and p.text)

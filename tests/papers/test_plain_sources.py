@@ -38,12 +38,12 @@ def test_sentences_end_where_a_reader_ends_them(parts: list[str]) -> None:
 
 @given(st.text(alphabet='aB .!?\n-1)"e.g', max_size=200))
 def test_sentences_joined_are_the_text(text: str) -> None:
-    found = list(split_sentences(text))
-    assert "".join(found).strip() == text.strip()
-    assert all(found)
+    expected = list(split_sentences(text))
+    assert "".join(expected).strip() == text.strip()
+    assert all(expected)
 
 
-FRONTS = {
+METADATA = {
     "plain": ("title: On Gears", FrontMatter("On Gears")),
     "double quotes": ('title: "On \\"Gears\\""', FrontMatter('On "Gears"')),
     "single quotes": ("title: 'Gears'' Turn'", FrontMatter("Gears' Turn")),
@@ -60,7 +60,7 @@ FRONTS = {
 }
 
 
-@pytest.mark.parametrize(("yaml", "front"), FRONTS.values(), ids=FRONTS.keys())
+@pytest.mark.parametrize(("yaml", "front"), METADATA.values(), ids=METADATA.keys())
 def test_metadata_gives_title_and_abstract(yaml: str, front: FrontMatter) -> None:
     assert parse_metadata(yaml) == front
 
@@ -110,9 +110,9 @@ LISTED = {
 }
 
 
-@pytest.mark.parametrize(("text", "found"), LISTED.values(), ids=LISTED.keys())
-def test_headings_of_plain_text(text: str, found: list[tuple[str, int]]) -> None:
-    assert headings(text.replace("\n\n", f"\n\n{BODY}") + f"\n\n{BODY}") == found
+@pytest.mark.parametrize(("text", "expected"), LISTED.values(), ids=LISTED.keys())
+def test_headings_of_plain_text(text: str, expected: list[tuple[str, int]]) -> None:
+    assert headings(text.replace("\n\n", f"\n\n{BODY}") + f"\n\n{BODY}") == expected
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_a_caption_in_plain_text_makes_a_float(caption: str, kind: BlockKind) ->
     assert sections[-1].blocks[-1] == Block(kind, caption)
 
 
-def settled(*marked: tuple[str, int], known: str = "") -> tuple[str, list[tuple[str, int]], int]:
-    found = resolve_headings([MarkedHeading(text, rank, text) for text, rank in marked], known_title=known)
-    return found.title, [(p.text, p.level) for p in found.items if isinstance(p, Heading)], found.demoted_count
+def resolve(*marked: tuple[str, int], known: str = "") -> tuple[str, list[tuple[str, int]], int]:
+    expected = resolve_headings([MarkedHeading(text, rank, text) for text, rank in marked], known_title=known)
+    return expected.title, [(p.text, p.level) for p in expected.items if isinstance(p, Heading)], expected.demoted_count
 
 
-RANKED = {
+MARKED_HEADINGS = {
     "all of one rank": ([("Gears", 1), ("Method", 1)], "", ("Gears", [("Method", 1)], 0)),
     "a known title of the rank of sections": (
         [("On Gears!", 2), ("Method", 2)],
@@ -174,11 +174,11 @@ RANKED = {
 }
 
 
-@pytest.mark.parametrize(("marked", "known", "found"), RANKED.values(), ids=RANKED.keys())
+@pytest.mark.parametrize(("marked", "known", "expected"), MARKED_HEADINGS.values(), ids=MARKED_HEADINGS.keys())
 def test_marked_headings_are_title_sections_or_text(
-    marked: list[tuple[str, int]], known: str, found: tuple[str, list[tuple[str, int]], int]
+    marked: list[tuple[str, int]], known: str, expected: tuple[str, list[tuple[str, int]], int]
 ) -> None:
-    assert settled(*marked, known=known) == found
+    assert resolve(*marked, known=known) == expected
 
 
 RUN_INS = {
@@ -204,9 +204,9 @@ def test_a_paragraph_with_another_beginning_is_no_abstract(paragraph: str) -> No
     assert extract_abstract(assemble_sections([Block(BlockKind.PROSE, paragraph)])) == ""
 
 
-@pytest.mark.parametrize("aside", ["Keywords: gears", "**Index Terms** gears", "CCS Concepts • gears", "© 2026 Us"])
-def test_what_journals_set_below_an_abstract_is_no_part_of_it(aside: str) -> None:
-    pieces = [Heading("Abstract", 1), Block(BlockKind.PROSE, "We turn."), Block(BlockKind.PROSE, aside)]
+@pytest.mark.parametrize("line", ["Keywords: gears", "**Index Terms** gears", "CCS Concepts • gears", "© 2026 Us"])
+def test_what_journals_set_below_an_abstract_is_no_part_of_it(line: str) -> None:
+    pieces = [Heading("Abstract", 1), Block(BlockKind.PROSE, "We turn."), Block(BlockKind.PROSE, line)]
     assert extract_abstract(assemble_sections(pieces)) == "We turn."
 
 
@@ -269,7 +269,7 @@ def test_no_word_of_markdown_is_lost(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "left"),
+    ("name", "expected"),
     [
         ("x/2507.08038v2.tar.gz", "2507.08038v2"),
         ("x/paper.tar.bz2", "paper"),
@@ -281,8 +281,8 @@ def test_no_word_of_markdown_is_lost(text: str) -> None:
         ("paper", "paper"),
     ],
 )
-def test_a_source_is_called_by_its_name_without_endings(name: str, left: str) -> None:
-    assert strip_endings(name) == left
+def test_a_source_is_called_by_its_name_without_endings(name: str, expected: str) -> None:
+    assert strip_endings(name) == expected
 
 
 def test_hidden_stretches_are_quoted_once_each_shortened_and_counted() -> None:

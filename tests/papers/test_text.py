@@ -48,9 +48,9 @@ A Proofs
 
 
 def test_a_paper_in_plain_text() -> None:
-    read = read_plain_text(PAPER, "x.txt")
-    assert (read.title, read.abstract) == ("On Gears and their exchange", "We turn gears. It works.")
-    assert [(s.heading, s.level, s.kind.value) for s in read.sections if s.heading] == [
+    paper = read_plain_text(PAPER, "x.txt")
+    assert (paper.title, paper.abstract) == ("On Gears and their exchange", "We turn gears. It works.")
+    assert [(s.heading, s.level, s.kind.value) for s in paper.sections if s.heading] == [
         ("Abstract", 1, "abstract"),
         ("1 Introduction", 1, "introduction"),
         ("2 Method", 1, "method"),
@@ -59,28 +59,28 @@ def test_a_paper_in_plain_text() -> None:
         ("References", 1, "references"),
         ("A Proofs", 1, "appendix"),
     ]
-    assert "7 Dwarfs" in "".join(s.text for s in read.sections)
+    assert "7 Dwarfs" in "".join(s.text for s in paper.sections)
 
 
 def test_underlined_and_shouted_headings() -> None:
-    read = read_plain_text(f"A Title\n\nINTRODUCTION\n\n{PROSE}\n\nConclusion\n----------\n\n{PROSE}", "x")
-    assert [s.heading for s in read.sections if s.heading] == ["INTRODUCTION", "Conclusion"]
+    paper = read_plain_text(f"A Title\n\nINTRODUCTION\n\n{PROSE}\n\nConclusion\n----------\n\n{PROSE}", "x")
+    assert [s.heading for s in paper.sections if s.heading] == ["INTRODUCTION", "Conclusion"]
 
 
 @given(st.text(max_size=400))
 def test_no_word_of_a_text_is_lost(text: str) -> None:
-    read = read_plain_text(text, "x")
-    kept = "".join("".join(s.text.split()) for s in read.sections)
+    paper = read_plain_text(text, "x")
+    kept = "".join("".join(s.text.split()) for s in paper.sections)
     from planner.papers.characters import clean_source_text
 
     assert kept == "".join(clean_source_text(text)[0].split())
 
 
 def test_a_numbered_heading_may_run_on_into_its_text_where_it_names_a_section() -> None:
-    read = read_plain_text(
+    paper = read_plain_text(
         f"On Gears\n\nA. Author\n\nAbstract: We turn.\n\n1. Introduction\n{PROSE}\n\n2. Method\n{PROSE}\n\n"
         f"3. Experiments\n{PROSE}\n\n4 gears were turned for\n{PROSE}",
         "x",
     )
-    assert read.abstract == "We turn."
-    assert [s.heading for s in read.sections if s.heading] == ["1. Introduction", "2. Method", "3. Experiments"]
+    assert paper.abstract == "We turn."
+    assert [s.heading for s in paper.sections if s.heading] == ["1. Introduction", "2. Method", "3. Experiments"]

@@ -97,9 +97,9 @@ class _Flattener:
 
     def add_file(self, name: str) -> None:
         """Add one file of the tree to the text."""
-        text, warnings = decode_text(self.tree.read_bytes(name), name)
-        text, more = clean_source_text(text)
-        self.warnings += [f"{name}: {warning}" for warning in (*warnings, *more)]
+        text, encoding_warnings = decode_text(self.tree.read_bytes(name), name)
+        text, character_warnings = clean_source_text(text)
+        self.warnings += [f"{name}: {warning}" for warning in (*encoding_warnings, *character_warnings)]
         self.file_names.append(name)
         self._open_files.append(name)
         self._add_scanned_text(text, nested=len(self._open_files) > 1)

@@ -1,6 +1,6 @@
-"""Scan LaTeX text: find commands, escapes, comments and verbatim places, and read the arguments of commands.
+"""Scan LaTeX text: find commands, escapes, comments and verbatim text, and read the arguments of commands.
 
-As in TeX, neither escapes nor comments count in a verbatim place. Every function takes linear time in the text.
+As in TeX, escapes and comments do not count in verbatim text. Every function takes linear time in the text.
 """
 
 import re
@@ -17,7 +17,7 @@ VERBATIM_ENVIRONMENTS: Final = (
 )
 _VERBATIM_NAMES: Final = "|".join(VERBATIM_ENVIRONMENTS)
 _COMMENT_TO_LINE_END: Final = re.compile(r"%(?P<comment>[^\n]*)")
-COMMENT_PATTERN: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end, verbatim places ignored
+COMMENT_PATTERN: Final = re.compile(r"%(?<!\\%).*")  # a comment up to its line's end, verbatim text included
 _MAX_ADDRESS_CHARS: Final = 4_000
 _MAX_OPTION_CHARS: Final = 3_000
 _ENVIRONMENT: Final = re.compile(r"\s*\{([^{}\\\s]+)\}")
@@ -42,7 +42,7 @@ class LatexToken(NamedTuple):
 
 
 def compile_token_pattern(command_regex: str, escape_regex: str) -> re.Pattern[str]:
-    """Compile a pattern that finds all verbatim places, and the commands and escapes that match the given patterns.
+    """Compile a pattern that finds all verbatim text, and the commands and escapes that match the given patterns.
 
     Escapes must include backslashes and percent signs. The pattern begins with one character, which is quick to find.
     """
@@ -171,30 +171,30 @@ class BraceGroups:
         self._characters_left = len(text)  # characters that may be read to match groups one by one
 
     @cached_property
-    def _closing_places(self) -> dict[int, int]:
-        """The place of each group's closing brace, by the place of its opening brace."""
-        closing_places: dict[int, int] = {}
-        open_places: list[int] = []
+    def _closing_positions(self) -> dict[int, int]:
+        """The position of each group's closing brace, by that of its opening brace."""
+        closing_positions: dict[int, int] = {}
+        open_positions: list[int] = []
         for match in _BRACE_OR_ESCAPE.finditer(self.text):
             if match[0] == "{":
-                open_places.append(match.start())
-            elif match[0] == "}" and open_places:
-                closing_places[open_places.pop()] = match.start()
-        return closing_places
+                open_positions.append(match.start())
+            elif match[0] == "}" and open_positions:
+                closing_positions[open_positions.pop()] = match.start()
+        return closing_positions
 
     @cached_property
     def _nesting(self) -> tuple[list[int], list[int]]:
-        """The places of all matched braces, and the start of the innermost group open behind each, -1 if none."""
-        closing_places = set(self._closing_places.values())
-        places = sorted((*self._closing_places, *closing_places))
-        innermost, open_places = [], [-1]
-        for place in places:
-            if place in closing_places:
-                open_places.pop()
+        """The positions of all matched braces, and the start of the innermost group open after each, -1 if none."""
+        closing_positions = set(self._closing_positions.values())
+        positions = sorted((*self._closing_positions, *closing_positions))
+        innermost, open_positions = [], [-1]
+        for position in positions:
+            if position in closing_positions:
+                open_positions.pop()
             else:
-                open_places.append(place)
-            innermost.append(open_places[-1])
-        return places, innermost
+                open_positions.append(position)
+            innermost.append(open_positions[-1])
+        return positions, innermost
 
     def read_group(self, position: int) -> tuple[str, int] | None:
         """Return the content and the end of the group at a position, after any spaces; None if there is none."""
@@ -208,12 +208,12 @@ class BraceGroups:
         return position if close is None else close + 1
 
     def _find_closing_brace(self, position: int) -> int | None:
-        """Return the place of the brace that closes the one at a position; None if there is none."""
+        """Return the position of the brace that closes the one at a position; None if there is none."""
         if not self.text.startswith("{", position):
             return None
         is_after_backslash = self.text.endswith("\\", 0, position)  # only a full scan knows what is escaped
         if self._characters_left <= 0 or is_after_backslash:
-            return self._closing_places.get(position)
+            return self._closing_positions.get(position)
         close = self._search_closing_brace(position)
         self._characters_left -= len(self.text) if close is None else close - position
         return close
@@ -227,10 +227,10 @@ class BraceGroups:
         return None
 
     def find_enclosing_end(self, position: int) -> int:
-        """Return the place of the brace that closes the innermost group around a position, else the text's end."""
-        places, innermost = self._nesting
-        index = bisect_left(places, position) - 1
-        return self._closing_places.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
+        """Return the position of the brace that closes the innermost group around a position, else the text's end."""
+        positions, innermost = self._nesting
+        index = bisect_left(positions, position) - 1
+        return self._closing_positions.get(innermost[index], len(self.text)) if index >= 0 else len(self.text)
 
     def read_option(self, position: int) -> tuple[str, int] | None:
         """Return the content and the end of the `[…]` at a position, after any spaces; None if there is none."""
@@ -280,22 +280,22 @@ class LatexSource:
         self.text, self.groups = text, BraceGroups(text)
 
     def find_commands(self, is_wanted: Callable[[str], object]) -> list[LatexToken]:
-        """Return the commands with wanted names that stand in no verbatim place, in order."""
-        wanted = ((name, places) for name, places in self._command_places.items() if is_wanted(name))
-        tokens = [LatexToken("command", name, *place) for name, places in wanted for place in places]
+        """Return the commands with wanted names outside verbatim text, in order."""
+        wanted = ((name, spans) for name, spans in self._command_spans.items() if is_wanted(name))
+        tokens = [LatexToken("command", name, *span) for name, spans in wanted for span in spans]
         return sorted(tokens, key=attrgetter("start"))
 
     @cached_property
-    def _command_places(self) -> dict[str, list[tuple[int, int]]]:
+    def _command_spans(self) -> dict[str, list[tuple[int, int]]]:
         """The start and end of every command, by name: there are few names, so a caller checks few."""
-        places, scanner = defaultdict(list), LatexScanner(self.text)
+        spans, scanner = defaultdict(list), LatexScanner(self.text)
         for match in scanner.find_matches():
             kind = match.lastgroup
             if kind == "command":
-                places[match["command"]].append(match.span())
+                spans[match["command"]].append(match.span())
             elif kind not in ("escape", "comment"):
                 token = scanner.make_token(match)
                 scanner.position = token.end
                 if token.kind == "command":
-                    places[token.name].append((token.start, token.end))
-        return places
+                    spans[token.name].append((token.start, token.end))
+        return spans

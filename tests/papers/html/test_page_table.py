@@ -40,9 +40,9 @@ TOKENS = {
 }
 
 
-@pytest.mark.parametrize(("html", "found"), TOKENS.values(), ids=TOKENS.keys())
-def test_tokens_are_those_of_the_standard(html: str, found: list[StartTag | EndTag | str]) -> None:
-    assert list(tokenize_html(html)) == found
+@pytest.mark.parametrize(("html", "expected"), TOKENS.values(), ids=TOKENS.keys())
+def test_tokens_are_those_of_the_standard(html: str, expected: list[StartTag | EndTag | str]) -> None:
+    assert list(tokenize_html(html)) == expected
 
 
 def shape(element: Element) -> str:
@@ -65,9 +65,9 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize(("html", "found"), SHAPES.values(), ids=SHAPES.keys())
-def test_ends_that_a_page_leaves_out_are_known(html: str, found: str) -> None:
-    assert shape(parse_html(html)) == found
+@pytest.mark.parametrize(("html", "expected"), SHAPES.values(), ids=SHAPES.keys())
+def test_ends_that_a_page_leaves_out_are_known(html: str, expected: str) -> None:
+    assert shape(parse_html(html)) == expected
 
 
 FORMULAS = {
@@ -234,9 +234,9 @@ MARKDOWN = {
 }
 
 
-@pytest.mark.parametrize(("text", "left", "found"), MARKDOWN.values(), ids=MARKDOWN.keys())
-def test_hidden_elements_in_markdown_go_and_code_stays(text: str, left: str, found: list[str]) -> None:
-    assert remove_hidden_elements(text) == (left, found)
+@pytest.mark.parametrize(("text", "left", "expected"), MARKDOWN.values(), ids=MARKDOWN.keys())
+def test_hidden_elements_in_markdown_go_and_code_stays(text: str, left: str, expected: list[str]) -> None:
+    assert remove_hidden_elements(text) == (left, expected)
 
 
 @pytest.mark.parametrize(
@@ -292,9 +292,9 @@ BLOCKS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("html", "found"), BLOCKS.values(), ids=BLOCKS.keys())
-def test_blocks_are_as_they_would_be_read_aloud(html: str, found: list[tuple[BlockKind, str]]) -> None:
-    assert blocks(html) == found
+@pytest.mark.parametrize(("html", "expected"), BLOCKS.values(), ids=BLOCKS.keys())
+def test_blocks_are_as_they_would_be_read_aloud(html: str, expected: list[tuple[BlockKind, str]]) -> None:
+    assert blocks(html) == expected
 
 
 @given(ODD_HTML)

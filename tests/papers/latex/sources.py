@@ -16,21 +16,21 @@ SCRAPS = [
 ODD_LATEX = st.lists(st.sampled_from(SCRAPS), max_size=40).map("".join)
 
 
-def tree_of(files: dict[str, str]) -> SourceTree:
+def make_tree(files: dict[str, str]) -> SourceTree:
     """A tree of text files that exists nowhere on disk."""
     return SourceTree("t", {name: content.encode for name, content in files.items()})
 
 
-def document(body: str, preamble: str = "") -> str:
+def make_document(body: str, preamble: str = "") -> str:
     """A complete source around a body."""
     return f"\\documentclass{{article}}{preamble}\\begin{{document}}{body}\\end{{document}}"
 
 
-def read(body: str, preamble: str = "", others: dict[str, str] | None = None) -> ParsedPaper:
+def read_body(body: str, preamble: str = "", others: dict[str, str] | None = None) -> ParsedPaper:
     """The reading of a main file among others."""
-    return read_latex(tree_of({"main.tex": document(body, preamble), **(others or {})}))
+    return read_latex(make_tree({"main.tex": make_document(body, preamble), **(others or {})}))
 
 
-def whole_text(reading: ParsedPaper) -> str:
+def join_text(paper: ParsedPaper) -> str:
     """All text of a reading."""
-    return "\n\n".join(section.text for section in reading.sections)
+    return "\n\n".join(section.text for section in paper.sections)

@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 
 from planner.errors import PaperError
-from planner.papers.latex import flatten as flattening
+from planner.papers.latex import flatten as flatten_module
 from planner.papers.latex.flatten import FlattenedSource, flatten_source
 from planner.papers.latex.mainfile import find_main_file, has_document_class
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
 from planner.papers.latex.visibility import remove_hidden_text
-from tests.papers.latex.sources import ODD_LATEX, document, tree_of
+from tests.papers.latex.sources import ODD_LATEX, make_document, make_tree
 
 
-def flat(text: str, others: dict[str, str] | None = None) -> FlattenedSource:
-    return flatten_source(tree_of({"main.tex": text, **(others or {})}), "main.tex")
+def flatten(text: str, others: dict[str, str] | None = None) -> FlattenedSource:
+    return flatten_source(make_tree({"main.tex": text, **(others or {})}), "main.tex")
 
 
 INPUTS = {
@@ -40,7 +40,7 @@ INPUTS = {
 
 @pytest.mark.parametrize(("source", "others"), INPUTS.values(), ids=INPUTS.keys())
 def test_an_input_is_put_in_its_place(source: str, others: dict[str, str]) -> None:
-    read = flat(source, others)
+    read = flatten(source, others)
     assert read.text.strip() == "A"
     assert read.files == ("main.tex", *sorted(others, key=lambda name: others[name] == "A"))
     assert read.warnings == ()
@@ -60,12 +60,12 @@ def test_an_input_is_put_in_its_place(source: str, others: dict[str, str]) -> No
 )
 def test_an_input_that_is_not_followed_is_said_once(path: str, said: str) -> None:
     source = f"a\\input{{{path}}}\\input{{{path}}}b"
-    assert flat(source) == FlattenedSource("ab", ("main.tex",), (f"\\input{{{path}}} {said}",))
+    assert flatten(source) == FlattenedSource("ab", ("main.tex",), (f"\\input{{{path}}} {said}",))
 
 
 @pytest.mark.parametrize("source", ["\\input{#1}", "\\input{\\folder/a}", "\\input", "\\import{a}"])
 def test_an_input_that_only_a_run_of_tex_could_resolve_stays(source: str) -> None:
-    assert flat(source).text == source
+    assert flatten(source).text == source
 
 
 LISTINGS = {
@@ -77,7 +77,7 @@ LISTINGS = {
 
 @pytest.mark.parametrize("source", LISTINGS.values(), ids=LISTINGS.keys())
 def test_a_listing_from_a_file_is_verbatim(source: str) -> None:
-    read = flat(source + " after", {"code.c": "x % 2; // \\input{a}\n"})
+    read = flatten(source + " after", {"code.c": "x % 2; // \\input{a}\n"})
     assert read.text == "\\begin{verbatim}\nx % 2; // \\input{a}\n\\end{verbatim} after"
 
 
@@ -108,38 +108,38 @@ BRANCHES = {
 
 @pytest.mark.parametrize(("source", "text"), BRANCHES.values(), ids=BRANCHES.keys())
 def test_a_branch_is_read_where_tex_would_read_it(source: str, text: str) -> None:
-    assert flat(source).text == text
+    assert flatten(source).text == text
 
 
 def test_a_flag_of_the_main_file_holds_in_its_inputs() -> None:
-    assert flat("\\newif\\iflong\\longtrue\\input{a}", {"a.tex": "\\iflong yes\\fi"}).text == " yes"
+    assert flatten("\\newif\\iflong\\longtrue\\input{a}", {"a.tex": "\\iflong yes\\fi"}).text == " yes"
 
 
 def test_the_end_of_a_part_is_not_the_end_of_the_paper() -> None:
-    assert flat("a\\input{b}c\\end{document}d", {"b.tex": "b\\endinput no"}).text == "abc\\end{document}"
-    assert flat("a\\input{b}c", {"b.tex": document("b") + "no"}).text == "abc"
+    assert flatten("a\\input{b}c\\end{document}d", {"b.tex": "b\\endinput no"}).text == "abc\\end{document}"
+    assert flatten("a\\input{b}c", {"b.tex": make_document("b") + "no"}).text == "abc"
 
 
 def test_a_paper_too_large_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flattening, "_MAX_CHARS", 100)
+    monkeypatch.setattr(flatten_module, "_MAX_CHARS", 100)
     with pytest.raises(PaperError, match="inputs of 't' add up to over 100 characters"):
-        flat("\\input{a}" * 3, {"a.tex": "x" * 40})
-    monkeypatch.setattr(flattening, "_MAX_INPUTS", 2)
+        flatten("\\input{a}" * 3, {"a.tex": "x" * 40})
+    monkeypatch.setattr(flatten_module, "_MAX_INPUTS", 2)
     with pytest.raises(PaperError, match="'t' has over 2 inputs"):
-        flat("\\input{a}" * 3, {"a.tex": "x"})
+        flatten("\\input{a}" * 3, {"a.tex": "x"})
 
 
 @given(ODD_LATEX)
 def test_what_is_flat_stays_as_it_is(source: str) -> None:
-    once = flat(source).text
+    once = flatten(source).text
     if "%" not in once.replace("\\%", "").replace("|%|", ""):  # a comment in an open verbatim may come to life
-        assert flat(once).text == once
+        assert flatten(once).text == once
 
 
 @given(ODD_LATEX)
 def test_flattening_only_takes_away(source: str) -> None:
     left = iter(source)
-    assert all(character in left for character in flat(source).text)
+    assert all(character in left for character in flatten(source).text)
 
 
 WHITE = {
@@ -227,10 +227,10 @@ def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
 def test_a_command_of_the_papers_own_that_hides_is_seen_through() -> None:
     preamble = "\\newcommand{\\canary}[1]{\\textcolor{white}{#1}}\\newcommand{\\hl}[1]{\\textcolor{red}{#1}}"
     main = f"\\documentclass{{article}}{preamble}\\begin{{document}}\\section{{A}}a \\canary{{unseen words}} \\hl{{b}}"
-    reading = read_latex(tree_of({"main.tex": main}))
-    assert "unseen" not in reading.sections[0].text
-    assert "\\hl{b}" in reading.sections[0].text
-    assert any("'unseen words'" in warning for warning in reading.warnings)
+    paper = read_latex(make_tree({"main.tex": main}))
+    assert "unseen" not in paper.sections[0].text
+    assert "\\hl{b}" in paper.sections[0].text
+    assert any("'unseen words'" in warning for warning in paper.warnings)
 
 
 @pytest.mark.parametrize("source", SEEN.values(), ids=SEEN.keys())
@@ -260,13 +260,13 @@ FRAGMENTS = {
 
 @pytest.mark.parametrize(("files", "main"), FRAGMENTS.values(), ids=FRAGMENTS.keys())
 def test_without_a_class_a_main_file_must_be_the_only_one(files: dict[str, str], main: str) -> None:
-    assert find_main_file(tree_of(files)) == (main, ())
+    assert find_main_file(make_tree(files)) == (main, ())
 
 
 def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
-    files = {"main.tex": document("\\section{A} x", "\\title{T}"), "supp.tex": document("\\section{B} y")}
-    assert find_main_file(tree_of(files)) == ("main.tex", ("supp.tex",))
-    assert has_document_class(tree_of(files), "supp.tex")
+    files = {"main.tex": make_document("\\section{A} x", "\\title{T}"), "supp.tex": make_document("\\section{B} y")}
+    assert find_main_file(make_tree(files)) == ("main.tex", ("supp.tex",))
+    assert has_document_class(make_tree(files), "supp.tex")
 
 
 @pytest.mark.parametrize(
@@ -277,12 +277,14 @@ def test_a_paper_with_its_own_supplement_names_what_was_not_taken() -> None:
     ],
 )
 def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> None:
-    long = document("\\section{A}" + "x" * 500, "\\title{T}")
-    assert find_main_file(tree_of({"a.tex": long, "b.tex": document("y"), "00README.json": readme}))[0] == "b.tex"
+    long = make_document("\\section{A}" + "x" * 500, "\\title{T}")
+    assert (
+        find_main_file(make_tree({"a.tex": long, "b.tex": make_document("y"), "00README.json": readme}))[0] == "b.tex"
+    )
 
 
 @pytest.mark.parametrize(
     "readme", ["", "{", "[]", '{"sources": 1}', "[" * 5_000, '{"sources": [{"usage": "toplevel"}]}']
 )
 def test_a_readme_that_says_nothing_is_passed_over(readme: str) -> None:
-    assert find_main_file(tree_of({"a.tex": document("x"), "00README.json": readme}))[0] == "a.tex"
+    assert find_main_file(make_tree({"a.tex": make_document("x"), "00README.json": readme}))[0] == "a.tex"

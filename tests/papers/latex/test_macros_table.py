@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from planner.papers.latex.macros import Macro, expand_macros, find_macros
 from planner.papers.latex.scan import LatexSource
-from tests.papers.latex.sources import ODD_LATEX, read, whole_text
+from tests.papers.latex.sources import ODD_LATEX, join_text, read_body
 
 DEFINITIONS = {
     "newcommand": ("\\newcommand{\\net}{GateNet}", Macro("net", 0, "GateNet")),
@@ -81,20 +81,20 @@ def test_a_call_stands_for_what_the_reader_of_the_page_sees(preamble: str, sourc
 
 
 def test_titles_want_every_command_replaced_arguments_and_defaults_too() -> None:
-    own = find_macros(LatexSource("\\newcommand{\\pair}[2][left]{#1 and #2}\\newcommand{\\hl}[1]{\\textbf{#1}}"))
-    title = expand_macros(LatexSource("\\pair{right}, \\pair[up]{\\hl{down}}"), own, expand_all=True).text
+    macros = find_macros(LatexSource("\\newcommand{\\pair}[2][left]{#1 and #2}\\newcommand{\\hl}[1]{\\textbf{#1}}"))
+    title = expand_macros(LatexSource("\\pair{right}, \\pair[up]{\\hl{down}}"), macros, expand_all=True).text
     assert title == "left and right, up and \\textbf{down}"
 
 
 @pytest.mark.parametrize("body", ["\\x", "\\x\\x", "a\\x", "\\y\\y"], ids=["itself", "twice", "growing", "by another"])
 def test_a_command_that_calls_itself_ends(body: str) -> None:
-    own = {"x": Macro("x", 0, body), "y": Macro("y", 0, "\\x\\x")}
-    assert len(expand_macros(LatexSource("\\x"), own, expand_all=True).text) < 20_000
+    macros = {"x": Macro("x", 0, body), "y": Macro("y", 0, "\\x\\x")}
+    assert len(expand_macros(LatexSource("\\x"), macros, expand_all=True).text) < 20_000
 
 
 def test_the_definitions_of_the_papers_own_style_count() -> None:
     style = {"own.sty": "\\newcommand{\\net}{GateNet} % \\newcommand{\\net}{Old}"}
-    assert read("\\section{The \\net} x", "\\usepackage{other,own}", style).sections[0].heading == "The GateNet"
+    assert read_body("\\section{The \\net} x", "\\usepackage{other,own}", style).sections[0].heading == "The GateNet"
 
 
 @given(ODD_LATEX)
@@ -105,12 +105,12 @@ def test_definitions_of_any_source_can_be_expanded_in_it(source: str) -> None:
 
 @given(st.text(alphabet="ab {}\\%", max_size=40).filter(lambda text: "\\x" not in text))
 def test_a_text_without_calls_is_left_as_it_is(text: str) -> None:
-    own = {"xnever": Macro("xnever", 0, ""), "xname": Macro("xname", 0, "Name")}
-    assert expand_macros(LatexSource(text), own).text == text
+    macros = {"xnever": Macro("xnever", 0, ""), "xname": Macro("xname", 0, "Name")}
+    assert expand_macros(LatexSource(text), macros).text == text
 
 
 def test_an_own_command_in_the_text_does_not_cost_its_argument() -> None:
     commands = "\\newcommand\\rev[1]{#1}\\newcommand\\hide[1]{}"
-    reading = read("\\section{A} \\rev{New words.} \\hide{Old words.}", commands)
-    assert "New words." in whole_text(reading)
-    assert "Old words." not in whole_text(reading)
+    paper = read_body("\\section{A} \\rev{New words.} \\hide{Old words.}", commands)
+    assert "New words." in join_text(paper)
+    assert "Old words." not in join_text(paper)

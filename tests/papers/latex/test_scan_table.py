@@ -1,4 +1,4 @@
-"""The scanner under the LaTeX loader: marks, verbatim places, groups, options and arguments."""
+"""The scanner under the LaTeX loader: tokens, verbatim text, groups, options and arguments."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import given
 from planner.papers.latex.scan import VERBATIM_ENVIRONMENTS, BraceGroups, ClosingFinder, LatexScanner, LatexSource
 from tests.papers.latex.sources import ODD_LATEX
 
-MARKS = {
+TOKENS = {
     "a command": ("a \\emph b", [("command", "emph")]),
     "a starred command": ("\\section*{A}", [("command", "section*")]),
     "an internal command": ("\\make@title", [("command", "make@title")]),
@@ -30,9 +30,9 @@ MARKS = {
 }
 
 
-@pytest.mark.parametrize(("source", "marks"), MARKS.values(), ids=MARKS.keys())
-def test_marks_are_what_tex_would_act_on(source: str, marks: list[tuple[str, str]]) -> None:
-    assert [(mark.kind, mark.name) for mark in LatexScanner(source)] == marks
+@pytest.mark.parametrize(("source", "expected"), TOKENS.values(), ids=TOKENS.keys())
+def test_tokens_are_what_tex_would_act_on(source: str, expected: list[tuple[str, str]]) -> None:
+    assert [(token.kind, token.name) for token in LatexScanner(source)] == expected
 
 
 @pytest.mark.parametrize("star", ["", "*"], ids=["plain", "starred"])
@@ -40,23 +40,23 @@ def test_marks_are_what_tex_would_act_on(source: str, marks: list[tuple[str, str
 def test_within_a_verbatim_environment_nothing_is_a_mark(environment: str, star: str) -> None:
     name = environment + star
     source = f"a\\begin{{{name}}}% \\section{{No}} {{ \\fi\\end{{{name}}}b"
-    (mark,) = LatexScanner(source)
-    assert (mark.kind, mark.name) == ("verbatim", name)
-    assert source[: mark.start] + source[mark.end :] == "ab"
+    (token,) = LatexScanner(source)
+    assert (token.kind, token.name) == ("verbatim", name)
+    assert source[: token.start] + source[token.end :] == "ab"
 
 
 def test_an_environment_that_the_paper_made_verbatim_is_so() -> None:
     source = "\\begin{python}# 5 % 3\\end{python}"
-    assert [mark.kind for mark in LatexScanner(source)] == ["command", "comment"]
-    assert [mark.kind for mark in LatexScanner(source, extra_environments={"python"})] == ["verbatim"]
+    assert [token.kind for token in LatexScanner(source)] == ["command", "comment"]
+    assert [token.kind for token in LatexScanner(source, extra_environments={"python"})] == ["verbatim"]
 
 
 def test_a_caller_can_jump_over_what_it_has_dealt_with() -> None:
     scan = LatexScanner("\\a{\\b}\\c")
-    marks = iter(scan)
-    assert next(marks).name == "a"
+    tokens = iter(scan)
+    assert next(tokens).name == "a"
     scan.position = 6
-    assert next(marks).name == "c"
+    assert next(tokens).name == "c"
 
 
 GROUPS = {
@@ -116,11 +116,11 @@ def test_arguments_are_taken_as_tex_takes_them(
 
 
 @pytest.mark.parametrize(
-    ("source", "place", "end"),
+    ("source", "position", "end"),
     [("{ab}c", 2, 3), ("{a{b}c}", 5, 6), ("{a{b}c}", 3, 4), ("abc", 1, 3), ("{ab", 2, 3), ("a}b", 2, 3)],
 )
-def test_a_place_knows_where_its_group_ends(source: str, place: int, end: int) -> None:
-    assert BraceGroups(source).find_enclosing_end(place) == end
+def test_a_place_knows_where_its_group_ends(source: str, position: int, end: int) -> None:
+    assert BraceGroups(source).find_enclosing_end(position) == end
 
 
 def test_what_was_not_found_is_not_looked_for_again() -> None:
@@ -132,32 +132,32 @@ def test_what_was_not_found_is_not_looked_for_again() -> None:
 
 
 @given(ODD_LATEX)
-def test_marks_go_forward_and_never_overlap(source: str) -> None:
+def test_tokens_go_forward_and_never_overlap(source: str) -> None:
     end = 0
-    for mark in LatexScanner(source):
-        assert end <= mark.start < mark.end <= len(source)
-        end = mark.end
+    for token in LatexScanner(source):
+        assert end <= token.start < token.end <= len(source)
+        end = token.end
 
 
 @given(ODD_LATEX)
 def test_groups_are_the_same_matched_one_by_one_and_all_at_once(source: str) -> None:
     groups = BraceGroups(source)
-    assert [groups.read_group(place) for place in range(len(source))] == [
-        BraceGroups(source).read_group(place) for place in range(len(source))
+    assert [groups.read_group(position) for position in range(len(source))] == [
+        BraceGroups(source).read_group(position) for position in range(len(source))
     ]
 
 
 @given(ODD_LATEX)
-def test_a_source_has_the_commands_that_are_marks(source: str) -> None:
-    commands = [mark for mark in LatexScanner(source) if mark.kind == "command"]
+def test_a_source_has_the_commands_that_are_tokens(source: str) -> None:
+    commands = [token for token in LatexScanner(source) if token.kind == "command"]
     assert LatexSource(source).find_commands(bool) == commands
-    assert LatexSource(source).find_commands("begin".__eq__) == [mark for mark in commands if mark.name == "begin"]
+    assert LatexSource(source).find_commands("begin".__eq__) == [token for token in commands if token.name == "begin"]
 
 
 @given(ODD_LATEX)
 def test_the_end_of_a_group_is_a_brace_of_the_text(source: str) -> None:
     groups = BraceGroups(source)
-    for place, character in enumerate(source):
-        if character == "{" and (found := groups.read_group(place)):
+    for position, character in enumerate(source):
+        if character == "{" and (found := groups.read_group(position)):
             assert source[found[1] - 1] == "}"
-            assert source[place + 1 : found[1] - 1] == found[0]
+            assert source[position + 1 : found[1] - 1] == found[0]

@@ -12,14 +12,14 @@ from planner.papers.latex.reader import (
 from planner.papers.latex.scan import LatexSource
 from planner.papers.outline import Heading
 from planner.papers.paper import BlockKind, SectionKind
-from tests.papers.latex.sources import ODD_LATEX, read, whole_text
+from tests.papers.latex.sources import ODD_LATEX, join_text, read_body
 
 
 def headings(body: str) -> list[tuple[str, int]]:
     return [
-        (piece.text, piece.level)
-        for piece in find_headings_and_blocks(LatexSource(body), str.strip)
-        if isinstance(piece, Heading) and piece.text
+        (item.text, item.level)
+        for item in find_headings_and_blocks(LatexSource(body), str.strip)
+        if isinstance(item, Heading) and item.text
     ]
 
 
@@ -39,9 +39,9 @@ LEVELS = {
 }
 
 
-@pytest.mark.parametrize(("body", "found"), LEVELS.values(), ids=LEVELS.keys())
-def test_levels_count_from_the_highest_heading_in_use(body: str, found: list[tuple[str, int]]) -> None:
-    assert headings(body) == found
+@pytest.mark.parametrize(("body", "expected"), LEVELS.values(), ids=LEVELS.keys())
+def test_levels_count_from_the_highest_heading_in_use(body: str, expected: list[tuple[str, int]]) -> None:
+    assert headings(body) == expected
 
 
 FLOATS = {
@@ -70,26 +70,28 @@ FLOATS = {
 
 @pytest.mark.parametrize(("source", "kind"), FLOATS.values(), ids=FLOATS.keys())
 def test_floats_are_told_from_running_text(source: str, kind: BlockKind) -> None:
-    reading = read(f"\\section{{A}} Before. {source} After.")
-    (holding,) = [block for section in reading.sections for block in section.blocks if "9.5" in block.text]
-    assert holding.kind is kind
-    assert holding.kind is BlockKind.PROSE or "Before." not in holding.text
-    assert "After." in whole_text(reading)
+    paper = read_body(f"\\section{{A}} Before. {source} After.")
+    (float_block,) = [block for section in paper.sections for block in section.blocks if "9.5" in block.text]
+    assert float_block.kind is kind
+    assert float_block.kind is BlockKind.PROSE or "Before." not in float_block.text
+    assert "After." in join_text(paper)
 
 
 def test_a_table_in_a_box_keeps_its_numbers() -> None:
     rows = " \\\\ ".join(f"w/o part {n} & {n}.25 & {n}.75" for n in range(9))
-    reading = read(f"\\section{{A}}\\resizebox{{\\textwidth}}{{!}}{{\\begin{{tabular}}{{lcc}}{rows}\\end{{tabular}}}}")
-    assert all(f"{n}.25 & {n}.75" in whole_text(reading) for n in range(9))
+    paper = read_body(
+        f"\\section{{A}}\\resizebox{{\\textwidth}}{{!}}{{\\begin{{tabular}}{{lcc}}{rows}\\end{{tabular}}}}"
+    )
+    assert all(f"{n}.25 & {n}.75" in join_text(paper) for n in range(9))
 
 
-SAID = "We turn " + "one gear after another " * 6 + "and say so."
+ABSTRACT_TEXT = "We turn " + "one gear after another " * 6 + "and say so."
 ABSTRACTS = {
-    "environment": f"\\begin{{abstract}}{SAID}\\end{{abstract}}",
-    "another case": f"\\begin{{Abstract}}{SAID}\\end{{Abstract}}",
-    "a command": f"\\abstract{{{SAID}}}",
-    "a command of a class": f"\\IEEEtitleabstractindextext{{a}}\\begin{{abstract}}{SAID}\\end{{abstract}}",
-    "of a class": f"\\begin{{sciabstract}}{SAID}\\end{{sciabstract}}",
+    "environment": f"\\begin{{abstract}}{ABSTRACT_TEXT}\\end{{abstract}}",
+    "another case": f"\\begin{{Abstract}}{ABSTRACT_TEXT}\\end{{Abstract}}",
+    "a command": f"\\abstract{{{ABSTRACT_TEXT}}}",
+    "a command of a class": f"\\IEEEtitleabstractindextext{{a}}\\begin{{abstract}}{ABSTRACT_TEXT}\\end{{abstract}}",
+    "of a class": f"\\begin{{sciabstract}}{ABSTRACT_TEXT}\\end{{sciabstract}}",
 }
 NO_ABSTRACTS = {
     "graphical": "\\begin{graphicalabstract}We turn.\\end{graphicalabstract}",
@@ -101,7 +103,7 @@ NO_ABSTRACTS = {
 
 @pytest.mark.parametrize("source", ABSTRACTS.values(), ids=ABSTRACTS.keys())
 def test_an_abstract_is_found_by_its_name(source: str) -> None:
-    assert find_abstract_source(LatexSource(source)) == SAID
+    assert find_abstract_source(LatexSource(source)) == ABSTRACT_TEXT
 
 
 @pytest.mark.parametrize("source", NO_ABSTRACTS.values(), ids=NO_ABSTRACTS.keys())
@@ -120,17 +122,17 @@ BACK = {
 
 @pytest.mark.parametrize("name", BACK)
 def test_back_matter_in_an_environment_is_a_section_of_its_own(name: str) -> None:
-    reading = read(f"\\section{{A}} x \\begin{{{name}}} We thank no one. \\end{{{name}}} \\section{{B}} y")
-    assert [section.kind for section in reading.sections] == [SectionKind.OTHER, BACK[name], SectionKind.OTHER]
-    assert "We thank no one." in reading.sections[1].text
+    paper = read_body(f"\\section{{A}} x \\begin{{{name}}} We thank no one. \\end{{{name}}} \\section{{B}} y")
+    assert [section.kind for section in paper.sections] == [SectionKind.OTHER, BACK[name], SectionKind.OTHER]
+    assert "We thank no one." in paper.sections[1].text
 
 
 @pytest.mark.parametrize(
     "mark", ["\\appendix", "\\begin{appendices}", "\\appendices", "\\supplementary"], ids=lambda mark: mark[1:]
 )
 def test_sections_after_the_appendix_begins_are_part_of_it(mark: str) -> None:
-    reading = read(f"\\section{{Method}} a {mark} \\section{{Training}} b \\section{{Ablations}} c")
-    kinds = [section.kind for section in reading.sections]
+    paper = read_body(f"\\section{{Method}} a {mark} \\section{{Training}} b \\section{{Ablations}} c")
+    kinds = [section.kind for section in paper.sections]
     assert kinds == [SectionKind.METHOD, SectionKind.APPENDIX, SectionKind.ABLATION]
 
 
@@ -173,11 +175,11 @@ def squeezed(text: str) -> str:
 
 @given(ODD_LATEX.filter(lambda body: "abstract" not in body and "\\appendix" not in body))
 def test_no_character_of_a_body_is_lost(body: str) -> None:
-    found = [
-        piece.source_text if isinstance(piece, Heading) else piece.text
-        for piece in find_headings_and_blocks(LatexSource(body), str.strip)
+    expected = [
+        item.source_text if isinstance(item, Heading) else item.text
+        for item in find_headings_and_blocks(LatexSource(body), str.strip)
     ]
-    assert squeezed("".join(found)) == squeezed(body)
+    assert squeezed("".join(expected)) == squeezed(body)
 
 
 @given(ODD_LATEX)
