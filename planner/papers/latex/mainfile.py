@@ -154,17 +154,20 @@ def _read_stated_main_file(tree: SourceTree, documents: Mapping[str, str]) -> st
         text = tree.read_bytes(name).decode("utf-8", "replace")
         paths = re.findall(r"^(\S+)\s+toplevelfile", text, re.M)
         if name.lower().endswith(".json"):
-            paths = [s.get("filename", "") for s in _parse_readme_sources(text) if s.get("usage") == "toplevel"]
+            paths = _parse_readme_paths(text)
         main = tree.find_file(paths[0], posixpath.dirname(name), "") if paths else ""
         if main in documents:
             return main
     return ""
 
 
-def _parse_readme_sources(text: str) -> list[dict[str, str]]:
+def _parse_readme_paths(text: str) -> list[str]:
+    """Return the paths of the top-level files in a JSON 00README, which may hold anything."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
         return []
     sources = data.get("sources") if isinstance(data, dict) else None
-    return [s for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
+    listed = [s for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
+    paths = [source.get("filename") for source in listed if source.get("usage") == "toplevel"]
+    return [path for path in paths if isinstance(path, str)]

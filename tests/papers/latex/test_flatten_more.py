@@ -284,7 +284,11 @@ def test_what_arxiv_calls_the_top_level_file_is_the_main_file(readme: str) -> No
 
 
 @pytest.mark.parametrize(
-    "readme", ["", "{", "[]", '{"sources": 1}', "[" * 5_000, '{"sources": [{"usage": "toplevel"}]}']
+    "readme",
+    [
+        *("", "{", "[]", '{"sources": 1}', "[" * 5_000, '{"sources": [{"usage": "toplevel"}]}'),
+        '{"sources": [{"filename": 5, "usage": "toplevel"}]}',
+    ],
 )
 def test_a_readme_that_says_nothing_is_passed_over(readme: str) -> None:
     assert find_main_file(make_tree({"a.tex": make_document("x"), "00README.json": readme}))[0] == "a.tex"
