@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
@@ -18,6 +18,7 @@ from planner.sanitize import repair_surrogates
 from planner.tokens import estimate_min_tokens
 
 Role = Literal["system", "user", "assistant"]
+LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
 
 
 @dataclass(frozen=True, slots=True)

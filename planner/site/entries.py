@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
+from planner.chat import LM_PLANNER
 from planner.errors import Outcome, TrajectoryError
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
 from planner.planning.record import PlanRecord
@@ -19,7 +20,6 @@ from planner.schema import Ablation, Task
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
-LM_PLANNER: Final = "lm-planner"
 MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 
