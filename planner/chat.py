@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
@@ -18,6 +18,7 @@ from planner.sanitize import repair_surrogates
 from planner.tokens import estimate_min_tokens
 
 Role = Literal["system", "user", "assistant"]
+LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Message:
 class Prompt:
     """A prompt: its messages, the hash of the templates that it was rendered from, and the sample's number.
 
-    `messages_json` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is encoded
-    only once, in the process that reads the paper, and decoded only where the messages are needed.
+    `messages_json` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is
+    encoded only once, in the process that reads the paper, and decoded only where the messages are needed.
     """
 
     messages_json: bytes
@@ -43,13 +44,13 @@ class Prompt:
     @classmethod
     def from_messages(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
         """Return a prompt of these messages; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
-        told = [{"role": message.role, "content": repair_surrogates(message.content)} for message in messages]
-        return cls(to_json(told), template_sha256, sample)
+        fields = [{"role": message.role, "content": repair_surrogates(message.content)} for message in messages]
+        return cls(to_json(fields), template_sha256, sample)
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:
         """The messages that are sent."""
-        return tuple(Message(told["role"], told["content"]) for told in from_json(self.messages_json))
+        return tuple(Message(fields["role"], fields["content"]) for fields in from_json(self.messages_json))
 
     @cached_property
     def sha256(self) -> str:
@@ -72,13 +73,8 @@ class Prompt:
 
     def __getstate__(self) -> dict[str, object]:
         """Return the fields and the computed values, so that another process need not compute them again."""
-        derived = {"sha256": self.sha256, "message_count": self.message_count, "min_tokens": self.min_tokens}
-        return {
-            "messages_json": self.messages_json,
-            "template_sha256": self.template_sha256,
-            "sample": self.sample,
-            **derived,
-        }
+        names = ("messages_json", "template_sha256", "sample", "sha256", "message_count", "min_tokens")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +145,9 @@ class ModelInfo:
 
     def identify_request(self, prompt: Prompt) -> str:
         """Return the SHA-256 that identifies a request; the same identity is never paid for twice."""
-        how = [self.endpoint, self.asked, self.parameters, prompt.sha256, prompt.sample]
-        return hashlib.sha256(_encode_canonical(how)).hexdigest()
+        identity = [self.endpoint, self.asked, self.parameters, prompt.sha256, prompt.sample]
+        text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Model(Protocol):
@@ -167,7 +164,3 @@ class Model(Protocol):
             ModelError: if the model returns no completion.
             BudgetExceeded: if the request could exceed the cost limit; it is not sent then.
         """
-
-
-def _encode_canonical(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -51,7 +51,7 @@ class PromptError(PlannerError):
 class ModelError(PlannerError):
     """The endpoint returned no completion.
 
-    `retryable` is true if the same request may succeed later, `parse_retry_after` the shortest wait in seconds that the
+    `retryable` is true if the same request may succeed later, `retry_after` the shortest wait in seconds that the
     endpoint asks for, `status` the HTTP status, `request_id` the endpoint's identifier of the request and `body` the
     raw error body, masked. `exhausted` is true if the account's quota is used up, so that waiting does not help.
     """
@@ -81,8 +81,8 @@ class ModelError(PlannerError):
 class TooLongError(ModelError):
     """The prompt does not fit the model's context window.
 
-    `limit` is the window and `prompt_tokens` the prompt's length, both in the model's own tokens; None if the endpoint did
-    not report it.
+    `limit` is the window and `prompt_tokens` the prompt's length, both in the model's own tokens, or None if the
+    endpoint did not report it.
     """
 
     outcome = Outcome.TOO_LONG
@@ -110,8 +110,8 @@ class BudgetExceeded(PlannerError):  # noqa: N818 - it is a stop, not a fault
 class OutputError(PlannerError):
     """A completion contains no valid plan.
 
-    `outcome` is truncated, refused, empty or invalid. `describe_validation_error` name the faults, one sentence each, to be shown to the
-    model. Asking again helps only for an invalid reply.
+    `outcome` is truncated, refused, empty or invalid; `findings` name the faults, one sentence each, as they are shown
+    to the model.
     """
 
     def __init__(self, outcome: Outcome, findings: tuple[str, ...]) -> None:

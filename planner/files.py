@@ -7,11 +7,10 @@ from pathlib import Path
 
 
 def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Write a file (text as UTF-8) so that no reader and no crash ever leaves half of it; folders are created.
+    """Write a file (text as UTF-8) and create its folders; no reader sees half of it, and no crash leaves half of it.
 
-    Without `durable` the file is not synchronised to the disk: it survives a kill, but may be empty after a power cut.
-
-    A symbolic link at `path` is replaced, never followed. Permissions are those of any new file.
+    A symbolic link at `path` is replaced, never followed. Permissions are those of any new file. Without `durable` the
+    file is not synchronised to the disk: it survives a kill, but may be empty after a power cut.
 
     Raises:
         OSError: if the file cannot be written; an earlier file stays untouched.

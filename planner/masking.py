@@ -11,26 +11,25 @@ from urllib.parse import quote, quote_plus
 from pydantic import JsonValue
 
 MASK_TEXT: Final = "***"
-MIN_SECRET_LENGTH: Final = 4
-"""The shortest length of a secret that is masked on its own; masking shorter ones would damage ordinary text."""
-
+MIN_SECRET_LENGTH: Final = 4  # characters; masking a shorter secret would damage ordinary text
 _MAX_WORD_LENGTH: Final = 16  # letters; a run of so many letters is not an ordinary word
 
 
 class SecretMask:
     """A mask that replaces known secrets in texts, in every form in which an endpoint may repeat them.
 
-    The forms are the secret itself, percent-encoded, as a JSON string and in base64. `basic_credentials` takes `user:password`
-    pairs; the password (or the user, if there is no password) is then a secret too. The mask's repr shows no secret.
+    The forms are the secret itself, percent-encoded, as a JSON string and in base64. `basic_credentials` takes
+    `user:password` pairs; the password (or the user, if there is no password) is then a secret too. The mask's repr
+    shows no secret.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, basic_credentials: Iterable[str] = ()) -> None:
         pairs = tuple(basic_credentials)
-        alone = (password or user for user, _, password in (pair.partition(":") for pair in pairs))
-        self._secrets = frozenset((*secrets, *pairs, *alone))
+        passwords = (password or user for user, _, password in (pair.partition(":") for pair in pairs))
+        self._secrets = frozenset((*secrets, *pairs, *passwords))
 
     def __repr__(self) -> str:
-        return "Mask()"
+        return "SecretMask()"
 
     def mask_text(self, text: str) -> str:
         """Return the text with each secret replaced by `MASK_TEXT`."""
@@ -41,7 +40,7 @@ class SecretMask:
         return _mask_value(value, self._all_secrets_pattern)
 
     def mask_reply(self, value: JsonValue) -> JsonValue:
-        """Return a model's output masked like `mask_json`, but without replacing a password that is an ordinary word."""
+        """Return a model's output masked as by `mask_json`, but leave a password that is an ordinary word."""
         return _mask_value(value, self._reply_pattern)
 
     @cached_property
@@ -79,9 +78,9 @@ def _list_spellings(secret: str) -> set[str]:
     if not secret:
         return set()
     raw = secret.encode("utf-8", "surrogatepass")
-    quoted = {quote(secret, safe=safe, errors="replace") for safe in ("", "/")}
-    plain = {secret, quote_plus(secret, errors="replace")} | quoted
-    lower = {re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), spelling) for spelling in plain}
-    encoded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    return plain | lower | escaped | {text.rstrip("=") for text in encoded} | encoded
+    percent = {secret, quote_plus(secret, errors="replace")}
+    percent |= {quote(secret, safe=safe, errors="replace") for safe in ("", "/")}
+    lowercase = {re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), spelling) for spelling in percent}
+    base_64 = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    json_strings = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return percent | lowercase | json_strings | base_64 | {text.rstrip("=") for text in base_64}

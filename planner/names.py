@@ -1,5 +1,4 @@
-"""Build paper ids that are safe as file names on every system."""
-# MERGED-DOC """Build the paths of trajectories in an output folder, planner/model/paper.md, valid on every file system."""
+"""Build paper ids, and the paths of trajectories in an output folder, that are valid on every file system."""
 
 import hashlib
 import re
@@ -7,10 +6,14 @@ import unicodedata
 from pathlib import PurePath, PurePosixPath
 from typing import Final
 
+TRAJECTORY_SUFFIX: Final = ".md"
+RECORD_SUFFIX: Final = ".json"
+MAX_FILE_NAME_BYTES: Final = 240  # of the 255 that a name may have, with room for the suffix
 _MAX_TITLE_ID_BYTES: Final = 120  # bytes of an id made from a title; leaves room for a suffix in every file system
 _MAX_GIVEN_ID_BYTES: Final = 200  # bytes of an id given by the user; published ids have up to 133
-_UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
-_RESERVED: Final = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)")
+_UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+# Windows keeps these names for devices, whatever follows the first dot.
+_DEVICE_NAME: Final = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))")
 _ENDINGS: Final = re.compile(
     r"(?:\.(?:tar|gz|tgz|bz2|tbz2?|xz|txz|zip|tex|ltx|md|markdown|txt|html?|xhtml|pdf))+$", re.IGNORECASE
 )
@@ -23,41 +26,17 @@ def build_paper_id(title: str, *, given_id: str = "", source_name: str = "") -> 
     in the published trajectories. An id over 120 bytes (200 if given) is cut and gets a short hash.
     """
     if given_id.strip():
-        return _shorten(_make_safe(unicodedata.normalize("NFC", given_id)), _MAX_GIVEN_ID_BYTES)
+        return _shorten(_replace_unsafe(unicodedata.normalize("NFC", given_id)), _MAX_GIVEN_ID_BYTES, "_", "_. ")
     made = re.sub(r"\W", "_", unicodedata.normalize("NFC", title.strip()))
     if not made.strip("_"):
         made = re.sub(r"\W", "_", unicodedata.normalize("NFC", strip_endings(source_name)))
-    return _shorten(_make_safe(made or "paper"), _MAX_TITLE_ID_BYTES)
+    return _shorten(_replace_unsafe(made or "paper"), _MAX_TITLE_ID_BYTES, "_", "_. ")
 
 
 def strip_endings(name: str) -> str:
     """Return the name of a source without folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
     last = PurePath(name.replace("\\", "/")).name
     return _ENDINGS.sub("", last) or last
-
-
-def _make_safe(text: str) -> str:
-    """Replace the characters and names that a file system would refuse or misread."""
-    text = _UNSAFE.sub("_", text.strip())
-    text = re.sub(r"^\.+|\.{2,}|[. ]+$", lambda match: "_" * len(match[0]), text)
-    return _RESERVED.sub(lambda match: match[0] + "_", text, count=1) if _RESERVED.match(text) else text
-
-
-def _shorten(text: str, max_bytes: int) -> str:
-    raw = text.encode("utf-8")
-    if len(raw) <= max_bytes:
-        return text
-    digest = hashlib.sha256(raw).hexdigest()[:8]
-    return raw[: max_bytes - 9].decode("utf-8", "ignore").rstrip("_. ") + "_" + digest
-
-
-TRAJECTORY_SUFFIX: Final = ".md"
-RECORD_SUFFIX: Final = ".json"
-MAX_FILE_NAME_BYTES: Final = 240  # of the 255 that a name may have, with room for the suffix
-
-_UNSAFE_CHARACTERS: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
-# Windows keeps these names for devices, whatever follows the first dot.
-_DEVICE_NAME: Final = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))")
 
 
 def build_trajectory_path(planner: str, model: str, paper_id: str) -> PurePosixPath:
@@ -78,18 +57,29 @@ def build_record_path(trajectory_path: PurePath) -> PurePosixPath:
 
 
 def sanitize_file_name(text: str) -> str:
-    """Turn a text into a safe name: NFC, no separator, device, hidden file or `..`, at most `MAX_FILE_NAME_BYTES` bytes."""
-    name = _UNSAFE_CHARACTERS.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
-    name = re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name)
-    name = _DEVICE_NAME.sub(lambda match: f"{match[0]}_", name) if _DEVICE_NAME.match(name) else name
-    return _shorten_name(name) or "_"
+    """Turn a text into a safe file name of at most `MAX_FILE_NAME_BYTES` bytes, in NFC.
+
+    It holds no separator, and is neither a device, a hidden file nor `..`.
+    """
+    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
+    name = _rename_device(re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name))
+    return _shorten(name, MAX_FILE_NAME_BYTES, "-") or "_"
 
 
-def _shorten_name(name: str) -> str:
-    """Cut a name that is too long between two characters, and append a hash of the whole name."""
-    whole = name.encode("utf-8")
-    if len(whole) <= MAX_FILE_NAME_BYTES:
-        return name
-    digest = hashlib.sha256(whole).hexdigest()[:8]
-    cut = whole[: MAX_FILE_NAME_BYTES - len(digest) - 1].decode("utf-8", "ignore")
-    return f"{cut}-{digest}"
+def _replace_unsafe(text: str) -> str:
+    """Replace the characters and names that a file system would refuse or misread."""
+    text = _UNSAFE.sub("_", text.strip())
+    return _rename_device(re.sub(r"^\.+|\.{2,}|[. ]+$", lambda match: "_" * len(match[0]), text))
+
+
+def _rename_device(name: str) -> str:
+    return f"{device[0]}_{name[device.end() :]}" if (device := _DEVICE_NAME.match(name)) else name
+
+
+def _shorten(text: str, max_bytes: int, separator: str, strip: str = "") -> str:
+    """Cut a text that is too long between two characters, and append a hash of the whole text."""
+    raw = text.encode("utf-8")
+    if len(raw) <= max_bytes:
+        return text
+    beginning = raw[: max_bytes - 9].decode("utf-8", "ignore").rstrip(strip)
+    return f"{beginning}{separator}{hashlib.sha256(raw).hexdigest()[:8]}"

@@ -48,12 +48,12 @@ def clean_text(text: str) -> CleanText:
     """
     counts = dict.fromkeys(_KIND_NAMES, 0)
 
-    def take(match: re.Match[str]) -> str:
+    def count_and_replace(match: re.Match[str]) -> str:
         kind = match.lastgroup or ""
         counts[kind] += 1
         return "\ufffd" if kind == "surrogate" else ""
 
-    cleaned = _UNSAFE.sub(take, normalize_newlines(text))
+    cleaned = _UNSAFE.sub(count_and_replace, normalize_newlines(text))
     return CleanText(cleaned, tuple(f"{count} {_KIND_NAMES[kind]}" for kind, count in counts.items() if count))
 
 

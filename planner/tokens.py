@@ -1,11 +1,10 @@
-"""Estimate the number of tokens in a text, without a vocabulary.
+"""Count the tokens of texts: an estimate without a vocabulary, corrected by the counts that an endpoint reports.
 
-The weights were fitted to counts of o200k_base over 200 texts (LaTeX, Markdown, HTML, bibliographies, PDF text, program
-code, eight languages) so that an estimate is seldom too low: it is 0.96 to 1.2 times the true count of these texts, and
-1.03 times in the median. The text is split as that vocabulary splits it: at changes of case, digits in groups of three,
-a space with the text after it.
+The weights of the estimate were fitted to counts of o200k_base over 200 texts (LaTeX, Markdown, HTML, bibliographies,
+PDF text, program code, eight languages) so that it is seldom too low: it is 0.96 to 1.2 times the true count of these
+texts, and 1.03 times in the median. The text is split as that vocabulary splits it: at changes of case, digits in
+groups of three, a space with the text after it.
 """
-# MERGED-DOC """Count the tokens of texts for one model: an estimate, corrected by the counts that the endpoint reports."""
 
 import re
 from collections.abc import Sequence
@@ -49,51 +48,13 @@ _SCRIPT_WEIGHT: Final = 0.55  # a character of a Greek, Arabic, Hebrew, Indic â€
 _ACCENT_WEIGHT: Final = 2.5
 _RARE_WEIGHT: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
 
+_MIN_RATIO, _MAX_RATIO = 0.5, 3.0  # outside, the endpoint truncated the prompt or counts something else
+_TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
 # Maps each UTF-8 byte to its class for the lower bound: a space, the first byte of a character from U+3000 on (scripts
 # written without spaces), or any other. A loop over the characters of a paper takes twenty times as long.
 _BYTE_CLASSES: Final = bytes(
     ord(" ") if byte in b" \t\n\r\v\f" else ord("w" if byte >= 0xE3 else "x") for byte in range(256)
 )
-
-
-def estimate_min_tokens(text: str) -> int:
-    """Return a lower bound of the number of tokens in a text.
-
-    Tokenizers split at spaces first, so no token spans two words; English papers have at least 1.3 tokens per word.
-    For scripts without spaces, one token per two characters is an equally safe bound.
-    """
-    shape = f" {text}".encode("utf-8", "surrogatepass").translate(_BYTE_CLASSES)
-    return shape.count(b" x") + shape.count(b" w") + shape.count(b"w") // 2
-
-
-def estimate_tokens(text: str) -> int:
-    """Return the estimated number of tokens, rounded up, in time linear in the text's length."""
-    total = 0.0
-    before = " "
-    for match in _PIECE.finditer(text):
-        kind, piece = match.lastgroup, match[0]
-        assert kind is not None
-        total += _weigh_piece(kind, piece, glued=not before.isspace())
-        before = piece[-1]
-    return int(total) + 1 if text else 0
-
-
-def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
-    """Return the estimated number of tokens in a piece; `glued` is true if no space stands before it."""
-    if kind in _WEIGHTS_WITHOUT_SPACE:
-        each = _WEIGHTS_WITHOUT_SPACE[kind] if glued else _WEIGHTS[kind]
-        beyond = max(0, len(piece) - 5) * _WEIGHTS_BEYOND_5.get((kind, glued), 0.0)
-        accents = 0.0 if piece.isascii() else _ACCENT_WEIGHT * sum(not c.isascii() for c in piece)
-        return each + beyond + accents
-    if kind in ("letter", "other") and piece > "\uffff":
-        return _RARE_WEIGHT
-    if kind == "script":
-        return _SCRIPT_WEIGHT * len(piece)
-    return _WEIGHTS[kind] + (0.06 * (len(piece) - 1) if kind == "marks" else 0.0)
-
-
-_PLAUSIBLE_RATIOS: Final = (0.5, 3.0)  # outside, the endpoint truncated the prompt or counts something else
-_TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
 
 
 class CountedMessage(Protocol):
@@ -129,7 +90,7 @@ class TokenCounter:
     def observe(self, prompt: CountedPrompt, prompt_tokens: int | None) -> None:
         """Raise the ratio if the endpoint counted more tokens in a prompt than expected; ignore implausible counts."""
         ratio = (prompt_tokens or 0) / _estimate_prompt_tokens(prompt)
-        if _PLAUSIBLE_RATIOS[0] <= ratio <= _PLAUSIBLE_RATIOS[1]:
+        if _MIN_RATIO <= ratio <= _MAX_RATIO:
             self.ratio = max(self.ratio, ratio)
 
     def with_correction(self, prompt: CountedPrompt, prompt_tokens: int) -> "TokenCounter":
@@ -137,7 +98,7 @@ class TokenCounter:
 
         The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run gives the same.
         """
-        return TokenCounter(max(self.ratio, min(prompt_tokens / _estimate_prompt_tokens(prompt), _PLAUSIBLE_RATIOS[1])))
+        return TokenCounter(max(self.ratio, min(prompt_tokens / _estimate_prompt_tokens(prompt), _MAX_RATIO)))
 
 
 @dataclass(slots=True)
@@ -146,6 +107,40 @@ class FixedTokenCounter(TokenCounter):
 
     def observe(self, prompt: CountedPrompt, prompt_tokens: int | None) -> None:
         """Ignore the count."""
+
+
+def estimate_min_tokens(text: str) -> int:
+    """Return a lower bound of the number of tokens in a text.
+
+    Tokenizers split at spaces first, so no token spans two words; English papers have at least 1.3 tokens per word.
+    For scripts without spaces, one token per two characters is an equally safe bound.
+    """
+    shape = f" {text}".encode("utf-8", "surrogatepass").translate(_BYTE_CLASSES)
+    return shape.count(b" x") + shape.count(b" w") + shape.count(b"w") // 2
+
+
+def estimate_tokens(text: str) -> int:
+    """Return the estimated number of tokens, rounded up, in time linear in the text's length."""
+    total, before = 0.0, " "
+    for match in _PIECE.finditer(text):
+        kind, piece = match.lastgroup, match[0]
+        assert kind is not None
+        total += _weigh_piece(kind, piece, glued=not before.isspace())
+        before = piece[-1]
+    return int(total) + 1 if text else 0
+
+
+def _weigh_piece(kind: str, piece: str, *, glued: bool) -> float:
+    """Return the estimated number of tokens in a piece; `glued` is true if no space stands before it."""
+    if kind in _WEIGHTS_WITHOUT_SPACE:
+        weight = _WEIGHTS_WITHOUT_SPACE[kind] if glued else _WEIGHTS[kind]
+        weight += max(0, len(piece) - 5) * _WEIGHTS_BEYOND_5.get((kind, glued), 0.0)
+        return weight if piece.isascii() else weight + _ACCENT_WEIGHT * sum(not c.isascii() for c in piece)
+    if kind in ("letter", "other") and piece > "\uffff":
+        return _RARE_WEIGHT
+    if kind == "script":
+        return _SCRIPT_WEIGHT * len(piece)
+    return _WEIGHTS[kind] + (0.06 * (len(piece) - 1) if kind == "marks" else 0.0)
 
 
 def _estimate_prompt_tokens(prompt: CountedPrompt) -> int:

@@ -18,9 +18,9 @@ def canonical(value: object) -> str:
 @given(st.lists(st.text(st.characters(categories=["L", "N", "P", "S", "Z", "Cc", "Cs", "Co"]))))
 def test_a_prompt_is_named_by_the_json_of_its_messages(texts: list[str]) -> None:
     prompt = Prompt.from_messages(Message("user", text) for text in texts)
-    told = [text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for text in texts]
-    assert prompt.sha256 == canonical([{"role": "user", "content": text} for text in told])
-    assert [message.content for message in prompt.messages] == told
+    repaired = [text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for text in texts]
+    assert prompt.sha256 == canonical([{"role": "user", "content": text} for text in repaired])
+    assert [message.content for message in prompt.messages] == repaired
     assert prompt.message_count == len(texts)
 
 
@@ -37,6 +37,6 @@ def test_a_prompt_travels_as_what_is_sent_and_what_is_known_of_it() -> None:
 
 def test_a_request_is_named_by_all_that_decides_its_answer() -> None:
     prompt = Prompt.from_messages((Message("user", "What is missing?"),), "", sample=2)
-    card = ModelInfo("lm-planner", "m", "gpt/m", "http://gpu/v1", (("temperature", 1e-05), ("top_p", 0.9)))
+    info = ModelInfo("lm-planner", "m", "gpt/m", "http://gpu/v1", (("temperature", 1e-05), ("top_p", 0.9)))
     parameters = [["temperature", 1e-05], ["top_p", 0.9]]
-    assert card.identify_request(prompt) == canonical(["http://gpu/v1", "gpt/m", parameters, prompt.sha256, 2])
+    assert info.identify_request(prompt) == canonical(["http://gpu/v1", "gpt/m", parameters, prompt.sha256, 2])

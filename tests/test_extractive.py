@@ -127,10 +127,10 @@ def test_an_empty_reply_ends_as_empty() -> None:
 def test_what_is_not_in_the_excerpt_is_not_known(demo: Excerpt) -> None:
     method = demo.text.partition("## 4 Experiments")[0]
     rest = demo.text.partition("## 4 Experiments")[2]
-    said = ask(Excerpt(demo.title, "", method)).text
-    assert ask(Excerpt(demo.title, "", method), Task.AUTHOR).text == said
-    assert "w/o" in rest and "w/o" not in said
-    assert "STE" in rest and "STE" not in said
+    reply = ask(Excerpt(demo.title, "", method)).text
+    assert ask(Excerpt(demo.title, "", method), Task.AUTHOR).text == reply
+    assert "w/o" in rest and "w/o" not in reply
+    assert "STE" in rest and "STE" not in reply
 
 
 @pytest.mark.parametrize(

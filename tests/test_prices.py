@@ -15,19 +15,19 @@ UNKNOWN_HOST = "http://127.0.0.1:8000/v1"
 MILLION = Usage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
 
 
-def card(name: str, endpoint: str = OPENAI) -> ModelInfo:
+def model_info(name: str, endpoint: str = OPENAI) -> ModelInfo:
     return ModelInfo("lm-planner", name, name, endpoint)
 
 
 def test_a_known_model_has_its_price() -> None:
-    assert compute_cost(card("gpt-4o-mini"), MILLION) == Decimal("0.75")
+    assert compute_cost(model_info("gpt-4o-mini"), MILLION) == Decimal("0.75")
 
 
 def test_cached_tokens_cost_less() -> None:
     cached = Usage(prompt_tokens=1_000_000, completion_tokens=0, cached_tokens=1_000_000)
-    assert compute_cost(card("gpt-4o-mini"), cached) == Decimal("0.075")
+    assert compute_cost(model_info("gpt-4o-mini"), cached) == Decimal("0.075")
     more_than_all = Usage(prompt_tokens=10, completion_tokens=0, cached_tokens=1_000_000)
-    known = compute_cost(card("gpt-4o-mini"), more_than_all)
+    known = compute_cost(model_info("gpt-4o-mini"), more_than_all)
     assert known is not None
     assert known < Decimal("0.00001")
 
@@ -46,29 +46,29 @@ def test_cached_tokens_cost_less() -> None:
     ],
 )
 def test_unknown_is_unknown(name: str, endpoint: str) -> None:
-    assert compute_cost(card(name, endpoint), MILLION) is None
-    assert find_context_window(card(name, endpoint)) is None
-    assert not is_priced(card(name, endpoint))
+    assert compute_cost(model_info(name, endpoint), MILLION) is None
+    assert find_context_window(model_info(name, endpoint)) is None
+    assert not is_priced(model_info(name, endpoint))
 
 
 @pytest.mark.parametrize("name", ["gpt-4o-mini", "openai/gpt-4o-mini", "anthropic/claude-3-5-sonnet-20241022"])
 def test_a_closed_model_behind_a_gateway_has_its_makers_price(name: str) -> None:
-    assert is_priced(card(name, UNKNOWN_HOST))
+    assert is_priced(model_info(name, UNKNOWN_HOST))
 
 
 def test_the_same_name_costs_what_its_endpoint_asks() -> None:
-    assert is_priced(card("anthropic/claude-3.5-sonnet", "https://openrouter.ai/api/v1"))
+    assert is_priced(model_info("anthropic/claude-3.5-sonnet", "https://openrouter.ai/api/v1"))
 
 
 @pytest.mark.parametrize("usage", [Usage(), Usage(prompt_tokens=5), Usage(completion_tokens=5)])
 def test_without_counts_there_is_no_cost(usage: Usage) -> None:
-    assert compute_cost(card("gpt-4o-mini"), usage) is None
-    assert compute_cost(card("gpt-4o-mini"), usage, Price(Decimal(1), Decimal(1))) is None
+    assert compute_cost(model_info("gpt-4o-mini"), usage) is None
+    assert compute_cost(model_info("gpt-4o-mini"), usage, Price(Decimal(1), Decimal(1))) is None
 
 
 def test_the_users_price_stands_above_what_is_known() -> None:
-    assert compute_cost(card("gpt-4o-mini"), MILLION, parse_price("1,2.5")) == Decimal("3.5")
-    assert compute_cost(card("my-own-model", UNKNOWN_HOST), MILLION, parse_price(" 0 , .5 ")) == Decimal("0.5")
+    assert compute_cost(model_info("gpt-4o-mini"), MILLION, parse_price("1,2.5")) == Decimal("3.5")
+    assert compute_cost(model_info("my-own-model", UNKNOWN_HOST), MILLION, parse_price(" 0 , .5 ")) == Decimal("0.5")
 
 
 @pytest.mark.parametrize("text", ["", "1", "1,2,3", "a,b", "-1,2", "1,", "nan,1", "1e5,1", "inf,1", "１,2", "1\n,2x"])
@@ -78,7 +78,7 @@ def test_what_is_no_price_is_refused(text: str) -> None:
 
 
 def test_windows_are_known_where_the_data_has_them() -> None:
-    assert find_context_window(card("gpt-4o-mini")) == 128_000
+    assert find_context_window(model_info("gpt-4o-mini")) == 128_000
 
 
 def test_nothing_is_fetched() -> None:

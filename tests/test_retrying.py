@@ -1,4 +1,4 @@
-"""Which failures are asked again, after which waits, and what is said of them; no test really waits."""
+"""Retries of failed requests: their waits and their reports; no test really waits."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.server.replies import as_asked, error, reply, stream
 from tests.server.server import Server
 
 PROMPT = Prompt.from_messages((Message("user", "?"),), "0" * 64)
-CARD = ModelInfo("fake", "fake", "fake")
+INFO = ModelInfo("fake", "fake", "fake")
 BUSY = ModelError("busy", retryable=True, status=503)
 LIMIT = ModelError("slow down", retryable=True, status=429)
 
@@ -28,7 +28,7 @@ class Scripted:
 
     failures: list[Exception]
     asked: int = 0
-    info: ModelInfo = CARD
+    info: ModelInfo = INFO
 
     async def complete(self, prompt: Prompt) -> Completion:
         self.asked += 1
@@ -44,7 +44,7 @@ class Run:
     failures: Sequence[Exception]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     chance: float = 0.0
-    told: list[RetryWait] = field(default_factory=list)
+    waits: list[RetryWait] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -52,11 +52,11 @@ class Run:
 
     def complete(self) -> Completion:
         async def sleep(seconds: float) -> None:
-            assert self.told[-1].seconds == seconds, "a wait is told before it begins"
+            assert self.waits[-1].seconds == seconds, "a wait is reported before it begins"
             self.slept.append(seconds)
 
         retrying = RetryingModel(
-            self.model, self.policy, on_wait=self.told.append, sleep=sleep, jitter=lambda: self.chance
+            self.model, self.policy, on_wait=self.waits.append, sleep=sleep, jitter=lambda: self.chance
         )
         return asyncio.run(retrying.complete(PROMPT))
 
@@ -73,7 +73,7 @@ def limited(seconds: float | None) -> ModelError:
 def test_success_needs_no_wait_and_no_note() -> None:
     run = Run([])
     assert run.complete().notes == ("own note",)
-    assert run.told == []
+    assert run.waits == []
 
 
 def test_failures_are_waited_out_with_growing_waits() -> None:
@@ -105,7 +105,7 @@ def test_a_rate_limit_is_a_pause_and_no_failed_attempt() -> None:
     run = Run([*[limited(2.0)] * 20, BUSY, BUSY, BUSY, BUSY])
     assert run.complete().text == "at last"
     assert run.slept[:20] == [2.0] * 20
-    assert [wait.is_rate_limit for wait in run.told] == [True] * 20 + [False] * 4
+    assert [wait.is_rate_limit for wait in run.waits] == [True] * 20 + [False] * 4
 
 
 @given(st.floats(0, 100), st.floats(0, 1))
@@ -172,8 +172,8 @@ def test_other_errors_pass_through(other: Exception) -> None:
     assert run.model.asked == 1
 
 
-def test_the_card_is_the_models() -> None:
-    assert RetryingModel(Scripted([])).info is CARD
+def test_the_info_is_that_of_the_model() -> None:
+    assert RetryingModel(Scripted([])).info is INFO
 
 
 def test_waits_are_logged_unless_someone_listens(caplog: pytest.LogCaptureFixture) -> None:

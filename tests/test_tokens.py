@@ -43,29 +43,29 @@ def prompt(text: str) -> Prompt:
     return Prompt.from_messages((Message("user", text),), "")
 
 
-def test_a_gauge_learns_from_the_endpoints_own_count() -> None:
-    gauge = TokenCounter()
+def test_a_counter_learns_from_the_endpoints_own_count() -> None:
+    counter = TokenCounter()
     asked = prompt("words upon words " * 500)
-    estimated = gauge.count_prompt(asked)
-    gauge.observe(asked, int(estimated * 1.25))
-    assert gauge.count_prompt(asked) == pytest.approx(estimated * 1.25, rel=0.01)
+    estimated = counter.count_prompt(asked)
+    counter.observe(asked, int(estimated * 1.25))
+    assert counter.count_prompt(asked) == pytest.approx(estimated * 1.25, rel=0.01)
 
 
-def test_a_refused_prompt_measures_what_the_endpoint_counted_and_the_gauge_itself_stays() -> None:
-    gauge = FixedTokenCounter()
+def test_a_refused_prompt_measures_what_the_endpoint_counted_and_the_counter_itself_stays() -> None:
+    counter = FixedTokenCounter()
     asked = prompt("words upon words " * 500)
-    estimated = gauge.count_prompt(asked)
+    estimated = counter.count_prompt(asked)
     for counted, measured in ((int(estimated * 1.5), 1.5), (estimated // 2, 1.0), (10**9, 3.0)):
-        assert gauge.with_correction(asked, counted).count_prompt(asked) == pytest.approx(
+        assert counter.with_correction(asked, counted).count_prompt(asked) == pytest.approx(
             estimated * measured, rel=0.01
         )
-    assert gauge.count_prompt(asked) == estimated
+    assert counter.count_prompt(asked) == estimated
 
 
 @pytest.mark.parametrize("counted", [None, 0, 10, 10**9])
-def test_a_gauge_learns_nothing_from_an_implausible_count(counted: int | None) -> None:
-    gauge = TokenCounter()
+def test_a_counter_learns_nothing_from_an_implausible_count(counted: int | None) -> None:
+    counter = TokenCounter()
     asked = prompt("words upon words " * 500)
-    before = gauge.count_prompt(asked)
-    gauge.observe(asked, counted)
-    assert gauge.count_prompt(asked) == before
+    before = counter.count_prompt(asked)
+    counter.observe(asked, counted)
+    assert counter.count_prompt(asked) == before

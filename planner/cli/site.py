@@ -25,6 +25,6 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     """
     built = build_site(runs, output, docsify=docsify)
     for file in built.unread_files:
-        click.echo(make_printable(f"warning: {file.name}: {file.why}"), err=True)
+        click.echo(make_printable(f"warning: {file.name}: {file.reason}"), err=True)
     click.echo(f"{built.paper_count} papers, {built.entry_count} plans or failures", err=True)
     click.echo(make_printable(str(built.index)))

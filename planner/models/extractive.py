@@ -29,6 +29,48 @@ _MAX_METRICS: Final = 3
 _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
 _SAME_OVERLAP: Final = 0.5  # least overlap of two components that count as the same, so only the first is proposed
 
+_EVIDENCE_SCORES: Final = {
+    Evidence.HEADING: 2.0,
+    Evidence.ACRONYM: 1.0,
+    Evidence.PROPOSED: 1.5,
+    Evidence.RUN_IN: 1.5,
+    Evidence.BOLD: 1.5,
+    Evidence.REPEATED: 1.0,
+    Evidence.SYMBOL: 3.5,
+}
+_MECHANISM_WORDS: Final = re.compile(
+    r"\b(?:loss|regulari[sz]\w*|penalty|module|mechanism|attention|gate[ds]?|gating|fusion|unit|branch|sampling|augment\w*|"
+    r"strategy|normali[sz]ation|embedding|memory|voting|selection|constraint|prior|distillation|encod\w+|decod\w+|mask\w*|"
+    r"generation|disentangl\w*|matching|alignment|layer|converter|mapper|pruning|weighting|refinement|kernels?|schedul\w+)\b",
+    re.I,
+)
+_SUBJECT_WORDS: Final = re.compile(
+    r"\b(?:learning|recognition|classification|recommendation|detection|localization|answering|extraction|networks?|"
+    r"processes|systems?|indicators?|distance|error|accuracy|algorithm|likelihood|estimate|search|framework|transformers?|"
+    r"graphs?|model)$",
+    re.I,
+)
+# Simple alternatives by kind of component; {0} is a word of its name. The first pattern that matches decides, so the
+# more specific ones come first.
+_ALTERNATIVES: Final = tuple(
+    (re.compile(pattern, re.I), alternatives)
+    for pattern, alternatives in (
+        (r"\bloss\b|\bpenalty\b|\bregulari[sz]", ()),
+        (r"\bpre-?train\w*", ("random initialisation, without pre-training",)),
+        (r"\bsampl(?:ing|er)\b|\bselection\b", ("uniform random sampling",)),
+        (r"\bgat(?:e|es|ed|ing)\b", ("no gate: element-wise addition", "a fixed gate of 0.5")),
+        (r"\battention\b", ("no attention: uniform weights (mean pooling)",)),
+        (r"\bfusion\b|\baggregat", ("no fusion module: plain concatenation", "element-wise addition")),
+        (r"\bmulti-?(scale|resolution|head|kernel|view|channel|level)\b", ("no multi-{0} design: a single {0}",)),
+        (r"\bmultiple (\w+)", ("no combination: a single {0}",)),
+        (r"\bnormali[sz]ation\b", ("no normalisation", "batch normalisation", "layer normalisation")),
+        (r"\binitiali[sz]ation\b", ("random initialisation",)),
+        (r"\bschedul\w+|\bcurriculum\b", ("none: a constant value throughout training",)),
+        (r"\b(?:dynamic|adaptive|learn(?:ed|able))\b", ("no adaptation: a fixed constant",)),
+    )
+)
+_SYMBOL_VALUES: Final = ("0 (switched off)", "half of the value used", "twice the value used")
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -70,17 +112,20 @@ class ExtractiveModel:
         """Return a reply in the required format, always the same; if nothing is found, an empty reply with a note."""
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         analysis = analyse_sections((abstract, *split_sections(self.excerpt.text)), self.excerpt.title)
-        found = propose_ablations(analysis, self.excerpt.title, self.k)
-        if not found:
-            return Completion("", finish_reason="stop", model=BUILTIN_INFO.asked, notes=(NOTHING_FOUND,))
-        return Completion(_format_reply(found, analysis, self.task), finish_reason="stop", model=BUILTIN_INFO.asked)
+        proposals = propose_ablations(analysis, self.excerpt.title, self.k)
+        return Completion(
+            _format_reply(proposals, analysis, self.task) if proposals else "",
+            finish_reason="stop",
+            model=BUILTIN_INFO.asked,
+            notes=() if proposals else (NOTHING_FOUND,),
+        )
 
 
 def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
     """Return at most k proposals for the analysed text, the best first."""
-    named = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
+    components = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
     chosen: list[Component] = []
-    for component in sorted(named, key=lambda c: (-_score_component(c), c.location.offset)):
+    for component in sorted(components, key=lambda c: (-_score_component(c), c.location.offset)):
         if len(chosen) < k and all(compute_overlap(component.name, other.name) < _SAME_OVERLAP for other in chosen):
             chosen.append(component)
     return tuple(Proposal(component, _find_alternatives(component)) for component in chosen)
@@ -95,77 +140,32 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
     )
 
 
-_SOURCE_SCORES: Final = {
-    Evidence.HEADING: 2.0,
-    Evidence.ACRONYM: 1.0,
-    Evidence.PROPOSED: 1.5,
-    Evidence.RUN_IN: 1.5,
-    Evidence.BOLD: 1.5,
-    Evidence.REPEATED: 1.0,
-    Evidence.SYMBOL: 3.5,
-}
-_MECHANISM_WORDS: Final = re.compile(
-    r"\b(?:loss|regulari[sz]\w*|penalty|module|mechanism|attention|gate[ds]?|gating|fusion|unit|branch|sampling|augment\w*|"
-    r"strategy|normali[sz]ation|embedding|memory|voting|selection|constraint|prior|distillation|encod\w+|decod\w+|mask\w*|"
-    r"generation|disentangl\w*|matching|alignment|layer|converter|mapper|pruning|weighting|refinement|kernels?|schedul\w+)\b",
-    re.I,
-)
-_SUBJECT_WORDS: Final = re.compile(
-    r"\b(?:learning|recognition|classification|recommendation|detection|localization|answering|extraction|networks?|"
-    r"processes|systems?|indicators?|distance|error|accuracy|algorithm|likelihood|estimate|search|framework|transformers?|"
-    r"graphs?|model)$",
-    re.I,
-)
-
-
 def _score_component(component: Component) -> float:
-    weight = sum(_SOURCE_SCORES[source] for source in component.evidence) + log1p(component.mention_count)
-    weight += 2.0 if _MECHANISM_WORDS.search(component.name) else 0.0
-    return weight - (3.0 if _SUBJECT_WORDS.search(component.name) else 0.0)
-
-
-# Simple alternatives by kind of component; {0} is a word of its name. The first pattern that matches decides, so the
-# more specific ones come first.
-_ALTERNATIVES: Final = tuple(
-    (re.compile(pattern, re.I), instead)
-    for pattern, instead in (
-        (r"\bloss\b|\bpenalty\b|\bregulari[sz]", ()),
-        (r"\bpre-?train\w*", ("random initialisation, without pre-training",)),
-        (r"\bsampl(?:ing|er)\b|\bselection\b", ("uniform random sampling",)),
-        (r"\bgat(?:e|es|ed|ing)\b", ("no gate: element-wise addition", "a fixed gate of 0.5")),
-        (r"\battention\b", ("no attention: uniform weights (mean pooling)",)),
-        (r"\bfusion\b|\baggregat", ("no fusion module: plain concatenation", "element-wise addition")),
-        (r"\bmulti-?(scale|resolution|head|kernel|view|channel|level)\b", ("no multi-{0} design: a single {0}",)),
-        (r"\bmultiple (\w+)", ("no combination: a single {0}",)),
-        (r"\bnormali[sz]ation\b", ("no normalisation", "batch normalisation", "layer normalisation")),
-        (r"\binitiali[sz]ation\b", ("random initialisation",)),
-        (r"\bschedul\w+|\bcurriculum\b", ("none: a constant value throughout training",)),
-        (r"\b(?:dynamic|adaptive|learn(?:ed|able))\b", ("no adaptation: a fixed constant",)),
-    )
-)
-_SYMBOL_VALUES: Final = ("0 (switched off)", "half of the value used", "twice the value used")
+    score = sum(_EVIDENCE_SCORES[evidence] for evidence in component.evidence) + log1p(component.mention_count)
+    score += 2.0 if _MECHANISM_WORDS.search(component.name) else 0.0
+    return score - (3.0 if _SUBJECT_WORDS.search(component.name) else 0.0)
 
 
 def _find_alternatives(component: Component) -> tuple[str, ...]:
     if Evidence.SYMBOL in component.evidence:
         return _SYMBOL_VALUES
-    for kind, instead in _ALTERNATIVES:
-        if match := kind.search(component.name):
-            return tuple(item.format(*map(str.lower, match.groups())) for item in instead)
+    for pattern, alternatives in _ALTERNATIVES:
+        if match := pattern.search(component.name):
+            return tuple(item.format(*map(str.lower, match.groups())) for item in alternatives)
     return ()
 
 
-def _format_reply(found: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
+def _format_reply(proposals: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MAX_METRICS]]
     # The paper's own words must not open or close a tag of the reply format.
-    discussion = "\n\n".join(_write_discussion(found, analysis, metrics, task)).replace("<", "‹")
-    lines = (_format_proposal(proposal, metrics or [UNKNOWN_METRIC]) for proposal in found)
+    discussion = "\n\n".join(_write_discussion(proposals, analysis, metrics, task)).replace("<", "‹")
+    lines = (_format_proposal(proposal, metrics or [UNKNOWN_METRIC]) for proposal in proposals)
     predictions = "\n".join(line.replace("<", "\\u003c") for line in lines)
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
 
 def _write_discussion(
-    found: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str], task: Task
+    proposals: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str], task: Task
 ) -> Iterator[str]:
     yield (
         "This plan was written by the built-in extractive planner, which asks no model: it reads the names of parts,"
@@ -173,9 +173,9 @@ def _write_discussion(
     )
     yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
     if task is Task.REVIEWER:
-        said = "; ".join(dict.fromkeys(r.part for r in analysis.reported_ablations[:12])) or "none that was recognised"
-        yield f"Ablations that the paper seems to report already: {said}."
-    for number, proposal in enumerate(found, start=1):
+        parts = "; ".join(dict.fromkeys(r.part for r in analysis.reported_ablations[:12])) or "none that was recognised"
+        yield f"Ablations that the paper seems to report already: {parts}."
+    for number, proposal in enumerate(proposals, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.reason}."
     yield f"Metrics that the text names: {', '.join(metrics) or 'none that was recognised'}."
 

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo as PricedModel
     from genai_prices.types import Provider
 
-MILLION: Final = 1_000_000
-CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
-"""Makers that do not publish their models: their prices hold even at an unknown address."""
-
+_MILLION: Final = 1_000_000
+# Makers that do not publish their models: their prices hold even at an unknown address.
+_CLOSED_MAKERS: Final = ("openai", "anthropic", "google", "x-ai")
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma|grok-1", re.IGNORECASE)  # models of these makers that anyone can run
 
 
@@ -34,7 +33,7 @@ class Price:
         """Return the cost of a request in US dollars, or None if a token count is missing."""
         if usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
-        return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / MILLION
+        return (usage.prompt_tokens * self.input + usage.completion_tokens * self.output) / _MILLION
 
 
 def parse_price(text: str) -> Price:
@@ -56,20 +55,20 @@ def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> D
     """
     if price is not None:
         return price.compute_cost(usage)
-    found = _find_model(info.asked, info.endpoint)
-    if found is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+    priced = _find_model(info.asked, info.endpoint)
+    if priced is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
-    from genai_prices import Usage as Counted
+    from genai_prices import Usage as PricedUsage
     from genai_prices import calc_price
 
-    counted = Counted(
+    priced_usage = PricedUsage(
         input_tokens=usage.prompt_tokens,
         cache_read_tokens=min(usage.cached_tokens or 0, usage.prompt_tokens),
         output_tokens=usage.completion_tokens,
     )
-    provider, model = found
+    provider, model = priced
     try:
-        return calc_price(counted, model.id, provider_id=provider.id).total_price
+        return calc_price(priced_usage, model.id, provider_id=provider.id).total_price
     except (LookupError, ValueError, InvalidOperation):
         return None
 
@@ -81,8 +80,8 @@ def is_priced(info: ModelInfo) -> bool:
 
 def find_context_window(info: ModelInfo) -> int | None:
     """Return the model's context window in tokens, or None if it is unknown."""
-    found = _find_model(info.asked, info.endpoint)
-    return found[1].context_window if found else None
+    priced = _find_model(info.asked, info.endpoint)
+    return priced[1].context_window if priced else None
 
 
 @lru_cache(maxsize=256)
@@ -112,4 +111,4 @@ def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
         provider, info = get_snapshot().find_provider_model(name, None, None, None)
     except LookupError:
         return None
-    return (provider, info) if provider.id in CLOSED_MAKERS else None
+    return (provider, info) if provider.id in _CLOSED_MAKERS else None

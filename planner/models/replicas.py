@@ -40,14 +40,13 @@ class ReplicatedModel:
 
     def __init__(self, replicas: Sequence[Model], clock: Callable[[], float] = time.monotonic) -> None:
         self._replicas = [_Replica(model) for model in replicas]
-        self._card = replicas[0].info
         self._clock = clock
         self._turns = 0
 
     @property
     def info(self) -> ModelInfo:
         """The name, endpoint and parameters of the first replica."""
-        return self._card
+        return self._replicas[0].model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Send the prompt to one replica, once.
@@ -70,9 +69,9 @@ class ReplicatedModel:
     def _choose_replica(self) -> _Replica:
         """Return the replica with the fewest requests in flight among those that do not rest."""
         now = self._clock()
-        awake = [replica for replica in self._replicas if replica.rests_until <= now]
-        among = awake or [min(self._replicas, key=lambda replica: replica.rests_until)]
-        chosen = min(among, key=lambda replica: (replica.in_flight, replica.last_turn))
+        available = [replica for replica in self._replicas if replica.rests_until <= now]
+        candidates = available or [min(self._replicas, key=lambda replica: replica.rests_until)]
+        chosen = min(candidates, key=lambda replica: (replica.in_flight, replica.last_turn))
         self._turns += 1
         chosen.last_turn = self._turns
         return chosen

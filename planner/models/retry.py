@@ -26,8 +26,8 @@ class RetryPolicy:
     """The limits for retrying one prompt; times are in seconds.
 
     `max_failures` is the number of failed requests after which to give up, not counting responses with status 429.
-    `max_wait` limits the sum of all waits. `first_wait` is the first wait if the endpoint asks for none; it doubles each
-    time up to `longest_wait`.
+    `max_wait` limits the sum of all waits. `first_wait` is the first wait if the endpoint asks for none; it doubles
+    each time up to `longest_wait`.
     """
 
     max_failures: int = 5
@@ -40,8 +40,8 @@ class RetryPolicy:
 class RetryWait:
     """A wait before the next request: its length in seconds, the error before it, and the number of failures so far.
 
-    `is_rate_limit` is true for a rate limit, which holds for all requests to the endpoint: a caller with parallel requests
-    should hold them back in `on_wait`.
+    A rate limit holds for all requests to the endpoint, so a caller with parallel requests should hold them back in
+    `on_wait`.
     """
 
     seconds: float
@@ -96,9 +96,9 @@ class RetryingModel:
         Raises:
             ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
         """
-        patience = _RetryState(self.policy, self._jitter, self._on_wait)
-        completion = await patience.call_until_success(partial(self.model.complete, prompt), self._sleep)
-        return replace(completion, notes=(*completion.notes, *patience.notes))
+        state = _RetryState(self.policy, self._jitter, self._on_wait)
+        completion = await state.call_until_success(partial(self.model.complete, prompt), self._sleep)
+        return replace(completion, notes=(*completion.notes, *state.notes))
 
 
 async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy) -> _T:
@@ -111,7 +111,7 @@ async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy
 
 
 class _RetryState:
-    """The failures and waits of one prompt so far; `compute_wait`, `is_over` and `report_wait` are callbacks of tenacity."""
+    """The failures and waits of one prompt so far; tenacity calls `compute_wait`, `is_over` and `report_wait`."""
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[], float], on_wait: Callable[[RetryWait], None]) -> None:
         self.stop_reason = ""
@@ -123,7 +123,7 @@ class _RetryState:
         self, call: Callable[[], Awaitable[_T]], sleep: Callable[[float], Awaitable[None]]
     ) -> _T:
         """Call until the function succeeds or a limit of the policy is reached."""
-        calling = AsyncRetrying(
+        retrying = AsyncRetrying(
             retry=retry_if_exception(_is_retryable),
             wait=self.compute_wait,
             stop=self.is_over,
@@ -132,7 +132,7 @@ class _RetryState:
             reraise=True,
         )
         try:
-            result: _T = await calling(call)
+            result: _T = await retrying(call)
         except ModelError as error:
             if self.stop_reason:
                 raise _add_stop_reason(error, self.stop_reason) from None
@@ -156,16 +156,16 @@ class _RetryState:
     def compute_wait(self, state: RetryCallState) -> float:
         """Return the seconds until the next request; the random part added to Retry-After stays within `max_wait`."""
         backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
-        floor = _error_of(state).retry_after
-        if floor is None:
+        retry_after = _get_error(state).retry_after
+        if retry_after is None:
             return backoff * (1 + self._jitter()) / 2
-        left = self._policy.max_wait - self._waited - floor
+        left = self._policy.max_wait - self._waited - retry_after
         extra = backoff * self._jitter() / 4
-        return floor + (min(extra, left) if left >= 0 else extra)
+        return retry_after + (min(extra, left) if left >= 0 else extra)
 
     def is_over(self, state: RetryCallState) -> bool:
         """Return whether to give up now; `stop_reason` then holds the reason."""
-        self._failures += not _is_rate_limit(_error_of(state))
+        self._failures += not _is_rate_limit(_get_error(state))
         if self._failures >= self._policy.max_failures:
             self.stop_reason = f"gave up after {state.attempt_number} requests"
         elif self._waited + max(state.upcoming_sleep, _SHORTEST_WAIT) > self._policy.max_wait:
@@ -177,7 +177,7 @@ class _RetryState:
 
     def report_wait(self, state: RetryCallState) -> None:
         """Report a wait before it begins."""
-        wait = RetryWait(state.upcoming_sleep, _error_of(state), state.attempt_number)
+        wait = RetryWait(state.upcoming_sleep, _get_error(state), state.attempt_number)
         self._waits.append(wait)
         self._on_wait(wait)
 
@@ -190,7 +190,7 @@ def _is_rate_limit(error: ModelError) -> bool:
     return error.status == _TOO_MANY_REQUESTS
 
 
-def _error_of(state: RetryCallState) -> ModelError:
+def _get_error(state: RetryCallState) -> ModelError:
     error = state.outcome.exception() if state.outcome else None
     assert isinstance(error, ModelError), "only a ModelError is retried"
     return error

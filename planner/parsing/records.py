@@ -2,8 +2,8 @@
 
 A strict decoder reads every object that it can. An object that it cannot read is repaired by `json_repair`, but only
 once its end is known: the repair would silently complete a cut object, and keep only the last of several objects.
+A log collects the errors of form that were mended and those that make the reply invalid.
 """
-# MERGED-DOC """Collect the notes and findings that arise while a reply is parsed."""
 
 import json
 import re
@@ -12,7 +12,23 @@ from typing import Any, Final
 
 import json_repair
 
+_TAG: Final = re.compile(r"<\s?(/?)\s?predictions\b[^<>]*>", re.IGNORECASE)
+_FENCE: Final = re.compile(r"```[^\n`{\[]*")
+_LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
+_NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
+_BLANK: Final = re.compile(r"[\s,;]+")
+_END_OF_PROSE: Final = re.compile(
+    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b)""", re.IGNORECASE
+)
+_FIELD_KEY: Final = re.compile(r"\W*(?:ablated[_ ]part|action|replacements?|metrics?)\W*:", re.IGNORECASE)
+_STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
+_LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
+_REASONING_KEYS: Final = ("discussion", "reasoning")
+
 _MAX_QUOTE_CHARS: Final = 80
+_MAX_OBJECT_CHARS: Final = 50_000
+_MAX_BRACKETS: Final = 300
+_MAX_FINDINGS: Final = 20
 
 
 class ParseLog:
@@ -47,25 +63,6 @@ def quote_value(value: object) -> str:
     return text if len(text) <= _MAX_QUOTE_CHARS else f"{text[: _MAX_QUOTE_CHARS - 1]}…"
 
 
-_TAG: Final = re.compile(r"<\s?(/?)\s?predictions\b[^<>]*>", re.IGNORECASE)
-_FENCE: Final = re.compile(r"```[^\n`{\[]*")
-_LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
-_NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
-_BLANK: Final = re.compile(r"[\s,;]+")
-_END_OF_PROSE: Final = re.compile(
-    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b)""", re.IGNORECASE
-)
-_FIELD_KEY: Final = re.compile(r"\W*(?:ablated[_ ]part|action|replacements?|metrics?)\W*:", re.IGNORECASE)
-_STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
-_LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
-
-_REASONING_KEYS: Final = ("discussion", "reasoning")
-
-_MAX_OBJECT_CHARS: Final = 50_000
-_MAX_BRACKETS: Final = 300
-_MAX_FINDINGS: Final = 20
-
-
 class _RepeatedKeyError(ValueError):
     """An error for an object that has a key twice, as two objects have that were run together."""
 
@@ -92,8 +89,8 @@ class JsonObject:
 class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
-    `closed` is true if there is a closing tag, `unfinished` if the text ends inside an object or an array, `has_invalid_object` if
-    an object could not be read. `reasoning` is the discussion in an object that wraps the list of records, or "".
+    `unfinished` is true if the text ends inside an object or an array, `has_invalid_object` if an object could not be
+    read. `reasoning` is the discussion in an object that wraps the list of records, or "".
     """
 
     start: int
@@ -207,8 +204,8 @@ class _BlockReader:
     def _report_invalid_object(self, line: int, is_closed: bool) -> None:
         self.has_invalid_object = True
         self.unfinished = not is_closed and not _TAG.search(self.text, self.position)
-        what = "is not valid JSON" if is_closed else "a JSON object begins here and is not closed"
-        self.log.add_finding(f"line {line}: {what}: {quote_value(self.text[self.position : self.position + 200])}")
+        fault = "is not valid JSON" if is_closed else "a JSON object begins here and is not closed"
+        self.log.add_finding(f"line {line}: {fault}: {quote_value(self.text[self.position : self.position + 200])}")
 
     def _find_line_end(self) -> int:
         newline = self.text.find("\n", self.position)
@@ -221,8 +218,8 @@ class _BlockReader:
         else:
             self.log.add_note("the predictions were one JSON object with a list, not a line each")
             self.objects.extend(JsonObject(line, item) for item in inner)
-            told = [v for key, v in value.items() if key.lower() in _REASONING_KEYS and isinstance(v, str)]
-            self.reasoning = self.reasoning or "".join(told[:1]).strip()
+            texts = (v for key, v in value.items() if key.lower() in _REASONING_KEYS and isinstance(v, str))
+            self.reasoning = self.reasoning or next(texts, "").strip()
 
     def _find_line_number(self) -> int:
         self.line += self.text.count("\n", self.counted_to, self.position)

@@ -13,7 +13,6 @@ from planner.schema import Plan
 
 _TRUNCATED_REASONS: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 _REFUSED_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
-
 _MAX_REFUSAL_CHARS: Final = 600
 _REFUSAL: Final = re.compile(
     r"\W*(?:(?:i['’]?m|i am)\s+(?:very\s+|really\s+)?sorry\W+|sorry\W+|i apologi[sz]e\W+|unfortunately\W+)?(?:but\s+)?"
@@ -44,22 +43,22 @@ def parse_reply(completion: Completion, k: int) -> Reply:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
     _check_finish_reason(completion)
-    said = ParseLog()
-    text = _clean_text(_select_answer(completion, said), said)
-    parts = split_reply(text, said)
+    log = ParseLog()
+    text = _clean_text(_select_answer(completion, log), log)
+    parts = split_reply(text, log)
     if parts.block is None:
-        raise _build_output_error(parts, completion, said)
+        raise _build_output_error(parts, completion, log)
     for note in parts.block.notes:
-        said.add_note(note)
-    reasoning = parts.reasoning or _use_provider_reasoning(completion, said)
-    return Reply(reasoning, _read_plan(parts, reasoning, k, completion, said), said.notes)
+        log.add_note(note)
+    reasoning = parts.reasoning or _use_provider_reasoning(completion, log)
+    return Reply(reasoning, _read_plan(parts, reasoning, k, completion, log), log.notes)
 
 
 def _check_finish_reason(completion: Completion) -> None:
     reason = completion.finish_reason.lower()
     if completion.refusal or reason in _REFUSED_REASONS:
-        said = completion.refusal.strip() or f"finish_reason is {completion.finish_reason!r}"
-        raise OutputError(Outcome.REFUSED, (f"the model or its provider refused: {said}",))
+        refusal = completion.refusal.strip() or f"finish_reason is {completion.finish_reason!r}"
+        raise OutputError(Outcome.REFUSED, (f"the model or its provider refused: {refusal}",))
     if reason in _TRUNCATED_REASONS:
         raise OutputError(
             Outcome.TRUNCATED,
@@ -73,8 +72,8 @@ def _select_answer(completion: Completion, log: ParseLog) -> str:
     if completion.reasoning.strip():
         log.add_note("the answer stood in the provider's reasoning field")
         return completion.reasoning
-    ended = f" (finish_reason {completion.finish_reason!r})" if completion.finish_reason else ""
-    raise OutputError(Outcome.EMPTY, (f"the reply has no text{ended}",))
+    reason = f" (finish_reason {completion.finish_reason!r})" if completion.finish_reason else ""
+    raise OutputError(Outcome.EMPTY, (f"the reply has no text{reason}",))
 
 
 def _clean_text(text: str, log: ParseLog) -> str:

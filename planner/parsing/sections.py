@@ -60,9 +60,9 @@ def split_reply(text: str, log: ParseLog) -> ReplyParts:
 
 def _drop_draft(before: str, blocks: list[PredictionsBlock]) -> str:
     """Drop the text up to the block before the last one, unless that block is quoted inside a discussion."""
-    since = before[blocks[-2].end :] if len(blocks) > 1 else before
-    quoted = _DISCUSSION_END.search(since) and not _DISCUSSION.search(since)
-    return before if quoted else since
+    rest = before[blocks[-2].end :] if len(blocks) > 1 else before
+    is_quoted = _DISCUSSION_END.search(rest) and not _DISCUSSION.search(rest)
+    return before if is_quoted else rest
 
 
 def _split_thoughts(text: str, log: ParseLog) -> tuple[str, str]:
@@ -81,7 +81,7 @@ def _split_thoughts(text: str, log: ParseLog) -> tuple[str, str]:
 
 
 def _has_answer(thoughts: str, rest: str, has_opening_tag: bool) -> bool:
-    """Tell if the answer is in `rest`: a `</think>` that the answer itself mentions does not end any thoughts."""
+    """Return whether `rest` holds the answer: a `</think>` that the answer itself mentions ends no thoughts."""
     if has_opening_tag:
         return bool(rest.strip())
     return _list_opening_tags(thoughts) <= _list_opening_tags(rest) and "{" in rest
@@ -94,11 +94,11 @@ def _list_opening_tags(text: str) -> set[str]:
 def _read_tagged_blocks(text: str) -> list[PredictionsBlock]:
     """Read a block after each opening tag. A tag inside an object of an earlier block is a value and is skipped."""
     blocks: list[PredictionsBlock] = []
-    at = 0
-    while tag := _PREDICTIONS.search(text, at):
+    offset = 0
+    while tag := _PREDICTIONS.search(text, offset):
         block = read_predictions(text, tag.start(), tag.end())
         blocks.append(block)
-        at = max(block.end, tag.end())
+        offset = max(block.end, tag.end())
     return blocks
 
 
@@ -133,11 +133,11 @@ def _has_unclosed_tag(text: str) -> bool:
 
 def _find_discussion(before: str, after: str, log: ParseLog) -> str:
     """Return the text of the discussion, which stands before the predictions or, rarely, after them."""
-    if found := _read_discussion(before, log):
-        return found
-    if _DISCUSSION.search(after) and (found := _read_discussion(after, log)):
+    if discussion := _read_discussion(before, log):
+        return discussion
+    if _DISCUSSION.search(after) and (discussion := _read_discussion(after, log)):
         log.add_note("the discussion stood after the predictions")
-        return found
+        return discussion
     return ""
 
 

@@ -37,15 +37,15 @@ def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
     It compares the first 40 ablations of a plan, ten replacements of an ablation, and 300 characters of a text.
     """
     plans = [[_shorten_ablation(ablation) for ablation in entry.ablations[:MAX_ABLATIONS]] for entry in entries]
-    twins: dict[AblationPlace, list[AblationPlace]] = {}
+    matches: dict[AblationPlace, list[AblationPlace]] = {}
     for (a, left), (b, right) in combinations(enumerate(entries), 2):
         if left.task is right.task and (left.planner, left.model) != (right.planner, right.model):
-            for found in match_ablations(plans[a], plans[b]):
-                here, there = AblationPlace(a, found.index_a), AblationPlace(b, found.index_b)
-                twins.setdefault(here, []).append(there)
-                twins.setdefault(there, []).append(here)
-    kept = {place: tuple(sorted(others)) for place, others in sorted(twins.items())}
-    return Agreement(kept, _group_places(kept))
+            for match in match_ablations(plans[a], plans[b]):
+                place_a, place_b = AblationPlace(a, match.index_a), AblationPlace(b, match.index_b)
+                matches.setdefault(place_a, []).append(place_b)
+                matches.setdefault(place_b, []).append(place_a)
+    ordered = {place: tuple(sorted(others)) for place, others in sorted(matches.items())}
+    return Agreement(ordered, _group_places(ordered))
 
 
 def _shorten_ablation(ablation: Ablation) -> Ablation:
@@ -75,7 +75,7 @@ def _find_linked_places(
 ) -> set[AblationPlace]:
     reached, waiting = {start}, [start]
     while waiting:
-        fresh = set(matches[waiting.pop()]) - reached
-        reached |= fresh
-        waiting.extend(fresh)
+        new = set(matches[waiting.pop()]) - reached
+        reached |= new
+        waiting.extend(new)
     return reached

@@ -1,11 +1,10 @@
-"""Build a site from folders of trajectories."""
-# MERGED-DOC """Files of a site."""
-# MERGED-DOC """The layout in which the field publishes trajectories: three files for docsify around the trajectories themselves.
-# MERGED-DOC
-# MERGED-DOC Unlike the other pages these need a web server and load docsify from a public address, as such sites do. The loaded
-# MERGED-DOC files are pinned by their hashes, and the policy allows no other script. It allows styles, since the trajectories
-# MERGED-DOC contain some. The trajectories are written again from their parsed text, so they hold no active content.
-# MERGED-DOC """
+"""Build a site from folders of trajectories, and write them in the layout in which the field publishes trajectories.
+
+That layout is three files for docsify around the trajectories. Unlike the other pages these need a web server and load
+docsify from a public address, as such sites do. The loaded files are pinned by their hashes, and the policy allows no
+other script. It allows styles, since the trajectories contain some. The trajectories are written again from their
+parsed text, so they hold no active content.
+"""
 
 import re
 import unicodedata
@@ -25,93 +24,13 @@ from planner.site.pages import is_our_page, render_docsify_page, render_index_pa
 from planner.site.views import build_paper_view, name_pages
 from planner.trajectory.writer import render_trajectory
 
-
-def write_site_file(path: Path, text: str) -> None:
-    """Write a file as UTF-8; create its folders, and replace a symbolic link at `path` instead of following it.
-
-    A site can be built again at any time, so this does not wait for the disk.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with path.open("x", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-
-
 _MARKUP: Final = re.compile(r"[&<>\[\]()|`*_\\!#~:$]")
 _TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}
 
 
-@dataclass(slots=True)
-class DocsifyWriter:
-    """A writer of the published layout to the folder `root`.
-
-    Of two trajectories with one path only the first is published; `skipped_files` names the others.
-    """
-
-    root: Path
-    skipped_files: list[UnreadFile] = field(default_factory=list)
-    _cells: dict[Task, dict[tuple[str, str], dict[str, PurePosixPath]]] = field(default_factory=dict)
-    _used_paths: set[str] = field(default_factory=set)
-
-    def add_entry(self, entry: PlanEntry, title: str) -> None:
-        """Publish the trajectory of an entry, if it has one."""
-        if entry.trajectory is None:
-            return
-        path = build_trajectory_path(entry.planner, entry.model, entry.paper_id)
-        if str(path).casefold() in self._used_paths:
-            self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory is published in its place"))
-            return
-        self._used_paths.add(str(path).casefold())
-        write_site_file(self.root / "trajectories" / path, render_trajectory(entry.trajectory, allow_violations=True))
-        papers = self._cells.setdefault(entry.task, {})
-        papers.setdefault((title, entry.paper_id), {})[entry.model_name] = path
-
-    def write_index(self) -> None:
-        """Write the page, the sidebar and the table of trajectories."""
-        write_site_file(self.root / "index.html", render_docsify_page())
-        write_site_file(self.root / "_sidebar.md", "\n".join(self._list_sidebar_lines()) + "\n")
-        write_site_file(self.root / "trajectories.md", "\n".join(self._list_table_lines()) + "\n")
-
-    def _list_sidebar_lines(self) -> Iterator[str]:
-        yield "- [Trajectories](/trajectories)"
-        for task in self._list_tasks():
-            yield f"  - [{_TASKS[task]}](/trajectories?id={_TASKS[task].lower().replace(' ', '-')})"
-
-    def _list_table_lines(self) -> Iterator[str]:
-        yield "# Trajectories"
-        for task in self._list_tasks():
-            papers = self._cells[task]
-            models = sorted({model for cells in papers.values() for model in cells})
-            yield f"\n## {_TASKS[task]}\n"
-            yield _format_row("Paper", *map(_escape_cell, models))
-            yield _format_row(*["---"] * (len(models) + 1))
-            for (title, _), cells in sorted(papers.items(), key=lambda paper: paper[0][0].casefold()):
-                yield _format_row(_escape_cell(title), *(_format_link(cells.get(model)) for model in models))
-
-    def _list_tasks(self) -> list[Task]:
-        return [task for task in _TASKS if self._cells.get(task)]
-
-
-def _format_row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _format_link(path: PurePosixPath | None) -> str:
-    return f"[plan](/trajectories/{quote(str(path.with_name(path.name.removesuffix('.md'))))})" if path else ""
-
-
-def _escape_cell(text: str) -> str:
-    """Return a text as one cell of a Markdown table in which nothing is markup."""
-    line = " ".join(clean_text(text).text.split())
-    return _MARKUP.sub(lambda mark: f"&#{ord(mark[0])};", line) or "?"
-
-
 @dataclass(frozen=True, slots=True)
 class BuiltSite:
-    """A site that was built: its index, its numbers of papers and of plannings, and the files that it cannot show."""
+    """A site that was built: its index, its numbers of papers and of entries, and the files that it cannot show."""
 
     index: Path
     paper_count: int
@@ -128,20 +47,34 @@ def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) 
         UsageError: if a folder is missing, there is no trajectory, or `output` holds the pages of another program.
         OSError: if the pages cannot be written.
     """
-    _refuse_folders(folders, output)
-    found = index_entries(folders, excluded_folder=output.resolve())
-    if not found.papers:
+    _check_folders(folders, output)
+    index = index_entries(folders, excluded_folder=output.resolve())
+    if not index.papers:
         raise UsageError(f"{', '.join(map(str, folders))}: no trajectory and no sidecar was found there")
-    building = _SiteBuilder(output, name_pages(found.papers), DocsifyWriter(output / "docsify") if docsify else None)
-    for paper_id in sorted(found.papers):
-        building.add_paper(paper_id, found.papers[paper_id])
-    return building.finish_site(found)
+    builder = _SiteBuilder(output, name_pages(index.papers), _DocsifyWriter(output / "docsify") if docsify else None)
+    for paper_id, sources in sorted(index.papers.items()):
+        builder.add_paper(paper_id, sources)
+    return builder.finish_site(index)
+
+
+def write_site_file(path: Path, text: str) -> None:
+    """Write a file as UTF-8; create its folders, and replace a symbolic link at `path` instead of following it.
+
+    A site can be built again at any time, so this does not wait for the disk.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with path.open("x", encoding="utf-8", newline="\n") as file:
+        file.write(text)
 
 
 class _SiteBuilder:
     """A builder of a site, paper by paper."""
 
-    def __init__(self, output: Path, names: dict[str, str], docsify: DocsifyWriter | None) -> None:
+    def __init__(self, output: Path, names: dict[str, str], docsify: "_DocsifyWriter | None") -> None:
         self.output = output
         self.names = names
         self.docsify = docsify
@@ -176,7 +109,7 @@ class _SiteBuilder:
         return BuiltSite(index, len(pages), len(self.rows), unread)
 
 
-def _refuse_folders(folders: Sequence[Path], output: Path) -> None:
+def _check_folders(folders: Sequence[Path], output: Path) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder")
@@ -195,3 +128,69 @@ def _remove_stale_pages(folder: Path, page_names: set[str]) -> None:
 def _is_our_page(path: Path) -> bool:
     with path.open("rb") as file:
         return is_our_page(file.read(1000).decode("utf-8", "replace"))
+
+
+@dataclass(slots=True)
+class _DocsifyWriter:
+    """A writer of the published layout to the folder `root`.
+
+    Of two trajectories with one path only the first is published; `skipped_files` names the others.
+    """
+
+    root: Path
+    skipped_files: list[UnreadFile] = field(default_factory=list)
+    _rows: dict[Task, dict[tuple[str, str], dict[str, PurePosixPath]]] = field(
+        default_factory=lambda: {task: {} for task in _TASKS}
+    )
+    _used_paths: set[str] = field(default_factory=set)
+
+    def add_entry(self, entry: PlanEntry, title: str) -> None:
+        """Publish the trajectory of an entry, if it has one."""
+        if entry.trajectory is None:
+            return
+        path = build_trajectory_path(entry.planner, entry.model, entry.paper_id)
+        if str(path).casefold() in self._used_paths:
+            self.skipped_files.append(UnreadFile(f"{entry.run}/{path}", "another trajectory is published in its place"))
+            return
+        self._used_paths.add(str(path).casefold())
+        write_site_file(self.root / "trajectories" / path, render_trajectory(entry.trajectory, allow_violations=True))
+        self._rows[entry.task].setdefault((title, entry.paper_id), {})[entry.model_name] = path
+
+    def write_index(self) -> None:
+        """Write the page, the sidebar and the table of trajectories."""
+        write_site_file(self.root / "index.html", render_docsify_page())
+        write_site_file(self.root / "_sidebar.md", "\n".join(self._list_sidebar_lines()) + "\n")
+        write_site_file(self.root / "trajectories.md", "\n".join(self._list_table_lines()) + "\n")
+
+    def _list_sidebar_lines(self) -> Iterator[str]:
+        yield "- [Trajectories](/trajectories)"
+        for task in self._list_tasks():
+            yield f"  - [{_TASKS[task]}](/trajectories?id={_TASKS[task].lower().replace(' ', '-')})"
+
+    def _list_table_lines(self) -> Iterator[str]:
+        yield "# Trajectories"
+        for task in self._list_tasks():
+            papers = self._rows[task]
+            models = sorted({model for cells in papers.values() for model in cells})
+            yield f"\n## {_TASKS[task]}\n"
+            yield _format_row("Paper", *map(_escape_cell, models))
+            yield _format_row(*["---"] * (len(models) + 1))
+            for (title, _), cells in sorted(papers.items(), key=lambda paper: paper[0][0].casefold()):
+                yield _format_row(_escape_cell(title), *(_format_link(cells.get(model)) for model in models))
+
+    def _list_tasks(self) -> list[Task]:
+        return [task for task, rows in self._rows.items() if rows]
+
+
+def _format_row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _format_link(path: PurePosixPath | None) -> str:
+    return f"[plan](/trajectories/{quote(str(path.with_name(path.name.removesuffix('.md'))))})" if path else ""
+
+
+def _escape_cell(text: str) -> str:
+    """Return a text as one cell of a Markdown table in which nothing is markup."""
+    line = " ".join(clean_text(text).text.split())
+    return _MARKUP.sub(lambda character: f"&#{ord(character[0])};", line) or "?"

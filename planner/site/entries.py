@@ -1,5 +1,7 @@
-"""The entries of a site: one for each planning of a paper by a model, read from a trajectory and its sidecar."""
-# MERGED-DOC """Find the trajectories and sidecars in folders, and group them by paper."""
+"""The entries of a site: one for each paper planned by a model, read from a trajectory and its record.
+
+They are found in run folders, or in other folders of trajectories, and grouped by paper.
+"""
 
 import os
 import re
@@ -9,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
+from planner.chat import LM_PLANNER
 from planner.errors import Outcome, TrajectoryError
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
 from planner.planning.record import PlanRecord
@@ -17,25 +20,24 @@ from planner.schema import Ablation, Task
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
-LM_PLANNER: Final = "lm-planner"
 MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
-MAX_SIDECAR_BYTES: Final = 64 * 1024 * 1024
+MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class EntrySource:
-    """The files of an entry: a trajectory, a sidecar, or both, with the name of the run."""
+    """The files of an entry: a trajectory, its record, or both, with the name of the run."""
 
     run: str
     trajectory_path: Path | None = None
-    sidecar_path: Path | None = None
+    record_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
     """A paper planned by a model, or the failure to do so.
 
-    `title` is "" if no sidecar gives one; `trajectory_path` is None if there is no plan.
+    `title` is "" if no record gives one; `trajectory_path` is None if there is no plan.
     """
 
     run: str
@@ -47,7 +49,7 @@ class PlanEntry:
     reason: str = ""
     title: str = ""
     trajectory: Trajectory | None = None
-    sidecar: PlanRecord | None = None
+    record: PlanRecord | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -63,10 +65,30 @@ class PlanEntry:
     @property
     def cost(self) -> float | None:
         """The cost in USD, None if it is not known."""
-        return self.sidecar.cost if self.sidecar and _is_cost(self.sidecar.cost) else None
+        return self.record.cost if self.record and _is_valid_cost(self.record.cost) else None
 
 
-_LABEL_FORMS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A file that cannot be shown, and the reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryIndex:
+    """The files of each paper's entries, by the paper's id, and the files that cannot be read.
+
+    Entries are read again when their page is written, so that a run of any size fits into memory.
+    """
+
+    runs: tuple[str, ...]
+    papers: dict[str, tuple[EntrySource, ...]]
+    unread_files: tuple[UnreadFile, ...]
+
+
+_LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
     lambda entry: entry.model_name,
     lambda entry: f"{entry.planner}/{entry.model}",
     lambda entry: f"{entry.planner}/{entry.model} ({entry.task})",
@@ -74,8 +96,36 @@ _LABEL_FORMS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
 )
 
 
+def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
+    """Find the entries in run folders, or in other folders of trajectories.
+
+    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`.
+    """
+    papers: dict[str, list[EntrySource]] = defaultdict(list)
+    unread: list[UnreadFile] = []
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        for source in _find_sources(folder, excluded_folder, unread):
+            try:
+                papers[read_plan_entry(source).paper_id].append(source)
+            except TrajectoryError as error:
+                unread.append(_describe_unread_file(folder, source, error))
+    runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
+    return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
+
+
+def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
+    """Read the entries of one paper, in the order in which the site shows them.
+
+    Raises:
+        TrajectoryError: if a file is no longer as it was when it was found.
+    """
+    return tuple(
+        sorted(map(read_plan_entry, sources), key=lambda entry: (entry.task, entry.planner, entry.model, entry.run))
+    )
+
+
 def create_entry(trajectory: Trajectory, run: str = "") -> PlanEntry:
-    """Return the entry of a trajectory that has no sidecar."""
+    """Return the entry of a trajectory that has no record."""
     return PlanEntry(
         run=run,
         planner=trajectory.planner,
@@ -95,26 +145,23 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         TrajectoryError: if no file can be read.
     """
     if source.trajectory_path is None:
-        assert source.sidecar_path is not None, "a source has a file"
-        return _create_failed_entry(source.run, _read_record(source.sidecar_path))
+        assert source.record_path is not None, "a source has a file"
+        return _create_failed_entry(source.run, _read_record(source.record_path))
     try:
         planned = create_entry(read_trajectory(source.trajectory_path), source.run)
     except TrajectoryError as error:
-        if source.sidecar_path is None:
+        if source.record_path is None:
             raise
-        failed = _create_failed_entry(source.run, _read_record(source.sidecar_path))
-        return _add_warning(failed, f"the trajectory could not be read: {redact_folder(error, source.trajectory_path)}")
-    if source.sidecar_path is None:
+        failed = _create_failed_entry(source.run, _read_record(source.record_path))
+        return _add_warning(
+            failed, f"the trajectory could not be read: {_redact_folder(error, source.trajectory_path)}"
+        )
+    if source.record_path is None:
         return planned
     try:
-        return _join_record(planned, _read_record(source.sidecar_path))
+        return _join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
-        return _add_warning(planned, f"the run facts could not be read: {redact_folder(error, source.sidecar_path)}")
-
-
-def redact_folder(error: TrajectoryError, path: Path) -> str:
-    """Return an error's text with the file's name instead of its path: pages are shared, folders are private."""
-    return str(error).replace(str(path), path.name)
+        return _add_warning(planned, f"the run facts could not be read: {_redact_folder(error, source.record_path)}")
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
@@ -126,12 +173,12 @@ def choose_title(entries: Sequence[PlanEntry]) -> str:
 
 def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
     """Return a label for each entry of a paper: the model's name, and what distinguishes it from the others."""
-    counts = [Counter(map(way, entries)) for way in _LABEL_FORMS]
+    counts = [Counter(map(format_label, entries)) for format_label in _LABEL_FORMATS]
     labels: dict[str, None] = {}
     for entry in entries:
-        names = [way(entry) for way in _LABEL_FORMS]
-        alone = (name for name, count in zip(names, counts, strict=True) if count[name] == 1)
-        label = next((name for name in (*alone, names[-1]) if name not in labels), names[-1])
+        names = [format_label(entry) for format_label in _LABEL_FORMATS]
+        unique = (name for name, count in zip(names, counts, strict=True) if count[name] == 1)
+        label = next((name for name in (*unique, names[-1]) if name not in labels), names[-1])
         number = 2
         while label in labels:
             label, number = f"{names[-1]} #{number}", number + 1
@@ -139,45 +186,92 @@ def label_entries(entries: Sequence[PlanEntry]) -> list[str]:
     return list(labels)
 
 
-def _create_failed_entry(run: str, sidecar: PlanRecord) -> PlanEntry:
+def derive_run_name(folder: Path) -> str:
+    """Return the name of a run, which is its folder's name."""
+    path = folder.resolve()
+    return path.parent.name if path.name == "trajectories" and path.parent.name else path.name or str(path)
+
+
+def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
+    run, start = derive_run_name(folder), folder / "trajectories"
+
+    def add_unreadable(error: OSError) -> None:
+        path = Path(error.filename).relative_to(folder.parent)
+        unread_files.append(UnreadFile(path.as_posix(), f"cannot be read: {error.strerror or error}"))
+
+    for parent_name, subfolders, names in os.walk(start if start.is_dir() else folder, onerror=add_unreadable):
+        parent = Path(parent_name)
+        subfolders[:] = sorted(n for n in subfolders if not n.startswith(".") and parent / n != excluded_folder)
+        links = (name for name in subfolders if (parent / name).is_symlink())
+        unread_files.extend(UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in links)
+        yield from _pair_files(run, parent, names)
+
+
+def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntrySource]:
+    visible = {name for name in names if not name.startswith(".")}
+    plans = {name.removesuffix(TRAJECTORY_SUFFIX) for name in visible if name.endswith(TRAJECTORY_SUFFIX)}
+    records = {name.removesuffix(RECORD_SUFFIX) for name in visible if name.endswith(RECORD_SUFFIX)}
+    for stem in sorted(plans | records):
+        yield EntrySource(
+            run,
+            folder / f"{stem}{TRAJECTORY_SUFFIX}" if stem in plans else None,
+            folder / f"{stem}{RECORD_SUFFIX}" if stem in records else None,
+        )
+
+
+def _describe_unread_file(folder: Path, source: EntrySource, error: TrajectoryError) -> UnreadFile:
+    path = source.trajectory_path or source.record_path
+    assert path is not None, "a source has a file"
+    return UnreadFile(
+        f"{source.run}/{path.relative_to(folder).as_posix()}",
+        _redact_folder(error, path).removeprefix(f"{path.name}: "),
+    )
+
+
+def _redact_folder(error: TrajectoryError, path: Path) -> str:
+    """Return an error's text with the file's name instead of its path: pages are shared, folders are private."""
+    return str(error).replace(str(path), path.name)
+
+
+def _create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
     entry = PlanEntry(
         run=run,
-        planner=sidecar.planner,
-        model=sidecar.model,
-        paper_id=sidecar.paper.id,
-        task=sidecar.task,
-        outcome=sidecar.outcome,
-        reason=sidecar.reason,
-        title=sidecar.paper.title,
-        sidecar=sidecar,
-        warnings=sidecar.warnings,
+        planner=record.planner,
+        model=record.model,
+        paper_id=record.paper.id,
+        task=record.task,
+        outcome=record.outcome,
+        reason=record.reason,
+        title=record.paper.title,
+        record=record,
+        warnings=record.warnings,
     )
-    if sidecar.outcome is Outcome.PLANNED:
+    if record.outcome is Outcome.PLANNED:
         entry = _add_warning(entry, "the trajectory file is missing")
-    return _check_cost(entry, sidecar)
+    return _check_cost(entry, record)
 
 
-def _join_record(planned: PlanEntry, sidecar: PlanRecord) -> PlanEntry:
+def _join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
     entry = replace(
         planned,
-        outcome=sidecar.outcome,
-        reason=sidecar.reason,
-        title=sidecar.paper.title,
-        sidecar=sidecar,
-        warnings=tuple(dict.fromkeys((*planned.warnings, *sidecar.warnings))),
+        outcome=record.outcome,
+        reason=record.reason,
+        title=record.paper.title,
+        record=record,
+        warnings=tuple(dict.fromkeys((*planned.warnings, *record.warnings))),
     )
-    told = (sidecar.planner, sidecar.model, sidecar.paper.id, sidecar.task)
-    if told != (planned.planner, planned.model, planned.paper_id, planned.task):
-        entry = _add_warning(entry, f"the run facts are those of {'/'.join(told[:3])} ({sidecar.task})")
-    return _check_cost(entry, sidecar)
+    subject = (record.planner, record.model, record.paper.id, record.task)
+    if subject != (planned.planner, planned.model, planned.paper_id, planned.task):
+        entry = _add_warning(entry, f"the run facts are those of {'/'.join(subject[:3])} ({record.task})")
+    return _check_cost(entry, record)
 
 
-def _check_cost(entry: PlanEntry, sidecar: PlanRecord) -> PlanEntry:
-    known = sidecar.cost is None or _is_cost(sidecar.cost)
-    return entry if known else _add_warning(entry, f"the cost on record, {sidecar.cost}, is not valid and was left out")
+def _check_cost(entry: PlanEntry, record: PlanRecord) -> PlanEntry:
+    known = record.cost is None or _is_valid_cost(record.cost)
+    return entry if known else _add_warning(entry, f"the cost on record, {record.cost}, is not valid and was left out")
 
 
-def _is_cost(usd: float | None) -> bool:
+def _is_valid_cost(usd: float | None) -> bool:
     return usd is not None and 0 <= usd < MAX_COST
 
 
@@ -187,116 +281,22 @@ def _add_warning(entry: PlanEntry, warning: str) -> PlanEntry:
 
 def _read_record(path: Path) -> PlanRecord:
     try:
-        if path.stat().st_size > MAX_SIDECAR_BYTES:
-            raise TrajectoryError(f"{path}: larger than {MAX_SIDECAR_BYTES // 1024**2} MiB, which no sidecar is")
+        if path.stat().st_size > MAX_RECORD_BYTES:
+            raise TrajectoryError(f"{path}: larger than {MAX_RECORD_BYTES // 1024**2} MiB, which no sidecar is")
         return _remove_folders(PlanRecord.read(path))
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _remove_folders(facts: PlanRecord) -> PlanRecord:
-    source = facts.paper.source
+def _remove_folders(record: PlanRecord) -> PlanRecord:
+    source = record.paper.source
     if not (PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()):
-        return facts
+        return record
     name = PureWindowsPath(source).name
-    return facts.model_copy(
+    return record.model_copy(
         update={
-            "paper": facts.paper.model_copy(update={"source": name}),
-            "reason": facts.reason.replace(source, name),
-            "warnings": tuple(warning.replace(source, name) for warning in facts.warnings),
+            "paper": record.paper.model_copy(update={"source": name}),
+            "reason": record.reason.replace(source, name),
+            "warnings": tuple(warning.replace(source, name) for warning in record.warnings),
         }
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadFile:
-    """A file that cannot be shown, and the reason."""
-
-    name: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class EntryIndex:
-    """The files of each paper's entries, by the paper's id, and the files that cannot be read.
-
-    Entries are read again when their page is written, so that a run of any size fits into memory.
-    """
-
-    runs: tuple[str, ...]
-    papers: dict[str, tuple[EntrySource, ...]]
-    unread_files: tuple[UnreadFile, ...]
-
-
-def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
-    """Find the entries in run folders, or in other folders of trajectories.
-
-    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`.
-    """
-    papers: dict[str, list[EntrySource]] = defaultdict(list)
-    unread: list[UnreadFile] = []
-    for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        for source in _find_sources(folder, excluded_folder, unread):
-            try:
-                papers[read_plan_entry(source).paper_id].append(source)
-            except TrajectoryError as error:
-                unread.append(_describe_unread_file(folder, source, error))
-    runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
-    return EntryIndex(runs, {paper_id: tuple(found) for paper_id, found in papers.items()}, tuple(unread))
-
-
-def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
-    """Read the entries of one paper, in the order in which the site shows them.
-
-    Raises:
-        TrajectoryError: if a file is no longer as it was when it was found.
-    """
-    return tuple(
-        sorted(map(read_plan_entry, sources), key=lambda entry: (entry.task, entry.planner, entry.model, entry.run))
-    )
-
-
-def derive_run_name(folder: Path) -> str:
-    """Return the name of a run, which is its folder's name."""
-    whole = folder.resolve()
-    return whole.parent.name if whole.name == "trajectories" and whole.parent.name else whole.name or str(whole)
-
-
-def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
-    run, start = derive_run_name(folder), folder / "trajectories"
-
-    def unreadable(error: OSError) -> None:
-        place = Path(error.filename).relative_to(folder.parent)
-        unread_files.append(UnreadFile(place.as_posix(), f"cannot be read: {error.strerror or error}"))
-
-    for place, below, names in os.walk(start if start.is_dir() else folder, onerror=unreadable):
-        here = Path(place)
-        below[:] = sorted(name for name in below if not name.startswith(".") and here / name != excluded_folder)
-        unread_files.extend(
-            UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in _find_links(here, below)
-        )
-        yield from _pair_files(run, here, names)
-
-
-def _find_links(folder: Path, names: Iterable[str]) -> Iterator[str]:
-    return (name for name in names if (folder / name).is_symlink())
-
-
-def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntrySource]:
-    visible = {name for name in names if not name.startswith(".")}
-    plans = {name.removesuffix(TRAJECTORY_SUFFIX) for name in visible if name.endswith(TRAJECTORY_SUFFIX)}
-    facts = {name.removesuffix(RECORD_SUFFIX) for name in visible if name.endswith(RECORD_SUFFIX)}
-    for stem in sorted(plans | facts):
-        yield EntrySource(
-            run,
-            folder / f"{stem}{TRAJECTORY_SUFFIX}" if stem in plans else None,
-            folder / f"{stem}{RECORD_SUFFIX}" if stem in facts else None,
-        )
-
-
-def _describe_unread_file(folder: Path, source: EntrySource, error: TrajectoryError) -> UnreadFile:
-    path = source.trajectory_path or source.sidecar_path
-    assert path is not None, "a source has a file"
-    return UnreadFile(
-        f"{source.run}/{path.relative_to(folder).as_posix()}", redact_folder(error, path).removeprefix(f"{path.name}: ")
     )

@@ -18,7 +18,7 @@ _ACTIONS: Final = tuple(Action)
 class IndexRow:
     """One paper planned by one model.
 
-    `render_trajectory_page` is the page's file name without suffix and `anchor` the model's place on it; `shared` is the number of
+    `page` is the page's file name without suffix and `anchor` the model's place on it; `shared` is the number of
     ablations that another model proposes too; `cost` is in USD, None if it is not known.
     """
 
@@ -44,7 +44,7 @@ def build_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
             task=panel.entry.task,
             outcome=panel.entry.outcome,
             ablations=panel.entry.ablations,
-            shared=sum(bool(card.twins) for card in panel.cards),
+            shared=panel.shared,
             cost=panel.entry.cost,
         )
 
@@ -67,7 +67,7 @@ def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
     ]
     return {
         "actions": list(_ACTIONS),
-        "papers": [list(known) for known in papers.numbers],
+        "papers": [list(texts) for texts in papers.numbers],
         "models": [name for (name,) in models.numbers],
         "tasks": [name for (name,) in tasks.numbers],
         "outcomes": [name for (name,) in outcomes.numbers],

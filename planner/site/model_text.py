@@ -12,11 +12,9 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from planner.sanitize import clean_text
+from planner.trajectory.markdown_rules import INERT_TAG
 
-MAX_MARKDOWN_CHARS: Final = 200_000
-"""A longer text is shown as it is: reading it as Markdown could take minutes."""
-
-_INERT_TAG: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
+MAX_MARKDOWN_CHARS: Final = 200_000  # a longer text is shown as it is: reading it as Markdown could take minutes
 _MATH: Final = re.compile(
     r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]",
     re.DOTALL,
@@ -31,7 +29,7 @@ def render_block(text: str) -> Markup:
     text = clean_text(text).text
     if len(text) > MAX_MARKDOWN_CHARS:
         return Markup('<pre class="plain">{}</pre>').format(text)
-    return Markup(_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
+    return Markup(_build_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
 
 
 def render_inline(text: str) -> Markup:
@@ -39,27 +37,27 @@ def render_inline(text: str) -> Markup:
     text = clean_text(text).text
     if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text):
         return escape(text)
-    return Markup(_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
+    return Markup(_build_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
 
 
 @cache
-def _parser() -> MarkdownIt:
+def _build_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
     parser.inline.ruler.before("escape", "math", _read_math)
     parser.inline.ruler.before("html_inline", "inert_tag", _read_inert_tag)
-    parser.core.ruler.push("settle", _adjust_tokens)
+    parser.core.ruler.push("adjust_tokens", _adjust_tokens)
     parser.validateLink = lambda url: bool(_WEB_ADDRESS.match(url))  # type: ignore[method-assign]
     parser.add_render_rule("math", _render_math)
     return parser
 
 
 def _read_math(state: StateInline, silent: bool) -> bool:
-    found = _MATH.match(state.src, state.pos) if state.src[state.pos] in "$\\" else None
-    if found is None:
+    math = _MATH.match(state.src, state.pos) if state.src[state.pos] in "$\\" else None
+    if math is None:
         return False
     if not silent:
-        state.push("math", "", 0).content = found[0]
-    state.pos = found.end()
+        state.push("math", "", 0).content = math[0]
+    state.pos = math.end()
     return True
 
 
@@ -68,13 +66,13 @@ def _render_math(_self: object, tokens: list[Token], at: int, _options: object, 
 
 
 def _read_inert_tag(state: StateInline, silent: bool) -> bool:
-    found = _INERT_TAG.match(state.src, state.pos)
-    if found is None:
+    tag = INERT_TAG.match(state.src, state.pos)
+    if tag is None:
         return False
     if not silent:
-        token = state.push("html_inline", found["name"] or "", 0)
-        token.content, token.markup = found[0], found["close"] or ""
-    state.pos = found.end()
+        token = state.push("html_inline", tag["name"] or "", 0)
+        token.content, token.markup = tag[0], tag["close"] or ""
+    state.pos = tag.end()
     return True
 
 
@@ -91,19 +89,19 @@ def _adjust_tokens(state: StateCore) -> None:
 
 def _balance_tags(tokens: list[Token]) -> None:
     """Turn inert tags into text if they do not close within the element in which they open."""
-    opened: list[Token] = []
+    open_tokens: list[Token] = []
     for token in tokens:
         if token.nesting == 1 or _is_opening_tag(token):
-            opened.append(token)
+            open_tokens.append(token)
         elif _is_closing_tag(token):
-            if opened and _is_opening_tag(opened[-1]) and opened[-1].tag == token.tag:
-                opened.pop()
+            if open_tokens and _is_opening_tag(open_tokens[-1]) and open_tokens[-1].tag == token.tag:
+                open_tokens.pop()
             else:
                 token.type = "text"
         elif token.nesting == -1:
-            while _is_opening_tag(last := opened.pop()):
-                last.type = "text"
-    for token in filter(_is_opening_tag, opened):
+            while _is_opening_tag(unclosed := open_tokens.pop()):
+                unclosed.type = "text"
+    for token in filter(_is_opening_tag, open_tokens):
         token.type = "text"
 
 

@@ -1,5 +1,4 @@
-"""Whole pages: a template, its style and its scripts in one file that loads nothing and runs nothing else."""
-# MERGED-DOC """One trajectory as one page, to mail to a co-author."""
+"""Render whole pages: a template, its style and its scripts in one file that loads nothing and runs nothing else."""
 
 import base64
 import hashlib
@@ -46,14 +45,14 @@ class _PageAssets:
     """A page's style and scripts, and the policy that allows them and nothing else."""
 
     style: Markup
-    early: Markup
+    first_script: Markup
     script: Markup
 
     @property
     def policy(self) -> str:
         return (
-            f"default-src 'none'; script-src {_format_source_hash(self.early)} {_format_source_hash(self.script)}; "
-            f"style-src {_format_source_hash(self.style)}; img-src data:; base-uri 'none'; form-action 'none'; "
+            f"default-src 'none'; script-src {_hash_source(self.first_script)} {_hash_source(self.script)}; "
+            f"style-src {_hash_source(self.style)}; img-src data:; base-uri 'none'; form-action 'none'; "
             "require-trusted-types-for 'script'; trusted-types 'none'"
         )
 
@@ -71,11 +70,16 @@ def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
     return _render_page("paper.html.jinja", _load_assets("paper"), title=view.title, view=view, index=index)
 
 
+def render_trajectory_page(trajectory: Trajectory) -> str:
+    """Return a trajectory as a self-contained HTML page."""
+    return render_paper_page(build_paper_view((create_entry(trajectory),)), index="")
+
+
 def render_docsify_page() -> str:
     """Return the page that starts docsify, which renders the trajectories in the browser."""
     settings = Markup(_read_asset("docsify.js"))  # noqa: S704 - our own file
     policy = (
-        f"default-src 'none'; script-src {_format_source_hash(settings)} {_DOCSIFY.address}; connect-src 'self'; "
+        f"default-src 'none'; script-src {_hash_source(settings)} {_DOCSIFY.address}; connect-src 'self'; "
         f"style-src {_DOCSIFY_STYLE.address} 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
     )
     template = _create_environment().get_template("docsify.html.jinja")
@@ -87,8 +91,8 @@ def is_our_page(html: str) -> bool:
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 
 
-def _render_page(template: str, dress: _PageAssets, **values: object) -> str:
-    return _create_environment().get_template(template).render(dress=dress, generator=GENERATOR, **values)
+def _render_page(template: str, assets: _PageAssets, **values: object) -> str:
+    return _create_environment().get_template(template).render(assets=assets, generator=GENERATOR, **values)
 
 
 @cache
@@ -116,7 +120,7 @@ def _clean_value(value: object) -> object:
 def _load_assets(page: str) -> _PageAssets:
     return _PageAssets(
         style=Markup(_read_asset("look.css") + _read_asset(f"{page}.css")),  # noqa: S704 - our own file
-        early=Markup(_read_asset("theme.js")),  # noqa: S704 - our own file
+        first_script=Markup(_read_asset("theme.js")),  # noqa: S704 - our own file
         script=Markup(_read_asset(f"{page}.js")),  # noqa: S704 - our own file
     )
 
@@ -125,11 +129,6 @@ def _read_asset(name: str) -> str:
     return (files("planner.site") / "assets" / name).read_text(encoding="utf-8")
 
 
-def _format_source_hash(content: str) -> str:
+def _hash_source(content: str) -> str:
     """Return the source expression of Content Security Policy that names a text by its hash."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-
-
-def render_trajectory_page(trajectory: Trajectory) -> str:
-    """Return a trajectory as a self-contained HTML page."""
-    return render_paper_page(build_paper_view((create_entry(trajectory),)), index="")

@@ -1,5 +1,7 @@
-"""The data that the templates of a paper's page show."""
-# MERGED-DOC """Names of pages and of places on a page: safe, unique, and the same in every build."""
+"""The data that the templates of a paper's page show.
+
+Names of pages and places on a page are safe, unique, and the same in every build.
+"""
 
 import hashlib
 import json
@@ -20,39 +22,7 @@ from planner.site.model_text import render_block, render_inline
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_ANCHOR_LENGTH: Final = 60
-
-
-def name_pages(paper_ids: Iterable[str]) -> dict[str, str]:
-    """Return a file name without suffix for each paper, unique even if letter case is ignored."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for paper_id in sorted(set(paper_ids)):
-        name = sanitize_file_name(paper_id)
-        if name != paper_id or name.casefold() in taken:
-            name = f"{sanitize_file_name(paper_id[:80])}-{_hash_text(paper_id)}"
-        taken.add(name.casefold())
-        names[paper_id] = name
-    return names
-
-
-def create_anchors(labels: Sequence[str]) -> list[str]:
-    """Return an ASCII id for each label of a page; it depends on that label alone.
-
-    No anchor starts with "_", as ids of the page itself do, or holds a "/", as ids of ablations do.
-    """
-    return [_create_anchor(label) for label in labels]
-
-
-def _create_anchor(label: str) -> str:
-    slug = _UNSAFE.sub("-", label)[:_MAX_ANCHOR_LENGTH].strip("-._")
-    return slug if slug and slug == label.replace(" ", "-") else f"{slug or 'model'}~{_hash_text(label)}"
-
-
-def _hash_text(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-_ACTION_VERBS = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
+_ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +43,10 @@ class AblationCard:
     name: Markup
     part: Markup
     action: str
-    done: str
+    verb: str
     replacement: tuple[Markup, ...]
     metrics: tuple[Markup, ...]
-    twins: tuple[AblationLink, ...]
+    matches: tuple[AblationLink, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +59,7 @@ class RunFact:
 
 @dataclass(frozen=True, slots=True)
 class ReplyView:
-    """One request of a planning, and its result."""
+    """One request for a plan, and its result."""
 
     heading: str
     findings: tuple[str, ...]
@@ -111,19 +81,24 @@ class ModelPanel:
     facts: tuple[RunFact, ...]
     replies: tuple[ReplyView, ...]
 
+    @property
+    def shared(self) -> int:
+        """The number of ablations that another model proposes too."""
+        return sum(bool(card.matches) for card in self.cards)
+
 
 @dataclass(frozen=True, slots=True)
 class PaperView:
     """The data of one paper's page; `groups` are the ablations that several models propose.
 
-    `several_texts` is true if the plans are of different texts with one id.
+    `has_several_texts` is true if the plans are of different texts with one id.
     """
 
     title: str
     paper_id: str
     panels: tuple[ModelPanel, ...]
     groups: tuple[tuple[AblationLink, ...], ...]
-    several_texts: bool
+    has_several_texts: bool
 
     @property
     def summary(self) -> str:
@@ -147,24 +122,38 @@ class PaperView:
     @property
     def shared(self) -> int:
         """The number of ablations that another model proposes too."""
-        return sum(bool(card.twins) for panel in self.panels for card in panel.cards)
+        return sum(panel.shared for panel in self.panels)
 
 
-def _format_count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def name_pages(paper_ids: Iterable[str]) -> dict[str, str]:
+    """Return a file name without suffix for each paper, unique even if letter case is ignored."""
+    names: dict[str, str] = {}
+    used: set[str] = set()
+    for paper_id in sorted(set(paper_ids)):
+        name = sanitize_file_name(paper_id)
+        if name != paper_id or name.casefold() in used:
+            name = f"{sanitize_file_name(paper_id[:80])}-{_hash_text(paper_id)}"
+        used.add(name.casefold())
+        names[paper_id] = name
+    return names
 
 
 def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     """Return the view of the entries of one paper."""
     labels = label_entries(entries)
-    places = _PlaceLinks(entries, labels, create_anchors(labels), find_agreement(entries))
+    places = _PlaceLinks(entries, labels, list(map(create_anchor, labels)), find_agreement(entries))
     return PaperView(
         title=choose_title(entries),
         paper_id=entries[0].paper_id,
         panels=tuple(_build_panel(places, number) for number in range(len(entries))),
         groups=tuple(tuple(map(places.build_link, group)) for group in places.agreement.groups),
-        several_texts=len({e.sidecar.paper.sha256 for e in entries if e.sidecar and e.trajectory}) > 1,
+        has_several_texts=len({e.record.paper.sha256 for e in entries if e.record and e.trajectory}) > 1,
     )
+
+
+def format_usd(usd: float) -> str:
+    """Return a cost as text, with at least two significant digits."""
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +171,19 @@ class _PlaceLinks:
         return AblationLink(self.labels[place.entry_number], choose_headline(ablation), self.build_anchor(place))
 
 
+def create_anchor(label: str) -> str:
+    """Return the ASCII id of a panel on its page; different labels have different ids.
+
+    No anchor starts with "_", as ids of the page itself do, or holds a "/", as ids of ablations do.
+    """
+    slug = _UNSAFE.sub("-", label)[:_MAX_ANCHOR_LENGTH].strip("-._")
+    return slug if slug and slug == label.replace(" ", "-") else f"{slug or 'model'}~{_hash_text(label)}"
+
+
+def _hash_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
 def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
     entry = places.entries[entry_number]
     return ModelPanel(
@@ -190,14 +192,12 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         entry=entry,
         reasoning=render_block(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(
-            _build_card(places, AblationPlace(entry_number, at), ablation)
-            for at, ablation in enumerate(entry.ablations)
+            _build_card(places, AblationPlace(entry_number, number), ablation)
+            for number, ablation in enumerate(entry.ablations)
         ),
         copies=format_plan_copies(entry.trajectory) if entry.trajectory else None,
         facts=tuple(_list_facts(entry)),
-        replies=tuple(_build_reply(at, a) for at, a in enumerate(entry.sidecar.attempts, start=1))
-        if entry.sidecar
-        else (),
+        replies=tuple(_build_reply(n, a) for n, a in enumerate(entry.record.attempts if entry.record else (), start=1)),
     )
 
 
@@ -208,10 +208,10 @@ def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -
         name=render_inline(ablation.name),
         part=render_inline(ablation.ablated_part),
         action=ablation.action.lower(),
-        done=_ACTION_VERBS[ablation.action],
+        verb=_ACTION_VERBS[ablation.action],
         replacement=tuple(map(render_inline, ablation.replacement)),
         metrics=tuple(map(render_inline, ablation.metrics)),
-        twins=tuple(map(places.build_link, places.agreement.matches.get(place, ()))),
+        matches=tuple(map(places.build_link, places.agreement.matches.get(place, ()))),
     )
 
 
@@ -220,8 +220,8 @@ def _list_facts(entry: PlanEntry) -> Iterator[RunFact]:
     yield RunFact("Task", entry.task)
     if entry.run:
         yield RunFact("Run", entry.run)
-    if entry.sidecar:
-        for label, value in _list_run_facts(entry, entry.sidecar):
+    if entry.record:
+        for label, value in _list_run_facts(entry, entry.record):
             if value:
                 yield RunFact(label, value)
 
@@ -240,13 +240,12 @@ def _list_run_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str,
     yield "Templates SHA-256", record.template_sha256
     yield "Paper", f"{record.paper.format} of {record.paper.chars:,} characters, SHA-256 {record.paper.sha256}"
     yield "Source", record.paper.source
-    yield "Not sent", "; ".join(f"{out.heading} ({out.chars:,} characters: {out.why})" for out in record.paper.left_out)
+    yield "Not sent", "; ".join(f"{o.heading} ({o.chars:,} characters: {o.why})" for o in record.paper.left_out)
     yield "Program", f"{record.program_version}, format {record.format_version}"
 
 
-def format_usd(usd: float) -> str:
-    """Return a cost as text, with at least two significant digits."""
-    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
+def _format_count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _format_tokens(record: PlanRecord) -> str:
@@ -257,7 +256,7 @@ def _format_tokens(record: PlanRecord) -> str:
         (usage.completion_tokens, "out"),
         (usage.reasoning_tokens, "of them reasoning"),
     )
-    return ", ".join(f"{count:,} {what}" for count, what in counts if count is not None) or "?"
+    return ", ".join(f"{count:,} {kind}" for count, kind in counts if count is not None) or "?"
 
 
 def _build_reply(number: int, attempt: AttemptRecord) -> ReplyView:

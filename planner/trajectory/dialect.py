@@ -39,7 +39,7 @@ _HTML_SAFE_TOKENS: Final = frozenset({"inert_tag", "text", "softbreak", "hardbre
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change that makes markup inert: `replacement` replaces `text[start:end]`; `kind` names the markup in a warning."""
+    """A change that makes markup inert: `replacement` replaces `text[start:end]`; `kind` is the markup's name."""
 
     start: int
     end: int
@@ -51,8 +51,8 @@ class Edit:
 class EscapeScan:
     """The markup found in a text, in offsets into it.
 
-    `edits` are the changes that escape markup permanently, `tag_starts` are the `<` that would open a tag, `entities` are
-    the spans of `&lt;`, `&amp;lt;` …; `html_blocks` map the first line of each block of raw HTML to the line after it.
+    `edits` are the changes that escape markup permanently, `tag_starts` are the `<` that would open a tag, `entities`
+    are the spans of `&lt;`, `&amp;lt;` …; `html_blocks` maps the first line of each raw HTML block to the line after.
     `too_deep` is true if the text nests too deeply to be judged.
     """
 
@@ -63,27 +63,27 @@ class EscapeScan:
     too_deep: bool = False
 
     def add_insertion(self, offset: int, text: str, kind: str) -> None:
-        """Record that `text` must be inserted at offset `offset`."""
+        """Record that `text` must be inserted at an offset."""
         self.edits[offset] = Edit(offset, offset, text, kind)
 
     def add_escape(self, offset: int, marks: str, kind: str) -> None:
-        """Record that each of the `marks` at offset `offset` needs a backslash."""
+        """Record that each of the `marks` at an offset needs a backslash."""
         self.edits[offset] = Edit(offset, offset + len(marks), "".join(f"\\{mark}" for mark in marks), kind)
 
 
 def scan_markup(text: str) -> EscapeScan:
     """Find the markup in a text without control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
-    found = EscapeScan()
-    tokens = _build_parser().parse(text, {"scan": found})
+    scan = EscapeScan()
+    tokens = _build_parser().parse(text, {"scan": scan})
     lines = _find_line_starts(text)
     for token in tokens:
-        found.too_deep |= token.level >= _MAX_DEPTH - 1
+        scan.too_deep |= token.level >= _MAX_DEPTH - 1
         if token.type == "code_block":
-            _scan_indented_code(found, text, lines, token)
+            _scan_indented_code(scan, text, lines, token)
         elif token.type == "inline":
-            _scan_inline(found, text, lines, token)
-    return found
+            _scan_inline(scan, text, lines, token)
+    return scan
 
 
 @cache
@@ -111,28 +111,28 @@ def _scan_indented_code(scan: EscapeScan, text: str, line_starts: list[int], tok
 
 def _scan_inline(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
     children = token.children or []
-    offset = _map_offsets(text, line_starts, token)
-    loose = _find_unpaired_tags(children, opens_html_block=_opens_html_block(scan, token))
+    convert_offset = _map_offsets(text, line_starts, token)
+    unpaired = _find_unpaired_tags(children, opens_html_block=_opens_html_block(scan, token))
     for child in children:
         if not child.meta:
             continue
-        at = offset(child.meta["at"])
+        offset = convert_offset(child.meta["at"])
         if child.type == "less_than":
-            scan.entities.append((at, at + len(child.content)))
-        elif child.type == "angle" or child.meta["at"] in loose:
-            scan.tag_starts.add(at)
+            scan.entities.append((offset, offset + len(child.content)))
+        elif child.type == "angle" or child.meta["at"] in unpaired:
+            scan.tag_starts.add(offset)
         elif child.type in _MARK_NAMES:
-            scan.add_escape(at, "[", _MARK_NAMES[child.type])
+            scan.add_escape(offset, "[", _MARK_NAMES[child.type])
         elif child.type == "code_inline" and not _is_safe_code(token, child):
-            scan.add_escape(at, child.markup, "a code span")
+            scan.add_escape(offset, child.markup, "a code span")
     for match in _ODD_FENCE.finditer(token.content):
-        scan.add_insertion(offset(match.start("mark")), "\\", "a code fence")
+        scan.add_insertion(convert_offset(match.start("mark")), "\\", "a code fence")
     for match in (*_UNDERLINE.finditer(token.content), *_ODD_HEADING.finditer(token.content)):
-        scan.add_insertion(offset(match.start("mark")), "\\", "a heading")
+        scan.add_insertion(convert_offset(match.start("mark")), "\\", "a heading")
 
 
 def _is_safe_code(paragraph: Token, code: Token) -> bool:
-    """Tell if all renderers read the same code span, or if its content is harmless in any reading.
+    """Return whether all renderers read the same code span, or its content is harmless in any reading.
 
     Renderers differ on lazy continuation lines of a list or quote, on runs of several backticks and on "~`".
     """
@@ -143,7 +143,7 @@ def _is_safe_code(paragraph: Token, code: Token) -> bool:
 
 
 def _opens_html_block(scan: EscapeScan, token: Token) -> bool:
-    """Tell if the inert tag at the start of a paragraph must be escaped because it opens a block of raw HTML.
+    """Return whether the inert tag at the start of a paragraph must be escaped: it opens a block of raw HTML.
 
     Code and emphasis do not work in raw HTML. So the tag may stay only if the block is exactly this paragraph and
     nothing in it needs Markdown.
@@ -158,39 +158,39 @@ def _opens_html_block(scan: EscapeScan, token: Token) -> bool:
 def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[int], int]:
     """Return a function from offsets in an inline text, whose lines lack their outer blanks, to offsets in `text`."""
     assert token.map is not None
-    own: list[int] = []
-    there: list[int] = []
-    at = 0
+    inline_starts: list[int] = []
+    text_starts: list[int] = []
+    offset = 0
     for number, line in enumerate(token.content.split("\n"), start=token.map[0]):
         whole, kept = text[line_starts[number] : line_starts[number + 1] - 1].rstrip(), line.strip()
         assert whole.endswith(kept), "an inline text is not where its block says"
-        own.append(at + len(line) - len(line.lstrip()))
-        there.append(line_starts[number] + len(whole) - len(kept))
-        at += len(line) + 1
+        inline_starts.append(offset + len(line) - len(line.lstrip()))
+        text_starts.append(line_starts[number] + len(whole) - len(kept))
+        offset += len(line) + 1
 
-    def offset(inline: int) -> int:
-        line = bisect_right(own, inline) - 1
-        return there[line] + inline - own[line]
+    def convert_offset(inline_offset: int) -> int:
+        line = bisect_right(inline_starts, inline_offset) - 1
+        return text_starts[line] + inline_offset - inline_starts[line]
 
-    return offset
+    return convert_offset
 
 
 def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set[int]:
     """Return the offsets of the inert tags that are not opened and closed in one emphasis of one paragraph."""
     stack: list[Token] = []
-    loose: list[Token] = children[:1] if opens_html_block else []
-    for child in children[len(loose) :]:
+    unpaired: list[Token] = children[:1] if opens_html_block else []
+    for child in children[len(unpaired) :]:
         tag = INERT_TAG.fullmatch(child.content) if child.type == "inert_tag" else None
         if (tag and tag["name"] and not tag["close"]) or child.nesting == 1:
             stack.append(child)
         elif child.nesting == -1:
-            loose.extend(_close_emphasis(stack))
+            unpaired.extend(_close_emphasis(stack))
         elif tag and tag["close"]:
             if stack and stack[-1].content == f"<{tag['name']}>":
                 stack.pop()
             else:
-                loose.append(child)
-    return {child.meta["at"] for child in loose + stack if child.type == "inert_tag"}
+                unpaired.append(child)
+    return {child.meta["at"] for child in unpaired + stack if child.type == "inert_tag"}
 
 
 def _close_emphasis(stack: list[Token]) -> Iterator[Token]:

@@ -30,29 +30,29 @@ class InertText:
 
 def neutralize_markup(text: str, *, prefix: str = "") -> InertText:
     """Escape markup permanently where no reversible escape exists; `prefix` is the text before it on its first line."""
-    changed: dict[str, None] = {}
+    kinds: dict[str, None] = {}
     for _ in range(_MAX_ROUNDS):
         if not _may_hold_markup(text):
-            return InertText(text, tuple(changed))
-        found = scan_markup(prefix + text)
-        edits = [edit for edit in found.edits.values() if edit.start >= len(prefix)]
-        if found.too_deep:
+            return InertText(text, tuple(kinds))
+        scan = scan_markup(prefix + text)
+        edits = [edit for edit in scan.edits.values() if edit.start >= len(prefix)]
+        if scan.too_deep:
             break
         if not edits:
-            return InertText(text, tuple(changed))
-        changed.update(dict.fromkeys(edit.kind for edit in edits))
+            return InertText(text, tuple(kinds))
+        kinds.update(dict.fromkeys(edit.kind for edit in edits))
         text = _apply_edits(prefix + text, edits)[len(prefix) :]
-    return InertText(_escape_punctuation(text), (*changed, "markup that could not be judged"))
+    return InertText(_escape_punctuation(text), (*kinds, "markup that could not be judged"))
 
 
 def escape_tags(text: str, *, prefix: str = "") -> str:
     """Escape a text in normal form so that no `<` opens a tag; `unescape_tags` reverses it."""
     if "<" not in text and not LESS_THAN_ENTITY.search(text):
         return text
-    found = scan_markup(prefix + text)
-    angles = (Edit(at, at + 1, "&lt;", "") for at in found.tag_starts)
-    literals = (Edit(at + 1, at + 1, "amp;", "") for at, _ in found.entities)
-    return _apply_edits(prefix + text, (*angles, *literals))[len(prefix) :]
+    scan = scan_markup(prefix + text)
+    tags = (Edit(start, start + 1, "&lt;", "") for start in scan.tag_starts)
+    entities = (Edit(start + 1, start + 1, "amp;", "") for start, _ in scan.entities)
+    return _apply_edits(prefix + text, (*tags, *entities))[len(prefix) :]
 
 
 def unescape_tags(text: str, *, prefix: str = "") -> str:
@@ -73,11 +73,11 @@ def _may_hold_markup(text: str) -> bool:
 
 def _apply_edits(text: str, edits: Iterable[Edit]) -> str:
     parts: list[str] = []
-    at = 0
+    end = 0
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
-        parts += text[at : edit.start], edit.replacement
-        at = edit.end
-    return "".join((*parts, text[at:]))
+        parts += text[end : edit.start], edit.replacement
+        end = edit.end
+    return "".join((*parts, text[end:]))
 
 
 def _escape_punctuation(text: str) -> str:

@@ -1,5 +1,4 @@
-"""Define the constant lines of the published trajectory format."""
-# MERGED-DOC """Define the trajectory: the reasoning and the plan of one paper."""
+"""A trajectory, which is the reasoning and the plan of one paper, and the constant lines of its published format."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -56,8 +55,8 @@ LINE_PREFIX: Final = "x "
 class Trajectory:
     """A trajectory: the reasoning and the plan of one model for one paper, as the file shows them.
 
-    `planner`, `model` and `build_paper_id` are the segments of the heading. `warnings` list the repairs, changes and flaws
-    of reading or writing the file, and are not part of it.
+    `planner`, `model` and `paper_id` are the segments of the heading. `warnings` list the repairs, changes and flaws of
+    reading or writing the file, and are not part of it.
     """
 
     planner: str

@@ -1,8 +1,8 @@
-"""Replace markdown-it's inline rules by rules that record markup on tokens, with its offset into the inline text.
+"""Replace markdown-it's rules by rules that record markup and leave the text as it is.
 
-Only the block knows the place of its inline text, so `dialect` converts the offsets later.
+Inline rules record markup on tokens, with its offset into the inline text; only the block knows the place of that text,
+so `dialect` converts the offsets later. Block rules record markup in the `scan` of the parser's environment.
 """
-# MERGED-DOC """Replace markdown-it's block rules by rules that record the blocks they find and leave the text as it is."""
 
 import re
 from collections.abc import Callable
@@ -19,6 +19,9 @@ LESS_THAN_ENTITY: Final = re.compile(r"&(?:amp;)*lt;")
 INERT_TAG: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
 # A label without markup and an address that all renderers read in the same way.
 _PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
+_FENCE_LIKE: Final = re.compile(r"^[\s>]*(?:`{3}|~{3})", re.MULTILINE)
+
+_BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
 
 def replace_inline_rules(parser: MarkdownIt) -> None:
@@ -28,6 +31,20 @@ def replace_inline_rules(parser: MarkdownIt) -> None:
     rules.at("backticks", _detect_code)
     rules.at("entity", _detect_entity)
     rules.before("entity", "angle", _detect_tag)
+
+
+def replace_block_rules(parser: MarkdownIt) -> None:
+    """Replace the parser's own block rules by recording ones, which write to the `scan` of its environment."""
+    rules = parser.block.ruler
+    ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
+    ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    rules.before("fence", "recorded_table", _detect_table, {"alt": ["paragraph", "reference"]})
+    rules.at("fence", _detect_fence, ends_item)
+    rules.at("hr", _detect_rule, ends_item)
+    rules.at("reference", _detect_reference)
+    rules.at("html_block", _detect_html_block, ends_text)
+    rules.at("heading", _detect_heading, ends_text)
+    rules.at("lheading", _detect_underlined_heading)
 
 
 def _push_token(state: StateInline, kind: str, start: int, end: int) -> None:
@@ -50,13 +67,13 @@ def _detect_tag(state: StateInline, silent: bool) -> bool:
 
 
 def _detect_entity(state: StateInline, silent: bool) -> bool:
-    written = LESS_THAN_ENTITY.match(state.src, state.pos)
-    if not written:
+    entity = LESS_THAN_ENTITY.match(state.src, state.pos)
+    if not entity:
         return False
     if silent:
-        state.pos = written.end()
+        state.pos = entity.end()
     else:
-        _push_token(state, "less_than", state.pos, written.end())
+        _push_token(state, "less_than", state.pos, entity.end())
     return True
 
 
@@ -86,25 +103,6 @@ def _detect_code(state: StateInline, silent: bool) -> bool:
     return True
 
 
-_FENCE_LIKE: Final = re.compile(r"^[\s>]*(?:`{3}|~{3})", re.MULTILINE)
-
-_BlockRule = Callable[[StateBlock, int, int, bool], bool]
-
-
-def replace_block_rules(parser: MarkdownIt) -> None:
-    """Replace the parser's own block rules by recording ones, which write to the `scan_markup` in its environment."""
-    rules = parser.block.ruler
-    ends_text: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
-    ends_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    rules.before("fence", "recorded_table", _detect_table, {"alt": ["paragraph", "reference"]})
-    rules.at("fence", _detect_fence, ends_item)
-    rules.at("hr", _detect_rule, ends_item)
-    rules.at("reference", _detect_reference)
-    rules.at("html_block", _detect_html_block, ends_text)
-    rules.at("heading", _detect_heading, ends_text)
-    rules.at("lheading", _detect_underlined_heading)
-
-
 def _find_line_start(state: StateBlock, line: int) -> int:
     return state.bMarks[line] + state.tShift[line]
 
@@ -118,12 +116,12 @@ def _read_line_above(state: StateBlock, line: int) -> str:
 def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
     """Return the line after the block that a rule would make, or None. The state stays as it was."""
     tokens, line, parent = len(state.tokens), state.line, state.parentType
-    made = rule(state, start, end, False)
+    is_block = rule(state, start, end, False)
     after = state.line
     del state.tokens[tokens:]
     state.line, state.parentType = line, parent
     state.env.pop("references", None)
-    return after if made else None
+    return after if is_block else None
 
 
 def _detect_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
@@ -187,9 +185,9 @@ def _is_closed(token: Token) -> bool:
 
 
 def _is_safe_fence(state: StateBlock, token: Token) -> bool:
-    """Tell if all renderers read the same fence, or if its content is harmless in any reading."""
+    """Return whether all renderers read the same fence, or its content is harmless in any reading."""
     assert token.map is not None
-    harmless = not TAG_START.search(token.content) and "](" not in token.content
-    follows = state.tokens[-2].type if len(state.tokens) > 1 else ""
-    apart = token.map[0] == 0 or state.isEmpty(token.map[0] - 1) or follows == "paragraph_close"
-    return not _FENCE_LIKE.search(token.content) and (harmless or (state.level == 0 and apart))
+    is_harmless = not TAG_START.search(token.content) and "](" not in token.content
+    previous = state.tokens[-2].type if len(state.tokens) > 1 else ""
+    is_apart = token.map[0] == 0 or state.isEmpty(token.map[0] - 1) or previous == "paragraph_close"
+    return not _FENCE_LIKE.search(token.content) and (is_harmless or (state.level == 0 and is_apart))

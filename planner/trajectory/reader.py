@@ -1,5 +1,7 @@
-"""Read a trajectory from a published file or from a file that `writer` wrote."""
-# MERGED-DOC """Decode trajectory files, including published ones whose text was once decoded with the wrong code page."""
+"""Read a trajectory from a published file or from a file that `writer` wrote.
+
+Some published files were once decoded with the wrong code page; their text is repaired.
+"""
 
 import re
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from planner.trajectory.format import PLAN_HEADING, REASONING_HEADING, Trajector
 
 MAX_TRAJECTORY_BYTES: Final = 16 * 1024 * 1024
 _BOM: Final = "\ufeff"
+_BLANKS: Final = re.compile(r"[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,43 @@ class DecodedText:
 
     text: str
     warnings: tuple[str, ...] = ()
+
+
+def read_trajectory(path: Path) -> Trajectory:
+    """Read the trajectory in the file at `path`.
+
+    Raises:
+        TrajectoryError: if the file cannot be read or is not a trajectory.
+    """
+    try:
+        with path.open("rb") as file:
+            return parse_trajectory(file.read(MAX_TRAJECTORY_BYTES + 1), str(path))
+    except OSError as error:
+        raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
+    """Read a trajectory from the bytes of a file; `file_name` is the file's name for errors.
+
+    Flaws of published files (mojibake, a missing end, a plan that breaks the rules) only add a warning.
+
+    Raises:
+        TrajectoryError: if the file is not a trajectory; the text names the expected line.
+    """
+    decoded = decode_trajectory(data, file_name)
+    boxes = _find_boxes(decoded.text, file_name)
+    planner, model, paper_id = _parse_heading(boxes.heading, file_name)
+    reader = _PlanReader(file_name, boxes.plan_line)
+    plan = reader.read_plan(boxes.plan)
+    return Trajectory(
+        planner=planner,
+        model=model,
+        paper_id=paper_id,
+        task=boxes.task,
+        reasoning=unescape_tags(boxes.reasoning).strip(),
+        plan=plan,
+        warnings=(*decoded.warnings, *boxes.warnings, *reader.warnings, *find_violations(plan)),
+    )
 
 
 def decode_trajectory(data: bytes, file_name: str) -> DecodedText:
@@ -59,46 +99,6 @@ def _has_headings(text: str) -> bool:
     return REASONING_HEADING in text and PLAN_HEADING in text
 
 
-_BLANKS: Final = re.compile(r"[ \t]*")
-
-
-def read_trajectory(path: Path) -> Trajectory:
-    """Read the trajectory in the file at `path`.
-
-    Raises:
-        TrajectoryError: if the file cannot be read or is not a trajectory.
-    """
-    try:
-        with path.open("rb") as file:
-            return parse_trajectory(file.read(MAX_TRAJECTORY_BYTES + 1), str(path))
-    except OSError as error:
-        raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
-    """Read a trajectory from the bytes of a file; `file_name` is the file's name for errors.
-
-    Flaws of published files (mojibake, a missing end, a plan that breaks the rules) only add a warning.
-
-    Raises:
-        TrajectoryError: if the file is not a trajectory; the text names the expected line.
-    """
-    decoded = decode_trajectory(data, file_name)
-    boxes = _find_boxes(decoded.text, file_name)
-    planner, model, paper_id = _parse_heading(boxes.heading, file_name)
-    lines = _PlanReader(file_name, boxes.plan_line)
-    plan = lines.read_plan(boxes.plan)
-    return Trajectory(
-        planner=planner,
-        model=model,
-        paper_id=paper_id,
-        task=boxes.task,
-        reasoning=unescape_tags(boxes.reasoning).strip(),
-        plan=plan,
-        warnings=(*decoded.warnings, *boxes.warnings, *lines.warnings, *find_violations(plan)),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Boxes:
     """The boxes of a file, still escaped; `plan_line` is the number of the plan's first line, counted from 1."""
@@ -113,8 +113,8 @@ class _Boxes:
 
 def _find_boxes(text: str, file_name: str) -> _Boxes:
     """Find the first reasoning box and the last plan box. All text between them is reasoning."""
-    before, found, rest = text.partition(f"\n{format.REASONING_BOX}\n")
-    if not found:
+    before, box, rest = text.partition(f"\n{format.REASONING_BOX}\n")
+    if not box:
         raise TrajectoryError(
             f"{file_name}: expected the box {format.REASONING_HEADING!r}, styled as in published files"
         )
@@ -139,7 +139,7 @@ def _find_boxes(text: str, file_name: str) -> _Boxes:
 def _find_plan_box(text: str, file_name: str) -> tuple[Task, int, int]:
     """Return the task of the last plan box, the offset of the box and the offset of its content."""
     starts = {task: text.rfind(f"\n{box}\n") for task, box in format.PLAN_BOXES.items()}
-    task = max(starts, key=lambda task: starts[task])
+    task = max(starts, key=starts.__getitem__)
     if starts[task] < 0:
         raise TrajectoryError(
             f"{file_name}: expected the box {format.PLAN_HEADING!r}, green (reviewer) or purple (author)"

@@ -24,14 +24,14 @@ def render_trajectory(trajectory: Trajectory, *, allow_violations: bool = False)
     Raises:
         TrajectoryError: if the plan breaks the rules and `allow_violations` is false.
     """
-    settled = normalize_trajectory(trajectory, allow_violations=allow_violations)
-    heading = f"{settled.planner}/{settled.model}/{settled.paper_id}"
+    normalized = normalize_trajectory(trajectory, allow_violations=allow_violations)
+    heading = f"{normalized.planner}/{normalized.model}/{normalized.paper_id}"
     blocks = (
         format.STYLE_BLOCK,
         f"# {_escape_line(heading)}",
-        f"{format.REASONING_BOX}\n\n{escape_tags(settled.reasoning)}\n{format.BOX_END}",
-        format.PLAN_BOXES[settled.task],
-        *(_render_ablation(ablation) for ablation in settled.plan.ablations),
+        f"{format.REASONING_BOX}\n\n{escape_tags(normalized.reasoning)}\n{format.BOX_END}",
+        format.PLAN_BOXES[normalized.task],
+        *(_render_ablation(ablation) for ablation in normalized.plan.ablations),
         format.BOX_END,
     )
     return "\n\n".join(blocks)
@@ -45,20 +45,18 @@ def normalize_trajectory(trajectory: Trajectory, *, allow_violations: bool = Fal
     Raises:
         TrajectoryError: if the plan breaks the rules and `allow_violations` is false.
     """
-    if not allow_violations and (broken := find_violations(trajectory.plan)):
-        raise TrajectoryError(f"{trajectory.paper_id!r}: the plan is invalid: {'; '.join(broken)}")
-    settling = _Normalizer(allow_violations)
-    planner, model, paper_id = settling.normalize_heading(trajectory)
-    reasoning = settling.normalize_reasoning(trajectory.reasoning)
-    plan = settling.normalize_plan(trajectory.plan)
+    if not allow_violations and (violations := find_violations(trajectory.plan)):
+        raise TrajectoryError(f"{trajectory.paper_id!r}: the plan is invalid: {'; '.join(violations)}")
+    normalizer = _Normalizer(allow_violations)
+    planner, model, paper_id = normalizer.normalize_heading(trajectory)
     return replace(
         trajectory,
         planner=planner,
         model=model,
         paper_id=paper_id,
-        reasoning=reasoning,
-        plan=plan,
-        warnings=(*trajectory.warnings, *settling.warnings),
+        reasoning=normalizer.normalize_reasoning(trajectory.reasoning),
+        plan=normalizer.normalize_plan(trajectory.plan),
+        warnings=(*trajectory.warnings, *normalizer.warnings),
     )
 
 
@@ -93,8 +91,8 @@ class _Normalizer:
         planner, paper_id = (segment.replace("/", "_") for segment in (trajectory.planner, trajectory.paper_id))
         if (planner, paper_id) != (trajectory.planner, trajectory.paper_id):
             self.warnings.append("heading: a slash in the planner's name or the paper's id became an underscore")
-        whole = self.normalize_line("heading", f"{planner}/{trajectory.model}/{paper_id}")
-        planner, _, rest = whole.partition("/")
+        heading = self.normalize_line("heading", f"{planner}/{trajectory.model}/{paper_id}")
+        planner, _, rest = heading.partition("/")
         model, _, paper_id = rest.rpartition("/")
         return planner, model, paper_id
 
@@ -110,7 +108,7 @@ class _Normalizer:
         return Plan.model_validate({"ablations": renamed}, context=PUBLISHED_CONTEXT)
 
     def normalize_ablation(self, place: str, ablation: Ablation) -> Ablation:
-        settled = {
+        fields = {
             "name": self.normalize_line(f"{place}, name", ablation.name),
             "ablated_part": self.normalize_line(f"{place}, ablated part", ablation.ablated_part),
             "action": ablation.action,
@@ -120,17 +118,17 @@ class _Normalizer:
             ),
             "metrics": self.normalize_metrics(f"{place}, metrics", ablation.metrics),
         }
-        return Ablation.model_validate(settled, context=PUBLISHED_CONTEXT)
+        return Ablation.model_validate(fields, context=PUBLISHED_CONTEXT)
 
     def normalize_metrics(self, place: str, metrics: tuple[str, ...]) -> tuple[str, ...]:
         """Normalize metrics to the form in which they will be read: one that holds the separator becomes several."""
         if not metrics:
             return ()
         parts = self.normalize_line(place, format.METRICS_SEPARATOR.join(metrics)).split(format.METRICS_SEPARATOR)
-        named = [part for part in parts if self.allow_violations or part.strip()]
-        if len(named) < len(parts):
+        kept = [part for part in parts if self.allow_violations or part.strip()]
+        if len(kept) < len(parts):
             self.warnings.append(f"{place}: an empty metric was left out")
-        return tuple(named) or (_REPLACEMENT_CHARACTER,)
+        return tuple(kept) or (_REPLACEMENT_CHARACTER,)
 
     def normalize_line(self, place: str, text: str, *, prefix: str = format.LINE_PREFIX) -> str:
         """Normalize a text to one line: characters at which some renderers break a line become blanks."""
@@ -147,9 +145,9 @@ class _Normalizer:
         return cleaned.text
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
-        settled = neutralize_markup(text, prefix=prefix)
-        self.warnings += (f"{place}: {changed} was made plain text" for changed in settled.changes)
-        return settled.text
+        inert = neutralize_markup(text, prefix=prefix)
+        self.warnings += (f"{place}: {change} was made plain text" for change in inert.changes)
+        return inert.text
 
     def _number_duplicates(self, names: Sequence[str]) -> list[str]:
         """Add numbers to names that became equal when characters were removed from them."""

@@ -1,4 +1,4 @@
-"""How the tests of this room ask: one prompt, one fresh client, the suite's own server."""
+"""Send prompts with a fresh client to the suite's own server."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ def ask_often(base_url: str, *prompts: Prompt, model: str = "some-model", **sett
     return asyncio.run(asking())
 
 
-def failure(base_url: str, **how: Any) -> ModelError:
+def failure(base_url: str, **settings: Any) -> ModelError:
     with pytest.raises(ModelError) as caught:
-        ask(base_url, **how)
+        ask(base_url, **settings)
     return caught.value

@@ -60,9 +60,9 @@ def main() -> None:
             assert process.stdin and process.stdout
             base_url = process.stdout.readline().strip()
             for stream in (True, False):
-                how = f"{pieces} chunks" if stream else "not streamed"
+                label = f"{pieces} chunks" if stream else "not streamed"
                 figures = [asyncio.run(client(base_url, stream)) for client in (ours, bare)]
-                print(f"{how:14} ours {figures[0]:6.2f} ms   bare {figures[1]:6.2f} ms")  # noqa: T201
+                print(f"{label:14} ours {figures[0]:6.2f} ms   bare {figures[1]:6.2f} ms")  # noqa: T201
             process.stdin.close()
 
 

@@ -75,43 +75,43 @@ def test_events_are_those_of_the_library_however_they_are_split(data: st.DataObj
 
 @given(st.data(), st.text(min_size=1), st.text())
 def test_a_stream_in_any_pieces_is_the_whole_reply(data: st.DataObject, text: str, reasoning: str) -> None:
-    arrival = ResponseBody()
+    body = ResponseBody()
     for piece in in_pieces(data, stream(text, reasoning=reasoning, pieces=4).body):
-        arrival.feed(piece)
-    arrival.finish()
-    got, expected = parse_completion(arrival.json), parse_completion(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
+        body.feed(piece)
+    body.finish()
+    got, expected = parse_completion(body.json), parse_completion(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
     assert got is not None
     assert expected is not None
     assert (got.text, got.reasoning, got.usage) == (expected.text, expected.reasoning, expected.usage)
-    assert arrival.is_done
+    assert body.is_done
 
 
 @given(st.data(), st.binary() | st.text().map(str.encode) | BODIES.map(lambda value: json.dumps(value).encode()))
 def test_arbitrary_bytes_raise_nothing(data: st.DataObject, content: bytes) -> None:
     for start in (b"", b"data: "):
-        arrival = ResponseBody()
+        body = ResponseBody()
         for piece in in_pieces(data, start + content):
-            arrival.feed(piece)
-        arrival.finish()
-        assert isinstance(arrival.text, str)
-        assert isinstance(arrival.describe_progress(), str)
+            body.feed(piece)
+        body.finish()
+        assert isinstance(body.text, str)
+        assert isinstance(body.describe_progress(), str)
         decode_json(content)
 
 
 @given(BODIES)
 def test_arbitrary_json_raises_nothing(value: Any) -> None:
-    said = parse_error_body(value)
-    if said is not None:
-        assert isinstance(said.rejected_parameter, str)
-        assert said.is_too_long(400) in (True, False)
-        assert isinstance(said.message, str)
+    error = parse_error_body(value)
+    if error is not None:
+        assert isinstance(error.rejected_parameter, str)
+        assert error.is_too_long(400) in (True, False)
+        assert isinstance(error.message, str)
     if isinstance(value, dict):
         parse_completion(value)
         find_choice_error(value)
-        assembly = ChunkMerger()
-        assembly.add_chunk(value)
-        assembly.add_chunk(value)
-        parse_completion(assembly.body)
+        merger = ChunkMerger()
+        merger.add_chunk(value)
+        merger.add_chunk(value)
+        parse_completion(merger.body)
 
 
 @given(JSON)

@@ -33,7 +33,7 @@ def test_a_name_leads_to_an_address_and_a_key(
 
 
 @pytest.mark.parametrize(
-    ("said", "address"),
+    ("host", "address"),
     [
         ("gpu", "http://gpu:11434/v1"),
         ("gpu:8080", "http://gpu:8080/v1"),
@@ -44,8 +44,8 @@ def test_a_name_leads_to_an_address_and_a_key(
         ("[::]:8080", "http://localhost:8080/v1"),
     ],
 )
-def test_ollama_is_where_its_own_variable_says(said: str, address: str) -> None:
-    assert resolve_endpoint("ollama/m", None, {"OLLAMA_HOST": said}).base_url == address
+def test_ollama_is_where_its_own_variable_says(host: str, address: str) -> None:
+    assert resolve_endpoint("ollama/m", None, {"OLLAMA_HOST": host}).base_url == address
 
 
 def test_credentials_of_an_address_are_kept_apart_and_decoded() -> None:

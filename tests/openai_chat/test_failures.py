@@ -228,14 +228,14 @@ def test_what_is_not_the_length_of_the_prompt(server: Server, answer: Response) 
 
 @BOTH
 def test_an_error_with_status_200(server: Server, streamed: bool) -> None:
-    said = {"message": "upstream is busy", "type": "server_error", "code": None}
+    upstream_error = {"message": "upstream is busy", "type": "server_error", "code": None}
     for value, retryable, status in [
-        ({"error": said}, True, 200),
-        ({"error": {**said, "code": 429}}, True, 429),
-        ({"error": {**said, "code": 401}}, False, 401),
+        ({"error": upstream_error}, True, 200),
+        ({"error": {**upstream_error, "code": 429}}, True, 429),
+        ({"error": {**upstream_error, "code": 401}}, False, 401),
         ({"error": "upstream is busy"}, True, 200),
-        ({**completion("half"), "error": said}, True, 200),
-        ({"choices": [{"index": 0, "error": {**said, "code": 502}, "finish_reason": "error"}]}, True, 502),
+        ({**completion("half"), "error": upstream_error}, True, 200),
+        ({"choices": [{"index": 0, "error": {**upstream_error, "code": 502}, "finish_reason": "error"}]}, True, 502),
     ]:
         server.script(events(value) if streamed else body(value))
         failed = failure(server.base_url, stream=streamed)

@@ -7,7 +7,7 @@ from planner.models.openai_chat.headers import parse_rate_limits, parse_retry_af
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("text", "seconds"),
     [
         ("1s", 1.0),
         ("6m0s", 360.0),
@@ -25,8 +25,8 @@ from planner.models.openai_chat.headers import parse_rate_limits, parse_retry_af
         ("nan", None),
     ],
 )
-def test_durations(said: str, seconds: float | None) -> None:
-    limits = parse_rate_limits({"x-ratelimit-reset-tokens": said, "x-ratelimit-limit-tokens": "1"})
+def test_durations(text: str, seconds: float | None) -> None:
+    limits = parse_rate_limits({"x-ratelimit-reset-tokens": text, "x-ratelimit-limit-tokens": "1"})
     assert limits is not None
     assert limits.reset_tokens == (None if seconds is None else pytest.approx(seconds))
 

@@ -40,10 +40,10 @@ def result(**line: Any) -> Completion | ModelError:
     ids=["plain", "no error", "body as a string", "no status", "empty error"],
 )
 def test_replies(line: dict[str, Any]) -> None:
-    found = result(**line)
-    assert isinstance(found, Completion)
-    assert found.text == "hello"
-    assert found.usage.prompt_tokens == 1000
+    answer = result(**line)
+    assert isinstance(answer, Completion)
+    assert answer.text == "hello"
+    assert answer.usage.prompt_tokens == 1000
 
 
 @pytest.mark.parametrize(
@@ -62,31 +62,31 @@ def test_replies(line: dict[str, Any]) -> None:
     ids=["429", "500", "400", "expired", "empty", "vLLM", "status 0", "vLLM, wrapped", "nothing"],
 )
 def test_failures(line: dict[str, Any], status: int | None, again: bool) -> None:
-    found = result(**line)
-    assert isinstance(found, ModelError)
-    assert (found.status, found.retryable) == (status, again)
-    assert "{" not in str(found)
+    answer = result(**line)
+    assert isinstance(answer, ModelError)
+    assert (answer.status, answer.retryable) == (status, again)
+    assert "{" not in str(answer)
 
 
 def test_a_prompt_that_is_too_long_says_the_window() -> None:
-    said = {"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}}
-    found = result(response={"status_code": 400, "body": said})
-    assert isinstance(found, TooLongError)
-    assert found.limit == 8192
+    error_body = {"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}}
+    answer = result(response={"status_code": 400, "body": error_body})
+    assert isinstance(answer, TooLongError)
+    assert answer.limit == 8192
 
 
 def test_a_filtered_prompt_is_a_refusal_as_it_is_live() -> None:
-    said = {"error": {"message": "filtered", "code": "content_filter"}}
-    found = result(response={"status_code": 400, "body": said})
-    assert isinstance(found, Completion)
-    assert found.refusal
+    error_body = {"error": {"message": "filtered", "code": "content_filter"}}
+    answer = result(response={"status_code": 400, "body": error_body})
+    assert isinstance(answer, Completion)
+    assert answer.refusal
 
 
 def test_a_key_is_masked_wherever_it_is_echoed() -> None:
     echoed = completion("you are sk-marker-0123456789")
     failed = {"error": {"message": "wrong key sk-marker-0123456789"}}
-    found = [result(response={**OK, "body": echoed}), result(response={"status_code": 401, "body": failed})]
-    assert "marker" not in repr(found) + str(found[1]) + getattr(found[1], "body", "")
+    answer = [result(response={**OK, "body": echoed}), result(response={"status_code": 401, "body": failed})]
+    assert "marker" not in repr(answer) + str(answer[1]) + getattr(answer[1], "body", "")
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b'"x"', b"{}", b'{"custom_id": 1}', b"\xff"])
@@ -120,9 +120,9 @@ def test_a_request_is_written_without_streaming_and_in_the_endpoints_dialect() -
         "max_tokens": 5,
         "temperature": 0.5,
     }
-    said = {"error": {"message": "Unsupported parameter: use max_completion_tokens", "param": "max_tokens"}}
+    error_body = {"error": {"message": "Unsupported parameter: use max_completion_tokens", "param": "max_tokens"}}
     refused = service.parse_result_line(
-        json.dumps({"custom_id": "a", "response": {"status_code": 400, "body": said}}).encode()
+        json.dumps({"custom_id": "a", "response": {"status_code": 400, "body": error_body}}).encode()
     )
     assert refused is not None
     assert isinstance(refused.result, ModelError)

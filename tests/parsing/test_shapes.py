@@ -118,7 +118,7 @@ def test_a_shape_gives_the_same_plan_and_a_note(shape: str) -> None:
     expected = EXACT.plan.model_dump_json().replace("the gate", 'the \\"gate\\"' if "quotes" in shape else "the gate")
     assert reply.plan.model_dump_json() == expected
     assert reply.reasoning == REASONING
-    assert any(note in said for said in reply.notes) or not note, reply.notes
+    assert any(note in text for text in reply.notes) or not note, reply.notes
 
 
 @pytest.mark.parametrize("mention", ["<predictions>", "`<predictions>`: {x}", "<predictions>…</predictions>"])
@@ -215,7 +215,7 @@ def test_what_only_the_model_can_mend_is_invalid_and_says_where(case: str) -> No
     error = failure(contract(predictions))
     assert error.outcome is Outcome.INVALID
     assert error.is_correctable
-    assert any(finding in said for said in error.findings), error.findings
+    assert any(finding in text for text in error.findings), error.findings
 
 
 def test_every_finding_is_reported_at_once() -> None:
@@ -292,9 +292,9 @@ def test_a_block_that_the_discussion_quotes_does_not_shorten_it() -> None:
 
 
 def test_a_pasted_reply_without_a_closing_tag_may_have_gone_on() -> None:
-    said = "the reply may have been cut"
+    note = "the reply may have been cut"
     text = contract(json.dumps(GATE)).removesuffix("\n</predictions>")
-    assert said in " ".join(read(text, finish_reason="").notes)
-    assert said not in " ".join(read(text, finish_reason="stop").notes)
-    assert said not in " ".join(read(text, k=1, finish_reason="").notes)
-    assert said not in " ".join(read(contract(json.dumps(GATE)), finish_reason="").notes)
+    assert note in " ".join(read(text, finish_reason="").notes)
+    assert note not in " ".join(read(text, finish_reason="stop").notes)
+    assert note not in " ".join(read(text, k=1, finish_reason="").notes)
+    assert note not in " ".join(read(contract(json.dumps(GATE)), finish_reason="").notes)

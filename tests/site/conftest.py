@@ -12,7 +12,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
 from planner.site.build import build_site
 from tests.site.made import small_run
@@ -77,11 +77,15 @@ class Watch:
         context.on("page", self._over_page)
 
     def _over_page(self, page: Page) -> None:
-        page.on("console", lambda said: self.problems.append(f"console {said.type}: {said.text}"))
+        page.on("console", lambda message: self.problems.append(f"console {message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (self.problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", self._dismiss)
         page.on("download", lambda file: self.problems.append(f"download: {file.url}"))
         page.on("popup", lambda popup: self.problems.append(f"popup: {popup.url}"))
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
 
 Open = Callable[..., Page]

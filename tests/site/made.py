@@ -1,7 +1,6 @@
 """Runs that the site's tests, pictures and measurements are made of; papers and plans are invented."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -85,10 +84,10 @@ def trajectory(
     return Trajectory(planner, model, paper_id, task, reasoning.strip(), plan)
 
 
-def sidecar(
-    of: Trajectory, title: str = "A Paper", cost: float | None = 0.0123, reply: str = "<plan>…</plan>"
+def plan_record(
+    trajectory: Trajectory, title: str = "A Paper", cost: float | None = 0.0123, reply: str = "<plan>…</plan>"
 ) -> PlanRecord:
-    """The facts of a trajectory that came of one reply."""
+    """The record of a trajectory that was planned in one attempt."""
     attempt = AttemptRecord(
         identity="0" * 64,
         prompt_sha256="1" * 64,
@@ -100,16 +99,16 @@ def sidecar(
         completion=Completion(text=reply, finish_reason="stop", usage=Usage(21_408, 1_212), seconds=14.2),
     )
     return PlanRecord(
-        planner=of.planner,
-        model=of.model,
-        model_asked=of.model,
-        model_answered=f"{of.model}-2026-01-15",
+        planner=trajectory.planner,
+        model=trajectory.model,
+        model_asked=trajectory.model,
+        model_answered=f"{trajectory.model}-2026-01-15",
         endpoint="https://api.example.org/v1",
-        task=of.task,
+        task=trajectory.task,
         k=2,
         outcome=Outcome.PLANNED,
         paper=PaperRecord(
-            id=of.paper_id,
+            id=trajectory.paper_id,
             title=title,
             source="papers/a.pdf",
             format="pdf",
@@ -128,27 +127,36 @@ def sidecar(
     )
 
 
-def failed(facts: PlanRecord, outcome: Outcome, reason: str) -> PlanRecord:
-    """The same planning, had it failed."""
-    attempts = tuple(a.model_copy(update={"outcome": outcome, "findings": (reason,)}) for a in facts.attempts)
-    return facts.model_copy(update={"outcome": outcome, "reason": reason, "attempts": attempts})
+def failed(record: PlanRecord, outcome: Outcome, reason: str) -> PlanRecord:
+    """The record of the same paper, had planning it failed."""
+    attempts = tuple(a.model_copy(update={"outcome": outcome, "findings": (reason,)}) for a in record.attempts)
+    return record.model_copy(update={"outcome": outcome, "reason": reason, "attempts": attempts})
 
 
-def put(folder: Path, shown: Trajectory, facts: PlanRecord | None = None, *, planned: bool = True) -> Path:
-    """Write a trajectory where a run has it, and its sidecar beside it; only the sidecar where nothing was planned."""
-    within = build_trajectory_path(shown.planner, shown.model, shown.paper_id)
+def write_entry(
+    folder: Path, trajectory: Trajectory, record: PlanRecord | None = None, *, planned: bool = True
+) -> Path:
+    """Write a trajectory and its record as a run does; return the trajectory's path."""
+    path = build_trajectory_path(trajectory.planner, trajectory.model, trajectory.paper_id)
     if planned:
-        write_file_atomically(folder / within, render_trajectory(shown, allow_violations=True))
-    if facts:
-        facts.write(folder / build_record_path(within))
-    return folder / within
+        write_file_atomically(folder / path, render_trajectory(trajectory, allow_violations=True))
+    if record:
+        record.write(folder / build_record_path(path))
+    return folder / path
 
 
-def raw(shown: Trajectory) -> str:
-    """The file as the published writer makes it: model text is pasted in as it came."""
-    lines = [format.STYLE_BLOCK, "", f"# {shown.planner}/{shown.model}/{shown.paper_id}", "", format.REASONING_BOX, ""]
-    lines += [shown.reasoning, format.BOX_END, "", format.PLAN_BOXES[shown.task], ""]
-    for ablation in shown.plan.ablations:
+def render_published(trajectory: Trajectory) -> str:
+    """The file as the published writer makes it: the text of the model as it came."""
+    lines = [
+        format.STYLE_BLOCK,
+        "",
+        f"# {trajectory.planner}/{trajectory.model}/{trajectory.paper_id}",
+        "",
+        format.REASONING_BOX,
+        "",
+    ]
+    lines += [trajectory.reasoning, format.BOX_END, "", format.PLAN_BOXES[trajectory.task], ""]
+    for ablation in trajectory.plan.ablations:
         lines += [
             format.NAME_LABEL + ablation.name,
             format.PART_LABEL + ablation.ablated_part,
@@ -180,23 +188,21 @@ def small_run(folder: Path) -> Path:
         paper_id = "".join(c if c.isalnum() or c in "_-" else "_" for c in title)
         plans = ((ROUTER, LOSS), (ROUTER_TOO, CODEBOOK), (LOSS, WARMUP))
         for at, model in enumerate(MODELS):
-            shown = trajectory(paper_id, model, plans[(at + number) % 3] if number else plans[at], task)
-            facts = sidecar(shown, title, cost=None if model == "o3-mini" else 0.0123 * (at + 1) + number / 100)
-            put(trajectories, shown, facts)
-    refuse(trajectories, PAPERS[2][0])
+            planned = trajectory(paper_id, model, plans[(at + number) % 3] if number else plans[at], task)
+            cost = None if model == "o3-mini" else 0.0123 * (at + 1) + number / 100
+            write_entry(trajectories, planned, plan_record(planned, title, cost=cost))
+    write_failures(trajectories, PAPERS[2][0])
     return folder
 
 
-def refuse(trajectories: Path, title: str) -> None:
-    """Two papers' failures: a refusal, and a reply that was cut."""
-    shown = trajectory(title.replace(" ", "_"), "gpt-4o")
-    put(trajectories, shown).unlink()
-    refused = failed(sidecar(shown, title), Outcome.REFUSED, "the model refused: “I cannot help with this paper.”")
-    put(trajectories, shown, refused, planned=False)
-    cut = replace(shown, model="claude-3.5-sonnet")
-    put(trajectories, cut).unlink()
-    reason = "the reply was cut at the limit of 4,096 tokens"
-    put(trajectories, cut, failed(sidecar(cut, title), Outcome.TRUNCATED, reason), planned=False)
+def write_failures(trajectories: Path, title: str) -> None:
+    """Replace two models' plans of a paper by a refusal and a reply that was cut."""
+    for model, outcome, reason in (
+        ("gpt-4o", Outcome.REFUSED, "the model refused: “I cannot help with this paper.”"),
+        ("claude-3.5-sonnet", Outcome.TRUNCATED, "the reply was cut at the limit of 4,096 tokens"),
+    ):
+        lost = trajectory(title.replace(" ", "_"), model)
+        write_entry(trajectories, lost, failed(plan_record(lost, title), outcome, reason), planned=False).unlink()
 
 
 WORDS = (

@@ -18,7 +18,7 @@ from planner.site.entries import create_entry
 from planner.site.pages import render_trajectory_page
 from planner.site.views import build_paper_view, format_usd
 from planner.trajectory.reader import read_trajectory
-from tests.site.made import put, raw, sidecar, small_run, trajectory
+from tests.site.made import plan_record, render_published, small_run, trajectory, write_entry
 
 
 def packed(index: Path) -> dict[str, list[object]]:
@@ -60,8 +60,8 @@ def test_every_style_and_script_is_named_by_the_policy_and_nothing_else_is(tmp_p
 
 
 def test_pages_of_papers_that_are_gone_are_taken_away_and_others_stay(tmp_path: Path) -> None:
-    put(tmp_path / "run", trajectory("One"))
-    gone = put(tmp_path / "run", trajectory("Two"))
+    write_entry(tmp_path / "run", trajectory("One"))
+    gone = write_entry(tmp_path / "run", trajectory("Two"))
     build_site([tmp_path / "run"], tmp_path / "out")
     write_file_atomically(tmp_path / "out" / "papers" / "mine.html", "<p>not of this program")
     gone.unlink()
@@ -82,14 +82,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(tmp_path: Pat
 
 
 def test_the_site_may_lie_in_the_run(tmp_path: Path) -> None:
-    put(tmp_path / "run", trajectory(), sidecar(trajectory()))
+    write_entry(tmp_path / "run", trajectory(), plan_record(trajectory()))
     for _ in range(2):
         assert build_site([tmp_path / "run"], tmp_path / "run" / "site", docsify=True).entry_count == 1
 
 
 def test_runs_are_compared_on_one_page(tmp_path: Path) -> None:
     for run in ("before", "after"):
-        put(tmp_path / run / "trajectories", trajectory())
+        write_entry(tmp_path / run / "trajectories", trajectory())
     built = build_site([tmp_path / "before", tmp_path / "after"], tmp_path / "out")
     assert (built.paper_count, built.entry_count) == (1, 2)
     text = (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
@@ -98,12 +98,12 @@ def test_runs_are_compared_on_one_page(tmp_path: Path) -> None:
 
 def test_plans_of_different_texts_with_one_id_are_told_apart(tmp_path: Path) -> None:
     for model, digest in (("a", "1" * 64), ("b", "2" * 64)):
-        shown = trajectory(model=model)
-        facts = sidecar(shown)
-        put(
+        planned = trajectory(model=model)
+        record = plan_record(planned)
+        write_entry(
             tmp_path / "run",
-            shown,
-            facts.model_copy(update={"paper": facts.paper.model_copy(update={"sha256": digest})}),
+            planned,
+            record.model_copy(update={"paper": record.paper.model_copy(update={"sha256": digest})}),
         )
     build_site([tmp_path / "run"], tmp_path / "out")
     assert "different texts with one id" in (tmp_path / "out" / "papers" / "A_Paper.html").read_text(encoding="utf-8")
@@ -127,8 +127,8 @@ def test_small_costs_keep_two_digits(usd: float, shown: str) -> None:
 
 def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> None:
     hostile = trajectory("A|B]_(c)", reasoning="<script>alert(1)</script>")
-    write_file_atomically(tmp_path / "run" / "a.md", raw(hostile))
-    put(tmp_path / "run", trajectory("Plain"))
+    write_file_atomically(tmp_path / "run" / "a.md", render_published(hostile))
+    write_entry(tmp_path / "run", trajectory("Plain"))
     built = build_site([tmp_path / "run"], tmp_path / "out", docsify=True)
     root = tmp_path / "out" / "docsify"
     assert sorted(path.name for path in root.iterdir()) == [
@@ -150,9 +150,9 @@ def test_docsify_has_the_published_layout_with_inert_files(tmp_path: Path) -> No
 
 def test_of_two_trajectories_with_one_place_docsify_names_the_second(tmp_path: Path) -> None:
     for run in ("a", "b"):
-        put(tmp_path / run, trajectory())
+        write_entry(tmp_path / run, trajectory())
     built = build_site([tmp_path / "a", tmp_path / "b"], tmp_path / "out", docsify=True)
-    assert [file.why for file in built.unread_files] == ["another trajectory is published in its place"]
+    assert [file.reason for file in built.unread_files] == ["another trajectory is published in its place"]
 
 
 def test_one_page_holds_all_it_needs() -> None:

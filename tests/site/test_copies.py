@@ -7,7 +7,7 @@ import json
 from planner.schema import Ablation, Action, Task
 from planner.site.copies import format_plan_copies
 from planner.trajectory.reader import parse_trajectory
-from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, raw, trajectory
+from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, render_published, trajectory
 
 
 def test_a_review_is_sentences() -> None:
@@ -25,18 +25,18 @@ def test_a_review_is_sentences() -> None:
 
 
 def test_markdown_is_that_of_the_file() -> None:
-    shown = trajectory(ablations=(CODEBOOK, LOSS))
-    assert format_plan_copies(shown).markdown.strip() in raw(shown)
-    assert format_plan_copies(shown).markdown.startswith(
+    planned = trajectory(ablations=(CODEBOOK, LOSS))
+    assert format_plan_copies(planned).markdown.strip() in render_published(planned)
+    assert format_plan_copies(planned).markdown.startswith(
         "### A plainer codebook\n- **Ablated Part**: Shared codebook\n"
     )
 
 
 def test_jsonl_and_csv_hold_every_ablation() -> None:
-    shown = parse_trajectory(raw(trajectory(ablations=(CODEBOOK, LOSS))).encode(), "made")
-    found = [Ablation.model_validate(json.loads(line)) for line in format_plan_copies(shown).jsonl.splitlines()]
-    assert found == list(shown.plan.ablations)
-    rows = list(csv.DictReader(io.StringIO(format_plan_copies(shown).csv)))
+    planned = parse_trajectory(render_published(trajectory(ablations=(CODEBOOK, LOSS))).encode(), "made")
+    found = [Ablation.model_validate(json.loads(line)) for line in format_plan_copies(planned).jsonl.splitlines()]
+    assert found == list(planned.plan.ablations)
+    rows = list(csv.DictReader(io.StringIO(format_plan_copies(planned).csv)))
     assert [row["action"] for row in rows] == ["REPLACE", "REMOVE"]
     assert rows[0]["replacement"].split("; ") == list(CODEBOOK.replacement)
 

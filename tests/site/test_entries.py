@@ -20,7 +20,7 @@ from planner.site.entries import (
     read_plan_entries,
     read_plan_entry,
 )
-from tests.site.made import failed, put, raw, sidecar, small_run, trajectory
+from tests.site.made import failed, plan_record, render_published, small_run, trajectory, write_entry
 
 
 def entry(**changes: object) -> PlanEntry:
@@ -28,26 +28,26 @@ def entry(**changes: object) -> PlanEntry:
 
 
 def test_a_trajectory_alone_is_an_entry_of_which_little_is_known(tmp_path: Path) -> None:
-    found = read_plan_entry(EntrySource("run", put(tmp_path, trajectory())))
-    assert (found.outcome, found.cost, found.title, found.sidecar) == (Outcome.PLANNED, None, "", None)
+    found = read_plan_entry(EntrySource("run", write_entry(tmp_path, trajectory())))
+    assert (found.outcome, found.cost, found.title, found.record) == (Outcome.PLANNED, None, "", None)
     assert [ablation.name for ablation in found.ablations] == ["Routing without learning", "No consistency loss"]
 
 
 def test_a_sidecar_tells_the_rest(tmp_path: Path) -> None:
-    path = put(tmp_path, trajectory(), sidecar(trajectory(), "The Title", cost=0.5))
+    path = write_entry(tmp_path, trajectory(), plan_record(trajectory(), "The Title", cost=0.5))
     found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert (found.title, found.cost, found.warnings) == ("The Title", 0.5, ())
 
 
 def test_a_failure_has_its_reason_and_no_plan(tmp_path: Path) -> None:
-    facts = failed(sidecar(trajectory()), Outcome.REFUSED, "because")
-    path = put(tmp_path, trajectory(), facts, planned=False)
+    record = failed(plan_record(trajectory()), Outcome.REFUSED, "because")
+    path = write_entry(tmp_path, trajectory(), record, planned=False)
     found = read_plan_entry(EntrySource("run", None, path.with_suffix(".json")))
     assert (found.outcome, found.reason, found.ablations) == (Outcome.REFUSED, "because", ())
 
 
 def test_what_does_not_fit_together_is_a_warning(tmp_path: Path) -> None:
-    path = put(tmp_path, trajectory(), sidecar(trajectory(model="other"), cost=-1))
+    path = write_entry(tmp_path, trajectory(), plan_record(trajectory(model="other"), cost=-1))
     found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert found.warnings == (
         "the run facts are those of lm-planner/other/A_Paper (reviewer)",
@@ -62,13 +62,13 @@ def test_what_does_not_fit_together_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_costs_only_itself(tmp_path: Path) -> None:
-    path = put(tmp_path, trajectory(), sidecar(trajectory()))
+    path = write_entry(tmp_path, trajectory(), plan_record(trajectory()))
     path.with_suffix(".json").write_text("{", encoding="utf-8")
     assert (
         "the run facts could not be read"
         in read_plan_entry(EntrySource("run", path, path.with_suffix(".json"))).warnings[-1]
     )
-    sidecar(trajectory()).write(path.with_suffix(".json"))
+    plan_record(trajectory()).write(path.with_suffix(".json"))
     path.write_text("# torn", encoding="utf-8")
     found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert found.trajectory is None
@@ -79,19 +79,21 @@ def test_a_broken_file_costs_only_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["/home/ada/secret/", "C:\\Users\\ada\\secret\\"])
 def test_where_files_lie_on_the_makers_disk_is_not_told(tmp_path: Path, folder: str) -> None:
-    facts = sidecar(trajectory())
-    facts = facts.model_copy(update={"paper": facts.paper.model_copy(update={"source": f"{folder}a.pdf"})})
-    path = put(tmp_path, trajectory(), failed(facts, Outcome.PAPER_ERROR, f"{folder}a.pdf: not a PDF"), planned=False)
+    record = plan_record(trajectory())
+    record = record.model_copy(update={"paper": record.paper.model_copy(update={"source": f"{folder}a.pdf"})})
+    path = write_entry(
+        tmp_path, trajectory(), failed(record, Outcome.PAPER_ERROR, f"{folder}a.pdf: not a PDF"), planned=False
+    )
     found = read_plan_entry(EntrySource("run", None, path.with_suffix(".json")))
     assert found.reason == "a.pdf: not a PDF"
-    assert found.sidecar and found.sidecar.paper.source == "a.pdf"
+    assert found.record and found.record.paper.source == "a.pdf"
     path.write_text("# torn", encoding="utf-8")
     assert str(tmp_path) not in str(read_plan_entry(EntrySource("run", path, path.with_suffix(".json"))).warnings)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    put(tmp_path / "run", trajectory())
+    write_entry(tmp_path / "run", trajectory())
     (tmp_path / "run" / "closed").mkdir(mode=0)
     assert [file.name for file in index_entries([tmp_path / "run"]).unread_files] == ["run/closed"]
 
@@ -128,15 +130,15 @@ def test_a_run_is_collected_by_paper(tmp_path: Path) -> None:
 
 
 def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -> None:
-    write_file_atomically(tmp_path / "mine" / "deep" / "plan.md", raw(trajectory()))
+    write_file_atomically(tmp_path / "mine" / "deep" / "plan.md", render_published(trajectory()))
     write_file_atomically(tmp_path / "mine" / "README.md", "# Hello")
     write_file_atomically(tmp_path / "mine" / "data.json", "[]")
     write_file_atomically(tmp_path / "mine" / ".hidden" / "plan.md", "no")
-    write_file_atomically(tmp_path / "mine" / "out" / "old.md", raw(trajectory("Old")))
+    write_file_atomically(tmp_path / "mine" / "out" / "old.md", render_published(trajectory("Old")))
     (tmp_path / "mine" / "elsewhere").symlink_to(tmp_path)
     found = index_entries([tmp_path / "mine", tmp_path / "mine"], excluded_folder=(tmp_path / "mine" / "out").resolve())
     assert list(found.papers) == ["A_Paper"]
-    assert {file.name: file.why[:13] for file in found.unread_files} == {
+    assert {file.name: file.reason[:13] for file in found.unread_files} == {
         "mine/README.md": "not a traject",
         "mine/data.json": "not a sidecar",
         "mine/elsewhere": "a link to a f",

@@ -13,7 +13,7 @@ from planner.files import write_file_atomically
 from planner.schema import Action, Task
 from planner.site.build import build_site
 from tests.site.conftest import Open
-from tests.site.made import ROUTER, failed, raw, sidecar, trajectory
+from tests.site.made import ROUTER, failed, plan_record, render_published, trajectory
 from tests.trajectory import payloads
 
 # Whatever manages to run says so: by this name, by a dialog, or by a request.
@@ -65,7 +65,7 @@ def hostile(number: int) -> tuple[str, str]:
             "metrics": (line, "accuracy"),
         }
     )
-    shown = trajectory(
+    planned = trajectory(
         paper_id=f"{line.replace('/', '_')[:60] or 'x'} {number % 40}",
         model=line,
         ablations=(ablation, ablation.model_copy(update={"name": f"{line} again"})),
@@ -73,21 +73,21 @@ def hostile(number: int) -> tuple[str, str]:
         planner=("lm-planner", line.replace("/", "_") or "x")[number % 2],
         reasoning="\n\n".join((payload, LONG[number % len(LONG)], f"# {line}", f"[a]({line})", f"![b]({line})")),
     )
-    return raw(shown), line
+    return render_published(planned), line
 
 
 def hostile_sidecar(number: int, line: str) -> str:
     """Facts whose every text is the payload, with numbers that no run has."""
-    shown = trajectory(paper_id=f"{line[:60]} {number % 40}", model=line)
-    facts = sidecar(shown, title=line, reply=f"{line}\n{line}")
-    facts = facts.model_copy(
+    planned = trajectory(paper_id=f"{line[:60]} {number % 40}", model=line)
+    record = plan_record(planned, title=line, reply=f"{line}\n{line}")
+    record = record.model_copy(
         update={"endpoint": line, "program_version": line, "warnings": (line,), "prompt_sha256": line}
     )
     if number % 3 == 0:
-        facts = failed(facts, tuple(Outcome)[number % len(Outcome)], line)
-    told = facts.model_dump()
-    told["parameters"] = {line: [line, None, 1e308]}
-    text = json.dumps(told, default=str)
+        record = failed(record, tuple(Outcome)[number % len(Outcome)], line)
+    fields = record.model_dump()
+    fields["parameters"] = {line: [line, None, 1e308]}
+    text = json.dumps(fields, default=str)
     return text.replace('"cost": 0.0123', ('"cost": NaN', '"cost": -Infinity', '"cost": 1e308')[number % 3])
 
 
@@ -175,8 +175,8 @@ def test_page_names_stay_in_the_folder_and_titles_in_their_place(hostile_site: P
 
 def test_what_was_planted_is_shown_as_text(hostile_site: Path, open_page: Open, tmp_path: Path) -> None:
     planted = f"<script>{CANARY}</script>"
-    shown = replace(trajectory(), paper_id="planted", reasoning=f"It says {planted} here.")
-    write_file_atomically(tmp_path / "run" / "planted.md", raw(shown))
+    planted_plan = replace(trajectory(), paper_id="planted", reasoning=f"It says {planted} here.")
+    write_file_atomically(tmp_path / "run" / "planted.md", render_published(planted_plan))
     build_site([tmp_path / "run"], tmp_path / "out")
     page = open_page((tmp_path / "out" / "papers" / "planted.html").as_uri())
     assert page.locator(".text").inner_text() == f"It says {planted} here."

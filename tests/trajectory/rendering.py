@@ -32,7 +32,7 @@ class Page(HTMLParser):
         self.stack: list[str] = []
         self.outline: list[str] = []
         self.links: list[str] = []
-        self.said: list[str] = []
+        self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in VOID | STRUCTURE | TEXT | TABLES, f"<{tag}> is active"
@@ -58,7 +58,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.stack != ["style"]:
-            self.said.append(data)
+            self.text.append(data)
 
     def handle_comment(self, data: str) -> None:
         raise AssertionError(f"a comment hides {data!r}")

@@ -133,7 +133,7 @@ def test_every_title_or_file_gives_an_id(title: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "stem"),
     [
         ("x/2507.08038v2.tar.gz", "2507.08038v2"),
         ("C:\\papers\\one.pdf", "one"),
@@ -145,8 +145,8 @@ def test_every_title_or_file_gives_an_id(title: str, name: str) -> None:
         ("a.pdf.md", "a"),
     ],
 )
-def test_the_stem_of_a_source(name: str, said: str) -> None:
-    assert strip_endings(name) == said
+def test_the_stem_of_a_source(name: str, stem: str) -> None:
+    assert strip_endings(name) == stem
 
 
 def test_a_link_to_a_folder_elsewhere_is_not_written_through(tmp_path: Path) -> None:

@@ -36,13 +36,13 @@ def with_ablation(**fields: object) -> Trajectory:
 
 
 def assert_inert_and_readable(trajectory: Trajectory) -> None:
-    settled = normalize_trajectory(trajectory)
+    normalized = normalize_trajectory(trajectory)
     text = render_trajectory(trajectory)
     render(text, len(trajectory.plan.ablations))
-    assert parse_trajectory(text.encode(), "file") == settled
-    assert render_trajectory(settled) == text
-    assert normalize_trajectory(settled) == settled
-    assert not normalize_trajectory(replace(settled, warnings=())).warnings
+    assert parse_trajectory(text.encode(), "file") == normalized
+    assert render_trajectory(normalized) == text
+    assert normalize_trajectory(normalized) == normalized
+    assert not normalize_trajectory(replace(normalized, warnings=())).warnings
 
 
 def test_there_are_enough_attacks() -> None:
@@ -68,8 +68,8 @@ def test_a_hostile_field_is_inert(payload: str, around: str) -> None:
 @pytest.mark.parametrize("payload", LINES)
 def test_a_hostile_heading_is_inert(payload: str) -> None:
     for segment in ("planner", "model", "paper_id"):
-        settled = replace(TRAJECTORY, **{segment: payload})
-        assert_inert_and_readable(settled)
+        normalized = replace(TRAJECTORY, **{segment: payload})
+        assert_inert_and_readable(normalized)
 
 
 def test_every_field_at_once_is_inert() -> None:
@@ -135,7 +135,7 @@ def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "settled", "what"),
+    ("text", "normalized", "kind"),
     [
         ("## Existing ablations", "\\## Existing ablations", "a heading"),
         ("forged\n===", "forged\n\\===", "a heading"),
@@ -147,9 +147,9 @@ def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> N
         ("```\nopen", "\\`\\`\\`\nopen", "a code fence"),
     ],
 )
-def test_what_cannot_be_undone_is_changed_visibly(text: str, settled: str, what: str) -> None:
-    assert neutralize_markup(text).text == settled
-    assert neutralize_markup(text).changes == (what,)
+def test_what_cannot_be_undone_is_changed_visibly(text: str, normalized: str, kind: str) -> None:
+    assert neutralize_markup(text).text == normalized
+    assert neutralize_markup(text).changes == (kind,)
 
 
 def test_a_change_for_good_is_a_warning_that_says_where() -> None:
@@ -163,4 +163,4 @@ def test_a_change_for_good_is_a_warning_that_says_where() -> None:
 
 def test_what_a_browser_would_swallow_is_shown() -> None:
     page = render(render_trajectory(replace(TRAJECTORY, reasoning="a photo of a <CLS>, not &lt;")), 2)
-    assert "a photo of a <CLS>, not &lt;" in "".join(page.said)
+    assert "a photo of a <CLS>, not &lt;" in "".join(page.text)

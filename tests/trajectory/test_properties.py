@@ -73,12 +73,12 @@ def trajectories(draw: st.DrawFn) -> Trajectory:
 @given(trajectories())
 def test_writing_and_reading_settle_at_once(trajectory: Trajectory) -> None:
     text = render_trajectory(trajectory)
-    settled = normalize_trajectory(trajectory)
+    normalized = normalize_trajectory(trajectory)
     again = parse_trajectory(text.encode(), "file")
-    assert again == settled
+    assert again == normalized
     assert again.warnings == ()
     assert render_trajectory(again) == text
-    assert normalize_trajectory(settled).warnings == settled.warnings
+    assert normalize_trajectory(normalized).warnings == normalized.warnings
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])

@@ -113,7 +113,7 @@ def test_a_flawed_file_is_read_with_a_warning(old: str, new: str, warning: str) 
     damaged = TEXT.removesuffix(old.removesuffix("$")) + new if old.endswith("$") else TEXT.replace(old, new)
     assert damaged != TEXT
     trajectory = parse_trajectory(damaged.encode(), "file")
-    assert any(warning in said for said in trajectory.warnings), trajectory.warnings
+    assert any(warning in text for text in trajectory.warnings), trajectory.warnings
     assert trajectory.plan.ablations[0].name == "Gate or no gate"
 
 

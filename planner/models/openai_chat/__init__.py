@@ -1,1 +1,1 @@
-"""TODO openai_chat."""
+"""A model at an OpenAI-compatible endpoint, and the batch service of such an endpoint."""

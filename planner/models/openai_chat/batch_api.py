@@ -5,6 +5,7 @@ The API is that of https://platform.openai.com/docs/api-reference/batch. Importi
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -15,12 +16,11 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.batch_files import BatchResult, format_request_line, parse_result_line
 from planner.models.openai_chat.chat import (
-    PLANNER_NAME,
-    JsonObject,
     ParameterAdapter,
     RequestOptions,
     build_parameters,
     build_request_body,
+    describe_model,
 )
 from planner.models.openai_chat.endpoint import Endpoint
 from planner.models.openai_chat.error_bodies import RejectedParameterError
@@ -31,8 +31,8 @@ from planner.models.openai_chat.remote_batch import (
     parse_batch,
     parse_file,
     parse_page,
-    to_text,
 )
+from planner.models.openai_chat.replies import JsonObject, to_string
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES, decode_json, repair_json_surrogates
 from planner.models.openai_chat.transport import build_auth_headers, create_client, create_http_client
 
@@ -54,14 +54,14 @@ class BatchService:
     def __init__(self, endpoint: Endpoint, options: RequestOptions) -> None:
         self._endpoint = endpoint
         self._options = options
+        self._headers = build_auth_headers(endpoint)
         self._adapter = ParameterAdapter()
         self._client: openai.AsyncOpenAI | None = None
 
     @property
     def info(self) -> ModelInfo:
         """The name, endpoint and parameters of the model, as for live requests, so that replies serve both."""
-        endpoint = self._endpoint
-        return ModelInfo(PLANNER_NAME, endpoint.model, endpoint.model, endpoint.base_url, self._options.parameters)
+        return describe_model(self._endpoint, self._options)
 
     @property
     def host(self) -> str:
@@ -77,21 +77,17 @@ class BatchService:
 
     def format_request_line(self, custom_id: str, prompt: Prompt) -> bytes:
         """Return a prompt as a line of an input file, adapted to the endpoint."""
-        return format_request_line(
-            custom_id, build_request_body(self._adapter.adapt_parameters(self._build_parameters()), prompt)
-        )
+        return format_request_line(custom_id, build_request_body(self._adapt_parameters(), prompt))
 
     def parse_result_line(self, content: bytes) -> BatchResult | None:
         """Return the result in a line of a result file, or None if the line is not a result.
 
         A rejected parameter is remembered, and its error is then retryable.
         """
-        answer = parse_result_line(content, self._endpoint)
-        if answer and isinstance(refusal := answer.result, RejectedParameterError):
-            refusal.retryable = self._adapter.observe_rejection(
-                refusal.parameter, self._adapter.adapt_parameters(self._build_parameters())
-            )
-        return answer
+        result = parse_result_line(content, self._endpoint)
+        if result and isinstance(error := result.result, RejectedParameterError):
+            error.retryable = self._adapter.observe_rejection(error.parameter, self._adapt_parameters())
+        return result
 
     async def upload_file(self, path: Path, name: str) -> str:
         """Upload an input file and return its id.
@@ -99,15 +95,15 @@ class BatchService:
         Raises:
             ModelError: if the service reports an error; all methods here do so.
         """
-        raw, headers = self._open_client().files.with_raw_response, self._build_headers()
+        raw, headers = self._open_client().files.with_raw_response, self._headers
         with path.open("rb") as content:
             upload = (name, content, "application/jsonl")
             answer = await self._call_service(lambda: raw.create(file=upload, purpose="batch", extra_headers=headers))
-        return to_text(answer.get("id"))
+        return to_string(answer.get("id"))
 
     async def list_files(self, after: str = "") -> Page[RemoteFile]:
         """Return a page of the service's input files: the first page, or the one after a file's id."""
-        raw, headers = self._open_client().files.with_raw_response, self._build_headers()
+        raw, headers = self._open_client().files.with_raw_response, self._headers
         answer = await self._call_service(
             lambda: raw.list(purpose="batch", limit=_PAGE_SIZE, after=after or openai.omit, extra_headers=headers)
         )
@@ -115,7 +111,7 @@ class BatchService:
 
     async def create_batch(self, file_id: str, metadata: dict[str, str]) -> RemoteBatch:
         """Create a batch from an input file; this costs money."""
-        raw, headers = self._open_client().batches.with_raw_response, self._build_headers()
+        raw, headers = self._open_client().batches.with_raw_response, self._headers
         return parse_batch(
             await self._call_service(
                 lambda: raw.create(
@@ -130,7 +126,7 @@ class BatchService:
 
     async def list_batches(self, after: str = "") -> Page[RemoteBatch]:
         """Return a page of the account's batches: the first page, or the one after a batch's id."""
-        raw, headers = self._open_client().batches.with_raw_response, self._build_headers()
+        raw, headers = self._open_client().batches.with_raw_response, self._headers
         answer = await self._call_service(
             lambda: raw.list(limit=_PAGE_SIZE, after=after or openai.omit, extra_headers=headers)
         )
@@ -138,7 +134,7 @@ class BatchService:
 
     async def fetch_batch(self, batch_id: str) -> RemoteBatch:
         """Return the current state of a batch."""
-        raw, headers = self._open_client().batches.with_raw_response, self._build_headers()
+        raw, headers = self._open_client().batches.with_raw_response, self._headers
         return parse_batch(await self._call_service(lambda: raw.retrieve(batch_id, extra_headers=headers)))
 
     async def stream_lines(self, file_id: str) -> AsyncGenerator[bytes]:
@@ -146,12 +142,12 @@ class BatchService:
         async with self._stream_content(file_id) as pieces:
             rest, oversized = bytearray(), False
             async for piece in pieces:
-                *ends, begun = piece.split(b"\n")
-                for end in ends:
-                    if not oversized and (rest or end.strip()):
-                        yield bytes(rest) + end
+                *line_ends, line_start = piece.split(b"\n")
+                for line_end in line_ends:
+                    if not oversized and (rest or line_end.strip()):
+                        yield bytes(rest) + line_end
                     rest, oversized = bytearray(), False
-                rest += begun
+                rest += line_start
                 if oversized := oversized or len(rest) > MAX_REPLY_BYTES:
                     rest.clear()
             if rest.strip():
@@ -161,7 +157,7 @@ class BatchService:
     async def _stream_content(self, file_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
         streamed, failed = self._open_client().files.with_streaming_response, None
         try:
-            async with streamed.content(file_id, extra_headers=self._build_headers()) as response:
+            async with streamed.content(file_id, extra_headers=self._headers) as response:
                 yield response.iter_bytes()
         except errors.TRANSPORT_EXCEPTIONS as error:
             failed = errors.convert_exception(error, self._endpoint, timeout=self._options.timeout)
@@ -181,12 +177,9 @@ class BatchService:
             failed = ModelError(f"{self.host} sent a response that is not from a batch service", retryable=True)
         raise failed  # raised here, so that no chained exception can show a key
 
-    def _build_parameters(self) -> JsonObject:
-        parameters = build_parameters(self._endpoint.model, self._options)
-        return {name: value for name, value in parameters.items() if name not in ("stream", "stream_options")}
-
-    def _build_headers(self) -> dict[str, str | openai.Omit]:
-        return build_auth_headers(self._endpoint)
+    def _adapt_parameters(self) -> JsonObject:
+        parameters = build_parameters(self._endpoint.model, replace(self._options, stream=False))
+        return self._adapter.adapt_parameters(parameters)
 
     def _open_client(self) -> openai.AsyncOpenAI:
         if self._client is None:

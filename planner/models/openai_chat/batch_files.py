@@ -16,7 +16,7 @@ from planner.models.openai_chat.chat import build_content_filter_completion
 from planner.models.openai_chat.endpoint import Endpoint
 from planner.models.openai_chat.error_bodies import ErrorBody, FilteredPromptError, parse_error_body
 from planner.models.openai_chat.errors import convert_error_body, format_one_line
-from planner.models.openai_chat.replies import JsonObject, find_choice_error, parse_completion
+from planner.models.openai_chat.replies import JsonObject, find_choice_error, parse_completion, to_object
 from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
 
 BATCH_URL: Final = "/v1/chat/completions"
@@ -25,7 +25,7 @@ _FIRST_ERROR: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The result of the request with this `format_custom_id`: a completion or an error."""
+    """The result of the request with this `custom_id`: a completion or an error."""
 
     custom_id: str
     result: Completion | ModelError
@@ -41,7 +41,7 @@ def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
 
     A prompt refused by a content filter is a completion too, as in a live request.
     """
-    line = _to_object(repair_json_surrogates(decode_json(content)))
+    line = to_object(repair_json_surrogates(decode_json(content)))
     custom_id = line.get("custom_id")
     if not isinstance(custom_id, str) or "method" in line:
         return None
@@ -52,31 +52,33 @@ def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
 
 
 def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelError:
-    response, mask = _to_object(line.get("response")), endpoint.mask
+    response, mask = to_object(line.get("response")), endpoint.mask
     body = _unpack_body(response.get("body"))
     status = response.get("status_code")
     status = status if isinstance(status, int) else None
     headers = _read_headers(response, endpoint)
-    if told := _find_error_body(body, endpoint):
-        return convert_error_body(told, endpoint, status or 200, headers, encode_json(mask.mask_json(body)))
+    if error := _find_error_body(body, endpoint):
+        return convert_error_body(error, endpoint, status or 200, headers, encode_json(mask.mask_json(body)))
     if status is None or status < _FIRST_ERROR:
         completion = parse_completion(mask.mask_reply(body))
         if completion is not None:
             return completion
     failed = mask.mask_json(line.get("error"))
     # vLLM wraps the error once more, as it does in a live response.
-    said = parse_error_body(failed) or parse_error_body({"error": failed}) or ErrorBody("no reply and no error message")
+    error = (
+        parse_error_body(failed) or parse_error_body({"error": failed}) or ErrorBody("no reply and no error message")
+    )
     text = encode_json(failed or mask.mask_json(response.get("body")))
-    known = said.status or (status if status is not None and status >= _FIRST_ERROR else None)
-    if known is not None:
-        return convert_error_body(said, endpoint, known, headers, text)
+    error_status = error.status or (status if status is not None and status >= _FIRST_ERROR else None)
+    if error_status is not None:
+        return convert_error_body(error, endpoint, error_status, headers, text)
     # An error of the service itself: the request expired or was cancelled before a model saw it.
-    code = f" ({format_one_line(said.code)})" if said.code else ""
-    return ModelError(f"{endpoint.host}: {format_one_line(said.message)}{code}", retryable=True, body=text)
+    code = f" ({format_one_line(error.code)})" if error.code else ""
+    return ModelError(f"{endpoint.host}: {format_one_line(error.message)}{code}", retryable=True, body=text)
 
 
 def _find_error_body(body: JsonValue, endpoint: Endpoint) -> ErrorBody | None:
-    failed = body if parse_error_body(body) else find_choice_error(_to_object(body))
+    failed = body if parse_error_body(body) else find_choice_error(to_object(body))
     return parse_error_body(endpoint.mask.mask_json(failed))
 
 
@@ -88,7 +90,3 @@ def _unpack_body(body: JsonValue) -> JsonValue:
 def _read_headers(response: JsonObject, endpoint: Endpoint) -> Mapping[str, str]:
     request_id = response.get("request_id")
     return {"x-request-id": endpoint.mask.mask_text(request_id)} if isinstance(request_id, str) else {}
-
-
-def _to_object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}

@@ -1,6 +1,8 @@
-"""Adapt a request's parameters to an endpoint, after its rejections."""
-# MERGED-DOC """Detect endpoints that truncate a prompt to their window without an error (Ollama's window is 4,096 tokens)."""
-# MERGED-DOC """A model at an OpenAI-compatible endpoint."""
+"""A model at an OpenAI-compatible endpoint.
+
+A parameter that the endpoint rejects is left out or renamed from then on. Endpoints that truncate a prompt to their
+window without an error are detected by their token counts (Ollama's window is 4,096 tokens).
+"""
 
 import time
 from collections.abc import Mapping
@@ -11,78 +13,18 @@ from typing import TYPE_CHECKING, Final, Self
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from planner.chat import Completion, ModelInfo, Prompt, Usage
+from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt, Usage
 from planner.models.openai_chat.endpoint import Endpoint
 from planner.models.openai_chat.error_bodies import FilteredPromptError, RejectedParameterError
+from planner.models.openai_chat.replies import JsonObject
 from planner.sanitize import repair_surrogates
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from planner.models.openai_chat.transport import Transport
 
-
-JsonObject = dict[str, JsonValue]
-
+_MIN_TOKENS: Final = 500  # tokens; no endpoint truncates a shorter prompt
 _OTHER_NAMES: Final[Mapping[str, str]] = {"max_tokens": "max_completion_tokens"}
 _OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort", "stream", "stream_options"})
-
-
-class ParameterAdapter:
-    """The parameters that one endpoint rejects, remembered for a run.
-
-    Each is renamed or left out. A limit on tokens is only renamed, never left out, since a cost limit may need it.
-    """
-
-    def __init__(self) -> None:
-        self._dropped: set[str] = set()
-        self._renamed: dict[str, str] = {}
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The changes, one sentence each."""
-        dropped = (f"the endpoint does not accept {name}; it was not sent" for name in sorted(self._dropped))
-        renamed = (f"{name} was sent as {other}, as the endpoint requires" for name, other in self._renamed.items())
-        return (*dropped, *renamed)
-
-    def adapt_parameters(self, parameters: Mapping[str, JsonValue]) -> JsonObject:
-        """Return the request with parameters renamed and left out for this endpoint."""
-        dropped = self._dropped | ({"stream_options"} if "stream" in self._dropped else set())
-        return {self._renamed.get(name, name): value for name, value in parameters.items() if name not in dropped}
-
-    def observe_rejection(self, parameter: str, sent: Mapping[str, JsonValue]) -> bool:
-        """Remember a rejected parameter; return True if the next request will differ from the one sent."""
-        if parameter not in sent:
-            return False
-        if parameter in self._dropped or parameter in self._renamed:
-            return True  # another request has remembered it meanwhile
-        if parameter in _OTHER_NAMES:
-            self._renamed[parameter] = _OTHER_NAMES[parameter]
-            return True
-        if parameter in _OPTIONAL:
-            self._dropped.add(parameter)
-            return True
-        return False
-
-
-_MIN_TOKENS: Final = 500  # tokens; no endpoint truncates a shorter prompt
-
-
-def find_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
-    """Return a warning if the endpoint counted fewer tokens than were sent, else nothing."""
-    if usage.prompt_tokens is None:
-        return ()
-    least, counted = prompt.min_tokens, usage.prompt_tokens
-    if least < _MIN_TOKENS:
-        return ()
-    if usage.cached_tokens is not None and usage.cached_tokens > counted:  # some gateways count them separately
-        counted += usage.cached_tokens
-    if counted >= least:
-        return ()
-    return (f"the endpoint counted {counted} tokens where at least {least} were sent: it may have cut the prompt",)
-
-
-PLANNER_NAME: Final = "lm-planner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +34,8 @@ class RequestOptions:
     `timeout` is in seconds: of silence in a stream, or in total without streaming (with the wait for a connection).
     Streaming is the default because gateways cut silent connections during long reasoning; it costs 14 ms of CPU for
     1,000 chunks, and a reply without streaming 1 ms (`python -m tests.openai_chat.bench`).
-    `connections` is the largest number of connections. `token_cap` is sent as `max_tokens` if the user gave none; it only
-    serves a cost limit, so it is not part of the request's identity.
+    `connections` is the largest number of connections. `token_cap` is sent as `max_tokens` if the user gave none; it
+    only serves a cost limit, so it is not part of the request's identity.
     """
 
     stream: bool = True
@@ -109,14 +51,8 @@ class RequestOptions:
     @property
     def parameters(self) -> tuple[tuple[str, JsonValue], ...]:
         """The parameters that the user set, sorted by name."""
-        asked: dict[str, JsonValue] = {
-            "max_tokens": self.max_tokens,
-            "reasoning_effort": self.reasoning_effort,
-            "seed": self.seed,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-        }
-        return tuple((name, value) for name, value in sorted(asked.items()) if value is not None)
+        names = ("max_tokens", "reasoning_effort", "seed", "temperature", "top_p")
+        return tuple((name, value) for name in names if (value := getattr(self, name)) is not None)
 
 
 _DEFAULTS: Final = RequestOptions()
@@ -141,22 +77,19 @@ class OpenAIChat:
     @cached_property
     def info(self) -> ModelInfo:
         """The model's name, endpoint and parameters."""
-        endpoint = self.endpoint
-        return ModelInfo(PLANNER_NAME, endpoint.model, endpoint.model, endpoint.base_url, self.options.parameters)
+        return describe_model(self.endpoint, self.options)
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: "TracebackType | None"
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
         """Close all connections; the next request opens new ones."""
         if self._transport is not None:
-            wire, self._transport = self._transport, None
-            await wire.close()
+            transport, self._transport = self._transport, None
+            await transport.close()
 
     def warm_up(self) -> None:
         """Import the SDK and load certificates in advance, since both are slow; any thread may call this."""
@@ -199,6 +132,48 @@ class OpenAIChat:
         return self._transport
 
 
+class ParameterAdapter:
+    """The parameters that one endpoint rejects, remembered for a run.
+
+    Each is renamed or left out. A limit on tokens is only renamed, never left out, since a cost limit may need it.
+    """
+
+    def __init__(self) -> None:
+        self._dropped: set[str] = set()
+        self._renamed: dict[str, str] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The changes, one sentence each."""
+        dropped = (f"the endpoint does not accept {name}; it was not sent" for name in sorted(self._dropped))
+        renamed = (f"{name} was sent as {other}, as the endpoint requires" for name, other in self._renamed.items())
+        return (*dropped, *renamed)
+
+    def adapt_parameters(self, parameters: Mapping[str, JsonValue]) -> JsonObject:
+        """Return the request with parameters renamed and left out for this endpoint."""
+        dropped = self._dropped | ({"stream_options"} if "stream" in self._dropped else set())
+        return {self._renamed.get(name, name): value for name, value in parameters.items() if name not in dropped}
+
+    def observe_rejection(self, parameter: str, sent: Mapping[str, JsonValue]) -> bool:
+        """Remember a rejected parameter; return True if the next request will differ from the one sent."""
+        if parameter not in sent:
+            return False
+        if parameter in self._dropped or parameter in self._renamed:
+            return True  # another request has remembered it meanwhile
+        if parameter in _OTHER_NAMES:
+            self._renamed[parameter] = _OTHER_NAMES[parameter]
+            return True
+        if parameter in _OPTIONAL:
+            self._dropped.add(parameter)
+            return True
+        return False
+
+
+def describe_model(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
+    """Return the name, endpoint and parameters of a model."""
+    return ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.parameters)
+
+
 def build_parameters(model: str, options: RequestOptions) -> JsonObject:
     """Return all of a request's parameters except the messages, not yet adapted to the endpoint."""
     cap: JsonObject = {} if options.token_cap is None else {"max_tokens": options.token_cap}
@@ -222,3 +197,15 @@ def build_content_filter_completion(error: FilteredPromptError) -> Completion:
         request_id=error.request_id,
         raw={"error": error.body},
     )
+
+
+def find_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
+    """Return a warning if the endpoint counted fewer tokens than were sent, else nothing."""
+    least, counted = prompt.min_tokens, usage.prompt_tokens
+    if counted is None or least < _MIN_TOKENS:
+        return ()
+    if usage.cached_tokens is not None and usage.cached_tokens > counted:  # some gateways count them separately
+        counted += usage.cached_tokens
+    if counted >= least:
+        return ()
+    return (f"the endpoint counted {counted} tokens where at least {least} were sent: it may have cut the prompt",)

@@ -27,11 +27,6 @@ class Provider:
     key_variable: str = ""
     address_variable: str = ""
 
-    @property
-    def needs_key(self) -> bool:
-        """True if the service refuses requests without a key."""
-        return bool(self.key_variable)
-
 
 OPENAI: Final = Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 OPENROUTER: Final = Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
@@ -87,17 +82,16 @@ def resolve_endpoint(
     if not model.strip():
         raise UsageError("no model given: use --model, as in --model gpt-4o-mini, or set ABLATION_PLANNER_MODEL")
     provider = _find_provider_by_prefix(model)
-    address, from_where = _choose_address(provider, base_url, environment)
-    url = _parse_address(address, from_where)
-    shown, credentials = _split_credentials(url)
-    known = _find_provider_by_host(shown)
-    owner = known or provider or OPENAI
-    found = key or (environment.get(owner.key_variable, "").strip() if owner.key_variable else "")
-    if known and known.needs_key and not (found or credentials):
-        raise UsageError(f"{known.base_url} needs a key: set {known.key_variable}")
-    _check_key(found, owner.key_variable)
-    name = _choose_request_name(model, provider, known)
-    return Endpoint(name, shown, SecretStr(found), SecretStr(credentials), owner.key_variable or OPENAI.key_variable)
+    url = _parse_address(*_choose_address(provider, base_url, environment))
+    plain_url, credentials = _split_credentials(url)
+    host_provider = _find_provider_by_host(plain_url)
+    key_variable = (host_provider or provider or OPENAI).key_variable
+    key = key or (environment.get(key_variable, "").strip() if key_variable else "")
+    if host_provider and not (key or credentials):
+        raise UsageError(f"{host_provider.base_url} needs a key: set {host_provider.key_variable}")
+    _check_key(key, key_variable)
+    name = _choose_request_name(model, provider, host_provider)
+    return Endpoint(name, plain_url, SecretStr(key), SecretStr(credentials), key_variable or OPENAI.key_variable)
 
 
 def _find_provider_by_prefix(model: str) -> Provider | None:
@@ -106,8 +100,9 @@ def _find_provider_by_prefix(model: str) -> Provider | None:
 
 
 def _find_provider_by_host(base_url: str) -> Provider | None:
+    """Return the provider at this host, if it is one that refuses requests without a key."""
     host = urlsplit(base_url).hostname
-    return next((p for p in (OPENAI, OPENROUTER) if urlsplit(p.base_url).hostname == host), None)
+    return next((p for p in PROVIDERS if p.key_variable and urlsplit(p.base_url).hostname == host), None)
 
 
 def _choose_request_name(model: str, provider: Provider | None, host_provider: Provider | None) -> str:
@@ -130,10 +125,10 @@ def _choose_address(provider: Provider | None, base_url: str | None, environment
     if base_url:
         return base_url, "--base-url"
     chosen = provider or OPENAI
-    said = environment.get(chosen.address_variable, "").strip() if chosen.address_variable else ""
-    if not said:
+    address = environment.get(chosen.address_variable, "").strip() if chosen.address_variable else ""
+    if not address:
         return chosen.base_url, chosen.prefix
-    return (_build_ollama_url(said) if chosen is OLLAMA else said), chosen.address_variable
+    return (_build_ollama_url(address) if chosen is OLLAMA else address), chosen.address_variable
 
 
 def _build_ollama_url(host: str) -> str:
@@ -146,9 +141,9 @@ def _build_ollama_url(host: str) -> str:
     name = url.hostname or "localhost"
     if _is_any_address(name):
         name = "localhost"
-    where = f"[{name}]" if ":" in name else name
-    user, at, _ = url.netloc.rpartition("@")
-    netloc = f"{user}{at}{where}" + (f":{port}" if port else "")
+    bracketed_name = f"[{name}]" if ":" in name else name
+    user, at_sign, _ = url.netloc.rpartition("@")
+    netloc = f"{user}{at_sign}{bracketed_name}" + (f":{port}" if port else "")
     return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + "/v1", "", ""))
 
 
@@ -161,9 +156,9 @@ def _is_any_address(name: str) -> bool:
 
 def _parse_address(address: str, origin: str) -> SplitResult:
     """Parse an address; raise UsageError if it is invalid."""
-    problem = _find_address_fault(address)
-    if problem:
-        raise UsageError(f"{origin}: the address {problem}; it should look like http://localhost:8000/v1")
+    fault = _find_address_fault(address)
+    if fault:
+        raise UsageError(f"{origin}: the address {fault}; it should look like http://localhost:8000/v1")
     return urlsplit(address.strip())
 
 
@@ -186,10 +181,10 @@ def _find_address_fault(address: str) -> str:
 
 def _split_credentials(url: SplitResult) -> tuple[str, str]:
     """Return the address without credentials, and the decoded `user:password` or ""."""
-    pair, _, where = url.netloc.rpartition("@")
+    pair, _, host = url.netloc.rpartition("@")
     user, _, password = pair.partition(":")
-    shown = urlunsplit((url.scheme.lower(), where.lower(), url.path.rstrip("/"), "", ""))
-    return shown, f"{unquote(user)}:{unquote(password)}" if pair else ""
+    plain_url = urlunsplit((url.scheme.lower(), host.lower(), url.path.rstrip("/"), "", ""))
+    return plain_url, f"{unquote(user)}:{unquote(password)}" if pair else ""
 
 
 def _check_key(key: str, variable: str) -> None:

@@ -9,7 +9,8 @@ from pydantic import JsonValue
 
 from planner.errors import ModelError
 
-ADAPTABLE_PARAMETERS: Final = (
+# Parameters that can be left out of a request or sent under another name.
+_ADAPTABLE_PARAMETERS: Final = (
     "max_tokens",
     "max_completion_tokens",
     "temperature",
@@ -19,8 +20,6 @@ ADAPTABLE_PARAMETERS: Final = (
     "stream_options",
     "stream",
 )
-"""Parameters that can be left out of a request or sent under another name."""
-
 _OVERFLOW_CODES: Final = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
 _OVERFLOW: Final = re.compile(
     r"maximum (?:context|prompt|model) length|context length (?:of only|exceeded|\(\d)|too large for model with"
@@ -87,7 +86,7 @@ class FilteredPromptError(ModelError):
 class ErrorBody:
     """An error as the endpoint reported it; "" or None for whatever it did not report.
 
-    `code` is text even if it came as a number, `status` the HTTP status given in the body itself, `find_context_window` the model's
+    `code` is text even if it came as a number, `status` the HTTP status given in the body itself, `window` the model's
     context window and `prompt_tokens` the prompt's length, both in tokens.
     """
 
@@ -125,9 +124,9 @@ class ErrorBody:
             return ""
         named = self.parameter.rpartition(".")[2]
         if named:
-            return named if named in ADAPTABLE_PARAMETERS else ""
+            return named if named in _ADAPTABLE_PARAMETERS else ""
         places = {
-            name: match.start() for name in ADAPTABLE_PARAMETERS if (match := re.search(rf"\b{name}\b", self.message))
+            name: match.start() for name in _ADAPTABLE_PARAMETERS if (match := re.search(rf"\b{name}\b", self.message))
         }
         return min(places, key=places.__getitem__, default="")
 
@@ -140,12 +139,7 @@ def parse_error_body(body: JsonValue) -> ErrorBody | None:
     if error is None or error is False:
         return None
     if not isinstance(error, dict):
-        said = _to_text(error)
-        return ErrorBody(
-            said or "an error without a message",
-            window=_find_number(_WINDOWS, said),
-            prompt_tokens=_find_number(_COUNTS, said),
-        )
+        error = {"message": _to_text(error) or "an error without a message"}
     message = " ".join(filter(None, (_to_text(error.get("message")), _read_upstream_message(error)))) or _to_text(error)
     code = error.get("code")
     return ErrorBody(

@@ -21,6 +21,7 @@ from planner.models.openai_chat.headers import parse_retry_after
 from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
 from planner.sanitize import clean_text
 
+# The exceptions of the SDK and its transport; the SDK does not wrap the errors from reading a body.
 TRANSPORT_EXCEPTIONS: Final = (
     openai.OpenAIError,
     httpx2.HTTPError,
@@ -29,13 +30,17 @@ TRANSPORT_EXCEPTIONS: Final = (
     ssl.SSLError,
     OSError,
 )
-"""The exceptions of the SDK and its transport; the SDK does not wrap the errors from reading a body."""
-
 _MAX_SHOWN_CHARS: Final = 500  # characters of an endpoint's message that are shown
 _MAX_READ_CHARS: Final = 4000  # characters of a body that is not JSON
 _BROKEN_TLS_ERRORS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _RETRYABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
+_ADVICE: Final[Mapping[int, str]] = {
+    401: "the key is missing or wrong; check {key}",
+    403: "this key may not use model {endpoint.model!r}; check {key} and the account's rights",
+    404: "is there a model {endpoint.model!r} at {endpoint.base_url}? The address usually ends in /v1",
+    405: "is {endpoint.base_url} the address of a chat API? It usually ends in /v1",
+}
 
 
 def convert_exception(
@@ -46,17 +51,17 @@ def convert_exception(
     `timeout` is in seconds, `received_note` is a phrase about the received part of a reply, and `body` is that part.
     """
     if isinstance(error, openai.APIStatusError):
-        answer = error.response
-        return convert_response(endpoint, answer.status_code, answer.headers, _read_content(answer))
+        response = error.response
+        return convert_response(endpoint, response.status_code, response.headers, _read_content(response))
     message, retryable = _describe_transport_error(error, endpoint, timeout)
     return ModelError(
         endpoint.mask.mask_text(message) + received_note, retryable=retryable, body=endpoint.mask.mask_text(body)
     )
 
 
-def _read_content(answer: httpx2.Response) -> bytes:
+def _read_content(response: httpx2.Response) -> bytes:
     try:
-        return answer.content
+        return response.content
     except httpx2.ResponseNotRead:
         return b""
 
@@ -66,8 +71,8 @@ def convert_response(endpoint: Endpoint, status: int, headers: Mapping[str, str]
     # Mask before cutting, since half a key would not be recognised.
     body = endpoint.mask.mask_json(repair_json_surrogates(decode_json(content)))
     text = encode_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
-    said = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
-    return convert_error_body(said, endpoint, status, headers, text)
+    error_body = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
+    return convert_error_body(error_body, endpoint, status, headers, text)
 
 
 def convert_error_body(
@@ -110,8 +115,8 @@ def format_one_line(text: str) -> str:
 
 def _format_message(error_body: ErrorBody, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
     advice = _choose_advice(error_body, endpoint, status, headers)
-    words = format_one_line(error_body.message)
-    return f"{endpoint.host} answered {status}{f': {words}' if words else ''}{f' ({advice})' if advice else ''}"
+    reason = format_one_line(error_body.message)
+    return f"{endpoint.host} answered {status}{f': {reason}' if reason else ''}{f' ({advice})' if advice else ''}"
 
 
 def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, headers: Mapping[str, str]) -> str:
@@ -126,44 +131,37 @@ def _choose_advice(error_body: ErrorBody, endpoint: Endpoint, status: int, heade
     return _ADVICE.get(status, "").format(endpoint=endpoint, key=endpoint.key_variable)
 
 
-_ADVICE: Final[Mapping[int, str]] = {
-    401: "the key is missing or wrong; check {key}",
-    403: "this key may not use model {endpoint.model!r}; check {key} and the account's rights",
-    404: "is there a model {endpoint.model!r} at {endpoint.base_url}? The address usually ends in /v1",
-    405: "is {endpoint.base_url} the address of a chat API? It usually ends in /v1",
-}
-
-
 def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: float) -> tuple[str, bool]:
     """Return the message for a failure below HTTP, and whether retrying may help."""
     causes = list(_iterate_causes(error))
-    where = endpoint.base_url
+    address = endpoint.base_url
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            again = cause.errno == socket.EAI_AGAIN
-            return f"no such endpoint: host {endpoint.host!r} not found; check --base-url", again
+            is_temporary = cause.errno == socket.EAI_AGAIN
+            return f"no such endpoint: host {endpoint.host!r} not found; check --base-url", is_temporary
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_TLS_ERRORS):
             reason = format_one_line(getattr(cause, "reason", None) or str(cause))  # aiohttp's errors have no reason
-            return f"no secure connection to {where}: {reason}; check https:// and the certificate", False
+            return f"no secure connection to {address}: {reason}; check https:// and the certificate", False
         if isinstance(cause, ConnectionRefusedError):
-            return f"connection refused by {where}; is the server running?", True
+            return f"connection refused by {address}; is the server running?", True
     if any(isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES for cause in causes):
         return "too many open files; raise the limit (ulimit -n) or lower --concurrency", True
     # The SDK's aiohttp transport reports every broken connection as a ConnectTimeout, even without a timeout.
-    late = any(isinstance(cause, TimeoutError) for cause in causes)
-    if late and any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
-        return f"timed out connecting to {where}; is the address right?", True
-    if late or isinstance(error, openai.APITimeoutError):
+    is_timeout = any(isinstance(cause, TimeoutError) for cause in causes)
+    if is_timeout and any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
+        return f"timed out connecting to {address}; is the address right?", True
+    if is_timeout or isinstance(error, openai.APITimeoutError):
         return f"{endpoint.host} did not answer within {timeout:g} s (--timeout)", True
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-        return f"{where} is not a valid address; check --base-url", False
+        return f"{address} is not a valid address; check --base-url", False
     if isinstance(error, openai.OpenAIError) and not isinstance(error, openai.APIConnectionError):
-        return (
-            f"{endpoint.host}: the openai package failed: {format_one_line(str(error)) or type(error).__name__}",
-            False,
-        )
-    detail = format_one_line(str(causes[-1])) or type(causes[-1]).__name__
+        return f"{endpoint.host}: the openai package failed: {_describe_exception(error)}", False
+    detail = _describe_exception(causes[-1])
     return f"the connection to {endpoint.host} broke: {detail}", True
+
+
+def _describe_exception(error: BaseException) -> str:
+    return format_one_line(str(error)) or type(error).__name__
 
 
 def _iterate_causes(error: BaseException) -> Iterator[BaseException]:

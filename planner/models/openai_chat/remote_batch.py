@@ -5,11 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from pydantic import JsonValue
-
-from planner.models.openai_chat.chat import (
-    JsonObject,
-)
+from planner.models.openai_chat.replies import JsonObject, to_object, to_objects, to_string
 
 
 class BatchState(StrEnum):
@@ -71,17 +67,16 @@ class Page(Generic[_Item]):
 
 def parse_page(answer: JsonObject, parse_item: Callable[[JsonObject], _Item]) -> Page[_Item]:
     """Parse a page of a list with `parse_item`; items without an id are left out."""
-    listed = answer.get("data")
-    values = [parse_item(value) for value in listed if isinstance(value, dict)] if isinstance(listed, list) else []
-    return Page(tuple(value for value in values if value.id), bool(answer.get("has_more")))
+    items = map(parse_item, to_objects(answer.get("data")))
+    return Page(tuple(item for item in items if item.id), bool(answer.get("has_more")))
 
 
 def parse_file(value: JsonObject) -> RemoteFile:
     """Parse a file in a response."""
     size = value.get("bytes")
     return RemoteFile(
-        to_text(value.get("id")),
-        to_text(value.get("filename")),
+        to_string(value.get("id")),
+        to_string(value.get("filename")),
         size if isinstance(size, int) else None,
         value.get("status") == "error",
     )
@@ -89,32 +84,24 @@ def parse_file(value: JsonObject) -> RemoteFile:
 
 def parse_batch(value: JsonObject) -> RemoteBatch:
     """Parse a batch in a response."""
-    said = to_text(value.get("status"))
+    status = to_string(value.get("status"))
     errors = value.get("errors")
-    listed = errors.get("data") if isinstance(errors, dict) else errors
-    problems = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-    metadata = value.get("metadata")
+    problems = to_objects(errors.get("data") if isinstance(errors, dict) else errors)
     return RemoteBatch(
-        id=to_text(value.get("id")),
-        state=BatchState(said) if said in set(BatchState) else BatchState.UNKNOWN,
-        state_name=said,
-        input_file=to_text(value.get("input_file_id")),
-        output_file=to_text(value.get("output_file_id")),
-        error_file=to_text(value.get("error_file_id")),
-        error_messages=tuple(to_text(item.get("message")) for item in problems),
-        error_codes=frozenset(to_text(item.get("code")) for item in problems),
-        metadata={k: to_text(v) for k, v in metadata.items()} if isinstance(metadata, dict) else {},
+        id=to_string(value.get("id")),
+        state=BatchState(status) if status in set(BatchState) else BatchState.UNKNOWN,
+        state_name=status,
+        input_file=to_string(value.get("input_file_id")),
+        output_file=to_string(value.get("output_file_id")),
+        error_file=to_string(value.get("error_file_id")),
+        error_messages=tuple(to_string(item.get("message")) for item in problems),
+        error_codes=frozenset(to_string(item.get("code")) for item in problems),
+        metadata={name: to_string(text) for name, text in to_object(value.get("metadata")).items()},
         completed_requests=_read_count(value, "completed"),
         failed_requests=_read_count(value, "failed"),
     )
 
 
-def to_text(value: JsonValue) -> str:
-    """Return the value if it is a string, else ""."""
-    return value if isinstance(value, str) else ""
-
-
 def _read_count(value: JsonObject, name: str) -> int:
-    counts = value.get("request_counts")
-    count = counts.get(name) if isinstance(counts, dict) else None
+    count = to_object(value.get("request_counts")).get(name)
     return count if isinstance(count, int) else 0

@@ -9,7 +9,7 @@ from planner.chat import Completion, Usage
 
 JsonObject = dict[str, JsonValue]
 
-REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+_REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _THOUGHTS: Final = frozenset({"thinking", "reasoning"})
 _MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
 
@@ -18,7 +18,6 @@ class ChunkMerger:
     """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk."""
 
     def __init__(self) -> None:
-        self.chunk_count = 0
         self._top: JsonObject = {}
         self._message: JsonObject = {}
         self._pieces: dict[str, list[str]] = {}
@@ -39,63 +38,58 @@ class ChunkMerger:
 
     def add_chunk(self, chunk: JsonObject) -> None:
         """Add one chunk; only the first choice is read, since only one was requested."""
-        self.chunk_count += 1
         self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
-        for choice in _to_objects(chunk.get("choices")):
+        for choice in to_objects(chunk.get("choices")):
             if choice.get("index") in (0, None):
                 self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
-                for name, value in _to_object(choice.get("delta") or choice.get("message")).items():
+                for name, value in to_object(choice.get("delta") or choice.get("message")).items():
                     self._add_field(name, value)
 
     def _add_field(self, name: str, value: JsonValue) -> None:
         if isinstance(value, str) and name != "role":
             self._pieces.setdefault(name, []).append(value)
         elif isinstance(value, list):
-            held = self._message.setdefault(name, [])
-            if isinstance(held, list):
-                _extend_fragments(held, value)
+            fragments = self._message.setdefault(name, [])
+            if isinstance(fragments, list):
+                _extend_fragments(fragments, value)
         elif value is not None:
             self._message[name] = value
 
 
 def parse_completion(value: JsonValue) -> Completion | None:
     """Parse the completion in a body; return None if it has no choices."""
-    body = _to_object(value)
-    choice = next(iter(_to_objects(body.get("choices"))), None)
+    body = to_object(value)
+    choice = next(iter(to_objects(body.get("choices"))), None)
     if choice is None:
         return None
-    message = _to_object(choice.get("message"))
+    message = to_object(choice.get("message"))
     content = message.get("content")
     return Completion(
         text=content if isinstance(content, str) else _join_texts(content, _is_text, ""),
         reasoning=_read_reasoning(message),
-        refusal=_to_string(message.get("refusal")) or _join_texts(content, _is_refusal, ""),
-        finish_reason=_to_string(choice.get("finish_reason")),
+        refusal=to_string(message.get("refusal")) or _join_texts(content, _is_refusal, ""),
+        finish_reason=to_string(choice.get("finish_reason")),
         usage=parse_usage(body.get("usage")),
-        model=_to_string(body.get("model")),
-        request_id=_to_string(body.get("id")),
+        model=to_string(body.get("model")),
+        request_id=to_string(body.get("id")),
         raw=body,
     )
 
 
 def parse_usage(value: JsonValue) -> Usage:
     """Parse token counts; a count that is missing, negative, absurdly large or not a number is None."""
-    counts = _to_object(value)
-    prompt, completion = (
-        _to_object(counts.get("prompt_tokens_details")),
-        _to_object(counts.get("completion_tokens_details")),
-    )
+    counts = to_object(value)
     return Usage(
         prompt_tokens=_to_count(counts.get("prompt_tokens")),
         completion_tokens=_to_count(counts.get("completion_tokens")),
-        reasoning_tokens=_to_count(completion.get("reasoning_tokens")),
-        cached_tokens=_to_count(prompt.get("cached_tokens")),
+        reasoning_tokens=_to_count(to_object(counts.get("completion_tokens_details")).get("reasoning_tokens")),
+        cached_tokens=_to_count(to_object(counts.get("prompt_tokens_details")).get("cached_tokens")),
     )
 
 
 def find_choice_error(body: JsonObject) -> JsonObject | None:
     """Return the error in the first choice, given as `error` or as the finish reason "error", or None."""
-    choice = next(iter(_to_objects(body.get("choices"))), None)
+    choice = next(iter(to_objects(body.get("choices"))), None)
     if choice is None:
         return None
     if choice.get("error"):
@@ -103,18 +97,33 @@ def find_choice_error(body: JsonObject) -> JsonObject | None:
     return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None
 
 
+def to_objects(value: JsonValue) -> list[JsonObject]:
+    """Return the objects in a list; no objects if the value is not a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def to_object(value: JsonValue) -> JsonObject:
+    """Return the value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def to_string(value: JsonValue) -> str:
+    """Return the value if it is a string, else ""."""
+    return value if isinstance(value, str) else ""
+
+
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
     """Return the provider's reasoning, from the first field that has any: gateways send it under two names."""
-    for name in REASONING_FIELDS:
+    for name in _REASONING_FIELDS:
         value = message.get(name)
         if text := value if isinstance(value, str) else _join_texts(value, lambda _: True, "\n\n"):
             return text
     return _join_texts(message.get("content"), _is_thought, "\n\n")
 
 
-def _join_texts(value: JsonValue, is_wanted: Callable[[JsonObject], bool], separator: str) -> str:
-    """Join the texts of the items for which `is_wanted` is true."""
-    return separator.join(text for item in _to_objects(value) if is_wanted(item) and (text := _read_item_text(item)))
+def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separator: str) -> str:
+    """Join the texts of the items for which `is_joined` is true."""
+    return separator.join(text for item in to_objects(value) if is_joined(item) and (text := _read_item_text(item)))
 
 
 def _read_item_text(item: JsonObject) -> str:
@@ -160,18 +169,6 @@ def _merge_items(last: JsonObject, item: JsonObject) -> JsonObject:
         elif isinstance(before, list) and isinstance(after, list):
             merged[name] = [*before, *after]
     return merged
-
-
-def _to_objects(value: JsonValue) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _to_object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _to_string(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _to_count(value: JsonValue) -> int | None:

@@ -1,5 +1,7 @@
-"""Decode JSON values, and the server-sent events in a stream of bytes."""
-# MERGED-DOC """Collect the bytes of a reply as they arrive, so that an error can report the part of an incomplete reply."""
+"""Read the body of a response as its bytes arrive: JSON, or a stream of server-sent events.
+
+An error can so report the part of an incomplete reply that arrived.
+"""
 
 import json
 from codecs import BOM_UTF8
@@ -8,8 +10,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from planner.models.openai_chat.replies import ChunkMerger, parse_completion, parse_usage
+from planner.models.openai_chat.replies import ChunkMerger, parse_completion
 from planner.sanitize import repair_surrogates
+
+MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
+_SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
+_LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
+_DONE: Final = b"[DONE]"
 
 
 def decode_json(content: bytes) -> JsonValue:
@@ -66,17 +73,6 @@ class EventDecoder:
                 self._data = []
 
 
-def is_event_stream(beginning: bytes | bytearray) -> bool:
-    """Return whether a body that begins so is a stream of events; the content type is not reliable."""
-    return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))
-
-
-MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
-_SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
-_LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
-_DONE: Final = b"[DONE]"
-
-
 class ResponseBody:
     """The body of one response, read piece by piece: JSON, or server-sent events that are merged into the same JSON.
 
@@ -90,7 +86,7 @@ class ResponseBody:
         self._is_format_known = False
         self._content = bytearray()
         self._events: EventDecoder | None = None
-        self._assembly = ChunkMerger()
+        self._merger = ChunkMerger()
 
     @property
     def is_oversized(self) -> bool:
@@ -105,17 +101,17 @@ class ResponseBody:
     @property
     def has_finish_reason(self) -> bool:
         """True if the model gave a finish reason: if the connection breaks after that, no text is lost."""
-        return self._assembly.has_finish_reason and not self.garbled_event
+        return self._merger.has_finish_reason and not self.garbled_event
 
     @property
     def is_broken_off(self) -> bool:
         """True if the body is a stream without a [DONE] event and without a finish reason."""
-        return self._events is not None and not (self.is_done or self._assembly.has_finish_reason)
+        return self._events is not None and not (self.is_done or self._merger.has_finish_reason)
 
     @property
     def json(self) -> JsonValue:
         """The JSON of the reply, or None if it is not JSON."""
-        return repair_json_surrogates(self._assembly.body if self._events else decode_json(bytes(self._content)))
+        return repair_json_surrogates(self._merger.body if self._events else decode_json(bytes(self._content)))
 
     @property
     def text(self) -> str:
@@ -144,12 +140,12 @@ class ResponseBody:
         """Return a phrase for an error message that says how much of a reply arrived; "" if nothing did."""
         if not self._size:
             return ""
-        completion = parse_completion(self._assembly.body) if self._events else None
-        counted = parse_usage(self._assembly.body.get("usage")).completion_tokens
+        completion = parse_completion(self._merger.body) if self._events else None
         if completion is None:
             return f" after {self._size} bytes"
         characters = len(completion.text) + len(completion.reasoning)
-        tokens = f" ({counted} tokens)" if counted is not None else ""
+        count = completion.usage.completion_tokens
+        tokens = f" ({count} tokens)" if count is not None else ""
         return f" after {characters} characters of a reply{tokens}, which may be billed"
 
     def _detect_format(self) -> None:
@@ -157,7 +153,7 @@ class ResponseBody:
         if self._is_format_known:
             return
         self._is_format_known = True
-        if is_event_stream(self._content):
+        if _is_event_stream(self._content):
             self._events = EventDecoder()
             self._take_events(bytes(self._content))
             self._content.clear()
@@ -175,6 +171,11 @@ class ResponseBody:
             return
         chunk = decode_json(data)
         if isinstance(chunk, dict):
-            self._assembly.add_chunk(chunk)
+            self._merger.add_chunk(chunk)
         else:
             self.garbled_event = data
+
+
+def _is_event_stream(beginning: bytes | bytearray) -> bool:
+    """Return whether a body that begins so is a stream of events; the content type is not reliable."""
+    return beginning.lstrip().startswith((b"data:", b":", b"event:", b"id:", b"retry:"))

@@ -1,10 +1,9 @@
-"""Create the SDK's client without retries and redirects, and with a limited number of connections."""
-# MERGED-DOC """Send one request over HTTP with the SDK's address, headers and transport, and read its response.
-# MERGED-DOC
-# MERGED-DOC The SDK's own request function is not used: it takes half of the 1.15 ms of CPU for a prompt of 80 KB. Nor are its
-# MERGED-DOC objects: for a streamed reply of 1,000 chunks it builds as many Pydantic models, which takes 80 ms of CPU, whereas
-# MERGED-DOC reading the bytes takes 14 ms (`python -m tests.openai_chat.bench`).
-# MERGED-DOC """
+"""Send one request over HTTP with the SDK's address, headers and transport, and read its response.
+
+The SDK's own request function is not used: it takes half of the 1.15 ms of CPU for a prompt of 80 KB. Nor are its
+objects: for a streamed reply of 1,000 chunks it builds as many Pydantic models, which takes 80 ms of CPU, whereas
+reading the bytes takes 14 ms (`python -m tests.openai_chat.bench`).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -24,61 +23,6 @@ from planner.models.openai_chat.replies import find_choice_error, parse_completi
 from planner.models.openai_chat.stream import ResponseBody, encode_json
 
 _CONNECT_SECONDS: Final = 30.0
-
-
-def create_client(endpoint: Endpoint, http_client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
-    """Return a client for an endpoint; proxies are taken from the environment."""
-    return openai.AsyncOpenAI(
-        api_key="sent in each request",
-        admin_api_key="",
-        base_url=endpoint.base_url,
-        max_retries=0,
-        timeout=http_client.timeout,
-        http_client=http_client,
-    )
-
-
-def create_http_client(*, timeout: float, max_connections: int) -> httpx2.AsyncClient:
-    """Return an HTTP client for a few requests; `timeout` is the longest silence in seconds."""
-    return openai.DefaultAsyncHttpxClient(**_make_client_options(timeout, max_connections))
-
-
-def create_fast_http_client(*, timeout: float, max_connections: int) -> httpx2.AsyncClient:
-    """Return an HTTP client for many requests; it uses aiohttp if that is installed (the extra `fast`).
-
-    With 64 parallel requests of 80 KB, each takes 0.3 ms of CPU with aiohttp, whose parser is in C, and 1.2 ms without.
-    """
-    try:
-        return openai.DefaultAioHttpClient(**_make_client_options(timeout, max_connections))
-    except RuntimeError:  # the SDK raises this if the extra is not installed
-        return create_http_client(timeout=timeout, max_connections=max_connections)
-
-
-class _ClientOptions(TypedDict):
-    limits: httpx2.Limits
-    timeout: httpx2.Timeout
-    follow_redirects: bool
-
-
-def _make_client_options(timeout: float, max_connections: int) -> _ClientOptions:
-    return _ClientOptions(
-        limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-        timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
-        follow_redirects=False,
-    )
-
-
-def build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
-    """Return the authentication headers; only OpenAI gets the organisation and project of the environment."""
-    authorization = endpoint.authorization
-    who: dict[str, str | openai.Omit] = {
-        "Authorization": authorization.get_secret_value() if authorization else openai.Omit()
-    }
-    if endpoint.base_url != OPENAI.base_url:
-        who |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
-    return who
-
-
 _BROKE_AFTER_REPLY: Final = "the connection broke after the reply was complete; the token counts may be missing"
 _LAST_BYTES_SECONDS: Final = 0.5
 _MAX_SHOWN_CHARS: Final = 100  # characters of an unreadable response that are shown
@@ -116,7 +60,7 @@ class Transport:
         return outcome
 
     async def _send_and_receive(self, body: bytes, timeout: float | None) -> Completion | ModelError:
-        arrival, response = ResponseBody(), None
+        response_body, response = ResponseBody(), None
         try:
             async with asyncio.timeout(timeout):
                 response = await self._send(body)
@@ -125,25 +69,25 @@ class Transport:
                         return errors.convert_response(
                             self._endpoint, response.status_code, response.headers, await response.aread()
                         )
-                    await _receive(response, arrival)
+                    await _receive(response, response_body)
                 finally:
                     await response.aclose()
         except errors.TRANSPORT_EXCEPTIONS as error:
-            if response is not None and arrival.has_finish_reason:
-                return self._interpret_response(arrival, response, _BROKE_AFTER_REPLY)
+            if response is not None and response_body.has_finish_reason:
+                return self._interpret_response(response_body, response, _BROKE_AFTER_REPLY)
             return errors.convert_exception(
                 error,
                 self._endpoint,
                 timeout=self._timeout,
-                received_note=arrival.describe_progress(),
-                body=arrival.text,
+                received_note=response_body.describe_progress(),
+                body=response_body.text,
             )
-        return self._interpret_response(arrival, response)
+        return self._interpret_response(response_body, response)
 
     async def _send(self, body: bytes) -> httpx2.Response:
         """Return the response with its body unread, whether it is a stream of events or not."""
-        asked = self._http_client.build_request("POST", self._url, content=body, headers=self._headers)
-        return await self._http_client.send(asked, stream=True)
+        request = self._http_client.build_request("POST", self._url, content=body, headers=self._headers)
+        return await self._http_client.send(request, stream=True)
 
     def _interpret_response(
         self, response_body: ResponseBody, response: httpx2.Response, *notes: str
@@ -156,11 +100,10 @@ class Transport:
                 response_body,
             )
         failed = mask.mask_json(body if parse_error_body(body) else find_choice_error(body))
-        if said := parse_error_body(failed):
+        if error := parse_error_body(failed):
             status, text = response.status_code, encode_json(mask.mask_json(body))
-            return errors.convert_error_body(
-                said, self._endpoint, status, headers, text, response_body.describe_progress()
-            )
+            progress = response_body.describe_progress()
+            return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
         if response_body.is_broken_off:
             return self._make_error("broke off the stream before its end", response_body)
         completion = parse_completion(mask.mask_reply(body))
@@ -170,17 +113,68 @@ class Transport:
         return replace(completion, request_id=request_id, limits=parse_rate_limits(headers), notes=notes)
 
     def _make_error(self, problem: str, response_body: ResponseBody) -> ModelError:
-        text = self._mask.mask_text(
-            response_body.text
-        )  # masked before cutting, since half a key would not be recognised
-        shown = (
-            f": {errors.format_one_line(text[:_MAX_SHOWN_CHARS])!r}" if text and not response_body.is_broken_off else ""
-        )
+        # Mask before cutting, since half a key would not be recognised.
+        text = self._mask.mask_text(response_body.text)
+        is_shown = text and not response_body.is_broken_off
+        beginning = f": {errors.format_one_line(text[:_MAX_SHOWN_CHARS])!r}" if is_shown else ""
         return ModelError(
-            f"{self._endpoint.host} {problem}{shown}{response_body.describe_progress()}",
+            f"{self._endpoint.host} {problem}{beginning}{response_body.describe_progress()}",
             retryable=not response_body.is_oversized,
             body=text,
         )
+
+
+def create_client(endpoint: Endpoint, http_client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+    """Return a client for an endpoint; proxies are taken from the environment."""
+    return openai.AsyncOpenAI(
+        api_key="sent in each request",
+        admin_api_key="",
+        base_url=endpoint.base_url,
+        max_retries=0,
+        timeout=http_client.timeout,
+        http_client=http_client,
+    )
+
+
+def create_http_client(*, timeout: float, max_connections: int) -> httpx2.AsyncClient:
+    """Return an HTTP client for a few requests; `timeout` is the longest silence in seconds."""
+    return openai.DefaultAsyncHttpxClient(**_make_client_options(timeout, max_connections))
+
+
+def create_fast_http_client(*, timeout: float, max_connections: int) -> httpx2.AsyncClient:
+    """Return an HTTP client for many requests; it uses aiohttp if that is installed (the extra `fast`).
+
+    With 64 parallel requests of 80 KB, each takes 0.3 ms of CPU with aiohttp, whose parser is in C, and 1.2 ms without.
+    """
+    try:
+        return openai.DefaultAioHttpClient(**_make_client_options(timeout, max_connections))
+    except RuntimeError:  # the SDK raises this if the extra is not installed
+        return create_http_client(timeout=timeout, max_connections=max_connections)
+
+
+def build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
+    """Return the authentication headers; only OpenAI gets the organisation and project of the environment."""
+    authorization = endpoint.authorization
+    headers: dict[str, str | openai.Omit] = {
+        "Authorization": authorization.get_secret_value() if authorization else openai.Omit()
+    }
+    if endpoint.base_url != OPENAI.base_url:
+        headers |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
+    return headers
+
+
+class _ClientOptions(TypedDict):
+    limits: httpx2.Limits
+    timeout: httpx2.Timeout
+    follow_redirects: bool
+
+
+def _make_client_options(timeout: float, max_connections: int) -> _ClientOptions:
+    return _ClientOptions(
+        limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+        timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
+        follow_redirects=False,
+    )
 
 
 def _drop_omitted(headers: Mapping[str, str | openai.Omit]) -> httpx2.Headers:
