@@ -20,13 +20,13 @@ from bench.batch import BenchmarkCase, serve_endpoint, watch_process
 from bench.papers import make_papers
 from planner.batch.cluster.ray import open_ray_pool
 from planner.batch.cluster.worker import WorkerConfig
-from planner.batch.errand import ReadRequest
 from planner.batch.ledger.store import Ledger, LedgerModel
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import PaperError
 from planner.papers.arxiv import ArxivClient
 from planner.planning.record import new_attempt
+from planner.reading.request import ReadRequest
 from planner.schema import Task
 
 SHARED = Path(os.environ.get("PLANNER_SHARED", "../shared"))

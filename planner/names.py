@@ -14,13 +14,10 @@ _MAX_GIVEN_ID_BYTES: Final = 200  # bytes of an id given by the user; published 
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 # Windows keeps these names for devices, whatever follows the first dot.
 _DEVICE_NAME: Final = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))")
-_ENDINGS: Final = re.compile(
-    r"(?:\.(?:tar|gz|tgz|bz2|tbz2?|xz|txz|zip|tex|ltx|md|markdown|txt|html?|xhtml|pdf))+$", re.IGNORECASE
-)
 
 
-def build_paper_id(title: str, *, given_id: str = "", source_name: str = "") -> str:
-    """Return the id of a paper: the given one, else one from the title, else one from the name of the source.
+def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> str:
+    """Return the id of a paper: the given one, else one from the title, else one from its file's name without endings.
 
     In an id from a title, every character that is not a letter, a digit or an underscore becomes `_`, after NFC, as
     in the published trajectories. An id over 120 bytes (200 if given) is cut and gets a short hash.
@@ -29,14 +26,8 @@ def build_paper_id(title: str, *, given_id: str = "", source_name: str = "") -> 
         return _shorten(_replace_unsafe(unicodedata.normalize("NFC", given_id)), _MAX_GIVEN_ID_BYTES, "_", "_. ")
     made = re.sub(r"\W", "_", unicodedata.normalize("NFC", title.strip()))
     if not made.strip("_"):
-        made = re.sub(r"\W", "_", unicodedata.normalize("NFC", strip_endings(source_name)))
+        made = re.sub(r"\W", "_", unicodedata.normalize("NFC", file_stem))
     return _shorten(_replace_unsafe(made or "paper"), _MAX_TITLE_ID_BYTES, "_", "_. ")
-
-
-def strip_endings(name: str) -> str:
-    """Return the name of a source without folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
-    last = PurePath(name.replace("\\", "/")).name
-    return _ENDINGS.sub("", last) or last
 
 
 def build_trajectory_path(planner: str, model: str, paper_id: str) -> PurePosixPath:

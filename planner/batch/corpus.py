@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from planner.batch.discovery import FolderScan, detect_paper_kind, is_not_paper
+from planner.batch.discovery import FolderScan, detect_paper_kind
 from planner.batch.manifest import (
-    MANIFEST_ENDINGS,
     Corpus,
     CorpusEntry,
     CorpusProblem,
@@ -23,11 +22,11 @@ from planner.batch.manifest import (
     read_manifest,
 )
 from planner.errors import UsageError
-from planner.names import build_paper_id, strip_endings
+from planner.names import build_paper_id
 from planner.papers.arxiv import parse_arxiv_id
+from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_not_paper, strip_endings
 
 ARXIV: Final = "arXiv"
-_LIST_ENDINGS: Final = (".txt", ".list", ".lst", "")
 _MAX_LIST_BYTES: Final = 10_000_000  # bytes
 _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
 
@@ -49,9 +48,9 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
 
 
 def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
-    """Return the corpus with ids that are unique in the run on any file system; `ids_by_place` maps places to ids in use.
+    """Return the corpus with ids that are unique in the run on any file system.
 
-    A paper keeps the id that it had; a new id comes from its manifest's id or title, else from its file's name. If two
+    A paper keeps the id that it had, as in `ids_by_place`; a new id comes from its manifest's id or title, else from its file's name. If two
     would be the same, the second by path gets `-2`.
     """
     entries = corpus.entries
@@ -81,7 +80,7 @@ class _EntryCollector:
             self._add_entry(CorpusEntry("", argument, "", ARXIV))
         elif _path_exists(Path(argument)):
             # A shell expands `papers/*` before we see it, so among several arguments a README is not a paper either.
-            self._add_path(Path(argument), listed=self.is_only_argument or not is_not_paper(Path(argument)))
+            self._add_path(Path(argument), listed=self.is_only_argument or not is_not_paper(argument))
         elif _GLOB_CHARACTERS.search(argument) and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207 - may be absolute
             for match in matches:
                 self._add_path(Path(match), listed=False)
@@ -91,7 +90,7 @@ class _EntryCollector:
             self.problems.append(CorpusProblem(argument, "no such file or folder"))
 
     def _add_path(self, path: Path, *, listed: bool = True) -> None:
-        """Add the papers of a path; a file that is not recognised as a paper is added only if `find_listed_metrics` by name."""
+        """Add the papers of a path; a file that is not recognised as a paper only if it is `listed` by its name."""
         if path.is_dir():
             for found in self.scan.find_papers(path):
                 self._add_entry(CorpusEntry("", str(found.path), "", found.kind))
@@ -148,7 +147,7 @@ class _EntryCollector:
 
 def _read_list_text(path: Path) -> str | None:
     """Return the text of a file that lists papers, one a line; None if it is something else, such as a paper."""
-    if path.suffix.lower() not in _LIST_ENDINGS or path.stat().st_size > _MAX_LIST_BYTES:
+    if path.suffix.lower() not in LIST_ENDINGS or path.stat().st_size > _MAX_LIST_BYTES:
         return None
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -7,33 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.manifest import CorpusProblem
+from planner.papers.formats import ARCHIVE_ENDINGS, TEXT_ENDINGS, SourceKind, find_kind_by_name, is_not_paper
+from planner.papers.tree import IGNORED_FOLDERS
 
-_KIND_BY_ENDING: Final = {
-    ".pdf": "pdf",
-    **dict.fromkeys((".md", ".markdown"), "markdown"),
-    **dict.fromkeys((".txt", ".text"), "text"),
-    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
-    **dict.fromkeys((".tar", ".zip", ".gz", ".tar.gz", ".tgz"), "archive"),
-    **dict.fromkeys((".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"), "archive"),
-}
-_OTHER_ENDINGS: Final = frozenset(
-    {".json", ".yaml", ".yml", ".xml", ".bib", ".bbl", ".bst", ".sty", ".cls", ".log", ".sqlite", ".py", ".sh"}
-    | {".png", ".jpg", ".jpeg", ".gif", ".svg", ".eps", ".webp"}
-)
-_TEX_ENDINGS: Final = (".tex", ".ltx", ".latex")
-_MARKDOWN_ENDINGS: Final = (".md", ".markdown")
-_NON_PAPER_NAME: Final = re.compile(
-    r"(?i)(?:readme|licen[sc]e|copying|notice|authors|contributors?|contributing|changelog|changes|history|citation"
-    r"|code_of_conduct|security|install|todo|requirements|robots|makefile|cmakelists|manifest|meta|metadata)"
-    r"(?:[-_.][\w-]+)*$"
-)
+_TEX_ENDINGS: Final = TEXT_ENDINGS[SourceKind.LATEX]
 _NUMBERED_NAME: Final = re.compile(r"^\d{1,3}[-_. ]")
 _ACTIVE_CLASS: Final = re.compile(rb"(?:^|\r)[^%\r\n]*\\document(?:class|style)\b", re.M)
 _COMPANION_SUFFIX: Final = re.compile(
     r"(?i)[-_.](?:appendi\w*|suppl\w*|headers?|footers?|abstract|references|bib\w*|front|back)\w*$"
 )
 _MAX_TEX_BYTES: Final = 2_000_000  # bytes of a .tex file that are searched for its document class
-_IGNORED_FOLDERS: Final = frozenset({"__MACOSX", "__pycache__", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +57,7 @@ class FolderScan:
         except OSError as error:
             self.problems.append(CorpusProblem(str(folder), f"cannot be listed: {error.strerror}"))
             return [], []
-        shown = [item for item in seen if not item.name.startswith(".") and item.name not in _IGNORED_FOLDERS]
+        shown = [item for item in seen if not item.name.startswith(".") and item.name not in IGNORED_FOLDERS]
         folders = [folder / item.name for item in shown if item.is_dir(follow_symlinks=False)]
         for item in shown:
             if item.is_symlink() and not _is_file(item):
@@ -93,27 +76,19 @@ def _describe_link(link: Path) -> CorpusProblem:
     """Return the problem of a link to a folder, which may be circular, or to nothing, where a paper may be meant."""
     if os.path.isdir(link):  # noqa: PTH112 - does not raise for a circular link
         return CorpusProblem(str(link), "a link to a folder is not followed; name that folder too", harmless=True)
-    return CorpusProblem(
-        str(link), "is a link that leads nowhere", harmless=not _KIND_BY_ENDING.get(link.suffix.lower())
-    )
-
-
-def is_not_paper(file: Path) -> bool:
-    """Return whether a file's name shows that it is something else: a README, a licence, data, a figure."""
-    return bool(_NON_PAPER_NAME.match(file.name.removesuffix(file.suffix))) or file.suffix.lower() in _OTHER_ENDINGS
+    is_archive = link.suffix.lower() in ARCHIVE_ENDINGS
+    is_harmless = not is_archive and find_kind_by_name(link.name) in (SourceKind.LATEX, SourceKind.OTHER)
+    return CorpusProblem(str(link), "is a link that leads nowhere", harmless=is_harmless)
 
 
 def detect_paper_kind(file: Path) -> str:
     """Return the format of a paper by its file's name, "" if none; LaTeX must also have an active document class."""
-    name = file.name.lower()
-    ending = file.suffix.lower()
-    if name.endswith(f".tar{ending}"):
-        ending = f".tar{ending}"
-    if is_not_paper(file):
+    if is_not_paper(file.name):
         return ""
-    if ending in _TEX_ENDINGS:
-        return "latex" if _has_active_class(file) else ""
-    return _KIND_BY_ENDING.get(ending, "")
+    kind = find_kind_by_name(file.name)
+    if kind is SourceKind.OTHER:
+        return "archive" if file.suffix.lower() in ARCHIVE_ENDINGS else ""
+    return "" if kind is SourceKind.LATEX and not _has_active_class(file) else kind.value
 
 
 def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
@@ -158,7 +133,7 @@ def _is_single_markdown(papers: list[Path]) -> bool:
 
 
 def _is_markdown(file: Path) -> bool:
-    return file.suffix.lower() in _MARKDOWN_ENDINGS
+    return find_kind_by_name(file.name) is SourceKind.MARKDOWN
 
 
 def _has_active_class(file: Path) -> bool:

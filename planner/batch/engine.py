@@ -12,7 +12,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
 from planner.batch.rate_limit import RateLimiter, RunStopped
-from planner.batch.reading import TaskWithPaper, read_papers_ahead
+from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.recorder import ResultRecorder
 from planner.batch.run_folder import RunFolder
 from planner.errors import Outcome, PaperError, PlannerError

@@ -6,9 +6,10 @@ from typing import Final
 from planner.batch.job import ModelClient, RunLimits
 from planner.batch.manifest import Corpus, PlanTask
 from planner.batch.rate_limit import CHARS_PER_TOKEN
-from planner.batch.reading import ReaderFactory, RemotePaper, read_papers_ahead
+from planner.batch.read_ahead import RemotePaper, read_papers_ahead
 from planner.chat import Usage
 from planner.errors import PaperError, PlannerError, TooLongError
+from planner.reading.process import ReaderFactory
 
 # A typical reply of a current model: its tokens, and the seconds until it is complete.
 TYPICAL_REPLY_TOKENS: Final = 1_500

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from planner.batch.cluster.worker import RemoteModel
 from planner.batch.ledger.store import LedgerModel
 from planner.batch.manifest import Corpus
-from planner.batch.reading import ReaderFactory
 from planner.chat import Model, ModelInfo, Usage
 from planner.models.retry import RetryPolicy
 from planner.papers.paper import Excerpt, Paper
 from planner.planning.prompts import render_prompt
 from planner.planning.question import PlanSettings
+from planner.reading.process import ReaderFactory
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService  # imports the SDK

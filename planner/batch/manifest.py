@@ -1,5 +1,4 @@
-"""Read lists of papers: JSONL, CSV and Parquet with AblationBench's columns or shorter ones, and plain lists."""
-# MERGED-DOC """The entries of a corpus, the tasks made of them, and the problems met."""
+"""The entries of a corpus, and lists of papers: JSONL, CSV and Parquet with AblationBench's columns or shorter ones, and plain lists."""
 
 import csv
 import io
@@ -32,7 +31,7 @@ class CorpusEntry:
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """The task of planning a paper with a model; `has_requests` if the ledger holds requests of an earlier call for it."""
+    """The task of planning a paper with a model; `has_requests` if the ledger has requests of an earlier call for it."""
 
     entry: CorpusEntry
     model: str
@@ -56,8 +55,6 @@ class Corpus:
     problems: tuple[CorpusProblem, ...] = ()
     skipped_files: int = 0
 
-
-MANIFEST_ENDINGS: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
 
 _COLUMN_NAMES: Final = {
     "id": ("id", "paper_id"),

@@ -24,7 +24,6 @@ from planner.batch.job import BatchJob, ModelClient, RunLimits
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import BATCH_PRICE_SHARE
 from planner.batch.manifest import Corpus
-from planner.batch.reading import build_reader_command, make_reader_factory
 from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo, Usage
@@ -49,6 +48,7 @@ from planner.models.retry import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
 from planner.planning.question import PlanSettings
+from planner.reading.process import make_reader_factory
 from planner.sanitize import make_json_printable, make_printable
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class BatchSession:
             corpus = assign_ids(self._collect_corpus(), {})
             corpus = self.shard.select_papers(corpus) if self.shard else corpus
             estimates = await estimate_run(
-                corpus, models, self._build_limits(), make_reader_factory(build_reader_command(self._open_arxiv()))
+                corpus, models, self._build_limits(), make_reader_factory(self._open_arxiv())
             )
         click.echo(
             format_estimate_json(corpus, estimates)

@@ -12,10 +12,10 @@ from planner.batch.cluster.pool import PooledModel, PooledReader, WorkerPool
 from planner.batch.cluster.ray import LOCAL_CLUSTER, open_ray_pool
 from planner.batch.cluster.worker import WorkerConfig
 from planner.batch.job import ModelClient
-from planner.batch.reading import ReaderFactory, build_reader_command, make_reader_factory
 from planner.cli.console import log
 from planner.cli.options import option_group
 from planner.papers.arxiv import ArxivClient
+from planner.reading.process import ReaderFactory, make_reader_factory
 
 BATCH_SERVICE_ENGINE: Final = "openai-batch"
 ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, "ray")
@@ -67,7 +67,7 @@ async def open_engine(
         RunError: if there is no such cluster, or it has no worker.
     """
     if options.engine != "ray":
-        yield models, make_reader_factory(build_reader_command(arxiv))
+        yield models, make_reader_factory(arxiv)
         return
     told = {asked.ledger_model.key: asked.remote for asked in models if asked.remote is not None}
     async with open_ray_pool(WorkerConfig(told, arxiv, str(Path.cwd())), options.ray_address) as pool:

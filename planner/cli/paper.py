@@ -1,6 +1,6 @@
-"""Read the paper that the user names."""
-# MERGED-DOC """`prompt` and `paper`: show what `plan` would send, and what is read from a paper."""
+"""Read the paper that the user names, and the commands that show it: `prompt` and `paper`."""
 
+import asyncio
 import json
 import sys
 import textwrap
@@ -17,13 +17,19 @@ from planner.cli.console import log, log_to
 from planner.cli.mirror import open_arxiv
 from planner.cli.options import LogOptions, MetadataOptions, TaskOptions, log_options, metadata_options, task_options
 from planner.errors import PaperError, PlannerError, UsageError
-from planner.papers.arxiv import parse_arxiv_id
-from planner.papers.guard import build_isolated_reader
-from planner.papers.load import load_paper
+from planner.names import build_paper_id
+from planner.papers.arxiv import ArxivClient, parse_arxiv_id
+from planner.papers.formats import SourceKind, detect_kind
 from planner.papers.paper import Excerpt, Paper, Section
 from planner.planning.question import PaperPrompt, PlanSettings, build_prompt, select_excerpt
+from planner.reading.process import ReaderProcess
+from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
 from planner.sanitize import clean_text, make_json_printable, make_printable
 from planner.tokens import TokenCounter, estimate_tokens
+
+PAGE_WIDTH: Final = 100
+_MAX_SHORT_TEXT: Final = 300_000  # bytes of a text that is read without a separate process
+_SHORT_TEXT_KINDS: Final = (SourceKind.TEXT, SourceKind.MARKDOWN, SourceKind.EMPTY, SourceKind.OTHER)
 
 
 class MissingPaperError(PaperError):
@@ -40,8 +46,13 @@ def refuse_missing_source(sources: Sequence[str]) -> None:
         raise UsageError(f"{sources[0]}: no such file or folder")
 
 
-def read_paper(source: str, metadata: MetadataOptions) -> Paper:
-    """Read the paper that the user named, in a separate process if its format could hang or exhaust the memory.
+def open_reader(*, offline: bool) -> ReaderProcess:
+    """Return a reader of papers in a process of their own, which starts with the first paper that needs it."""
+    return ReaderProcess(open_arxiv(offline=offline))
+
+
+async def read_paper(source: str, metadata: MetadataOptions, reader: ReaderProcess) -> Paper:
+    """Read the paper that the user named, in a separate process unless it is a short text.
 
     Raises:
         MissingPaperError: if the source does not exist.
@@ -52,15 +63,40 @@ def read_paper(source: str, metadata: MetadataOptions) -> Paper:
     title, abstract, paper_id = (
         clean_text(text).text for text in (metadata.title, metadata.abstract, metadata.paper_id)
     )
-    return load_paper(
-        source,
-        title=title,
-        abstract=abstract,
-        paper_id=paper_id,
-        stdin=sys.stdin.buffer.read() if source == "-" else None,
-        arxiv=open_arxiv(offline=metadata.offline),
-        reader=build_isolated_reader(),
-    )
+    data = sys.stdin.buffer.read() if source == "-" else None
+    paper_id = build_paper_id("", given_id=paper_id) if paper_id.strip() else ""
+    request = ReadRequest(source, data, title, abstract, paper_id, keep_paper=True)
+    result = _read_short_text(request) or await reader.read_paper(request)
+    if isinstance(result, PaperError):
+        raise result
+    assert result.paper is not None
+    return result.paper
+
+
+def read_only_paper(source: str, metadata: MetadataOptions) -> Paper:
+    """Read the only paper of a command, as `read_paper` does."""
+
+    async def read() -> Paper:
+        async with open_reader(offline=metadata.offline) as reader:
+            return await read_paper(source, metadata, reader)
+
+    return asyncio.run(read())
+
+
+def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:
+    """Read a text that is too short to reach any limit, which saves the start of a process; None for other papers."""
+    data = request.data
+    try:
+        path = Path(request.source)
+        if data is None and path.is_file() and path.stat().st_size <= _MAX_SHORT_TEXT:
+            data = path.read_bytes()
+    except (OSError, ValueError):
+        return None
+    if data is None or len(data) > _MAX_SHORT_TEXT or detect_kind(data, request.source_name) not in _SHORT_TEXT_KINDS:
+        return None
+    from planner.reading.worker import answer_request
+
+    return answer_request(request, ArxivClient(offline=True), READ_LIMITS)
 
 
 def _is_missing(source: str) -> bool:
@@ -70,9 +106,6 @@ def _is_missing(source: str) -> bool:
         return not (source and Path(source).exists())
     except (OSError, ValueError):  # not a path: too long, or with a null character
         return True
-
-
-PAGE_WIDTH: Final = 100
 
 
 @click.command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
@@ -88,7 +121,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
     """
     refuse_missing_source((source,))
     with log_to(log_settings):
-        question = build_prompt(read_paper(source, metadata), task.settings, TokenCounter())
+        question = build_prompt(read_only_paper(source, metadata), task.settings, TokenCounter())
         _log_omissions(question)
     rendered = question.prompt
     if form == "text":
@@ -111,7 +144,7 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
     refuse_missing_source((source,))
     settings = task.settings
     with log_to(log_settings):
-        read = read_paper(source, metadata)
+        read = read_only_paper(source, metadata)
         if form == "text":
             sent = select_excerpt(read, settings, TokenCounter())
             _log_omissions(sent)

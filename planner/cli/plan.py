@@ -26,14 +26,16 @@ from planner.cli.options import (
     model_options,
     task_options,
 )
-from planner.cli.paper import MissingPaperError, read_paper, refuse_missing_source
+from planner.cli.paper import MissingPaperError, open_reader, read_only_paper, read_paper, refuse_missing_source
 from planner.cli.show import format_trajectory_text
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.names import build_paper_id
 from planner.papers.characters import decode_text
+from planner.papers.formats import strip_endings
 from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
+from planner.reading.process import ReaderProcess
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
 
@@ -125,7 +127,7 @@ def parse(
     refuse_missing_source((paper,))
     with log_to(log_settings):
         settings = replace(task.settings, reasks=0)
-        read = read_paper(paper, metadata)
+        read = read_only_paper(paper, metadata)
         # A pasted reply is always new: for a corrected one, the recorded reply must not be used.
         done = asyncio.run(
             plan_to_folder(
@@ -168,9 +170,12 @@ async def _plan_papers(
     """Plan one paper after the other; return 0 if all of them were planned, otherwise 1."""
     refuse_missing_source(sources)
     code = 0
-    async with open_model(model_spec, settings, offline=metadata.offline) as model:
+    async with (
+        open_model(model_spec, settings, offline=metadata.offline) as model,
+        open_reader(offline=metadata.offline) as reader,
+    ):
         log_destination(model.host, model.info)
-        desk = _PaperPlanner(output, model, model_spec.max_wait, force)
+        desk = _PaperPlanner(output, model, reader, model_spec.max_wait, force)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
             try:
@@ -187,9 +192,10 @@ async def _plan_papers(
 class _PaperPlanner:
     """A planner of the papers of one call, which share a model, an output folder and a token counter."""
 
-    def __init__(self, output: Path, client: ModelClient, max_wait: float, force: bool) -> None:
+    def __init__(self, output: Path, client: ModelClient, reader: ReaderProcess, max_wait: float, force: bool) -> None:
         self._output = output
         self._client = client
+        self._reader = reader
         self._max_wait = max_wait
         self._force = force
         self._token_counter = TokenCounter()
@@ -197,12 +203,14 @@ class _PaperPlanner:
 
     async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
         try:
-            paper = read_paper(source, metadata)
+            paper = await read_paper(source, metadata, self._reader)
         except MissingPaperError:
             raise
         except PaperError as error:
             named = self._make_id_unique(
-                build_paper_id("", given_id=metadata.paper_id, source_name="stdin" if source == "-" else source)
+                build_paper_id(
+                    "", given_id=metadata.paper_id, file_stem="stdin" if source == "-" else strip_endings(source)
+                )
             )
             return write_unreadable_paper(
                 self._output, source, error, self._client.info, self._client.settings, given_id=named

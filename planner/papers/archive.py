@@ -7,6 +7,7 @@ are counted while the archive is read, so an archive that states a false size is
 import bz2
 import gzip
 import io
+import itertools
 import lzma
 import tarfile
 import zipfile
@@ -17,7 +18,14 @@ from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import MAX_TEXT_BYTES
-from planner.papers.formats import SourceKind, detect_kind
+from planner.papers.formats import (
+    ARCHIVE_ENDINGS,
+    PAPER_ENDINGS,
+    PART_ENDINGS,
+    UNREADABLE_ARCHIVE_ENDINGS,
+    SourceKind,
+    detect_kind,
+)
 from planner.papers.tree import SourceTree, normalize_path
 
 MAX_MEMBERS: Final = 10_000
@@ -27,11 +35,7 @@ MAX_KEPT_BYTES: Final = 64_000_000  # bytes of the members that a loader could r
 MAX_UNPACKED_RATIO: Final = 200  # unpacked to packed, over more than a few megabytes
 _ALWAYS_ALLOWED_BYTES: Final = 20_000_000  # unpacked bytes that are allowed whatever the ratio
 MAX_XZ_MEMORY: Final = 100_000_000  # bytes of memory to unpack an xz file; `xz -9` needs 65 MB
-_READABLE_ENDINGS: Final = (
-    *(".tex", ".ltx", ".latex", ".bbl", ".bib", ".sty", ".cls", ".def", ".clo", ".tikz", ".pgf"),
-    *(".md", ".markdown", ".txt", ".text", ".html", ".htm", ".xhtml", ".yaml", ".yml", ".xxx", ".pdf", ".json"),
-)
-_ARCHIVE_ENDINGS: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".7z", ".rar", ".zst")
+_READABLE_ENDINGS: Final = (*itertools.chain(*PAPER_ENDINGS.values()), *PART_ENDINGS)
 
 
 def read_archive_files(data: bytes, kind: SourceKind, name: str) -> SourceTree | bytes:
@@ -175,7 +179,7 @@ class _MemberCollector:
         if path in self._files:
             self._skipped.append(f"{member!r} is twice in the archive; the first was read")
             return False
-        if path.lower().endswith(_ARCHIVE_ENDINGS):
+        if path.lower().endswith((*ARCHIVE_ENDINGS, *UNREADABLE_ARCHIVE_ENDINGS)):
             self._skipped.append(f"{member!r} is an archive inside the archive and was not read")
             return False
         readable = path.lower().endswith(_READABLE_ENDINGS) or "." not in path.rsplit("/", 1)[-1]

@@ -10,8 +10,8 @@ import http.client
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -235,12 +235,14 @@ class ArxivClient:
     """A client for arXiv or for a mirror at `base_url`; `cache` is its folder, or None for no cache.
 
     If `offline` is true, only the cache is used. `pause` is the shortest time between two requests, in seconds.
+    Downloads and writes into the cache take place inside the block that `around_download` opens.
     """
 
     base_url: str = BASE_URL
     cache: Path | None = None
     offline: bool = False
     pause: float = 3.0
+    around_download: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False, compare=False)
     downloader: Downloader = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -290,7 +292,8 @@ class ArxivClient:
                 f"arXiv:{identifier} is not in the cache, and nothing is downloaded offline; read it once online"
             )
         try:
-            return self.downloader.download(path, limit=limit)
+            with self.around_download():
+                return self.downloader.download(path, limit=limit)
         except NotFoundError:
             return None
 
@@ -310,7 +313,8 @@ class ArxivClient:
         temporary = path.with_name(f".{path.name}.{time.time_ns()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
+            with self.around_download():
+                temporary.write_bytes(data)
             temporary.replace(path)
         except OSError as error:
             raise PaperError(

@@ -2,54 +2,58 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import decode_text
-from planner.papers.formats import SourceKind
+from planner.papers.formats import TEXT_ENDINGS, SourceKind, find_kind_by_name, is_not_paper
 from planner.papers.html.dom import parse_html
 from planner.papers.html.reader import find_page_title, read_html
 from planner.papers.latex.mainfile import find_main_file, has_document_class
 from planner.papers.latex.reader import read_latex
-from planner.papers.markdown import FrontMatter, parse_metadata, read_markdown, read_markdown_files
+from planner.papers.markdown import FrontMatter, parse_metadata, read_markdown_files
 from planner.papers.paper import ParsedPaper
-from planner.papers.text import read_plain_text
 from planner.papers.tree import SourceTree
 
-_MARKDOWN_ENDINGS: Final = (".md", ".markdown")
-_HTML_ENDINGS: Final = (".html", ".htm", ".xhtml")
-_NON_PAPER_NAMES: Final = re.compile(
-    r"^(?:read.?me|licen[cs]e|copying|notice|changelog|changes|contributing|code_of_conduct|authors|citation|todo"
-    r"|requirements.*|install|security|makefile|manifest|_sidebar|00readme)\b",
-    re.I,
+# A function that reads a text in its format; the other arguments are the text and its file's name.
+TextReader = Callable[[SourceKind, str, str], ParsedPaper]
+
+_TEX_ENDINGS: Final = TEXT_ENDINGS[SourceKind.LATEX]
+_MARKDOWN_ENDINGS: Final = TEXT_ENDINGS[SourceKind.MARKDOWN]
+_HTML_ENDINGS: Final = TEXT_ENDINGS[SourceKind.HTML]
+_PLAIN_ENDINGS: Final = tuple(
+    ending
+    for kind, endings in TEXT_ENDINGS.items()
+    if kind not in (SourceKind.LATEX, SourceKind.HTML)
+    for ending in endings
 )
 _MAIN_FILE_NAMES: Final = re.compile(r"^(?:main|paper|index|draft|article|manuscript|content|full.?text)\b", re.I)
 _BACK_MATTER_NAMES: Final = re.compile(r"append|supp|refer|biblio|back.?matter", re.I)
 _ABSTRACT: Final = re.compile(r"^(?:#+\s*|\\begin\{|\*\*)?abstract\b", re.I | re.M)
 
 
-def read_source_tree(tree: SourceTree) -> tuple[SourceKind, ParsedPaper]:
+def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[SourceKind, ParsedPaper]:
     """Return the format and the content of the paper in a tree.
 
     Raises:
         PaperError: if there is no paper, or there are several and no main one.
     """
-    if tree.list_names(".tex", ".ltx", ".latex") or not tree.list_names(*_MARKDOWN_ENDINGS, *_HTML_ENDINGS, ".txt"):
+    if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
         main, others = find_main_file(tree)
-        if main and (
-            has_document_class(tree, main) or not _list_paper_files(tree, *_MARKDOWN_ENDINGS, ".txt", ".text")
-        ):
+        if main and (has_document_class(tree, main) or not _list_paper_files(tree, *_PLAIN_ENDINGS)):
             return SourceKind.LATEX, read_latex(tree, main, others)
     if (page := _find_topmost(tree.list_names(*_HTML_ENDINGS), "index")) and not _has_numbered_names(
         _list_paper_files(tree, *_MARKDOWN_ENDINGS)
     ):
         return SourceKind.HTML, read_html(_decode_file(tree, page), page)
-    texts = _list_paper_files(tree, *_MARKDOWN_ENDINGS, ".txt", ".text", ".tex")
-    if texts and all(name.lower().endswith(_MARKDOWN_ENDINGS) for name in texts):
+    texts = _list_paper_files(tree, *_PLAIN_ENDINGS, *_TEX_ENDINGS)
+    kinds = {find_kind_by_name(name) for name in texts}
+    if kinds == {SourceKind.MARKDOWN}:
         return SourceKind.MARKDOWN, _read_markdown_tree(tree, texts)
     if texts:
-        return SourceKind.TEXT, _read_mixed_files(tree, _select_paper_files(tree, texts))
+        kind = SourceKind.TEXT if SourceKind.LATEX in kinds or len(kinds) > 1 else kinds.pop()
+        return kind, _read_mixed_files(tree, _select_paper_files(tree, texts), read_text)
     if pages := tree.list_names(*_HTML_ENDINGS):
         page = max(pages, key=lambda name: len(tree.read_bytes(name)))
         return SourceKind.HTML, read_html(_decode_file(tree, page), page)
@@ -57,7 +61,7 @@ def read_source_tree(tree: SourceTree) -> tuple[SourceKind, ParsedPaper]:
 
 
 def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
-    names = (n for n in tree.list_names(*endings) if not _NON_PAPER_NAMES.match(posixpath.basename(n)))
+    names = (n for n in tree.list_names(*endings) if not is_not_paper(posixpath.basename(n)))
     return tuple(sorted(names, key=_natural_sort_key))
 
 
@@ -97,9 +101,9 @@ def _select_paper_files(tree: SourceTree, names: tuple[str, ...]) -> tuple[str, 
     return (*first[:1], *sorted(rest, key=lambda n: bool(_BACK_MATTER_NAMES.search(n))))
 
 
-def _read_mixed_files(tree: SourceTree, names: Sequence[str]) -> ParsedPaper:
+def _read_mixed_files(tree: SourceTree, names: Sequence[str], read_text: TextReader) -> ParsedPaper:
     """Read the text, Markdown and LaTeX files of one paper in order, and join them."""
-    readings = [_read_one_file(tree, name) for name in names]
+    readings = [_read_one_file(tree, name, read_text) for name in names]
     return ParsedPaper(
         title=next((r.title for r in readings if r.title), ""),
         abstract=next((r.abstract for r in readings if r.abstract), ""),
@@ -109,11 +113,9 @@ def _read_mixed_files(tree: SourceTree, names: Sequence[str]) -> ParsedPaper:
     )
 
 
-def _read_one_file(tree: SourceTree, name: str) -> ParsedPaper:
-    if name.lower().endswith(".tex"):
-        return read_latex(tree, name)
-    read = read_markdown if name.lower().endswith(_MARKDOWN_ENDINGS) else read_plain_text
-    return read(_decode_file(tree, name), name)
+def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> ParsedPaper:
+    kind = find_kind_by_name(name)
+    return read_latex(tree, name) if kind is SourceKind.LATEX else read_text(kind, _decode_file(tree, name), name)
 
 
 def _read_only_pdf(tree: SourceTree) -> tuple[SourceKind, ParsedPaper]:

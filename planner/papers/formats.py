@@ -1,7 +1,9 @@
-"""Detect the format of a source from its bytes, and among text formats also from its name."""
+"""The formats of papers with the endings of their files, and the format of a source, from its bytes and its name."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
+from itertools import chain
 from pathlib import PurePath
 from typing import Final
 
@@ -24,6 +26,38 @@ class SourceKind(StrEnum):
     OTHER = "other"
     EMPTY = "empty"
 
+
+# The endings of the files of every format, in lower case. To add a format: a kind, its row here, and its loader in
+# `planner.papers.load`.
+TEXT_ENDINGS: Final[Mapping[SourceKind, tuple[str, ...]]] = {
+    SourceKind.LATEX: (".tex", ".ltx", ".latex"),
+    SourceKind.MARKDOWN: (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"),
+    SourceKind.HTML: (".html", ".htm", ".xhtml"),
+    SourceKind.TEXT: (".txt", ".text"),
+}
+PAPER_ENDINGS: Final[Mapping[SourceKind, tuple[str, ...]]] = {SourceKind.PDF: (".pdf",), **TEXT_ENDINGS}
+ARCHIVE_ENDINGS: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz")
+UNREADABLE_ARCHIVE_ENDINGS: Final = (".7z", ".rar", ".zst")
+MANIFEST_ENDINGS: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
+LIST_ENDINGS: Final = (".txt", ".list", ".lst", "")
+# Files that belong to a paper, and may hold a part of it.
+PART_ENDINGS: Final = (
+    *(".bbl", ".bib", ".sty", ".cls", ".def", ".clo", ".tikz", ".pgf"),
+    *(".yaml", ".yml", ".xxx", ".json"),
+)
+_NON_PAPER_ENDINGS: Final = frozenset(
+    {".json", ".yaml", ".yml", ".xml", ".bib", ".bbl", ".bst", ".sty", ".cls", ".log", ".sqlite", ".py", ".sh"}
+    | {".png", ".jpg", ".jpeg", ".gif", ".svg", ".eps", ".webp"}
+)
+_NON_PAPER_NAME: Final = re.compile(
+    r"(?:read.?me|00readme|_sidebar|licen[sc]e|copying|notice|authors|contributors?|contributing|changelog|changes"
+    r"|history|citation|code_of_conduct|security|install|todo|requirements|robots|makefile|cmakelists|manifest|meta"
+    r"|metadata)(?:[-_.][\w-]+)*$",
+    re.I,
+)
+_STRIPPED_ENDINGS: Final = re.compile(
+    rf"(?:{'|'.join(map(re.escape, chain(ARCHIVE_ENDINGS, *PAPER_ENDINGS.values())))})+$", re.I
+)
 
 _MAGIC: Final = (
     (b"\x1f\x8b", SourceKind.GZIP),
@@ -73,18 +107,24 @@ def detect_kind(data: bytes, name: str = "") -> SourceKind:
     return detect_text_kind(data[:200_000].decode("utf-8", "replace"), name)
 
 
+def find_kind_by_name(name: str) -> SourceKind:
+    """Return the format that the ending of a file's name stands for; OTHER if it stands for none."""
+    ending = PurePath(name).suffix.lower()
+    return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), SourceKind.OTHER)
+
+
 def detect_text_kind(text: str, name: str = "") -> SourceKind:
     """Return the markup of a text, from its content and from the ending of `name`."""
-    ending = PurePath(name).suffix.lower()
+    named = find_kind_by_name(name)
     if _HTML.match(text):
         return SourceKind.HTML
-    if ending in (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"):
-        return SourceKind.MARKDOWN
-    if ending in (".tex", ".ltx", ".latex") or ("\\documentclass" in text[:20_000] and _TEX.search(text)):
+    if named in TEXT_ENDINGS and named not in (SourceKind.HTML, SourceKind.TEXT):
+        return named
+    if "\\documentclass" in text[:20_000] and _TEX.search(text):
         return SourceKind.LATEX
-    if ending in (".html", ".htm", ".xhtml"):
-        return SourceKind.HTML
-    if ending not in (".txt", ".text"):
+    if named is SourceKind.HTML:
+        return named
+    if named is not SourceKind.TEXT:
         if len(_TEX.findall(text)) >= 2:
             return SourceKind.LATEX
         if len(re.findall(r"</(?:p|div|h[1-6])>", text)) >= 5:
@@ -97,3 +137,15 @@ def name_unsupported_type(data: bytes) -> str:
     if data[:11].startswith(b"%!PS-Adobe") or (data.startswith(b"%!PS") and not re.match(rb"%!TEX", data, re.I)):
         return "PostScript"
     return next((words for magic, words in _UNSUPPORTED_TYPES if magic != b"%!PS" and data.startswith(magic)), "")
+
+
+def strip_endings(name: str) -> str:
+    """Return the name of a source without folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
+    last = PurePath(name.replace("\\", "/")).name
+    return _STRIPPED_ENDINGS.sub("", last) or last
+
+
+def is_not_paper(name: str) -> bool:
+    """Return whether a file's name shows that it is something else: a README, a licence, data, a figure."""
+    path = PurePath(name)
+    return bool(_NON_PAPER_NAME.match(path.stem)) or path.suffix.lower() in _NON_PAPER_ENDINGS

@@ -1,21 +1,19 @@
-"""Load a paper from a file, a folder, arXiv or standard input."""
-# MERGED-DOC """Read a paper from a file, a folder, an archive or bytes, in this process and without a network."""
+"""Load a paper from a file, a folder, an archive, bytes or arXiv, in this process and without limits."""
 
 import re
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from planner.errors import PaperError
-from planner.names import build_paper_id as make_id
+from planner.names import build_paper_id
 from planner.papers.archive import DECOMPRESSORS, read_archive_files
 from planner.papers.arxiv import ArxivClient, ArxivEntry, ArxivId, parse_arxiv_id
 from planner.papers.characters import decode_text
 from planner.papers.folder import read_source_tree
-from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, name_unsupported_type
+from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, name_unsupported_type, strip_endings
 from planner.papers.html.reader import read_html
 from planner.papers.latex.reader import read_latex
 from planner.papers.markdown import read_markdown
@@ -25,6 +23,9 @@ from planner.papers.tree import SourceTree, build_folder_tree, read_file
 
 MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
 FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
+MIN_CHARACTERS: Final = 500  # characters of text; a source with fewer is not a paper
+MAX_CHARACTERS: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
+_MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts count as the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,6 @@ class ParsedSource(NamedTuple):
     paper: ParsedPaper
 
 
-SourceReader = Callable[[PaperSource], ParsedSource]
-"""A function that reads a source: `read_source` itself, or a wrapper around it."""
-
-
 def read_source(source: PaperSource) -> ParsedSource:
     """Read a file, a folder, an archive, or bytes.
 
@@ -57,7 +54,7 @@ def read_source(source: PaperSource) -> ParsedSource:
     path = Path(source.name)
     try:
         if path.is_dir():
-            return ParsedSource(*read_source_tree(build_folder_tree(path)))
+            return ParsedSource(*read_source_tree(build_folder_tree(path), read_marked_up_text))
         if not path.exists():
             raise PaperError(f"there is no file or folder {source.name!r}; check the path")
         if not path.is_file():
@@ -81,7 +78,9 @@ def _read_bytes(data: bytes, name: str) -> ParsedSource:
         content = read_archive_files(data, kind, name)
         inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
         return (
-            ParsedSource(*read_source_tree(content)) if isinstance(content, SourceTree) else _read_bytes(content, inner)
+            ParsedSource(*read_source_tree(content, read_marked_up_text))
+            if isinstance(content, SourceTree)
+            else _read_bytes(content, inner)
         )
     return _read_text(data, name)
 
@@ -89,22 +88,21 @@ def _read_bytes(data: bytes, name: str) -> ParsedSource:
 def _read_text(data: bytes, name: str) -> ParsedSource:
     text, warnings = decode_text(data, name)
     kind = detect_text_kind(text, name)
+    if kind is SourceKind.LATEX:  # its reader repeats the warnings, file by file
+        return ParsedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
+    paper = read_marked_up_text(kind, text, name)
+    return ParsedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
+
+
+def read_marked_up_text(kind: SourceKind, text: str, name: str) -> ParsedPaper:
+    """Read a text in its format, except LaTeX, which consists of several files."""
     match kind:
-        case SourceKind.LATEX:
-            reading = read_latex(SourceTree(name, {name: partial(bytes, data)}), name)
-            warnings = ()  # the LaTeX reader repeats them, file by file
         case SourceKind.HTML:
-            reading = read_html(text, name)
+            return read_html(text, name)
         case SourceKind.MARKDOWN:
-            reading = read_markdown(text, name)
+            return read_markdown(text, name)
         case _:
-            reading = read_plain_text(text, name)
-    return ParsedSource(kind, replace(reading, warnings=(*warnings, *reading.warnings)))
-
-
-MIN_CHARACTERS: Final = 500  # characters of text; a source with fewer is not a paper
-MAX_CHARACTERS: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
-_MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts count as the same
+            return read_plain_text(text, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,32 +122,30 @@ def load_paper(
     paper_id: str = "",
     stdin: bytes | None = None,
     arxiv: ArxivClient | None = None,
-    reader: SourceReader = read_source,
 ) -> Paper:
     """Load a paper from a path, from an arXiv id or address, or from the bytes in `stdin` if `source` is `-`.
 
-    A given title or abstract replaces the one in the paper, with a warning if they differ. `arxiv` downloads papers;
-    `reader` is `read_source` itself or a wrapper around it, such as `build_isolated_reader()`.
+    A given title or abstract replaces the one in the paper, with a warning if they differ. `arxiv` downloads papers.
 
     Raises:
         PaperError: if the source is missing, empty, no paper, or has under 500 or over 2,000,000 characters of text.
     """
     given = _GivenMetadata(" ".join(title.split()), abstract.strip(), paper_id)
     if source == "-":
-        return _build_paper(reader(PaperSource("stdin", stdin or b"")), source, given)
+        return _build_paper(read_source(PaperSource("stdin", stdin or b"")), source, given)
     if (wanted := parse_arxiv_id(source)) and not _is_local_path(source):
-        return _build_paper(_read_from_arxiv(wanted, arxiv or ArxivClient(), reader), source, given)
+        return _build_paper(_read_from_arxiv(wanted, arxiv or ArxivClient()), source, given)
     if "://" in source:
         raise PaperError(f"{source!r} is not downloaded: only arXiv addresses are; download it and give the file")
-    return _build_paper(reader(PaperSource(source)), source, given)
+    return _build_paper(read_source(PaperSource(source)), source, given)
 
 
-def _read_from_arxiv(identifier: ArxivId, arxiv: ArxivClient, reader: SourceReader) -> ParsedSource:
+def _read_from_arxiv(identifier: ArxivId, arxiv: ArxivClient) -> ParsedSource:
     """Read the source of an arXiv paper, or its PDF if that fails, with arXiv's title and abstract."""
     entry = arxiv.fetch_entry(identifier)
     data = arxiv.fetch_source(entry)
     try:
-        found = reader(PaperSource(entry.name, data)) if data else None
+        found = read_source(PaperSource(entry.name, data)) if data else None
         if found is not None and _count_characters(found) >= MIN_CHARACTERS:
             return _use_arxiv_metadata(found, entry, ())
         why = "the source holds no text" if found else "arXiv has no source"
@@ -159,7 +155,7 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: ArxivClient, reader: SourceRead
     if pdf is None:
         raise PaperError(entry.withdrawal or f"arXiv has neither a readable source nor a PDF of {entry.name} ({why})")
     return _use_arxiv_metadata(
-        reader(PaperSource(f"{entry.name}.pdf", pdf)), entry, (f"the PDF was read, not the source: {why}",)
+        read_source(PaperSource(f"{entry.name}.pdf", pdf)), entry, (f"the PDF was read, not the source: {why}",)
     )
 
 
@@ -189,8 +185,10 @@ def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Pa
         *_compare_metadata("given abstract", given.abstract, reading.abstract),
     )
     return Paper(
-        id=make_id(
-            given.title or reading.title, given_id=given.paper_id, source_name=source if source != "-" else "stdin"
+        id=build_paper_id(
+            given.title or reading.title,
+            given_id=given.paper_id,
+            file_stem="stdin" if source == "-" else strip_endings(source),
         ),
         title=given.title or reading.title,
         abstract=given.abstract or reading.abstract,

@@ -12,7 +12,7 @@ from planner.errors import PaperError
 from planner.papers.characters import MAX_TEXT_BYTES
 
 MAX_FILES: Final = 20_000
-_IGNORED_FOLDERS: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
+IGNORED_FOLDERS: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    waiting += [entry.path] if entry.name not in _IGNORED_FOLDERS else []
+                    waiting += [entry.path] if entry.name not in IGNORED_FOLDERS else []
                 elif _is_file_inside(entry, base):
                     count += 1
                     if count > MAX_FILES:

@@ -22,6 +22,7 @@ from planner.names import (
     build_trajectory_path,
     sanitize_file_name,
 )
+from planner.papers.formats import strip_endings
 from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import parse_reply
 from planner.planning.plan import PlanResult, plan_paper
@@ -139,7 +140,7 @@ def write_unreadable_paper(
     folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, *, given_id: str = ""
 ) -> PlanOutput:
     """Write the sidecar file of a paper that cannot be read; its id is `given_id`, or is made from the source."""
-    chosen = given_id or build_paper_id("", source_name=source)
+    chosen = given_id or build_paper_id("", file_stem=strip_endings(source))
     unread = PaperInfo(id=chosen, title="", format="", source=source)
     path, beside = _output_paths(folder, info, unread.id)
     planning = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))

@@ -11,7 +11,6 @@ import pytest
 
 from planner.batch.cluster.pool import PooledModel, WorkerLostError, WorkerPool
 from planner.batch.cluster.worker import RemoteModel, RemoteWorker, WorkerConfig, make_error_picklable
-from planner.batch.errand import ReadRequest, ReadResult, ReadResultOrError
 from planner.batch.manifest import CorpusEntry
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt
@@ -20,6 +19,7 @@ from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.error_bodies import RejectedParameterError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.paper import PaperInfo
+from planner.reading.request import ReadRequest, ReadResult, ReadResultOrError
 
 PROMPT = Prompt.from_messages((Message("user", "x"),), "t")
 PAPER = ReadResult(PaperInfo("id", "T", "text", "s"), ())

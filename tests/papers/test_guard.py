@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from planner.papers.guard import ReadLimits, build_isolated_reader
 
 from planner.errors import PaperError
-from planner.papers.guard import ReadLimits, build_isolated_reader
 from planner.papers.load import PaperSource, load_paper, read_source
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, tarred, tree
 

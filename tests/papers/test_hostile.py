@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from planner.papers.guard import build_isolated_reader
 
 from planner.errors import PaperError
-from planner.papers.guard import build_isolated_reader
 from planner.papers.load import PaperSource, read_source
 from tests.papers.build import BODY, MAIN, gzipped, tarred, tree, zipped
 

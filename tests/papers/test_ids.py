@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.names import build_paper_id, strip_endings
+from planner.names import build_paper_id
+from planner.papers.formats import strip_endings
 
 
 @pytest.mark.parametrize(
@@ -48,14 +49,14 @@ def test_long_ids_are_cut_and_stay_apart() -> None:
 
 
 def test_without_a_title_the_source_names_the_paper() -> None:
-    assert build_paper_id("", source_name="papers/2507.08038v2.tar.gz") == "2507_08038v2"
-    assert build_paper_id("???", source_name="x/my paper.pdf") == "my_paper"
+    assert build_paper_id("", file_stem=strip_endings("papers/2507.08038v2.tar.gz")) == "2507_08038v2"
+    assert build_paper_id("???", file_stem=strip_endings("x/my paper.pdf")) == "my_paper"
     assert strip_endings("a/b.tex.gz") == "b"
 
 
 @given(st.text(), st.text())
 def test_an_id_is_always_a_safe_file_name(title: str, given_id: str) -> None:
-    made = build_paper_id(title, given_id=given_id, source_name="x.md")
+    made = build_paper_id(title, given_id=given_id, file_stem="x")
     assert made
     assert not set(made) & set('/\\:*?"<>|\0\n\r\t')
     assert not made.startswith(".")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.names import strip_endings
+from planner.papers.formats import strip_endings
 from planner.papers.leaks import split_sentences
 from planner.papers.markdown import FrontMatter, parse_metadata, read_markdown, split_front_matter, strip_markdown
 from planner.papers.outline import Heading, MarkedHeading, assemble_sections, extract_abstract, resolve_headings

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Literal, Protocol, Self
 
-from planner.batch.errand import ReadRequest, ReadResultOrError
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError
+from planner.reading.request import ReadRequest, ReadResultOrError
 
 # After so many lost workers, the paper that they read is taken for the reason.
 _MAX_LOST_WORKERS: Final = 3
@@ -89,7 +89,7 @@ class WorkerPool:
                     return await worker.read_paper(request)
             except WorkerLostError:
                 continue
-        source = request.entry.source
+        source = request.source
         return PaperError(f"{source}: {_MAX_LOST_WORKERS} workers were lost while they read this paper; leave it out")
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from planner.batch.cluster.pool import WorkerLostError, WorkerPool
 from planner.batch.cluster.worker import RemoteWorker, WorkerConfig
-from planner.batch.errand import ReadRequest, ReadResultOrError
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError, RunError, UsageError
+from planner.reading.request import ReadRequest, ReadResultOrError
 
 LOCAL_CLUSTER: Final = "local"
 
@@ -183,7 +183,7 @@ class RayWorker:
         Raises:
             WorkerLostError: if the worker is gone.
         """
-        answer: str = await self._await_result(self._handle.problem.remote())
+        answer: str = await self._await_result(self._handle.find_problem.remote())
         return answer
 
     async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
@@ -192,7 +192,7 @@ class RayWorker:
         Raises:
             WorkerLostError: if the worker is gone.
         """
-        answer: ReadResultOrError = await self._await_result(self._handle.read.remote(request))
+        answer: ReadResultOrError = await self._await_result(self._handle.read_paper.remote(request))
         return answer
 
     async def complete(self, model_key: str, prompt: Prompt) -> Completion | ModelError:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner import __version__
-from planner.batch.errand import ReadRequest, ReadResultOrError
-from planner.batch.reading import ReaderProcess, build_reader_command
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError, UsageError
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.replicas import combine_replicas
 from planner.papers.arxiv import ArxivClient
+from planner.reading.process import ReaderProcess
+from planner.reading.request import ReadRequest, ReadResultOrError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class RemoteWorker:
         self._config = config
         self._models: dict[str, Model] = {}
         folder = Path(config.folder)
-        self._reader = ReaderProcess(build_reader_command(config.arxiv), folder=folder if folder.is_dir() else None)
+        self._reader = ReaderProcess(config.arxiv, folder=folder if folder.is_dir() else None)
         self._reading_lock = asyncio.Lock()
 
     async def find_problem(self) -> str:
@@ -68,7 +68,7 @@ class RemoteWorker:
             try:
                 return await self._reader.read_paper(request)
             except RunError as error:
-                return PaperError(f"{request.entry.source}: {error}")
+                return PaperError(f"{request.source}: {error}")
 
     async def complete(self, model: str, prompt: Prompt) -> Completion | ModelError:
         """Send a request to a model once; an error is returned, not raised."""

@@ -11,7 +11,7 @@ from planner.batch.job import BatchJob, ModelClient
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import PlanTask
-from planner.batch.reading import TaskWithPaper, read_papers_ahead
+from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.recorder import ResultRecorder
 from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.errors import PaperError, PlannerError

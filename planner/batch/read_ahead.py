@@ -1,0 +1,172 @@
+"""Read papers ahead of the requests, so that a request never waits for a paper."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Protocol
+
+from planner.batch.manifest import PlanTask
+from planner.errors import PaperError, PlannerError, RunError
+from planner.papers.paper import Paper, PaperInfo
+from planner.planning.question import PaperPrompt, PlanSettings
+from planner.reading.process import PaperReader
+from planner.reading.request import PromptRequest, ReadRequest, ReadResultOrError
+from planner.tokens import FixedTokenCounter, TokenCounter
+
+# A fixed count, independent of replies, so that a run builds the same prompts again.
+_TOKEN_COUNTER: Final = FixedTokenCounter()
+
+
+class PromptTarget(Protocol):
+    """The needs of a model from the readers."""
+
+    @property
+    def settings(self) -> PlanSettings:
+        """The settings of its prompts."""
+
+    @property
+    def needs_paper(self) -> bool:
+        """True for a model that needs the paper itself besides the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePaper:
+    """A paper that another process read, and the prompt about it; for other settings it is read once more.
+
+    `paper` is None unless the model needs it.
+    """
+
+    info: PaperInfo
+    paper: Paper | None
+    prompt_request: PromptRequest
+    paper_prompt: PaperPrompt | PlannerError
+    rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
+
+    @property
+    def id(self) -> str:
+        """The id of the paper."""
+        return self.info.id
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings about how the paper was read."""
+        return self.info.warnings
+
+    async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
+        """Return the first prompt about the paper, or raise the error that prevented it."""
+        prompt_request = PromptRequest(settings, token_counter)
+        paper_prompt = (
+            self.paper_prompt if prompt_request == self.prompt_request else await self.rebuild_prompt(prompt_request)
+        )
+        if isinstance(paper_prompt, PlannerError):
+            raise paper_prompt
+        return paper_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWithPaper:
+    """A task, with its paper or the error that prevented reading it."""
+
+    plan_task: PlanTask
+    paper: RemotePaper | PaperError
+
+
+@asynccontextmanager
+async def read_papers_ahead(
+    plan_tasks: Iterator[PlanTask],
+    targets: Mapping[str, PromptTarget],
+    *,
+    readers: Sequence[PaperReader],
+    max_ahead: int,
+) -> AsyncIterator[AsyncIterator[TaskWithPaper]]:
+    """Read the papers of `plan_tasks` for their models, at most about `max_ahead` papers in advance.
+
+    Many tasks may take papers from the result. A paper that several models need is read once.
+    """
+    async with AsyncExitStack() as stack:
+        papers_ahead = ReadAhead(
+            plan_tasks, targets, [await stack.enter_async_context(reader) for reader in readers], max_ahead
+        )
+        tasks = [asyncio.create_task(papers_ahead.fill_queue(reader)) for reader in readers]
+        try:
+            yield papers_ahead
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class ReadAhead:
+    """The queue of papers that were read and wait to be planned."""
+
+    def __init__(
+        self,
+        plan_tasks: Iterator[PlanTask],
+        targets: Mapping[str, PromptTarget],
+        readers: Sequence[PaperReader],
+        max_ahead: int,
+    ) -> None:
+        self._groups = _group_by_paper(plan_tasks)
+        self._targets = targets
+        self._queue: asyncio.Queue[TaskWithPaper | RunError | None] = asyncio.Queue(max_ahead)
+        self._readers = readers
+        self._active_readers = len(readers)
+
+    def __aiter__(self) -> AsyncIterator[TaskWithPaper]:
+        return self
+
+    async def __anext__(self) -> TaskWithPaper:
+        item = await self._queue.get()
+        if isinstance(item, TaskWithPaper):
+            return item
+        # The end comes last, and is put back for the other tasks that wait.
+        self._queue.put_nowait(item)
+        if item is None:
+            raise StopAsyncIteration
+        raise item
+
+    async def fill_queue(self, reader: PaperReader) -> None:
+        """Read papers with one reader until none is left; the last reader marks the end."""
+        failure: RunError | None = None
+        try:
+            for plan_tasks in self._groups:
+                request = self._build_request(plan_tasks)
+                result = await reader.read_paper(request)
+                for number, plan_task in enumerate(plan_tasks):
+                    await self._queue.put(TaskWithPaper(plan_task, self._build_paper(request, result, number)))
+        except RunError as error:
+            failure = error
+        self._active_readers -= 1
+        if not self._active_readers or failure:
+            await self._queue.put(failure)
+
+    def _build_request(self, plan_tasks: Sequence[PlanTask]) -> ReadRequest:
+        entry, targets = plan_tasks[0].entry, [self._targets[plan_task.model] for plan_task in plan_tasks]
+        return ReadRequest(
+            entry.source,
+            title=entry.title,
+            abstract=entry.abstract,
+            paper_id=entry.id,
+            prompts=tuple(PromptRequest(target.settings, _TOKEN_COUNTER) for target in targets),
+            keep_paper=any(target.needs_paper for target in targets),
+        )
+
+    def _build_paper(self, request: ReadRequest, result: ReadResultOrError, number: int) -> RemotePaper | PaperError:
+        if isinstance(result, PaperError):
+            return result
+        rebuild_prompt = partial(self._rebuild_prompt, request)
+        return RemotePaper(result.info, result.paper, request.prompts[number], result.prompts[number], rebuild_prompt)
+
+    async def _rebuild_prompt(self, request: ReadRequest, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
+        request = replace(request, prompts=(prompt_request,), keep_paper=False)
+        result = await self._readers[0].read_paper(request)
+        return result if isinstance(result, PaperError) else result.prompts[0]
+
+
+def _group_by_paper(plan_tasks: Iterator[PlanTask]) -> Iterator[tuple[PlanTask, ...]]:
+    """Group neighbouring tasks that are about the same paper."""
+    for _, group in itertools.groupby(plan_tasks, key=lambda plan_task: plan_task.entry.id):
+        yield tuple(group)

@@ -1,0 +1,1 @@
+"""Read papers and build their prompts in processes with limits."""

@@ -1,0 +1,177 @@
+"""Read papers in processes with limits: a hostile or huge file fails only that one paper."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+import planner
+from planner.errors import PaperError, RunError
+from planner.papers.arxiv import ArxivClient
+from planner.reading.request import (
+    DOWNLOAD_BEGINS,
+    DOWNLOAD_ENDS,
+    MAX_RESULT_BYTES,
+    READ_LIMITS,
+    RESULT_SIZE,
+    ReadLimits,
+    ReadRequest,
+    ReadResultOrError,
+    decode_result,
+    encode_request,
+)
+
+# The process names the module and this one does not import it: only that process needs the code that reads papers.
+# -P: do not import modules from the current folder, where one may have the name of one of ours.
+WORKER_COMMAND: Final = (sys.executable, "-P", "-m", "planner.reading.worker")
+_START_SECONDS: Final = 120.0
+_DOWNLOAD_SECONDS: Final = 600.0  # a download from arXiv waits for its turn
+_BUFFER_BYTES: Final = 1_000_000  # bytes of a result that are buffered before its process waits; nearly every one fits
+_MEMORY_ERRORS: Final = ("MemoryError", "bad_alloc", "memory allocation")  # at the end of the process's stderr
+
+
+class PaperReader(Protocol):
+    """A reader of papers, one after the other, inside its `async with` block."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
+        """Read a paper and build the prompts about it, or return the reason why it cannot be read.
+
+        Raises:
+            RunError: if nothing can be read.
+        """
+
+
+# A function from the number of papers to the readers that they need.
+ReaderFactory = Callable[[int], Sequence[PaperReader]]
+
+
+def choose_process_count(paper_count: int) -> int:
+    """Return the number of processes to read so many papers: one a core, at most eight, and fewer for few papers."""
+    return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
+
+
+def make_reader_factory(arxiv: ArxivClient, limits: ReadLimits = READ_LIMITS) -> ReaderFactory:
+    """Return a function that makes the readers on this machine, which download papers as `arxiv` does."""
+    return lambda papers: [ReaderProcess(arxiv, limits) for _ in range(choose_process_count(papers))]
+
+
+class ReaderProcess:
+    """A reader with one process at a time; a process that failed is replaced.
+
+    Papers are downloaded as `arxiv` does, outside the limits. `folder` is the working folder, which paths are relative
+    to; `command` starts the process.
+    """
+
+    def __init__(
+        self,
+        arxiv: ArxivClient,
+        limits: ReadLimits = READ_LIMITS,
+        *,
+        folder: Path | None = None,
+        command: Sequence[str] = WORKER_COMMAND,
+    ) -> None:
+        cache = "" if arxiv.cache is None else str(arxiv.cache)
+        offline = "offline" if arxiv.offline else ""
+        self._command = (*command, arxiv.base_url, cache, offline, json.dumps(asdict(limits)))
+        self._limits = limits
+        self._folder = folder
+        self._process: Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._end_process()
+
+    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
+        """Read a paper and build the prompts about it, or return the reason why it cannot be read.
+
+        Raises:
+            RunError: if no process could be started.
+        """
+        async with self._turn:
+            self._process = self._process or await self._start_process()
+            try:
+                result = await self._exchange(self._process, request)
+            except TimeoutError:
+                reason = self._limits.describe_time(request.source_name)
+            except (asyncio.IncompleteReadError, ConnectionError, ValueError, RecursionError):
+                reason = await self._describe_crash(self._process, request.source_name)
+            else:
+                # The next paper has its memory in a new process.
+                if isinstance(result, PaperError) and str(result) == self._limits.describe_memory(request.source_name):
+                    await self._end_process()
+                return result
+            await self._end_process()
+            return PaperError(reason)
+
+    async def _exchange(self, process: Process, request: ReadRequest) -> ReadResultOrError:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        async with asyncio.timeout(self._limits.seconds) as clock:
+            process.stdin.write(encode_request(request))
+            await process.stdin.drain()
+            while (size := await _receive_size(process)) in (DOWNLOAD_BEGINS, DOWNLOAD_ENDS):
+                seconds = _DOWNLOAD_SECONDS if size == DOWNLOAD_BEGINS else self._limits.seconds
+                clock.reschedule(asyncio.get_running_loop().time() + seconds)
+            if size > MAX_RESULT_BYTES:
+                raise ValueError("the result is too large")
+            return decode_result(await process.stdout.readexactly(size))
+
+    async def _describe_crash(self, process: Process, source: str) -> str:
+        assert process.stderr is not None
+        await self._end_process()
+        code = process.returncode or 0
+        last_line = (await process.stderr.read()).decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+        if any(words in last_line for words in _MEMORY_ERRORS):
+            return self._limits.describe_memory(source)
+        if code == -getattr(signal, "SIGXCPU", 0) != 0:
+            return self._limits.describe_time(source)
+        # A process that a signal ended has written nothing about it.
+        detail = f"exit code {code}: {last_line}" if code > 0 and last_line else f"exit code {code}"
+        return f"{source!r} made its reader fail ({detail}); convert it to another format"
+
+    async def _start_process(self) -> Process:
+        root = str(Path(planner.__file__).parents[1])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+        environment = {**os.environ, "PYTHONPATH": path}
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=environment,
+                cwd=self._folder,
+                limit=_BUFFER_BYTES,
+            )
+            async with asyncio.timeout(_START_SECONDS):
+                await _receive_size(self._process)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            await self._end_process()
+            raise RunError(f"no process to read papers could be started: {error}; free some resources") from error
+        return self._process
+
+    async def _end_process(self) -> None:
+        if (process := self._process) is not None:
+            self._process = None
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+async def _receive_size(process: Process) -> int:
+    assert process.stdout is not None
+    size: int = RESULT_SIZE.unpack(await process.stdout.readexactly(RESULT_SIZE.size))[0]
+    return size

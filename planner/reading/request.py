@@ -1,0 +1,194 @@
+"""Requests to read a paper and their results, and their JSON between the program and a reader process.
+
+The process that reads a hostile file sends JSON, never pickles, which could run code in the program.
+"""
+
+import json
+import struct
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from planner.chat import Prompt
+from planner.errors import PaperError, PlannerError, PromptError, TooLongError
+from planner.papers.paper import Omission, Paper, PaperInfo
+from planner.planning.question import PaperPrompt, PlanSettings
+from planner.tokens import TokenCounter
+
+# A request begins with the sizes of its JSON and of its data in bytes, a result with the size of its JSON.
+REQUEST_SIZES: Final = struct.Struct(">II")
+RESULT_SIZE: Final = struct.Struct(">I")
+# Sizes that are none: a download begins, and it has ended.
+DOWNLOAD_BEGINS: Final = 0xFFFFFFFF
+DOWNLOAD_ENDS: Final = 0xFFFFFFFE
+MAX_RESULT_BYTES: Final = 200_000_000  # bytes of a result; a paper has at most 2,000,000 characters
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """The limits for reading one paper: seconds, bytes of memory, CPU seconds, and bytes that a file may get."""
+
+    seconds: float = 10.0
+    memory: int = 1_000_000_000
+    cpu_seconds: int = 11
+    file_bytes: int = 0
+
+    def describe_time(self, source: str) -> str:
+        """Return the error for a paper that takes too long."""
+        return f"{source!r} took over {self.seconds:g} seconds to read and was stopped; convert it to another format"
+
+    def describe_memory(self, source: str) -> str:
+        """Return the error for a paper that needs too much memory."""
+        return (
+            f"{source!r} needs over {self.memory / 1e9:.1f} GB of memory to read and was stopped; "
+            "convert it to another format"
+        )
+
+
+READ_LIMITS: Final = ReadLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRequest:
+    """The settings and the token counter for building one prompt about a paper."""
+
+    settings: PlanSettings
+    token_counter: TokenCounter
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """A request to read a paper and to build prompts about it.
+
+    `source` is a path, an arXiv id or address, or `-` for the bytes in `data`. A given title or abstract replaces the
+    paper's own; `paper_id` is the id as it is, "" to build one. `keep_paper` asks for the paper itself too.
+    """
+
+    source: str
+    data: bytes | None = None
+    title: str = ""
+    abstract: str = ""
+    paper_id: str = ""
+    prompts: tuple[PromptRequest, ...] = ()
+    keep_paper: bool = False
+
+    @property
+    def source_name(self) -> str:
+        """The source as errors name it."""
+        return "stdin" if self.source == "-" else self.source
+
+
+@dataclass(frozen=True)
+class _ErrorJson:
+    error: Literal["PaperError", "PromptError", "TooLongError"]
+    reason: str
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class _PromptState:
+    """A prompt with its computed values, so that the program need not compute them again."""
+
+    messages_json: bytes
+    template_sha256: str
+    sample: int
+    sha256: str
+    message_count: int
+    min_tokens: int
+
+
+@dataclass(frozen=True)
+class _PaperPromptJson:
+    prompt: _PromptState
+    omissions: tuple[Omission, ...]
+    warnings: tuple[str, ...]
+
+
+def _prompt_to_json(value: PaperPrompt | PlannerError) -> dict[str, Any]:
+    if isinstance(value, PlannerError):
+        return _error_to_json(value)
+    return {"prompt": value.prompt.__getstate__(), "omissions": value.omissions, "warnings": value.warnings}
+
+
+def _prompt_from_json(value: Any) -> PaperPrompt | PlannerError:
+    if isinstance(value, dict) and "error" in value:
+        return _error_from_json(value)
+    fields: _PaperPromptJson = _adapt(_PaperPromptJson).validate_python(value)
+    prompt = Prompt(fields.prompt.messages_json, fields.prompt.template_sha256)
+    vars(prompt).update(vars(fields.prompt))
+    return PaperPrompt(prompt, fields.omissions, fields.warnings)
+
+
+def _error_to_json(error: PlannerError) -> dict[str, Any]:
+    return {"error": type(error).__name__, "reason": str(error), "limit": getattr(error, "limit", None)}
+
+
+def _error_from_json(value: Any) -> PlannerError:
+    fields: _ErrorJson = _adapt(_ErrorJson).validate_python(value)
+    if fields.error == "TooLongError":
+        return TooLongError(fields.reason, limit=fields.limit)
+    return (PromptError if fields.error == "PromptError" else PaperError)(fields.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested."""
+
+    info: PaperInfo
+    prompts: tuple[
+        Annotated[PaperPrompt | PlannerError, PlainValidator(_prompt_from_json), PlainSerializer(_prompt_to_json)], ...
+    ] = ()
+    paper: Paper | None = None
+
+
+# The result of a read request.
+ReadResultOrError = ReadResult | PaperError
+
+
+def encode_request(request: ReadRequest) -> bytes:
+    """Return a request as the bytes that a reader process receives."""
+    data = request.data or b""
+    # The names of files need not be valid Unicode, which only this module encodes.
+    text = json.dumps(_adapt(ReadRequest).dump_python(request, mode="json", exclude={"data"})).encode()
+    return REQUEST_SIZES.pack(len(text), len(data)) + text + data
+
+
+def decode_request(text: bytes, data: bytes) -> ReadRequest:
+    """Return the request with this JSON and this data."""
+    request: ReadRequest = _adapt(ReadRequest).validate_python({**json.loads(text), "data": data})
+    return request
+
+
+def encode_result(result: ReadResultOrError) -> bytes:
+    """Return a result as the bytes that a reader process sends."""
+    if isinstance(result, PaperError):
+        text = json.dumps(_error_to_json(result)).encode()
+    else:
+        try:
+            text = _adapt(ReadResult).dump_json(result)
+        except PydanticSerializationError:  # a lone surrogate
+            text = json.dumps(_adapt(ReadResult).dump_python(result, mode="json")).encode()
+    return RESULT_SIZE.pack(len(text)) + text
+
+
+def decode_result(text: bytes) -> ReadResultOrError:
+    """Return the result with this JSON.
+
+    Raises:
+        ValueError, RecursionError: if it is none.
+    """
+    if text.startswith(b'{"error"'):
+        return PaperError(str(_error_from_json(json.loads(text))))
+    try:
+        result: ReadResult = _adapt(ReadResult).validate_json(text)
+    except ValidationError:
+        result = _adapt(ReadResult).validate_python(json.loads(text))  # it may have a lone surrogate
+    return result
+
+
+@cache
+def _adapt(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

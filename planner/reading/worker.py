@@ -1,0 +1,144 @@
+"""Read papers in a process under limits: requests come in on stdin, results go out on stdout.
+
+Started by `planner.reading.process`, with as few imports as it needs: a fork of the program would share its locks and
+sockets, and `multiprocessing` would import the whole command line again in every process.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from planner.errors import PaperError, PlannerError
+from planner.papers.arxiv import ArxivClient
+from planner.papers.load import load_paper
+from planner.papers.paper import Paper
+from planner.planning.question import PaperPrompt, build_prompt
+from planner.reading.request import (
+    DOWNLOAD_BEGINS,
+    DOWNLOAD_ENDS,
+    REQUEST_SIZES,
+    RESULT_SIZE,
+    PromptRequest,
+    ReadLimits,
+    ReadRequest,
+    ReadResult,
+    ReadResultOrError,
+    decode_request,
+    encode_result,
+)
+
+# A function that loads the paper of a request, and downloads papers with the client.
+PaperLoader = Callable[[ReadRequest, ArxivClient], Paper]
+
+
+def load_requested_paper(request: ReadRequest, arxiv: ArxivClient) -> Paper:
+    """Load the paper of a request.
+
+    Raises:
+        PaperError: if it cannot be read.
+    """
+    paper = load_paper(request.source, title=request.title, abstract=request.abstract, stdin=request.data, arxiv=arxiv)
+    return replace(paper, id=request.paper_id or paper.id)
+
+
+def answer_request(
+    request: ReadRequest, arxiv: ArxivClient, limits: ReadLimits, load: PaperLoader = load_requested_paper
+) -> ReadResultOrError:
+    """Read a paper and build the prompts about it in this process, or return the reason why it cannot be read."""
+    try:
+        paper = load(request, arxiv)
+        prompts = tuple(_build_prompt_or_error(paper, prompt) for prompt in request.prompts)
+        return ReadResult(paper.info, prompts, paper if request.keep_paper else None)
+    except PaperError as error:
+        return PaperError(str(error))
+    except MemoryError:
+        return PaperError(limits.describe_memory(request.source_name))
+    except RecursionError:
+        return PaperError(f"{request.source_name!r} is nested too deeply to be read; convert it to another format")
+
+
+def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt | PlannerError:
+    try:
+        return build_prompt(paper, request.settings, request.token_counter)
+    except PlannerError as error:
+        return error
+
+
+def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
+    """Answer every read request until stdin ends; `arguments` are those of `planner.reading.process`."""
+    base_url, cache, offline, limits_json = arguments
+    limits = ReadLimits(**json.loads(limits_json))
+    # Ctrl-C reaches the whole group; the program decides when its workers end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A paper is some ten thousand objects, hardly any of them in cycles; to search for these took a sixth of the time.
+    gc.set_threshold(50_000, 20, 20)
+    # Text that a library prints must not get between the results, and must not fill the pipe.
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    os.set_blocking(sys.stderr.fileno(), False)
+    arxiv = ArxivClient(
+        base_url,
+        cache=Path(cache) if cache else None,
+        offline=bool(offline),
+        around_download=partial(_lift_limits, limits, results),
+    )
+    with contextlib.suppress(BrokenPipeError):  # the program was killed, and nothing reads the result
+        _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
+        while (request := _receive_request(sys.stdin.buffer)) is not None:
+            set_limits(limits)
+            _send(results, encode_result(answer_request(request, arxiv, limits, load)))
+
+
+def _send(results: BinaryIO, data: bytes) -> None:
+    results.write(data)
+    results.flush()
+
+
+def _receive_request(stdin: BinaryIO) -> ReadRequest | None:
+    sizes = stdin.read(REQUEST_SIZES.size)
+    if len(sizes) < REQUEST_SIZES.size:
+        return None
+    text_size, data_size = REQUEST_SIZES.unpack(sizes)
+    return decode_request(stdin.read(text_size), stdin.read(data_size))
+
+
+@contextlib.contextmanager
+def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
+    """Lift the limits for a download, which may wait for its turn and writes into the cache."""
+    _send(results, RESULT_SIZE.pack(DOWNLOAD_BEGINS))
+    set_limits(limits, is_downloading=True)
+    try:
+        yield
+    finally:
+        set_limits(limits)
+        _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
+
+
+def set_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
+    """Set the limits of this process for one paper, if the system supports them; the parent watches the time."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    for kind, limit in (
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, None if is_downloading else int(time.process_time()) + 1 + limits.cpu_seconds),
+        (resource.RLIMIT_FSIZE, None if is_downloading else limits.file_bytes),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        with contextlib.suppress(ValueError, OSError):  # macOS has no limit of the address space
+            resource.setrlimit(kind, (hard if limit is None else limit, hard))
+
+
+if __name__ == "__main__":
+    serve_requests(sys.argv[1:])
