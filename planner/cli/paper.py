@@ -28,7 +28,7 @@ from planner.sanitize import clean_text, make_json_printable, make_printable
 from planner.tokens import TokenCounter, estimate_tokens
 
 PAGE_WIDTH: Final = 100
-_MAX_SHORT_TEXT: Final = 300_000  # bytes of a text that is read without a separate process
+_MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separate process
 _SHORT_TEXT_KINDS: Final = (SourceKind.TEXT, SourceKind.MARKDOWN, SourceKind.EMPTY, SourceKind.OTHER)
 
 

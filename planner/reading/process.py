@@ -1,6 +1,7 @@
 """Read papers in processes with limits: a hostile or huge file fails only that one paper."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -31,6 +32,7 @@ from planner.reading.request import (
 # -P: do not import modules from the current folder, where one may have the name of one of ours.
 WORKER_COMMAND: Final = (sys.executable, "-P", "-m", "planner.reading.worker")
 _START_SECONDS: Final = 120.0
+_EXIT_SECONDS: Final = 2.0
 _DOWNLOAD_SECONDS: Final = 600.0  # a download from arXiv waits for its turn
 _BUFFER_BYTES: Final = 1_000_000  # bytes of a result that are buffered before its process waits; nearly every one fits
 _MEMORY_ERRORS: Final = ("MemoryError", "bad_alloc", "memory allocation")  # at the end of the process's stderr
@@ -60,9 +62,9 @@ def choose_process_count(paper_count: int) -> int:
     return max(1, min(os.cpu_count() or 1, 8, paper_count // 4))
 
 
-def make_reader_factory(arxiv: ArxivClient, limits: ReadLimits = READ_LIMITS) -> ReaderFactory:
+def make_reader_factory(arxiv: ArxivClient) -> ReaderFactory:
     """Return a function that makes the readers on this machine, which download papers as `arxiv` does."""
-    return lambda papers: [ReaderProcess(arxiv, limits) for _ in range(choose_process_count(papers))]
+    return lambda papers: [ReaderProcess(arxiv) for _ in range(choose_process_count(papers))]
 
 
 class ReaderProcess:
@@ -80,9 +82,9 @@ class ReaderProcess:
         folder: Path | None = None,
         command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
+        access = {"base_url": arxiv.base_url, "offline": arxiv.offline, "pause": arxiv.pause}
         cache = "" if arxiv.cache is None else str(arxiv.cache)
-        offline = "offline" if arxiv.offline else ""
-        self._command = (*command, arxiv.base_url, cache, offline, json.dumps(asdict(limits)))
+        self._command = (*command, json.dumps(access), cache, json.dumps(asdict(limits)))
         self._limits = limits
         self._folder = folder
         self._process: Process | None = None
@@ -131,6 +133,9 @@ class ReaderProcess:
 
     async def _describe_crash(self, process: Process, source: str) -> str:
         assert process.stderr is not None
+        with contextlib.suppress(TimeoutError):  # stdout is closed a moment before the exit code is known
+            async with asyncio.timeout(_EXIT_SECONDS):
+                await process.wait()
         await self._end_process()
         code = process.returncode or 0
         last_line = (await process.stderr.read()).decode("utf-8", "replace").strip().rpartition("\n")[2][:200]

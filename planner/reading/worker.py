@@ -75,7 +75,7 @@ def _build_prompt_or_error(paper: Paper, request: PromptRequest) -> PaperPrompt 
 
 def serve_requests(arguments: list[str], load: PaperLoader = load_requested_paper) -> None:
     """Answer every read request until stdin ends; `arguments` are those of `planner.reading.process`."""
-    base_url, cache, offline, limits_json = arguments
+    access, cache, limits_json = arguments
     limits = ReadLimits(**json.loads(limits_json))
     # Ctrl-C reaches the whole group; the program decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,9 +86,8 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     os.set_blocking(sys.stderr.fileno(), False)
     arxiv = ArxivClient(
-        base_url,
+        **json.loads(access),
         cache=Path(cache) if cache else None,
-        offline=bool(offline),
         around_download=partial(_lift_limits, limits, results),
     )
     with contextlib.suppress(BrokenPipeError):  # the program was killed, and nothing reads the result

@@ -10,9 +10,10 @@ import pytest
 from planner.errors import PaperError
 from planner.papers import arxiv as module
 from planner.papers.arxiv import ArxivClient, ArxivId, parse_arxiv_id
-from planner.papers.load import PaperSource, ParsedSource, load_paper, read_source
+from planner.papers.load import load_paper
 from tests.papers.arxiv_server import ArxivServer, Response, run_arxiv_server
 from tests.papers.build import BODY, MAIN, WHOLE, gzipped, tarred
+from tests.papers.pdf.make import Page, pdf
 
 PACKED = tarred({"main.tex": MAIN.encode(), "sections/intro.tex": BODY.encode()})
 
@@ -69,13 +70,10 @@ def test_the_source_is_read_and_the_listing_names_the_paper(server: ArxivServer,
 
 
 def test_without_a_source_the_pdf_is_read(server: ArxivServer) -> None:
-    def reader(source: PaperSource) -> ParsedSource:
-        assert source.data == b"%PDF-1.5"
-        return read_source(PaperSource("x.tex", WHOLE.encode()))
-
     server.add_paper("2507.08038v1")
-    server.set_responses("/pdf/2507.08038v1", Response(b"%PDF-1.5"))
-    paper = load_paper("2507.08038", arxiv=make_client(server), reader=reader)
+    server.set_responses("/pdf/2507.08038v1", Response(pdf([Page().lines(100, 700, [BODY[:90]] * 12)])))
+    paper = load_paper("2507.08038", arxiv=make_client(server))
+    assert paper.format == "pdf"
     assert any("the PDF was read" in warning for warning in paper.warnings)
     assert server.requests[1:] == ["/e-print/2507.08038v1", "/src/2507.08038v1", "/pdf/2507.08038v1"]
 

@@ -1,10 +1,6 @@
-"""Papers are read in processes: what happens to one paper happens to no other."""
+"""Papers are read ahead of their requests, and not further."""
 
 import asyncio
-import os
-import pickle
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,25 +8,16 @@ from typing import Any
 
 import pytest
 
-from planner.batch.errand import LENGTH_PREFIX, ReadRequest
 from planner.batch.manifest import CorpusEntry, PlanTask
-from planner.batch.reading import (
-    ReaderProcess,
-    RemotePaper,
-    TaskWithPaper,
-    build_reader_command,
-    choose_process_count,
-    read_papers_ahead,
-)
-from planner.errors import PaperError, RunError, TooLongError
-from planner.papers.arxiv import ArxivClient
+from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahead
+from planner.errors import PaperError, TooLongError
 from planner.papers.load import load_paper
 from planner.planning.question import PaperPrompt, PlanSettings, build_prompt
+from planner.reading.process import WORKER_COMMAND, ReaderProcess
 from planner.schema import Task
 from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.conftest import ROOT
-
-CRASHING = (sys.executable, str(Path(__file__).with_name("crashing_worker.py")))
+from tests.reading.build import CRASHING, OFFLINE
 
 
 def work(*sources: str, model: str = "m") -> Iterator[PlanTask]:
@@ -46,36 +33,18 @@ class Model:
 MODELS = {name: Model(PlanSettings(Task.REVIEWER, 2)) for name in "mn"}
 
 
+def misbehaving_reader() -> ReaderProcess:
+    return ReaderProcess(OFFLINE, command=CRASHING)
+
+
 def read_all(todo: Iterator[PlanTask], **how: object) -> dict[str, RemotePaper | PaperError]:
     async def run() -> list[TaskWithPaper]:
         options: dict[str, Any] = {"command": CRASHING, **how}
-        readers = [ReaderProcess(**options), ReaderProcess(**options)]
+        readers = [ReaderProcess(OFFLINE, **options), ReaderProcess(OFFLINE, **options)]
         async with read_papers_ahead(todo, MODELS, readers=readers, max_ahead=4) as papers:
             return [read async for read in papers]
 
     return {read.plan_task.entry.id: read.paper for read in asyncio.run(run())}
-
-
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [("crash", "exit code -11"), ("exit", "exit code 3"), ("bad", "no text"), ("huge", "too large")],
-)
-def test_one_bad_paper_is_one_failure(source: str, said: str) -> None:
-    found = read_all(work("a", source, "b", source, "c", "d"))
-    failed = {name: str(paper) for name, paper in found.items() if isinstance(paper, PaperError)}
-    assert sorted(failed) == ["id1", "id3"]
-    assert all(said in reason for reason in failed.values())
-    assert len(found) == 6
-
-
-def test_a_paper_that_hangs_is_given_up() -> None:
-    found = read_all(work("a", "hang", "b"), max_seconds=2.0)
-    assert "longer than 2 s" in str(found["id1"])
-    assert isinstance(found["id2"], RemotePaper)
-
-
-def test_what_a_library_prints_spoils_nothing() -> None:
-    assert all(isinstance(paper, RemotePaper) for paper in read_all(work("print", "a", "print")).values())
 
 
 def test_several_processes_read_and_no_more_than_wanted() -> None:
@@ -93,7 +62,7 @@ def test_it_reads_ahead_and_not_further() -> None:
             yield each
 
     async def run() -> None:
-        async with read_papers_ahead(counted(), MODELS, readers=[ReaderProcess(CRASHING)], max_ahead=3) as papers:
+        async with read_papers_ahead(counted(), MODELS, readers=[misbehaving_reader()], max_ahead=3) as papers:
             await anext(papers)
             await asyncio.sleep(0.3)
             assert taken <= 1 + 3 + 3
@@ -106,7 +75,7 @@ def test_a_paper_for_two_models_is_read_once() -> None:
 
     async def run() -> list[TaskWithPaper]:
         todo = iter([PlanTask(entry, "m"), PlanTask(entry, "n")])
-        async with read_papers_ahead(todo, MODELS, readers=[ReaderProcess(CRASHING)], max_ahead=3) as papers:
+        async with read_papers_ahead(todo, MODELS, readers=[misbehaving_reader()], max_ahead=3) as papers:
             return [read async for read in papers]
 
     first, second = asyncio.run(run())
@@ -116,15 +85,10 @@ def test_a_paper_for_two_models_is_read_once() -> None:
     assert (first.plan_task.model, second.plan_task.model) == ("m", "n")
 
 
-def test_a_worker_that_cannot_start_stops_the_run() -> None:
-    with pytest.raises(RunError, match="could be started"):
-        read_all(work("a"), command=("/nowhere/python",))
-
-
 def test_a_real_worker_reads_a_real_paper(tmp_path: Path) -> None:
     source = ROOT / "planner" / "demo" / "paper.md"
     todo = iter([PlanTask(CorpusEntry("mine", str(source), "", "markdown", title="A Title of mine"), "m")])
-    paper = read_all(todo, command=build_reader_command(ArxivClient(cache=tmp_path, offline=True)))["mine"]
+    paper = read_all(todo, command=WORKER_COMMAND)["mine"]
     here = load_paper(str(source), title="A Title of mine", paper_id="mine")
     assert isinstance(paper, RemotePaper)
     assert paper.info == here.info
@@ -138,7 +102,7 @@ def test_a_paper_is_read_again_for_another_window() -> None:
     settings = MODELS["m"].settings
 
     async def run() -> tuple[PaperPrompt, PaperPrompt]:
-        readers = [ReaderProcess(build_reader_command(ArxivClient(offline=True)))]
+        readers = [ReaderProcess(OFFLINE)]
         async with read_papers_ahead(todo, MODELS, readers=readers, max_ahead=1) as papers:
             paper = (await anext(papers)).paper
             assert isinstance(paper, RemotePaper)
@@ -159,7 +123,7 @@ def test_only_who_reads_papers_is_given_them(tmp_path: Path) -> None:
 
     async def run() -> TaskWithPaper:
         todo = iter([PlanTask(CorpusEntry("mine", str(source), "", "markdown"), "m")])
-        readers = [ReaderProcess(build_reader_command(ArxivClient(offline=True)))]
+        readers = [ReaderProcess(OFFLINE)]
         async with read_papers_ahead(todo, models, readers=readers, max_ahead=1) as papers:
             return await anext(papers)
 
@@ -167,24 +131,3 @@ def test_only_who_reads_papers_is_given_them(tmp_path: Path) -> None:
     assert isinstance(paper, RemotePaper)
     assert paper.paper is not None
     assert paper.paper.info == paper.info
-
-
-@pytest.mark.parametrize(("papers", "most"), [(1, 1), (7, 1), (100, 8)])
-def test_small_corpora_start_few_workers(papers: int, most: int) -> None:
-    assert 1 <= choose_process_count(papers) <= most
-
-
-def test_a_worker_whose_run_was_killed_ends_without_a_word() -> None:
-    entry = pickle.dumps(ReadRequest(CorpusEntry("x", "nowhere.md", "nowhere.md", "markdown"), ()))
-    nobody, write = os.pipe()
-    os.close(nobody)
-    worker = subprocess.run(
-        build_reader_command(ArxivClient(offline=True)),
-        input=LENGTH_PREFIX.pack(len(entry)) + entry,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=False,
-    )
-    os.close(write)
-    assert (worker.returncode, worker.stderr) == (0, b"")
