@@ -50,8 +50,8 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
 def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
     """Return the corpus with ids that are unique in the run on any file system.
 
-    A paper keeps the id that it had, as in `ids_by_place`; a new id comes from its manifest's id or title, else from its file's name. If two
-    would be the same, the second by path gets `-2`.
+    A paper keeps the id that it had, as in `ids_by_place`; a new id comes from its manifest's id or title, else from
+    its file's name. If two would be the same, the second by path gets `-2`.
     """
     entries = corpus.entries
     taken = {

@@ -1,4 +1,4 @@
-"""The entries of a corpus, and lists of papers: JSONL, CSV and Parquet with AblationBench's columns or shorter ones, and plain lists."""
+"""The entries of a corpus, and lists of papers: JSONL, CSV, Parquet with AblationBench's or shorter columns, text."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ class CorpusEntry:
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """The task of planning a paper with a model; `has_requests` if the ledger has requests of an earlier call for it."""
+    """The planning of a paper with a model; `has_requests` if the ledger has requests of earlier calls for it."""
 
     entry: CorpusEntry
     model: str

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from planner.batch.cluster.pool import PooledModel, PooledReader, WorkerPool
+from planner.batch.cluster.pool import PooledModel, WorkerPool
 from planner.batch.cluster.ray import LOCAL_CLUSTER, open_ray_pool
 from planner.batch.cluster.worker import WorkerConfig
 from planner.batch.job import ModelClient
@@ -72,7 +72,8 @@ async def open_engine(
     told = {asked.ledger_model.key: asked.remote for asked in models if asked.remote is not None}
     async with open_ray_pool(WorkerConfig(told, arxiv, str(Path.cwd())), options.ray_address) as pool:
         log.info("%d workers so far on %d machines", len(pool), len(pool.workers_by_machine))
-        yield tuple(_move_to_cluster(asked, pool) for asked in models), lambda papers: _create_readers(pool, papers)
+        moved = tuple(_move_to_cluster(asked, pool) for asked in models)
+        yield moved, lambda papers: [pool] * min(papers, max(_MIN_READERS, 2 * len(pool)))
 
 
 def _move_to_cluster(client: ModelClient, pool: WorkerPool) -> ModelClient:
@@ -80,7 +81,3 @@ def _move_to_cluster(client: ModelClient, pool: WorkerPool) -> ModelClient:
         return client  # the built-in planner sends nothing
     model = PooledModel(pool, client.info, client.ledger_model.key)
     return replace(client, make_model=lambda _: model, warm_up=lambda: None)
-
-
-def _create_readers(pool: WorkerPool, papers: int) -> list[PooledReader]:
-    return [PooledReader(pool) for _ in range(min(papers, max(_MIN_READERS, 2 * len(pool))))]

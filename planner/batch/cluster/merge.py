@@ -158,8 +158,8 @@ def refuse_foreign_papers(run: RunFolder, shards: list[Shard]) -> None:
             papers = [paper for (paper,) in db.execute("SELECT id FROM papers WHERE position IS NOT NULL")]
         if strangers := [paper for paper in papers if not shard.has_paper(paper)]:
             raise RunError(
-                f"{shard.locate_folder(run).path} holds papers of other shards, such as {strangers[0]!r}: was it copied? "
-                f"Run it again (batch --shard {shard}), then merge"
+                f"{shard.locate_folder(run).path} holds papers of other shards, such as {strangers[0]!r}: was it "
+                f"copied? Run it again (batch --shard {shard}), then merge"
             )
 
 

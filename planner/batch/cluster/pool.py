@@ -50,13 +50,22 @@ class Worker(Protocol):
 
 
 class WorkerPool:
-    """The current workers; `max_seconds_without_worker` is how long a run may be without any, in seconds."""
+    """The current workers, together a reader of papers.
+
+    `max_seconds_without_worker` is how long a run may be without any, in seconds.
+    """
 
     def __init__(self, max_seconds_without_worker: float = _NO_WORKER_SECONDS) -> None:
         self._max_seconds_without_worker = max_seconds_without_worker
         self._workers: list[Worker] = []
         self._load: dict[_WorkKind, Counter[Worker]] = {"read": Counter(), "ask": Counter()}
         self._changed = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -136,25 +145,9 @@ class WorkerPool:
                 await self._changed.wait()
         except TimeoutError:
             raise RunError(
-                f"the cluster has had no worker for {self._max_seconds_without_worker:.0f} s; once it has one, run the same command again"
+                f"the cluster has had no worker for {self._max_seconds_without_worker:.0f} s; "
+                "once it has one, run the same command again"
             ) from None
-
-
-class PooledReader:
-    """A reader of the engine that passes its work to a pool."""
-
-    def __init__(self, pool: WorkerPool) -> None:
-        self._pool = pool
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    async def read_paper(self, request: ReadRequest) -> ReadResultOrError:
-        """Read a paper with any worker of the pool."""
-        return await self._pool.read_paper(request)
 
 
 class PooledModel:

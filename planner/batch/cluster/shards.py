@@ -102,8 +102,9 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
     for other in list_shards(run):
         if other.shard_count != shard.shard_count:
             raise RunError(
-                f"{run.path} is divided into {other.shard_count} shards; go on with --shard i/{other.shard_count}, or merge it and go on "
-                "without --shard, or choose another folder with -o"
+                f"{run.path} is divided into {other.shard_count} shards; "
+                f"go on with --shard i/{other.shard_count}, or merge it and go on without --shard, "
+                "or choose another folder with -o"
             )
 
 

@@ -1,0 +1,61 @@
+"""The one table of file endings: a format is the same in a folder, in an archive, as a file and in an id."""
+
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from planner.batch.corpus import collect_entries
+from planner.batch.discovery import detect_paper_kind
+from planner.papers.formats import (
+    ARCHIVE_ENDINGS,
+    PAPER_ENDINGS,
+    TEXT_ENDINGS,
+    SourceKind,
+    detect_text_kind,
+    is_not_paper,
+    strip_endings,
+)
+from planner.papers.load import PaperSource, load_paper, read_source
+from tests.papers.build import BODY, tarred
+
+MARKDOWN = f"# A Title\n\n## Introduction\n\n{BODY}"
+ROWS = [(kind, ending) for kind, endings in TEXT_ENDINGS.items() for ending in endings]
+
+
+@pytest.mark.parametrize("ending", [*chain(*PAPER_ENDINGS.values()), *ARCHIVE_ENDINGS])
+def test_every_ending_is_left_out_of_an_id(ending: str) -> None:
+    assert strip_endings(f"x/2507.08038v2{ending}") == "2507.08038v2"
+    assert strip_endings(f"a{ending.upper()}") == "a"
+
+
+@pytest.mark.parametrize(("kind", "ending"), ROWS)
+def test_a_file_of_every_ending_is_recognised(kind: SourceKind, ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"paper{ending}"
+    file.write_text("\\documentclass{article}" if kind is SourceKind.LATEX else MARKDOWN, encoding="utf-8")
+    assert detect_paper_kind(file) == kind.value
+    assert [entry.kind for entry in collect_entries([str(tmp_path)]).entries] == [kind.value]
+    if kind is not SourceKind.TEXT:
+        assert detect_text_kind("plain words", file.name) is kind
+
+
+@pytest.mark.parametrize("ending", TEXT_ENDINGS[SourceKind.MARKDOWN])
+def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: str, tmp_path: Path) -> None:
+    name = f"draft{ending}"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / name).write_text(MARKDOWN, encoding="utf-8")
+    (folder / "README.md").write_text("# Code", encoding="utf-8")
+    papers = [load_paper(str(source)) for source in (folder / name, folder)]
+    packed = read_source(PaperSource("x.tar", tarred({name: MARKDOWN.encode(), "LICENSE.md": b"MIT"}, packing="")))
+    assert {(paper.format, paper.title) for paper in papers} == {("markdown", "A Title")}
+    assert (packed.kind, packed.paper.sections) == (SourceKind.MARKDOWN, papers[0].sections)
+
+
+@pytest.mark.parametrize("name", ["README.md", "read-me.txt", "history.md", "LICENSE-MIT.md", "_sidebar.md", "meta.md"])
+def test_a_file_that_is_no_paper_is_none_in_a_folder_or_an_archive(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(MARKDOWN, encoding="utf-8")
+    assert is_not_paper(name)
+    assert detect_paper_kind(tmp_path / name) == ""
+    files = {name: MARKDOWN.encode(), "draft.md": f"# Draft\n\n{BODY}".encode()}
+    assert read_source(PaperSource("x.tar", tarred(files, packing=""))).paper.title == "Draft"
