@@ -97,9 +97,13 @@ async def measure_read_rate(entries: list[CorpusEntry], address: str, workers: i
         while len(pool) < workers:
             await asyncio.sleep(0.1)
         # A worker's first paper starts its process, so it is not timed.
-        await asyncio.gather(*(pool.read_paper(ReadRequest(entry, ())) for entry in entries[: 2 * workers]))
+        await asyncio.gather(
+            *(pool.read_paper(ReadRequest(entry.source, paper_id=entry.id)) for entry in entries[: 2 * workers])
+        )
         started = time.perf_counter()
-        papers = await asyncio.gather(*(pool.read_paper(ReadRequest(entry, ())) for entry in entries))
+        papers = await asyncio.gather(
+            *(pool.read_paper(ReadRequest(entry.source, paper_id=entry.id)) for entry in entries)
+        )
         seconds = time.perf_counter() - started
     failed = [paper for paper in papers if isinstance(paper, PaperError)]
     if failed:

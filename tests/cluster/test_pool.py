@@ -11,7 +11,6 @@ import pytest
 
 from planner.batch.cluster.pool import PooledModel, WorkerLostError, WorkerPool
 from planner.batch.cluster.worker import RemoteModel, RemoteWorker, WorkerConfig, make_error_picklable
-from planner.batch.manifest import CorpusEntry
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError
@@ -23,7 +22,7 @@ from planner.reading.request import ReadRequest, ReadResult, ReadResultOrError
 
 PROMPT = Prompt.from_messages((Message("user", "x"),), "t")
 PAPER = ReadResult(PaperInfo("id", "T", "text", "s"), ())
-ERRAND = ReadRequest(CorpusEntry("id", "s", "s", "text"), ())
+ERRAND = ReadRequest("s", paper_id="id")
 
 
 class FakeWorker:

@@ -24,8 +24,8 @@ def server() -> Iterator[ArxivServer]:
         yield server
 
 
-def make_client(server: ArxivServer, cache: Path | None = None, **options: bool) -> ArxivClient:
-    return ArxivClient(server.url, cache=cache, pause=0.01, **options)
+def make_client(server: ArxivServer, cache: Path | None = None, offline: bool = False) -> ArxivClient:
+    return ArxivClient(server.url, cache=cache, pause=0.01, offline=offline)
 
 
 @pytest.mark.parametrize(
