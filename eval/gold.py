@@ -11,9 +11,8 @@ from pydantic import ValidationError
 from eval.tables import Row, TableError, is_utf8_text, parse_json, parse_json_lines, read_table_rows
 from eval.verdicts import build_verdict_path
 from planner.errors import UsageError
-from planner.schema import PUBLISHED_CONTEXT, Ablation, Task, describe_validation_error
+from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Task, describe_validation_error
 
-_FIELDS: Final = frozenset(Ablation.model_fields)
 _EMPTY_REPLACEMENTS: Final = frozenset({"", "none", "null", "n/a"})
 
 
@@ -27,13 +26,13 @@ def read_ablation(value: Any) -> Ablation:
     """
     if not isinstance(value, dict):
         raise ValueError(f"should be an object, is {type(value).__name__}")  # noqa: TRY004 - the data are wrong
-    known = {name: field for name, field in value.items() if name in _FIELDS}
-    for name in ("name", "ablated_part", "action"):
-        if isinstance(known.get(name), str):
-            known[name] = _join_lines(known[name])
+    known = {field.name: value[field.name] for field in PLAN_FIELDS if field.name in value}
+    for field in PLAN_FIELDS:
+        if field.is_list:
+            known[field.name] = tuple(_split_items(known.get(field.name)))
+        elif isinstance(known.get(field.name), str):
+            known[field.name] = _join_lines(known[field.name])
     known["action"] = str(known.get("action", "")).upper()
-    known["replacement"] = tuple(_split_items(known.get("replacement")))
-    known["metrics"] = tuple(_split_items(known.get("metrics")))
     try:
         return Ablation.model_validate(known, context=PUBLISHED_CONTEXT)
     except ValidationError as error:

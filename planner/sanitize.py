@@ -3,7 +3,10 @@
 Escape sequences are those of ECMA-48, directional overrides and isolates those of Unicode Annex 9.
 """
 
+import csv
+import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +33,9 @@ _MARKS: Final = "\u2028\u2029\ufeff\u200e\u200f\u061c"
 _UNPRINTABLE: Final = re.compile(f"[{_MARKS}]")
 # JSON escapes the characters below U+0020 itself, but not these.
 _UNSAFE_IN_JSON: Final = re.compile(f"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff{_MARKS}]")
+# A spreadsheet runs a cell that begins with one of these as a formula.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\n")
+_SIGNED_NUMBER: Final = re.compile(r"[-+]\d[\d.,]*(?:e[-+]?\d+)?%?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,24 @@ def make_printable(text: str) -> str:
 def make_json_printable(text: str) -> str:
     """Return JSON text safe for a terminal: unsafe characters become JSON escapes, so no value changes."""
     return _UNSAFE_IN_JSON.sub(_escape_character, text)
+
+
+def csv_cell(text: str, *, keep_numbers: bool = False) -> str:
+    """Return the text safe for a CSV cell: one that a spreadsheet would run as a formula gets an apostrophe.
+
+    `keep_numbers` leaves a number with a sign as it is, for tables of results.
+    """
+    cleaned = clean_text(text).text
+    is_formula = cleaned.startswith(_FORMULA_STARTS) and not (keep_numbers and _SIGNED_NUMBER.fullmatch(cleaned))
+    return f"'{cleaned}" if is_formula else cleaned
+
+
+def render_csv(rows: Iterable[Iterable[str]], *, keep_numbers: bool = False) -> str:
+    """Return the rows as CSV, each cell made safe by `csv_cell`."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows([csv_cell(cell, keep_numbers=keep_numbers) for cell in row] for row in rows)
+    return table.getvalue()
 
 
 def _escape_character(match: re.Match[str]) -> str:

@@ -1,13 +1,14 @@
 """The data types of a plan and the rules that every plan must follow.
 
 Field names and actions are those of AblationBench (arXiv 2507.08038). The same types read published files, which
-break some rules: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_violations` lists the broken
-rules.
+break some rules: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_violations` lists the
+broken rules. `PLAN_FIELDS` lists the fields of `Ablation`; prompts, parser, files, exports and pages are made from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -76,6 +77,56 @@ class Ablation(BaseModel):
         if info.context is not PUBLISHED_CONTEXT and (broken := _find_broken_rules(self)):
             raise ValueError("; ".join(broken))
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class PlanField:
+    """A field of an ablation; `choices` are its allowed values, or empty if any text is allowed."""
+
+    name: str
+    description: str
+    is_required: bool
+    is_list: bool
+    choices: tuple[str, ...]
+
+    @property
+    def type(self) -> str:
+        """The type of the field as a prompt states it."""
+        return "list of strings" if self.is_list else "string"
+
+    @property
+    def label(self) -> str:
+        """The name of the field as people read it, such as "Ablated Part"."""
+        return self.name.replace("_", " ").title()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names that replies give the field; a list is also named in its other number (`metric`)."""
+        return (self.name, self.name.removesuffix("s") + "s" * (self.name[-1] != "s")) if self.is_list else (self.name,)
+
+
+def _list_plan_fields() -> Iterator[PlanField]:
+    for name, info in Ablation.model_fields.items():
+        is_list = get_origin(info.annotation) is tuple
+        kinds = () if is_list else get_args(info.annotation) or (info.annotation,)
+        choices = tuple(choice for kind in kinds if issubclass(kind, StrEnum) for choice in kind)
+        yield PlanField(name, info.description or "", info.is_required(), is_list, choices)
+
+
+PLAN_FIELDS: Final = tuple(_list_plan_fields())
+_BENCHMARK_FIELDS: Final = ("name", "ablated_part", "action", "replacement", "metrics")
+
+
+def format_fields(ablation: Ablation) -> tuple[str, ...]:
+    """Return the value of each field as text, "" if there is none; "; " separates the items of a list."""
+    values = ((field, getattr(ablation, field.name)) for field in PLAN_FIELDS)
+    return tuple("; ".join(value) if field.is_list else str(value or "") for field, value in values)
+
+
+def list_further_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
+    """Return the label and text of each field that has a value and is not one of AblationBench's."""
+    texts = zip(PLAN_FIELDS, format_fields(ablation), strict=True)
+    return tuple((field.label, text) for field, text in texts if text and field.name not in _BENCHMARK_FIELDS)
 
 
 class Plan(BaseModel):

@@ -1,10 +1,9 @@
-"""A model that answers from a script, for tests that need no wire."""
+"""Replies in the output contract, for tests that need no endpoint."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.schema import Ablation
 
 GOOD_ABLATION: Mapping[str, Any] = {
@@ -23,21 +22,3 @@ def contract(reasoning: str, ablations: Iterable[Mapping[str, Any] | Ablation]) 
 
 
 GOOD_REPLY = contract("The gate is never removed.", [GOOD_ABLATION])
-
-
-class Scripted:
-    """Gives one scripted answer a request, exceptions included, and keeps what it was asked."""
-
-    def __init__(self, *answers: str | Completion | Exception, name: str = "scripted") -> None:
-        self.info = ModelInfo("lm-planner", name, name, endpoint="http://nowhere/v1")
-        self.asked: list[Prompt] = []
-        self._answers: Sequence[str | Completion | Exception] = answers
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        answer = self._answers[len(self.asked)]
-        self.asked.append(prompt)
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, str):
-            return Completion(answer, finish_reason="stop", usage=Usage(100, 10), model=self.info.name)
-        return answer

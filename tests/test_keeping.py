@@ -15,12 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
 from planner.models.cache import REUSED_NOTE, CachedModel
+from planner.models.fake import FakeModel
 from planner.planning.output import plan_to_folder
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord, RecordStore, close_record, open_record
 from planner.schema import Task
 from tests.papers_made import paper
-from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
+from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
 
 REVIEW = PlanSettings(Task.REVIEWER, k=2)
 CARD = ModelInfo("lm-planner", "m", "m", endpoint="http://nowhere/v1")
@@ -149,10 +150,10 @@ def test_whatever_the_replies_a_plan_that_was_paid_for_is_never_asked_for_again(
     with TemporaryDirectory() as folder:
         planned = False
         for answers, anew in runs:
-            model = Scripted(*answers)
+            model = FakeModel(*answers)
             done = asyncio.run(plan_to_folder(Path(folder), paper(), model, REVIEW, no_price, force=anew))
             if planned and not anew:
-                assert not model.asked, "the reply on record planned the paper"
+                assert not model.prompts, "the reply on record planned the paper"
                 assert done.record.outcome is Outcome.PLANNED
             answered = [
                 attempt.identity
@@ -167,8 +168,8 @@ def test_whatever_the_replies_a_plan_that_was_paid_for_is_never_asked_for_again(
 
 
 def test_a_kept_reply_says_that_nothing_was_sent(tmp_path: Path) -> None:
-    asyncio.run(plan_to_folder(tmp_path, paper(), Scripted(GOOD_REPLY), REVIEW, no_price))
-    again = asyncio.run(plan_to_folder(tmp_path, paper(), Scripted(), REVIEW, no_price))
+    asyncio.run(plan_to_folder(tmp_path, paper(), FakeModel(GOOD_REPLY), REVIEW, no_price))
+    again = asyncio.run(plan_to_folder(tmp_path, paper(), FakeModel(), REVIEW, no_price))
     assert REUSED_NOTE in again.result.warnings
     kept = PlanRecord.read(again.record_path).attempts[0].completion
     assert kept is not None
@@ -202,10 +203,10 @@ def test_a_reply_that_cannot_be_kept_is_not_read(tmp_path: Path) -> None:
     """Where the disk is gone, the run ends before anybody parses what nobody could find again."""
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where the folder belongs", encoding="utf-8")
-    model = Scripted(GOOD_REPLY)
+    model = FakeModel(GOOD_REPLY)
     with pytest.raises(OSError, match="blocked"):
         asyncio.run(plan_to_folder(blocked, paper(), model, REVIEW, no_price))
-    assert model.asked == [], "nothing is sent that could not be kept"
+    assert model.prompts == [], "nothing is sent that could not be kept"
 
 
 def test_the_store_of_one_model_answers_no_other(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_two_requests_have_one_identity_only_if_they_are_the_same(
 
 
 def test_the_facts_of_a_closed_sidecar_add_up(tmp_path: Path) -> None:
-    done = asyncio.run(plan_to_folder(tmp_path, paper(), Scripted(INVALID, GOOD_REPLY), REVIEW, lambda _: 0.25))
+    done = asyncio.run(plan_to_folder(tmp_path, paper(), FakeModel(INVALID, GOOD_REPLY), REVIEW, lambda _: 0.25))
     told = json.loads(done.record_path.read_text(encoding="utf-8"))
     assert (told["cost"], told["usage"]["prompt_tokens"], told["usage"]["completion_tokens"]) == (0.5, 200, 20)
     assert [attempt["messages"] for attempt in told["attempts"]] == [2, 4]

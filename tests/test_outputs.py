@@ -8,6 +8,7 @@ import pytest
 
 from planner.chat import Completion, Usage
 from planner.errors import ModelError, Outcome, PaperError
+from planner.models.fake import FakeModel
 from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
@@ -15,18 +16,18 @@ from planner.schema import Task
 from planner.tokens import TokenCounter
 from planner.trajectory.reader import read_trajectory
 from tests.papers_made import paper
-from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
+from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
 
 REVIEW = PlanSettings(Task.REVIEWER, k=2)
 
 
 def planned(folder: Path, *answers: str | Completion | Exception, anew: bool = False, **facts: object) -> PlanOutput:
-    model = Scripted(*answers)
+    model = FakeModel(*answers)
     return asyncio.run(plan_to_folder(folder, paper(**facts), model, REVIEW, lambda _: None, force=anew))
 
 
 def unread(folder: Path, source: str, said: str = "it is empty", *, named: str = "") -> PlanOutput:
-    return write_unreadable_paper(folder, source, PaperError(said), Scripted().info, REVIEW, given_id=named)
+    return write_unreadable_paper(folder, source, PaperError(said), FakeModel().info, REVIEW, given_id=named)
 
 
 def names(folder: Path) -> list[str]:
@@ -58,7 +59,7 @@ def test_a_failure_takes_an_earlier_plan_away_and_keeps_its_reply(tmp_path: Path
     """A file that stands there is always the plan that its sidecar tells of."""
     planned(tmp_path, GOOD_REPLY)
     failed = planned(tmp_path, Completion("", finish_reason="stop"), anew=True)
-    assert names(tmp_path) == ["lm-planner/scripted/A_Paper.json"]
+    assert names(tmp_path) == ["lm-planner/fake/A_Paper.json"]
     assert [a.outcome for a in failed.record.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
     assert failed.record.attempts[0].completion is not None
 
@@ -90,13 +91,13 @@ def test_no_id_leads_out_of_the_folder(tmp_path: Path, identifier: str) -> None:
     folder = tmp_path / "out"
     done = planned(folder, GOOD_REPLY, id=identifier)
     assert done.path.exists()
-    assert done.path.parent.resolve() == (folder / "lm-planner" / "scripted").resolve()
+    assert done.path.parent.resolve() == (folder / "lm-planner" / "fake").resolve()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert len(names(folder)) == 2
 
 
 def test_a_model_with_a_hostile_name_stays_in_the_folder_too(tmp_path: Path) -> None:
-    model = Scripted(GOOD_REPLY, name="../../../x")
+    model = FakeModel(GOOD_REPLY, name="../../../x")
     done = asyncio.run(plan_to_folder(tmp_path / "out", paper(), model, REVIEW, lambda _: None))
     assert (tmp_path / "out").resolve() in done.path.resolve().parents
     assert len(done.path.relative_to(tmp_path / "out").parts) == 3
@@ -105,7 +106,7 @@ def test_a_model_with_a_hostile_name_stays_in_the_folder_too(tmp_path: Path) -> 
 def test_an_unreadable_paper_leaves_its_reason(tmp_path: Path) -> None:
     done = unread(tmp_path, "papers/broken.pdf", "papers/broken.pdf: \x1b[31mno text in it")
     facts = json.loads(done.record_path.read_text(encoding="utf-8"))
-    assert names(tmp_path) == ["lm-planner/scripted/broken.json"]
+    assert names(tmp_path) == ["lm-planner/fake/broken.json"]
     assert facts["outcome"] == "paper_error"
     assert facts["reason"] == "papers/broken.pdf: no text in it"
     assert facts["paper"]["source"] == "papers/broken.pdf"
@@ -138,7 +139,7 @@ def test_the_sidecar_of_an_unreadable_paper_is_named_after_its_source(
 ) -> None:
     done = unread(tmp_path, source, named=named)
     assert done.record_path.stem.strip("_") == stem.strip("_")
-    assert done.record_path.parent == tmp_path / "lm-planner" / "scripted"
+    assert done.record_path.parent == tmp_path / "lm-planner" / "fake"
 
 
 def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
@@ -149,6 +150,6 @@ def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
     estimated = gauge.count_prompt(prompt)
     counted = Completion(GOOD_REPLY, finish_reason="stop", usage=Usage(prompt_tokens=2 * estimated))
     asyncio.run(
-        plan_to_folder(tmp_path / "second", paper(), Scripted(counted), REVIEW, lambda _: None, token_counter=gauge)
+        plan_to_folder(tmp_path / "second", paper(), FakeModel(counted), REVIEW, lambda _: None, token_counter=gauge)
     )
     assert gauge.count_prompt(prompt) == pytest.approx(2 * estimated, rel=0.05)

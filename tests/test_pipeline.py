@@ -6,21 +6,22 @@ import pytest
 
 from planner.chat import Completion, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
+from planner.models.fake import FakeModel
 from planner.planning.plan import PlanResult, plan_paper
 from planner.planning.question import PlanSettings
 from planner.schema import Action, Task
 from tests.papers_made import paper
-from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
+from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
 
 REVIEW = PlanSettings(Task.REVIEWER, k=2)
 
 
-def plan(model: Scripted, settings: PlanSettings = REVIEW, **changes: object) -> PlanResult:
+def plan(model: FakeModel, settings: PlanSettings = REVIEW, **changes: object) -> PlanResult:
     return asyncio.run(plan_paper(paper(**changes), model, settings))
 
 
 def test_a_good_reply_becomes_a_trajectory() -> None:
-    planning = plan(Scripted(GOOD_REPLY, name="gpt-4o"))
+    planning = plan(FakeModel(GOOD_REPLY, name="gpt-4o"))
     assert planning.outcome is Outcome.PLANNED
     assert planning.trajectory is not None
     assert planning.trajectory.model == "gpt-4o"
@@ -30,17 +31,17 @@ def test_a_good_reply_becomes_a_trajectory() -> None:
 
 
 def test_the_reviewer_sees_the_results_and_not_the_references() -> None:
-    model = Scripted(GOOD_REPLY)
+    model = FakeModel(GOOD_REPLY)
     plan(model)
-    sent = model.asked[0].messages[-1].content
+    sent = model.prompts[0].messages[-1].content
     assert "MAE falls to 0.085." in sent
     assert "Moreau 2009." not in sent
 
 
 def test_the_author_sees_nothing_from_the_experiments_on() -> None:
-    model = Scripted(GOOD_REPLY)
+    model = FakeModel(GOOD_REPLY)
     planning = plan(model, PlanSettings(Task.AUTHOR, k=5))
-    sent = model.asked[0].messages[-1].content
+    sent = model.prompts[0].messages[-1].content
     assert "bounds the residual" in sent
     assert "0.085" not in sent
     assert planning.paper_prompt is not None
@@ -49,29 +50,29 @@ def test_the_author_sees_nothing_from_the_experiments_on() -> None:
 
 def test_the_author_task_needs_a_place_to_cut() -> None:
     whole = paper()
-    planning = plan(Scripted(), PlanSettings(Task.AUTHOR, k=5), sections=whole.sections[:2])
+    planning = plan(FakeModel(), PlanSettings(Task.AUTHOR, k=5), sections=whole.sections[:2])
     assert planning.outcome is Outcome.PAPER_ERROR
     assert "--cut-at" in planning.reason
 
 
 def test_an_invalid_reply_is_asked_for_again_with_its_findings() -> None:
     bad = contract("Why.", [{**GOOD_ABLATION, "action": "REPLACE"}])
-    model = Scripted(bad, GOOD_REPLY)
+    model = FakeModel(bad, GOOD_REPLY)
     planning = plan(model)
     assert planning.outcome is Outcome.PLANNED
     assert [a.outcome for a in planning.attempts] == [Outcome.INVALID, Outcome.PLANNED]
-    again = model.asked[1].messages
-    assert again[: len(model.asked[0].messages)] == model.asked[0].messages
+    again = model.prompts[1].messages
+    assert again[: len(model.prompts[0].messages)] == model.prompts[0].messages
     assert any(planning.attempts[0].findings[0] in message.content for message in again[2:])
 
 
 def test_invalid_three_times_is_invalid_with_the_reason() -> None:
     bad = contract("Why.", [{**GOOD_ABLATION, "action": "REPLACE"}])
-    model = Scripted(bad, bad, bad)
+    model = FakeModel(bad, bad, bad)
     planning = plan(model)
     assert planning.outcome is Outcome.INVALID
     assert "replacement" in planning.reason
-    assert len(model.asked) == 3
+    assert len(model.prompts) == 3
 
 
 @pytest.mark.parametrize(
@@ -85,12 +86,12 @@ def test_invalid_three_times_is_invalid_with_the_reason() -> None:
     ],
 )
 def test_a_cut_refused_or_empty_reply_is_not_asked_for_again(completion: Completion, outcome: Outcome) -> None:
-    model = Scripted(completion)
+    model = FakeModel(completion)
     planning = plan(model)
     assert planning.outcome is outcome
     assert planning.trajectory is None
     assert planning.attempts[0].completion == completion
-    assert len(model.asked) == 1
+    assert len(model.prompts) == 1
 
 
 @pytest.mark.parametrize(
@@ -102,14 +103,14 @@ def test_a_cut_refused_or_empty_reply_is_not_asked_for_again(completion: Complet
     ],
 )
 def test_an_error_of_the_model_is_an_outcome(error: Exception, outcome: Outcome) -> None:
-    planning = plan(Scripted(error))
+    planning = plan(FakeModel(error))
     assert planning.outcome is outcome
     assert planning.reason == str(error)
 
 
 def test_an_error_on_the_second_request_keeps_the_first_reply() -> None:
     bad = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
-    planning = plan(Scripted(bad, ModelError("gone", status=500)))
+    planning = plan(FakeModel(bad, ModelError("gone", status=500)))
     assert planning.outcome is Outcome.MODEL_ERROR
     assert [a.outcome for a in planning.attempts] == [Outcome.INVALID, Outcome.MODEL_ERROR]
     assert planning.attempts[0].completion is not None
@@ -118,9 +119,9 @@ def test_an_error_on_the_second_request_keeps_the_first_reply() -> None:
 
 
 def test_a_paper_that_no_cut_makes_fit_says_both_what_the_endpoint_said_and_what_must_be_sent() -> None:
-    model = Scripted(TooLongError("the endpoint takes 1,000 tokens", limit=1000, status=400))
+    model = FakeModel(TooLongError("the endpoint takes 1,000 tokens", limit=1000, status=400))
     planning = plan(model)
     assert planning.outcome is Outcome.TOO_LONG
     assert "the endpoint takes 1,000 tokens" in planning.reason
     assert "must be sent" in planning.reason
-    assert len(model.asked) == 1
+    assert len(model.prompts) == 1

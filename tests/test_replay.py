@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from planner.cli import cli
 from planner.errors import Outcome
+from planner.models.fake import FakeModel
 from planner.planning.plan import PlanResult, plan_paper
 from planner.planning.question import PlanSettings
 from planner.schema import find_violations
@@ -17,7 +18,7 @@ from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 from planner.trajectory.writer import render_trajectory
 from tests.papers_made import paper
-from tests.scripted import Scripted, contract
+from tests.scripted import contract
 from tests.server.replies import as_asked
 from tests.server.server import Server
 
@@ -34,7 +35,7 @@ def rebuilt(trajectory: Trajectory) -> str:
 
 def replay(trajectory: Trajectory) -> PlanResult:
     reply = rebuilt(trajectory)
-    model = Scripted(reply, reply, reply, name=trajectory.model)
+    model = FakeModel(reply, reply, reply, name=trajectory.model)
     settings = PlanSettings(trajectory.task, k=len(trajectory.plan.ablations))
     return asyncio.run(plan_paper(paper(id=trajectory.paper_id), model, settings))
 

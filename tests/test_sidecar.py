@@ -7,12 +7,13 @@ import pytest
 
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, Outcome, TrajectoryError
+from planner.models.fake import FakeModel
 from planner.planning.output import PlanOutput, plan_to_folder
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord, RecordStore, open_record, sum_costs, sum_usage
 from planner.schema import Task
 from tests.papers_made import paper
-from tests.scripted import GOOD_ABLATION, GOOD_REPLY, Scripted, contract
+from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
 
 REVIEW = PlanSettings(Task.REVIEWER, k=2)
 BAD_REPLY = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
@@ -22,12 +23,12 @@ def a_cent(_: Completion) -> float:
     return 0.01
 
 
-def run(folder: Path, model: Scripted, settings: PlanSettings = REVIEW, anew: bool = False) -> PlanOutput:
+def run(folder: Path, model: FakeModel, settings: PlanSettings = REVIEW, anew: bool = False) -> PlanOutput:
     return asyncio.run(plan_to_folder(folder, paper(), model, settings, a_cent, force=anew))
 
 
 def test_a_planned_paper_leaves_a_trajectory_and_a_sidecar_that_reads_back(tmp_path: Path) -> None:
-    done = run(tmp_path, Scripted(GOOD_REPLY, name="gpt-3.5"))
+    done = run(tmp_path, FakeModel(GOOD_REPLY, name="gpt-3.5"))
     assert done.path == tmp_path / "lm-planner" / "gpt-35" / "A_Paper.md"
     assert done.path.read_text(encoding="utf-8").count("trajectory-box") == 4
     assert PlanRecord.read(done.record_path) == done.record
@@ -38,18 +39,18 @@ def test_a_planned_paper_leaves_a_trajectory_and_a_sidecar_that_reads_back(tmp_p
 
 
 def test_an_identical_request_is_not_sent_again(tmp_path: Path) -> None:
-    first = run(tmp_path, Scripted(GOOD_REPLY))
+    first = run(tmp_path, FakeModel(GOOD_REPLY))
     written = first.path.read_bytes()
     first.path.unlink()
-    second = run(tmp_path, Scripted())
+    second = run(tmp_path, FakeModel())
     assert second.path.read_bytes() == written
     assert second.record.cost == 0.01, "one reply was paid for, once"
 
 
 def test_force_asks_anew_and_keeps_the_earlier_reply(tmp_path: Path) -> None:
-    run(tmp_path, Scripted(GOOD_REPLY))
+    run(tmp_path, FakeModel(GOOD_REPLY))
     other = contract("Another view.", [GOOD_ABLATION])
-    done = run(tmp_path, Scripted(other), anew=True)
+    done = run(tmp_path, FakeModel(other), anew=True)
     assert "Another view." in done.path.read_text(encoding="utf-8")
     assert [a.sample for a in done.record.attempts] == [0, 1]
     assert len({a.identity for a in done.record.attempts}) == 2
@@ -57,39 +58,39 @@ def test_force_asks_anew_and_keeps_the_earlier_reply(tmp_path: Path) -> None:
 
 
 def test_a_changed_request_never_reuses_an_old_answer(tmp_path: Path) -> None:
-    run(tmp_path, Scripted(GOOD_REPLY))
-    model = Scripted(GOOD_REPLY)
+    run(tmp_path, FakeModel(GOOD_REPLY))
+    model = FakeModel(GOOD_REPLY)
     run(tmp_path, model, PlanSettings(Task.REVIEWER, k=1))
-    assert len(model.asked) == 1
+    assert len(model.prompts) == 1
 
 
 def test_going_back_to_an_earlier_question_costs_nothing(tmp_path: Path) -> None:
-    run(tmp_path, Scripted(GOOD_REPLY))
-    failed = run(tmp_path, Scripted(BAD_REPLY, BAD_REPLY, BAD_REPLY), PlanSettings(Task.REVIEWER, k=1))
+    run(tmp_path, FakeModel(GOOD_REPLY))
+    failed = run(tmp_path, FakeModel(BAD_REPLY, BAD_REPLY, BAD_REPLY), PlanSettings(Task.REVIEWER, k=1))
     assert not failed.path.exists(), "a plan for another question is no answer to this one"
-    back = run(tmp_path, Scripted())
+    back = run(tmp_path, FakeModel())
     assert back.record.outcome is Outcome.PLANNED
     assert back.path.exists()
 
 
 def test_a_paper_that_failed_by_its_reply_is_asked_anew(tmp_path: Path) -> None:
-    failed = run(tmp_path, Scripted(BAD_REPLY, BAD_REPLY, BAD_REPLY))
+    failed = run(tmp_path, FakeModel(BAD_REPLY, BAD_REPLY, BAD_REPLY))
     assert failed.record.outcome is Outcome.INVALID
     assert not failed.path.exists()
-    model = Scripted(GOOD_REPLY)
+    model = FakeModel(GOOD_REPLY)
     done = run(tmp_path, model)
     assert done.record.outcome is Outcome.PLANNED
-    assert [prompt.sample for prompt in model.asked] == [1]
+    assert [prompt.sample for prompt in model.prompts] == [1]
     assert len(done.record.attempts) == 4
 
 
 def test_a_reply_that_was_paid_for_survives_an_error_on_the_next_request(tmp_path: Path) -> None:
-    run(tmp_path, Scripted(BAD_REPLY, ModelError("gone", status=500)))
-    model = Scripted(GOOD_REPLY)
+    run(tmp_path, FakeModel(BAD_REPLY, ModelError("gone", status=500)))
+    model = FakeModel(GOOD_REPLY)
     done = run(tmp_path, model)
     assert done.record.outcome is Outcome.PLANNED
-    assert len(model.asked) == 1, "only the request that brought nothing is sent again"
-    assert len(model.asked[0].messages) == 4
+    assert len(model.prompts) == 1, "only the request that brought nothing is sent again"
+    assert len(model.prompts[0].messages) == 4
 
 
 def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
@@ -109,11 +110,11 @@ def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe", b'{"outcome": "fine"}'])
 def test_a_file_that_is_no_sidecar_is_not_overwritten(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "lm-planner" / "scripted" / "A_Paper.json"
+    path = tmp_path / "lm-planner" / "fake" / "A_Paper.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(TrajectoryError, match=r"A_Paper\.json"):
-        run(tmp_path, Scripted(GOOD_REPLY))
+        run(tmp_path, FakeModel(GOOD_REPLY))
     assert path.read_bytes() == content
 
 
@@ -125,9 +126,9 @@ def test_totals_do_not_turn_the_unknown_into_zero() -> None:
 
 
 def test_a_request_that_was_under_way_when_the_program_died_is_interrupted(tmp_path: Path) -> None:
-    done = run(tmp_path, Scripted(GOOD_REPLY))
+    done = run(tmp_path, FakeModel(GOOD_REPLY))
     [answered] = done.record.attempts
     lost = answered.model_copy(update={"completion": None, "outcome": None, "cost": None})
     done.record.model_copy(update={"attempts": (lost,)}).write(done.record_path)
-    again = run(tmp_path, Scripted(GOOD_REPLY))
+    again = run(tmp_path, FakeModel(GOOD_REPLY))
     assert [a.outcome for a in again.record.attempts] == [Outcome.INTERRUPTED, Outcome.PLANNED]

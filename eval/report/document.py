@@ -5,9 +5,7 @@ content policy allows no script and no outside resource; in Markdown and CSV a n
 """
 
 import base64
-import csv
 import hashlib
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +16,10 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from planner.files import write_file_atomically
-from planner.sanitize import make_printable
+from planner.sanitize import make_printable, render_csv
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MARKUP: Final = re.compile(r"([\\`*_\[\]|#~$!])")
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,8 @@ def write_document(folder: Path, stem: str, document: Document) -> tuple[Path, .
         OSError: if the folder cannot be written.
     """
     files: dict[str, str | bytes] = {f"{stem}.md": render_markdown(document), f"{stem}.html": render_html(document)}
-    files |= {f"{name}.csv": render_csv(table) for name, table in document.csv_tables}
+    for name, table in document.csv_tables:
+        files[f"{name}.csv"] = render_csv((table.columns, *table.rows), keep_numbers=True)
     for section in document.sections:
         for picture in section.pictures:
             files |= {f"{picture.name}.svg": picture.svg, f"{picture.name}.png": picture.png}
@@ -114,15 +112,6 @@ def render_html(document: Document) -> str:
     return make_printable(text)
 
 
-def render_csv(table: Table) -> str:
-    """Return the table as CSV with a header; a cell that a spreadsheet would run as a formula gets an apostrophe."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([_escape_formula(cell) for cell in row] for row in table.rows)
-    return out.getvalue()
-
-
 def _render_markdown_table(table: Table) -> str:
     lines = [
         _render_markdown_row(table.columns),
@@ -139,8 +128,3 @@ def _render_markdown_row(cells: Sequence[str]) -> str:
 def _escape_markdown(text: str) -> str:
     line = " ".join(make_printable(text).split())
     return _MARKUP.sub(r"\\\1", escape(line, quote=False))
-
-
-def _escape_formula(cell: str) -> str:
-    is_number = re.fullmatch(r"[-+]?\d[\d.,e+-]*%?", cell)
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) and not is_number else cell

@@ -1,9 +1,7 @@
 """Export the plans of a run in formats that other programs read."""
 
-import csv
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,13 +14,9 @@ from planner.files import write_file_atomically
 from planner.names import sanitize_file_name
 from planner.planning.output import rebuild_trajectory
 from planner.planning.record import PlanRecord
-from planner.schema import Ablation
+from planner.sanitize import render_csv
+from planner.schema import PLAN_FIELDS, Ablation, format_fields
 from planner.trajectory.format import Trajectory
-
-EXPORT_FORMATS: Final = ("ablationbench", "csv", "jsonl")
-
-# A spreadsheet would run a cell that begins with one of these as a formula.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +40,11 @@ def export_run(run: RunFolder, export_format: str, target: Path) -> Iterator[str
         UsageError: if `target` is a file where a folder is needed, or the other way round.
     """
     results = list(_load_results(run))
-    if target.is_dir() is not (export_format == "ablationbench") and target.exists():
-        raise UsageError(
-            f"{target}: {export_format} needs {'a folder' if export_format == 'ablationbench' else 'a file'}"
-        )
+    exporter = EXPORTERS[export_format]
+    if target.is_dir() is not exporter.writes_folder and target.exists():
+        raise UsageError(f"{target}: {export_format} needs {'a folder' if exporter.writes_folder else 'a file'}")
     with report_os_errors(target):
-        if export_format == "ablationbench":
-            _write_ablationbench(results, target)
-        else:
-            write_file_atomically(target, _format_csv(results) if export_format == "csv" else _format_jsonl(results))
+        exporter.write(results, target)
     for result in results:
         if result.trajectory is None:
             yield f"left out: {result.label}: {result.record.outcome}: {result.record.reason}"
@@ -67,7 +57,7 @@ def _load_results(run: RunFolder) -> Iterator[PaperResult]:
             yield PaperResult(sidecar, rebuild_trajectory(sidecar) if planned else None)
 
 
-def _write_ablationbench(results: list[PaperResult], target: Path) -> None:
+def write_ablationbench(results: Sequence[PaperResult], target: Path) -> None:
     """Write `<id>.jsonl` per paper and `plans.json`, as AblationBench reads them; several models get a folder each.
 
     A failed paper is left out, since an empty file would be scored as a bad plan.
@@ -91,15 +81,13 @@ def _write_ablationbench(results: list[PaperResult], target: Path) -> None:
 
 
 def _format_ablation(ablation: Ablation) -> str:
-    fields = ablation.model_dump(mode="json")
-    if not fields["replacement"]:
-        del fields["replacement"]
-    return json.dumps(fields, ensure_ascii=False)
+    return json.dumps(ablation.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
 
 
-def _format_jsonl(results: list[PaperResult]) -> str:
-    """Return one line per paper; failed papers have their outcome and no ablations."""
-    return "".join(json.dumps(_build_json_fields(result), ensure_ascii=False) + "\n" for result in results)
+def write_jsonl(results: Iterable[PaperResult], target: Path) -> None:
+    """Write one line per paper; failed papers have their outcome and no ablations."""
+    lines = (json.dumps(_build_json_fields(result), ensure_ascii=False) + "\n" for result in results)
+    write_file_atomically(target, "".join(lines))
 
 
 def _build_json_fields(result: PaperResult) -> dict[str, object]:
@@ -118,24 +106,33 @@ def _build_json_fields(result: PaperResult) -> dict[str, object]:
     }
 
 
-def _format_csv(results: list[PaperResult]) -> str:
-    """Return one row per ablation, and one for each paper that has none."""
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    columns = ("paper_id", "planner", "model", "task", "outcome", "rank", *Ablation.model_fields, "reason")
-    writer.writerow(columns)
-    for result in results:
-        sidecar = result.record
-        of_paper = (sidecar.paper.id, sidecar.planner, sidecar.model, sidecar.task.value, sidecar.outcome.value)
-        if result.trajectory is None:
-            writer.writerow(map(_escape_cell, (*of_paper, *[""] * (1 + len(Ablation.model_fields)), sidecar.reason)))
-            continue
-        for rank, ablation in enumerate(result.trajectory.plan.ablations, start=1):
-            lists = ("; ".join(ablation.replacement), "; ".join(ablation.metrics))
-            fields = (ablation.name, ablation.ablated_part, ablation.action.value, *lists)
-            writer.writerow(map(_escape_cell, (*of_paper, str(rank), *fields, "")))
-    return table.getvalue()
+def write_csv(results: Iterable[PaperResult], target: Path) -> None:
+    """Write one row per ablation, and one for each paper that has none."""
+    names = [field.name for field in PLAN_FIELDS]
+    columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason"]
+    write_file_atomically(target, render_csv([columns, *(row for result in results for row in _build_rows(result))]))
 
 
-def _escape_cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+def _build_rows(result: PaperResult) -> Iterator[Sequence[str]]:
+    record = result.record
+    about = (record.paper.id, record.planner, record.model, record.task.value, record.outcome.value)
+    if result.trajectory is None:
+        yield (*about, "", *[""] * len(PLAN_FIELDS), record.reason)
+        return
+    for rank, ablation in enumerate(result.trajectory.plan.ablations, start=1):
+        yield (*about, str(rank), *format_fields(ablation), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """A format of `export`: the function that writes the results to a file, or to a folder if `writes_folder` is true."""
+
+    write: Callable[[Sequence[PaperResult], Path], None]
+    writes_folder: bool = False
+
+
+EXPORTERS: Final[Mapping[str, Exporter]] = {
+    "ablationbench": Exporter(write_ablationbench, writes_folder=True),
+    "csv": Exporter(write_csv),
+    "jsonl": Exporter(write_jsonl),
+}

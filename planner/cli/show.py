@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from planner.errors import TrajectoryError, UsageError
 from planner.files import write_file_atomically
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import Plan, describe_validation_error, find_violations, make_plan_json_schema
+from planner.schema import (
+    Plan,
+    describe_validation_error,
+    find_violations,
+    list_further_fields,
+    make_plan_json_schema,
+)
 from planner.site.pages import render_trajectory_page
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
@@ -85,6 +91,7 @@ def format_trajectory_text(trajectory: Trajectory) -> str:
         lines.append(f"   {ablation.action} {ablation.ablated_part}")
         lines += [f"     with {item}" for item in ablation.replacement]
         lines.append(f"   measured by {', '.join(ablation.metrics)}")
+        lines += [f"   {label.lower()}: {text}" for label, text in list_further_fields(ablation)]
     return "\n".join(lines) + "\n"
 
 

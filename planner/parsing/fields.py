@@ -1,15 +1,15 @@
 """Turn JSON objects into the ablations of a plan. Harmless errors of form are mended; others become findings."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from planner.parsing.records import JsonObject, ParseLog, quote_value
-from planner.schema import Ablation, Action, Plan, describe_validation_error
+from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, PlanField, describe_validation_error
 
-_KEY_ALIASES: Final = {"replacements": "replacement", "metric": "metrics"}
+_FIELDS_BY_KEY: Final = {key: field for field in PLAN_FIELDS for key in field.keys}
 _EMPTY_WORDS: Final = {"", "none", "null", "n/a", "-"}
 _LINE_BREAK: Final = re.compile(r"[^\S\r\n]*[\r\n]\s*")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -53,14 +53,9 @@ def _build_ablation(json_object: JsonObject, log: ParseLog) -> Ablation | None:
 def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any]:
     """Keep the keys of `Ablation` and bring each value into the type of its field where its meaning is clear."""
     named = _rename_keys(value, place, log)
-    forms: dict[str, Callable[[Any, str, ParseLog], Any]] = {
-        "name": _normalize_text,
-        "ablated_part": _normalize_text,
-        "action": _normalize_action,
-        "replacement": _normalize_texts,
-        "metrics": _normalize_texts,
+    fields = {
+        name: _normalize_value(_FIELDS_BY_KEY[name], item, f"{place}, {name}", log) for name, item in named.items()
     }
-    fields = {key: forms[key](item, f"{place}, {key}", log) for key, item in named.items()}
     if fields.get("action") == Action.REMOVE and _is_empty_replacement(fields.get("replacement", [])):
         fields["replacement"] = []
     return fields
@@ -70,14 +65,20 @@ def _rename_keys(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, 
     named: dict[str, Any] = {}
     for key, item in value.items():
         plain = key.strip().lower().replace(" ", "_").replace("-", "_")
-        field = _KEY_ALIASES.get(plain, plain)
-        if field not in Ablation.model_fields or field in named:
+        field = _FIELDS_BY_KEY.get(plain)
+        if field is None or field.name in named:
             log.add_note(f"{place}: the key {quote_value(key)} was left out")
             continue
-        if field != key:
-            log.add_note(f"{place}: the key {quote_value(key)} was read as {field!r}")
-        named[field] = item
+        if field.name != key:
+            log.add_note(f"{place}: the key {quote_value(key)} was read as {field.name!r}")
+        named[field.name] = item
     return named
+
+
+def _normalize_value(field: PlanField, value: Any, place: str, log: ParseLog) -> Any:
+    if field.is_list:
+        return _normalize_texts(value, place, log)
+    return _normalize_choice(field, value, place, log) if field.choices else _normalize_text(value, place, log)
 
 
 def _normalize_text(value: Any, place: str, log: ParseLog) -> Any:
@@ -89,11 +90,11 @@ def _normalize_text(value: Any, place: str, log: ParseLog) -> Any:
     return _mend_line(value, place, log) if isinstance(value, str) else value
 
 
-def _normalize_action(value: Any, place: str, log: ParseLog) -> Any:
-    if not isinstance(value, str) or value in tuple(Action):
+def _normalize_choice(field: PlanField, value: Any, place: str, log: ParseLog) -> Any:
+    if not isinstance(value, str) or value in field.choices:
         return value
     log.add_note(f"{place}: {quote_value(value)} was read without regard to case and spaces")
-    return value.strip().upper()
+    return next((choice for choice in field.choices if choice.upper() == value.strip().upper()), value)
 
 
 def _normalize_texts(value: Any, place: str, log: ParseLog) -> Any:

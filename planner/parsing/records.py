@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import json_repair
 
+from planner.schema import PLAN_FIELDS
+
 _TAG: Final = re.compile(r"<\s?(/?)\s?predictions\b[^<>]*>", re.IGNORECASE)
 _FENCE: Final = re.compile(r"```[^\n`{\[]*")
 _LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
@@ -20,7 +22,8 @@ _BLANK: Final = re.compile(r"[\s,;]+")
 _END_OF_PROSE: Final = re.compile(
     r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b)""", re.IGNORECASE
 )
-_FIELD_KEY: Final = re.compile(r"\W*(?:ablated[_ ]part|action|replacements?|metrics?)\W*:", re.IGNORECASE)
+_KEYS: Final = "|".join(key.replace("_", "[_ ]") for field in PLAN_FIELDS[1:] for key in field.keys)
+_FIELD_KEY: Final = re.compile(rf"\W*(?:{_KEYS})\W*:", re.IGNORECASE)
 _STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
 _LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
 _REASONING_KEYS: Final = ("discussion", "reasoning")

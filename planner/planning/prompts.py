@@ -7,7 +7,7 @@ same bytes, so that a request that was paid for is recognised later.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from planner.chat import Message, Prompt
 from planner.errors import PromptError
 from planner.papers.paper import Excerpt
-from planner.schema import Ablation, Task
+from planner.schema import PLAN_FIELDS, Task
 
 _INSTALLED_FOLDER: Final = Path(__file__).parents[1] / "prompts"
 _CHECKOUT_FOLDER: Final = Path(__file__).parents[2] / "prompts"
@@ -26,15 +26,6 @@ _REASK_TEMPLATE: Final = "reask.jinja"
 _MAX_REPLY_CHARS: Final = 20_000
 _MAX_FINDING_CHARS: Final = 400
 _MAX_FINDINGS: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class PlanField:
-    """A field of an ablation as a prompt shows it."""
-
-    name: str
-    type: str
-    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +112,7 @@ def render_prompt(excerpt: Excerpt, task: Task, k: int, templates: Path | None =
         abstract=excerpt.abstract,
         text=excerpt.text,
         k=k,
-        fields=list_plan_fields(),
+        fields=PLAN_FIELDS,
         fence=make_fence(excerpt.title, excerpt.abstract, excerpt.text),
     )
 
@@ -152,20 +143,6 @@ def make_fence(*values: str) -> str:
     while any(word in value for value in values):
         word = _hash_texts(word)[:16]
     return word
-
-
-@cache
-def list_plan_fields() -> tuple[PlanField, ...]:
-    """Return the fields of an ablation, from its Pydantic model."""
-    properties = Ablation.model_json_schema()["properties"]
-    return tuple(
-        PlanField(
-            name=name,
-            type="list of strings" if properties[name].get("type") == "array" else "string",
-            description=field.description or "",
-        )
-        for name, field in Ablation.model_fields.items()
-    )
 
 
 # Compiling a template takes ten times as long as rendering it, and a run renders the same templates for every paper.

@@ -1,13 +1,11 @@
 """A plan as text to copy."""
 
-import csv
-import io
 import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.sanitize import clean_text
-from planner.schema import Ablation, Action, Plan, Task
+from planner.sanitize import clean_text, render_csv
+from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, Task, format_fields
 from planner.trajectory import format
 from planner.trajectory.format import Trajectory
 from planner.trajectory.writer import render_trajectory
@@ -16,10 +14,6 @@ _OPENINGS: Final = {
     Task.REVIEWER: "I would like to see these ablations:",
     Task.AUTHOR: "Ablations to run:",
 }
-_COLUMNS: Final = ("name", "ablated_part", "action", "replacement", "metrics")
-# A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
-
 
 # Names that do not describe the ablation.
 _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study)?\s*[#:]?\s*\d*\s*", re.I)
@@ -70,28 +64,8 @@ def format_jsonl(plan: Plan) -> str:
 
 
 def format_csv(plan: Plan) -> str:
-    """Return a plan as CSV, one ablation a row; "; " separates several values in a cell.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe in front.
-    """
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(_COLUMNS)
-    for ablation in plan.ablations:
-        cells = (
-            ablation.name,
-            ablation.ablated_part,
-            str(ablation.action),
-            "; ".join(ablation.replacement),
-            "; ".join(ablation.metrics),
-        )
-        rows.writerow(map(_format_cell, cells))
-    return table.getvalue()
-
-
-def _format_cell(text: str) -> str:
-    text = clean_text(text).text
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    """Return a plan as CSV, one ablation a row; "; " separates several values in a cell."""
+    return render_csv(([field.name for field in PLAN_FIELDS], *map(format_fields, plan.ablations)))
 
 
 def _format_sentence(ablation: Ablation) -> str:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from planner.names import sanitize_file_name
 from planner.planning.record import AttemptRecord, PlanRecord
-from planner.schema import Ablation, Action
+from planner.schema import Ablation, Action, list_further_fields
 from planner.site.agreement import AblationPlace, Agreement, find_agreement
 from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
 from planner.site.entries import PlanEntry, choose_title, label_entries
@@ -36,7 +36,7 @@ class AblationLink:
 
 @dataclass(frozen=True, slots=True)
 class AblationCard:
-    """One ablation as a page shows it."""
+    """One ablation as a page shows it; `further` are the labels and texts of fields that AblationBench lacks."""
 
     number: int
     anchor: str
@@ -46,6 +46,7 @@ class AblationCard:
     verb: str
     replacement: tuple[Markup, ...]
     metrics: tuple[Markup, ...]
+    further: tuple[tuple[str, Markup], ...]
     matches: tuple[AblationLink, ...]
 
 
@@ -211,6 +212,7 @@ def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -
         verb=_ACTION_VERBS[ablation.action],
         replacement=tuple(map(render_inline, ablation.replacement)),
         metrics=tuple(map(render_inline, ablation.metrics)),
+        further=tuple((label, render_inline(text)) for label, text in list_further_fields(ablation)),
         matches=tuple(map(places.build_link, places.agreement.matches.get(place, ()))),
     )
 

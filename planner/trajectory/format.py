@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.schema import Plan, Task
+from planner.schema import PLAN_FIELDS, Plan, Task
 
 STYLE_BLOCK: Final = """\
 <style>
@@ -39,12 +39,9 @@ PLAN_BOXES: Final = {
 BOX_END: Final = "</div>"
 
 NAME_LABEL: Final = "### "
-PART_LABEL: Final = "- **Ablated Part**: "
-ACTION_LABEL: Final = "- **Action**: "
-REPLACEMENT_LABEL: Final = "- **Replacement**: "
+FIELD_LABELS: Final = {field: f"- **{field.label}**: " for field in PLAN_FIELDS[1:]}
 ITEM_LABEL: Final = "  - "
-METRICS_LABEL: Final = "- **Metrics**: "
-METRICS_SEPARATOR: Final = ", "
+METRICS_SEPARATOR: Final = ", "  # metrics stand on one line, the items of other lists on a line each
 
 # Markup is judged with this text before it: a list item starts a block, every other field stands inside a line.
 ITEM_PREFIX: Final = "- "

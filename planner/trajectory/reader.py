@@ -4,17 +4,24 @@ Some published files were once decoded with the wrong code page; their text is r
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import ftfy
 from pydantic import ValidationError
 
 from planner.errors import TrajectoryError
 from planner.sanitize import normalize_newlines
-from planner.schema import PUBLISHED_CONTEXT, Ablation, Action, Plan, Task, describe_validation_error, find_violations
+from planner.schema import (
+    PUBLISHED_CONTEXT,
+    Ablation,
+    Plan,
+    PlanField,
+    Task,
+    describe_validation_error,
+    find_violations,
+)
 from planner.trajectory import format
 from planner.trajectory.escape import unescape_tags
 from planner.trajectory.format import PLAN_HEADING, REASONING_HEADING, Trajectory
@@ -161,19 +168,15 @@ def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
 
 @dataclass(slots=True)
 class _AblationDraft:
-    """An ablation that is being read, field by field."""
+    """An ablation that is being read, field by field; items go to the list `list_name`."""
 
     name: str
-    ablated_part: str | None = None
-    action: Action | None = None
-    replacement: list[str] = field(default_factory=list)
-    metrics: tuple[str, ...] | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    list_name: str = "replacement"
 
-    def list_missing_labels(self) -> Iterator[str]:
-        """Yield the labels of the required fields that have no line."""
-        yield from ("Ablated Part",) if self.ablated_part is None else ()
-        yield from ("Action",) if self.action is None else ()
-        yield from ("Metrics",) if self.metrics is None else ()
+    def add_item(self, item: str) -> None:
+        """Add an item to the list whose label was read last."""
+        self.values.setdefault(self.list_name, []).append(item)
 
 
 class _PlanReader:
@@ -211,51 +214,50 @@ class _PlanReader:
     def _read_field(self, draft: _AblationDraft, line: str) -> bool:
         """Store a line in its field of the draft. Return False if it is not a line of a plan."""
         if line.startswith(format.ITEM_LABEL):
-            draft.replacement.append(_unescape_line(line.removeprefix(format.ITEM_LABEL), format.ITEM_PREFIX))
-        elif (part := _strip_label(format.PART_LABEL, line)) is not None:
-            draft.ablated_part = _unescape_line(part)
-        elif (action := _strip_label(format.ACTION_LABEL, line)) is not None:
-            draft.action = self._read_action(draft, action)
-        elif (inline := _strip_label(format.REPLACEMENT_LABEL, line)) is not None:
-            self._read_inline_replacement(draft, inline)
-        elif (metrics := _strip_label(format.METRICS_LABEL, line)) is not None:
-            draft.metrics = tuple(_unescape_line(metrics).split(format.METRICS_SEPARATOR)) if metrics else ()
+            draft.add_item(_unescape_line(line.removeprefix(format.ITEM_LABEL), format.ITEM_PREFIX))
+            return True
+        for plan_field, label in format.FIELD_LABELS.items():
+            if (text := _strip_label(label, line)) is not None:
+                self._read_value(draft, plan_field, text)
+                return True
+        return False
+
+    def _read_value(self, draft: _AblationDraft, plan_field: PlanField, text: str) -> None:
+        if plan_field.choices:
+            self._read_choice(draft, plan_field, text)
+        elif plan_field.name == "metrics":
+            draft.values["metrics"] = tuple(_unescape_line(text).split(format.METRICS_SEPARATOR)) if text else ()
+        elif plan_field.is_list:
+            draft.list_name = plan_field.name
+            if text.strip():
+                shown = plan_field.label.lower()
+                self.warnings.append(f"ablation {draft.name!r}: a {shown} was on the line of its label")
+                draft.add_item(_unescape_line(text))
         else:
-            return False
-        return True
+            draft.values[plan_field.name] = _unescape_line(text)
 
-    def _read_action(self, draft: _AblationDraft, text: str) -> Action | None:
-        word = text.strip().upper()
-        if word not in Action.__members__:
-            self.warnings.append(f"ablation {draft.name!r}: the action {text[:60]!r} is none of {', '.join(Action)}")
-            return None
-        if word != text:
-            self.warnings.append(f"ablation {draft.name!r}: the action was written {text!r}")
-        return Action(word)
-
-    def _read_inline_replacement(self, draft: _AblationDraft, text: str) -> None:
-        if text.strip():
-            self.warnings.append(f"ablation {draft.name!r}: a replacement was on the line of its label")
-            draft.replacement.append(_unescape_line(text))
+    def _read_choice(self, draft: _AblationDraft, plan_field: PlanField, text: str) -> None:
+        choice = next((choice for choice in plan_field.choices if choice.upper() == text.strip().upper()), None)
+        place = f"ablation {draft.name!r}: the {plan_field.label.lower()}"
+        draft.values.pop(plan_field.name, None)
+        if choice is None:
+            self.warnings.append(f"{place} {text[:60]!r} is none of {', '.join(plan_field.choices)}")
+            return
+        if choice != text:
+            self.warnings.append(f"{place} was written {text!r}")
+        draft.values[plan_field.name] = choice
 
     def _build_ablation(self, draft: _AblationDraft) -> Ablation | None:
-        missing = tuple(draft.list_missing_labels())
+        missing = [item for item in format.FIELD_LABELS if item.is_required and item.name not in draft.values]
         if missing:
-            self.warnings.append(f"ablation {draft.name!r}: no line for {' and '.join(missing)}")
-        if draft.action is None:
+            labels = " and ".join(item.label for item in missing)
+            self.warnings.append(f"ablation {draft.name!r}: no line for {labels}")
+        if "action" not in draft.values:
             self.warnings.append(f"ablation {draft.name!r} was left out: it has no valid action")
             return None
+        empty = {item.name: () if item.is_list else "" for item in missing}
         try:
-            return Ablation.model_validate(
-                {
-                    "name": draft.name,
-                    "ablated_part": draft.ablated_part or "",
-                    "action": draft.action,
-                    "replacement": draft.replacement,
-                    "metrics": draft.metrics or (),
-                },
-                context=PUBLISHED_CONTEXT,
-            )
+            return Ablation.model_validate({"name": draft.name, **empty, **draft.values}, context=PUBLISHED_CONTEXT)
         except ValidationError as error:
             raise TrajectoryError(
                 f"{self.file_name}: ablation {draft.name!r}: {'; '.join(describe_validation_error(error))}"

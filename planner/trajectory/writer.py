@@ -1,13 +1,13 @@
 """Write a trajectory in the published file format, byte for byte."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from planner.errors import TrajectoryError
 from planner.sanitize import clean_text
-from planner.schema import PUBLISHED_CONTEXT, Ablation, Plan, find_violations
+from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Plan, PlanField, find_violations
 from planner.trajectory import format
 from planner.trajectory.escape import escape_tags, neutralize_markup
 from planner.trajectory.format import Trajectory
@@ -61,18 +61,22 @@ def normalize_trajectory(trajectory: Trajectory, *, allow_violations: bool = Fal
 
 
 def _render_ablation(ablation: Ablation) -> str:
-    lines = [
-        f"{format.NAME_LABEL}{_escape_line(ablation.name)}",
-        f"{format.PART_LABEL}{_escape_line(ablation.ablated_part)}",
-        f"{format.ACTION_LABEL}{ablation.action}",
-    ]
-    if ablation.replacement:
-        lines.append(format.REPLACEMENT_LABEL)
-        lines.extend(
-            f"{format.ITEM_LABEL}{escape_tags(item, prefix=format.ITEM_PREFIX)}" for item in ablation.replacement
-        )
-    lines.append(f"{format.METRICS_LABEL}{_escape_line(format.METRICS_SEPARATOR.join(ablation.metrics))}")
+    lines = [f"{format.NAME_LABEL}{_escape_line(ablation.name)}"]
+    for field, label in format.FIELD_LABELS.items():
+        value = getattr(ablation, field.name)
+        if value or field.is_required:
+            lines += _render_field(field, label, value)
     return "\n".join(lines)
+
+
+def _render_field(field: PlanField, label: str, value: Any) -> Iterator[str]:
+    if field.name == "metrics":
+        yield f"{label}{_escape_line(format.METRICS_SEPARATOR.join(value))}"
+    elif field.is_list:
+        yield label
+        yield from (f"{format.ITEM_LABEL}{escape_tags(item, prefix=format.ITEM_PREFIX)}" for item in value)
+    else:
+        yield f"{label}{_escape_line(value)}"
 
 
 def _escape_line(text: str) -> str:
@@ -109,16 +113,19 @@ class _Normalizer:
 
     def normalize_ablation(self, place: str, ablation: Ablation) -> Ablation:
         fields = {
-            "name": self.normalize_line(f"{place}, name", ablation.name),
-            "ablated_part": self.normalize_line(f"{place}, ablated part", ablation.ablated_part),
-            "action": ablation.action,
-            "replacement": tuple(
-                self.normalize_line(f"{place}, replacement", item, prefix=format.ITEM_PREFIX)
-                for item in ablation.replacement
-            ),
-            "metrics": self.normalize_metrics(f"{place}, metrics", ablation.metrics),
+            field.name: self.normalize_field(f"{place}, {field.label.lower()}", field, getattr(ablation, field.name))
+            for field in PLAN_FIELDS
         }
         return Ablation.model_validate(fields, context=PUBLISHED_CONTEXT)
+
+    def normalize_field(self, place: str, field: PlanField, value: Any) -> Any:
+        if field.choices or value is None:
+            return value
+        if field.name == "metrics":
+            return self.normalize_metrics(place, value)
+        if field.is_list:
+            return tuple(self.normalize_line(place, item, prefix=format.ITEM_PREFIX) for item in value)
+        return self.normalize_line(place, value)
 
     def normalize_metrics(self, place: str, metrics: tuple[str, ...]) -> tuple[str, ...]:
         """Normalize metrics to the form in which they will be read: one that holds the separator becomes several."""

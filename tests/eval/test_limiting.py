@@ -7,7 +7,7 @@ import pytest
 from planner.batch.rate_limit import RateLimitedModel, RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import ModelError
-from tests.scripted import Scripted
+from planner.models.fake import FakeModel
 
 PROMPT = Prompt.from_messages((Message("user", "word " * 80),), "")
 
@@ -43,7 +43,7 @@ def test_a_429_pauses_everybody_and_a_spent_quota_nobody() -> None:
     async def paused(error: ModelError) -> float:
         limits = RateLimiter(4)
         with pytest.raises(ModelError):
-            await RateLimitedModel(Scripted(error), limits).complete(PROMPT)
+            await RateLimitedModel(FakeModel(error), limits).complete(PROMPT)
         return limits.pause_seconds
 
     busy = ModelError("slow down", status=429, retryable=True, retry_after=30)

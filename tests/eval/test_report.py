@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from eval.report.document import Document, ReportSection, Table, render_csv, render_html, render_markdown
+from eval.report.document import Document, ReportSection, Table, render_html, render_markdown, write_document
 from eval.statistics import format_number
 from planner.trajectory.reader import read_trajectory
 from tests.eval.conftest import Run
@@ -143,8 +143,10 @@ def test_a_cell_stays_in_its_cell() -> None:
     assert "| x \\| y z | \\` |" in render_markdown(document)
 
 
-def test_a_spreadsheet_runs_no_formula() -> None:
-    assert render_csv(Table(("a", "b"), (("=1+1", "-0.25"), ("@x", "+1.5e-07")))) == "a,b\n'=1+1,-0.25\n'@x,+1.5e-07\n"
+def test_a_spreadsheet_runs_no_formula(tmp_path: Path) -> None:
+    document = Document("T", (), (), (("cells", Table(("a", "b"), (("=1+1", "-0.25"), ("@x", "+1.5e-07")))),))
+    write_document(tmp_path, "report", document)
+    assert (tmp_path / "cells.csv").read_text("utf-8") == "a,b\n'=1+1,-0.25\n'@x,+1.5e-07\n"
 
 
 def test_planners_are_compared_without_gold(run: Run, plans: Path) -> None:

@@ -159,12 +159,12 @@ def render_published(trajectory: Trajectory) -> str:
     for ablation in trajectory.plan.ablations:
         lines += [
             format.NAME_LABEL + ablation.name,
-            format.PART_LABEL + ablation.ablated_part,
-            format.ACTION_LABEL + ablation.action,
+            "- **Ablated Part**: " + ablation.ablated_part,
+            "- **Action**: " + ablation.action,
         ]
         if ablation.replacement:
-            lines += [format.REPLACEMENT_LABEL, *(format.ITEM_LABEL + item for item in ablation.replacement)]
-        lines += [format.METRICS_LABEL + format.METRICS_SEPARATOR.join(ablation.metrics), ""]
+            lines += ["- **Replacement**: ", *(format.ITEM_LABEL + item for item in ablation.replacement)]
+        lines += ["- **Metrics**: " + format.METRICS_SEPARATOR.join(ablation.metrics), ""]
     return "\n".join((*lines, format.BOX_END))
 
 

@@ -4,17 +4,18 @@ A parameter that the endpoint rejects is left out or renamed from then on. Endpo
 window without an error are detected by their token counts (Ollama's window is 4,096 tokens).
 """
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import JsonValue
 from pydantic_core import to_json
 
 from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt, Usage
-from planner.models.openai_chat.endpoint import Endpoint
+from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
 from planner.models.openai_chat.error_bodies import FilteredPromptError, RejectedParameterError
 from planner.models.openai_chat.replies import JsonObject
 from planner.sanitize import repair_surrogates
@@ -59,15 +60,21 @@ _DEFAULTS: Final = RequestOptions()
 
 
 class OpenAIChat:
-    """A model at an endpoint; each call sends one request, and `planner.models.retry` does the retries.
+    """A model at an endpoint, as an async context manager that closes its connections.
 
-    An async context manager that closes its connections. A parameter that the endpoint rejects is renamed or left out
-    from then on, and `Completion.notes` reports it. Use one instance in one event loop only.
+    Given a model's name, such as "gpt-4o" or "ollama/llama3.1", it takes address and key from the environment and
+    retries failed requests. Given an `Endpoint`, it sends one request per call, and `RetryingModel` may go around it. A
+    parameter that the endpoint rejects is renamed or left out from then on, and `Completion.notes` reports it. Use one
+    instance in one event loop only.
+
+    Raises:
+        UsageError: if the environment holds no key for the named model, or an invalid address.
     """
 
-    def __init__(self, endpoint: Endpoint, options: RequestOptions = _DEFAULTS) -> None:
-        self.endpoint = endpoint
+    def __init__(self, model: str | Endpoint, options: RequestOptions = _DEFAULTS) -> None:
+        self.endpoint = resolve_endpoint(model, "", os.environ) if isinstance(model, str) else model
         self.options = options
+        self._retries = isinstance(model, str)
         self._adapter = ParameterAdapter()
         self._transport: Transport | None = None
 
@@ -96,11 +103,18 @@ class OpenAIChat:
         self._open_transport()
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Send the prompt once; a prompt refused by a content filter gives a completion with a refusal and no text.
+        """Return the completion; a prompt refused by a content filter gives one with a refusal and no text.
 
         Raises:
             ModelError: if there is no completion; `TooLongError` if the prompt does not fit the window.
         """
+        if not self._retries:
+            return await self._complete_once(prompt)
+        from planner.models.retry import RetryPolicy, call_with_retry
+
+        return await call_with_retry(partial(self._complete_once, prompt), RetryPolicy())
+
+    async def _complete_once(self, prompt: Prompt) -> Completion:
         started = time.monotonic()
         try:
             completion = await self._send(prompt)

@@ -1,0 +1,43 @@
+"""A model for tests, which gives prepared answers and sends nothing."""
+
+from types import TracebackType
+from typing import Self
+
+from planner.chat import Completion, ModelInfo, Prompt, Usage
+
+
+class FakeModel:
+    """A model that gives one prepared answer to each request, in order, and keeps the prompts that it got.
+
+    An answer is the text of a reply, a whole completion, or an exception to raise. Like `OpenAIChat`, the model is an
+    async context manager.
+    """
+
+    def __init__(self, *answers: str | Completion | Exception, name: str = "fake") -> None:
+        self.info = ModelInfo("lm-planner", name, name, endpoint="http://nowhere/v1")
+        self.prompts: list[Prompt] = []
+        self._answers = answers
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Do nothing, since no connection is open."""
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Return or raise the next answer; a text becomes a completion of 100 prompt and 10 completion tokens.
+
+        Raises:
+            AssertionError: if there are more requests than answers.
+        """
+        self.prompts.append(prompt)
+        if len(self.prompts) > len(self._answers):
+            raise AssertionError(f"request {len(self.prompts)} of a fake model that has {len(self._answers)} answers")
+        answer = self._answers[len(self.prompts) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, str):
+            return Completion(answer, finish_reason="stop", usage=Usage(100, 10), model=self.info.name)
+        return answer
