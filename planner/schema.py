@@ -109,7 +109,9 @@ def _list_plan_fields() -> Iterator[PlanField]:
     for name, info in Ablation.model_fields.items():
         is_list = get_origin(info.annotation) is tuple
         kinds = () if is_list else get_args(info.annotation) or (info.annotation,)
-        choices = tuple(choice for kind in kinds if issubclass(kind, StrEnum) for choice in kind)
+        choices = tuple(
+            choice for kind in kinds if isinstance(kind, type) and issubclass(kind, StrEnum) for choice in kind
+        )
         yield PlanField(name, info.description or "", info.is_required(), is_list, choices)
 
 

@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 
+import planner
+from planner.models.fake import FakeModel
 from tests.conftest import ROOT
 from tests.scripted import GOOD_REPLY
-from tests.server.replies import as_asked
+from tests.server.replies import as_asked, error
 from tests.server.server import Server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OURS = {"ablation-planner": "planner", "python -m eval": "eval"}
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
-EXAMPLE = re.findall(r"```python\n(.*?)```", README, re.S)
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.S)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines() if not line.startswith("#")]
+[EXAMPLE] = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 def environment(server: Server) -> dict[str, str]:
@@ -76,11 +79,27 @@ def test_every_other_command_is_known(desk: Path) -> None:
     assert others == {"make demo", "make test", "export OPENAI_API_KEY=sk-..."}
 
 
-def test_the_example_is_short_and_runs(desk: Path, server: Server) -> None:
-    [code] = EXAMPLE
-    assert len(code.splitlines()) <= 40
+def test_the_example_is_short() -> None:
+    assert len(EXAMPLE.splitlines()) <= 15
+    assert len([line for line in EXAMPLE.splitlines() if "planner" in line and "import" in line]) == 1
+
+
+def test_the_example_runs_with_a_fake_model(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = FakeModel(GOOD_REPLY)
+    monkeypatch.setattr(planner, "OpenAIChat", lambda name: model)
+    monkeypatch.chdir(desk)
+    exec(compile(EXAMPLE, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "planned \nREMOVE harmonic residual gate () ('MAE', 'STE')\n"
+    assert "harmonic" in model.prompts[0].messages[1].content
+
+
+def test_the_example_runs_at_an_endpoint_and_retries(desk: Path, server: Server) -> None:
+    busy = error(503, "busy", headers={"Retry-After": "0"})
+    server.answer = lambda request: busy if request.number == 1 else as_asked(request, GOOD_REPLY)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-c", EXAMPLE],
         cwd=desk,
         env=environment(server),
         capture_output=True,
@@ -88,7 +107,8 @@ def test_the_example_is_short_and_runs(desk: Path, server: Server) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert "harmonic residual gate" in done.stdout
+    assert "REMOVE harmonic residual gate" in done.stdout
+    assert len(server.journal) == 2
 
 
 def test_the_baseline_is_as_good_as_the_readme_says(tmp_path: Path, shared: Path) -> None:

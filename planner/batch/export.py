@@ -40,7 +40,7 @@ def export_run(run: RunFolder, export_format: str, target: Path) -> Iterator[str
         UsageError: if `target` is a file where a folder is needed, or the other way round.
     """
     results = list(_load_results(run))
-    exporter = EXPORTERS[export_format]
+    exporter = EXPORT_FORMATS[export_format]
     if target.is_dir() is not exporter.writes_folder and target.exists():
         raise UsageError(f"{target}: {export_format} needs {'a folder' if exporter.writes_folder else 'a file'}")
     with report_os_errors(target):
@@ -131,7 +131,7 @@ class Exporter:
     writes_folder: bool = False
 
 
-EXPORTERS: Final[Mapping[str, Exporter]] = {
+EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
     "ablationbench": Exporter(write_ablationbench, writes_folder=True),
     "csv": Exporter(write_csv),
     "jsonl": Exporter(write_jsonl),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from planner.batch.cluster.merge import list_unmerged_shards
-from planner.batch.export import EXPORTERS, export_run
+from planner.batch.export import EXPORT_FORMATS, export_run
 from planner.batch.run_folder import RunFolder
 from planner.cli.bounds import BatchServiceOptions, finish_live_option, poll_option
 from planner.cli.call import BatchSession
@@ -66,7 +66,7 @@ def import_(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> Non
 
 @click.command()
 @_run_argument
-@click.option("--to", "form", type=click.Choice((*EXPORTERS, BATCH_SERVICE_ENGINE)), required=True, help="Format.")
+@click.option("--to", "form", type=click.Choice((*EXPORT_FORMATS, BATCH_SERVICE_ENGINE)), required=True, help="Format.")
 @click.argument("target", type=click.Path(path_type=Path))
 @log_options
 def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:

@@ -18,6 +18,7 @@ from planner.schema import (
     list_further_fields,
     make_plan_json_schema,
 )
+from planner.site.copies import format_jsonl
 from planner.site.pages import render_trajectory_page
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
@@ -99,7 +100,7 @@ def _render_trajectory(trajectory: Trajectory, form: str) -> str:
     if form == "json":
         return make_json_printable(json.dumps(build_trajectory_json(trajectory), ensure_ascii=False, indent=2)) + "\n"
     if form == "jsonl":
-        return make_json_printable("".join(f"{ablation.model_dump_json()}\n" for ablation in trajectory.plan.ablations))
+        return make_json_printable(format_jsonl(trajectory.plan))
     if form == "md":
         return render_trajectory(trajectory, allow_violations=True)
     if form == "html":
