@@ -32,9 +32,5 @@ else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
-    def __dir__():
-        """Return the names of the module, those that are not imported yet included."""
-        return sorted({*globals(), *_MODULES})
-
 
 __all__ = ["OpenAIChat", "PlanResult", "PlanSettings", "RetryingModel", "Task", "load_paper", "plan_paper"]

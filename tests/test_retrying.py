@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.chat import Completion, Message, ModelInfo, Prompt
+from planner.chat import Completion, Message, Prompt
 from planner.errors import BudgetExceeded, ModelError, TooLongError
+from planner.models.fake import FakeModel
 from planner.models.openai_chat.chat import OpenAIChat
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.retry import RetryingModel, RetryPolicy, RetryWait
@@ -17,24 +18,9 @@ from tests.server.replies import as_asked, error, reply, stream
 from tests.server.server import Server
 
 PROMPT = Prompt.from_messages((Message("user", "?"),), "0" * 64)
-INFO = ModelInfo("fake", "fake", "fake")
+AT_LAST = Completion("at last", notes=("own note",))
 BUSY = ModelError("busy", retryable=True, status=503)
 LIMIT = ModelError("slow down", retryable=True, status=429)
-
-
-@dataclass
-class Scripted:
-    """Raises what it is given, one a call, then answers."""
-
-    failures: list[Exception]
-    asked: int = 0
-    info: ModelInfo = INFO
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        self.asked += 1
-        if self.failures:
-            raise self.failures.pop(0)
-        return Completion("at last", notes=("own note",))
 
 
 @dataclass
@@ -48,7 +34,7 @@ class Run:
     slept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.model = Scripted(list(self.failures))
+        self.model = FakeModel(*self.failures, AT_LAST)
 
     def complete(self) -> Completion:
         async def sleep(seconds: float) -> None:
@@ -89,7 +75,7 @@ def test_failures_are_waited_out_with_growing_waits() -> None:
 def test_after_so_many_attempts_the_error_says_so() -> None:
     run = Run([BUSY] * 10)
     failed = run.error()
-    assert run.model.asked == 5
+    assert len(run.model.prompts) == 5
     assert "busy" in str(failed)
     assert "gave up after 5 requests" in str(failed)
     assert (failed.status, failed.retryable) == (503, True)
@@ -120,14 +106,14 @@ def test_limits_without_end_end_with_patience() -> None:
     run = Run([limited(0.0)] * 10_000, chance=0.5)
     assert "--max-wait" in str(run.error())
     assert sum(run.slept) <= 600
-    assert run.model.asked < 200
+    assert len(run.model.prompts) < 200
 
 
 def test_a_wait_beyond_patience_is_not_begun() -> None:
     run = Run([limited(900.0)])
     failed = run.error()
     assert run.slept == []
-    assert run.model.asked == 1
+    assert len(run.model.prompts) == 1
     assert "900 s" in str(failed)
     assert "600 s" in str(failed)
     assert "--max-wait" in str(failed)
@@ -160,7 +146,7 @@ def test_patience_is_for_all_waits_together() -> None:
 def test_what_no_wait_mends_is_not_asked_again(final: ModelError) -> None:
     run = Run([BUSY, final])
     assert run.error() is final
-    assert run.model.asked == 2
+    assert len(run.model.prompts) == 2
 
 
 @pytest.mark.parametrize("other", [BudgetExceeded("stop"), RuntimeError("a fault of ours")])
@@ -169,24 +155,25 @@ def test_other_errors_pass_through(other: Exception) -> None:
     with pytest.raises(type(other)) as caught:
         run.complete()
     assert caught.value is other
-    assert run.model.asked == 1
+    assert len(run.model.prompts) == 1
 
 
 def test_the_info_is_that_of_the_model() -> None:
-    assert RetryingModel(Scripted([])).info is INFO
+    model = FakeModel()
+    assert RetryingModel(model).info is model.info
 
 
 def test_waits_are_logged_unless_someone_listens(caplog: pytest.LogCaptureFixture) -> None:
     async def at_once(seconds: float) -> None:
         return None
 
-    asyncio.run(RetryingModel(Scripted([LIMIT]), sleep=at_once).complete(PROMPT))
+    asyncio.run(RetryingModel(FakeModel(LIMIT, AT_LAST), sleep=at_once).complete(PROMPT))
     assert "slow down" in caplog.text
 
 
 def test_cancelling_ends_the_waiting() -> None:
     async def waiting() -> None:
-        await asyncio.wait_for(RetryingModel(Scripted([limited(60.0)])).complete(PROMPT), 0.05)
+        await asyncio.wait_for(RetryingModel(FakeModel(limited(60.0))).complete(PROMPT), 0.05)
 
     with pytest.raises(TimeoutError):
         asyncio.run(waiting())

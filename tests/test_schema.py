@@ -8,7 +8,17 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from planner.cli import cli
-from planner.schema import PUBLISHED_CONTEXT, Plan, describe_validation_error, find_violations, make_plan_json_schema
+from planner.schema import (
+    PLAN_FIELDS,
+    PUBLISHED_CONTEXT,
+    Ablation,
+    Plan,
+    describe_validation_error,
+    find_violations,
+    format_fields,
+    list_further_fields,
+    make_plan_json_schema,
+)
 from tests.scripted import GOOD_ABLATION
 
 FIELDS = {"name", "ablated_part", "action", "replacement", "metrics"}
@@ -68,3 +78,19 @@ def test_the_json_schema_states_the_fields_and_the_rule_of_replacements() -> Non
     ablation = printed["$defs"]["Ablation"]
     assert set(ablation["properties"]) == FIELDS
     assert ablation["else"]["properties"]["replacement"]["minItems"] == 1
+
+
+def test_the_table_of_fields_describes_each_one() -> None:
+    assert [(f.name, f.label, f.type, f.is_required, f.choices, f.keys) for f in PLAN_FIELDS] == [
+        ("name", "Name", "string", True, (), ("name",)),
+        ("ablated_part", "Ablated Part", "string", True, (), ("ablated_part",)),
+        ("action", "Action", "string", True, ("REMOVE", "REPLACE", "ADD"), ("action",)),
+        ("replacement", "Replacement", "list of strings", False, (), ("replacement", "replacements")),
+        ("metrics", "Metrics", "list of strings", True, (), ("metrics", "metric")),
+    ]
+
+
+def test_the_values_of_an_ablation_are_text_in_the_order_of_the_fields() -> None:
+    ablation = Ablation.model_validate(GOOD_ABLATION)
+    assert format_fields(ablation) == ("No gate", "harmonic residual gate", "REMOVE", "", "MAE; STE")
+    assert list_further_fields(ablation) == ()

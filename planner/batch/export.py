@@ -125,7 +125,7 @@ def _build_rows(result: PaperResult) -> Iterator[Sequence[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """A format of `export`: the function that writes the results to a file, or to a folder if `writes_folder` is true."""
+    """A format of `export`: the function that writes the results to a file, or to a folder if `writes_folder`."""
 
     write: Callable[[Sequence[PaperResult], Path], None]
     writes_folder: bool = False

@@ -1,9 +1,8 @@
 """A model for tests, which gives prepared answers and sends nothing."""
 
-from types import TracebackType
 from typing import Self
 
-from planner.chat import Completion, ModelInfo, Prompt, Usage
+from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt, Usage
 
 
 class FakeModel:
@@ -14,16 +13,14 @@ class FakeModel:
     """
 
     def __init__(self, *answers: str | Completion | Exception, name: str = "fake") -> None:
-        self.info = ModelInfo("lm-planner", name, name, endpoint="http://nowhere/v1")
+        self.info = ModelInfo(LM_PLANNER, name, name, endpoint="http://nowhere/v1")
         self.prompts: list[Prompt] = []
         self._answers = answers
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Do nothing, since no connection is open."""
 
     async def complete(self, prompt: Prompt) -> Completion:
