@@ -63,22 +63,15 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def test_a_paper_format_takes_two_files_and_a_reader(copy: Copy) -> None:
-    copy.insert("planner/papers/formats.py", '    GZIP = "gzip"\n', '    ORG = "org"\n')
+    formats, load = "planner/papers/formats.py", "planner/papers/load.py"
+    copy.insert(formats, '    GZIP = "gzip"\n', '    ORG = "org"\n')
+    copy.insert(formats, "    SourceKind.TEXT: (", '    SourceKind.ORG: (".org",),\n')
     copy.insert(
-        "planner/papers/formats.py",
-        "    if _HTML.match(text):\n",
-        '    if ending == ".org":\n        return SourceKind.ORG\n',
-    )
-    copy.insert(
-        "planner/papers/load.py",
+        load,
         "        case SourceKind.MARKDOWN:\n",
-        "        case SourceKind.ORG:\n            reading = read_org(text, name)\n",
+        "        case SourceKind.ORG:\n            return read_org(text, name)\n",
     )
-    copy.insert(
-        "planner/papers/load.py",
-        "from planner.papers.paper import ",
-        "from planner.papers.org import read_org\n",
-    )
+    copy.insert(load, "from planner.papers.paper import ", "from planner.papers.org import read_org\n")
     copy.add_file(
         "planner/papers/org.py",
         "from planner.papers.markdown import read_markdown\n\n\n"
