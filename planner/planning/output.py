@@ -74,7 +74,9 @@ def write_unreadable_paper(
     folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, *, given_id: str = ""
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source."""
-    paper = PaperInfo(id=given_id or build_paper_id("", file_stem=strip_endings(source)), title="", format="", source=source)
+    paper = PaperInfo(
+        id=given_id or build_paper_id("", file_stem=strip_endings(source)), title="", format="", source=source
+    )
     record, _ = _open_record(folder, paper, info, settings)
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
     return write_record(folder, close_record(record, result, record.attempts), None, durable=True)
