@@ -1,5 +1,4 @@
-"""Build the prompts of a judge for one paper, from the templates `judge-*.jinja`."""
-# MERGED-DOC """Parse a judge's reply strictly: one plain verdict for every id that was shown, and for no other id."""
+"""Build the prompts of a judge for one paper, and parse its reply strictly: one plain verdict for every id shown."""
 
 import json
 import re
@@ -67,7 +66,7 @@ def build_reviewer_prompt(
 
 
 def build_reask_prompt(
-    prompt: Prompt, reply: str, findings: Sequence[str], failures: int, folder: Path | None = None
+    prompt: Prompt, reply: str, findings: Sequence[str], folder: Path | None = None, *, failures: int
 ) -> Prompt:
     """Build the prompt that asks again, with the last reply and the findings on it.
 

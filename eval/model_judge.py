@@ -1,8 +1,8 @@
-"""Judge one paper with a model: build the prompt, ask, and re-ask if the reply is invalid; store replies first."""
-# MERGED-DOC """Judge by hand, without an API key: write each prompt to a text file, and read each reply from one."""
+"""Judge one paper with a model, or by hand with a text file for each prompt and each reply."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, Usa
 from planner.files import write_file_atomically
 from planner.models.cache import CachedModel
 from planner.planning.record import ReplyPricer
+from planner.planning.session import ask_until_valid
 from planner.schema import Ablation
 
 MAX_REASKS: Final = 2
@@ -34,8 +35,8 @@ _FATAL_STATUSES: Final = frozenset({401, 402, 403, 404})
 class JudgeSettings:
     """The settings of a judge that is a model: the model for each paper, its prices, and the folder for replies.
 
-    `repetition` is the sample number; `templates` is a folder of the user's own prompts. `ignore_recorded` ignores the stored
-    replies, for replies that a person writes to files and may correct later.
+    `repetition` is the sample number; `templates` is a folder of the user's own prompts. `ignore_recorded` ignores the
+    stored replies, for replies that a person writes to files and may correct later.
     """
 
     card: ModelInfo
@@ -52,9 +53,9 @@ class JudgeSettings:
 class JudgeAnswer:
     """A judge's verdicts on one paper, or the reason why there are none.
 
-    `cost` is in USD, None if unknown; `reply_count` is the number of replies. `is_first_matched` is True if the judge matched the
-    first items (A1 with B1, or said yes to A1), None if nothing was shown in order. `is_fatal` is True if every further
-    paper would fail in the same way: a wrong key, an empty account, no such model.
+    `cost` is in USD, None if unknown; `reply_count` is the number of replies. `is_first_matched` is True if the judge
+    matched the first items (A1 with B1, or said yes to A1), None if nothing was shown in order. `is_fatal` is True if
+    every further paper would fail in the same way: a wrong key, an empty account, no such model.
     """
 
     verdicts: tuple[Verdict, ...] | None
@@ -104,22 +105,19 @@ class JudgeQuestion:
     async def _ask_until_valid(self, identities: list[str]) -> tuple[Verdict, ...]:
         """Ask, and re-ask with the findings while the reply is invalid."""
         model = CachedModel(self._asking.model_for_paper(self._gold.id), self._store)
-        prompt = self.prompt
-        for failures in range(1, self._asking.max_reasks + 2):
-            identity = model.info.identify_request(prompt)
-            completion = await model.complete(prompt)
-            identities.append(identity)
+
+        def parse(prompt: Prompt, completion: Completion) -> tuple[Verdict, ...]:
+            identities.append(identity := model.info.identify_request(prompt))
             try:
                 verdicts = self.parse_reply(completion)
             except OutputError as error:
                 self._store.record_outcome(identity, error.outcome, error.findings)
-                if failures > self._asking.max_reasks or not error.is_correctable:
-                    raise
-                prompt = build_reask_prompt(prompt, completion.text, error.findings, failures, self._asking.templates)
-            else:
-                self._store.record_outcome(identity, Outcome.PLANNED)
-                return verdicts
-        raise AssertionError("the last reply is returned or raised")
+                raise
+            self._store.record_outcome(identity, Outcome.PLANNED)
+            return verdicts
+
+        build_reask = partial(build_reask_prompt, folder=self._asking.templates)
+        return await ask_until_valid(self.prompt, model.complete, parse, build_reask, self._asking.max_reasks)
 
     def parse_reply(self, completion: Completion) -> tuple[Verdict, ...]:
         """Return the verdicts of a reply, by the sides that were shown.

@@ -7,7 +7,7 @@ wrapper.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, Literal, Protocol
 
@@ -34,12 +34,14 @@ class Prompt:
     """A prompt: its messages, the hash of the templates that it was rendered from, and the sample's number.
 
     `messages_json` holds the messages as the JSON text that is sent. A prompt has about 100,000 characters, so it is
-    encoded only once, in the process that reads the paper, and decoded only where the messages are needed.
+    encoded only once, in the process that reads the paper, and decoded only where the messages are needed. `step` names
+    the step of a strategy that sends it, "" for the first; it is no part of a request's identity.
     """
 
     messages_json: bytes
     template_sha256: str
     sample: int = 0
+    step: str = ""
 
     @classmethod
     def from_messages(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
@@ -69,7 +71,7 @@ class Prompt:
 
     def with_messages(self, *messages: Message) -> "Prompt":
         """Return a copy of the prompt with further messages at its end."""
-        return Prompt.from_messages((*self.messages, *messages), self.template_sha256, self.sample)
+        return replace(self, messages_json=Prompt.from_messages((*self.messages, *messages)).messages_json)
 
     def __getstate__(self) -> dict[str, object]:
         """Return the fields and the computed values, so that another process need not compute them again."""

@@ -66,8 +66,7 @@ def test_a_failure_takes_an_earlier_plan_away_and_keeps_its_reply(tmp_path: Path
 
 def test_the_file_says_what_the_planning_says(tmp_path: Path) -> None:
     done = planned(tmp_path, contract("A *reason*.\n\nAnd <b>another</b>.", [GOOD_ABLATION]))
-    assert done.result.trajectory is not None
-    assert read_trajectory(done.path) == done.result.trajectory
+    assert read_trajectory(done.path) == done.trajectory
 
 
 def test_doubts_about_a_plan_are_warnings_in_the_sidecar(tmp_path: Path) -> None:
@@ -144,9 +143,9 @@ def test_the_sidecar_of_an_unreadable_paper_is_named_after_its_source(
 
 def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
     gauge = TokenCounter()
-    question = planned(tmp_path / "first", GOOD_REPLY).result.paper_prompt
-    assert question is not None
-    prompt = question.prompt
+    first = FakeModel(GOOD_REPLY)
+    asyncio.run(plan_to_folder(tmp_path / "first", paper(), first, REVIEW, lambda _: None))
+    [prompt] = first.prompts
     estimated = gauge.count_prompt(prompt)
     counted = Completion(GOOD_REPLY, finish_reason="stop", usage=Usage(prompt_tokens=2 * estimated))
     asyncio.run(

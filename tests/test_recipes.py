@@ -40,9 +40,9 @@ class Copy:
         path.write_text(source.replace(before, text + before), encoding="utf-8")
         self.changed.add(name)
 
-    def run(self, *words: str, **environment: str) -> str:
+    def run(self, *words: str, code: str = "", **environment: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "planner", *words],
+            [sys.executable, *(["-c", code] if code else ["-m", "planner", *words])],
             cwd=self.folder / "work",
             env={**os.environ, "PYTHONPATH": str(self.folder), **environment},
             capture_output=True,
@@ -178,7 +178,45 @@ def test_an_export_takes_a_function_and_a_row(copy: Copy, server: Server) -> Non
     assert copy.changed == {module}
 
 
-# STRATEGY RECIPE: its test stands here once planner/planning/strategies.py is there.
+SECOND_LOOK = """
+import asyncio
+from planner import PlanSettings, Task, load_paper, plan_paper
+from planner.models.fake import FakeModel
+from tests_replies import DRAFT, SECOND
+
+model = FakeModel(DRAFT, SECOND)
+settings = PlanSettings(Task.REVIEWER, k=1, strategy="second-look")
+result = asyncio.run(plan_paper(load_paper("paper.md"), model, settings))
+print(result.outcome, result.trajectory.plan.ablations[0].name, [attempt.step for attempt in result.attempts])
+print(model.prompts[1].messages[-1].content)
+"""
+
+
+def test_a_strategy_takes_one_file_and_its_prompt(copy: Copy) -> None:
+    module = "planner/planning/strategies.py"
+    copy.insert(
+        module,
+        "STRATEGIES: Final = ",
+        "async def plan_with_second_look(session):\n"
+        '    """Return the plan of a second reply, which has seen the first."""\n'
+        "    prompt = await session.build_prompt()\n"
+        "    await session.ask(prompt)\n"
+        '    return await session.ask(session.continue_prompt(prompt, "second-look.jinja", k=1), step="second look")\n\n\n'
+        "def estimate_two_requests(prompt_tokens):\n"
+        '    """Return the estimate of two requests."""\n'
+        "    return RequestEstimate(2, 2 * prompt_tokens, 2 * TYPICAL_REPLY_TOKENS)\n\n\n"
+        "SECOND_LOOK = Strategy(\n"
+        '    "second-look", plan_with_second_look, estimate_two_requests, templates=("second-look.jinja",)\n'
+        ")\n",
+    )
+    copy.insert(module, 'Strategy("single", ', "SECOND_LOOK, ")
+    copy.add_file("prompts/second-look.jinja", "Look again, and give {{ k }} better ablation.\n")
+    second = contract("Better.", [{**GOOD_ABLATION, "name": "No gate at all"}])
+    copy.add_file("work/tests_replies.py", f"DRAFT, SECOND = {GOOD_REPLY!r}, {second!r}\n")
+    assert copy.run(code=SECOND_LOOK) == (
+        "planned No gate at all ['', 'second look']\nLook again, and give 1 better ablation.\n"
+    )
+    assert copy.changed == {module}
 
 
 def test_the_map_shows_the_floors_that_the_layering_test_holds() -> None:

@@ -35,7 +35,13 @@ SAMPLES = st.integers(0, 5)
 
 
 def attempt(
-    prompt: Prompt, outcome: Outcome | None, sample: int = 0, *, messages: int = 2, answered: bool = True
+    prompt: Prompt,
+    outcome: Outcome | None,
+    sample: int = 0,
+    *,
+    messages: int = 2,
+    answered: bool = True,
+    step: str = "",
 ) -> AttemptRecord:
     return AttemptRecord(
         identity="",
@@ -45,6 +51,7 @@ def attempt(
         started=WHEN,
         outcome=outcome,
         completion=Completion("reply") if answered else None,
+        step=step,
     )
 
 
@@ -68,6 +75,10 @@ def reasked(prompt: Prompt, outcome: Outcome | None, messages: int = 4) -> Attem
         ((attempt(ASKED, Outcome.INVALID), attempt(OTHER, Outcome.PLANNED)), 1),
         ((attempt(ASKED, Outcome.REFUSED), attempt(ASKED, Outcome.PLANNED, 1)), 1),
         ((attempt(ASKED, Outcome.PLANNED), attempt(OTHER, Outcome.INVALID)), 0),
+        ((attempt(ASKED, Outcome.PLANNED), attempt(OTHER, Outcome.INVALID, step="revise")), 0),
+        ((attempt(ASKED, Outcome.INVALID), attempt(OTHER, Outcome.PLANNED, step="revise")), 0),
+        ((attempt(ASKED, Outcome.INVALID), attempt(OTHER, Outcome.REFUSED, step="revise")), 1),
+        ((attempt(ASKED, Outcome.PLANNED), attempt(ASKED, Outcome.INVALID, 1), attempt(OTHER, None, step="revise")), 1),
     ],
 )
 def test_the_answer_that_is_asked_for_next(on_record: tuple[AttemptRecord, ...], wanted: int) -> None:
@@ -139,6 +150,7 @@ ATTEMPTS = st.lists(
         SAMPLES,
         messages=st.integers(1, 9),
         answered=st.booleans(),
+        step=st.sampled_from(["", "revise"]),
     ),
     max_size=3,
 )
@@ -151,6 +163,11 @@ def test_a_sidecar_reads_back_whatever_it_holds(
     opening = open_record(paper(title=title).info, CARD, PlanSettings(Task.AUTHOR, k=5))
     whole = opening.model_copy(update={"attempts": tuple(attempts), "reason": reason, "cost": cost})
     assert PlanRecord.model_validate_json(whole.to_json()) == whole
+
+
+def test_the_step_of_a_first_request_is_not_written() -> None:
+    assert "step" not in attempt(ASKED, Outcome.PLANNED).model_dump_json()
+    assert '"step":"revise"' in attempt(ASKED, Outcome.PLANNED, step="revise").model_dump_json()
 
 
 def test_a_sidecar_of_a_later_version_is_read_for_what_is_known(tmp_path: Path) -> None:

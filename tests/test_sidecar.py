@@ -108,6 +108,19 @@ def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     assert again.choose_sample(prompt) == 0
 
 
+def test_replies_to_requests_in_flight_together_are_kept_apart(tmp_path: Path) -> None:
+    info = ModelInfo("lm-planner", "m", "m")
+    prompts = [Prompt.from_messages((Message("user", text),)) for text in ("one", "two")]
+    identities = [info.identify_request(prompt) for prompt in prompts]
+    store = RecordStore(tmp_path / "x.json", open_record(paper().info, info, REVIEW), a_cent)
+    for identity, prompt in zip(identities, prompts, strict=True):
+        store.record_request(identity, prompt)
+    store.record_reply(identities[0], Completion("first"))
+    store.record_failure(identities[1], ModelError("gone"))
+    assert store.find_reply(identities[0]) == Completion("first")
+    assert [a.outcome for a in PlanRecord.read(tmp_path / "x.json").attempts] == [None, Outcome.MODEL_ERROR]
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff\xfe", b'{"outcome": "fine"}'])
 def test_a_file_that_is_no_sidecar_is_not_overwritten(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "lm-planner" / "fake" / "A_Paper.json"

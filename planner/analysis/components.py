@@ -48,6 +48,8 @@ _MECHANISMS: Final = parse_word_list(
 )
 _SYMBOL: Final = r"\$?(?:[α-ωΑ-Ω]|\\[a-z]{2,8})[\w′'{}^]{0,8}\$?"
 _KIND: Final = r"hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor"
+_SYMBOL_START: Final = re.compile(r"[α-ωΑ-Ω]|\\[a-z]{2}")
+_KIND_WORD: Final = re.compile(rf"{_KIND}|ratio|loss weight")
 _HYPERPARAMETER: Final = re.compile(
     rf"\b((?:[\w-]{{1,40}} )?(?:{_KIND}|ratio)(?: parameters?)?) ({_SYMBOL})(?!\w)"
     rf"|({_SYMBOL}) (?:is|are|denotes?|controls?) (?:an? |the )?((?:[\w-]{{1,40}} ){{0,3}}?(?:{_KIND}|loss weight))\b"
@@ -100,8 +102,11 @@ class Component:
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
 
-def find_components(passages: Sequence[Passage]) -> tuple[Component, ...]:
-    """Find the components that the passages name, each once, in the order of their first appearance."""
+def find_components(passages: Sequence[Passage], *, count_mentions: bool = True) -> tuple[Component, ...]:
+    """Find the components that the passages name, each once, in the order of their first appearance.
+
+    To count their mentions takes most of the time; without `count_mentions` the counts are 0.
+    """
     passages = [passage for passage in passages if passage.section_kind in _COMPONENT_SECTIONS]
     candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
     method = [passage for passage in passages if passage.in_method and passage.block_kind is not BlockKind.HEADING]
@@ -110,7 +115,8 @@ def find_components(passages: Sequence[Passage]) -> tuple[Component, ...]:
     merged = _merge_candidates(
         candidate for candidate in candidates if candidate.name and not is_generic_name(candidate.name)
     )
-    return tuple(sorted(_count_mentions(merged, passages), key=lambda component: component.location.offset))
+    merged = _count_mentions(merged, passages) if count_mentions else merged
+    return tuple(sorted(merged, key=lambda component: component.location.offset))
 
 
 def _find_candidates(passage: Passage) -> Iterator[Component]:
@@ -153,34 +159,42 @@ def find_proposed_phrases(text: str) -> Iterator[tuple[str, int]]:
 
 def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
     """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with offsets."""
-    for match in _HYPERPARAMETER.finditer(text):
+    for match in _HYPERPARAMETER.finditer(text) if _SYMBOL_START.search(text) and _KIND_WORD.search(text) else ():
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
         yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
 
 
 def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
     """Find repeated phrases that end in a word for a mechanism ("interest independence loss"), with first places."""
-    first_mentions: dict[tuple[str, ...], tuple[str, TextLocation]] = {}
+    first_mentions: dict[tuple[str, ...], tuple[Passage, str, int]] = {}
     counts: Counter[tuple[str, ...]] = Counter()
     for passage in passages:
         for phrase, start in _find_mechanisms(passage.one_line_text):
             key = extract_stems(phrase)
-            if len(key) > 1 and not is_generic_name(phrase):
-                counts[key] += 1
-                first_mentions.setdefault(key, (phrase, passage.locate_text(phrase, start)))
-    return [mention for key, mention in first_mentions.items() if counts[key] >= _MIN_REPEATS]
+            counts[key] += 1
+            first_mentions.setdefault(key, (passage, phrase, start))
+    repeated = (first_mentions[key] for key, count in counts.items() if len(key) > 1 and count >= _MIN_REPEATS)
+    return [
+        (phrase, passage.locate_text(phrase, start))
+        for passage, phrase, start in repeated
+        if not is_generic_name(phrase)
+    ]
 
 
 def _find_mechanisms(text: str) -> Iterator[tuple[str, int]]:
-    tokens: list[re.Match[str]] = []
-    for token in _TOKEN.finditer(text):
-        word = token[0].lower()
-        if not word[0].isalpha() or word in STOP_WORDS or word in LEADING_FILLERS:
-            tokens = []
-            continue
-        tokens = [*tokens[1 - _MAX_PHRASE_WORDS :], token]
-        if word in _MECHANISMS and len(tokens) > 1:
-            yield text[tokens[0].start() : token.end()], tokens[0].start()
+    words = list(map(str.lower, _TOKEN.findall(text)))
+    ends = [number for number, word in enumerate(words) if word in _MECHANISMS]
+    tokens = list(_TOKEN.finditer(text)) if ends else []
+    for end in ends:
+        first = end
+        while first > max(0, end - _MAX_PHRASE_WORDS + 1) and _is_phrase_word(words[first - 1]):
+            first -= 1
+        if first < end:
+            yield text[tokens[first].start() : tokens[end].end()], tokens[first].start()
+
+
+def _is_phrase_word(word: str) -> bool:
+    return word[0].isalpha() and word not in STOP_WORDS and word not in LEADING_FILLERS
 
 
 def _merge_candidates(candidates: Iterable[Component]) -> list[Component]:

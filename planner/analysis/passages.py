@@ -11,7 +11,6 @@ from planner.papers.paper import Block, BlockKind, Section, SectionKind
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
 _NUMBERED_HEADING: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
-_ONE_LINE: Final = str.maketrans("\n\r\t", "   ")
 _MAX_HEADING_CHARS: Final = 110
 _MAX_SKIPPED_CHARS: Final = 60  # characters of articles and markup that may stand before the words found
 _SILENT_MARKUP: Final = re.compile(
@@ -53,12 +52,12 @@ class Passage:
     @property
     def one_line_text(self) -> str:
         """The text on one line: line breaks and tabs are blanks, so offsets stay the same."""
-        return self.text.translate(_ONE_LINE)
+        return _join_lines(self.text)
 
     def locate_text(self, text: str, start: int) -> TextLocation:
         """Locate words of this passage at or soon after offset `start`, as an article may come first."""
-        near = self.text[start : start + len(text) + _MAX_SKIPPED_CHARS].translate(_ONE_LINE)
-        return TextLocation(text, self.heading, self.offset + start + max(0, near.find(text)))
+        near = self.text[start : start + len(text) + _MAX_SKIPPED_CHARS]
+        return TextLocation(text, self.heading, self.offset + start + max(0, _join_lines(near).find(text)))
 
 
 def split_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
@@ -91,6 +90,10 @@ def strip_markup(text: str) -> str:
     """Remove Markdown, LaTeX and HTML markup from words."""
     text = _SILENT_MARKUP.sub("", text.strip().replace("<br>", " "))
     return re.sub(r"\s+", " ", _MARKUP_CHARACTERS.sub("", text).replace("~", " ")).strip()
+
+
+def _join_lines(text: str) -> str:
+    return text.replace("\n", " ").replace("\r", " ").replace("\t", " ")
 
 
 def _find_heading_level(paragraph: str) -> int:

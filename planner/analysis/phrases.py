@@ -99,20 +99,25 @@ class NameIndex:
         for number, (name, acronym) in enumerate(names):
             for key in {_split_name(name.lower()), _split_name(acronym)} - {()}:
                 self._numbers[key].append(number)
-        self._lengths = sorted({len(key) for key in self._numbers}, reverse=True)
+        self._keys: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for key in sorted(self._numbers, key=len, reverse=True):
+            self._keys[key[0]].append(key)
 
     def find_mentions(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the number of each name in a text and its offset, in order; names count from 0."""
-        tokens = [(match[0], match.start()) for match in _NAME_WORD.finditer(text)]
-        for at, (_, start) in enumerate(tokens):
-            for length in self._lengths:
-                if at + length > len(tokens):
-                    continue
-                words = tuple(word for word, _ in tokens[at : at + length])
-                lowered_words = tuple(word.lower() for word in words)
-                for key in {words, lowered_words}:
-                    for number in self._numbers.get(key, ()):
-                        yield number, start
+        words = _NAME_WORD.findall(text) if self._keys else []
+        lowered_words = [word.lower() for word in words]
+        starts: list[int] = []
+        for at, first_words in enumerate(zip(words, lowered_words, strict=True)):
+            if first_words[0] not in self._keys and first_words[1] not in self._keys:
+                continue
+            starts = starts or [match.start() for match in _NAME_WORD.finditer(text)]
+            keys = [key for word in dict.fromkeys(first_words) for key in self._keys.get(word, ())]
+            for key in sorted(keys, key=len, reverse=True):
+                end = at + len(key)
+                if key in (tuple(words[at:end]), tuple(lowered_words[at:end])):
+                    for number in self._numbers[key]:
+                        yield number, starts[at]
 
 
 def _split_name(name: str) -> tuple[str, ...]:

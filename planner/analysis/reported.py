@@ -1,8 +1,9 @@
 """Find the ablations that a paper already reports in table rows, captions, headings and sentences."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Final
 
@@ -26,6 +27,7 @@ from planner.analysis.reported_rows import (
 )
 from planner.analysis.sentences import (
     AblationPhrase,
+    contains_any,
     find_compared_parts,
     find_removals_and_replacements,
     find_studied_parts,
@@ -45,8 +47,10 @@ _SUMMARY_WORD: Final = re.compile(
 _ABLATION_WORD: Final = re.compile(
     r"\bablat|\bsensitivity (?:to|analysis|of)\b|\bhyper-?parameter (?:analysis|study)", re.I
 )
-_EFFECT_WORD: Final = re.compile(
-    r"effective|improv|contribut|gain|increase|decrease|drop|degrad|boost|benefit|perform|brings?|help|component", re.I
+_ABLATION_CUES: Final = ("ablat", "sensitivity", "parameter")
+_EFFECT_WORDS: Final = (
+    *("effective", "improv", "contribut", "gain", "increase", "decrease", "drop", "degrad", "boost", "benefit"),
+    *("perform", "bring", "help", "component"),
 )
 
 
@@ -60,29 +64,56 @@ class ReportedAblation:
     location: TextLocation
 
 
-def find_reported_ablations(
-    passages: Sequence[Passage], components: Sequence[Component] = ()
-) -> tuple[ReportedAblation, ...]:
+class ComponentNames:
+    """The names of the components of a method; the components are found when they are first needed, which takes long.
+
+    A component that the paper's title names is the whole method or its subject, and is left out.
+    """
+
+    def __init__(self, find_components: Callable[[], Iterable[Component]], title: str = "") -> None:
+        self._find_components = find_components
+        self._title = title
+
+    @cached_property
+    def _components(self) -> list[Component]:
+        return [component for component in self._find_components() if not component.is_subject_of(self._title)]
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex((component.name, component.acronym) for component in self._components)
+
+    @cached_property
+    def _labels(self) -> dict[tuple[str, ...], str]:
+        return {extract_stems(name): c.label for c in self._components for name in (c.name, c.acronym) if name}
+
+    def find_label(self, part: str) -> str:
+        """Return the name of the component that a part is, with its acronym, or the part as it is."""
+        return self._labels.get(extract_stems(part), part)
+
+    def find_mentions(self, text: str) -> Iterator[tuple[str, int]]:
+        """Yield the label of each component that a text names, and its offset."""
+        return ((self._components[number].label, start) for number, start in self._index.find_mentions(text))
+
+
+def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) -> tuple[ReportedAblation, ...]:
     """Find the ablations that the passages report, each part once for each action, in reading order.
 
     A component that an ablation section names, beside a word of effect or in a table, counts as ablated there.
     """
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
-    labels = {extract_stems(name): c.label for c in components for name in (c.name, c.acronym) if name}
-    index = NameIndex((component.name, component.acronym) for component in components)
     for passage in passages:
-        for ablation in _read_passage(passage, components, index):
-            part = labels.get(extract_stems(ablation.part), ablation.part)
+        for ablation in _read_passage(passage, names):
+            part = names.find_label(ablation.part)
             key = frozenset(extract_stems(part)), ablation.action
             ablations.setdefault(key, replace(ablation, part=part))
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.offset))
 
 
-def _read_passage(passage: Passage, components: Sequence[Component], index: NameIndex) -> Iterator[ReportedAblation]:
+def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
     """Read all of an experiment section, and the tables of other sections, since tables float between sections."""
     if passage.section_kind in EXPERIMENT_SECTIONS:
         yield from _read_experiment(passage)
-        yield from _find_ablated_components(passage, components, index)
+        yield from _find_ablated_components(passage, names)
     elif passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS:
         yield from _read_table(passage)
 
@@ -164,23 +195,23 @@ def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
         yield from (replace(phrase, start=start + phrase.start) for phrase in phrases)
 
 
-def _find_ablated_components(
-    passage: Passage, components: Sequence[Component], index: NameIndex
-) -> Iterator[ReportedAblation]:
+def _find_ablated_components(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
     """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
     if _is_about_ablations(passage):
-        is_credited = passage.block_kind is BlockKind.TABLE or _EFFECT_WORD.search(passage.text)
-        for number, start in index.find_mentions(passage.text) if is_credited else ():
-            yield from _report_part(passage, components[number].label, Action.REMOVE, "", start)
+        is_credited = passage.block_kind is BlockKind.TABLE or contains_any(passage.text, _EFFECT_WORDS)
+        for label, start in names.find_mentions(passage.text) if is_credited else ():
+            yield from _report_part(passage, label, Action.REMOVE, "", start)
     else:
         for phrase in find_removals_and_replacements(passage.one_line_text):
-            for number, start in index.find_mentions(extract_noun_phrase(phrase.part)):
-                label, replacement = components[number].label, extract_noun_phrase(phrase.replacement)
+            for label, start in names.find_mentions(extract_noun_phrase(phrase.part)):
+                replacement = extract_noun_phrase(phrase.replacement)
                 yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
 
 
 def _is_about_ablations(passage: Passage) -> bool:
-    return passage.section_kind is SectionKind.ABLATION or bool(_ABLATION_WORD.search(passage.text))
+    if passage.section_kind is SectionKind.ABLATION:
+        return True
+    return contains_any(passage.text, _ABLATION_CUES) and bool(_ABLATION_WORD.search(passage.text))
 
 
 def _report_phrases(passage: Passage, phrases: Iterable[AblationPhrase]) -> Iterator[ReportedAblation]:

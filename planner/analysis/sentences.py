@@ -1,7 +1,7 @@
 """Recognise sentences, captions and headings that report an ablation."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,18 +73,38 @@ class AblationPhrase:
     start: int
 
 
+# Words of which one must occur where a pattern fits; to look for them takes a fraction of the pattern's time.
+_REMOVAL_CUES: Final = (
+    *("without", "w/o", "remov", "discard", "drop", "disabl", "eliminat", "omit", "ablat", "skip", "mask", "ignor"),
+    *("exclud", "turn", "absence"),
+)
+_STUDY_CUES: Final = (
+    *("effect", "impact", "influence", "contribution", "role", "importance", "necessity", "benefit", "choice"),
+    *("validity", "sensitivity", "ablat", "study", "studies"),
+)
+
+
+def contains_any(text: str, words: Iterable[str]) -> bool:
+    """Tell if one of the words, in lower case, occurs in a text in any case."""
+    lowered = text.lower()
+    return any(word in lowered for word in words)
+
+
 def find_removals_and_replacements(text: str) -> Iterator[AblationPhrase]:
     """Yield parts that sentences report as removed or replaced."""
-    for pattern in (_REMOVING, _REMOVED, _REMOVED_ITEM):
+    for pattern in (_REMOVING, _REMOVED, _REMOVED_ITEM) if contains_any(text, _REMOVAL_CUES) else ():
         yield from (AblationPhrase(_cut_main_clause(m), Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
-    for pattern in (_REPLACING, _REPLACED):
+    for pattern in (_REPLACING, _REPLACED) if contains_any(text, ("replac", "substitut")) else ():
         yield from (AblationPhrase(m[1], Action.REPLACE, m[2], m.start(1)) for m in pattern.finditer(text))
-    yield from (AblationPhrase(m[2], Action.REPLACE, m[1], m.start(2)) for m in _INSTEAD.finditer(text))
+    if contains_any(text, ("instead of",)):
+        yield from (AblationPhrase(m[2], Action.REPLACE, m[1], m.start(2)) for m in _INSTEAD.finditer(text))
 
 
 def find_useful_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield parts whose addition helps or hurts, or that a variant lacks ("sees only A, but not B")."""
-    for pattern in (_ADDING, _ONLY):
+    for pattern in (
+        (_ADDING, _ONLY) if contains_any(text, ("adding ", "including ", "incorporating ", "but not")) else ()
+    ):
         yield from (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in pattern.finditer(text))
 
 
@@ -96,7 +116,8 @@ def find_compared_parts(title: str) -> Iterator[AblationPhrase]:
 
 def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
     """Return the parts whose effect sentences, captions or headings report as studied."""
-    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in _STUDIED.finditer(text))
+    matches = _STUDIED.finditer(text) if contains_any(text, _STUDY_CUES) else ()
+    return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
 
 
 def find_varied_parts(text: str) -> Iterator[AblationPhrase]:

@@ -9,37 +9,37 @@ from planner.batch.rate_limit import CHARS_PER_TOKEN
 from planner.batch.read_ahead import RemotePaper, read_papers_ahead
 from planner.chat import Usage
 from planner.errors import PaperError, PlannerError, TooLongError
+from planner.planning.strategies import STRATEGIES
 from planner.reading.process import ReaderFactory
 
-# A typical reply of a current model: its tokens, and the seconds until it is complete.
-TYPICAL_REPLY_TOKENS: Final = 1_500
-TYPICAL_REPLY_SECONDS: Final = 30.0
+TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is complete
 
 
 @dataclass(slots=True)
 class ModelEstimate:
-    """The estimate for one model: `prompt_tokens` of all readable papers, and the errors of the unreadable ones."""
+    """The estimate for one model: requests and tokens of all readable papers, and the errors of the unreadable ones."""
 
     client: ModelClient
     limits: RunLimits
     paper_count: int = 0
+    request_count: int = 0
     prompt_tokens: int = 0
+    reply_tokens: int = 0
     paper_errors: list[str] = field(default_factory=list)
 
     @property
     def cost(self) -> float | None:
         """The cost in USD, None where no price is known."""
-        return self.client.price(Usage(self.prompt_tokens, self.paper_count * TYPICAL_REPLY_TOKENS))
+        return self.client.price(Usage(self.prompt_tokens, self.reply_tokens))
 
     @property
     def seconds(self) -> float:
         """The time in seconds, at the limits that were given."""
-        tokens = self.prompt_tokens + self.paper_count * TYPICAL_REPLY_TOKENS
-        waits = [self.paper_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.client.host else 0.0]
+        waits = [self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.client.host else 0.0]
         if self.limits.rpm:
-            waits.append(60 * self.paper_count / self.limits.rpm)
+            waits.append(60 * self.request_count / self.limits.rpm)
         if self.limits.tpm:
-            waits.append(60 * tokens / self.limits.tpm)
+            waits.append(60 * (self.prompt_tokens + self.reply_tokens) / self.limits.tpm)
         return max(waits)
 
     def add_paper(self, paper: RemotePaper | PaperError) -> None:
@@ -55,7 +55,11 @@ class ModelEstimate:
             raise question
         else:
             self.paper_count += 1
-            self.prompt_tokens += len(question.prompt.messages_json) // CHARS_PER_TOKEN
+            strategy = STRATEGIES[self.client.settings.strategy]
+            estimate = strategy.estimate(len(question.prompt.messages_json) // CHARS_PER_TOKEN)
+            self.request_count += estimate.requests
+            self.prompt_tokens += estimate.prompt_tokens
+            self.reply_tokens += estimate.reply_tokens
 
 
 async def estimate_run(

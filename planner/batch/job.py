@@ -12,8 +12,8 @@ from planner.batch.manifest import Corpus
 from planner.chat import Model, ModelInfo, Usage
 from planner.models.retry import RetryPolicy
 from planner.papers.paper import Excerpt, Paper
-from planner.planning.prompts import render_prompt
 from planner.planning.question import PlanSettings
+from planner.planning.strategies import STRATEGIES
 from planner.reading.process import ReaderFactory
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class ModelClient:
 
     @property
     def needs_paper(self) -> bool:
-        """True for a model that needs the paper itself besides the prompt."""
-        return not self.host
+        """True for a model or a strategy that needs the paper itself besides the prompt."""
+        return not self.host or STRATEGIES[self.settings.strategy].needs_paper
 
     @property
     def ledger_model(self) -> LedgerModel:
@@ -85,7 +85,8 @@ class BatchJob:
 
 def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
     """Return a hash of everything that a plan depends on except the paper; when it changes, papers are planned anew."""
-    templates = render_prompt(Excerpt("", "", ""), settings.task, settings.k, settings.templates).template_sha256
+    templates = settings.render_prompt(Excerpt("", "", "")).template_sha256
     how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]
     what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
+    what += [] if settings.strategy == "single" else [settings.strategy]
     return hashlib.sha256(json.dumps([how, what]).encode()).hexdigest()[:16]

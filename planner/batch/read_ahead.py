@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
+from planner.analysis.check import PaperIndex, check_plan
 from planner.batch.manifest import PlanTask
 from planner.errors import PaperError, PlannerError, RunError
 from planner.papers.paper import Paper, PaperInfo
 from planner.planning.question import PaperPrompt, PlanSettings
 from planner.reading.process import PaperReader
 from planner.reading.request import PromptRequest, ReadRequest, ReadResultOrError
+from planner.schema import Plan, Task
 from planner.tokens import FixedTokenCounter, TokenCounter
 
 # A fixed count, independent of replies, so that a run builds the same prompts again.
@@ -44,6 +46,7 @@ class RemotePaper:
     prompt_request: PromptRequest
     paper_prompt: PaperPrompt | PlannerError
     rebuild_prompt: Callable[[PromptRequest], Awaitable[PaperPrompt | PlannerError]]
+    index: PaperIndex | None = None
 
     @property
     def id(self) -> str:
@@ -64,6 +67,10 @@ class RemotePaper:
         if isinstance(paper_prompt, PlannerError):
             raise paper_prompt
         return paper_prompt
+
+    def check_plan(self, plan: Plan, _: Task) -> tuple[str, ...]:
+        """Return warnings about a plan, one sentence each."""
+        return check_plan(plan, self.index) if self.index else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,8 @@ class ReadAhead:
         if isinstance(result, PaperError):
             return result
         rebuild_prompt = partial(self._rebuild_prompt, request)
-        return RemotePaper(result.info, result.paper, request.prompts[number], result.prompts[number], rebuild_prompt)
+        prompt_request, paper_prompt = request.prompts[number], result.prompts[number]
+        return RemotePaper(result.info, result.paper, prompt_request, paper_prompt, rebuild_prompt, result.index)
 
     async def _rebuild_prompt(self, request: ReadRequest, prompt_request: PromptRequest) -> PaperPrompt | PlannerError:
         request = replace(request, prompts=(prompt_request,), keep_paper=False)

@@ -135,7 +135,7 @@ def parse(
             )
         )
         _report_result(paper, done, as_json)
-        raise SystemExit(0 if done.result.outcome is Outcome.PLANNED else 1)
+        raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 
 
 class _PastedModel:
@@ -185,7 +185,7 @@ async def _plan_papers(
                 code = 1
                 continue
             report_result(source, done)
-            code = code if done.result.outcome is Outcome.PLANNED else 1
+            code = code if done.record.outcome is Outcome.PLANNED else 1
     return code
 
 
@@ -242,21 +242,21 @@ def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> No
         log.warning("%s: %s", source, warning)
     for left_out in sidecar.paper.left_out:
         log.info("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
-    if result.result.trajectory:
-        count = len(result.result.trajectory.plan.ablations)
+    if result.trajectory:
+        count = len(result.trajectory.plan.ablations)
         log.info("planned %d ablation%s%s", count, "" if count == 1 else "s", _format_usage(sidecar))
     else:
         log.error("%s: %s: %s (details in %s)", source, sidecar.outcome, sidecar.reason, result.record_path)
     if as_json:
         click.echo(json.dumps(_summarize_result(source, result)))  # ASCII, whatever the terminal's encoding
-    elif result.result.trajectory:
+    elif result.trajectory:
         click.echo(make_printable(str(result.path)))
 
 
 def _show_plan(source: str, result: PlanOutput) -> None:
     _report_result(source, result)
-    if result.result.trajectory:
-        click.echo(make_printable("\n" + format_trajectory_text(result.result.trajectory)))
+    if result.trajectory:
+        click.echo(make_printable("\n" + format_trajectory_text(result.trajectory)))
 
 
 def _summarize_result(source: str, result: PlanOutput) -> dict[str, object]:
@@ -267,7 +267,7 @@ def _summarize_result(source: str, result: PlanOutput) -> dict[str, object]:
         "title": sidecar.paper.title,
         "outcome": sidecar.outcome.value,
         "reason": sidecar.reason,
-        "trajectory": str(result.path) if result.result.trajectory else None,
+        "trajectory": str(result.path) if result.trajectory else None,
         "sidecar": str(result.record_path),
         "cost": sidecar.cost,
         "warnings": list(sidecar.warnings),

@@ -7,6 +7,7 @@ least one replacement in common; no match in doubt.
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from planner.schema import Ablation, Action
@@ -73,7 +74,17 @@ def split_words(text: str) -> list[str]:
 
 def extract_stems(text: str) -> tuple[str, ...]:
     """Return the stems of the words of a text, without stop words, in order."""
-    return tuple(stem_word(word) for word in split_words(text) if word.lower() not in STOP_WORDS)
+    return tuple(chain.from_iterable(map(_extract_word_stems, _WORD.findall(text))))
+
+
+def collect_stems(text: str) -> frozenset[str]:
+    """Return the different stems of a text; each distinct word is looked up once."""
+    return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
+
+
+@lru_cache(maxsize=65536)
+def _extract_word_stems(word: str) -> tuple[str, ...]:
+    return tuple(stem_word(part) for part in _CASE_BOUNDARY.split(word) if part.lower() not in STOP_WORDS)
 
 
 def expand_acronyms(text: str, other_text: str) -> str:

@@ -1,14 +1,12 @@
-"""Write the files of a run, its trajectories and records; they can be written again from the ledger at any time."""
-# MERGED-DOC """Plan papers into an output folder: a trajectory and its sidecar file for each paper."""
+"""Finish papers: write their trajectories and records to a folder, and write them again from a record."""
 
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.analysis.analyse import check_plan
 from planner.chat import Model, ModelInfo
 from planner.errors import Outcome, PaperError
 from planner.files import write_file_atomically
@@ -25,31 +23,82 @@ from planner.names import (
 from planner.papers.formats import strip_endings
 from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import parse_reply
-from planner.planning.plan import PlanResult, plan_paper
+from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord, RecordStore, ReplyPricer, close_record, open_record
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
 from planner.trajectory.format import Trajectory
-from planner.trajectory.writer import normalize_trajectory, render_trajectory
+from planner.trajectory.writer import render_trajectory
 
 _DRAFT_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.tmp$")
 
 
-def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> None:
+@dataclass(frozen=True, slots=True)
+class PlanOutput:
+    """The record of a finished paper with its trajectory, and their files; `path` exists only with a trajectory."""
+
+    record: PlanRecord
+    trajectory: Trajectory | None
+    path: Path
+    record_path: Path
+
+
+async def plan_to_folder(
+    folder: Path,
+    paper: Paper,
+    model: Model,
+    settings: PlanSettings,
+    pricing: ReplyPricer,
+    *,
+    force: bool = False,
+    token_counter: TokenCounter | None = None,
+) -> PlanOutput:
+    """Plan one paper and write its trajectory and record into `folder`.
+
+    A request whose reply is already on record there is not sent again, unless that reply made the paper fail or `force`
+    is true. Pass the same `token_counter` for several papers to use the token counts of all replies.
+
+    Raises:
+        TrajectoryError: if the record's path holds another kind of file.
+        OSError: if the folder cannot be written.
+        PromptError: if a template cannot be rendered.
+    """
+    record, record_path = _open_record(folder, paper.info, model.info, settings)
+    store = RecordStore(record_path, record, pricing, force)
+    result = await plan_paper(paper, CachedModel(model, store), settings, store.choose_sample, token_counter)
+    return write_record(folder, close_record(record, result, store.attempts), result.trajectory, durable=True)
+
+
+def write_unreadable_paper(
+    folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, *, given_id: str = ""
+) -> PlanOutput:
+    """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source."""
+    paper = PaperInfo(
+        id=given_id or build_paper_id("", file_stem=strip_endings(source)), title="", format="", source=source
+    )
+    record, _ = _open_record(folder, paper, info, settings)
+    result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
+    return write_record(folder, close_record(record, result, record.attempts), None, durable=True)
+
+
+def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None, *, durable: bool) -> PlanOutput:
     """Write the record and trajectory of a paper; without a trajectory, delete an older one.
 
-    Nothing is synchronised to the disk. The ledger is, and a file lost in a power cut is written again from it.
+    Without `durable` nothing is synchronised to the disk, as in a run: its ledger is, and a file lost in a power cut is
+    written again from it.
 
     Raises:
         OSError: if the folder cannot be written.
     """
-    within = build_trajectory_path(record.planner, record.model, record.paper.id)
+    path, record_path = _build_paths(folder, record.planner, record.model, record.paper.id)
+    # The trajectory is written first, so a record with the outcome "planned" always has its trajectory.
     if trajectory is None:
-        (folder / within).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     else:
-        write_file_atomically(folder / within, render_trajectory(trajectory), durable=False)
-    write_file_atomically(folder / build_record_path(within), record.to_json(), durable=False)
+        write_file_atomically(path, render_trajectory(trajectory), durable=durable)
+    write_file_atomically(record_path, record.to_json(), durable=durable)
+    return PlanOutput(record, trajectory, path, record_path)
 
 
 def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
@@ -62,9 +111,19 @@ def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
     if record.outcome != "planned" or not planned:
         return None
     reply = parse_reply(planned[-1], record.k)
-    return normalize_trajectory(
-        Trajectory(record.planner, record.model, record.paper.id, record.task, reply.reasoning, reply.plan, reply.notes)
-    )
+    return make_trajectory(record.planner, record.model, record.paper.id, record.task, reply)
+
+
+def _open_record(folder: Path, paper: PaperInfo, info: ModelInfo, settings: PlanSettings) -> tuple[PlanRecord, Path]:
+    """Return the record of a planning that starts now, with the requests of an earlier one, and its path."""
+    _, path = _build_paths(folder, info.planner, info.name, paper.id)
+    return open_record(paper, info, settings, PlanRecord.read(path) if path.exists() else None), path
+
+
+def _build_paths(folder: Path, planner: str, model: str, paper_id: str) -> tuple[Path, Path]:
+    """Return the paths of a paper's trajectory and of its record."""
+    within = build_trajectory_path(planner, model, paper_id)
+    return folder / within, folder / build_record_path(within)
 
 
 class WrittenFiles:
@@ -93,73 +152,3 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
                 Path(item.path).unlink(missing_ok=True)
             elif item.is_file() and item.stat().st_size:
                 yield item.name
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOutput:
-    """The result of planning one paper and its files; `path` exists only if the outcome is planned."""
-
-    result: PlanResult
-    record: PlanRecord
-    path: Path
-    record_path: Path
-
-
-async def plan_to_folder(
-    folder: Path,
-    paper: Paper,
-    model: Model,
-    settings: PlanSettings,
-    pricing: ReplyPricer,
-    *,
-    force: bool = False,
-    token_counter: TokenCounter | None = None,
-) -> PlanOutput:
-    """Plan one paper and write its trajectory and sidecar file into `folder`.
-
-    A request whose reply is already on record there is not sent again, unless that reply made the paper fail or `force`
-    is true. Pass the same `token_counter` for several papers to use the token counts of all replies.
-
-    Raises:
-        TrajectoryError: if the sidecar's path holds another kind of file.
-        OSError: if the folder cannot be written.
-        PromptError: if a template cannot be rendered.
-    """
-    path, beside = _output_paths(folder, model.info, paper.id)
-    earlier = PlanRecord.read(beside) if beside.exists() else None
-    opening = open_record(paper.info, model.info, settings, earlier)
-    store = RecordStore(beside, opening, pricing, force)
-    planning = await plan_paper(paper, CachedModel(model, store), settings, store.choose_sample, token_counter)
-    if planning.trajectory is not None:
-        doubts = check_plan(planning.trajectory.plan, paper, settings.task)
-        planning = replace(planning, warnings=(*planning.warnings, *doubts))
-    return _write_output(planning, close_record(opening, planning, store.attempts), path, beside)
-
-
-def write_unreadable_paper(
-    folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, *, given_id: str = ""
-) -> PlanOutput:
-    """Write the sidecar file of a paper that cannot be read; its id is `given_id`, or is made from the source."""
-    chosen = given_id or build_paper_id("", file_stem=strip_endings(source))
-    unread = PaperInfo(id=chosen, title="", format="", source=source)
-    path, beside = _output_paths(folder, info, unread.id)
-    planning = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
-    earlier = PlanRecord.read(beside) if beside.exists() else None
-    opening = open_record(unread, info, settings, earlier)
-    return _write_output(planning, close_record(opening, planning, opening.attempts), path, beside)
-
-
-def _output_paths(folder: Path, info: ModelInfo, paper: str) -> tuple[Path, Path]:
-    """Return the paths of a paper's trajectory and of its sidecar file."""
-    within = build_trajectory_path(info.planner, info.name, paper)
-    return folder / within, folder / build_record_path(within)
-
-
-def _write_output(result: PlanResult, record: PlanRecord, path: Path, record_path: Path) -> PlanOutput:
-    # The trajectory is written first, so a sidecar with the outcome "planned" always has its trajectory.
-    if result.trajectory is None:
-        path.unlink(missing_ok=True)
-    else:
-        write_file_atomically(path, render_trajectory(result.trajectory))
-    record.write(record_path)
-    return PlanOutput(result, record, path, record_path)

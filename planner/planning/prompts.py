@@ -6,7 +6,7 @@ same bytes, so that a request that was paid for is recognised later.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -98,8 +98,10 @@ def _read_template_cached(folder: Path, name: str, _changed: int, _size: int) ->
     return _read_template(folder, name)
 
 
-def render_prompt(excerpt: Excerpt, task: Task, k: int, templates: Path | None = None) -> Prompt:
-    """Render the prompt that asks for at most k ablations of a paper.
+def render_prompt(
+    excerpt: Excerpt, task: Task, k: int, templates: Path | None = None, later_templates: Sequence[str] = ()
+) -> Prompt:
+    """Render the prompt that asks for at most k ablations of a paper; `later_templates` are as in `PromptTemplates`.
 
     Raises:
         PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
@@ -107,7 +109,7 @@ def render_prompt(excerpt: Excerpt, task: Task, k: int, templates: Path | None =
     return PromptTemplates(templates).render_prompt(
         f"{task.value}.system.jinja",
         f"{task.value}.user.jinja",
-        later_templates=[_REASK_TEMPLATE],
+        later_templates=(_REASK_TEMPLATE, *later_templates),
         title=excerpt.title,
         abstract=excerpt.abstract,
         text=excerpt.text,
@@ -120,21 +122,30 @@ def render_prompt(excerpt: Excerpt, task: Task, k: int, templates: Path | None =
 def render_reask_prompt(
     prompt: Prompt, reply: str, findings: Sequence[str], templates: Path | None = None, *, failures: int = 1
 ) -> Prompt:
-    """Render the prompt that asks again: the opening messages, the invalid reply and its faults.
+    """Render the prompt that asks again with the faults of an invalid reply.
 
-    Only the last invalid reply is shown, a very long one without its middle, so the conversation does not grow.
     `failures` is the number of invalid replies so far; the template may use it, so that each prompt is different.
 
     Raises:
         PromptError: as in `render_prompt`.
     """
-    opening = tuple(message for message in prompt.messages[:2] if message.role != "assistant")
     shown = [_shorten(" ".join(finding.split()), _MAX_FINDING_CHARS) for finding in findings[:_MAX_FINDINGS]]
-    request = PromptTemplates(templates).render_text(
-        _REASK_TEMPLATE, findings=shown, more=len(findings) - len(shown), failures=failures
-    )
+    more = len(findings) - len(shown)
+    return render_follow_up(prompt, reply, _REASK_TEMPLATE, templates, findings=shown, more=more, failures=failures)
+
+
+def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path | None, **values: object) -> Prompt:
+    """Render the prompt that goes on after a reply: the opening messages, the reply, and a message from a template.
+
+    Only the last reply is shown, a very long one without its middle, so the conversation does not grow.
+
+    Raises:
+        PromptError: as in `render_prompt`.
+    """
+    opening = tuple(message for message in prompt.messages[:2] if message.role != "assistant")
     answer = Message("assistant", _shorten(reply, _MAX_REPLY_CHARS) if reply.strip() else "(no text)")
-    return Prompt.from_messages((*opening, answer, Message("user", request)), prompt.template_sha256, prompt.sample)
+    request = Message("user", PromptTemplates(templates).render_text(template, **values))
+    return replace(prompt, messages_json=Prompt.from_messages((*opening, answer, request)).messages_json)
 
 
 def make_fence(*values: str) -> str:

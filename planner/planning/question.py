@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from planner.analysis.check import check_plan, index_paper
 from planner.chat import Prompt
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.paper import Excerpt, Omission, Paper
 from planner.planning.prompts import render_prompt
-from planner.schema import Task
+from planner.planning.strategies import STRATEGIES
+from planner.schema import Plan, Task
 from planner.tokens import TokenCounter
 
 _REPLY_DIVISOR: Final = 4  # a quarter of the window, at most 8,000 tokens, is kept free for the reply
@@ -20,7 +22,7 @@ class PlanSettings:
     """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
 
     `templates` is a folder with the user's own prompts, `cut_at` the heading at which the author task cuts the paper,
-    `find_context_window` the model's context window in tokens, or None if it is not known.
+    `window` the model's context window in tokens, or None if it is not known, `strategy` one of `STRATEGIES`.
     """
 
     task: Task
@@ -29,6 +31,16 @@ class PlanSettings:
     templates: Path | None = None
     cut_at: str = ""
     window: int | None = None
+    strategy: str = "single"
+
+    def render_prompt(self, excerpt: Excerpt) -> Prompt:
+        """Render the first prompt about an excerpt.
+
+        Raises:
+            PromptError: if a template, also one that the strategy needs later, is missing or faulty.
+        """
+        later_templates = STRATEGIES[self.strategy].templates
+        return render_prompt(excerpt, self.task, self.k, self.templates, later_templates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,10 @@ class LoadedPaper:
         """Build the first prompt about the paper, as `planner.planning.question.build_prompt` does."""
         return build_prompt(self.paper, settings, token_counter)
 
+    def check_plan(self, plan: Plan, task: Task) -> tuple[str, ...]:
+        """Return warnings about a plan, one sentence each."""
+        return check_plan(plan, index_paper(self.paper, task))
+
 
 def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
     """Build the first prompt about a paper.
@@ -70,8 +86,7 @@ def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCount
         PromptError: if a template cannot be rendered.
     """
     sent = select_excerpt(paper, settings, token_counter)
-    prompt = render_prompt(sent, settings.task, settings.k, settings.templates)
-    return PaperPrompt(prompt, sent.omissions, sent.warnings)
+    return PaperPrompt(settings.render_prompt(sent), sent.omissions, sent.warnings)
 
 
 def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> Excerpt:
@@ -82,7 +97,7 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     """
     chosen = select_sections(paper, settings.task, settings.cut_at)
     if settings.window is not None:
-        empty = render_prompt(Excerpt("", "", ""), settings.task, settings.k, settings.templates)
+        empty = settings.render_prompt(Excerpt("", "", ""))
         reserve = min(settings.window // _REPLY_DIVISOR, _MAX_REPLY_TOKENS) + token_counter.count_prompt(empty)
         chosen = fit_sections(chosen, paper, settings.window - reserve, token_counter.count_text)
     return chosen.build_excerpt(paper)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
@@ -45,7 +46,10 @@ class PaperRecord(_Record):
 
 
 class AttemptRecord(_Record):
-    """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown."""
+    """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown.
+
+    `step` names the step of a strategy that sent it; "", that of first requests and their re-asks, is not written.
+    """
 
     identity: str
     prompt_sha256: str
@@ -56,6 +60,7 @@ class AttemptRecord(_Record):
     findings: tuple[str, ...] = ()
     cost: float | None = None
     completion: Completion | None = None
+    step: str = Field(default="", exclude_if=lambda step: not step)
 
 
 class PlanRecord(_Record):
@@ -133,17 +138,17 @@ class RecordStore:
         self._write_attempts((*self.attempts, new_attempt(identity, prompt)))
 
     def record_reply(self, identity: str, completion: Completion) -> None:
-        """Record the reply to the last request."""
-        self._update_last(identity, {"completion": completion, "cost": self._pricing(completion)})
+        """Record the reply to a request."""
+        self._update_attempt(identity, {"completion": completion, "cost": self._pricing(completion)})
 
     def record_failure(self, identity: str, error: ModelError) -> None:
-        """Record the error of the last request."""
-        self._update_last(identity, {"outcome": error.outcome, "findings": (str(error),)})
+        """Record the error of a request."""
+        self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
 
-    def _update_last(self, identity: str, update: dict[str, object]) -> None:
-        *before, last = self.attempts
-        assert last.identity == identity, "requests are sent one at a time"
-        self._write_attempts((*before, last.model_copy(update=update)))
+    def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
+        """Change the last attempt at a request; several requests may be in flight."""
+        last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
+        self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
 
     def _write_attempts(self, attempts: Sequence[AttemptRecord]) -> None:
         self._plan_record = self._plan_record.model_copy(update={"attempts": tuple(attempts)})
@@ -158,6 +163,7 @@ def new_attempt(identity: str, prompt: Prompt) -> AttemptRecord:
         sample=prompt.sample,
         messages=prompt.message_count,
         started=datetime.now(UTC),
+        step=prompt.step,
     )
 
 
@@ -216,7 +222,9 @@ def _update_outcomes(attempts: Sequence[AttemptRecord], result: PlanResult) -> t
     for number, attempt in enumerate(attempts):
         if attempt.identity in judged and number == last[attempt.identity]:
             verdict = judged[attempt.identity]
-            attempt = attempt.model_copy(update={"outcome": verdict.outcome, "findings": verdict.findings})
+            attempt = attempt.model_copy(
+                update={"outcome": verdict.outcome, "findings": verdict.findings, "step": verdict.step}
+            )
         elif attempt.outcome is None and attempt.completion is None:
             attempt = attempt.model_copy(update={"outcome": Outcome.INTERRUPTED})
         settled.append(attempt)
@@ -226,19 +234,17 @@ def _update_outcomes(attempts: Sequence[AttemptRecord], result: PlanResult) -> t
 def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
     """Return the number of the sample to request for a first prompt, from the recorded requests.
 
-    A recorded reply is used again if it gave a plan or has no outcome yet. A new sample is requested if the last reply
-    was truncated, refused, empty or invalid, or if `force` is true.
+    The recorded replies are used again if one of them gave a plan or the last has no outcome yet. A new sample is
+    requested if the last reply was truncated, refused, empty or invalid, or if `force` is true.
     """
-    asked = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
-    if not asked:
+    starts = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
+    if not starts:
         return 0
-    first = attempts[asked[-1]]
-    last = first
-    for attempt in attempts[asked[-1] + 1 :]:
-        if attempt.messages <= first.messages:
-            break
-        last = attempt
-    return first.sample + 1 if force or last.outcome in REPLY_FAILURES else first.sample
+    first, *later = attempts[starts[-1] :]
+    # What followed the first request: its re-asks, which have more messages, and the further steps of a strategy.
+    chain = [first, *takewhile(lambda attempt: attempt.step or attempt.messages > first.messages, later)]
+    is_planned = any(attempt.outcome is Outcome.PLANNED for attempt in chain)
+    return first.sample + (force or (not is_planned and chain[-1].outcome in REPLY_FAILURES))
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:

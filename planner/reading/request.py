@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from planner.analysis.check import PaperIndex
 from planner.chat import Prompt
 from planner.errors import PaperError, PlannerError, PromptError, TooLongError
 from planner.papers.paper import Omission, Paper, PaperInfo
@@ -135,13 +136,17 @@ def _error_from_json(value: Any) -> PlannerError:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested."""
+    """A paper that was read: a prompt or an error for each prompt request, and the paper itself if requested.
+
+    `index` serves to check the plans of a paper with prompts.
+    """
 
     info: PaperInfo
     prompts: tuple[
         Annotated[PaperPrompt | PlannerError, PlainValidator(_prompt_from_json), PlainSerializer(_prompt_to_json)], ...
     ] = ()
     paper: Paper | None = None
+    index: PaperIndex | None = None
 
 
 # The result of a read request.

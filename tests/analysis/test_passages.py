@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.analysis.analyse import analyse_paper, analyse_sections, check_plan
+from planner.analysis.analyse import analyse_paper, analyse_sections
+from planner.analysis.check import check_plan, index_paper
 from planner.analysis.passages import split_passages, split_sections
 from planner.papers.paper import Section, SectionKind
 from planner.schema import Ablation, Action, Plan, Task
@@ -62,7 +63,7 @@ def test_the_analysis_reads_any_text(text: str, kind: Any, heading: str) -> None
     plan = Plan(ablations=(Ablation(name="n", ablated_part=heading or "x", action=Action.REMOVE, metrics=("m",)),))
     analyse_paper(source)
     analyse_sections(split_sections(text))
-    check_plan(plan, source, Task.REVIEWER)
+    check_plan(plan, index_paper(source, Task.REVIEWER))
 
 
 PARAGRAPH = (

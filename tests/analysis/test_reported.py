@@ -5,7 +5,7 @@ import pytest
 from planner.analysis.analyse import analyse_paper, analyse_sections
 from planner.analysis.components import find_components
 from planner.analysis.passages import split_passages
-from planner.analysis.reported import ReportedAblation, find_reported_ablations
+from planner.analysis.reported import ComponentNames, ReportedAblation, find_reported_ablations
 from planner.analysis.reported_rows import (
     match_removal_row,
     split_table_rows,
@@ -17,7 +17,7 @@ from tests.analysis.papers import LATEX, MARKDOWN, PLAIN, F, P, T, paper, sectio
 
 def reported(source: Paper) -> list[ReportedAblation]:
     passages = split_passages(source.sections)
-    return list(find_reported_ablations(passages, find_components(passages)))
+    return list(find_reported_ablations(passages, ComponentNames(lambda: find_components(passages))))
 
 
 def parts(source: Paper) -> set[str]:

@@ -1,0 +1,175 @@
+"""The planning of one paper in progress: build its prompts, ask the model until a reply is valid, check a plan."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from math import ceil
+from typing import Final, Protocol, TypeVar
+
+from planner.chat import Completion, Model, Prompt
+from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, TooLongError
+from planner.parsing.reply import Reply, parse_reply
+from planner.planning.prompts import render_follow_up, render_reask_prompt
+from planner.planning.question import PaperPrompt, PlanSettings
+from planner.schema import Plan, Task
+from planner.tokens import TokenCounter
+
+# times the window: the assumed length of a rejected prompt if the endpoint reported no count
+_REJECTED_LENGTH: Final = 1.1
+
+T = TypeVar("T")
+
+# Returns the number of the sample to request for a first prompt: 0, or more if an earlier reply is to be replaced.
+SampleChooser = Callable[[Prompt], int]
+
+
+class ReaskBuilder(Protocol):
+    """A function that builds the prompt which asks again after an invalid reply."""
+
+    def __call__(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
+        """Build it; `failures` is the number of invalid replies so far."""
+
+
+class PromptSource(Protocol):
+    """A paper that can make its first prompt and check its plan; the text may be in another process, as in `batch`."""
+
+    @property
+    def id(self) -> str:
+        """The paper's id."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings from reading the paper."""
+
+    async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
+        """Build the first prompt about the paper; the errors are those of `planner.planning.question.build_prompt`."""
+
+    def check_plan(self, plan: Plan, task: Task) -> tuple[str, ...]:
+        """Return warnings about a plan, as `planner.analysis.check.check_plan` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request, its reply (None if there is none), its outcome, and its step of the strategy ("" for the first)."""
+
+    identity: str
+    completion: Completion | None
+    outcome: Outcome
+    findings: tuple[str, ...] = ()
+    step: str = ""
+
+
+async def ask_until_valid(
+    prompt: Prompt,
+    complete: Callable[[Prompt], Awaitable[Completion]],
+    parse: Callable[[Prompt, Completion], T],
+    build_reask: ReaskBuilder,
+    max_reasks: int,
+) -> T:
+    """Ask and return the parsed reply; while it is invalid, ask again with the findings, at most `max_reasks` times.
+
+    Raises:
+        OutputError: if the last reply cannot be used; one that is truncated, refused or empty is the last.
+    """
+    for failures in range(1, max_reasks + 2):
+        completion = await complete(prompt)
+        try:
+            return parse(prompt, completion)
+        except OutputError as error:
+            if failures > max_reasks or not error.is_correctable:
+                raise
+            prompt = build_reask(prompt, completion.text, error.findings, failures=failures)
+    raise AssertionError("the last reply is returned or raised")
+
+
+@dataclass(slots=True)
+class PaperSession:
+    """The `PlanSession` of one paper; it keeps all attempts, so that a failure loses none of them."""
+
+    source: PromptSource
+    model: Model
+    settings: PlanSettings
+    choose_sample: SampleChooser
+    token_counter: TokenCounter
+    paper_prompt: PaperPrompt | None = None
+    last_prompt: Prompt | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+
+    async def build_prompt(self) -> Prompt:
+        """Build the first prompt with the current settings, and set the number of its sample."""
+        paper_prompt = await self.source.build_prompt(self.settings, self.token_counter)
+        if sample := self.choose_sample(paper_prompt.prompt):
+            paper_prompt = replace(paper_prompt, prompt=replace(paper_prompt.prompt, sample=sample))
+        self.paper_prompt = paper_prompt
+        return paper_prompt.prompt
+
+    def continue_prompt(self, prompt: Prompt, template: str, **values: object) -> Prompt:
+        """Return the opening of a prompt with the last reply and a message that is rendered from a template."""
+        reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
+        return render_follow_up(prompt, reply, template, self.settings.templates, **values)
+
+    async def ask(self, prompt: Prompt, step: str = "") -> Reply:
+        """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.
+
+        A first prompt that is too long for the endpoint is built again, shorter.
+        """
+        if step:
+            return await self._ask_until_valid(replace(prompt, step=step))
+        try:
+            return await self._ask_until_valid(prompt)
+        except TooLongError as error:
+            return await self._ask_until_valid(await self._build_shorter_prompt(prompt, error))
+
+    def check_plan(self, plan: Plan) -> tuple[str, ...]:
+        """Return warnings about a plan, one sentence each."""
+        return self.source.check_plan(plan, self.settings.task)
+
+    async def _ask_until_valid(self, prompt: Prompt) -> Reply:
+        build_reask = partial(render_reask_prompt, templates=self.settings.templates)
+        return await ask_until_valid(prompt, self._complete, self._parse, build_reask, self.settings.reasks)
+
+    async def _complete(self, prompt: Prompt) -> Completion:
+        self.last_prompt = prompt
+        try:
+            completion = await self.model.complete(prompt)
+        except (ModelError, BudgetExceeded) as error:
+            self._add_attempt(prompt, None, error.outcome, (str(error),))
+            raise
+        self.token_counter.observe(prompt, completion.usage.prompt_tokens)
+        return completion
+
+    def _parse(self, prompt: Prompt, completion: Completion) -> Reply:
+        try:
+            reply = parse_reply(completion, self.settings.k)
+        except OutputError as error:
+            self._add_attempt(prompt, completion, error.outcome, error.findings)
+            raise
+        self._add_attempt(prompt, completion, Outcome.PLANNED)
+        return reply
+
+    def _add_attempt(
+        self, prompt: Prompt, completion: Completion | None, outcome: Outcome, findings: tuple[str, ...] = ()
+    ) -> None:
+        identity = self.model.info.identify_request(prompt)
+        self.attempts.append(Attempt(identity, completion, outcome, findings, prompt.step))
+
+    async def _build_shorter_prompt(self, first_prompt: Prompt, error: TooLongError) -> Prompt:
+        """Build a shorter first prompt, from the window and the token count that the endpoint reported.
+
+        Raises:
+            TooLongError: if the endpoint reported no window, or if no shorter prompt is possible.
+        """
+        if self.last_prompt is None or error.limit is None:
+            raise error
+        self.token_counter.observe(self.last_prompt, error.prompt_tokens)
+        self.token_counter = self.token_counter.with_correction(
+            self.last_prompt, error.prompt_tokens or ceil(error.limit * _REJECTED_LENGTH)
+        )
+        self.settings = replace(self.settings, window=error.limit)
+        try:
+            prompt = await self.build_prompt()
+        except TooLongError as unfit:
+            raise TooLongError(f"{error}; {unfit}", limit=error.limit, status=error.status, body=error.body) from unfit
+        if prompt.messages_json == first_prompt.messages_json:
+            raise error
+        return prompt

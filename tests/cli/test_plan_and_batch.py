@@ -1,0 +1,79 @@
+"""`plan` and `batch` finish a paper in one way: the same files, warnings and counts for the same paper and reply."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.scripted import GOOD_ABLATION, contract
+from tests.server.http import Request, Response
+from tests.server.replies import as_asked
+from tests.server.server import Server
+
+PAPER = """# Gates for tides
+
+## Abstract
+
+We propose a harmonic residual gate.
+
+## 3 Method
+
+The harmonic residual gate bounds the residual of each layer. The echo memory keeps what was heard.
+
+Tides are long, and the sea forgets nothing that a station has measured in all the years before. A forecast that
+reads only the last week of the tide table is wrong in spring, when storms and moon add up, and in the summer lull.
+
+## 4 Experiments
+
+We report the MAE in Table 1.
+
+## 4.1 Ablation Study
+
+Without the echo memory, the MAE rises by a third.
+"""
+PARTS = ("harmonic residual gate", "echo memory", "quantum flux capacitor")
+REPLY = contract(
+    "Why not.",
+    [{**GOOD_ABLATION, "name": part, "ablated_part": part, "metrics": ["MAE", "parsecs"]} for part in PARTS],
+)
+
+
+@pytest.fixture
+def options(server: Server, desk: Path) -> tuple[str, ...]:
+    def answer(request: Request) -> Response:
+        return as_asked(request, REPLY)
+
+    server.answer = answer
+    (desk / "tides.md").write_text(PAPER, encoding="utf-8")
+    return ("--model", "m", "--base-url", server.base_url, "--price", "1,4", "-k", "3")
+
+
+def record(folder: Path) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads((folder / "lm-planner" / "m" / "tides.json").read_bytes())
+    return whole
+
+
+@pytest.mark.parametrize(("task", "warning_count"), [("reviewer", 5), ("author", 4)])
+def test_both_give_the_same_warnings_counts_and_plan(
+    run: Run, desk: Path, options: tuple[str, ...], task: str, warning_count: int
+) -> None:
+    planned = run("plan", "tides.md", "--id", "tides", "--task", task, *options)
+    run("batch", "tides.md", "-o", "run", "--task", task, *options)
+    one, other = record(desk / "trajectories"), record(desk / "run" / "trajectories")
+    assert one["warnings"] == other["warnings"]
+    assert len([warning for warning in one["warnings"] if warning.startswith("ablation ")]) == warning_count
+    assert any("ablation of 'echo memory' already" in warning for warning in one["warnings"]) == (task == "reviewer")
+    for key in ("usage", "cost", "paper", "outcome", "prompt_sha256", "template_sha256", "model_answered"):
+        assert one[key] == other[key], key
+    assert [attempt["identity"] for attempt in one["attempts"]] == [
+        attempt["identity"] for attempt in other["attempts"]
+    ]
+    plan_file, batch_file = (
+        (desk / name / "lm-planner" / "m" / "tides.md") for name in ("trajectories", "run/trajectories")
+    )
+    assert plan_file.read_bytes() == batch_file.read_bytes()
+    prompt_tokens, completion_tokens = one["usage"]["prompt_tokens"], one["usage"]["completion_tokens"]
+    assert f"({prompt_tokens:,} + {completion_tokens:,} tokens, " in planned.stderr
+    assert f"{prompt_tokens:,} + {completion_tokens:,} tokens" in run("status", "run").stdout
