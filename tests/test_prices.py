@@ -8,7 +8,7 @@ import pytest
 
 from planner.chat import ModelInfo, Usage
 from planner.errors import UsageError
-from planner.models.pricing import Price, compute_cost, find_context_window, is_priced, parse_price
+from planner.models.pricing import Price, compute_cost, find_context_window, parse_price
 
 OPENAI = "https://api.openai.com/v1"
 UNKNOWN_HOST = "http://127.0.0.1:8000/v1"
@@ -48,16 +48,15 @@ def test_cached_tokens_cost_less() -> None:
 def test_unknown_is_unknown(name: str, endpoint: str) -> None:
     assert compute_cost(model_info(name, endpoint), MILLION) is None
     assert find_context_window(model_info(name, endpoint)) is None
-    assert not is_priced(model_info(name, endpoint))
 
 
 @pytest.mark.parametrize("name", ["gpt-4o-mini", "openai/gpt-4o-mini", "anthropic/claude-3-5-sonnet-20241022"])
 def test_a_closed_model_behind_a_gateway_has_its_makers_price(name: str) -> None:
-    assert is_priced(model_info(name, UNKNOWN_HOST))
+    assert compute_cost(model_info(name, UNKNOWN_HOST), MILLION)
 
 
 def test_the_same_name_costs_what_its_endpoint_asks() -> None:
-    assert is_priced(model_info("anthropic/claude-3.5-sonnet", "https://openrouter.ai/api/v1"))
+    assert compute_cost(model_info("anthropic/claude-3.5-sonnet", "https://openrouter.ai/api/v1"), MILLION)
 
 
 @pytest.mark.parametrize("usage", [Usage(), Usage(prompt_tokens=5), Usage(completion_tokens=5)])
@@ -86,8 +85,8 @@ def test_nothing_is_fetched() -> None:
         "import socket\n"
         "def refuse(*args): raise AssertionError('the network was touched')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from planner.models.pricing import is_priced; from planner.chat import ModelInfo\n"
-        f"assert is_priced(ModelInfo('lm-planner', 'gpt-4o', 'gpt-4o', {OPENAI!r}))\n"
+        "from planner.models.pricing import compute_cost; from planner.chat import ModelInfo, Usage\n"
+        f"assert compute_cost(ModelInfo('lm-planner', 'gpt-4o', 'gpt-4o', {OPENAI!r}), Usage(1, 1))\n"
         "import threading; assert threading.active_count() == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

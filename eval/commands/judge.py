@@ -34,10 +34,10 @@ from eval.scoring import compute_results
 from planner.batch.rate_limit import RateLimitedModel, RateLimiter
 from planner.chat import Completion, ModelInfo
 from planner.cli.console import log, log_to, run_interruptible
-from planner.cli.models import add_retries, connect_endpoint, log_destination
-from planner.cli.options import LogOptions, ModelSpec, log_options, model_options
+from planner.cli.options import LogOptions, log_options, model_options
 from planner.cli.options import option_group as options_gathered
 from planner.errors import UsageError
+from planner.models.connect import ModelSpec, add_retries, log_destination, open_model
 from planner.schema import Task
 
 
@@ -149,15 +149,17 @@ async def _judge_plans(gold: GoldSet, system: System, how: JudgeOptions, model_s
     elif how.offline:
         raise UsageError(f"--offline forbids requests to {model_spec.model!r}; leave out --model, or use --prompts-to")
     else:
-        async with connect_endpoint(model_spec) as there:
-            log_destination(there.host, there.model.info)
+        async with open_model(model_spec) as client:
+            if client.model is None:
+                raise UsageError(f"{model_spec.model!r} plans and does not judge; leave out --model, or name another")
+            log_destination(client)
             model = add_retries(
-                RateLimitedModel(there.model, RateLimiter(how.concurrency, how.rpm, how.tpm)), model_spec.max_wait
+                RateLimitedModel(client.model, RateLimiter(how.concurrency, how.rpm, how.tpm)), model_spec.max_wait
             )
             by_model = JudgeSettings(
                 card=model.info,
                 model_for_paper=lambda _: model,
-                pricing=lambda completion: there.price(completion.usage),
+                pricing=lambda completion: client.price(completion.usage),
                 folder=how.run_folder,
                 repetition=how.repeat,
                 templates=how.prompts,

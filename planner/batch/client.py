@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from planner.batch.job import UsagePrice
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
@@ -15,6 +14,7 @@ from planner.batch.rate_limit import CHARS_PER_TOKEN, RateLimiter, RequestSlot, 
 from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
 from planner.models.cache import REUSED_NOTE
+from planner.models.pricing import UsagePrice
 from planner.planning.record import AttemptRecord, new_attempt
 
 # Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 from planner.batch.client import Budget, LedgerClient, ModelQueue, WaitingTasks
-from planner.batch.job import BatchJob, ModelClient
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
@@ -15,6 +14,7 @@ from planner.batch.rate_limit import RateLimiter, RunStopped
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.recorder import ResultRecorder
 from planner.batch.run_folder import RunFolder
+from planner.batch.spec import BatchJob, RunModel
 from planner.errors import Outcome, PaperError, PlannerError
 from planner.models.retry import RetryingModel, RetryWait
 from planner.planning.plan import run_plan
@@ -63,7 +63,7 @@ class LocalEngine:
             pending, self._clients, readers=self._job.make_readers(wanted), max_ahead=max(_READ_AHEAD_PAPERS, at_once)
         ) as papers:
             # In the meantime the reader processes start, and read the first papers.
-            await asyncio.gather(*(asyncio.to_thread(asked.warm_up) for asked in self._clients.values()))
+            await asyncio.gather(*(asyncio.to_thread(asked.client.warm_up) for asked in self._clients.values()))
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
@@ -108,19 +108,19 @@ class LocalEngine:
         if planning.outcome is Outcome.BUDGET:
             self.stop(planning.reason)
 
-    def _open_queue(self, client: ModelClient) -> ModelQueue:
+    def _open_queue(self, model: RunModel) -> ModelQueue:
         bounds = self._job.limits
         return ModelQueue(
-            info=client.info,
+            info=model.info,
             ledger=self._ledger,
             rate_limiter=RateLimiter(bounds.concurrency, bounds.rpm, bounds.tpm),
             budget=self._budget,
             progress=self.progress,
             waiting_tasks=self._waiting_tasks,
             with_retry=lambda model: RetryingModel(model, self._job.retry_policy, on_wait=_log_wait),
-            price=client.price,
+            price=model.client.price,
             stop_run=self.stop,
-            max_reply_tokens=bounds.max_reply_tokens,
+            max_reply_tokens=self._job.max_reply_tokens,
             max_pause=self._job.retry_policy.max_wait,
         )
 

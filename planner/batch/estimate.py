@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from planner.batch.job import ModelClient, RunLimits
-from planner.batch.manifest import Corpus, PlanTask
-from planner.batch.rate_limit import CHARS_PER_TOKEN
+from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import RemotePaper, read_papers_ahead
+from planner.batch.spec import BatchJob, RunLimits, RunModel
 from planner.chat import Usage
 from planner.errors import PaperError, PlannerError, TooLongError
+from planner.models.pricing import UsagePrice
 from planner.planning.strategies import STRATEGIES
-from planner.reading.process import ReaderFactory
+from planner.tokens import TokenCounter
 
 TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is complete
 
@@ -19,7 +19,8 @@ TYPICAL_REPLY_SECONDS: Final = 30.0  # until the reply of a current model is com
 class ModelEstimate:
     """The estimate for one model: requests and tokens of all readable papers, and the errors of the unreadable ones."""
 
-    client: ModelClient
+    model: RunModel
+    price: UsagePrice
     limits: RunLimits
     paper_count: int = 0
     request_count: int = 0
@@ -30,12 +31,14 @@ class ModelEstimate:
     @property
     def cost(self) -> float | None:
         """The cost in USD, None where no price is known."""
-        return self.client.price(Usage(self.prompt_tokens, self.reply_tokens))
+        return self.price(Usage(self.prompt_tokens, self.reply_tokens))
 
     @property
     def seconds(self) -> float:
         """The time in seconds, at the limits that were given."""
-        waits = [self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.client.host else 0.0]
+        waits = [
+            self.request_count * TYPICAL_REPLY_SECONDS / self.limits.concurrency if self.model.client.host else 0.0
+        ]
         if self.limits.rpm:
             waits.append(60 * self.request_count / self.limits.rpm)
         if self.limits.tpm:
@@ -55,25 +58,29 @@ class ModelEstimate:
             raise question
         else:
             self.paper_count += 1
-            strategy = STRATEGIES[self.client.settings.strategy]
-            estimate = strategy.estimate(len(question.prompt.messages_json) // CHARS_PER_TOKEN)
+            strategy = STRATEGIES[self.model.settings.strategy]
+            estimate = strategy.estimate(TokenCounter().count_prompt(question.prompt))
             self.request_count += estimate.requests
             self.prompt_tokens += estimate.prompt_tokens
             self.reply_tokens += estimate.reply_tokens
 
 
-async def estimate_run(
-    corpus: Corpus, models: tuple[ModelClient, ...], limits: RunLimits, make_readers: ReaderFactory
-) -> list[ModelEstimate]:
-    """Read every paper and estimate what each model would be sent.
+async def estimate_run(job: BatchJob, *, at_batch_service: bool) -> list[ModelEstimate]:
+    """Read every paper and estimate what each model would be sent, live or through its batch service.
 
     Raises:
         PromptError: if the templates are at fault.
     """
-    found = {asked.ledger_model.key: ModelEstimate(asked, limits) for asked in models}
-    asked = {key: each.client for key, each in found.items()}
-    work = (PlanTask(entry, key) for entry in corpus.entries[: limits.max_papers] for key in found)
-    async with read_papers_ahead(work, asked, readers=make_readers(len(corpus.entries)), max_ahead=8) as papers:
-        async for read in papers:
-            found[read.plan_task.model].add_paper(read.paper)
-    return list(found.values())
+    models = {model.ledger_model.key: model for model in job.models}
+    estimates = {
+        key: ModelEstimate(
+            model, model.client.price_at_batch_service if at_batch_service else model.client.price, job.limits
+        )
+        for key, model in models.items()
+    }
+    tasks = (PlanTask(entry, key) for entry in job.corpus.entries[: job.limits.max_papers] for key in models)
+    readers = job.make_readers(len(job.corpus.entries))
+    async with read_papers_ahead(tasks, models, readers=readers, max_ahead=8) as papers:
+        async for item in papers:
+            estimates[item.plan_task.model].add_paper(item.paper)
+    return list(estimates.values())

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from planner.batch.job import BatchJob
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder, report_os_errors
+from planner.batch.spec import BatchJob
 from planner.errors import Outcome, OutputError, PaperError
 from planner.papers.paper import PaperInfo
 from planner.planning.output import WrittenFiles, rebuild_trajectory, write_record

@@ -26,11 +26,11 @@ _COMMAND_PATHS: Final[Mapping[str, str]] = {
     "schema": "planner.cli.show.schema",
     "doctor": "planner.cli.doctor.doctor",
     "batch": "planner.cli.batch.batch",
-    "status": "planner.cli.batch.status",
-    "collect": "planner.cli.service.collect",
-    "merge": "planner.cli.shards.merge_command",
-    "export": "planner.cli.service.export",
-    "import": "planner.cli.service.import_",
+    "status": "planner.cli.runs.status",
+    "collect": "planner.cli.runs.collect",
+    "merge": "planner.cli.runs.merge",
+    "export": "planner.cli.runs.export",
+    "import": "planner.cli.runs.import_",
     "site": "planner.cli.site.site",
 }
 

@@ -1,20 +1,24 @@
-"""`batch` and `status`: plan a corpus, and show the progress."""
+"""`batch`: plan a corpus."""
 
 import asyncio
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
 from planner.batch.cluster.shards import Shard
+from planner.batch.manifest import Corpus
 from planner.batch.run_folder import RunFolder
-from planner.batch.status import read_run_status
-from planner.cli.bounds import BatchServiceOptions, LimitOptions, batch_service_options, limit_options
-from planner.cli.call import BatchSession
-from planner.cli.cluster import EngineOptions, engine_options
-from planner.cli.console import log_to, run_interruptible
-from planner.cli.options import EndpointOptions, LogOptions, TaskOptions, endpoint_options, log_options, task_options
-from planner.cli.shards import shard_option
+from planner.batch.session import Engine, estimate_spec, open_run, plan_run, record_corpus
+from planner.batch.spec import EngineOptions, RunLimits, RunSpec, SubmissionOptions
+from planner.batch.status import read_ledger_status
+from planner.cli.console import InterruptHandler, log, log_to, run_interruptible
+from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
+from planner.cli.progress import format_estimate_json, format_estimate_text, show_progress
+from planner.cli.run_options import engine_options, limit_options, shard_option, submission_options
+from planner.models.connect import ModelSpec
 from planner.sanitize import make_json_printable, make_printable
 
 
@@ -49,7 +53,7 @@ from planner.sanitize import make_json_printable, make_printable
 )
 @click.option("--retry-failed", is_flag=True, help="Try failed papers again.")
 @engine_options
-@batch_service_options
+@submission_options
 @shard_option
 @click.option("--dry-run", is_flag=True, help="Print an estimate of tokens, cost and time, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -59,9 +63,9 @@ def batch(
     output: Path,
     models: tuple[str, ...],
     task: TaskOptions,
-    endpoint: EndpointOptions,
-    limits: LimitOptions,
-    batch_service: BatchServiceOptions,
+    endpoint: ModelSpec,
+    limits: RunLimits,
+    submission: SubmissionOptions,
     offline: bool,
     retry_failed: bool,
     shard: Shard | None,
@@ -74,36 +78,68 @@ def batch(
 
     You can stop it at any time, even by force; the same command continues it, and pays for nothing twice.
     """
-    call = BatchSession(
-        corpus,
+    spec = RunSpec(
         RunFolder(output),
-        models or ("",),
+        tuple(replace(endpoint, model=name) for name in dict.fromkeys(models or ("",))),
         task.settings,
-        endpoint,
         limits,
+        corpus,
+        engine,
+        shard,
+        submission,
         offline,
         retry_failed,
-        as_json,
-        shard,
-        engine,
-        batch_service,
     )
     with log_to(log_settings):
         raise SystemExit(
-            run_interruptible(call.print_estimate())
+            run_interruptible(_print_estimate(spec, as_json=as_json))
             if dry_run
-            else asyncio.run(call.plan_papers(quiet=log_settings.quiet))
+            else asyncio.run(plan_papers(spec, quiet=log_settings.quiet, as_json=as_json))
         )
 
 
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--failed", is_flag=True, help="Show the reasons for failures, grouped.")
-@click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON.")
-def status(run: Path, failed: bool, as_json: bool) -> None:
-    """Show the progress of a RUN, even while it is running."""
-    found = read_run_status(RunFolder(run))
+async def plan_papers(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
+    """Plan what is pending; return 0, or 1 if any paper has no plan, or 130 or 143 if stopped by a signal."""
+    async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
+        code = 0
+        if spec.submission.prepare:
+            await record_corpus(opened)
+        else:
+            code = await plan_run(opened, partial(_run_engine, opened.run, quiet=quiet))
+            _print_summary(opened.run, as_json=as_json)
+    return code or (1 if _has_problems(opened.job.corpus) else 0)
+
+
+async def _run_engine(run: RunFolder, engine: Engine, *, quiet: bool) -> int:
+    interrupt = InterruptHandler(engine.stop)
+    try:
+        with interrupt.handle_signals():
+            async with show_progress(engine.progress, quiet=quiet):
+                await engine.plan()
+    except asyncio.CancelledError:
+        log.error("stopped at once; run the same command again to continue")
+        return interrupt.exit_code
+    if engine.progress.stop_reason:
+        log.error("stopped: %s; run the same command again to continue", engine.progress.stop_reason)
+    failed = read_ledger_status(run).failed
+    return interrupt.exit_code or (1 if failed or engine.progress.stop_reason else 0)
+
+
+def _print_summary(run: RunFolder, *, as_json: bool) -> None:
+    status = read_ledger_status(run)
+    log.info("%s", status.as_text())
     if as_json:
-        click.echo(make_json_printable(json.dumps(found.as_json(with_failures=failed), ensure_ascii=False, indent=1)))
-    else:
-        click.echo(make_printable(found.as_text(with_failures=failed)))
+        click.echo(make_json_printable(json.dumps(status.as_json(), ensure_ascii=False, indent=1)))
+
+
+async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
+    """Print what the corpus would take; return 0 if all of it can be read, otherwise 1."""
+    corpus, estimates = await estimate_spec(spec, open_arxiv(offline=spec.offline))
+    click.echo(
+        format_estimate_json(corpus, estimates) if as_json else make_printable(format_estimate_text(corpus, estimates))
+    )
+    return 1 if _has_problems(corpus) or any(each.paper_errors for each in estimates) else 0
+
+
+def _has_problems(corpus: Corpus) -> bool:
+    return any(not problem.harmless for problem in corpus.problems)

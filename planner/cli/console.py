@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 log: Final = logging.getLogger("planner")
+_DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 
 
 class _StderrFormatter(logging.Formatter):
@@ -79,7 +80,7 @@ class _AboveViewStream:
 def _create_stderr_handler(options: LogOptions) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.ERROR if options.quiet else logging.DEBUG if options.verbose else logging.INFO)
-    handler.setFormatter(_StderrFormatter())
+    handler.setFormatter(_StderrFormatter(_DETAILED_FORMAT if options.verbose > 1 else None))
     return handler
 
 

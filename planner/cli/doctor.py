@@ -6,13 +6,10 @@ import click
 
 from planner.chat import Message, Prompt
 from planner.cli.console import log_to
-from planner.cli.models import add_retries, log_destination, open_model
-from planner.cli.options import LogOptions, ModelSpec, log_options, model_options
+from planner.cli.options import LogOptions, log_options, model_options
 from planner.errors import ModelError
-from planner.papers.paper import Paper
-from planner.planning.question import PlanSettings
+from planner.models.connect import ModelSpec, add_retries, log_destination, open_model
 from planner.sanitize import make_printable
-from planner.schema import DEFAULT_K, Task
 
 
 @click.command(epilog="Example: ablation-planner doctor --model gpt-4o")
@@ -25,18 +22,16 @@ def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
 
 
 async def _check_model(model_spec: ModelSpec) -> int:
-    async with open_model(model_spec, PlanSettings(Task.REVIEWER, DEFAULT_K[Task.REVIEWER])) as model:
-        card = model.info
-        if not card.endpoint:
+    async with open_model(model_spec) as client:
+        if client.model is None:
             click.echo("The built-in planner needs no key and no network. Nothing was sent.")
             return 0
-        log_destination(model.host, card)
-        question = Prompt.from_messages([Message("user", "Reply with the one word: ready")])
-        nobody = Paper("doctor", "", "", (), "", "")
+        log_destination(client)
+        info, question = client.info, Prompt.from_messages([Message("user", "Reply with the one word: ready")])
         try:
-            answer = await add_retries(model.make_model(nobody), model_spec.max_wait).complete(question)
+            answer = await add_retries(client.model, model_spec.max_wait).complete(question)
         except ModelError as error:
-            click.echo(make_printable(f"No answer from {card.endpoint}, model {card.asked}: {error}"))
+            click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {error}"))
             return 1
-    click.echo(make_printable(f"{card.endpoint} answered as {answer.model or card.asked!r} in {answer.seconds:.1f} s."))
+    click.echo(make_printable(f"{info.endpoint} answered as {answer.model or info.asked!r} in {answer.seconds:.1f} s."))
     return 0

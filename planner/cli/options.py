@@ -1,19 +1,25 @@
 """Options that several commands share, grouped into one value each."""
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from planner.errors import UsageError
+from planner.models.connect import ModelSpec
 from planner.planning.question import PlanSettings
 from planner.schema import DEFAULT_K, Task
 
+if TYPE_CHECKING:
+    from planner.papers.arxiv import ArxivClient
+
 CommandFunction = Callable[..., Any]
 MAX_K = 50
+ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +56,8 @@ class TaskOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointOptions:
-    """The endpoint of a model and the parameters of its requests; times are in seconds."""
-
-    base_url: tuple[str, ...]
-    stream: bool
-    timeout: float
-    max_wait: float
-    reasoning_effort: str
-    temperature: float | None
-    max_tokens: int | None
-    price: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec(EndpointOptions):
-    """A model, its endpoint and the parameters of its requests."""
-
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
 class LogOptions:
-    """The amount of log messages, and the file for them."""
+    """The amount of log messages, from errors alone to debug messages with time and origin, and the file for them."""
 
     verbose: int
     quiet: bool
@@ -82,12 +67,17 @@ class LogOptions:
 def option_group(
     name: str, options_class: type, *options: Callable[[CommandFunction], CommandFunction]
 ) -> Callable[[CommandFunction], CommandFunction]:
-    """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `options_class`."""
+    """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `options_class`.
+
+    Fields without an option keep their defaults.
+    """
 
     def decorate(command: CommandFunction) -> CommandFunction:
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
-            value = options_class(**{field.name: kwargs.pop(field.name) for field in fields(options_class)})
+            value = options_class(
+                **{field.name: kwargs.pop(field.name) for field in fields(options_class) if field.name in kwargs}
+            )
             return command(*args, **{name: value}, **kwargs)
 
         decorated: CommandFunction = with_value
@@ -150,6 +140,7 @@ task_options = option_group(
     ),
 )
 
+_DEFAULTS: Final = ModelSpec()
 _ENDPOINT_OPTIONS: Final = (
     click.option(
         "--base-url",
@@ -160,14 +151,14 @@ _ENDPOINT_OPTIONS: Final = (
     ),
     click.option(
         "--stream/--no-stream",
-        default=True,
+        default=_DEFAULTS.stream,
         show_default=True,
         help="Receive the reply while it is written; --timeout then limits each pause.",
     ),
     click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
-        default=600.0,
+        default=_DEFAULTS.timeout,
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_TIMEOUT",
@@ -177,7 +168,7 @@ _ENDPOINT_OPTIONS: Final = (
     click.option(
         "--max-wait",
         type=click.FloatRange(min=0),
-        default=600.0,
+        default=_DEFAULTS.max_wait,
         show_default=True,
         metavar="SECONDS",
         envvar="ABLATION_PLANNER_MAX_WAIT",
@@ -197,7 +188,7 @@ _ENDPOINT_OPTIONS: Final = (
     ),
 )
 
-endpoint_options = option_group("endpoint", EndpointOptions, *_ENDPOINT_OPTIONS)
+endpoint_options = option_group("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
 
 model_options = option_group(
     "model_spec",
@@ -216,9 +207,17 @@ model_options = option_group(
 log_options = option_group(
     "log_settings",
     LogOptions,
-    click.option("-v", "--verbose", count=True, help="Print debug messages too."),
+    click.option("-v", "--verbose", count=True, help="Print debug messages too; -vv adds the time and the module."),
     click.option("-q", "--quiet", is_flag=True, help="Print only errors."),
     click.option(
         "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Write all messages to a file too."
     ),
 )
+
+
+def open_arxiv(*, offline: bool) -> "ArxivClient":
+    """Return access to arXiv, or to the mirror that the environment names, with the user's cache."""
+    from planner.papers.arxiv import BASE_URL, ArxivClient  # only commands that read papers need it
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ablation-planner" / "arxiv"
+    return ArxivClient(base_url=os.environ.get(ARXIV_URL_VARIABLE) or BASE_URL, cache=cache, offline=offline)

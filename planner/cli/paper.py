@@ -14,8 +14,15 @@ import click
 from planner.analysis.analyse import Analysis, analyse_paper
 from planner.analysis.passages import TextLocation
 from planner.cli.console import log, log_to
-from planner.cli.mirror import open_arxiv
-from planner.cli.options import LogOptions, MetadataOptions, TaskOptions, log_options, metadata_options, task_options
+from planner.cli.options import (
+    LogOptions,
+    MetadataOptions,
+    TaskOptions,
+    log_options,
+    metadata_options,
+    open_arxiv,
+    task_options,
+)
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.names import build_paper_id
 from planner.papers.arxiv import ArxivClient, parse_arxiv_id

@@ -12,14 +12,11 @@ from typing import Self
 
 import click
 
-from planner.batch.job import ModelClient
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.cli.console import log, log_to, run_interruptible
-from planner.cli.models import EXTRACTIVE, add_retries, log_destination, open_model
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
-    ModelSpec,
     TaskOptions,
     log_options,
     metadata_options,
@@ -29,6 +26,7 @@ from planner.cli.options import (
 from planner.cli.paper import MissingPaperError, open_reader, read_only_paper, read_paper, refuse_missing_source
 from planner.cli.show import format_trajectory_text
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
+from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_destination, open_model
 from planner.names import build_paper_id
 from planner.papers.characters import decode_text
 from planner.papers.formats import strip_endings
@@ -171,15 +169,16 @@ async def _plan_papers(
     refuse_missing_source(sources)
     code = 0
     async with (
-        open_model(model_spec, settings, offline=metadata.offline) as model,
+        open_model(model_spec, offline=metadata.offline) as client,
         open_reader(offline=metadata.offline) as reader,
     ):
-        log_destination(model.host, model.info)
-        desk = _PaperPlanner(output, model, reader, model_spec.max_wait, force)
+        log_destination(client)
+        settings = replace(settings, window=settings.window or client.window)
+        planner = _PaperPlanner(output, client, settings, reader, model_spec.max_wait, force)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
             try:
-                done = await desk.plan_paper(source, metadata)
+                done = await planner.plan_paper(source, metadata)
             except (MissingPaperError, TrajectoryError, OSError) as error:
                 log.error("%s", error)
                 code = 1
@@ -192,9 +191,18 @@ async def _plan_papers(
 class _PaperPlanner:
     """A planner of the papers of one call, which share a model, an output folder and a token counter."""
 
-    def __init__(self, output: Path, client: ModelClient, reader: ReaderProcess, max_wait: float, force: bool) -> None:
+    def __init__(
+        self,
+        output: Path,
+        client: ModelClient,
+        settings: PlanSettings,
+        reader: ReaderProcess,
+        max_wait: float,
+        force: bool,
+    ) -> None:
         self._output = output
         self._client = client
+        self._settings = settings
         self._reader = reader
         self._max_wait = max_wait
         self._force = force
@@ -213,15 +221,16 @@ class _PaperPlanner:
                 )
             )
             return write_unreadable_paper(
-                self._output, source, error, self._client.info, self._client.settings, given_id=named
+                self._output, source, error, self._client.info, self._settings, given_id=named
             )
         paper = replace(paper, id=self._make_id_unique(paper.id))
-        asked, price = self._client, self._client.price
+        settings, price = self._settings, self._client.price
+        model = self._client.make_model(paper, settings.task, settings.k, settings.cut_at)
         return await plan_to_folder(
             self._output,
             paper,
-            add_retries(asked.make_model(paper), self._max_wait),
-            asked.settings,
+            add_retries(model, self._max_wait),
+            settings,
             lambda completion: price(completion.usage),
             force=self._force,
             token_counter=self._token_counter,

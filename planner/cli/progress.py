@@ -79,9 +79,9 @@ def format_estimate_text(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
     for each in estimates:
         cost = "?" if each.cost is None else f"${each.cost:.2f}"
-        to = f"to {each.client.host}" if each.client.host else "nothing is sent"
+        to = f"to {each.model.client.host}" if each.model.client.host else "nothing is sent"
         lines.append(
-            f"{each.client.info.name}: {each.paper_count:,} papers, about {each.prompt_tokens:,} tokens, about {cost}, "
+            f"{each.model.info.name}: {each.paper_count:,} papers, about {each.prompt_tokens:,} tokens, about {cost}, "
             f"about {format_duration(each.seconds)}, {to}"
         )
     return "\n".join(lines)
@@ -95,12 +95,12 @@ def format_estimate_json(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
         "unreadable": estimates[0].paper_errors,
         "models": [
             {
-                "model": each.client.info.name,
+                "model": each.model.info.name,
                 "papers": each.paper_count,
                 "tokens": each.prompt_tokens,
                 "cost": each.cost,
                 "seconds": each.seconds,
-                "host": each.client.host,
+                "host": each.model.client.host,
             }
             for each in estimates
         ],

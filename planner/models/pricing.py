@@ -4,6 +4,7 @@ An unknown price or window is None, never 0 and never an error.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -15,6 +16,12 @@ from planner.errors import UsageError
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo as PricedModel
     from genai_prices.types import Provider
+
+# A function from the tokens of a request to its cost in USD, None where no price is known.
+UsagePrice = Callable[[Usage], float | None]
+
+# The price of a request at a batch service, as a share of the price of a live request.
+BATCH_PRICE_SHARE: Final = 0.5
 
 _MILLION: Final = 1_000_000
 # Makers that do not publish their models: their prices hold even at an unknown address.
@@ -71,11 +78,6 @@ def compute_cost(info: ModelInfo, usage: Usage, price: Price | None = None) -> D
         return calc_price(priced_usage, model.id, provider_id=provider.id).total_price
     except (LookupError, ValueError, InvalidOperation):
         return None
-
-
-def is_priced(info: ModelInfo) -> bool:
-    """Return whether the model's price is known, so that a cost limit works without a price from the user."""
-    return compute_cost(info, Usage(prompt_tokens=1, completion_tokens=1)) is not None
 
 
 def find_context_window(info: ModelInfo) -> int | None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from planner.batch.cluster.pool import PooledModel, WorkerLostError, WorkerPool
-from planner.batch.cluster.worker import RemoteModel, RemoteWorker, WorkerConfig, make_error_picklable
+from planner.batch.cluster.worker import RemoteWorker, WorkerConfig, make_error_picklable
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError
+from planner.models.connect import RemoteModel
 from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.error_bodies import RejectedParameterError
 from planner.papers.arxiv import ArxivClient

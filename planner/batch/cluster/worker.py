@@ -7,28 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planner import __version__
-from planner.chat import Completion, Model, ModelInfo, Prompt
+from planner.chat import Completion, Model, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError, UsageError
-from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
+from planner.models.connect import RemoteModel
+from planner.models.openai_chat.chat import OpenAIChat
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.replicas import combine_replicas
 from planner.papers.arxiv import ArxivClient
 from planner.reading.process import ReaderProcess
 from planner.reading.request import ReadRequest, ReadResultOrError
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteModel:
-    """A model as a worker is given it; it is sent over the network, so it holds no key and no password.
-
-    `model` and `base_urls` are what the user gave, "" to use the worker's environment. The model that the worker opens
-    must match `info`. Several addresses are of copies.
-    """
-
-    info: ModelInfo
-    model: str
-    base_urls: tuple[str, ...]
-    options: RequestOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,6 @@ from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import PlanTask
 from planner.errors import ModelError, TooLongError
 
-# The price of a request at a batch service, as a share of the price of a live request.
-BATCH_PRICE_SHARE: Final = 0.5
-
 COLLECTED: Final = "collected"
 RECORDED: Final = "recorded"
 SUBMITTING: Final = "submitting"

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from planner.batch.job import BatchJob
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import BATCH_PRICE_SHARE, NewRequest, Submission
+from planner.batch.ledger.submissions import NewRequest, Submission
 from planner.batch.progress import Progress
 from planner.batch.recorder import ResultRecorder
 from planner.batch.run_folder import RunFolder
@@ -16,8 +15,10 @@ from planner.batch.service.replan import Replanner
 from planner.batch.service.results import PricedService
 from planner.batch.service.submit import SubmissionLimits, SubmissionWriter, SubmitOptions
 from planner.batch.service.tracker import BatchTracker
+from planner.batch.spec import BatchJob, SubmissionOptions
 from planner.chat import Prompt
 from planner.errors import ModelError, UsageError
+from planner.models.connect import ModelClient
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService
@@ -26,41 +27,30 @@ log = logging.getLogger(__name__)
 
 # Tolerated checks in a row that the service does not answer: about an hour with the default pauses.
 _MAX_FAILED_CHECKS: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class PollOptions:
-    """Options for checking a batch service.
-
-    `first_pause` is the first pause between two checks, in seconds, doubled up to `longest_pause`. With `wait` false there is one
-    check. With `finish_live` a request that came back without a reply is not submitted again: the caller sends it live.
-    `limits` bounds the files of requests.
-    """
-
-    first_pause: float = 2.0
-    longest_pause: float = 300.0
-    wait: bool = True
-    finish_live: bool = False
-    limits: SubmissionLimits = field(default_factory=SubmissionLimits)
+# The first pause between two checks, and the longest, up to which it is doubled.
+_FIRST_PAUSE_SECONDS: Final = 2.0
+_LONGEST_PAUSE_SECONDS: Final = 300.0
 
 
 class ServiceEngine:
     """An engine that plans the pending papers of a run through a batch service; `progress` counts what is done."""
 
-    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, poll_options: PollOptions) -> None:
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, options: SubmissionOptions) -> None:
         self._job = job
         self._ledger = ledger
-        self._poll_options = poll_options
+        self._wait = not options.submit_only
+        self._first_pause = options.poll or _FIRST_PAUSE_SECONDS
+        self._longest_pause = options.poll or _LONGEST_PAUSE_SECONDS
         self._folder = run.request_folder
         self.progress = Progress()
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
-        self._replanner = Replanner(
-            job, ledger, self._recorder, submit_once=poll_options.finish_live, price_share=BATCH_PRICE_SHARE
-        )
+        self._replanner = Replanner(job, ledger, self._recorder, submit_once=options.finish_live)
         self._services = {
-            asked.ledger_model.key: require_batch_service(asked.batch_api, asked.info.asked) for asked in job.models
+            model.ledger_model.key: PricedService(
+                require_batch_service(model.client), model.client.price_at_batch_service
+            )
+            for model in job.models
         }
-        self._prices = {asked.ledger_model.key: asked.price for asked in job.models}
         self._stopped = asyncio.Event()
         self._failed_checks = 0
         self._submit_error = ""  # the service's message if it did not accept the last submission
@@ -90,7 +80,7 @@ class ServiceEngine:
             self._stopped.set()
 
     async def _run_rounds(self, tracker: BatchTracker) -> None:
-        pause, surveyed = self._poll_options.first_pause, False
+        pause, surveyed = self._first_pause, False
         while not self._stopped.is_set():
             await self._submit_waiting(tracker)
             ended = await self._collect_ended_batches(tracker)
@@ -103,11 +93,11 @@ class ServiceEngine:
                 return
             if ended or not surveyed:
                 await self._submit_missing_requests(tracker)
-                pause, surveyed = self._poll_options.first_pause, True
+                pause, surveyed = self._first_pause, True
             if self._is_finished(tracker):
                 return
             await self._wait_unless_stopped(pause)
-            pause = min(2 * pause, self._poll_options.longest_pause)
+            pause = min(2 * pause, self._longest_pause)
 
     async def _collect_ended_batches(self, tracker: BatchTracker) -> bool:
         """Check the batches; a service that does not answer for a while is tolerated if the engine waits."""
@@ -115,7 +105,7 @@ class ServiceEngine:
             ended = await tracker.collect_ended_batches()
         except ModelError as error:
             self._failed_checks += 1
-            if not (error.retryable and self._poll_options.wait and self._failed_checks <= _MAX_FAILED_CHECKS):
+            if not (error.retryable and self._wait and self._failed_checks <= _MAX_FAILED_CHECKS):
                 raise
             log.warning("%s; looking again later", error)
             return False
@@ -125,7 +115,7 @@ class ServiceEngine:
     def _is_finished(self, tracker: BatchTracker) -> bool:
         """Return whether there is nothing to wait for; only then stop for what the service does not accept or know."""
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
-        if more_to_come and (self._poll_options.wait or tracker.has_late_results):
+        if more_to_come and (self._wait or tracker.has_late_results):
             return False
         if stuck := self._submit_error or next(iter(tracker.unknown_batches.values()), ""):
             self.stop(stuck)
@@ -151,10 +141,11 @@ class ServiceEngine:
         if self._submit_error:
             await self._replanner.replan_papers(_leave_request)
             return
-        most, limits = self._job.limits.max_cost, self._poll_options.limits
+        most, limits = self._job.limits.max_cost, SubmissionLimits()
         if tracker.max_requests is not None:
             limits = replace(limits, max_requests=min(limits.max_requests, tracker.max_requests))
-        writer = SubmissionWriter(self._folder, self._ledger, self._services, submit, max_cost=most, limits=limits)
+        services = {key: priced.service for key, priced in self._services.items()}
+        writer = SubmissionWriter(self._folder, self._ledger, services, submit, max_cost=most, limits=limits)
         await self._replanner.replan_papers(writer.add_request)
         if not self._replanner.is_stopped:
             await writer.submit_drafts()
@@ -175,14 +166,11 @@ class ServiceEngine:
         if (run_id := self._ledger.read_fact("id")) is None:
             run_id = f"ablation-planner-{secrets.token_hex(8)}"
             await self._ledger.write_fact("id", run_id)
-        desks = {
-            key: PricedService(service, self._prices[key], BATCH_PRICE_SHARE) for key, service in self._services.items()
-        }
         return BatchTracker(
             self._folder,
             run_id,
             self._ledger,
-            desks,
+            self._services,
             self.progress,
             SubmitOptions(self._job.retry_policy, allow_resubmission=self._job.retry_failed),
         )
@@ -192,12 +180,14 @@ async def _leave_request(_: NewRequest, __: Prompt) -> None:
     """Leave a request for a later call."""
 
 
-def require_batch_service(service: "BatchService | None", model: str) -> "BatchService":
+def require_batch_service(client: ModelClient) -> "BatchService":
     """Return the batch service of a model.
 
     Raises:
         UsageError: if it has none.
     """
-    if service is None:
-        raise UsageError(f"{model!r} has no batch service; --engine openai-batch needs a model at an endpoint")
-    return service
+    if client.batch_api is None:
+        raise UsageError(
+            f"{client.info.asked!r} has no batch service; --engine openai-batch needs a model at an endpoint"
+        )
+    return client.batch_api

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from planner.batch.job import BatchJob, ModelClient
 from planner.batch.ledger.store import Ledger
-from planner.batch.ledger.submissions import BATCH_PRICE_SHARE, NewRequest, Rejection
+from planner.batch.ledger.submissions import NewRequest, Rejection
 from planner.batch.progress import Progress
 from planner.batch.recorder import ResultRecorder
 from planner.batch.run_folder import RunFolder, report_os_errors
@@ -16,8 +15,10 @@ from planner.batch.service.engine import require_batch_service
 from planner.batch.service.replan import Replanner
 from planner.batch.service.results import format_custom_id, parse_identity_prefix
 from planner.batch.service.submit import SubmissionLimits
+from planner.batch.spec import BatchJob, RunModel
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
+from planner.models.connect import ModelClient
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
 from planner.names import sanitize_file_name
 
@@ -58,9 +59,7 @@ async def export_requests(
     """
     products = ResultRecorder(job, run, ledger, Progress())
     writer = _RequestExporter(target, ledger, job.models, limits or SubmissionLimits())
-    await Replanner(job, ledger, products, submit_once=False, price_share=BATCH_PRICE_SHARE).replan_papers(
-        writer.add_request
-    )
+    await Replanner(job, ledger, products, submit_once=False).replan_papers(writer.add_request)
     await writer.record_requests()
     return writer.files
 
@@ -73,7 +72,7 @@ async def import_results(job: BatchJob, run: RunFolder, ledger: Ledger, files: S
         OSError: if a file cannot be read.
     """
     imported = ImportReport()
-    importer = _ResultImporter(ledger, {asked.ledger_model.key: asked for asked in job.models}, imported)
+    importer = _ResultImporter(ledger, {model.ledger_model.key: model.client for model in job.models}, imported)
     for path in files:
         with path.open("rb") as file:
             for line in _read_lines(file):
@@ -84,20 +83,18 @@ async def import_results(job: BatchJob, run: RunFolder, ledger: Ledger, files: S
         imported.needed_requests += 1
 
     products = ResultRecorder(job, run, ledger, Progress())
-    await Replanner(job, ledger, products, submit_once=False, price_share=BATCH_PRICE_SHARE).replan_papers(count)
+    await Replanner(job, ledger, products, submit_once=False).replan_papers(count)
     return imported
 
 
 class _RequestExporter:
     """A writer of requests to files, each for one model and within the limits of a batch service."""
 
-    def __init__(self, target: Path, ledger: Ledger, models: Sequence[ModelClient], limits: SubmissionLimits) -> None:
+    def __init__(self, target: Path, ledger: Ledger, models: Sequence[RunModel], limits: SubmissionLimits) -> None:
         self.files: list[tuple[Path, int]] = []
         self._target = target / "requests.jsonl" if target.is_dir() else target
         self._ledger = ledger
-        self._services = {
-            asked.ledger_model.key: require_batch_service(asked.batch_api, asked.info.asked) for asked in models
-        }
+        self._services = {model.ledger_model.key: require_batch_service(model.client) for model in models}
         self._limits = limits
         self._current_files: dict[str, tuple[int, int]] = {}  # by model: the index of its file in `files`, and its size
         self._identities: set[str] = set()
@@ -152,8 +149,7 @@ class _ResultImporter:
     )  # by identity: its model and its result
 
     async def add_result(self, line: bytes) -> None:
-        service = next(iter(self.models.values()))
-        answer = require_batch_service(service.batch_api, service.info.asked).parse_result_line(line)
+        answer = require_batch_service(next(iter(self.models.values()))).parse_result_line(line)
         beginning = parse_identity_prefix(answer.custom_id) if answer else ""
         request = self.ledger.submissions.find_request(beginning) if beginning else None
         if answer is None or request is None or request[1] not in self.models:
@@ -177,8 +173,7 @@ class _ResultImporter:
     async def _record_result(self, identity: str, model: str, result: Completion | ModelError) -> None:
         number = await self.ledger.submissions.import_attempt(identity)
         if isinstance(result, Completion):
-            live = self.models[model].price(result.usage)
-            cost = None if live is None else live * BATCH_PRICE_SHARE
+            cost = self.models[model].price_at_batch_service(result.usage)
             await self.ledger.record_reply(number, identity, result, cost, cost)
             self.report.new_replies += 1
         else:

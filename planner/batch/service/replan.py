@@ -7,14 +7,15 @@ from functools import partial
 from typing import Final
 
 from planner.batch.client import estimate_max_tokens
-from planner.batch.job import BatchJob, ModelClient
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
 from planner.batch.recorder import ResultRecorder
+from planner.batch.spec import BatchJob
 from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.errors import PaperError, PlannerError
+from planner.models.connect import ModelClient
 from planner.models.openai_chat.chat import find_truncation
 from planner.planning.plan import run_plan
 from planner.tokens import FixedTokenCounter
@@ -45,7 +46,6 @@ class ReplayModel:
     after_attempt: int
     submit_once: bool
     max_completion_tokens: int | None
-    price_share: float
 
     @property
     def info(self) -> ModelInfo:
@@ -80,25 +80,20 @@ class ReplayModel:
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
         if self.max_completion_tokens is None:
             return None
-        most = self.client.price(Usage(estimate_max_tokens(prompt), self.max_completion_tokens))
-        return None if most is None else most * self.price_share
+        return self.client.price_at_batch_service(Usage(estimate_max_tokens(prompt), self.max_completion_tokens))
 
 
 class Replanner:
     """A search of the pending papers for missing requests; a paper that has all its replies is finished.
 
-    A paper that failed is planned again once in the life of this object, however often it runs. `price_share` is the price
-    of a request at the service as a fraction of the price of a live request.
+    A paper that failed is planned again once in the life of this object, however often it runs.
     """
 
-    def __init__(
-        self, job: BatchJob, ledger: Ledger, products: ResultRecorder, *, submit_once: bool, price_share: float
-    ) -> None:
+    def __init__(self, job: BatchJob, ledger: Ledger, products: ResultRecorder, *, submit_once: bool) -> None:
         self._job = job
         self._ledger = ledger
         self._products = products
         self._submit_once = submit_once
-        self._price_share = price_share
         self._clients = {asked.ledger_model.key: asked for asked in job.models}
         self._after_attempt = ledger.submissions.find_last_attempt_number() if job.retry_failed else 0
         self._finished_tasks: set[tuple[str, str]] = set()
@@ -151,16 +146,9 @@ class Replanner:
     async def _plan_paper(self, loaded_paper: TaskWithPaper, handle_request: RequestHandler) -> None:
         work, asked = loaded_paper.plan_task, self._clients[loaded_paper.plan_task.model]
         if not isinstance(loaded_paper.paper, PaperError):
-            cap = self._job.limits.max_reply_tokens
+            cap = self._job.max_reply_tokens
             model = ReplayModel(
-                self._ledger,
-                asked,
-                work,
-                handle_request,
-                self._after_attempt,
-                self._submit_once,
-                cap,
-                self._price_share,
+                self._ledger, asked.client, work, handle_request, self._after_attempt, self._submit_once, cap
             )
             sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
             try:

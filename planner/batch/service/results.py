@@ -6,16 +6,16 @@ import logging
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from planner.batch.job import UsagePrice
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import Rejection, Submission, SubmittedRequest
 from planner.batch.progress import Progress
-from planner.chat import Completion, Usage
+from planner.chat import Completion
 from planner.errors import ModelError
+from planner.models.pricing import UsagePrice
 from planner.models.retry import RetryPolicy, call_with_retry
 
 if TYPE_CHECKING:
@@ -47,18 +47,11 @@ _COMMIT_SIZE: Final = 200  # results that are committed at once
 _ACCOUNT_ERRORS: Final = frozenset({401, 402})
 
 
-@dataclass(frozen=True, slots=True)
-class PricedService:
-    """A batch service of one model with its price: a reply costs `price_share` of the price of a live request."""
+class PricedService(NamedTuple):
+    """A batch service of one model, and the price of a request there."""
 
     service: "BatchService"
     price: UsagePrice
-    price_share: float
-
-    def price_reply(self, usage: Usage) -> float | None:
-        """Return the cost of one reply in USD, None if no price is known."""
-        live = self.price(usage)
-        return None if live is None else live * self.price_share
 
 
 class ResultCollector:
@@ -138,7 +131,7 @@ class ResultCollector:
         results.clear()
 
     async def _commit_reply(self, submission: Submission, attempt: SubmittedRequest, completion: Completion) -> None:
-        cost = self._priced_services[submission.model].price_reply(completion.usage)
+        cost = self._priced_services[submission.model].price(completion.usage)
         charged = attempt.max_cost if cost is None else cost
         await self._ledger.record_reply(attempt.attempt_number, attempt.identity, completion, cost, charged)
         self._progress.record_reply(completion.usage, cost)

@@ -30,7 +30,7 @@ MODEL = "lm-planner/m"
 async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
     service = BatchService(Endpoint("m", url), RequestOptions())
     async with service, Ledger(folder / "ledger.sqlite") as ledger:
-        desks = {MODEL: PricedService(service, lambda _: 0.001, 0.5)}
+        desks = {MODEL: PricedService(service, lambda _: 0.0005)}
         courier = BatchTracker(folder, "run", ledger, desks, Progress(), SubmitOptions(RetryPolicy()))
         writer = SubmissionWriter(folder, ledger, {MODEL: service}, courier.submit)
         for number in range(requests):

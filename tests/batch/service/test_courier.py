@@ -59,7 +59,7 @@ def carry(
     async def carried() -> Carried:
         service = BatchService(Endpoint("m", server.base_url), RequestOptions(timeout=5))
         async with service, Ledger(folder / "ledger.sqlite") as ledger:
-            desks = {MODEL: PricedService(service, lambda _: 1.0, 0.5)}
+            desks = {MODEL: PricedService(service, lambda _: 0.5)}
             courier = BatchTracker(folder, "run", ledger, desks, Progress(), manner)
             writer = SubmissionWriter(folder, ledger, {MODEL: service}, courier.submit, limits=limits)
             if not courier.open_submissions:

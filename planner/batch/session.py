@@ -1,0 +1,313 @@
+"""Work on a run: open its models and papers, lock it, and plan it with an engine. What is printed is the caller's."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Final, Protocol
+
+from pydantic import JsonValue
+
+from planner import __version__
+from planner.batch.cluster.merge import (
+    list_unmerged_shards,
+    refuse_submitted_requests,
+    refuse_unmerged_shards,
+    seed_shard,
+)
+from planner.batch.cluster.pool import PooledModel, WorkerPool
+from planner.batch.cluster.ray import open_ray_pool
+from planner.batch.cluster.shards import is_shard_folder, load_ids_by_place, refuse_other_division
+from planner.batch.cluster.worker import WorkerConfig
+from planner.batch.corpus import assign_ids, collect_entries
+from planner.batch.engine import LocalEngine
+from planner.batch.estimate import ModelEstimate, estimate_run
+from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.submissions import RECORDED
+from planner.batch.manifest import Corpus
+from planner.batch.progress import Progress
+from planner.batch.run_folder import RunFolder
+from planner.batch.service.submit import build_submission_path
+from planner.batch.spec import (
+    RAY_ENGINE,
+    RUN_SPEC_KEY,
+    BatchJob,
+    RunModel,
+    RunSpec,
+    SubmissionOptions,
+    build_run_model,
+    dump_run_spec,
+    read_run_spec,
+)
+from planner.chat import ModelInfo, Usage
+from planner.errors import RunError, UsageError
+from planner.models.connect import log_destination, open_model
+from planner.models.retry import RetryPolicy
+from planner.names import build_trajectory_path
+from planner.papers.arxiv import ArxivClient
+from planner.reading.process import ReaderFactory, make_reader_factory
+
+# With 30 % of all requests failing, one paper in 15,000 is given up.
+_MAX_ATTEMPTS: Final = 8
+# The fewest papers on their way to and from readers, so that a machine that joins later finds some to read.
+_MIN_READERS: Final = 16
+
+log = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """An engine that plans the pending papers of a run; `progress` shows how far it is."""
+
+    progress: Progress
+
+    async def plan(self) -> None:
+        """Plan everything that is pending, or as much as the limits and `stop` allow."""
+
+    def stop(self, reason: str) -> None:
+        """Send no further request."""
+
+
+# A function that runs an engine, and returns the exit code of the program.
+EngineRunner = Callable[[Engine], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that is locked against other processes, with the call, its job and its ledger."""
+
+    spec: RunSpec
+    job: BatchJob
+    run: RunFolder
+    ledger: Ledger
+
+
+@asynccontextmanager
+async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
+    """Open a run, locked against other processes, and save a call that names a corpus for those that continue it.
+
+    Raises:
+        UsageError: if the call cannot be carried out as it is.
+        RunError: if the run cannot be used, or if the call would pay twice.
+    """
+    async with AsyncExitStack() as stack:
+        models = await _open_models(spec, stack)
+        corpus = _collect_corpus(spec.sources) if spec.sources else None
+        run = _choose_run_folder(spec)
+        stack.enter_context(run.lock_folder())
+        if corpus is not None:
+            corpus = _select_shard_papers(spec, assign_ids(corpus, load_ids_by_place(spec.run)))
+        shared_disk = is_shard_folder(run) or run.is_on_shared_disk
+        ledger = await stack.enter_async_context(Ledger(run.ledger_path, shared_disk=shared_disk))
+        if corpus is not None:
+            collected = [model.ledger_model.key for model in models] if spec.uses_batch_service else []
+            _refuse_while_submitted(ledger, run, collected)
+        engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv))
+        if corpus is not None:
+            run.write_description(_describe_run(spec, corpus, models))
+            await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, _list_addresses(spec, models)))
+        yield OpenRun(spec, _build_job(spec, corpus or ledger.load_corpus(), engine_models, readers), run, ledger)
+
+
+def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
+    """Return the call that continues a run with the settings of its last `batch` call.
+
+    Raises:
+        RunError: if there is no run, or it cannot be continued.
+    """
+    run = RunFolder(path.resolve())
+    if shards := list_unmerged_shards(run):
+        names = ", ".join(str(shard.locate_folder(RunFolder(path)).path) for shard in shards)
+        raise RunError(
+            f"{path} is divided into shards, each a run of its own; name one of them ({names}), or merge {path}"
+        )
+    return replace(read_run_spec(run), submission=submission)
+
+
+async def estimate_spec(spec: RunSpec, arxiv: ArxivClient) -> tuple[Corpus, list[ModelEstimate]]:
+    """Return the corpus of a call, and what each of its models would take to plan it."""
+    async with AsyncExitStack() as stack:
+        models = await _open_models(spec, stack)
+        corpus = assign_ids(_collect_corpus(spec.sources), {})
+        corpus = spec.shard.select_papers(corpus) if spec.shard else corpus
+        job = _build_job(spec, corpus, models, make_reader_factory(arxiv))
+        return corpus, await estimate_run(job, at_batch_service=spec.uses_batch_service)
+
+
+async def record_corpus(opened: OpenRun) -> None:
+    """Record the papers and the models of a run, and send nothing."""
+    job = opened.job
+    models = [model.ledger_model for model in job.models]
+    await opened.ledger.begin_call(opened.spec.settings.task, job.corpus.entries, models)
+
+
+async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
+    """Plan the pending papers of a run with the engine of its call, and return the exit code."""
+    for model in opened.job.models:
+        log_destination(model.client)
+    if opened.spec.uses_batch_service:
+        return await _plan_through_service(opened, run_engine)
+    for number in await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
+        build_submission_path(opened.run.request_folder, number).unlink(missing_ok=True)
+    return await run_engine(LocalEngine(opened.job, opened.run, opened.ledger))
+
+
+async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
+    """Plan through the batch service; with --finish-live, send live what it has left unanswered in the end."""
+    from planner.batch.service.engine import ServiceEngine  # imports the SDK, which takes 0.4 s
+
+    spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
+    engine = ServiceEngine(job if spec.sources else _limit_to_begun_papers(job), run, ledger, spec.submission)
+    code = await run_engine(engine)
+    if waiting := ledger.submissions.count_submitted_requests():
+        log.info("%d requests are at the batch service; get them with: collect %s", waiting, run.path)
+    elif not engine.progress.stop_reason and spec.submission.finish_live:
+        code = await run_engine(LocalEngine(job, run, ledger))
+    elif spec.retry_failed:
+        done = replace(spec, retry_failed=False)
+        await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(done, _list_addresses(spec, job.models)))
+    return code
+
+
+def _limit_to_begun_papers(job: BatchJob) -> BatchJob:
+    """Return a job that only collects: if the saved call had --max-papers, it begins no further papers."""
+    most = None if job.limits.max_papers is None else 0
+    return replace(job, limits=replace(job.limits, max_papers=most))
+
+
+async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, ...]:
+    models = []
+    for model_spec in spec.models:
+        client = await stack.enter_async_context(
+            open_model(
+                model_spec,
+                offline=spec.offline,
+                max_connections=spec.limits.concurrency,
+                reply_limit=spec.max_reply_tokens,
+                with_batch_service=spec.uses_batch_service,
+            )
+        )
+        if spec.limits.max_cost is not None and client.price(Usage(1, 1)) is None:
+            raise UsageError(
+                f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT"
+            )
+        models.append(build_run_model(client, spec.settings))
+    _refuse_shared_folder([model.info for model in models])
+    return tuple(models)
+
+
+def _refuse_shared_folder(infos: Sequence[ModelInfo]) -> None:
+    """Refuse two models that would write to one folder, where they would overwrite each other."""
+    folders: dict[PurePosixPath, str] = {}
+    for info in infos:
+        folder = build_trajectory_path(info.planner, info.name, "x").parent
+        if folder in folders:
+            raise UsageError(
+                f"{folders[folder]} and {info.asked} would write to the same folder {folder}; use two runs"
+            )
+        folders[folder] = info.asked
+
+
+def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
+    corpus = collect_entries(sources, sys.stdin.read() if "-" in sources else None)
+    for problem in corpus.problems:
+        log.warning("%s: %s", problem.source, problem.reason)
+    if corpus.skipped_files:
+        log.info("%d files are not papers and were skipped", corpus.skipped_files)
+    if not corpus.entries:
+        raise UsageError(f"{', '.join(sources)}: no papers found; give PDF, LaTeX, Markdown, HTML or text")
+    return corpus
+
+
+def _choose_run_folder(spec: RunSpec) -> RunFolder:
+    """Return the folder that a call works in; refuse to pay for what another shard has, or may have, paid for."""
+    if spec.shard is None:
+        refuse_unmerged_shards(spec.run)
+        return spec.run
+    refuse_submitted_requests(spec.run)
+    refuse_other_division(spec.run, spec.shard)
+    return spec.shard.locate_folder(spec.run)
+
+
+def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
+    """Return the papers of a call; copy what the run already has of them to its shard."""
+    if spec.shard is None:
+        return corpus
+    selected = spec.shard.select_papers(corpus)
+    log.info("shard %s: %d of %d papers", spec.shard, len(selected.entries), len(corpus.entries))
+    seed_shard(spec.run, spec.shard, (entry.id for entry in selected.entries))
+    return selected
+
+
+def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Container[str]) -> None:
+    """Refuse a call that would send live, or lose, requests that are at a batch service.
+
+    `collected_models` are the models whose requests at the service the call itself collects.
+    """
+    waiting = [
+        submission
+        for submission in ledger.submissions.list_open()
+        if submission.state != RECORDED and submission.model not in collected_models
+    ]
+    if waiting:
+        requests, models = sum(each.request_count for each in waiting), sorted({each.model for each in waiting})
+        raise RunError(
+            f"{requests} requests of {run.path} to {', '.join(models)} are at a batch service; collect them first "
+            f"(`ablation-planner collect {run.path}`, with --finish-live to send the rest live)"
+        )
+
+
+def _build_job(spec: RunSpec, corpus: Corpus, models: tuple[RunModel, ...], make_readers: ReaderFactory) -> BatchJob:
+    policy = RetryPolicy(max_failures=_MAX_ATTEMPTS, max_wait=spec.models[0].max_wait)
+    return BatchJob(corpus, models, spec.limits, make_readers, policy, spec.retry_failed, spec.max_reply_tokens)
+
+
+def _list_addresses(spec: RunSpec, models: tuple[RunModel, ...]) -> Mapping[str, str]:
+    return {each.model: model.info.endpoint for each, model in zip(spec.models, models, strict=True)}
+
+
+def _describe_run(spec: RunSpec, corpus: Corpus, models: tuple[RunModel, ...]) -> dict[str, JsonValue]:
+    return {
+        "program_version": __version__,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "corpus": list(spec.sources),
+        "papers": len(corpus.entries),
+        "task": spec.settings.task.value,
+        "k": spec.settings.k,
+        "models": [
+            {
+                "planner": model.info.planner,
+                "name": model.info.name,
+                "asked": model.info.asked,
+                "endpoint": model.info.endpoint,
+                "parameters": dict(model.info.parameters),
+            }
+            for model in models
+        ],
+        "limits": asdict(spec.limits),
+        **({"shard": str(spec.shard)} if spec.shard else {}),
+    }
+
+
+@asynccontextmanager
+async def _open_engine(
+    spec: RunSpec, models: tuple[RunModel, ...], arxiv: ArxivClient
+) -> AsyncIterator[tuple[tuple[RunModel, ...], ReaderFactory]]:
+    """Yield the models and the paper readers as the chosen engine provides them."""
+    if spec.engine.engine != RAY_ENGINE:
+        yield models, make_reader_factory(arxiv)
+        return
+    remote = {model.ledger_model.key: model.client.remote for model in models if model.client.remote is not None}
+    async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.folder)), spec.engine.ray_address) as pool:
+        log.info("%d workers so far on %d machines", len(pool), len(pool.workers_by_machine))
+        moved = tuple(_move_to_cluster(model, pool) for model in models)
+        yield moved, lambda papers: [pool] * min(papers, max(_MIN_READERS, 2 * len(pool)))
+
+
+def _move_to_cluster(model: RunModel, pool: WorkerPool) -> RunModel:
+    if model.client.remote is None:
+        return model  # the built-in planner sends nothing
+    pooled = PooledModel(pool, model.info, model.ledger_model.key)
+    return replace(model, client=replace(model.client, model=pooled, warm_up=lambda: None))

@@ -1,0 +1,222 @@
+"""A call of `batch` as the user made it, how the ledger saves it, and the job that an engine makes of it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from planner.batch.client import ASSUMED_REPLY_TOKENS
+from planner.batch.cluster.shards import Shard
+from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.store import LedgerModel
+from planner.batch.manifest import Corpus
+from planner.batch.run_folder import RunFolder
+from planner.chat import Model, ModelInfo
+from planner.errors import RunError, UsageError
+from planner.models.connect import ModelClient, ModelSpec
+from planner.models.openai_chat.endpoint import resolve_endpoint
+from planner.models.retry import RetryPolicy
+from planner.papers.paper import Excerpt, Paper
+from planner.planning.question import PlanSettings
+from planner.planning.strategies import STRATEGIES
+from planner.reading.process import ReaderFactory
+
+RUN_SPEC_KEY: Final = "call"
+BATCH_SERVICE_ENGINE: Final = "openai-batch"
+RAY_ENGINE: Final = "ray"
+ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, RAY_ENGINE)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """The limits of a call: requests at once, requests and tokens a minute, USD, and papers; None is no limit."""
+
+    concurrency: int
+    rpm: float | None = None
+    tpm: float | None = None
+    max_cost: float | None = None
+    max_papers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """The engine that does the work, and the address of its Ray cluster."""
+
+    engine: str
+    ray_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionOptions:
+    """Options for a batch service.
+
+    With `submit_only` the call does not wait for the results. With `finish_live` a request that came back without a
+    reply is sent live. With `prepare` nothing is sent. `poll` is the pause between two checks in seconds, None for
+    pauses that grow.
+    """
+
+    submit_only: bool = False
+    finish_live: bool = False
+    prepare: bool = False
+    poll: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A call of `batch`, or of a command that continues a run; without sources, the corpus is that of the run.
+
+    The models differ in name and address only. `folder` is the folder that paths are relative to.
+    """
+
+    run: RunFolder
+    models: tuple[ModelSpec, ...]
+    settings: PlanSettings
+    limits: RunLimits
+    sources: tuple[str, ...] = ()
+    engine: EngineOptions = EngineOptions(BATCH_SERVICE_ENGINE)
+    shard: Shard | None = None
+    submission: SubmissionOptions = SubmissionOptions()
+    offline: bool = False
+    retry_failed: bool = False
+    folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def uses_batch_service(self) -> bool:
+        """True if a batch service does the work."""
+        return self.engine.engine == BATCH_SERVICE_ENGINE
+
+    @property
+    def max_reply_tokens(self) -> int | None:
+        """The most tokens of a reply, which a cost limit needs; None if there is no cost limit.
+
+        The price data hold no model's maximum; the default is a length that hardly any reply exceeds.
+        """
+        return None if self.limits.max_cost is None else self.models[0].max_tokens or ASSUMED_REPLY_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class _SavedRunSpec:
+    """The part of a call that continues its run, under the keys of the ledger; `endpoints` holds addresses by model."""
+
+    folder: str
+    endpoints: Mapping[str, str]
+    settings: PlanSettings
+    asking: ModelSpec
+    bounded: RunLimits
+    retry_failed: bool
+
+
+_SAVED_SPEC_ADAPTER: Final = TypeAdapter(_SavedRunSpec)
+
+
+def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
+    """Return a call as JSON text without secrets; `addresses` are those that its models were reached at, by name."""
+    templates = spec.settings.templates.resolve() if spec.settings.templates else None
+    saved = _SavedRunSpec(
+        str(spec.folder),
+        addresses,
+        replace(spec.settings, templates=templates),
+        replace(spec.models[0], base_url=()),  # an address may hold a password
+        spec.limits,
+        spec.retry_failed,
+    )
+    return _SAVED_SPEC_ADAPTER.dump_json(saved, exclude={"asking": {"model"}}).decode()
+
+
+def read_run_spec(run: RunFolder) -> RunSpec:
+    """Read the last call of `batch` on a run, as a call that continues the run through its batch service.
+
+    Raises:
+        RunError: if there is no run, or it cannot be continued.
+    """
+    with open_ledger_readonly(run.ledger_path) as db:
+        row = db.execute("SELECT value FROM run WHERE name = ?", (RUN_SPEC_KEY,)).fetchone()
+    if row is None:
+        raise RunError(f"{run.path} holds no saved call; repeat the `batch` command")
+    try:
+        saved = _SAVED_SPEC_ADAPTER.validate_json(row[0])
+    except ValidationError as error:
+        raise RunError("another version of this program began the run; repeat the `batch` command") from error
+    return RunSpec(
+        run,
+        tuple(
+            replace(saved.asking, model=name, base_url=_choose_base_url(name, address))
+            for name, address in saved.endpoints.items()
+        ),
+        saved.settings,
+        saved.bounded,
+        retry_failed=saved.retry_failed,
+        folder=Path(saved.folder),
+    )
+
+
+def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
+    """Return the saved address, or none if the environment gives the same, perhaps with a password."""
+    try:
+        is_known = resolve_endpoint(model, None, os.environ).base_url == address
+    except UsageError:
+        is_known = False
+    return () if is_known or not address else (address,)
+
+
+@dataclass(frozen=True, slots=True)
+class RunModel:
+    """A model of a run: its open client, the settings of its prompts, and its entry in the ledger."""
+
+    client: ModelClient
+    settings: PlanSettings
+    ledger_model: LedgerModel
+
+    @property
+    def info(self) -> ModelInfo:
+        """The description of the model."""
+        return self.client.info
+
+    @property
+    def needs_paper(self) -> bool:
+        """True for a model or a strategy that needs the paper itself besides the prompt."""
+        return self.client.model is None or STRATEGIES[self.settings.strategy].needs_paper
+
+    def make_model(self, paper: Paper | None) -> Model:
+        """Return the model for a paper, which sends each request once."""
+        return self.client.make_model(paper, self.settings.task, self.settings.k, self.settings.cut_at)
+
+
+def build_run_model(client: ModelClient, settings: PlanSettings) -> RunModel:
+    """Return an open model with the settings of a run; a window that the user did not set is that of the model.
+
+    Raises:
+        PromptError: if the templates are at fault.
+    """
+    settings = replace(settings, window=settings.window or client.window)
+    return RunModel(client, settings, LedgerModel(client.info, hash_settings(client.info, settings)))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """A corpus, the models that plan it, and the limits of the call; `make_readers` make readers of its papers.
+
+    `max_reply_tokens` caps a reply, in tokens, where there is a cost limit.
+    """
+
+    corpus: Corpus
+    models: tuple[RunModel, ...]
+    limits: RunLimits
+    make_readers: ReaderFactory
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    retry_failed: bool = False
+    max_reply_tokens: int | None = None
+
+
+def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
+    """Return a hash of everything that a plan depends on except the paper; when it changes, papers are planned anew."""
+    templates = settings.render_prompt(Excerpt("", "", "")).template_sha256
+    how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]
+    what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
+    what += [] if settings.strategy == "single" else [settings.strategy]
+    return hashlib.sha256(json.dumps([how, what]).encode()).hexdigest()[:16]

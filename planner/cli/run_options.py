@@ -1,0 +1,108 @@
+"""Options of the commands on runs; apart from `options`, so that other commands do not import what a run needs."""
+
+from typing import Any
+
+import click
+
+from planner.batch.cluster.ray import LOCAL_CLUSTER
+from planner.batch.cluster.shards import Shard
+from planner.batch.spec import ENGINES, EngineOptions, RunLimits, SubmissionOptions
+from planner.cli.options import option_group
+from planner.errors import UsageError
+
+limit_options = option_group(
+    "limits",
+    RunLimits,
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 4096),
+        default=32,
+        show_default=True,
+        envvar="ABLATION_PLANNER_CONCURRENCY",
+        show_envvar=True,
+        help="Most requests at once; fewer while the endpoint reports too many.",
+    ),
+    click.option(
+        "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests per minute.  [from the endpoint's headers]"
+    ),
+    click.option(
+        "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens per minute.  [from the endpoint's headers]"
+    ),
+    click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never spend more than this."),
+    click.option("--max-papers", type=click.IntRange(min=1), help="Most papers to begin in this call."),
+)
+
+_FINISH_LIVE_OPTION = click.option(
+    "--finish-live", is_flag=True, help="Send what the batch service leaves unanswered live, at the full price."
+)
+_POLL_OPTION = click.option(
+    "--poll",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    envvar="ABLATION_PLANNER_POLL",
+    show_envvar=True,
+    help="Pause between two checks of the batch service.  [2 s, doubled up to 5 min]",
+)
+
+submission_options = option_group(
+    "submission",
+    SubmissionOptions,
+    click.option(
+        "--submit-only", is_flag=True, help="With openai-batch: submit and exit; `collect RUN` gets the results."
+    ),
+    _FINISH_LIVE_OPTION,
+    click.option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export RUN`."),
+    _POLL_OPTION,
+)
+
+collect_options = option_group(
+    "submission",
+    SubmissionOptions,
+    click.option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
+    _FINISH_LIVE_OPTION,
+    _POLL_OPTION,
+)
+
+engine_options = option_group(
+    "engine",
+    EngineOptions,
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="local",
+        show_default=True,
+        envvar="ABLATION_PLANNER_ENGINE",
+        show_envvar=True,
+        help="local: this machine; openai-batch: the provider's batch service, at half the price, within a day; "
+        "ray: a Ray cluster reads the papers and sends the requests.",
+    ),
+    click.option(
+        "--ray-address",
+        default=LOCAL_CLUSTER,
+        show_default=True,
+        metavar="HOST:PORT",
+        envvar="ABLATION_PLANNER_RAY_ADDRESS",
+        show_envvar=True,
+        help="Address of the cluster's head node; local: a new cluster on this machine, for this run.",
+    ),
+)
+
+
+class _ShardType(click.ParamType[Shard]):
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        try:
+            return value if isinstance(value, Shard) else Shard.parse(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+shard_option = click.option(
+    "--shard",
+    type=_ShardType(),
+    metavar="I/N",
+    envvar="ABLATION_PLANNER_SHARD",
+    show_envvar=True,
+    help="Plan shard I of N, in RUN/shards; run the command once for each shard, then `merge RUN`.",
+)

@@ -1,0 +1,129 @@
+"""`status`, `collect`, `import`, `export` and `merge`: show, continue, export and merge a run."""
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+
+import click
+
+from planner.batch.cluster.merge import MergeResult, merge_shards
+from planner.batch.export import EXPORT_FORMATS, export_run
+from planner.batch.run_folder import RunFolder
+from planner.batch.session import load_run_spec, open_run
+from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
+from planner.batch.status import read_run_status
+from planner.cli.batch import plan_papers
+from planner.cli.console import log, log_to
+from planner.cli.options import LogOptions, log_options, open_arxiv
+from planner.cli.run_options import collect_options
+from planner.sanitize import make_json_printable, make_printable
+
+_run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.command()
+@_run_argument
+@click.option("--failed", is_flag=True, help="Show the reasons for failures, grouped.")
+@click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON.")
+def status(run: Path, failed: bool, as_json: bool) -> None:
+    """Show the progress of a RUN, even while it is running."""
+    found = read_run_status(RunFolder(run))
+    if as_json:
+        click.echo(make_json_printable(json.dumps(found.as_json(with_failures=failed), ensure_ascii=False, indent=1)))
+    else:
+        click.echo(make_printable(found.as_text(with_failures=failed)))
+
+
+@click.command()
+@_run_argument
+@collect_options
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@log_options
+def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_settings: LogOptions) -> None:
+    """Get the results of a RUN from its batch service, and continue as `batch --engine openai-batch` would."""
+    with log_to(log_settings):
+        spec = load_run_spec(run, submission)
+        with contextlib.chdir(spec.folder):
+            raise SystemExit(asyncio.run(plan_papers(spec, quiet=log_settings.quiet, as_json=as_json)))
+
+
+@click.command(name="import")
+@_run_argument
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@log_options
+def import_(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> None:
+    """Import results of exported requests into a RUN: output and error files of a batch service, or of `run-batch`."""
+    paths = [path.resolve() for path in files]
+    with log_to(log_settings):
+        spec = load_run_spec(run, SubmissionOptions())
+        with contextlib.chdir(spec.folder):
+            raise SystemExit(asyncio.run(_import_results(spec, paths)))
+
+
+async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
+    from planner.batch.service.exchange import import_results  # imports the SDK, which takes 0.4 s
+
+    async with open_run(spec, open_arxiv(offline=False)) as opened:
+        imported = await import_results(opened.job, opened.run, opened.ledger, paths)
+    for line in imported.describe():
+        log.info("%s", line)
+    return 1 if imported.failed_requests or imported.needed_requests else 0
+
+
+@click.command()
+@_run_argument
+@click.option("--to", "form", type=click.Choice((*EXPORT_FORMATS, BATCH_SERVICE_ENGINE)), required=True, help="Format.")
+@click.argument("target", type=click.Path(path_type=Path))
+@log_options
+def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:
+    """Write the plans of a RUN to TARGET: a folder in AblationBench's layout, a CSV file, or a JSONL file.
+
+    With openai-batch, write the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
+    """
+    with log_to(log_settings):
+        if form == BATCH_SERVICE_ENGINE:
+            target, spec = target.resolve(), load_run_spec(run, SubmissionOptions())
+            with contextlib.chdir(spec.folder):
+                asyncio.run(_export_requests(spec, target))
+            return
+        for line in export_run(RunFolder(run), form, target):
+            click.echo(make_printable(line), err=True)
+        click.echo(make_printable(str(target)))
+
+
+async def _export_requests(spec: RunSpec, target: Path) -> None:
+    from planner.batch.service.exchange import export_requests  # imports the SDK, which takes 0.4 s
+
+    async with open_run(spec, open_arxiv(offline=False)) as opened:
+        exported = await export_requests(opened.job, opened.run, opened.ledger, target)
+    if not exported:
+        log.info("%s needs no further requests", spec.run.path)
+    for path, requests in exported:
+        log.info("%d requests", requests)
+        click.echo(make_printable(str(path)))
+
+
+@click.command("merge")
+@_run_argument
+@log_options
+def merge(run: Path, log_settings: LogOptions) -> None:
+    """Merge the shards of a RUN into it. Merging again adds what is new; exit code 1 while a shard is missing."""
+    with log_to(log_settings):
+        merged = merge_shards(RunFolder(run))
+        _log_merge(merged)
+        click.echo(make_printable(read_run_status(RunFolder(run)).as_text()))
+        raise SystemExit(0 if merged.is_complete else 1)
+
+
+def _log_merge(merged: MergeResult) -> None:
+    for shard, joined in merged.counts_by_shard.items():
+        log.info("%s: %d new plannings, %d new requests", shard.name, joined.results, joined.requests)
+    for problem in merged.problems:
+        log.warning("%s", problem)
+    for shard, why in merged.running_shards.items():
+        log.warning("%s was left out: %s; merge again when it has ended", shard.name, why)
+    for shard in merged.missing_shards:
+        log.warning("%s has not begun: batch --shard %s", shard.name, shard)

@@ -1,0 +1,209 @@
+"""Open the model that the user names: one at an endpoint, or the built-in planner if no model, key or address is given."""
+
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from planner.chat import Model, ModelInfo, Usage
+from planner.errors import PaperError, UsageError
+from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
+from planner.models.openai_chat.endpoint import resolve_endpoint
+from planner.models.pricing import BATCH_PRICE_SHARE, UsagePrice, compute_cost, find_context_window, parse_price
+from planner.models.replicas import combine_replicas
+from planner.models.retry import RetryingModel, RetryPolicy, RetryWait
+from planner.papers.excerpt import select_sections
+from planner.papers.paper import Excerpt, Paper
+from planner.schema import Task
+
+if TYPE_CHECKING:
+    from planner.models.openai_chat.batch_api import BatchService
+    from planner.models.openai_chat.endpoint import Endpoint
+
+EXTRACTIVE: Final = "extractive"
+# A user who has set one of these wants a model, and has only forgotten to name it.
+_MODEL_VARIABLES: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENROUTER_API_KEY")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model as the user names it, its endpoint and the parameters of its requests; times are in seconds.
+
+    Several addresses are of replicas that share the work. Parameters that are "" or None are not sent. `price` is
+    IN,OUT in USD per million tokens, "" to look it up.
+    """
+
+    model: str = ""
+    base_url: tuple[str, ...] = ()
+    stream: bool = True
+    timeout: float = 600.0
+    max_wait: float = 600.0
+    reasoning_effort: str = ""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    price: str = ""
+
+    @property
+    def is_builtin(self) -> bool:
+        """True for the built-in planner.
+
+        Raises:
+            UsageError: if a key or an address is set but no model is named.
+        """
+        if self.model:
+            return self.model == EXTRACTIVE
+        if self.base_url or any(os.environ.get(name) for name in _MODEL_VARIABLES):
+            raise UsageError(
+                "a key or an address is set but no model is named; add --model gpt-4o, or ABLATION_PLANNER_MODEL"
+            )
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """A model as a worker is given it; it is sent over the network, so it holds no key and no password.
+
+    `model` and `base_urls` are what the user gave, "" to use the worker's environment. The model that the worker opens
+    must match `info`. Several addresses are of replicas.
+    """
+
+    info: ModelInfo
+    model: str
+    base_urls: tuple[str, ...]
+    options: RequestOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ModelClient:
+    """An open model: `model` sends each request once, without retries; None stands for the built-in planner.
+
+    `price` returns the cost of a request in USD, None if it is unknown. `host` is where requests go, "" for nowhere.
+    `remote` tells a worker on another machine how to connect. `batch_api` is the endpoint's batch service, if it was
+    opened. `warm_up` does slow set-up ahead of the first request, in any thread.
+    """
+
+    info: ModelInfo
+    price: UsagePrice
+    host: str = ""
+    model: Model | None = None
+    remote: RemoteModel | None = None
+    batch_api: "BatchService | None" = None
+    warm_up: Callable[[], None] = lambda: None
+
+    @property
+    def window(self) -> int | None:
+        """The context window in tokens, None if it is unknown or there is none."""
+        return None if self.model is None else find_context_window(self.info)
+
+    def make_model(self, paper: Paper | None, task: Task, k: int, cut_at: str = "") -> Model:
+        """Return the model that plans a paper; only the built-in planner needs the paper and the settings."""
+        if self.model is not None:
+            return self.model
+        from planner.models.extractive import ExtractiveModel
+
+        assert paper is not None, "the built-in planner reads papers"
+        try:
+            excerpt = select_sections(paper, task, cut_at).build_excerpt(paper)
+        except PaperError:
+            excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
+        return ExtractiveModel(excerpt, task, k)
+
+    def price_at_batch_service(self, usage: Usage) -> float | None:
+        """Return the cost of a request at the batch service in USD, None if no price is known."""
+        live = self.price(usage)
+        return None if live is None else live * BATCH_PRICE_SHARE
+
+
+@asynccontextmanager
+async def open_model(
+    spec: ModelSpec,
+    *,
+    offline: bool = False,
+    max_connections: int = 256,
+    reply_limit: int | None = None,
+    with_batch_service: bool = False,
+) -> AsyncIterator[ModelClient]:
+    """Yield a client of the model that the spec and the environment name.
+
+    `max_connections` is the most requests at once; `reply_limit` is the most tokens of a reply if the user set no
+    limit. With `with_batch_service` the endpoint's batch service is opened too.
+
+    Raises:
+        UsageError: if a key or an address is set but no model is named, if the address or the price is invalid, or if
+            `offline` forbids requests.
+    """
+    if spec.is_builtin:
+        from planner.models.extractive import BUILTIN_INFO  # compiles a hundred patterns, which only this planner needs
+
+        log.info("using the built-in extractive planner, which calls no model (name one with --model)")
+        yield ModelClient(BUILTIN_INFO, lambda _: 0.0)
+        return
+    if offline:
+        raise UsageError(f"--offline forbids asking {spec.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`")
+    endpoints = [resolve_endpoint(spec.model, url, os.environ) for url in dict.fromkeys(spec.base_url or ("",))]
+    options = RequestOptions(
+        stream=spec.stream,
+        timeout=spec.timeout,
+        reasoning_effort=spec.reasoning_effort or None,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        connections=max_connections,
+        token_cap=reply_limit,
+    )
+    async with AsyncExitStack() as stack:
+        chats = [await stack.enter_async_context(OpenAIChat(endpoint, options)) for endpoint in endpoints]
+        service = _create_batch_service(endpoints, options) if with_batch_service else None
+        info = chats[0].info
+        # An address with a password is not sent to other machines: each has it in its own environment.
+        addresses = tuple("" if endpoint.credentials else endpoint.base_url for endpoint in endpoints)
+        yield ModelClient(
+            info,
+            _build_price(info, spec.price),
+            host=", ".join(endpoint.host for endpoint in endpoints),
+            model=combine_replicas(chats),
+            remote=RemoteModel(info, spec.model, addresses, options),
+            batch_api=await stack.enter_async_context(service) if service else None,
+            warm_up=lambda: _warm_up(chats),
+        )
+
+
+def log_destination(client: ModelClient) -> None:
+    """Log the host that requests go to; the built-in planner has no host, and sends nothing."""
+    if client.host:
+        log.info("sending to %s, model %s", client.host, client.info.asked)
+
+
+def add_retries(model: Model, max_wait: float) -> Model:
+    """Return a model that retries failed requests for up to `max_wait` seconds and logs its waits."""
+    return RetryingModel(model, RetryPolicy(max_wait=max_wait), on_wait=_log_wait)
+
+
+def _create_batch_service(endpoints: "list[Endpoint]", options: RequestOptions) -> "BatchService":
+    from planner.models.openai_chat.batch_api import BatchService  # imports the SDK, which takes 0.4 s
+
+    if len(endpoints) > 1:
+        raise UsageError("a batch service has one address; give --base-url once")
+    return BatchService(endpoints[0], options)
+
+
+def _build_price(info: ModelInfo, given: str) -> UsagePrice:
+    price = parse_price(given) if given else None
+
+    def compute_price(usage: Usage) -> float | None:
+        cost = compute_cost(info, usage, price)
+        return None if cost is None else float(cost)
+
+    return compute_price
+
+
+def _warm_up(chats: list[OpenAIChat]) -> None:
+    for chat in chats:
+        chat.warm_up()
+
+
+def _log_wait(wait: RetryWait) -> None:
+    log.info("waiting %.0f s: %s", wait.seconds, wait.reason)
