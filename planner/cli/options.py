@@ -75,10 +75,8 @@ def option_group(
     def decorate(command: CommandFunction) -> CommandFunction:
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
-            value = options_class(
-                **{field.name: kwargs.pop(field.name) for field in fields(options_class) if field.name in kwargs}
-            )
-            return command(*args, **{name: value}, **kwargs)
+            given = {field.name: kwargs.pop(field.name) for field in fields(options_class) if field.name in kwargs}
+            return command(*args, **{name: options_class(**given)}, **kwargs)
 
         decorated: CommandFunction = with_value
         for option in reversed(options):

@@ -32,7 +32,7 @@ from planner.planning.question import PaperPrompt, PlanSettings, build_prompt, s
 from planner.reading.process import ReaderProcess
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
 from planner.sanitize import clean_text, make_json_printable, make_printable
-from planner.tokens import TokenCounter, estimate_tokens
+from planner.tokens import TokenCounter
 
 PAGE_WIDTH: Final = 100
 _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separate process
@@ -128,8 +128,10 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
     """
     refuse_missing_source((source,))
     with log_to(log_settings):
-        question = build_prompt(read_only_paper(source, metadata), task.settings, TokenCounter())
+        counter = TokenCounter()
+        question = build_prompt(read_only_paper(source, metadata), task.settings, counter)
         _log_omissions(question)
+        log.info("about %s tokens", f"{counter.count_prompt(question.prompt):,}")
     rendered = question.prompt
     if form == "text":
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
@@ -177,9 +179,11 @@ def _log_omissions(excerpt: Excerpt | PaperPrompt) -> None:
 
 def _describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
     """Return the paper as a JSON object; if the task cannot cut the paper, that is a warning here."""
-    analysis = analyse_paper(paper)
+    analysis, counter = analyse_paper(paper), TokenCounter()
+    prompt_tokens = None
     try:
-        sent = select_excerpt(paper, settings, TokenCounter())
+        sent = build_prompt(paper, settings, counter)
+        prompt_tokens = counter.count_prompt(sent.prompt)
         left_out, warnings = sent.omissions, (*paper.warnings, *sent.warnings)
     except PlannerError as error:
         left_out, warnings = (), (*paper.warnings, str(error))
@@ -190,7 +194,8 @@ def _describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
         "format": paper.format,
         "main_file": paper.main_file,
         "sections": [_describe_section(section) for section in paper.sections],
-        "tokens": estimate_tokens(f"{paper.title}\n{paper.abstract}\n{paper.text}"),
+        "tokens": counter.count_text(f"{paper.title}\n{paper.abstract}\n{paper.text}"),
+        "prompt_tokens": prompt_tokens,
         **_describe_analysis(analysis),
         "left_out": [asdict(part) for part in left_out],
         "warnings": list(warnings),
@@ -242,6 +247,7 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
             _format_list(
                 f"Sections, about {description['tokens']:,} tokens", (_format_section(s) for s in paper.sections)
             ),
+            _format_prompt_tokens(description["prompt_tokens"], settings),
             _format_list(f"Left out in the {settings.task} task", map(_format_omission, description["left_out"])),
             _format_list("Components that the method names", (c["name"] for c in description["components"])),
             _format_list(
@@ -257,6 +263,10 @@ def _format_list(heading: str, lines: Iterable[str]) -> str:
     return (
         "\n".join((f"{heading}:", *(f"  {line}" for line in lines))) if (lines := list(lines)) else f"{heading}: none"
     )
+
+
+def _format_prompt_tokens(tokens: int | None, settings: PlanSettings) -> str:
+    return f"Prompt of the {settings.task} task: " + ("none" if tokens is None else f"about {tokens:,} tokens")
 
 
 def _format_section(section: Section) -> str:

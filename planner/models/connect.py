@@ -1,4 +1,4 @@
-"""Open the model that the user names: one at an endpoint, or the built-in planner if no model, key or address is given."""
+"""Open the model that the user names: one at an endpoint, or the built-in planner, which is also the default."""
 
 import logging
 import os

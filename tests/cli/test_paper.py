@@ -19,7 +19,7 @@ def test_the_page_shows_sections_findings_and_what_is_left_out(run: Run) -> None
 def test_the_object_has_the_keys_that_programs_rely_on(run: Run) -> None:
     told = json.loads(run("paper", "paper.md", "--to", "json", "--task", "author").stdout)
     assert set(told) == {
-        *("id", "title", "abstract", "format", "main_file", "sections", "tokens"),
+        *("id", "title", "abstract", "format", "main_file", "sections", "tokens", "prompt_tokens"),
         *("components", "reported_ablations", "metrics", "left_out", "warnings"),
     }
     assert told["format"] == "markdown"
@@ -27,6 +27,17 @@ def test_the_object_has_the_keys_that_programs_rely_on(run: Run) -> None:
     assert {"heading", "level", "kind", "chars", "page"} == set(told["sections"][0])
     assert "4.3 Ablation Study" in [part["heading"] for part in told["left_out"]]
     assert any("gate" in component["name"] for component in told["components"])
+
+
+@pytest.mark.parametrize("task", ["reviewer", "author"])
+def test_paper_prompt_and_dry_run_show_the_same_prompt_tokens(run: Run, task: str) -> None:
+    model = ("--model", "m", "--base-url", "http://localhost:1/v1", "--price", "1000000,0")
+    shown = json.loads(run("paper", "paper.md", "--to", "json", "--task", task).stdout)["prompt_tokens"]
+    estimate = run("batch", "paper.md", "-o", "run", "--task", task, *model, "--dry-run", "--json").stdout
+    [planned] = json.loads(estimate)["models"]
+    assert (planned["tokens"], planned["cost"]) == (shown, shown)
+    assert f"about {shown:,} tokens" in run("prompt", "paper.md", "--task", task).stderr
+    assert f"Prompt of the {task} task: about {shown:,} tokens" in run("paper", "paper.md", "--task", task).stdout
 
 
 def test_the_text_is_what_the_task_would_send(run: Run) -> None:
@@ -44,6 +55,7 @@ def test_a_paper_that_the_author_task_cannot_cut_is_shown_with_a_warning(run: Ru
     (desk / "half.md").write_text(text, encoding="utf-8")
     told = json.loads(run("paper", "half.md", "--to", "json", "--task", "author").stdout)
     assert any("--cut-at" in warning for warning in told["warnings"])
+    assert told["prompt_tokens"] is None
     assert run("paper", "half.md", "--to", "text", "--task", "author").exit_code == 1
 
 

@@ -145,6 +145,8 @@ def test_quiet_says_only_errors_and_verbose_more(run: Run, server: Server) -> No
     assert "sending to 127.0.0.1" in plain
     assert "planned 1 ablation" in plain
     assert set(plain.splitlines()) <= set(verbose.splitlines())
+    detailed = run("plan", "paper.md", *at(server), "--price", "1,1", "-o", "detailed", "-vv").stderr
+    assert re.search(r"^\d{4}-\d\d-\d\d [\d:,]{12} planner\S*: sending to 127", detailed, re.MULTILINE)
     failed = run("plan", "gone.md", "gone too.md", "-q")
     assert [line.partition(":")[0] for line in failed.stderr.splitlines()] == ["error", "error"]
 

@@ -384,6 +384,7 @@ def test_the_reviewer_task(run: Run, desk: Path, server: Server) -> None:
             ("judge", "plans", "--gold", "gold.jsonl", "-o", "out", "--model", "gpt-4o", "--offline"),
             "--offline forbids",
         ),
+        (("judge", "plans", "--gold", "gold.jsonl", "-o", "out", "--model", "extractive"), "does not judge"),
         (("judge", "nowhere", "--gold", "gold.jsonl", "-o", "out"), "nowhere"),
         (("vote", "out", "-o", "v"), "out"),
     ],
