@@ -2,24 +2,32 @@
 
 import asyncio
 import json
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import click
 
 from planner.batch.cluster.shards import Shard
 from planner.batch.manifest import Corpus
+from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
 from planner.batch.session import Engine, estimate_spec, open_run, plan_run, record_corpus
 from planner.batch.spec import EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
 from planner.cli.console import InterruptHandler, log, log_to, run_interruptible
 from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
-from planner.cli.progress import format_estimate_json, format_estimate_text, show_progress
+from planner.cli.progress import format_estimate_json, format_estimate_text, format_progress
 from planner.cli.run_options import engine_options, limit_options, shard_option, submission_options
 from planner.models.connect import ModelSpec
 from planner.sanitize import make_json_printable, make_printable
+
+_FIRST_LINE_SECONDS: Final = 2.0
+_LINE_INTERVAL_SECONDS: Final = 15.0
 
 
 @click.command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
@@ -114,7 +122,7 @@ async def _run_engine(run: RunFolder, engine: Engine, *, quiet: bool) -> int:
     interrupt = InterruptHandler(engine.stop)
     try:
         with interrupt.handle_signals():
-            async with show_progress(engine.progress, quiet=quiet):
+            async with _show_progress(engine.progress, quiet=quiet):
                 await engine.plan()
     except asyncio.CancelledError:
         log.error("stopped at once; run the same command again to continue")
@@ -143,3 +151,37 @@ async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
 
 def _has_problems(corpus: Corpus) -> bool:
     return any(not problem.harmless for problem in corpus.problems)
+
+
+@asynccontextmanager
+async def _show_progress(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
+    """Show the progress of a run on stderr while it works."""
+    if quiet:
+        yield
+    elif sys.stderr.isatty():
+        from planner.cli.live_view import show_live_view  # imports rich, which only a terminal needs
+
+        with show_live_view(progress) as refreshing:
+            async with _run_beside(refreshing):
+                yield
+    else:
+        async with _run_beside(_log_progress(progress)):
+            yield
+
+
+@asynccontextmanager
+async def _run_beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _log_progress(progress: Progress) -> None:
+    await asyncio.sleep(_FIRST_LINE_SECONDS)
+    while True:
+        log.info("%s", format_progress(progress))
+        await asyncio.sleep(_LINE_INTERVAL_SECONDS)

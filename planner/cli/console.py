@@ -1,5 +1,4 @@
-"""Log messages of a command: progress and problems on stderr, everything in a log file if the user names one."""
-# MERGED-DOC """Ctrl-C and SIGTERM: stop the current work, and return the matching exit code."""
+"""Log messages of a command, on stderr and in a log file, and its end by Ctrl-C or SIGTERM, with the exit code."""
 
 import asyncio
 import logging
@@ -16,6 +15,9 @@ from planner.sanitize import make_printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+SIGINT_EXIT: Final = 130
+SIGTERM_EXIT: Final = 143
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 log: Final = logging.getLogger("planner")
 _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
@@ -91,11 +93,6 @@ def _create_file_handler(options: LogOptions) -> logging.Handler:
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(_FileFormatter("%(asctime)s %(levelname)s %(message)s"))
     return handler
-
-
-SIGINT_EXIT: Final = 130
-SIGTERM_EXIT: Final = 143
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_interruptible(work: Coroutine[Any, Any, int]) -> int:

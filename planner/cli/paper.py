@@ -34,7 +34,7 @@ from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
 from planner.sanitize import clean_text, make_json_printable, make_printable
 from planner.tokens import TokenCounter
 
-PAGE_WIDTH: Final = 100
+_PAGE_WIDTH: Final = 100
 _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separate process
 _SHORT_TEXT_KINDS: Final = (SourceKind.TEXT, SourceKind.MARKDOWN, SourceKind.EMPTY, SourceKind.OTHER)
 
@@ -239,7 +239,7 @@ def _describe_passage(passage: TextLocation) -> dict[str, object]:
 def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:
     """Return the paper as text for a terminal: one screen if the paper is short enough."""
     pages = (f"{paper.title or '(no title found)'}", f"id {paper.id}, {paper.format} {paper.main_file}".rstrip())
-    abstract = textwrap.fill(" ".join(paper.abstract.split()) or "(no abstract found)", PAGE_WIDTH)
+    abstract = textwrap.fill(" ".join(paper.abstract.split()) or "(no abstract found)", _PAGE_WIDTH)
     return "\n\n".join(
         (
             "\n".join(pages),

@@ -1,4 +1,4 @@
-"""`plan_paper`, `demo` and `parse`: commands that write a trajectory."""
+"""`plan`, `demo` and `parse`: commands that write a trajectory."""
 
 import asyncio
 import json

@@ -1,26 +1,11 @@
-"""The progress of a run in words."""
-# MERGED-DOC """The output of a dry run: the papers that were found, and their estimated tokens, cost and time."""
-# MERGED-DOC """The live view of a run on a terminal."""
-# MERGED-DOC """The progress of a run: a live view on a terminal, plain lines elsewhere."""
+"""The progress of a run and the estimate of a dry run in words."""
 
-import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final
-
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from planner.batch.estimate import ModelEstimate
 from planner.batch.manifest import Corpus
 from planner.batch.progress import Progress
-from planner.cli.console import log, log_above_view
-from planner.sanitize import make_json_printable, make_printable
+from planner.sanitize import make_json_printable
 
 
 def format_progress(progress: Progress) -> str:
@@ -106,85 +91,3 @@ def format_estimate_json(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
         ],
     }
     return make_json_printable(json.dumps(whole, ensure_ascii=False, indent=1))
-
-
-_REFRESH_SECONDS: Final = 0.25  # seconds
-
-
-@contextmanager
-def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
-    """Show a run on the terminal at stderr; yield a coroutine that refreshes the view until it is cancelled."""
-    console = Console(stderr=True, highlight=False)
-    with (
-        Live(_render_progress(progress), console=console, auto_refresh=False, redirect_stdout=False) as view,
-        log_above_view(console),
-    ):
-        yield _refresh_view(view, progress)
-        view.update(_render_progress(progress), refresh=True)
-
-
-async def _refresh_view(view: Live, progress: Progress) -> None:
-    while True:
-        view.update(_render_progress(progress), refresh=True)
-        await asyncio.sleep(_REFRESH_SECONDS)
-
-
-def _render_progress(progress: Progress) -> RenderableType:
-    ended = progress.planned + progress.failed
-    papers, tokens = progress.compute_rates()
-    left = progress.seconds_left
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("", ProgressBar(total=max(1, progress.total_results), completed=ended, width=60))
-    for name, value in (
-        ("papers", f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"),
-        ("requests", f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting for the limit"),
-        ("speed", f"{papers:.0f} papers/min, {tokens:,.0f} tokens/min"),
-        ("cost", format_cost(progress)),
-        ("to go", "?" if left is None else format_duration(left)),
-    ):
-        facts.add_row(Text(name, style="dim"), Text(value))
-    notes = [
-        Text(note, style="yellow")
-        for note in (format_batches(progress), format_wait(progress), format_stop_reason(progress))
-        if note
-    ]
-    problems = [
-        Text(make_printable(problem), style="red", no_wrap=True, overflow="ellipsis") for problem in progress.problems
-    ]
-    return Group(facts, *notes, *problems)
-
-
-_FIRST_LINE_SECONDS: Final = 2.0  # seconds
-_LINE_INTERVAL_SECONDS: Final = 15.0
-
-
-@asynccontextmanager
-async def show_progress(progress: Progress, *, quiet: bool) -> AsyncIterator[None]:
-    """Show the progress of a run on stderr while it works."""
-    if quiet:
-        yield
-    elif sys.stderr.isatty():
-        with show_live_view(progress) as refreshing:
-            async with _run_beside(refreshing):
-                yield
-    else:
-        async with _run_beside(_log_progress(progress)):
-            yield
-
-
-@asynccontextmanager
-async def _run_beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _log_progress(progress: Progress) -> None:
-    await asyncio.sleep(_FIRST_LINE_SECONDS)
-    while True:
-        log.info("%s", format_progress(progress))
-        await asyncio.sleep(_LINE_INTERVAL_SECONDS)
