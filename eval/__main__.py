@@ -4,10 +4,10 @@ import click
 
 from eval.commands.baseline import baseline
 from eval.commands.judge import judge
+from eval.commands.labelled import analysis, cuts
 from eval.commands.options import CommandGroup
 from eval.commands.report import compare, report
 from eval.commands.vote import judge_eval, vote
-from eval.labelled import analysis, cuts
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.labelled import find_paper_beside
 from eval.tables import read_table_rows
 from planner.chat import Completion
 from planner.errors import PaperError, UsageError
@@ -31,10 +32,10 @@ def find_labelled_papers(folder: Path) -> tuple[LabelledPaper, ...]:
         TableError: if a label cannot be read.
         UsageError: if there is no labelled paper.
     """
-    found = tuple(_iter_labelled_papers(folder))
-    if not found:
+    papers = tuple(_iter_labelled_papers(folder))
+    if not papers:
         raise UsageError(f"{folder}: no paper has a label beside it, an <id>.json with `id` and `ablations`")
-    return found
+    return papers
 
 
 async def plan_labelled_papers(papers: tuple[LabelledPaper, ...], output: Path, k: int) -> None:
@@ -49,19 +50,18 @@ async def plan_labelled_papers(papers: tuple[LabelledPaper, ...], output: Path, 
 
 async def _plan_paper(paper: LabelledPaper, output: Path, settings: PlanSettings) -> PlanOutput:
     try:
-        read = load_paper(str(paper.path), paper_id=paper.id)
-        excerpt = select_sections(read, settings.task, settings.cut_at).build_excerpt(read)
+        loaded = load_paper(str(paper.path), paper_id=paper.id)
+        excerpt = select_sections(loaded, settings.task, settings.cut_at).build_excerpt(loaded)
     except PaperError as error:
         return write_unreadable_paper(output, str(paper.path), error, BUILTIN_INFO, settings)
-    return await plan_to_folder(
-        output, read, ExtractiveModel(excerpt, settings.task, settings.k), settings, _zero_cost, force=True
-    )
+    model = ExtractiveModel(excerpt, settings.task, settings.k)
+    return await plan_to_folder(output, loaded, model, settings, _zero_cost, force=True)
 
 
 def _iter_labelled_papers(folder: Path) -> Iterator[LabelledPaper]:
     for path in sorted(folder.glob("*.json")):
         for row in read_table_rows(path):
-            paper = next((p for p in sorted(folder.glob(f"{path.stem}.*")) if p != path), None)
+            paper = find_paper_beside(path)
             if paper is not None and "ablations" in row and isinstance(row.get("id"), str):
                 yield LabelledPaper(row["id"], paper, str(row.get("method_end") or ""))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from eval.gold import Gold, GoldSet, read_ablation, unique_names
-from eval.tables import TableError, is_utf8_text, parse_json, read_text
+from eval.tables import TableError, is_utf8_text, parse_json, read_json, read_text
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_paper_id
 from planner.planning.record import PlanRecord
@@ -181,10 +181,7 @@ def _parse_cost(value: Any) -> float | None:
 def _read_plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
     if not path.is_file():
         return {}
-    try:
-        value = parse_json(read_text(path))
-    except ValueError as error:
-        raise TableError(f"{path}: is not JSON: {error}") from error
+    value = read_json(path)
     if not isinstance(value, dict) or not all(isinstance(fact, dict) for fact in value.values()):
         raise TableError(f"{path}: should be an object with one object for each paper")
     return value

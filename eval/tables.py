@@ -58,6 +58,19 @@ def parse_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def read_json(path: Path) -> Any:
+    """Read the value of a JSON file from an untrusted source.
+
+    Raises:
+        OSError: if the file cannot be read.
+        TableError: if the file is not JSON.
+    """
+    try:
+        return parse_json(read_text(path))
+    except ValueError as error:
+        raise TableError(f"{path}: is not JSON: {error}") from error
+
+
 def parse_json_lines(text: str, source: str) -> Iterator[tuple[int, Any]]:
     """Yield each value of JSONL with its line number, from 1; skip blank lines.
 
@@ -77,28 +90,21 @@ def _table_files(path: Path) -> list[Path]:
         raise UsageError(f"{path}: no such file or folder")
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
-    if not found:
+    tables = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    if not tables:
         raise UsageError(f"{path}: holds no file that ends in {', '.join(SUFFIXES)}")
-    return found
+    return tables
 
 
 def _read_table(path: Path) -> list[Row]:
     if path.suffix == ".parquet":
         return _read_parquet(path)
-    text = read_text(path)
     if path.suffix == ".json":
-        return _read_json(text, path)
-    return [_check_object(value, f"{path}: line {number}") for number, value in parse_json_lines(text, str(path))]
-
-
-def _read_json(text: str, path: Path) -> list[Row]:
-    try:
-        value = parse_json(text)
-    except ValueError as error:
-        raise TableError(f"{path}: is not JSON: {error}") from error
-    rows = value if isinstance(value, list) else [value]
-    return [_check_object(row, f"{path}: row {number}") for number, row in enumerate(rows, start=1)]
+        value = read_json(path)
+        rows = value if isinstance(value, list) else [value]
+        return [_check_object(row, f"{path}: row {number}") for number, row in enumerate(rows, start=1)]
+    lines = parse_json_lines(read_text(path), str(path))
+    return [_check_object(value, f"{path}: line {number}") for number, value in lines]
 
 
 def _read_parquet(path: Path) -> list[Row]:
