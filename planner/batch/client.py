@@ -1,5 +1,4 @@
-"""Enforce a cost limit that includes the requests in flight: none is sent that could exceed it."""
-# MERGED-DOC """Ask a model within a run: reuse stored replies, keep to the limits and the budget, and record every request."""
+"""Ask a model within a run: reuse stored replies, keep to the rate and cost limits, and record every request."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,7 +9,7 @@ from typing import Any, Final
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
-from planner.batch.rate_limit import CHARS_PER_TOKEN, RateLimiter, RequestSlot, RunStopped
+from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, guess_tokens
 from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
 from planner.models.cache import REUSED_NOTE
@@ -19,6 +18,16 @@ from planner.planning.record import AttemptRecord, new_attempt
 
 # Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.
 _PROMPT_OVERHEAD_TOKENS: Final = 64
+# Tokens that hardly any reply exceeds: the assumed length of a reply that has no cap.
+ASSUMED_REPLY_TOKENS: Final = 16_384
+
+# HTTP statuses of timeouts and proxies: the endpoint may still have done the work, and billed it.
+_POSSIBLY_BILLED_STATUSES: Final = frozenset({408, 504, 522, 524})
+# HTTP statuses that every paper would meet: a wrong key, an account without money, a model that does not exist.
+_FATAL_STATUSES: Final = frozenset({401, 402, 404})
+_FIRST_ERROR_STATUS: Final = 400
+
+ModelWrapper = Callable[[Model], Model]
 
 
 def estimate_max_tokens(prompt: Prompt) -> int:
@@ -28,13 +37,16 @@ def estimate_max_tokens(prompt: Prompt) -> int:
 
 @dataclass(slots=True)
 class Reservation:
-    """The amount that a request is charged, in USD; its holder keeps it up to date."""
+    """The money reserved for a request in flight: what it is charged in USD, which its holder keeps up to date."""
 
     charged: float | None = None
 
 
 class Budget:
-    """A cost limit in USD, None for no limit; `spent` starts with the charges of earlier calls in the ledger."""
+    """A cost limit in USD, None for no limit, that counts the requests in flight: none is sent that could exceed it.
+
+    `spent` is in USD, and starts with the charges of earlier calls in the ledger.
+    """
 
     def __init__(self, limit: float | None, spent: float = 0.0) -> None:
         self._limit = limit
@@ -80,20 +92,6 @@ class Budget:
         return self._limit is not None and self.spent + max_cost > self._limit
 
 
-# Tokens that hardly any reply exceeds: the assumed length of a reply that has no cap.
-ASSUMED_REPLY_TOKENS: Final = 16_384
-
-# HTTP statuses of timeouts and proxies: the endpoint may still have done the work, and billed it.
-_POSSIBLY_BILLED_STATUSES: Final = frozenset({408, 504, 522, 524})
-# HTTP statuses that every paper would meet: a wrong key, an account without money, a model that does not exist.
-_FATAL_STATUSES: Final = frozenset({401, 402, 404})
-
-_FIRST_ERROR_STATUS: Final = 400
-_TOO_MANY_REQUESTS: Final = 429
-
-ModelWrapper = Callable[[Model], Model]
-
-
 class WaitingTasks:
     """The tasks that only wait. Stopping the run cancels them; a task with a request in flight is left to finish."""
 
@@ -103,7 +101,7 @@ class WaitingTasks:
     @contextmanager
     def mark_waiting(self) -> Iterator[None]:
         """Mark the current task as waiting within the block."""
-        task = _this_task()
+        task = _get_current_task()
         self._tasks.add(task)
         try:
             yield
@@ -113,7 +111,7 @@ class WaitingTasks:
     @contextmanager
     def mark_busy(self) -> Iterator[None]:
         """Mark the current task as busy within the block: it has a request in flight."""
-        task = _this_task()
+        task = _get_current_task()
         self._tasks.discard(task)
         try:
             yield
@@ -176,20 +174,20 @@ class LedgerClient:
         """
         identity = self.info.identify_request(prompt)
         while True:
-            if (kept := self._queue.ledger.find_reply(identity)) is not None:
+            if (reply := self._queue.ledger.find_reply(identity)) is not None:
                 self._has_sent_all = False
-                return replace(kept, notes=(*kept.notes, REUSED_NOTE))
-            if (other := self._queue.requests_in_flight.get(identity)) is None:
+                return replace(reply, notes=(*reply.notes, REUSED_NOTE))
+            if (same_request := self._queue.requests_in_flight.get(identity)) is None:
                 break
             with self._queue.waiting_tasks.mark_waiting():
-                await asyncio.shield(other)
-        mine = self._queue.requests_in_flight[identity] = asyncio.get_running_loop().create_future()
+                await asyncio.shield(same_request)
+        request_ended = self._queue.requests_in_flight[identity] = asyncio.get_running_loop().create_future()
         try:
             with self._queue.waiting_tasks.mark_waiting():
                 return await self._retrying_model.complete(prompt)
         finally:
             del self._queue.requests_in_flight[identity]
-            mine.set_result(None)
+            request_ended.set_result(None)
 
 
 class RequestSender:
@@ -208,35 +206,37 @@ class RequestSender:
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Wait for the limits and the budget, then send the request."""
-        desk, most = self._queue, self._estimate_max_cost(prompt)
-        guess = len(prompt.messages_json) / CHARS_PER_TOKEN
-        async with desk.budget.reserve(most) as share, desk.rate_limiter.acquire_slot(guess) as slot:
-            with desk.waiting_tasks.mark_busy():
-                share.charged = most
+        queue, max_cost = self._queue, self._estimate_max_cost(prompt)
+        async with (
+            queue.budget.reserve(max_cost) as reservation,
+            queue.rate_limiter.acquire_slot(guess_tokens(prompt)) as slot,
+        ):
+            with queue.waiting_tasks.mark_busy():
+                reservation.charged = max_cost
                 request = new_attempt(self.info.identify_request(prompt), prompt)
-                number = await desk.ledger.record_request(self._plan_task, request, most)
+                number = await queue.ledger.record_request(self._plan_task, request, max_cost)
                 self.attempt_records.setdefault(request.identity, request)
-                return await self._send_recorded(prompt, number, request.identity, slot, share)
+                return await self._send_recorded(prompt, number, request.identity, slot, reservation)
 
     async def _send_recorded(
         self, prompt: Prompt, number: int, identity: str, slot: RequestSlot, reservation: Reservation
     ) -> Completion:
-        desk = self._queue
+        queue = self._queue
         try:
             completion = await self._model.complete(prompt)
         except ModelError as error:
-            billed = _may_be_billed(error)
-            reservation.charged = reservation.charged if billed else 0.0
-            await desk.ledger.record_failure(number, str(error), may_be_billed=billed)
+            may_be_billed = _may_be_billed(error)
+            reservation.charged = reservation.charged if may_be_billed else 0.0
+            await queue.ledger.record_failure(number, str(error), may_be_billed=may_be_billed)
             self._handle_error(error, slot)
             raise
-        desk.rate_limiter.record_success(slot, completion.usage, completion.limits)
-        cost = desk.price(completion.usage)
+        queue.rate_limiter.record_success(slot, completion.usage, completion.limits)
+        cost = queue.price(completion.usage)
         reservation.charged = reservation.charged if cost is None else cost
-        await desk.ledger.record_reply(number, identity, completion, cost, reservation.charged)
-        paid = {"completion": completion, "cost": cost}
-        self.attempt_records[identity] = self.attempt_records[identity].model_copy(update=paid)
-        desk.progress.record_reply(completion.usage, cost)
+        await queue.ledger.record_reply(number, identity, completion, cost, reservation.charged)
+        update = {"completion": completion, "cost": cost}
+        self.attempt_records[identity] = self.attempt_records[identity].model_copy(update=update)
+        queue.progress.record_reply(completion.usage, cost)
         return completion
 
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
@@ -246,22 +246,22 @@ class RequestSender:
         )
 
     def _handle_error(self, error: ModelError, slot: RequestSlot) -> None:
-        desk = self._queue
+        queue = self._queue
         if error.exhausted or error.status in _FATAL_STATUSES:
-            desk.stop_run(str(error))
+            queue.stop_run(str(error))
             raise RunStopped from error
-        if error.status == _TOO_MANY_REQUESTS:
-            if (error.retry_after or 0.0) > desk.max_pause:
-                desk.stop_run(f"{error}; it asks for a pause of {error.retry_after:.0f} s, longer than --max-wait")
+        if error.status == HTTP_TOO_MANY_REQUESTS:
+            if (error.retry_after or 0.0) > queue.max_pause:
+                queue.stop_run(f"{error}; it asks for a pause of {error.retry_after:.0f} s, longer than --max-wait")
                 raise RunStopped from error
-            desk.rate_limiter.record_rate_limit_error(slot, error.retry_after)
+            queue.rate_limiter.record_rate_limit_error(slot, error.retry_after)
 
 
 def _may_be_billed(error: ModelError) -> bool:
     return error.status is None or error.status < _FIRST_ERROR_STATUS or error.status in _POSSIBLY_BILLED_STATUSES
 
 
-def _this_task() -> "asyncio.Task[Any]":
+def _get_current_task() -> "asyncio.Task[Any]":
     task = asyncio.current_task()
     assert task is not None
     return task

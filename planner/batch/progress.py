@@ -10,14 +10,16 @@ from planner.batch.rate_limit import RateLimiter
 from planner.chat import Usage
 from planner.errors import Outcome
 
-_RATE_SECONDS: Final = 60.0  # seconds over which rates are taken
+# Rates are taken over the last minute.
+_RATE_SECONDS: Final = 60.0
 _MAX_PROBLEMS: Final = 5
 
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a run in this call; `total_results` results are wanted, `earlier_outcomes` are those of earlier calls.
+    """The progress of a run in this call, on the way to `total_results`; `earlier_outcomes` are those of earlier calls.
 
+    `tokens` and `cost` (in USD, None if a price is unknown) count this call, `problems` are the last failures.
     `batch_requests_by_state` counts the requests that are at a batch service, by the state of their batch.
     """
 
@@ -61,10 +63,10 @@ class Progress:
     @property
     def expected_cost(self) -> float | None:
         """The cost of this call at its end in USD, if the papers left cost as much as those before."""
-        ended = self.outcomes.total()
-        if self.cost is None or not ended:
+        result_count = self.outcomes.total()
+        if self.cost is None or not result_count:
             return None
-        return self.cost * (ended + self.remaining) / ended
+        return self.cost * (result_count + self.remaining) / result_count
 
     @property
     def seconds_left(self) -> float | None:

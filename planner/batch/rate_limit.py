@@ -1,11 +1,9 @@
-"""Pace the flow of requests or tokens: evenly below a limit a minute, and never more than the limit in any minute."""
-# MERGED-DOC """Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
-# MERGED-DOC
-# MERGED-DOC Concurrency grows by one a round and halves on a 429, never below one. A 429 pauses all requests until the time that the
-# MERGED-DOC endpoint named. A limiter that only counts, such as `aiolimiter`, cannot be paused, corrected once the true number of
-# MERGED-DOC tokens is known, or given a limit from a header, and it lets a whole minute's allowance go at once.
-# MERGED-DOC """
-# MERGED-DOC """Hold a judge's requests to the rate limits of a batch run: requests and tokens a minute, and a shared pause."""
+"""Limit the requests to an endpoint: an even pace, a shared pause, and an adaptive number in flight.
+
+Concurrency grows by one a round and halves on a 429, never below one. A 429 pauses all requests until the time that the
+endpoint named. A limiter that only counts, such as `aiolimiter`, cannot be paused, corrected once the true number of
+tokens is known, or given a limit from a header, and it lets a whole minute's allowance go at once.
+"""
 
 import asyncio
 import time
@@ -18,9 +16,10 @@ from typing import Final
 from planner.chat import Completion, Model, ModelInfo, Prompt, RateLimits, Usage
 from planner.errors import ModelError
 
-CHARS_PER_TOKEN: Final = 4  # on average, in English; only for estimates
-
+HTTP_TOO_MANY_REQUESTS: Final = 429
 MINUTE_SECONDS: Final = 60.0
+# On average, in English; only for estimates.
+CHARS_PER_TOKEN: Final = 4
 
 # The share of a limit that is used: clocks drift, and requests overtake each other on the way.
 USED_SHARE: Final = 0.98
@@ -28,55 +27,6 @@ USED_SHARE: Final = 0.98
 _GRACE_SECONDS: Final = 1.0
 # Amounts within a tenth of a second are stored as one.
 _GRAIN_SECONDS: Final = 0.1
-
-
-class MinuteWindow:
-    """The flow of requests or of tokens; `limit` is how much may flow a minute, None when that is not known.
-
-    The flow of the last minute is remembered also without a limit, so that a limit set later counts it.
-    Times are seconds of any one clock.
-    """
-
-    def __init__(self, limit: float | None) -> None:
-        self.limit = limit
-        self._next_due: float | None = None
-        self._past: deque[tuple[float, float]] = deque()
-        self._past_amount = 0.0
-
-    def find_earliest_time(self, now: float, amount: float) -> float:
-        """Return the earliest time at which `format_number` may flow; more than the limit may flow after an idle minute."""
-        self._drop_old(now)
-        if self.limit is None:
-            return now
-        return max(now, now if self._next_due is None else self._next_due, self._find_time_with_room(amount))
-
-    def record_flow(self, now: float, amount: float) -> None:
-        """Record that `format_number` flows; a negative amount gives back what did not."""
-        if self._past and now - self._past[-1][0] < _GRAIN_SECONDS and len(self._past) > 1:
-            amount_before = self._past.pop()[1]
-            self._past.append((now, amount_before + amount))
-        else:
-            self._past.append((now, amount))
-        self._past_amount += amount
-        if self.limit is not None:
-            due = now if self._next_due is None else max(self._next_due, now - _GRACE_SECONDS)
-            self._next_due = due + amount * MINUTE_SECONDS / (self.limit * USED_SHARE)
-
-    def _find_time_with_room(self, amount: float) -> float:
-        """Return the time at which enough of the last minute has passed for `format_number` to fit."""
-        assert self.limit is not None
-        over = self._past_amount + amount - self.limit * USED_SHARE
-        ready = float("-inf")
-        for at, flowed in self._past:
-            if over <= 0:
-                break
-            ready, over = at + MINUTE_SECONDS, over - flowed
-        return ready
-
-    def _drop_old(self, now: float) -> None:
-        while self._past and self._past[0][0] <= now - MINUTE_SECONDS:
-            self._past_amount -= self._past.popleft()[1]
-
 
 # The first pause after a 429 without a Retry-After, in seconds; doubled while 429s go on.
 _FIRST_PAUSE_SECONDS: Final = 1.0
@@ -87,6 +37,58 @@ _ESTIMATE_WEIGHT: Final = 0.1
 
 class RunStopped(Exception):  # noqa: N818 - it is a stop, not a fault
     """The run is being stopped; no further request may be sent."""
+
+
+def guess_tokens(prompt: Prompt) -> float:
+    """Return a rough number of tokens in a prompt, which replies correct."""
+    return len(prompt.messages_json) / CHARS_PER_TOKEN
+
+
+class MinuteWindow:
+    """The requests or tokens of the last minute; `limit` is the most that may be sent in any minute, None if unknown.
+
+    They are spread evenly over the minute. The last minute is remembered also without a limit, so that a limit set
+    later counts it. Times are in seconds of any clock.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self.limit = limit
+        self._next_due: float | None = None
+        self._past: deque[tuple[float, float]] = deque()
+        self._past_amount = 0.0
+
+    def find_earliest_time(self, now: float, amount: float) -> float:
+        """Return the earliest time at which `amount` may be sent; more than the limit may follow an idle minute."""
+        self._drop_old(now)
+        if self.limit is None:
+            return now
+        return max(now, now if self._next_due is None else self._next_due, self._find_time_with_room(amount))
+
+    def record_amount(self, now: float, amount: float) -> None:
+        """Record that `amount` is sent; a negative amount takes back a part of what was recorded."""
+        if self._past and now - self._past[-1][0] < _GRAIN_SECONDS and len(self._past) > 1:
+            self._past.append((now, self._past.pop()[1] + amount))
+        else:
+            self._past.append((now, amount))
+        self._past_amount += amount
+        if self.limit is not None:
+            due = now if self._next_due is None else max(self._next_due, now - _GRACE_SECONDS)
+            self._next_due = due + amount * MINUTE_SECONDS / (self.limit * USED_SHARE)
+
+    def _find_time_with_room(self, amount: float) -> float:
+        """Return the time at which enough of the last minute has passed for `amount` to fit."""
+        assert self.limit is not None
+        excess = self._past_amount + amount - self.limit * USED_SHARE
+        earliest = float("-inf")
+        for sent_at, sent_amount in self._past:
+            if excess <= 0:
+                break
+            earliest, excess = sent_at + MINUTE_SECONDS, excess - sent_amount
+        return earliest
+
+    def _drop_old(self, now: float) -> None:
+        while self._past and self._past[0][0] <= now - MINUTE_SECONDS:
+            self._past_amount -= self._past.popleft()[1]
 
 
 @dataclass(slots=True)
@@ -141,7 +143,7 @@ class RateLimiter:
 
     @asynccontextmanager
     async def acquire_slot(self, rough_tokens: float) -> AsyncIterator[RequestSlot]:
-        """Wait for permission to send one request of about `rough_tokens` tokens, and hold it while the request is in flight.
+        """Wait until a request of about `rough_tokens` tokens may be sent, and hold its slot while it is in flight.
 
         Raises:
             RunStopped: if the run is being stopped.
@@ -160,9 +162,9 @@ class RateLimiter:
         if header_limits is not None:
             self._adopt_limits(header_limits)
         if usage.prompt_tokens is not None:
-            took = usage.prompt_tokens + (usage.completion_tokens or 0)
-            self._tokens.record_flow(time.monotonic(), took - slot.expected_tokens)
-            self._ratio += _ESTIMATE_WEIGHT * (took / slot.rough_tokens - self._ratio)
+            tokens = usage.prompt_tokens + (usage.completion_tokens or 0)
+            self._tokens.record_amount(time.monotonic(), tokens - slot.expected_tokens)
+            self._ratio += _ESTIMATE_WEIGHT * (tokens / slot.rough_tokens - self._ratio)
 
     def record_rate_limit_error(self, slot: RequestSlot, retry_after: float | None) -> None:
         """Adjust to a 429: pause all requests, and allow fewer at once."""
@@ -200,8 +202,8 @@ class RateLimiter:
             delay = self._find_next_time(now, tokens) - now
             if delay <= 0 and self.in_flight < self.max_in_flight:
                 self.in_flight += 1
-                self._requests.record_flow(now, 1)
-                self._tokens.record_flow(now, tokens)
+                self._requests.record_amount(now, 1)
+                self._tokens.record_amount(now, tokens)
                 return RequestSlot(now, tokens, rough_tokens)
             await self._wait_for_change(delay if delay > 0 else None)
 
@@ -230,9 +232,6 @@ class RateLimiter:
             self._tokens.limit = header_limits.tokens
 
 
-_HTTP_TOO_MANY_REQUESTS: Final = 429
-
-
 class RateLimitedModel:
     """A model under rate limits; retries wrap it, so that each attempt waits for its turn."""
 
@@ -242,17 +241,16 @@ class RateLimitedModel:
 
     @property
     def info(self) -> ModelInfo:
-        """The card of the wrapped model."""
+        """The description of the wrapped model."""
         return self._model.info
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt when the limits allow; a 429 pauses all requests."""
-        guess = len(prompt.messages_json) / CHARS_PER_TOKEN
-        async with self._limits.acquire_slot(guess) as slot:
+        async with self._limits.acquire_slot(guess_tokens(prompt)) as slot:
             try:
                 completion = await self._model.complete(prompt)
             except ModelError as error:
-                if error.status == _HTTP_TOO_MANY_REQUESTS and not error.exhausted:
+                if error.status == HTTP_TOO_MANY_REQUESTS and not error.exhausted:
                     self._limits.record_rate_limit_error(slot, error.retry_after)
                 raise
             self._limits.record_success(slot, completion.usage, completion.limits)

@@ -99,7 +99,7 @@ class RunFolder:
 
 @contextmanager
 def report_os_errors(path: Path) -> Iterator[None]:
-    """Turn a system error about files into one that says what to do about it.
+    """Turn an `OSError` of the block into an error that says what to do about it.
 
     Raises:
         RunError: if the block raises OSError.
@@ -107,9 +107,10 @@ def report_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = error.strerror or str(error)
+        reason = error.strerror or str(error)
         raise RunError(
-            f"{error.filename or path} cannot be written: {what}; fix that, then run the same command again to continue"
+            f"{error.filename or path} cannot be written: {reason}; "
+            "fix that, then run the same command again to continue"
         ) from error
 
 
@@ -119,9 +120,9 @@ def _find_file_system(path: Path) -> str:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    found = ("", "")
+    longest, file_system = "", ""
     for line in mounts.splitlines():
-        _, where, kind, *_ = line.split(" ")
-        if path.is_relative_to(where.replace("\\040", " ")) and len(where) >= len(found[0]):
-            found = (where, kind)
-    return found[1]
+        _, mount_point, kind, *_ = line.split(" ")
+        if path.is_relative_to(mount_point.replace("\\040", " ")) and len(mount_point) >= len(longest):
+            longest, file_system = mount_point, kind
+    return file_system

@@ -14,7 +14,7 @@ def flow(pace: MinuteWindow, amounts: list[float], start: float = 0.0) -> list[t
     now, past = start, []
     for amount in amounts:
         now = pace.find_earliest_time(now, amount)
-        pace.record_flow(now, amount)
+        pace.record_amount(now, amount)
         past.append((now, amount))
     return past
 
@@ -52,12 +52,12 @@ def test_a_limit_heard_of_later_counts_what_has_flowed() -> None:
 
 def test_what_did_not_flow_is_given_back() -> None:
     pace = MinuteWindow(100.0)
-    pace.record_flow(0.0, 90.0)
-    pace.record_flow(1.0, -80.0)
+    pace.record_amount(0.0, 90.0)
+    pace.record_amount(1.0, -80.0)
     assert pace.find_earliest_time(1.0, 50.0) <= 10.0
 
 
 def test_one_amount_over_the_limit_may_flow_after_an_idle_minute() -> None:
     pace = MinuteWindow(100.0)
-    pace.record_flow(0.0, 500.0)
+    pace.record_amount(0.0, 500.0)
     assert 60.0 <= pace.find_earliest_time(0.0, 500.0) < float("inf")

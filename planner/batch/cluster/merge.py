@@ -13,7 +13,7 @@ from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
 from planner.batch.ledger.join import (
     MergeCounts,
     attach_ledger,
-    compute_change_mark,
+    fingerprint_ledger,
     list_new_results,
     list_place_conflicts,
     merge_ledger,
@@ -181,9 +181,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
         for paper, model in list_new_results(db):
             _write_files(run, kept, paper, model, problems)
         joined = merge_ledger(db)
-        db.execute(
-            "INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, compute_change_mark(other))
-        )
+        db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, fingerprint_ledger(other)))
     if joined.paid_twice:
         problems.append(
             f"{shard.name}: {joined.paid_twice:,} requests were paid for in another shard too, "
@@ -262,4 +260,4 @@ def _count_submitted_requests(run: RunFolder) -> int:
 
 def _read_change_mark(shard_run: RunFolder) -> str:
     with open_ledger_readonly(shard_run.ledger_path) as db:
-        return compute_change_mark(db)
+        return fingerprint_ledger(db)

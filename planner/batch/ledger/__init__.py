@@ -1,1 +1,1 @@
-"""TODO ledger."""
+"""The ledger of a run: a SQLite file with every request, reply and result."""

@@ -54,7 +54,7 @@ _RENUMBER_PAPERS: Final = (
 
 @contextmanager
 def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[None]:
-    """Attach another ledger as `other_path` within the block, limited to `paper_ids`; None is all of them.
+    """Attach another ledger within the block, as the schema `other`, limited to `paper_ids`; None is all of them.
 
     Raises:
         RunError: if one of the two cannot be read or written.
@@ -72,7 +72,7 @@ def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[
 
 
 def list_new_results(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return paper and model of each current result of the attached ledger that this one lacks, oldest first."""
+    """Return the paper and the model of each current result that only the attached ledger has, oldest first."""
     query = (
         f"SELECT n.paper, n.model FROM other.plannings n WHERE {_IS_SELECTED} AND {_IS_NEW} AND n.number ="
         " (SELECT max(number) FROM other.plannings WHERE paper = n.paper AND model = n.model) ORDER BY n.number"
@@ -82,19 +82,19 @@ def list_new_results(db: sqlite3.Connection) -> list[tuple[str, str]]:
 
 def merge_ledger(db: sqlite3.Connection) -> MergeCounts:
     """Merge the attached ledger into this one in a single transaction."""
-    twice = (
+    paid_twice_query = (
         f"SELECT count(*) FROM main.requests o JOIN other.requests n ON n.identity = o.identity WHERE n.{_IS_SELECTED}"
         " AND n.replied <> o.replied"
     )
-    before = _count_rows(db)
-    (paid_twice,) = db.execute(twice).fetchone()
+    counts = _count_rows(db)
+    (paid_twice,) = db.execute(paid_twice_query).fetchone()
     with db:
         db.execute("BEGIN IMMEDIATE")
         for statement in _MERGE_STATEMENTS:
             db.execute(statement)
         db.execute(_RENUMBER_PAPERS)
-    plannings, requests = (now - then for now, then in zip(_count_rows(db), before, strict=True))
-    return MergeCounts(plannings, requests, paid_twice)
+    results, requests = (after - before for after, before in zip(_count_rows(db), counts, strict=True))
+    return MergeCounts(results, requests, paid_twice)
 
 
 def list_place_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
@@ -106,7 +106,7 @@ def list_place_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
     return db.execute(query).fetchall()
 
 
-def compute_change_mark(db: sqlite3.Connection) -> str:
+def fingerprint_ledger(db: sqlite3.Connection) -> str:
     """Return a string that changes whenever something is added to a ledger."""
     queries = (
         "SELECT coalesce(max(number), 0) FROM attempts",
@@ -127,7 +127,7 @@ def _select_papers(db: sqlite3.Connection, paper_ids: Iterable[str] | None) -> N
 
 
 def _count_rows(db: sqlite3.Connection) -> tuple[int, int]:
-    ((plannings,), (requests,)) = (
+    ((results,), (requests,)) = (
         db.execute(f"SELECT count(*) FROM main.{table}").fetchone() for table in ("plannings", "requests")
     )
-    return plannings, requests
+    return results, requests

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -127,17 +128,6 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
         raise RunError(f"{path} cannot be read: {error}") from error
 
 
-def _connect_readonly(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_MAX_LOCK_SECONDS)
-    try:
-        connection.execute("PRAGMA query_only = ON")
-        _check_version(connection, path)
-    except (sqlite3.Error, RunError):
-        connection.close()
-        raise
-    return connection
-
-
 @contextmanager
 def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a ledger for reading within the block; damage may appear at any query.
@@ -150,6 +140,22 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
         except sqlite3.Error as error:
             raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def format_time(moment: datetime) -> str:
+    """Return a time as the ledger stores it: ISO 8601, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _connect_readonly(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_MAX_LOCK_SECONDS)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        _check_version(connection, path)
+    except (sqlite3.Error, RunError):
+        connection.close()
+        raise
+    return connection
 
 
 def _create_or_check_tables(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Store every request, reply and result of a run in its ledger; the run's files can be written again from it."""
+"""Record every request, reply and result of a run in its ledger; the run's files can be written again from it."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.schema import connect_ledger
-from planner.batch.ledger.submissions import Submissions
+from planner.batch.ledger.schema import connect_ledger, format_time
+from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
 from planner.batch.ledger.writer import LedgerWriter, Preparation, do_nothing
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
@@ -28,6 +28,19 @@ _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 
 # Outcomes that say nothing about the paper: the next call plans it again by itself.
 UNFINISHED_OUTCOMES: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
+
+# Every paper with every model of the last call, or that was ever planned, and its latest result if there is one.
+ALL_PAIRS: Final = (
+    "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
+    " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
+    " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
+)
+# The latest result is valid if paper and settings are unchanged; for what the last call does not name, it always is.
+IS_VALID: Final = (
+    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
+)
+_HAS_REQUESTS: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
+_PAGE_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +74,13 @@ class StoredRecords:
             "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1",
             (paper_id, model_key),
         ).fetchone()
-        sidecar = PlanRecord.model_validate_json(facts)
-        whole = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in sidecar.attempts)
-        return sidecar.model_copy(update={"attempts": whole})
+        record = PlanRecord.model_validate_json(facts)
+        attempts = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in record.attempts)
+        return record.model_copy(update={"attempts": attempts})
 
     def _load_reply(self, identity: str) -> Completion | None:
-        found = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
-        return _COMPLETION.validate_json(found[0]) if found and found[0] else None
+        row = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
+        return _COMPLETION.validate_json(row[0]) if row and row[0] else None
 
 
 class Ledger:
@@ -101,9 +114,11 @@ class Ledger:
         Raises:
             RunError: if the run is of another task.
         """
-        of_old = self._fetch_value("SELECT value FROM run WHERE name = 'task'")
-        if of_old not in (None, task.value):
-            raise RunError(f"this is a run of the {of_old} task; choose another folder with -o for the {task} task")
+        earlier_task = self.read_fact("task")
+        if earlier_task not in (None, task.value):
+            raise RunError(
+                f"this is a run of the {earlier_task} task; choose another folder with -o for the {task} task"
+            )
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT OR IGNORE INTO run VALUES ('task', ?)", (task.value,))
@@ -117,19 +132,20 @@ class Ledger:
 
     def iterate_pending(self, *, retry_failed: bool = False) -> Iterator[PlanTask]:
         """Yield the tasks that are left, in the order of the corpus; those that failed only with `retry_failed`."""
-        settled = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNFINISHED_OUTCOMES)
+        finished = ("planned",) if retry_failed else tuple(o.value for o in Outcome if o not in UNFINISHED_OUTCOMES)
         query = (
             "SELECT p.position, m.position, p.id, p.source, p.place, p.kind, p.title, p.abstract, p.stamp, m.key,"
             f" {_HAS_REQUESTS} {ALL_PAIRS} AND p.position IS NOT NULL AND m.position IS NOT NULL"
-            f" AND NOT coalesce({IS_VALID} AND n.outcome IN ({', '.join('?' * len(settled))}), 0)"
+            f" AND NOT coalesce({IS_VALID} AND n.outcome IN ({', '.join('?' * len(finished))}), 0)"
             f" AND (p.position, m.position) > (?, ?) ORDER BY p.position, m.position LIMIT {_PAGE_ROWS}"
         )
         after = (-1, -1)
         # Page by page: a query left open would hold up the writer's journal.
-        while page := self._reader.execute(query, (*settled, *after)).fetchall():
-            for *at, paper, source, place, kind, title, abstract, stamp, model, begun in page:
-                after = tuple(at)
-                yield PlanTask(CorpusEntry(paper, source, place, kind, title, abstract, stamp), model, bool(begun))
+        while page := self._reader.execute(query, (*finished, *after)).fetchall():
+            for *positions, paper, source, place, kind, title, abstract, stamp, model, has_requests in page:
+                after = tuple(positions)
+                entry = CorpusEntry(paper, source, place, kind, title, abstract, stamp)
+                yield PlanTask(entry, model, bool(has_requests))
 
     def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
         """Return paper, model and outcome of every result that is valid for the last call."""
@@ -143,7 +159,7 @@ class Ledger:
 
     def count_expected_results(self) -> int:
         """Return the number of results that exist or are still to come."""
-        return self._reader.execute(f"SELECT count(*) {ALL_PAIRS}").fetchone()[0]  # type: ignore[no-any-return]
+        return int(self._fetch_value(f"SELECT count(*) {ALL_PAIRS}"))
 
     def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
         """Return the current record of a paper and a model, with its replies."""
@@ -151,11 +167,11 @@ class Ledger:
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the reply to a request, None if there is none."""
-        kept = self._fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
-        return None if kept is None else _COMPLETION.validate_json(kept)
+        reply = self._fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
+        return None if reply is None else _COMPLETION.validate_json(reply)
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
-        """Return the sample to use for a first prompt: the last with a reply, or the next if it failed and `retry_failed`."""
+        """Return the sample to use for a first prompt: the last with a reply, or a new one to retry a failure."""
         last = self._fetch_value(
             "SELECT max(sample) FROM requests WHERE prompt = ? AND reply IS NOT NULL", prompt.sha256
         )
@@ -171,7 +187,8 @@ class Ledger:
     ) -> tuple[AttemptRecord, ...]:
         """Return every recorded request that a paper needed of a model, oldest first.
 
-        A paper with the same text as another sends nothing. It reuses the requests in `reused_identities`, which the other paid for.
+        A paper with the same text as another sends nothing. It reuses the requests in `reused_identities`, which the
+        other paid for.
         """
         rows = self._reader.execute(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
@@ -200,23 +217,11 @@ class Ledger:
 
     async def record_request(self, plan_task: PlanTask, request: AttemptRecord, max_cost: float | None) -> int:
         """Record that a request is about to be sent, and its highest cost in USD; return the number of the attempt."""
-        number, identity, now = self._reserve_attempt_numbers(1), request.identity, _format_time(request.started)
+        number, identity, now = self._reserve_attempt_numbers(1), request.identity, format_time(request.started)
+        new_request = NewRequest(plan_task, identity, request.prompt_sha256, request.sample, request.messages, max_cost)
 
         def change(db: sqlite3.Connection) -> None:
-            db.execute(
-                "INSERT OR IGNORE INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    identity,
-                    plan_task.model,
-                    plan_task.entry.id,
-                    request.prompt_sha256,
-                    request.sample,
-                    request.messages,
-                    now,
-                ),
-            )
-            db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
+            insert_requests(db, [new_request], now)
             db.execute(
                 "INSERT INTO attempts (number, identity, sent, upper, state, said) VALUES (?, ?, ?, ?, 'sent', '')",
                 (number, identity, now, max_cost),
@@ -229,7 +234,7 @@ class Ledger:
         self, attempt_number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
     ) -> None:
         """Record the reply to an attempt."""
-        reply, now = _COMPLETION.dump_json(completion).decode(), _format_time(datetime.now(UTC))
+        reply, now = _COMPLETION.dump_json(completion).decode(), format_time(datetime.now(UTC))
         usage = completion.usage
 
         def change(db: sqlite3.Connection) -> None:
@@ -259,22 +264,19 @@ class Ledger:
         record: PlanRecord,
         write_files: Preparation = do_nothing,
     ) -> None:
-        """Record the result of planning a paper, after its `write_files` are written."""
-        lean = [attempt.model_copy(update={"completion": None}) for attempt in record.attempts]
-        question = result.paper_prompt
-        prompt, sample = (question.prompt.sha256, question.prompt.sample) if question else ("", 0)
+        """Record the result of planning a paper, after `write_files` has written its files."""
+        attempts = tuple(attempt.model_copy(update={"completion": None}) for attempt in record.attempts)
+        prompt = result.paper_prompt.prompt if result.paper_prompt else None
         row = (
-            *(
-                plan_task.entry.id,
-                plan_task.model,
-                settings_hash,
-                plan_task.entry.stamp,
-                record.outcome.value,
-                record.reason,
-                prompt,
-                sample,
-            ),
-            record.model_copy(update={"attempts": tuple(lean)}).model_dump_json(),
+            plan_task.entry.id,
+            plan_task.model,
+            settings_hash,
+            plan_task.entry.stamp,
+            record.outcome.value,
+            record.reason,
+            prompt.sha256 if prompt else "",
+            prompt.sample if prompt else 0,
+            record.model_copy(update={"attempts": attempts}).model_dump_json(),
         )
 
         def change(db: sqlite3.Connection) -> None:
@@ -288,12 +290,16 @@ class Ledger:
 
     def read_fact(self, name: str) -> str | None:
         """Return a fact about the run, None if it was never recorded."""
-        found: str | None = self._fetch_value("SELECT value FROM run WHERE name = ?", name)
-        return found
+        return self._fetch_value("SELECT value FROM run WHERE name = ?", name)  # type: ignore[no-any-return]
 
     async def write_fact(self, name: str, value: str) -> None:
         """Record a fact about the run."""
-        await self._writer.write_change(lambda db: _upsert_fact(db, name, value))
+        query = "INSERT INTO run VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(query, (name, value))
+
+        await self._writer.write_change(change)
 
     def load_corpus(self) -> Corpus:
         """Return the papers of the last call."""
@@ -310,39 +316,16 @@ class Ledger:
         return first
 
     def _fetch_value(self, query: str, *values: object) -> Any:
-        found = self._reader.execute(query, values).fetchone()
-        return found[0] if found else None
-
-
-_PAGE_ROWS: Final = 500
-
-# Every paper with every model of the last call, or that was ever planned, and its latest result if there is one.
-ALL_PAIRS: Final = (
-    "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
-    " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
-    " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
-)
-# The latest result is valid if paper and settings are unchanged; for what the last call does not name, it always is.
-IS_VALID: Final = (
-    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
-)
-# True if the ledger has a request about the paper to the model.
-_HAS_REQUESTS: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
-
-
-def _upsert_fact(db: sqlite3.Connection, name: str, value: str) -> None:
-    db.execute("INSERT INTO run VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))
+        row = self._reader.execute(query, values).fetchone()
+        return row[0] if row else None
 
 
 def _paper_rows(corpus: Iterable[CorpusEntry]) -> Iterator[tuple[str | int, ...]]:
-    for position, e in enumerate(corpus):
-        yield e.id, e.source, e.place, e.kind, e.title, e.abstract, e.stamp, position
+    for position, entry in enumerate(corpus):
+        facts = (entry.id, entry.source, entry.place, entry.kind, entry.title, entry.abstract, entry.stamp)
+        yield (*facts, position)
 
 
 def _model_rows(models: Iterable[LedgerModel]) -> Iterator[tuple[str | int, ...]]:
     for position, model in enumerate(models):
         yield model.key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position
-
-
-def _format_time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

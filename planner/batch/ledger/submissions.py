@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from planner.batch.ledger.schema import format_time
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import PlanTask
 from planner.errors import ModelError, TooLongError
@@ -14,6 +15,13 @@ from planner.errors import ModelError, TooLongError
 COLLECTED: Final = "collected"
 RECORDED: Final = "recorded"
 SUBMITTING: Final = "submitting"
+
+_OPEN_SUBMISSIONS_QUERY: Final = (
+    "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
+)
+_PAGE_ROWS: Final = 1000
+# The first character after every hexadecimal digit.
+_AFTER_HEX: Final = "g"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,8 @@ class Submission:
 class Rejection:
     """The reason why a submitted request has no reply; `again` if submitting it again may help.
 
-    A request that was not `tried` never reached the service, and counts as if it had not been submitted.
+    A request that was not `tried` never reached the service, and counts as if it had not been submitted. `limit` is
+    the model's window and `counted` the length of the prompt, both in tokens as the service counts them.
     """
 
     message: str
@@ -85,7 +94,7 @@ class SubmittedRequest:
 
 
 class Submissions:
-    """The submissions of a run; `reserve_attempt_numbers` reserves numbers for so many attempts, and returns the first."""
+    """The submissions of a run; `reserve_attempt_numbers` reserves numbers for some attempts and returns the first."""
 
     def __init__(
         self, reader: sqlite3.Connection, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
@@ -101,19 +110,19 @@ class Submissions:
 
     def count_submitted_requests(self) -> int:
         """Return the number of requests that are or may be at the service."""
-        return sum(part.request_count for part in self.list_open() if part.state != RECORDED)
+        return sum(submission.request_count for submission in self.list_open() if submission.state != RECORDED)
 
     async def withdraw_unsent(self) -> list[int]:
         """Withdraw the submissions that were never sent, so that their requests can be; return their numbers."""
-        numbers = [part.number for part in self.list_open() if part.state == RECORDED]
-        why = Rejection("its file was withdrawn before it was submitted", again=True, tried=False)
+        numbers = [submission.number for submission in self.list_open() if submission.state == RECORDED]
+        rejection = Rejection("its file was withdrawn before it was submitted", again=True, tried=False)
 
         def change(db: sqlite3.Connection) -> None:
             for number in numbers:
                 db.execute(
                     "UPDATE attempts SET state = 'refused', said = ?, refusal = ?"
                     " WHERE part = ? AND state = 'submitted'",
-                    (why.message, json.dumps(asdict(why)), number),
+                    (rejection.message, json.dumps(asdict(rejection)), number),
                 )
                 db.execute("UPDATE parts SET state = ? WHERE number = ?", (COLLECTED, number))
 
@@ -128,7 +137,7 @@ class Submissions:
 
     async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
         """Record a submission before anything of it is sent."""
-        first, now = self._reserve_attempt_numbers(len(new_requests)), _format_current_time()
+        first, now = self._reserve_attempt_numbers(len(new_requests)), format_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
             row = (
@@ -141,18 +150,21 @@ class Submissions:
                 submission.state,
             )
             db.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-            _insert_requests(db, new_requests, now)
+            insert_requests(db, new_requests, now)
             db.executemany(
                 "INSERT INTO attempts (number, identity, sent, upper, state, said, part)"
                 " VALUES (?, ?, ?, ?, 'submitted', '', ?)",
-                ((first + n, w.identity, now, w.max_cost, submission.number) for n, w in enumerate(new_requests)),
+                (
+                    (number, request.identity, now, request.max_cost, submission.number)
+                    for number, request in enumerate(new_requests, start=first)
+                ),
             )
 
         await self._writer.write_change(change)
 
     async def record_exported_requests(self, new_requests: Sequence[NewRequest]) -> None:
         """Record requests that are exported to a file, so that their results are recognised later."""
-        await self._writer.write_change(lambda db: _insert_requests(db, new_requests, ""))
+        await self._writer.write_change(lambda db: insert_requests(db, new_requests, ""))
 
     async def update_submission(self, submission: Submission) -> None:
         """Record the new state of a submission, and its file and batch."""
@@ -167,7 +179,7 @@ class Submissions:
 
     async def import_attempt(self, identity: str) -> int:
         """Record a request that another program sent, before its result is stored; return the number of the attempt."""
-        number, now = self._reserve_attempt_numbers(1), _format_current_time()
+        number, now = self._reserve_attempt_numbers(1), format_time(datetime.now(UTC))
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("UPDATE requests SET first_sent = ? WHERE identity = ? AND first_sent = ''", (now, identity))
@@ -186,8 +198,8 @@ class Submissions:
             db.executemany(
                 "UPDATE attempts SET state = ?, said = ?, refusal = ? WHERE number = ?",
                 (
-                    ("lost" if why.perhaps_billed else "refused", why.message, json.dumps(asdict(why)), number)
-                    for number, why in rejections
+                    ("lost" if r.perhaps_billed else "refused", r.message, json.dumps(asdict(r)), number)
+                    for number, r in rejections
                 ),
             )
 
@@ -222,14 +234,14 @@ class Submissions:
         return self._reader.execute(query, (plan_task.entry.id, plan_task.model)).fetchone() is not None
 
     def list_rejections(self, identity: str, after_attempt: int = 0) -> list[Rejection]:
-        """Return why a request has no reply, once for each time that it was tried, from attempts above `after_attempt`."""
+        """Return why a request has no reply, for each attempt above `after_attempt` that reached the service."""
         rows = self._reader.execute(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
             " AND number > ? ORDER BY number",
             (identity, after_attempt),
         )
-        refusals = (Rejection(**json.loads(refusal)) for (refusal,) in rows)
-        return [refusal for refusal in refusals if refusal.tried]
+        rejections = (Rejection(**json.loads(rejection)) for (rejection,) in rows)
+        return [rejection for rejection in rejections if rejection.tried]
 
     def count_replies(self) -> int:
         """Return the number of submitted requests that have a reply."""
@@ -241,7 +253,7 @@ class Submissions:
         (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM attempts").fetchone()
         return int(last)
 
-    def find_attempt(self, submission: Submission, identity_prefix: str) -> "SubmittedRequest | None":
+    def find_attempt(self, submission: Submission, identity_prefix: str) -> SubmittedRequest | None:
         """Return the attempt of a submission whose request's identity has this beginning, None if there is none."""
         row = self._reader.execute(
             "SELECT number, identity, upper, state = 'replied' FROM attempts"
@@ -259,24 +271,14 @@ class Submissions:
         return None if row is None else (row[0], row[1], bool(row[2]))
 
 
-_OPEN_SUBMISSIONS_QUERY: Final = (
-    "SELECT number, model, sha256, requests, file, batch, state FROM parts WHERE state <> ? ORDER BY number"
-)
-_PAGE_ROWS: Final = 1000
-_AFTER_HEX: Final = "g"
-
-
-def _insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
+def insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
+    """Insert requests that a ledger may have already; one that was only exported so far is marked as sent."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (identity) DO UPDATE SET first_sent = excluded.first_sent WHERE first_sent = ''",
         (
-            (w.identity, w.plan_task.model, w.plan_task.entry.id, w.prompt_sha256, w.sample, w.message_count, sent_at)
-            for w in new_requests
+            (r.identity, r.plan_task.model, r.plan_task.entry.id, r.prompt_sha256, r.sample, r.message_count, sent_at)
+            for r in new_requests
         ),
     )
-
-
-def _format_current_time() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

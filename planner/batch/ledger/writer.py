@@ -10,6 +10,8 @@ from typing import Final
 
 from planner.errors import RunError
 
+_MAX_CHANGES_PER_COMMIT: Final = 1000
+
 # A change of the ledger, made inside a transaction.
 LedgerChange = Callable[[sqlite3.Connection], None]
 # Work to be done before a change is recorded; it raises `RunError` if it fails.
@@ -39,7 +41,7 @@ class LedgerWriter:
         self._thread.start()
 
     async def write_change(self, change: LedgerChange, prepare: Preparation = do_nothing) -> None:
-        """Make one change, durable when this returns; `first` runs before it, outside of the transaction.
+        """Make one change, durable when this returns; `prepare` runs before it, outside of the transaction.
 
         Raises:
             RunError: if the ledger cannot be written; this change and each later one are not made.
@@ -60,9 +62,9 @@ class LedgerWriter:
         connection = self._connect()
         try:
             while (first := self._queued.get()) is not None:
-                together, last = self._collect_waiting(first)
-                self._commit_changes(connection, together)
-                if last:
+                changes, is_last = self._collect_waiting(first)
+                self._commit_changes(connection, changes)
+                if is_last:
                     break
         finally:
             # Whatever ended this thread, no task may wait for it for ever.
@@ -71,29 +73,29 @@ class LedgerWriter:
 
     def _collect_waiting(self, first_change: _QueuedChange) -> tuple[list[_QueuedChange], bool]:
         """Return all changes that wait by now, and whether the end was among them."""
-        together = [first_change]
-        while len(together) < _MAX_CHANGES_PER_COMMIT:
+        changes = [first_change]
+        while len(changes) < _MAX_CHANGES_PER_COMMIT:
             try:
-                more = self._queued.get_nowait()
+                change = self._queued.get_nowait()
             except queue.Empty:
                 break
-            if more is None:
-                return together, True
-            together.append(more)
-        return together, False
+            if change is None:
+                return changes, True
+            changes.append(change)
+        return changes, False
 
     def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
         """Prepare and make the changes; one that cannot be prepared is the last, but the others are still made."""
         ready, failed = list[_QueuedChange](), list[_QueuedChange]()
-        for wanted in changes:
-            (ready if self._failure is None and self._prepare_change(wanted) else failed).append(wanted)
-        why = self._failure
+        for queued in changes:
+            (ready if self._failure is None and self._prepare_change(queued) else failed).append(queued)
+        failure = self._failure
         if ready:
             error = self._make_changes(connection, ready)
             self._failure = self._failure or error
             _resolve_changes(ready, error)
         if failed:
-            _resolve_changes(failed, why)
+            _resolve_changes(failed, failure)
 
     def _prepare_change(self, queued: _QueuedChange) -> bool:
         try:
@@ -108,38 +110,35 @@ class LedgerWriter:
         try:
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
-                for wanted in changes:
-                    wanted.change(connection)
+                for queued in changes:
+                    queued.change(connection)
         except (sqlite3.Error, ValueError, OverflowError) as error:
             return RunError(f"the ledger cannot be written: {error}; {_suggest_fix(error)}")
         return None
 
 
-_MAX_CHANGES_PER_COMMIT: Final = 1000
-
-
 def _resolve_changes(changes: list[_QueuedChange], error: RunError | None) -> None:
-    def settle() -> None:
-        for wanted in changes:
-            if wanted.durable.cancelled():
+    def resolve() -> None:
+        for queued in changes:
+            if queued.durable.cancelled():
                 continue
             if error:
-                wanted.durable.set_exception(error)
+                queued.durable.set_exception(error)
             else:
-                wanted.durable.set_result(None)
+                queued.durable.set_result(None)
 
     loop = changes[0].loop
     # A closed loop has no task left that waits.
     if not loop.is_closed():
-        loop.call_soon_threadsafe(settle)
+        loop.call_soon_threadsafe(resolve)
 
 
 def _suggest_fix(error: Exception) -> str:
-    what = str(error)
-    if "full" in what or "disk I/O" in what:
+    message = str(error)
+    if "full" in message or "disk I/O" in message:
         return "free some space, then run the same command again to continue"
-    if "readonly" in what or "unable to open" in what:
+    if "readonly" in message or "unable to open" in message:
         return "restore the permission to write, then run the same command again to continue"
-    if "locked" in what:
+    if "locked" in message:
         return "another program has locked it; once that has ended, run the same command again to continue"
     return "run the same command again to continue from what it holds"

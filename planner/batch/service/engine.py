@@ -1,4 +1,4 @@
-"""The engine: find the missing requests, submit them, wait, collect, and repeat until every paper is finished."""
+"""Plan a run through a batch service: submit the missing requests, wait, collect, and repeat until all is done."""
 
 import asyncio
 import logging
@@ -53,7 +53,8 @@ class ServiceEngine:
         }
         self._stopped = asyncio.Event()
         self._failed_checks = 0
-        self._submit_error = ""  # the service's message if it did not accept the last submission
+        # The service's message if it did not accept the last submission.
+        self._submit_error = ""
 
     async def plan(self) -> None:
         """Plan everything that is pending, or as much as the limits, `stop` and the service allow.
@@ -62,13 +63,12 @@ class ServiceEngine:
             RunError: if the run's folder or ledger cannot be used; what was recorded is safe.
             PromptError: if a prompt template is faulty.
         """
-        records = [asked.ledger_model for asked in self._job.models]
-        await self._ledger.begin_call(self._job.models[0].settings.task, self._job.corpus.entries, records)
+        models = [model.ledger_model for model in self._job.models]
+        await self._ledger.begin_call(self._job.models[0].settings.task, self._job.corpus.entries, models)
         await self._recorder.restore_files()
         self._recorder.load_earlier_progress()
-        courier = await self._create_tracker()
         try:
-            await self._run_rounds(courier)
+            await self._run_rounds(await self._create_tracker())
         except ModelError as error:
             self.stop(str(error))
 
@@ -80,7 +80,7 @@ class ServiceEngine:
             self._stopped.set()
 
     async def _run_rounds(self, tracker: BatchTracker) -> None:
-        pause, surveyed = self._first_pause, False
+        pause, has_replanned = self._first_pause, False
         while not self._stopped.is_set():
             await self._submit_waiting(tracker)
             ended = await self._collect_ended_batches(tracker)
@@ -91,9 +91,9 @@ class ServiceEngine:
                 await self._replanner.replan_papers(_leave_request)
                 self.stop(tracker.fatal_error)
                 return
-            if ended or not surveyed:
+            if ended or not has_replanned:
                 await self._submit_missing_requests(tracker)
-                pause, surveyed = self._first_pause, True
+                pause, has_replanned = self._first_pause, True
             if self._is_finished(tracker):
                 return
             await self._wait_unless_stopped(pause)
@@ -117,8 +117,8 @@ class ServiceEngine:
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
         if more_to_come and (self._wait or tracker.has_late_results):
             return False
-        if stuck := self._submit_error or next(iter(tracker.unknown_batches.values()), ""):
-            self.stop(stuck)
+        if reason := self._submit_error or next(iter(tracker.unknown_batches.values()), ""):
+            self.stop(reason)
         return True
 
     async def _submit_waiting(self, tracker: BatchTracker) -> None:
@@ -130,10 +130,10 @@ class ServiceEngine:
             self._submit_error = str(error)
 
     async def _submit_missing_requests(self, tracker: BatchTracker) -> None:
-        async def submit(part: Submission) -> None:
+        async def submit(submission: Submission) -> None:
             # The paper whose request filled the file must not fail by this: the submission is recorded.
             try:
-                await tracker.submit(part)
+                await tracker.submit(submission)
             except ModelError as error:
                 self._submit_error = str(error)
                 self._replanner.is_stopped = True
@@ -141,18 +141,18 @@ class ServiceEngine:
         if self._submit_error:
             await self._replanner.replan_papers(_leave_request)
             return
-        most, limits = self._job.limits.max_cost, SubmissionLimits()
+        max_cost, limits = self._job.limits.max_cost, SubmissionLimits()
         if tracker.max_requests is not None:
             limits = replace(limits, max_requests=min(limits.max_requests, tracker.max_requests))
         services = {key: priced.service for key, priced in self._services.items()}
-        writer = SubmissionWriter(self._folder, self._ledger, services, submit, max_cost=most, limits=limits)
+        writer = SubmissionWriter(self._folder, self._ledger, services, submit, max_cost=max_cost, limits=limits)
         await self._replanner.replan_papers(writer.add_request)
         if not self._replanner.is_stopped:
             await writer.submit_drafts()
         self._replanner.is_stopped = self._stopped.is_set()
         if writer.unaffordable_requests and not tracker.open_submissions:
             self.stop(
-                f"{writer.unaffordable_requests} further requests could pass --max-cost {most:g}; raise it to go on"
+                f"{writer.unaffordable_requests} further requests could pass --max-cost {max_cost:g}; raise it to go on"
             )
 
     async def _wait_unless_stopped(self, seconds: float) -> None:

@@ -22,7 +22,8 @@ from planner.models.connect import ModelClient
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
 from planner.names import sanitize_file_name
 
-_COMMIT_SIZE: Final = 500  # requests or results that are recorded in one go
+# Requests or results that are recorded together.
+_COMMIT_SIZE: Final = 500
 
 
 @dataclass(slots=True)
@@ -57,11 +58,10 @@ async def export_requests(
     Raises:
         RunError: if the run or the target cannot be written.
     """
-    products = ResultRecorder(job, run, ledger, Progress())
-    writer = _RequestExporter(target, ledger, job.models, limits or SubmissionLimits())
-    await Replanner(job, ledger, products, submit_once=False).replan_papers(writer.add_request)
-    await writer.record_requests()
-    return writer.files
+    exporter = _RequestExporter(target, ledger, job.models, limits or SubmissionLimits())
+    await _create_replanner(job, run, ledger).replan_papers(exporter.add_request)
+    await exporter.record_requests()
+    return exporter.files
 
 
 async def import_results(job: BatchJob, run: RunFolder, ledger: Ledger, files: Sequence[Path]) -> ImportReport:
@@ -71,20 +71,23 @@ async def import_results(job: BatchJob, run: RunFolder, ledger: Ledger, files: S
         RunError: if the run cannot be written.
         OSError: if a file cannot be read.
     """
-    imported = ImportReport()
-    importer = _ResultImporter(ledger, {model.ledger_model.key: model.client for model in job.models}, imported)
+    report = ImportReport()
+    importer = _ResultImporter(ledger, {model.ledger_model.key: model.client for model in job.models}, report)
     for path in files:
         with path.open("rb") as file:
             for line in _read_lines(file):
                 await importer.add_result(line)
     await importer.commit_results()
 
-    async def count(_: NewRequest, __: Prompt) -> None:
-        imported.needed_requests += 1
+    async def count_request(_: NewRequest, __: Prompt) -> None:
+        report.needed_requests += 1
 
-    products = ResultRecorder(job, run, ledger, Progress())
-    await Replanner(job, ledger, products, submit_once=False).replan_papers(count)
-    return imported
+    await _create_replanner(job, run, ledger).replan_papers(count_request)
+    return report
+
+
+def _create_replanner(job: BatchJob, run: RunFolder, ledger: Ledger) -> Replanner:
+    return Replanner(job, ledger, ResultRecorder(job, run, ledger, Progress()), submit_once=False)
 
 
 class _RequestExporter:
@@ -96,7 +99,8 @@ class _RequestExporter:
         self._ledger = ledger
         self._services = {model.ledger_model.key: require_batch_service(model.client) for model in models}
         self._limits = limits
-        self._current_files: dict[str, tuple[int, int]] = {}  # by model: the index of its file in `files`, and its size
+        # By model: the index of its last file in `files`, and the size of that file in bytes.
+        self._current_files: dict[str, tuple[int, int]] = {}
         self._identities: set[str] = set()
         self._unrecorded: list[NewRequest] = []
 
@@ -104,9 +108,8 @@ class _RequestExporter:
         if request.identity in self._identities:
             return
         self._identities.add(request.identity)
-        line = self._services[request.plan_task.model].format_request_line(
-            format_custom_id(request.plan_task.entry.id, request.identity), prompt
-        )
+        custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
+        line = self._services[request.plan_task.model].format_request_line(custom_id, prompt)
         with report_os_errors(self._target):
             self._write_line(request.plan_task.model, line)
         self._unrecorded.append(request)
@@ -115,48 +118,49 @@ class _RequestExporter:
 
     async def record_requests(self) -> None:
         """Record in the ledger the requests that were written."""
-        together, self._unrecorded = self._unrecorded, []
-        await self._ledger.submissions.record_exported_requests(together)
+        requests, self._unrecorded = self._unrecorded, []
+        await self._ledger.submissions.record_exported_requests(requests)
 
     def _write_line(self, model: str, line: bytes) -> None:
-        number, size = self._current_files.get(model, (-1, 0))
-        full = number >= 0 and (
-            self.files[number][1] >= self._limits.max_requests or size + len(line) > self._limits.max_bytes
+        index, size = self._current_files.get(model, (-1, 0))
+        is_full = index >= 0 and (
+            self.files[index][1] >= self._limits.max_requests or size + len(line) > self._limits.max_bytes
         )
-        if number < 0 or full:
-            number, size = len(self.files), 0
+        if index < 0 or is_full:
+            index, size = len(self.files), 0
             self.files.append((self._choose_path(model), 0))
-        path, requests = self.files[number]
-        with path.open("ab" if requests else "wb") as file:
+        path, request_count = self.files[index]
+        with path.open("ab" if request_count else "wb") as file:
             file.write(line)
-        self.files[number] = path, requests + 1
-        self._current_files[model] = number, size + len(line)
+        self.files[index] = path, request_count + 1
+        self._current_files[model] = index, size + len(line)
 
     def _choose_path(self, model: str) -> Path:
-        several = f"-{sanitize_file_name(model.replace('/', '_'))}" if len(self._services) > 1 else ""
-        earlier = sum(path.name.startswith(f"{self._target.stem}{several}") for path, _ in self.files)
-        more = f"-{earlier + 1}" if earlier else ""
-        return self._target.with_name(f"{self._target.stem}{several}{more}{self._target.suffix or '.jsonl'}")
+        model_part = f"-{sanitize_file_name(model.replace('/', '_'))}" if len(self._services) > 1 else ""
+        stem = f"{self._target.stem}{model_part}"
+        earlier_files = sum(path.name.startswith(stem) for path, _ in self.files)
+        number_part = f"-{earlier_files + 1}" if earlier_files else ""
+        return self._target.with_name(f"{stem}{number_part}{self._target.suffix or '.jsonl'}")
 
 
 @dataclass(frozen=True, slots=True)
 class _ResultImporter:
+    """A reader of result lines; `pending_results` holds, by identity, the model and the result still to be recorded."""
+
     ledger: Ledger
     models: dict[str, ModelClient]
     report: ImportReport
-    pending_results: dict[str, tuple[str, Completion | ModelError]] = field(
-        default_factory=dict
-    )  # by identity: its model and its result
+    pending_results: dict[str, tuple[str, Completion | ModelError]] = field(default_factory=dict)
 
     async def add_result(self, line: bytes) -> None:
         answer = require_batch_service(next(iter(self.models.values()))).parse_result_line(line)
-        beginning = parse_identity_prefix(answer.custom_id) if answer else ""
-        request = self.ledger.submissions.find_request(beginning) if beginning else None
+        identity_prefix = parse_identity_prefix(answer.custom_id) if answer else ""
+        request = self.ledger.submissions.find_request(identity_prefix) if identity_prefix else None
         if answer is None or request is None or request[1] not in self.models:
             self.report.unknown_lines += 1
             return
-        identity, model, replied = request
-        if replied or isinstance(self.pending_results.get(identity, ("", None))[1], Completion):
+        identity, model, has_reply = request
+        if has_reply or isinstance(self.pending_results.get(identity, ("", None))[1], Completion):
             self.report.known_replies += 1
             return
         self.pending_results[identity] = model, answer.result
@@ -166,7 +170,7 @@ class _ResultImporter:
     async def commit_results(self) -> None:
         """Commit the pending results all at once, so that they wait for the disk once."""
         await asyncio.gather(
-            *(self._record_result(identity, *found) for identity, found in self.pending_results.items())
+            *(self._record_result(identity, *pending) for identity, pending in self.pending_results.items())
         )
         self.pending_results.clear()
 

@@ -21,27 +21,29 @@ from planner.planning.plan import run_plan
 from planner.tokens import FixedTokenCounter
 
 MAX_SUBMISSIONS: Final = 3
-_PAPERS_AT_ONCE: Final = 32  # papers that are planned together, so that they share the ledger's commits
+# Papers that are planned together, so that they share the ledger's commits.
+_PAPERS_AT_ONCE: Final = 32
 
-# A function that takes a request which has no reply.
+# It is called with each request that has no reply.
 RequestHandler = Callable[[NewRequest, Prompt], Awaitable[None]]
 
 
 class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not there yet
-    """The exception for a paper that needs a reply which is not recorded yet."""
+    """A paper needs a reply that is not recorded yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayModel:
     """A model that answers from the ledger, and hands each request that has no recorded reply to `handle_request`.
 
-    A request that was submitted MOST_SUBMISSIONS times fails as it would have live. With `submit_once`, a request that came
-    back without a reply is not handed on again: the caller sends it live.
+    A request that was submitted `MAX_SUBMISSIONS` times fails as it would have live. With `submit_once`, a request that
+    came back without a reply is not handed on again: the caller sends it live. Attempts up to `after_attempt` do not
+    count.
     """
 
     ledger: Ledger
     client: ModelClient
-    task: PlanTask
+    plan_task: PlanTask
     handle_request: RequestHandler
     after_attempt: int
     submit_once: bool
@@ -59,22 +61,21 @@ class ReplayModel:
             ModelError: if the service has refused the request for good.
             ReplyPending: if there is no reply yet; the request was handed on, or is at the service.
         """
-        identity, parts = self.info.identify_request(prompt), self.ledger.submissions
-        if (kept := self.ledger.find_reply(identity)) is not None:
-            return replace(kept, notes=(*kept.notes, *find_truncation(prompt, kept.usage)))
-        if parts.is_submitted(identity):
+        identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
+        if (reply := self.ledger.find_reply(identity)) is not None:
+            return replace(reply, notes=(*reply.notes, *find_truncation(prompt, reply.usage)))
+        if submissions.is_submitted(identity):
             raise ReplyPending
-        refusals = parts.list_rejections(identity, self.after_attempt)
-        if refusals and not refusals[-1].again:
-            raise refusals[-1].as_error()
-        if refusals and self.submit_once:
+        rejections = submissions.list_rejections(identity, self.after_attempt)
+        if rejections and not rejections[-1].again:
+            raise rejections[-1].as_error()
+        if rejections and self.submit_once:
             raise ReplyPending
-        if len(refusals) >= MAX_SUBMISSIONS:
-            raise refusals[-1].as_error(f"; gave up after it was submitted {len(refusals)} times")
-        wanted = NewRequest(
-            self.task, identity, prompt.sha256, prompt.sample, prompt.message_count, self._estimate_max_cost(prompt)
-        )
-        await self.handle_request(wanted, prompt)
+        if len(rejections) >= MAX_SUBMISSIONS:
+            raise rejections[-1].as_error(f"; gave up after it was submitted {len(rejections)} times")
+        max_cost = self._estimate_max_cost(prompt)
+        request = NewRequest(self.plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
+        await self.handle_request(request, prompt)
         raise ReplyPending
 
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
@@ -89,12 +90,12 @@ class Replanner:
     A paper that failed is planned again once in the life of this object, however often it runs.
     """
 
-    def __init__(self, job: BatchJob, ledger: Ledger, products: ResultRecorder, *, submit_once: bool) -> None:
+    def __init__(self, job: BatchJob, ledger: Ledger, recorder: ResultRecorder, *, submit_once: bool) -> None:
         self._job = job
         self._ledger = ledger
-        self._products = products
+        self._recorder = recorder
         self._submit_once = submit_once
-        self._clients = {asked.ledger_model.key: asked for asked in job.models}
+        self._models = {model.ledger_model.key: model for model in job.models}
         self._after_attempt = ledger.submissions.find_last_attempt_number() if job.retry_failed else 0
         self._finished_tasks: set[tuple[str, str]] = set()
         self._begun_papers: set[str] = set()
@@ -102,9 +103,10 @@ class Replanner:
 
     async def replan_papers(self, handle_request: RequestHandler) -> None:
         """Plan the pending papers that do not wait for the service; hand every missing request to `handle_request`."""
-        works = self._list_tasks()
         readers = self._job.make_readers(self._ledger.count_expected_results())
-        async with read_papers_ahead(works, self._clients, readers=readers, max_ahead=_PAPERS_AT_ONCE) as papers:
+        async with read_papers_ahead(
+            self._list_tasks(), self._models, readers=readers, max_ahead=_PAPERS_AT_ONCE
+        ) as papers:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(_PAPERS_AT_ONCE):
@@ -114,48 +116,52 @@ class Replanner:
                 raise errors.exceptions[0] from None
 
     def _list_tasks(self) -> Iterator[PlanTask]:
-        for work in self._ledger.iterate_pending(retry_failed=self._job.retry_failed):
-            key = (work.entry.id, work.model)
+        for plan_task in self._ledger.iterate_pending(retry_failed=self._job.retry_failed):
             if self.is_stopped:
                 return
             if (
-                key in self._finished_tasks
-                or work.model not in self._clients
-                or self._ledger.submissions.has_submitted_requests(work)
+                (plan_task.entry.id, plan_task.model) not in self._finished_tasks
+                and plan_task.model in self._models
+                and not self._ledger.submissions.has_submitted_requests(plan_task)
+                and self._is_within_max_papers(plan_task)
             ):
-                continue
-            if self._is_within_max_papers(work):
-                yield work
+                yield plan_task
 
-    def _is_within_max_papers(self, task: PlanTask) -> bool:
+    def _is_within_max_papers(self, plan_task: PlanTask) -> bool:
         """Return whether --max-papers allows a paper; it always allows one that was begun."""
-        most = self._job.limits.max_papers
-        if most is None or task.entry.id in self._begun_papers:
+        max_papers = self._job.limits.max_papers
+        if max_papers is None or plan_task.entry.id in self._begun_papers:
             return True
-        if len(self._begun_papers) >= most and not self._ledger.submissions.has_sent_requests(task):
+        if len(self._begun_papers) >= max_papers and not self._ledger.submissions.has_sent_requests(plan_task):
             return False
-        self._begun_papers.add(task.entry.id)
+        self._begun_papers.add(plan_task.entry.id)
         return True
 
     async def _plan_papers(self, papers: AsyncIterator[TaskWithPaper], handle_request: RequestHandler) -> None:
-        async for read in papers:
+        async for task_with_paper in papers:
             if self.is_stopped:
                 return
-            await self._plan_paper(read, handle_request)
+            await self._plan_paper(task_with_paper, handle_request)
 
-    async def _plan_paper(self, loaded_paper: TaskWithPaper, handle_request: RequestHandler) -> None:
-        work, asked = loaded_paper.plan_task, self._clients[loaded_paper.plan_task.model]
-        if not isinstance(loaded_paper.paper, PaperError):
-            cap = self._job.max_reply_tokens
+    async def _plan_paper(self, task_with_paper: TaskWithPaper, handle_request: RequestHandler) -> None:
+        plan_task, paper = task_with_paper.plan_task, task_with_paper.paper
+        if isinstance(paper, PaperError):
+            await self._recorder.record_unreadable_paper(plan_task, paper)
+        else:
+            run_model = self._models[plan_task.model]
             model = ReplayModel(
-                self._ledger, asked.client, work, handle_request, self._after_attempt, self._submit_once, cap
+                self._ledger,
+                run_model.client,
+                plan_task,
+                handle_request,
+                self._after_attempt,
+                self._submit_once,
+                self._job.max_reply_tokens,
             )
             sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
             try:
-                planning = await run_plan(loaded_paper.paper, model, asked.settings, sample, FixedTokenCounter())
+                result = await run_plan(paper, model, run_model.settings, sample, FixedTokenCounter())
             except ReplyPending:
                 return
-            await self._products.record_result(work, loaded_paper.paper.info, planning)
-        else:
-            await self._products.record_unreadable_paper(work, loaded_paper.paper)
-        self._finished_tasks.add((work.entry.id, work.model))
+            await self._recorder.record_result(plan_task, paper.info, result)
+        self._finished_tasks.add((plan_task.entry.id, plan_task.model))

@@ -1,5 +1,7 @@
-"""Record the results of a batch service in the ledger, before anything uses them."""
-# MERGED-DOC """Names of requests at a batch service: the paper for people, and enough of the identity for the ledger."""
+"""Name requests at a batch service, and record their results in the ledger before anything uses them.
+
+A name holds the paper's id for people, and enough of the request's identity for the ledger.
+"""
 
 import asyncio
 import logging
@@ -8,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from planner.batch.ledger.store import Ledger
@@ -21,10 +24,15 @@ from planner.models.retry import RetryPolicy, call_with_retry
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService
 
+log = logging.getLogger(__name__)
 
+# Results that are committed together.
+_COMMIT_SIZE: Final = 200
+_ACCOUNT_ERRORS: Final = frozenset({401, 402})
 # Some services accept no longer names and no other characters.
 _MAX_LENGTH: Final = 64
-_IDENTITY_DIGITS: Final = 32  # hexadecimal digits: no two requests share 128 bits
+# Hexadecimal digits: no two requests share 128 bits.
+_IDENTITY_DIGITS: Final = 32
 _MAX_PAPER_LENGTH: Final = _MAX_LENGTH - _IDENTITY_DIGITS - 1
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 _CUSTOM_ID: Final = re.compile(rf"(?s:.*)-([0-9a-f]{{{_IDENTITY_DIGITS}}})")
@@ -41,14 +49,8 @@ def parse_identity_prefix(custom_id: str) -> str:
     return match[1] if match else ""
 
 
-log = logging.getLogger(__name__)
-
-_COMMIT_SIZE: Final = 200  # results that are committed at once
-_ACCOUNT_ERRORS: Final = frozenset({401, 402})
-
-
 class PricedService(NamedTuple):
-    """A batch service of one model, and the price of a request there."""
+    """A model's batch service, and the price of a usage there in USD."""
 
     service: "BatchService"
     price: UsagePrice
@@ -79,66 +81,60 @@ class ResultCollector:
         Raises:
             ModelError: if the file cannot be downloaded.
         """
-        strange = await call_with_retry(partial(self._collect_file_once, submission, file_id), self._retry_policy)
-        if strange:
-            log.warning("%d lines of file %s answer none of its requests and were skipped", strange, file_id)
+        collect = partial(self._collect_file_once, submission, file_id)
+        if unknown_lines := await call_with_retry(collect, self._retry_policy):
+            log.warning("%d lines of file %s answer none of its requests and were skipped", unknown_lines, file_id)
 
     async def reject_unanswered(self, submission: Submission, rejection: Rejection) -> None:
         """Record the given reason for every request of a submission that has no result yet."""
-        together: list[tuple[int, Rejection]] = []
-        count = 0
-        for number in self._ledger.submissions.iterate_unanswered(submission):
-            together.append((number, rejection))
-            count += 1
-            if len(together) >= _COMMIT_SIZE:
-                await self._ledger.submissions.record_rejections(together)
-                together = []
-        await self._ledger.submissions.record_rejections(together)
+        count, unanswered = 0, self._ledger.submissions.iterate_unanswered(submission)
+        while numbers := list(islice(unanswered, _COMMIT_SIZE)):
+            await self._ledger.submissions.record_rejections([(number, rejection) for number in numbers])
+            count += len(numbers)
         if count:
-            named = f"batch {submission.batch_id}" if submission.batch_id else f"part {submission.number}"
-            log.warning("%s: %d of %d requests: %s", named, count, submission.request_count, rejection.message)
+            name = f"batch {submission.batch_id}" if submission.batch_id else f"part {submission.number}"
+            log.warning("%s: %d of %d requests: %s", name, count, submission.request_count, rejection.message)
 
     async def _collect_file_once(self, submission: Submission, file_id: str) -> int:
         """Record the results in a file once; return how many lines answer none of the submission's requests."""
-        service, strange = self._priced_services[submission.model].service, 0
+        service, unknown_lines = self._priced_services[submission.model].service, 0
         results: dict[SubmittedRequest, Completion | ModelError] = {}
         async with aclosing(service.stream_lines(file_id)) as lines:
             async for line in lines:
                 answer = service.parse_result_line(line)
-                beginning = parse_identity_prefix(answer.custom_id) if answer else ""
-                asked = self._ledger.submissions.find_attempt(submission, beginning) if beginning else None
-                if answer is None or asked is None:
-                    strange += 1
-                elif not asked.has_reply and not isinstance(results.get(asked), Completion):
-                    results[asked] = answer.result
+                prefix = parse_identity_prefix(answer.custom_id) if answer else ""
+                request = self._ledger.submissions.find_attempt(submission, prefix) if prefix else None
+                if answer is None or request is None:
+                    unknown_lines += 1
+                elif not request.has_reply and not isinstance(results.get(request), Completion):
+                    results[request] = answer.result
                 if len(results) >= _COMMIT_SIZE:
                     await self._record_results(submission, results)
         await self._record_results(submission, results)
-        return strange
+        return unknown_lines
 
     async def _record_results(
         self, submission: Submission, results: dict[SubmittedRequest, Completion | ModelError]
     ) -> None:
-        refusals = []
-        kept = []
-        for asked, result in results.items():
+        rejections, commits = [], []
+        for request, result in results.items():
             if isinstance(result, Completion):
-                kept.append(self._commit_reply(submission, asked, result))
+                commits.append(self._commit_reply(submission, request, result))
             else:
-                refusals.append((asked.attempt_number, self._convert_error(result)))
-        await asyncio.gather(*kept)
-        await self._ledger.submissions.record_rejections(refusals)
+                rejections.append((request.attempt_number, self._convert_error(result)))
+        await asyncio.gather(*commits)
+        await self._ledger.submissions.record_rejections(rejections)
         results.clear()
 
-    async def _commit_reply(self, submission: Submission, attempt: SubmittedRequest, completion: Completion) -> None:
+    async def _commit_reply(self, submission: Submission, request: SubmittedRequest, completion: Completion) -> None:
         cost = self._priced_services[submission.model].price(completion.usage)
-        charged = attempt.max_cost if cost is None else cost
-        await self._ledger.record_reply(attempt.attempt_number, attempt.identity, completion, cost, charged)
+        charged = request.max_cost if cost is None else cost
+        await self._ledger.record_reply(request.attempt_number, request.identity, completion, cost, charged)
         self._progress.record_reply(completion.usage, cost)
 
     def _convert_error(self, error: ModelError) -> Rejection:
-        refusal = Rejection.from_error(error)
+        rejection = Rejection.from_error(error)
         if error.exhausted or error.status in _ACCOUNT_ERRORS:
             self.fatal_error = str(error)
-            return replace(refusal, again=True)
-        return refusal
+            return replace(rejection, again=True)
+        return rejection

@@ -1,5 +1,7 @@
-"""Write requests to files for a batch service, split at its limits and never held in memory."""
-# MERGED-DOC """Send submissions to the batch service; whatever happens on the way, send none twice."""
+"""Write requests to files for a batch service, and submit the files; whatever happens on the way, submit none twice.
+
+Files are split at the service's limits, and their requests are never held in memory together.
+"""
 
 import asyncio
 import hashlib
@@ -23,8 +25,26 @@ from planner.models.retry import RetryPolicy, call_with_retry
 if TYPE_CHECKING:
     from planner.models.openai_chat.batch_api import BatchService
 
+log = logging.getLogger(__name__)
 
-_DRAFT: Final = ".draft"
+# The code of an error about all waiting requests together; there is room when a batch has ended.
+NO_ROOM_CODE: Final = "token_limit_exceeded"
+# Seconds between checks for a batch that may have been created: a list may show it only after a while.
+LOOKUP_PAUSES: Final = (1.0, 2.0, 4.0)
+
+_DRAFT_SUFFIX: Final = ".draft"
+_NOT_FOUND: Final = 404
+_LIST_UNSUPPORTED: Final = frozenset({404, 405, 501})
+# HTTP statuses after which the service may still carry out the request.
+_AMBIGUOUS_STATUSES: Final = frozenset({408, 409})
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_HasId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +81,7 @@ class _DraftFile:
 class SubmissionWriter:
     """A writer of requests to files; a full file is recorded in the ledger and then handed to `submit`.
 
-    `max_cost` is the most that the run may cost, in USD; `unaffordable_requests` counts the requests left out because of it.
+    `max_cost` is the most that the run may cost, in USD; `unaffordable_requests` counts the requests left out.
     """
 
     def __init__(
@@ -98,8 +118,8 @@ class SubmissionWriter:
             if not self._can_afford(request):
                 self.unaffordable_requests += 1
                 return
-            name = format_custom_id(request.plan_task.entry.id, request.identity)
-            line = self._services[request.plan_task.model].format_request_line(name, prompt)
+            custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
+            line = self._services[request.plan_task.model].format_request_line(custom_id, prompt)
             draft = await self._open_draft(request.plan_task.model, len(line))
             self._draft_identities.add(request.identity)
             with report_os_errors(draft.path):
@@ -125,7 +145,7 @@ class SubmissionWriter:
             await self._submit_draft(model)
             draft = None
         if draft is None:
-            path = self._folder / f"{len(self._drafts)}{_DRAFT}"
+            path = self._folder / f"{len(self._drafts)}{_DRAFT_SUFFIX}"
             with report_os_errors(path):
                 self._folder.mkdir(exist_ok=True)
                 path.unlink(missing_ok=True)
@@ -135,14 +155,13 @@ class SubmissionWriter:
     async def _submit_draft(self, model: str) -> None:
         """Store the file safely on disk, then record it in the ledger, then hand it on: in this order."""
         draft = self._drafts.pop(model)
-        part = Submission(
-            self._ledger.submissions.find_next_number(), model, draft.digest.hexdigest(), len(draft.requests)
-        )
+        number = self._ledger.submissions.find_next_number()
+        submission = Submission(number, model, draft.digest.hexdigest(), len(draft.requests))
         with report_os_errors(draft.path):
-            await asyncio.to_thread(_store_durably, draft.path, build_submission_path(self._folder, part.number))
-        await self._ledger.submissions.record_submission(part, draft.requests)
-        self._draft_identities.difference_update(wanted.identity for wanted in draft.requests)
-        await self._submit(part)
+            await asyncio.to_thread(_store_durably, draft.path, build_submission_path(self._folder, number))
+        await self._ledger.submissions.record_submission(submission, draft.requests)
+        self._draft_identities.difference_update(request.identity for request in draft.requests)
+        await self._submit(submission)
 
 
 def _store_durably(draft: Path, path: Path) -> None:
@@ -154,30 +173,12 @@ def _store_durably(draft: Path, path: Path) -> None:
     draft.replace(path)
 
 
-log = logging.getLogger(__name__)
-
-TOKEN_LIMIT_CODE: Final = "token_limit_exceeded"  # of all waiting requests; there is room when a batch has ended
-# Seconds between checks for a batch that may have been created: a list may show it only after a while.
-LOOKUP_PAUSES: Final = (1.0, 2.0, 4.0)
-
-_LIST_UNSUPPORTED: Final = frozenset({404, 405, 501})
-_AMBIGUOUS_STATUSES: Final = frozenset({408, 409})  # the service may still carry out the request
-_NOT_FOUND: Final = 404
-
-
-class _HasId(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_Item = TypeVar("_Item", bound=_HasId)
-
-
 @dataclass(frozen=True, slots=True)
 class SubmitOptions:
     """Options for submitting: the retries of a failing call, and the seconds between checks for a batch that may exist.
 
-    `allow_resubmission` permits submitting, and paying for, a batch once more if it is unknown whether the service has it.
+    `allow_resubmission` permits submitting, and paying for, a batch once more if it is unknown whether the service has
+    it.
     """
 
     retry_policy: RetryPolicy
@@ -186,7 +187,7 @@ class SubmitOptions:
 
 
 class BatchSubmitter:
-    """A sender that uploads submissions, creates their batches, and keeps the given open submissions up to date."""
+    """A sender of submissions: it uploads files, creates batches, and keeps `open_submissions` up to date."""
 
     def __init__(
         self,
@@ -204,7 +205,7 @@ class BatchSubmitter:
         self._options = options
         self._open_submissions = open_submissions
         # Submissions whose file the service may have though the ledger has no id of it; those whose file it surely has.
-        self._perhaps_uploaded = {number for number, part in open_submissions.items() if not part.file_id}
+        self._perhaps_uploaded = {number for number, submission in open_submissions.items() if not submission.file_id}
         self._surely_uploaded: set[int] = set()
 
     async def submit(self, number: int) -> None:
@@ -217,76 +218,79 @@ class BatchSubmitter:
         await call_with_retry(partial(self._submit_once, number), self._options.retry_policy)
 
     async def _submit_once(self, number: int) -> None:
-        part = self._open_submissions[number]
-        batch = await self._find_batch(part) if part.state == SUBMITTING else None
+        submission = self._open_submissions[number]
+        batch = await self._find_batch(submission) if submission.state == SUBMITTING else None
         batch = batch or await self._create_batch(number)
         if not batch.id:
-            raise ModelError(f"{self._find_service(part).host} gave no id for the batch", retryable=True)
+            raise ModelError(f"{self._services[submission.model].host} gave no id for the batch", retryable=True)
         await self._update_submission(
             replace(self._open_submissions[number], batch_id=batch.id, state=batch.state_name)
         )
-        log.info("batch %s: %d requests of part %d", batch.id, part.request_count, number)
+        log.info("batch %s: %d requests of part %d", batch.id, submission.request_count, number)
 
     async def _find_batch(self, submission: Submission) -> RemoteBatch | None:
         """Return the batch that an earlier try or process created for a submission, None if there is none."""
         for pause in (0.0, *self._options.lookup_pauses):
             await asyncio.sleep(pause)
-            if found := await self._list_batches(submission):
-                return min(found, key=lambda batch: batch.state is BatchState.FAILED)
+            if batches := await self._list_batches(submission):
+                return min(batches, key=lambda batch: batch.state is BatchState.FAILED)
         return None
 
     async def _list_batches(self, submission: Submission) -> list[RemoteBatch]:
-        service = self._find_service(submission)
+        service = self._services[submission.model]
         try:
-            return [
-                batch async for batch in self._list_items(service.list_batches) if self._is_batch_of(submission, batch)
-            ]
+            batches = self._list_items(service.list_batches)
+            return [batch async for batch in batches if self._is_batch_of(submission, batch)]
         except ModelError as error:
             if error.status not in _LIST_UNSUPPORTED:
                 raise
             if self._options.allow_resubmission:
                 return []
             raise ModelError(
-                f"{service.host} lists no batches, so it is unknown whether it has the batch of {submission.request_count} "
-                "requests whose submission was interrupted; to submit them again anyway: batch --retry-failed",
+                f"{service.host} lists no batches, so it is unknown whether it has the batch of "
+                f"{submission.request_count} requests whose submission was interrupted; to submit them again anyway: "
+                "batch --retry-failed",
                 status=error.status,
             ) from None
 
     def _is_batch_of(self, submission: Submission, batch: RemoteBatch) -> bool:
-        ours = self._build_metadata(submission)
-        told = all(batch.metadata.get(name) == value for name, value in ours.items())
-        return (told or batch.input_file == submission.file_id) and TOKEN_LIMIT_CODE not in batch.error_codes
+        metadata = self._build_metadata(submission)
+        is_same_metadata = all(batch.metadata.get(name) == value for name, value in metadata.items())
+        is_same_batch = is_same_metadata or batch.input_file == submission.file_id
+        return is_same_batch and NO_ROOM_CODE not in batch.error_codes
 
     async def _create_batch(self, number: int) -> RemoteBatch:
-        part = await self._upload_file(number)
-        await self._update_submission(part := replace(part, state=SUBMITTING))
+        submission = replace(await self._upload_file(number), state=SUBMITTING)
+        await self._update_submission(submission)
+        service, file_id = self._services[submission.model], submission.file_id
         try:
-            return await self._find_service(part).create_batch(part.file_id, self._build_metadata(part))
+            return await service.create_batch(file_id, self._build_metadata(submission))
         except ModelError as error:
             if not _is_definite_rejection(error):
                 raise
-            named = error.status == _NOT_FOUND or part.file_id in error.body
-            gone = named and number not in self._surely_uploaded
-            await self._update_submission(replace(part, file_id="" if gone else part.file_id, state=RECORDED))
-            if not gone:
+            is_about_file = error.status == _NOT_FOUND or file_id in error.body
+            is_file_gone = is_about_file and number not in self._surely_uploaded
+            await self._update_submission(replace(submission, file_id="" if is_file_gone else file_id, state=RECORDED))
+            if not is_file_gone:
                 raise
         return await self._create_batch(number)
 
     async def _upload_file(self, number: int) -> Submission:
         """Upload the file of a submission if needed; return the submission with the id of its file."""
-        part = self._open_submissions[number]
-        if part.file_id:
-            return part
-        service, path = self._find_service(part), build_submission_path(self._folder, number)
-        name, size = f"{self._run_id}-{number:05}-{part.sha256[:16]}.jsonl", path.stat().st_size
-        file = await self._find_file(service, name, size) if number in self._perhaps_uploaded else ""
+        submission = self._open_submissions[number]
+        if submission.file_id:
+            return submission
+        service, path = self._services[submission.model], build_submission_path(self._folder, number)
+        name, size = f"{self._run_id}-{number:05}-{submission.sha256[:16]}.jsonl", path.stat().st_size
+        file_id = await self._find_file(service, name, size) if number in self._perhaps_uploaded else ""
         self._perhaps_uploaded.add(number)
-        file = file or await service.upload_file(path, name)
-        if not file:
+        file_id = file_id or await service.upload_file(path, name)
+        if not file_id:
             raise ModelError(f"{service.host} gave no id for the file", retryable=True)
         self._surely_uploaded.add(number)
-        await self._update_submission(part := replace(part, file_id=file))
-        return part
+        submission = replace(submission, file_id=file_id)
+        await self._update_submission(submission)
+        return submission
 
     async def _find_file(self, service: "BatchService", name: str, size: int) -> str:
         """Return the id of an uploaded file, "" if the service lists no such file or no files at all."""
@@ -301,20 +305,21 @@ class BatchSubmitter:
 
     async def _list_items(self, fetch_page: Callable[[str], Awaitable[Page[_Item]]]) -> AsyncIterator[_Item]:
         """Yield the items of a list, with retries for each page; stop at a page without a new item."""
-        seen: set[str] = set()
-        after, more = "", True
-        while more:
+        seen_ids: set[str] = set()
+        last_id, has_more = "", True
+        while has_more:
             try:
-                shown = await call_with_retry(partial(fetch_page, after), self._options.retry_policy)
+                page = await call_with_retry(partial(fetch_page, last_id), self._options.retry_policy)
             except ModelError as error:
-                error.retryable = False  # the caller must not read the whole list again
+                # The caller must not read the whole list again.
+                error.retryable = False
                 raise
-            fresh = [item for item in shown.items if item.id not in seen]
-            for item in fresh:
-                seen.add(item.id)
+            new_items = [item for item in page.items if item.id not in seen_ids]
+            for item in new_items:
+                seen_ids.add(item.id)
                 yield item
-            more = shown.has_more and bool(fresh)
-            after = shown.items[-1].id if shown.items else ""
+            has_more = page.has_more and bool(new_items)
+            last_id = page.items[-1].id if page.items else ""
 
     async def _update_submission(self, submission: Submission) -> None:
         await self._ledger.submissions.update_submission(submission)
@@ -322,9 +327,6 @@ class BatchSubmitter:
 
     def _build_metadata(self, submission: Submission) -> dict[str, str]:
         return {"ablation_planner_run": self._run_id, "part": str(submission.number), "sha256": submission.sha256}
-
-    def _find_service(self, submission: Submission) -> "BatchService":
-        return self._services[submission.model]
 
 
 def _is_definite_rejection(error: ModelError) -> bool:

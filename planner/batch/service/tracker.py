@@ -12,7 +12,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import COLLECTED, RECORDED, Rejection, Submission
 from planner.batch.progress import Progress
 from planner.batch.service.results import PricedService, ResultCollector
-from planner.batch.service.submit import TOKEN_LIMIT_CODE, BatchSubmitter, SubmitOptions, build_submission_path
+from planner.batch.service.submit import NO_ROOM_CODE, BatchSubmitter, SubmitOptions, build_submission_path
 from planner.errors import ModelError
 from planner.models.openai_chat.remote_batch import BatchState, RemoteBatch
 from planner.models.retry import call_with_retry
@@ -30,7 +30,7 @@ _MAX_REQUESTS_KEY: Final = "requests in a part"
 class BatchTracker:
     """A tracker of submissions; `open_submissions` holds, by number, those whose results are not all in the ledger.
 
-    `unknown_batches` holds the numbers of submissions whose batch the service does not know, each with a message for the user.
+    `unknown_batches` holds, by number, a message to the user for each submission whose batch the service does not know.
     `max_requests` is the most requests that a submission may have, None unless the service refused one for its size.
     """
 
@@ -45,43 +45,44 @@ class BatchTracker:
     ) -> None:
         self._folder = folder
         self._ledger = ledger
-        self._services = {model: desk.service for model, desk in priced_services.items()}
+        self._services = {model: priced.service for model, priced in priced_services.items()}
         self._progress = progress
         self._options = options
         self.open_submissions = {
-            part.number: part for part in ledger.submissions.list_open() if part.model in priced_services
+            submission.number: submission
+            for submission in ledger.submissions.list_open()
+            if submission.model in priced_services
         }
         self.unknown_batches: dict[int, str] = {}
-        self.max_requests = int(known) if (known := ledger.read_fact(_MAX_REQUESTS_KEY)) else None
-        self._sender = BatchSubmitter(folder, run_id, ledger, self._services, options, self.open_submissions)
-        self._results = ResultCollector(ledger, priced_services, progress, options.retry_policy)
+        self.max_requests = int(fact) if (fact := ledger.read_fact(_MAX_REQUESTS_KEY)) else None
+        self._submitter = BatchSubmitter(folder, run_id, ledger, self._services, options, self.open_submissions)
+        self._collector = ResultCollector(ledger, priced_services, progress, options.retry_policy)
         self._missing_checks: Counter[int] = Counter()
         self._no_room_counts: Counter[int] = Counter()
-        self._is_service_full = False  # true from when a batch finds no room until a batch ends
+        # True from when a batch finds no room until a batch ends.
+        self._is_service_full = False
         self._one_at_a_time = False
         self._warned: set[str] = set()
 
     @property
     def fatal_error(self) -> str:
         """The service's error message if no further submission can succeed, otherwise ""."""
-        return self._results.fatal_error
+        return self._collector.fatal_error
 
     @property
     def running_submissions(self) -> list[Submission]:
         """The submissions that have a batch which the service knows."""
-        return [
-            part for part in self.open_submissions.values() if part.batch_id and part.number not in self.unknown_batches
-        ]
+        return [s for s in self.open_submissions.values() if s.batch_id and s.number not in self.unknown_batches]
 
     @property
     def waiting_submissions(self) -> list[Submission]:
         """The submissions that are recorded and have no batch yet."""
-        return [part for part in self.open_submissions.values() if not part.batch_id]
+        return [s for s in self.open_submissions.values() if not s.batch_id]
 
     @property
     def has_late_results(self) -> bool:
         """True if something that is missing may still appear by the next check."""
-        return any(0 < self._missing_checks[part.number] <= _MAX_MISSING_CHECKS for part in self.running_submissions)
+        return any(0 < self._missing_checks[s.number] <= _MAX_MISSING_CHECKS for s in self.running_submissions)
 
     async def submit(self, submission: Submission) -> None:
         """Submit a recorded submission, unless the service is full.
@@ -93,10 +94,10 @@ class BatchTracker:
         if self._is_service_full and self.running_submissions:
             return
         try:
-            await self._sender.submit(submission.number)
+            await self._submitter.submit(submission.number)
         except FileNotFoundError as error:
-            why = Rejection(f"{error.filename} is gone; its requests are written again", again=True, tried=False)
-            await self._close_submission(self.open_submissions[submission.number], why)
+            rejection = Rejection(f"{error.filename} is gone; its requests are written again", again=True, tried=False)
+            await self._close_submission(self.open_submissions[submission.number], rejection)
         self._update_progress()
 
     async def submit_waiting(self) -> None:
@@ -105,8 +106,8 @@ class BatchTracker:
         Raises:
             ModelError: if the service does not accept a submission.
         """
-        for part in self.waiting_submissions[: 1 if self._one_at_a_time else None]:
-            await self.submit(part)
+        for submission in self.waiting_submissions[: 1 if self._one_at_a_time else None]:
+            await self.submit(submission)
 
     async def collect_ended_batches(self) -> bool:
         """Check every batch once and collect those that have ended; return whether there were any.
@@ -115,35 +116,34 @@ class BatchTracker:
             ModelError: if the service does not answer.
         """
         ended = False
-        for part in self.running_submissions:
-            batch = await self._fetch_batch(part)
-            if batch and self._has_ended(part, batch):
-                ended |= await self._collect_batch(part, batch)
-            elif batch and batch.state_name != part.state:
-                await self._update_submission(replace(part, state=batch.state_name))
+        for submission in self.running_submissions:
+            batch = await self._fetch_batch(submission)
+            if batch and self._has_ended(submission, batch):
+                ended |= await self._collect_batch(submission, batch)
+            elif batch and batch.state_name != submission.state:
+                await self._update_submission(replace(submission, state=batch.state_name))
             self._update_progress()
         return ended
 
     async def give_up_unknown_batches(self) -> None:
         """Give up the batches that the service does not know; their requests may be submitted, and paid for, again."""
         for number in list(self.unknown_batches):
-            why = Rejection("the service does not know the batch any more", again=True, perhaps_billed=True)
-            await self._close_submission(self.open_submissions[number], why)
+            rejection = Rejection("the service does not know the batch any more", again=True, perhaps_billed=True)
+            await self._close_submission(self.open_submissions[number], rejection)
             del self.unknown_batches[number]
 
     async def _fetch_batch(self, submission: Submission) -> RemoteBatch | None:
         """Return the batch of a submission in its present state, None if the service does not know it."""
+        service = self._services[submission.model]
         try:
-            return await call_with_retry(
-                partial(self._services[submission.model].fetch_batch, submission.batch_id), self._options.retry_policy
-            )
+            return await call_with_retry(partial(service.fetch_batch, submission.batch_id), self._options.retry_policy)
         except ModelError as error:
             if error.status != _NOT_FOUND:
                 raise
             self._missing_checks[submission.number] += 1
             if self._missing_checks[submission.number] > _MAX_MISSING_CHECKS:
                 self.unknown_batches[submission.number] = (
-                    f"{self._services[submission.model].host} does not know batch {submission.batch_id}, with {submission.request_count} "
+                    f"{service.host} does not know batch {submission.batch_id}, with {submission.request_count} "
                     "requests: use the key and the project that it was submitted with, or give it up and submit its "
                     "requests again with: batch --retry-failed"
                 )
@@ -162,10 +162,10 @@ class BatchTracker:
             case BatchState.FAILED:
                 return True
             case BatchState.COMPLETED | BatchState.EXPIRED | BatchState.CANCELLED:
-                missing = (batch.completed_requests and not batch.output_file) or (
+                is_file_missing = (batch.completed_requests and not batch.output_file) or (
                     batch.failed_requests and not batch.error_file
                 )
-                return not missing or self._is_last_check(submission)
+                return not is_file_missing or self._is_last_check(submission)
             case _:
                 assert_never(batch.state)
 
@@ -176,19 +176,19 @@ class BatchTracker:
 
     async def _collect_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
         """Collect a batch that has ended; return False if a result file is not there yet."""
-        if batch.state is BatchState.FAILED and TOKEN_LIMIT_CODE in batch.error_codes:
+        if batch.state is BatchState.FAILED and NO_ROOM_CODE in batch.error_codes:
             return await self._requeue_batch(submission, batch)
-        gone = None
-        for file in filter(None, (batch.output_file, batch.error_file)):
+        rejection = _explain_missing_results(batch)
+        for file_id in filter(None, (batch.output_file, batch.error_file)):
             try:
-                await self._results.collect_file(submission, file)
+                await self._collector.collect_file(submission, file_id)
             except ModelError as error:
                 if error.status != _NOT_FOUND:
                     raise
                 if not self._is_last_check(submission):
                     return False
-                gone = Rejection(f"its result file {file} is gone", again=True, perhaps_billed=True)
-        await self._close_submission(submission, gone or _explain_missing_results(batch))
+                rejection = Rejection(f"its result file {file_id} is gone", again=True, perhaps_billed=True)
+        await self._close_submission(submission, rejection)
         self._is_service_full = False
         return True
 
@@ -204,13 +204,16 @@ class BatchTracker:
             return False
         self.max_requests = (submission.request_count + 1) // 2
         await self._ledger.write_fact(_MAX_REQUESTS_KEY, str(self.max_requests))
-        said = "; ".join(batch.error_messages[:1])
-        why = f"the service has no room for so many at once ({said}); submitted again in files of {self.max_requests}"
-        await self._close_submission(self.open_submissions[submission.number], Rejection(why, again=True, tried=False))
+        error = "; ".join(batch.error_messages[:1])
+        reason = (
+            f"the service has no room for so many at once ({error}); submitted again in files of {self.max_requests}"
+        )
+        rejection = Rejection(reason, again=True, tried=False)
+        await self._close_submission(self.open_submissions[submission.number], rejection)
         return True
 
     async def _close_submission(self, submission: Submission, rejection: Rejection) -> None:
-        await self._results.reject_unanswered(submission, rejection)
+        await self._collector.reject_unanswered(submission, rejection)
         await self._update_submission(replace(submission, state=COLLECTED))
         del self.open_submissions[submission.number]
         build_submission_path(self._folder, submission.number).unlink(missing_ok=True)
@@ -226,8 +229,8 @@ class BatchTracker:
 
     def _update_progress(self) -> None:
         counts: Counter[str] = Counter()
-        for part in self.open_submissions.values():
-            counts[part.state] += part.request_count
+        for submission in self.open_submissions.values():
+            counts[submission.state] += submission.request_count
         self._progress.batch_requests_by_state = counts
 
 
