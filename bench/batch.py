@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from bench.papers import make_papers
@@ -57,33 +57,31 @@ def main() -> None:
 
 def measure_case(case: BenchmarkCase, pair_count: int, folder: Path) -> None:
     papers = make_papers(folder / "papers", case.papers)
-    bare, ours = [], []
-    for pair in range(pair_count):
-        with serve_endpoint(case, folder / f"journal{pair}") as url:
-            bare.append(run_bare_client(url, papers, folder / f"bare{pair}", case))
-        with serve_endpoint(case, folder / f"journal_{pair}") as url:
-            ours.append(run_batch(url, papers, folder / f"run{pair}", case, folder / f"journal_{pair}"))
-    print_report(case, bare, ours)
+    bare, batch = list[BenchmarkRun](), list[BenchmarkRun]()
+    for number in range(pair_count):
+        with serve_endpoint(case, folder / f"bare-journal{number}") as url:
+            bare.append(run_bare_client(url, papers, folder / f"bare{number}", case))
+        journal = folder / f"batch-journal{number}"
+        with serve_endpoint(case, journal) as url:
+            batch.append(run_batch(url, papers, folder / f"run{number}", case, journal))
+    print_report(case, bare, batch)
 
 
 def print_report(case: BenchmarkCase, bare: list[BenchmarkRun], batch: list[BenchmarkRun]) -> None:
     bound = math.ceil(case.papers / case.concurrency) * case.latency
-    whole = case.latency == 0
-    ratios = [(b.whole / a.whole if whole else b.active / a.active) for a, b in zip(bare, batch, strict=True)]
+    compared = "active" if case.latency else "whole"
+    ratios = [getattr(b, compared) / getattr(a, compared) for a, b in zip(bare, batch, strict=True)]
     print(f"\nlatency {case.latency:g} s, {case.concurrency} at once, {case.papers} papers, bound {bound:g} s")
     for name, runs in (("bare", bare), ("batch", batch)):
-        shown = {
-            field: statistics.median(getattr(run, field) for run in runs) for field in BenchmarkRun.__dataclass_fields__
-        }
-        times = f"{shown['active'] / bound:.2f} x bound, " if bound else ""
+        median = BenchmarkRun(*(statistics.median(values) for values in zip(*map(astuple, runs), strict=True)))
+        times = f"{median.active / bound:.2f} x bound, " if bound else ""
         print(
-            f"  {name:5} active {shown['active']:.2f} s, {times}in all {shown['whole']:.2f} s; loop's process "
-            f"{1000 * shown['cpu'] / case.papers:.1f} ms CPU a paper, {shown['memory']:.0f} MB; "
-            f"workers {1000 * shown['workers_cpu'] / case.papers:.1f} ms"
+            f"  {name:5} active {median.active:.2f} s, {times}in all {median.whole:.2f} s; loop's process "
+            f"{1000 * median.cpu / case.papers:.1f} ms CPU a paper, {median.memory:.0f} MB; "
+            f"workers {1000 * median.workers_cpu / case.papers:.1f} ms"
         )
-    print(
-        f"  batch / bare: {statistics.median(ratios):.3f} (at most {case.max_ratio:.2f})  {[round(r, 3) for r in ratios]}"
-    )
+    ratio = f"{statistics.median(ratios):.3f} (at most {case.max_ratio:.2f})"
+    print(f"  batch / bare: {ratio}  {[round(ratio, 3) for ratio in ratios]}")
 
 
 @contextlib.contextmanager
@@ -102,11 +100,10 @@ def run_bare_client(url: str, papers: Path, out: Path, case: BenchmarkCase) -> B
         [sys.executable, "-m", "bench.bare", url, str(papers), str(out), str(case.concurrency)], stdout=-1, text=True
     )
     assert process.stdout
-    said = json.loads(process.stdout.read())
-    _, _, used = os.wait4(process.pid, 0)
-    return BenchmarkRun(
-        said["last"] - said["first"], time.time() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-    )
+    times = json.loads(process.stdout.read())
+    _, _, usage = os.wait4(process.pid, 0)
+    active, whole = times["last"] - times["first"], time.time() - started
+    return BenchmarkRun(active, whole, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def run_batch(url: str, papers: Path, out: Path, case: BenchmarkCase, journal: Path) -> BenchmarkRun:
@@ -115,7 +112,7 @@ def run_batch(url: str, papers: Path, out: Path, case: BenchmarkCase, journal: P
     started = time.time()
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         memory, cpu = watch_process(process.pid)
-        _, code, used = os.wait4(process.pid, 0)
+        _, code, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(code)
         assert process.returncode == 0, process.stderr and process.stderr.read()
     whole = time.time() - started
@@ -123,8 +120,8 @@ def run_batch(url: str, papers: Path, out: Path, case: BenchmarkCase, journal: P
     assert len(files) == 2 * case.papers, len(files)
     first = json.loads(journal.read_text(encoding="utf-8").partition("\n")[0])["at"]
     last = max(file.stat().st_mtime for file in files)
-    total = used.ru_utime + used.ru_stime
-    return BenchmarkRun(last - first, whole, cpu, memory, total - cpu)
+    total_cpu = usage.ru_utime + usage.ru_stime
+    return BenchmarkRun(last - first, whole, cpu, memory, total_cpu - cpu)
 
 
 def watch_process(pid: int) -> tuple[float, float]:

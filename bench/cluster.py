@@ -52,7 +52,7 @@ def main() -> None:
 async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -> None:
     """Print the rate of recording and committing `count` requests, 64 at once, with durable replies of 8 KB."""
     entry = CorpusEntry("p", "p", "p", "file")
-    work, reply = PlanTask(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
+    plan_task, reply = PlanTask(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
     async with Ledger(path, shared_disk=shared_disk) as ledger:
         await ledger.begin_call(Task.REVIEWER, [entry], [LedgerModel(BENCH_MODEL, "x")])
 
@@ -60,8 +60,8 @@ async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -
             for number in numbers:
                 prompt = Prompt.from_messages([Message("user", str(number))], "t")
                 identity = BENCH_MODEL.identify_request(prompt)
-                sent = await ledger.record_request(work, new_attempt(identity, prompt), None)
-                await ledger.record_reply(sent, identity, reply, None, None)
+                attempt = await ledger.record_request(plan_task, new_attempt(identity, prompt), None)
+                await ledger.record_reply(attempt, identity, reply, None, None)
 
         started = time.perf_counter()
         await asyncio.gather(*(ask(range(first, count, 64)) for first in range(64)))
@@ -79,17 +79,18 @@ def measure_reading(count: int) -> None:
         return
     entries = [CorpusEntry(f"p{n}", str(pdf.resolve()), "", "PDF") for n, pdf in enumerate(islice(cycle(pdfs), count))]
     rates: dict[int, list[float]] = {1: [], 2: []}
-    for nodes in (1, 2, 1, 2):
-        small = {"num_cpus": 1, "object_store_memory": 100_000_000}
-        cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
-        for _ in range(nodes - 1):
-            cluster.add_node(**small)
+    for node_count in (1, 2, 1, 2):
+        node_options = {"num_cpus": 1, "object_store_memory": 100_000_000}
+        cluster = Cluster(initialize_head=True, head_node_args={**node_options, "include_dashboard": False})
+        for _ in range(node_count - 1):
+            cluster.add_node(**node_options)
         try:
-            rates[nodes].append(asyncio.run(measure_read_rate(entries, cluster.address, nodes)))
+            rates[node_count].append(asyncio.run(measure_read_rate(entries, cluster.address, node_count)))
         finally:
             cluster.shutdown()
-    one, two = max(rates[1]), max(rates[2])
-    print(f"Ray: {one:.1f} PDFs/s read by 1 worker, {two:.1f} by 2 ({two / one:.2f} x); load {os.getloadavg()[0]:.1f}")
+    rate_1, rate_2 = max(rates[1]), max(rates[2])
+    ratio, load = rate_2 / rate_1, os.getloadavg()[0]
+    print(f"Ray: {rate_1:.1f} PDFs/s read by 1 worker, {rate_2:.1f} by 2 ({ratio:.2f} x); load {load:.1f}")
 
 
 async def measure_read_rate(entries: list[CorpusEntry], address: str, workers: int) -> float:
@@ -113,11 +114,11 @@ async def measure_read_rate(entries: list[CorpusEntry], address: str, workers: i
 
 def measure_driver(count: int, folder: Path) -> None:
     """Print the driver's CPU time for a paper of 80 KB; a smaller run is subtracted, so the start does not count."""
-    less_cpu, _, _ = run_driver(count // 4, folder / "less")
-    cpu, seconds, memory = run_driver(count, folder / "more")
-    each = (cpu - less_cpu) / (count - count // 4)
+    small_run_cpu, _, _ = run_driver(count // 4, folder / "small")
+    cpu, seconds, memory = run_driver(count, folder / "whole")
+    paper_cpu = (cpu - small_run_cpu) / (count - count // 4)
     print(
-        f"Ray driver: {1000 * each:.1f} ms CPU a paper after its start, so at most {1 / each:,.0f} papers/s; "
+        f"Ray driver: {1000 * paper_cpu:.1f} ms CPU a paper after its start, so at most {1 / paper_cpu:,.0f} papers/s; "
         f"{count / seconds:.0f} papers/s in all here, where workers and endpoint share the CPUs; {memory:.0f} MB"
     )
 

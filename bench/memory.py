@@ -3,6 +3,7 @@
 `python -m bench.memory` prints the peaks of the loop's process in MB, their ratio, and the seconds of the restart.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,10 +24,10 @@ def main() -> None:
         folder = Path(name)
         few = measure_peak_memory(folder / "few", 500)
         many = measure_peak_memory(folder / "many", 20_000)
-        again = measure_restart(folder / "many")
+        restart = measure_restart(folder / "many")
     sys.stdout.write(
         f"peak {few:.0f} MB for 500 papers, {many:.0f} MB for 20,000: {many / few:.2f} x (at most {MAX_MEMORY_RATIO})\n"
-        f"a finished run of 20,000 started again: {again:.1f} s (less than {MAX_RESTART_SECONDS:.0f})\n"
+        f"a finished run of 20,000 started again: {restart:.1f} s (less than {MAX_RESTART_SECONDS:.0f})\n"
     )
 
 
@@ -42,15 +43,13 @@ def measure_restart(folder: Path) -> float:
     """Run `batch` again on a finished run, without an endpoint, and return the seconds."""
     words = ["batch", str(folder / "papers"), "-o", str(folder / "run"), "--model", "bench", "-q"]
     words += ["--base-url", read_endpoint(folder), "--no-stream", "--concurrency", str(CONCURRENCY)]
-    began = time.monotonic()
+    started = time.monotonic()
     subprocess.run([sys.executable, "-m", "planner", *words], check=True)
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 def read_endpoint(folder: Path) -> str:
     """Return the endpoint's address that a run recorded."""
-    import json
-
     facts = json.loads((folder / "run" / "run.json").read_text(encoding="utf-8"))
     return str(facts["models"][0]["endpoint"])
 

@@ -21,6 +21,8 @@ import pypdfium2
 from planner.papers.load import load_paper
 
 ROUNDS = 5
+# Linux lets a process inherit ru_maxrss from its parent, so it is of no use here.
+_PRINT_PEAK = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
 
 
 def main() -> None:
@@ -34,28 +36,25 @@ def main() -> None:
         exec(_PRINT_PEAK)
         return
     pdfs = sorted(options.folder.rglob("*.pdf"))
-    trees = sorted({path.parent for path in options.folder.glob("source/*/main.tex")})
+    latex_folders = sorted({path.parent for path in options.folder.glob("source/*/main.tex")})
     if not pdfs:
         raise SystemExit(f"no PDFs below {options.folder}")
     pages = {path: len(pypdfium2.PdfDocument(path)) for path in pdfs}
-    rounds = [
-        (_cpu_seconds(lambda: _read_papers(pdfs)), _cpu_seconds(lambda: _read_bare_text(pdfs))) for _ in range(ROUNDS)
+    times = [
+        (_cpu_seconds(partial(_read_papers, pdfs)), _cpu_seconds(partial(_read_bare_text, pdfs))) for _ in range(ROUNDS)
     ]
     total = sum(pages.values())
-    print(
-        f"PDF, {len(pdfs)} files, {total} pages: {_format_rates(total / ours for ours, _ in rounds)} pages a CPU second"
-    )
-    print(
-        f"  bare text: {_format_rates(total / bare for _, bare in rounds)}; ratio {median(b / o for o, b in rounds):.2f}"
-    )
-    for tree in trees:
-        print(
-            f"LaTeX {tree.name}: {median(_cpu_seconds(partial(_read_papers, [tree])) for _ in range(ROUNDS)) * 1000:.0f} ms"
-        )
+    rates = _format_rates(total / seconds for seconds, _ in times)
+    bare_rates = _format_rates(total / bare_seconds for _, bare_seconds in times)
+    ratio = median(bare_seconds / seconds for seconds, bare_seconds in times)
+    print(f"PDF, {len(pdfs)} files, {total} pages: {rates} pages a CPU second")
+    print(f"  bare text: {bare_rates}; ratio {ratio:.2f}")
+    for folder in latex_folders:
+        seconds = median(_cpu_seconds(partial(_read_papers, [folder])) for _ in range(ROUNDS))
+        print(f"LaTeX {folder.name}: {seconds * 1000:.0f} ms")
     longest = max((path for path in pdfs if pages[path] <= 60), key=lambda path: pages[path])
-    print(
-        f"memory over bare Python, {pages[longest]} pages: {(_peak_memory(longest) - _peak_memory(None)) / 1024:.0f} MB"
-    )
+    memory = (_peak_memory(longest) - _peak_memory(None)) / 1024
+    print(f"memory over bare Python, {pages[longest]} pages: {memory:.0f} MB")
 
 
 def _read_papers(sources: Iterable[Path]) -> None:
@@ -86,9 +85,6 @@ def _peak_memory(paper: Path | None) -> int:
     words = ["-m", "bench.reading", "--memory-of", str(paper)] if paper else ["-c", _PRINT_PEAK]
     return int(subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout)
 
-
-# ru_maxrss does not do: a process inherits it from its parent.
-_PRINT_PEAK = "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
 
 if __name__ == "__main__":
     main()

@@ -4,7 +4,7 @@ import argparse
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser
@@ -42,16 +42,16 @@ def main() -> None:
     shared = os.environ.get("PLANNER_SHARED", "../shared")
     parser.add_argument("--trajectories", type=Path, default=Path(shared) / "trajectories")
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     if find_browser() is None:
         raise SystemExit("no browser was found: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        if asked.trajectories.is_dir():
-            measure_build(asked.trajectories, Path(folder), browser, asked.rounds)
+        if options.trajectories.is_dir():
+            measure_build(options.trajectories, Path(folder), browser, options.rounds)
         for papers, models in ((561, 5), (20_000, 1), (20_000, 5)):
             index = Path(folder) / f"{papers}-{models}.html"
             write_site_file(index, render_index_page(list(many_rows(papers, models)), ["synthetic"]))
-            measure_index(f"{papers:,} papers x {models} models", index, browser, asked.rounds)
+            measure_index(f"{papers:,} papers x {models} models", index, browser, options.rounds)
 
 
 def measure_build(trajectories: Path, folder: Path, browser: Browser, rounds: int) -> None:
@@ -60,19 +60,18 @@ def measure_build(trajectories: Path, folder: Path, browser: Browser, rounds: in
     built = build_site([trajectories], folder / "site")
     seconds = time.perf_counter() - begin
     size = sum(path.stat().st_size for path in (folder / "site").rglob("*") if path.is_file())
-    print(
-        f"site of {built.entry_count:,} trajectories: built in {seconds:.1f} s (limit 20), {size / 1e6:.1f} MB (limit 40)"
-    )
+    times = f"built in {seconds:.1f} s (limit 20), {size / 1e6:.1f} MB (limit 40)"
+    print(f"site of {built.entry_count:,} trajectories: {times}")
     measure_index(f"{built.paper_count:,} papers, {built.entry_count:,} trajectories", built.index, browser, rounds)
 
 
 def measure_index(name: str, index: Path, browser: Browser, rounds: int) -> None:
     """Open an index several times, and print the slowest times."""
-    found = [measure_opening(index, browser) for _ in range(rounds)]
-    worst = IndexTimes(*(max(getattr(one, field) for one in found) for field in IndexTimes.__dataclass_fields__))
+    openings = [measure_opening(index, browser) for _ in range(rounds)]
+    slowest = IndexTimes(*map(max, zip(*map(astuple, openings), strict=True)))
     print(
-        f"index of {name} ({index.stat().st_size / 1e6:.1f} MB): usable after {worst.usable:.0f} ms, "
-        f"first search {worst.first_search:.0f} ms, search {worst.search:.0f} ms (slowest of {rounds})"
+        f"index of {name} ({index.stat().st_size / 1e6:.1f} MB): usable after {slowest.usable:.0f} ms, "
+        f"first search {slowest.first_search:.0f} ms, search {slowest.search:.0f} ms (slowest of {rounds})"
     )
 
 

@@ -20,8 +20,9 @@ from planner.schema import Ablation, Action, Task
 class SystemProfile:
     """A system's plans on the common papers, in numbers.
 
-    `mean_replacements` is the mean number of replacements of an ablation that replaces or adds, `metrics` the mean number of
-    metrics, `median_reasoning_words` the median length of the reasoning, `unique_share` the share of its ablations that no other system has.
+    `mean_replacements` is the mean number of replacements of an ablation that replaces or adds, `mean_metrics` the mean
+    number of metrics, `median_reasoning_words` the median length of the reasoning, and `unique_share` the share of its
+    ablations that no other system has.
     """
 
     system: str
@@ -36,8 +37,10 @@ class SystemProfile:
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """The agreement of two systems, as macro means over papers: the Dice share of matching ablations, the same share
-    between plans of different papers (`chance_agreement`), and the Jaccard share of metrics that both name.
+    """The agreement of two systems, as macro means over papers.
+
+    `agreement` is the Dice share of matching ablations, `chance_agreement` the same share between plans of different
+    papers, and `metric_agreement` the Jaccard share of the metrics that both name.
     """
 
     a: str
@@ -58,7 +61,7 @@ class ProposedAblation:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison for one task; every system has planned `papers`, and `omitted_paper_count` counts the other papers."""
+    """A comparison for one task on the `papers` that all systems planned; `omitted_paper_count` counts the others."""
 
     task: Task
     systems: tuple[str, ...]
@@ -69,8 +72,8 @@ class Comparison:
     proposals: tuple[ProposedAblation, ...]
 
     def count_shared_by(self, system_count: int) -> int:
-        """Return the number of ideas that exactly `system_count` systems share."""
-        return sum(len(idea.systems) == system_count for idea in self.proposals)
+        """Return the number of ablations that exactly `system_count` systems propose."""
+        return sum(len(proposal.systems) == system_count for proposal in self.proposals)
 
     def find_pair(self, a: str, b: str) -> PairAgreement | None:
         """Return the agreement of two systems, None if both are the same."""
@@ -89,17 +92,21 @@ def compare_systems(systems: Sequence[System], task: Task) -> Comparison:
     common = sorted(set.intersection(*(set(papers) for papers in planned.values())))
     if not common:
         raise UsageError(f"{task} task: no paper has a plan of every system")
-    ideas = tuple(
-        idea for paper in common for idea in _group_proposals(paper, {s: p[paper] for s, p in planned.items()})
+    proposals = tuple(
+        proposal
+        for paper in common
+        for proposal in _group_proposals(paper, {name: papers[paper] for name, papers in planned.items()})
     )
     return Comparison(
         task=task,
         systems=tuple(planned),
         papers=tuple(common),
         omitted_paper_count=len(set().union(*planned.values())) - len(common),
-        profiles=tuple(_profile_system(name, [papers[p] for p in common], ideas) for name, papers in planned.items()),
+        profiles=tuple(
+            _profile_system(name, [papers[p] for p in common], proposals) for name, papers in planned.items()
+        ),
         pairs=tuple(_compare_pair(a, b, planned[a], planned[b], common) for a, b in combinations(planned, 2)),
-        proposals=ideas,
+        proposals=proposals,
     )
 
 
@@ -135,39 +142,38 @@ def _jaccard_share(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]])
 
 def _metric_stems(paper: PlannedPaper) -> frozenset[tuple[str, ...]]:
     """Return the metrics of a plan as stems, so that case and word endings do not matter."""
-    return frozenset(found for a in paper.ablations for metric in a.metrics if (found := extract_stems(metric)))
+    return frozenset(stems for a in paper.ablations for metric in a.metrics if (stems := extract_stems(metric)))
 
 
 def _group_proposals(paper: str, plans: Mapping[str, PlannedPaper]) -> Iterator[ProposedAblation]:
     """Yield the groups of ablations that are linked by matches between any two systems, in order of appearance."""
     items = [(system, ablation) for system, plan in plans.items() for ablation in plan.ablations]
-    group = list(range(len(items)))
-    place = {(system, ablation.name): number for number, (system, ablation) in enumerate(items)}
+    groups = list(range(len(items)))
+    index_of = {(system, ablation.name): index for index, (system, ablation) in enumerate(items)}
     for a, b in combinations(plans, 2):
         left, right = plans[a].ablations, plans[b].ablations
         for pair in match_ablations(left, right):
-            _merge_groups(group, place[a, left[pair.index_a].name], place[b, right[pair.index_b].name])
-    for first in dict.fromkeys(group):
-        members = [item for item, found in zip(items, group, strict=True) if found == first]
+            _merge_groups(groups, index_of[a, left[pair.index_a].name], index_of[b, right[pair.index_b].name])
+    for group in dict.fromkeys(groups):
+        members = [item for item, item_group in zip(items, groups, strict=True) if item_group == group]
         yield ProposedAblation(paper, members[0][1], tuple(dict.fromkeys(system for system, _ in members)))
 
 
-def _merge_groups(group: list[int], a: int, b: int) -> None:
-    kept, gone = sorted((group[a], group[b]))
-    group[:] = [kept if found == gone else found for found in group]
+def _merge_groups(groups: list[int], a: int, b: int) -> None:
+    kept, merged = sorted((groups[a], groups[b]))
+    groups[:] = [kept if group == merged else group for group in groups]
 
 
-def _profile_system(name: str, plans: Sequence[PlannedPaper], ideas: Sequence[ProposedAblation]) -> SystemProfile:
+def _profile_system(name: str, plans: Sequence[PlannedPaper], proposals: Sequence[ProposedAblation]) -> SystemProfile:
     ablations = [ablation for plan in plans for ablation in plan.ablations]
-    counts = [len(a.replacement) for a in ablations if a.action is not Action.REMOVE]
-    own = [idea for idea in ideas if name in idea.systems]
+    replacement_counts = [len(a.replacement) for a in ablations if a.action is not Action.REMOVE]
     return SystemProfile(
         system=name,
         ablation_count=len(ablations),
         ablations_per_plan=len(ablations) / len(plans),
         action_counts=Counter(ablation.action for ablation in ablations),
-        mean_replacements=fmean(counts) if counts else nan,
+        mean_replacements=fmean(replacement_counts) if replacement_counts else nan,
         mean_metrics=fmean(len(ablation.metrics) for ablation in ablations),
         median_reasoning_words=median(len(plan.reasoning.split()) for plan in plans),
-        unique_share=fmean(len(idea.systems) == 1 for idea in own),
+        unique_share=fmean(len(proposal.systems) == 1 for proposal in proposals if name in proposal.systems),
     )

@@ -1,7 +1,7 @@
 """Flag plans and verdicts that a reader should check; a flag changes no score."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from eval.verdicts import AuthorVerdict, Verdict
@@ -28,24 +28,26 @@ def flag_judge_instructions(plan: Iterable[Ablation]) -> Iterator[str]:
     """Yield a flag for each planned ablation whose text reads like an instruction to a judge."""
     for ablation in plan:
         text = " \n ".join((ablation.name, ablation.ablated_part, *ablation.replacement, *ablation.metrics))
-        if found := _INSTRUCTION.search(text):
-            yield f"{ADDRESSES_JUDGE}: {ablation.name[:60]!r} says {found[0][:80]!r}"
+        if match := _INSTRUCTION.search(text):
+            yield f"{ADDRESSES_JUDGE}: {ablation.name[:60]!r} says {match[0][:80]!r}"
 
 
 def flag_rule_violations(
     verdicts: Iterable[AuthorVerdict], gold: Sequence[Ablation], plan: Sequence[Ablation]
 ) -> Iterator[str]:
     """Yield a flag for each match that the published rule excludes: one removes a part and the other does not."""
-    papers, plans = _index_by_name(gold), _index_by_name(plan)
+    gold_by_name = {ablation.name: ablation for ablation in gold}
+    plan_by_name = {ablation.name: ablation for ablation in plan}
     for verdict in verdicts:
-        theirs = papers.get(verdict.name_in_paper)
+        reported = gold_by_name.get(verdict.name_in_paper)
         for name in verdict.name_in_plan:
-            ours = plans.get(name)
-            if ours is None or theirs is None:
+            planned = plan_by_name.get(name)
+            if planned is None or reported is None:
                 continue
-            if Action.REMOVE in (ours.action, theirs.action) and not have_compatible_actions(ours, theirs):
+            if Action.REMOVE in (planned.action, reported.action) and not have_compatible_actions(planned, reported):
                 yield (
-                    f"{AGAINST_RULE}: {theirs.action} {theirs.name[:60]!r} was matched with {ours.action} {name[:60]!r}"
+                    f"{AGAINST_RULE}: {reported.action} {reported.name[:60]!r} was matched with "
+                    f"{planned.action} {name[:60]!r}"
                 )
 
 
@@ -62,11 +64,7 @@ def flag_unknown_names(verdicts: Iterable[Verdict], gold: Sequence[str], plan: S
 
 def flag_missing_verdicts(verdicts: Iterable[Verdict], expected_names: Sequence[str]) -> Iterator[str]:
     """Yield a flag for each name that has no verdict; other programs may leave some out."""
-    judged = {v.name_in_paper if isinstance(v, AuthorVerdict) else v.name_in_plan for v in verdicts}
+    judged_names = {verdict.judged_name for verdict in verdicts}
     for name in expected_names:
-        if name not in judged:
+        if name not in judged_names:
             yield f"{NO_VERDICT}: none on {name[:60]!r}"
-
-
-def _index_by_name(ablations: Sequence[Ablation]) -> Mapping[str, Ablation]:
-    return {ablation.name: ablation for ablation in ablations}

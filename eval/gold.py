@@ -1,8 +1,8 @@
-"""The gold data that plans are scored against: the ablations in a paper, or the reviews that ask for ablations."""
-# MERGED-DOC """Read ablations from other programs' files, and repair their known flaws."""
+"""Read the gold data that plans are scored against: the ablations in a paper, or the reviews that ask for ablations."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,9 @@ from eval.verdicts import build_verdict_path
 from planner.errors import UsageError
 from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Task, describe_validation_error
 
+_ABLATION_COLUMNS: Final = ("ablations_in_paper", "ablations")
+_REVIEW_COLUMNS: Final = ("review_text", "reviews")
+_MAX_SUGGESTIONS: Final = 1000
 _EMPTY_REPLACEMENTS: Final = frozenset({"", "none", "null", "n/a"})
 
 
@@ -39,7 +42,7 @@ def read_ablation(value: Any) -> Ablation:
         raise ValueError("; ".join(describe_validation_error(error))) from error
 
 
-def unique_names(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:
+def make_names_unique(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:
     """Return the ablations with unique names, and a warning for each name that was changed.
 
     Verdicts refer to ablations by name, so two with one name would count as one.
@@ -59,10 +62,8 @@ def unique_names(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], t
 
 def _numbered_names(name: str) -> Iterator[str]:
     yield name
-    number = 2
-    while True:
+    for number in count(start=2):
         yield f"{name} ({number})"
-        number += 1
 
 
 def _split_items(value: Any) -> Iterator[str]:
@@ -123,18 +124,18 @@ def read_gold(path: Path, task: Task | None = None) -> GoldSet:
         UsageError: if the file does not exist or is empty, or if it holds both tasks and `task` is None.
     """
     rows = read_table_rows(path)
-    found = task or _detect_task(rows, path)
-    read = _read_author_gold if found is Task.AUTHOR else _read_reviewer_gold
+    task = task or _detect_task(rows, path)
+    read_row = _read_author_gold if task is Task.AUTHOR else _read_reviewer_gold
     papers: dict[str, Gold] = {}
-    files: dict[Path, str] = {}
+    ids_by_file: dict[Path, str] = {}
     for number, row in enumerate(rows, start=1):
-        paper = read(row, f"{path}: row {number}")
+        paper = read_row(row, f"{path}: row {number}")
         if paper.id in papers:
             raise TableError(f"{path}: row {number}: the id {paper.id!r} occurs twice")
-        if (taken := files.setdefault(build_verdict_path(Path(), paper.id), paper.id)) != paper.id:
-            raise TableError(f"{path}: row {number}: {paper.id!r} and {taken!r} would share one file of verdicts")
+        if (other_id := ids_by_file.setdefault(build_verdict_path(Path(), paper.id), paper.id)) != paper.id:
+            raise TableError(f"{path}: row {number}: {paper.id!r} and {other_id!r} would share one file of verdicts")
         papers[paper.id] = paper
-    return GoldSet(found, str(path), papers)
+    return GoldSet(task, str(path), papers)
 
 
 def _detect_task(rows: tuple[Row, ...], path: Path) -> Task:
@@ -144,24 +145,18 @@ def _detect_task(rows: tuple[Row, ...], path: Path) -> Task:
         for task, columns in ((Task.AUTHOR, _ABLATION_COLUMNS), (Task.REVIEWER, _REVIEW_COLUMNS))
         if any(row.get(column) is not None for column in columns)
     }
-    if len(tasks) != 1:
-        raise UsageError(
-            f"{path}: holds both tasks; choose one with --task"
-            if tasks
-            else f"{path}: no row has ablations ({', '.join(_ABLATION_COLUMNS)}) or reviews ({', '.join(_REVIEW_COLUMNS)})"
-        )
+    if len(tasks) > 1:
+        raise UsageError(f"{path}: holds both tasks; choose one with --task")
+    if not tasks:
+        columns = f"ablations ({', '.join(_ABLATION_COLUMNS)}) or reviews ({', '.join(_REVIEW_COLUMNS)})"
+        raise UsageError(f"{path}: no row has {columns}")
     return tasks.pop()
 
 
-_ABLATION_COLUMNS = ("ablations_in_paper", "ablations")
-_REVIEW_COLUMNS = ("review_text", "reviews")
-_MAX_SUGGESTIONS = 1000
-
-
 def _read_author_gold(row: Row, place: str) -> AuthorGold:
-    found = _parse_list(_first_column(row, _ABLATION_COLUMNS, place), place)
+    values = _parse_list(_first_column(row, _ABLATION_COLUMNS, place), place)
     try:
-        ablations, warnings = unique_names(read_ablation(value) for value in found)
+        ablations, warnings = make_names_unique(read_ablation(value) for value in values)
     except ValueError as error:
         raise TableError(f"{place}: {error}") from error
     return AuthorGold(_read_id(row, place), _read_title(row, place), ablations, warnings)
@@ -172,11 +167,11 @@ def _read_reviewer_gold(row: Row, place: str) -> ReviewerGold:
         _check_text(review, "a review", place)
         for review in _parse_list(_first_column(row, _REVIEW_COLUMNS, place), place)
     )
-    count = row.get("num_ablation_suggestions")
-    if count is not None:
-        return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, _read_count(count, place))
-    assumed = f"num_ablation_suggestions is missing; one for each review is assumed, {len(reviews)} in all"
-    return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, len(reviews), (assumed,))
+    suggestions = row.get("num_ablation_suggestions")
+    if suggestions is not None:
+        return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, _read_count(suggestions, place))
+    warning = f"num_ablation_suggestions is missing; one for each review is assumed, {len(reviews)} in all"
+    return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, len(reviews), (warning,))
 
 
 def _parse_list(value: Any, place: str) -> list[Any]:
@@ -210,9 +205,9 @@ def _read_title(row: Row, place: str) -> str:
     return _check_text(row.get("paper_title") or row.get("title") or "", "the title", place)
 
 
-def _check_text(value: Any, what: str, place: str) -> str:
+def _check_text(value: Any, name: str, place: str) -> str:
     if not is_utf8_text(value):
-        raise TableError(f"{place}: {what} should be text, is {str(value)[:60]!r}")
+        raise TableError(f"{place}: {name} should be text, is {str(value)[:60]!r}")
     return str(value)
 
 

@@ -18,7 +18,7 @@ from planner.schema import Task, describe_validation_error
 
 @dataclass(frozen=True, slots=True)
 class LabelledPlan:
-    """A plan that a person judged: `id` is "<model>/<paper id>", `label_count` pair an ablation's name with yes or no."""
+    """A plan that a person judged: `id` is "<model>/<paper id>", `labels` pair an ablation's name with yes or no."""
 
     id: str
     task: Task
@@ -27,10 +27,10 @@ class LabelledPlan:
 
 @dataclass(frozen=True, slots=True)
 class LabelAgreement:
-    """The precision, recall and F1 of a judge on one instance.
+    """The precision, recall and F1 of a judge on one labelled plan.
 
-    `published_scores` counts missing verdicts as no; `judged_scores` leaves them out, and is None without verdicts. `missing_count` of the
-    `label_count` have no verdict.
+    `published_scores` counts missing verdicts as no; `judged_scores` leaves them out, and is None without verdicts.
+    `missing_count` of the `label_count` labels have no verdict.
     """
 
     id: str
@@ -42,7 +42,7 @@ class LabelAgreement:
 
 @dataclass(frozen=True, slots=True)
 class MeanScores:
-    """The macro means of precision, recall and F1 over instances."""
+    """The macro means of precision, recall and F1 over labelled plans."""
 
     precision: Mean
     recall: Mean
@@ -50,7 +50,7 @@ class MeanScores:
 
 
 def read_labelled_plans(path: Path) -> tuple[LabelledPlan, ...]:
-    """Read a judge-eval set: rows of `id` and `label_count`, where `label_count` is JSONL text.
+    """Read a judge-eval set: rows of `id` and `labels`, where `labels` is JSONL text.
 
     Raises:
         TableError: if a row is not of this form.
@@ -59,31 +59,31 @@ def read_labelled_plans(path: Path) -> tuple[LabelledPlan, ...]:
     rows = read_table_rows(path)
     if not rows:
         raise UsageError(f"{path}: holds no labels")
-    found = []
+    plans = []
     for number, row in enumerate(rows, start=1):
         place = f"{path}: row {number}"
         if not isinstance(row.get("id"), str) or not isinstance(row.get("labels"), str):
             raise TableError(f"{place}: should have `id` and `labels`, both text")
-        found.append(_read_labelled_plan(row["id"], row["labels"], place))
-    return tuple(found)
+        plans.append(_read_labelled_plan(row["id"], row["labels"], place))
+    return tuple(plans)
 
 
 def compare_with_labels(plan: LabelledPlan, folder: Path) -> LabelAgreement:
-    """Compare a judge's verdicts, `<model>/<paper id>.jsonl` below the folder, with the labels of one instance.
+    """Compare a judge's verdicts, `<model>/<paper id>.jsonl` below the folder, with the labels of one plan.
 
     Raises:
         TableError: if the file of verdicts is damaged.
     """
-    verdicts = _read_decisions(plan, folder)
-    rows = [(true, said) for name, true in plan.labels for said in verdicts.get(name, [None])]
-    known = [(true, said) for true, said in rows if said is not None]
+    decisions = _read_decisions(plan, folder)
+    pairs = [(label, decision) for name, label in plan.labels for decision in decisions.get(name, [None])]
+    judged_pairs = [pair for pair in pairs if pair[1] is not None]
     return LabelAgreement(
         id=plan.id,
-        # The published code scores an instance without a file as 0, whatever its labels are.
-        published_scores=_score_pairs([(true, bool(said)) for true, said in rows]),
-        judged_scores=_score_pairs(known) if known else None,
+        # The published code scores a plan without a file as 0, whatever its labels are.
+        published_scores=_score_pairs(pairs),
+        judged_scores=_score_pairs(judged_pairs) if judged_pairs else None,
         label_count=len(plan.labels),
-        missing_count=sum(name not in verdicts for name, _ in plan.labels),
+        missing_count=sum(name not in decisions for name, _ in plan.labels),
     )
 
 
@@ -92,41 +92,27 @@ def average_scores(scores: Sequence[tuple[float, float, float]]) -> MeanScores:
     return MeanScores(*(statistics.compute_mean([value[number] for value in scores]) for number in range(3)))
 
 
-def _read_labelled_plan(instance_id: str, labels: str, place: str) -> LabelledPlan:
+def _read_labelled_plan(plan_id: str, labels: str, place: str) -> LabelledPlan:
     values = [value for _, value in parse_json_lines(labels, place)]
-    author = any(isinstance(value, dict) and "name_in_paper" in value for value in values)
-    read = _read_author_label if author else _read_reviewer_label
+    is_author = any(isinstance(value, dict) and "name_in_paper" in value for value in values)
+    kind: type[Verdict] = AuthorVerdict if is_author else ReviewerVerdict
     try:
-        pairs = tuple(read(value) for value in values)
+        verdicts = [kind.model_validate(value) for value in values]
     except ValidationError as error:
         raise TableError(f"{place}: {'; '.join(describe_validation_error(error)[:3])}") from error
-    return LabelledPlan(instance_id, Task.AUTHOR if author else Task.REVIEWER, pairs)
+    pairs = tuple((verdict.judged_name, verdict.is_positive) for verdict in verdicts)
+    return LabelledPlan(plan_id, Task.AUTHOR if is_author else Task.REVIEWER, pairs)
 
 
-def _read_author_label(value: object) -> tuple[str, bool]:
-    return _named_decision(AuthorVerdict.model_validate(value))
-
-
-def _read_reviewer_label(value: object) -> tuple[str, bool]:
-    return _named_decision(ReviewerVerdict.model_validate(value))
-
-
-def _named_decision(verdict: Verdict) -> tuple[str, bool]:
-    if isinstance(verdict, AuthorVerdict):
-        return verdict.name_in_paper, bool(verdict.name_in_plan)
-    return verdict.name_in_plan, verdict.appears_in_review
-
-
-def _read_decisions(instance: LabelledPlan, folder: Path) -> Mapping[str, list[bool | None]]:
-    if not build_verdict_path(folder, instance.id).is_file():
+def _read_decisions(plan: LabelledPlan, folder: Path) -> Mapping[str, list[bool | None]]:
+    if not build_verdict_path(folder, plan.id).is_file():
         return {}
-    found: dict[str, list[bool | None]] = {}
-    for name, said in map(_named_decision, read_verdicts(folder, instance.id, instance.task)):
-        found.setdefault(name, []).append(said)
-    return found
+    decisions: dict[str, list[bool | None]] = {}
+    for verdict in read_verdicts(folder, plan.id, plan.task):
+        decisions.setdefault(verdict.judged_name, []).append(verdict.is_positive)
+    return decisions
 
 
-def _score_pairs(rows: Sequence[tuple[bool, bool | None]]) -> tuple[float, float, float]:
-    return compute_precision_recall_f1(
-        LabelPairs(tuple(true for true, _ in rows), tuple(bool(said) for _, said in rows))
-    )
+def _score_pairs(pairs: Sequence[tuple[bool, bool | None]]) -> tuple[float, float, float]:
+    labels, decisions = (tuple(bool(pair[number]) for pair in pairs) for number in (0, 1))
+    return compute_precision_recall_f1(LabelPairs(labels, decisions))

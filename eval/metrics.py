@@ -36,10 +36,12 @@ def score_author_plan(
     """Score the first k ablations of a plan, or all of it, against the ablations of the paper."""
     top = plan[:k]
     labels = label_author_plan(gold, top, verdicts)
-    most = min(len(top), len(gold))
+    cutoff = min(len(top), len(gold))
     gains = compute_author_gains(gold, top, verdicts)
     return PaperScores(
-        *compute_precision_recall_f1(labels), compute_published_ndcg(labels, most), compute_ranked_ndcg(gains, most)
+        *compute_precision_recall_f1(labels),
+        compute_published_ndcg(labels, cutoff),
+        compute_ranked_ndcg(gains, cutoff),
     )
 
 
@@ -64,37 +66,37 @@ def label_author_plan(gold: Sequence[str], plan: Sequence[str], verdicts: Iterab
 
     For each ablation of the plan that no verdict names, a label follows that is predicted and not true.
     """
-    known = set(plan)
-    found: set[str] = set()
-    named: set[str] = set()
+    planned_names = set(plan)
+    matched_gold: set[str] = set()
+    named_plan: set[str] = set()
     for verdict in verdicts:
-        named.update(verdict.name_in_plan)
-        if verdict.name_in_plan and known.issuperset(verdict.name_in_plan):
-            found.add(verdict.name_in_paper)
-    extra = sum(name not in named for name in plan)
+        named_plan.update(verdict.name_in_plan)
+        if verdict.name_in_plan and planned_names.issuperset(verdict.name_in_plan):
+            matched_gold.add(verdict.name_in_paper)
+    extra = sum(name not in named_plan for name in plan)
     true = (True,) * len(gold) + (False,) * extra
-    return LabelPairs(true, (*(name in found for name in gold), *(True,) * extra))
+    return LabelPairs(true, (*(name in matched_gold for name in gold), *(True,) * extra))
 
 
 def label_reviewer_plan(decisions: Sequence[bool], suggestion_count: int) -> LabelPairs:
     """Return a true label for each suggestion, predicted for as many as appear, then one for each other ablation."""
-    found = min(sum(decisions), suggestion_count)
+    hits = min(sum(decisions), suggestion_count)
     extra = len(decisions) - sum(decisions)
     true = (True,) * suggestion_count + (False,) * extra
-    return LabelPairs(true, (True,) * found + (False,) * (suggestion_count - found) + (True,) * extra)
+    return LabelPairs(true, (True,) * hits + (False,) * (suggestion_count - hits) + (True,) * extra)
 
 
 def compute_precision_recall_f1(labels: LabelPairs) -> tuple[float, float, float]:
     """Return precision, recall and F1 of the labels."""
-    hits = sum(true and pred for true, pred in zip(labels.true, labels.pred, strict=True))
-    proposed, wanted = sum(labels.pred), sum(labels.true)
-    precision = hits / proposed if proposed else 0.0
-    recall = hits / wanted if wanted else 0.0
-    return precision, recall, 2 * hits / (proposed + wanted) if hits else 0.0
+    hits = sum(is_true and is_pred for is_true, is_pred in zip(labels.true, labels.pred, strict=True))
+    predicted, true = sum(labels.pred), sum(labels.true)
+    precision = hits / predicted if predicted else 0.0
+    recall = hits / true if true else 0.0
+    return precision, recall, 2 * hits / (predicted + true) if hits else 0.0
 
 
 def compute_published_ndcg(labels: LabelPairs, cutoff: int) -> float:
-    """Return the published nDCG over the first `cutoff` labels, which are in the paper's order and not in the plan's."""
+    """Return the published nDCG over the first `cutoff` labels, which are in the paper's order, not in the plan's."""
     ideal = _compute_dcg(labels.true[:cutoff])
     return _compute_dcg(labels.pred[:cutoff]) / ideal if ideal else 0.0
 

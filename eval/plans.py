@@ -1,5 +1,4 @@
-"""Read the plans of one or more systems from a run folder, a folder of trajectories, or AblationBench's files."""
-# MERGED-DOC """Pair the gold papers with a system's plans."""
+"""Read systems' plans from a run folder, trajectories or AblationBench's files, and pair them with gold papers."""
 
 import re
 import sys
@@ -9,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from eval.gold import Gold, GoldSet, read_ablation, unique_names
+from eval.gold import Gold, GoldSet, make_names_unique, read_ablation
 from eval.tables import TableError, is_utf8_text, parse_json, read_json, read_text
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_paper_id
@@ -59,9 +58,9 @@ def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tupl
     systems = _read_trajectories(folder) or _read_published_plans(folder)
     chosen = [s for s in systems if name in s.name and (task is None or s.task in (task, None))]
     if not chosen:
-        wanted = " ".join(filter(None, (f"of the {task} task" if task else "", f"named {name!r}" if name else "")))
-        there = ", ".join(f"{s.name} ({s.task or 'task not known'})" for s in systems)
-        raise UsageError(f"{folder}: no plans {wanted}".rstrip() + (f"; it holds plans of {there}" if there else ""))
+        selection = " ".join(filter(None, (f"of the {task} task" if task else "", f"named {name!r}" if name else "")))
+        names = ", ".join(f"{s.name} ({s.task or 'task not known'})" for s in systems)
+        raise UsageError(f"{folder}: no plans {selection}".rstrip() + (f"; it holds plans of {names}" if names else ""))
     return tuple(chosen)
 
 
@@ -86,13 +85,9 @@ class _PaperCollector:
     warnings: list[str] = field(default_factory=list)
 
     def add_paper(self, system: str, task: Task, paper: PlannedPaper) -> None:
-        there = self.papers.setdefault((system, task), {})
-        if paper.id in there:
-            self.warnings.append(
-                f"{paper.source}: {paper.id!r} was already read from {there[paper.id].source}; left out"
-            )
-        else:
-            there[paper.id] = paper
+        papers = self.papers.setdefault((system, task), {})
+        if (earlier := papers.setdefault(paper.id, paper)) is not paper:
+            self.warnings.append(f"{paper.source}: {paper.id!r} was already read from {earlier.source}; left out")
 
     def build_systems(self) -> tuple[System, ...]:
         return tuple(
@@ -101,30 +96,30 @@ class _PaperCollector:
 
 
 def _read_trajectories(folder: Path) -> tuple[System, ...]:
-    """Read trajectories with their sidecars, and the sidecars of papers that have no trajectory."""
-    gathering = _PaperCollector()
+    """Read trajectories with their records, and the records of papers that have no trajectory."""
+    collector = _PaperCollector()
     for path in sorted(folder.rglob(f"*{TRAJECTORY_SUFFIX}")):
         try:
-            found = read_trajectory(path)
+            trajectory = read_trajectory(path)
         except TrajectoryError as error:
-            gathering.warnings.append(f"left out: {error}")
+            collector.warnings.append(f"left out: {error}")
             continue
-        ablations, renamed = unique_names(found.plan.ablations)
+        ablations, name_warnings = make_names_unique(trajectory.plan.ablations)
         paper = PlannedPaper(
-            id=found.paper_id,
+            id=trajectory.paper_id,
             source=str(path),
             ablations=ablations,
-            reasoning=found.reasoning,
-            warnings=(*found.warnings, *renamed),
+            reasoning=trajectory.reasoning,
+            warnings=(*trajectory.warnings, *name_warnings),
         )
-        sidecar = _read_record(path.with_suffix(RECORD_SUFFIX), gathering.warnings)
-        if sidecar is not None:
-            paper = replace(paper, id=sidecar.paper.id, title=sidecar.paper.title, cost=sidecar.cost)
-        gathering.add_paper(f"{found.planner}/{found.model}", found.task, paper)
+        record = _read_record(path.with_suffix(RECORD_SUFFIX), collector.warnings)
+        if record is not None:
+            paper = replace(paper, id=record.paper.id, title=record.paper.title, cost=record.cost)
+        collector.add_paper(f"{trajectory.planner}/{trajectory.model}", trajectory.task, paper)
     for path in sorted(folder.rglob(f"*{RECORD_SUFFIX}")):
-        if not path.with_suffix(TRAJECTORY_SUFFIX).exists() and (sidecar := _read_record(path, [])) is not None:
-            gathering.add_paper(f"{sidecar.planner}/{sidecar.model}", sidecar.task, _failed_paper(sidecar, path))
-    return gathering.build_systems()
+        if not path.with_suffix(TRAJECTORY_SUFFIX).exists() and (record := _read_record(path, [])) is not None:
+            collector.add_paper(f"{record.planner}/{record.model}", record.task, _failed_paper(record, path))
+    return collector.build_systems()
 
 
 def _read_record(path: Path, warnings: list[str]) -> PlanRecord | None:
@@ -137,38 +132,37 @@ def _read_record(path: Path, warnings: list[str]) -> PlanRecord | None:
         return None
 
 
-def _failed_paper(sidecar: PlanRecord, path: Path) -> PlannedPaper:
-    """Return a paper without a trajectory; if its sidecar says "planned", the trajectory's file is missing."""
-    lost = sidecar.outcome is Outcome.PLANNED
+def _failed_paper(record: PlanRecord, path: Path) -> PlannedPaper:
+    """Return a paper without a trajectory; if its record says "planned", the trajectory's file is missing."""
+    is_lost = record.outcome is Outcome.PLANNED
     return PlannedPaper(
-        id=sidecar.paper.id,
+        id=record.paper.id,
         source=str(path),
-        outcome=Outcome.INTERRUPTED if lost else sidecar.outcome,
-        reason="its trajectory is missing" if lost else sidecar.reason,
-        title=sidecar.paper.title,
-        cost=sidecar.cost,
+        outcome=Outcome.INTERRUPTED if is_lost else record.outcome,
+        reason="its trajectory is missing" if is_lost else record.reason,
+        title=record.paper.title,
+        cost=record.cost,
     )
 
 
 def _read_published_plans(folder: Path) -> tuple[System, ...]:
     """Read AblationBench's `<id>.jsonl` files; plans.json has the costs, and the plans of papers without a file."""
-    facts = _read_plans_file(folder / PLANS_FILE)
-    texts = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.jsonl"))}
+    entries = _read_plans_file(folder / PLANS_FILE)
+    paths = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.jsonl"))}
     papers: dict[str, PlannedPaper] = {}
     warnings: list[str] = []
-    for paper_id in dict.fromkeys([*texts, *facts]):
+    for paper_id in dict.fromkeys([*paths, *entries]):
         if not is_utf8_text(paper_id):
             warnings.append(f"left out: the id {paper_id!r} is not Unicode")
             continue
-        fact, path = facts.get(paper_id, {}), texts.get(paper_id)
-        source = path or folder / PLANS_FILE
+        entry, path = entries.get(paper_id, {}), paths.get(paper_id)
+        source = str(path or folder / PLANS_FILE)
         try:
-            paper = _read_published_paper(
-                paper_id, str(source), read_text(path) if path else str(fact.get("predictions") or "")
-            )
+            text = read_text(path) if path else str(entry.get("predictions") or "")
+            paper = _read_published_paper(paper_id, source, text)
         except TableError as error:
-            paper = PlannedPaper(paper_id, str(source), Outcome.INVALID, str(error))
-        papers[paper_id] = replace(paper, cost=_parse_cost(fact.get("cost")))
+            paper = PlannedPaper(paper_id, source, Outcome.INVALID, str(error))
+        papers[paper_id] = replace(paper, cost=_parse_cost(entry.get("cost")))
     return (System(folder.resolve().name, None, papers, tuple(warnings)),) if papers else ()
 
 
@@ -182,7 +176,7 @@ def _read_plans_file(path: Path) -> dict[str, Mapping[str, Any]]:
     if not path.is_file():
         return {}
     value = read_json(path)
-    if not isinstance(value, dict) or not all(isinstance(fact, dict) for fact in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
         raise TableError(f"{path}: should be an object with one object for each paper")
     return value
 
@@ -192,10 +186,10 @@ def _read_published_paper(paper_id: str, source: str, text: str) -> PlannedPaper
     if not text.strip():
         return PlannedPaper(paper_id, source, Outcome.EMPTY, "the file is empty")
     warnings: list[str] = []
-    ablations, renamed = unique_names(_parse_ablation_lines(text, warnings))
+    ablations, name_warnings = make_names_unique(_parse_ablation_lines(text, warnings))
     if not ablations:
         return PlannedPaper(paper_id, source, Outcome.INVALID, "; ".join(warnings))
-    return PlannedPaper(paper_id, source, ablations=ablations, warnings=(*warnings, *renamed))
+    return PlannedPaper(paper_id, source, ablations=ablations, warnings=(*warnings, *name_warnings))
 
 
 def _parse_ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
@@ -241,14 +235,12 @@ def pair_papers(gold: GoldSet, system: System) -> tuple[tuple[GoldPair, ...], tu
 
     A paper is found by its id, or else by the id that planning makes from the gold's title.
     """
-    used: set[str] = set()
+    unpaired = dict(system.papers)
     pairs = []
     for paper in gold.papers.values():
-        found = next((name for name in _candidate_ids(paper) if name in system.papers and name not in used), None)
-        if found is not None:
-            used.add(found)
-        pairs.append(GoldPair(paper, system.papers[found] if found is not None else None))
-    return tuple(pairs), tuple(paper for name, paper in system.papers.items() if name not in used)
+        found_id = next((paper_id for paper_id in _candidate_ids(paper) if paper_id in unpaired), None)
+        pairs.append(GoldPair(paper, None if found_id is None else unpaired.pop(found_id)))
+    return tuple(pairs), tuple(unpaired.values())
 
 
 def _candidate_ids(gold: Gold) -> Iterator[str]:
@@ -256,4 +248,5 @@ def _candidate_ids(gold: Gold) -> Iterator[str]:
     yield build_paper_id("", given_id=gold.id)
     if gold.title:
         yield build_paper_id(gold.title)
-        yield build_paper_id("", given_id=re.sub(r"\W", "_", gold.title.strip()))  # AblationBench shortens no id
+        # AblationBench shortens no id.
+        yield build_paper_id("", given_id=re.sub(r"\W", "_", gold.title.strip()))

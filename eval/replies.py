@@ -16,7 +16,7 @@ from planner.planning.record import ReplyPricer, sum_costs
 
 
 class JudgeExchange(BaseModel):
-    """A request to a judge: the sides and messages that were sent, and the reply if there is one; `sum_costs` is in USD."""
+    """A request to a judge: the sides and messages that were sent, and the reply if there is one; `cost` is in USD."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -59,30 +59,29 @@ class ReplyFile:
     def __init__(self, path: Path, paper: str, pricing: ReplyPricer, *, ignore_recorded: bool = False) -> None:
         self._path = path
         self._pricing = pricing
-        self._anew = ignore_recorded
-        self._replies = ReplyRecord.read(path) or ReplyRecord(paper=paper)
+        self._ignore_recorded = ignore_recorded
+        self._record = ReplyRecord.read(path) or ReplyRecord(paper=paper)
         self._sides: Sides | None = None
 
     def choose_sides(self, new_sides: Sides, plan: Sequence[str], gold: Sequence[str]) -> Sides:
         """Choose the sides of the prompt: those stored for exactly these names, else `new_sides`."""
-        fitting = [asked.sides for asked in self._replies.asked if asked.sides.has_names(plan, gold)]
-        self._sides = fitting[0] if fitting else new_sides
+        stored = (exchange.sides for exchange in self._record.asked if exchange.sides.has_names(plan, gold))
+        self._sides = next(stored, new_sides)
         return self._sides
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the stored reply to a request, None if there is none or stored replies are ignored."""
-        if self._anew:
+        if self._ignore_recorded:
             return None
-        kept = (a.completion for a in self._replies.asked if a.identity == identity and a.completion is not None)
-        return next(kept, None)
+        return next((e.completion for e in self._record.asked if e.identity == identity and e.completion), None)
 
     def record_request(self, identity: str, prompt: Prompt) -> None:
         """Store a request that is about to be sent."""
         assert self._sides is not None, "sides are chosen before a request begins"
-        opened = JudgeExchange(
+        exchange = JudgeExchange(
             identity=identity, sides=self._sides, messages=prompt.messages, started=datetime.now(UTC)
         )
-        self._write_exchanges((*self._replies.asked, opened))
+        self._write_exchanges((*self._record.asked, exchange))
 
     def record_reply(self, identity: str, completion: Completion) -> None:
         """Store the reply to a request, with its cost."""
@@ -100,15 +99,15 @@ class ReplyFile:
 
     def sum_costs(self, identities: Sequence[str]) -> float | None:
         """Return the cost of the replies to these requests in USD, None if a price is unknown."""
-        return sum_costs(a.cost for a in self._replies.asked if a.identity in identities and a.completion is not None)
+        return sum_costs(e.cost for e in self._record.asked if e.identity in identities and e.completion)
 
     def _last_exchange(self, identity: str) -> JudgeExchange:
-        return next(asked for asked in reversed(self._replies.asked) if asked.identity == identity)
+        return next(exchange for exchange in reversed(self._record.asked) if exchange.identity == identity)
 
     def _update_exchange(self, identity: str, update: dict[str, object]) -> None:
         last = self._last_exchange(identity)
-        self._write_exchanges(tuple(a.model_copy(update=update) if a is last else a for a in self._replies.asked))
+        self._write_exchanges(tuple(e.model_copy(update=update) if e is last else e for e in self._record.asked))
 
-    def _write_exchanges(self, asked: tuple[JudgeExchange, ...]) -> None:
-        self._replies = self._replies.model_copy(update={"asked": asked})
-        write_file_atomically(self._path, self._replies.model_dump_json(indent=1) + "\n")
+    def _write_exchanges(self, exchanges: tuple[JudgeExchange, ...]) -> None:
+        self._record = self._record.model_copy(update={"asked": exchanges})
+        write_file_atomically(self._path, self._record.model_dump_json(indent=1) + "\n")

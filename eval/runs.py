@@ -56,9 +56,9 @@ class PlannedItem(_FrozenModel):
 class JudgedPaper(_FrozenModel):
     """A gold paper, its plan and its status; costs are in USD, None if unknown. The verdicts have a file of their own.
 
-    `gold` are the names of the paper's ablations (author); `suggestions` is the number of ablations that the paper
-    has or the reviews ask for. `asked` is the number of replies; `flags` are doubts about the plan or the verdicts, and
-    `positional` is True if the judge matched the first items that it saw.
+    `gold` holds the names of the paper's ablations (author task); `suggestions` is the number of ablations that the
+    paper has or the reviews ask for. `asked` is the number of replies; `flags` are doubts about the plan or the
+    verdicts, and `positional` is True if the judge matched the first items that it saw.
     """
 
     id: str
@@ -107,7 +107,7 @@ class JudgingRecord(_FrozenModel):
 class JudgedRun:
     """A judged run: its record, and the verdicts on each scored paper by its id."""
 
-    run: JudgingRecord
+    record: JudgingRecord
     verdicts: Mapping[str, tuple[Verdict, ...]]
 
 
@@ -118,9 +118,9 @@ def read_judged_run(folder: Path) -> JudgedRun:
         TableError: if a file of the run is damaged or missing.
         UsageError: if the folder holds no run.
     """
-    run = read_judging_record(folder)
-    scored = [paper.id for paper in run.papers if paper.status is PaperStatus.SCORED]
-    return JudgedRun(run, {paper_id: read_verdicts(folder, paper_id, run.task) for paper_id in scored})
+    record = read_judging_record(folder)
+    scored = [paper.id for paper in record.papers if paper.status is PaperStatus.SCORED]
+    return JudgedRun(record, {paper_id: read_verdicts(folder, paper_id, record.task) for paper_id in scored})
 
 
 def read_judging_record(folder: Path) -> JudgingRecord:
@@ -139,21 +139,21 @@ def read_judging_record(folder: Path) -> JudgingRecord:
         raise TableError(f"{path}: {'; '.join(describe_validation_error(error)[:3])}") from error
 
 
-def write_judged_run(folder: Path, judging: JudgedRun, k: int | None = None) -> None:
+def write_judged_run(folder: Path, judged_run: JudgedRun, k: int | None = None) -> None:
     """Write a judged run without its replies; `k` limits the plans in evaluations.json only.
 
     If a paper has no verdicts now, the file of verdicts from an earlier run is deleted.
     """
-    run, verdicts = judging.run, judging.verdicts
-    for paper in run.papers:
+    record, verdicts = judged_run.record, judged_run.verdicts
+    for paper in record.papers:
         path = build_verdict_path(folder, paper.id)
         if paper.id in verdicts:
             write_verdicts(path, verdicts[paper.id])
         else:
             path.unlink(missing_ok=True)
-    records = [build_evaluation(run.task, p, verdicts[p.id], k) for p in run.papers if p.id in verdicts]
-    write_file_atomically(folder / EVALUATIONS_FILE, json.dumps(records, ensure_ascii=False, indent=1) + "\n")
-    write_file_atomically(folder / RUN_FILE, run.model_dump_json(indent=1) + "\n")
+    evaluations = [build_evaluation(record.task, p, verdicts[p.id], k) for p in record.papers if p.id in verdicts]
+    write_file_atomically(folder / EVALUATIONS_FILE, json.dumps(evaluations, ensure_ascii=False, indent=1) + "\n")
+    write_file_atomically(folder / RUN_FILE, record.model_dump_json(indent=1) + "\n")
 
 
 def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...]:
@@ -184,8 +184,8 @@ def build_evaluation(
     """Return a paper's entry in evaluations.json, with AblationBench's keys."""
     labels = label_paper(task, paper, verdicts, k)
     precision, recall, f1 = compute_precision_recall_f1(labels)
-    record: dict[str, Any] = {"id": paper.id, "true_labels": list(labels.true), "pred_labels": list(labels.pred)}
-    record |= {"precision": precision, "recall": recall, "f1_score": f1}
+    scores = {"precision": precision, "recall": recall, "f1_score": f1}
     if task is Task.AUTHOR:
-        record["ndcg_score"] = compute_published_ndcg(labels, min(len(paper.planned_names[:k]), len(paper.gold)))
-    return {**record, "cost": paper.judge_cost}
+        scores["ndcg_score"] = compute_published_ndcg(labels, min(len(paper.planned_names[:k]), len(paper.gold)))
+    names = {"id": paper.id, "true_labels": list(labels.true), "pred_labels": list(labels.pred)}
+    return {**names, **scores, "cost": paper.judge_cost}

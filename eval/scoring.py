@@ -1,5 +1,4 @@
-"""Compute the scores of a judged run from its verdicts, and count its papers by status."""
-# MERGED-DOC """Compute the rows of a report: one for each judged run, with its scores at every k."""
+"""Score judged runs from their verdicts: papers by status, means at every k, and differences between systems."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,8 @@ from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict
 from planner.planning.record import sum_costs
 from planner.schema import Task
 
-ZERO_SCORES = PaperScores(0.0, 0.0, 0.0, 0.0, 0.0)
+MAX_REPORTED_K: Final = 10
+ZERO_SCORES: Final = PaperScores(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +54,24 @@ def count_papers(run: JudgingRecord) -> Coverage:
     return Coverage(**{status.value: sum(p.status is status for p in run.papers) for status in PaperStatus})
 
 
-def score_papers(judging: JudgedRun, k: int | None = None, *, as_published: bool = False) -> dict[str, PaperScores]:
+def score_papers(judged_run: JudgedRun, k: int | None = None, *, as_published: bool = False) -> dict[str, PaperScores]:
     """Return the scores of each scored paper at k, by id; with `as_published`, failed and absent papers score 0."""
     scores: dict[str, PaperScores] = {}
-    for paper in judging.run.papers:
+    for paper in judged_run.record.papers:
         if paper.status is PaperStatus.SCORED:
-            scores[paper.id] = score_paper(judging.run.task, paper, judging.verdicts[paper.id], k)
+            scores[paper.id] = score_paper(judged_run.record.task, paper, judged_run.verdicts[paper.id], k)
         elif as_published and paper.status is not PaperStatus.UNSCORED:
-            scores[paper.id] = ZERO_SCORES if judging.run.task is Task.AUTHOR else replace(ZERO_SCORES, ndcg=None)
+            scores[paper.id] = ZERO_SCORES if judged_run.record.task is Task.AUTHOR else replace(ZERO_SCORES, ndcg=None)
     return scores
 
 
 def score_paper(task: Task, paper: JudgedPaper, verdicts: Sequence[Verdict], k: int | None = None) -> PaperScores:
     """Return the scores of one paper at k."""
     if task is Task.AUTHOR:
-        ours = [verdict for verdict in verdicts if isinstance(verdict, AuthorVerdict)]
-        return score_author_plan(paper.gold, paper.planned_names, ours, k)
-    theirs = [verdict for verdict in verdicts if isinstance(verdict, ReviewerVerdict)]
-    return score_reviewer_plan(paper.suggestions, paper.planned_names, theirs, k)
+        author_verdicts = [verdict for verdict in verdicts if isinstance(verdict, AuthorVerdict)]
+        return score_author_plan(paper.gold, paper.planned_names, author_verdicts, k)
+    reviewer_verdicts = [verdict for verdict in verdicts if isinstance(verdict, ReviewerVerdict)]
+    return score_reviewer_plan(paper.suggestions, paper.planned_names, reviewer_verdicts, k)
 
 
 def summarize_scores(scores: Mapping[str, PaperScores], k: int | None = None) -> ScoreSummary:
@@ -91,18 +91,15 @@ def _mean_of_known(values: Sequence[float | None]) -> Mean | None:
     return statistics.compute_mean(known) if known else None
 
 
-MAX_REPORTED_K: Final = 10
-
-
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A row of the report: `scores` are by paper at the report's k, `by_k` the means at k = 1, 2, ….
+    """A judged run with its scores: `scores` by paper at one k with their `summary`, `by_k` the means at k = 1, 2, ….
 
     `plan_cost` is the mean over papers with a plan, `judge_cost` the sum over all papers; in USD, None if unknown.
     """
 
     label: str
-    judging: JudgedRun
+    judged_run: JudgedRun
     scores: Mapping[str, PaperScores]
     summary: ScoreSummary
     by_k: tuple[ScoreSummary, ...]
@@ -111,14 +108,14 @@ class RunResult:
     judge_cost: float | None
 
     @property
-    def run(self) -> JudgingRecord:
+    def record(self) -> JudgingRecord:
         """The record of the run."""
-        return self.judging.run
+        return self.judged_run.record
 
 
 @dataclass(frozen=True, slots=True)
 class SystemDifference:
-    """The difference of two systems on the papers that one judge scored for both; `adjusted_p` is p adjusted by Holm."""
+    """The difference of two systems on the papers that one judge scored for both; `adjusted_p` is Holm's p-value."""
 
     a: RunResult
     b: RunResult
@@ -127,67 +124,72 @@ class SystemDifference:
 
 
 def compute_results(
-    judgings: Sequence[JudgedRun], k: int | None = None, *, as_published: bool = False
+    judged_runs: Sequence[JudgedRun], k: int | None = None, *, as_published: bool = False
 ) -> tuple[RunResult, ...]:
-    """Compute the rows of a report, sorted by task and then by label."""
-    labels = _label_runs([judging.run for judging in judgings])
-    rows = [_compute_result(j, label, k, as_published) for j, label in zip(judgings, labels, strict=True)]
-    return tuple(sorted(rows, key=lambda row: (row.run.task, row.label)))
+    """Score judged runs; the results are sorted by task and then by label."""
+    labels = _label_runs([judged_run.record for judged_run in judged_runs])
+    results = [_compute_result(run, label, k, as_published) for run, label in zip(judged_runs, labels, strict=True)]
+    return tuple(sorted(results, key=lambda result: (result.record.task, result.label)))
 
 
 def compare_results(results: Sequence[RunResult]) -> tuple[SystemDifference, ...]:
     """Compare every two systems of one task and judge; the greatest difference first, p adjusted within the judge."""
-    found: list[SystemDifference] = []
-    families = dict.fromkeys((row.run.task, row.run.judge, row.run.repetition) for row in results)
-    for family in families:
-        members = [row for row in results if (row.run.task, row.run.judge, row.run.repetition) == family]
+    differences: list[SystemDifference] = []
+    families: dict[tuple[Task, str, int], list[RunResult]] = {}
+    for result in results:
+        record = result.record
+        families.setdefault((record.task, record.judge, record.repetition), []).append(result)
+    for members in families.values():
         pairs = [
             (a, b, compute_difference(_f1_by_paper(a), _f1_by_paper(b)))
             for a, b in combinations(members, 2)
-            if a.run.system != b.run.system and a.scores.keys() & b.scores.keys()
+            if a.record.system != b.record.system and a.scores.keys() & b.scores.keys()
         ]
-        adjusted = adjust_p_values([found.p for _, _, found in pairs])
-        found += [SystemDifference(a, b, d, p) for (a, b, d), p in zip(pairs, adjusted, strict=True)]
-    return tuple(sorted(found, key=lambda c: (c.a.run.task, -abs(c.f1.mean))))
+        adjusted = adjust_p_values([difference.p for _, _, difference in pairs])
+        differences += [SystemDifference(*pair, p) for pair, p in zip(pairs, adjusted, strict=True)]
+    return tuple(sorted(differences, key=lambda difference: (difference.a.record.task, -abs(difference.f1.mean))))
 
 
-def _compute_result(judging: JudgedRun, label: str, k: int | None, as_published: bool) -> RunResult:
-    papers = judging.run.papers
+def _compute_result(judged_run: JudgedRun, label: str, k: int | None, as_published: bool) -> RunResult:
+    papers = judged_run.record.papers
     longest = min(MAX_REPORTED_K, max((len(paper.plan) for paper in papers), default=0))
-    scores = score_papers(judging, k, as_published=as_published)
-    planned = [paper.plan_cost for paper in papers if paper.plan]
-    whole = sum_costs(planned)
+    scores = score_papers(judged_run, k, as_published=as_published)
+    plan_costs = [paper.plan_cost for paper in papers if paper.plan]
+    total_cost = sum_costs(plan_costs)
     return RunResult(
         label=label,
-        judging=judging,
+        judged_run=judged_run,
         scores=scores,
         summary=summarize_scores(scores, k),
         by_k=tuple(
-            summarize_scores(score_papers(judging, at, as_published=as_published), at) for at in range(1, longest + 1)
+            summarize_scores(score_papers(judged_run, at, as_published=as_published), at)
+            for at in range(1, longest + 1)
         ),
-        coverage=count_papers(judging.run),
-        plan_cost=whole / len(planned) if planned and whole is not None else None,
+        coverage=count_papers(judged_run.record),
+        plan_cost=total_cost / len(plan_costs) if plan_costs and total_cost is not None else None,
         judge_cost=sum_costs(p.judge_cost for p in papers if p.status in (PaperStatus.SCORED, PaperStatus.UNSCORED)),
     )
 
 
 def _label_runs(runs: Sequence[JudgingRecord]) -> list[str]:
-    """Return each run's system, with the judge and the repetition where rows would have the same label."""
+    """Return each run's system, with the judge and the repetition where several runs would have the same label."""
     systems = [run.system.removeprefix("lm-planner/") for run in runs]
-    judges = len({run.judge for run in runs}) > 1
-    repeated = len({(run.task, run.system, run.judge) for run in runs}) < len(runs)
+    has_several_judges = len({run.judge for run in runs}) > 1
+    has_repetitions = len({(run.task, run.system, run.judge) for run in runs}) < len(runs)
     return [
-        system + (f" · {run.judge}" if judges else "") + (f" · repetition {run.repetition}" if repeated else "")
+        system
+        + (f" · {run.judge}" if has_several_judges else "")
+        + (f" · repetition {run.repetition}" if has_repetitions else "")
         for system, run in zip(systems, runs, strict=True)
     ]
 
 
-def _f1_by_paper(row: RunResult) -> dict[str, float]:
-    return {paper: scores.f1 for paper, scores in row.scores.items()}
+def _f1_by_paper(result: RunResult) -> dict[str, float]:
+    return {paper: scores.f1 for paper, scores in result.scores.items()}
 
 
 def compute_mean_f1(result: RunResult, papers: Sequence[str]) -> float | None:
-    """Return the macro mean of F1 over some of a row's papers, None if none of them has scores."""
+    """Return the macro mean of F1 over some of a run's papers, None if none of them has scores."""
     values = [result.scores[paper].f1 for paper in papers if paper in result.scores]
     return fmean(values) if values else None
 

@@ -25,8 +25,8 @@ class Sides(BaseModel):
 
     def has_names(self, plan: Sequence[str], gold: Sequence[str]) -> bool:
         """Return True if these sides show exactly these names."""
-        ours, theirs = (self.a, self.b) if self.plan == "A" else (self.b, self.a)
-        return sorted(ours) == sorted(plan) and sorted(theirs) == sorted(gold)
+        shown_plan, shown_gold = (self.a, self.b) if self.plan == "A" else (self.b, self.a)
+        return sorted(shown_plan) == sorted(plan) and sorted(shown_gold) == sorted(gold)
 
     @property
     def a_ids(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def build_author_verdicts(
 def build_reviewer_verdicts(
     sides: Sides, decisions: Mapping[str, bool], plan: Sequence[str]
 ) -> tuple[ReviewerVerdict, ...]:
-    """Return one verdict for each ablation of the plan, in its order; `decisions` gives yes or no for each id of side A."""
+    """Return one verdict for each ablation of the plan, in its order; `decisions` holds yes or no for each id of A."""
     by_name = {name: decisions[item] for item, name in zip(sides.a_ids, sides.a, strict=True)}
     return tuple(ReviewerVerdict(name_in_plan=name, appears_in_review=by_name[name]) for name in plan)
 

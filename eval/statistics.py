@@ -1,8 +1,7 @@
-"""Compute means over papers with their intervals, and test differences of two systems.
+"""Compute means over papers with their intervals, test differences of two systems, and format numbers for people.
 
-All random draws are seeded, so the same numbers give the same intervals.
+All random draws are seeded, so the same numbers give the same intervals. An unknown number is "?" or a dash, never 0.
 """
-# MERGED-DOC """Format numbers for people; an unknown number is "?" or a dash, never 0."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ RESAMPLES: Final = 2000
 PERMUTATIONS: Final = 10_000
 _MAX_EXACT: Final = 12
 _SEED: Final = 20250708
+UNKNOWN_NUMBER: Final = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ def compute_difference(a: Mapping[str, float], b: Mapping[str, float]) -> Paired
     tried, else 10,000 random ones (Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005).
     """
     differences = [a[paper] - b[paper] for paper in sorted(a.keys() & b.keys())]
-    found = compute_mean(differences)
-    return PairedDifference(found.n, found.mean, found.low, found.high, compute_sign_flip_p(differences))
+    mean = compute_mean(differences)
+    return PairedDifference(mean.n, mean.mean, mean.low, mean.high, compute_sign_flip_p(differences))
 
 
 def compute_bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -76,15 +76,15 @@ def compute_sign_flip_p(differences: Sequence[float]) -> float:
     sizes = [abs(value) for value in differences if value]
     if not differences:
         return nan
-    seen = abs(sum(differences)) - 1e-12
+    observed = abs(sum(differences)) - 1e-12
     if len(sizes) <= _MAX_EXACT:
         signs = product((1, -1), repeat=len(sizes))
         sums = [abs(sum(s * v for s, v in zip(row, sizes, strict=True))) for row in signs]
-        return sum(total >= seen for total in sums) / len(sums)
+        return sum(total >= observed for total in sums) / len(sums)
     draw = random.Random(_SEED)  # noqa: S311 - statistics, not secrets
-    whole = sum(sizes)
-    extreme = sum(abs(whole - 2 * _random_subset_sum(sizes, draw)) >= seen for _ in range(PERMUTATIONS))
-    return (extreme + 1) / (PERMUTATIONS + 1)
+    total = sum(sizes)
+    extreme_count = sum(abs(total - 2 * _random_subset_sum(sizes, draw)) >= observed for _ in range(PERMUTATIONS))
+    return (extreme_count + 1) / (PERMUTATIONS + 1)
 
 
 def adjust_p_values(p_values: Sequence[float]) -> list[float]:
@@ -101,9 +101,6 @@ def _random_subset_sum(sizes: Sequence[float], draw: random.Random) -> float:
     """Return the sum of a random subset."""
     bits = draw.getrandbits(len(sizes))
     return sum(size for number, size in enumerate(sizes) if bits >> number & 1)
-
-
-UNKNOWN_NUMBER = "–"
 
 
 def format_number(value: float | None) -> str:

@@ -30,11 +30,23 @@ class AuthorVerdict(BaseModel):
     name_in_paper: str = Field(min_length=1)
     name_in_plan: Annotated[tuple[str, ...], BeforeValidator(_parse_names)] = ()
 
+    @property
+    def judged_name(self) -> str:
+        """The name of the ablation that the verdict is on."""
+        return self.name_in_paper
+
+    @property
+    def is_positive(self) -> bool:
+        """True if an ablation of the plan matches."""
+        return bool(self.name_in_plan)
+
     def to_published(self) -> dict[str, Any]:
         """Return the verdict in AblationBench's format."""
-        several = list(self.name_in_plan) if len(self.name_in_plan) > 1 else None
-        one = self.name_in_plan[0] if self.name_in_plan else None
-        return {"name_in_paper": self.name_in_paper, "name_in_plan": several or one}
+        names = list(self.name_in_plan)
+        return {
+            "name_in_paper": self.name_in_paper,
+            "name_in_plan": names if len(names) > 1 else next(iter(names), None),
+        }
 
 
 class ReviewerVerdict(BaseModel):
@@ -45,13 +57,23 @@ class ReviewerVerdict(BaseModel):
     name_in_plan: str = Field(min_length=1)
     appears_in_review: bool = False
 
+    @property
+    def judged_name(self) -> str:
+        """The name of the ablation that the verdict is on."""
+        return self.name_in_plan
+
+    @property
+    def is_positive(self) -> bool:
+        """True if a review asks for the ablation."""
+        return self.appears_in_review
+
     def to_published(self) -> dict[str, Any]:
         """Return the verdict in AblationBench's format."""
         return {"name_in_plan": self.name_in_plan, "appears_in_review": self.appears_in_review}
 
 
 Verdict = AuthorVerdict | ReviewerVerdict
-_V = TypeVar("_V", AuthorVerdict, ReviewerVerdict)
+_Verdict = TypeVar("_Verdict", AuthorVerdict, ReviewerVerdict)
 
 
 def build_verdict_path(folder: Path, paper_id: str) -> Path:
@@ -92,7 +114,7 @@ def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
     write_file_atomically(path, "".join(lines))
 
 
-def _read_verdicts(path: Path, kind: type[_V]) -> Iterable[_V]:
+def _read_verdicts(path: Path, kind: type[_Verdict]) -> Iterable[_Verdict]:
     for number, value in parse_json_lines(read_text(path), str(path)):
         try:
             yield kind.model_validate(value)

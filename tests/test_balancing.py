@@ -13,7 +13,7 @@ from planner.errors import ModelError
 from planner.models.replicas import ReplicatedModel
 from planner.models.retry import RetryingModel
 from tests.batch.conftest import program, serve
-from tests.batch.outside import Program, Serve, make_papers
+from tests.batch.program import Program, Serve, make_papers
 
 __all__ = ["program", "serve"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.batch.conftest import program
-from tests.batch.outside import Program, make_papers
+from tests.batch.program import Program, make_papers
 from tests.commands import commands as known_commands
 from tests.conftest import ROOT
 from tests.server.batches import Batches, answer_as_run_batch_does
@@ -51,7 +51,7 @@ def test_a_page_can_be_followed_line_by_line(
             answer_as_run_batch_does(program.folder / words[2], program.folder / words[4])
         else:
             assert command == "ablation-planner"
-            program.here(*words)
+            program.invoke(*words)
     status = program.status()
     assert (status["papers"], status["failed"], status["pending"]) == (4, 0, 0)
 

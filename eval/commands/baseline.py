@@ -8,7 +8,7 @@ import click
 from eval.baseline import find_labelled_papers, plan_labelled_papers
 from eval.commands.options import EXISTING_FOLDER, json_option, output_option, print_result
 from eval.gold import read_gold
-from eval.judging import OFFLINE_JUDGE, build_judged_run, judge_paper_offline, judge_papers
+from eval.judging import judge_run_offline
 from eval.plans import read_system
 from eval.runs import write_judged_run
 from eval.scoring import RunResult, compute_results
@@ -26,18 +26,14 @@ def baseline(papers: Path, output: Path, k: int, as_json: bool) -> None:
 
     A label is <id>.json beside its paper, with `id`, `ablations`, and `method_end`: the heading where the method ends.
     """
-    row = asyncio.run(_measure_baseline(papers, output, k))
-    print_result(row, output, as_json=as_json)
-    raise SystemExit(1 if row.coverage.scored < row.coverage.papers else 0)
+    result = asyncio.run(_measure_baseline(papers, output, k))
+    print_result(result, output, as_json=as_json)
+    raise SystemExit(1 if result.coverage.scored < result.coverage.papers else 0)
 
 
 async def _measure_baseline(papers: Path, output: Path, k: int) -> RunResult:
     await plan_labelled_papers(find_labelled_papers(papers), output / "plans", k)
-    gold = read_gold(papers, Task.AUTHOR)
-    system = read_system(output / "plans", Task.AUTHOR)
-    judged = build_judged_run(
-        gold, system, OFFLINE_JUDGE, await judge_papers(gold, system, judge_paper_offline, lambda _: None)
-    )
-    write_judged_run(output, judged, k)
-    (row,) = compute_results([judged], k)
-    return row
+    judged_run = await judge_run_offline(read_gold(papers, Task.AUTHOR), read_system(output / "plans", Task.AUTHOR))
+    write_judged_run(output, judged_run, k)
+    (result,) = compute_results([judged_run], k)
+    return result

@@ -140,12 +140,12 @@ async def _judge_plans(gold: GoldSet, system: System, how: JudgeOptions, model_s
         raise UsageError("--replies-from and --model cannot be used together: leave one of them out")
     if how.replies_from:
         by_files = _by_hand_settings(how, how.run_folder)
-        judging = await _judge_and_write(
+        judged_run = await _judge_and_write(
             gold, system, how, model_judge.BY_HAND_JUDGE, make_model_judge(by_files, how.concurrency)
         )
     elif model_spec.model in ("", OFFLINE_JUDGE.asked):
         log.info("judging offline, by words alone (choose a model with --model)")
-        judging = await _judge_and_write(gold, system, how, OFFLINE_JUDGE, judge_paper_offline)
+        judged_run = await _judge_and_write(gold, system, how, OFFLINE_JUDGE, judge_paper_offline)
     elif how.offline:
         raise UsageError(f"--offline forbids requests to {model_spec.model!r}; leave out --model, or use --prompts-to")
     else:
@@ -164,8 +164,10 @@ async def _judge_plans(gold: GoldSet, system: System, how: JudgeOptions, model_s
                 repetition=how.repeat,
                 templates=how.prompts,
             )
-            judging = await _judge_and_write(gold, system, how, model.info, make_model_judge(by_model, how.concurrency))
-    (row,) = compute_results([judging], how.k)
+            judged_run = await _judge_and_write(
+                gold, system, how, model.info, make_model_judge(by_model, how.concurrency)
+            )
+    (row,) = compute_results([judged_run], how.k)
     print_result(row, how.run_folder, as_json=as_json)
     return 1 if row.coverage.unscored else 0
 
@@ -176,15 +178,15 @@ async def _judge_and_write(
     """Judge all papers and write the run; raise a UsageError if the folder holds another run."""
     _refuse_other_run(how.run_folder, build_judged_run(gold, system, card, (), how.repeat))
     judged = await judge_papers(gold, system, judge, _log_judged_paper)
-    judging = build_judged_run(gold, system, card, judged, how.repeat)
-    if judging.run.without_gold:
-        log.warning("%d plans are for papers that are not in the gold", judging.run.without_gold)
-    write_judged_run(how.run_folder, judging, how.k)
-    return judging
+    judged_run = build_judged_run(gold, system, card, judged, how.repeat)
+    if judged_run.record.without_gold:
+        log.warning("%d plans are for papers that are not in the gold", judged_run.record.without_gold)
+    write_judged_run(how.run_folder, judged_run, how.k)
+    return judged_run
 
 
 def _refuse_other_run(folder: Path, planned: JudgedRun) -> None:
-    if (folder / RUN_FILE).exists() and read_judging_record(folder).identity != planned.run.identity:
+    if (folder / RUN_FILE).exists() and read_judging_record(folder).identity != planned.record.identity:
         there = read_judging_record(folder)
         raise UsageError(
             f"{folder}: holds {there.judge}'s verdicts on {there.system} ({there.task}, repetition {there.repetition});"

@@ -1,11 +1,9 @@
-"""The options that several commands share."""
-# MERGED-DOC """A command group that turns each of the program's errors into one line and an exit code."""
-# MERGED-DOC """Print a scored run: as lines for people, or as one JSON object for programs."""
+"""The options, the error handling and the printing of results that several commands share."""
 
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -16,9 +14,19 @@ from planner.errors import PlannerError, UsageError
 from planner.sanitize import make_printable
 from planner.schema import Task
 
+EXISTING_FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
+
+_METRICS: Final = (
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("F1", "f1"),
+    ("nDCG, published", "ndcg"),
+    ("nDCG, plan order", "plan_ndcg"),
+)
+
 
 class CommandGroup(click.Group):
-    """A command group that exits with 2 for wrong usage and with 1 for any other error."""
+    """A command group that turns each of the program's errors into one line: exit code 2 for wrong usage, else 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and raise its errors as click exceptions."""
@@ -33,8 +41,6 @@ class CommandGroup(click.Group):
                 make_printable(f"{error.filename or 'file'}: {error.strerror or error}")
             ) from error
 
-
-EXISTING_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 task_option = click.option(
     "--task", type=click.Choice(Task, case_sensitive=False), help="The task, where the files hold both."
@@ -63,15 +69,6 @@ def output_option(contents: str, *, required: bool = False) -> Callable[[Command
     return click.option("-o", "--output", required=required, type=folder, help=f"Folder for {contents}.")
 
 
-_METRICS = (
-    ("precision", "precision"),
-    ("recall", "recall"),
-    ("F1", "f1"),
-    ("nDCG, published", "ndcg"),
-    ("nDCG, plan order", "plan_ndcg"),
-)
-
-
 def print_result(result: RunResult, folder: Path, *, as_json: bool) -> None:
     """Print the numbers of one run, as lines or as one JSON object."""
     if as_json:
@@ -84,20 +81,21 @@ def build_result_json(result: RunResult, folder: Path | None = None) -> dict[str
     """Return the numbers of one run as a JSON object; unknown values are null."""
     coverage = {name: getattr(result.coverage, name) for name in ("scored", "unscored", "failed", "absent")}
     return {
-        "system": result.run.system,
-        "task": result.run.task.value,
-        "judge": result.run.judge,
-        "repetition": result.run.repetition,
+        "system": result.record.system,
+        "task": result.record.task.value,
+        "judge": result.record.judge,
+        "repetition": result.record.repetition,
         "output": str(folder) if folder else None,
         "coverage": coverage,
         "k": result.summary.k,
         **{name: build_mean_json(getattr(result.summary, name)) for _, name in _METRICS},
         "by_k": [
-            {"k": at.k, **{name: build_mean_json(getattr(at, name)) for _, name in _METRICS}} for at in result.by_k
+            {"k": summary.k, **{name: build_mean_json(getattr(summary, name)) for _, name in _METRICS}}
+            for summary in result.by_k
         ],
         "plan_cost": result.plan_cost,
         "judge_cost": result.judge_cost,
-        "reasons": {paper.id: paper.reason for paper in result.run.papers if paper.reason},
+        "reasons": {paper.id: paper.reason for paper in result.record.papers if paper.reason},
     }
 
 
@@ -108,13 +106,17 @@ def build_mean_json(mean: Mean | None) -> dict[str, Any] | None:
     return {"mean": mean.mean, "sd": mean.deviation, "low": mean.low, "high": mean.high, "n": mean.n}
 
 
-def _format_lines(row: RunResult, folder: Path) -> Iterator[str]:
-    c, at = row.coverage, "" if row.summary.k is None else f", k = {row.summary.k}"
-    yield f"{row.run.system}, {row.run.task} task, judged by {row.run.judge}{at}"
-    yield f"{c.scored} of {c.papers} papers scored; {c.unscored} unscored, {c.failed} failed, {c.absent} absent"
+def _format_lines(result: RunResult, folder: Path) -> Iterator[str]:
+    record, papers, k = result.record, result.coverage, result.summary.k
+    yield f"{record.system}, {record.task} task, judged by {record.judge}" + ("" if k is None else f", k = {k}")
+    yield (
+        f"{papers.scored} of {papers.papers} papers scored; {papers.unscored} unscored, {papers.failed} failed, "
+        f"{papers.absent} absent"
+    )
     yield f"{'':18}{'mean':>6}{'sd':>7}   95 % interval"
     for label, name in _METRICS:
-        mean: Mean | None = getattr(row.summary, name)
+        mean: Mean | None = getattr(result.summary, name)
         if mean is not None and mean.n:
-            yield f"{label:18}{format_number(mean.mean):>6}{format_number(mean.deviation):>7}   {mean.low:.2f} to {mean.high:.2f}"
+            numbers = f"{format_number(mean.mean):>6}{format_number(mean.deviation):>7}"
+            yield f"{label:18}{numbers}   {mean.low:.2f} to {mean.high:.2f}"
     yield f"wrote {folder}"

@@ -1,5 +1,4 @@
-"""The command `report`: write one report on many runs, with pictures."""
-# MERGED-DOC """The command `compare_systems`: compare planners on the same papers, without gold."""
+"""The commands `report`, on many judged runs, and `compare`, on planners without gold: documents with pictures."""
 
 import asyncio
 import json
@@ -22,19 +21,11 @@ from eval.commands.options import (
     system_option,
     task_option,
 )
-from eval.compare import Comparison
-from eval.compare import compare_systems as compared
-from eval.gold import GoldSet, read_gold
-from eval.judging import (
-    OFFLINE_JUDGE,
-    build_judged_run,
-    build_unjudged_run,
-    judge_paper_offline,
-    judge_papers,
-    load_judged_runs,
-)
+from eval.compare import Comparison, compare_systems
+from eval.gold import read_gold
+from eval.judging import build_unjudged_run, judge_run_offline, load_judged_runs
 from eval.plans import System, read_systems
-from eval.report.build import build_report as reported
+from eval.report.build import build_report
 from eval.report.compare import build_comparison_document
 from eval.report.document import write_document
 from eval.runs import EVALUATIONS_FILE, RUN_FILE, JudgedRun
@@ -66,16 +57,24 @@ def report(
     plots: bool,
     as_json: bool,
 ) -> None:
-    """Report on RUNS: folders that `judge` or `vote_on_runs` wrote, or folders of plans.
+    """Report on RUNS: folders that `judge` or `vote` wrote, or folders of plans.
 
     Folders of plans are judged offline if --gold is given, else shown without scores. With --plans, RUNS are folders
     of verdicts that another program wrote.
     """
-    judgings = [judging for folder in runs for judging in asyncio.run(_load_runs(folder, gold, plans, task, system))]
-    rows = compute_results(judgings, k, as_published=as_published)
-    paths = write_document(output, "report", reported(rows, k, as_published=as_published, with_pictures=plots))
-    if as_json:
-        click.echo(json.dumps({"files": list(map(str, paths)), "runs": [build_result_json(row) for row in rows]}))
+    judged_runs = [
+        judged_run for folder in runs for judged_run in asyncio.run(_load_runs(folder, gold, plans, task, system))
+    ]
+    results = compute_results(judged_runs, k, as_published=as_published)
+    document = build_report(results, k, as_published=as_published, with_pictures=plots)
+    paths = write_document(output, "report", document)
+    _print_paths(paths, {"runs": [build_result_json(result) for result in results]} if as_json else None)
+
+
+def _print_paths(paths: Sequence[Path], facts: dict[str, Any] | None) -> None:
+    """Print the paths as lines, or as one JSON object together with facts."""
+    if facts is not None:
+        click.echo(json.dumps({"files": list(map(str, paths)), **facts}))
     else:
         for path in paths:
             click.echo(str(path))
@@ -87,17 +86,9 @@ async def _load_runs(
     if plans is not None or any((folder / name).exists() for name in (RUN_FILE, EVALUATIONS_FILE)):
         return await load_judged_runs([folder], gold, plans, task, system)
     if gold is None:
-        return [
-            build_unjudged_run(one, one.task or task or Task.REVIEWER) for one in read_systems(folder, task, system)
-        ]
-    wanted = read_gold(gold, task)
-    return [await _judge_run_offline(wanted, one) for one in read_systems(folder, wanted.task, system)]
-
-
-async def _judge_run_offline(gold: GoldSet, system: System) -> JudgedRun:
-    return build_judged_run(
-        gold, system, OFFLINE_JUDGE, await judge_papers(gold, system, judge_paper_offline, lambda _: None)
-    )
+        return [build_unjudged_run(s, s.task or task or Task.REVIEWER) for s in read_systems(folder, task, system)]
+    gold_set = read_gold(gold, task)
+    return [await judge_run_offline(gold_set, s) for s in read_systems(folder, gold_set.task, system)]
 
 
 @click.command(epilog="Example: python -m eval compare trajectories -o compared")
@@ -109,33 +100,29 @@ async def _judge_run_offline(gold: GoldSet, system: System) -> JudgedRun:
 @json_option
 def compare(plans: tuple[Path, ...], output: Path, task: Task | None, system: str, plots: bool, as_json: bool) -> None:
     """Compare the systems in PLANS on the papers that all of them planned, one task at a time."""
-    found = tuple(_compare_by_task([one for folder in plans for one in read_systems(folder, task, system)], task))
-    paths = write_document(output, "compare", build_comparison_document(found, with_pictures=plots))
-    if as_json:
-        click.echo(
-            json.dumps({"files": list(map(str, paths)), "tasks": [_build_comparison_json(one) for one in found]})
-        )
-    else:
-        for path in paths:
-            click.echo(str(path))
+    systems = [s for folder in plans for s in read_systems(folder, task, system)]
+    comparisons = tuple(_compare_by_task(systems, task))
+    paths = write_document(output, "compare", build_comparison_document(comparisons, with_pictures=plots))
+    _print_paths(paths, {"tasks": [_build_comparison_json(c) for c in comparisons]} if as_json else None)
 
 
 def _compare_by_task(systems: Sequence[System], task: Task | None) -> Iterator[Comparison]:
     """Yield a comparison for each task with two systems or more; plans without a task count as `task`."""
-    tasks = [one for one in Task if sum((s.task or task or Task.REVIEWER) is one for s in systems) > 1]
-    if not tasks:
+    systems_by_task = {t: [s for s in systems if (s.task or task or Task.REVIEWER) is t] for t in Task}
+    if not any(len(several) > 1 for several in systems_by_task.values()):
         raise UsageError("there is nothing to compare: give plans of two systems or more on one task")
-    for one in tasks:
-        yield compared([s for s in systems if (s.task or task or Task.REVIEWER) is one], one)
+    for compared_task, several in systems_by_task.items():
+        if len(several) > 1:
+            yield compare_systems(several, compared_task)
 
 
-def _build_comparison_json(found: Comparison) -> dict[str, Any]:
+def _build_comparison_json(comparison: Comparison) -> dict[str, Any]:
     return {
-        "task": found.task.value,
-        "systems": found.systems,
-        "papers": len(found.papers),
-        "ideas": len(found.proposals),
-        "shared_by": {str(n): found.count_shared_by(n) for n in range(1, len(found.systems) + 1)},
+        "task": comparison.task.value,
+        "systems": comparison.systems,
+        "papers": len(comparison.papers),
+        "ideas": len(comparison.proposals),
+        "shared_by": {str(n): comparison.count_shared_by(n) for n in range(1, len(comparison.systems) + 1)},
         "pairs": [
             {
                 "a": p.a,
@@ -143,7 +130,7 @@ def _build_comparison_json(found: Comparison) -> dict[str, Any]:
                 "agreement": build_mean_json(p.agreement),
                 "metrics": build_mean_json(p.metric_agreement),
             }
-            for p in found.pairs
+            for p in comparison.pairs
         ],
         "profiles": [
             {
@@ -155,6 +142,6 @@ def _build_comparison_json(found: Comparison) -> dict[str, Any]:
                 "reasoning_words": p.median_reasoning_words,
                 "alone": p.unique_share,
             }
-            for p in found.profiles
+            for p in comparison.profiles
         ],
     }

@@ -1,5 +1,4 @@
-"""The command `vote_on_runs`: take the majority of several judges of the same plans."""
-# MERGED-DOC """The command `judge-eval`: compare a judge with human labels."""
+"""The commands `vote`, the majority of several judges, and `judge-eval`, a judge against human labels."""
 
 import asyncio
 import json
@@ -27,8 +26,7 @@ from eval.runs import RUN_FILE, JudgedRun, write_judged_run
 from eval.scoring import RunResult, compute_results
 from eval.statistics import format_interval, format_number, format_percent
 from eval.verdicts import write_verdicts
-from eval.vote import NO_MAJORITY, NO_VOTE, vote_on_files
-from eval.vote import vote_on_runs as majority
+from eval.vote import NO_MAJORITY, NO_VOTE, vote_on_files, vote_on_runs
 from planner.sanitize import make_printable
 from planner.schema import Task
 
@@ -60,59 +58,58 @@ def vote(
     if not all((folder / RUN_FILE).exists() for folder in judged) and (gold is None or plans is None):
         _vote_on_files(judged, output, as_json=as_json)
         return
-    judgings = asyncio.run(load_judged_runs(judged, gold, plans, task, system))
-    voted = majority(judgings)
-    write_judged_run(output, voted, k)
-    (row,) = compute_results([voted], k)
-    _print_vote(
-        row, compare_judges(compute_results(judgings, k)), tuple(_vote_warnings(voted)), output, as_json=as_json
-    )
+    judged_runs = asyncio.run(load_judged_runs(judged, gold, plans, task, system))
+    majority = vote_on_runs(judged_runs)
+    write_judged_run(output, majority, k)
+    (result,) = compute_results([majority], k)
+    agreements = compare_judges(compute_results(judged_runs, k))
+    _print_vote(result, agreements, tuple(_list_vote_warnings(majority)), output, as_json=as_json)
 
 
 def _vote_on_files(judged: tuple[Path, ...], output: Path, *, as_json: bool) -> None:
-    voted = vote_on_files(judged)
-    for paper_id, found in voted.papers.items():
-        write_verdicts(output / f"{paper_id}.jsonl", found.verdicts)
-    ties = [f"{paper_id}: {name}" for paper_id, found in voted.papers.items() for name in found.tied_names]
+    votes = vote_on_files(judged)
+    for paper_id, majority in votes.papers.items():
+        write_verdicts(output / f"{paper_id}.jsonl", majority.verdicts)
+    ties = [f"{paper_id}: {name}" for paper_id, majority in votes.papers.items() for name in majority.tied_names]
     if as_json:
-        told = {"output": str(output), "papers": len(voted.papers), "missing": voted.missing_files, "ties": ties}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        facts = {"output": str(output), "papers": len(votes.papers), "missing": votes.missing_files, "ties": ties}
+        click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    click.echo(f"{len(voted.papers)} papers voted on; {len(ties)} items without a majority, counted as no")
-    click.echo(f"{voted.missing_files} missing files; no numbers without --gold and --plans")
+    click.echo(f"{len(votes.papers)} papers voted on; {len(ties)} items without a majority, counted as no")
+    click.echo(f"{votes.missing_files} missing files; no numbers without --gold and --plans")
     click.echo(f"wrote {make_printable(str(output))}")
 
 
 def _print_vote(
-    row: RunResult, found: Sequence[JudgeAgreement], told: tuple[str, ...], output: Path, *, as_json: bool
+    result: RunResult, agreements: Sequence[JudgeAgreement], warnings: tuple[str, ...], output: Path, *, as_json: bool
 ) -> None:
     if as_json:
-        agreed = [
+        agreement = [
             {"a": a.a.label, "b": a.b.label, "items": a.item_count, "same": a.same_share, "kappa": a.kappa}
-            for a in found
+            for a in agreements
         ]
-        click.echo(
-            json.dumps({**build_result_json(row, output), "agreement": agreed, "told": told}, ensure_ascii=False)
-        )
+        facts = {**build_result_json(result, output), "agreement": agreement, "told": warnings}
+        click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    print_result(row, output, as_json=False)
-    ties = sum(NO_MAJORITY in line for line in told)
-    missing = f"{ties} items without a majority, counted as no; {len(told) - ties} missing votes"
-    for line in (*map(_format_agreement, found), missing):
+    print_result(result, output, as_json=False)
+    ties = sum(NO_MAJORITY in warning for warning in warnings)
+    summary = f"{ties} items without a majority, counted as no; {len(warnings) - ties} missing votes"
+    for line in (*map(_format_agreement, agreements), summary):
         click.echo(make_printable(line))
 
 
-def _vote_warnings(voted: JudgedRun) -> Iterator[str]:
+def _list_vote_warnings(majority: JudgedRun) -> Iterator[str]:
     """Yield a line for each tie and each missing vote."""
-    for paper in voted.run.papers:
+    for paper in majority.record.papers:
         for warning in paper.warnings:
             if warning.startswith((NO_VOTE, NO_MAJORITY)):
                 yield f"{paper.id}: {warning}"
 
 
-def _format_agreement(found: JudgeAgreement) -> str:
-    same, kappa = format_percent(found.same_share), format_number(found.kappa)
-    return f"{found.a.label} and {found.b.label}: same verdict on {same} of {found.item_count} items, kappa {kappa}"
+def _format_agreement(agreement: JudgeAgreement) -> str:
+    a, b, same = agreement.a.label, agreement.b.label, format_percent(agreement.same_share)
+    kappa = format_number(agreement.kappa)
+    return f"{a} and {b}: same verdict on {same} of {agreement.item_count} items, kappa {kappa}"
 
 
 @click.command(
@@ -132,51 +129,49 @@ def judge_eval(verdicts: Path, labels: Path, as_json: bool) -> None:
 
     The published numbers count a missing verdict as no, and a plan without verdicts as 0; the others leave both out.
     """
-    found = [compare_with_labels(instance, verdicts) for instance in read_labelled_plans(labels)]
-    published = average_scores([one.published_scores for one in found])
-    judged = average_scores([one.judged_scores for one in found if one.judged_scores is not None])
+    agreements = [compare_with_labels(plan, verdicts) for plan in read_labelled_plans(labels)]
+    published = average_scores([a.published_scores for a in agreements])
+    judged = average_scores([a.judged_scores for a in agreements if a.judged_scores is not None])
     if as_json:
-        click.echo(json.dumps(_build_json(found, published, judged), ensure_ascii=False))
+        click.echo(json.dumps(_build_json(agreements, published, judged), ensure_ascii=False))
         return
-    for line in _format_lines(found, published, judged):
+    for line in _format_lines(agreements, published, judged):
         click.echo(make_printable(line))
 
 
-def _format_lines(found: Sequence[LabelAgreement], published: MeanScores, judged: MeanScores) -> list[str]:
-    labels, missing = sum(one.label_count for one in found), sum(one.missing_count for one in found)
-    lines = [f"{len(found)} instances, {labels} labels; {missing} labels without a verdict"]
-    for title, values in (("published", published), ("judged alone", judged)):
-        lines.append(f"{title} (n = {values.f1.n})")
-        for name, mean in (("precision", values.precision), ("recall", values.recall), ("F1", values.f1)):
-            lines.append(
-                f"  {name:10}{format_number(mean.mean)} \u00b1 {format_number(mean.deviation)}   95 % {format_interval(mean)}"
-            )
-    return lines
+def _format_lines(agreements: Sequence[LabelAgreement], published: MeanScores, judged: MeanScores) -> Iterator[str]:
+    labels, missing = sum(a.label_count for a in agreements), sum(a.missing_count for a in agreements)
+    yield f"{len(agreements)} instances, {labels} labels; {missing} labels without a verdict"
+    for title, scores in (("published", published), ("judged alone", judged)):
+        yield f"{title} (n = {scores.f1.n})"
+        for name, mean in (("precision", scores.precision), ("recall", scores.recall), ("F1", scores.f1)):
+            numbers = f"{format_number(mean.mean)} \u00b1 {format_number(mean.deviation)}"
+            yield f"  {name:10}{numbers}   95 % {format_interval(mean)}"
 
 
-def _build_json(found: Sequence[LabelAgreement], published: MeanScores, judged: MeanScores) -> dict[str, object]:
+def _build_json(agreements: Sequence[LabelAgreement], published: MeanScores, judged: MeanScores) -> dict[str, object]:
     return {
-        "instances": len(found),
-        "labels": sum(one.label_count for one in found),
-        "missing": sum(one.missing_count for one in found),
+        "instances": len(agreements),
+        "labels": sum(a.label_count for a in agreements),
+        "missing": sum(a.missing_count for a in agreements),
         "published": _build_means_json(published),
         "judged": _build_means_json(judged),
         "by_instance": [
             {
-                "id": one.id,
-                "published": one.published_scores,
-                "judged": one.judged_scores,
-                "labels": one.label_count,
-                "missing": one.missing_count,
+                "id": agreement.id,
+                "published": agreement.published_scores,
+                "judged": agreement.judged_scores,
+                "labels": agreement.label_count,
+                "missing": agreement.missing_count,
             }
-            for one in found
+            for agreement in agreements
         ],
     }
 
 
-def _build_means_json(values: MeanScores) -> dict[str, object]:
+def _build_means_json(scores: MeanScores) -> dict[str, object]:
     return {
-        "precision": build_mean_json(values.precision),
-        "recall": build_mean_json(values.recall),
-        "f1_score": build_mean_json(values.f1),
+        "precision": build_mean_json(scores.precision),
+        "recall": build_mean_json(scores.recall),
+        "f1_score": build_mean_json(scores.f1),
     }

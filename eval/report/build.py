@@ -6,7 +6,7 @@ from typing import Final
 
 from eval.report import plots
 from eval.report.data import build_csv_tables
-from eval.report.document import Document, Picture, ReportSection, Table
+from eval.report.document import Document, ReportSection, Table
 from eval.report.reliability import build_judges_section, build_unscored_section, build_warnings_section
 from eval.scoring import RunResult, SystemDifference, compare_results, format_task_title
 from eval.statistics import (
@@ -21,6 +21,7 @@ from eval.statistics import (
 from planner.schema import Action, Task
 
 _ACTION_PALETTE: Final = tuple(plots.ACTION_COLOURS.items())
+_SCORE_COLUMNS: Final = ("Precision", "Recall", "F1", "F1, 95 % interval", "nDCG, published", "nDCG, plan order")
 
 
 def build_report(
@@ -38,7 +39,7 @@ def build_report(
             _build_scores_section(results, k, with_pictures),
             _build_differences_section(compare_results(results)),
             _build_by_k_section(results, with_pictures),
-            *_build_costs_section(results, k, with_pictures),
+            _build_costs_section(results, k, with_pictures),
             _build_actions_section(results, with_pictures),
             build_judges_section(results),
             build_unscored_section(results),
@@ -48,94 +49,96 @@ def build_report(
     )
 
 
-def _write_lead(rows: Sequence[RunResult], k: int | None, as_published: bool) -> tuple[str, ...]:
-    judges = sorted({row.run.judge for row in rows})
-    at = "whole plans" if k is None else f"the first {k} ablations of each plan (a shorter plan is used whole)"
+def _write_lead(results: Sequence[RunResult], k: int | None, as_published: bool) -> tuple[str, ...]:
+    judges = sorted({result.record.judge for result in results})
+    scope = "whole plans" if k is None else f"the first {k} ablations of each plan (a shorter plan is used whole)"
     if as_published:
-        counted = "Failed and absent papers count as 0, as in the published code; unscored papers are left out."
+        coverage_note = "Failed and absent papers count as 0, as in the published code; unscored papers are left out."
     else:
-        counted = "Only scored papers enter a mean; unscored, failed and absent ones are counted beside it, never as 0."
+        coverage_note = (
+            "Only scored papers enter a mean; unscored, failed and absent ones are counted beside it, never as 0."
+        )
     return (
-        f"{len(rows)} runs, judged by {', '.join(judges)}. Numbers are for {at}.",
+        f"{len(results)} runs, judged by {', '.join(judges)}. Numbers are for {scope}.",
         "Precision: the share of the planned ablations that the paper reports (author task) or a review asks for "
         "(reviewer task). Recall: the share of those that the plan has. F1 is their harmonic mean. Each is computed "
-        f"for a paper and then averaged over papers. {counted}",
+        f"for a paper and then averaged over papers. {coverage_note}",
         "Intervals are 95 % bootstrap intervals over papers: if the intervals of two systems overlap widely, "
         "these papers cannot tell them apart. ± is the sample deviation between papers.",
     )
 
 
-_SCORE_COLUMNS: Final = ("Precision", "Recall", "F1", "F1, 95 % interval", "nDCG, published", "nDCG, plan order")
-
-
-def _build_scores_section(rows: Sequence[RunResult], k: int | None, pictures: bool) -> ReportSection:
-    table = Table(("System", "Task", "Papers scored", *_SCORE_COLUMNS), tuple(_scores_row(row) for row in rows))
+def _build_scores_section(results: Sequence[RunResult], k: int | None, with_pictures: bool) -> ReportSection:
+    table = Table(
+        ("System", "Task", "Papers scored", *_SCORE_COLUMNS), tuple(_scores_row(result) for result in results)
+    )
     axis = "F1 (0 to 1): mean over n papers, 95 % interval"
     caption = (
         f"F1 by system{_at_k_suffix(k)}: the macro mean over n papers (dot) and its 95 % bootstrap interval (bar)."
     )
-    panels = _build_panels(rows, lambda row: plots.MeanPoint(row.label, row.summary.f1) if row.summary.f1.n else None)
-    drawn = _draw_if(pictures and panels, lambda: plots.draw_means("f1", caption, axis, panels))
+    panels = _build_panels(
+        results, lambda result: plots.MeanPoint(result.label, result.summary.f1) if result.summary.f1.n else None
+    )
+    pictures = (plots.draw_means("f1", caption, axis, panels),) if with_pictures and panels else ()
     text = (
         "The published nDCG goes by the paper's order of ablations and so ignores the plan's ranking; the one over "
         "plan order rewards plans whose best ablations come first."
     )
-    return ReportSection("Scores", (text,), drawn, (table,))
+    return ReportSection("Scores", (text,), pictures, (table,))
 
 
-def _scores_row(row: RunResult) -> tuple[str, ...]:
-    found = row.summary
+def _scores_row(result: RunResult) -> tuple[str, ...]:
+    summary = result.summary
     return (
-        row.label,
-        row.run.task.value,
-        f"{row.coverage.scored} of {row.coverage.papers}",
-        *map(format_mean_with_deviation, (found.precision, found.recall, found.f1)),
-        format_interval(found.f1),
-        format_mean(found.ndcg),
-        format_mean(found.plan_ndcg),
+        result.label,
+        result.record.task.value,
+        f"{result.coverage.scored} of {result.coverage.papers}",
+        *map(format_mean_with_deviation, (summary.precision, summary.recall, summary.f1)),
+        format_interval(summary.f1),
+        format_mean(summary.ndcg),
+        format_mean(summary.plan_ndcg),
     )
 
 
-def _build_differences_section(found: Sequence[SystemDifference]) -> ReportSection:
-    if not found:
-        return ReportSection(
-            "Differences", ("There are no two systems with the same task, judge and papers to compare.",)
-        )
+def _build_differences_section(differences: Sequence[SystemDifference]) -> ReportSection:
+    if not differences:
+        text = "There are no two systems with the same task, judge and papers to compare."
+        return ReportSection("Differences", (text,))
     rows = tuple(
         (
             c.a.label,
             c.b.label,
-            c.a.run.task.value,
+            c.a.record.task.value,
             str(c.f1.n),
             f"{c.f1.mean:+z.3f}",
             f"{c.f1.low:+z.3f} to {c.f1.high:+z.3f}",
             format_p_value(c.f1.p),
             format_p_value(c.adjusted_p),
         )
-        for c in found
+        for c in differences
     )
     columns = ("System", "against", "Task", "Papers in common", "F1 difference", "95 % interval", "p", "p, Holm")
-    told = sum(c.adjusted_p < 0.05 for c in found)
+    significant = sum(c.adjusted_p < 0.05 for c in differences)
     return ReportSection(
         "Differences",
         (
             "Paired on the papers that both systems have; p is two-sided, from the sign-flip permutation test, and "
             "Holm's adjustment accounts for all comparisons of a task and judge. "
-            f"{told} of {len(found)} pairs differ at 0.05 "
+            f"{significant} of {len(differences)} pairs differ at 0.05 "
             "after it; the others cannot be told apart with these papers.",
         ),
         tables=(Table(columns, rows),),
     )
 
 
-def _build_by_k_section(rows: Sequence[RunResult], pictures: bool) -> ReportSection:
+def _build_by_k_section(results: Sequence[RunResult], with_pictures: bool) -> ReportSection:
     columns = ("System", "Task", "k", "Precision", "Recall", "Recall, 95 % interval", "F1", "F1, 95 % interval")
     table = Table(
         columns,
         tuple(
             (
-                row.label,
-                row.run.task.value,
+                result.label,
+                result.record.task.value,
                 str(at.k),
                 format_number(at.precision.mean),
                 format_number(at.recall.mean),
@@ -143,85 +146,89 @@ def _build_by_k_section(rows: Sequence[RunResult], pictures: bool) -> ReportSect
                 format_number(at.f1.mean),
                 format_interval(at.f1),
             )
-            for row in rows
-            for at in row.by_k
+            for result in results
+            for at in result.by_k
         ),
     )
     axis = "recall (0 to 1): mean, 95 % interval"
     caption = "Recall when only the first k ablations of each plan count: macro mean and 95 % bootstrap interval."
     panels = _build_panels(
-        rows, lambda row: plots.MeanCurve(row.label, tuple(s.recall for s in row.by_k)) if _has_curve(row) else None
+        results,
+        lambda result: (
+            plots.MeanCurve(result.label, tuple(s.recall for s in result.by_k)) if _has_curve(result) else None
+        ),
     )
-    drawn = _draw_if(
-        pictures and panels,
-        lambda: plots.draw_curves("recall-by-k", caption, axis, panels),
+    pictures = (plots.draw_curves("recall-by-k", caption, axis, panels),) if with_pictures and panels else ()
+    return ReportSection("At every k", ("A plan shorter than k is used whole.",), pictures, (table,))
+
+
+def _has_curve(result: RunResult) -> bool:
+    return bool(result.by_k) and result.summary.f1.n > 0
+
+
+def _build_costs_section(results: Sequence[RunResult], k: int | None, with_pictures: bool) -> ReportSection:
+    priced = [result for result in results if result.plan_cost is not None and result.summary.f1.n]
+    text = (
+        f"{len(results) - len(priced)} of {len(results)} runs have plans without a known cost; no picture shows them."
     )
-    return ReportSection("At every k", ("A plan shorter than k is used whole.",), drawn, (table,))
-
-
-def _has_curve(row: RunResult) -> bool:
-    return bool(row.by_k) and row.summary.f1.n > 0
-
-
-def _build_costs_section(rows: Sequence[RunResult], k: int | None, pictures: bool) -> tuple[ReportSection, ...]:
-    priced = [row for row in rows if row.plan_cost is not None and row.summary.f1.n]
-    text = f"{len(rows) - len(priced)} of {len(rows)} runs have plans without a known cost; no picture shows them."
     table = Table(
         ("System", "Task", "Planning, USD per paper", "Judging, USD in all", "F1"),
         tuple(
             (
-                row.label,
-                row.run.task.value,
-                format_usd(row.plan_cost),
-                format_usd(row.judge_cost),
-                format_number(row.summary.f1.mean),
+                result.label,
+                result.record.task.value,
+                format_usd(result.plan_cost),
+                format_usd(result.judge_cost),
+                format_number(result.summary.f1.mean),
             )
-            for row in rows
+            for result in results
         ),
     )
     axis = "F1 (0 to 1): mean, 95 % interval"
     caption = f"F1{_at_k_suffix(k)} against what planning a paper cost: macro mean with its 95 % bootstrap interval."
-    panels = _build_panels(priced, lambda row: plots.CostPoint(row.label, row.plan_cost or 0.0, row.summary.f1))
-    drawn = _draw_if(pictures and panels, lambda: plots.draw_costs("cost", caption, axis, panels))
-    return (ReportSection("Quality and cost", (text,) if len(priced) < len(rows) else (), drawn, (table,)),)
+    panels = _build_panels(
+        priced, lambda result: plots.CostPoint(result.label, result.plan_cost or 0.0, result.summary.f1)
+    )
+    pictures = (plots.draw_costs("cost", caption, axis, panels),) if with_pictures and panels else ()
+    return ReportSection("Quality and cost", (text,) if len(priced) < len(results) else (), pictures, (table,))
 
 
-def _build_actions_section(rows: Sequence[RunResult], pictures: bool) -> ReportSection:
+def _build_actions_section(results: Sequence[RunResult], with_pictures: bool) -> ReportSection:
     columns = ("System", "Task", "Ablations planned", *(action.value for action in Action), "Ablations per plan")
-    table = Table(columns, tuple(_actions_row(row) for row in rows))
+    table = Table(columns, tuple(_actions_row(result) for result in results))
     caption = "What the planned ablations do, in percent of a system's n ablations."
     panels = _build_panels(
-        rows, lambda row: plots.ShareBar(row.label, tuple(_count_actions(row).items())) if _count_actions(row) else None
+        results,
+        lambda result: (
+            plots.ShareBar(result.label, tuple(_count_actions(result).items())) if _count_actions(result) else None
+        ),
     )
-    drawn = _draw_if(
-        pictures and panels,
-        lambda: plots.draw_shares("actions", caption, "share of planned ablations (%)", _ACTION_PALETTE, panels),
+    axis = "share of planned ablations (%)"
+    pictures = (
+        (plots.draw_shares("actions", caption, axis, _ACTION_PALETTE, panels),) if with_pictures and panels else ()
     )
-    return ReportSection("Action mix", (), drawn, (table,))
+    return ReportSection("Action mix", (), pictures, (table,))
 
 
-def _actions_row(row: RunResult) -> tuple[str, ...]:
-    counts = _count_actions(row)
-    total, plans = sum(counts.values()), sum(bool(paper.plan) for paper in row.run.papers)
+def _actions_row(result: RunResult) -> tuple[str, ...]:
+    counts = _count_actions(result)
+    total, plans = sum(counts.values()), sum(bool(paper.plan) for paper in result.record.papers)
     shares = [format_percent(counts[action.value] / total) if total else "–" for action in Action]
-    return (row.label, row.run.task.value, str(total), *shares, f"{total / plans:.1f}" if plans else "–")
+    return (result.label, result.record.task.value, str(total), *shares, f"{total / plans:.1f}" if plans else "–")
 
 
-def _count_actions(row: RunResult) -> Counter[str]:
-    return Counter(item.action.value for paper in row.run.papers for item in paper.plan)
+def _count_actions(result: RunResult) -> Counter[str]:
+    return Counter(item.action.value for paper in result.record.papers for item in paper.plan)
 
 
-def _build_panels(rows: Sequence[RunResult], item: Callable[[RunResult], object]) -> list[plots.Panel]:
+def _build_panels(results: Sequence[RunResult], make_item: Callable[[RunResult], object]) -> list[plots.Panel]:
+    """Return a panel for each task that has items; a result for which `make_item` returns None is not shown."""
     panels = []
     for task in Task:
-        items = tuple(made for row in rows if row.run.task is task and (made := item(row)) is not None)
-        if items:
-            panels.append(plots.Panel(format_task_title(task), items))
+        items = (make_item(result) for result in results if result.record.task is task)
+        if shown := tuple(item for item in items if item is not None):
+            panels.append(plots.Panel(format_task_title(task), shown))
     return panels
-
-
-def _draw_if(wanted: object, draw: Callable[[], Picture]) -> tuple[Picture, ...]:
-    return (draw(),) if wanted else ()
 
 
 def _at_k_suffix(k: int | None) -> str:

@@ -1,14 +1,15 @@
 """Build the report's CSV tables, with numbers in full precision; an unknown number is an empty cell."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from eval.metrics import PaperScores
 from eval.report.document import Table
 from eval.scoring import RunResult, ScoreSummary, compare_results
 from eval.statistics import Mean, format_exact
 
-_METRICS = ("precision", "recall", "f1", "ndcg", "plan_ndcg")
-_MEAN_PARTS = ("mean", "sd", "low", "high")
+_METRICS: Final = ("precision", "recall", "f1", "ndcg", "plan_ndcg")
+_MEAN_PARTS: Final = ("mean", "sd", "low", "high")
 
 
 def build_csv_tables(results: Sequence[RunResult], k: int | None) -> tuple[tuple[str, Table], ...]:
@@ -21,61 +22,63 @@ def build_csv_tables(results: Sequence[RunResult], k: int | None) -> tuple[tuple
     )
 
 
-def _build_main_table(rows: Sequence[RunResult], k: int | None) -> Table:
+def _build_main_table(results: Sequence[RunResult], k: int | None) -> Table:
     counted = ("papers", "scored", "unscored", "failed", "absent")
     columns = ("task", "system", "judge", "repetition", "k", *counted, "n", *_mean_columns())
     return Table(
         (*columns, "plan_cost_usd_per_paper", "judge_cost_usd"),
         tuple(
             (
-                *_key_cells(row),
+                *_key_cells(result),
                 "" if k is None else str(k),
-                *(str(getattr(row.coverage, name)) for name in counted),
-                str(row.summary.f1.n),
-                *_mean_cells(row.summary),
-                format_exact(row.plan_cost),
-                format_exact(row.judge_cost),
+                *(str(getattr(result.coverage, name)) for name in counted),
+                str(result.summary.f1.n),
+                *_mean_cells(result.summary),
+                format_exact(result.plan_cost),
+                format_exact(result.judge_cost),
             )
-            for row in rows
+            for result in results
         ),
     )
 
 
-def _build_by_k_table(rows: Sequence[RunResult]) -> Table:
+def _build_by_k_table(results: Sequence[RunResult]) -> Table:
     return Table(
         ("task", "system", "judge", "repetition", "k", "n", *_mean_columns()),
-        tuple((*_key_cells(row), str(at.k), str(at.f1.n), *_mean_cells(at)) for row in rows for at in row.by_k),
+        tuple(
+            (*_key_cells(result), str(at.k), str(at.f1.n), *_mean_cells(at)) for result in results for at in result.by_k
+        ),
     )
 
 
-def _build_differences_table(rows: Sequence[RunResult]) -> Table:
+def _build_differences_table(results: Sequence[RunResult]) -> Table:
     return Table(
         ("task", "judge", "system", "against", "n", "f1_difference", "low", "high", "p", "p_holm"),
         tuple(
             (
-                c.a.run.task.value,
-                c.a.run.judge,
-                c.a.run.system,
-                c.b.run.system,
+                c.a.record.task.value,
+                c.a.record.judge,
+                c.a.record.system,
+                c.b.record.system,
                 str(c.f1.n),
                 *map(format_exact, (c.f1.mean, c.f1.low, c.f1.high, c.f1.p, c.adjusted_p)),
             )
-            for c in compare_results(rows)
+            for c in compare_results(results)
         ),
     )
 
 
-def _build_papers_table(rows: Sequence[RunResult]) -> Table:
+def _build_papers_table(results: Sequence[RunResult]) -> Table:
     columns = ("task", "system", "judge", "repetition", "paper", "status", "reason", *_METRICS)
     return Table(
         (*columns, "gold", "planned", "plan_cost_usd", "judge_cost_usd", "replies", "flags", "warnings"),
         tuple(
             (
-                *_key_cells(row),
+                *_key_cells(result),
                 paper.id,
                 paper.status.value,
                 paper.reason,
-                *_score_cells(row.scores.get(paper.id)),
+                *_score_cells(result.scores.get(paper.id)),
                 str(paper.suggestions),
                 str(len(paper.plan)),
                 format_exact(paper.plan_cost),
@@ -84,14 +87,14 @@ def _build_papers_table(rows: Sequence[RunResult]) -> Table:
                 "; ".join(paper.flags),
                 "; ".join(paper.warnings),
             )
-            for row in rows
-            for paper in row.run.papers
+            for result in results
+            for paper in result.record.papers
         ),
     )
 
 
-def _key_cells(row: RunResult) -> tuple[str, ...]:
-    return (row.run.task.value, row.run.system, row.run.judge, str(row.run.repetition))
+def _key_cells(result: RunResult) -> tuple[str, ...]:
+    return (result.record.task.value, result.record.system, result.record.judge, str(result.record.repetition))
 
 
 def _mean_columns() -> Iterator[str]:

@@ -100,14 +100,14 @@ def render_html(document: Document) -> str:
         trim_blocks=True,
     )
     style = (_TEMPLATES / "document.css").read_text(encoding="utf-8")
-    policy = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style_sha256 = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     pictures = {
         picture.name: base64.b64encode(picture.svg).decode()
         for section in document.sections
         for picture in section.pictures
     }
     text = environment.get_template("document.html.jinja").render(
-        document=document, style=style, style_sha256=policy, pictures=pictures
+        document=document, style=style, style_sha256=style_sha256, pictures=pictures
     )
     return make_printable(text)
 

@@ -106,7 +106,7 @@ def draw_means(name: str, caption: str, axis_label: str, panels: Sequence[Panel]
     heights = [len(panel.items) for panel in panels]
     figure, axes = _new_figure(8.0, sum(0.34 * rows + 0.9 for rows in heights), len(panels), heights)
     for panel, ax in zip(panels, axes, strict=True):
-        items = sorted(panel.items, key=lambda e: e.mean.mean)
+        items = sorted(panel.items, key=lambda point: point.mean.mean)
         for row, item in enumerate(items):
             low, high = item.mean.mean - item.mean.low, item.mean.high - item.mean.mean
             ax.errorbar(item.mean.mean, row, xerr=[[low], [high]], fmt="o", color=COLOURS[0], capsize=4, markersize=6)
@@ -146,11 +146,13 @@ def draw_curves(name: str, caption: str, axis_label: str, panels: Sequence[Panel
         longest = max(len(curve.means) for curve in panel.items)
         for number, curve in enumerate(panel.items):
             shift = 0.012 * longest * (number - (len(panel.items) - 1) / 2)
-            at = [k + shift for k in range(1, len(curve.means) + 1)]
+            positions = [k + shift for k in range(1, len(curve.means) + 1)]
             means = [mean.mean for mean in curve.means]
             spread = [[m.mean - m.low for m in curve.means], [m.high - m.mean for m in curve.means]]
             label = f"{_shorten_label(curve.label)} (n = {curve.means[0].n})"
-            ax.errorbar(at, means, yerr=spread, capsize=3, linewidth=1.6, label=label, **_marker_style(number, "-"))
+            ax.errorbar(
+                positions, means, yerr=spread, capsize=3, linewidth=1.6, label=label, **_marker_style(number, "-")
+            )
         ax.set_title(panel.title, loc="left")
         ax.set(xlabel="k: ablations of each plan that count, the first k", ylabel=axis_label, ylim=(0, 1.03))
         ax.set_xticks(range(1, longest + 1))
@@ -236,15 +238,15 @@ def _format_cost_axis(ax: "Axes", costs: Sequence[float]) -> None:
     if min(costs) > 0:
         ax.set_xscale("log")
         ax.set_xlim(min(costs) / 2, max(costs) * 2)
-        near = max(costs) < 50 * min(costs)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if near else (1.0,)))
+        is_narrow = max(costs) < 50 * min(costs)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if is_narrow else (1.0,)))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _text_colour(colour: str) -> str:
     """Return the text colour, black or white, that is readable on a colour (ITU-R BT.601 luma)."""
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else "white"
 
 
@@ -266,5 +268,6 @@ def _marker_style(number: int, line: str = "") -> dict[str, Any]:
     }
 
 
-def _shorten_label(label: str, most: int = _MAX_LABEL_LENGTH) -> str:
-    return label if len(label) <= most else f"{label[: most // 2]}…{label[-(most // 2 - 1) :]}"
+def _shorten_label(label: str, max_length: int = _MAX_LABEL_LENGTH) -> str:
+    half = max_length // 2
+    return label if len(label) <= max_length else f"{label[:half]}…{label[-(half - 1) :]}"

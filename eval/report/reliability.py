@@ -1,8 +1,10 @@
-"""Check a judge's verdicts for bias: favoured positions, extreme answers, flags, and agreement with other judges."""
-# MERGED-DOC """Build the sections of a report on its reliability: the judges, the papers without a score, and the warnings."""
+"""Build the sections of a report on its reliability: the judges, the papers without a score, and the warnings.
+
+A judge's verdicts are checked for favoured positions, extreme answers, flags, and agreement with other judges.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import sqrt
@@ -18,14 +20,24 @@ from eval.verdicts import AuthorVerdict, Verdict
 
 _MIN_PAPERS: Final = 5
 _SIGMAS: Final = 3
+_MAX_ROWS: Final = 30
+_HEALTH_COLUMNS: Final = (
+    "Replies per paper",
+    "Said yes",
+    "First with first",
+    "by chance",
+    "Flagged papers",
+    "F1 without them",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeHealth:
     """The signs of bias in a judge's scored papers; shares are from 0 to 1, None where there is nothing to count.
 
-    `matched_share` is the share of the paper's ablations that have a match, or of the plan's that a review asks for. `first_matched_share`
-    is the share of papers in which the first items were matched, and `expected_first_share` the share expected by chance.
+    `matched_share` is the share of the paper's ablations that have a match, or of the plan's that a review asks for.
+    `first_matched_share` is the share of papers in which the first items were matched, and `expected_first_share` the
+    share expected by chance. `unflagged_f1` is the mean F1 of the papers without a flag.
     """
 
     result: RunResult
@@ -44,7 +56,10 @@ class JudgeHealth:
 
 @dataclass(frozen=True, slots=True)
 class JudgeAgreement:
-    """The agreement of two judges: the share of `item_count` with the same verdict, and Cohen's kappa, None if undefined."""
+    """The agreement of two judges on `item_count` ablations: the share with the same verdict, and Cohen's kappa.
+
+    The kappa is None where it is undefined.
+    """
 
     a: RunResult
     b: RunResult
@@ -53,59 +68,114 @@ class JudgeAgreement:
     kappa: float | None
 
 
+def build_judges_section(results: Sequence[RunResult]) -> ReportSection:
+    """Build the section on the signs of bias of each judge."""
+    checks = [check_judge(result) for result in results]
+    warnings = [warning for check in checks for warning in check.warnings]
+    flags = tuple(
+        (check.result.label, paper.id, flag)
+        for check in checks
+        for paper in check.flagged_papers
+        for flag in paper.flags
+    )
+    tables = [
+        Table(("System", "Judge", *_HEALTH_COLUMNS), tuple(_health_row(check) for check in checks)),
+        *_build_agreement_table(results),
+    ]
+    if flags:
+        tables.append(Table(("System", "Paper", "Flag"), flags[:_MAX_ROWS]))
+    if len(flags) > _MAX_ROWS:
+        warnings.append(f"The last table shows {_MAX_ROWS} of {len(flags)} flags; report-papers.csv has all.")
+    text = (
+        "A model sees each paper's two lists as anonymous sides in random order, so the first item of one side "
+        "should not match the first of the other more often than by chance. A flag marks a plan whose text addresses "
+        "the judge, a match that the published rule excludes, a name that neither the paper nor the plan has, or an "
+        "ablation without a verdict; it changes no score."
+    )
+    return ReportSection("Can the judge be trusted?", (text, *warnings), tables=tuple(tables))
+
+
+def build_unscored_section(results: Sequence[RunResult]) -> ReportSection:
+    """Build the section on the papers without a score and the reasons."""
+    reasons = Counter(
+        (result.label, result.record.task.value, paper.status.value, paper.reason)
+        for result in results
+        for paper in result.record.papers
+        if paper.status is not PaperStatus.SCORED
+    )
+    columns = ("System", "Task", "Papers", "Scored", "Unscored", "Failed", "Absent", "Plans without gold")
+    tables = [Table(columns, tuple(_coverage_row(result) for result in results))]
+    if reasons:
+        rows = tuple((*key, str(count)) for key, count in reasons.most_common())
+        tables.append(Table(("System", "Task", "Status", "Reason", "Papers"), rows))
+    text = (
+        "Unscored: there is a plan, but no usable verdict. Failed: planning ended without a plan. Absent: the system "
+        "has no plan or failure for the paper."
+    )
+    return ReportSection("What is not scored, and why", (text,), tables=tuple(tables))
+
+
+def build_warnings_section(results: Sequence[RunResult]) -> tuple[ReportSection, ...]:
+    """Build the section on warnings; return an empty tuple if there are none."""
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts.update(result.record.warnings)
+        for paper in result.record.papers:
+            counts.update(paper.warnings)
+    if not counts:
+        return ()
+    rows = tuple((warning, str(count)) for warning, count in counts.most_common(_MAX_ROWS))
+    text = f"{len(counts)} different warnings in all." if len(counts) > _MAX_ROWS else ""
+    return (ReportSection("Warnings", (text,) if text else (), tables=(Table(("Warning", "Times"), rows),)),)
+
+
 def check_judge(result: RunResult) -> JudgeHealth:
     """Compute the signs of bias of one run."""
-    scored = [paper for paper in result.run.papers if paper.status is PaperStatus.SCORED]
-    asked = [paper for paper in scored if paper.asked]
-    placed = [paper for paper in asked if paper.positional is not None]
-    yes = [said for paper in scored for said in extract_decisions(result.judging.verdicts[paper.id]).values()]
-    flagged = tuple(paper for paper in result.run.papers if paper.flags)
-    clean = [paper.id for paper in scored if not paper.flags]
+    scored = [paper for paper in result.record.papers if paper.status is PaperStatus.SCORED]
+    with_replies = [paper for paper in scored if paper.asked]
+    with_order = [paper for paper in with_replies if paper.positional is not None]
+    verdicts = result.judged_run.verdicts
     return JudgeHealth(
         result=result,
-        mean_replies=fmean(paper.asked for paper in asked) if asked else None,
-        matched_share=fmean(yes) if yes else None,
-        first_matched_share=fmean(bool(paper.positional) for paper in placed) if placed else None,
-        expected_first_share=fmean(_first_match_chance(paper, result.judging.verdicts[paper.id]) for paper in placed)
-        if placed
-        else None,
-        flagged_papers=flagged,
-        unflagged_f1=compute_mean_f1(result, clean),
+        mean_replies=_mean(paper.asked for paper in with_replies),
+        matched_share=_mean(d for paper in scored for d in _extract_decisions(verdicts[paper.id]).values()),
+        first_matched_share=_mean(bool(paper.positional) for paper in with_order),
+        expected_first_share=_mean(_first_match_chance(paper, verdicts[paper.id]) for paper in with_order),
+        flagged_papers=tuple(paper for paper in result.record.papers if paper.flags),
+        unflagged_f1=compute_mean_f1(result, [paper.id for paper in scored if not paper.flags]),
     )
 
 
 def compare_judges(results: Sequence[RunResult]) -> tuple[JudgeAgreement, ...]:
     """Return the agreement of each pair of judges, or of a judge's repetitions, on the plans of one system."""
-    return tuple(
-        found
+    agreements = (
+        _compare_two_judges(a, b)
         for a, b in combinations(results, 2)
-        if (a.run.task, a.run.system) == (b.run.task, b.run.system) and (found := _compare_two_judges(a, b)) is not None
+        if (a.record.task, a.record.system) == (b.record.task, b.record.system)
     )
+    return tuple(agreement for agreement in agreements if agreement is not None)
 
 
-def extract_decisions(verdicts: Sequence[Verdict]) -> dict[str, bool]:
+def _mean(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return fmean(known) if known else None
+
+
+def _extract_decisions(verdicts: Sequence[Verdict]) -> dict[str, bool]:
     """Return yes or no for each judged ablation, by name."""
-    return {
-        v.name_in_paper if isinstance(v, AuthorVerdict) else v.name_in_plan: (
-            bool(v.name_in_plan) if isinstance(v, AuthorVerdict) else v.appears_in_review
-        )
-        for v in verdicts
-    }
+    return {verdict.judged_name: verdict.is_positive for verdict in verdicts}
 
 
 def _compare_two_judges(a: RunResult, b: RunResult) -> JudgeAgreement | None:
-    pairs = [
-        (said, theirs[name])
-        for paper in a.judging.verdicts.keys() & b.judging.verdicts.keys()
-        for theirs in (extract_decisions(b.judging.verdicts[paper]),)
-        for name, said in extract_decisions(a.judging.verdicts[paper]).items()
-        if name in theirs
-    ]
+    pairs: list[tuple[bool, bool]] = []
+    for paper in a.judged_run.verdicts.keys() & b.judged_run.verdicts.keys():
+        of_a, of_b = (_extract_decisions(result.judged_run.verdicts[paper]) for result in (a, b))
+        pairs += [(of_a[name], of_b[name]) for name in of_a.keys() & of_b.keys()]
     if not pairs:
         return None
-    same = fmean(left == right for left, right in pairs)
-    left, right = fmean(x for x, _ in pairs), fmean(y for _, y in pairs)
-    chance = left * right + (1 - left) * (1 - right)
+    same = fmean(decision_a == decision_b for decision_a, decision_b in pairs)
+    yes_a, yes_b = fmean(decision for decision, _ in pairs), fmean(decision for _, decision in pairs)
+    chance = yes_a * yes_b + (1 - yes_a) * (1 - yes_b)
     return JudgeAgreement(a, b, len(pairs), same, (same - chance) / (1 - chance) if chance < 1 else None)
 
 
@@ -114,135 +184,63 @@ def _first_match_chance(paper: JudgedPaper, verdicts: Sequence[Verdict]) -> floa
     if paper.gold:
         pairs = sum(len(v.name_in_plan) for v in verdicts if isinstance(v, AuthorVerdict))
         return pairs / (len(paper.gold) * len(paper.plan))
-    return sum(extract_decisions(verdicts).values()) / len(paper.plan)
+    return sum(_extract_decisions(verdicts).values()) / len(paper.plan)
 
 
-def _write_warnings(found: JudgeHealth) -> list[str]:
-    name, n = found.result.label, found.result.coverage.scored
-    remarks = []
-    if n >= _MIN_PAPERS and found.matched_share == 0:
-        remarks.append(f"{name}: the judge found no match in {n} papers.")
-    if n >= _MIN_PAPERS and found.matched_share == 1:
-        remarks.append(f"{name}: the judge said yes to everything in {n} papers.")
-    if found.first_matched_share is not None and found.expected_first_share is not None and n >= _MIN_PAPERS:
-        expected = found.expected_first_share
-        if found.first_matched_share > expected + _SIGMAS * sqrt(max(expected * (1 - expected), 0.01) / n):
-            remarks.append(
-                f"{name}: the judge matched the first items in {format_percent(found.first_matched_share)} of {n} papers, where chance "
-                f"gives {format_percent(expected)}: it seems to judge by position."
-            )
-    if found.flagged_papers:
-        remarks.append(
-            f"{name}: papers flagged: {len(found.flagged_papers)}; F1 is {format_mean(found.result.summary.f1)} with those of "
-            f"them that are scored, and {format_number(found.unflagged_f1)} without."
+def _is_above_chance(share: float, expected: float, n: int) -> bool:
+    return share > expected + _SIGMAS * sqrt(max(expected * (1 - expected), 0.01) / n)
+
+
+def _write_warnings(health: JudgeHealth) -> Iterator[str]:
+    name, n = health.result.label, health.result.coverage.scored
+    if n >= _MIN_PAPERS and health.matched_share == 0:
+        yield f"{name}: the judge found no match in {n} papers."
+    if n >= _MIN_PAPERS and health.matched_share == 1:
+        yield f"{name}: the judge said yes to everything in {n} papers."
+    share, expected = health.first_matched_share, health.expected_first_share
+    if share is not None and expected is not None and n >= _MIN_PAPERS and _is_above_chance(share, expected, n):
+        yield (
+            f"{name}: the judge matched the first items in {format_percent(share)} of {n} papers, where chance "
+            f"gives {format_percent(expected)}: it seems to judge by position."
         )
-    return remarks
+    if health.flagged_papers:
+        yield (
+            f"{name}: papers flagged: {len(health.flagged_papers)}; F1 is {format_mean(health.result.summary.f1)} with "
+            f"those of them that are scored, and {format_number(health.unflagged_f1)} without."
+        )
 
 
-_MAX_FLAGS: Final = 30
-
-
-_SIGN_COLUMNS: Final = (
-    "Replies per paper",
-    "Said yes",
-    "First with first",
-    "by chance",
-    "Flagged papers",
-    "F1 without them",
-)
-
-
-def build_judges_section(results: Sequence[RunResult]) -> ReportSection:
-    """Build the section on the signs of bias of each judge."""
-    signs = [check_judge(row) for row in results]
-    remarks = [remark for sign in signs for remark in sign.warnings]
-    flags = tuple(
-        (sign.result.label, paper.id, flag) for sign in signs for paper in sign.flagged_papers for flag in paper.flags
-    )
-    tables = [
-        Table(("System", "Judge", *_SIGN_COLUMNS), tuple(_sign_row(sign) for sign in signs)),
-        *_build_agreement_table(results),
-    ]
-    if flags:
-        tables.append(Table(("System", "Paper", "Flag"), flags[:_MAX_FLAGS]))
-    if len(flags) > _MAX_FLAGS:
-        remarks.append(f"The last table shows {_MAX_FLAGS} of {len(flags)} flags; report-papers.csv has all.")
-    text = (
-        "A model sees each paper's two lists as anonymous sides in random order, so the first item of one side "
-        "should not match the first of the other more often than by chance. A flag marks a plan whose text addresses "
-        "the judge, a match that the published rule excludes, a name that neither the paper nor the plan has, or an "
-        "ablation without a verdict; it changes no score."
-    )
-    return ReportSection("Can the judge be trusted?", (text, *remarks), tables=tuple(tables))
-
-
-def _sign_row(sign: JudgeHealth) -> tuple[str, ...]:
+def _health_row(health: JudgeHealth) -> tuple[str, ...]:
     return (
-        sign.result.label,
-        sign.result.run.judge,
-        "none asked" if sign.mean_replies is None else f"{sign.mean_replies:.2f}",
-        *map(format_percent, (sign.matched_share, sign.first_matched_share, sign.expected_first_share)),
-        str(len(sign.flagged_papers)),
-        format_number(sign.unflagged_f1),
+        health.result.label,
+        health.result.record.judge,
+        "none asked" if health.mean_replies is None else f"{health.mean_replies:.2f}",
+        *map(format_percent, (health.matched_share, health.first_matched_share, health.expected_first_share)),
+        str(len(health.flagged_papers)),
+        format_number(health.unflagged_f1),
     )
 
 
-def _build_agreement_table(rows: Sequence[RunResult]) -> list[Table]:
-    found = compare_judges(rows)
-    if not found:
+def _build_agreement_table(results: Sequence[RunResult]) -> list[Table]:
+    agreements = compare_judges(results)
+    if not agreements:
         return []
     columns = ("Judge", "and", "Task", "Items in common", "Same verdict", "Cohen's kappa")
-    return [
-        Table(
-            columns,
-            tuple(
-                (
-                    a.a.label,
-                    a.b.label,
-                    a.a.run.task.value,
-                    str(a.item_count),
-                    format_percent(a.same_share),
-                    format_number(a.kappa),
-                )
-                for a in found
-            ),
+    rows = tuple(
+        (
+            agreement.a.label,
+            agreement.b.label,
+            agreement.a.record.task.value,
+            str(agreement.item_count),
+            format_percent(agreement.same_share),
+            format_number(agreement.kappa),
         )
-    ]
-
-
-def build_unscored_section(results: Sequence[RunResult]) -> ReportSection:
-    """Build the section on the papers without a score and the reasons."""
-    reasons = Counter(
-        (row.label, row.run.task.value, paper.status.value, paper.reason)
-        for row in results
-        for paper in row.run.papers
-        if paper.status is not PaperStatus.SCORED
+        for agreement in agreements
     )
-    columns = ("System", "Task", "Papers", "Scored", "Unscored", "Failed", "Absent", "Plans without gold")
-    tables = [Table(columns, tuple(_coverage_row(row) for row in results))]
-    if reasons:
-        told = tuple((*key, str(count)) for key, count in reasons.most_common())
-        tables.append(Table(("System", "Task", "Status", "Reason", "Papers"), told))
-    text = (
-        "Unscored: there is a plan, but no usable verdict. Failed: planning ended without a plan. Absent: the system "
-        "has no plan or failure for the paper."
-    )
-    return ReportSection("What is not scored, and why", (text,), tables=tuple(tables))
+    return [Table(columns, rows)]
 
 
-def _coverage_row(row: RunResult) -> tuple[str, ...]:
-    c = row.coverage
-    counts = (c.papers, c.scored, c.unscored, c.failed, c.absent, row.run.without_gold)
-    return (row.label, row.run.task.value, *map(str, counts))
-
-
-def build_warnings_section(results: Sequence[RunResult]) -> tuple[ReportSection, ...]:
-    """Build the section on warnings; return an empty tuple if there are none."""
-    counts = Counter(
-        warning for row in results for w in (row.run.warnings, *(p.warnings for p in row.run.papers)) for warning in w
-    )
-    if not counts:
-        return ()
-    found = tuple((warning, str(count)) for warning, count in counts.most_common(_MAX_FLAGS))
-    text = f"{len(counts)} different warnings in all." if len(counts) > _MAX_FLAGS else ""
-    return (ReportSection("Warnings", (text,) if text else (), tables=(Table(("Warning", "Times"), found),)),)
+def _coverage_row(result: RunResult) -> tuple[str, ...]:
+    papers = result.coverage
+    counts = (papers.papers, papers.scored, papers.unscored, papers.failed, papers.absent, result.record.without_gold)
+    return (result.label, result.record.task.value, *map(str, counts))

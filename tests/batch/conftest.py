@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.outside import Program, Serve, Served
+from tests.batch.program import Program, Serve, Served
 from tests.conftest import ROOT
 
 
@@ -30,6 +30,6 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
     """Start `ablation-planner` as a process in the test's folder; what is still running at the end is killed."""
-    running = Program(tmp_path)
-    yield running
-    running.end()
+    started = Program(tmp_path)
+    yield started
+    started.kill_all()

@@ -10,13 +10,13 @@ import pytest
 from planner.batch.client import Budget, estimate_max_tokens
 from planner.chat import Message, Prompt
 from planner.errors import BudgetExceeded
-from tests.batch.outside import Program, Serve, make_papers, until
+from tests.batch.program import Program, Serve, make_papers, wait_until
 
 PRICE = "1,4"  # as the provider bills
 
 
 def test_what_is_in_flight_counts_at_its_most() -> None:
-    async def work() -> None:
+    async def check() -> None:
         budget = Budget(1.0)
         async with budget.reserve(0.6) as first:
             waiting = asyncio.create_task(spend(budget, 0.6, 0.1))
@@ -28,25 +28,25 @@ def test_what_is_in_flight_counts_at_its_most() -> None:
         with pytest.raises(BudgetExceeded, match="raise --max-cost"):
             await spend(budget, 0.9, 0.1)
 
-    asyncio.run(work())
+    asyncio.run(check())
 
 
 def test_many_at_once_never_pass_the_limit() -> None:
-    async def work() -> None:
+    async def check() -> None:
         budget, chance = Budget(1.0), random.Random(1)
         ended = await asyncio.gather(
             *(spend(budget, 0.05, chance.uniform(0, 0.05)) for _ in range(200)), return_exceptions=True
         )
-        assert any(isinstance(each, BudgetExceeded) for each in ended)
+        assert any(isinstance(outcome, BudgetExceeded) for outcome in ended)
         assert 0.9 <= budget.spent <= 1.0
 
-    asyncio.run(work())
+    asyncio.run(check())
 
 
-async def spend(budget: Budget, most: float, charged: float) -> None:
-    async with budget.reserve(most) as share:
+async def spend(budget: Budget, max_cost: float, charged: float) -> None:
+    async with budget.reserve(max_cost) as reservation:
         await asyncio.sleep(0)
-        share.charged = charged
+        reservation.charged = charged
 
 
 @pytest.mark.parametrize("text", ["plain words", "é" * 50, "漢字" * 50, "\ud800", "👩‍👩‍👧" * 20])
@@ -58,29 +58,29 @@ def test_the_bill_never_passes_the_limit_with_faults_and_kills(program: Program,
     make_papers(tmp_path / "papers", 80)
     served = serve("--faults", "0.3", "--latency", "0.05")
     limit = 0.3
-    asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", PRICE)
-    asked += ("--max-cost", str(limit), "--max-tokens", "400", "--concurrency", "16", "--timeout", "1.5")
+    command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", PRICE)
+    command += ("--max-cost", str(limit), "--max-tokens", "400", "--concurrency", "16", "--timeout", "1.5")
     for moment in (5, 12):
-        process = program.start(*asked)
-        until(lambda moment=moment: served.count >= moment, process)  # type: ignore[misc]
+        process = program.start(*command)
+        wait_until(lambda moment=moment: served.count >= moment, process)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert served.cost <= limit
-    said = program.run(*asked, code=1).stderr
-    assert "raise --max-cost" in said
+    stderr = program.run(*command, code=1).stderr
+    assert "raise --max-cost" in stderr
     assert 0 < served.cost <= limit
     status = program.status()
     assert status["pending"] + status["outcomes"].get("budget", 0) > 0
-    program.run(*(word if word != str(limit) else "10" for word in asked))
+    program.run(*(word if word != str(limit) else "10" for word in command))
     assert program.status()["planned"] == 80
 
 
 def test_a_limit_set_later_pays_nothing_twice(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", 10)
     served = serve()
-    asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", PRICE)
-    program.run(*asked, "--max-papers", "5")
-    program.run(*asked, "--max-cost", "5")
+    command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--price", PRICE)
+    program.run(*command, "--max-papers", "5")
+    program.run(*command, "--max-cost", "5")
     assert served.count == 10
     assert program.status()["cost"] == pytest.approx(served.cost)
 
@@ -88,23 +88,23 @@ def test_a_limit_set_later_pays_nothing_twice(program: Program, serve: Serve, tm
 def test_what_a_kill_lost_before_there_was_a_limit_counts_too(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", 4)
     slow = serve("--latency", "600")
-    asked = ("batch", "papers", "-o", "run", "--model", "m", "--price", PRICE)
-    process = program.start(*asked, "--base-url", slow.url)
-    until(lambda: slow.count == 4, process)
+    command = ("batch", "papers", "-o", "run", "--model", "m", "--price", PRICE)
+    process = program.start(*command, "--base-url", slow.url)
+    wait_until(lambda: slow.count == 4, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     served = serve()
     limit = str(slow.cost + 0.01)
-    said = program.run(*asked, "--base-url", served.url, "--max-tokens", "400", "--max-cost", limit, code=1).stderr
-    assert "raise --max-cost" in said
+    stderr = program.run(*command, "--base-url", served.url, "--max-tokens", "400", "--max-cost", limit, code=1).stderr
+    assert "raise --max-cost" in stderr
     assert slow.cost + served.cost <= float(limit)
 
 
 def test_a_limit_without_a_price_is_wrong_usage(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", 2)
     served = serve()
-    asked = ("batch", "papers", "-o", "run", "--model", "nobody-knows-me", "--base-url", served.url)
-    assert "--price" in program.run(*asked, "--max-cost", "1", code=2).stderr
+    command = ("batch", "papers", "-o", "run", "--model", "nobody-knows-me", "--base-url", served.url)
+    assert "--price" in program.run(*command, "--max-cost", "1", code=2).stderr
     assert served.count == 0
-    program.run(*asked)
+    program.run(*command)
     assert program.status()["cost"] is None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.outside import Program, Serve, Served, make_papers, trajectories, until
+from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
 
 COMPLETE = ("ok", "fate")  # what the provider calls an answer that it sent whole
 
@@ -24,16 +24,16 @@ def test_a_storm_with_kills_ends_as_calm_does(
 ) -> None:
     make_papers(tmp_path / "papers", papers)
     calm, storm = serve("--fates"), serve("--fates", "--faults", "0.3", "--latency", "0.05", "--seed", str(papers))
-    asked = ("--model", "m", "--concurrency", str(concurrency), "--timeout", "1.5", "-q")
-    program.run("batch", "papers", "-o", "calm", "--base-url", calm.url, *asked, code=1)
+    command = ("--model", "m", "--concurrency", str(concurrency), "--timeout", "1.5", "-q")
+    program.run("batch", "papers", "-o", "calm", "--base-url", calm.url, *command, code=1)
 
     moments = sorted(random.Random(papers).sample(range(1, papers), kills))
     for moment in moments:
-        process = program.start("batch", "papers", "-o", "run", "--base-url", storm.url, *asked)
-        until(lambda moment=moment: storm.count >= moment, process)  # type: ignore[misc]
+        process = program.start("batch", "papers", "-o", "run", "--base-url", storm.url, *command)
+        wait_until(lambda moment=moment: storm.count >= moment, process)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    program.run("batch", "papers", "-o", "run", "--base-url", storm.url, *asked, code=1)
+    program.run("batch", "papers", "-o", "run", "--base-url", storm.url, *command, code=1)
 
     assert trajectories(tmp_path / "run") == trajectories(tmp_path / "calm")
     assert program.status("run")["outcomes"] == program.status("calm")["outcomes"]

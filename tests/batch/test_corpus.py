@@ -127,12 +127,12 @@ def test_bad_rows_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text("\n".join(lines), encoding="utf-8")
     corpus = collect_entries([str(tmp_path / "list.jsonl")])
     assert ids(corpus) == ["a", "b"]
-    said = {problem.source.rpartition(":")[2]: problem for problem in corpus.problems}
-    assert sorted(said) == ["2", "3", "4", "5", "6"]
-    assert "not JSON" in said["2"].reason
-    assert "gone.md" in said["5"].reason
-    assert "same paper" in said["6"].reason
-    assert [number for number, problem in said.items() if problem.harmless] == ["6"]
+    problems = {problem.source.rpartition(":")[2]: problem for problem in corpus.problems}
+    assert sorted(problems) == ["2", "3", "4", "5", "6"]
+    assert "not JSON" in problems["2"].reason
+    assert "gone.md" in problems["5"].reason
+    assert "same paper" in problems["6"].reason
+    assert [number for number, problem in problems.items() if problem.harmless] == ["6"]
 
 
 def test_lists_from_stdin_and_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +268,7 @@ def test_links_that_are_not_followed_are_told(tmp_path: Path) -> None:
     (tmp_path / "in" / "more").symlink_to(tmp_path / "out")
     corpus = collect_entries([str(tmp_path / "in")])
     assert ids(corpus) == ["a"]
-    said = {Path(problem.source).name: problem for problem in corpus.problems}
-    assert sorted(said) == ["gone.pdf", "more"]
-    assert not said["gone.pdf"].harmless
-    assert said["more"].harmless
+    problems = {Path(problem.source).name: problem for problem in corpus.problems}
+    assert sorted(problems) == ["gone.pdf", "more"]
+    assert not problems["gone.pdf"].harmless
+    assert problems["more"].harmless

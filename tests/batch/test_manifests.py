@@ -19,14 +19,14 @@ HERE = Path("here")
 def rows(path: Path) -> list[ManifestRow]:
     """The rows of a manifest that has no problem."""
     found = list(read_manifest(path))
-    assert not [each for each in found if isinstance(each, CorpusProblem)]
-    return [each for each in found if isinstance(each, ManifestRow)]
+    assert not [item for item in found if isinstance(item, CorpusProblem)]
+    return [item for item in found if isinstance(item, ManifestRow)]
 
 
 def listed(text: str) -> Iterator[tuple[str, str]]:
     """Place and source, or place and problem, of each line of a list."""
-    for each in read_list(text, "list", HERE):
-        yield (each.source, each.reason) if isinstance(each, CorpusProblem) else (each.location, each.source)
+    for item in read_list(text, "list", HERE):
+        yield (item.source, item.reason) if isinstance(item, CorpusProblem) else (item.location, item.source)
 
 
 def as_csv(*lines: Mapping[str, str]) -> str:
@@ -90,7 +90,7 @@ def test_a_manifest_that_may_not_be_opened_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "reason"),
     [
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
@@ -107,7 +107,7 @@ def test_a_manifest_that_may_not_be_opened_is_named(tmp_path: Path) -> None:
         ('{"path": {"a": 1}}', "names no paper"),
     ],
 )
-def test_a_row_that_names_no_paper_is_a_problem_with_its_place(tmp_path: Path, line: str, said: str) -> None:
+def test_a_row_that_names_no_paper_is_a_problem_with_its_place(tmp_path: Path, line: str, reason: str) -> None:
     path = tmp_path / "list.jsonl"
     path.write_text(f'{{"path": "a.md"}}\n\n{line}\n{{"path": "b.md"}}\n', encoding="utf-8")
     first, problem, last = read_manifest(path)
@@ -115,7 +115,7 @@ def test_a_row_that_names_no_paper_is_a_problem_with_its_place(tmp_path: Path, l
     assert isinstance(last, ManifestRow)
     assert isinstance(problem, CorpusProblem)
     assert problem.source == f"{path}:3"
-    assert said in problem.reason
+    assert reason in problem.reason
     assert not problem.harmless
     assert (first.location, last.location) == (f"{path}:1", f"{path}:4")
 
@@ -155,7 +155,7 @@ def test_a_table_without_any_known_column_has_a_problem_a_row(tmp_path: Path) ->
     path.write_text("colour,size\nred,1\nblue,2\n", encoding="utf-8")
     problems = list(read_manifest(path))
     assert len(problems) == 2
-    assert all(isinstance(each, CorpusProblem) and "names no paper" in each.reason for each in problems)
+    assert all(isinstance(item, CorpusProblem) and "names no paper" in item.reason for item in problems)
 
 
 @pytest.mark.parametrize(
@@ -196,15 +196,15 @@ def test_jsonl_and_csv_say_the_same(
     folder = tmp_path_factory.getbasetemp()
     (folder / "same.csv").write_bytes(as_csv(*lines).encode())
     (folder / "same.jsonl").write_bytes("\n".join(map(json.dumps, lines)).encode())
-    said = [
+    reason = [
         [(row.source, row.id, row.title, row.abstract) for row in rows(folder / f"same.{e}")] for e in ("csv", "jsonl")
     ]
-    assert said[0] == said[1] == papers
+    assert reason[0] == reason[1] == papers
 
 
 @given(st.text())
 def test_any_text_is_a_list_of_rows_and_problems(text: str) -> None:
-    for each in read_list(text, "list", HERE):
-        if isinstance(each, ManifestRow):
-            assert each.source == each.source.strip() != ""
-        assert (each.location if isinstance(each, ManifestRow) else each.source).startswith("list:")
+    for item in read_list(text, "list", HERE):
+        if isinstance(item, ManifestRow):
+            assert item.source == item.source.strip() != ""
+        assert (item.location if isinstance(item, ManifestRow) else item.source).startswith("list:")

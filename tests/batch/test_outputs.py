@@ -9,7 +9,7 @@ import pytest
 
 from planner.batch.ledger.store import Ledger
 from planner.planning.record import AttemptRecord, PlanRecord
-from tests.batch.outside import Program, Serve, Served, make_papers
+from tests.batch.program import Program, Serve, Served, make_papers
 
 PAPERS = 40
 
@@ -62,13 +62,13 @@ def test_failures_are_grouped_by_their_reason(done: Program) -> None:
 
 
 def test_the_published_layout_names_failed_papers_and_leaves_them_out(done: Program, tmp_path: Path) -> None:
-    said = done.run("export", "run", "--to", "ablationbench", "out").stderr
+    stderr = done.run("export", "run", "--to", "ablationbench", "out").stderr
     status = done.status()
     plans = json.loads((tmp_path / "out" / "plans.json").read_text(encoding="utf-8"))
     files = sorted(path.stem for path in (tmp_path / "out").glob("*.jsonl"))
     assert sorted(plans) == files
     assert len(plans) == status["planned"]
-    assert said.count("left out: ") == status["failed"]
+    assert stderr.count("left out: ") == status["failed"]
     one = plans[files[0]]
     assert sorted(one) == ["cost", "predictions"]
     line = json.loads(one["predictions"])

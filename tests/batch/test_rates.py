@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.outside import Program, Serve, make_papers, until
+from tests.batch.program import Program, Serve, make_papers, wait_until
 
 STEADY = 70.0  # seconds until the first minute, and what it began with, is past
 
@@ -22,7 +22,9 @@ def test_the_allowance_is_used_and_seldom_passed(
     words = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, "--concurrency", "64", "-q")
     process = program.start(*words, *(limits if flags else ()))
     seconds = 190.0
-    until(lambda: served.count > 1 and served.entries[-1].at - served.entries[0].at > seconds, process, patience=300)
+    wait_until(
+        lambda: served.count > 1 and served.entries[-1].at - served.entries[0].at > seconds, process, max_wait=300
+    )
     process.kill()
     entries = [entry for entry in served.entries if entry.at >= served.entries[0].at + STEADY]
     good = [entry for entry in entries if entry.what == "ok"]

@@ -11,7 +11,7 @@ from planner.schema import find_violations
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 from planner.trajectory.writer import render_trajectory
-from tests.batch.outside import Program
+from tests.batch.program import Program
 from tests.scripted import contract
 from tests.server.http import Request, Response
 from tests.server.replies import as_asked

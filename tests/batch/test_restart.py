@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.outside import Program, Serve, Served, make_papers, trajectories
+from tests.batch.program import Program, Serve, Served, make_papers, trajectories
 from tests.conftest import ROOT
 
 PAPERS = 12
@@ -18,8 +18,8 @@ def served(serve: Serve, tmp_path: Path) -> Served:
 
 
 def batch(program: Program, served: Served, *more: str, code: int = 0) -> str:
-    asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, *more)
-    return program.run(*asked, code=code).stderr
+    command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url, *more)
+    return program.run(*command, code=code).stderr
 
 
 def test_a_finished_run_sends_nothing(program: Program, served: Served, tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_the_same_paper_twice_is_paid_for_once(program: Program, served: Served,
 
 def test_another_task_needs_another_folder(program: Program, served: Served) -> None:
     batch(program, served)
-    said = batch(program, served, "--task", "author", code=1)
-    assert "a run of the reviewer task" in said
+    stderr = batch(program, served, "--task", "author", code=1)
+    assert "a run of the reviewer task" in stderr
     assert served.count == PAPERS
 
 

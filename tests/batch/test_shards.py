@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from planner.batch.cluster.shards import Shard
 from planner.batch.manifest import Corpus, CorpusEntry
 from planner.errors import UsageError
-from tests.batch.outside import Program, Serve, Served, make_papers, trajectories, until
+from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
 
 PAPERS = 45
 SHARDS = ("1/3", "2/3", "3/3")
@@ -91,21 +91,21 @@ def whole(ledger: Path) -> list[list[tuple[object, ...]]]:
 def test_three_at_once_and_one_killed_are_merged_to_the_unsharded_run(
     served: Served, program: Program, tmp_path: Path
 ) -> None:
-    program.here(*words(served, "alone"), code=1)
+    program.invoke(*words(served, "alone"), code=1)
     sent = served.count
 
     processes = [program.start(*words(served, "run", shard)) for shard in SHARDS]
     ledger = tmp_path / "run" / "shards" / "2-of-3" / "ledger.sqlite"
-    until(lambda: ledger.is_file() and served.count >= sent + 12, processes[1])
+    wait_until(lambda: ledger.is_file() and served.count >= sent + 12, processes[1])
     processes[1].send_signal(signal.SIGKILL)
     for process in processes:
         process.communicate()
     assert program.status()["pending"] > 0
-    program.here(*words(served, "run", "2/3"), code=1)
+    program.invoke(*words(served, "run", "2/3"), code=1)
     assert not list((tmp_path / "run").rglob("*-wal")), "no write-ahead log on a shared disk"
     before = program.status()
 
-    program.here("merge", "run")
+    program.invoke("merge", "run")
     assert trajectories(tmp_path / "run") == trajectories(tmp_path / "alone")
     assert rows(tmp_path / "run" / "ledger.sqlite") == rows(tmp_path / "alone" / "ledger.sqlite")
     assert facts(tmp_path / "run") == facts(tmp_path / "alone")
@@ -116,7 +116,7 @@ def test_three_at_once_and_one_killed_are_merged_to_the_unsharded_run(
 
     first = whole(tmp_path / "run" / "ledger.sqlite")
     files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.*") if path.suffix in (".md", ".json")}
-    program.here("merge", "run")
+    program.invoke("merge", "run")
     assert whole(tmp_path / "run" / "ledger.sqlite") == first
     assert {path: path.read_bytes() for path in files} == files
 
@@ -125,46 +125,46 @@ def test_a_merged_run_goes_on_without_shards_and_pays_for_nothing(
     served: Served, program: Program, tmp_path: Path
 ) -> None:
     for shard in SHARDS:
-        program.here(*words(served, "run", shard), code=1)
+        program.invoke(*words(served, "run", shard), code=1)
     sent = served.count
-    said = program.here(*words(served, "run"), code=1).stderr
-    assert "merge" in said, "what the shards have paid for must not be paid for again"
-    program.here("merge", "run")
-    program.here(*words(served, "run"), code=1)
+    stderr = program.invoke(*words(served, "run"), code=1).stderr
+    assert "merge" in stderr, "what the shards have paid for must not be paid for again"
+    program.invoke("merge", "run")
+    program.invoke(*words(served, "run"), code=1)
     assert served.count == sent
     assert program.status()["pending"] == 0
 
 
 def test_a_shard_takes_over_what_the_run_has(served: Served, program: Program) -> None:
-    program.here(*words(served, "run", "", "--max-papers", "20"), code=1)
+    program.invoke(*words(served, "run", "", "--max-papers", "20"), code=1)
     sent = served.count
     for shard in SHARDS:
-        program.here(*words(served, "run", shard), code=1)
+        program.invoke(*words(served, "run", shard), code=1)
     fresh = served.entries[sent:]
     assert not {entry.prompt for entry in fresh} & {entry.prompt for entry in served.entries[:sent]}
-    program.here("merge", "run")
+    program.invoke("merge", "run")
     assert program.status()["pending"] == 0
 
 
 def test_merging_again_adds_what_is_new(served: Served, program: Program, tmp_path: Path) -> None:
-    program.here(*words(served, "run", "1/3", "--max-papers", "5"), code=1)
-    assert "2-of-3 has not begun" in program.here("merge", "run", code=1).stderr
+    program.invoke(*words(served, "run", "1/3", "--max-papers", "5"), code=1)
+    assert "2-of-3 has not begun" in program.invoke("merge", "run", code=1).stderr
     assert 0 < len(trajectories(tmp_path / "run")) <= 5
     for shard in SHARDS:
-        program.here(*words(served, "run", shard), code=1)
-    program.here("merge", "run")
+        program.invoke(*words(served, "run", shard), code=1)
+    program.invoke("merge", "run")
     assert program.status()["pending"] == 0
     assert program.status()["planned"] == len(trajectories(tmp_path / "run"))
 
 
 def test_files_that_are_missing_are_written_by_the_next_merge(served: Served, program: Program, tmp_path: Path) -> None:
     for shard in SHARDS:
-        program.here(*words(served, "run", shard), code=1)
-    program.here("merge", "run")
+        program.invoke(*words(served, "run", shard), code=1)
+    program.invoke("merge", "run")
     first = trajectories(tmp_path / "run")
     for path in list((tmp_path / "run" / "trajectories").rglob("*.md"))[::3]:
         path.unlink()
-    program.here("merge", "run")
+    program.invoke("merge", "run")
     assert trajectories(tmp_path / "run") == first
 
 
@@ -172,8 +172,8 @@ def test_a_shard_that_runs_is_left_out(serve: Serve, program: Program, tmp_path:
     make_papers(tmp_path / "papers", 9)
     slow = serve("--latency", "30")
     process = program.start(*words(slow, "run", "1/1"))
-    until(lambda: slow.count > 0 and (tmp_path / "run/shards/1-of-1/run.json").exists(), process)
-    assert "1-of-1 was left out: it is still running" in program.here("merge", "run", code=1).stderr
+    wait_until(lambda: slow.count > 0 and (tmp_path / "run/shards/1-of-1/run.json").exists(), process)
+    assert "1-of-1 was left out: it is still running" in program.invoke("merge", "run", code=1).stderr
     assert program.status()["pending"] == 9
 
 
@@ -196,17 +196,17 @@ def test_shards_that_ask_different_things_are_refused(
     make_papers(tmp_path / "papers", 6)
     served = serve()
     for shard in SHARDS:
-        program.here(*words(served, "run", shard, *(odd if shard == "3/3" else ())))
-    said = program.here("merge", "run", code=1).stderr
-    assert what in said
-    assert "3-of-3" in said
+        program.invoke(*words(served, "run", shard, *(odd if shard == "3/3" else ())))
+    stderr = program.invoke("merge", "run", code=1).stderr
+    assert what in stderr
+    assert "3-of-3" in stderr
     assert not (tmp_path / "run" / "ledger.sqlite").exists()
 
 
 def test_another_division_is_refused(served: Served, program: Program) -> None:
-    program.here(*words(served, "run", "1/3"), code=1)
+    program.invoke(*words(served, "run", "1/3"), code=1)
     sent = served.count
-    assert "divided into 3 shards" in program.here(*words(served, "run", "1/4"), code=1).stderr
+    assert "divided into 3 shards" in program.invoke(*words(served, "run", "1/4"), code=1).stderr
     assert served.count == sent
 
 
@@ -214,14 +214,14 @@ def test_a_part_without_papers_is_a_part(serve: Serve, program: Program, tmp_pat
     make_papers(tmp_path / "papers", 1)
     served = serve()
     for shard in SHARDS:
-        program.here(*words(served, "run", shard))
-    program.here("merge", "run")
+        program.invoke(*words(served, "run", shard))
+    program.invoke("merge", "run")
     assert program.status()["planned"] == 1
     assert served.count == 1
 
 
 def test_a_run_without_shards_has_nothing_to_merge(served: Served, program: Program) -> None:
-    assert "no shards to merge" in program.here("merge", "run", code=1).stderr
+    assert "no shards to merge" in program.invoke("merge", "run", code=1).stderr
 
 
 def damage(ledger: Path) -> None:
@@ -238,12 +238,12 @@ def test_a_damaged_shard_is_named_and_the_run_left_as_it_is(
     harm: Callable[[Path], None], program: Program, tmp_path: Path
 ) -> None:
     shards = extractive_shards(program, tmp_path)
-    program.here("merge", "run")
+    program.invoke("merge", "run")
     before = whole(tmp_path / "run" / "ledger.sqlite")
     harm(shards / "2-of-3" / "ledger.sqlite")
     for command in (("merge", "run"), ("status", "run"), ("batch", "papers", "-o", "run", "--model", "extractive")):
-        said = program.here(*command, code=1).stderr
-        assert "run/shards/2-of-3/ledger.sqlite cannot be read" in said
+        stderr = program.invoke(*command, code=1).stderr
+        assert "run/shards/2-of-3/ledger.sqlite cannot be read" in stderr
     assert whole(tmp_path / "run" / "ledger.sqlite") == before
 
 
@@ -251,22 +251,22 @@ def test_a_shard_that_is_another_ones_copy_is_no_shard(program: Program, tmp_pat
     shards = extractive_shards(program, tmp_path)
     shutil.rmtree(shards / "3-of-3")
     shutil.copytree(shards / "2-of-3", shards / "3-of-3")
-    assert "3-of-3 holds papers of other shards" in program.here("merge", "run", code=1).stderr
-    program.here("batch", "papers", "-o", "run", "--model", "extractive", "--shard", "3/3", code=1)
-    program.here("merge", "run")
+    assert "3-of-3 holds papers of other shards" in program.invoke("merge", "run", code=1).stderr
+    program.invoke("batch", "papers", "-o", "run", "--model", "extractive", "--shard", "3/3", code=1)
+    program.invoke("merge", "run")
     assert program.status()["papers"] == 12
 
 
 def test_a_shard_that_was_killed_as_it_began_has_not_begun(program: Program, tmp_path: Path) -> None:
     shards = extractive_shards(program, tmp_path)
     (shards / "2-of-3" / "ledger.sqlite").write_bytes(b"")
-    assert "2-of-3 has not begun" in program.here("merge", "run", code=1).stderr
-    assert "is empty" in program.here("status", "run/shards/2-of-3", code=1).stderr
+    assert "2-of-3 has not begun" in program.invoke("merge", "run", code=1).stderr
+    assert "is empty" in program.invoke("status", "run/shards/2-of-3", code=1).stderr
 
 
 def extractive_shards(program: Program, folder: Path) -> Path:
     """Three shards of twelve papers, none of which the built-in planner can plan."""
     make_papers(folder / "papers", 12)
     for shard in SHARDS:
-        program.here("batch", "papers", "-o", "run", "--model", "extractive", "-q", "--shard", shard, code=1)
+        program.invoke("batch", "papers", "-o", "run", "--model", "extractive", "-q", "--shard", shard, code=1)
     return folder / "run" / "shards"

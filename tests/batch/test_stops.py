@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.outside import Program, Serve, Served, make_papers, trajectories, until
+from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
 from tests.server.replies import error
 from tests.server.server import Server
 
 PAPERS = 40
 
 
-def asked(served: Served, *more: str, run: str = "run") -> tuple[str, ...]:
+def batch_command(served: Served, *more: str, run: str = "run") -> tuple[str, ...]:
     return ("batch", "papers", "-o", run, "--model", "m", "--base-url", served.url, "--concurrency", "4", *more)
 
 
@@ -29,17 +29,17 @@ def served(serve: Serve, tmp_path: Path) -> Served:
 
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_once_finishes_what_is_in_flight(sign: signal.Signals, code: int, program: Program, served: Served) -> None:
-    process = program.start(*asked(served))
-    until(lambda: served.count >= 6, process)
+    process = program.start(*batch_command(served))
+    wait_until(lambda: served.count >= 6, process)
     process.send_signal(sign)
-    _, said = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=30)
     assert process.returncode == code
-    assert "run the same command again to continue" in said
+    assert "run the same command again to continue" in stderr
     status = program.status()
     assert status["planned"] == served.count == status["requests"]
     assert status["lost_requests"] == 0
     assert 0 < status["pending"] < PAPERS
-    program.run(*asked(served))
+    program.run(*batch_command(served))
     assert served.count == PAPERS
 
 
@@ -48,34 +48,34 @@ def test_a_dry_run_ends_at_once(sign: signal.Signals, code: int, program: Progra
     make_papers(tmp_path / "papers", 1000)
     process = program.start("batch", "papers", "-o", "run", "--model", "extractive", "--dry-run", "-v")
     assert process.stderr is not None
-    until(lambda: "extractive planner" in process.stderr.readline(), process)  # type: ignore[union-attr]
+    wait_until(lambda: "extractive planner" in process.stderr.readline(), process)  # type: ignore[union-attr]
     process.send_signal(sign)
-    out, said = process.communicate(timeout=60)
+    out, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert not out
-    assert "Traceback" not in said
+    assert "Traceback" not in stderr
 
 
 def test_twice_stops_at_once(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", PAPERS)
     slow = serve("--latency", "600")
-    process = program.start(*asked(slow))
-    until(lambda: slow.count >= 4, process)
+    process = program.start(*batch_command(slow))
+    wait_until(lambda: slow.count >= 4, process)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    until(lambda: "interrupt again" in process.stderr.readline(), process)  # type: ignore[union-attr]
+    wait_until(lambda: "interrupt again" in process.stderr.readline(), process)  # type: ignore[union-attr]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
     assert program.status()["lost_requests"] == 4
-    program.run(*asked(serve()))
+    program.run(*batch_command(serve()))
     assert program.status()["planned"] == PAPERS
 
 
 def test_a_second_process_is_refused(program: Program, served: Served) -> None:
-    first = program.start(*asked(served))
-    until(lambda: served.count >= 1, first)
-    second = program.run(*asked(served), code=1)
+    first = program.start(*batch_command(served))
+    wait_until(lambda: served.count >= 1, first)
+    second = program.run(*batch_command(served), code=1)
     assert f"in use by process {first.pid}" in second.stderr
     assert program.status()["papers"] == PAPERS, "a run can be looked at while it is under way"
     first.communicate(timeout=60)
@@ -84,11 +84,11 @@ def test_a_second_process_is_refused(program: Program, served: Served) -> None:
 
 
 def test_a_ledger_of_another_version_is_refused(program: Program, served: Served, tmp_path: Path) -> None:
-    program.run(*asked(served, "--max-papers", "1"))
+    program.run(*batch_command(served, "--max-papers", "1"))
     db = sqlite3.connect(tmp_path / "run" / "ledger.sqlite")
     db.execute("PRAGMA user_version = 99")
     db.close()
-    for command in (asked(served), ("status", "run"), ("export", "run", "--to", "csv", "out.csv")):
+    for command in (batch_command(served), ("status", "run"), ("export", "run", "--to", "csv", "out.csv")):
         assert "version 99" in program.run(*command, code=1).stderr
     assert served.count == 1
 
@@ -96,21 +96,21 @@ def test_a_ledger_of_another_version_is_refused(program: Program, served: Served
 def test_a_file_that_is_no_ledger_is_refused(program: Program, served: Served, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "ledger.sqlite").write_text("a note to myself\n" * 100, encoding="utf-8")
-    assert "ledger.sqlite cannot be read: file is not a database" in program.run(*asked(served), code=1).stderr
+    assert "ledger.sqlite cannot be read: file is not a database" in program.run(*batch_command(served), code=1).stderr
     assert served.count == 0
 
 
 def test_a_spent_quota_stops_the_run_with_that_message(program: Program, serve: Serve, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", PAPERS)
     poor = serve("--quota", "10")
-    said = program.run(*asked(poor), code=1).stderr
-    assert "quota" in said
+    stderr = program.run(*batch_command(poor), code=1).stderr
+    assert "quota" in stderr
     status = program.status()
     assert status["planned"] == 10
     assert status["failed"] == 0
     assert status["pending"] == PAPERS - 10
     assert poor.count <= 10 + 4
-    program.run(*asked(serve()))
+    program.run(*batch_command(serve()))
     assert program.status()["planned"] == PAPERS
 
 
@@ -118,10 +118,10 @@ def test_a_pause_that_nobody_would_wait_for_stops_the_run(program: Program, serv
     make_papers(tmp_path / "papers", PAPERS)
     server.answer = lambda _: error(429, "the day is over", headers={"Retry-After": "3600"})
     words = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url, "--max-wait", "60")
-    said = program.run(*words, code=1).stderr
-    assert "the day is over" in said
-    assert "3600 s" in said
-    assert "--max-wait" in said
+    stderr = program.run(*words, code=1).stderr
+    assert "the day is over" in stderr
+    assert "3600 s" in stderr
+    assert "--max-wait" in stderr
     assert program.status()["pending"] == PAPERS
 
 
@@ -145,8 +145,8 @@ def test_a_full_disk_stops_the_run_and_tears_nothing(
 ) -> None:
     make_papers(tmp_path / "papers", 150)
     served = serve()
-    said = program.run(*asked(served, run="disk/run"), code=1).stderr
-    assert "space" in said or "disk is full" in said
+    stderr = program.run(*batch_command(served, run="disk/run"), code=1).stderr
+    assert "space" in stderr or "disk is full" in stderr
     run = small_disk / "run"
     assert all(text.endswith(b"</div>") for text in trajectories(run).values())
     paid = served.count
@@ -155,7 +155,7 @@ def test_a_full_disk_stops_the_run_and_tears_nothing(
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     kept = program.status("disk/run")
     assert kept["planned"] > 0
-    program.run(*asked(served, run="disk/run"))
+    program.run(*batch_command(served, run="disk/run"))
     assert program.status("disk/run")["planned"] == 150
     assert len(trajectories(run)) == 150
     lost = program.status("disk/run")["lost_requests"]
@@ -185,14 +185,14 @@ def test_a_folder_that_loses_its_permission_stops_the_run(
     run = tmp_path / "run"
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o777)
-    process = program.start(*asked(served), prefix=unprivileged)
-    until(lambda: len(trajectories(run)) >= 4, process)
+    process = program.start(*batch_command(served), prefix=unprivileged)
+    wait_until(lambda: len(trajectories(run)) >= 4, process)
     model = run / "trajectories" / "lm-planner" / "m"
     model.chmod(0o555)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "cannot be written" in said
+    assert "cannot be written" in stderr
     model.chmod(0o777)
-    program.run(*asked(served), prefix=unprivileged)
+    program.run(*batch_command(served), prefix=unprivileged)
     assert len(trajectories(run)) == PAPERS
     assert served.count == PAPERS

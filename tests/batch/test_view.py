@@ -13,7 +13,7 @@ from planner.batch.rate_limit import RateLimiter
 from planner.chat import Usage
 from planner.cli.progress import format_duration, format_progress
 from planner.errors import Outcome
-from tests.batch.outside import Program, Serve, make_papers
+from tests.batch.program import Program, Serve, make_papers
 
 
 def on_terminal(program: Program, *words: str, interrupt: bool = False) -> tuple[str, int]:
@@ -103,6 +103,6 @@ def test_costs_and_times_are_projected() -> None:
     assert progress.cost is None, "a sum with something unknown in it is unknown"
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0, "0 s"), (40, "40 s"), (720, "12 min"), (11100, "3 h 05 min")])
-def test_durations_are_said_as_people_do(seconds: float, said: str) -> None:
-    assert format_duration(seconds) == said
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (40, "40 s"), (720, "12 min"), (11100, "3 h 05 min")])
+def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text

@@ -50,8 +50,8 @@ def plan(papers: Path, server: Server, *more: str) -> Result:
 
 def facts(papers: Path, name: str) -> dict[str, Any]:
     path = papers.parent / "run" / "trajectories" / "lm-planner" / "m" / f"{name}.json"
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return told
+    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return summary
 
 
 def gone(papers: Path, name: str) -> list[str]:
@@ -84,9 +84,9 @@ def test_a_window_that_is_known_is_kept_at_once(papers: Path, narrow: Server) ->
 
 def test_what_cannot_fit_is_never_sent_and_named_in_the_status(papers: Path, narrow: Server) -> None:
     result = plan(papers, narrow, "--context-window", "1000", "--json")
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["outcomes"]) == (1, {"too_long": 2})
-    assert told["requests"] == 0
+    summary = json.loads(result.stdout)
+    assert (result.exit_code, summary["outcomes"]) == (1, {"too_long": 2})
+    assert summary["requests"] == 0
     assert narrow.journal == []
     assert "--context-window" in facts(papers, "short")["reason"]
 

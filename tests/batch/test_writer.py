@@ -16,7 +16,7 @@ from planner.errors import RunError
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     with sqlite3.connect(tmp_path / "db") as db:
-        db.execute("CREATE TABLE said (word TEXT)")
+        db.execute("CREATE TABLE words (word TEXT)")
     db.close()
     return tmp_path / "db"
 
@@ -28,15 +28,15 @@ def writer(path: Path) -> Iterator[LedgerWriter]:
     made.close()
 
 
-def said(path: Path) -> list[str]:
+def read_words(path: Path) -> list[str]:
     with sqlite3.connect(path) as db:
-        words = [word for (word,) in db.execute("SELECT word FROM said")]
+        words = [word for (word,) in db.execute("SELECT word FROM words")]
     db.close()
     return words
 
 
-def say(word: str, db: sqlite3.Connection) -> None:
-    db.execute("INSERT INTO said VALUES (?)", (word,))
+def insert_word(word: str, db: sqlite3.Connection) -> None:
+    db.execute("INSERT INTO words VALUES (?)", (word,))
 
 
 def refuse() -> None:
@@ -47,33 +47,33 @@ def test_a_preparation_that_fails_takes_no_reply_with_it_and_is_the_last(path: P
     held = threading.Event()
 
     async def write() -> list[BaseException | None]:
-        first = asyncio.create_task(writer.write_change(partial(say, "first"), held.wait))  # type: ignore[arg-type]
+        first = asyncio.create_task(writer.write_change(partial(insert_word, "first"), held.wait))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         # These three wait together, and are taken together.
         others = [
-            asyncio.create_task(writer.write_change(partial(say, "a reply"))),
-            asyncio.create_task(writer.write_change(partial(say, "a planning"), refuse)),
-            asyncio.create_task(writer.write_change(partial(say, "too late"))),
+            asyncio.create_task(writer.write_change(partial(insert_word, "a reply"))),
+            asyncio.create_task(writer.write_change(partial(insert_word, "a planning"), refuse)),
+            asyncio.create_task(writer.write_change(partial(insert_word, "too late"))),
         ]
         await asyncio.sleep(0)
         held.set()
         done = await asyncio.gather(first, *others, return_exceptions=True)
         with pytest.raises(RunError, match="disk full"):
-            await writer.write_change(partial(say, "never"))
+            await writer.write_change(partial(insert_word, "never"))
         return done
 
     first, reply, planning, late = asyncio.run(write())
     assert (first, reply) == (None, None)
     assert "disk full" in str(planning)
     assert "disk full" in str(late)
-    assert said(path) == ["first", "a reply"]
+    assert read_words(path) == ["first", "a reply"]
 
 
 def test_a_preparation_is_done_before_its_change_is_on_record(path: Path, writer: LedgerWriter) -> None:
     seen: list[list[str]] = []
-    asyncio.run(writer.write_change(partial(say, "planned"), lambda: seen.append(said(path))))
+    asyncio.run(writer.write_change(partial(insert_word, "planned"), lambda: seen.append(read_words(path))))
     assert seen == [[]]
-    assert said(path) == ["planned"]
+    assert read_words(path) == ["planned"]
 
 
 def test_what_no_encoding_can_write_is_an_error_and_leaves_nobody_waiting(path: Path, writer: LedgerWriter) -> None:
@@ -82,7 +82,7 @@ def test_what_no_encoding_can_write_is_an_error_and_leaves_nobody_waiting(path: 
 
     async def write() -> None:
         with pytest.raises(RunError, match="surrogates"):
-            await asyncio.wait_for(writer.write_change(partial(say, "x"), encode), 10)
+            await asyncio.wait_for(writer.write_change(partial(insert_word, "x"), encode), 10)
 
     asyncio.run(write())
-    assert said(path) == []
+    assert read_words(path) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.outside import Program, Serve, Served, make_papers, trajectories, until
+from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
 from tests.cluster.conftest import TwoNodes
 from tests.scripted import GOOD_REPLY
 from tests.server.http import Request, Response
@@ -36,9 +36,9 @@ def test_a_node_and_the_driver_are_killed_and_nothing_is_lost(
     asked = words(served.url, "run", "--engine", "ray", "--ray-address", two_nodes.address, "--rpm", str(RPM))
 
     process = program.start(*asked)
-    until(lambda: served.count >= PAPERS // 4, process)
+    wait_until(lambda: served.count >= PAPERS // 4, process)
     two_nodes.tell("kill")
-    until(lambda: served.count >= PAPERS // 2, process)
+    wait_until(lambda: served.count >= PAPERS // 2, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     two_nodes.tell("add")
@@ -128,7 +128,7 @@ def test_ctrl_c_finishes_what_is_in_flight_and_goes_on_later(
     served = serve("--latency", "1")
     asked = words(served.url, "run", "--engine", "ray", "--concurrency", "8")
     process = program.start(*asked, start_new_session=True)
-    until(lambda: served.count >= 4, process)
+    wait_until(lambda: served.count >= 4, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the cluster's processes hear it too
     process.communicate(timeout=60)
     assert process.returncode == 130

@@ -17,16 +17,16 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder."""
-    folder = tmp_path / "desk"
+    folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
 
 
 @pytest.fixture
-def run(desk: Path) -> Run:
+def run(workdir: Path) -> Run:
     """Run a command in this process, in the working folder."""
 
     def invoke(*words: object, env: dict[str, str] | None = None) -> Result:
@@ -38,13 +38,13 @@ def run(desk: Path) -> Run:
 
 
 @pytest.fixture
-def start(desk: Path) -> Start:
+def start(workdir: Path) -> Start:
     """Start a command as a process of its own, in the working folder."""
 
     def popen(*words: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "eval", *map(str, words)],
-            cwd=desk,
+            cwd=workdir,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -43,7 +43,7 @@ def system(task: Task | None = Task.AUTHOR, **papers: Sequence[Ablation]) -> Sys
 
 def write_gold(path: Path, papers: Mapping[str, Sequence[Ablation]]) -> Path:
     """Our own simple JSONL."""
-    rows = [{"id": name, "title": f"On {name}", "ablations": dumped(found)} for name, found in papers.items()]
+    rows = [{"id": name, "title": f"On {name}", "ablations": dumped(ablations)} for name, ablations in papers.items()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -51,24 +51,24 @@ def write_gold(path: Path, papers: Mapping[str, Sequence[Ablation]]) -> Path:
 def write_plans(folder: Path, papers: Mapping[str, Sequence[Ablation]]) -> Path:
     """AblationBench's layout."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, found in papers.items():
-        text = "".join(json.dumps(one) + "\n" for one in dumped(found))
+    for name, ablations in papers.items():
+        text = "".join(json.dumps(line) + "\n" for line in dumped(ablations))
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
     return folder
 
 
 def write_trajectory(
-    folder: Path, paper: str, found: Sequence[Ablation], model: str = "some-model", task: Task = Task.AUTHOR
+    folder: Path, paper: str, ablations: Sequence[Ablation], model: str = "some-model", task: Task = Task.AUTHOR
 ) -> Path:
     path = folder / build_trajectory_path("lm-planner", model, paper)
     path.parent.mkdir(parents=True, exist_ok=True)
-    trajectory = Trajectory("lm-planner", model, paper, task, "Because it matters.", Plan(ablations=tuple(found)))
+    trajectory = Trajectory("lm-planner", model, paper, task, "Because it matters.", Plan(ablations=tuple(ablations)))
     path.write_text(render_trajectory(trajectory), encoding="utf-8")
     return path
 
 
-def dumped(found: Iterable[Ablation]) -> list[dict[str, Any]]:
-    return [one.model_dump(mode="json") for one in found]
+def dumped(ablations: Iterable[Ablation]) -> list[dict[str, Any]]:
+    return [ablation.model_dump(mode="json") for ablation in ablations]
 
 
 def verdicts(lines: Iterable[Mapping[str, Any]]) -> str:
@@ -80,29 +80,29 @@ Items = list[dict[str, Any]]
 
 def shown(prompt: str) -> tuple[Items, Items]:
     """What a judge saw on side A and on side B."""
-    found = [json.loads(line) for line in prompt.split("\n") if re.match(r'\{"id": "[AB]\d+", "name"', line)]
-    return [i for i in found if i["id"][0] == "A"], [i for i in found if i["id"][0] == "B"]
+    items = [json.loads(line) for line in prompt.split("\n") if re.match(r'\{"id": "[AB]\d+", "name"', line)]
+    return [i for i in items if i["id"][0] == "A"], [i for i in items if i["id"][0] == "B"]
 
 
 def by_part(prompt: str) -> str:
     """An honest judge: the same part is the same ablation."""
     a, b = shown(prompt)
-    same = {one["id"]: [two["id"] for two in b if two["ablated_part"] == one["ablated_part"]] for one in a}
+    same = {left["id"]: [right["id"] for right in b if right["ablated_part"] == left["ablated_part"]] for left in a}
     return verdicts({"id": item, "matches": matches} for item, matches in same.items())
 
 
 def first_with_first(prompt: str) -> str:
     a, _ = shown(prompt)
-    return verdicts({"id": one["id"], "matches": ["B1"] if one["id"] == "A1" else []} for one in a)
+    return verdicts({"id": item["id"], "matches": ["B1"] if item["id"] == "A1" else []} for item in a)
 
 
 def never(prompt: str) -> str:
-    return verdicts({"id": one["id"], "matches": []} for one in shown(prompt)[0])
+    return verdicts({"id": item["id"], "matches": []} for item in shown(prompt)[0])
 
 
 def everything(prompt: str) -> str:
     a, b = shown(prompt)
-    return verdicts({"id": one["id"], "matches": [two["id"] for two in b]} for one in a)
+    return verdicts({"id": left["id"], "matches": [right["id"] for right in b]} for left in a)
 
 
 def swayed(prompt: str) -> str:

@@ -34,8 +34,8 @@ def author_record(gold: list[str], plan: list[str], verdicts: list[dict[str, Any
 
 
 def reviewer_record(suggestions: int, plan: list[str], verdicts: dict[str, bool], k: int | None) -> dict[str, float]:
-    said = [verdicts[name] for name in (plan if k is None else plan[:k])]
-    tp, fp = min(sum(said), suggestions), said.count(False)
+    decisions = [verdicts[name] for name in (plan if k is None else plan[:k])]
+    tp, fp = min(sum(decisions), suggestions), decisions.count(False)
     precision = tp / (tp + fp) if tp + fp else 0.0
     recall = tp / suggestions if suggestions else 0.0
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0

@@ -12,31 +12,31 @@ from tests.eval.made import GATE, LOSS, dumped
 DEMO = ROOT / "planner" / "demo" / "paper.md"
 
 
-def test_a_labelled_paper_is_planned_from_its_method_and_scored(run: Run, desk: Path) -> None:
-    (desk / "labelled").mkdir()
-    (desk / "labelled" / "demo.md").write_bytes(DEMO.read_bytes())
+def test_a_labelled_paper_is_planned_from_its_method_and_scored(run: Run, workdir: Path) -> None:
+    (workdir / "labelled").mkdir()
+    (workdir / "labelled" / "demo.md").write_bytes(DEMO.read_bytes())
     label = {"id": "demo", "title": "T", "ablations": dumped([GATE, LOSS])}
-    (desk / "labelled" / "demo.json").write_text(json.dumps(label), encoding="utf-8")
+    (workdir / "labelled" / "demo.json").write_text(json.dumps(label), encoding="utf-8")
     result = run("baseline", "labelled", "-o", "out", "--json")
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert (told["system"], told["judge"], told["k"]) == ("extractive-planner/builtin", "offline", 5)
-    assert told["coverage"]["scored"] == 1
-    assert len(list((desk / "out" / "plans").rglob("*.md"))) == 1
+    summary = json.loads(result.stdout)
+    assert (summary["system"], summary["judge"], summary["k"]) == ("extractive-planner/builtin", "offline", 5)
+    assert summary["coverage"]["scored"] == 1
+    assert len(list((workdir / "out" / "plans").rglob("*.md"))) == 1
 
 
-def test_a_paper_that_cannot_be_read_is_failed_and_not_zero(run: Run, desk: Path) -> None:
-    (desk / "labelled").mkdir()
-    (desk / "labelled" / "x.pdf").write_bytes(b"%PDF-1.7 broken")
-    (desk / "labelled" / "x.json").write_text(json.dumps({"id": "x", "ablations": dumped([GATE])}), encoding="utf-8")
+def test_a_paper_that_cannot_be_read_is_failed_and_not_zero(run: Run, workdir: Path) -> None:
+    (workdir / "labelled").mkdir()
+    (workdir / "labelled" / "x.pdf").write_bytes(b"%PDF-1.7 broken")
+    (workdir / "labelled" / "x.json").write_text(json.dumps({"id": "x", "ablations": dumped([GATE])}), encoding="utf-8")
     result = run("baseline", "labelled", "-o", "out", "--json")
     assert result.exit_code == 1
-    told = json.loads(result.stdout)
-    assert (told["coverage"]["failed"], told["f1"]) == (1, None)
+    summary = json.loads(result.stdout)
+    assert (summary["coverage"]["failed"], summary["f1"]) == (1, None)
 
 
-def test_a_folder_without_labels_is_a_wrong_call(run: Run, desk: Path) -> None:
-    (desk / "labelled").mkdir()
+def test_a_folder_without_labels_is_a_wrong_call(run: Run, workdir: Path) -> None:
+    (workdir / "labelled").mkdir()
     assert run("baseline", "labelled", "-o", "out").exit_code == 2
 
 
@@ -44,7 +44,7 @@ def test_a_folder_without_labels_is_a_wrong_call(run: Run, desk: Path) -> None:
 def test_the_baseline_finds_a_quarter_of_what_the_labelled_papers_report(run: Run, shared: Path) -> None:
     result = run("baseline", shared / "papers" / "labelled", "-o", "out", "--json")
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["coverage"]["scored"] == 20
-    assert told["recall"]["mean"] >= 0.25
-    assert told["f1"]["low"] < told["f1"]["mean"] < told["f1"]["high"]
+    summary = json.loads(result.stdout)
+    assert summary["coverage"]["scored"] == 20
+    assert summary["recall"]["mean"] >= 0.25
+    assert summary["f1"]["low"] < summary["f1"]["mean"] < summary["f1"]["high"]

@@ -16,12 +16,14 @@ ALL = (GATE, LOSS, POOL, DEPTH)
 
 
 def planner(name: str, **papers: tuple[Ablation, ...]) -> System:
-    made = {p: PlannedPaper(p, "made", ablations=found, reasoning="some words here") for p, found in papers.items()}
+    made = {
+        p: PlannedPaper(p, "made", ablations=ablations, reasoning="some words here") for p, ablations in papers.items()
+    }
     return System(name, Task.AUTHOR, made)
 
 
 def test_three_planners_by_hand() -> None:
-    found = compare_systems(
+    comparison = compare_systems(
         [
             planner("a", x=(GATE, LOSS), y=(POOL,)),
             planner("b", x=(GATE, POOL), y=(DEPTH,)),
@@ -29,8 +31,8 @@ def test_three_planners_by_hand() -> None:
         ],
         Task.AUTHOR,
     )
-    assert found.papers == ("x", "y")
-    shown = {(idea.paper, idea.ablation.name): idea.systems for idea in found.proposals}
+    assert comparison.papers == ("x", "y")
+    shown = {(proposal.paper, proposal.ablation.name): proposal.systems for proposal in comparison.proposals}
     assert shown == {
         ("x", "gate"): ("a", "b", "c"),
         ("x", "loss"): ("a",),
@@ -38,12 +40,12 @@ def test_three_planners_by_hand() -> None:
         ("y", "pooling"): ("a", "c"),
         ("y", "depth"): ("b",),
     }
-    assert [found.count_shared_by(n) for n in (1, 2, 3)] == [3, 1, 1]
-    agreement = {(pair.a, pair.b): pair.agreement.mean for pair in found.pairs}
+    assert [comparison.count_shared_by(n) for n in (1, 2, 3)] == [3, 1, 1]
+    agreement = {(pair.a, pair.b): pair.agreement.mean for pair in comparison.pairs}
     assert agreement == {("a", "b"): 0.25, ("a", "c"): pytest.approx((2 / 3 + 1) / 2), ("b", "c"): pytest.approx(1 / 3)}
-    chance = {(pair.a, pair.b): pair.chance_agreement for pair in found.pairs}
+    chance = {(pair.a, pair.b): pair.chance_agreement for pair in comparison.pairs}
     assert chance["a", "b"] == pytest.approx((0 + 2 / 3) / 2), "b's pooling for x against a's for y"
-    (a, b, _) = found.profiles
+    (a, b, _) = comparison.profiles
     assert (a.ablation_count, a.ablations_per_plan, a.action_counts[Action.REMOVE], a.mean_replacements) == (
         3,
         1.5,
@@ -55,8 +57,8 @@ def test_three_planners_by_hand() -> None:
 
 
 def test_only_papers_that_all_have_are_compared() -> None:
-    found = compare_systems([planner("a", x=(GATE,), y=(LOSS,)), planner("b", x=(GATE,), z=(LOSS,))], Task.AUTHOR)
-    assert (found.papers, found.omitted_paper_count) == (("x",), 2)
+    comparison = compare_systems([planner("a", x=(GATE,), y=(LOSS,)), planner("b", x=(GATE,), z=(LOSS,))], Task.AUTHOR)
+    assert (comparison.papers, comparison.omitted_paper_count) == (("x",), 2)
 
 
 def test_nothing_in_common_is_a_wrong_call() -> None:
@@ -72,19 +74,19 @@ plans = st.lists(st.sampled_from(ALL), min_size=1, max_size=4, unique=True).map(
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.fixed_dictionaries({"x": plans, "y": plans}), min_size=2, max_size=4))
 def test_what_must_always_hold(made: list[dict[str, tuple[Ablation, ...]]]) -> None:
-    found = compare_systems([planner(f"s{n}", **papers) for n, papers in enumerate(made)], Task.AUTHOR)
+    comparison = compare_systems([planner(f"s{n}", **papers) for n, papers in enumerate(made)], Task.AUTHOR)
     for paper in ("x", "y"):
         union = {ablation.name for papers in made for ablation in papers[paper]}
-        assert {idea.ablation.name for idea in found.proposals if idea.paper == paper} == union
-    assert all(0 <= pair.agreement.low <= pair.agreement.high <= 1 for pair in found.pairs)
-    assert sum(found.count_shared_by(n) for n in range(1, len(made) + 1)) == len(found.proposals)
-    document = build_comparison_document([found], with_pictures=False)
+        assert {proposal.ablation.name for proposal in comparison.proposals if proposal.paper == paper} == union
+    assert all(0 <= pair.agreement.low <= pair.agreement.high <= 1 for pair in comparison.pairs)
+    assert sum(comparison.count_shared_by(n) for n in range(1, len(made) + 1)) == len(comparison.proposals)
+    document = build_comparison_document([comparison], with_pictures=False)
     assert "Author task" in render_markdown(document)
     assert "<table>" in render_html(document)
 
 
 def test_one_planner_twice_agrees_with_itself() -> None:
     papers = {"x": (GATE, LOSS), "y": (POOL, DEPTH)}
-    found = compare_systems([planner("a", **papers), planner("b", **papers)], Task.AUTHOR)
-    assert found.pairs[0].agreement.mean == 1.0
-    assert [profile.unique_share for profile in found.profiles] == [0.0, 0.0]
+    comparison = compare_systems([planner("a", **papers), planner("b", **papers)], Task.AUTHOR)
+    assert comparison.pairs[0].agreement.mean == 1.0
+    assert [profile.unique_share for profile in comparison.profiles] == [0.0, 0.0]

@@ -35,20 +35,22 @@ def read_lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def write_all_plans(desk: Path, plans: dict[str, list[str]]) -> None:
-    write_plans(desk / "plans", {name: [ablation(n) for n in found] for name, found in plans.items() if name != ABSENT})
-    (desk / "plans" / f"{EMPTY}.jsonl").write_text("", encoding="utf-8")
+def write_all_plans(workdir: Path, plans: dict[str, list[str]]) -> None:
+    write_plans(
+        workdir / "plans", {name: [ablation(n) for n in names] for name, names in plans.items() if name != ABSENT}
+    )
+    (workdir / "plans" / f"{EMPTY}.jsonl").write_text("", encoding="utf-8")
 
 
 def author_verdicts(gold: Sequence[str], plan: Sequence[str], draw: random.Random) -> Items:
     """A careless judge: typos in either name, lists, names said twice, ablations left out, one judged twice."""
 
-    def said() -> Any:
+    def draw_match() -> Any:
         one, other = draw.choice(plan), draw.choice(plan)
         return draw.choice([None, one, one, one + "?", [one], [one, other], [one, "of nobody"]])
 
     lines = [
-        {"name_in_paper": name + draw.choice(["", "", "", "?"]), "name_in_plan": said()}
+        {"name_in_paper": name + draw.choice(["", "", "", "?"]), "name_in_plan": draw_match()}
         for name in gold
         if draw.random() < 0.9
     ]
@@ -63,55 +65,61 @@ def voted(run: Run, k: int | None) -> tuple[dict[str, Any], dict[str, dict[str, 
     return json.loads(result.stdout), {record["id"]: record for record in records}
 
 
-def check_coverage(told: dict[str, Any], f1: Sequence[float]) -> None:
-    assert sum(told["coverage"].values()) == len(PAPERS)
-    assert (told["coverage"]["scored"], told["coverage"]["failed"], told["coverage"]["absent"]) == (len(f1), 1, 1)
-    assert told["f1"]["mean"] == pytest.approx(mean(f1), abs=1e-9)
-    assert told["f1"]["sd"] == pytest.approx(stdev(f1), abs=1e-9)
+def check_coverage(summary: dict[str, Any], f1: Sequence[float]) -> None:
+    assert sum(summary["coverage"].values()) == len(PAPERS)
+    assert (summary["coverage"]["scored"], summary["coverage"]["failed"], summary["coverage"]["absent"]) == (
+        len(f1),
+        1,
+        1,
+    )
+    assert summary["f1"]["mean"] == pytest.approx(mean(f1), abs=1e-9)
+    assert summary["f1"]["sd"] == pytest.approx(stdev(f1), abs=1e-9)
 
 
 @pytest.mark.parametrize(("seed", "k"), [(1, None), (2, 1), (3, 3), (4, None), (5, 5)])
-def test_author_verdicts(run: Run, desk: Path, seed: int, k: int | None) -> None:
+def test_author_verdicts(run: Run, workdir: Path, seed: int, k: int | None) -> None:
     draw = random.Random(seed)
     gold, plans = {name: some(draw) for name in PAPERS}, {name: some(draw) for name in PAPERS}
-    write_gold(desk / "gold.jsonl", {name: [ablation(n) for n in found] for name, found in gold.items()})
-    write_all_plans(desk, plans)
+    write_gold(workdir / "gold.jsonl", {name: [ablation(n) for n in names] for name, names in gold.items()})
+    write_all_plans(workdir, plans)
     for judge in JUDGES:
-        (desk / judge).mkdir()
+        (workdir / judge).mkdir()
         for name in draw.sample(PAPERS, 9):
-            write_lines(desk / judge / f"{name}.jsonl", author_verdicts(gold[name], plans[name], draw))
-    told, records = voted(run, k)
+            write_lines(workdir / judge / f"{name}.jsonl", author_verdicts(gold[name], plans[name], draw))
+    summary, records = voted(run, k)
     for name, record in records.items():
-        cast = [read_lines(path) for judge in JUDGES if (path := desk / judge / f"{name}.jsonl").exists()]
-        majority = published.author_majority([verdicts for verdicts in cast if verdicts])
-        ours = read_lines(desk / "out" / f"{name}.jsonl")
+        verdicts_by_judge = [
+            read_lines(path) for judge in JUDGES if (path := workdir / judge / f"{name}.jsonl").exists()
+        ]
+        majority = published.author_majority([verdicts for verdicts in verdicts_by_judge if verdicts])
+        ours = read_lines(workdir / "out" / f"{name}.jsonl")
         assert published.author_majority([ours]) == majority
-        wanted = published.author_record(gold[name], plans[name], ours, k)
+        expected = published.author_record(gold[name], plans[name], ours, k)
         got = {key: record[key] for key in ("precision", "recall")}
         got |= {"f1": record["f1_score"], "ndcg": record["ndcg_score"]}
-        assert got == pytest.approx(wanted, abs=1e-9)
+        assert got == pytest.approx(expected, abs=1e-9)
         assert all(type(value) is float for value in got.values())
-    check_coverage(told, [record["f1_score"] for record in records.values()])
+    check_coverage(summary, [record["f1_score"] for record in records.values()])
 
 
 @pytest.mark.parametrize(("seed", "k"), [(1, None), (2, 1), (3, 3)])
-def test_reviewer_verdicts(run: Run, desk: Path, seed: int, k: int | None) -> None:
+def test_reviewer_verdicts(run: Run, workdir: Path, seed: int, k: int | None) -> None:
     draw = random.Random(seed)
-    plans, wanted = {name: some(draw) for name in PAPERS}, {name: draw.randint(0, 3) for name in PAPERS}
+    plans, suggestions = {name: some(draw) for name in PAPERS}, {name: draw.randint(0, 3) for name in PAPERS}
     write_lines(
-        desk / "gold.jsonl",
-        [{"id": n, "paper_title": "", "review_text": "[]", "num_ablation_suggestions": wanted[n]} for n in PAPERS],
+        workdir / "gold.jsonl",
+        [{"id": n, "paper_title": "", "review_text": "[]", "num_ablation_suggestions": suggestions[n]} for n in PAPERS],
     )
-    write_all_plans(desk, plans)
+    write_all_plans(workdir, plans)
     for judge in JUDGES:
         for name in PAPERS:
             lines = [{"name_in_plan": one, "appears_in_review": draw.random() < 0.5} for one in plans[name]]
-            write_lines(desk / judge / f"{name}.jsonl", lines)
-    told, records = voted(run, k)
+            write_lines(workdir / judge / f"{name}.jsonl", lines)
+    summary, records = voted(run, k)
     for name, record in records.items():
-        majority = published.reviewer_majority([read_lines(desk / judge / f"{name}.jsonl") for judge in JUDGES])
-        assert published.reviewer_majority([read_lines(desk / "out" / f"{name}.jsonl")]) == majority
+        majority = published.reviewer_majority([read_lines(workdir / judge / f"{name}.jsonl") for judge in JUDGES])
+        assert published.reviewer_majority([read_lines(workdir / "out" / f"{name}.jsonl")]) == majority
         got = {"precision": record["precision"], "recall": record["recall"], "f1": record["f1_score"]}
-        assert got == pytest.approx(published.reviewer_record(wanted[name], plans[name], majority, k), abs=1e-9)
+        assert got == pytest.approx(published.reviewer_record(suggestions[name], plans[name], majority, k), abs=1e-9)
         assert "ndcg_score" not in record
-    check_coverage(told, [record["f1_score"] for record in records.values()])
+    check_coverage(summary, [record["f1_score"] for record in records.values()])

@@ -27,13 +27,13 @@ REVIEWER = jsonl(
 
 
 @pytest.fixture
-def labels(desk: Path) -> Path:
+def labels(workdir: Path) -> Path:
     rows = [
         {"id": "gpt-4o/one", "labels": AUTHOR},
         {"id": "o3/one", "labels": AUTHOR},
         {"id": "gpt-4o/r", "labels": REVIEWER},
     ]
-    (desk / "labels.jsonl").write_text(jsonl(*rows), encoding="utf-8")
+    (workdir / "labels.jsonl").write_text(jsonl(*rows), encoding="utf-8")
     for name, text in {
         # One hit, one false, one miss, one without a verdict; names need not be the labelled ones.
         "one": jsonl(
@@ -43,9 +43,9 @@ def labels(desk: Path) -> Path:
         ),
         "r": jsonl({"name_in_plan": "p1", "appears_in_review": True}, {"name_in_plan": "x", "appears_in_review": True}),
     }.items():
-        (desk / "judged" / "gpt-4o").mkdir(parents=True, exist_ok=True)
-        (desk / "judged" / "gpt-4o" / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    return desk
+        (workdir / "judged" / "gpt-4o").mkdir(parents=True, exist_ok=True)
+        (workdir / "judged" / "gpt-4o" / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return workdir
 
 
 def test_a_missing_verdict_is_no_as_published_and_beside_it_left_out(labels: Path) -> None:
@@ -64,10 +64,10 @@ def test_a_missing_verdict_is_no_as_published_and_beside_it_left_out(labels: Pat
 def test_the_command(run: Run, labels: Path) -> None:
     result = run("judge-eval", "judged", "--labels", "labels.jsonl", "--json")
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert (told["instances"], told["labels"], told["missing"]) == (3, 10, 6)
-    assert told["published"]["f1_score"]["mean"] == pytest.approx((2 / 5 + 0 + 1) / 3)
-    assert told["judged"]["f1_score"] | {"low": 0, "high": 0} == pytest.approx(
+    summary = json.loads(result.stdout)
+    assert (summary["instances"], summary["labels"], summary["missing"]) == (3, 10, 6)
+    assert summary["published"]["f1_score"]["mean"] == pytest.approx((2 / 5 + 0 + 1) / 3)
+    assert summary["judged"]["f1_score"] | {"low": 0, "high": 0} == pytest.approx(
         {"mean": 0.75, "sd": 0.5**0.5 / 2, "low": 0, "high": 0, "n": 2}
     )
     assert "6 labels without a verdict" in run("judge-eval", "judged", "--labels", "labels.jsonl").stdout
@@ -81,9 +81,9 @@ def test_the_command(run: Run, labels: Path) -> None:
         ({"id": "a/b", "labels": "{}"}, "name_in_plan"),
     ],
 )
-def test_labels_that_cannot_be_read_are_named(run: Run, desk: Path, row: dict[str, Any], complaint: str) -> None:
-    (desk / "labels.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    (desk / "judged").mkdir()
+def test_labels_that_cannot_be_read_are_named(run: Run, workdir: Path, row: dict[str, Any], complaint: str) -> None:
+    (workdir / "labels.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    (workdir / "judged").mkdir()
     result = run("judge-eval", "judged", "--labels", "labels.jsonl")
     assert result.exit_code == 1
     assert complaint in result.stderr

@@ -64,14 +64,14 @@ def test_a_name_that_the_plan_does_not_have_is_no_hit() -> None:
 
 
 def test_reviews_worked_by_hand() -> None:
-    said = [True, True, False]
-    verdicts = [ReviewerVerdict(name_in_plan=f"p{n}", appears_in_review=s) for n, s in enumerate(said)]
+    decisions = [True, True, False]
+    verdicts = [ReviewerVerdict(name_in_plan=f"p{n}", appears_in_review=s) for n, s in enumerate(decisions)]
     scores = score_reviewer_plan(1, ["p0", "p1", "p2"], verdicts)
     assert (scores.precision, scores.recall) == (0.5, 1.0), "two appear, but one was asked for, and one is wrong"
     assert scores.f1 == pytest.approx(2 / 3)
     assert scores.ndcg is None
     assert score_reviewer_plan(4, ["p0", "p1", "p2"], verdicts).recall == 0.5
-    assert label_reviewer_plan(said, 1) == LabelPairs((True, False), (True, True))
+    assert label_reviewer_plan(decisions, 1) == LabelPairs((True, False), (True, True))
 
 
 def test_what_is_undefined_is_zero() -> None:
@@ -115,11 +115,11 @@ def test_ten_thousand_reviewer_cases_agree_with_the_definitions() -> None:
     draw = random.Random(2)
     for _ in range(CASES):
         plan = [f"p{n}" for n in range(draw.randint(0, 6))]
-        said = {name: draw.random() < 0.5 for name in plan}
+        decisions = {name: draw.random() < 0.5 for name in plan}
         suggestions, k = draw.randint(0, 5), draw.choice([None, 1, 2, 3])
-        verdicts = [ReviewerVerdict(name_in_plan=name, appears_in_review=yes) for name, yes in said.items()]
+        verdicts = [ReviewerVerdict(name_in_plan=name, appears_in_review=yes) for name, yes in decisions.items()]
         ours = score_reviewer_plan(suggestions, plan, verdicts, k)
-        theirs = published.reviewer_record(suggestions, plan, said, k)
+        theirs = published.reviewer_record(suggestions, plan, decisions, k)
         assert {name: getattr(ours, name) for name in theirs} == pytest.approx(theirs, abs=1e-12)
         assert 0.0 <= ours.plan_ndcg <= 1.0
 

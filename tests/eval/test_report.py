@@ -21,14 +21,14 @@ EVIL = "<script>alert(1)</script>|[x](javascript:alert(1))$\\frac{$ 模型"
 
 
 @pytest.fixture
-def plans(desk: Path) -> Path:
+def plans(workdir: Path) -> Path:
     """Two systems on six papers, of which one finds everything and the other half."""
     papers = [f"paper {n}" for n in range(6)]
-    write_gold(desk / "gold.jsonl", {name: [GATE, LOSS] for name in papers})
+    write_gold(workdir / "gold.jsonl", {name: [GATE, LOSS] for name in papers})
     for name in papers:
-        write_trajectory(desk / "plans", name, [GATE, LOSS], model="good-model")
-        write_trajectory(desk / "plans", name, [GATE, POOL], model="half-model")
-    return desk
+        write_trajectory(workdir / "plans", name, [GATE, LOSS], model="good-model")
+        write_trajectory(workdir / "plans", name, [GATE, POOL], model="half-model")
+    return workdir
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -38,8 +38,8 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_a_report_of_plans_judged_on_the_way(run: Run, plans: Path) -> None:
     result = run("report", "plans", "--gold", "gold.jsonl", "-o", "out", "--json")
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert [round(row["f1"]["mean"], 3) for row in told["runs"]] == [1.0, 0.5]
+    summary = json.loads(result.stdout)
+    assert [round(row["f1"]["mean"], 3) for row in summary["runs"]] == [1.0, 0.5]
     rows = table(plans / "out" / "report.csv")
     assert [(row["system"], float(row["f1_mean"])) for row in rows] == [
         ("lm-planner/good-model", 1.0),
@@ -85,10 +85,10 @@ def test_pictures_are_whole_and_carry_no_date(run: Run, plans: Path) -> None:
     assert (plans / "again" / "report.html").read_bytes() == (plans / "out" / "report.html").read_bytes()
 
 
-def test_cost_is_drawn_where_it_is_known(run: Run, desk: Path) -> None:
-    write_gold(desk / "gold.jsonl", {"one": [GATE], "two": [LOSS]})
+def test_cost_is_drawn_where_it_is_known(run: Run, workdir: Path) -> None:
+    write_gold(workdir / "gold.jsonl", {"one": [GATE], "two": [LOSS]})
     for name, cost in (("cheap", 0.01), ("dear", 0.2)):
-        folder = desk / name
+        folder = workdir / name
         folder.mkdir()
         for paper in ("one", "two"):
             (folder / f"{paper}.jsonl").write_text(GATE.model_dump_json(), encoding="utf-8")
@@ -96,7 +96,7 @@ def test_cost_is_drawn_where_it_is_known(run: Run, desk: Path) -> None:
         (folder / "plans.json").write_text(json.dumps(costs), encoding="utf-8")
     result = run("report", "cheap", "dear", "--gold", "gold.jsonl", "-o", "out", "--json")
     assert [row["plan_cost"] for row in json.loads(result.stdout)["runs"]] == [0.01, 0.2]
-    assert (desk / "out" / "cost.png").read_bytes().startswith(PNG)
+    assert (workdir / "out" / "cost.png").read_bytes().startswith(PNG)
 
 
 def test_without_gold_plans_are_shown_and_not_scored(run: Run, plans: Path) -> None:
@@ -116,17 +116,17 @@ def test_without_matplotlib_the_command_says_what_to_install(
     assert run("report", "plans", "--gold", "gold.jsonl", "-o", "out", "--no-plots").exit_code == 0
 
 
-def test_what_models_wrote_stays_text_in_every_form(run: Run, desk: Path) -> None:
+def test_what_models_wrote_stays_text_in_every_form(run: Run, workdir: Path) -> None:
     evil = ablation(EVIL, EVIL)
-    write_gold(desk / "gold.jsonl", {EVIL: [evil]})
-    write_trajectory(desk / "plans", "x", [evil], model=EVIL)
+    write_gold(workdir / "gold.jsonl", {EVIL: [evil]})
+    write_trajectory(workdir / "plans", "x", [evil], model=EVIL)
     assert run("report", "plans", "--gold", "gold.jsonl", "-o", "out").exit_code == 0
     assert run("report", "plans", "-o", "bare", "--no-plots").exit_code == 0
     for name in ("out", "bare"):
-        page = (desk / name / "report.html").read_text(encoding="utf-8")
+        page = (workdir / name / "report.html").read_text(encoding="utf-8")
         assert "<script" not in page
         assert "&lt;script&gt;" in page
-        assert "<script" not in (desk / name / "report.md").read_text(encoding="utf-8")
+        assert "<script" not in (workdir / name / "report.md").read_text(encoding="utf-8")
 
 
 def test_the_page_loads_nothing_and_allows_no_script() -> None:
@@ -163,17 +163,17 @@ def test_planners_are_compared_without_gold(run: Run, plans: Path) -> None:
         assert (plans / "out" / f"{name}.png").read_bytes().startswith(PNG)
 
 
-def test_comparing_needs_two_systems_with_a_common_paper(run: Run, desk: Path) -> None:
-    write_trajectory(desk / "plans", "one", [GATE])
+def test_comparing_needs_two_systems_with_a_common_paper(run: Run, workdir: Path) -> None:
+    write_trajectory(workdir / "plans", "one", [GATE])
     assert "two systems or more" in run("compare", "plans", "-o", "out").stderr
-    write_trajectory(desk / "plans", "two", [DEPTH], model="other-model")
+    write_trajectory(workdir / "plans", "two", [DEPTH], model="other-model")
     result = run("compare", "plans", "-o", "out")
     assert result.exit_code == 2
     assert "no paper has a plan of every system" in result.stderr
 
 
 @pytest.mark.shared
-def test_the_five_published_models(run: Run, shared: Path, desk: Path) -> None:
+def test_the_five_published_models(run: Run, shared: Path, workdir: Path) -> None:
     started = time.perf_counter()
     result = run("compare", shared / "trajectories", "-o", "compared", "--json")
     tasks = {task["task"]: task for task in json.loads(result.stdout)["tasks"]}
@@ -186,7 +186,7 @@ def test_the_five_published_models(run: Run, shared: Path, desk: Path) -> None:
         found = read_trajectory(path)
         if found.task == "author":
             gold[found.paper_id] = found.plan.ablations
-    write_gold(desk / "gold.jsonl", gold)
+    write_gold(workdir / "gold.jsonl", gold)
     scored = run("report", shared / "trajectories", "--gold", "gold.jsonl", "-o", "report", "--json")
     f1 = {row["system"]: row["f1"]["mean"] for row in json.loads(scored.stdout)["runs"]}
     assert f1["lm-planner/gpt-4o"] > 0.99, "a plan meets itself"

@@ -90,7 +90,7 @@ def test_plans_as_published(tmp_path: Path, plan: bytes, facts: bytes) -> None:
     except PlannerError as error:
         assert "plans.json" in str(error)
         return
-    build_unjudged_run(system, Task.AUTHOR).run.model_dump_json()
+    build_unjudged_run(system, Task.AUTHOR).record.model_dump_json()
     pairs, _ = pair_papers(author_gold(one=[GATE]), system)
     assert pairs[0].planned_paper is not None
     assert bool(pairs[0].plan) == (pairs[0].planned_paper.outcome is Outcome.PLANNED)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eval.gold import GoldSet
-from eval.judging import OFFLINE_JUDGE, build_judged_run, judge_paper_offline, judge_papers, read_published_run
+from eval.judging import judge_run_offline, read_published_run
 from eval.metrics import PaperScores
 from eval.plans import PaperStatus, System
 from eval.report.reliability import check_judge, compare_judges
@@ -20,39 +20,37 @@ from planner.schema import Task
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, author_gold, reviewer_gold, system, write_plans
 
 
-def judged(gold: GoldSet, plans: System) -> JudgedRun:
-    return build_judged_run(
-        gold, plans, OFFLINE_JUDGE, asyncio.run(judge_papers(gold, plans, judge_paper_offline, lambda _: None))
-    )
+def judge_offline(gold: GoldSet, plans: System) -> JudgedRun:
+    return asyncio.run(judge_run_offline(gold, plans))
 
 
 @pytest.fixture
-def judging() -> JudgedRun:
-    return judged(author_gold(one=[GATE, LOSS], two=[GATE]), system(one=[POOL, GATE], two=[GATE]))
+def judged_run() -> JudgedRun:
+    return judge_offline(author_gold(one=[GATE, LOSS], two=[GATE]), system(one=[POOL, GATE], two=[GATE]))
 
 
-def with_verdicts(judging: JudgedRun, judge: str, verdicts: dict[str, tuple[Verdict, ...]]) -> JudgedRun:
-    return JudgedRun(judging.run.model_copy(update={"judge": judge}), verdicts)
+def with_verdicts(judged_run: JudgedRun, judge: str, verdicts: dict[str, tuple[Verdict, ...]]) -> JudgedRun:
+    return JudgedRun(judged_run.record.model_copy(update={"judge": judge}), verdicts)
 
 
-def test_a_run_comes_back_as_it_was_written(tmp_path: Path, judging: JudgedRun) -> None:
-    write_judged_run(tmp_path, judging)
-    assert read_judged_run(tmp_path) == judging
+def test_a_run_comes_back_as_it_was_written(tmp_path: Path, judged_run: JudgedRun) -> None:
+    write_judged_run(tmp_path, judged_run)
+    assert read_judged_run(tmp_path) == judged_run
 
 
-def test_k_cuts_the_plans_for_evaluations_alone(tmp_path: Path, judging: JudgedRun) -> None:
-    write_judged_run(tmp_path, judging, k=1)
+def test_k_cuts_the_plans_for_evaluations_alone(tmp_path: Path, judged_run: JudgedRun) -> None:
+    write_judged_run(tmp_path, judged_run, k=1)
     records = json.loads((tmp_path / "evaluations.json").read_text(encoding="utf-8"))
     assert [record["recall"] for record in records] == [0.0, 1.0], "the gate comes second in the plan of one"
-    assert read_judged_run(tmp_path) == judging
+    assert read_judged_run(tmp_path) == judged_run
 
 
-def test_verdicts_of_a_paper_that_lost_its_score_are_removed(tmp_path: Path, judging: JudgedRun) -> None:
-    write_judged_run(tmp_path, judging)
-    one, two = judging.run.papers
+def test_verdicts_of_a_paper_that_lost_its_score_are_removed(tmp_path: Path, judged_run: JudgedRun) -> None:
+    write_judged_run(tmp_path, judged_run)
+    one, two = judged_run.record.papers
     lost = one.model_copy(update={"status": PaperStatus.UNSCORED})
-    run = judging.run.model_copy(update={"papers": (lost, two)})
-    write_judged_run(tmp_path, JudgedRun(run, {"two": judging.verdicts["two"]}))
+    run = judged_run.record.model_copy(update={"papers": (lost, two)})
+    write_judged_run(tmp_path, JudgedRun(run, {"two": judged_run.verdicts["two"]}))
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["two.jsonl"]
 
 
@@ -64,8 +62,8 @@ def test_every_id_is_a_file_within_the_folder(tmp_path: Path, paper_id: str) -> 
     assert path.name.endswith(".jsonl")
 
 
-def test_a_damaged_run_is_named(tmp_path: Path, judging: JudgedRun) -> None:
-    write_judged_run(tmp_path, judging)
+def test_a_damaged_run_is_named(tmp_path: Path, judged_run: JudgedRun) -> None:
+    write_judged_run(tmp_path, judged_run)
     (tmp_path / "one.jsonl").unlink()
     with pytest.raises(TableError, match=r"one\.jsonl"):
         read_judged_run(tmp_path)
@@ -77,53 +75,59 @@ def test_a_damaged_run_is_named(tmp_path: Path, judging: JudgedRun) -> None:
 
 
 def test_an_author_paper_without_ablations_scores_nothing_for_anyone() -> None:
-    found = judged(author_gold(one=[]), system(one=[GATE]))
+    found = judge_offline(author_gold(one=[]), system(one=[GATE]))
     assert score_papers(found)["one"] == PaperScores(0.0, 0.0, 0.0, 0.0, 0.0), "as the published definitions have it"
 
 
 def test_the_reviewer_task_offline() -> None:
     gold = reviewer_gold(one="What happens without the harmonic residual gate?", two="Well written.")
-    found = judged(gold, system(Task.REVIEWER, one=[GATE, LOSS], two=[GATE]))
+    found = judge_offline(gold, system(Task.REVIEWER, one=[GATE, LOSS], two=[GATE]))
     assert [score.recall for score in score_papers(found).values()] == [1.0, 0.0]
 
 
-def test_failed_and_absent_papers_count_only_as_published(judging: JudgedRun) -> None:
+def test_failed_and_absent_papers_count_only_as_published(judged_run: JudgedRun) -> None:
     gold = author_gold(one=[GATE], two=[GATE], three=[GATE])
-    found = judged(gold, system(one=[GATE]))
+    found = judge_offline(gold, system(one=[GATE]))
     assert set(score_papers(found)) == {"one"}
     published = score_papers(found, as_published=True)
     assert [published[name].f1 for name in ("one", "two", "three")] == [1.0, 0.0, 0.0]
 
 
-def test_agreement_of_two_judges_by_hand(judging: JudgedRun) -> None:
+def test_agreement_of_two_judges_by_hand(judged_run: JudgedRun) -> None:
     # Of three items a says yes to gate and gate, b to loss and gate: one in three the same.
-    a = with_verdicts(judging, "a", {"one": said(gate="gate", loss=None), "two": said(gate="gate")})
-    b = with_verdicts(judging, "b", {"one": said(gate=None, loss="pooling"), "two": said(gate="gate")})
+    a = with_verdicts(
+        judged_run, "a", {"one": make_verdicts(gate="gate", loss=None), "two": make_verdicts(gate="gate")}
+    )
+    b = with_verdicts(
+        judged_run, "b", {"one": make_verdicts(gate=None, loss="pooling"), "two": make_verdicts(gate="gate")}
+    )
     (found,) = compare_judges(compute_results([a, b]))
     assert (found.item_count, found.same_share) == (3, pytest.approx(1 / 3))
     chance = 2 / 3 * 2 / 3 + 1 / 3 * 1 / 3
     assert found.kappa == pytest.approx((1 / 3 - chance) / (1 - chance))
 
 
-def said(**pairs: str | None) -> tuple[Verdict, ...]:
+def make_verdicts(**pairs: str | None) -> tuple[Verdict, ...]:
     return tuple(AuthorVerdict.model_validate({"name_in_paper": g, "name_in_plan": p}) for g, p in pairs.items())
 
 
-def test_judges_of_different_plans_do_not_agree_or_differ(judging: JudgedRun) -> None:
-    other = JudgedRun(judging.run.model_copy(update={"system": "other"}), judging.verdicts)
-    assert compare_judges(compute_results([judging, other])) == ()
+def test_judges_of_different_plans_do_not_agree_or_differ(judged_run: JudgedRun) -> None:
+    other = JudgedRun(judged_run.record.model_copy(update={"system": "other"}), judged_run.verdicts)
+    assert compare_judges(compute_results([judged_run, other])) == ()
 
 
-def test_systems_are_contrasted_under_one_judge_alone(judging: JudgedRun) -> None:
-    other = JudgedRun(judging.run.model_copy(update={"system": "other"}), judging.verdicts)
-    another_judge = JudgedRun(other.run.model_copy(update={"judge": "b"}), judging.verdicts)
-    (contrast,) = compare_results(compute_results([judging, other, another_judge]))
-    assert {contrast.a.run.judge, contrast.b.run.judge} == {"offline"}
+def test_systems_are_contrasted_under_one_judge_alone(judged_run: JudgedRun) -> None:
+    other = JudgedRun(judged_run.record.model_copy(update={"system": "other"}), judged_run.verdicts)
+    another_judge = JudgedRun(other.record.model_copy(update={"judge": "b"}), judged_run.verdicts)
+    (contrast,) = compare_results(compute_results([judged_run, other, another_judge]))
+    assert {contrast.a.record.judge, contrast.b.record.judge} == {"offline"}
     assert (contrast.f1.n, contrast.f1.mean, contrast.f1.p) == (2, 0.0, 1.0)
 
 
-def test_too_few_papers_are_not_remarked_on(judging: JudgedRun) -> None:
-    (row,) = compute_results([with_verdicts(judging, "a", {"one": said(gate=None, loss=None), "two": said(gate=None)})])
+def test_too_few_papers_are_not_remarked_on(judged_run: JudgedRun) -> None:
+    (row,) = compute_results(
+        [with_verdicts(judged_run, "a", {"one": make_verdicts(gate=None, loss=None), "two": make_verdicts(gate=None)})]
+    )
     assert check_judge(row).matched_share == 0.0
     assert check_judge(row).warnings == ()
 
@@ -135,7 +139,7 @@ def test_verdicts_of_another_program_are_taken_up_and_their_typos_flagged(tmp_pa
     (tmp_path / "one.jsonl").write_text(json.dumps(line), encoding="utf-8")
     (tmp_path / "two.jsonl").write_text("", encoding="utf-8")
     found = asyncio.run(read_published_run(tmp_path, gold, plans))
-    one, two, three = found.run.papers
+    one, two, three = found.record.papers
     assert one.flags == ("unknown name: the plan has no 'gaet'",)
     assert (one.status, one.reason) == (PaperStatus.SCORED, "")
     assert (two.status, two.reason) == (PaperStatus.UNSCORED, "the file of verdicts is empty")
@@ -146,15 +150,17 @@ def test_verdicts_of_another_program_are_taken_up_and_their_typos_flagged(tmp_pa
 def test_what_another_program_gave_no_verdict_on_is_flagged(tmp_path: Path) -> None:
     (tmp_path / "one.jsonl").write_text('{"name_in_paper": "gate", "name_in_plan": null}', encoding="utf-8")
     author = author_gold(one=[GATE, LOSS])
-    (paper,) = asyncio.run(read_published_run(tmp_path, author, system(one=[GATE]))).run.papers
+    (paper,) = asyncio.run(read_published_run(tmp_path, author, system(one=[GATE]))).record.papers
     assert paper.flags == ("no verdict: none on 'loss'",)
     (tmp_path / "one.jsonl").write_text('{"name_in_plan": "gate", "appears_in_review": true}', encoding="utf-8")
     reviewer = reviewer_gold(one="Remove the gate.")
-    (paper,) = asyncio.run(read_published_run(tmp_path, reviewer, system(Task.REVIEWER, one=[GATE, LOSS]))).run.papers
+    (paper,) = asyncio.run(
+        read_published_run(tmp_path, reviewer, system(Task.REVIEWER, one=[GATE, LOSS]))
+    ).record.papers
     assert paper.flags == ("no verdict: none on 'loss'",)
 
 
 def test_a_paper_without_ablations_needs_no_verdict(tmp_path: Path) -> None:
     (tmp_path / "one.jsonl").write_text("", encoding="utf-8")
-    (paper,) = asyncio.run(read_published_run(tmp_path, author_gold(one=[]), system(one=[GATE]))).run.papers
+    (paper,) = asyncio.run(read_published_run(tmp_path, author_gold(one=[]), system(one=[GATE]))).record.papers
     assert paper.status is PaperStatus.SCORED

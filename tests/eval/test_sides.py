@@ -66,11 +66,11 @@ def test_both_sides_hold_the_plan_about_equally_often() -> None:
 
 @given(names, st.integers(0, 2**6 - 1))
 def test_answers_about_reviews_decode_in_plan_order(plan: list[str], bits: int) -> None:
-    wanted = {name: bool(bits >> number & 1) for number, name in enumerate(plan)}
+    expected = {name: bool(bits >> number & 1) for number, name in enumerate(plan)}
     sides = draw_sides(plan, [], "paper", "judge", 0)
-    lines = [{"id": i, "asked": wanted[name]} for i, name in zip(sides.a_ids, sides.a, strict=True)]
+    lines = [{"id": i, "asked": expected[name]} for i, name in zip(sides.a_ids, sides.a, strict=True)]
     found = build_reviewer_verdicts(sides, parse_review_requests(Completion(verdicts(lines)), sides), plan)
-    assert [(v.name_in_plan, v.appears_in_review) for v in found] == list(wanted.items())
+    assert [(v.name_in_plan, v.appears_in_review) for v in found] == list(expected.items())
 
 
 SIDES = Sides(a=("x", "y"), b=("u", "v"), plan="A")

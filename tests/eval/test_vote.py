@@ -72,30 +72,30 @@ def judge(run: Run, out: str, *more: object) -> None:
 
 
 @pytest.fixture
-def three(run: Run, desk: Path) -> Path:
+def three(run: Run, workdir: Path) -> Path:
     """Three judges: the offline one, one that misses "gate" in one, and one that could not score two."""
-    write_gold(desk / "gold.jsonl", PAPERS)
-    write_plans(desk / "plans", PLANS)
+    write_gold(workdir / "gold.jsonl", PAPERS)
+    write_plans(workdir / "plans", PLANS)
     judge(run, "a")
-    judging = read_judged_run(desk / "a")
+    judged_run = read_judged_run(workdir / "a")
     none: tuple[Verdict, ...] = tuple(AuthorVerdict(name_in_paper=one.name) for one in PAPERS["one"])
-    run_b = judging.run.model_copy(update={"judge": "b"})
-    write_judged_run(desk / "b", type(judging)(run_b, {**judging.verdicts, "one": none}))
-    (one, two) = judging.run.papers
+    run_b = judged_run.record.model_copy(update={"judge": "b"})
+    write_judged_run(workdir / "b", type(judged_run)(run_b, {**judged_run.verdicts, "one": none}))
+    (one, two) = judged_run.record.papers
     lost = two.model_copy(update={"status": PaperStatus.UNSCORED, "reason": "empty: the reply has no text"})
-    run_c = judging.run.model_copy(update={"judge": "c", "papers": (one, lost)})
-    write_judged_run(desk / "c", type(judging)(run_c, {"one": judging.verdicts["one"]}))
-    return desk
+    run_c = judged_run.record.model_copy(update={"judge": "c", "papers": (one, lost)})
+    write_judged_run(workdir / "c", type(judged_run)(run_c, {"one": judged_run.verdicts["one"]}))
+    return workdir
 
 
 def test_the_command_takes_the_majority_and_tells_who_did_not_vote(run: Run, three: Path) -> None:
     result = run("vote", "a", "b", "c", "-o", "v", "--json")
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["judge"] == "majority of offline, b, c"
-    assert told["coverage"]["scored"] == 2
-    assert told["told"] == ["two: no vote of c: empty: the reply has no text"]
-    assert [round(found["same"], 2) for found in told["agreement"]] == [0.5, 0.75, 1.0], (
+    summary = json.loads(result.stdout)
+    assert summary["judge"] == "majority of offline, b, c"
+    assert summary["coverage"]["scored"] == 2
+    assert summary["told"] == ["two: no vote of c: empty: the reply has no text"]
+    assert [round(found["same"], 2) for found in summary["agreement"]] == [0.5, 0.75, 1.0], (
         "b and c, b and offline, c and offline"
     )
     assert (three / "v" / "one.jsonl").read_text(encoding="utf-8") == (three / "a" / "one.jsonl").read_text(
@@ -126,8 +126,8 @@ def test_files_alone_are_voted_on_without_numbers(run: Run, three: Path) -> None
         (three / name / "judging.json").unlink()
     result = run("vote", "a", "b", "c", "-o", "v", "--json")
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert (told["papers"], told["missing"], told["ties"]) == (2, 1, [])
+    summary = json.loads(result.stdout)
+    assert (summary["papers"], summary["missing"], summary["ties"]) == (2, 1, [])
     for name in ("one.jsonl", "two.jsonl"):
         assert (three / "v" / name).read_bytes() == (three / "whole" / name).read_bytes()
     assert not (three / "v" / "evaluations.json").exists()
@@ -142,9 +142,9 @@ def test_files_of_two_tasks_are_not_voted_on(run: Run, three: Path) -> None:
     assert "different tasks" in result.stderr
 
 
-def test_empty_folders_are_a_wrong_call(run: Run, desk: Path) -> None:
-    (desk / "a").mkdir()
-    (desk / "b").mkdir()
+def test_empty_folders_are_a_wrong_call(run: Run, workdir: Path) -> None:
+    (workdir / "a").mkdir()
+    (workdir / "b").mkdir()
     assert run("vote", "a", "b", "-o", "v").exit_code == 2
     assert run("vote", "a", "-o", "v").exit_code == 2
 
@@ -152,7 +152,7 @@ def test_empty_folders_are_a_wrong_call(run: Run, desk: Path) -> None:
 def test_one_judge_is_no_vote_and_different_plans_cannot_be_voted_on(run: Run, three: Path) -> None:
     assert run("vote", "a", "-o", "v").exit_code == 2
     a, b = read_judged_run(three / "a"), read_judged_run(three / "b")
-    other = type(b)(b.run.model_copy(update={"system": "another"}), b.verdicts)
+    other = type(b)(b.record.model_copy(update={"system": "another"}), b.verdicts)
     with pytest.raises(UsageError, match="judged different plans"):
         vote_on_runs([a, other])
 

@@ -1,4 +1,4 @@
-"""So many small requests through a batch service, as a process of its own whose memory can be measured.
+"""Carry many small requests through a batch service, in a process of its own whose memory can be measured.
 
 `python -m tests.batch.service.carry FOLDER URL REQUESTS` writes, submits and collects them, and prints a JSON object:
 parts, replies, peak memory in MB, seconds.
@@ -6,7 +6,6 @@ parts, replies, peak memory in MB, seconds.
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -30,18 +29,18 @@ MODEL = "lm-planner/m"
 async def carry(folder: Path, url: str, requests: int) -> tuple[int, int]:
     service = BatchService(Endpoint("m", url), RequestOptions())
     async with service, Ledger(folder / "ledger.sqlite") as ledger:
-        desks = {MODEL: PricedService(service, lambda _: 0.0005)}
-        courier = BatchTracker(folder, "run", ledger, desks, Progress(), SubmitOptions(RetryPolicy()))
-        writer = SubmissionWriter(folder, ledger, {MODEL: service}, courier.submit)
+        services = {MODEL: PricedService(service, lambda _: 0.0005)}
+        tracker = BatchTracker(folder, "run", ledger, services, Progress(), SubmitOptions(RetryPolicy()))
+        writer = SubmissionWriter(folder, ledger, {MODEL: service}, tracker.submit)
         for number in range(requests):
             prompt = Prompt.from_messages((Message("user", f"Plan paper {number}."),), "")
-            work = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
-            wanted = NewRequest(work, service.info.identify_request(prompt), prompt.sha256, 0, 1)
-            await writer.add_request(wanted, prompt)
+            plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
+            request = NewRequest(plan_task, service.info.identify_request(prompt), prompt.sha256, 0, 1)
+            await writer.add_request(request, prompt)
         await writer.submit_drafts()
-        parts = len(courier.open_submissions)
-        while courier.open_submissions:
-            await courier.collect_ended_batches()
+        parts = len(tracker.open_submissions)
+        while tracker.open_submissions:
+            await tracker.collect_ended_batches()
         return parts, ledger.submissions.count_replies()
 
 
@@ -49,7 +48,9 @@ def main() -> None:
     folder, url, requests = sys.argv[1:]
     started = time.monotonic()
     parts, replies = asyncio.run(carry(Path(folder), url, int(requests)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    # Linux lets a process inherit ru_maxrss from its parent, so it is of no use here.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1000
     seconds = time.monotonic() - started
     sys.stdout.write(json.dumps({"parts": parts, "replies": replies, "peak": peak, "seconds": seconds}))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.outside import Program, make_papers
+from tests.batch.program import Program, make_papers
 from tests.conftest import ROOT
 from tests.server.batches import Entry, read_journal
 
@@ -53,13 +53,13 @@ class Corpus:
 
     def batch(self, service: Service, *more: str, run: str = "run", code: int = 0) -> str:
         """Plan the corpus through the batch service; what was said."""
-        asked = ("batch", "papers", "-o", run, "--model", "m", "--base-url", service.url)
-        return self.program.here(*asked, "--engine", "openai-batch", "--poll", "0.02", *more, code=code).stderr
+        command = ("batch", "papers", "-o", run, "--model", "m", "--base-url", service.url)
+        return self.program.invoke(*command, "--engine", "openai-batch", "--poll", "0.02", *more, code=code).stderr
 
     def live(self, service: Service, *more: str, run: str = "live", code: int = 0) -> str:
         """Plan the corpus live."""
-        asked = ("batch", "papers", "-o", run, "--model", "m", "--base-url", service.url)
-        return self.program.here(*asked, *more, code=code).stderr
+        command = ("batch", "papers", "-o", run, "--model", "m", "--base-url", service.url)
+        return self.program.invoke(*command, *more, code=code).stderr
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from planner.batch.service.results import parse_identity_prefix
-from tests.batch.outside import make_papers, trajectories
+from tests.batch.program import make_papers, trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches, Service
 
 
@@ -46,8 +46,8 @@ def _moments(kills: int, seed: int) -> list[float]:
 
 
 def _killed_after(seconds: float, corpus: Corpus, service: Service) -> None:
-    asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", service.url)
-    process = corpus.program.start(*asked, "--engine", "openai-batch", "--poll", "0.1", "-q")
+    command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", service.url)
+    process = corpus.program.start(*command, "--engine", "openai-batch", "--poll", "0.1", "-q")
     try:
         process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:

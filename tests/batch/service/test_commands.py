@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.batch.outside import Program, trajectories
+from tests.batch.program import Program, trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches
 from tests.server.batches import Batches, answer_as_run_batch_does
 from tests.server.http import Request, Response
@@ -15,13 +15,13 @@ POLL = ("--poll", "0.02")
 
 def test_submit_leave_and_collect_from_another_folder(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches("--fates")
-    said = corpus.batch(service, "--submit-only")
-    assert "12 requests are at the batch service" in said
+    stderr = corpus.batch(service, "--submit-only")
+    assert "12 requests are at the batch service" in stderr
     assert corpus.program.status()["pending"] == 12
     assert service.entries == []
     elsewhere = corpus.folder / "elsewhere"
     elsewhere.mkdir()
-    done = Program(elsewhere).here("collect", "../run", *POLL, "--json", code=1)
+    done = Program(elsewhere).invoke("collect", "../run", *POLL, "--json", code=1)
     corpus.live(service, code=1)
     assert json.loads(done.stdout)["outcomes"] == corpus.program.status("live")["outcomes"]
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
@@ -32,7 +32,7 @@ def test_collecting_without_waiting_takes_what_is_there(corpus: Corpus, serve_ba
     corpus.batch(service, "--submit-only")
     pending = []
     for _ in range(4):
-        corpus.program.here("collect", "run", "--no-wait")
+        corpus.program.invoke("collect", "run", "--no-wait")
         pending.append(corpus.program.status()["pending"])
     assert pending[0] == 12
     assert pending[-1] == 0
@@ -43,7 +43,7 @@ def test_collecting_begins_no_papers_beyond_those_asked_for(corpus: Corpus, serv
     service = serve_batches()
     corpus.batch(service, "--max-papers", "5")
     corpus.batch(service, "--max-papers", "4", "--submit-only")
-    corpus.program.here("collect", "run", *POLL)
+    corpus.program.invoke("collect", "run", *POLL)
     assert corpus.program.status()["planned"] == 9
     assert len(service.entries) == 9
 
@@ -52,20 +52,20 @@ def test_submitting_twice_submits_once(corpus: Corpus, serve_batches: ServeBatch
     service = serve_batches()
     corpus.batch(service, "--submit-only")
     corpus.batch(service, "--submit-only")
-    corpus.program.here("collect", "run", *POLL)
-    corpus.program.here("collect", "run", *POLL)
+    corpus.program.invoke("collect", "run", *POLL)
+    corpus.program.invoke("collect", "run", *POLL)
     assert len(service.entries) == 12
 
 
 def test_nothing_is_asked_live_while_it_is_submitted(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches()
     corpus.batch(service, "--submit-only")
-    said = corpus.live(service, run="run", code=1)
-    assert "12 requests of run to lm-planner/m are at a batch service; collect them first" in said
+    stderr = corpus.live(service, run="run", code=1)
+    assert "12 requests of run to lm-planner/m are at a batch service; collect them first" in stderr
     other = ("batch", "papers", "-o", "run", "--model", "other", "--base-url", service.url, "--engine", "openai-batch")
-    assert "collect them first" in corpus.program.here(*other, code=1).stderr
-    corpus.program.here("collect", "run", *POLL)
-    corpus.program.here(*other, *POLL)
+    assert "collect them first" in corpus.program.invoke(*other, code=1).stderr
+    corpus.program.invoke("collect", "run", *POLL)
+    corpus.program.invoke(*other, *POLL)
     assert corpus.program.status()["planned"] == 24
 
 
@@ -78,21 +78,21 @@ def test_what_failed_is_submitted_again_only_when_asked(corpus: Corpus, serve_ba
     corpus.batch(service, code=1)
     assert len(service.entries) == count
     corpus.batch(service, "--retry-failed", "--submit-only", code=1)
-    corpus.program.here("collect", "run", *POLL, code=1)
+    corpus.program.invoke("collect", "run", *POLL, code=1)
     assert len(service.entries) == count + failed
-    corpus.program.here("collect", "run", *POLL, code=1)
+    corpus.program.invoke("collect", "run", *POLL, code=1)
     assert len(service.entries) == count + failed
 
 
 def test_a_folder_that_is_no_run_cannot_be_collected(corpus: Corpus) -> None:
-    assert "is no run" in corpus.program.here("collect", "nowhere", code=1).stderr
+    assert "is no run" in corpus.program.invoke("collect", "nowhere", code=1).stderr
 
 
 def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches()
     corpus.live(service)
     corpus.batch(service, "--prepare")
-    printed = corpus.program.here("export", "run", "--to", "openai-batch", "requests.jsonl").stdout
+    printed = corpus.program.invoke("export", "run", "--to", "openai-batch", "requests.jsonl").stdout
     requests = corpus.folder / "requests.jsonl"
     assert printed.strip() == str(requests)
     lines = [json.loads(line) for line in requests.read_text(encoding="utf-8").splitlines()]
@@ -104,12 +104,12 @@ def test_requests_are_exported_and_their_results_imported(corpus: Corpus, serve_
     assert all("stream" not in line["body"] for line in lines)
     answer_as_run_batch_does(requests, corpus.folder / "results.jsonl")
 
-    said = corpus.program.here("import", "run", "results.jsonl").stderr
-    assert "12 replies imported" in said
+    stderr = corpus.program.invoke("import", "run", "results.jsonl").stderr
+    assert "12 replies imported" in stderr
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
-    said = corpus.program.here("import", "run", "results.jsonl").stderr
-    assert "0 replies imported, 12 were already recorded" in said
-    assert "no further requests" in corpus.program.here("export", "run", "--to", "openai-batch", "more.jsonl").stderr
+    stderr = corpus.program.invoke("import", "run", "results.jsonl").stderr
+    assert "0 replies imported, 12 were already recorded" in stderr
+    assert "no further requests" in corpus.program.invoke("export", "run", "--to", "openai-batch", "more.jsonl").stderr
     assert service.entries == []
     assert corpus.program.status()["requests"] == 12
 
@@ -118,7 +118,7 @@ def test_what_is_no_result_is_said_and_invalid_replies_need_another_round(
     corpus: Corpus, serve_batches: ServeBatches
 ) -> None:
     corpus.batch(serve_batches(), "--prepare")
-    corpus.program.here("export", "run", "--to", "openai-batch", "requests.jsonl")
+    corpus.program.invoke("export", "run", "--to", "openai-batch", "requests.jsonl")
     first, second, *_ = (corpus.folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()
     invalid = {"choices": [{"message": {"content": "do less"}, "finish_reason": "stop"}]}
     results = [
@@ -128,12 +128,12 @@ def test_what_is_no_result_is_said_and_invalid_replies_need_another_round(
         "no object",
     ]
     (corpus.folder / "results.jsonl").write_text("\n".join(map(json.dumps, results)) + "\n{", encoding="utf-8")
-    said = corpus.program.here("import", "run", "results.jsonl", code=1).stderr
-    assert "1 replies imported" in said
-    assert "1 requests failed, such as: " in said
-    assert "3 lines answer no request" in said
-    assert "12 further requests are needed" in said
-    corpus.program.here("export", "run", "--to", "openai-batch", "again.jsonl")
+    stderr = corpus.program.invoke("import", "run", "results.jsonl", code=1).stderr
+    assert "1 replies imported" in stderr
+    assert "1 requests failed, such as: " in stderr
+    assert "3 lines answer no request" in stderr
+    assert "12 further requests are needed" in stderr
+    corpus.program.invoke("export", "run", "--to", "openai-batch", "again.jsonl")
     again = [json.loads(line) for line in (corpus.folder / "again.jsonl").read_text(encoding="utf-8").splitlines()]
     assert sorted(len(line["body"]["messages"]) for line in again) == [2] * 11 + [4]
 
@@ -143,8 +143,8 @@ def test_a_key_is_in_no_file_of_the_run(corpus: Corpus, monkeypatch: pytest.Monk
     monkeypatch.setenv("OPENAI_API_KEY", key)
     service = Batches()
     with Server(lambda request: _echoing(service, request)) as server:
-        asked = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url)
-        corpus.program.here(*asked, "--engine", "openai-batch", *POLL)
+        command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url)
+        corpus.program.invoke(*command, "--engine", "openai-batch", *POLL)
         assert all(request.headers["authorization"] == f"Bearer {key}" for request in server.journal)
     files = [path for path in (corpus.folder / "run").rglob("*") if path.is_file()]
     assert [path for path in files if key.encode() in path.read_bytes()] == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.batch.outside import trajectories
+from tests.batch.program import trajectories
 from tests.batch.service.conftest import Corpus, ServeBatches
 from tests.server.batches import Batches
 from tests.server.http import Request, Response
@@ -59,8 +59,8 @@ def test_a_batch_without_room_waits_and_costs_no_try(corpus: Corpus, serve_batch
 
 def test_what_has_never_room_goes_in_smaller_files(corpus: Corpus, serve_batches: ServeBatches) -> None:
     service = serve_batches("--room", "4")
-    said = corpus.batch(service)
-    assert "no room for so many at once (the batch is token_limit_exceeded); submitted again in files of 6" in said
+    stderr = corpus.batch(service)
+    assert "no room for so many at once (the batch is token_limit_exceeded); submitted again in files of 6" in stderr
     assert corpus.program.status()["planned"] == 12
     done = [entry.custom_id for entry in service.entries if entry.what == "ok"]
     assert len(done) == len(set(done)) == 12
@@ -75,8 +75,8 @@ def test_a_batch_that_the_service_no_longer_knows_is_given_up_only_on_demand(
     with closing(sqlite3.connect(corpus.folder / "run" / "ledger.sqlite")) as db, db:
         db.execute("UPDATE parts SET batch = 'batch_of_another_account'")
     for _ in range(2):
-        said = corpus.program.here("collect", "run", "--poll", "0.02", code=1).stderr
-        assert "does not know batch batch_of_another_account, with 12 requests" in said
+        stderr = corpus.program.invoke("collect", "run", "--poll", "0.02", code=1).stderr
+        assert "does not know batch batch_of_another_account, with 12 requests" in stderr
     corpus.batch(other, "--retry-failed")
     assert corpus.program.status()["planned"] == 12
     assert corpus.program.status()["lost_requests"] == 12
@@ -93,17 +93,17 @@ def test_what_is_at_the_service_is_collected_though_it_takes_no_more(
         return batches.answer(request)
 
     server.answer = answer
-    asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
-    corpus.program.here(*asked, "--poll", "0.02", "--max-papers", "5", "--submit-only")
-    said = corpus.program.here(*asked, "--poll", "0.02", code=1).stderr
-    assert "Billing hard limit" in said
-    assert "are at the batch service" not in said
+    command = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
+    corpus.program.invoke(*command, "--poll", "0.02", "--max-papers", "5", "--submit-only")
+    stderr = corpus.program.invoke(*command, "--poll", "0.02", code=1).stderr
+    assert "Billing hard limit" in stderr
+    assert "are at the batch service" not in stderr
     assert corpus.program.status()["planned"] == 5
     # What was never taken may be asked live, and is not submitted afterwards.
-    corpus.program.here("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
+    corpus.program.invoke("batch", "papers", "-m", "m", "--base-url", server.base_url, "-o", "run")
     assert batches.live == 7
     server.answer = batches.answer
-    corpus.program.here(*asked, "--poll", "0.02")
+    corpus.program.invoke(*command, "--poll", "0.02")
     assert corpus.program.status()["planned"] == 12
     assert len(batches.batches) == 1
     assert list((corpus.folder / "run" / "service").iterdir()) == []
@@ -121,9 +121,9 @@ def test_a_service_may_be_out_for_a_while(looks: int, code: int, corpus: Corpus,
         return batches.answer(request)
 
     server.answer = answer
-    asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
-    said = corpus.program.here(*asked, "--poll", "0.02", "--max-wait", "0.001", code=code).stderr
-    assert "out of order" in said
+    command = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
+    stderr = corpus.program.invoke(*command, "--poll", "0.02", "--max-wait", "0.001", code=code).stderr
+    assert "out of order" in stderr
     assert missed == min(looks, 13)
     assert corpus.program.status()["planned"] == (12 if code == 0 else 0)
 
@@ -144,8 +144,8 @@ def test_a_result_that_comes_late_is_waited_for(what: str, corpus: Corpus, serve
         return response
 
     server.answer = answer
-    asked = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
-    corpus.program.here(*asked, "--poll", "0.02")
+    command = ("batch", "papers", "-m", "m", "--base-url", server.base_url, "--engine", "openai-batch", "-o", "run")
+    corpus.program.invoke(*command, "--poll", "0.02")
     assert missed == 2
     assert len(batches.batches) == 1
     assert corpus.program.status()["planned"] == 12
@@ -161,9 +161,9 @@ def test_half_the_price_is_paid(corpus: Corpus, serve_batches: ServeBatches) -> 
 
 def test_a_cost_limit_holds_for_what_is_submitted(corpus: Corpus, serve_batches: ServeBatches) -> None:
     limit = ("--price", "1,4", "--max-tokens", "200", "--max-cost")
-    said = corpus.batch(serve_batches(), *limit, "0.008", code=1)
+    stderr = corpus.batch(serve_batches(), *limit, "0.008", code=1)
     status = corpus.program.status()
-    assert "--max-cost" in said
+    assert "--max-cost" in stderr
     assert 0 < status["planned"] < 12
     assert status["pending"] == 12 - status["planned"]
     assert status["cost"] <= 0.008
@@ -179,8 +179,8 @@ def test_the_same_text_twice_is_submitted_once(corpus: Corpus, serve_batches: Se
 
 
 def test_the_built_in_planner_has_no_batch_service(corpus: Corpus) -> None:
-    said = corpus.program.here("batch", "papers", "-o", "run", "--engine", "openai-batch", code=2).stderr
-    assert "needs a model at an endpoint" in said
+    stderr = corpus.program.invoke("batch", "papers", "-o", "run", "--engine", "openai-batch", code=2).stderr
+    assert "needs a model at an endpoint" in stderr
 
 
 def _rows(corpus: Corpus, query: str) -> list[Any]:

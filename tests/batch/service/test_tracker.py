@@ -1,11 +1,11 @@
-"""One part on its way: what is lost on the way there is looked for, and nothing is submitted again."""
+"""One submission on its way: what is lost on the way there is looked for, and nothing is submitted again."""
 
 import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,15 +32,6 @@ MODEL = "lm-planner/m"
 QUICK = SubmitOptions(RetryPolicy(max_failures=3, first_wait=0.01), lookup_pauses=(0.01, 0.01))
 
 
-@dataclass
-class Carried:
-    """What a courier came back with."""
-
-    replies: int = 0
-    submissions: int = 0
-    said: list[str] = field(default_factory=list)
-
-
 def carry(
     server: Server,
     folder: Path,
@@ -48,37 +39,36 @@ def carry(
     requests: int = 5,
     limits: SubmissionLimits | None = None,
     seconds: float | None = None,
-    patience: float | None = None,
-    again: bool = False,
-) -> Carried:
-    """Write requests (unless the ledger has them), submit them, and collect; `seconds` later it is over."""
-    manner = QUICK if patience is None else replace(QUICK, retry_policy=replace(QUICK.retry_policy, max_wait=patience))
+    max_wait: float | None = None,
+    allow_resubmission: bool = False,
+) -> int:
+    """Write requests (unless the ledger has them), submit and collect them; return the number of replies."""
+    options = QUICK if max_wait is None else replace(QUICK, retry_policy=replace(QUICK.retry_policy, max_wait=max_wait))
+    options = replace(options, allow_resubmission=allow_resubmission)
 
-    manner = replace(manner, allow_resubmission=again)
-
-    async def carried() -> Carried:
+    async def carry_all() -> int:
         service = BatchService(Endpoint("m", server.base_url), RequestOptions(timeout=5))
         async with service, Ledger(folder / "ledger.sqlite") as ledger:
-            desks = {MODEL: PricedService(service, lambda _: 0.5)}
-            courier = BatchTracker(folder, "run", ledger, desks, Progress(), manner)
-            writer = SubmissionWriter(folder, ledger, {MODEL: service}, courier.submit, limits=limits)
-            if not courier.open_submissions:
+            services = {MODEL: PricedService(service, lambda _: 0.5)}
+            tracker = BatchTracker(folder, "run", ledger, services, Progress(), options)
+            writer = SubmissionWriter(folder, ledger, {MODEL: service}, tracker.submit, limits=limits)
+            if not tracker.open_submissions:
                 for number in range(requests):
-                    await writer.add_request(*_wanted(service, number))
+                    await writer.add_request(*_make_request(service, number))
                 await writer.submit_drafts()
-            await courier.submit_waiting()
+            await tracker.submit_waiting()
             for _ in range(20):
-                await courier.collect_ended_batches()
-            assert not courier.open_submissions
-            return Carried(ledger.submissions.count_replies())
+                await tracker.collect_ended_batches()
+            assert not tracker.open_submissions
+            return ledger.submissions.count_replies()
 
-    return asyncio.run(asyncio.wait_for(carried(), seconds))
+    return asyncio.run(asyncio.wait_for(carry_all(), seconds))
 
 
-def _wanted(service: BatchService, number: int) -> tuple[NewRequest, Prompt]:
+def _make_request(service: BatchService, number: int) -> tuple[NewRequest, Prompt]:
     prompt = Prompt.from_messages((Message("user", f"Plan {number}."),), "")
-    work = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
-    return NewRequest(work, service.info.identify_request(prompt), prompt.sha256, 0, 1), prompt
+    plan_task = PlanTask(CorpusEntry(f"paper{number}", "", "", "text"), MODEL)
+    return NewRequest(plan_task, service.info.identify_request(prompt), prompt.sha256, 0, 1), prompt
 
 
 def is_creation(request: Request) -> bool:
@@ -103,7 +93,7 @@ def lost_once(batches: Batches, method: str, path: str) -> Callable[[Request], R
 def test_what_the_service_did_without_saying_so_is_found(path: str, server: Server, tmp_path: Path) -> None:
     batches = Batches()
     server.answer = lost_once(batches, "POST", path)
-    assert carry(server, tmp_path).replies == 5
+    assert carry(server, tmp_path) == 5
     assert len(batches.batches) == 1
     assert sum(file.purpose == "batch" for file in batches.files.values()) == 1
 
@@ -118,7 +108,7 @@ def test_a_process_that_died_at_the_creation_adopts_its_batch(server: Server, tm
     with pytest.raises(TimeoutError):
         carry(server, tmp_path, seconds=1.0)
     server.answer = batches.answer
-    assert carry(server, tmp_path).replies == 5
+    assert carry(server, tmp_path) == 5
     assert len(batches.batches) == 3 + 1
 
 
@@ -132,7 +122,7 @@ def test_where_nothing_is_listed_a_doubtful_submission_is_repeated_only_on_deman
         with pytest.raises(ModelError, match="lists no batches"):
             carry(server, tmp_path)
     assert len(batches.batches) == 1
-    assert carry(server, tmp_path, again=True).replies == 5
+    assert carry(server, tmp_path, allow_resubmission=True) == 5
     assert len(batches.batches) == 2
 
 
@@ -151,7 +141,7 @@ def test_a_list_that_breaks_goes_on_from_its_page(server: Server, tmp_path: Path
         return losing(request)
 
     server.answer = breaking
-    assert carry(server, tmp_path).replies == 5
+    assert carry(server, tmp_path) == 5
     assert len(batches.batches) == 12 + 1
     assert len(failed) > QUICK.retry_policy.max_failures, "a list is not begun anew whenever a page of it fails"
 
@@ -167,10 +157,10 @@ def test_a_file_that_the_service_has_lost_is_uploaded_again(server: Server, tmp_
     batches = Batches()
     server.answer = lambda request: error(429, "not now") if is_creation(request) else batches.answer(request)
     with pytest.raises(ModelError, match="not now"):
-        carry(server, tmp_path, patience=0.001)
+        carry(server, tmp_path, max_wait=0.001)
     batches.files.clear()
     server.answer = batches.answer
-    assert carry(server, tmp_path).replies == 5
+    assert carry(server, tmp_path) == 5
     assert len(batches.batches) == 1
 
 
@@ -195,10 +185,10 @@ def test_what_was_never_uploaded_and_is_gone_is_written_again(server: Server, tm
         carry(server, tmp_path)
     (tmp_path / "part-00001.jsonl").unlink()
     server.answer = Batches().answer
-    assert carry(server, tmp_path).replies == 0
+    assert carry(server, tmp_path) == 0
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
         assert db.execute("SELECT count(*) FROM attempts WHERE state = 'refused'").fetchone() == (5,)
-    assert carry(server, tmp_path).replies == 5
+    assert carry(server, tmp_path) == 5
 
 
 def test_a_batch_without_metadata_is_known_by_its_file(server: Server, tmp_path: Path) -> None:
@@ -212,7 +202,7 @@ def test_a_batch_without_metadata_is_known_by_its_file(server: Server, tmp_path:
         return response
 
     server.answer = forgetful
-    assert carry(server, tmp_path).replies == 5
+    assert carry(server, tmp_path) == 5
     assert len(batches.batches) == 1
 
 
@@ -231,7 +221,7 @@ def test_a_state_that_nobody_knows_is_waited_for_with_a_warning(
 
     server.answer = odd
     with caplog.at_level(logging.WARNING):
-        assert carry(server, tmp_path).replies == 5
+        assert carry(server, tmp_path) == 5
     assert "'paused', which this program does not know" in caplog.text
 
 
@@ -244,7 +234,7 @@ def test_results_out_of_order_twice_missing_and_of_others(
 
     server.answer = Batches(alter=altered).answer
     with caplog.at_level(logging.WARNING):
-        assert carry(server, tmp_path).replies == 4
+        assert carry(server, tmp_path) == 4
     assert "1 of 5 requests: the results hold neither a reply nor an error" in caplog.text
     assert "1 lines of file" in caplog.text
 
@@ -257,7 +247,7 @@ def test_files_are_split_by_requests_and_by_bytes(server: Server, tmp_path: Path
         server.answer = batches.answer
         folder = tmp_path / str(number)
         folder.mkdir()
-        assert carry(server, folder, limits=limits).replies == 5
+        assert carry(server, folder, limits=limits) == 5
         assert len(batches.batches) == parts
         sent = [batch.input.content for batch in batches.batches.values()]
         assert all(content.count(b"\n") <= limits.max_requests and len(content) <= limits.max_bytes for content in sent)
@@ -270,5 +260,5 @@ def test_a_file_that_is_gone_loses_only_its_results(
     batches = Batches()
     server.answer = lambda request: error(404, "gone") if "/content" in request.path else batches.answer(request)
     with caplog.at_level(logging.WARNING):
-        assert carry(server, tmp_path).replies == 0
+        assert carry(server, tmp_path) == 0
     assert "5 of 5 requests: its result file file-2 is gone" in caplog.text

@@ -1,4 +1,4 @@
-"""What tests of a whole run share: papers, the program and the provider as processes, and waiting for what they do."""
+"""The program and the provider as processes, for tests of whole runs."""
 
 import json
 import os
@@ -18,12 +18,12 @@ from planner.cli import cli
 from tests.conftest import ROOT
 from tests.server.provider import Entry, read_journal
 
-PATIENCE = 60.0  # seconds until what is waited for is taken for lost
+MAX_WAIT = 60.0  # seconds
 
 
 @dataclass(frozen=True)
 class Served:
-    """A provider: where it is, and what it was asked."""
+    """A provider: its address, and the journal of its requests."""
 
     url: str
     journal: Path
@@ -51,27 +51,27 @@ class Program:
     folder: Path
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def start(self, *words: str, prefix: tuple[str, ...] = (), **how: Any) -> subprocess.Popen[str]:
+    def start(self, *words: str, prefix: tuple[str, ...] = (), **options: Any) -> subprocess.Popen[str]:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "planner", *words],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             text=True,
-            **{**streams, **how},
+            **{**streams, **options},
         )
         self.started.append(process)
         return process
 
-    def run(self, *words: str, code: int = 0, **how: Any) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words, **how)
+    def run(self, *words: str, code: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words, **options)
         out, err = process.communicate(timeout=600)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def here(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run it in this process, which saves its start: for calls that nothing is to kill."""
+    def invoke(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run it in this process, which saves the start of another: for calls that no test kills."""
         with chdir(self.folder):
             done = CliRunner().invoke(cli, words, prog_name="ablation-planner")
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -79,27 +79,29 @@ class Program:
         return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
     def status(self, run: str = "run", *more: str) -> Any:
-        return json.loads(self.here("status", run, "--json", *more).stdout)
+        return json.loads(self.invoke("status", run, "--json", *more).stdout)
 
-    def end(self) -> None:
+    def kill_all(self) -> None:
         for process in self.started:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.communicate()
 
 
-def until(what: Callable[[], bool], process: subprocess.Popen[str] | None = None, patience: float = PATIENCE) -> None:
-    """Wait for a condition; a process that ends meanwhile, or a minute without it, fails the test."""
-    end = time.monotonic() + patience
-    while not what():
+def wait_until(
+    condition: Callable[[], bool], process: subprocess.Popen[str] | None = None, max_wait: float = MAX_WAIT
+) -> None:
+    """Wait for a condition; fail if the process ends first, or after `max_wait` seconds."""
+    end = time.monotonic() + max_wait
+    while not condition():
         if process is not None and process.poll() is not None:
-            raise AssertionError(f"the program ended before what was waited for: {process.communicate()}")
-        assert time.monotonic() < end, "waited in vain"
+            raise AssertionError(f"the program ended too early: {process.communicate()}")
+        assert time.monotonic() < end, "waited too long"
         time.sleep(0.01)
 
 
 def make_papers(folder: Path, count: int, words: int = 150) -> Path:
-    """So many small papers, each with another text."""
+    """Write `count` small papers, each with another text."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         body = " ".join(f"gate{number} bounds the residual of layer {n}" for n in range(words // 7))

@@ -23,8 +23,8 @@ def test_a_fixed_gauge_learns_nothing_so_that_prompts_repeat() -> None:
     prompt = Prompt.from_messages((Message("user", "some words of a paper " * 50),), "")
     learning, fixed = TokenCounter(), FixedTokenCounter()
     before = fixed.count_text("words")
-    for gauge in (learning, fixed):
-        gauge.observe(prompt, 600)
+    for counter in (learning, fixed):
+        counter.observe(prompt, 600)
     assert learning.count_text("many words of a paper") > fixed.count_text("many words of a paper")
     assert fixed.count_text("words") == before
 
