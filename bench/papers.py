@@ -3,7 +3,10 @@
 import random
 from pathlib import Path
 
-_WORDS = "the gate residual attention encoder loss training data baseline accuracy result layer fusion module".split()
+_WORDS = (
+    *("the", "gate", "residual", "attention", "encoder", "loss", "training"),
+    *("data", "baseline", "accuracy", "result", "layer", "fusion", "module"),
+)
 _HEADINGS = ("1 Introduction", "2 Method", "3 Architecture", "4 Experiments", "4.1 Ablation", "5 Conclusion")
 
 

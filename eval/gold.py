@@ -19,66 +19,6 @@ _MAX_SUGGESTIONS: Final = 1000
 _EMPTY_REPLACEMENTS: Final = frozenset({"", "none", "null", "n/a"})
 
 
-def read_ablation(value: Any) -> Ablation:
-    """Read one ablation of a published plan, of a paper's annotation, or of our own files; ignore unknown fields.
-
-    A line break becomes a space, a single string a list of one, and a replacement such as "none" or "n/a" is dropped.
-
-    Raises:
-        ValueError: if a field is missing or has the wrong type; the text names the field.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"should be an object, is {type(value).__name__}")  # noqa: TRY004 - the data are wrong
-    known = {field.name: value[field.name] for field in PLAN_FIELDS if field.name in value}
-    for field in PLAN_FIELDS:
-        if field.is_list:
-            known[field.name] = tuple(_split_items(known.get(field.name)))
-        elif isinstance(known.get(field.name), str):
-            known[field.name] = _join_lines(known[field.name])
-    known["action"] = str(known.get("action", "")).upper()
-    try:
-        return Ablation.model_validate(known, context=PUBLISHED_CONTEXT)
-    except ValidationError as error:
-        raise ValueError("; ".join(describe_validation_error(error))) from error
-
-
-def make_names_unique(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:
-    """Return the ablations with unique names, and a warning for each name that was changed.
-
-    Verdicts refer to ablations by name, so two with one name would count as one.
-    """
-    seen: set[str] = set()
-    renamed: list[Ablation] = []
-    warnings: list[str] = []
-    for ablation in ablations:
-        name = next(name for name in _numbered_names(ablation.name) if name not in seen)
-        if name != ablation.name:
-            warnings.append(f"the name {ablation.name!r} occurs more than once; one of them is called {name!r} here")
-            ablation = ablation.model_copy(update={"name": name})
-        seen.add(name)
-        renamed.append(ablation)
-    return tuple(renamed), tuple(warnings)
-
-
-def _numbered_names(name: str) -> Iterator[str]:
-    yield name
-    for number in count(start=2):
-        yield f"{name} ({number})"
-
-
-def _split_items(value: Any) -> Iterator[str]:
-    """Yield the texts of a list, of a single value, or of nothing; values that are not text are converted by `str`."""
-    if value is None or (isinstance(value, str) and value.strip().lower() in _EMPTY_REPLACEMENTS):
-        return
-    for item in value if isinstance(value, list | tuple) else [value]:
-        if item is not None and str(item).strip().lower() not in _EMPTY_REPLACEMENTS:
-            yield _join_lines(str(item))
-
-
-def _join_lines(text: str) -> str:
-    return " ".join(text.split("\n")).replace("\r", " ") if "\n" in text or "\r" in text else text
-
-
 @dataclass(frozen=True, slots=True)
 class AuthorGold:
     """A paper and the ablations that it reports, in the paper's order and with unique names."""
@@ -136,6 +76,47 @@ def read_gold(path: Path, task: Task | None = None) -> GoldSet:
             raise TableError(f"{path}: row {number}: {paper.id!r} and {other_id!r} would share one file of verdicts")
         papers[paper.id] = paper
     return GoldSet(task, str(path), papers)
+
+
+def read_ablation(value: Any) -> Ablation:
+    """Read one ablation of a published plan, of a paper's annotation, or of our own files; ignore unknown fields.
+
+    A line break becomes a space, a single string a list of one, and a replacement such as "none" or "n/a" is dropped.
+
+    Raises:
+        ValueError: if a field is missing or has the wrong type; the text names the field.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"should be an object, is {type(value).__name__}")  # noqa: TRY004 - the data are wrong
+    known = {field.name: value[field.name] for field in PLAN_FIELDS if field.name in value}
+    for field in PLAN_FIELDS:
+        if field.is_list:
+            known[field.name] = tuple(_split_items(known.get(field.name)))
+        elif isinstance(known.get(field.name), str):
+            known[field.name] = _join_lines(known[field.name])
+    known["action"] = str(known.get("action", "")).upper()
+    try:
+        return Ablation.model_validate(known, context=PUBLISHED_CONTEXT)
+    except ValidationError as error:
+        raise ValueError("; ".join(describe_validation_error(error))) from error
+
+
+def make_names_unique(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:
+    """Return the ablations with unique names, and a warning for each name that was changed.
+
+    Verdicts refer to ablations by name, so two with one name would count as one.
+    """
+    seen: set[str] = set()
+    renamed: list[Ablation] = []
+    warnings: list[str] = []
+    for ablation in ablations:
+        name = next(name for name in _numbered_names(ablation.name) if name not in seen)
+        if name != ablation.name:
+            warnings.append(f"the name {ablation.name!r} occurs more than once; one of them is called {name!r} here")
+            ablation = ablation.model_copy(update={"name": name})
+        seen.add(name)
+        renamed.append(ablation)
+    return tuple(renamed), tuple(warnings)
 
 
 def _detect_task(rows: tuple[Row, ...], path: Path) -> Task:
@@ -216,3 +197,22 @@ def _read_count(value: Any, place: str) -> int:
     if not is_whole or not 0 <= value <= _MAX_SUGGESTIONS:
         raise TableError(f"{place}: num_ablation_suggestions should be a count, is {value!r}")
     return int(value)
+
+
+def _numbered_names(name: str) -> Iterator[str]:
+    yield name
+    for number in count(start=2):
+        yield f"{name} ({number})"
+
+
+def _split_items(value: Any) -> Iterator[str]:
+    """Yield the texts of a list, of a single value, or of nothing; values that are not text are converted by `str`."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in _EMPTY_REPLACEMENTS):
+        return
+    for item in value if isinstance(value, list | tuple) else [value]:
+        if item is not None and str(item).strip().lower() not in _EMPTY_REPLACEMENTS:
+            yield _join_lines(str(item))
+
+
+def _join_lines(text: str) -> str:
+    return " ".join(text.split("\n")).replace("\r", " ") if "\n" in text or "\r" in text else text

@@ -47,6 +47,35 @@ class System:
     warnings: tuple[str, ...] = ()
 
 
+class PaperStatus(StrEnum):
+    """The state of a gold paper; only scored papers enter a mean, unless scores are computed as published."""
+
+    SCORED = "scored"
+    UNSCORED = "unscored"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldPair:
+    """A gold paper and the system's plan for it; `planned_paper` is None where the system does not have the paper."""
+
+    gold: Gold
+    planned_paper: PlannedPaper | None
+
+    @property
+    def plan(self) -> tuple[Ablation, ...]:
+        """The planned ablations, empty if there is no plan."""
+        return self.planned_paper.ablations if self.planned_paper else ()
+
+    @property
+    def status(self) -> PaperStatus | None:
+        """The status failed or absent, None if there is a plan to judge."""
+        if self.planned_paper is None:
+            return PaperStatus.ABSENT
+        return None if self.planned_paper.outcome is Outcome.PLANNED else PaperStatus.FAILED
+
+
 def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tuple[System, ...]:
     """Read every system with plans below a folder; `task` and `name` (a part of the system's name) select some.
 
@@ -75,6 +104,19 @@ def read_system(folder: Path, task: Task | None = None, name: str = "") -> Syste
         listed = ", ".join(f"{s.name} ({s.task})" for s in systems)
         raise UsageError(f"{folder}: holds {len(systems)} systems, choose one with --system: {listed}")
     return systems[0]
+
+
+def pair_papers(gold: GoldSet, system: System) -> tuple[tuple[GoldPair, ...], tuple[PlannedPaper, ...]]:
+    """Pair each gold paper with its plan, in the gold's order; also return the plans of papers that have no gold.
+
+    A paper is found by its id, or else by the id that planning makes from the gold's title.
+    """
+    unpaired = dict(system.papers)
+    pairs = []
+    for paper in gold.papers.values():
+        found_id = next((paper_id for paper_id in _candidate_ids(paper) if paper_id in unpaired), None)
+        pairs.append(GoldPair(paper, None if found_id is None else unpaired.pop(found_id)))
+    return tuple(pairs), tuple(unpaired.values())
 
 
 @dataclass(slots=True)
@@ -199,48 +241,6 @@ def _parse_ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
                 yield read_ablation(parse_json(line))
             except ValueError as error:
                 warnings.append(f"line {number} is no ablation: {error}")
-
-
-class PaperStatus(StrEnum):
-    """The state of a gold paper; only scored papers enter a mean, unless scores are computed as published."""
-
-    SCORED = "scored"
-    UNSCORED = "unscored"
-    FAILED = "failed"
-    ABSENT = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class GoldPair:
-    """A gold paper and the system's plan for it; `planned_paper` is None where the system does not have the paper."""
-
-    gold: Gold
-    planned_paper: PlannedPaper | None
-
-    @property
-    def plan(self) -> tuple[Ablation, ...]:
-        """The planned ablations, empty if there is no plan."""
-        return self.planned_paper.ablations if self.planned_paper else ()
-
-    @property
-    def status(self) -> PaperStatus | None:
-        """The status failed or absent, None if there is a plan to judge."""
-        if self.planned_paper is None:
-            return PaperStatus.ABSENT
-        return None if self.planned_paper.outcome is Outcome.PLANNED else PaperStatus.FAILED
-
-
-def pair_papers(gold: GoldSet, system: System) -> tuple[tuple[GoldPair, ...], tuple[PlannedPaper, ...]]:
-    """Pair each gold paper with its plan, in the gold's order; also return the plans of papers that have no gold.
-
-    A paper is found by its id, or else by the id that planning makes from the gold's title.
-    """
-    unpaired = dict(system.papers)
-    pairs = []
-    for paper in gold.papers.values():
-        found_id = next((paper_id for paper_id in _candidate_ids(paper) if paper_id in unpaired), None)
-        pairs.append(GoldPair(paper, None if found_id is None else unpaired.pop(found_id)))
-    return tuple(pairs), tuple(unpaired.values())
 
 
 def _candidate_ids(gold: Gold) -> Iterator[str]:

@@ -49,48 +49,6 @@ class ScoreSummary:
     plan_ndcg: Mean | None
 
 
-def count_papers(run: JudgingRecord) -> Coverage:
-    """Count the papers of a run by status."""
-    return Coverage(**{status.value: sum(p.status is status for p in run.papers) for status in PaperStatus})
-
-
-def score_papers(judged_run: JudgedRun, k: int | None = None, *, as_published: bool = False) -> dict[str, PaperScores]:
-    """Return the scores of each scored paper at k, by id; with `as_published`, failed and absent papers score 0."""
-    scores: dict[str, PaperScores] = {}
-    for paper in judged_run.record.papers:
-        if paper.status is PaperStatus.SCORED:
-            scores[paper.id] = score_paper(judged_run.record.task, paper, judged_run.verdicts[paper.id], k)
-        elif as_published and paper.status is not PaperStatus.UNSCORED:
-            scores[paper.id] = ZERO_SCORES if judged_run.record.task is Task.AUTHOR else replace(ZERO_SCORES, ndcg=None)
-    return scores
-
-
-def score_paper(task: Task, paper: JudgedPaper, verdicts: Sequence[Verdict], k: int | None = None) -> PaperScores:
-    """Return the scores of one paper at k."""
-    if task is Task.AUTHOR:
-        author_verdicts = [verdict for verdict in verdicts if isinstance(verdict, AuthorVerdict)]
-        return score_author_plan(paper.gold, paper.planned_names, author_verdicts, k)
-    reviewer_verdicts = [verdict for verdict in verdicts if isinstance(verdict, ReviewerVerdict)]
-    return score_reviewer_plan(paper.suggestions, paper.planned_names, reviewer_verdicts, k)
-
-
-def summarize_scores(scores: Mapping[str, PaperScores], k: int | None = None) -> ScoreSummary:
-    """Return the macro means of the papers' scores."""
-    return ScoreSummary(
-        k=k,
-        precision=statistics.compute_mean([s.precision for s in scores.values()]),
-        recall=statistics.compute_mean([s.recall for s in scores.values()]),
-        f1=statistics.compute_mean([s.f1 for s in scores.values()]),
-        ndcg=_mean_of_known([s.ndcg for s in scores.values()]),
-        plan_ndcg=_mean_of_known([s.plan_ndcg for s in scores.values()]),
-    )
-
-
-def _mean_of_known(values: Sequence[float | None]) -> Mean | None:
-    known = [value for value in values if value is not None]
-    return statistics.compute_mean(known) if known else None
-
-
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """A judged run with its scores: `scores` by paper at one k with their `summary`, `by_k` the means at k = 1, 2, ….
@@ -150,6 +108,59 @@ def compare_results(results: Sequence[RunResult]) -> tuple[SystemDifference, ...
     return tuple(sorted(differences, key=lambda difference: (difference.a.record.task, -abs(difference.f1.mean))))
 
 
+def score_papers(judged_run: JudgedRun, k: int | None = None, *, as_published: bool = False) -> dict[str, PaperScores]:
+    """Return the scores of each scored paper at k, by id; with `as_published`, failed and absent papers score 0."""
+    scores: dict[str, PaperScores] = {}
+    for paper in judged_run.record.papers:
+        if paper.status is PaperStatus.SCORED:
+            scores[paper.id] = score_paper(judged_run.record.task, paper, judged_run.verdicts[paper.id], k)
+        elif as_published and paper.status is not PaperStatus.UNSCORED:
+            scores[paper.id] = ZERO_SCORES if judged_run.record.task is Task.AUTHOR else replace(ZERO_SCORES, ndcg=None)
+    return scores
+
+
+def score_paper(task: Task, paper: JudgedPaper, verdicts: Sequence[Verdict], k: int | None = None) -> PaperScores:
+    """Return the scores of one paper at k."""
+    if task is Task.AUTHOR:
+        author_verdicts = [verdict for verdict in verdicts if isinstance(verdict, AuthorVerdict)]
+        return score_author_plan(paper.gold, paper.planned_names, author_verdicts, k)
+    reviewer_verdicts = [verdict for verdict in verdicts if isinstance(verdict, ReviewerVerdict)]
+    return score_reviewer_plan(paper.suggestions, paper.planned_names, reviewer_verdicts, k)
+
+
+def summarize_scores(scores: Mapping[str, PaperScores], k: int | None = None) -> ScoreSummary:
+    """Return the macro means of the papers' scores."""
+    return ScoreSummary(
+        k=k,
+        precision=statistics.compute_mean([s.precision for s in scores.values()]),
+        recall=statistics.compute_mean([s.recall for s in scores.values()]),
+        f1=statistics.compute_mean([s.f1 for s in scores.values()]),
+        ndcg=_mean_of_known([s.ndcg for s in scores.values()]),
+        plan_ndcg=_mean_of_known([s.plan_ndcg for s in scores.values()]),
+    )
+
+
+def count_papers(record: JudgingRecord) -> Coverage:
+    """Count the papers of a run by status."""
+    return Coverage(**{status.value: sum(p.status is status for p in record.papers) for status in PaperStatus})
+
+
+def compute_mean_f1(result: RunResult, papers: Sequence[str]) -> float | None:
+    """Return the macro mean of F1 over some of a run's papers, None if none of them has scores."""
+    values = [result.scores[paper].f1 for paper in papers if paper in result.scores]
+    return fmean(values) if values else None
+
+
+def format_task_title(task: Task) -> str:
+    """Return the title of a task for headings."""
+    return {Task.AUTHOR: "Author task", Task.REVIEWER: "Reviewer task"}[task]
+
+
+def _mean_of_known(values: Sequence[float | None]) -> Mean | None:
+    known = [value for value in values if value is not None]
+    return statistics.compute_mean(known) if known else None
+
+
 def _compute_result(judged_run: JudgedRun, label: str, k: int | None, as_published: bool) -> RunResult:
     papers = judged_run.record.papers
     longest = min(MAX_REPORTED_K, max((len(paper.plan) for paper in papers), default=0))
@@ -186,14 +197,3 @@ def _label_runs(runs: Sequence[JudgingRecord]) -> list[str]:
 
 def _f1_by_paper(result: RunResult) -> dict[str, float]:
     return {paper: scores.f1 for paper, scores in result.scores.items()}
-
-
-def compute_mean_f1(result: RunResult, papers: Sequence[str]) -> float | None:
-    """Return the macro mean of F1 over some of a run's papers, None if none of them has scores."""
-    values = [result.scores[paper].f1 for paper in papers if paper in result.scores]
-    return fmean(values) if values else None
-
-
-def format_task_title(task: Task) -> str:
-    """Return the title of a task for headings."""
-    return {Task.AUTHOR: "Author task", Task.REVIEWER: "Reviewer task"}[task]

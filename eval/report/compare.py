@@ -80,8 +80,8 @@ def _build_sections(comparison: Comparison, with_pictures: bool) -> Iterator[Rep
 def _build_agreement_section(comparison: Comparison, with_pictures: bool) -> ReportSection:
     task_title, paper_count = format_task_title(comparison.task), len(comparison.papers)
     caption = (
-        f"{task_title}: how much two systems' plans agree on n = {paper_count} papers. 1 would be the same ablations in "
-        "every plan, 0 none."
+        f"{task_title}: how much two systems' plans agree on n = {paper_count} papers. 1 would be the same ablations "
+        "in every plan, 0 none."
     )
     matrix = [[_agreement_value(comparison, a, b) for b in comparison.systems] for a in comparison.systems]
     names = [_shorten_name(system) for system in comparison.systems]
@@ -138,8 +138,9 @@ def _build_union_section(comparison: Comparison, with_pictures: bool) -> ReportS
     columns = ("Paper", "Ablated part", "Action", "Systems")
     rows = tuple(_proposal_row(proposal, n) for proposal in consensus[:_MAX_PROPOSALS])
     text = (
-        f"The union of all plans has {len(proposals)} different ablations, {len(proposals) / len(comparison.papers):.1f} "
-        f"per paper; more than half of the systems agree on {len(consensus)} of them "
+        f"The union of all plans has {len(proposals)} different ablations, "
+        f"{len(proposals) / len(comparison.papers):.1f} per paper; more than half of the systems agree on "
+        f"{len(consensus)} of them "
         f"({format_percent(len(consensus) / len(proposals))}), the consensus. "
         + (f"The table shows {len(rows)} of these." if len(consensus) > len(rows) else "")
     )
