@@ -82,12 +82,19 @@ _STUDY_CUES: Final = (
     *("effect", "impact", "influence", "contribution", "role", "importance", "necessity", "benefit", "choice"),
     *("validity", "sensitivity", "ablat", "study", "studies"),
 )
+_VARIATION_CUES: Final = (
+    *("vary", "varies", "varied", "different", "tun", "sweep", "sensitive to", "robust ", "value", "setting"),
+    *("analysis of", "set "),
+)
 
 
 def contains_any(text: str, words: Iterable[str]) -> bool:
     """Tell if one of the words, in lower case, occurs in a text in any case."""
     lowered = text.lower()
-    return any(word in lowered for word in words)
+    for word in words:  # noqa: SIM110 - a generator would take twice the time, and this runs for every sentence
+        if word in lowered:
+            return True
+    return False
 
 
 def find_removals_and_replacements(text: str) -> Iterator[AblationPhrase]:
@@ -122,7 +129,7 @@ def find_studied_parts(text: str) -> Iterator[AblationPhrase]:
 
 def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
     """Yield choices and values that sentences report as varied."""
-    for pattern in (_VARIED, _SYMBOL_SET):
+    for pattern in (_VARIED, _SYMBOL_SET) if contains_any(text, _VARIATION_CUES) else ():
         yield from (AblationPhrase(m[1], Action.REPLACE, "", m.start(1)) for m in pattern.finditer(text))
 
 
