@@ -201,7 +201,8 @@ def test_a_strategy_takes_one_file_and_its_prompt(copy: Copy) -> None:
         '    """Return the plan of a second reply, which has seen the first."""\n'
         "    prompt = await session.build_prompt()\n"
         "    await session.ask(prompt)\n"
-        '    return await session.ask(session.continue_prompt(prompt, "second-look.jinja", k=1), step="second look")\n\n\n'
+        '    second = session.continue_prompt(prompt, "second-look.jinja", k=1)\n'
+        '    return await session.ask(second, step="second look")\n\n\n'
         "def estimate_two_requests(prompt_tokens):\n"
         '    """Return the estimate of two requests."""\n'
         "    return RequestEstimate(2, 2 * prompt_tokens, 2 * TYPICAL_REPLY_TOKENS)\n\n\n"

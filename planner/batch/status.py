@@ -1,5 +1,4 @@
 """Read the status of a run from its ledger."""
-# MERGED-DOC """Read the status of a run, including shards that are still running."""
 
 import re
 import sqlite3
@@ -35,8 +34,8 @@ class Failure:
 class LedgerStatus:
     """The status of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
 
-    `cost` is in USD, None where a price is not known. `lost_requests` counts requests that may have been billed without a reply,
-    such as those in flight when a process was killed.
+    `cost` is in USD, None where a price is not known. `lost_requests` counts requests that may have been billed without
+    a reply, such as those in flight when a process was killed.
     """
 
     papers: int
@@ -156,7 +155,8 @@ class _StatusReader:
 
     def _list_failures(self) -> tuple[Failure, ...]:
         rows = self.db.execute(
-            f"SELECT p.id, m.key, n.outcome, n.reason {ALL_PAIRS} AND {IS_VALID} AND n.outcome <> 'planned' ORDER BY p.id"
+            f"SELECT p.id, m.key, n.outcome, n.reason {ALL_PAIRS} AND {IS_VALID} AND n.outcome <> 'planned' "
+            "ORDER BY p.id"
         )
         return tuple(Failure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
 
