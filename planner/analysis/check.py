@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from typing import Final
 
 from planner.analysis.components import find_components
@@ -32,8 +32,12 @@ class StemSearch:
 
     def __init__(self, passages: Sequence[str]) -> None:
         self._passages = passages
-        self._lowered = [passage.lower() for passage in passages]
-        self._stems = cache(lambda number: collect_stems(self._passages[number]))
+        self._lowered_paper = "\n".join(passages).lower()
+        self._stems: dict[int, frozenset[str]] = {}
+
+    @cached_property
+    def _lowered(self) -> list[str]:
+        return [passage.lower() for passage in self._passages]
 
     def find_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether a passage holds at least this share of the stems."""
@@ -41,11 +45,18 @@ class StemSearch:
         # A stem is the beginning of its words, but for the "iz" and "y" that stand for some endings.
         beginnings = [stem.removesuffix("iz").removesuffix("y") for stem in wanted]
         count = share * len(wanted)
+        if sum(beginning in self._lowered_paper for beginning in beginnings) < count:
+            return False
         return any(
             sum(beginning in lowered for beginning in beginnings) >= count
-            and len(wanted & self._stems(number)) >= count
+            and len(wanted & self._collect_stems(number)) >= count
             for number, lowered in enumerate(self._lowered)
         )
+
+    def _collect_stems(self, number: int) -> frozenset[str]:
+        if number not in self._stems:
+            self._stems[number] = collect_stems(self._passages[number])
+        return self._stems[number]
 
 
 def index_paper(paper: Paper, task: Task) -> PaperIndex:
