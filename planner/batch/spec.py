@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,11 +24,14 @@ from planner.models.retry import RetryPolicy
 from planner.papers.paper import Excerpt, Paper
 from planner.planning.question import PlanSettings
 from planner.planning.strategies import STRATEGIES
-from planner.reading.process import ReaderFactory
+
+if TYPE_CHECKING:
+    from planner.reading.process import ReaderFactory  # imports what reads papers
 
 RUN_SPEC_KEY: Final = "call"
 BATCH_SERVICE_ENGINE: Final = "openai-batch"
 RAY_ENGINE: Final = "ray"
+LOCAL_CLUSTER: Final = "local"
 ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, RAY_ENGINE)
 
 
@@ -207,7 +210,7 @@ class BatchJob:
     corpus: Corpus
     models: tuple[RunModel, ...]
     limits: RunLimits
-    make_readers: ReaderFactory
+    make_readers: "ReaderFactory"
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     retry_failed: bool = False
     max_reply_tokens: int | None = None

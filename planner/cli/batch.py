@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,7 +16,6 @@ from planner.batch.cluster.shards import Shard
 from planner.batch.manifest import Corpus
 from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
-from planner.batch.session import Engine, estimate_spec, open_run, plan_run, record_corpus
 from planner.batch.spec import EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
 from planner.cli.console import InterruptHandler, log, log_to, run_interruptible
@@ -25,6 +24,9 @@ from planner.cli.progress import format_estimate_json, format_estimate_text, for
 from planner.cli.run_options import engine_options, limit_options, shard_option, submission_options
 from planner.models.connect import ModelSpec
 from planner.sanitize import make_json_printable, make_printable
+
+if TYPE_CHECKING:
+    from planner.batch.session import Engine
 
 _FIRST_LINE_SECONDS: Final = 2.0
 _LINE_INTERVAL_SECONDS: Final = 15.0
@@ -108,6 +110,8 @@ def batch(
 
 async def plan_papers(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
     """Plan what is pending; return 0, or 1 if any paper has no plan, or 130 or 143 if stopped by a signal."""
+    from planner.batch.session import open_run, plan_run, record_corpus  # not for --help: it imports all of a run
+
     async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
         code = 0
         if spec.submission.prepare:
@@ -118,7 +122,7 @@ async def plan_papers(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
     return code or (1 if _has_problems(opened.job.corpus) else 0)
 
 
-async def _run_engine(run: RunFolder, engine: Engine, *, quiet: bool) -> int:
+async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
     interrupt = InterruptHandler(engine.stop)
     try:
         with interrupt.handle_signals():
@@ -142,6 +146,8 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
 
 async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
     """Print what the corpus would take; return 0 if all of it can be read, otherwise 1."""
+    from planner.batch.session import estimate_spec
+
     corpus, estimates = await estimate_spec(spec, open_arxiv(offline=spec.offline))
     click.echo(
         format_estimate_json(corpus, estimates) if as_json else make_printable(format_estimate_text(corpus, estimates))

@@ -1,11 +1,14 @@
 """The progress of a run and the estimate of a dry run in words."""
 
 import json
+from typing import TYPE_CHECKING
 
-from planner.batch.estimate import ModelEstimate
 from planner.batch.manifest import Corpus
 from planner.batch.progress import Progress
 from planner.sanitize import make_json_printable
+
+if TYPE_CHECKING:
+    from planner.batch.estimate import ModelEstimate  # imports what reads papers
 
 
 def format_progress(progress: Progress) -> str:
@@ -58,7 +61,7 @@ def format_stop_reason(progress: Progress) -> str:
     return f"stopping: {progress.stop_reason}; requests in flight are finished" if progress.stop_reason else ""
 
 
-def format_estimate_text(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
+def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
     """Return one line for each paper, then one for each model."""
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
@@ -72,7 +75,7 @@ def format_estimate_text(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
     return "\n".join(lines)
 
 
-def format_estimate_json(corpus: Corpus, estimates: list[ModelEstimate]) -> str:
+def format_estimate_json(corpus: Corpus, estimates: "list[ModelEstimate]") -> str:
     """Return the papers and the estimates as one JSON object."""
     whole = {
         "papers": [{"id": e.id, "kind": e.kind, "source": e.source} for e in corpus.entries],

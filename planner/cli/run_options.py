@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from planner.batch.cluster.ray import LOCAL_CLUSTER
 from planner.batch.cluster.shards import Shard
-from planner.batch.spec import ENGINES, EngineOptions, RunLimits, SubmissionOptions
+from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
 from planner.cli.options import option_group
 from planner.errors import UsageError
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.analysis.check import check_plan, index_paper
 from planner.chat import Prompt
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.paper import Excerpt, Omission, Paper
@@ -74,6 +73,8 @@ class LoadedPaper:
 
     def check_plan(self, plan: Plan, task: Task) -> tuple[str, ...]:
         """Return warnings about a plan, one sentence each."""
+        from planner.analysis.check import check_plan, index_paper  # compiles many patterns, for a reply alone
+
         return check_plan(plan, index_paper(self.paper, task))
 
 

@@ -10,11 +10,10 @@ from typing import Any, Final
 
 from planner.batch.cluster.pool import WorkerLostError, WorkerPool
 from planner.batch.cluster.worker import RemoteWorker, WorkerConfig
+from planner.batch.spec import LOCAL_CLUSTER
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError, RunError, UsageError
 from planner.reading.request import ReadRequest, ReadResultOrError
-
-LOCAL_CLUSTER: Final = "local"
 
 # The share of a CPU that a worker claims: half, so that the workers of another run fit on the machine too.
 _CPUS_PER_WORKER: Final = 0.5
