@@ -33,6 +33,40 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
         _sync_folder(path.parent)
 
 
+def try_lock_file(path: Path) -> int | None:
+    """Create a file and its folders and lock the file; return its handle, or None if it is locked already.
+
+    The lock ends with the process, so the file of a killed one is no obstacle.
+
+    Raises:
+        OSError: if the file cannot be created or locked.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The last holder may have deleted the file between the two calls; then another one is locked by others.
+            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def unlock_file(path: Path, handle: int) -> None:
+    """Delete a file that `try_lock_file` locked, and end its lock."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+    os.close(handle)
+
+
 def _write_new_file(path: Path, data: bytes, durable: bool) -> None:
     with path.open("xb") as file:
         file.write(data)

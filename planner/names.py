@@ -9,6 +9,7 @@ from typing import Final
 TRAJECTORY_SUFFIX: Final = ".md"
 RECORD_SUFFIX: Final = ".json"
 MAX_FILE_NAME_BYTES: Final = 240  # of the 255 that a name may have, with room for the suffix
+_QUESTION_BYTES: Final = 40  # bytes of a file name kept free for the name of a question
 _MAX_TITLE_ID_BYTES: Final = 120  # bytes of an id made from a title; leaves room for a suffix in every file system
 _MAX_GIVEN_ID_BYTES: Final = 200  # bytes of an id given by the user; published ids have up to 133
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
@@ -30,9 +31,15 @@ def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> st
     return _shorten(_replace_unsafe(made or "paper"), _MAX_TITLE_ID_BYTES, "_", "_. ")
 
 
-def build_trajectory_path(planner: str, model: str, paper_id: str) -> PurePosixPath:
-    """Return the path in the output folder; a model's name loses its dots, and `/` becomes `_`, as published."""
-    return build_model_folder(planner, model) / f"{sanitize_file_name(paper_id)}{TRAJECTORY_SUFFIX}"
+def build_trajectory_path(planner: str, model: str, paper_id: str, question: str = "") -> PurePosixPath:
+    """Return the path in the output folder; a model's name loses its dots, and `/` becomes `_`, as published.
+
+    `question` names the question of a further plan of the paper, "" for the first plan.
+    """
+    stem = sanitize_file_name(paper_id)
+    if question:
+        stem = f"{_shorten(stem, MAX_FILE_NAME_BYTES - _QUESTION_BYTES, '-')}--{question}"
+    return build_model_folder(planner, model) / f"{stem}{TRAJECTORY_SUFFIX}"
 
 
 def build_model_folder(planner: str, model: str) -> PurePosixPath:

@@ -9,7 +9,7 @@ import pytest
 from planner.chat import Completion, Usage
 from planner.errors import ModelError, Outcome, PaperError
 from planner.models.fake import FakeModel
-from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
+from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory, write_unreadable_paper
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
 from planner.schema import Task
@@ -55,13 +55,19 @@ def test_every_paper_leaves_a_sidecar_and_only_a_planned_one_a_trajectory(
     assert bool(done.record.reason) == (outcome is not Outcome.PLANNED)
 
 
-def test_a_failure_takes_an_earlier_plan_away_and_keeps_its_reply(tmp_path: Path) -> None:
+def test_a_failure_leaves_an_earlier_plan_and_keeps_every_reply(tmp_path: Path) -> None:
     """A file that stands there is always the plan that its sidecar tells of."""
-    planned(tmp_path, GOOD_REPLY)
+    first = planned(tmp_path, GOOD_REPLY)
+    written = first.path.read_bytes()
     failed = planned(tmp_path, Completion("", finish_reason="stop"), anew=True)
-    assert names(tmp_path) == ["lm-planner/fake/A_Paper.json"]
-    assert [a.outcome for a in failed.record.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
-    assert failed.record.attempts[0].completion is not None
+    assert failed.record.outcome is Outcome.EMPTY
+    assert names(tmp_path) == ["lm-planner/fake/A_Paper.json", "lm-planner/fake/A_Paper.md"]
+    assert first.path.read_bytes() == written
+    kept = PlanRecord.read(first.record_path)
+    assert (kept.outcome, kept.prompt_sha256) == (Outcome.PLANNED, first.record.prompt_sha256)
+    assert [a.outcome for a in kept.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
+    assert kept.attempts == failed.record.attempts
+    assert rebuild_trajectory(kept) == first.trajectory
 
 
 def test_the_file_says_what_the_planning_says(tmp_path: Path) -> None:
@@ -116,7 +122,9 @@ def test_a_paper_that_becomes_unreadable_keeps_what_was_paid_for(tmp_path: Path)
     first = planned(tmp_path, GOOD_REPLY)
     gone = unread(tmp_path, "paper.md", named="A_Paper")
     assert gone.record_path == first.record_path
-    assert not first.path.exists()
+    assert first.path.exists()
+    assert PlanRecord.read(first.record_path) == first.record
+    assert gone.record.outcome is Outcome.PAPER_ERROR
     assert [a.completion for a in gone.record.attempts] == [a.completion for a in first.record.attempts]
     back = planned(tmp_path)
     assert back.record.outcome is Outcome.PLANNED, "and the reply is used again once the paper can be read"

@@ -255,7 +255,10 @@ def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> No
         count = len(result.trajectory.plan.ablations)
         log.info("planned %d ablation%s%s", count, "" if count == 1 else "s", _format_usage(sidecar))
     else:
-        log.error("%s: %s: %s (details in %s)", source, sidecar.outcome, sidecar.reason, result.record_path)
+        where = (
+            f"the earlier plan stays in {result.path}" if result.path.exists() else f"details in {result.record_path}"
+        )
+        log.error("%s: %s: %s (%s)", source, sidecar.outcome, sidecar.reason, where)
     if as_json:
         click.echo(json.dumps(_summarize_result(source, result)))  # ASCII, whatever the terminal's encoding
     elif result.trajectory:

@@ -1,15 +1,18 @@
 """Finish papers: write their trajectories and records to a folder, and write them again from a record."""
 
+import asyncio
+import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from planner.chat import Model, ModelInfo
-from planner.errors import Outcome, PaperError
-from planner.files import write_file_atomically
+from planner.errors import Outcome, PaperError, TrajectoryError
+from planner.files import try_lock_file, unlock_file, write_file_atomically
 from planner.models.cache import CachedModel
 from planner.names import (
     RECORD_SUFFIX,
@@ -21,22 +24,36 @@ from planner.names import (
     sanitize_file_name,
 )
 from planner.papers.formats import strip_endings
-from planner.papers.paper import Paper, PaperInfo
+from planner.papers.paper import Excerpt, Paper, PaperInfo
 from planner.parsing.reply import parse_reply
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.question import PlanSettings
-from planner.planning.record import PlanRecord, RecordStore, ReplyPricer, close_record, open_record
+from planner.planning.record import (
+    AttemptRecord,
+    PlanRecord,
+    RecordStore,
+    ReplyPricer,
+    add_attempts,
+    close_record,
+    open_record,
+)
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
 from planner.trajectory.format import Trajectory
 from planner.trajectory.writer import render_trajectory
 
+log = logging.getLogger(__name__)
+
+_LOCK_WAIT: Final = 0.2  # seconds between two tries to lock a paper
 _DRAFT_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.tmp$")
 
 
 @dataclass(frozen=True, slots=True)
 class PlanOutput:
-    """The record of a finished paper with its trajectory, and their files; `path` exists only with a trajectory."""
+    """The record of a finished paper with its trajectory, and their files.
+
+    Without a trajectory, `path` exists only if an earlier plan of the same question stays there.
+    """
 
     record: PlanRecord
     trajectory: Trajectory | None
@@ -64,10 +81,14 @@ async def plan_to_folder(
         OSError: if the folder cannot be written.
         PromptError: if a template cannot be rendered.
     """
-    record, record_path = _open_record(folder, paper.info, model.info, settings)
-    store = RecordStore(record_path, record, pricing, force)
-    result = await plan_paper(paper, CachedModel(model, store), settings, store.choose_sample, token_counter)
-    return write_record(folder, close_record(record, result, store.attempts), result.trajectory, durable=True)
+    template_sha256 = settings.render_prompt(Excerpt("", "", "")).template_sha256
+    record = open_record(paper.info, model.info, settings, template_sha256=template_sha256)
+    async with _lock_paper(folder, record):
+        files, other_attempts = _find_files(folder, record)
+        record = record.model_copy(update={"attempts": files.earlier.attempts if files.earlier else ()})
+        store = RecordStore(files.record_path, files.planned or record, pricing, force, other_attempts)
+        result = await plan_paper(paper, CachedModel(model, store), settings, store.choose_sample, token_counter)
+        return _write_result(files, close_record(record, result, store.attempts), result.trajectory)
 
 
 def write_unreadable_paper(
@@ -77,9 +98,17 @@ def write_unreadable_paper(
     paper = PaperInfo(
         id=given_id or build_paper_id("", file_stem=strip_endings(source)), title="", format="", source=source
     )
-    record, _ = _open_record(folder, paper, info, settings)
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
-    return write_record(folder, close_record(record, result, record.attempts), None, durable=True)
+    path, opened = folder / build_trajectory_path(info.planner, info.name, paper.id), open_record(paper, info, settings)
+    lock_path = _build_lock_path(folder, opened)
+    if (handle := try_lock_file(lock_path)) is None:  # another process plans it, and its record says more
+        return PlanOutput(close_record(opened, result, ()), None, path, Path(build_record_path(path)))
+    try:
+        files = _PlanFiles.read(path)
+        attempts = files.earlier.attempts if files.earlier else ()
+        return _write_result(files, close_record(opened, result, attempts), None)
+    finally:
+        unlock_file(lock_path, handle)
 
 
 def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None, *, durable: bool) -> PlanOutput:
@@ -91,14 +120,10 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
     Raises:
         OSError: if the folder cannot be written.
     """
-    path, record_path = _build_paths(folder, record.planner, record.model, record.paper.id)
-    # The trajectory is written first, so a record with the outcome "planned" always has its trajectory.
+    path = folder / build_trajectory_path(record.planner, record.model, record.paper.id)
     if trajectory is None:
         path.unlink(missing_ok=True)
-    else:
-        write_file_atomically(path, render_trajectory(trajectory), durable=durable)
-    write_file_atomically(record_path, record.to_json(), durable=durable)
-    return PlanOutput(record, trajectory, path, record_path)
+    return _write_files(path, record, trajectory, durable=durable)
 
 
 def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
@@ -114,16 +139,100 @@ def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
     return make_trajectory(record.planner, record.model, record.paper.id, record.task, reply)
 
 
-def _open_record(folder: Path, paper: PaperInfo, info: ModelInfo, settings: PlanSettings) -> tuple[PlanRecord, Path]:
-    """Return the record of a planning that starts now, with the requests of an earlier one, and its path."""
-    _, path = _build_paths(folder, info.planner, info.name, paper.id)
-    return open_record(paper, info, settings, PlanRecord.read(path) if path.exists() else None), path
+def _write_files(path: Path, record: PlanRecord, trajectory: Trajectory | None, *, durable: bool) -> PlanOutput:
+    # The trajectory is written first, so a record with the outcome "planned" always has its trajectory.
+    if trajectory is not None:
+        write_file_atomically(path, render_trajectory(trajectory), durable=durable)
+    record_path = Path(build_record_path(path))
+    write_file_atomically(record_path, record.to_json(), durable=durable)
+    return PlanOutput(record, trajectory, path, record_path)
 
 
-def _build_paths(folder: Path, planner: str, model: str, paper_id: str) -> tuple[Path, Path]:
-    """Return the paths of a paper's trajectory and of its record."""
-    within = build_trajectory_path(planner, model, paper_id)
-    return folder / within, folder / build_record_path(within)
+@dataclass(frozen=True, slots=True)
+class _PlanFiles:
+    """The files of one question about a paper, and the record that is there, None if there is none."""
+
+    path: Path
+    earlier: PlanRecord | None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        record_path = Path(build_record_path(path))
+        return cls(path, PlanRecord.read(record_path) if record_path.exists() else None)
+
+    @property
+    def record_path(self) -> Path:
+        return Path(build_record_path(self.path))
+
+    @property
+    def planned(self) -> PlanRecord | None:
+        """The record of a plan, which stays as it is until there is another plan."""
+        return self.earlier if self.earlier and self.earlier.outcome is Outcome.PLANNED else None
+
+    @property
+    def is_free(self) -> bool:
+        """True if there is neither a plan nor a reply that another question could replace."""
+        if self.earlier is None:
+            return not self.path.exists()
+        is_unread = not self.earlier.paper.sha256
+        return self.planned is None and (is_unread or not self.earlier.has_reply)
+
+
+def _find_files(folder: Path, record: PlanRecord) -> tuple[_PlanFiles, tuple[AttemptRecord, ...]]:
+    """Return the files of a question, and the answered requests on record for other questions about the paper.
+
+    The first question has the published path; a further one has its own name added, as `question_name` does.
+
+    Raises:
+        TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
+        OSError: if a record cannot be read.
+    """
+    about = (record.planner, record.model, record.paper.id)
+    first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
+    files = [_PlanFiles.read(path) for path in (first, further)]
+    own = [each for each in files if each.earlier and each.earlier.question == record.question]
+    chosen = next(iter(own or [each for each in files if each.is_free]), None)
+    if chosen is None:
+        raise TrajectoryError(f"{further}: holds another plan; move it, or choose another folder with -o")
+    beginning = further.name.removesuffix(f"{record.question_name}{TRAJECTORY_SUFFIX}")
+    names = (path.name.removesuffix(RECORD_SUFFIX) for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
+    stems = sorted(name for name in names if name.startswith(beginning))
+    others = [_PlanFiles.read(first.parent / f"{stem}{TRAJECTORY_SUFFIX}") for stem in stems]
+    records = [each.earlier for each in (files[0], *others) if each.earlier and each.path != chosen.path]
+    return chosen, tuple(attempt for other in records for attempt in other.attempts if attempt.completion)
+
+
+def _write_result(files: _PlanFiles, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
+    """Write the record and trajectory of a paper; without a trajectory, an earlier plan stays, with all requests."""
+    if trajectory is None and files.planned:
+        write_file_atomically(files.record_path, add_attempts(files.planned, record.attempts).to_json())
+        return PlanOutput(record, None, files.path, files.record_path)
+    return _write_files(files.path, record, trajectory, durable=True)
+
+
+def _build_lock_path(folder: Path, record: PlanRecord) -> Path:
+    """Return the path of the file that is locked while a paper is planned by a model."""
+    path = folder / build_trajectory_path(record.planner, record.model, record.paper.id)
+    return path.with_name(f".{path.name.removesuffix(TRAJECTORY_SUFFIX)}.lock")
+
+
+@asynccontextmanager
+async def _lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
+    """Let no other process plan this paper by this model into the folder within the block; wait for one that does.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    path, is_told = _build_lock_path(folder, record), False
+    while (handle := try_lock_file(path)) is None:
+        if not is_told:
+            log.warning("%s: another process is planning this paper; waiting for it", path.with_suffix(RECORD_SUFFIX))
+        is_told = True
+        await asyncio.sleep(_LOCK_WAIT)
+    try:
+        yield
+    finally:
+        unlock_file(path, handle)
 
 
 class WrittenFiles:

@@ -1,5 +1,7 @@
 """The sidecar: the JSON file next to a trajectory, with the record of its planning and every paid reply."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -76,6 +78,7 @@ class PlanRecord(_Record):
     parameters: dict[str, JsonValue] = {}
     task: Task
     k: int
+    cut_at: str = Field(default="", exclude_if=lambda cut_at: not cut_at)
     outcome: Outcome = Outcome.INTERRUPTED
     reason: str = ""
     paper: PaperRecord
@@ -87,6 +90,23 @@ class PlanRecord(_Record):
     cost: float | None = None
     warnings: tuple[str, ...] = ()
     attempts: tuple[AttemptRecord, ...] = ()
+
+    @property
+    def question(self) -> tuple[str | int, ...]:
+        """The model, the paper with its text, and all that its prompt depends on; another question has another plan."""
+        paper = (self.paper.id, self.paper.sha256)
+        return self.planner, self.model, *paper, self.task.value, self.k, self.template_sha256, self.cut_at
+
+    @property
+    def question_name(self) -> str:
+        """The name of the question in the file names of a further plan: the task, k and a short hash."""
+        hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
+        return f"{self.task}-{self.k}-{hashed[:8]}"
+
+    @property
+    def has_reply(self) -> bool:
+        """True if any request was answered."""
+        return any(attempt.completion for attempt in self.attempts)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -111,13 +131,24 @@ class PlanRecord(_Record):
 
 
 class RecordStore:
-    """The reply store of one paper: it writes each request and each reply to the sidecar file at once."""
+    """The reply store of one paper: it writes each request and each reply to the sidecar file at once.
 
-    def __init__(self, path: Path, record: PlanRecord, pricing: ReplyPricer, force: bool = False) -> None:
+    A reply among `other_attempts`, those on record for other questions, is used too, and copied then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        record: PlanRecord,
+        pricing: ReplyPricer,
+        force: bool = False,
+        other_attempts: tuple[AttemptRecord, ...] = (),
+    ) -> None:
         self._path = path
         self._plan_record = record
         self._pricing = pricing
         self._force = force
+        self._other_attempts = other_attempts
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
@@ -126,12 +157,17 @@ class RecordStore:
 
     def choose_sample(self, prompt: Prompt) -> int:
         """Return the number of the sample to request for a first prompt, as `choose_sample` does."""
-        return choose_sample(self.attempts, prompt, self._force)
+        return choose_sample((*self._other_attempts, *self.attempts), prompt, self._force)
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the recorded reply to a request, or None."""
-        kept = (a.completion for a in self.attempts if a.identity == identity and a.completion is not None)
-        return next(kept, None)
+        own_number = len(self.attempts)
+        for number, attempt in enumerate((*self.attempts, *self._other_attempts)):
+            if attempt.identity == identity and attempt.completion is not None:
+                if number >= own_number:
+                    self._write_attempts((*self.attempts, attempt))
+                return attempt.completion
+        return None
 
     def record_request(self, identity: str, prompt: Prompt) -> None:
         """Record that a request is about to be sent."""
@@ -168,7 +204,12 @@ def new_attempt(identity: str, prompt: Prompt) -> AttemptRecord:
 
 
 def open_record(
-    paper: PaperInfo, card: ModelInfo, settings: PlanSettings, earlier: PlanRecord | None = None
+    paper: PaperInfo,
+    card: ModelInfo,
+    settings: PlanSettings,
+    earlier: PlanRecord | None = None,
+    *,
+    template_sha256: str = "",
 ) -> PlanRecord:
     """Return the record of a planning that starts now; it keeps the requests of the `earlier` record."""
     return PlanRecord(
@@ -179,6 +220,8 @@ def open_record(
         parameters=dict(card.parameters),
         task=settings.task,
         k=settings.k,
+        cut_at=make_printable(settings.cut_at),
+        template_sha256=template_sha256,
         paper=PaperRecord(
             id=paper.id,
             title=paper.title,
@@ -204,14 +247,25 @@ def close_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Atte
             "reason": result.reason,
             "paper": record.paper.model_copy(update={"left_out": question.omissions if question else ()}),
             "prompt_sha256": question.prompt.sha256 if question else "",
-            "template_sha256": question.prompt.template_sha256 if question else "",
+            "template_sha256": question.prompt.template_sha256 if question else record.template_sha256,
             "seconds": (datetime.now(UTC) - record.started).total_seconds(),
-            "usage": sum_usage(a.completion.usage for a in settled if a.completion),
-            "cost": sum_costs(a.cost for a in settled if a.completion),
             "warnings": result.warnings,
-            "attempts": settled,
+            **_sum_attempts(settled),
         }
     )
+
+
+def add_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanRecord:
+    """Return the record of an earlier plan that stays, with all requests up to now, their tokens and their cost."""
+    return record.model_copy(update=_sum_attempts(attempts))
+
+
+def _sum_attempts(attempts: Sequence[AttemptRecord]) -> dict[str, object]:
+    return {
+        "usage": sum_usage(a.completion.usage for a in attempts if a.completion),
+        "cost": sum_costs(a.cost for a in attempts if a.completion),
+        "attempts": tuple(attempts),
+    }
 
 
 def _update_outcomes(attempts: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:

@@ -63,6 +63,11 @@ class PlanEntry:
         return self.model if self.planner == LM_PLANNER else f"{self.planner}/{self.model}"
 
     @property
+    def limit(self) -> str:
+        """The number of ablations that were asked for, in words, "" if it is not known."""
+        return f"up to {self.record.k}" if self.record else ""
+
+    @property
     def cost(self) -> float | None:
         """The cost in USD, None if it is not known."""
         return self.record.cost if self.record and _is_valid_cost(self.record.cost) else None
@@ -93,6 +98,7 @@ _LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
     lambda entry: f"{entry.planner}/{entry.model}",
     lambda entry: f"{entry.planner}/{entry.model} ({entry.task})",
     lambda entry: f"{entry.planner}/{entry.model} ({entry.task}, {entry.run})",
+    lambda entry: f"{entry.planner}/{entry.model} ({', '.join(filter(None, (entry.task, entry.run, entry.limit)))})",
 )
 
 
