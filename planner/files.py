@@ -1,6 +1,7 @@
 """Write files atomically: a file is complete or does not exist."""
 
 import contextlib
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -13,7 +14,8 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
     file is not synchronised to the disk: it survives a kill, but may be empty after a power cut.
 
     Raises:
-        OSError: if the file cannot be written; an earlier file stays untouched.
+        OSError: if the file cannot be written; an earlier file stays untouched. The error names the path and, on a full
+            disk, the bytes that are needed and those that are free.
         UnicodeEncodeError: if the text holds an unpaired surrogate.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
@@ -25,12 +27,38 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_new_file(draft, data, durable)
         draft.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             draft.unlink()
+        if isinstance(error, OSError):
+            _name_path(error, path, len(data))
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def _name_path(error: OSError, path: Path, size: int) -> None:
+    """Let an error name the file that was meant, not its draft, and the room that a full disk lacks for it."""
+    error.filename, error.filename2 = str(path), None
+    if error.errno == errno.ENOSPC:
+        import shutil
+
+        free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free
+        error.strerror = f"{error.strerror}: {size:,} bytes are needed and {free:,} are free"
+
+
+def write_temporary_file(content: str, suffix: str) -> Path:
+    """Write a text to a new file in the temporary folder, which only its owner may read, and return its path.
+
+    Raises:
+        OSError: if no temporary folder can be written.
+    """
+    import tempfile
+
+    handle, name = tempfile.mkstemp(suffix, "ablation-planner-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content.encode())
+    return Path(name)
 
 
 def try_lock_file(path: Path) -> int | None:

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, Outcome, TrajectoryError
-from planner.files import write_file_atomically
+from planner.files import write_file_atomically, write_temporary_file
+from planner.names import RECORD_SUFFIX
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.plan import PlanResult
 from planner.planning.question import PlanSettings
@@ -174,8 +175,26 @@ class RecordStore:
         self._write_attempts((*self.attempts, new_attempt(identity, prompt)))
 
     def record_reply(self, identity: str, completion: Completion) -> None:
-        """Record the reply to a request."""
-        self._update_attempt(identity, {"completion": completion, "cost": self._pricing(completion)})
+        """Record the reply to a request.
+
+        Raises:
+            OSError: if the record cannot be written; the text says where the reply is kept instead.
+        """
+        try:
+            self._update_attempt(identity, {"completion": completion, "cost": self._pricing(completion)})
+        except OSError as error:
+            raise OSError(f"{error}; {self._keep_elsewhere(completion)}") from error
+
+    def _keep_elsewhere(self, completion: Completion) -> str:
+        """Write the record, with a reply that was paid for, to another place; return a sentence that names it."""
+        try:
+            place = write_temporary_file(self._plan_record.to_json(), RECORD_SUFFIX)
+        except OSError as error:
+            return f"no other place could be written either ({error}), so keep this reply: {completion.text}"
+        return (
+            f"the reply that was paid for is kept in {place}: when {self._path} can be written, "
+            "move it there and run the same command again"
+        )
 
     def record_failure(self, identity: str, error: ModelError) -> None:
         """Record the error of a request."""

@@ -1,7 +1,10 @@
 """No call takes away a plan that an earlier one made: plans of other questions stand beside it, failures leave it."""
 
 import json
+import re
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,3 +196,40 @@ def test_a_lock_of_a_killed_process_is_no_obstacle(start: Start, run: Run, desk:
     server.answer = answer_numbered
     assert run("plan", "paper.md", env=with_key(server)).exit_code == 0
     assert not list((desk / FOLDER).glob(".*.lock"))
+
+
+def lose_folder(request: Request) -> Response:
+    """Answer when the folder is no longer there to be written."""
+    shutil.rmtree(FOLDER)
+    FOLDER.write_text("a file where the folder was", encoding="utf-8")
+    return answer_numbered(request)
+
+
+def test_a_reply_that_the_folder_cannot_take_is_kept_elsewhere(
+    run: Run, desk: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    server.answer = lose_folder
+    failed = run("plan", "paper.md", env=with_key(server))
+    assert failed.exit_code == 1
+    found = re.search(r"is kept in (\S+): when (\S+) can be written", failed.stderr)
+    assert found, failed.stderr
+    place, path = map(Path, found.groups())
+    assert place.parent == tmp_path
+    assert place.stat().st_mode & 0o077 == 0
+    FOLDER.unlink()
+    FOLDER.mkdir()
+    place.rename(path)
+    assert run("plan", "paper.md", env=with_key(server)).exit_code == 0
+    assert len(server.journal) == 1, "the reply is used"
+
+
+def test_a_reply_that_no_place_can_take_is_shown(
+    run: Run, desk: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(desk / "nowhere"))
+    server.answer = lose_folder
+    failed = run("plan", "paper.md", env=with_key(server))
+    assert failed.exit_code == 1
+    assert "Reason number 1." in failed.stderr
+    assert GOOD_ABLATION["ablated_part"] in failed.stderr

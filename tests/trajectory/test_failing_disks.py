@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -146,3 +147,14 @@ def test_what_a_link_points_to_through_a_folder_is_the_folder_meant(tmp_path: Pa
     write_file_atomically(tmp_path / "out" / "x.md", "text")
     assert (tmp_path / "big disk" / "x.md").read_text(encoding="utf-8") == "text"
     assert (tmp_path / "out").is_symlink()
+
+
+def test_a_full_disk_is_named_with_what_it_lacks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fill)
+    with pytest.raises(OSError, match=rf"12,345 bytes are needed and [\d,]+ are free: '{re.escape(str(path))}'"):
+        write_file_atomically(path, "x" * 12_345)
+    assert path.read_text(encoding="utf-8") == OLD
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
