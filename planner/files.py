@@ -39,7 +39,8 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
 
 def _name_path(error: OSError, path: Path, size: int) -> None:
     """Let an error name the file that was meant, not its draft, and the room that a full disk lacks for it."""
-    error.filename, error.filename2 = str(path), None
+    error.filename = str(path)
+    del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
         import shutil
 
@@ -56,8 +57,12 @@ def write_temporary_file(content: str, suffix: str) -> Path:
     import tempfile
 
     handle, name = tempfile.mkstemp(suffix, "ablation-planner-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content.encode())
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode())
+    except OSError:
+        Path(name).unlink()
+        raise
     return Path(name)
 
 
@@ -76,8 +81,7 @@ def try_lock_file(path: Path) -> int | None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The last holder may have deleted the file between the two calls; then another one is locked by others.
-            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+            if _has_name(path, handle):  # else the last holder deleted it between the two calls
                 return handle
         except BlockingIOError:
             os.close(handle)
@@ -86,6 +90,14 @@ def try_lock_file(path: Path) -> int | None:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _has_name(path: Path, handle: int) -> bool:
+    """Return whether an open file is still the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def unlock_file(path: Path, handle: int) -> None:

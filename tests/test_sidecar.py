@@ -73,6 +73,35 @@ def test_going_back_to_an_earlier_question_costs_nothing(tmp_path: Path) -> None
     assert back.path.exists()
 
 
+def test_a_reply_on_record_for_another_question_is_used_and_copied(tmp_path: Path) -> None:
+    """Records of earlier versions hold the replies to all questions about a paper."""
+    first = run(tmp_path, FakeModel(GOOD_REPLY))
+    first.record.model_copy(update={"k": 1}).write(first.record_path)
+    again = run(tmp_path, FakeModel())
+    assert again.record.outcome is Outcome.PLANNED
+    assert again.path != first.path
+    assert PlanRecord.read(again.record_path).attempts == first.record.attempts
+    assert PlanRecord.read(first.record_path).k == 1, "and the other plan stays"
+
+
+def test_models_whose_names_share_a_folder_replace_no_plan_of_each_other(tmp_path: Path) -> None:
+    done = [run(tmp_path, FakeModel(GOOD_REPLY, name=name)) for name in ("gpt-3.5", "gpt-35")]
+    assert len({each.path for each in done}) == 2
+    assert [PlanRecord.read(each.record_path).model for each in done] == ["gpt-3.5", "gpt-35"]
+
+
+def test_a_file_of_another_kind_where_a_further_plan_belongs_is_left_alone(tmp_path: Path) -> None:
+    run(tmp_path, FakeModel(GOOD_REPLY))
+    further = run(tmp_path, FakeModel(GOOD_REPLY), PlanSettings(Task.REVIEWER, k=1))
+    further.record_path.unlink()
+    written = further.path.read_bytes()
+    model = FakeModel(GOOD_REPLY)
+    with pytest.raises(TrajectoryError, match="holds another plan"):
+        run(tmp_path, model, PlanSettings(Task.REVIEWER, k=1))
+    assert further.path.read_bytes() == written
+    assert model.prompts == []
+
+
 def test_a_paper_that_failed_by_its_reply_is_asked_anew(tmp_path: Path) -> None:
     failed = run(tmp_path, FakeModel(BAD_REPLY, BAD_REPLY, BAD_REPLY))
     assert failed.record.outcome is Outcome.INVALID

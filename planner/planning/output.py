@@ -226,7 +226,7 @@ async def _lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
     path, is_told = _build_lock_path(folder, record), False
     while (handle := try_lock_file(path)) is None:
         if not is_told:
-            log.warning("%s: another process is planning this paper; waiting for it", path.with_suffix(RECORD_SUFFIX))
+            log.warning("%s: another process is planning this paper; waiting for it", record.paper.id)
         is_told = True
         await asyncio.sleep(_LOCK_WAIT)
     try:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -233,3 +234,23 @@ def test_a_reply_that_no_place_can_take_is_shown(
     assert failed.exit_code == 1
     assert "Reason number 1." in failed.stderr
     assert GOOD_ABLATION["ablated_part"] in failed.stderr
+
+
+def test_one_that_waits_names_the_paper_and_is_interrupted_at_once(start: Start, desk: Path, server: Server) -> None:
+    server.answer = lambda _: reply().hanging()
+    first = start("plan", "paper.md", env=with_key(server))
+    second: subprocess.Popen[str] | None = None
+    try:
+        while not server.journal:
+            assert first.poll() is None
+        second = start("plan", "paper.md", "--task", "author", env=with_key(server))
+        assert second.stderr is not None
+        said = next(line for line in second.stderr if "another process is planning this paper" in line)
+        assert next((desk / FOLDER).glob("*.json")).stem in said
+        second.send_signal(signal.SIGINT)
+        assert second.wait(timeout=60) == 130
+        assert len(server.journal) == 1
+    finally:
+        for process in filter(None, (first, second)):
+            process.kill()
+            process.communicate()

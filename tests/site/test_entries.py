@@ -106,6 +106,8 @@ def test_labels_say_as_much_as_is_needed() -> None:
         "lm-planner/gpt-4o (author)",
     ]
     assert label_entries([entry(run="x"), entry(run="y")])[1] == "lm-planner/gpt-4o (reviewer, y)"
+    asked = [replace(entry(), record=plan_record(trajectory()).model_copy(update={"k": k})) for k in (5, 3)]
+    assert label_entries(asked) == ["lm-planner/gpt-4o (reviewer, up to 5)", "lm-planner/gpt-4o (reviewer, up to 3)"]
     same = label_entries([entry(), entry(), entry()])
     assert len(set(same)) == 3
 

@@ -154,7 +154,7 @@ def test_a_full_disk_is_named_with_what_it_lacks(path: Path, monkeypatch: pytest
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fill)
-    with pytest.raises(OSError, match=rf"12,345 bytes are needed and [\d,]+ are free: '{re.escape(str(path))}'"):
+    with pytest.raises(OSError, match=rf"12,345 bytes are needed and [\d,]+ are free: '{re.escape(str(path))}'$"):
         write_file_atomically(path, "x" * 12_345)
     assert path.read_text(encoding="utf-8") == OLD
     assert [each.name for each in path.parent.iterdir()] == [path.name]
