@@ -42,7 +42,7 @@ def read_plans(desk: Path) -> dict[str, bytes]:
 
 def test_every_plan_ever_made_stays_readable(run: Run, desk: Path, server: Server) -> None:
     server.answer = answer_numbered
-    paper, made = desk / "paper.md", {}
+    paper, made = desk / "paper.md", dict[str, bytes]()
     text = paper.read_text(encoding="utf-8")
     for version in (text, text.replace("\n## ", "\nA changed sentence of the paper.\n\n## ", 2)):
         paper.write_text(version, encoding="utf-8")
@@ -65,9 +65,9 @@ def test_every_plan_ever_made_stays_readable(run: Run, desk: Path, server: Serve
         assert run("plan", "paper.md", *question, env=with_key(server)).stdout.strip() in made
     assert len(server.journal) == sent + len(QUESTIONS), "only what was forced is sent"
     assert read_plans(desk) == made
-    for path in map(Path, made):
-        record = PlanRecord.read(path.with_suffix(".json"))
-        assert (record.outcome, record.task) == ("planned", read_trajectory(path).task)
+    for planned in map(Path, made):
+        record = PlanRecord.read(planned.with_suffix(".json"))
+        assert (record.outcome, record.task) == ("planned", read_trajectory(planned).task)
     assert run("show", *made).stdout.count("lm-planner/gpt-4o/") == len(made) == 6
     assert run("check", *made).exit_code == 0
     assert run("site", "trajectories", "-o", "pages").exit_code == 0
