@@ -2,20 +2,23 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from operator import attrgetter
 from typing import Final
 
 from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
 from planner.papers.paper import SectionKind
 from planner.papers.pdf.floats import match_label
-from planner.papers.pdf.lines import Line
+from planner.papers.pdf.lines import BodyStyle, Line
+from planner.papers.pdf.numbering import FIRST_NUMBERS, Number, is_next_number, read_arabic_number, read_roman_number
 from planner.papers.pdf.outline import (
     MAX_HEADING_LINES,
     OutlineItem,
     PrintedHeading,
     extract_section_number,
+    find_section_spans,
     locate_outline_items,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
@@ -29,11 +32,14 @@ _STANDARD_TITLE: Final = re.compile(
 )
 _BACK_MATTER: Final = frozenset({SectionKind.REFERENCES, SectionKind.APPENDIX})
 _ALGORITHM_STEP: Final = re.compile(r"\d+:")
-_ROMAN_VALUES: Final = {"I": 1, "V": 5, "X": 10}
 _NUMBERED_TITLE: Final = re.compile(r"(?:Appendix\s+)?(?:\d+(?:\.\d+)*[.)]?|[A-Z](?:\.\d+)+[.)]?|[A-Z][.)])\s+[A-Z]")
 _REFERENCE_ENTRY: Final = re.compile(r"\[(\d{1,3})\]\s")
 _APPENDIX_A: Final = re.compile(r"appendix\s+A\b", re.I)
 _MIN_ENTRIES: Final = 5
+_MIN_TEXT_LENGTH: Final = 30  # characters; labels are shorter
+_MIN_BROKEN_SHARE: Final = 0.45  # of a full line; a heading does not go on below a shorter line
+_YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
+_LINES_PER_YEAR: Final = 4
 _SENTENCE_END: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
@@ -48,18 +54,16 @@ class HeadingStyle:
 
 
 def find_headings(
-    lines: Sequence[Line], outline: Sequence[OutlineItem], body_size: float, vocabulary: Vocabulary
+    lines: Sequence[Line], outline: Sequence[OutlineItem], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the headings in reading order, and the outline's items that were not found.
-
-    `body_size` is the type size of running text in points.
-    """
+    """Return the headings in reading order, and the outline's items that were not found."""
     listed, missing = locate_outline_items(outline, lines, vocabulary)
     if len(listed) >= 3:
-        headings = listed + _find_unlisted_headings(lines, listed, body_size)
+        headings = _add_unlisted_headings(lines, listed, body_style, vocabulary)
     else:
-        headings = _find_headings_by_type(lines, body_size, vocabulary)
-    headings = _lower_lettered_headings(sorted(headings, key=attrgetter("first_line")))
+        headings = _find_headings_by_type(lines, body_style, vocabulary)
+    headings = sorted(headings, key=attrgetter("first_line"))
+    headings = _lower_lettered_headings(_remove_lines_of_references(lines, headings))
     if not any(classify_heading(heading.text) is SectionKind.REFERENCES for heading in headings):
         headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("first_line"))
     return headings, missing
@@ -73,6 +77,24 @@ def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
     if numbers != list(range(1, _MIN_ENTRIES + 1)):
         return []
     return [PrintedHeading(entries[first][0], 0, "References", 1)]
+
+
+def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHeading]) -> list[PrintedHeading]:
+    """Return the headings without lines of the references that look like headings, such as "PMID: 3423"."""
+    kept: list[PrintedHeading] = []
+    is_after_references = False
+    for heading, start, end in find_section_spans(headings, len(lines)):
+        kind = classify_heading(heading.text)
+        has_name = kind in _BACK_MATTER or extract_section_number(heading.text)
+        if not is_after_references or has_name or not _has_dense_years(lines[start:end]):
+            kept.append(heading)
+            is_after_references = kind is SectionKind.REFERENCES or (is_after_references and start == end)
+    return kept
+
+
+def _has_dense_years(lines: Sequence[Line]) -> bool:
+    """Return whether the lines name years as often as references do."""
+    return 0 < len(lines) <= _LINES_PER_YEAR * sum(bool(_YEAR.search(line.text)) for line in lines)
 
 
 def _lower_lettered_headings(headings: list[PrintedHeading]) -> list[PrintedHeading]:
@@ -103,8 +125,20 @@ def _is_heading_candidate(line: Line, body_size: float) -> bool:
     return line.size > 1.07 * body_size or (is_emphasized and line.size > 0.88 * body_size)
 
 
+def _add_unlisted_headings(
+    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle, vocabulary: Vocabulary
+) -> list[PrintedHeading]:
+    """Return the outline's headings with those that it leaves out: standard titles, and all after the references."""
+    headings = [*listed, *_find_unlisted_headings(lines, listed, body_style)]
+    last = max(headings, key=attrgetter("first_line"))
+    if classify_heading(last.text) is not SectionKind.REFERENCES:
+        return headings
+    by_type = _find_headings_by_type(lines, body_style, vocabulary)
+    return headings + [heading for heading in by_type if heading.first_line >= last.line_indices.stop]
+
+
 def _find_unlisted_headings(
-    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_size: float
+    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> list[PrintedHeading]:
     """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
     styles = {_read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
@@ -115,11 +149,42 @@ def _find_unlisted_headings(
             continue
         is_like_heading = _read_style(line) in styles or (
             not extract_section_number(line.bare_text)
-            and (_is_heading_candidate(line, body_size) or _is_title_case(line))
+            and (_is_heading_candidate(line, body_style.font_size) or _is_title_case(line))
         )
-        if is_like_heading and _has_standard_title(line):
+        if is_like_heading and _is_standard_heading(lines, index, listed, body_style):
             unlisted.append(PrintedHeading(index, 1, line.bare_text, 1))
     return unlisted
+
+
+def _is_standard_heading(
+    lines: Sequence[Line], index: int, headings: Iterable[PrintedHeading], body_style: BodyStyle
+) -> bool:
+    """Return whether a line is a heading by its standard title and place, given the other headings."""
+    if not _has_standard_title(lines[index]) or not _is_over_text(lines, index, body_style):
+        return False
+    is_abstract = classify_heading(lines[index].bare_text) is SectionKind.ABSTRACT
+    return not is_abstract or not any(heading.first_line < index and _is_of_body(heading) for heading in headings)
+
+
+def _is_of_body(heading: PrintedHeading) -> bool:
+    return bool(extract_section_number(heading.text)) or classify_heading(heading.text) is SectionKind.INTRODUCTION
+
+
+def _is_over_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> bool:
+    """Return whether a line stands over text as a heading does, rather than in a stack of labels in a figure."""
+    line = lines[index]
+    if body_style.has_large_type(line):
+        return True
+    if body_style.has_small_type(line) and not line.text.isupper() and not line.bold:
+        return False
+    for before, below in pairwise(lines[index : index + MAX_HEADING_LINES + 1]):
+        if below.page != before.page or below.y >= before.y:
+            return True
+        if match_label(below):
+            return False
+        if not _is_heading_candidate(below, body_style.font_size):
+            return len(below.text) >= _MIN_TEXT_LENGTH
+    return True
 
 
 def _has_standard_title(line: Line) -> bool:
@@ -143,38 +208,62 @@ def _is_alone_in_row(lines: Sequence[Line], index: int) -> bool:
     )
 
 
-def _find_headings_by_type(lines: Sequence[Line], body_size: float, vocabulary: Vocabulary) -> list[PrintedHeading]:
+def _find_headings_by_type(
+    lines: Sequence[Line], body_style: BodyStyle, vocabulary: Vocabulary
+) -> list[PrintedHeading]:
     """Return the headings found by type: numbered in sequence, with a standard title, or set just like these."""
-    candidates = [at for at, line in enumerate(lines) if _is_heading_candidate(line, body_size)]
-    sure = _select_sure_headings(lines, candidates, vocabulary)
+    candidates = [at for at, line in enumerate(lines) if _is_heading_candidate(line, body_style.font_size)]
+    sure = _select_sure_headings(lines, candidates, body_style, vocabulary)
     if not sure:
         return []
-    top_styles = _find_top_styles(lines, sure, body_size)
-    sure_lines = {at for heading in sure for at in heading.line_indices}
-    others = [at for at in candidates if at > sure[0].first_line and at not in sure_lines and _is_set_off(lines, at)]
+    top_styles = _find_top_styles(lines, sure, body_style)
+    taken = {at for heading in sure for at in heading.line_indices}
+    others = _find_set_off_lines(lines, [at for at in candidates if at > sure[0].first_line], taken, body_style)
     tops = [at for at in others if _read_style(lines[at]) in top_styles]
-    headings = sure + [_build_heading(lines, at, 1, vocabulary) for at in tops]
+    headings = sure + [
+        _build_heading(lines, at, 2 if _is_under_heading(lines, at, {*taken, *tops}) else 1, body_style, vocabulary)
+        for at in tops
+    ]
     if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
         return headings
-    lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_size)]
+    lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_style)]
     styles = Counter(_read_style(lines[at]) for at in lower)
-    return headings + [_build_heading(lines, at, 2, vocabulary) for at in lower if styles[_read_style(lines[at])] >= 2]
+    return headings + [
+        _build_heading(lines, at, 2, body_style, vocabulary) for at in lower if styles[_read_style(lines[at])] >= 2
+    ]
 
 
-def _is_above_text(lines: Sequence[Line], index: int, body_size: float) -> bool:
+def _find_set_off_lines(
+    lines: Sequence[Line], candidates: Iterable[int], taken: Set[int], body_style: BodyStyle
+) -> list[int]:
+    """Return the candidates that stand apart, or close under a heading; `taken` holds the lines of headings."""
+    found: list[int] = []
+    end = 0
+    for at in candidates:
+        is_apart = _is_apart(lines, at) or at - 1 in taken or at == end
+        if at >= end and at not in taken and is_apart and _is_alone_title(lines, at):
+            found.append(at)
+            end = at + _count_heading_lines(lines, at, body_style)
+    return found
+
+
+def _is_under_heading(lines: Sequence[Line], index: int, heading_lines: Set[int]) -> bool:
+    return index - 1 in heading_lines and not _is_apart(lines, index)
+
+
+def _is_above_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> bool:
     """Return whether running text starts right under a line; under a label of a figure or table it does not."""
-    end = index + _count_heading_lines(lines, index)
+    end = index + _count_heading_lines(lines, index, body_style)
     if end >= len(lines):
         return False
     line, line_below = lines[end - 1], lines[end]
-    is_near = line_below.page != line.page or 0 < line.y - line_below.y < 4 * body_size
-    return (
-        is_near and len(line_below.cells) == 1 and len(line_below.text) > 30 and abs(line_below.size - body_size) < 0.5
-    )
+    size = body_style.font_size
+    is_near = line_below.page != line.page or 0 < line.y - line_below.y < 4 * size
+    return is_near and len(line_below.cells) == 1 and len(line_below.text) > 30 and abs(line_below.size - size) < 0.5
 
 
 def _select_sure_headings(
-    lines: Sequence[Line], candidates: Sequence[int], vocabulary: Vocabulary
+    lines: Sequence[Line], candidates: Sequence[int], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> list[PrintedHeading]:
     """Return the candidates with the next section number or a standard title."""
     numbered_styles = Counter(
@@ -182,77 +271,91 @@ def _select_sure_headings(
     )
     is_roman = has_roman_numbers(lines[at].bare_text for at in candidates)
     headings: list[PrintedHeading] = []
-    last_number: tuple[str, ...] = ()
-    for at in candidates:
+    last_number: Number = ()
+    models: dict[int, int] = {}  # the last numbered heading of each level
+    is_past_references = False
+    for order, at in enumerate(candidates):
         if headings and at < headings[-1].line_indices.stop:
             continue
         text = lines[at].bare_text
         is_roman = is_roman and not (headings and classify_heading(headings[-1].text) in _BACK_MATTER)
-        number = _extract_roman_number(text, last_number) if is_roman else _extract_arabic_number(text)
+        number = read_roman_number(text, last_number) if is_roman else read_arabic_number(text)
         is_styled = numbered_styles[_read_style(lines[at])] >= 2 or _is_apart(lines, at)
-        follows = number and (_is_next_number(last_number, number) or (not last_number and _APPENDIX_A.match(text)))
-        if follows and is_styled and not _ALGORITHM_STEP.match(text):
+        follows = number and (
+            is_next_number(last_number, number)
+            or (not last_number and _APPENDIX_A.match(text))
+            or (is_past_references and number in FIRST_NUMBERS)
+        )
+        is_item = _ALGORITHM_STEP.match(text) or _runs_on(lines, at)
+        if follows and is_styled and not is_item and not _is_outdone(lines, at, candidates[order + 1 :], models):
             last_number = number
-        elif not _has_standard_title(lines[at]):
+            models[len(number)] = at
+        elif not _is_standard_heading(lines, at, headings, body_style) and not (
+            is_past_references and _is_title_of_supplement(lines, at, headings)
+        ):
             continue
-        headings.append(_build_heading(lines, at, max(1, len(number)), vocabulary))
+        headings.append(_build_heading(lines, at, max(1, len(number)), body_style, vocabulary))
+        is_past_references = is_past_references or classify_heading(text) is SectionKind.REFERENCES
     return headings
 
 
-def _extract_arabic_number(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, extract_section_number(text).split(".")))
+def _runs_on(lines: Sequence[Line], index: int) -> bool:
+    """Return whether the sentence of a line goes on in plain type below, as that of an item of a list does."""
+    line, below = lines[index], lines[index + 1] if index + 1 < len(lines) else None
+    if below is None or below.page != line.page or _read_style(below) == _read_style(line):
+        return False
+    return 0 < line.y - below.y < 1.5 * line.size and below.text[:1].islower()
 
 
-def _extract_roman_number(text: str, last_number: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a heading's number, where sections have Roman numbers and their subsections letters."""
+def _is_outdone(lines: Sequence[Line], index: int, rest: Iterable[int], models: Mapping[int, int]) -> bool:
+    """Return whether a later line of the body prints the same number and looks more like a heading.
+
+    Such a line is set like the section before, or if there is none, is the introduction, and the given line is not.
+    """
+    number = extract_section_number(lines[index].bare_text)
+    model = models.get(len(number.split(".")))
+
+    def is_like_heading(at: int) -> bool:
+        if model is None:
+            return classify_heading(lines[at].bare_text) is SectionKind.INTRODUCTION
+        return _read_number_style(lines[at]) == _read_number_style(lines[model])
+
+    if is_like_heading(index):
+        return False
+    body = takewhile(lambda at: classify_heading(lines[at].bare_text) is not SectionKind.REFERENCES, rest)
+    if model is None:
+        return any(extract_section_number(lines[at].bare_text) and is_like_heading(at) for at in body)
+    return any(extract_section_number(lines[at].bare_text) == number and is_like_heading(at) for at in body)
+
+
+def _read_number_style(line: Line) -> tuple[HeadingStyle, str]:
+    """Return the style of a numbered line and what stands behind its number, such as a full stop."""
+    text = line.bare_text
     number = extract_section_number(text)
-    if has_letter_number(text) and number:
-        return (*last_number[:1], number)
-    return (str(_convert_roman_number(number)),) if number and set(number) <= set(_ROMAN_VALUES) else ()
+    return _read_style(line), text[text.index(number) + len(number) :][:1]
 
 
-def _convert_roman_number(roman: str) -> int:
-    """Return the value of a Roman number."""
-    values = [_ROMAN_VALUES[letter] for letter in roman]
-    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
+def _is_title_of_supplement(lines: Sequence[Line], index: int, headings: Sequence[PrintedHeading]) -> bool:
+    """Return whether a line after the references names a supplement, or is larger than all headings."""
+    line = lines[index]
+    is_larger = all(line.size > lines[heading.first_line].size + 0.5 for heading in headings)
+    is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
+    return (is_named or is_larger) and _is_apart(lines, index) and _is_alone_title(lines, index)
 
 
-def _build_heading(lines: Sequence[Line], index: int, level: int, vocabulary: Vocabulary) -> PrintedHeading:
-    count = _count_heading_lines(lines, index)
+def _build_heading(
+    lines: Sequence[Line], index: int, level: int, body_style: BodyStyle, vocabulary: Vocabulary
+) -> PrintedHeading:
+    count = _count_heading_lines(lines, index, body_style)
     text = join_lines([line.bare_text for line in lines[index : index + count]], vocabulary)
     return PrintedHeading(index, count, text, level)
 
 
-def _is_next_number(last_number: tuple[str, ...], number: tuple[str, ...]) -> bool:
-    """Return whether a section number may follow the last one: it may skip one, but not go back."""
-    if len(number) > len(last_number) + 1:
-        return False
-    depth = len(number) - 1
-    above = last_number[:depth]
-    if number[:depth] != above:
-        return False
-    before = last_number[depth] if len(last_number) > depth else ""
-    if depth == 0 and number[0] == "A":
-        return bool(last_number)  # before the first section it is an author's initial
-    if last_number and last_number[0].isdigit() != number[0].isdigit():
-        return False
-    return _rank_number(before) < _rank_number(number[depth]) <= _rank_number(before) + 2
-
-
-def _rank_number(number_part: str) -> int:
-    """Return the place of a section's own number among its siblings, or 0 for none."""
-    if number_part.isdigit():
-        return int(number_part)
-    if len(number_part) > 1:
-        return _convert_roman_number(number_part.upper())
-    return ord(number_part.upper()) - ord("A") + 1 if number_part else 0
-
-
-def _is_set_off(lines: Sequence[Line], index: int) -> bool:
-    """Return whether a line without a number stands alone and apart, as a heading does."""
+def _is_alone_title(lines: Sequence[Line], index: int) -> bool:
+    """Return whether a line without a number stands alone in its row, as a heading does."""
     line = lines[index]
     has_words = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and match_label(line) is None
-    return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index) and _is_apart(lines, index)
+    return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index)
 
 
 def _is_apart(lines: Sequence[Line], index: int) -> bool:
@@ -261,21 +364,27 @@ def _is_apart(lines: Sequence[Line], index: int) -> bool:
     return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
 
 
-def _find_top_styles(lines: Sequence[Line], headings: Sequence[PrintedHeading], body_size: float) -> set[HeadingStyle]:
+def _find_top_styles(
+    lines: Sequence[Line], headings: Sequence[PrintedHeading], body_style: BodyStyle
+) -> set[HeadingStyle]:
     """Return the styles of top-level headings that no line of running text can have."""
     styles = Counter(_read_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
-    distinct = {style for style in styles if style.size > 1.07 * body_size or style.all_capitals}
+    distinct = {style for style in styles if style.size > 1.07 * body_style.font_size or style.all_capitals}
     return {style for style in distinct if styles[style] >= 2}
 
 
-def _count_heading_lines(lines: Sequence[Line], index: int) -> int:
-    """Return the number of a heading's lines: the further ones follow close below in its style, without a number."""
+def _count_heading_lines(lines: Sequence[Line], index: int, body_style: BodyStyle) -> int:
+    """Return the number of a heading's lines: the further ones follow close below in its style, without a number.
+
+    A short line is a heading of its own: the words of the next line would have fitted into it.
+    """
     count = 1
     while count < MAX_HEADING_LINES and index + count < len(lines):
         before, line = lines[index + count - 1], lines[index + count]
         is_close = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
         is_same_style = _read_style(line) == _read_style(lines[index])
-        if not is_close or not is_same_style or extract_section_number(line.bare_text):
+        is_short = before.x1 - before.x0 < _MIN_BROKEN_SHARE * body_style.line_width
+        if not is_close or not is_same_style or is_short or extract_section_number(line.bare_text):
             break
         count += 1
     return count
