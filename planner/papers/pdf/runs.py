@@ -28,6 +28,8 @@ _TRANSLATION: Final = str.maketrans(_CONTROLS | _LIGATURES | _SPACES_AND_HYPHENS
 _MAX_CHARACTERS: Final = 100_000
 _LOOSE_WIDTH: Final = 0.53  # of the type size per character; more than prose takes on average
 CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
+_SPACED_LETTERS: Final = re.compile(r"(?:[\dA-Z.]{1,6} )?(?:(?:[A-Z] ){4,}[A-Z]|(?:[^\W\d_] ){7,}[^\W\d_])")
+_MIN_SPACED_LENGTH: Final = 8
 _INNER_SPACE: Final = re.compile(r"(?<=\S) +(?=\S)")
 _ITALIC_NAMES: Final = (
     "ital",
@@ -140,15 +142,16 @@ class TextPage:
         return PlacedRun(run, end_y, direction)
 
     def _split_cells(self, index: int, length: int, text: str, placed_run: PlacedRun) -> list[PlacedRun]:
-        """Return the run, or its parts if one text object paints several table cells with wide gaps between them."""
+        """Return the run, or its parts if one text object paints cells with wide gaps between them or spaced letters."""
         run = placed_run.run
-        is_loose = run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
+        has_spaced_letters = is_letter_spaced(run.text)
+        is_loose = has_spaced_letters or run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
         if placed_run.direction or not is_loose or len(text) != length:
             return [placed_run]
         starts = [0]
         for space in (match.start() for match in _INNER_SPACE.finditer(text)):
             next_start = space + len(text[space:]) - len(text[space:].lstrip())
-            if self._measure_gap(index + space - 1, index + next_start) > CELL_GAP * run.size:
+            if has_spaced_letters or self._measure_gap(index + space - 1, index + next_start) > CELL_GAP * run.size:
                 starts.append(next_start)
         if len(starts) == 1:
             return [placed_run]
@@ -179,6 +182,12 @@ class TextPage:
             name = buffer.value.decode("latin-1").lower()
             self._fonts[key] = any(part in name for part in _BOLD_NAMES), any(part in name for part in _ITALIC_NAMES)
         return self._fonts[key]
+
+
+def is_letter_spaced(text: str) -> bool:
+    """Return whether a text is a heading in spaced letters, such as "1 I N T R O"."""
+    is_possible = len(text) > _MIN_SPACED_LENGTH and 2 * text.count(" ") + _MIN_SPACED_LENGTH >= len(text)
+    return is_possible and bool(_SPACED_LETTERS.fullmatch(text))
 
 
 def rotate_runs_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
