@@ -39,6 +39,8 @@ _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
 _RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
 _MAX_LABEL_DISTANCE: Final = 4.0  # baseline distances; a line in body type farther away is no label of a figure
 _MIN_ROWS: Final = 3  # of a table without a caption; its rows have as many cells
+_WORD: Final = re.compile(r"\b[a-z]{2,}\b")
+_MIN_PROSE_WORDS: Final = 3  # in small letters; labels have fewer
 _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into single signs
 
 
@@ -138,8 +140,14 @@ class _LineClassifier:
         indices = sorted((at for at in column if measure_distance(at) > 0.3 * caption.size), key=measure_distance)
         loose: list[int] = []
         reached = 0.0
+        is_wrapped = False
         for at in indices:
-            distance = measure_distance(at)
+            line, distance = self._lines[at], measure_distance(at)
+            if (line.x1 < caption.x0 or line.x0 > caption.x1) and self._is_in_narrow_paragraph(at):
+                is_wrapped = True  # the text flows beside the float
+                continue
+            if is_wrapped and not (line.x1 > caption.x0 - line.size and line.x0 < caption.x1 + line.size):
+                break
             is_far = distance - reached > _MAX_LABEL_DISTANCE * self._body_style.line_spacing
             if (is_far and self._is_upright_body_line(at)) or not self._is_loose(at):
                 break
@@ -166,9 +174,41 @@ class _LineClassifier:
             return True
         if self._body_style.is_full_line(line) or _EQUATION.search(line.text) or line.has_note_mark:
             return False
+        if self._is_in_narrow_paragraph(index):
+            return False
         if not self._is_upright_body_line(index):
             return True
         return not self._is_paragraph_end(index) and line.text[-1:] not in ".,:;"
+
+    def _is_in_narrow_paragraph(self, index: int) -> bool:
+        """Return whether the line is one of three lines of prose close below each other, as beside a wrapped figure."""
+        above = self._find_prose_line(index, 1)
+        if above is not None and self._find_prose_line(above, 1) is not None:
+            return True  # the last line of a paragraph may have few words
+        below = self._find_prose_line(index, -1) if self._is_prose_line(self._lines[index]) else None
+        return below is not None and (above is not None or self._find_prose_line(below, -1) is not None)
+
+    def _find_prose_line(self, index: int, direction: int) -> int | None:
+        """Return the index of the line of prose right above (1) or below (-1) with the same left edge, or None."""
+        line, spacing = self._lines[index], self._body_style.line_spacing
+        for at in self._pages[line.page]:
+            other = self._lines[at]
+            step = (other.y - line.y) * direction
+            is_near = 0.7 * spacing < step < 1.3 * spacing and abs(other.x0 - line.x0) < 0.3 * line.size
+            if is_near and self._is_prose_line(other):
+                return at
+        return None
+
+    def _is_prose_line(self, line: Line) -> bool:
+        """Return whether the line has words enough to be prose in body type; a label may stand beside it."""
+        is_body = not (line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line))
+        has_numbers = len(line.cells) > 1 and any(map(str.isdigit, "".join(line.cells[1:])))
+        return (
+            is_body
+            and len(line.cells) <= 2
+            and not has_numbers
+            and len(_WORD.findall(line.cells[0])) >= _MIN_PROSE_WORDS
+        )
 
     def _is_paragraph_end(self, index: int) -> bool:
         """Return whether the line stands close below a full line of running text."""
