@@ -85,12 +85,16 @@ class _LineClassifier:
 
     def _mark_caption(self, start: int, kind: LineKind) -> None:
         self.line_kinds[start] = kind
+        last = self._lines[start]
         for at in range(start + 1, len(self._lines)):
             line = self._lines[at]
-            is_end = not is_continuation(self._lines[at - 1], line) or len(line.cells) > 2
+            is_end = not is_continuation(last, line) or len(line.cells) > 2
+            if not is_end and not _is_overlapping(self._lines[start], line):
+                continue  # text beside a wrapped figure, painted line by line with its caption
             if is_end or not self._is_unmarked(at) or match_label_at(self._lines, at, self._body_style):
                 return
             self.line_kinds[at] = kind
+            last = line
 
     def _mark_algorithm(self, start: int) -> None:
         self.line_kinds[start] = LineKind.ALGORITHM
@@ -143,7 +147,7 @@ class _LineClassifier:
         is_wrapped = False
         for at in indices:
             line, distance = self._lines[at], measure_distance(at)
-            if (line.x1 < caption.x0 or line.x0 > caption.x1) and self._is_in_narrow_paragraph(at):
+            if not _is_overlapping(line, caption) and self._is_in_narrow_paragraph(at):
                 is_wrapped = True  # the text flows beside the float
                 continue
             if is_wrapped and not (line.x1 > caption.x0 - line.size and line.x0 < caption.x1 + line.size):
@@ -241,6 +245,11 @@ class _LineClassifier:
                 at > 0 and self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
             ):
                 self.line_kinds[at] = LineKind.NOTE
+
+
+def _is_overlapping(line: Line, other: Line) -> bool:
+    """Return whether the lines share a part of the page's width."""
+    return line.x0 <= other.x1 and other.x0 <= line.x1
 
 
 def _is_formula(lines: Sequence[Line]) -> bool:
