@@ -41,6 +41,11 @@ _MAX_LABEL_DISTANCE: Final = 4.0  # baseline distances; a line in body type fart
 _MIN_ROWS: Final = 3  # of a table without a caption; its rows have as many cells
 _WORD: Final = re.compile(r"\b[a-z]{2,}\b")
 _MIN_PROSE_WORDS: Final = 3  # in small letters; labels have fewer
+_DECIMAL: Final = re.compile(r"[(\[±~<>≈∼+−–-]*(?:\d*\.\d+|\d+%)(?:[%)\]*∗†‡±×x]|\d*\.?\d+)*")
+_MIN_NUMBERS: Final = 2
+_NAME: Final = re.compile(r"(?:[A-Z]|w/)[^.;]*$")
+_MAX_NAME_WORDS: Final = 4
+_BRACKET_PIECE: Final = re.compile("[\uf8e0-\uf8ff\u239b-\u23ae]")  # of a matrix
 _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into single signs
 
 
@@ -50,6 +55,7 @@ def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_sty
     starts = classifier.mark_captions()
     classifier.mark_bodies(starts)
     classifier.mark_rows()
+    classifier.mark_results()
     classifier.mark_notes()
     return classifier.line_kinds
 
@@ -235,6 +241,51 @@ class _LineClassifier:
     def _is_row(self, index: int) -> bool:
         line = self._lines[index]
         return self._is_unmarked(index) and len(line.cells) >= _MIN_ROWS and not _EQUATION.search(line.text)
+
+    def mark_results(self) -> None:
+        """Mark rows of numbers that a float left behind between other lines, and the names beside them, as tables."""
+        first = min(self._heading_lines, default=len(self._lines))
+        rows = [at for at in range(first, len(self._lines)) if self._is_row_of_numbers(at)]
+        for row in rows:
+            self.line_kinds[row] = LineKind.TABLE
+        for row in rows:
+            for at in self._find_names(row):
+                self.line_kinds[at] = LineKind.TABLE
+
+    def _is_row_of_numbers(self, index: int) -> bool:
+        """Return whether most words of a line are decimal numbers, outside of sentences and matrices."""
+        words = self._lines[index].text.split()
+        count = sum(bool(_DECIMAL.fullmatch(word)) for word in words)
+        if count < _MIN_NUMBERS or 2 * count < len(words) or not self._is_unmarked(index):
+            return False
+        nearby = "".join(line.text for line in self._lines[max(0, index - 1) : index + 2])
+        return not _BRACKET_PIECE.search(nearby) and not self._is_of_paragraph(index)
+
+    def _is_of_paragraph(self, index: int) -> bool:
+        return self._is_paragraph_end(index) or self._is_in_narrow_paragraph(index)
+
+    def _find_names(self, row: int) -> list[int]:
+        """Return the lines of names and column heads that stand next to a row of numbers, or on its baseline."""
+        found: list[int] = []
+        for direction in (1, -1):
+            at = row + direction
+            while 0 <= at < len(self._lines) and self._is_name(at) and self._is_near(at, at - direction):
+                found.append(at)
+                at += direction
+        line = self._lines[row]
+        return found + [
+            at for at in self._pages[line.page] if abs(self._lines[at].y - line.y) < 1 and self._is_name(at)
+        ]
+
+    def _is_near(self, index: int, other_index: int) -> bool:
+        line, other = self._lines[index], self._lines[other_index]
+        return line.page == other.page and abs(line.y - other.y) < 2 * self._body_style.line_spacing
+
+    def _is_name(self, index: int) -> bool:
+        line = self._lines[index]
+        is_short = len(line.cells) >= _MIN_ROWS or len(line.text.split()) <= _MAX_NAME_WORDS
+        is_name = is_short and bool(_NAME.match(line.text)) and not _RELATION.search(line.text)
+        return is_name and self._is_unmarked(index) and not self._is_of_paragraph(index)
 
     def mark_notes(self) -> None:
         """Mark footnotes: small type that starts with a raised mark, and the lines that continue it."""
