@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
-from itertools import groupby
+from itertools import groupby, product
 from typing import Final
 
 from planner.papers.pdf.lines import BodyStyle, Line
@@ -45,7 +45,9 @@ _DECIMAL: Final = re.compile(r"[(\[±~<>≈∼+−–-]*(?:\d*\.\d+|\d+%)(?:[%)\
 _MIN_NUMBERS: Final = 2
 _NAME: Final = re.compile(r"(?:[A-Z]|w/)[^.;]*$")
 _MAX_NAME_WORDS: Final = 4
+_MAX_NAME_DISTANCE: Final = 2.5  # baseline distances
 _BRACKET_PIECE: Final = re.compile("[\uf8e0-\uf8ff\u239b-\u23ae]")  # of a matrix
+_GRID_WIDTH: Final = 4.0  # points
 _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into single signs
 
 
@@ -69,8 +71,10 @@ class _LineClassifier:
         self._heading_lines = heading_lines
         self._body_style = body_style
         self._pages: dict[int, list[int]] = {}
+        self._places: dict[tuple[int, int, int], int] = {}  # one line of each page and place
         for at, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(at)
+            self._places[line.page, *self._find_place(line)] = at
 
     def _is_unmarked(self, index: int) -> bool:
         return index not in self._heading_lines and self.line_kinds[index] is LineKind.PROSE
@@ -201,7 +205,9 @@ class _LineClassifier:
     def _find_prose_line(self, index: int, direction: int) -> int | None:
         """Return the index of the line of prose right above (1) or below (-1) with the same left edge, or None."""
         line, spacing = self._lines[index], self._body_style.line_spacing
-        for at in self._pages[line.page]:
+        column, row = self._find_place(line)
+        places = product((column - 1, column, column + 1), (row + direction, row + 2 * direction, row))
+        for at in filter(None, ((self._places.get((line.page, *place))) for place in places)):
             other = self._lines[at]
             step = (other.y - line.y) * direction
             is_near = 0.7 * spacing < step < 1.3 * spacing and abs(other.x0 - line.x0) < 0.3 * line.size
@@ -209,9 +215,15 @@ class _LineClassifier:
                 return at
         return None
 
+    def _find_place(self, line: Line) -> tuple[int, int]:
+        """Return the cell of a grid on the page in which a line starts."""
+        return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
+
     def _is_prose_line(self, line: Line) -> bool:
         """Return whether the line has words enough to be prose in body type; a label may stand beside it."""
-        is_body = not (line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line))
+        is_body = not (
+            line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line)
+        )
         has_numbers = len(line.cells) > 1 and any(map(str.isdigit, "".join(line.cells[1:])))
         return (
             is_body
@@ -249,7 +261,11 @@ class _LineClassifier:
         for row in rows:
             self.line_kinds[row] = LineKind.TABLE
         for row in rows:
-            for at in self._find_names(row):
+            self._mark_names(row, 1)
+            self._mark_names(row, -1)
+        baselines = {(self._lines[row].page, round(self._lines[row].y)) for row in rows}
+        for at, line in enumerate(self._lines):
+            if (line.page, round(line.y)) in baselines and self._is_name(at):
                 self.line_kinds[at] = LineKind.TABLE
 
     def _is_row_of_numbers(self, index: int) -> bool:
@@ -264,22 +280,19 @@ class _LineClassifier:
     def _is_of_paragraph(self, index: int) -> bool:
         return self._is_paragraph_end(index) or self._is_in_narrow_paragraph(index)
 
-    def _find_names(self, row: int) -> list[int]:
-        """Return the lines of names and column heads that stand next to a row of numbers, or on its baseline."""
-        found: list[int] = []
-        for direction in (1, -1):
-            at = row + direction
-            while 0 <= at < len(self._lines) and self._is_name(at) and self._is_near(at, at - direction):
-                found.append(at)
-                at += direction
-        line = self._lines[row]
-        return found + [
-            at for at in self._pages[line.page] if abs(self._lines[at].y - line.y) < 1 and self._is_name(at)
-        ]
+    def _mark_names(self, last: int, direction: int) -> None:
+        """Mark the names and column heads near a row; one line of a formula may stand between two pieces of a table."""
+        while near := [
+            at
+            for at in (last + direction, last + 2 * direction)
+            if 0 <= at < len(self._lines) and self._is_near(at, last) and self._is_name(at)
+        ]:
+            last = near[0]
+            self.line_kinds[last] = LineKind.TABLE
 
     def _is_near(self, index: int, other_index: int) -> bool:
         line, other = self._lines[index], self._lines[other_index]
-        return line.page == other.page and abs(line.y - other.y) < 2 * self._body_style.line_spacing
+        return line.page == other.page and abs(line.y - other.y) < _MAX_NAME_DISTANCE * self._body_style.line_spacing
 
     def _is_name(self, index: int) -> bool:
         line = self._lines[index]

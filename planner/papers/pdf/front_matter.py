@@ -19,8 +19,11 @@ from planner.papers.pdf.paragraphs import Vocabulary, build_blocks, join_lines
 _SIZE_TOLERANCE: Final = 0.06
 _CAPITALS_TOLERANCE: Final = 0.27  # of a line in small capitals most letters are smaller
 _MAX_LINE_DISTANCE: Final = 2.2
-_UNFINISHED: Final = re.compile(r"(?:[:,&\u2013-]|\b(?:a|an|and|as|at|by|for|from|in|of|on|or|the|to|via|with))\s*$", re.I)
+_UNFINISHED: Final = re.compile(
+    r"(?:[:,&\u2013-]|\b(?:a|an|and|as|at|by|for|from|in|of|on|or|the|to|via|with))\s*$", re.I
+)
 _TITLE_END: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION})
+_MAX_OPEN_GROUPS: Final = 4
 _MIN_TITLE_WORDS: Final = 3  # logos have fewer
 _MIN_SIZE_SHARE: Final = 0.5  # of the type size of a logo
 _TITLE_SHARE: Final = 1.25  # of the type size of running text
@@ -114,7 +117,7 @@ def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
     """Return groups of lines of one type that stand close below each other; `lines` are sorted from the top down."""
     groups: list[list[Line]] = []
     for line in lines:
-        group = next((group for group in reversed(groups) if _is_continued(group[-1], line)), None)
+        group = next((group for group in reversed(groups[-_MAX_OPEN_GROUPS:]) if _is_continued(group[-1], line)), None)
         if group:
             group.append(line)
         else:

@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
@@ -273,8 +273,9 @@ def _select_sure_headings(
     headings: list[PrintedHeading] = []
     last_number: Number = ()
     models: dict[int, int] = {}  # the last numbered heading of each level
+    numbered_lines = _NumberedLines(lines, candidates)
     is_past_references = False
-    for order, at in enumerate(candidates):
+    for at in candidates:
         if headings and at < headings[-1].line_indices.stop:
             continue
         text = lines[at].bare_text
@@ -287,7 +288,7 @@ def _select_sure_headings(
             or (is_past_references and number in FIRST_NUMBERS)
         )
         is_item = _ALGORITHM_STEP.match(text) or _runs_on(lines, at)
-        if follows and is_styled and not is_item and not _is_outdone(lines, at, candidates[order + 1 :], models):
+        if follows and is_styled and not is_item and not numbered_lines.is_outdone(at, models.get(len(number))):
             last_number = number
             models[len(number)] = at
         elif not _is_standard_heading(lines, at, headings, body_style) and not (
@@ -307,25 +308,35 @@ def _runs_on(lines: Sequence[Line], index: int) -> bool:
     return 0 < line.y - below.y < 1.5 * line.size and below.text[:1].islower()
 
 
-def _is_outdone(lines: Sequence[Line], index: int, rest: Iterable[int], models: Mapping[int, int]) -> bool:
-    """Return whether a later line of the body prints the same number and looks more like a heading.
+class _NumberedLines:
+    """The candidates with a section number in the body of a paper, to choose between lines with the same number."""
 
-    Such a line is set like the section before, or if there is none, is the introduction, and the given line is not.
-    """
-    number = extract_section_number(lines[index].bare_text)
-    model = models.get(len(number.split(".")))
+    def __init__(self, lines: Sequence[Line], candidates: Iterable[int]) -> None:
+        self._lines = lines
+        self._last_places: dict[tuple[str, HeadingStyle, str], int] = {}
+        self._introduction = -1
+        places: dict[tuple[str, HeadingStyle, str], int] = {}
+        for at in candidates:
+            text = lines[at].bare_text
+            kind = classify_heading(text)
+            if kind is SectionKind.REFERENCES:
+                self._last_places = dict(places)
+            elif number := extract_section_number(text):
+                places[number, *_read_number_style(lines[at])] = at
+                if kind is SectionKind.INTRODUCTION and self._introduction < 0:
+                    self._introduction = at
+        self._last_places = self._last_places or places
 
-    def is_like_heading(at: int) -> bool:
+    def is_outdone(self, index: int, model: int | None) -> bool:
+        """Return whether a later line prints the same number and is set like `model`, and this line is not.
+
+        `model` is the section before on the same level; without one, no section comes before the introduction.
+        """
         if model is None:
-            return classify_heading(lines[at].bare_text) is SectionKind.INTRODUCTION
-        return _read_number_style(lines[at]) == _read_number_style(lines[model])
-
-    if is_like_heading(index):
-        return False
-    body = takewhile(lambda at: classify_heading(lines[at].bare_text) is not SectionKind.REFERENCES, rest)
-    if model is None:
-        return any(extract_section_number(lines[at].bare_text) and is_like_heading(at) for at in body)
-    return any(extract_section_number(lines[at].bare_text) == number and is_like_heading(at) for at in body)
+            return index < self._introduction
+        style = _read_number_style(self._lines[model])
+        number = extract_section_number(self._lines[index].bare_text)
+        return style != _read_number_style(self._lines[index]) and self._last_places.get((number, *style), -1) > index
 
 
 def _read_number_style(line: Line) -> tuple[HeadingStyle, str]:
