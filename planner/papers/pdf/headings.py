@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from operator import attrgetter
 from typing import Final
@@ -12,7 +12,7 @@ from planner.papers.headings import classify_heading, has_letter_number, has_rom
 from planner.papers.paper import SectionKind
 from planner.papers.pdf.floats import match_label
 from planner.papers.pdf.lines import BodyStyle, Line
-from planner.papers.pdf.numbering import FIRST_NUMBERS, Number, is_next_number, read_arabic_number, read_roman_number
+from planner.papers.pdf.numbering import BACK_MATTER, HeadingStyle, NumberSequence, is_apart, read_style
 from planner.papers.pdf.outline import (
     MAX_HEADING_LINES,
     OutlineItem,
@@ -30,27 +30,14 @@ _STANDARD_TITLE: Final = re.compile(
     r"|acknowledge?ments?|appendi(?:x|ces)|limitations?|(?:[\w-]+ )?(?:paper )?checklist"
     r"|(?:ethics?|reproducibility|broader impact|impact) statement|supplement(?:ary|al) materials?"
 )
-_BACK_MATTER: Final = frozenset({SectionKind.REFERENCES, SectionKind.APPENDIX})
-_ALGORITHM_STEP: Final = re.compile(r"\d+:")
 _NUMBERED_TITLE: Final = re.compile(r"(?:Appendix\s+)?(?:\d+(?:\.\d+)*[.)]?|[A-Z](?:\.\d+)+[.)]?|[A-Z][.)])\s+[A-Z]")
-_REFERENCE_ENTRY: Final = re.compile(r"\[(\d{1,3})\]\s")
-_APPENDIX_A: Final = re.compile(r"appendix\s+A\b", re.I)
+_REFERENCE_ENTRY: Final = re.compile(r"(?:\[(?=\d+\])|\((?=\d+\))|(?=\d+[.]))(\d{1,3})[\]).]\s")
 _MIN_ENTRIES: Final = 5
 _MIN_TEXT_LENGTH: Final = 30  # characters; labels are shorter
 _MIN_BROKEN_SHARE: Final = 0.45  # of a full line; a heading does not go on below a shorter line
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _LINES_PER_YEAR: Final = 4
 _SENTENCE_END: Final = re.compile(r"[a-z]{2}[.;,]$")
-
-
-@dataclass(frozen=True, slots=True)
-class HeadingStyle:
-    """The type of a heading: its size in points, and flags for bold, italic and all capitals."""
-
-    size: float
-    bold: bool
-    italic: bool
-    all_capitals: bool
 
 
 def find_headings(
@@ -74,7 +61,7 @@ def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
     entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
     numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]
-    if numbers != list(range(1, _MIN_ENTRIES + 1)):
+    if numbers != list(range(1, _MIN_ENTRIES + 1)) or not _has_dense_years(lines[entries[first][0] :]):
         return []
     return [PrintedHeading(entries[first][0], 0, "References", 1)]
 
@@ -85,7 +72,7 @@ def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHea
     is_after_references = False
     for heading, start, end in find_section_spans(headings, len(lines)):
         kind = classify_heading(heading.text)
-        has_name = kind in _BACK_MATTER or extract_section_number(heading.text)
+        has_name = kind in BACK_MATTER or extract_section_number(heading.text)
         if not is_after_references or has_name or not _has_dense_years(lines[start:end]):
             kept.append(heading)
             is_after_references = kind is SectionKind.REFERENCES or (is_after_references and start == end)
@@ -101,16 +88,12 @@ def _lower_lettered_headings(headings: list[PrintedHeading]) -> list[PrintedHead
     """Return the headings, with lettered ones on level 2 if the sections have Roman numbers."""
     if not has_roman_numbers(heading.text for heading in headings):
         return headings
-    back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in _BACK_MATTER)
+    back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in BACK_MATTER)
     body_end = next(back_matter, len(headings))
     body = [
         replace(heading, level=2) if has_letter_number(heading.text) else heading for heading in headings[:body_end]
     ]
     return body + headings[body_end:]
-
-
-def _read_style(line: Line) -> HeadingStyle:
-    return HeadingStyle(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
 
 def _is_heading_candidate(line: Line, body_size: float) -> bool:
@@ -141,13 +124,13 @@ def _find_unlisted_headings(
     lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> list[PrintedHeading]:
     """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
-    styles = {_read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
+    styles = {read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
     listed_lines = {index for heading in listed for index in heading.line_indices}
     unlisted: list[PrintedHeading] = []
     for index, line in enumerate(lines):
         if index in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, index):
             continue
-        is_like_heading = _read_style(line) in styles or (
+        is_like_heading = read_style(line) in styles or (
             not extract_section_number(line.bare_text)
             and (_is_heading_candidate(line, body_style.font_size) or _is_title_case(line))
         )
@@ -219,7 +202,7 @@ def _find_headings_by_type(
     top_styles = _find_top_styles(lines, sure, body_style)
     taken = {at for heading in sure for at in heading.line_indices}
     others = _find_set_off_lines(lines, [at for at in candidates if at > sure[0].first_line], taken, body_style)
-    tops = [at for at in others if _read_style(lines[at]) in top_styles]
+    tops = [at for at in others if read_style(lines[at]) in top_styles]
     headings = sure + [
         _build_heading(lines, at, 2 if _is_under_heading(lines, at, {*taken, *tops}) else 1, body_style, vocabulary)
         for at in tops
@@ -227,9 +210,9 @@ def _find_headings_by_type(
     if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
         return headings
     lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_style)]
-    styles = Counter(_read_style(lines[at]) for at in lower)
+    styles = Counter(read_style(lines[at]) for at in lower)
     return headings + [
-        _build_heading(lines, at, 2, body_style, vocabulary) for at in lower if styles[_read_style(lines[at])] >= 2
+        _build_heading(lines, at, 2, body_style, vocabulary) for at in lower if styles[read_style(lines[at])] >= 2
     ]
 
 
@@ -240,15 +223,15 @@ def _find_set_off_lines(
     found: list[int] = []
     end = 0
     for at in candidates:
-        is_apart = _is_apart(lines, at) or at - 1 in taken or at == end
-        if at >= end and at not in taken and is_apart and _is_alone_title(lines, at):
+        is_set_off = is_apart(lines, at) or at - 1 in taken or at == end
+        if at >= end and at not in taken and is_set_off and _is_alone_title(lines, at):
             found.append(at)
             end = at + _count_heading_lines(lines, at, body_style)
     return found
 
 
 def _is_under_heading(lines: Sequence[Line], index: int, heading_lines: Set[int]) -> bool:
-    return index - 1 in heading_lines and not _is_apart(lines, index)
+    return index - 1 in heading_lines and not is_apart(lines, index)
 
 
 def _is_above_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> bool:
@@ -266,84 +249,21 @@ def _select_sure_headings(
     lines: Sequence[Line], candidates: Sequence[int], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> list[PrintedHeading]:
     """Return the candidates with the next section number or a standard title."""
-    numbered_styles = Counter(
-        _read_style(lines[at]) for at in candidates if extract_section_number(lines[at].bare_text)
-    )
-    is_roman = has_roman_numbers(lines[at].bare_text for at in candidates)
+    sequence = NumberSequence(lines, candidates)
     headings: list[PrintedHeading] = []
-    last_number: Number = ()
-    models: dict[int, int] = {}  # the last numbered heading of each level
-    numbered_lines = _NumberedLines(lines, candidates)
-    is_past_references = False
     for at in candidates:
         if headings and at < headings[-1].line_indices.stop:
             continue
-        text = lines[at].bare_text
-        is_roman = is_roman and not (headings and classify_heading(headings[-1].text) in _BACK_MATTER)
-        number = read_roman_number(text, last_number) if is_roman else read_arabic_number(text)
-        is_styled = numbered_styles[_read_style(lines[at])] >= 2 or _is_apart(lines, at)
-        follows = number and (
-            is_next_number(last_number, number)
-            or (not last_number and _APPENDIX_A.match(text))
-            or (is_past_references and number in FIRST_NUMBERS)
-        )
-        is_item = _ALGORITHM_STEP.match(text) or _runs_on(lines, at)
-        if follows and is_styled and not is_item and not numbered_lines.is_outdone(at, models.get(len(number))):
-            last_number = number
-            models[len(number)] = at
-        elif not _is_standard_heading(lines, at, headings, body_style) and not (
-            is_past_references and _is_title_of_supplement(lines, at, headings)
-        ):
+        number = sequence.read_number(at)
+        if sequence.accept_number(at, number) or _is_standard_heading(lines, at, headings, body_style):
+            kind = classify_heading(lines[at].bare_text)
+        elif sequence.is_past_references and _is_title_of_supplement(lines, at, headings):
+            kind = SectionKind.APPENDIX
+        else:
             continue
         headings.append(_build_heading(lines, at, max(1, len(number)), body_style, vocabulary))
-        is_past_references = is_past_references or classify_heading(text) is SectionKind.REFERENCES
+        sequence.note_kind(kind)
     return headings
-
-
-def _runs_on(lines: Sequence[Line], index: int) -> bool:
-    """Return whether the sentence of a line goes on in plain type below, as that of an item of a list does."""
-    line, below = lines[index], lines[index + 1] if index + 1 < len(lines) else None
-    if below is None or below.page != line.page or _read_style(below) == _read_style(line):
-        return False
-    return 0 < line.y - below.y < 1.5 * line.size and below.text[:1].islower()
-
-
-class _NumberedLines:
-    """The candidates with a section number in the body of a paper, to choose between lines with the same number."""
-
-    def __init__(self, lines: Sequence[Line], candidates: Iterable[int]) -> None:
-        self._lines = lines
-        self._last_places: dict[tuple[str, HeadingStyle, str], int] = {}
-        self._introduction = -1
-        places: dict[tuple[str, HeadingStyle, str], int] = {}
-        for at in candidates:
-            text = lines[at].bare_text
-            kind = classify_heading(text)
-            if kind is SectionKind.REFERENCES:
-                self._last_places = dict(places)
-            elif number := extract_section_number(text):
-                places[number, *_read_number_style(lines[at])] = at
-                if kind is SectionKind.INTRODUCTION and self._introduction < 0:
-                    self._introduction = at
-        self._last_places = self._last_places or places
-
-    def is_outdone(self, index: int, model: int | None) -> bool:
-        """Return whether a later line prints the same number and is set like `model`, and this line is not.
-
-        `model` is the section before on the same level; without one, no section comes before the introduction.
-        """
-        if model is None:
-            return index < self._introduction
-        style = _read_number_style(self._lines[model])
-        number = extract_section_number(self._lines[index].bare_text)
-        return style != _read_number_style(self._lines[index]) and self._last_places.get((number, *style), -1) > index
-
-
-def _read_number_style(line: Line) -> tuple[HeadingStyle, str]:
-    """Return the style of a numbered line and what stands behind its number, such as a full stop."""
-    text = line.bare_text
-    number = extract_section_number(text)
-    return _read_style(line), text[text.index(number) + len(number) :][:1]
 
 
 def _is_title_of_supplement(lines: Sequence[Line], index: int, headings: Sequence[PrintedHeading]) -> bool:
@@ -351,7 +271,7 @@ def _is_title_of_supplement(lines: Sequence[Line], index: int, headings: Sequenc
     line = lines[index]
     is_larger = all(line.size > lines[heading.first_line].size + 0.5 for heading in headings)
     is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
-    return (is_named or is_larger) and _is_apart(lines, index) and _is_alone_title(lines, index)
+    return (is_named or is_larger) and is_apart(lines, index) and _is_alone_title(lines, index)
 
 
 def _build_heading(
@@ -369,17 +289,11 @@ def _is_alone_title(lines: Sequence[Line], index: int) -> bool:
     return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index)
 
 
-def _is_apart(lines: Sequence[Line], index: int) -> bool:
-    """Return whether there is more space above the line than between lines of text."""
-    line, before = lines[index], lines[index - 1] if index else None
-    return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
-
-
 def _find_top_styles(
     lines: Sequence[Line], headings: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> set[HeadingStyle]:
     """Return the styles of top-level headings that no line of running text can have."""
-    styles = Counter(_read_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
+    styles = Counter(read_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
     distinct = {style for style in styles if style.size > 1.07 * body_style.font_size or style.all_capitals}
     return {style for style in distinct if styles[style] >= 2}
 
@@ -393,7 +307,7 @@ def _count_heading_lines(lines: Sequence[Line], index: int, body_style: BodyStyl
     while count < MAX_HEADING_LINES and index + count < len(lines):
         before, line = lines[index + count - 1], lines[index + count]
         is_close = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
-        is_same_style = _read_style(line) == _read_style(lines[index])
+        is_same_style = read_style(line) == read_style(lines[index])
         is_short = before.x1 - before.x0 < _MIN_BROKEN_SHARE * body_style.line_width
         if not is_close or not is_same_style or is_short or extract_section_number(line.bare_text):
             break

@@ -140,7 +140,8 @@ def _join_letters(runs: Sequence[TextRun]) -> str:
         return " ".join(run.text for run in runs)
     word_gap = _SPACED_WORD_GAP * letter_gap
     parts = [" " + run.text if gap > word_gap else run.text for gap, run in zip(gaps, runs[1:], strict=True)]
-    return runs[0].text + "".join(parts)
+    number_gap = "" if runs[0].text.isalpha() else " "
+    return runs[0].text + number_gap + "".join(parts).lstrip()
 
 
 def _split_cells(runs: Sequence[TextRun], size: float) -> tuple[str, ...]:

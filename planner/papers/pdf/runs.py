@@ -142,7 +142,7 @@ class TextPage:
         return PlacedRun(run, end_y, direction)
 
     def _split_cells(self, index: int, length: int, text: str, placed_run: PlacedRun) -> list[PlacedRun]:
-        """Return the run, or its parts if one text object paints cells with wide gaps between them or spaced letters."""
+        """Return the run, or its parts if one text object paints several cells or spaced letters."""
         run = placed_run.run
         has_spaced_letters = is_letter_spaced(run.text)
         is_loose = has_spaced_letters or run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
