@@ -171,7 +171,8 @@ def _is_over_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> b
 
 
 def _has_standard_title(line: Line) -> bool:
-    return bool(_STANDARD_TITLE.fullmatch(strip_heading_number(line.bare_text).casefold().rstrip(":. ")))
+    title = strip_heading_number(line.bare_text).casefold().rstrip(":. ")
+    return bool(_STANDARD_TITLE.fullmatch(title)) or classify_heading(title) is SectionKind.REFERENCES
 
 
 def _is_title_case(line: Line) -> bool:

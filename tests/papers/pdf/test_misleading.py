@@ -213,9 +213,10 @@ FIRST_PAGES: dict[str, tuple[Sequence[Text], str]] = {
 
 @pytest.mark.parametrize(("texts", "title"), FIRST_PAGES.values(), ids=FIRST_PAGES)
 def test_the_title_is_found_among_logos_and_labels(texts: Sequence[Text], title: str) -> None:
-    top = (
-        paint(Page()).text(72, 715, "A. Author and B. Author and C. Other", 11).text(72, 703, "Institute of Somewhere")
-    )
+    top = Page()
+    for text in texts:
+        top.text(*text)
+    top.text(72, 715, "A. Author and B. Author and C. Other", 11).text(72, 703, "Institute of Somewhere")
     heading(top, 72, 650, "Abstract")
     column(top, 72, 630, prose(60))
     assert _read([top, *_pages_of(BODY)]).title == title
