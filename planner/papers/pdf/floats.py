@@ -270,7 +270,10 @@ class _LineClassifier:
 
     def _is_row_of_numbers(self, index: int) -> bool:
         """Return whether most words of a line are decimal numbers, outside of sentences and matrices."""
-        words = self._lines[index].text.split()
+        text = self._lines[index].text
+        if text.count(".") + text.count("%") < _MIN_NUMBERS:
+            return False
+        words = text.split()
         count = sum(bool(_DECIMAL.fullmatch(word)) for word in words)
         if count < _MIN_NUMBERS or 2 * count < len(words) or not self._is_unmarked(index):
             return False

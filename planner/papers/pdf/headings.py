@@ -114,7 +114,11 @@ def _add_unlisted_headings(
     """Return the outline's headings with those that it leaves out: standard titles, and all after the references."""
     headings = [*listed, *_find_unlisted_headings(lines, listed, body_style)]
     last = max(headings, key=attrgetter("first_line"))
-    if classify_heading(last.text) is not SectionKind.REFERENCES:
+    rest = range(last.line_indices.stop, len(lines))
+    is_last = classify_heading(last.text) is SectionKind.REFERENCES
+    if not is_last or not any(
+        _is_heading_candidate(lines[at], body_style.font_size) and is_apart(lines, at) for at in rest
+    ):
         return headings
     by_type = _find_headings_by_type(lines, body_style, vocabulary)
     return headings + [heading for heading in by_type if heading.first_line >= last.line_indices.stop]
@@ -126,6 +130,7 @@ def _find_unlisted_headings(
     """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
     styles = {read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
     listed_lines = {index for heading in listed for index in heading.line_indices}
+    body_start = min((heading.first_line for heading in listed if _is_of_body(heading)), default=len(lines))
     unlisted: list[PrintedHeading] = []
     for index, line in enumerate(lines):
         if index in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, index):
@@ -134,19 +139,16 @@ def _find_unlisted_headings(
             not extract_section_number(line.bare_text)
             and (_is_heading_candidate(line, body_style.font_size) or _is_title_case(line))
         )
-        if is_like_heading and _is_standard_heading(lines, index, listed, body_style):
+        if is_like_heading and _is_standard_heading(lines, index, index > body_start, body_style):
             unlisted.append(PrintedHeading(index, 1, line.bare_text, 1))
     return unlisted
 
 
-def _is_standard_heading(
-    lines: Sequence[Line], index: int, headings: Iterable[PrintedHeading], body_style: BodyStyle
-) -> bool:
-    """Return whether a line is a heading by its standard title and place, given the other headings."""
+def _is_standard_heading(lines: Sequence[Line], index: int, is_in_body: bool, body_style: BodyStyle) -> bool:
+    """Return whether a line is a heading by its standard title and place; in the body there is no abstract."""
     if not _has_standard_title(lines[index]) or not _is_over_text(lines, index, body_style):
         return False
-    is_abstract = classify_heading(lines[index].bare_text) is SectionKind.ABSTRACT
-    return not is_abstract or not any(heading.first_line < index and _is_of_body(heading) for heading in headings)
+    return not is_in_body or classify_heading(lines[index].bare_text) is not SectionKind.ABSTRACT
 
 
 def _is_of_body(heading: PrintedHeading) -> bool:
@@ -251,18 +253,20 @@ def _select_sure_headings(
 ) -> list[PrintedHeading]:
     """Return the candidates with the next section number or a standard title."""
     sequence = NumberSequence(lines, candidates)
+    is_in_body = False
     headings: list[PrintedHeading] = []
     for at in candidates:
         if headings and at < headings[-1].line_indices.stop:
             continue
         number = sequence.read_number(at)
-        if sequence.accept_number(at, number) or _is_standard_heading(lines, at, headings, body_style):
+        if sequence.accept_number(at, number) or _is_standard_heading(lines, at, is_in_body, body_style):
             kind = classify_heading(lines[at].bare_text)
         elif sequence.is_past_references and _is_title_of_supplement(lines, at, headings):
             kind = SectionKind.APPENDIX
         else:
             continue
         headings.append(_build_heading(lines, at, max(1, len(number)), body_style, vocabulary))
+        is_in_body = is_in_body or _is_of_body(headings[-1])
         sequence.note_kind(kind)
     return headings
 

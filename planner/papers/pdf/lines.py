@@ -127,7 +127,7 @@ def _join_runs(runs: Sequence[TextRun]) -> str:
     for before, after in pairwise(runs):
         parts.append(after.text if _is_one_word(before, after) else " " + after.text)
     text = "".join(parts)
-    if is_letter_spaced(text):
+    if text[-2:-1] == " " and is_letter_spaced(text):
         text = _join_letters(runs)
     return text[:-1].replace(LINE_END_HYPHEN, "-") + text[-1:]
 

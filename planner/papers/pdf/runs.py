@@ -29,7 +29,6 @@ _MAX_CHARACTERS: Final = 100_000
 _LOOSE_WIDTH: Final = 0.53  # of the type size per character; more than prose takes on average
 CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
 _SPACED_LETTERS: Final = re.compile(r"(?:[\dA-Z.]{1,6} )?(?:(?:[A-Z] ){4,}[A-Z]|(?:[^\W\d_] ){7,}[^\W\d_])")
-_MIN_SPACED_LENGTH: Final = 8
 _INNER_SPACE: Final = re.compile(r"(?<=\S) +(?=\S)")
 _ITALIC_NAMES: Final = (
     "ital",
@@ -144,7 +143,7 @@ class TextPage:
     def _split_cells(self, index: int, length: int, text: str, placed_run: PlacedRun) -> list[PlacedRun]:
         """Return the run, or its parts if one text object paints several cells or spaced letters."""
         run = placed_run.run
-        has_spaced_letters = is_letter_spaced(run.text)
+        has_spaced_letters = run.text[-2:-1] == " " and is_letter_spaced(run.text)
         is_loose = has_spaced_letters or run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
         if placed_run.direction or not is_loose or len(text) != length:
             return [placed_run]
@@ -186,8 +185,7 @@ class TextPage:
 
 def is_letter_spaced(text: str) -> bool:
     """Return whether a text is a heading in spaced letters, such as "1 I N T R O"."""
-    is_possible = len(text) > _MIN_SPACED_LENGTH and 2 * text.count(" ") + _MIN_SPACED_LENGTH >= len(text)
-    return is_possible and bool(_SPACED_LETTERS.fullmatch(text))
+    return text[-4:-3] == " " and bool(_SPACED_LETTERS.fullmatch(text))
 
 
 def rotate_runs_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
