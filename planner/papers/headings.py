@@ -8,12 +8,14 @@ from typing import Final
 from planner.papers.paper import SectionKind
 
 _NUMBER: Final = re.compile(
-    r"^\s*(?:(?:section|appendix|chapter)\s+)?(?:(?:\d+|[A-Z]|[IVX]+)(?:\.\d+)*[.):]?|[A-Z]?\d+(?:\.\d+)*[.)]?)\s+",
+    r"^\s*(?:(?:section|appendix|chapter)\s+)?(?:(?:\d+|[A-Z]|[IVX]+)(?:\.\d+)*[.):]?|[A-Z]?\d+(?:\.\d+)*[.)]?)\s+"
+    # "1.Introduction"
+    r"|^\s*(?:\d+(?:\.\d+)*[.):]?|(?:[A-Z](?:\.\d+)*|[IVX]+)\.)(?=(?-i:[A-Z](?:[a-z]{2}|[A-Z]{3})))",
     re.I,
 )
 
-_ROMAN_NUMBER: Final = re.compile(r"([IVX]{1,5})\.\s+\S")
-_LETTER_NUMBER: Final = re.compile(r"[A-HJ-UWYZ][.)]\s+\S")
+_ROMAN_NUMBER: Final = re.compile(r"([IVX]{1,5})\.(?:\s+\S|[A-Z][A-Za-z]{2})")
+_LETTER_NUMBER: Final = re.compile(r"[A-HJ-UWYZ][.)](?:\s+\S|[A-Z][A-Za-z]{2})")
 _APPENDIX: Final = re.compile(r"\s*(?:appendix|appendices)\b", re.I)
 
 # Technical terms with words that would misclassify a heading; they are removed before classification.

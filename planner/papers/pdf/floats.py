@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
-from itertools import groupby
+from itertools import groupby, product
 from typing import Final
 
 from planner.papers.pdf.lines import BodyStyle, Line
@@ -39,6 +39,15 @@ _EQUATION: Final = re.compile(r"\([A-Z]?\.?\d{1,3}(?:\.\d+)?[a-z]?\)\s*$")
 _RELATION: Final = re.compile(r"[=∈∑≤≥∫∂∇≈∀]")
 _MAX_LABEL_DISTANCE: Final = 4.0  # baseline distances; a line in body type farther away is no label of a figure
 _MIN_ROWS: Final = 3  # of a table without a caption; its rows have as many cells
+_WORD: Final = re.compile(r"\b[a-z]{2,}\b")
+_MIN_PROSE_WORDS: Final = 3  # in small letters; labels have fewer
+_DECIMAL: Final = re.compile(r"[(\[±~<>≈∼+−–-]*(?:\d*\.\d+|\d+%)(?:[%)\]*∗†‡±×x]|\d*\.?\d+)*")
+_MIN_NUMBERS: Final = 2
+_NAME: Final = re.compile(r"(?:[A-Z]|w/)[^.;]*$")
+_MAX_NAME_WORDS: Final = 4
+_MAX_NAME_DISTANCE: Final = 2.5  # baseline distances
+_BRACKET_PIECE: Final = re.compile("[\uf8e0-\uf8ff\u239b-\u23ae]")  # of a matrix
+_GRID_WIDTH: Final = 4.0  # points
 _MIN_CELL_LENGTH: Final = 2.5  # characters on average; formulas break into single signs
 
 
@@ -48,6 +57,7 @@ def classify_lines(lines: Sequence[Line], heading_lines: Iterable[int], body_sty
     starts = classifier.mark_captions()
     classifier.mark_bodies(starts)
     classifier.mark_rows()
+    classifier.mark_results()
     classifier.mark_notes()
     return classifier.line_kinds
 
@@ -61,8 +71,10 @@ class _LineClassifier:
         self._heading_lines = heading_lines
         self._body_style = body_style
         self._pages: dict[int, list[int]] = {}
+        self._places: dict[tuple[int, int, int], int] = {}  # one line of each page and place
         for at, line in enumerate(lines):
             self._pages.setdefault(line.page, []).append(at)
+            self._places[line.page, *self._find_place(line)] = at
 
     def _is_unmarked(self, index: int) -> bool:
         return index not in self._heading_lines and self.line_kinds[index] is LineKind.PROSE
@@ -83,12 +95,16 @@ class _LineClassifier:
 
     def _mark_caption(self, start: int, kind: LineKind) -> None:
         self.line_kinds[start] = kind
+        last = self._lines[start]
         for at in range(start + 1, len(self._lines)):
             line = self._lines[at]
-            is_end = not is_continuation(self._lines[at - 1], line) or len(line.cells) > 2
+            is_end = not is_continuation(last, line) or len(line.cells) > 2
+            if not is_end and not _is_overlapping(self._lines[start], line):
+                continue  # text beside a wrapped figure, painted line by line with its caption
             if is_end or not self._is_unmarked(at) or match_label_at(self._lines, at, self._body_style):
                 return
             self.line_kinds[at] = kind
+            last = line
 
     def _mark_algorithm(self, start: int) -> None:
         self.line_kinds[start] = LineKind.ALGORITHM
@@ -138,8 +154,14 @@ class _LineClassifier:
         indices = sorted((at for at in column if measure_distance(at) > 0.3 * caption.size), key=measure_distance)
         loose: list[int] = []
         reached = 0.0
+        is_wrapped = False
         for at in indices:
-            distance = measure_distance(at)
+            line, distance = self._lines[at], measure_distance(at)
+            if not _is_overlapping(line, caption) and self._is_in_narrow_paragraph(at):
+                is_wrapped = True  # the text flows beside the float
+                continue
+            if is_wrapped and not (line.x1 > caption.x0 - line.size and line.x0 < caption.x1 + line.size):
+                break
             is_far = distance - reached > _MAX_LABEL_DISTANCE * self._body_style.line_spacing
             if (is_far and self._is_upright_body_line(at)) or not self._is_loose(at):
                 break
@@ -166,9 +188,49 @@ class _LineClassifier:
             return True
         if self._body_style.is_full_line(line) or _EQUATION.search(line.text) or line.has_note_mark:
             return False
+        if self._is_in_narrow_paragraph(index):
+            return False
         if not self._is_upright_body_line(index):
             return True
         return not self._is_paragraph_end(index) and line.text[-1:] not in ".,:;"
+
+    def _is_in_narrow_paragraph(self, index: int) -> bool:
+        """Return whether the line is one of three lines of prose close below each other, as beside a wrapped figure."""
+        above = self._find_prose_line(index, 1)
+        if above is not None and self._find_prose_line(above, 1) is not None:
+            return True  # the last line of a paragraph may have few words
+        below = self._find_prose_line(index, -1) if self._is_prose_line(self._lines[index]) else None
+        return below is not None and (above is not None or self._find_prose_line(below, -1) is not None)
+
+    def _find_prose_line(self, index: int, direction: int) -> int | None:
+        """Return the index of the line of prose right above (1) or below (-1) with the same left edge, or None."""
+        line, spacing = self._lines[index], self._body_style.line_spacing
+        column, row = self._find_place(line)
+        places = product((column - 1, column, column + 1), (row + direction, row + 2 * direction, row))
+        for at in filter(None, ((self._places.get((line.page, *place))) for place in places)):
+            other = self._lines[at]
+            step = (other.y - line.y) * direction
+            is_near = 0.7 * spacing < step < 1.3 * spacing and abs(other.x0 - line.x0) < 0.3 * line.size
+            if is_near and self._is_prose_line(other):
+                return at
+        return None
+
+    def _find_place(self, line: Line) -> tuple[int, int]:
+        """Return the cell of a grid on the page in which a line starts."""
+        return round(line.x0 / _GRID_WIDTH), int(line.y / (0.7 * self._body_style.line_spacing))
+
+    def _is_prose_line(self, line: Line) -> bool:
+        """Return whether the line has words enough to be prose in body type; a label may stand beside it."""
+        is_body = not (
+            line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line)
+        )
+        has_numbers = len(line.cells) > 1 and any(map(str.isdigit, "".join(line.cells[1:])))
+        return (
+            is_body
+            and len(line.cells) <= 2
+            and not has_numbers
+            and len(_WORD.findall(line.cells[0])) >= _MIN_PROSE_WORDS
+        )
 
     def _is_paragraph_end(self, index: int) -> bool:
         """Return whether the line stands close below a full line of running text."""
@@ -192,6 +254,55 @@ class _LineClassifier:
         line = self._lines[index]
         return self._is_unmarked(index) and len(line.cells) >= _MIN_ROWS and not _EQUATION.search(line.text)
 
+    def mark_results(self) -> None:
+        """Mark rows of numbers that a float left behind between other lines, and the names beside them, as tables."""
+        first = min(self._heading_lines, default=len(self._lines))
+        rows = [at for at in range(first, len(self._lines)) if self._is_row_of_numbers(at)]
+        for row in rows:
+            self.line_kinds[row] = LineKind.TABLE
+        for row in rows:
+            self._mark_names(row, 1)
+            self._mark_names(row, -1)
+        baselines = {(self._lines[row].page, round(self._lines[row].y)) for row in rows}
+        for at, line in enumerate(self._lines):
+            if (line.page, round(line.y)) in baselines and self._is_name(at):
+                self.line_kinds[at] = LineKind.TABLE
+
+    def _is_row_of_numbers(self, index: int) -> bool:
+        """Return whether most words of a line are decimal numbers, outside of sentences and matrices."""
+        text = self._lines[index].text
+        if text.count(".") + text.count("%") < _MIN_NUMBERS:
+            return False
+        words = text.split()
+        count = sum(bool(_DECIMAL.fullmatch(word)) for word in words)
+        if count < _MIN_NUMBERS or 2 * count < len(words) or not self._is_unmarked(index):
+            return False
+        nearby = "".join(line.text for line in self._lines[max(0, index - 1) : index + 2])
+        return not _BRACKET_PIECE.search(nearby) and not self._is_of_paragraph(index)
+
+    def _is_of_paragraph(self, index: int) -> bool:
+        return self._is_paragraph_end(index) or self._is_in_narrow_paragraph(index)
+
+    def _mark_names(self, last: int, direction: int) -> None:
+        """Mark the names and column heads near a row; one line of a formula may stand between two pieces of a table."""
+        while near := [
+            at
+            for at in (last + direction, last + 2 * direction)
+            if 0 <= at < len(self._lines) and self._is_near(at, last) and self._is_name(at)
+        ]:
+            last = near[0]
+            self.line_kinds[last] = LineKind.TABLE
+
+    def _is_near(self, index: int, other_index: int) -> bool:
+        line, other = self._lines[index], self._lines[other_index]
+        return line.page == other.page and abs(line.y - other.y) < _MAX_NAME_DISTANCE * self._body_style.line_spacing
+
+    def _is_name(self, index: int) -> bool:
+        line = self._lines[index]
+        is_short = len(line.cells) >= _MIN_ROWS or len(line.text.split()) <= _MAX_NAME_WORDS
+        is_name = is_short and bool(_NAME.match(line.text)) and not _RELATION.search(line.text)
+        return is_name and self._is_unmarked(index) and not self._is_of_paragraph(index)
+
     def mark_notes(self) -> None:
         """Mark footnotes: small type that starts with a raised mark, and the lines that continue it."""
         for at, line in enumerate(self._lines):
@@ -201,6 +312,11 @@ class _LineClassifier:
                 at > 0 and self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
             ):
                 self.line_kinds[at] = LineKind.NOTE
+
+
+def _is_overlapping(line: Line, other: Line) -> bool:
+    """Return whether the lines share a part of the page's width."""
+    return line.x0 <= other.x1 and other.x0 <= line.x1
 
 
 def _is_formula(lines: Sequence[Line]) -> bool:

@@ -7,18 +7,27 @@ heading, behind a label in its first line, or is the longest early paragraph.
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from itertools import pairwise
 from typing import Final
 
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, SectionKind
 from planner.papers.pdf.floats import LineKind
-from planner.papers.pdf.lines import BodyStyle, Line
+from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
 from planner.papers.pdf.outline import PrintedHeading, find_section_spans
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks, join_lines
 
 _SIZE_TOLERANCE: Final = 0.06
+_CAPITALS_TOLERANCE: Final = 0.27  # of a line in small capitals most letters are smaller
 _MAX_LINE_DISTANCE: Final = 2.2
+_UNFINISHED: Final = re.compile(
+    r"(?:[:,&\u2013-]|\b(?:a|an|and|as|at|by|for|from|in|of|on|or|the|to|via|with))\s*$", re.I
+)
+_TITLE_END: Final = frozenset({SectionKind.ABSTRACT, SectionKind.INTRODUCTION})
+_MAX_OPEN_GROUPS: Final = 4
+_MIN_TITLE_WORDS: Final = 3  # logos have fewer
+_MIN_SIZE_SHARE: Final = 0.5  # of the type size of a logo
+_TITLE_SHARE: Final = 1.25  # of the type size of running text
+_MAX_SUBTITLE_DISTANCE: Final = 1.5
 _MIN_LETTERS: Final = 4
 _MIN_LIKENESS: Final = 0.75
 _BANNER: Final = re.compile(
@@ -48,10 +57,10 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
 
     The title in the file's metadata only serves to choose between groups of large type.
     """
-    groups = [group for group in _group_lines_by_type(lines) if _is_title_candidate(group)]
+    groups = [group for group in _group_lines_by_type(_select_top_lines(lines)) if _is_title_candidate(group)]
     if not groups:
         return "", ()
-    best = max(groups, key=lambda group: (round(group[0].size, 1), group[0].y))
+    best = _choose_group(groups, _TITLE_SHARE * measure_body_style(lines).font_size)
     texts = [join_lines([line.bare_text for line in group], vocabulary) for group in groups]
     candidates = [(group, _measure_likeness(text, metadata_title)) for group, text in zip(groups, texts, strict=True)]
     closest, likeness = max(candidates, key=lambda pair: pair[1])
@@ -60,20 +69,69 @@ def find_title(lines: Sequence[Line], metadata_title: str, vocabulary: Vocabular
     return join_lines([line.bare_text for line in best], vocabulary), tuple(best)
 
 
-def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
-    """Return groups of lines of one type that stand close below each other."""
+def _choose_group(groups: Sequence[list[Line]], min_size: float) -> list[Line]:
+    """Return the group of the largest type, or the title beside it if that is a logo or a label of a figure.
+
+    `groups` are sorted from the top down, and a title beside a logo has at least the type size `min_size`.
+    """
+
+    def rank_group(group: Sequence[Line]) -> tuple[float, float]:
+        return round(group[0].size, 1), group[0].y
+
+    best = max(groups, key=rank_group)
+    place = groups.index(best)
+    is_logo = _count_words(best) < _MIN_TITLE_WORDS
+    rivals = [
+        group
+        for at, group in enumerate(groups)
+        if group[0].size >= max(_MIN_SIZE_SHARE * best[0].size, min_size)
+        and _count_words(group) >= _MIN_TITLE_WORDS
+        and not _is_list_of_names(group)
+        and (is_logo or any(between[0].size < group[0].size for between in groups[at:place]))
+    ]
+    if group := max(rivals, key=rank_group, default=None):
+        is_subtitle = is_logo and 0 < best[-1].y - group[0].y <= _MAX_SUBTITLE_DISTANCE * best[-1].size
+        return best + group if is_subtitle else group
+    return best
+
+
+def _is_list_of_names(group: Sequence[Line]) -> bool:
+    """Return whether a text may be a list of authors: names with initials, commas or "and", and no other small word."""
+    words = " ".join(line.bare_text for line in group).split()
+    is_list = any(word == "and" or word.endswith((",", ".")) for word in words)
+    return is_list and all(word == "and" or not word[0].islower() for word in words)
+
+
+def _count_words(group: Sequence[Line]) -> int:
+    return sum(len(line.text.split()) for line in group)
+
+
+def _select_top_lines(lines: Sequence[Line]) -> list[Line]:
+    """Return the upright lines from the top down, as far as the heading of the abstract or of the introduction."""
     upright = sorted((line for line in lines if not line.is_rotated), key=lambda line: -line.y)
-    if not upright:
-        return []
-    groups = [[upright[0]]]
-    for before, line in pairwise(upright):
-        is_same_type = abs(line.size - before.size) <= _SIZE_TOLERANCE * before.size and line.bold == before.bold
-        is_near = before.y - line.y <= _MAX_LINE_DISTANCE * before.size
-        if is_same_type and is_near:
-            groups[-1].append(line)
+    ends = (at for at, line in enumerate(upright) if at and classify_heading(line.bare_text) in _TITLE_END)
+    return upright[: next(ends, len(upright))]
+
+
+def _group_lines_by_type(lines: Sequence[Line]) -> list[list[Line]]:
+    """Return groups of lines of one type that stand close below each other; `lines` are sorted from the top down."""
+    groups: list[list[Line]] = []
+    for line in lines:
+        group = next((group for group in reversed(groups[-_MAX_OPEN_GROUPS:]) if _is_continued(group[-1], line)), None)
+        if group:
+            group.append(line)
         else:
             groups.append([line])
     return groups
+
+
+def _is_continued(before: Line, line: Line) -> bool:
+    """Return whether a line is set like the line before and stands close below it, as a title's next line does."""
+    growth = (line.size - before.size) / before.size
+    is_same_size = -_SIZE_TOLERANCE <= growth <= (_CAPITALS_TOLERANCE if before.text.isupper() else _SIZE_TOLERANCE)
+    is_near = 0 <= before.y - line.y <= _MAX_LINE_DISTANCE * before.size
+    is_same_type = line.bold == before.bold or bool(_UNFINISHED.search(before.text))
+    return is_same_size and is_near and is_same_type and line.x0 < before.x1 and before.x0 < line.x1
 
 
 def _is_title_candidate(group: Sequence[Line]) -> bool:

@@ -2,20 +2,23 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
+from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
 from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
 from planner.papers.paper import SectionKind
 from planner.papers.pdf.floats import match_label
-from planner.papers.pdf.lines import Line
+from planner.papers.pdf.lines import BodyStyle, Line
+from planner.papers.pdf.numbering import BACK_MATTER, HeadingStyle, NumberSequence, is_apart, read_style
 from planner.papers.pdf.outline import (
     MAX_HEADING_LINES,
     OutlineItem,
     PrintedHeading,
     extract_section_number,
+    find_section_spans,
     locate_outline_items,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
@@ -27,39 +30,27 @@ _STANDARD_TITLE: Final = re.compile(
     r"|acknowledge?ments?|appendi(?:x|ces)|limitations?|(?:[\w-]+ )?(?:paper )?checklist"
     r"|(?:ethics?|reproducibility|broader impact|impact) statement|supplement(?:ary|al) materials?"
 )
-_BACK_MATTER: Final = frozenset({SectionKind.REFERENCES, SectionKind.APPENDIX})
-_ALGORITHM_STEP: Final = re.compile(r"\d+:")
-_ROMAN_VALUES: Final = {"I": 1, "V": 5, "X": 10}
 _NUMBERED_TITLE: Final = re.compile(r"(?:Appendix\s+)?(?:\d+(?:\.\d+)*[.)]?|[A-Z](?:\.\d+)+[.)]?|[A-Z][.)])\s+[A-Z]")
-_REFERENCE_ENTRY: Final = re.compile(r"\[(\d{1,3})\]\s")
-_APPENDIX_A: Final = re.compile(r"appendix\s+A\b", re.I)
+_REFERENCE_ENTRY: Final = re.compile(r"(?:\[(?=\d+\])|\((?=\d+\))|(?=\d+[.]))(\d{1,3})[\]).]\s")
 _MIN_ENTRIES: Final = 5
+_MIN_TEXT_LENGTH: Final = 30  # characters; labels are shorter
+_MIN_BROKEN_SHARE: Final = 0.45  # of a full line; a heading does not go on below a shorter line
+_YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
+_LINES_PER_YEAR: Final = 4
 _SENTENCE_END: Final = re.compile(r"[a-z]{2}[.;,]$")
 
 
-@dataclass(frozen=True, slots=True)
-class HeadingStyle:
-    """The type of a heading: its size in points, and flags for bold, italic and all capitals."""
-
-    size: float
-    bold: bool
-    italic: bool
-    all_capitals: bool
-
-
 def find_headings(
-    lines: Sequence[Line], outline: Sequence[OutlineItem], body_size: float, vocabulary: Vocabulary
+    lines: Sequence[Line], outline: Sequence[OutlineItem], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
-    """Return the headings in reading order, and the outline's items that were not found.
-
-    `body_size` is the type size of running text in points.
-    """
+    """Return the headings in reading order, and the outline's items that were not found."""
     listed, missing = locate_outline_items(outline, lines, vocabulary)
     if len(listed) >= 3:
-        headings = listed + _find_unlisted_headings(lines, listed, body_size)
+        headings = _add_unlisted_headings(lines, listed, body_style, vocabulary)
     else:
-        headings = _find_headings_by_type(lines, body_size, vocabulary)
-    headings = _lower_lettered_headings(sorted(headings, key=attrgetter("first_line")))
+        headings = _find_headings_by_type(lines, body_style, vocabulary)
+    headings = sorted(headings, key=attrgetter("first_line"))
+    headings = _lower_lettered_headings(_remove_lines_of_references(lines, headings))
     if not any(classify_heading(heading.text) is SectionKind.REFERENCES for heading in headings):
         headings = sorted(headings + _find_unheaded_references(lines), key=attrgetter("first_line"))
     return headings, missing
@@ -70,25 +61,39 @@ def _find_unheaded_references(lines: Sequence[Line]) -> list[PrintedHeading]:
     entries = [(index, int(m[1])) for index, line in enumerate(lines) if (m := _REFERENCE_ENTRY.match(line.text))]
     first = next((place for place in reversed(range(len(entries))) if entries[place][1] == 1), len(entries))
     numbers = [number for _, number in entries[first : first + _MIN_ENTRIES]]
-    if numbers != list(range(1, _MIN_ENTRIES + 1)):
+    if numbers != list(range(1, _MIN_ENTRIES + 1)) or not _has_dense_years(lines[entries[first][0] :]):
         return []
     return [PrintedHeading(entries[first][0], 0, "References", 1)]
+
+
+def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHeading]) -> list[PrintedHeading]:
+    """Return the headings without lines of the references that look like headings, such as "PMID: 3423"."""
+    kept: list[PrintedHeading] = []
+    is_after_references = False
+    for heading, start, end in find_section_spans(headings, len(lines)):
+        kind = classify_heading(heading.text)
+        has_name = kind in BACK_MATTER or extract_section_number(heading.text)
+        if not is_after_references or has_name or not _has_dense_years(lines[start:end]):
+            kept.append(heading)
+            is_after_references = kind is SectionKind.REFERENCES or (is_after_references and start == end)
+    return kept
+
+
+def _has_dense_years(lines: Sequence[Line]) -> bool:
+    """Return whether the lines name years as often as references do."""
+    return 0 < len(lines) <= _LINES_PER_YEAR * sum(bool(_YEAR.search(line.text)) for line in lines)
 
 
 def _lower_lettered_headings(headings: list[PrintedHeading]) -> list[PrintedHeading]:
     """Return the headings, with lettered ones on level 2 if the sections have Roman numbers."""
     if not has_roman_numbers(heading.text for heading in headings):
         return headings
-    back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in _BACK_MATTER)
+    back_matter = (at for at, heading in enumerate(headings) if classify_heading(heading.text) in BACK_MATTER)
     body_end = next(back_matter, len(headings))
     body = [
         replace(heading, level=2) if has_letter_number(heading.text) else heading for heading in headings[:body_end]
     ]
     return body + headings[body_end:]
-
-
-def _read_style(line: Line) -> HeadingStyle:
-    return HeadingStyle(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
 
 def _is_heading_candidate(line: Line, body_size: float) -> bool:
@@ -103,27 +108,73 @@ def _is_heading_candidate(line: Line, body_size: float) -> bool:
     return line.size > 1.07 * body_size or (is_emphasized and line.size > 0.88 * body_size)
 
 
+def _add_unlisted_headings(
+    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle, vocabulary: Vocabulary
+) -> list[PrintedHeading]:
+    """Return the outline's headings with those that it leaves out: standard titles, and all after the references."""
+    headings = [*listed, *_find_unlisted_headings(lines, listed, body_style)]
+    last = max(headings, key=attrgetter("first_line"))
+    rest = range(last.line_indices.stop, len(lines))
+    is_last = classify_heading(last.text) is SectionKind.REFERENCES
+    if not is_last or not any(
+        _is_heading_candidate(lines[at], body_style.font_size) and is_apart(lines, at) for at in rest
+    ):
+        return headings
+    by_type = _find_headings_by_type(lines, body_style, vocabulary)
+    return headings + [heading for heading in by_type if heading.first_line >= last.line_indices.stop]
+
+
 def _find_unlisted_headings(
-    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_size: float
+    lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> list[PrintedHeading]:
     """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
-    styles = {_read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
+    styles = {read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
     listed_lines = {index for heading in listed for index in heading.line_indices}
+    body_start = min((heading.first_line for heading in listed if _is_of_body(heading)), default=len(lines))
     unlisted: list[PrintedHeading] = []
     for index, line in enumerate(lines):
         if index in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, index):
             continue
-        is_like_heading = _read_style(line) in styles or (
+        is_like_heading = read_style(line) in styles or (
             not extract_section_number(line.bare_text)
-            and (_is_heading_candidate(line, body_size) or _is_title_case(line))
+            and (_is_heading_candidate(line, body_style.font_size) or _is_title_case(line))
         )
-        if is_like_heading and _has_standard_title(line):
+        if is_like_heading and _is_standard_heading(lines, index, index > body_start, body_style):
             unlisted.append(PrintedHeading(index, 1, line.bare_text, 1))
     return unlisted
 
 
+def _is_standard_heading(lines: Sequence[Line], index: int, is_in_body: bool, body_style: BodyStyle) -> bool:
+    """Return whether a line is a heading by its standard title and place; in the body there is no abstract."""
+    if not _has_standard_title(lines[index]) or not _is_over_text(lines, index, body_style):
+        return False
+    return not is_in_body or classify_heading(lines[index].bare_text) is not SectionKind.ABSTRACT
+
+
+def _is_of_body(heading: PrintedHeading) -> bool:
+    return bool(extract_section_number(heading.text)) or classify_heading(heading.text) is SectionKind.INTRODUCTION
+
+
+def _is_over_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> bool:
+    """Return whether a line stands over text as a heading does, rather than in a stack of labels in a figure."""
+    line = lines[index]
+    if body_style.has_large_type(line):
+        return True
+    if body_style.has_small_type(line) and not line.text.isupper() and not line.bold:
+        return False
+    for before, below in pairwise(lines[index : index + MAX_HEADING_LINES + 1]):
+        if below.page != before.page or below.y >= before.y:
+            return True
+        if match_label(below):
+            return False
+        if not _is_heading_candidate(below, body_style.font_size):
+            return len(below.text) >= _MIN_TEXT_LENGTH
+    return True
+
+
 def _has_standard_title(line: Line) -> bool:
-    return bool(_STANDARD_TITLE.fullmatch(strip_heading_number(line.bare_text).casefold().rstrip(":. ")))
+    title = strip_heading_number(line.bare_text).casefold().rstrip(":. ")
+    return bool(_STANDARD_TITLE.fullmatch(title)) or classify_heading(title) is SectionKind.REFERENCES
 
 
 def _is_title_case(line: Line) -> bool:
@@ -143,139 +194,127 @@ def _is_alone_in_row(lines: Sequence[Line], index: int) -> bool:
     )
 
 
-def _find_headings_by_type(lines: Sequence[Line], body_size: float, vocabulary: Vocabulary) -> list[PrintedHeading]:
+def _find_headings_by_type(
+    lines: Sequence[Line], body_style: BodyStyle, vocabulary: Vocabulary
+) -> list[PrintedHeading]:
     """Return the headings found by type: numbered in sequence, with a standard title, or set just like these."""
-    candidates = [at for at, line in enumerate(lines) if _is_heading_candidate(line, body_size)]
-    sure = _select_sure_headings(lines, candidates, vocabulary)
+    candidates = [at for at, line in enumerate(lines) if _is_heading_candidate(line, body_style.font_size)]
+    sure = _select_sure_headings(lines, candidates, body_style, vocabulary)
     if not sure:
         return []
-    top_styles = _find_top_styles(lines, sure, body_size)
-    sure_lines = {at for heading in sure for at in heading.line_indices}
-    others = [at for at in candidates if at > sure[0].first_line and at not in sure_lines and _is_set_off(lines, at)]
-    tops = [at for at in others if _read_style(lines[at]) in top_styles]
-    headings = sure + [_build_heading(lines, at, 1, vocabulary) for at in tops]
+    top_styles = _find_top_styles(lines, sure, body_style)
+    taken = {at for heading in sure for at in heading.line_indices}
+    others = _find_set_off_lines(lines, [at for at in candidates if at > sure[0].first_line], taken, body_style)
+    tops = [at for at in others if read_style(lines[at]) in top_styles]
+    headings = sure + [
+        _build_heading(lines, at, 2 if _is_under_heading(lines, at, {*taken, *tops}) else 1, body_style, vocabulary)
+        for at in tops
+    ]
     if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
         return headings
-    lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_size)]
-    styles = Counter(_read_style(lines[at]) for at in lower)
-    return headings + [_build_heading(lines, at, 2, vocabulary) for at in lower if styles[_read_style(lines[at])] >= 2]
+    lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_style)]
+    styles = Counter(read_style(lines[at]) for at in lower)
+    return headings + [
+        _build_heading(lines, at, 2, body_style, vocabulary) for at in lower if styles[read_style(lines[at])] >= 2
+    ]
 
 
-def _is_above_text(lines: Sequence[Line], index: int, body_size: float) -> bool:
+def _find_set_off_lines(
+    lines: Sequence[Line], candidates: Iterable[int], taken: Set[int], body_style: BodyStyle
+) -> list[int]:
+    """Return the candidates that stand apart, or close under a heading; `taken` holds the lines of headings."""
+    found: list[int] = []
+    end = 0
+    for at in candidates:
+        is_set_off = is_apart(lines, at) or at - 1 in taken or at == end
+        if at >= end and at not in taken and is_set_off and _is_alone_title(lines, at):
+            found.append(at)
+            end = at + _count_heading_lines(lines, at, body_style)
+    return found
+
+
+def _is_under_heading(lines: Sequence[Line], index: int, heading_lines: Set[int]) -> bool:
+    return index - 1 in heading_lines and not is_apart(lines, index)
+
+
+def _is_above_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> bool:
     """Return whether running text starts right under a line; under a label of a figure or table it does not."""
-    end = index + _count_heading_lines(lines, index)
+    end = index + _count_heading_lines(lines, index, body_style)
     if end >= len(lines):
         return False
     line, line_below = lines[end - 1], lines[end]
-    is_near = line_below.page != line.page or 0 < line.y - line_below.y < 4 * body_size
-    return (
-        is_near and len(line_below.cells) == 1 and len(line_below.text) > 30 and abs(line_below.size - body_size) < 0.5
-    )
+    size = body_style.font_size
+    is_near = line_below.page != line.page or 0 < line.y - line_below.y < 4 * size
+    return is_near and len(line_below.cells) == 1 and len(line_below.text) > 30 and abs(line_below.size - size) < 0.5
 
 
 def _select_sure_headings(
-    lines: Sequence[Line], candidates: Sequence[int], vocabulary: Vocabulary
+    lines: Sequence[Line], candidates: Sequence[int], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> list[PrintedHeading]:
     """Return the candidates with the next section number or a standard title."""
-    numbered_styles = Counter(
-        _read_style(lines[at]) for at in candidates if extract_section_number(lines[at].bare_text)
-    )
-    is_roman = has_roman_numbers(lines[at].bare_text for at in candidates)
+    sequence = NumberSequence(lines, candidates)
+    is_in_body = False
     headings: list[PrintedHeading] = []
-    last_number: tuple[str, ...] = ()
     for at in candidates:
         if headings and at < headings[-1].line_indices.stop:
             continue
-        text = lines[at].bare_text
-        is_roman = is_roman and not (headings and classify_heading(headings[-1].text) in _BACK_MATTER)
-        number = _extract_roman_number(text, last_number) if is_roman else _extract_arabic_number(text)
-        is_styled = numbered_styles[_read_style(lines[at])] >= 2 or _is_apart(lines, at)
-        follows = number and (_is_next_number(last_number, number) or (not last_number and _APPENDIX_A.match(text)))
-        if follows and is_styled and not _ALGORITHM_STEP.match(text):
-            last_number = number
-        elif not _has_standard_title(lines[at]):
+        number = sequence.read_number(at)
+        if sequence.accept_number(at, number) or _is_standard_heading(lines, at, is_in_body, body_style):
+            kind = classify_heading(lines[at].bare_text)
+        elif sequence.is_past_references and _is_title_of_supplement(lines, at, headings):
+            kind = SectionKind.APPENDIX
+        else:
             continue
-        headings.append(_build_heading(lines, at, max(1, len(number)), vocabulary))
+        headings.append(_build_heading(lines, at, max(1, len(number)), body_style, vocabulary))
+        is_in_body = is_in_body or _is_of_body(headings[-1])
+        sequence.note_kind(kind)
     return headings
 
 
-def _extract_arabic_number(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, extract_section_number(text).split(".")))
+def _is_title_of_supplement(lines: Sequence[Line], index: int, headings: Sequence[PrintedHeading]) -> bool:
+    """Return whether a line after the references names a supplement, or is larger than all headings."""
+    line = lines[index]
+    is_larger = all(line.size > lines[heading.first_line].size + 0.5 for heading in headings)
+    is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
+    return (is_named or is_larger) and is_apart(lines, index) and _is_alone_title(lines, index)
 
 
-def _extract_roman_number(text: str, last_number: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a heading's number, where sections have Roman numbers and their subsections letters."""
-    number = extract_section_number(text)
-    if has_letter_number(text) and number:
-        return (*last_number[:1], number)
-    return (str(_convert_roman_number(number)),) if number and set(number) <= set(_ROMAN_VALUES) else ()
-
-
-def _convert_roman_number(roman: str) -> int:
-    """Return the value of a Roman number."""
-    values = [_ROMAN_VALUES[letter] for letter in roman]
-    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
-
-
-def _build_heading(lines: Sequence[Line], index: int, level: int, vocabulary: Vocabulary) -> PrintedHeading:
-    count = _count_heading_lines(lines, index)
+def _build_heading(
+    lines: Sequence[Line], index: int, level: int, body_style: BodyStyle, vocabulary: Vocabulary
+) -> PrintedHeading:
+    count = _count_heading_lines(lines, index, body_style)
     text = join_lines([line.bare_text for line in lines[index : index + count]], vocabulary)
     return PrintedHeading(index, count, text, level)
 
 
-def _is_next_number(last_number: tuple[str, ...], number: tuple[str, ...]) -> bool:
-    """Return whether a section number may follow the last one: it may skip one, but not go back."""
-    if len(number) > len(last_number) + 1:
-        return False
-    depth = len(number) - 1
-    above = last_number[:depth]
-    if number[:depth] != above:
-        return False
-    before = last_number[depth] if len(last_number) > depth else ""
-    if depth == 0 and number[0] == "A":
-        return bool(last_number)  # before the first section it is an author's initial
-    if last_number and last_number[0].isdigit() != number[0].isdigit():
-        return False
-    return _rank_number(before) < _rank_number(number[depth]) <= _rank_number(before) + 2
-
-
-def _rank_number(number_part: str) -> int:
-    """Return the place of a section's own number among its siblings, or 0 for none."""
-    if number_part.isdigit():
-        return int(number_part)
-    if len(number_part) > 1:
-        return _convert_roman_number(number_part.upper())
-    return ord(number_part.upper()) - ord("A") + 1 if number_part else 0
-
-
-def _is_set_off(lines: Sequence[Line], index: int) -> bool:
-    """Return whether a line without a number stands alone and apart, as a heading does."""
+def _is_alone_title(lines: Sequence[Line], index: int) -> bool:
+    """Return whether a line without a number stands alone in its row, as a heading does."""
     line = lines[index]
     has_words = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and match_label(line) is None
-    return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index) and _is_apart(lines, index)
+    return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index)
 
 
-def _is_apart(lines: Sequence[Line], index: int) -> bool:
-    """Return whether there is more space above the line than between lines of text."""
-    line, before = lines[index], lines[index - 1] if index else None
-    return before is None or before.page != line.page or not 0 < before.y - line.y < 1.4 * line.size
-
-
-def _find_top_styles(lines: Sequence[Line], headings: Sequence[PrintedHeading], body_size: float) -> set[HeadingStyle]:
+def _find_top_styles(
+    lines: Sequence[Line], headings: Sequence[PrintedHeading], body_style: BodyStyle
+) -> set[HeadingStyle]:
     """Return the styles of top-level headings that no line of running text can have."""
-    styles = Counter(_read_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
-    distinct = {style for style in styles if style.size > 1.07 * body_size or style.all_capitals}
+    styles = Counter(read_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
+    distinct = {style for style in styles if style.size > 1.07 * body_style.font_size or style.all_capitals}
     return {style for style in distinct if styles[style] >= 2}
 
 
-def _count_heading_lines(lines: Sequence[Line], index: int) -> int:
-    """Return the number of a heading's lines: the further ones follow close below in its style, without a number."""
+def _count_heading_lines(lines: Sequence[Line], index: int, body_style: BodyStyle) -> int:
+    """Return the number of a heading's lines: the further ones follow close below in its style, without a number.
+
+    A short line is a heading of its own: the words of the next line would have fitted into it.
+    """
     count = 1
     while count < MAX_HEADING_LINES and index + count < len(lines):
         before, line = lines[index + count - 1], lines[index + count]
         is_close = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
-        is_same_style = _read_style(line) == _read_style(lines[index])
-        if not is_close or not is_same_style or extract_section_number(line.bare_text):
+        is_same_style = read_style(line) == read_style(lines[index])
+        is_short = before.x1 - before.x0 < _MIN_BROKEN_SHARE * body_style.line_width
+        if not is_close or not is_same_style or is_short or extract_section_number(line.bare_text):
             break
         count += 1
     return count

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import compress, pairwise
 from typing import Final
 
-from planner.papers.pdf.runs import CELL_GAP, LINE_END_HYPHEN, TextRun
+from planner.papers.pdf.runs import CELL_GAP, LINE_END_HYPHEN, TextRun, is_letter_spaced
 
 _WORD_GAP: Final = 0.2
 _NO_GAP: Final = 0.12
+_SPACED_WORD_GAP: Final = 1.6  # gaps between spaced letters
 _NOTE_MARK: Final = re.compile(r"[\s,∗*†‡§¶‖♯#♠♣♦\d]+$|^[a-z]$")
 _FULL_LINE_SHARE: Final = 0.72  # of the width of a full line
 _MIN_WORDS: Final = 5
@@ -126,7 +127,21 @@ def _join_runs(runs: Sequence[TextRun]) -> str:
     for before, after in pairwise(runs):
         parts.append(after.text if _is_one_word(before, after) else " " + after.text)
     text = "".join(parts)
+    if text[-2:-1] == " " and is_letter_spaced(text):
+        text = _join_letters(runs)
     return text[:-1].replace(LINE_END_HYPHEN, "-") + text[-1:]
+
+
+def _join_letters(runs: Sequence[TextRun]) -> str:
+    """Return the words that spaced letters make; the gaps between words are wider than those between letters."""
+    gaps = [after.x0 - before.x1 for before, after in pairwise(runs)]
+    letter_gap = max(0.0, sorted(gaps)[len(gaps) // 2])
+    if letter_gap > CELL_GAP * runs[0].size:  # labels in a row
+        return " ".join(run.text for run in runs)
+    word_gap = _SPACED_WORD_GAP * letter_gap
+    parts = [" " + run.text if gap > word_gap else run.text for gap, run in zip(gaps, runs[1:], strict=True)]
+    number_gap = "" if runs[0].text.isalpha() else " "
+    return runs[0].text + number_gap + "".join(parts).lstrip()
 
 
 def _split_cells(runs: Sequence[TextRun], size: float) -> tuple[str, ...]:

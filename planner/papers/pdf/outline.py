@@ -15,10 +15,12 @@ from planner.papers.pdf.lines import Line
 from planner.papers.pdf.paragraphs import Vocabulary, join_lines
 
 MAX_HEADING_LINES: Final = 4
+_UNSPACED_TITLE: Final = r"(?=[A-Z](?:[a-z]{2}|[A-Z]{3}))"  # right behind a number, as in "1.Introduction"
 _ARABIC_NUMBER: Final = re.compile(
-    r"^(?:(?:section|appendix)\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2}){0,3})[.:]?\s+(?=\S)", re.I
+    r"^(?:(?i:section|appendix)\s+)?((?:S?\d{1,2}|[A-Za-z])(?:\.\d{1,2}){0,3})"
+    rf"(?:(?:[.:]|\s[|])?\s+(?=\S)|[.:]{_UNSPACED_TITLE}|(?<=\d){_UNSPACED_TITLE})"
 )
-_ROMAN_NUMBER: Final = re.compile(r"^([IVX]{1,5})\.\s+(?=\S)")
+_ROMAN_NUMBER: Final = re.compile(rf"^([IVX]{{1,5}})\.(?:\s+(?=\S)|{_UNSPACED_TITLE})")
 _MAX_ITEMS: Final = 1000
 _MAX_DEPTH: Final = 8
 _MIN_LIKENESS: Final = 0.86

@@ -129,7 +129,7 @@ def _build_paper(
     vocabulary = Vocabulary(line.text for line in lines)
     title, title_lines = find_title([line for line in lines if line.page == 1], metadata_title, vocabulary)
     body_style = measure_body_style(lines)
-    headings, missing_items = find_headings(lines, outline, body_style.font_size, vocabulary)
+    headings, missing_items = find_headings(lines, outline, body_style, vocabulary)
     headings = [heading for heading in headings if lines[heading.first_line] not in title_lines]
     line_kinds = classify_lines(lines, [index for heading in headings for index in heading.line_indices], body_style)
     sections = _build_sections(lines, headings, line_kinds, body_style, vocabulary)

@@ -28,6 +28,7 @@ _TRANSLATION: Final = str.maketrans(_CONTROLS | _LIGATURES | _SPACES_AND_HYPHENS
 _MAX_CHARACTERS: Final = 100_000
 _LOOSE_WIDTH: Final = 0.53  # of the type size per character; more than prose takes on average
 CELL_GAP: Final = 0.95  # of the type size; wider than the spaces of justified prose
+_SPACED_LETTERS: Final = re.compile(r"(?:[\dA-Z.]{1,6} )?(?:(?:[A-Z] ){4,}[A-Z]|(?:[^\W\d_] ){7,}[^\W\d_])")
 _INNER_SPACE: Final = re.compile(r"(?<=\S) +(?=\S)")
 _ITALIC_NAMES: Final = (
     "ital",
@@ -140,15 +141,16 @@ class TextPage:
         return PlacedRun(run, end_y, direction)
 
     def _split_cells(self, index: int, length: int, text: str, placed_run: PlacedRun) -> list[PlacedRun]:
-        """Return the run, or its parts if one text object paints several table cells with wide gaps between them."""
+        """Return the run, or its parts if one text object paints several cells or spaced letters."""
         run = placed_run.run
-        is_loose = run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
+        has_spaced_letters = run.text[-2:-1] == " " and is_letter_spaced(run.text)
+        is_loose = has_spaced_letters or run.x1 - run.x0 > _LOOSE_WIDTH * len(run.text) * run.size
         if placed_run.direction or not is_loose or len(text) != length:
             return [placed_run]
         starts = [0]
         for space in (match.start() for match in _INNER_SPACE.finditer(text)):
             next_start = space + len(text[space:]) - len(text[space:].lstrip())
-            if self._measure_gap(index + space - 1, index + next_start) > CELL_GAP * run.size:
+            if has_spaced_letters or self._measure_gap(index + space - 1, index + next_start) > CELL_GAP * run.size:
                 starts.append(next_start)
         if len(starts) == 1:
             return [placed_run]
@@ -179,6 +181,11 @@ class TextPage:
             name = buffer.value.decode("latin-1").lower()
             self._fonts[key] = any(part in name for part in _BOLD_NAMES), any(part in name for part in _ITALIC_NAMES)
         return self._fonts[key]
+
+
+def is_letter_spaced(text: str) -> bool:
+    """Return whether a text is a heading in spaced letters, such as "1 I N T R O"."""
+    return text[-4:-3] == " " and bool(_SPACED_LETTERS.fullmatch(text))
 
 
 def rotate_runs_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
