@@ -154,10 +154,11 @@ def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
     for index, section in enumerate(body[end:], end):
         if section.level == 1:
             is_named = bool(_METHOD_NAME.fullmatch(strip_heading_number(section.heading)))
-        is_method = section.kind is SectionKind.METHOD
-        if is_named and (is_method or classify_heading(section.heading, SectionKind.METHOD) is SectionKind.METHOD):
-            yield section
-        elif is_method and (not has_method or (not has_main_results and index < back_matter)):
+        if section.kind is SectionKind.METHOD:
+            is_sent = is_named or not has_method or (not has_main_results and index < back_matter)
+        else:
+            is_sent = is_named and classify_heading(section.heading, SectionKind.METHOD) is SectionKind.METHOD
+        if is_sent:
             yield section
 
 
