@@ -26,7 +26,8 @@ VOID_TAGS: Final = frozenset(
 _BLOCK_TAG_WORDS: Final = """
     address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
     h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul
-    dt-article dt-appendix d-article d-appendix d-abstract d-title dt-byline d-byline d-figure
+    dt-article dt-appendix dt-abstract dt-title d-article d-appendix d-abstract d-title
+    d-citation-list dt-byline d-byline d-figure
 """
 BLOCK_TAGS: Final = frozenset(_BLOCK_TAG_WORDS.split())
 _SELF_CLOSING_TAGS: Final = frozenset(
