@@ -227,6 +227,8 @@ def mark_back_matter(items: Sequence[MarkedHeading | Block]) -> list[MarkedHeadi
     rank = _find_section_rank([item.rank for item in items if isinstance(item, MarkedHeading)])
     for item, following in zip(items, (*items[1:], None), strict=False):
         if isinstance(item, MarkedHeading):
+            if in_references and item.kind is SectionKind.REFERENCES:
+                continue  # the list has a heading, and its element marks it again
             in_references = SectionKind.REFERENCES in (item.kind, classify_heading(item.text))
             marked.append(item)
             continue
