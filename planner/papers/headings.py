@@ -9,7 +9,7 @@ from planner.papers.paper import SectionKind
 
 _NUMBER: Final = re.compile(
     r"^\s*(?:(?:section|appendix|chapter)\s+)?(?:(?:\d+|[A-Z]|[IVX]+)(?:\.\d+)*[.):]?|[A-Z]?\d+(?:\.\d+)*[.)]?)"
-    r"(?:\s+|\s*[|]\s*)|^\s*[一二三四五六七八九十]+[、.]\s*",
+    r"(?:\s*[|]\s*|\s+)|^\s*[一二三四五六七八九十]+[、.]\s*",
     re.I,
 )
 
