@@ -250,7 +250,8 @@ def mark_back_matter(items: Sequence[MarkedHeading | Block]) -> list[MarkedHeadi
         if isinstance(item, MarkedHeading):
             if in_references and item.kind is SectionKind.REFERENCES:
                 continue  # the list has a heading, and its element marks it again
-            in_references = SectionKind.REFERENCES in (item.kind, classify_heading(item.text))
+            is_named = SectionKind.REFERENCES in (item.kind, classify_heading(item.text))
+            in_references = is_named or (isinstance(following, Block) and _is_numbered_reference(following.text))
             marked.append(item)
             continue
         line, _, rest = item.text.strip().partition("\n")
@@ -278,6 +279,10 @@ def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
         return looks_like_reference(after)
     is_lettered = bool(_LETTERED_HEADING.match(text)) and not _SENTENCE_SIGN.search(text)
     return in_references and not looks_like_reference(after) and (is_lettered or kind in _KINDS_AFTER_REFERENCES)
+
+
+def _is_numbered_reference(text: str) -> bool:
+    return bool(_REFERENCE_NUMBER.match(text) and _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
 
 def looks_like_reference(text: str) -> bool:
