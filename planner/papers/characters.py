@@ -114,12 +114,10 @@ def _try_decode(data: bytes, encoding: str) -> str | None:
 
 def is_english(text: str) -> bool:
     """Return whether a text seems to be English; a text of under 200 words in Latin letters is taken to be."""
-    words = _WORD.findall(text)
-    letters = sum(map(len, words))
-    if 2 * sum(map(len, _LATIN_WORD.findall(text))) < letters:
+    words = _WORD.findall(text.casefold())
+    if not text.isascii() and 2 * sum(map(len, _LATIN_WORD.findall(text))) < sum(map(len, words)):
         return False
-    english = sum(word in _ENGLISH_WORDS for word in map(str.casefold, words))
-    return len(words) < _MIN_WORDS or english >= _MIN_ENGLISH_SHARE * len(words)
+    return len(words) < _MIN_WORDS or sum(map(_ENGLISH_WORDS.__contains__, words)) >= _MIN_ENGLISH_SHARE * len(words)
 
 
 def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:

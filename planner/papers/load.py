@@ -208,7 +208,8 @@ def _count_characters(parsed: ParsedSource) -> int:
 
 def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
     """Return a warning if a stated title or abstract differs in words from the one found in the paper."""
-    ours, theirs = _extract_words(stated), _extract_words(found)
+    ours = _extract_words(stated)
+    theirs = _extract_words(found) if ours else ours
     if not ours or not theirs or ours == theirs:
         return ()
     if "abstract" in label and len(ours & theirs) >= _MIN_COMMON_WORDS * len(ours | theirs):

@@ -25,8 +25,8 @@ _REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _MAX_REFERENCE_CHARS: Final = 400
 _MAX_LIKELY_ABSTRACT_CHARS: Final = 5_000
-_MAX_SAMPLE_CHARS: Final = 30_000  # characters of prose by which the language is known
-_MAX_SAMPLE_BLOCKS: Final = 200
+_MAX_SAMPLE_CHARS: Final = 4_000  # characters of prose by which the language is known
+_MAX_SAMPLE_BLOCKS: Final = 50
 _MIN_REFERENCES: Final = 3  # entries in a list of references without a usual name
 _MAX_PLAIN_HEADING_CHARS: Final = 80
 _SENTENCE_SIGN: Final = re.compile(r",|\.$")
@@ -247,23 +247,33 @@ def mark_back_matter(items: Sequence[MarkedHeading | Block]) -> list[MarkedHeadi
     marked, in_references = list[MarkedHeading | Block](), False
     rank = _find_section_rank([item.rank for item in items if isinstance(item, MarkedHeading)])
     for item, following in zip(items, (*items[1:], None), strict=False):
+        after = following.text if isinstance(following, Block) else ""
         if isinstance(item, MarkedHeading):
-            if in_references and item.kind is SectionKind.REFERENCES:
-                continue  # the list has a heading, and its element marks it again
-            is_named = SectionKind.REFERENCES in (item.kind, classify_heading(item.text))
-            in_references = is_named or (isinstance(following, Block) and _is_numbered_reference(following.text))
-            marked.append(item)
+            if not (in_references and item.kind is SectionKind.REFERENCES):  # else its list marks it a second time
+                marked.append(item)
+            in_references = _begins_references(item, after)
             continue
-        line, _, rest = item.text.strip().partition("\n")
-        text = _MARKUP.sub("", line).strip(" :") if len(line) <= _MAX_PLAIN_HEADING_CHARS else ""
-        after = rest or (following.text if isinstance(following, Block) else "")
-        if text and item.kind is BlockKind.PROSE and _is_back_matter_line(text, after, in_references):
-            marked.append(MarkedHeading(text, rank, line))
-            in_references = classify_heading(text) is SectionKind.REFERENCES
-            item = Block(item.kind, rest)
-        if item.text:
-            marked.append(item)
+        parts = _split_plain_heading(item, after, rank, in_references)
+        in_references = _begins_references(parts[0], after) if isinstance(parts[0], MarkedHeading) else in_references
+        marked += parts
     return marked
+
+
+def _begins_references(heading: MarkedHeading, after: str) -> bool:
+    is_named = SectionKind.REFERENCES in (heading.kind, classify_heading(heading.text))
+    return is_named or bool(_REFERENCE_NUMBER.match(after) and _YEAR.search(after, 0, _MAX_REFERENCE_CHARS))
+
+
+def _split_plain_heading(block: Block, after: str, rank: int, in_references: bool) -> list[MarkedHeading | Block]:
+    """Return the heading of back matter in the first line of a block, and the rest; the block if there is none."""
+    start = block.text.lstrip()[: _MAX_PLAIN_HEADING_CHARS + 1]
+    line = start.partition("\n")[0]
+    if block.kind is not BlockKind.PROSE or len(line) > _MAX_PLAIN_HEADING_CHARS:
+        return [block]
+    text, rest = _MARKUP.sub("", line).strip(" :"), block.text.strip().partition("\n")[2]
+    if not text or not _is_back_matter_line(text, rest or after, in_references):
+        return [block]
+    return [MarkedHeading(text, rank, line), *([Block(block.kind, rest)] if rest else [])]
 
 
 def _find_section_rank(ranks: list[int]) -> int:
@@ -279,10 +289,6 @@ def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
         return looks_like_reference(after)
     is_lettered = bool(_LETTERED_HEADING.match(text)) and not _SENTENCE_SIGN.search(text)
     return in_references and not looks_like_reference(after) and (is_lettered or kind in _KINDS_AFTER_REFERENCES)
-
-
-def _is_numbered_reference(text: str) -> bool:
-    return bool(_REFERENCE_NUMBER.match(text) and _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
 
 def looks_like_reference(text: str) -> bool:

@@ -12,6 +12,7 @@ _BORDER: Final = re.compile(r"\s*\+(?:[:=-]{2,}\+)+\s*")
 _DASHES_BY_COLUMN: Final = re.compile(r"\s*[-=]{2,}(?:\s+[-=]{2,})+\s*")
 _DASHES: Final = re.compile(r"\s*-{5,}\s*")
 _CELL_END: Final = re.compile(r"\t|\s{2,}|[|&]")
+_CELL_SIGNS: Final = ("\t", "  ", "|", "&", "--", "==")  # a table has one of them
 _RESULT: Final = re.compile(r"\d[.,]\d|\d\d|\d ?%")
 MAX_TABLE_LINES: Final = 500  # lines of one table
 _MAX_NUMBER_CHARS: Final = 20
@@ -44,6 +45,8 @@ def _find_closing_dashes(lines: Sequence[str], first: int, end: int) -> int:
 
 def is_table(text: str) -> bool:
     """Return whether a paragraph is a table of plain characters."""
+    if "\n" not in text or not any(sign in text for sign in _CELL_SIGNS):
+        return False
     lines = [line for line in text.split("\n") if line.strip() and not line.startswith(("```", "~~~"))]
     if len(lines) < _MIN_ROWS:
         return False

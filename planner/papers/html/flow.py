@@ -306,7 +306,8 @@ def _tidy_spaces(text: str) -> str:
 
 
 def _is_table(element: Element) -> bool:
-    return element.tag == "table" or "ltx_tabular" in element.classes or element.attributes.get("role") == "table"
+    attributes = element.attributes
+    return element.tag == "table" or "ltx_tabular" in attributes.get("class", "") or attributes.get("role") == "table"
 
 
 def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:

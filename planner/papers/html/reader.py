@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from functools import lru_cache
 from typing import Final
 
 from planner.papers.characters import clean_source_text
@@ -108,6 +109,7 @@ def remove_hidden_elements(text: str) -> tuple[str, list[str]]:
     return "".join((*chunks, text[last:])), hidden_texts
 
 
+@lru_cache(maxsize=1024)  # the same tags come again and again
 def _is_hiding_tag(tag: str) -> bool:
     token = next(tokenize_html(tag))
     if not isinstance(token, StartTag) or token.tag in VOID_TAGS:
