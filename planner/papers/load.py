@@ -17,8 +17,7 @@ from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, na
 from planner.papers.html.reader import read_html
 from planner.papers.latex.reader import read_latex
 from planner.papers.markdown import read_markdown
-from planner.papers.outline import warn_of_doubtful_reading
-from planner.papers.paper import Paper, ParsedPaper
+from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
 from planner.papers.text import read_plain_text
 from planner.papers.tree import SourceTree, build_folder_tree, read_file
 

@@ -7,10 +7,9 @@ usual names of sections are more reliable.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import Final
 
-from planner.papers.characters import is_english
 from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 
@@ -24,9 +23,6 @@ _KINDS_AFTER_REFERENCES: Final = (_KINDS_KEPT_IN_APPENDIX | {SectionKind.APPENDI
 _REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d{1,3}[.)\]])[\s:]")
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _MAX_REFERENCE_CHARS: Final = 400
-_MAX_LIKELY_ABSTRACT_CHARS: Final = 5_000
-_MAX_SAMPLE_CHARS: Final = 4_000  # characters of prose by which the language is known
-_MAX_SAMPLE_BLOCKS: Final = 50
 _MIN_REFERENCES: Final = 3  # entries in a list of references without a usual name
 _MAX_PLAIN_HEADING_CHARS: Final = 80
 _SENTENCE_SIGN: Final = re.compile(r",|\.$")
@@ -197,23 +193,6 @@ def _label_text(section: Section, *, first: bool) -> str:
     """Return the running text of a section of an abstract, after its heading unless it is the first."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
     return body if first or not body else f"{strip_heading_number(section.heading)}: {body}"
-
-
-def warn_of_doubtful_reading(abstract: str, sections: Iterable[Section]) -> tuple[str, ...]:
-    """Return warnings that no heading was found after the abstract, or that the paper is not in English."""
-    warnings = []
-    if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
-        warnings.append(
-            f"the abstract found has {len(abstract):,} characters, over {_MAX_LIKELY_ABSTRACT_CHARS:,}; perhaps no "
-            "heading was found after it"
-        )
-    texts = (block.text for section in sections for block in section.blocks if block.kind is BlockKind.PROSE)
-    prose = "".join(f"{text[:_MAX_SAMPLE_CHARS]}\n" for text in islice(texts, _MAX_SAMPLE_BLOCKS))
-    if not is_english(prose[:_MAX_SAMPLE_CHARS]):
-        warnings.append(
-            "the paper seems not to be in English; its sections, ablations and metrics are recognized by English words"
-        )
-    return tuple(warnings)
 
 
 def resolve_headings(items: Sequence[MarkedHeading | Block], *, known_title: str = "") -> ResolvedHeadings:

@@ -10,9 +10,8 @@ from planner.papers.outline import (
     assemble_sections,
     extract_abstract,
     resolve_headings,
-    warn_of_doubtful_reading,
 )
-from planner.papers.paper import Block, BlockKind, SectionKind
+from planner.papers.paper import Block, BlockKind, SectionKind, warn_of_doubtful_reading
 
 
 def prose(text: str) -> Block:

@@ -4,7 +4,6 @@ Each formula is read once, as TeX, whatever renders it.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -13,15 +12,11 @@ from typing import Final
 from planner.papers.headings import classify_heading
 from planner.papers.html.colours import WHITE, Colour, find_background, find_text_colour, is_invisible
 from planner.papers.html.dom import BLOCK_TAGS, Element
+from planner.papers.html.formulas import read_formula
 from planner.papers.html.visibility import StyleRules, is_hidden
 from planner.papers.outline import MarkedHeading
 from planner.papers.paper import Block, BlockKind, SectionKind
 
-_RENDERED_CLASSES: Final = frozenset({"katex-html", "MathJax", "MathJax_Preview", "MathJax_Display", "MathJax_SVG"})
-_DISPLAY_CLASSES: Final = frozenset({"katex-display", "ltx_equation", "ltx_eqn_table"})
-_IMAGE_CLASSES: Final = frozenset(
-    {"tex", "math", "latex", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"}
-)
 _SKIPPED_TAG_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
     datalist footer d-front-matter d-bibliography dt-banner d-contents
@@ -55,7 +50,6 @@ _PICTURE_TAGS: Final = frozenset({"img", "svg", "canvas", "video", "picture", "o
 _MAX_TABLE_DEPTH: Final = 4  # elements between a table and its rows, such as row groups
 _ALGORITHM_CLASS: Final = re.compile(r"algorithm|listing|pseudo-?code", re.I)
 _AUTHOR_CLASSES: Final = frozenset({"ltx_authors", "ltx_personname"})
-_GLYPH_CLASS: Final = re.compile(r"mjx-c([0-9A-F]{1,6})", re.ASCII)
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _MAX_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
 _SECTION_END: Final = MarkedHeading("", 0, "")  # ends a section where no heading follows
@@ -233,70 +227,6 @@ def remove_footnotes(heading: Element) -> Element:
     """Return a heading or title without the footnotes that LaTeXML writes into it."""
     children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTE_CLASSES]
     return Element(heading.tag, heading.attributes, heading.parent, children)
-
-
-def read_formula(element: Element) -> str | None:
-    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
-    tag, classes = element.tag, element.classes
-    if tag == "math":
-        is_display = element.attributes.get("display") == "block" or _is_displayed(element)
-        return _format_tex(_read_tex(element), is_display=is_display)
-    if tag == "script" and element.attributes.get("type", "").startswith("math/tex"):
-        return _format_tex(element.collect_text(), is_display="mode=display" in element.attributes["type"])
-    if tag in ("d-math", "dt-math"):
-        return _format_tex(element.collect_text(), is_display="block" in element.attributes)
-    if tag == "img" and classes & _IMAGE_CLASSES:
-        return _format_tex(element.attributes.get("alt", ""), is_display=False)
-    if tag == "mjx-container":
-        return _format_tex(_read_mathjax(element), is_display=element.attributes.get("display") == "true")
-    if "katex-html" in classes and element.parent and _is_alone_in_katex(element.parent):
-        return _format_tex(element.collect_text(), is_display=_is_displayed(element))  # its only rendering
-    if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
-        return ""
-    return None
-
-
-def _is_alone_in_katex(formula: Element) -> bool:
-    return "katex" in formula.classes and len(formula.find_children()) == 1
-
-
-def _read_mathjax(container: Element) -> str:
-    """Return the TeX or MathML of a formula of MathJax 3 or 4, else the characters of its glyphs."""
-    codes: list[str] = []
-    for element in container.iterate_elements():
-        if element.tag == "math":
-            return _read_tex(element)
-        if tex := element.attributes.get("data-latex"):
-            return tex
-        codes += _GLYPH_CLASS.findall(element.attributes.get("class", "")) if element.tag == "mjx-c" else ()
-        codes += [element.attributes["data-c"]] if "data-c" in element.attributes else ()
-    return unicodedata.normalize("NFKC", "".join(map(_decode_glyph, codes)))
-
-
-def _decode_glyph(code: str) -> str:
-    number = int(code, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,6}", code) else 0
-    return chr(number) if 0x20 <= number < 0xD800 or 0xE000 <= number <= 0x10FFFF else ""
-
-
-def _read_tex(math: Element) -> str:
-    """Return the TeX of a `math` element, its letters if it has none."""
-    for element in math.iterate_elements():
-        if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
-            return element.collect_text()
-    letters = math.collect_text(skipped_tags=("annotation", "annotation-xml"))
-    return math.attributes.get("alttext") or " ".join(letters.split())
-
-
-def _is_displayed(math: Element) -> bool:
-    return any(element.classes & _DISPLAY_CLASSES for element in islice(math.iterate_ancestors(), 4))
-
-
-def _format_tex(tex: str, *, is_display: bool) -> str:
-    tex = " ".join(tex.replace("%\n", "").split()).strip("$ ")
-    tex = tex.removeprefix("\\displaystyle").strip()
-    if not tex:
-        return ""
-    return f" $${tex}$$ " if is_display else f"${tex}$"
 
 
 def _tidy_spaces(text: str) -> str:
