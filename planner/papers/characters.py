@@ -47,6 +47,14 @@ _LETTER: Final = re.compile(r"[^\W\d_]")
 _LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
 _LOOK_ALIKE_BY_LATIN: Final = re.compile("[\u0370-\u052f](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
 
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_LATIN_WORD: Final = re.compile("[A-Za-z\u00c0-\u024f]+")
+_ENGLISH_WORDS: Final = frozenset(
+    {"the", "of", "and", "is", "we", "that", "with", "are", "this", "by", "for", "from", "which", "can", "be"}
+)
+_MIN_WORDS: Final = 200
+_MIN_ENGLISH_SHARE: Final = 0.04  # English has 0.2, and no other language 0.02
+
 # Letters of other scripts that look like Latin ones, from the confusables of Unicode TS 39.
 _LOOK_ALIKE_LETTERS: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТХУаеіјорсѕухһԁԛԝԌԚԜΑΒΕΖΗΙΚΜΝΟΡΤΥΧοѵѴϹϲ",
@@ -102,6 +110,14 @@ def _try_decode(data: bytes, encoding: str) -> str | None:
         return data.decode(encoding)
     except (UnicodeDecodeError, LookupError):
         return None
+
+
+def is_english(text: str) -> bool:
+    """Return whether a text seems to be English; a text of under 200 words in Latin letters is taken to be."""
+    words = _WORD.findall(text.casefold())
+    if not text.isascii() and 2 * sum(map(len, _LATIN_WORD.findall(text))) < sum(map(len, words)):
+        return False
+    return len(words) < _MIN_WORDS or sum(map(_ENGLISH_WORDS.__contains__, words)) >= _MIN_ENGLISH_SHARE * len(words)
 
 
 def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:

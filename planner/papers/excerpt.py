@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.errors import PaperError, TooLongError
-from planner.papers.headings import strip_heading_number
+from planner.papers.headings import classify_heading, names_measurement, strip_heading_number
 from planner.papers.leaks import remove_announcements, remove_leaks
-from planner.papers.paper import Excerpt, Omission, Paper, Section, SectionKind
+from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
 
 _UNSENT_REASONS: Final = {
@@ -19,6 +19,16 @@ _UNSENT_REASONS: Final = {
     SectionKind.CHECKLIST: "checklists are not sent",
 }
 _RESULT_KINDS: Final = frozenset({SectionKind.EXPERIMENTS, SectionKind.ABLATION})
+_BACK_MATTER_KINDS: Final = frozenset(_UNSENT_REASONS) | {
+    SectionKind.CONCLUSION, SectionKind.ACKNOWLEDGEMENTS, SectionKind.APPENDIX
+}  # fmt: skip
+_OPENING_KINDS: Final = frozenset({SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
+_METHOD_NAME: Final = re.compile(
+    r"(?:(?:online|star|★|detailed|materials?|data|patients|participants|subjects|experimental|and|&|[^\w\s])+\s*)*"
+    r"(?:methods?(?: details)?|methodology|materials|experimental procedures?)",
+    re.I,
+)
+_MIN_METHOD_SHARE: Final = 0.1  # of the prose between the opening sections and the back matter
 _FIT_REASON: Final = "left out to fit the model's window"
 _FIRST_OMITTED_KINDS: Final = (SectionKind.REFERENCES, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
 _LONG_WORD: Final = re.compile(r"[^\W\d_]{4,}")
@@ -60,12 +70,14 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelect
         *(section for section in body[:end] if cut_at or section.kind not in _RESULT_KINDS),
         *_find_late_method(body, end),
     )
-    later = tuple(section for section in body if section not in method)
+    chosen = set(map(id, method))
+    later = tuple(section for section in body if id(section) not in chosen)
     selection = _select_all(remove_announcements(paper.abstract), method)
     redacted = remove_leaks(selection.sections, later)
     reason = f"the author task ends before {body[end].heading!r}"
     omissions = (*selection.omissions, *redacted.omissions, *(_describe_omission(section, reason) for section in later))
-    return replace(selection, sections=redacted.sections, omissions=omissions)
+    warnings = _warn_of_lost_method(body, redacted.sections)
+    return replace(selection, sections=redacted.sections, omissions=omissions, warnings=warnings)
 
 
 def _select_all(abstract: str, body: tuple[Section, ...]) -> SectionSelection:
@@ -87,13 +99,38 @@ def _find_end(paper: Paper, body: tuple[Section, ...], cut_at: str) -> int:
         ends = [i for i, section in enumerate(body) if names & _make_heading_variants(section.heading)]
         problem = f"there is no heading {cut_at!r} to cut at"
     else:
-        ends = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
-        # A method may have a subsection of results; only that subsection is omitted, not the rest of the method.
-        ends = [i for i in ends if body[i].level == 1] or ends
+        ends = _find_result_ends(body)
         problem = "no heading starts the experiments, where the author task ends; name one with --cut-at HEADING"
     if not ends:
         raise PaperError(f"{paper.source}: {problem}; it has {_list_headings(body)}")
     return ends[0]
+
+
+def _find_result_ends(body: tuple[Section, ...]) -> list[int]:
+    """Return the indexes of the sections with which the results may start, the best first.
+
+    A method may have subsections of results; only they are omitted, not the rest of the method. An appendix may have
+    a section of results, although the results start before it in subsections.
+    """
+    results = [i for i, section in enumerate(body) if section.kind in _RESULT_KINDS]
+    first_level = [i for i in results if body[i].level == 1]
+    back_matter = _find_back_matter(body)
+    main = [i for i in first_level if i < back_matter]
+    if main and _is_ahead_of_method(body, *main[:2]):
+        return main[1:]
+    return main or [i for i in results if i < back_matter] or first_level or results
+
+
+def _find_back_matter(body: tuple[Section, ...]) -> int:
+    """Return the index of the first section after the main part of the paper, such as the conclusion."""
+    ends = (i for i, section in enumerate(body) if section.level == 1 and section.kind in _BACK_MATTER_KINDS)
+    return next(ends, len(body))
+
+
+def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
+    """Return whether a section tells how something is measured, and the method stands between it and the results."""
+    is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
+    return names_measurement(body[index].heading) and any(is_method[index:next_index]) and not any(is_method[:index])
 
 
 def _make_heading_variants(heading: str) -> set[str]:
@@ -105,11 +142,41 @@ def _list_headings(body: Iterable[Section]) -> str:
     return ", ".join(headings) if headings else "no headings"
 
 
-def _find_late_method(body: tuple[Section, ...], end: int) -> tuple[Section, ...]:
-    """Return the method sections after `end` if none come before it, as in papers of the life sciences."""
-    if any(section.kind is SectionKind.METHOD for section in body[:end]):
+def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
+    """Yield the method sections after `end`: those named so, as in papers of the life sciences, with their parts.
+
+    All others are yielded too if no method comes before `end`, or if only subsections have results.
+    """
+    has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
+    has_main_results = body[end].level == 1
+    back_matter = _find_back_matter(body)
+    is_named = False
+    for index, section in enumerate(body[end:], end):
+        if section.level == 1:
+            is_named = bool(_METHOD_NAME.fullmatch(strip_heading_number(section.heading)))
+        if section.kind is SectionKind.METHOD:
+            is_sent = is_named or not has_method or (not has_main_results and index < back_matter)
+        else:
+            is_sent = is_named and classify_heading(section.heading, SectionKind.METHOD) is SectionKind.METHOD
+        if is_sent:
+            yield section
+
+
+def _warn_of_lost_method(body: tuple[Section, ...], sent: tuple[Section, ...]) -> tuple[str, ...]:
+    """Return a warning if little of the main part of a paper is sent, without introduction and related work."""
+    whole, left = (sum(map(_count_method_characters, sections)) for sections in (body, sent))
+    if left >= _MIN_METHOD_SHARE * whole:
         return ()
-    return tuple(section for section in body[end:] if section.kind is SectionKind.METHOD)
+    return (
+        f"only {left / whole:.0%} of the text between the introduction and the conclusion is sent in the author task; "
+        "if the method is missing, name the heading at which the results start with --cut-at HEADING",
+    )
+
+
+def _count_method_characters(section: Section) -> int:
+    if section.level == 0 or section.kind in _OPENING_KINDS | _BACK_MATTER_KINDS:
+        return 0
+    return sum(len(block.text) for block in section.blocks if block.kind is BlockKind.PROSE)
 
 
 def fit_sections(

@@ -8,7 +8,8 @@ from typing import Final
 from planner.papers.paper import SectionKind
 
 _NUMBER: Final = re.compile(
-    r"^\s*(?:(?:section|appendix|chapter)\s+)?(?:(?:\d+|[A-Z]|[IVX]+)(?:\.\d+)*[.):]?|[A-Z]?\d+(?:\.\d+)*[.)]?)\s+"
+    r"^\s*(?:(?:section|appendix|chapter)\s+)?(?:(?:\d+|[A-Z]|[IVX]+)(?:\.\d+)*[.):]?|[A-Z]?\d+(?:\.\d+)*[.)]?)"
+    r"(?:\s*[|]\s*|\s+)|^\s*[一二三四五六七八九十]+[、.]\s*"
     # "1.Introduction"
     r"|^\s*(?:\d+(?:\.\d+)*[.):]?|(?:[A-Z](?:\.\d+)*|[IVX]+)\.)(?=(?-i:[A-Z](?:[a-z]{2}|[A-Z]{3})))",
     re.I,
@@ -27,16 +28,41 @@ _MISLEADING_TERMS: Final = re.compile(
     r"|complexity|approximation|existence|identifiability|asymptotic|structural|optimality|stability) results?\b",
     re.I,
 )
-# Headings of experiments even as subsections of the method.
-_RESULT_HEADINGS: Final = re.compile(
-    r"\bexperiments?\b(?! (?:set-?ups?|settings?|designs?|protocols?|details))|\bresults?\b"
-    r"|\bexperimental (?:evaluation|analysis|validation|stud(?:y|ies)|comparisons?|findings)\b",
+# Words of headings that tell how something is measured, not with which result.
+_MEASUREMENT: Final = re.compile(
+    r"\b(?:set-?ups?|settings?|designs?|protocols?|details|metrics?|measures?|criteri(?:on|a)|procedures?|plans?"
+    r"|assessments?|methods?|methodology|models?|data|data ?sets?|corpora|platforms?|environments?|frameworks?|systems?"
+    r"|pipelines?|simulators?|tools?|construction)\b",
+    re.I,
+)
+_RESULTS: Final = re.compile(r"\bexperiments\b|\bresults?\b|\bcompar|\bperformance (?:of|on)\b", re.I)
+# Means of measurement that the paper itself builds: "Evaluation Metrics We Propose", "Experimental Platform Design".
+_MEANS_OF_MEASUREMENT: Final = re.compile(
+    r"\b(?:evaluation|experiment(?:al|ation)?|benchmark(?:ing)?|simulation|validation|test(?:ing)?)s?"
+    r" (?:metric|measure|criterion|criteria|protocol|platform|framework|system|environment|suite|tool(?:kit)?|pipeline"
+    r"|procedure|methodology|score|data ?set|apparatus)s?\b",
+    re.I,
+)
+_MAKING: Final = re.compile(
+    r"\bpropos(?:e|ed|al)\b|\bour\b|\bnew\b|\bnovel\b|\bdesign(?:ing)?\b|\bconstruct(?:ion|ing)\b|\bbuilding\b"
+    r"|\bdevelop(?:ment|ing)\b|\bdefin(?:ition|ing)\b|\barchitecture\b",
     re.I,
 )
 _FINDINGS: Final = (
     r"(?:stud(?:y|ies)|examples?|illustrations?|tests?|evaluations?|assessments?|results?|analys[ie]s|simulations?"
     r"|experiments?|validations?|verification|comparisons?|demonstrations?|performance|evidence|findings"
     r"|investigations?|applications?|observations?|set-?up|settings?)\b"
+)
+
+# "References" in other languages.
+_FOREIGN_REFERENCES: Final = (
+    r"literatur(?:verzeichnis|angaben)?|quellen(?:verzeichnis)?|referenzen|références?(?: bibliographiques?)?"
+    r"|bibliograph?[ií]?[aei]|bibliografía|r[ei]fer[eê]nci[ae]s?(?: bibliográficas)?|riferimenti(?: bibliografici)?"
+    r"|literatuur(?:lijst)?|referenties|refer(?:enser|anser|encer)|litteratur(?:liste|förteckning)?|källor|lähteet"
+    r"|literatura|piśmiennictwo|použitá literatura|kaynak(?:ça|lar)|irodalom(?:jegyzék)?|daftar pustaka"
+    r"|tài liệu tham khảo|список (?:использованной )?литературы|список використаних джерел|литература|література"
+    r"|библиография|βιβλιογραφία|αναφορές|المراجع|منابع|ביבליוגרפיה|参\s*考\s*(?:文\s*献|资\s*料)|參\s*考\s*文\s*獻"
+    r"|引用文献|文\s*献|참고\s*문헌"
 )
 
 # The first match decides, so specific patterns come before general ones.
@@ -46,12 +72,17 @@ _KIND_PATTERNS: Final = tuple(
         (SectionKind.ABSTRACT, r"^(?:abstract|author summary|summary)$"),
         (
             SectionKind.REFERENCES,
-            r"^(?:(?:list of )?references?|bibliography|literature cited|works cited)"
+            rf"^(?:(?:list of |notes (?:and|&) |cited |selected |bibliographic(?:al)? |literature )?references?"
+            r"(?: cited| list)?|(?:selected |annotated )?bibliography|(?:literature|works|sources) (?:cited|consulted)"
+            rf"|cited (?:works|literature)|{_FOREIGN_REFERENCES})"
             r"(?: (?:and|&) (?:notes|links|bibliography|(?:further|recommended) reading))?$",
         ),
         (SectionKind.ACKNOWLEDGEMENTS, r"^acknowledge?ments?\b|^funding\b|^author contributions?\b"),
         (SectionKind.CHECKLIST, r"\bchecklist\b"),
-        (SectionKind.APPENDIX, r"^(?:appendix|appendices|supplement(?:ary|al)?\b)"),
+        (
+            SectionKind.APPENDIX,
+            r"^(?:appendix|appendices|supplement(?:ary|al)?\b|supporting information|extended data)",
+        ),
         (
             SectionKind.ABLATION,
             r"\bablat(?:ion|ions|ed|ing|ive)\b|\bcomponent(?:[- ]?wise)? analys[ie]s\b|\beffect(?:iveness)? of each\b"
@@ -74,7 +105,8 @@ _KIND_PATTERNS: Final = tuple(
             r"|^(?:model )?validation$|benchmark(?:s|ing)\b|^applications?$"
             r"|\bcomparisons? (?:with|to|against|of) (?:the )?(?:state[- ]of|sota|baselines?"
             r"|(?:other|existing|competing) (?:methods|approaches|models|algorithms))"
-            r"|^performance$|performance (?:analys[ie]s|comparisons?|assessment|study)"
+            r"|^comparisons?(?:$| (?:with|to|against)\b)|\b(?:quantitative|qualitative) (?:analys[ie]s|comparisons?)\b"
+            r"|^performance(?:$| (?:of|on|in)\b)|performance (?:analys[ie]s|comparisons?|assessment|study)"
             r"|\bparameter (?:sensitivity|analysis|study)\b",
         ),
         (
@@ -83,18 +115,19 @@ _KIND_PATTERNS: Final = tuple(
         ),
         (
             SectionKind.METHOD,
-            r"\bmethod(?:s|ology)?\b|\bapproach\b|\bmodels?\b|\barchitecture\b|\balgorithms?\b|\bframework\b|proposed"
+            r"\bmethod(?:s|ology)?\b|\bapproach\b|\bmodels?\b|\barchitecture\b|\balgorithms?\b|\bframework\b|\bpropos(?:e|ed|al)\b"
             r"|formulation|preliminar|background|\bsetup\b|\bsetting\b|\btraining\b|\bsystem\b|\bdesign\b|notation",
         ),
     )
 )
 
+_BACK_MATTER_KINDS: Final = frozenset({SectionKind.CONCLUSION, SectionKind.APPENDIX, SectionKind.CHECKLIST})
 _INHERITED_KINDS: Final = frozenset(SectionKind) - {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.OTHER}
 
 
 def strip_heading_number(heading: str) -> str:
     """Return the heading without its number and final punctuation: "3.2. Training:" gives "Training"."""
-    return _NUMBER.sub("", heading.strip()).strip(" .:\t") or heading.strip()
+    return _NUMBER.sub("", heading.strip()).strip(" .:：\t") or heading.strip()
 
 
 def has_roman_numbers(headings: Iterable[str]) -> bool:
@@ -111,18 +144,27 @@ def has_letter_number(heading: str) -> bool:
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    Headings of ablations, of acknowledgements, and of results within a method keep their own kind. Other subsections
-    take the kind of their parent, except under an abstract, an introduction (unless of experiments) and OTHER.
+    Headings of ablations, of acknowledgements, and of results within a method keep their own kind, and so do
+    references and the sections after them under one another. Other subsections take the kind of their parent, except
+    under an abstract, an introduction (unless of experiments) and OTHER.
     """
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:
         return kind
+    if SectionKind.REFERENCES in (kind, parent) and _BACK_MATTER_KINDS & {kind, parent}:
+        return kind
     is_experiments = kind is SectionKind.EXPERIMENTS
-    if is_experiments and parent is SectionKind.METHOD and _RESULT_HEADINGS.search(_remove_misleading_terms(heading)):
+    if is_experiments and parent is SectionKind.METHOD and not names_measurement(heading):
         return kind
     if is_experiments and parent is SectionKind.INTRODUCTION:
         return parent  # "Our Results" among the contributions
     return parent if parent in _INHERITED_KINDS else kind
+
+
+def names_measurement(heading: str) -> bool:
+    """Return whether a heading tells how something is measured, and names no results: "Evaluation Metrics"."""
+    text = _remove_misleading_terms(heading)
+    return bool(_MEASUREMENT.search(text)) and not _RESULTS.search(text)
 
 
 @lru_cache(maxsize=4096)  # each heading is classified several times, and papers share many
@@ -134,4 +176,5 @@ def _classify_without_parent(heading: str) -> SectionKind:
 
 
 def _remove_misleading_terms(heading: str) -> str:
-    return _MISLEADING_TERMS.sub(" ", strip_heading_number(heading)).strip()
+    text = _MISLEADING_TERMS.sub(" ", strip_heading_number(heading))
+    return (_MEANS_OF_MEASUREMENT.sub(" ", text) if _MAKING.search(text) else text).strip()

@@ -10,6 +10,7 @@ from typing import Final
 
 from planner.papers.headings import strip_heading_number
 from planner.papers.paper import Block, BlockKind, Omission, Section, SectionKind
+from planner.papers.tables import is_table
 
 # A full stop after one of these, or after an initial, does not end a sentence.
 _ABBREVIATION: Final = re.compile(
@@ -139,9 +140,11 @@ def _redact_block(block: Block, results: _ResultReferences) -> str:
 
 
 def _classify_block(block: Block) -> BlockKind:
-    """Return the kind of a block, with a paragraph that is a caption as its float, and a figure of prose as prose."""
+    """Return the kind of a block: a caption is its float, rows of cells are a table, and a figure of prose is prose."""
     if block.kind is BlockKind.PROSE and (match := _CAPTION.match(block.text)):
         return BlockKind.FIGURE if match[1] else BlockKind.TABLE
+    if block.kind is BlockKind.PROSE and is_table(block.text):
+        return BlockKind.TABLE
     if block.kind is BlockKind.FIGURE and not _find_caption(block.text) and _is_prose(block.text):
         return BlockKind.PROSE
     return block.kind

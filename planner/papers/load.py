@@ -17,7 +17,7 @@ from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, na
 from planner.papers.html.reader import read_html
 from planner.papers.latex.reader import read_latex
 from planner.papers.markdown import read_markdown
-from planner.papers.paper import Paper, ParsedPaper
+from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
 from planner.papers.text import read_plain_text
 from planner.papers.tree import SourceTree, build_folder_tree, read_file
 
@@ -181,6 +181,7 @@ def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Pa
         raise PaperError(f"{source!r} holds {size:,} characters of text, over {MAX_CHARACTERS:,}; give a single paper")
     warnings = (
         *reading.warnings,
+        *warn_of_doubtful_reading(reading.abstract, reading.sections),
         *_compare_metadata("given title", given.title, reading.title),
         *_compare_metadata("given abstract", given.abstract, reading.abstract),
     )
@@ -206,7 +207,8 @@ def _count_characters(parsed: ParsedSource) -> int:
 
 def _compare_metadata(label: str, stated: str, found: str) -> tuple[str, ...]:
     """Return a warning if a stated title or abstract differs in words from the one found in the paper."""
-    ours, theirs = _extract_words(stated), _extract_words(found)
+    ours = _extract_words(stated)
+    theirs = _extract_words(found) if ours else ours
     if not ours or not theirs or ours == theirs:
         return ()
     if "abstract" in label and len(ours & theirs) >= _MIN_COMMON_WORDS * len(ours | theirs):

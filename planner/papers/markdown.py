@@ -14,8 +14,15 @@ from markdown_it.rules_block import StateBlock
 from planner.papers.characters import clean_source_text
 from planner.papers.headings import classify_heading, strip_heading_number
 from planner.papers.html.reader import read_html_fragment, remove_hidden_elements
-from planner.papers.outline import MarkedHeading, assemble_sections, extract_abstract, resolve_headings
+from planner.papers.outline import (
+    MarkedHeading,
+    assemble_sections,
+    extract_abstract,
+    mark_back_matter,
+    resolve_headings,
+)
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
+from planner.papers.tables import MAX_TABLE_LINES, find_table_end, is_table
 
 _YAML_BLOCK: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TOML_BLOCK: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)
@@ -33,6 +40,8 @@ _MAX_ABSTRACT_CHARS: Final = 20_000
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _IMAGE: Final = re.compile(r"!\[.*\]\(.*\)(\{.*\})?", re.S)
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
+
+_TABLE: Final = re.compile(r"\s*(?:\\begin\{(?:table\*?|tabular[xy*]?|longtable|wraptable)\}|Table: )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ def read_markdown_files(
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
         warnings += character_warnings
-    resolved = resolve_headings(_promote_bold_lines(items), known_title=known.title)
+    resolved = resolve_headings(mark_back_matter(_promote_bold_lines(items)), known_title=known.title)
     if resolved.demoted_count:
         warnings.append(f"{resolved.demoted_count} lines marked as headings look like code and were kept as text")
     sections = assemble_sections(resolved.items)
@@ -93,13 +102,16 @@ def _parse_items(text: str) -> tuple[list[MarkedHeading | Block], list[str]]:
             items += fragment_items
             hidden_texts += hidden
         elif source.strip():
-            items.append(Block(_classify_block(token.type, source), source))
+            is_captioned = bool(items) and isinstance(items[-1], Block) and items[-1].kind is BlockKind.TABLE
+            items.append(Block(_classify_block(token.type, source, is_after_table=is_captioned), source))
     return items, hidden_texts
 
 
-def _classify_block(type_: str, source: str) -> BlockKind:
+def _classify_block(type_: str, source: str, *, is_after_table: bool) -> BlockKind:
     caption = _CAPTION.match(source)
-    if type_ == "table_open" or (caption and caption[1].lower() == "table"):
+    if type_ == "table_open" or (caption and caption[1].lower() == "table") or _TABLE.match(source):
+        return BlockKind.TABLE
+    if (is_after_table and source.startswith(": ")) or (type_ != "fence" and is_table(source)):
         return BlockKind.TABLE
     if caption or _IMAGE.fullmatch(source):
         return BlockKind.FIGURE
@@ -189,9 +201,26 @@ def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> b
     return True
 
 
+def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """Parse a table of pandoc, whose dashes CommonMark takes for rules and headings."""
+    if silent or state.parentType != "root":
+        return False
+    # A line of the source, or the line below it, must begin with dashes, equals signs or a border.
+    starts = [state.bMarks[at] + state.tShift[at] for at in (first, first + 1) if at < end]
+    if not any(state.src.startswith(("--", "==", "+-", "+=", "+:"), start) for start in starts):
+        return False
+    lines = [state.src[state.bMarks[at] : state.eMarks[at]] for at in range(first, min(end, first + MAX_TABLE_LINES))]
+    length = find_table_end(lines, 0, len(lines))
+    if length:
+        state.line = first + length
+        state.push("table_open", "table", 0).map = [first, first + length]
+    return length > 0
+
+
 def _build_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table").disable(["normalize", "inline", "text_join"])
     parser.block.ruler.before("table", "words", _parse_paragraph)
+    parser.block.ruler.before("table", "plain table", _parse_plain_table)
     return parser
 
 

@@ -19,6 +19,14 @@ _KINDS_KEPT_IN_APPENDIX: Final = frozenset(
 _BACK_MATTER_KINDS: Final = frozenset(
     {SectionKind.REFERENCES, SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CONCLUSION}
 )
+_KINDS_AFTER_REFERENCES: Final = (_KINDS_KEPT_IN_APPENDIX | {SectionKind.APPENDIX}) - {SectionKind.REFERENCES}
+_REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d{1,3}[.)\]])[\s:]")
+_YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
+_MAX_REFERENCE_CHARS: Final = 400
+_MIN_REFERENCES: Final = 3  # entries in a list of references without a usual name
+_MAX_PLAIN_HEADING_CHARS: Final = 80
+_SENTENCE_SIGN: Final = re.compile(r",|\.$")
+_MARKUP: Final = re.compile(r"<[^<>]*>|[*_#]")
 _LETTERED_HEADING: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
 _ABSTRACT_NAMES: Final = frozenset({"abstract", "summary"})
 _NOT_ABSTRACT: Final = re.compile(r"availability|contact|supplement|keywords|code|contents", re.I)
@@ -33,7 +41,7 @@ _UNMARKED_ABSTRACT: Final = re.compile(
 _MAX_OPENING_WORDS: Final = 2_000  # words before an abstract without a heading
 _NUMBER: Final = re.compile(r"^(?:(?:Appendix|Section)\s+)?(\d{1,2}|[A-Z])((?:\.\d{1,2}){0,4})[.):]?\s+\S")
 _ROMAN_NUMBER: Final = re.compile(r"[IVX]{1,5}\.\s")
-_CODE_SIGN: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[^\W\d_A-Z]|:$")
+_CODE_SIGN: Final = re.compile(r"[=;{}]|->|−>|\)\s*:?$|[^.]\.$|^[a-z]|:$")
 
 # "A. Proofs" is numbered, "A Fine Title" is not.
 _NUMBERED: Final = re.compile(r"\d{1,2}(?:\.\d|[.):]?\s)|[A-Z][.):]\s")
@@ -102,6 +110,8 @@ def assemble_sections(items: Iterable[HeadingOrBlock]) -> tuple[Section, ...]:
         while parents and parents[-1][0] >= heading.level:
             parents.pop()
         kind = _classify_section(heading, parents[-1][1] if parents else None, in_back_matter)
+        if kind in (SectionKind.OTHER, SectionKind.CONCLUSION) and _is_reference_list(blocks):
+            kind = SectionKind.REFERENCES
         parents.append((heading.level, kind))
         in_back_matter = in_back_matter or kind in _BACK_MATTER_KINDS
         sections.append(Section(heading.text, heading.level, kind, (heading.block, *blocks)))
@@ -123,6 +133,8 @@ def _group_blocks(items: Iterable[HeadingOrBlock]) -> Iterator[tuple[Heading, tu
 def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matter: bool) -> SectionKind:
     if heading.kind is not None:
         return heading.kind
+    if parent is SectionKind.REFERENCES and _LETTERED_HEADING.match(heading.text):
+        parent = None
     kind = classify_heading(heading.text, parent)
     if kind is SectionKind.ABSTRACT and parent is not None:
         return parent  # a "Summary" within a discussion
@@ -130,6 +142,16 @@ def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matt
         return parent  # "Results" within a structured abstract
     lettered = parent is None and in_back_matter and _LETTERED_HEADING.match(heading.text)
     return SectionKind.APPENDIX if (heading.appendix or lettered) and kind not in _KINDS_KEPT_IN_APPENDIX else kind
+
+
+def _is_reference_list(blocks: Sequence[Block]) -> bool:
+    """Return whether all lines that begin with a number have a year, and nothing comes before them."""
+    lines = [line for block in blocks for line in block.text.split("\n") if line.strip()]
+    if not lines or not _REFERENCE_NUMBER.match(lines[0]):
+        return False
+    entries = [line for line in lines if _REFERENCE_NUMBER.match(line)]
+    text = "\n".join(lines)
+    return len(entries) >= _MIN_REFERENCES and len(_YEAR.findall(text)) >= len(entries)
 
 
 def extract_abstract(sections: Sequence[Section]) -> str:
@@ -194,6 +216,63 @@ def _resolve_item(item: MarkedHeading | Block, levels: dict[int, int], title: Ma
     if id(item) not in levels:
         return Block(BlockKind.HEADING if item is title else BlockKind.PROSE, item.source_text)
     return Heading(item.text, levels[id(item)], item.source_text, item.kind, item.appendix)
+
+
+def mark_back_matter(items: Sequence[MarkedHeading | Block]) -> list[MarkedHeading | Block]:
+    """Turn the unmarked headings of references, and of the sections after them, into marked ones.
+
+    "References" is a heading if a reference follows, on the next line or in the next block.
+    """
+    marked, in_references = list[MarkedHeading | Block](), False
+    rank = _find_section_rank([item.rank for item in items if isinstance(item, MarkedHeading)])
+    for item, following in zip(items, (*items[1:], None), strict=False):
+        after = following.text if isinstance(following, Block) else ""
+        if isinstance(item, MarkedHeading):
+            if not (in_references and item.kind is SectionKind.REFERENCES):  # else its list marks it a second time
+                marked.append(item)
+            in_references = _begins_references(item, after)
+            continue
+        parts = _split_plain_heading(item, after, rank, in_references)
+        in_references = _begins_references(parts[0], after) if isinstance(parts[0], MarkedHeading) else in_references
+        marked += parts
+    return marked
+
+
+def _begins_references(heading: MarkedHeading, after: str) -> bool:
+    is_named = SectionKind.REFERENCES in (heading.kind, classify_heading(heading.text))
+    return is_named or bool(_REFERENCE_NUMBER.match(after) and _YEAR.search(after, 0, _MAX_REFERENCE_CHARS))
+
+
+def _split_plain_heading(block: Block, after: str, rank: int, in_references: bool) -> list[MarkedHeading | Block]:
+    """Return the heading of back matter in the first line of a block, and the rest; the block if there is none."""
+    start = block.text.lstrip()[: _MAX_PLAIN_HEADING_CHARS + 1]
+    line = start.partition("\n")[0]
+    if block.kind is not BlockKind.PROSE or len(line) > _MAX_PLAIN_HEADING_CHARS:
+        return [block]
+    text, rest = _MARKUP.sub("", line).strip(" :"), block.text.strip().partition("\n")[2]
+    if not text or not _is_back_matter_line(text, rest or after, in_references):
+        return [block]
+    return [MarkedHeading(text, rank, line), *([Block(block.kind, rest)] if rest else [])]
+
+
+def _find_section_rank(ranks: list[int]) -> int:
+    """Return the rank of first-level sections: the most prominent one but that of the title."""
+    top = min(ranks, default=1)
+    return min((rank for rank in ranks if rank > top), default=top) if ranks.count(top) == 1 else top
+
+
+def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
+    """Return whether a line is a heading of references, or one that ends them; `after` is the text after it."""
+    kind = classify_heading(text)
+    if kind is SectionKind.REFERENCES:
+        return looks_like_reference(after)
+    is_lettered = bool(_LETTERED_HEADING.match(text)) and not _SENTENCE_SIGN.search(text)
+    return in_references and not looks_like_reference(after) and (is_lettered or kind in _KINDS_AFTER_REFERENCES)
+
+
+def looks_like_reference(text: str) -> bool:
+    """Return whether a text begins as an entry of a list of references: with a number, or with a year near."""
+    return bool(_REFERENCE_NUMBER.match(text) or _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
 
 def _find_title(headings: list[MarkedHeading], known_title: str) -> MarkedHeading | None:

@@ -4,10 +4,16 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Final
+
+from planner.papers.characters import is_english
 
 _MAX_QUOTED_CHARS: Final = 300  # characters of one hidden text in a warning
 _MAX_WARNINGS: Final = 20  # warnings about hidden text; one more counts the rest
+_MAX_LIKELY_ABSTRACT_CHARS: Final = 5_000
+_MAX_SAMPLE_CHARS: Final = 4_000  # characters of prose by which the language is known
+_MAX_SAMPLE_BLOCKS: Final = 50
 
 
 class SectionKind(StrEnum):
@@ -172,6 +178,23 @@ class Excerpt:
     def full_text(self) -> str:
         """The title, abstract and text, joined by blank lines."""
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
+
+
+def warn_of_doubtful_reading(abstract: str, sections: Iterable[Section]) -> tuple[str, ...]:
+    """Return warnings that no heading was found after the abstract, or that the paper is not in English."""
+    warnings = []
+    if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
+        warnings.append(
+            f"the abstract found has {len(abstract):,} characters, over {_MAX_LIKELY_ABSTRACT_CHARS:,}; perhaps no "
+            "heading was found after it"
+        )
+    texts = (block.text for section in sections for block in section.blocks if block.kind is BlockKind.PROSE)
+    prose = "".join(f"{text[:_MAX_SAMPLE_CHARS]}\n" for text in islice(texts, _MAX_SAMPLE_BLOCKS))
+    if not is_english(prose[:_MAX_SAMPLE_CHARS]):
+        warnings.append(
+            "the paper seems not to be in English; its sections, ablations and metrics are recognized by English words"
+        )
+    return tuple(warnings)
 
 
 def warn_of_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:

@@ -6,10 +6,13 @@ from typing import Final
 
 from planner.papers.characters import clean_source_text
 from planner.papers.headings import classify_heading, strip_heading_number
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, extract_abstract
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, extract_abstract, looks_like_reference
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
+from planner.papers.tables import is_table
 
-_NUMBERED: Final = re.compile(r"^(?:Appendix\s+)?((?:\d{1,2}|[A-Z]|[IVX]{1,5})(?:\.\d{1,2}){0,3})[.):]?\s+(?=[^\W\d_])")
+_NUMBERED: Final = re.compile(
+    r"^(?:Appendix\s+)?((?:\d{1,2}|[A-Z]|[IVX]{1,5})(?:\.\d{1,2}){0,3})(?:[.):]?\s+|\s*[|]\s*)(?=[^\W\d_])"
+)
 _USUAL_HEADINGS: Final = frozenset(
     {"method", "methods", "methodology", "approach", "background", "model", "experiments", "results", "evaluation"}
     | {"experimental setup", "experimental results", "results and discussion", "materials and methods", "analysis"}
@@ -19,6 +22,8 @@ _CAPTION: Final = re.compile(r"^(?:\*\*)?(Table|Figure|Fig\.)\s+[A-Z]?\d+[.:|]",
 _SENTENCE_END: Final = re.compile(r"[.,;:!]$")
 _UNDERLINE: Final = re.compile(r"^(?:={3,}|-{3,})\s*$")
 _ROMAN_VALUES: Final = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_MIN_LINE_WORDS: Final = 4  # words in the first line below a heading
 _MAX_HEADING_CHARS: Final = 120
 _LETTER_OFFSET: Final = 1000  # offset of lettered appendices, so that they follow all numbered sections
 _MAX_HEADING_WORDS: Final = 5  # of a numbered heading without a blank line after it
@@ -36,24 +41,36 @@ def read_plain_text(text: str, file_name: str) -> ParsedPaper:
 def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
     """Yield the headings and blocks of paragraphs; a paragraph may begin with a heading line."""
     last: tuple[int, ...] = ()
-    for paragraph in paragraphs:
+    in_references = False
+    for paragraph, following in zip(paragraphs, (*paragraphs[1:], ""), strict=False):
         line, _, rest = paragraph.partition("\n")
         underlined = bool(_UNDERLINE.match(rest.split("\n", 1)[0]))
-        level, number = _parse_level(line.strip(), last, is_alone=not rest or underlined)
-        if not level:
+        level, number = _parse_level(line.strip(), last, rest="" if underlined else rest)
+        if not level or (in_references and _is_among_references(line.strip(), rest or following)):
             yield Block(_classify_block(paragraph), paragraph)
             continue
         last = number or last
+        in_references = classify_heading(line) is SectionKind.REFERENCES
         yield Heading(line.strip(), level, "\n".join(paragraph.split("\n")[: 2 if underlined else 1]))
         body = rest.partition("\n")[2] if underlined else rest
         if body.strip():
             yield Block(_classify_block(body), body.strip("\n"))
 
 
-def _parse_level(line: str, last_number: tuple[int, ...], *, is_alone: bool) -> tuple[int, tuple[int, ...]]:
-    """Return the level and number of a heading line; 0 if its number is out of order or its name is unusual."""
-    if len(line) > _MAX_HEADING_CHARS or _SENTENCE_END.search(line):
+def _is_among_references(line: str, after: str) -> bool:
+    """Return whether a line among the references is part of one, such as one in capitals, and `after` follows it."""
+    is_named = classify_heading(line) in (SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
+    return not is_named and (looks_like_reference(line[-_MAX_HEADING_CHARS:]) or looks_like_reference(after))
+
+
+def _parse_level(line: str, last_number: tuple[int, ...], *, rest: str) -> tuple[int, tuple[int, ...]]:
+    """Return the level and number of a heading line; 0 if its number is out of order or its name is unusual.
+
+    `rest` is the text directly below the line.
+    """
+    if len(line) > _MAX_HEADING_CHARS or _SENTENCE_END.search(line) or not _has_words(line):
         return 0, ()
+    is_alone = not rest
     match = _NUMBERED.match(line)
     if match and (is_alone or _is_section_name(line)) and (last_number or not _BARE_LETTER.match(line)):
         number = _parse_number(match[1])
@@ -62,9 +79,22 @@ def _parse_level(line: str, last_number: tuple[int, ...], *, is_alone: bool) -> 
     kind = classify_heading(line)
     is_known = kind not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)
     is_short = len(name.split()) <= 4 and line[:1].isupper()
-    is_usual = is_alone and name.casefold() in _USUAL_HEADINGS
-    is_upper = is_alone and line.isupper() and len(line) > 3 and not _CAPTION.match(line)
-    return int(is_upper or is_usual or (is_known and is_short)), ()
+    is_usual = name.casefold() in _USUAL_HEADINGS and line[:1].isupper() and (is_alone or _begins_sentence(rest))
+    is_upper = line.isupper() and len(line) > 3 and not _CAPTION.match(line)
+    is_section = is_alone or (kind is not SectionKind.OTHER and is_short and _begins_sentence(rest))
+    return int((is_upper and is_section) or is_usual or (is_known and is_short)), ()
+
+
+def _has_words(line: str) -> bool:
+    """Return whether most of a line is words of two letters or more; a line of a formula has signs and symbols."""
+    characters = len("".join(line.split()))
+    return "=" not in line and 2 * sum(len(word) for word in _WORD.findall(line)) > characters
+
+
+def _begins_sentence(text: str) -> bool:
+    """Return whether running text begins, not a row of a table or the rest of a line."""
+    first_line = text.split("\n", 1)[0].strip()
+    return first_line[:1].isupper() and len(first_line.split()) >= _MIN_LINE_WORDS and not is_table(text)
 
 
 def _is_section_name(line: str) -> bool:
@@ -110,4 +140,4 @@ def _classify_block(paragraph: str) -> BlockKind:
     caption = _CAPTION.match(paragraph)
     if caption:
         return BlockKind.TABLE if caption[1].lower() == "table" else BlockKind.FIGURE
-    return BlockKind.PROSE
+    return BlockKind.TABLE if is_table(paragraph) else BlockKind.PROSE

@@ -224,3 +224,67 @@ def test_on_labelled_papers_no_evidence_gets_through_and_the_text_stays(shared: 
 def test_on_labelled_sources_no_results_get_through(shared: Path) -> None:
     for label in read_excerpt_labels(shared / "papers" / "source"):
         assert score_excerpt(label).leaks == (), label.id
+
+
+def subsection(heading: str, kind: SectionKind, *prose: str) -> Section:
+    return section(heading, kind, *prose, level=2)
+
+
+def test_results_in_subsections_only_are_omitted_and_the_methods_around_them_stay() -> None:
+    full_paper = with_sections(
+        section("2 Turning", SectionKind.METHOD, "We turn."),
+        subsection("2.1 Evaluation", SectionKind.EXPERIMENTS, "It wins."),
+        section("3 Training", SectionKind.METHOD, "We train."),
+        subsection("3.1 Evaluation", SectionKind.EXPERIMENTS, "It wins again."),
+        section("4 Conclusion", SectionKind.CONCLUSION, "It won."),
+        section("A Ablations", SectionKind.ABLATION, "It loses."),
+    )
+    sent = text(select_sections(full_paper, Task.AUTHOR))
+    assert ("We turn." in sent, "We train." in sent) == (True, True)
+    assert not re.search("It w|It loses", sent)
+
+
+def test_measures_before_the_method_do_not_end_the_author_task() -> None:
+    full_paper = with_sections(
+        section("1 Introduction", SectionKind.INTRODUCTION, "Gears."),
+        section("2 Evaluation Metrics", SectionKind.EXPERIMENTS, "We count."),
+        section("3 The Gear", SectionKind.OTHER, "We turn."),
+        EXPERIMENTS,
+    )
+    selection = select_sections(full_paper, Task.AUTHOR)
+    assert "We turn." in text(selection)
+    assert "0.085" not in text(selection)
+
+
+@pytest.mark.parametrize("name", ["Methods", "Materials and Methods", "Online Methods", "STAR★Methods"])
+def test_a_late_section_named_methods_is_sent_although_a_background_comes_first(name: str) -> None:
+    background = section("Background", SectionKind.METHOD, "Gears are old.")
+    late = section(name, SectionKind.METHOD, "We turn them.")
+    statistics = subsection("Statistics", SectionKind.METHOD, "We count them.")
+    sent = text(select_sections(with_sections(background, EXPERIMENTS, late, statistics), Task.AUTHOR))
+    assert "We turn them." in sent
+    assert "We count them." in sent
+
+
+def test_a_method_of_which_little_is_left_is_warned_of() -> None:
+    results = section("2 Results", SectionKind.EXPERIMENTS, "It turns and turns. " * 30)
+    intro = section("1 Introduction", SectionKind.INTRODUCTION, "Gears.")
+    (warning,) = select_sections(with_sections(intro, results), Task.AUTHOR).warnings
+    assert warning.startswith("only 0% of the text")
+    assert "--cut-at" in warning
+    assert select_sections(with_sections(intro, METHOD, EXPERIMENTS), Task.AUTHOR).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "rows", ["no cog    7.5  0.4\nall       8.5  0.6", "no cog & 7.5\nall & 8.5", "| no | 7.5 |\n| x | 8 |"]
+)
+def test_rows_of_numbers_among_the_method_are_gone(rows: str) -> None:
+    sent = text(select_sections(with_sections(with_block(BlockKind.PROSE, rows, "We turn."), EXPERIMENTS), Task.AUTHOR))
+    assert "7.5" not in sent
+    assert "We turn." in sent
+
+
+def test_lines_of_a_formula_are_no_table() -> None:
+    formula = "x_1 & = 2.5 y_1\nx_2 & = 3.5 y_2"
+    selection = select_sections(with_sections(with_block(BlockKind.PROSE, formula), EXPERIMENTS), Task.AUTHOR)
+    assert formula in text(selection)

@@ -22,7 +22,8 @@ Minimizing the empirical risk|Policy Evaluation|Value Function Evaluation|Theore
 Simulation Model|Main Theoretical Results|Convergence Results|Hardness Results|Empirical distribution
 Empirical Neural Tangent Kernel|Simulation-based inference|The evaluation network
 Self-evaluation Module|Bayesian Experimental Design|Thought Experiment|Numerical Integration
-The Simulator|Validation of the Bound
+The Simulator|Validation of the Bound|Evaluation Metrics We Propose|Experimental Platform Design
+A New Evaluation Protocol|Our Simulation Environment
 """
 OTHERS = {
     SectionKind.ABLATION: "Ablations|Component-wise Analysis|Contribution of Each Module|Impact of Each Component"
@@ -55,13 +56,17 @@ def test_other_kinds(kind: SectionKind, heading: str) -> None:
     assert classify_heading(heading) is kind
 
 
-@pytest.mark.parametrize("heading", ["3.4 Experimental Results", "3.4 Experiments", "Toy experiments", "Results"])
+@pytest.mark.parametrize(
+    "heading",
+    ["3.4 Experimental Results", "3.4 Experiments", "Toy experiments", "Results", "Evaluation", "2.4 Performance"]
+    + ["Comparison with Baselines", "Benchmarks", "Benchmarking", "User Study", "Performance of Our Model"],
+)
 def test_results_within_the_method_are_results(heading: str) -> None:
     assert classify_heading(heading, SectionKind.METHOD) is SectionKind.EXPERIMENTS
 
 
 @pytest.mark.parametrize(
-    "heading", ["Experimental Setup", "Evaluation", "Benchmarking", "Policy Evaluation", "Datasets"]
+    "heading", ["Experimental Setup", "Evaluation Metrics", "Evaluation Protocol", "Policy Evaluation", "Datasets"]
 )
 def test_how_things_are_measured_is_part_of_the_method_that_says_so(heading: str) -> None:
     assert classify_heading(heading, SectionKind.METHOD) is SectionKind.METHOD

@@ -203,3 +203,94 @@ def test_a_note_is_no_part_of_the_title_but_stays_in_the_text() -> None:
 )
 def test_white_on_dark_is_seen_in_tables_and_headings_too(seen: str) -> None:
     assert "SEEN" in text_of(page(f"<p>{PROSE}</p>{seen}"))
+
+
+def blocks_of(body: str) -> list[tuple[BlockKind, str]]:
+    return [(b.kind, b.text) for s in page(f"<p>{PROSE}</p>{body}").sections for b in s.blocks][1:]
+
+
+SPANS = (
+    "<p><span class=ltx_tabular><span class=ltx_tr><span class=ltx_td>no cog</span><span class=ltx_td></span>"
+    "<span class=ltx_td>7.5</span></span></span></p>"
+)
+ROLES = (
+    "<div role=table><div role=rowgroup><div role=row><span role=cell>no cog</span><span role=cell></span>"
+    "<span role=cell>7.5</span></div></div></div>"
+)
+
+
+@pytest.mark.parametrize("table", [SPANS, ROLES], ids=["LaTeXML", "roles"])
+def test_a_table_of_other_elements_has_a_line_for_each_row_with_its_empty_cells(table: str) -> None:
+    assert blocks_of(table) == [(BlockKind.TABLE, "no cog |  | 7.5")]
+
+
+def test_names_of_authors_in_columns_are_no_table() -> None:
+    assert blocks_of(f"<div class=ltx_authors>{SPANS}</div>")[0][0] is BlockKind.PROSE
+
+
+@pytest.mark.parametrize(
+    "float_element",
+    [
+        "<figure class='ltx_float ltx_float_algorithm'><figcaption>Algorithm 1</figcaption><div>turn</div></figure>",
+        "<figure><pre>turn</pre><figcaption>Listing 1</figcaption></figure>",
+        "<figure class=algorithm><table><tr><td>1</td><td>turn</td></tr><tr><td>2</td><td>x</td></tr></table></figure>",
+    ],
+)
+def test_an_algorithm_is_text_although_it_floats(float_element: str) -> None:
+    ((kind, text),) = blocks_of(float_element)
+    assert kind is BlockKind.PROSE
+    assert "turn" in text
+
+
+def test_the_caption_of_a_picture_without_a_float_is_one_of_a_figure() -> None:
+    assert blocks_of("<div class=figure><img src=x><p class=caption>A gear.</p></div>") == [
+        (BlockKind.FIGURE, "A gear.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("formula", "tex"),
+    [
+        (
+            "<mjx-container class=MathJax><svg></svg><mjx-assistive-mml><math><mi>x</mi><mo>=</mo><mn>0.5</mn></math>"
+            "</mjx-assistive-mml></mjx-container>",
+            "x=0.5",
+        ),
+        ("<mjx-container><mjx-c class='mjx-c1D465 TEX-I'></mjx-c><mjx-c class=mjx-c3D></mjx-c></mjx-container>", "x="),
+        ("<mjx-container><svg><use data-c=1D465></use></svg></mjx-container>", "x"),
+        ("<mjx-container><mjx-math data-latex='x_t'></mjx-math></mjx-container>", "x_t"),
+        ("<span class=katex><span class=katex-html>x=0.5</span></span>", "x=0.5"),
+    ],
+    ids=["assistive", "glyphs", "glyphs in a picture", "TeX beside it", "KaTeX alone"],
+)
+def test_a_formula_is_read_from_its_only_rendering(formula: str, tex: str) -> None:
+    assert text_of(page(f"<p>see {formula} here</p>")) == f"see ${tex}$ here"
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        "<div id=refs class=references><div class=csl-entry>A. Cog. 2019.</div></div>",
+        "<section role=doc-bibliography><ol><li>A. Cog. 2019.</ol></section>",
+        "<d-citation-list><ol><li>A. Cog. 2019.</ol></d-citation-list>",
+        "<p><b>References</b></p><p>[1] A. Cog. 2019.</p>",
+    ],
+)
+def test_references_without_a_heading_are_references_and_the_text_after_them_is_not(references: str) -> None:
+    paper = page(f"<h2>Conclusion</h2><p>{PROSE}</p>{references}<h2>A Proofs</h2><p>True.</p>")
+    kinds = [s.kind for s in paper.sections]
+    assert kinds == [SectionKind.CONCLUSION, SectionKind.REFERENCES, SectionKind.APPENDIX]
+    assert "Cog" in paper.sections[1].text
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        f"<d-title><h1>Gears</h1><p>{PROSE * 9}</p></d-title>",
+        f"<dt-article><h1>Gears</h1><h2>{PROSE * 9}</h2></dt-article>",
+        f"<dt-abstract><p>{PROSE * 9}</p></dt-abstract>",
+        f"<section role=doc-abstract><p>{PROSE * 9}</p></section>",
+    ],
+)
+def test_an_abstract_without_a_heading_is_found_by_its_element(opening: str) -> None:
+    assert page(f"{opening}<h2>Method</h2><p>Turn.</p>").abstract == (PROSE * 9).strip()

@@ -212,3 +212,51 @@ def test_pandocs_marks_are_no_part_of_a_heading() -> None:
         f"# Gears {{#g}}\n\n# Method {{.unnumbered}}\n\n{BODY}\n\n# References {{-}}\n\nA. Gear.", "a.md"
     )
     assert [heading for heading, _ in headings(paper)][-2:] == ["Method", "References"]
+
+
+TABLES = {
+    "grid": "+------+-----+\n| gear | 7.5 |\n+------+-----+",
+    "simple": "  Gear    F1\n------  ----\n  none   7.5\n\n: Gears",
+    "without a header": "------  ----\n  none   7.5\n   all   8.5\n------  ----",
+    "of many lines": "--------------\n Gear    F1\n------  ----\n  none   7.5\n\n   all   8.5\n--------------",
+    "reStructuredText": "====  ===\nGear  F1\n====  ===\nnone  7.5\n====  ===",
+    "bars alone": "| none | 7.5 |\n| all | 8.5 |",
+    "columns": "Gear    F1\nno cog    7.5\nall       8.5",
+    "LaTeX": "\\begin{tabular}{lr}\nnone & 7.5 \\\\\n\\end{tabular}",
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
+def test_a_table_of_plain_characters_is_a_table(table: str) -> None:
+    paper = read_markdown(f"# On Gears\n\n## Method\n\n{BODY}\n\n{table}\n\nThen.", "x.md")
+    kinds = {b.kind for s in paper.sections for b in s.blocks if "7.5" in b.text or b.text.startswith(": ")}
+    assert kinds == {BlockKind.TABLE}
+    assert [b.text for b in paper.sections[-1].blocks if b.kind is BlockKind.PROSE][-1] == "Then."
+    assert headings(paper) == [("Method", 1)]
+
+
+REFERENCES = {
+    "bold": "**References**\n\n[1] A. Cog. 2019.",
+    "plain": "References:\n\n[1] A. Cog. 2019.",
+    "above its entries": "References\n[1] A. Cog. 2019.",
+    "by year": "*Bibliography*\n\nCog, A. (2019). Gears.",
+    "German": "## Literaturverzeichnis\n\nA. Cog. 2019.",
+    "Chinese": "## 参考文献\n\nA. Cog. 2019.",
+    "deeper": "#### References\n\nA. Cog. 2019.",
+    "another name": "## Viitteet\n\n[1] A. Cog. 2019.\n\n[2] B. Cog. 2020.\n\n[3] C. Cog. 2021.",
+}
+
+
+@pytest.mark.parametrize("references", REFERENCES.values(), ids=REFERENCES.keys())
+@pytest.mark.parametrize("appendix", ["## A Proofs", "**Appendix A: Proofs**"])
+def test_references_are_known_under_many_headings_and_the_appendix_follows(references: str, appendix: str) -> None:
+    names = ["1 Introduction", "2 Method", "3 Experiments", "4 Conclusion"]
+    body = "\n\n".join(f"## {name}\n\n{BODY}" for name in names)
+    paper = read_markdown(f"# On Gears\n\n{body}\n\n{references}\n\n{appendix}\n\nTrue.", "x.md")
+    assert [s.kind for s in paper.sections][-2:] == [SectionKind.REFERENCES, SectionKind.APPENDIX]
+    assert "True." in paper.sections[-1].text
+
+
+def test_a_line_that_names_references_is_none_without_entries() -> None:
+    paper = read_markdown(f"# On Gears\n\n## Method\n\nReferences\n\nturn as gears do.\n\n{BODY}", "x.md")
+    assert headings(paper) == [("Method", 1)]

@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.outline import Heading, MarkedHeading, assemble_sections, extract_abstract, resolve_headings
-from planner.papers.paper import Block, BlockKind, SectionKind
+from planner.papers.outline import (
+    Heading,
+    MarkedHeading,
+    assemble_sections,
+    extract_abstract,
+    resolve_headings,
+)
+from planner.papers.paper import Block, BlockKind, SectionKind, warn_of_doubtful_reading
 
 
 def prose(text: str) -> Block:
@@ -83,3 +89,27 @@ def test_no_heading_is_lost_and_levels_begin_at_one(headings: list[tuple[str, in
     for (text, _), source in zip(headings, sources, strict=True):
         assert not text or source == f"# {text}"
     assert all(p.level >= 1 for p in resolved.items if isinstance(p, Heading) and p.text)
+
+
+ENGLISH = "We turn the gears of the mill and look at what they do. " * 40
+
+
+@pytest.mark.parametrize(
+    ("words", "is_doubtful"),
+    [
+        (ENGLISH, False),
+        ("Short words.", False),
+        ("Wir drehen die Zahnräder der Mühle und sehen, was sie tun. " * 40, True),
+        ("我们转动齿轮。" * 40, True),
+        ("Мы вращаем шестерни мельницы. " * 40, True),
+    ],
+)
+def test_a_paper_in_another_language_is_warned_of(words: str, is_doubtful: bool) -> None:
+    warnings = warn_of_doubtful_reading("", assemble_sections([Heading("Method", 1), prose(words)]))
+    assert [warning for warning in warnings if "not to be in English" in warning] == list(warnings)
+    assert bool(warnings) is is_doubtful
+
+
+def test_an_abstract_without_an_end_is_warned_of() -> None:
+    assert "perhaps no heading was found" in warn_of_doubtful_reading("x" * 5_001, ())[0]
+    assert warn_of_doubtful_reading("x" * 5_000, ()) == ()

@@ -84,3 +84,39 @@ def test_a_numbered_heading_may_run_on_into_its_text_where_it_names_a_section() 
     )
     assert paper.abstract == "We turn."
     assert [s.heading for s in paper.sections if s.heading] == ["1. Introduction", "2. Method", "3. Experiments"]
+
+
+def headings(text: str) -> list[str]:
+    return [s.heading for s in read_plain_text(f"On Gears\n\nAbstract\n\n{PROSE}\n\n{text}", "x").sections[2:]]
+
+
+LINE = "Gears turn in the mill and we look at what they do."
+
+
+def test_headings_without_numbers_stand_directly_above_their_text() -> None:
+    assert headings(f"INTRODUCTION\n{LINE}\n\nMETHOD\n{LINE}\n\nResults\n{LINE}\n\nTHE MILL\n{LINE}") == [
+        "INTRODUCTION",
+        "METHOD",
+        "Results",
+    ]
+
+
+def test_a_bar_may_part_number_and_name() -> None:
+    names = ["1 | INTRODUCTION", "2 | METHODS", "2.1 | The Gear", "3 | RESULTS"]
+    assert headings("\n\n".join(f"{name}\n\n{LINE}" for name in names)) == names
+
+
+def test_formulas_are_no_headings() -> None:
+    lines = ["INTRODUCTION", "CX +1", "Ω(MSA) = 4HW", "A B C D", "GEARS"]
+    assert headings("\n\n".join(f"{line}\n\n{LINE}" for line in lines)) == ["INTRODUCTION", "GEARS"]
+
+
+def test_a_line_of_capitals_among_the_references_is_no_heading_and_an_appendix_is() -> None:
+    text = "REFERENCES\n\n[1] A. Cog. 2019.\n\nGEAR TRANSACTIONS\n\n[2] B. Cog. 2020.\n\nAPPENDIX\n\n1 Data\n\nMore."
+    assert headings(text) == ["REFERENCES", "APPENDIX", "1 Data"]
+
+
+def test_rows_of_numbers_are_a_table() -> None:
+    table = "Gear      F1   AUC\nno cog    7.5  0.4\nall       8.5  0.6"
+    paper = read_plain_text(f"On Gears\n\nMETHOD\n\n{LINE}\n\n{table}", "x")
+    assert paper.sections[-1].blocks[-1].kind.value == "table"

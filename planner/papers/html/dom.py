@@ -26,12 +26,14 @@ VOID_TAGS: Final = frozenset(
 _BLOCK_TAG_WORDS: Final = """
     address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
     h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul
-    dt-article dt-appendix d-article d-appendix d-abstract d-title dt-byline d-byline d-figure
+    dt-article dt-appendix dt-abstract dt-title d-article d-appendix d-abstract d-title
+    d-citation-list dt-byline d-byline d-figure
 """
 BLOCK_TAGS: Final = frozenset(_BLOCK_TAG_WORDS.split())
 _SELF_CLOSING_TAGS: Final = frozenset(
     {"dt-cite", "d-cite", "mspace", "mprescripts", "none", "path", "use", "a", "span"}
 )
+_NO_CLASSES: Final = frozenset[str]()
 _CELL_TAGS: Final = ("td", "th")
 _ROW_TAGS: Final = ("tr", *_CELL_TAGS)
 
@@ -82,7 +84,8 @@ class Element:
     @property
     def classes(self) -> frozenset[str]:
         """The names in its class attribute."""
-        return frozenset(self.attributes.get("class", "").split())
+        names = self.attributes.get("class")
+        return frozenset(names.split()) if names else _NO_CLASSES
 
     @property
     def lowercase_classes(self) -> frozenset[str]:
@@ -108,7 +111,8 @@ class Element:
         while waiting:
             element = waiting.pop()
             yield element
-            waiting.extend(child for child in reversed(element.children) if isinstance(child, Element))
+            if element.children:
+                waiting += [child for child in reversed(element.children) if isinstance(child, Element)]
 
     def collect_text(self, *, skipped_tags: Container[str] = ()) -> str:
         """Return all text below the element as it stands in the source, without that of elements with skipped tags."""

@@ -4,22 +4,19 @@ Each formula is read once, as TeX, whatever renders it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
 
+from planner.papers.headings import classify_heading
 from planner.papers.html.colours import WHITE, Colour, find_background, find_text_colour, is_invisible
 from planner.papers.html.dom import BLOCK_TAGS, Element
+from planner.papers.html.formulas import read_formula
 from planner.papers.html.visibility import StyleRules, is_hidden
 from planner.papers.outline import MarkedHeading
 from planner.papers.paper import Block, BlockKind, SectionKind
 
-_RENDERED_CLASSES: Final = frozenset({"katex-html", "MathJax", "MathJax_Preview", "MathJax_Display", "MathJax_SVG"})
-_DISPLAY_CLASSES: Final = frozenset({"katex-display", "ltx_equation", "ltx_eqn_table"})
-_IMAGE_CLASSES: Final = frozenset(
-    {"tex", "math", "latex", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"}
-)
 _SKIPPED_TAG_WORDS: Final = """
     script style nav noscript template head svg iframe button input select textarea canvas video audio object
     datalist footer d-front-matter d-bibliography dt-banner d-contents
@@ -37,7 +34,22 @@ _SECTION_TITLE: Final = re.compile(
 _FLOAT_TAGS: Final = frozenset({"figure", "d-figure", "dt-figure"})
 _CAPTION_TAGS: Final = frozenset({"figcaption", "caption"})
 _EQUATION_CLASSES: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
+_ABSTRACT_TAGS: Final = frozenset({"d-abstract", "dt-abstract"})
 _ABSTRACT_CLASSES: Final = frozenset({"abstract", "ltx_abstract"})
+_SUMMARY_PARENTS: Final = frozenset({"d-title", "dt-title", "dt-article"})
+_MIN_SUMMARY_WORDS: Final = 30  # of the paragraph below a Distill title, which is its abstract
+_REFERENCES_TAGS: Final = frozenset({"d-citation-list", "dt-bibliography"})
+_REFERENCES_CLASSES: Final = frozenset(
+    {"references", "csl-bib-body", "ltx_biblist", "ltx_bibliography", "bibliography", "thebibliography"}
+    | {"ref-list", "reference-list", "citation-list"}
+)
+_REFERENCES_CONTAINERS: Final = frozenset({"div", "section", "ol", "ul", "dl"})
+_CELL_CLASSES: Final = frozenset({"ltx_td", "ltx_th"})
+_CELL_ROLES: Final = frozenset({"cell", "gridcell", "rowheader", "columnheader"})
+_PICTURE_TAGS: Final = frozenset({"img", "svg", "canvas", "video", "picture", "object"})
+_MAX_TABLE_DEPTH: Final = 4  # elements between a table and its rows, such as row groups
+_ALGORITHM_CLASS: Final = re.compile(r"algorithm|listing|pseudo-?code", re.I)
+_AUTHOR_CLASSES: Final = frozenset({"ltx_authors", "ltx_personname"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _MAX_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
 _SECTION_END: Final = MarkedHeading("", 0, "")  # ends a section where no heading follows
@@ -54,6 +66,7 @@ class PageWalker:
     _words: list[str] = field(default_factory=list)
     _float_lines: list[str] | None = None  # the lines of the float that the walk is in
     _float_element: Element | None = None  # the element of that float
+    _references: Element | None = None  # the list of references, without a heading, that the walk is in
     _table_count: int = 0
     _backgrounds: dict[Element, Colour] = field(default_factory=dict)
 
@@ -85,10 +98,13 @@ class PageWalker:
             return False
         if tag in BLOCK_TAGS or tag == "hr":
             self._add_paragraph()
+        if self._float_lines is None and self._add_unmarked_heading(element):
+            return True
         if tag in _HEADING_TAGS and self._float_lines is None and not _is_text_heading(element):
             self._add_heading(element)
             return False
-        if tag == "pre" or (tag == "table" and not self.is_nested and _is_data_table(element)):
+        if tag == "pre" or (not self.is_nested and _is_data_table(element)):
+            self._add_paragraph()
             self._add_table_or_code(element)
             return False
         self._begin_element(element)
@@ -107,20 +123,37 @@ class PageWalker:
         elif tag in ("dt-cite", "d-cite"):
             key = element.attributes.get("key") or element.attributes.get("bibtex-key", "")
             self._words.append(f"[{key}]" if key else "")
-        elif _is_abstract_without_heading(element):
+
+    def _add_unmarked_heading(self, element: Element) -> bool:
+        """Add the heading of an abstract or a list of references without one, and return whether it is such."""
+        if _is_abstract_without_heading(element):
+            self._add_paragraph()
             self.items.append(MarkedHeading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
+            return True
+        if self._references is None and _is_reference_list(element) and not self._is_in_references():
+            self._add_paragraph()
+            self.items.append(MarkedHeading("References", 2, "References", SectionKind.REFERENCES))
+            self._references = element
+            return True
+        return False
+
+    def _is_in_references(self) -> bool:
+        """Return whether the last heading is that of the references."""
+        last = next((item for item in reversed(self.items) if isinstance(item, MarkedHeading)), _SECTION_END)
+        return SectionKind.REFERENCES in (last.kind, classify_heading(last.text))
 
     def _leave_element(self, element: Element) -> None:
-        if element.tag in _CAPTION_TAGS and self._float_lines is None:
+        if self._float_lines is None and _is_caption(element):
             self._add_paragraph(BlockKind.FIGURE)
         elif element.tag in BLOCK_TAGS:
             self._add_paragraph()
         if element is self._float_element and self._float_lines is not None:
             lines, self._float_lines, self._float_element = self._float_lines, None, None
-            kind = BlockKind.TABLE if self._table_count or "ltx_table" in element.classes else BlockKind.FIGURE
-            self._add_block("\n".join(lines), kind)
-        if element.tag == "d-abstract" or element.classes & _ABSTRACT_CLASSES:
+            self._add_block("\n".join(lines), _classify_float(element, self._table_count))
+        if element is self._references or _is_abstract(element):
+            self._add_paragraph()
             self.items.append(_SECTION_END)
+            self._references = None if element is self._references else self._references
 
     def _is_hidden(self, element: Element) -> bool:
         style = self.styles.find_style(element)
@@ -175,7 +208,7 @@ class PageWalker:
 
     def _read_visible_cells(self, row: Element) -> Iterator[str]:
         """Yield the text of each visible cell of a row."""
-        for cell in row.find_children("td", "th"):
+        for cell in _find_cells(row):
             if self._is_hidden(row) or self._is_hidden(cell):
                 self.hidden_texts.append(cell.collect_text())
             else:
@@ -196,65 +229,71 @@ def remove_footnotes(heading: Element) -> Element:
     return Element(heading.tag, heading.attributes, heading.parent, children)
 
 
-def read_formula(element: Element) -> str | None:
-    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
-    tag, classes = element.tag, element.classes
-    if tag == "math":
-        is_display = element.attributes.get("display") == "block" or _is_displayed(element)
-        return _format_tex(_read_tex(element), is_display=is_display)
-    if tag == "script" and element.attributes.get("type", "").startswith("math/tex"):
-        return _format_tex(element.collect_text(), is_display="mode=display" in element.attributes["type"])
-    if tag in ("d-math", "dt-math"):
-        return _format_tex(element.collect_text(), is_display="block" in element.attributes)
-    if tag == "img" and classes & _IMAGE_CLASSES:
-        return _format_tex(element.attributes.get("alt", ""), is_display=False)
-    if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
-        return ""
-    if tag == "mjx-container":
-        math = next((child for child in element.iterate_elements() if child.tag == "math"), None)
-        return _format_tex(_read_tex(math), is_display=False) if math else ""
-    return None
-
-
-def _read_tex(math: Element) -> str:
-    """Return the TeX of a `math` element, its letters if it has none."""
-    for element in math.iterate_elements():
-        if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
-            return element.collect_text()
-    letters = math.collect_text(skipped_tags=("annotation", "annotation-xml"))
-    return math.attributes.get("alttext") or " ".join(letters.split())
-
-
-def _is_displayed(math: Element) -> bool:
-    return any(element.classes & _DISPLAY_CLASSES for element in islice(math.iterate_ancestors(), 4))
-
-
-def _format_tex(tex: str, *, is_display: bool) -> str:
-    tex = " ".join(tex.replace("%\n", "").split()).strip("$ ")
-    tex = tex.removeprefix("\\displaystyle").strip()
-    if not tex:
-        return ""
-    return f" $${tex}$$ " if is_display else f"${tex}$"
-
-
 def _tidy_spaces(text: str) -> str:
     """Return the text with single spaces and its line breaks, but no blank lines."""
     lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
 
 
+def _is_table(element: Element) -> bool:
+    attributes = element.attributes
+    return element.tag == "table" or "ltx_tabular" in attributes.get("class", "") or attributes.get("role") == "table"
+
+
+def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
+    """Return the nearest parts below an element, in order, but not those of tables within it."""
+    parts = list[Element]()
+    for child in element.find_children():
+        if is_part(child):
+            parts.append(child)
+        elif depth and not _is_table(child):
+            parts += _find_parts(child, is_part, depth=depth - 1)
+    return parts
+
+
 def _find_rows(table: Element) -> list[Element]:
-    """Return the rows of a table, but not those of tables within it."""
-    children = table.find_children("tr", "thead", "tbody", "tfoot")
-    return [row for child in children for row in ([child] if child.tag == "tr" else child.find_children("tr"))]
+    return _find_parts(table, _is_row, depth=_MAX_TABLE_DEPTH)
 
 
-def _is_data_table(table: Element) -> bool:
-    """Return whether a table shows data; a table for layout or an equation is plain text."""
-    if table.classes & _EQUATION_CLASSES:
+def _find_cells(row: Element) -> list[Element]:
+    return _find_parts(row, _is_cell, depth=0)
+
+
+def _is_row(element: Element) -> bool:
+    return element.tag == "tr" or "ltx_tr" in element.classes or element.attributes.get("role") == "row"
+
+
+def _is_cell(element: Element) -> bool:
+    is_marked = bool(element.classes & _CELL_CLASSES) or element.attributes.get("role") in _CELL_ROLES
+    return element.tag in ("td", "th") or is_marked
+
+
+def _is_data_table(element: Element) -> bool:
+    """Return whether an element is a table of data; a table for layout or an equation is plain text."""
+    if not _is_table(element) or element.classes & _EQUATION_CLASSES:
         return False
-    widths = [len(row.find_children("td", "th")) for row in _find_rows(table)]
-    return len(widths) > 1 and max(widths) > 1
+    widths = [len(_find_cells(row)) for row in _find_rows(element)]
+    if element.tag == "table":
+        return len(widths) > 1 and max(widths) > 1
+    is_of_authors = any(around.classes & _AUTHOR_CLASSES for around in islice(element.iterate_ancestors(), 6))
+    return max(widths, default=0) > 1 and not is_of_authors
+
+
+def _classify_float(element: Element, table_count: int) -> BlockKind:
+    """Return the kind of a float; an algorithm or a listing is prose, as it is part of the text."""
+    if any(map(_ALGORITHM_CLASS.search, element.classes)):
+        return BlockKind.PROSE
+    if table_count or "ltx_table" in element.classes:
+        return BlockKind.TABLE
+    inner = list(element.iterate_elements())
+    has_code = any(part.tag == "pre" or any(map(_ALGORITHM_CLASS.search, part.classes)) for part in inner)
+    has_picture = any(part.tag in _PICTURE_TAGS for part in inner)
+    return BlockKind.PROSE if has_code and not has_picture else BlockKind.FIGURE
+
+
+def _is_caption(element: Element) -> bool:
+    is_marked = element.tag in BLOCK_TAGS and "caption" in element.classes
+    return element.tag in _CAPTION_TAGS or is_marked
 
 
 def _is_text_heading(heading: Element) -> bool:
@@ -264,9 +303,34 @@ def _is_text_heading(heading: Element) -> bool:
     return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
 
 
+def _is_abstract(element: Element) -> bool:
+    if element.tag in _ABSTRACT_TAGS or element.classes & _ABSTRACT_CLASSES or _is_distill_summary(element):
+        return True
+    return element.attributes.get("role") == "doc-abstract"
+
+
+def _is_distill_summary(element: Element) -> bool:
+    """Return whether an element is the long paragraph or heading below the title of a Distill page."""
+    if element.tag not in ("p", "h2") or element.parent is None or element.parent.tag not in _SUMMARY_PARENTS:
+        return False
+    previous = element.previous_sibling
+    is_below_title = previous is not None and previous.tag == "h1"
+    return is_below_title and len(element.collect_text().split()) >= _MIN_SUMMARY_WORDS
+
+
 def _is_abstract_without_heading(element: Element) -> bool:
     """Return whether an element is an abstract without a heading of its own."""
-    if element.tag != "d-abstract" and not element.classes & _ABSTRACT_CLASSES:
-        return False
     children = element.find_children()
-    return not children or children[0].tag not in _HEADING_TAGS
+    return _is_abstract(element) and not (children and children[0].tag in _HEADING_TAGS)
+
+
+def _is_reference_list(element: Element) -> bool:
+    """Return whether an element is a list of references without a heading of its own."""
+    is_marked = element.tag in _REFERENCES_CONTAINERS and (
+        bool(element.lowercase_classes & _REFERENCES_CLASSES)
+        or element.attributes.get("id") == "refs"
+        or element.attributes.get("role") == "doc-bibliography"
+    )
+    if not is_marked and element.tag not in _REFERENCES_TAGS:
+        return False
+    return not any(inner.tag in _HEADING_TAGS for inner in islice(element.iterate_elements(), 6))

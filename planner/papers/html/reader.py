@@ -2,6 +2,7 @@
 
 import re
 from bisect import bisect_right
+from functools import lru_cache
 from typing import Final
 
 from planner.papers.characters import clean_source_text
@@ -9,7 +10,13 @@ from planner.papers.html.colours import WHITE, find_background, find_text_colour
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, parse_html, tokenize_html
 from planner.papers.html.flow import PageWalker, remove_footnotes
 from planner.papers.html.visibility import StyleRules, is_hidden, read_inline_style
-from planner.papers.outline import MarkedHeading, assemble_sections, extract_abstract, resolve_headings
+from planner.papers.outline import (
+    MarkedHeading,
+    assemble_sections,
+    extract_abstract,
+    mark_back_matter,
+    resolve_headings,
+)
 from planner.papers.paper import Block, ParsedPaper, warn_of_hidden_text
 
 _HIDING_TAG: Final = re.compile(r"<([A-Za-z][\w-]*)\s[^<>]{0,1000}?(?:style|hidden|color)\b[^<>]{0,1000}>", re.I)
@@ -37,7 +44,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     walker = PageWalker(StyleRules(root))
     walker.walk_page(_find_main_element(root))
     known_title = find_page_title(root)
-    resolved = resolve_headings(walker.items, known_title=known_title)
+    resolved = resolve_headings(mark_back_matter(walker.items), known_title=known_title)
     sections = assemble_sections(resolved.items)
     warnings += warn_of_hidden_text(walker.hidden_texts)
     if walker.styles.has_too_many_rules:
@@ -102,6 +109,7 @@ def remove_hidden_elements(text: str) -> tuple[str, list[str]]:
     return "".join((*chunks, text[last:])), hidden_texts
 
 
+@lru_cache(maxsize=1024)  # the same tags come again and again
 def _is_hiding_tag(tag: str) -> bool:
     token = next(tokenize_html(tag))
     if not isinstance(token, StartTag) or token.tag in VOID_TAGS:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from planner.papers.html.colours import WHITE, find_text_colour, is_invisible
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
-from planner.papers.html.flow import read_formula
+from planner.papers.html.formulas import read_formula
 from planner.papers.html.reader import find_page_title, read_html, read_html_fragment, remove_hidden_elements
 from planner.papers.html.visibility import StyleRules, is_hidden
 from planner.papers.paper import Block, BlockKind
