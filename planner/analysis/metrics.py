@@ -79,7 +79,7 @@ _CASED, _ANY_CASE = (
     "|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_CASED_NAMES, _UNCASED_NAMES)
 )
 _KNOWN_NAME: Final = re.compile(
-    rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)(?!(?: \(\w+\))?(?:,? [Ll]oss\b|-based))"
+    rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)(?!(?: \(\w{{1,12}}\))?(?:,? [Ll]oss\b|-based))"
 )
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
 _RARE_COUNT: Final = 1  # mentions at which a metric is dropped if another has `_FREQUENT_COUNT`
@@ -275,6 +275,6 @@ def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricM
 
 
 def _normalize_name(name: str) -> str:
-    lowered = re.sub(r"[^a-z0-9@²]", "", name.lower())
+    lowered = re.sub(r"(?<=[a-z0-9])acc$", "accuracy", re.sub(r"[^a-z0-9@²]", "", name.lower()))
     lowered = _CUTOFF.sub(lambda match: _SHORT_RANK_METRICS[match[0]], lowered)
     return _SYNONYMS.get(lowered, lowered)

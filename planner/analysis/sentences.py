@@ -49,7 +49,7 @@ _INSTEAD: Final = re.compile(
 _DATA_SET: Final = r"\s(?-i:[A-Z]\S*[A-Z0-9][\w-]*\W*(?:[.:}]|$))"  # "ablation study on AlpineOwls12."
 _STUDIED: Final = re.compile(
     r"\b(?:(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|necessity|benefits?|choices?|"
-    r"validity) (?:of|for|from)|sensitivity (?:of(?! .* to )|(?:of [^.;:()]{1,40} )?to)|"
+    r"validity) (?:of|for|from)|sensitivity (?:of(?! [^.;:()]{1,40} to )|(?:of [^.;:()]{1,40} )?to)|"
     rf"(?:ablat\w*|stud(?:y|ies)) (?:of|to|for|from|on(?!{_DATA_SET})))\s+"
     rf"({_WORDS})",
     re.I,
