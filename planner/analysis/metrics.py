@@ -79,7 +79,7 @@ _CASED, _ANY_CASE = (
     "|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_CASED_NAMES, _UNCASED_NAMES)
 )
 _KNOWN_NAME: Final = re.compile(
-    rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)(?!(?: \(\w{{1,12}}\))?(?:,? [Ll]oss\b|-based))"
+    rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)(?!(?: \(\w{{1,12}}\)|\))?(?:,? [Ll]oss\b|-based))"
 )
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
 _RARE_COUNT: Final = 1  # mentions at which a metric is dropped if another has `_FREQUENT_COUNT`
@@ -232,11 +232,14 @@ def _blank_out_match(match: re.Match[str]) -> str:
 def _find_measured(passage: Passage) -> Iterator[MetricMention]:
     """Yield known metrics, and the acronyms that a passage defines if it mentions metrics."""
     text = passage.one_line_text
-    acronyms = find_acronyms(text) if _SPEAKS_OF_METRICS.search(text) else ()
-    defined = [(acronym.abbreviation, acronym.start, acronym.start + len(acronym.expansion)) for acronym in acronyms]
-    expansion_offsets = {offset for _, start, end in defined for offset in range(start, end)}
+    acronyms = tuple(find_acronyms(text))
+    expansion_offsets = {at for one in acronyms for at in range(one.start, one.start + len(one.expansion))}
     known = ((name, start) for name, start in _find_known(text) if start not in expansion_offsets)
-    unknown = ((name, end) for name, _, end in defined if not _KNOWN_NAME.fullmatch(name))
+    unknown = (
+        (one.abbreviation, one.start + len(one.expansion))
+        for one in acronyms
+        if _SPEAKS_OF_METRICS.search(text) and not _KNOWN_NAME.fullmatch(one.abbreviation)
+    )
     for name, start in chain(known, unknown):
         yield name, passage.locate_text(name, start)
 
