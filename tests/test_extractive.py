@@ -242,7 +242,7 @@ def test_devices_and_mechanisms_are_parts(heading: str) -> None:
 
 
 def test_a_method_of_others_is_no_part() -> None:
-    text = "# 3 Method\n\n## 3.1 Echo Memory\n\nWe start from the perch matching unit (PMU) (Strix et al., 2019). PMU, PMU."
+    text = "# 3 Method\n\n## 3.1 Echo Memory\n\nSee the perch matching unit (PMU) (Strix et al., 2019). PMU, PMU."
     assert parts(ask(Excerpt("A title", "", text))) == ["Echo Memory"]
 
 

@@ -73,7 +73,7 @@ LEADING_FILLERS: Final = parse_word_list(
     """
     a an the our this that these two three four five novel new simple effective efficient proposed additional different
     following well-known standard specific so-called several various each corresponding entire whole but and important
-    other extra straightforward and improved introduced
+    other extra straightforward and improved introduced yet
     """
 )
 _MAX_PHRASE_WORDS: Final = 8
