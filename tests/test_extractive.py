@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from planner.chat import Completion, Prompt
 from planner.errors import Outcome, OutputError
 from planner.matching.match import match_ablations
-from planner.models.extractive import NOTHING_FOUND, UNKNOWN_METRIC, ExtractiveModel
+from planner.models.extractive import NOT_ENGLISH, NOTHING_FOUND, UNKNOWN_METRIC, ExtractiveModel
 from planner.papers.excerpt import select_sections
 from planner.papers.load import load_paper
 from planner.papers.paper import Excerpt
@@ -64,7 +64,7 @@ def test_a_sampler_is_replaced_by_random_sampling() -> None:
     plan = plan_of(ask(Excerpt("A title", "", METHOD)))
     sampling = next(a for a in plan.ablations if "sampling" in a.ablated_part.lower())
     assert sampling.action is Action.REPLACE
-    assert sampling.replacement == ("uniform random sampling",)
+    assert sampling.replacement == ("none: uniform random sampling",)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -138,7 +138,8 @@ def test_what_is_not_in_the_excerpt_is_not_known(demo: Excerpt) -> None:
     [
         ("Gated Mixing Unit", "no gate: element-wise addition"),
         ("Cross-Station Attention", "no attention: uniform weights (mean pooling)"),
-        ("Surge Sampling", "uniform random sampling"),
+        ("Surge Sampling", "none: uniform random sampling"),
+        ("Wing Encoder", "a plain auto-encoder"),
         ("Group Normalization", "batch normalisation"),
         ("Multi-Scale Patch Encoder", "no multi-scale design: a single scale"),
         ("Encoder Pre-training", "random initialisation, without pre-training"),
@@ -199,7 +200,50 @@ def test_any_text_gives_a_valid_plan_or_an_empty_reply(text: str, title: str, k:
         assert 1 <= len(plan_of(completion).ablations) <= k
         assert 1 <= len(parse_reply(completion, k).plan.ablations) <= k
     else:
-        assert completion.notes == (NOTHING_FOUND,)
+        assert completion.notes in ((NOTHING_FOUND,), (NOT_ENGLISH,))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# 3 方法\n\n## 摘要\n\n我们提出一种回声记忆模块（EMM），它保存猫头鹰过去的叫声。",
+        "# 3 Methode\n\n## 3.1 Echo Memory\n\n"
+        + "Der Speicher hält alte Rufe der Eulen fest, damit das Netz sie findet. " * 20,
+    ],
+    ids=["Chinese", "German"],
+)
+def test_a_text_in_another_language_is_refused_with_a_sentence(text: str) -> None:
+    completion = ask(Excerpt("A title", "", text))
+    assert completion.text == ""
+    assert completion.notes == (NOT_ENGLISH,)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Regret",
+        "Linear Evaluation",
+        "Problem Setup",
+        "Analysis of Convergence",
+        "Proof",
+        "Cross-Entropy Loss",
+        "Few-Shot Owl Recognition",
+        "The i-th Layer",
+    ],
+)
+def test_metrics_protocols_and_headings_are_no_parts(heading: str) -> None:
+    text = f"# 3 Method\n\n## 3.1 {heading}\n\nIt is here.\n\n## 3.2 Echo Memory\n\nIt acts."
+    assert parts(ask(Excerpt("A title", "", text))) == ["Echo Memory"]
+
+
+@pytest.mark.parametrize("heading", ["Call Converter", "Nest Regulator", "SegAttention", "Perch Routing Technique"])
+def test_devices_and_mechanisms_are_parts(heading: str) -> None:
+    assert parts(ask(Excerpt("A title", "", f"# 3 Method\n\n## 3.1 {heading}\n\nIt acts."))) == [heading]
+
+
+def test_a_method_of_others_is_no_part() -> None:
+    text = "# 3 Method\n\n## 3.1 Echo Memory\n\nSee the perch matching unit (PMU) (Strix et al., 2019). PMU, PMU."
+    assert parts(ask(Excerpt("A title", "", text))) == ["Echo Memory"]
 
 
 @pytest.mark.shared
@@ -213,4 +257,4 @@ def test_its_bar_on_real_papers(shared: Path) -> None:
         ]
         plan = plan_of(ask(select_sections(paper, Task.AUTHOR, label["method_end"]).build_excerpt(paper)))
         recalls.append(len(match_ablations(gold, plan.ablations)) / len(gold))
-    assert sum(recalls) / len(recalls) >= 0.25
+    assert sum(recalls) / len(recalls) >= 0.35

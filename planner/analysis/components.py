@@ -19,7 +19,7 @@ from planner.analysis.phrases import (
     find_run_in_headings,
     is_generic_name,
 )
-from planner.matching.similarity import STOP_WORDS, extract_stems, parse_word_list
+from planner.matching.similarity import STOP_WORDS, extract_stems, parse_word_list, split_words
 from planner.papers.headings import strip_heading_number
 from planner.papers.paper import BlockKind, SectionKind
 
@@ -36,15 +36,26 @@ _PROPOSED: Final = re.compile(
 )
 _MECHANISMS: Final = parse_word_list(
     """
-    adapter aggregation aggregator alignment annealing attention augmentation branch clustering codebook constraint
-    convolution correction criterion curriculum decoder decomposition discriminator disentangler disentanglement
-    distillation dropout embedding embeddings encoder encoding ensemble enhancement estimator filter filtering fusion
-    gate gating generator graph head initialization interpolation kernel kernels learning loss mapper mask masking
-    matching mechanism memory mixup module network normalization objective optimization penalty pooling pretraining
-    pre-training prior projection prompt pruning quantization reconstruction refinement refiner regularization
-    regularizer reranking retrieval router routing sampler sampling scheduler schedule selection smoothing strategy
-    transformer unit voting warmup weighting weights
+    adaptation adapter adaption aggregation aggregator alignment annealing attention augmentation backbone block
+    branch classifier clustering codebook component constraint controller convolution criterion curriculum decoder
+    decomposition discriminator disentanglement disentangler distillation dropout embedding embeddings encoder
+    encoding enhancement ensemble estimator filter filtering fusion gate gates gating generator head initialization
+    interpolation kernel kernels layer layers loss losses mapper mask masking matching mechanism memory mixup module
+    network normalization objective operator optimization optimizer penalty phase policy pooling pre-training
+    pretraining prior projection prompt pruning quantization reconstruction refinement refiner regularization
+    regularizer reranking retrieval router routing sampler sampling schedule scheduler selection smoothing stage
+    step strategy training transformation transformer tree tuning unit units voting warmup weighting weights
     """
+)
+_KIND_WORDS: Final = parse_word_list("method model module scheme technique")  # may follow the name of a mechanism
+# "Label converter", but not words that end so and name no device.
+_AGENT: Final = re.compile(
+    r"(?!(?:\w*meter|user|\w*order|together|error|vector|tensor|number|factor|paper|author|power|center|cluster|behaviou?r|posterior|"
+    r"answer|computer|character|learner|player|teacher|server|customer|transfer|color|further|lower|upper|higher|better|"
+    r"larger|smaller|newer|other|whether|never|rather|former|neighbor)$)[a-z]{3,}[bcdfghklmnprstvz](?:er|or)s?"
+)
+_CITED: Final = re.compile(
+    r"[^()]{0,5}\([^()]*\)[^\w\\\[<(]{0,3}(?:\(?[A-Z][\w-]+ (?:et al|and [A-Z]|\()|\\cite|\[@?\d|\[@|<dt-cite)"
 )
 _SYMBOL: Final = r"\$?(?:[α-ωΑ-Ω]|\\[a-z]{2,8})[\w′'{}^]{0,8}\$?"
 _KIND: Final = r"hyper-?parameters?|coefficient|threshold|temperature|margin|trade-?off|weighting factor"
@@ -102,6 +113,15 @@ class Component:
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
 
+def is_mechanism(name: str) -> bool:
+    """Return whether a name says which mechanism it means: "gated fusion unit", but not "unit" or "fusion task"."""
+    *others, head = map(str.lower, split_words(name.partition(" of ")[0]) or [""])
+    if others and head in _KIND_WORDS:
+        *others, head = others
+    is_device = head in _MECHANISMS or _AGENT.fullmatch(head) is not None
+    return is_device and not is_generic_name(" ".join(others))
+
+
 def find_components(passages: Sequence[Passage], *, count_mentions: bool = True) -> tuple[Component, ...]:
     """Find the components that the passages name, each once, in the order of their first appearance.
 
@@ -127,6 +147,8 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
             yield _build_component(passage, heading, 0, Evidence.HEADING)
         return
     for acronym in find_acronyms(line):
+        if _CITED.match(line, acronym.start + len(acronym.expansion)):
+            continue  # a method of others
         location = passage.locate_text(acronym.expansion, acronym.start)
         name = strip_markup(acronym.expansion)
         yield Component(name, acronym.abbreviation, location, frozenset({Evidence.ACRONYM}))
@@ -161,7 +183,8 @@ def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
     """Yield symbols that the text calls a coefficient, threshold or the like ("threshold τ"), with offsets."""
     for match in _HYPERPARAMETER.finditer(text) if _SYMBOL_START.search(text) and _KIND_WORD.search(text) else ():
         kind, symbol = (match[1], match[2]) if match[1] else (match[4], match[3])
-        yield f"{kind.removeprefix('the ').removeprefix('a ')} {symbol}", match.start()
+        first, _, rest = kind.partition(" ")
+        yield f"{rest if rest and first.lower() in STOP_WORDS else kind} {symbol}", match.start()
 
 
 def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:

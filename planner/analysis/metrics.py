@@ -61,7 +61,7 @@ _CASED_NAMES: Final = parse_word_list(
 )
 _UNCASED_NAMES: Final = parse_word_list(
     r"""
-    (?:top-?[15]|test|validation|classification|average|mean|balanced|final|overall|\d-shot)\saccurac(?:y|ies)
+    (?:top-?[15]|test|validation|classification|average|mean|balanced|final|overall|\d-shot)\sacc(?:urac(?:y|ies)|(?=[.)\s]))
     (?:node\sclassification|zero-shot|exact\smatch|target\stask|linear\sprobing)\saccurac(?:y|ies) accurac(?:y|ies)
     (?:test\s|top-1\s)?error\srate precision recall sensitivity specificity perplexity (?:log|marginal)[-\s]likelihood
     mean\s(?:squared|absolute|average)\s(?:error|precision) root\smean\ssquared?\serror mean\saverage\sprecision
@@ -78,7 +78,9 @@ _UNCASED_NAMES: Final = parse_word_list(
 _CASED, _ANY_CASE = (
     "|".join(sorted(names, key=lambda name: (-len(name), name))) for names in (_CASED_NAMES, _UNCASED_NAMES)
 )
-_KNOWN_NAME: Final = re.compile(rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)")
+_KNOWN_NAME: Final = re.compile(
+    rf"(?<![\w@-])(?:(?:{_CASED})(?![\w@])|(?i:{_ANY_CASE})\b)(?!(?: \(\w{{1,12}}\)|\))?(?:,? [Ll]oss\b|-based))"
+)
 _SPEAKS_OF_METRICS: Final = re.compile(r"\bmetrics?\b|\bmeasures?\b|\bcriteri(?:on|a)\b", re.I)
 _RARE_COUNT: Final = 1  # mentions at which a metric is dropped if another has `_FREQUENT_COUNT`
 _FREQUENT_COUNT: Final = 4
@@ -88,8 +90,10 @@ _AMBIGUOUS: Final = re.compile(
     r"Params|MSE",
     re.I,
 )
-_PRECISION_RECALL: Final = frozenset({"precision", "recall"})
+_PAIRS: Final = (frozenset({"precision", "recall"}), frozenset({"sensitivity", "specificity"}))
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK})
+_SHORT_RANK_METRICS: Final = {"h": "hr", "hits": "hr", "hit": "hr", "n": "ndcg", "r": "recall", "p": "precision"}
+_CUTOFF: Final = re.compile(r"^(?:h|hits?|n|r|p)(?=@)")
 _SYNONYMS: Final = {
     "f1score": "f1",
     "fscore": "f1",
@@ -126,7 +130,7 @@ def find_metrics(passages: Sequence[Passage]) -> tuple[Metric, ...]:
     announced = [mention for passage in passages for mention in _find_announced(passage)]
     experiments = [passage for passage in passages if passage.section_kind in EXPERIMENT_SECTIONS]
     if experiments:
-        mentions = _filter_precision_recall([list(_find_measured(passage)) for passage in experiments])
+        mentions = _filter_pairs([list(_find_measured(passage)) for passage in experiments])
     else:
         mentions = [
             (name, passage.locate_text(name, start))
@@ -200,6 +204,11 @@ def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
             yield acronym.abbreviation, acronym.start + len(acronym.expansion)
 
 
+def is_metric_name(name: str) -> bool:
+    """Return whether a name is that of a known metric, and of nothing else: "top-1 accuracy"."""
+    return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
+
+
 def is_quantity(name: str) -> bool:
     """Return whether a name has several words and ends in a word for a measured quantity: "hoot rate"."""
     words = name.lower().split()
@@ -223,15 +232,15 @@ def _blank_out_match(match: re.Match[str]) -> str:
 def _find_measured(passage: Passage) -> Iterator[MetricMention]:
     """Yield known metrics, and the acronyms that a passage defines if it mentions metrics."""
     text = passage.one_line_text
-    acronyms = find_acronyms(text) if _SPEAKS_OF_METRICS.search(text) else ()
-    defined = [
-        (acronym.abbreviation, acronym.start, acronym.start + len(acronym.expansion))
-        for acronym in acronyms
-        if not _KNOWN_NAME.fullmatch(acronym.abbreviation)
-    ]
-    expansion_offsets = {offset for _, start, end in defined for offset in range(start, end)}
+    acronyms = tuple(find_acronyms(text))
+    expansion_offsets = {at for one in acronyms for at in range(one.start, one.start + len(one.expansion))}
     known = ((name, start) for name, start in _find_known(text) if start not in expansion_offsets)
-    for name, start in chain(known, ((name, end) for name, _, end in defined)):
+    unknown = (
+        (one.abbreviation, one.start + len(one.expansion))
+        for one in acronyms
+        if _SPEAKS_OF_METRICS.search(text) and not _KNOWN_NAME.fullmatch(one.abbreviation)
+    )
+    for name, start in chain(known, unknown):
         yield name, passage.locate_text(name, start)
 
 
@@ -239,15 +248,15 @@ def _find_known(text: str) -> Iterator[tuple[str, int]]:
     return ((match[0], match.start()) for match in _KNOWN_NAME.finditer(text))
 
 
-def _filter_precision_recall(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
-    """Join the names of all passages. Keep the ambiguous "precision" and "recall" only if one has both."""
-    names_by_passage = ({_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage)
-    has_pair = any(names >= _PRECISION_RECALL for names in names_by_passage)
+def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
+    """Join the names of all passages. Keep the ambiguous "precision" only if one has "recall" too, and so on."""
+    names_by_passage = [{_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage]
+    lone = {name for pair in _PAIRS if not any(pair <= names for names in names_by_passage) for name in pair}
     return [
         (name, location)
         for mentions in mentions_by_passage
         for name, location in mentions
-        if has_pair or _normalize_name(name) not in _PRECISION_RECALL
+        if _normalize_name(name) not in lone
     ]
 
 
@@ -269,5 +278,6 @@ def _rank_metrics(mentions: Sequence[MetricMention], announced: Sequence[MetricM
 
 
 def _normalize_name(name: str) -> str:
-    lowered = re.sub(r"[^a-z0-9@²]", "", name.lower())
+    lowered = re.sub(r"(?<=[a-z0-9])acc$", "accuracy", re.sub(r"[^a-z0-9@²]", "", name.lower()))
+    lowered = _CUTOFF.sub(lambda match: _SHORT_RANK_METRICS[match[0]], lowered)
     return _SYNONYMS.get(lowered, lowered)

@@ -29,6 +29,8 @@ _GENERIC_STEMS: Final = frozenset(
         parse_word_list(
             """
             almost even especially merely nearly particularly quite rather simply still yet
+            connected convolutional deep deeper dense feed forward hidden inner linear neural outer recurrent shared
+            simple simplified special standard word
             ablation ablations algorithm algorithms analysis approach approaches architecture architectures art
             background baseline baselines basic benchmark case changes choice choices classification comparison
             complexity component components computational conclusion configuration contribution critical crucial data
@@ -64,17 +66,24 @@ _FORBIDDEN_FIRST_WORDS: Final = parse_word_list(
     show investigate demonstrate evaluate verify validate ensure understand study analyze analyse assess explore
     examine overview apply building selecting compare compared conduct consequently effectively evaluated including
     namely retrain take takes tested visualize tune tuned specifically significantly approximately averaged any all
-    some such it them this one none only least most
+    some such it them this one none only least most comparing highest lowest best worst
     """
 )
 LEADING_FILLERS: Final = parse_word_list(
     """
     a an the our this that these two three four five novel new simple effective efficient proposed additional different
     following well-known standard specific so-called several various each corresponding entire whole but and important
-    other extra straightforward and improved introduced
+    other extra straightforward and improved introduced yet
     """
 )
 _MAX_PHRASE_WORDS: Final = 8
+_EFFECT_OF: Final = re.compile(
+    r"^(?:the )?(?:effect(?:iveness)?s?|impacts?|influences?|contributions?|importance|introduction|use|usage|presence|"
+    r"absence|benefits?|values?|strategies) (?:of|for) ",
+    re.I,
+)
+_ADVERB: Final = re.compile(r"(?!fully|densely|early|family|assembly|daily|only)[a-z]{3,}ly")
+_LATE_PARTICIPLE: Final = re.compile(r"[a-z]{3,}[^e]ed")  # "the layer introduced" is the layer
 _SYMBOL: Final = re.compile(r"[^a-z]{1,2}|[a-zA-Z]?[^\x00-\x7f]\S{0,3}|[a-z]|[=∈<>~].*")
 _RUN_IN_HEADING: Final = re.compile(
     r"[A-Z][\w-]+(?: [\w()/&-]+){0,7}[.:]\s+(?=[A-Z])"
@@ -127,14 +136,22 @@ def _split_name(name: str) -> tuple[str, ...]:
 def extract_noun_phrase(text: str) -> str:
     """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
     words: list[str] = []
-    for word in strip_markup(text.partition(" (")[0]).strip(" .:*").split():
+    for word in _EFFECT_OF.sub("", strip_markup(text.partition(" (")[0]).strip(" .:*")).split():
         lowered = word.lower().strip(".,")
         if not words and lowered in LEADING_FILLERS:
             continue
-        if words and (lowered.isdigit() or lowered in _PHRASE_END_WORDS) and not (lowered == "of" and len(words) <= 2):
+        if words and _ends_phrase(words, lowered):
             break
         words.append(word)
     return _tidy_phrase(words)
+
+
+def _ends_phrase(words: list[str], word: str) -> bool:
+    """Return whether a phrase of these words ends before the next one; a symbol ("m") is a whole phrase."""
+    if word == "of" and len(words) <= 2:
+        return False
+    is_symbol = len(words) == 1 and len(words[0]) == 1 and words[0].islower()
+    return is_symbol or word.isdigit() or word in _PHRASE_END_WORDS or _ADVERB.fullmatch(word) is not None
 
 
 def split_conjuncts(text: str) -> list[str]:
@@ -143,7 +160,9 @@ def split_conjuncts(text: str) -> list[str]:
 
 
 def _tidy_phrase(phrase_words: list[str]) -> str:
-    while len(phrase_words) > 1 and _SYMBOL.fullmatch(phrase_words[-1]):
+    while len(phrase_words) > 1 and (
+        _SYMBOL.fullmatch(phrase_words[-1]) or _LATE_PARTICIPLE.fullmatch(phrase_words[-1])
+    ):
         phrase_words.pop()
     phrase = " ".join(phrase_words)
     if phrase.count("(") != phrase.count(")"):

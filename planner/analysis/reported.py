@@ -7,7 +7,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Final
 
-from planner.analysis.components import Component
+from planner.analysis.components import Component, Evidence, is_mechanism
+from planner.analysis.part_names import find_other_names, is_possible_part
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import (
     NameIndex,
@@ -52,6 +53,9 @@ _EFFECT_WORDS: Final = (
     *("effective", "improv", "contribut", "gain", "increase", "decrease", "drop", "degrad", "boost", "benefit"),
     *("perform", "bring", "help", "component"),
 )
+_CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d\d\)")
+# "No action 0.1 0.2" is a removal in a table of ablations alone.
+_WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,37 +79,52 @@ class ComponentNames:
         self._title = title
 
     @cached_property
+    def _all_components(self) -> tuple[Component, ...]:
+        return tuple(self._find_components())
+
+    @cached_property
     def _components(self) -> list[Component]:
-        return [component for component in self._find_components() if not component.is_subject_of(self._title)]
+        return [component for component in self._all_components if not component.is_subject_of(self._title)]
+
+    @cached_property
+    def _parts(self) -> list[Component]:
+        """The components except those that only an acronym names, which are more often known methods or tasks."""
+        return [c for c in self._components if c.evidence != {Evidence.ACRONYM} or is_mechanism(c.name)]
 
     @cached_property
     def _index(self) -> NameIndex:
-        return NameIndex((component.name, component.acronym) for component in self._components)
+        return NameIndex((part.name, part.acronym) for part in self._parts)
 
     @cached_property
     def _labels(self) -> dict[tuple[str, ...], str]:
         return {extract_stems(name): c.label for c in self._components for name in (c.name, c.acronym) if name}
+
+    def find_other_names(self, passages: Sequence[Passage]) -> frozenset[str]:
+        """Return the names, in lower case, that the passages give to data sets and to the whole method."""
+        return find_other_names(self._title, passages, self._all_components)
 
     def find_label(self, part: str) -> str:
         """Return the name of the component that a part is, with its acronym, or the part as it is."""
         return self._labels.get(extract_stems(part), part)
 
     def find_mentions(self, text: str) -> Iterator[tuple[str, int]]:
-        """Yield the label of each component that a text names, and its offset."""
-        return ((self._components[number].label, start) for number, start in self._index.find_mentions(text))
+        """Yield the label of each part of the method that a text names, and its offset."""
+        return ((self._parts[number].label, start) for number, start in self._index.find_mentions(text))
 
 
 def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) -> tuple[ReportedAblation, ...]:
     """Find the ablations that the passages report, each part once for each action, in reading order.
 
     A component that an ablation section names, beside a word of effect or in a table, counts as ablated there.
+    Metrics, data sets and the whole method are no parts.
     """
+    found = [ablation for passage in passages for ablation in _read_passage(passage, names)]
+    other_names = names.find_other_names(passages) if found else frozenset()
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
-    for passage in passages:
-        for ablation in _read_passage(passage, names):
-            part = names.find_label(ablation.part)
-            key = frozenset(extract_stems(part)), ablation.action
-            ablations.setdefault(key, replace(ablation, part=part))
+    for ablation in found:
+        part = names.find_label(ablation.part)
+        if is_possible_part(part, other_names):
+            ablations.setdefault((frozenset(extract_stems(part)), ablation.action), replace(ablation, part=part))
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.offset))
 
 
@@ -150,11 +169,14 @@ def _read_table(passage: Passage) -> Iterator[ReportedAblation]:
 
 
 def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
+    is_table = passage.block_kind is BlockKind.TABLE and _is_about_ablations(passage)
     for row, start in split_table_rows(passage.text):
         if replacement := match_replacement_row(row):
             part, new_part = extract_noun_phrase(replacement[1]), strip_markup(replacement[2])
             yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
-        elif removal := match_removal_row(row):
+        elif _CITATION.search(row):
+            continue  # a variant of a method of others
+        elif (removal := match_removal_row(row)) and (is_table or not _WEAK_REMOVAL.match(row)):
             for part in split_conjuncts(removal[1]):
                 yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
         elif addition := match_addition_row(row):
@@ -166,6 +188,8 @@ def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
 def _find_announced_parts(passage: Passage) -> Iterator[AblationPhrase]:
     """Yield parts that a heading, caption or run-in heading outside ablation sections announces as studied."""
     if passage.block_kind is BlockKind.HEADING:
+        if passage.section_kind is SectionKind.APPENDIX:
+            return  # an appendix describes methods too
         yield from _read_title(strip_heading_number(strip_markup(passage.heading)), 0)
     elif passage.block_kind is BlockKind.PROSE:
         for heading, start in find_run_in_headings(passage.text):

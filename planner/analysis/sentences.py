@@ -10,8 +10,8 @@ from planner.schema import Action
 _MAIN_CLAUSE: Final = re.compile(r",\s(?:the|our|we|it|this|that|there|an?)\s.*")
 _WORDS: Final = r"[^.;:()\n]{2,90}(?!\w)"
 _REMOVING: Final = re.compile(
-    r"\b(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|disabl(?:e|es|ed|ing)|"
-    r"eliminat(?:e|es|ed|ing)|omit(?:s|ted|ting)?|ablat(?:e|es|ed|ing)|skip(?:s|ped|ping)?|mask(?:ed|ing)?|"
+    r"(?<![\w-])(?:without|w/o|remov(?:e|es|ed|ing|al of)|discard(?:s|ed|ing)?|drop(?:s|ped|ping)?|"
+    r"disabl(?:e|es|ed|ing)|eliminat(?:e|es|ed|ing)|omit(?:s|ted|ting)?|ablat(?:e|es|ed|ing)|skip(?:s|ped|ping)?|mask(?:ed|ing)?|"
     r"ignor(?:e|es|ed|ing)|exclud(?:e|es|ed|ing)|turn(?:ing)? off|absence of)\s+(?!out\b|[a-z]+ly\b|them\b)"
     rf"({_WORDS})",
     re.I,
@@ -49,14 +49,14 @@ _INSTEAD: Final = re.compile(
 _DATA_SET: Final = r"\s(?-i:[A-Z]\S*[A-Z0-9][\w-]*\W*(?:[.:}]|$))"  # "ablation study on AlpineOwls12."
 _STUDIED: Final = re.compile(
     r"\b(?:(?:effect(?:s|iveness)?|impacts?|influences?|contributions?|roles?|importance|necessity|benefits?|choices?|"
-    r"validity) (?:of|for|from)|sensitivity (?:of|to)|"
+    r"validity) (?:of|for|from)|sensitivity (?:of(?! [^.;:()]{1,40} to )|(?:of [^.;:()]{1,40} )?to)|"
     rf"(?:ablat\w*|stud(?:y|ies)) (?:of|to|for|from|on(?!{_DATA_SET})))\s+"
     rf"({_WORDS})",
     re.I,
 )
 _VARIED: Final = re.compile(
-    r"\b(?:var(?:y|ies|ied|ying)|different|tun(?:e|ed|ing)|sweep(?:ing)?|sensitive to|robust (?:to|against)|"
-    r"values? of|settings? of|analysis of)\s+"
+    r"\b(?:var(?:y|ies|ied|ying)|different(?= [\w-]+ [\w-])|tun(?:e|ed|ing)|sweep(?:ing)?|sensitive to|"
+    r"robust (?:to|against)|values? of|settings? of|analysis of)\s+"
     rf"({_WORDS})",
     re.I,
 )

@@ -12,8 +12,9 @@ from math import log1p
 from typing import Final
 
 from planner.analysis.analyse import Analysis, analyse_sections
-from planner.analysis.components import Component, Evidence
-from planner.analysis.passages import split_sections
+from planner.analysis.components import Component, Evidence, is_mechanism
+from planner.analysis.metrics import is_metric_name
+from planner.analysis.passages import is_english, split_sections
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.matching.similarity import compute_overlap
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
@@ -24,9 +25,15 @@ NOTHING_FOUND: Final = (
     "the built-in planner found no component of a method in this text that the reported ablations do not cover,"
     " so it made no plan; use a language model with --model"
 )
+NOT_ENGLISH: Final = (
+    "the built-in planner reads English only, and this text seems to be in another language, so it made no plan;"
+    " use a language model with --model"
+)
 UNKNOWN_METRIC: Final = "the paper's main metric"
 _MAX_METRICS: Final = 3
 _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ablation that covers it
+_MIN_MENTIONS: Final = 3  # mentions of a mechanism that only its acronym names
+_MIN_TITLE_MENTIONS: Final = 8  # mentions of a heading that may name a part
 _SAME_OVERLAP: Final = 0.5  # least overlap of two components that count as the same, so only the first is proposed
 
 _EVIDENCE_SCORES: Final = {
@@ -38,18 +45,12 @@ _EVIDENCE_SCORES: Final = {
     Evidence.REPEATED: 1.0,
     Evidence.SYMBOL: 3.5,
 }
-_MECHANISM_WORDS: Final = re.compile(
-    r"\b(?:loss|regulari[sz]\w*|penalty|module|mechanism|attention|gate[ds]?|gating|fusion|unit|branch|sampling|augment\w*|"
-    r"strategy|normali[sz]ation|embedding|memory|voting|selection|constraint|prior|distillation|encod\w+|decod\w+|mask\w*|"
-    r"generation|disentangl\w*|matching|alignment|layer|converter|mapper|pruning|weighting|refinement|kernels?|schedul\w+)\b",
+_BACKGROUND: Final = re.compile(
+    r"\b(?:cross-?entropy|BCE|MSE|softmax|classification loss|loss function|baseline|problems?|tasks?|setup|"
+    r"benchmarks?|\w\W?th|analysis|proof|complexity|evaluation|assumptions?|derivation|guarantees?|convergence|definitions?)\b",
     re.I,
 )
-_SUBJECT_WORDS: Final = re.compile(
-    r"\b(?:learning|recognition|classification|recommendation|detection|localization|answering|extraction|networks?|"
-    r"processes|systems?|indicators?|distance|error|accuracy|algorithm|likelihood|estimate|search|framework|transformers?|"
-    r"graphs?|model)$",
-    re.I,
-)
+_TITLES: Final = frozenset({Evidence.HEADING, Evidence.RUN_IN, Evidence.BOLD})
 # Simple alternatives by kind of component; {0} is a word of its name. The first pattern that matches decides, so the
 # more specific ones come first.
 _ALTERNATIVES: Final = tuple(
@@ -57,12 +58,14 @@ _ALTERNATIVES: Final = tuple(
     for pattern, alternatives in (
         (r"\bloss\b|\bpenalty\b|\bregulari[sz]", ()),
         (r"\bpre-?train\w*", ("random initialisation, without pre-training",)),
-        (r"\bsampl(?:ing|er)\b|\bselection\b", ("uniform random sampling",)),
+        (r"\bsampl(?:ing|er)\b|\bselection\b", ("none: uniform random sampling",)),
         (r"\bgat(?:e|es|ed|ing)\b", ("no gate: element-wise addition", "a fixed gate of 0.5")),
         (r"\battention\b", ("no attention: uniform weights (mean pooling)",)),
         (r"\bfusion\b|\baggregat", ("no fusion module: plain concatenation", "element-wise addition")),
         (r"\bmulti-?(scale|resolution|head|kernel|view|channel|level)\b", ("no multi-{0} design: a single {0}",)),
         (r"\bmultiple (\w+)", ("no combination: a single {0}",)),
+        (r"\bnumber of\b", ("1 (a single one)", "half of the number used", "twice the number used")),
+        (r"\b(?:\w+-\w+|\w+) encoder$", ("none: a conventional Transformer encoder", "a plain auto-encoder")),
         (r"\bnormali[sz]ation\b", ("no normalisation", "batch normalisation", "layer normalisation")),
         (r"\binitiali[sz]ation\b", ("random initialisation",)),
         (r"\bschedul\w+|\bcurriculum\b", ("none: a constant value throughout training",)),
@@ -70,6 +73,9 @@ _ALTERNATIVES: Final = tuple(
     )
 )
 _SYMBOL_VALUES: Final = ("0 (switched off)", "half of the value used", "twice the value used")
+_WEIGHT_VALUES: Final = (*_SYMBOL_VALUES, "1e-5", "1e-4", "1e-3", "0.01", "0.1", "1", "10")
+_SHARE_VALUES: Final = (*_SYMBOL_VALUES, "0.1", "0.3", "0.5", "0.7", "0.9")
+_SHARE: Final = re.compile(r"\b(?:threshold|ratio|margin|temperature)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,8 @@ class ExtractiveModel:
 
     async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the excerpt was given at the start
         """Return a reply in the required format, always the same; if nothing is found, an empty reply with a note."""
+        if not is_english(self.excerpt.text):
+            return Completion("", finish_reason="stop", model=BUILTIN_INFO.asked, notes=(NOT_ENGLISH,))
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         analysis = analyse_sections((abstract, *split_sections(self.excerpt.text)), self.excerpt.title)
         proposals = propose_ablations(analysis, self.excerpt.title, self.k)
@@ -123,7 +131,8 @@ class ExtractiveModel:
 
 def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
     """Return at most k proposals for the analysed text, the best first."""
-    components = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
+    candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
+    components = list(filter(is_named_part, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[Component] = []
     for component in sorted(components, key=lambda c: (-_score_component(c), c.location.offset)):
         if len(chosen) < k and all(compute_overlap(component.name, other.name) < _SAME_OVERLAP for other in chosen):
@@ -140,15 +149,34 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
     )
 
 
+def is_named_part(component: Component) -> bool:
+    """Return whether a component's name is that of a part: a mechanism, a varied value or a proposal with an acronym.
+
+    The names of tasks, of background and of places in the paper are none.
+    """
+    if Evidence.SYMBOL in component.evidence:
+        return True
+    if _BACKGROUND.search(component.name):
+        return False
+    if is_mechanism(component.name):
+        return bool(component.evidence - {Evidence.ACRONYM}) or component.mention_count >= _MIN_MENTIONS
+    return bool(component.acronym) and Evidence.PROPOSED in component.evidence and bool(component.evidence & _TITLES)
+
+
+def _may_be_part(component: Component) -> bool:
+    """Return whether a component that is no named part may still be one: a heading names it, and the text uses it."""
+    is_title = Evidence.HEADING in component.evidence and component.mention_count >= _MIN_TITLE_MENTIONS
+    return is_title and not _BACKGROUND.search(component.name) and not is_metric_name(component.name)
+
+
 def _score_component(component: Component) -> float:
     score = sum(_EVIDENCE_SCORES[evidence] for evidence in component.evidence) + log1p(component.mention_count)
-    score += 2.0 if _MECHANISM_WORDS.search(component.name) else 0.0
-    return score - (3.0 if _SUBJECT_WORDS.search(component.name) else 0.0)
+    return score + (2.0 if is_mechanism(component.name) else 0.0)
 
 
 def _find_alternatives(component: Component) -> tuple[str, ...]:
     if Evidence.SYMBOL in component.evidence:
-        return _SYMBOL_VALUES
+        return _SHARE_VALUES if _SHARE.search(component.name) else _WEIGHT_VALUES
     for pattern, alternatives in _ALTERNATIVES:
         if match := pattern.search(component.name):
             return tuple(item.format(*map(str.lower, match.groups())) for item in alternatives)

@@ -85,6 +85,22 @@ def test_precision_and_recall_go_together(text: str, expected: list[str]) -> Non
     assert sorted(names(paper(section("Experiments", (P, text))))) == sorted(expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The sensitivity to wind is low.", []),
+        ("Sensitivity and specificity rise.", ["Sensitivity", "specificity"]),
+        ("We train with the MSE loss, then measure the MAE.", ["MAE"]),
+        ("The mean squared error (MSE) loss falls.", []),
+        ("HR@20 is shown as H@20, and HR@20 rises.", ["HR@20"]),
+        ("The average per-owl F1 (OF1) rises.", ["OF1"]),
+        ("Top-1 Acc. and the top-1 accuracy; top-1 accuracy rises.", ["top-1 accuracy"]),
+    ],
+)
+def test_a_metric_is_counted_once_and_a_loss_is_none(text: str, expected: list[str]) -> None:
+    assert names(paper(section("Experiments", (P, text)))) == expected
+
+
 def test_columns_are_read_wherever_a_table_stands() -> None:
     source = paper(section("Method", (T, "| Model | Hoot Score (↑) |\n|---|---|\n| a | 1 |")), section("Results"))
     assert names(source) == ["Hoot Score"]

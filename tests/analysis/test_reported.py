@@ -140,6 +140,33 @@ def test_variants_are_rows_of_ablation_tables_alone() -> None:
     assert not reported(paper(section("Experiments", (T, table))))
 
 
+@pytest.mark.parametrize(
+    "part", ["mAP", "AlpineOwls", "OFEN", "learning rate", "critical components of OFEN", "RQ2", "different algorithms"]
+)
+def test_metrics_data_sets_and_the_whole_method_are_no_parts(part: str) -> None:
+    method = section("Method", (P, "The owl finding ear network (OFEN) is all we have. We use the AlpineOwls dataset."))
+    ablations = section("Ablations", (P, f"We study the effect of {part}. We study the effect of echo memory."))
+    found = analyse_sections((method, ablations), "OFEN: An Owl-Finding Ear Network").reported_ablations
+    assert [ablation.part for ablation in found] == ["echo memory"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "row", "expected"),
+    [
+        ("Results", "No wind 71.2 72.1", set()),
+        ("Ablations", "No wind 71.2 72.1", {"wind"}),
+        ("Results", "w/o gate 71.2 72.1", {"gate"}),
+        ("Results", "OWL w/o gate (Strix et al., 2019) 71.2 72.1", set()),
+    ],
+)
+def test_a_row_removes_a_part_of_this_method(heading: str, row: str, expected: set[str]) -> None:
+    assert parts(paper(section(heading, (T, f"Table 2: Owls.\nModel mAP HER\n{row}")))) == expected
+
+
+def test_a_hyphenated_word_removes_nothing() -> None:
+    assert not in_ablation("We keep target-masked calls.")
+
+
 def test_lists_are_split() -> None:
     names = {part for part, _, _ in in_ablation("We remove the echo memory and the night loss.")}
     assert names >= {"echo memory", "night loss"}
