@@ -47,7 +47,7 @@ def find_records(value: Any) -> tuple[list[dict[str, Any]], str]:
             reasoning = reasoning or item.strip()
         elif isinstance(item, str) and item.lstrip()[:1] in ("{", "["):
             waiting.append((key, _decode_json(item)))
-    return _choose_group(groups) or _list_only_objects(value), reasoning
+    return _choose_group(groups), reasoning
 
 
 def _is_record(value: dict[str, Any]) -> bool:
@@ -75,7 +75,7 @@ def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any
     return [record for records in kept.values() for record in records]
 
 
-def _list_only_objects(value: Any) -> list[dict[str, Any]]:
+def list_only_objects(value: Any) -> list[dict[str, Any]]:
     """Return the objects of the only list of objects in an object, even if they lack the fields of a record."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]

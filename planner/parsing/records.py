@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import json_repair
 
-from planner.parsing.nesting import find_records, is_example
+from planner.parsing.nesting import find_records, is_example, list_only_objects, normalize_key
 from planner.schema import PLAN_FIELDS
 
 _TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discussion\s?)>", re.IGNORECASE)
@@ -119,8 +119,9 @@ class PredictionsBlock:
 
     @property
     def is_mention(self) -> bool:
-        """True if the block is no plan but a sentence that mentions the tag."""
-        return not (self.objects or self.unfinished or self.has_closing_tag)
+        """True if the block is no plan but a sentence that mentions the tag, and perhaps a piece of a record."""
+        is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.objects)
+        return not (is_plan or self.unfinished or self.has_closing_tag)
 
 
 def read_predictions(text: str, start: int, objects_start: int) -> PredictionsBlock:
@@ -201,6 +202,8 @@ class _BlockReader:
             self._skip_match(skipped, "commas stood between the objects" if "," in skipped[0] and self.runs[-1].objects else "")
         elif skipped := _FENCE.match(self.text, self.position):
             self._skip_match(skipped, "the predictions stood in a code fence")
+            if 0 < self.draft_end == self.runs[-1].start:  # the fence of the examples
+                self.draft_end = self.runs[-1].start = self.position
         elif skipped := _LIST_MARK.match(self.text, self.position):
             self._skip_match(skipped, "the predictions were a numbered or bulleted list")
         elif self.text[self.position] in "[]":
@@ -271,6 +274,7 @@ class _BlockReader:
     def _add_object(self, line: int, value: dict[str, Any], end: int) -> None:
         self.position = end
         records, reasoning = find_records(value)
+        records = records or list_only_objects(value)
         if records != [value]:
             self.reasoning = self.reasoning or reasoning
         if records and records != [value]:

@@ -12,8 +12,9 @@ _PREDICTIONS_END: Final = re.compile(r"<\s?/\s?predictions\s?>", re.IGNORECASE)
 _DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 _DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
 _DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
+_CLOSING: Final = re.compile(r"<\s?/\s?(?:discussion|predictions)\s?>", re.IGNORECASE)
 _BARE_JSON: Final = re.compile(
-    r"""^[^\S\n]*(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
+    r"""^[^\S\n]*(?P<token>[<\[]\|?\w[\w :]{0,30}\|?[>\]][^\S\n]*)?(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
     r"""|\[?(?=\{\s*["'](?:name|ablated_part)["']\s*:)""",  # after words in a line: no object may be passed over
     re.MULTILINE,
 )
@@ -106,13 +107,14 @@ def _read_tagged_blocks(text: str) -> list[PredictionsBlock]:
 
 
 def _read_untagged_block(text: str, log: ParseLog) -> PredictionsBlock | None:
-    """Read a block from the first JSON object without tags, after the discussion if there is one after it."""
-    discussion_end = max((match.end() for match in _DISCUSSION_END.finditer(text)), default=0)
-    first = _BARE_JSON.search(text, discussion_end) or _BARE_JSON.search(text)
+    """Read a block from the first JSON object without tags, if possible from one after the last closing tag."""
+    last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
+    first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
     if first is None:
         return None
     log.add_note("the predictions stood outside <predictions> tags")
-    return read_predictions(text, first.start(), first.start())
+    start = first.end("token") if first["token"] else first.start()
+    return read_predictions(text, start, start)
 
 
 def _explain_missing_block(blocks: list[PredictionsBlock], log: ParseLog) -> None:
