@@ -14,9 +14,7 @@ _DRAFT_WORDS: Final = re.compile(
 _PLAN_WORDS: Final = re.compile(r"ablation|prediction|plan|stud|final|answer|result")
 _MIN_FIELDS: Final = 2
 # The prompt shows records of an invented paper (prompts/contract.jinja): they are in no plan.
-_EXAMPLE_PARTS: Final = frozenset(
-    {"phoneme memory bank in the decoder", "learned frame grouping before the encoder"}
-)
+_EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learned frame grouping before the encoder"})
 
 
 def normalize_key(key: str) -> str:

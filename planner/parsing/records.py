@@ -95,8 +95,9 @@ class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
     `records_start` is the offset of its first record or of what wraps it, `records_end` the end of its last record,
-    `draft_end` the end of a draft or an example before them, or 0. `unfinished` is true if the text ends inside an object or an array, `has_invalid_object` if an
-    object could not be read. `reasoning` is the discussion in an object that wraps the list of records, or "".
+    `draft_end` the end of a draft or an example before them, or 0. `unfinished` is true if the text ends inside an
+    object or an array, `has_invalid_object` if an object could not be read. `reasoning` is the discussion in an object
+    that wraps the list of records, or "".
     """
 
     start: int
@@ -199,7 +200,9 @@ class _BlockReader:
 
     def _read_next(self) -> None:
         if skipped := _BLANK.match(self.text, self.position):
-            self._skip_match(skipped, "commas stood between the objects" if "," in skipped[0] and self.runs[-1].objects else "")
+            self._skip_match(
+                skipped, "commas stood between the objects" if "," in skipped[0] and self.runs[-1].objects else ""
+            )
         elif skipped := _FENCE.match(self.text, self.position):
             self._skip_match(skipped, "the predictions stood in a code fence")
             if 0 < self.draft_end == self.runs[-1].start:  # the fence of the examples

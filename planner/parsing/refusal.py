@@ -23,8 +23,9 @@ _UNABLE: Final = (
     r"(?:can(?:['’]?t|not| not)|could(?:n['’]t| not)|won['’]t|will not|['’]m not going to|do(?:n['’]t| not) feel \w+"
     r"|(?:am|are|['’]m|['’]re|was)\s*(?:unable|not (?:able|allowed|permitted|comfortable|willing|in a position)))"
     r"|\bunable\b|\bnot able\b"
-    r"|\bno (?:me es posible|puedo|podemos|soy capaz)|\bne (?:peux|pouvons|suis|saurais|pourrai|sommes)(?: malheureusement)?"
-    r" (?:pas|en)|\bnão (?:posso|consigo|podemos)|\bnon (?:posso|possiamo|sono in grado)"
+    r"|\bno (?:me es posible|puedo|podemos|soy capaz)"
+    r"|\bne (?:peux|pouvons|suis|saurais|pourrai|sommes)(?: malheureusement)? (?:pas|en)"
+    r"|\bnão (?:posso|consigo|podemos)|\bnon (?:posso|possiamo|sono in grado)"
     r"|\b(?:kann|können|darf|werde)\b[^.!?]{0,40}\bnicht|\bnicht in der lage|не (?:могу|можем|буду)"
     r"|无法|無法|不能|不可以|没办法|沒辦法|不便)"
 )

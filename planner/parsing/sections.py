@@ -14,7 +14,8 @@ _DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGN
 _DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
 _CLOSING: Final = re.compile(r"<\s?/\s?(?:discussion|predictions)\s?>", re.IGNORECASE)
 _BARE_JSON: Final = re.compile(
-    r"""^[^\S\n]*(?P<token>[<\[]\|?\w[\w :]{0,30}\|?[>\]][^\S\n]*)?(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
+    r"""^[^\S\n]*(?P<token>[<\[]\|?\w[\w :]{0,30}\|?[>\]][^\S\n]*)?"""
+    r"""(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
     r"""|\[?(?=\{\s*["'](?:name|ablated_part)["']\s*:)""",  # after words in a line: no object may be passed over
     re.MULTILINE,
 )

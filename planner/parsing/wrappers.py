@@ -1,8 +1,8 @@
 """Unwrap the answer of a reply: take it out of a completion object, and part it from the thoughts before it.
 
 A reply is `token* (thoughts token*)* answer token*`. Thoughts run from a mark to its closing mark: `<think>`,
-`<reasoning>`, `[THINK]`, `<|begin_of_thought|>`, or an analysis channel of the harmony format. Tokens are the marks of an
-answer (`<answer>`, a final channel) and a model's special tokens.
+`<reasoning>`, `[THINK]`, `<|begin_of_thought|>`, or an analysis channel of the harmony format. Tokens are the marks of
+an answer (`<answer>`, a final channel) and a model's special tokens.
 """
 
 import json
@@ -38,7 +38,7 @@ _TEXT_KEYS: Final = (
 _ARGUMENT_KEYS: Final = ("arguments", "args", "input")
 _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "finishReason", "done_reason", "reason")
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
-_OTHER_ROLES: Final = frozenset({"system", "developer", "user", "tool"})
+_OTHER_ROLES: Final = ("system", "developer", "user", "tool")  # no set: a role may be of any type
 _MAX_DEPTH: Final = 12
 
 
@@ -137,11 +137,11 @@ def open_completion(completion: Completion) -> Completion:
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)
     try:
-        value = json.loads(fenced[1] if fenced else text, strict=False) if text[:1] in ("{", "[", "`") else None
+        value = json.loads(fenced[1] if fenced else text, strict=False) if text[:1] in {*'{["`'} else None
+        texts = "".join(_list_texts(value))
     except (ValueError, RecursionError):
         return completion
     objects = list(_list_objects(value))
-    texts = "".join(_list_texts(value))
     if not any(_COMPLETION_KEYS & item.keys() for item in objects) and (not texts or find_records(value)[0]):
         return completion
     return replace(
@@ -171,8 +171,9 @@ def _list_texts(value: Any, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, dict) and depth < _MAX_DEPTH and not _is_thought_or_question(value):
         for key in _TEXT_KEYS:
             found = value.get(key)
-            is_choice = key in _COMPLETION_KEYS and isinstance(found, list)
-            yield from _list_texts(found[:1] if is_choice else found, depth + 1)
+            if key in _COMPLETION_KEYS and isinstance(found, list):
+                found = found[:1]
+            yield from _list_texts(found, depth + 1)
         for arguments in filter(None, map(value.get, _ARGUMENT_KEYS)):
             yield arguments if isinstance(arguments, str) else json.dumps(arguments)
 
@@ -181,7 +182,7 @@ def _is_thought_or_question(value: dict[str, Any]) -> bool:
     return bool(
         value.get("thought") is True
         or value.get("role") in _OTHER_ROLES
-        or any(word in str(value.get("type")) for word in ("thinking", "reasoning"))
+        or (isinstance(kind := value.get("type"), str) and any(word in kind for word in ("thinking", "reasoning")))
     )
 
 

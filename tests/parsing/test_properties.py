@@ -120,7 +120,8 @@ def test_a_cut_reply_never_becomes_a_shorter_plan(plan: Plan, data: st.DataObjec
 
 
 FRAGMENTS = (
-    "<think> </think> [THINK] <|end_of_thought|> <|channel|>analysis<|message|> <|end|> <answer> <discussion> </discussion> <predictions> </predictions> ```json ``` \" ' { } [ ] , : \\ null NaN"
+    "<think> </think> [THINK] <|end_of_thought|> <|channel|>analysis<|message|> <|end|> <answer> "
+    "<discussion> </discussion> <predictions> </predictions> ```json ``` \" ' { } [ ] , : \\ null NaN"
     ' 1e999 1. {"name":" "metrics":["a"] action:ADD {"name":"a","ablated_part":"b","action":"REMOVE","metrics":["c"]}'
 )
 fragments = st.sampled_from([*FRAGMENTS.split(), " ", "\n", "\ud800", "\x00"])

@@ -75,7 +75,9 @@ THOUGHTS = {
 
 
 @pytest.mark.parametrize("kind", THOUGHTS)
-@pytest.mark.parametrize("answer", [CONTRACT, LINES, f"```json\n{json.dumps([ROUTER, NORM])}\n```", json.dumps(WRAPPED)])
+@pytest.mark.parametrize(
+    "answer", [CONTRACT, LINES, f"```json\n{json.dumps([ROUTER, NORM])}\n```", json.dumps(WRAPPED)]
+)
 def test_a_draft_in_thoughts_is_no_plan(kind: str, answer: str) -> None:
     reply = read(THOUGHTS[kind].replace("{}", DRAFTED) + answer)
     assert names(reply) == ["No router", "Other norm"]
@@ -87,7 +89,9 @@ def test_a_token_after_the_answer_is_no_part_of_it(end: str) -> None:
     assert not [note for note in read(f"{CONTRACT}{end}", 2).notes if "left out" in note]
 
 
-@pytest.mark.parametrize("opening", ["<think>", "<reasoning>", "[THINK]", "<|begin_of_thought|>", "<|channel|>analysis<|message|>"])
+@pytest.mark.parametrize(
+    "opening", ["<think>", "<reasoning>", "[THINK]", "<|begin_of_thought|>", "<|channel|>analysis<|message|>"]
+)
 def test_thoughts_that_were_cut_hold_only_a_draft(opening: str) -> None:
     for draft in (CONTRACT, f"{DRAFTED}\n{LINES}"):
         cut = f"{opening}I draft\n{draft}\nBut the norm is borr"
@@ -128,7 +132,12 @@ OBJECTS: dict[str, Any] = {
     "batch line": {"custom_id": "a", "response": {"body": {"choices": [{"message": {"content": CONTRACT}}]}}},
     "tool call": {
         "choices": [
-            {"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": json.dumps(WRAPPED)}}]}}
+            {
+                "message": {
+                    "content": None,
+                    "tool_calls": [{"function": {"name": "f", "arguments": json.dumps(WRAPPED)}}],
+                }
+            }
         ]
     },
     "tool call with an object": {"choices": [{"message": {"tool_calls": [{"function": {"arguments": WRAPPED}}]}}]},
@@ -170,13 +179,17 @@ NESTED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", NESTED)
-@pytest.mark.parametrize("around", ["{}", "<tool_call>\n{}\n</tool_call>", "<predictions>\n{}\n</predictions>", "[TOOL_CALLS][{}]"])
+@pytest.mark.parametrize(
+    "around", ["{}", "<tool_call>\n{}\n</tool_call>", "<predictions>\n{}\n</predictions>", "[TOOL_CALLS][{}]"]
+)
 def test_nested_records_are_found(kind: str, around: str) -> None:
     reply = read(around.replace("{}", json.dumps(NESTED[kind])))
     assert (names(reply), reply.reasoning) == (["No router", "Other norm"], WHY)
 
 
-@pytest.mark.parametrize("text", [LINES, json.dumps([ROUTER, NORM]), f"```json\n{LINES}\n```", f"```\n{json.dumps([ROUTER, NORM])}\n```"])
+@pytest.mark.parametrize(
+    "text", [LINES, json.dumps([ROUTER, NORM]), f"```json\n{LINES}\n```", f"```\n{json.dumps([ROUTER, NORM])}\n```"]
+)
 def test_json_alone_is_a_plan_with_a_warning(text: str) -> None:
     reply = read(text)
     assert (names(reply), reply.reasoning) == (["No router", "Other norm"], "")
@@ -186,7 +199,9 @@ def test_json_alone_is_a_plan_with_a_warning(text: str) -> None:
 def test_a_fence_and_a_tag_may_close_on_one_line() -> None:
     for fence in ("```json", "```"):
         for end in ("```</predictions>", "``` </predictions>"):
-            text = f"<discussion>{WHY}</discussion><predictions>\n{fence}\n{LINES}\n{end}\nNot this: {json.dumps(DRAFT)}"
+            text = (
+                f"<discussion>{WHY}</discussion><predictions>\n{fence}\n{LINES}\n{end}\nNot this: {json.dumps(DRAFT)}"
+            )
             assert names(read(text)) == ["No router", "Other norm"]
 
 
@@ -196,7 +211,7 @@ def test_a_fence_and_a_tag_may_close_on_one_line() -> None:
         f"The form is:\n{EXAMPLES}\n\n",
         f"<discussion>\nyour reasoning\n</discussion>\n<predictions>\n{EXAMPLES}\n</predictions>\n\n",
         f"```json\n{EXAMPLES}\n```\n",
-        "<discussion>\nyour reasoning, in plain prose\n</discussion>\n<predictions>\none JSON object per line\n</predictions>\n",
+        "<discussion>\nyour reasoning\n</discussion>\n<predictions>\none object per line\n</predictions>\n",
     ],
 )
 def test_an_echo_of_the_prompt_is_no_part_of_the_plan(echo: str) -> None:
