@@ -8,6 +8,7 @@ character references (`&#35;`, `&lt;`), which the reader undoes; a literal `&lt;
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
@@ -53,6 +54,7 @@ def _undo_escape(escape: str) -> str:
     return _MARKS_BY_ESCAPE.get(escape) or f"&{escape[5:]}"
 
 
+@lru_cache(maxsize=64)  # the fields of a trajectory are judged once, then written
 def _write_escapes(text: str, prefix: str) -> str | None:
     """Return the text with its escapes, or None if they cannot be found or one of them would stand in code."""
     if not (_SUSPICIOUS_TEXT if "\n" in text else _SUSPICIOUS_LINE).search(text) and not ADDRESS.search(text):

@@ -62,9 +62,9 @@ def test_every_option_of_batch_says_what_it_does() -> None:
 def test_failures_are_grouped_without_the_names_of_their_papers() -> None:
     failures = tuple(
         Failure(paper, "m", Outcome.PAPER_ERROR, f"in/{paper}.pdf: the page, a table, cannot be read")
-        for paper in ("a", "b-1", "ge")
+        for paper in ("pag", "b-1", "not")
     )
     status = LedgerStatus(3, 0, {Outcome.PAPER_ERROR: 3}, 0, 0, 0, 0, None, failures=failures)
     *_, group, papers = status.as_text(with_failures=True).split("\n")
-    assert papers == "  a, b-1, ge"
+    assert papers == "  pag, b-1, not"
     assert "the page" in group and "cannot be read" in group
