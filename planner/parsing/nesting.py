@@ -12,6 +12,8 @@ _DRAFT_WORDS: Final = re.compile(
     r"draft|reject|discard|drop|candidate|consider|alternativ|initial|reported|existing|example|thought"
 )
 _PLAN_WORDS: Final = re.compile(r"ablation|prediction|plan|stud|final|answer|result")
+_VALUE_START: Final = re.compile(r"[\[{]")
+_DECODER: Final = json.JSONDecoder(strict=False)
 _MIN_FIELDS: Final = 2
 # The prompt shows records of an invented paper (prompts/contract.jinja): they are in no plan.
 _EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learned frame grouping before the encoder"})
@@ -28,8 +30,11 @@ def is_example(record: dict[str, Any]) -> bool:
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
 
 
-def find_records(value: Any) -> tuple[list[dict[str, Any]], str]:
-    """Return the records nested in a JSON value, and the reasoning beside them; lists of drafts are left out."""
+def find_records(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
+    """Return the records nested in a JSON value, and the reasoning beside them; lists of drafts are left out.
+
+    `in_strings` finds also those in strings that hold JSON, as the arguments of a tool call do.
+    """
     groups: dict[str, list[dict[str, Any]]] = {}
     reasoning = ""
     waiting: list[tuple[str, Any]] = [("", value)]  # a stack, since recursion would end at deep values
@@ -43,8 +48,8 @@ def find_records(value: Any) -> tuple[list[dict[str, Any]], str]:
             waiting.extend((key, child) for child in reversed(item))
         elif isinstance(item, str) and key in _REASONING_KEYS:
             reasoning = reasoning or item.strip()
-        elif isinstance(item, str) and item.lstrip()[:1] in ("{", "["):
-            waiting.append((key, _decode_json(item)))
+        elif in_strings and isinstance(item, str) and "ablated" in item:
+            waiting.append((key, _decode_values(item)))
     return _choose_group(groups), reasoning
 
 
@@ -57,11 +62,17 @@ def _name_group(key: str) -> str:
     return normalize_key(key).rstrip("0123456789_#.")
 
 
-def _decode_json(text: str) -> Any:
-    try:
-        return json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return None
+def _decode_values(text: str) -> list[Any]:
+    """Return the JSON values in a text, up to one that cannot be read."""
+    values: list[Any] = []
+    end = 0
+    while start := _VALUE_START.search(text, end):
+        try:
+            value, end = _DECODER.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+    return values
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -132,10 +132,11 @@ def read_predictions(text: str, start: int, objects_start: int) -> PredictionsBl
 
 @dataclass(slots=True)
 class _Run:
-    """Records without words between them, which begin at offset `start` and end at `end`."""
+    """Records without words between them, from offset `start` to `end`; `is_list` is true if a JSON list holds them."""
 
     start: int
     end: int
+    is_list: bool = False
     objects: list[JsonObject] = field(default_factory=list)
 
     @property
@@ -191,10 +192,11 @@ class _BlockReader:
         return None if tag and tag["closes"] is None and self.has_discussion else tag
 
     def _drop_draft(self) -> None:
-        """Drop all records but the last run, if that gives the same ablations again: the others were a draft."""
+        """Drop all records but the last run, if the others are a draft: the same ablations again, or another list."""
         self.runs = [run for run in self.runs if run.objects] or self.runs[-1:]
         *earlier, last = self.runs
-        if sum(len(run.objects) for run in earlier) <= len(last.objects) and any(last.names & r.names for r in earlier):
+        is_again = any(last.names & run.names for run in earlier) or (earlier and all(run.is_list for run in self.runs))
+        if is_again and len(last.objects) >= sum(len(run.objects) for run in earlier):
             self.log.add_note("an earlier version of the predictions was left out")
             self.runs, self.draft_end = [last], max(self.draft_end, earlier[-1].end)
 
@@ -207,6 +209,7 @@ class _BlockReader:
             self._skip_match(skipped, "the predictions stood in a code fence")
             if 0 < self.draft_end == self.runs[-1].start:  # the fence of the examples
                 self.draft_end = self.runs[-1].start = self.position
+            self.runs[-1].end = self.position
         elif skipped := _LIST_MARK.match(self.text, self.position):
             self._skip_match(skipped, "the predictions were a numbered or bulleted list")
         elif self.text[self.position] in "[]":
@@ -223,8 +226,10 @@ class _BlockReader:
 
     def _read_bracket(self) -> None:
         self.open_arrays = max(0, self.open_arrays + (1 if self.text[self.position] == "[" else -1))
+        self.runs[-1].is_list |= self.text[self.position] == "["
         self.log.add_note("the predictions were a JSON array, not a line each")
         self.position += 1
+        self.runs[-1].end = self.position
 
     def _skip_prose(self) -> None:
         """Skip text that is not JSON, up to the end of its line or to an object or a tag in it."""
@@ -242,6 +247,7 @@ class _BlockReader:
         if self.runs[-1].objects:
             self.runs.append(_Run(self.position, self.position))
         self.runs[-1].start = self.position
+        self.runs[-1].is_list = False
 
     def _read_object(self) -> None:
         line = self._find_line_number()
@@ -282,6 +288,7 @@ class _BlockReader:
             self.reasoning = self.reasoning or reasoning
         if records and records != [value]:
             self.log.add_note("the predictions were one JSON object with a list, not a line each")
+            self.runs[-1].is_list = True
         kept = [record for record in records or [value] if not is_example(record)]
         if len(kept) < len(records):
             self.log.add_note("the examples of the prompt were left out")

@@ -111,5 +111,5 @@ def _read_plan(parts: ReplyParts, reasoning: str, k: int, completion: Completion
         log.add_note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
     plan = build_plan(parts.block.objects, k, log)
     if plan is None:
-        raise OutputError(Outcome.INVALID, log.findings)
+        raise _build_output_error(parts, completion, log)
     return plan

@@ -27,6 +27,7 @@ _MARK: Final = re.compile(
 _SPOKEN_THOUGHTS: Final = re.compile(r"analysis(?=[A-Z])")
 _THOUGHT_CHANNELS: Final = frozenset({"analysis", "thought", "thinking", "reasoning"})
 _OPENING_TAG: Final = re.compile(r"<\s?(discussion|predictions)\b", re.IGNORECASE)
+_ANSWER_START: Final = re.compile(r"\{|<\s?(?:discussion|predictions)\b", re.IGNORECASE)
 _MAX_MARK_CHARS: Final = 100
 
 _FENCED: Final = re.compile(r"```\w*\s*\n(.*)\n\s*```", re.DOTALL)
@@ -76,6 +77,8 @@ def split_thoughts(text: str) -> Answer:
             return Answer(text[after : end.start()], "\n".join(thoughts), is_in_thoughts=True)
         thoughts.append(text[after : end.start()].strip())
         start = following
+    if cut := _find_cut_thoughts(text, start):
+        return Answer(text[cut.end() :], "\n".join(thoughts), is_in_thoughts=True, is_open=True)
     return Answer(text[start : _find_tokens_at_end(text)], "\n".join(thoughts))
 
 
@@ -101,6 +104,14 @@ def _find_end(text: str, opening: re.Match[str] | None, start: int) -> re.Match[
         if mark["thought"] and mark["end"] and (word is None or mark["thought"][:5].lower() == word[:5].lower()):
             return mark
     return None
+
+
+def _find_cut_thoughts(text: str, start: int) -> re.Match[str] | None:
+    """Return the mark, at the beginning of a line before any tag or object, of thoughts that never end."""
+    answer = _ANSWER_START.search(text, start)
+    marks = _MARK.finditer(text, start, answer.start() if answer else len(text))
+    opening = next((m for m in marks if _is_thought_mark(m) and not m["end"] and text[m.start() - 1] == "\n"), None)
+    return None if opening is None or _find_end(text, opening, opening.end()) else opening
 
 
 def _is_answer_after(text: str, start: int, end: re.Match[str], last_tags: dict[str, int]) -> bool:
@@ -142,7 +153,9 @@ def open_completion(completion: Completion) -> Completion:
     except (ValueError, RecursionError):
         return completion
     objects = list(_list_objects(value))
-    if not any(_COMPLETION_KEYS & item.keys() for item in objects) and (not texts or find_records(value)[0]):
+    if not any(_COMPLETION_KEYS & item.keys() for item in objects) and (
+        not texts or find_records(value, in_strings=False)[0]
+    ):
         return completion
     return replace(
         completion,

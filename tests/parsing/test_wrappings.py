@@ -95,7 +95,7 @@ def test_a_token_after_the_answer_is_no_part_of_it(end: str) -> None:
 def test_thoughts_that_were_cut_hold_only_a_draft(opening: str) -> None:
     for draft in (CONTRACT, f"{DRAFTED}\n{LINES}"):
         cut = f"{opening}I draft\n{draft}\nBut the norm is borr"
-        assert outcome(cut) is Outcome.TRUNCATED
+        assert outcome(cut) is outcome(f"Well.\n{cut}") is Outcome.TRUNCATED
         assert outcome(cut, "stop") is Outcome.INVALID
     assert names(read(f"{opening}{CONTRACT}")) == ["No router", "Other norm"]
 
@@ -174,6 +174,8 @@ NESTED: dict[str, Any] = {
     "rejected after": {"discussion": WHY, "predictions": [ROUTER, NORM], "considered": [DRAFT]},
     "call": {"name": "submit_plan", "arguments": WRAPPED},
     "call with text": {"name": "submit_plan", "arguments": json.dumps(WRAPPED)},
+    "text with lines": {"discussion": WHY, "predictions": LINES},
+    "text with tags": {"discussion": WHY, "predictions": f"<predictions>\n{LINES}\n</predictions>"},
     "call with parameters": {"type": "function", "name": "plan", "parameters": WRAPPED},
 }
 
@@ -247,6 +249,8 @@ def test_a_second_version_without_tags_takes_the_place_of_the_first() -> None:
     first = json.dumps({**ROUTER, "metrics": ["loss"]})
     reply = read(f"First idea:\n{first}\n\nOn reflection:\n{LINES}")
     assert (names(reply), reply.plan.ablations[0].metrics) == (["No router", "Other norm"], ("accuracy",))
+    lists = f"First:\n```json\n{json.dumps([DRAFT])}\n```\nIn the end:\n```json\n{json.dumps([ROUTER, NORM])}\n```"
+    assert (names(read(lists)), read(lists).reasoning) == (["No router", "Other norm"], "In the end:")
     labelled = LINES.replace("{", "Study: {")
     assert names(read(f"{WHY}\n{labelled}")) == ["No router", "Other norm"]
 
@@ -259,6 +263,7 @@ def test_a_second_version_without_tags_takes_the_place_of_the_first() -> None:
         "As an AI model, I'm not able to offer a plan for such work.",
         "Unfortunately, I won't be able to assist with this paper.",
         "This request goes against my guidelines.",
+        json.dumps({"error": "I cannot assist with this."}),
         "<discussion>\nI am unable to help with this.\n</discussion>",
         "Lo siento, no puedo ayudarte con esto.",
         "Désolé, je ne peux pas répondre à cette demande.",
