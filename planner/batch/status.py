@@ -175,7 +175,7 @@ def _format_counts(outcomes: Mapping[Outcome, int]) -> str:
 
 def _normalize_reason(failure: Failure) -> str:
     """Return the reason without the paper's name and without numbers, so that similar failures are grouped."""
-    reason = failure.reason.replace(failure.paper, "…")
+    reason = re.sub(rf"(?<![\w-]){re.escape(failure.paper)}(?![\w-])", "…", failure.reason)
     return re.sub(r"\d+(?:\.\d+)?", "N", reason)[:_MAX_REASON_CHARS]
 
 

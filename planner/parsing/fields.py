@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from planner.parsing.nesting import FIELDS_BY_KEY, normalize_key
 from planner.parsing.records import JsonObject, ParseLog, quote_value
-from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, PlanField, describe_validation_error
+from planner.schema import Ablation, Action, Plan, PlanField, describe_validation_error
 
-_FIELDS_BY_KEY: Final = {key: field for field in PLAN_FIELDS for key in field.keys}
 _EMPTY_WORDS: Final = {"", "none", "null", "n/a", "-"}
 _LINE_BREAK: Final = re.compile(r"[^\S\r\n]*[\r\n]\s*")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -54,7 +54,7 @@ def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[
     """Keep the keys of `Ablation` and bring each value into the type of its field where its meaning is clear."""
     named = _rename_keys(value, place, log)
     fields = {
-        name: _normalize_value(_FIELDS_BY_KEY[name], item, f"{place}, {name}", log) for name, item in named.items()
+        name: _normalize_value(FIELDS_BY_KEY[name], item, f"{place}, {name}", log) for name, item in named.items()
     }
     if fields.get("action") == Action.REMOVE and _is_empty_replacement(fields.get("replacement", [])):
         fields["replacement"] = []
@@ -64,8 +64,7 @@ def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[
 def _rename_keys(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for key, item in value.items():
-        plain = key.strip().lower().replace(" ", "_").replace("-", "_")
-        field = _FIELDS_BY_KEY.get(plain)
+        field = FIELDS_BY_KEY.get(normalize_key(key))
         if field is None or field.name in named:
             log.add_note(f"{place}: the key {quote_value(key)} was left out")
             continue

@@ -7,26 +7,28 @@ A log collects the errors of form that were mended and those that make the reply
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import json_repair
 
+from planner.parsing.nesting import find_records, is_example, list_only_objects, normalize_key
 from planner.schema import PLAN_FIELDS
 
-_TAG: Final = re.compile(r"<\s?(/?)\s?predictions\b[^<>]*>", re.IGNORECASE)
-_FENCE: Final = re.compile(r"```[^\n`{\[]*")
+_TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discussion\s?)>", re.IGNORECASE)
+_FENCE: Final = re.compile(r"```[^\n`{\[<]*")
 _LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
 _NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
 _BLANK: Final = re.compile(r"[\s,;]+")
 _END_OF_PROSE: Final = re.compile(
-    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b)""", re.IGNORECASE
+    r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b|<\s?/\s?discussion\b)""",
+    re.IGNORECASE,
 )
 _KEYS: Final = "|".join(key.replace("_", "[_ ]") for field in PLAN_FIELDS[1:] for key in field.keys)
 _FIELD_KEY: Final = re.compile(rf"\W*(?:{_KEYS})\W*:", re.IGNORECASE)
 _STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
 _LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
-_REASONING_KEYS: Final = ("discussion", "reasoning")
+_DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 
 _MAX_QUOTE_CHARS: Final = 80
 _MAX_OBJECT_CHARS: Final = 50_000
@@ -92,12 +94,17 @@ class JsonObject:
 class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
-    `unfinished` is true if the text ends inside an object or an array, `has_invalid_object` if an object could not be
-    read. `reasoning` is the discussion in an object that wraps the list of records, or "".
+    `records_start` is the offset of its first record or of what wraps it, `records_end` the end of its last record,
+    `draft_end` the end of a draft or an example before them, or 0. `unfinished` is true if the text ends inside an
+    object or an array, `has_invalid_object` if an object could not be read. `reasoning` is the discussion in an object
+    that wraps the list of records, or "".
     """
 
     start: int
     end: int
+    records_start: int
+    records_end: int
+    draft_end: int
     objects: tuple[JsonObject, ...]
     has_closing_tag: bool
     unfinished: bool
@@ -111,10 +118,31 @@ class PredictionsBlock:
         """True if the block holds a record, or an object that could not be read."""
         return bool(self.objects) or self.unfinished or self.has_invalid_object
 
+    @property
+    def is_mention(self) -> bool:
+        """True if the block is no plan but a sentence that mentions the tag, and perhaps a piece of a record."""
+        is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.objects)
+        return not (is_plan or self.unfinished or self.has_closing_tag)
+
 
 def read_predictions(text: str, start: int, objects_start: int) -> PredictionsBlock:
     """Read the block that begins at `start`: its objects from offset `objects_start` to the next tag of predictions."""
     return _BlockReader(text, start, objects_start).read_block()
+
+
+@dataclass(slots=True)
+class _Run:
+    """Records without words between them, from offset `start` to `end`; `is_list` is true if a JSON list holds them."""
+
+    start: int
+    end: int
+    is_list: bool = False
+    objects: list[JsonObject] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """The names of its records."""
+        return {str(json_object.value.get("name")).strip().lower() for json_object in self.objects}
 
 
 class _BlockReader:
@@ -123,23 +151,31 @@ class _BlockReader:
     def __init__(self, text: str, start: int, objects_start: int) -> None:
         self.text, self.start, self.position = text, start, objects_start
         self.line, self.counted_to = 1, _find_first_line(text, objects_start)
-        self.objects: list[JsonObject] = []
+        self.runs = [_Run(objects_start, objects_start)]
+        self.draft_end = 0
         self.log = ParseLog()
         self.open_arrays = 0
-        self.unfinished = self.has_invalid_object = False
+        self.unfinished = self.has_invalid_object = self.has_discussion = False
         self.reasoning = ""
 
     def read_block(self) -> PredictionsBlock:
         tag = None
         while self.position < len(self.text) and not self.unfinished and len(self.log.findings) < _MAX_FINDINGS:
-            if tag := _TAG.match(self.text, self.position):
+            if tag := self._match_end():
                 break
             self._read_next()
-        closed = tag is not None and tag[1] == "/"
+        closed = tag is not None and tag["closes"] == "/"
+        self._drop_draft()
+        objects = tuple(json_object for run in self.runs for json_object in run.objects)
+        if self.draft_end and not objects:
+            self.log.add_finding("the predictions only repeat the examples of the prompt")
         return PredictionsBlock(
             start=self.start,
             end=tag.end() if tag and closed else self.position,
-            objects=tuple(self.objects),
+            records_start=self.runs[0].start,
+            records_end=self.runs[-1].end,
+            draft_end=self.draft_end,
+            objects=objects,
             has_closing_tag=closed,
             unfinished=self.unfinished or (self.open_arrays > 0 and tag is None),
             has_invalid_object=self.has_invalid_object,
@@ -148,11 +184,32 @@ class _BlockReader:
             findings=self.log.findings,
         )
 
+    def _match_end(self) -> re.Match[str] | None:
+        """Return the match of a tag that ends the block, also of a discussion, unless that began in the block."""
+        tag = _TAG.match(self.text, self.position)
+        if tag and tag["closes"] is None:
+            self.has_discussion = self.has_discussion or bool(_DISCUSSION.search(self.text, self.start, self.position))
+        return None if tag and tag["closes"] is None and self.has_discussion else tag
+
+    def _drop_draft(self) -> None:
+        """Drop all records but the last run, if the others are a draft: the same ablations again, or another list."""
+        self.runs = [run for run in self.runs if run.objects] or self.runs[-1:]
+        *earlier, last = self.runs
+        is_again = any(last.names & run.names for run in earlier) or (earlier and all(run.is_list for run in self.runs))
+        if is_again and len(last.objects) >= sum(len(run.objects) for run in earlier):
+            self.log.add_note("an earlier version of the predictions was left out")
+            self.runs, self.draft_end = [last], max(self.draft_end, earlier[-1].end)
+
     def _read_next(self) -> None:
         if skipped := _BLANK.match(self.text, self.position):
-            self._skip_match(skipped, "commas stood between the objects" if "," in skipped[0] and self.objects else "")
+            self._skip_match(
+                skipped, "commas stood between the objects" if "," in skipped[0] and self.runs[-1].objects else ""
+            )
         elif skipped := _FENCE.match(self.text, self.position):
             self._skip_match(skipped, "the predictions stood in a code fence")
+            if 0 < self.draft_end == self.runs[-1].start:  # the fence of the examples
+                self.draft_end = self.runs[-1].start = self.position
+            self.runs[-1].end = self.position
         elif skipped := _LIST_MARK.match(self.text, self.position):
             self._skip_match(skipped, "the predictions were a numbered or bulleted list")
         elif self.text[self.position] in "[]":
@@ -169,8 +226,10 @@ class _BlockReader:
 
     def _read_bracket(self) -> None:
         self.open_arrays = max(0, self.open_arrays + (1 if self.text[self.position] == "[" else -1))
+        self.runs[-1].is_list |= self.text[self.position] == "["
         self.log.add_note("the predictions were a JSON array, not a line each")
         self.position += 1
+        self.runs[-1].end = self.position
 
     def _skip_prose(self) -> None:
         """Skip text that is not JSON, up to the end of its line or to an object or a tag in it."""
@@ -181,6 +240,14 @@ class _BlockReader:
         elif any(map(str.isalnum, words)):
             self.log.add_note(f"line {self._find_line_number()} was left out, no JSON: {quote_value(words)}")
         self.position += len(words)
+        if any(map(str.isalnum, words)):
+            self._begin_run()
+
+    def _begin_run(self) -> None:
+        if self.runs[-1].objects:
+            self.runs.append(_Run(self.position, self.position))
+        self.runs[-1].start = self.position
+        self.runs[-1].is_list = False
 
     def _read_object(self) -> None:
         line = self._find_line_number()
@@ -191,17 +258,16 @@ class _BlockReader:
             return
         if "\n" in self.text[self.position : end].strip():
             self.log.add_note("objects ran over several lines")
-        self._add_object(line, value)
-        self.position = end
+        self._add_object(line, value, end)
 
     def _repair_object(self, line: int) -> None:
         end = _find_object_end(self.text, self.position) or _find_line_object_end(self.text, self.position)
         value = _repair_json(self.text[self.position : end]) if end else None
-        if value is not None:
+        if value is not None and end:
             self.log.add_note(f"line {line}: broken JSON was repaired")
-            self._add_object(line, value)
-        else:
-            self._report_invalid_object(line, is_closed=end is not None)
+            self._add_object(line, value, end)
+            return
+        self._report_invalid_object(line, is_closed=end is not None)
         self.position = end or self._find_line_end()
 
     def _report_invalid_object(self, line: int, is_closed: bool) -> None:
@@ -214,15 +280,22 @@ class _BlockReader:
         newline = self.text.find("\n", self.position)
         return newline if newline >= 0 else len(self.text)
 
-    def _add_object(self, line: int, value: dict[str, Any]) -> None:
-        inner = _unwrap_list(value)
-        if inner is None:
-            self.objects.append(JsonObject(line, value))
-        else:
+    def _add_object(self, line: int, value: dict[str, Any], end: int) -> None:
+        self.position = end
+        records, reasoning = find_records(value)
+        records = records or list_only_objects(value)
+        if records != [value]:
+            self.reasoning = self.reasoning or reasoning
+        if records and records != [value]:
             self.log.add_note("the predictions were one JSON object with a list, not a line each")
-            self.objects.extend(JsonObject(line, item) for item in inner)
-            texts = (v for key, v in value.items() if key.lower() in _REASONING_KEYS and isinstance(v, str))
-            self.reasoning = self.reasoning or next(texts, "").strip()
+            self.runs[-1].is_list = True
+        kept = [record for record in records or [value] if not is_example(record)]
+        if len(kept) < len(records):
+            self.log.add_note("the examples of the prompt were left out")
+            self.draft_end = end
+            self._begin_run()
+        self.runs[-1].objects.extend(JsonObject(line, record) for record in kept)
+        self.runs[-1].end = end
 
     def _find_line_number(self) -> int:
         self.line += self.text.count("\n", self.counted_to, self.position)
@@ -234,14 +307,6 @@ def _find_first_line(text: str, start: int) -> int:
     """Return the offset of line 1: after the line break that ends the tag's line, if that line holds nothing else."""
     newline = text.find("\n", start)
     return newline + 1 if newline >= 0 and not text[start:newline].strip() else start
-
-
-def _unwrap_list(value: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the list of objects that an object wraps, or None if it wraps none or may itself be an ablation."""
-    if "name" in value or "ablated_part" in value:
-        return None
-    lists = [v for v in value.values() if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
-    return lists[0] if len(lists) == 1 else None
 
 
 def _find_object_end(text: str, start: int) -> int | None:

@@ -8,18 +8,13 @@ from planner.chat import Completion
 from planner.errors import Outcome, OutputError
 from planner.parsing.fields import build_plan
 from planner.parsing.records import ParseLog
+from planner.parsing.refusal import find_refusal
 from planner.parsing.sections import ReplyParts, split_reply
+from planner.parsing.wrappers import open_completion
 from planner.schema import Plan
 
 _TRUNCATED_REASONS: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 _REFUSED_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
-_MAX_REFUSAL_CHARS: Final = 600
-_REFUSAL: Final = re.compile(
-    r"\W*(?:(?:i['’]?m|i am)\s+(?:very\s+|really\s+)?sorry\W+|sorry\W+|i apologi[sz]e\W+|unfortunately\W+)?(?:but\s+)?"
-    r"(?:i|we)\s*(?:can(?:['’]t|not| not)|won['’]t|will not|am (?:unable|not able) to|['’]m (?:unable|not able) to)\s+"
-    r"(?:help|assist|comply|fulfil|fulfill|continue|engage)\b",
-    re.IGNORECASE,
-)
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
@@ -42,6 +37,7 @@ def parse_reply(completion: Completion, k: int) -> Reply:
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
+    completion = open_completion(completion)
     _check_finish_reason(completion)
     log = ParseLog()
     text = _clean_text(_select_answer(completion, log), log)
@@ -87,9 +83,8 @@ def _clean_text(text: str, log: ParseLog) -> str:
 def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:
     if parts.unfinished and not completion.finish_reason:
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
-    answer = " ".join(parts.answer.split())
-    if len(answer) <= _MAX_REFUSAL_CHARS and _REFUSAL.match(answer):
-        return OutputError(Outcome.REFUSED, (f"the model refused: {answer}",))
+    if refusal := find_refusal(parts.answer):
+        return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
     return OutputError(Outcome.INVALID, log.findings)
 
 
@@ -108,11 +103,13 @@ def _read_plan(parts: ReplyParts, reasoning: str, k: int, completion: Completion
         log.add_finding("the predictions end in the middle of an object or an array")
     for finding in parts.block.findings:
         log.add_finding(finding)
-    if not reasoning:
+    if not reasoning and parts.is_json_alone:
+        log.add_note("there is no discussion: the reply is JSON alone")
+    elif not reasoning:
         log.add_finding("there is no reasoning in <discussion> tags")
     if not (parts.block.has_closing_tag or completion.finish_reason) and len(parts.block.objects) < k:
         log.add_note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
     plan = build_plan(parts.block.objects, k, log)
     if plan is None:
-        raise OutputError(Outcome.INVALID, log.findings)
+        raise _build_output_error(parts, completion, log)
     return plan

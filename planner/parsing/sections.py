@@ -5,90 +5,95 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.parsing.records import ParseLog, PredictionsBlock, read_predictions
+from planner.parsing.wrappers import Answer, split_thoughts
 
-_THINK: Final = re.compile(r"<\s?think(?:ing)?\s?>", re.IGNORECASE)
-_THINK_END: Final = re.compile(r"<\s?/\s?think(?:ing)?\s?>", re.IGNORECASE)
 _PREDICTIONS: Final = re.compile(r"<\s?predictions\b[^<>]*>", re.IGNORECASE)
 _PREDICTIONS_END: Final = re.compile(r"<\s?/\s?predictions\s?>", re.IGNORECASE)
 _DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 _DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
 _DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
-_OPENING: Final = re.compile(r"<\s?(discussion|predictions)\b", re.IGNORECASE)
+_CLOSING: Final = re.compile(r"<\s?/\s?(?:discussion|predictions)\s?>", re.IGNORECASE)
 _BARE_JSON: Final = re.compile(
-    r"""^[^\S\n]*(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
+    r"""^[^\S\n]*(?P<token>[<\[]\|?\w[\w :]{0,30}\|?[>\]][^\S\n]*)?"""
+    r"""(?:\(?\d{1,3}[.):][^\S\n]+|[-*][^\S\n]+)?(?=[\[{]\s*["'{\[])"""
     r"""|\[?(?=\{\s*["'](?:name|ablated_part)["']\s*:)""",  # after words in a line: no object may be passed over
     re.MULTILINE,
 )
-_FENCE_AT_END: Final = re.compile(r"```\w*\s*$")
+_OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyParts:
     """The parts of a reply: its answer, the reasoning in it, and the block that holds the plan (None if there is none).
 
-    `unfinished` is true if the text ends inside a part that it opened.
+    `unfinished` is true if the text ends inside a part that it opened, `is_json_alone` if no tag marks the plan.
     """
 
     answer: str
     reasoning: str
     block: PredictionsBlock | None
     unfinished: bool
+    is_json_alone: bool = False
 
 
 def split_reply(text: str, log: ParseLog) -> ReplyParts:
     """Split a reply into its reasoning and its last block of predictions that is not empty."""
-    thoughts, answer = _split_thoughts(text, log)
-    tagged = _read_tagged_blocks(answer)
-    blocks = [block for block in tagged if block.has_content]
-    if len(blocks) > 1:
-        log.add_note(f"{len(blocks)} blocks of predictions were given, the last is read")
-    block = blocks[-1] if blocks else _read_untagged_block(answer, log)
+    answer = split_thoughts(text)
+    if answer.is_in_thoughts:
+        log.add_note("the answer stood inside the model's thoughts")
+    elif answer.thoughts:
+        log.add_note("the model's thoughts before the answer were left out")
+    tagged = _read_tagged_blocks(answer.text)
+    block = _choose_block(tagged, log)
+    is_tagged = block is not None
+    untagged = None if block else _read_untagged_block(answer.text, log)
+    block = block or (untagged if untagged and untagged.has_content else None)
+    if block and answer.is_in_thoughts and not _is_last(block, answer):
+        log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
+        return ReplyParts(answer.text, "", None, unfinished=answer.is_open)
     if block is None:
-        _explain_missing_block(tagged, log)
-        return ReplyParts(answer, "", None, unfinished=_has_unclosed_tag(text))
-    if blocks:
-        _note_tag_errors(answer[block.start : block.end], block.has_closing_tag, log)
-    before, after = _drop_draft(answer[: block.start], blocks), answer[block.end :]
+        _explain_missing_block([*tagged, *([untagged] if untagged else [])], log)
+        unfinished = answer.is_open or _has_unclosed_tag(answer.text)
+        return ReplyParts(answer.text, "", None, unfinished)
+    if is_tagged:
+        _note_tag_errors(answer.text[block.start : block.end], block.has_closing_tag, log)
+    before, after = _select_before(answer.text, block, tagged), answer.text[block.end :]
     reasoning = (
         _find_discussion(before, after, log)
         or block.reasoning
         or _find_prose(before, log)
-        or _use_thoughts(thoughts, log)
+        or _use_thoughts(answer.thoughts, log)
     )
-    return ReplyParts(answer, reasoning, block, unfinished=block.unfinished)
+    return ReplyParts(answer.text, reasoning, block, unfinished=block.unfinished, is_json_alone=not is_tagged)
 
 
-def _drop_draft(before: str, blocks: list[PredictionsBlock]) -> str:
-    """Drop the text up to the block before the last one, unless that block is quoted inside a discussion."""
-    rest = before[blocks[-2].end :] if len(blocks) > 1 else before
-    is_quoted = _DISCUSSION_END.search(rest) and not _DISCUSSION.search(rest)
-    return before if is_quoted else rest
+def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsBlock | None:
+    """Return the last tagged block with a plan, or None. A mention of the tag counts only if there is no plan."""
+    filled = [block for block in tagged if block.has_content]
+    plans = [block for block in filled if not block.is_mention] or filled
+    if len(plans) > 1:
+        log.add_note(f"{len(plans)} blocks of predictions were given, the last is read")
+    return plans[-1] if plans else None
 
 
-def _split_thoughts(text: str, log: ParseLog) -> tuple[str, str]:
-    """Split a reply into the thoughts that a model wrote before its answer, and the answer."""
-    opening = _THINK.match(text, len(text) - len(text.lstrip()))
-    start = opening.end() if opening else 0
-    end = _THINK_END.search(text, start)
-    if end is None or not _has_answer(
-        text[start : end.start()], text[end.end() :], has_opening_tag=opening is not None
-    ):
-        if opening:
-            log.add_note("the answer stood inside the model's thoughts")
-        return "", text[start:]
-    log.add_note("the model's thoughts before the answer were left out")
-    return text[start : end.start()].strip(), text[end.end() :]
+def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
+    """Return whether a block ends the thoughts in which it stands, and so is no draft."""
+    rest = answer.text[block.end if block.has_closing_tag else block.records_end :].lstrip()
+    if _DISCUSSION.match(rest) and (end := _DISCUSSION_END.search(rest)):
+        rest = rest[end.end() :]
+    return (block.has_closing_tag or not answer.is_open) and not any(map(str.isalnum, rest))
 
 
-def _has_answer(thoughts: str, rest: str, has_opening_tag: bool) -> bool:
-    """Return whether `rest` holds the answer: a `</think>` that the answer itself mentions ends no thoughts."""
-    if has_opening_tag:
-        return bool(rest.strip())
-    return _list_opening_tags(thoughts) <= _list_opening_tags(rest) and "{" in rest
-
-
-def _list_opening_tags(text: str) -> set[str]:
-    return {match[1].lower() for match in _OPENING.finditer(text)}
+def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsBlock]) -> str:
+    """Return the text before a block, without drafts: without what ends with an earlier block or example."""
+    earlier = [other.end for other in tagged if other.end <= block.start and not other.is_mention]
+    start = earlier[-1] if earlier else 0
+    rest = text[start : block.start]
+    if start and _DISCUSSION_END.search(rest) and not _DISCUSSION.search(rest):  # the discussion quotes the tags
+        return text[: block.start]
+    if not tagged and block.draft_end < block.records_start:
+        return text[block.draft_end : block.records_start].strip() or rest
+    return rest
 
 
 def _read_tagged_blocks(text: str) -> list[PredictionsBlock]:
@@ -103,13 +108,14 @@ def _read_tagged_blocks(text: str) -> list[PredictionsBlock]:
 
 
 def _read_untagged_block(text: str, log: ParseLog) -> PredictionsBlock | None:
-    """Read a block from the first JSON object that stands in the text without tags."""
-    first = _BARE_JSON.search(text)
+    """Read a block from the first JSON object without tags, if possible from one after the last closing tag."""
+    last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
+    first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
     if first is None:
         return None
-    block = read_predictions(text, first.start(), first.start())
     log.add_note("the predictions stood outside <predictions> tags")
-    return block if block.has_content else None
+    start = first.end("token") if first["token"] else first.start()
+    return read_predictions(text, start, start)
 
 
 def _explain_missing_block(blocks: list[PredictionsBlock], log: ParseLog) -> None:
@@ -127,7 +133,7 @@ def _note_tag_errors(block: str, has_closing_tag: bool, log: ParseLog) -> None:
 
 
 def _has_unclosed_tag(text: str) -> bool:
-    pairs = ((_THINK, _THINK_END), (_DISCUSSION, _DISCUSSION_END), (_PREDICTIONS, _PREDICTIONS_END))
+    pairs = ((_DISCUSSION, _DISCUSSION_END), (_PREDICTIONS, _PREDICTIONS_END))
     return any(opening.search(text) and not closing.search(text) for opening, closing in pairs)
 
 
@@ -156,7 +162,7 @@ def _read_discussion(text: str, log: ParseLog) -> str:
 
 def _find_prose(before: str, log: ParseLog) -> str:
     """Return the text before the predictions, which serves as the reasoning if there is no discussion."""
-    for tag in (_DISCUSSION, _DISCUSSION_END, _FENCE_AT_END):
+    for tag in (_DISCUSSION, _DISCUSSION_END, _OPENER_AT_END):
         before = tag.sub("", before)
     if prose := before.strip():
         log.add_note("there was no discussion; the text before the predictions is the reasoning")

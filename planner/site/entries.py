@@ -299,10 +299,11 @@ def _remove_folders(record: PlanRecord) -> PlanRecord:
     if not (PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()):
         return record
     name = PureWindowsPath(source).name
+    whole_source = re.compile(rf"(?<!\w){re.escape(source)}(?!\w)")  # "/paper" is no part of "/papers"
     return record.model_copy(
         update={
             "paper": record.paper.model_copy(update={"source": name}),
-            "reason": record.reason.replace(source, name),
-            "warnings": tuple(warning.replace(source, name) for warning in record.warnings),
+            "reason": whole_source.sub(lambda _: name, record.reason),
+            "warnings": tuple(whole_source.sub(lambda _: name, warning) for warning in record.warnings),
         }
     )

@@ -16,8 +16,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from planner.trajectory.markdown_rules import (
+    ESCAPE,
     INERT_TAG,
-    LESS_THAN_ENTITY,
     TAG_START,
     replace_block_rules,
     replace_inline_rules,
@@ -32,43 +32,29 @@ _ODD_LINE_END: Final = re.compile(r"[ \t]*[^\S \t\n][^\S\n]*$", re.MULTILINE)
 # A fence for other renderers: after the mark of a list that may not interrupt a paragraph.
 _ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _MAX_DEPTH: Final = 20
-_MARK_NAMES: Final = {"link_mark": "a link", "image_mark": "an image"}
+# Renderers make links of bare addresses; without the marked character they do not.
+ADDRESS: Final = re.compile(
+    r"(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:\S)|www(?=\.\S)|[\w.+-](?=@(?:[\w-]+\.)+[a-z])", re.IGNORECASE
+)
 # Tokens that look the same in raw HTML as in Markdown.
-_HTML_SAFE_TOKENS: Final = frozenset({"inert_tag", "text", "softbreak", "hardbreak", "less_than"})
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A change that makes markup inert: `replacement` replaces `text[start:end]`; `kind` is the markup's name."""
-
-    start: int
-    end: int
-    replacement: str
-    kind: str
+_HTML_SAFE_TOKENS: Final = frozenset({"inert_tag", "text", "softbreak", "hardbreak", "escape", "plain_link"})
 
 
 @dataclass(slots=True)
 class EscapeScan:
     """The markup found in a text, in offsets into it.
 
-    `edits` are the changes that escape markup permanently, `tag_starts` are the `<` that would open a tag, `entities`
-    are the spans of `&lt;`, `&amp;lt;` …; `html_blocks` maps the first line of each raw HTML block to the line after.
-    `too_deep` is true if the text nests too deeply to be judged.
+    `marks` are the characters that must be escaped, since they would make a heading, a link or other markup act,
+    `tag_starts` are the `<` that would open a tag, `escapes` are the spans of `&lt;`, `&amp;lt;`, `&#35;` …;
+    `html_blocks` maps the first line of each raw HTML block to the line after. `too_deep` is true if the text nests too
+    deeply to be judged.
     """
 
-    edits: dict[int, Edit] = field(default_factory=dict)
+    marks: set[int] = field(default_factory=set)
     tag_starts: set[int] = field(default_factory=set)
-    entities: list[tuple[int, int]] = field(default_factory=list)
+    escapes: list[tuple[int, int]] = field(default_factory=list)
     html_blocks: dict[int, int] = field(default_factory=dict)
     too_deep: bool = False
-
-    def add_insertion(self, offset: int, text: str, kind: str) -> None:
-        """Record that `text` must be inserted at an offset."""
-        self.edits[offset] = Edit(offset, offset, text, kind)
-
-    def add_escape(self, offset: int, marks: str, kind: str) -> None:
-        """Record that each of the `marks` at an offset needs a backslash."""
-        self.edits[offset] = Edit(offset, offset + len(marks), "".join(f"\\{mark}" for mark in marks), kind)
 
 
 def scan_markup(text: str) -> EscapeScan:
@@ -104,9 +90,9 @@ def _scan_indented_code(scan: EscapeScan, text: str, line_starts: list[int], tok
     assert token.map is not None
     start, end = line_starts[token.map[0]], line_starts[token.map[1]] - 1
     scan.tag_starts.update(match.start() for match in TAG_START.finditer(text, start, end))
-    scan.entities.extend(match.span() for match in LESS_THAN_ENTITY.finditer(text, start, end))
-    for match in re.finditer(r"\](?=[(:])", text[start:end]):
-        scan.add_insertion(start + match.end(), " ", "a link")
+    scan.escapes.extend(match.span() for match in ESCAPE.finditer(text, start, end))
+    scan.marks.update(start + match.end() for match in re.finditer(r"\](?=[(:])", text[start:end]))
+    scan.marks.update(match.end() for match in ADDRESS.finditer(text, start, end))
 
 
 def _scan_inline(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
@@ -117,18 +103,28 @@ def _scan_inline(scan: EscapeScan, text: str, line_starts: list[int], token: Tok
         if not child.meta:
             continue
         offset = convert_offset(child.meta["at"])
-        if child.type == "less_than":
-            scan.entities.append((offset, offset + len(child.content)))
+        if child.type == "escape":
+            scan.escapes.append((offset, offset + len(child.content)))
         elif child.type == "angle" or child.meta["at"] in unpaired:
             scan.tag_starts.add(offset)
-        elif child.type in _MARK_NAMES:
-            scan.add_escape(offset, "[", _MARK_NAMES[child.type])
+        elif child.type == "link_mark":
+            scan.marks.add(offset)
         elif child.type == "code_inline" and not _is_safe_code(token, child):
-            scan.add_escape(offset, child.markup, "a code span")
-    for match in _ODD_FENCE.finditer(token.content):
-        scan.add_insertion(convert_offset(match.start("mark")), "\\", "a code fence")
-    for match in (*_UNDERLINE.finditer(token.content), *_ODD_HEADING.finditer(token.content)):
-        scan.add_insertion(convert_offset(match.start("mark")), "\\", "a heading")
+            scan.marks.update(range(offset, offset + len(child.markup)))
+    for pattern in (_ODD_FENCE, _UNDERLINE, _ODD_HEADING):
+        scan.marks.update(convert_offset(match.start("mark")) for match in pattern.finditer(token.content))
+    scan.marks.update(map(convert_offset, _find_addresses(token.content, children)))
+
+
+def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
+    """Yield the offsets of the characters that make links of bare addresses, outside of code and written links."""
+    spans = iter([(child.meta["at"], child.meta["end"]) for child in children if child.meta and "end" in child.meta])
+    start, end = next(spans, (len(content), 0))
+    for match in ADDRESS.finditer(content):
+        while end and end <= match.start():
+            start, end = next(spans, (len(content), 0))
+        if match.end() < start:
+            yield match.end()
 
 
 def _is_safe_code(paragraph: Token, code: Token) -> bool:

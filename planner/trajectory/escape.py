@@ -1,18 +1,21 @@
 """Make a model's text inert, so that nothing in it leaves its box or acts when the file is rendered.
 
 Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and balanced inert tags stay.
-The reader undoes two escapes: a `<` that would open a tag is written `&lt;`, and a literal `&lt;` gets one more `amp;`.
-Headings, images, other links and open fences get a permanent backslash, with a warning.
+The characters that would make headings, images, other links, bare addresses, open fences and tags act are written as
+character references (`&#35;`, `&lt;`), which the reader undoes; a literal `&lt;` gets one more `amp;`.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
-from planner.trajectory.dialect import Edit, scan_markup
-from planner.trajectory.markdown_rules import LESS_THAN_ENTITY
+from planner.trajectory.dialect import ADDRESS, EscapeScan, scan_markup
+from planner.trajectory.markdown_rules import ESCAPE, ESCAPES
 
+_MARKS_BY_ESCAPE: Final = {reference: mark for mark, reference in ESCAPES.items()}
 _MAX_ROUNDS: Final = 12
 _PUNCTUATION: Final = re.compile(r"[!-/:-@\[-`{-~]")
 # Without one of these characters a line cannot hold anything but emphasis, lists, quotes and rules.
@@ -20,63 +23,75 @@ _SUSPICIOUS_LINE: Final = re.compile(r"[<&\[`~#]")
 _SUSPICIOUS_TEXT: Final = re.compile(r"[<&\[`~#]|^[\s>]*(?:[-*+]\s+|\d+[.)]\s+)*[=-][=\s-]*$| {4}|\t|>", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class InertText:
-    """A text in normal form, and the kinds of markup that were escaped permanently ("a heading", "an image" …)."""
+def neutralize_markup(text: str, *, prefix: str = "") -> tuple[str, bool]:
+    """Return a text that can be escaped and read back, and whether it is the given one.
 
-    text: str
-    changes: tuple[str, ...] = ()
-
-
-def neutralize_markup(text: str, *, prefix: str = "") -> InertText:
-    """Escape markup permanently where no reversible escape exists; `prefix` is the text before it on its first line."""
-    kinds: dict[str, None] = {}
-    for _ in range(_MAX_ROUNDS):
-        if not _may_hold_markup(text):
-            return InertText(text, tuple(kinds))
-        scan = scan_markup(prefix + text)
-        edits = [edit for edit in scan.edits.values() if edit.start >= len(prefix)]
-        if scan.too_deep:
-            break
-        if not edits:
-            return InertText(text, tuple(kinds))
-        kinds.update(dict.fromkeys(edit.kind for edit in edits))
-        text = _apply_edits(prefix + text, edits)[len(prefix) :]
-    return InertText(_escape_punctuation(text), (*kinds, "markup that could not be judged"))
+    A text whose markup cannot be judged becomes plain text for good. `prefix` is the text before it on its first line.
+    """
+    written = _write_escapes(text, prefix)
+    if written is not None and (written == text or unescape_markup(written, prefix=prefix) == text):
+        return text, True
+    return _escape_punctuation(text), False
 
 
-def escape_tags(text: str, *, prefix: str = "") -> str:
-    """Escape a text in normal form so that no `<` opens a tag; `unescape_tags` reverses it."""
-    if "<" not in text and not LESS_THAN_ENTITY.search(text):
-        return text
-    scan = scan_markup(prefix + text)
-    tags = (Edit(start, start + 1, "&lt;", "") for start in scan.tag_starts)
-    entities = (Edit(start + 1, start + 1, "amp;", "") for start, _ in scan.entities)
-    return _apply_edits(prefix + text, (*tags, *entities))[len(prefix) :]
+def escape_markup(text: str, *, prefix: str = "") -> str:
+    """Escape a text in normal form so that nothing in it acts; `unescape_markup` reverses it."""
+    written = _write_escapes(text, prefix)
+    assert written is not None, "a text in normal form can be escaped"
+    return written
 
 
-def unescape_tags(text: str, *, prefix: str = "") -> str:
-    """Undo `escape_tags`."""
-    if not LESS_THAN_ENTITY.search(text):
+def unescape_markup(text: str, *, prefix: str = "") -> str:
+    """Undo `escape_markup`."""
+    if not ESCAPE.search(text):
         return text
     whole = prefix + text
-    edits = (
-        Edit(start, end, "<" if whole[start:end] == "&lt;" else f"&{whole[start + 5 : end]}", "")
-        for start, end in scan_markup(whole).entities
-    )
-    return _apply_edits(whole, edits)[len(prefix) :]
+    spans = scan_markup(whole).escapes
+    return _replace_spans(whole, ((start, end, _undo_escape(whole[start:end])) for start, end in spans))[len(prefix) :]
 
 
-def _may_hold_markup(text: str) -> bool:
-    return bool((_SUSPICIOUS_TEXT if "\n" in text else _SUSPICIOUS_LINE).search(text))
+def _undo_escape(escape: str) -> str:
+    return _MARKS_BY_ESCAPE.get(escape) or f"&{escape[5:]}"
 
 
-def _apply_edits(text: str, edits: Iterable[Edit]) -> str:
+@lru_cache(maxsize=64)  # the fields of a trajectory are judged once, then written
+def _write_escapes(text: str, prefix: str) -> str | None:
+    """Return the text with its escapes, or None if they cannot be found or one of them would stand in code."""
+    if not (_SUSPICIOUS_TEXT if "\n" in text else _SUSPICIOUS_LINE).search(text) and not ADDRESS.search(text):
+        return text
+    whole = prefix + text
+    marks: list[int] = []
+    for _ in range(_MAX_ROUNDS):
+        references = [ESCAPES.get(whole[mark], "") for mark in marks]
+        growth = list(accumulate((len(reference) - 1 for reference in references), initial=0))
+        starts = [mark + grown for mark, grown in zip(marks, growth, strict=False)]
+        written = _replace_spans(whole, zip(marks, (mark + 1 for mark in marks), references, strict=True))
+        scan = scan_markup(written)
+        if scan.too_deep or not all(references):
+            return None
+        found = {offset - growth[bisect_left(starts, offset)] for offset in scan.marks if offset >= len(prefix)}
+        if not found:
+            own = set(starts)
+            is_reversible = own <= dict(scan.escapes).keys()
+            return _write_tag_escapes(written, scan, own)[len(prefix) :] if is_reversible else None
+        marks = sorted({*marks, *found})
+    return None
+
+
+def _write_tag_escapes(text: str, scan: EscapeScan, own_starts: set[int]) -> str:
+    """Escape the tags of a text, and what looks like an escape but does not start at one of `own_starts`."""
+    tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
+    literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)
+    return _replace_spans(text, (*tags, *literals))
+
+
+def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """Replace the spans of a text, each given by its start, its end and the new text."""
     parts: list[str] = []
     end = 0
-    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
-        parts += text[end : edit.start], edit.replacement
-        end = edit.end
+    for start, next_end, replacement in sorted(spans):
+        parts += text[end:start], replacement
+        end = next_end
     return "".join((*parts, text[end:]))
 
 

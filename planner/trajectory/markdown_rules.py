@@ -15,7 +15,9 @@ from markdown_it.rules_inline import StateInline, backtick
 from markdown_it.token import Token
 
 TAG_START: Final = re.compile(r"<(?=[A-Za-z/!?])")
-LESS_THAN_ENTITY: Final = re.compile(r"&(?:amp;)*lt;")
+# The characters that the writer escapes, as character references: renderers show these, and none reads them as markup.
+ESCAPES: Final = {mark: f"&#{ord(mark)};" for mark in "#=-[(:`~|@."} | {"<": "&lt;"}
+ESCAPE: Final = re.compile(f"&(?:amp;)*(?:{'|'.join(reference[1:] for reference in ESCAPES.values())})")
 INERT_TAG: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
 # A label without markup and an address that all renderers read in the same way.
 _PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
@@ -67,13 +69,13 @@ def _detect_tag(state: StateInline, silent: bool) -> bool:
 
 
 def _detect_entity(state: StateInline, silent: bool) -> bool:
-    entity = LESS_THAN_ENTITY.match(state.src, state.pos)
+    entity = ESCAPE.match(state.src, state.pos)
     if not entity:
         return False
     if silent:
         state.pos = entity.end()
     else:
-        _push_token(state, "less_than", state.pos, entity.end())
+        _push_token(state, "escape", state.pos, entity.end())
     return True
 
 
@@ -83,13 +85,16 @@ def _detect_link(state: StateInline, silent: bool) -> bool:
     plain = _PLAIN_LINK.match(state.src, state.pos)
     is_image = state.pos > 0 and state.src[state.pos - 1] == "!"
     if plain and not is_image:
+        if not silent:
+            _push_token(state, "plain_link", state.pos, plain.end())
+            state.tokens[-1].meta["end"] = plain.end()
         state.pos = plain.end()
         return True
     end = state.md.helpers.parseLinkLabel(state, state.pos)
     follows = state.src[end + 1 : end + 2] if end >= 0 else ""
     opens_line = not state.src[: state.pos].rpartition("\n")[2].strip()
     if not silent and (follows == "(" or (follows == ":" and opens_line)):
-        _push_token(state, "image_mark" if is_image else "link_mark", state.pos, state.pos + 1)
+        _push_token(state, "link_mark", state.pos, state.pos + 1)
         return True
     return False
 
@@ -126,14 +131,14 @@ def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -
 
 def _detect_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if heading(state, start, end, True):
-        state.env["scan"].add_insertion(_find_line_start(state, start), "\\", "a heading")
+        state.env["scan"].marks.add(_find_line_start(state, start))
     return False
 
 
 def _detect_underlined_heading(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     after = _find_block_end(lheading, state, start, end)
     if after is not None:
-        state.env["scan"].add_insertion(_find_line_start(state, after - 1), "\\", "a heading")
+        state.env["scan"].marks.add(_find_line_start(state, after - 1))
     return False
 
 
@@ -141,14 +146,14 @@ def _detect_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Record a rule of dashes right below text, which some renderers read as the underline of a heading."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]].rstrip()
     if hr(state, start, end, True) and not line.strip("-") and _read_line_above(state, start).strip(" \t>"):
-        state.env["scan"].add_insertion(_find_line_start(state, start), "\\", "a heading")
+        state.env["scan"].marks.add(_find_line_start(state, start))
         return False
     return hr(state, start, end, silent)
 
 
 def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
     if _find_block_end(reference, state, start, end) is not None:
-        state.env["scan"].add_insertion(_find_line_start(state, start), "\\", "a link")
+        state.env["scan"].marks.add(_find_line_start(state, start))
     return False
 
 
@@ -163,7 +168,7 @@ def _detect_table(state: StateBlock, start: int, end: int, _silent: bool) -> boo
     """Record a table that holds a tag: tables cut lines at each `|`, even inside code."""
     after = _find_block_end(table, state, start, end)
     if after is not None and TAG_START.search(state.src, state.bMarks[start], state.eMarks[after - 1]):
-        state.env["scan"].add_insertion(_find_line_start(state, start + 1), "\\", "a table")
+        state.env["scan"].marks.add(_find_line_start(state, start + 1))
     return False
 
 
@@ -174,7 +179,8 @@ def _detect_fence(state: StateBlock, start: int, end: int, silent: bool) -> bool
         return True
     token = state.tokens[-1]
     if not (_is_closed(token) and _is_safe_fence(state, token)):
-        state.env["scan"].add_escape(_find_line_start(state, start), token.markup, "a code fence")
+        line_start = _find_line_start(state, start)
+        state.env["scan"].marks.update(range(line_start, line_start + len(token.markup)))
     return True
 
 

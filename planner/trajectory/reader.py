@@ -23,7 +23,7 @@ from planner.schema import (
     find_violations,
 )
 from planner.trajectory import format
-from planner.trajectory.escape import unescape_tags
+from planner.trajectory.escape import unescape_markup
 from planner.trajectory.format import PLAN_HEADING, REASONING_HEADING, Trajectory
 
 MAX_TRAJECTORY_BYTES: Final = 16 * 1024 * 1024
@@ -70,7 +70,7 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
         model=model,
         paper_id=paper_id,
         task=boxes.task,
-        reasoning=unescape_tags(boxes.reasoning).strip(),
+        reasoning=unescape_markup(boxes.reasoning).strip(),
         plan=plan,
         warnings=(*decoded.warnings, *boxes.warnings, *reader.warnings, *find_violations(plan)),
     )
@@ -163,7 +163,7 @@ def _parse_heading(line: str, file_name: str) -> tuple[str, str, str]:
 
 
 def _unescape_line(text: str, prefix: str = format.LINE_PREFIX) -> str:
-    return unescape_tags(text, prefix=prefix)
+    return unescape_markup(text, prefix=prefix)
 
 
 @dataclass(slots=True)

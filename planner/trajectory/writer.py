@@ -9,7 +9,7 @@ from planner.errors import TrajectoryError
 from planner.sanitize import clean_text
 from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Plan, PlanField, find_violations
 from planner.trajectory import format
-from planner.trajectory.escape import escape_tags, neutralize_markup
+from planner.trajectory.escape import escape_markup, neutralize_markup
 from planner.trajectory.format import Trajectory
 
 _REPLACEMENT_CHARACTER: Final = "\ufffd"
@@ -29,7 +29,7 @@ def render_trajectory(trajectory: Trajectory, *, allow_violations: bool = False)
     blocks = (
         format.STYLE_BLOCK,
         f"# {_escape_line(heading)}",
-        f"{format.REASONING_BOX}\n\n{escape_tags(normalized.reasoning)}\n{format.BOX_END}",
+        f"{format.REASONING_BOX}\n\n{escape_markup(normalized.reasoning)}\n{format.BOX_END}",
         format.PLAN_BOXES[normalized.task],
         *(_render_ablation(ablation) for ablation in normalized.plan.ablations),
         format.BOX_END,
@@ -74,13 +74,13 @@ def _render_field(field: PlanField, label: str, value: Any) -> Iterator[str]:
         yield f"{label}{_escape_line(format.METRICS_SEPARATOR.join(value))}"
     elif field.is_list:
         yield label
-        yield from (f"{format.ITEM_LABEL}{escape_tags(item, prefix=format.ITEM_PREFIX)}" for item in value)
+        yield from (f"{format.ITEM_LABEL}{escape_markup(item, prefix=format.ITEM_PREFIX)}" for item in value)
     else:
         yield f"{label}{_escape_line(value)}"
 
 
 def _escape_line(text: str) -> str:
-    return escape_tags(text, prefix=format.LINE_PREFIX)
+    return escape_markup(text, prefix=format.LINE_PREFIX)
 
 
 class _Normalizer:
@@ -152,9 +152,10 @@ class _Normalizer:
         return cleaned.text
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
-        inert = neutralize_markup(text, prefix=prefix)
-        self.warnings += (f"{place}: {change} was made plain text" for change in inert.changes)
-        return inert.text
+        neutral, is_kept = neutralize_markup(text, prefix=prefix)
+        if not is_kept:
+            self.warnings.append(f"{place}: markup that could not be judged was made plain text")
+        return neutral
 
     def _number_duplicates(self, names: Sequence[str]) -> list[str]:
         """Add numbers to names that became equal when characters were removed from them."""

@@ -3,8 +3,10 @@
 import pickle
 from pathlib import Path
 
+from planner.batch.status import Failure, LedgerStatus
 from planner.chat import Message, Prompt
 from planner.cli.batch import batch
+from planner.errors import Outcome
 from planner.files import write_file_atomically
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions, build_parameters
 from planner.models.openai_chat.endpoint import resolve_endpoint
@@ -55,3 +57,14 @@ def test_a_file_that_need_not_be_durable_is_whole_all_the_same(tmp_path: Path) -
 
 def test_every_option_of_batch_says_what_it_does() -> None:
     assert not [option.name for option in batch.params if option.param_type_name == "option" and not option.help]
+
+
+def test_failures_are_grouped_without_the_names_of_their_papers() -> None:
+    failures = tuple(
+        Failure(paper, "m", Outcome.PAPER_ERROR, f"in/{paper}.pdf: the page, a table, cannot be read")
+        for paper in ("pag", "b-1", "not")
+    )
+    status = LedgerStatus(3, 0, {Outcome.PAPER_ERROR: 3}, 0, 0, 0, 0, None, failures=failures)
+    *_, group, papers = status.as_text(with_failures=True).split("\n")
+    assert papers == "  pag, b-1, not"
+    assert "the page" in group and "cannot be read" in group

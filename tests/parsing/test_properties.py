@@ -120,7 +120,8 @@ def test_a_cut_reply_never_becomes_a_shorter_plan(plan: Plan, data: st.DataObjec
 
 
 FRAGMENTS = (
-    "<think> </think> <discussion> </discussion> <predictions> </predictions> ```json ``` \" ' { } [ ] , : \\ null NaN"
+    "<think> </think> [THINK] <|end_of_thought|> <|channel|>analysis<|message|> <|end|> <answer> "
+    "<discussion> </discussion> <predictions> </predictions> ```json ``` \" ' { } [ ] , : \\ null NaN"
     ' 1e999 1. {"name":" "metrics":["a"] action:ADD {"name":"a","ablated_part":"b","action":"REMOVE","metrics":["c"]}'
 )
 fragments = st.sampled_from([*FRAGMENTS.split(), " ", "\n", "\ud800", "\x00"])
@@ -149,7 +150,8 @@ def test_nothing_but_an_output_error_is_raised(text: str, reasoning: str, finish
 
 
 def assert_whole(reply: Reply, k: int) -> None:
-    assert reply.reasoning == reply.reasoning.strip() != ""
+    assert reply.reasoning == reply.reasoning.strip()
+    assert reply.reasoning or "there is no discussion: the reply is JSON alone" in reply.notes
     assert 1 <= len(reply.plan.ablations) <= k
     reply.reasoning.encode("utf-8")
     reply.plan.model_dump_json().encode("utf-8")
@@ -181,7 +183,7 @@ HOSTILE = {
     "deep arrays": "[" * 100_000,
     "deep objects": '{"a":' * 100_000,
     "deep and closed": '{"name":' * 900 + "1" + "}" * 900,
-    "deep value": '{"name":"a","ablated_part":"b","action":"ADD","metrics":["c"],"replacement":'
+    "deep value": '{"name":"","ablated_part":"b","action":"ADD","metrics":["c"],"replacement":'
     + "[" * 900
     + "]" * 900
     + "}",
@@ -192,6 +194,17 @@ HOSTILE = {
     "tags": "<predictions>{" * 20_000,
     "discussions": "<discussion>" * 50_000,
     "thoughts": "<think>" * 50_000,
+    "thoughts that end": "<think></think>" * 50_000,
+    "ends of thoughts": "{</think>" * 50_000,
+    "channels": "<|channel|>analysis<|message|>" * 30_000,
+    "tokens": "<|end|>" * 100_000,
+    "marks": "<|" * 200_000,
+    "starts": "<|start|>assistant " * 50_000,
+    "ends of discussions": "<predictions>" + "x " * 100_000 + "<discussion>" + "</discussion>" * 50_000,
+    "nested strings": '{"a": [' + '"[1]", ' * 50_000 + "1]}",
+    "completion objects": '{"choices": [' * 400 + "]}" * 400,
+    "unable": "I cannot " * 50_000,
+    "runs": 'word {"name": "a"} ' * 10_000,
     "huge number": '{"name": ' + "9" * 100_000 + "}",
     "huge string": '{"name": "' + "x" * 2_000_000 + '"}',
     "quotes": '{"name": "' + 'x"y' * 100_000 + '"}',

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.chat import Completion, Message, Prompt
-from planner.errors import PromptError
+from planner.errors import OutputError, PromptError
 from planner.papers.paper import Excerpt, Omission
 from planner.parsing.reply import parse_reply
 from planner.planning.prompts import PromptTemplates, make_fence, render_prompt, render_reask_prompt
@@ -66,8 +66,12 @@ def test_the_example_lines_obey_the_contract() -> None:
     assert len(lines) == 2
     for line in lines:
         Ablation.model_validate_json(line)
-    reply = parse_reply(Completion(text=f"<discussion>x</discussion>\n<predictions>\n{lines[0]}\n</predictions>"), 2)
+    own = lines[0].replace("phoneme memory bank", "memory")
+    reply = parse_reply(Completion(text=f"<discussion>x</discussion>\n<predictions>\n{own}\n</predictions>"), 1)
     assert reply.notes == ()
+    for line in lines:
+        with pytest.raises(OutputError, match="only repeat the examples of the prompt"):
+            parse_reply(Completion(text=f"<discussion>x</discussion>\n<predictions>\n{line}\n</predictions>"), 2)
 
 
 def test_what_was_cut_is_not_given_away() -> None:

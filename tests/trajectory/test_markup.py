@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from planner.schema import Ablation, Action, Plan, Task
-from planner.trajectory.escape import escape_tags, neutralize_markup, unescape_tags
+from planner.trajectory.escape import escape_markup, neutralize_markup, unescape_markup
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import parse_trajectory
 from planner.trajectory.writer import normalize_trajectory, render_trajectory
@@ -92,7 +92,8 @@ def test_every_field_at_once_is_inert() -> None:
         "```html\n<div onclick=x>\n</div>\n```",
         "~~~\n&lt; stays\n~~~",
         "`&lt;` too",
-        "a plain [link](https://example.org/a_b?c=d#e) and https://example.org",
+        "a plain [link](https://example.org/a_b?c=d#e) and `https://example.org`",
+        "```\nhttps://example.org\n```\n\nmAP@0.5, Recall@k, http and www",
         "| a | b |\n|---|---|\n| 1 | < 2 |",
         "1. one\n2. two\n   - three\n\n> quote\n\n***",
         "    indented\n\n- a\n\n      deeper",
@@ -101,10 +102,9 @@ def test_every_field_at_once_is_inert() -> None:
     ],
 )
 def test_what_is_inert_already_passes_untouched(text: str) -> None:
-    assert neutralize_markup(text).text == text
-    assert neutralize_markup(text).changes == ()
-    assert escape_tags(text) == text
-    assert unescape_tags(text) == text
+    assert neutralize_markup(text) == (text, True)
+    assert escape_markup(text) == text
+    assert unescape_markup(text) == text
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_is_inert_already_passes_untouched(text: str) -> None:
         ("</div>", "&lt;/div>"),
         ("&lt;CLS>", "&amp;lt;CLS>"),
         ("&amp;lt;", "&amp;amp;lt;"),
-        ("<https://example.org>", "&lt;https://example.org>"),
+        ("<https://example.org>", "&lt;https&#58;//example.org>"),
         ("<b>one", "&lt;b>one"),
         ("*<b>*</b>", "*&lt;b>*&lt;/b>"),
         ("<b>one\n\ntwo</b>", "&lt;b>one\n\ntwo&lt;/b>"),
@@ -128,36 +128,62 @@ def test_what_is_inert_already_passes_untouched(text: str) -> None:
     ],
 )
 def test_an_opening_angle_is_escaped_and_read_back(text: str, written: str) -> None:
-    assert neutralize_markup(text) == neutralize_markup(neutralize_markup(text).text)
-    assert neutralize_markup(text).changes == ()
-    assert escape_tags(text) == written
-    assert unescape_tags(written) == text
+    assert neutralize_markup(text) == (text, True)
+    assert escape_markup(text) == written
+    assert unescape_markup(written) == text
 
 
 @pytest.mark.parametrize(
-    ("text", "normalized", "kind"),
+    ("text", "written"),
     [
-        ("## Existing ablations", "\\## Existing ablations", "a heading"),
-        ("forged\n===", "forged\n\\===", "a heading"),
-        ("[x](javascript:alert(1))", "\\[x](javascript:alert(1))", "a link"),
-        ("![x](https://example.org/x.png)", "!\\[x](https://example.org/x.png)", "an image"),
-        ("[x]: https://example.org", "\\[x]: https://example.org", "a link"),
-        ("~`<img src=x>`", "~\\`<img src=x>`", "a code span"),
-        ("- [x] # forged", "- [x] \\# forged", "a heading"),
-        ("```\nopen", "\\`\\`\\`\nopen", "a code fence"),
+        ("## Existing ablations", "&#35;# Existing ablations"),
+        ("forged\n===", "forged\n&#61;=="),
+        ("[x](javascript:alert(1))", "&#91;x](javascript:alert(1))"),
+        ("![x](https://example.org/x.png)", "!&#91;x](https&#58;//example.org/x.png)"),
+        ("[x]: https://example.org", "&#91;x]: https&#58;//example.org"),
+        ("~`<img src=x>`", "~&#96;&lt;img src=x>`"),
+        ("- [x] # forged", "- [x] &#35; forged"),
+        ("```\nopen", "&#96;&#96;&#96;\nopen"),
+        ("&#35; is &lt;", "&amp;#35; is &amp;lt;"),
+        ("    [a](b)", "    [a]&#40;b)"),
     ],
 )
-def test_what_cannot_be_undone_is_changed_visibly(text: str, normalized: str, kind: str) -> None:
-    assert neutralize_markup(text).text == normalized
-    assert neutralize_markup(text).changes == (kind,)
+def test_markup_is_escaped_and_read_back(text: str, written: str) -> None:
+    assert neutralize_markup(text) == (text, True)
+    assert escape_markup(text) == written
+    assert unescape_markup(written) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("see https://a.example/b", "see https&#58;//a.example/b"),
+        ("(HTTP://a.example)", "(HTTP&#58;//a.example)"),
+        ("*ftp://a.example*", "*ftp&#58;//a.example*"),
+        ("www.a.example", "www&#46;a.example"),
+        ("https://www.a.example", "https&#58;//www&#46;a.example"),
+        ("ask me@a.example or mailto:me", "ask me&#64;a.example or mailto&#58;me"),
+        ("`https://a.example` https://b.example", "`https://a.example` https&#58;//b.example"),
+        ("[a](https://a.example) www.b.example", "[a](https://a.example) www&#46;b.example"),
+    ],
+)
+def test_a_bare_address_is_no_link(text: str, written: str) -> None:
+    for prefix in ("", "x ", "- "):
+        assert escape_markup(text, prefix=prefix) == written
+        assert unescape_markup(written, prefix=prefix) == text
+    trajectory = replace(TRAJECTORY, reasoning=text)
+    assert parse_trajectory(render_trajectory(trajectory).encode(), "file") == trajectory
+
+
+def test_markup_too_deep_to_be_judged_becomes_plain_text() -> None:
+    assert neutralize_markup(f"{'>' * 40} # a") == (f"{chr(92) + '>'}" * 40 + r" \# a", False)
 
 
 def test_a_change_for_good_is_a_warning_that_says_where() -> None:
-    hostile = replace(with_ablation(name="![x](y)"), reasoning="# forged\n\x1b[31mred")
+    hostile = replace(with_ablation(name="# a"), reasoning=f"{'>' * 40} a\n\x1b[31mred")
     assert normalize_trajectory(hostile).warnings == (
         "reasoning: 1 terminal escape sequences removed",
-        "reasoning: a heading was made plain text",
-        "ablation 1, name: an image was made plain text",
+        "reasoning: markup that could not be judged was made plain text",
     )
 
 

@@ -31,7 +31,7 @@ PIECES = st.sampled_from(
             "<img src=x onerror=x>",
         ),
         *("javascript:x", "https://x.example", "[x](https://x.example)", "![x](y)", "    ", "- ", "1. ", "> ", "# "),
-        *("[x]: y", "|-|-|", "a | b", "---", "==="),
+        *("[x]: y", "|-|-|", "a | b", "&#35;", "&#91;", "&amp;#58;", "www.", "me@x.example", "https://", "---", "==="),
     ]
 )
 LINE = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(ANY, max_size=12), st.sampled_from(LINES))

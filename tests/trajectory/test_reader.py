@@ -49,10 +49,14 @@ def test_the_whole_format() -> None:
     assert read_trajectory(GOLDEN) == TRAJECTORY
     assert read_trajectory(GOLDEN).warnings == ()
     assert render_trajectory(TRAJECTORY) == TEXT
-    assert (
-        render_trajectory(replace(TRAJECTORY, reasoning="\n  " + TRAJECTORY.reasoning.replace("\\#", "#") + " \n"))
-        == TEXT
-    )
+    assert render_trajectory(replace(TRAJECTORY, reasoning=f"\n  {TRAJECTORY.reasoning} \n")) == TEXT
+
+
+def test_an_escape_is_undone() -> None:
+    heading = replace(TRAJECTORY, reasoning=TRAJECTORY.reasoning.replace("\\#", "#"))
+    written = render_trajectory(heading)
+    assert written == TEXT.replace("\\#", "&#35;")
+    assert parse_trajectory(written.encode(), "file") == heading
 
 
 @pytest.mark.parametrize(

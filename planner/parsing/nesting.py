@@ -1,0 +1,91 @@
+"""Find the records of ablations in a JSON value, however deep they are nested, and the reasoning beside them."""
+
+import json
+import re
+from typing import Any, Final
+
+from planner.schema import PLAN_FIELDS
+
+FIELDS_BY_KEY: Final = {key: field for field in PLAN_FIELDS for key in field.keys}
+_REASONING_KEYS: Final = frozenset({"discussion", "reasoning", "rationale", "explanation"})
+_DRAFT_WORDS: Final = re.compile(
+    r"draft|reject|discard|drop|candidate|consider|alternativ|initial|reported|existing|example|thought"
+)
+_PLAN_WORDS: Final = re.compile(r"ablation|prediction|plan|stud|final|answer|result")
+_VALUE_START: Final = re.compile(r"[\[{]")
+_DECODER: Final = json.JSONDecoder(strict=False)
+_MIN_FIELDS: Final = 2
+# The prompt shows records of an invented paper (prompts/contract.jinja): they are in no plan.
+_EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learned frame grouping before the encoder"})
+
+
+def normalize_key(key: str) -> str:
+    """Return a key as fields are named: "Ablated Part" gives "ablated_part"."""
+    return key.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def is_example(record: dict[str, Any]) -> bool:
+    """Return whether a record is one of the prompt's own examples."""
+    part = record.get("ablated_part")
+    return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
+
+
+def find_records(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
+    """Return the records nested in a JSON value, and the reasoning beside them; lists of drafts are left out.
+
+    `in_strings` finds also those in strings that hold JSON, as the arguments of a tool call do.
+    """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    reasoning = ""
+    waiting: list[tuple[str, Any]] = [("", value)]  # a stack, since recursion would end at deep values
+    while waiting:
+        key, item = waiting.pop()
+        if isinstance(item, dict) and _is_record(item):
+            groups.setdefault(key, []).append(item)
+        elif isinstance(item, dict):
+            waiting.extend((_name_group(name) or key, child) for name, child in reversed(item.items()))
+        elif isinstance(item, list):
+            waiting.extend((key, child) for child in reversed(item))
+        elif isinstance(item, str) and key in _REASONING_KEYS:
+            reasoning = reasoning or item.strip()
+        elif in_strings and isinstance(item, str) and "ablated" in item:
+            waiting.append((key, _decode_values(item)))
+    return _choose_group(groups), reasoning
+
+
+def _is_record(value: dict[str, Any]) -> bool:
+    return len(FIELDS_BY_KEY.keys() & map(normalize_key, value)) >= _MIN_FIELDS
+
+
+def _name_group(key: str) -> str:
+    """Return the name of the group of records under a key: "ablation_1" and "ablation 2" are of one group."""
+    return normalize_key(key).rstrip("0123456789_#.")
+
+
+def _decode_values(text: str) -> list[Any]:
+    """Return the JSON values in a text, up to one that cannot be read."""
+    values: list[Any] = []
+    end = 0
+    while start := _VALUE_START.search(text, end):
+        try:
+            value, end = _DECODER.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+    return values
+
+
+def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the records of the plan: of the only group, else of the last that is named like a plan, else all."""
+    kept = {name: records for name, records in groups.items() if not _DRAFT_WORDS.search(name)} or groups
+    plans = [records for name, records in kept.items() if _PLAN_WORDS.search(name)]
+    if len(kept) > 1 and plans:
+        return plans[-1]
+    return [record for records in kept.values() for record in records]
+
+
+def list_only_objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of the only list of objects in an object, even if they lack the fields of a record."""
+    children = value.values() if isinstance(value, dict) else ()
+    lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
+    return lists[0] if len(lists) == 1 else []
