@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
@@ -29,6 +29,9 @@ REPLY_FAILURES: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.E
 
 # Returns the cost of a completion in USD, or None if its price is unknown.
 ReplyPricer = Callable[[Completion], float | None]
+
+
+_Stored = TypeVar("_Stored")
 
 
 class _Record(BaseModel):
@@ -118,7 +121,7 @@ class PlanRecord(_Record):
             OSError: if the file cannot be read.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return load_stored_json(TypeAdapter(cls), path.read_bytes())
         except ValidationError as error:
             raise TrajectoryError(f"{path}: not a sidecar of ablation-planner: {error.errors()[0]['msg']}") from error
 
@@ -129,6 +132,22 @@ class PlanRecord(_Record):
     def to_json(self) -> str:
         """Return the file's content, JSON text."""
         return self.model_dump_json(indent=1) + "\n"
+
+
+def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _Stored:
+    """Return the value in JSON that this program stored.
+
+    Raises:
+        ValidationError: if it is not the JSON of such a value.
+    """
+    try:
+        return adapter.validate_json(content)
+    except ValidationError as error:
+        # pydantic writes 255 levels and reads 200; earlier versions stored replies in between.
+        try:
+            return adapter.validate_python(json.loads(content))
+        except (ValueError, RecursionError):
+            raise error from None
 
 
 class RecordStore:

@@ -20,11 +20,12 @@ from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import Outcome, RunError
 from planner.planning.plan import PlanResult
-from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord
+from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, load_stored_json
 from planner.schema import Task
 
 _COMPLETION: Final = TypeAdapter(Completion)
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
+_RECORD: Final = TypeAdapter(PlanRecord)
 
 # Outcomes that say nothing about the paper: the next call plans it again by itself.
 UNFINISHED_OUTCOMES: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
@@ -74,13 +75,13 @@ class StoredRecords:
             "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1",
             (paper_id, model_key),
         ).fetchone()
-        record = PlanRecord.model_validate_json(facts)
+        record = load_stored_json(_RECORD, facts)
         attempts = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in record.attempts)
         return record.model_copy(update={"attempts": attempts})
 
     def _load_reply(self, identity: str) -> Completion | None:
         row = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
-        return _COMPLETION.validate_json(row[0]) if row and row[0] else None
+        return load_stored_json(_COMPLETION, row[0]) if row and row[0] else None
 
 
 class Ledger:
@@ -168,7 +169,7 @@ class Ledger:
     def find_reply(self, identity: str) -> Completion | None:
         """Return the reply to a request, None if there is none."""
         reply = self._fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
-        return None if reply is None else _COMPLETION.validate_json(reply)
+        return None if reply is None else load_stored_json(_COMPLETION, reply)
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample to use for a first prompt: the last with a reply, or a new one to retry a failure."""
@@ -204,7 +205,7 @@ class Ledger:
                 messages=messages,
                 started=datetime.fromisoformat(sent),
                 cost=cost,
-                completion=None if reply is None else _COMPLETION.validate_json(reply),
+                completion=None if reply is None else load_stored_json(_COMPLETION, reply),
             )
             for identity, prompt, sample, messages, sent, cost, reply in rows
         )

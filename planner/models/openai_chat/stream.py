@@ -6,6 +6,8 @@ An error can so report the part of an incomplete reply that arrived.
 import json
 from codecs import BOM_UTF8
 from collections.abc import Iterator
+from itertools import chain
+from math import isfinite
 from typing import Final
 
 from pydantic import JsonValue
@@ -14,18 +16,39 @@ from planner.models.openai_chat.replies import ChunkMerger, parse_completion
 from planner.sanitize import repair_surrogates
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
+MAX_JSON_DEPTH: Final = 64  # levels of JSON in a response; no chat API nests deeper than ten
 _SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
 _LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
 _DONE: Final = b"[DONE]"
 
 
 def decode_json(content: bytes) -> JsonValue:
-    """Return the JSON value in the bytes; None if they are not JSON, are nested too deeply, or are `null`."""
+    """Return the JSON value in the bytes; None if they are not JSON or are `null`.
+
+    What lies deeper than `MAX_JSON_DEPTH` is left out, so that a paid reply can be kept whatever surrounds it. A number
+    that no computer can hold, as 1e999, is null.
+    """
     try:
-        value: JsonValue = json.loads(content, parse_constant=lambda _: None)
+        value: JsonValue = json.loads(content, parse_constant=lambda _: None, parse_float=_parse_float)
     except (ValueError, RecursionError):
         return None
+    if content.count(b"[") + content.count(b"{") > MAX_JSON_DEPTH:
+        _leave_out_deep_levels(value)
     return value
+
+
+def _parse_float(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) else None
+
+
+def _leave_out_deep_levels(value: JsonValue) -> None:
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(1, MAX_JSON_DEPTH):
+        items = chain.from_iterable(each if isinstance(each, list) else each.values() for each in level)
+        level = [item for item in items if isinstance(item, list | dict)]
+    for each in level:
+        each.clear()
 
 
 def encode_json(value: JsonValue) -> str:
