@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.schema import open_readable_ledger
 from planner.batch.ledger.store import StoredRecords
 from planner.batch.run_folder import RunFolder, report_os_errors
-from planner.errors import Outcome, UsageError
+from planner.errors import Outcome, OutputError, RunError, UsageError
 from planner.files import write_file_atomically
 from planner.names import sanitize_file_name
 from planner.planning.output import rebuild_trajectory
@@ -39,7 +39,8 @@ def export_run(run: RunFolder, export_format: str, target: Path) -> Iterator[str
         RunError: if the folder is not a run, or `target` cannot be written.
         UsageError: if `target` is a file where a folder is needed, or the other way round.
     """
-    results = list(_load_results(run))
+    problems: list[str] = []
+    results = list(_load_results(run, problems))
     exporter = EXPORT_FORMATS[export_format]
     if target.is_dir() is not exporter.writes_folder and target.exists():
         raise UsageError(f"{target}: {export_format} needs {'a folder' if exporter.writes_folder else 'a file'}")
@@ -48,13 +49,20 @@ def export_run(run: RunFolder, export_format: str, target: Path) -> Iterator[str
     for result in results:
         if result.trajectory is None:
             yield f"left out: {result.label}: {result.record.outcome}: {result.record.reason}"
+    yield from problems
 
 
-def _load_results(run: RunFolder) -> Iterator[PaperResult]:
-    with open_ledger_readonly(run.ledger_path) as db:
-        for sidecar in StoredRecords(db):
-            planned = sidecar.outcome is Outcome.PLANNED
-            yield PaperResult(sidecar, rebuild_trajectory(sidecar) if planned else None)
+def _load_results(run: RunFolder, problems: list[str]) -> Iterator[PaperResult]:
+    with open_readable_ledger(run.ledger_path) as (db, damage):
+        problems += [damage] if damage else []
+        records = StoredRecords(db)
+        for paper, model in records.list_pairs():
+            try:
+                record = records.load_record(paper, model)
+                planned = record.outcome is Outcome.PLANNED
+                yield PaperResult(record, rebuild_trajectory(record) if planned else None)
+            except (RunError, OutputError) as error:
+                problems.append(f"left out: {model}/{paper}: {error}")
 
 
 def write_ablationbench(results: Sequence[PaperResult], target: Path) -> None:

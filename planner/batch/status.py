@@ -4,17 +4,17 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
-from planner.batch.ledger.schema import open_ledger_readonly
+from planner.batch.ledger.schema import DamagedLedgerError, open_readable_ledger
 from planner.batch.ledger.store import ALL_PAIRS, IS_VALID
 from planner.batch.run_folder import RunFolder
-from planner.errors import Outcome, RunError
+from planner.errors import Outcome
 
 _MAX_REASON_CHARS: Final = 300
 _MAX_EXAMPLES: Final = 3
@@ -35,7 +35,7 @@ class LedgerStatus:
     """The status of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
 
     `cost` is in USD, None where a price is not known. `lost_requests` counts requests that may have been billed without
-    a reply, such as those in flight when a process was killed.
+    a reply, such as those in flight when a process was killed. `damage` says why a damaged ledger shows only a part.
     """
 
     papers: int
@@ -48,6 +48,7 @@ class LedgerStatus:
     cost: float | None
     models: Mapping[str, Mapping[Outcome, int]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    damage: str = ""
 
     @property
     def planned(self) -> int:
@@ -114,11 +115,8 @@ def read_ledger_status(run: RunFolder) -> LedgerStatus:
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
-    with open_ledger_readonly(run.ledger_path) as db:
-        try:
-            return _StatusReader(db).read_status()
-        except sqlite3.Error as error:
-            raise RunError(f"{run.ledger_path} cannot be read: {error}") from error
+    with open_readable_ledger(run.ledger_path) as (db, damage):
+        return replace(_StatusReader(db).read_status(), damage=damage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +209,11 @@ def read_run_status(run: RunFolder) -> RunStatus:
     Raises:
         RunError: if the folder is not a run, or one of its ledgers cannot be read.
     """
-    if not list_unmerged_shards(run):
+    try:
+        unmerged = list_unmerged_shards(run)
+    except DamagedLedgerError:
+        unmerged = list_shards(run)
+    if not unmerged:
         return RunStatus(read_ledger_status(run))
     shards = list_shards(run)
     statuses = {shard: read_ledger_status(shard.locate_folder(run)) for shard in shards}
@@ -237,4 +239,5 @@ def _sum_statuses(statuses: Sequence[LedgerStatus]) -> LedgerStatus:
         cost=sum(costs) if len(costs) == len(statuses) else None,
         models=models,
         failures=tuple(failure for part in statuses for failure in part.failures),
+        damage="; ".join(part.damage for part in statuses if part.damage),
     )

@@ -17,6 +17,7 @@ from planner.cli.batch import plan_papers
 from planner.cli.console import log, log_to
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import collect_options
+from planner.errors import RunError
 from planner.sanitize import make_json_printable, make_printable
 
 _run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
@@ -33,6 +34,8 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
         click.echo(make_json_printable(json.dumps(found.as_json(with_failures=failed), ensure_ascii=False, indent=1)))
     else:
         click.echo(make_printable(found.as_text(with_failures=failed)))
+    if found.total.damage:
+        raise RunError(found.total.damage)
 
 
 @click.command()

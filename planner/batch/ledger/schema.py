@@ -1,5 +1,6 @@
 """Define the tables of a ledger, and open ledgers."""
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +11,7 @@ from typing import Final
 from planner.errors import RunError
 
 LEDGER_VERSION: Final = 1
+log = logging.getLogger(__name__)
 _APPLICATION_ID: Final = 0x41424C50  # "ABLP", marks the file as a ledger of this program
 
 # Seconds that a reader or the writer waits for another program that holds the file.
@@ -89,21 +91,37 @@ CREATE TABLE parts (             -- what goes to a provider's batch service: a f
 """
 
 
-def connect_ledger(path: Path, *, shared_disk: bool = False) -> sqlite3.Connection:
+class DamagedLedgerError(RunError):
+    """A ledger is damaged: a part of the file is lost, or it is no database at all."""
+
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(
+            f"{path} is damaged ({reason}): nothing was changed; `status` shows and `export` writes what can still be "
+            f"read of it, and the plans in {path.parent / 'trajectories'} are whole; restore a copy of it, or start a "
+            "new run with another -o"
+        )
+
+
+def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True) -> sqlite3.Connection:
     """Open a ledger for writing, and create it if there is none.
 
     Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
-    journal, since a write-ahead log needs memory that all its users share.
+    journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages are read
+    first, so that nothing is paid for that it could not hold.
 
     Raises:
-        RunError: if the file is not a ledger, has another version, or cannot be opened.
+        RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
     """
     try:
         connection = sqlite3.connect(path, timeout=_MAX_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared_disk else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
         _create_or_check_tables(connection, path)
-    except sqlite3.Error as error:
+        if check:
+            _check_pages(connection, path)
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            raise DamagedLedgerError(path, error) from error
         raise RunError(f"{path} cannot be used as a ledger: {error}") from error
     return connection
 
@@ -121,16 +139,16 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls it back.
         if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise RunError(f"{path} cannot be read: {error}") from error
+            raise _convert_error(path, error) from error
     try:
         return _connect_readonly(path, "rw")
     except sqlite3.Error as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
+        raise _convert_error(path, error) from error
 
 
 @contextmanager
 def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for reading within the block; damage may appear at any query.
+    """Open a ledger for reading within the block; damage may appear at any query, or as a value that cannot be.
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if the ledger is damaged.
@@ -138,8 +156,65 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(connect_ledger_readonly(path)) as connection:
         try:
             yield connection
+        except (sqlite3.Error, ValueError) as error:
+            raise _convert_error(path, error) from error
+
+
+@contextmanager
+def open_readable_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
+    """Open a ledger for reading within the block, with its damage: of a damaged one, a copy of what can be read.
+
+    Raises:
+        RunError: as for `connect_ledger_readonly`, and if nothing can be read.
+    """
+    with open_ledger_readonly(path) as connection:
+        try:
+            _check_pages(connection, path)
+        except (sqlite3.DatabaseError, DamagedLedgerError) as error:
+            damage = str(error if isinstance(error, RunError) else _convert_error(path, error))
+        else:
+            yield connection, ""
+            return
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            _create_tables(copy)
+            for (table,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                _copy_readable_rows(connection, copy, table)
+            yield copy, damage
+
+
+def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str) -> None:
+    """Copy the rows of a table from both its ends, each time up to the damage."""
+    (definition,) = copy.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    fields = [name for _, name, *_ in copy.execute(f"PRAGMA table_info({table})")]
+    key = fields[0]
+    if "WITHOUT ROWID" not in definition:
+        key = "rowid"
+        fields = ["rowid", *fields]
+    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})"  # noqa: S608 - names above
+    for direction in ("ASC", "DESC"):
+        try:
+            query = f"SELECT {', '.join(fields)} FROM {table} NOT INDEXED ORDER BY {key} {direction}"  # noqa: S608
+            for row in damaged.execute(query):
+                copy.execute(insert, row)
         except sqlite3.Error as error:
-            raise RunError(f"{path} cannot be read: {error}") from error
+            log.debug("%s, %s: %s", table, direction, error)
+
+
+def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise DamagedLedgerError(path, " ".join(found.split()))
+
+
+def _convert_error(path: Path, error: Exception) -> RunError:
+    if not isinstance(error, sqlite3.Error) or _is_damage(error):
+        return DamagedLedgerError(path, " ".join(str(error).split()))
+    return RunError(f"{path} cannot be read: {error}")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    # The low byte of an extended code is its kind.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def format_time(moment: datetime) -> str:
@@ -158,11 +233,15 @@ def _connect_readonly(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _create_tables(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES.split(";\n"):
+        connection.execute(statement)
+
+
 def _create_or_check_tables(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-        for statement in _TABLES.split(";\n"):
-            connection.execute(statement)
+        _create_tables(connection)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {LEDGER_VERSION}")
     connection.execute("COMMIT")

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from planner.batch.ledger.schema import connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
@@ -26,6 +26,7 @@ from planner.schema import Task
 _COMPLETION: Final = TypeAdapter(Completion)
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _RECORD: Final = TypeAdapter(PlanRecord)
+_DAMAGE_HINT: Final = "`export` writes all that can be read; go on in a new run with another -o"
 
 # Outcomes that say nothing about the paper: the next call plans it again by itself.
 UNFINISHED_OUTCOMES: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
@@ -63,11 +64,9 @@ class StoredRecords:
 
     db: sqlite3.Connection
 
-    def __iter__(self) -> Iterator[PlanRecord]:
-        for paper, model in self.db.execute(
-            f"SELECT p.id, m.key {ALL_PAIRS} AND {IS_VALID} ORDER BY p.id, m.key"
-        ).fetchall():
-            yield self.load_record(paper, model)
+    def list_pairs(self) -> list[tuple[str, str]]:
+        """Return the paper and the model of each current record."""
+        return self.db.execute(f"SELECT p.id, m.key {ALL_PAIRS} AND {IS_VALID} ORDER BY p.id, m.key").fetchall()
 
     def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
         """Return the current record of a paper and a model, which must exist."""
@@ -75,13 +74,16 @@ class StoredRecords:
             "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1",
             (paper_id, model_key),
         ).fetchone()
-        record = load_stored_json(_RECORD, facts)
+        try:
+            record = load_stored_json(_RECORD, facts)
+        except ValidationError as error:
+            raise RunError(f"the ledger is damaged: the record of {paper_id} cannot be read; {_DAMAGE_HINT}") from error
         attempts = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in record.attempts)
         return record.model_copy(update={"attempts": attempts})
 
     def _load_reply(self, identity: str) -> Completion | None:
         row = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
-        return load_stored_json(_COMPLETION, row[0]) if row and row[0] else None
+        return _load_reply(identity, row[0]) if row and row[0] else None
 
 
 class Ledger:
@@ -95,7 +97,7 @@ class Ledger:
         """
         self._reader = connect_ledger(path, shared_disk=shared_disk)
         self._reader.execute("PRAGMA query_only = ON")
-        self._writer = LedgerWriter(partial(connect_ledger, path, shared_disk=shared_disk))
+        self._writer = LedgerWriter(partial(connect_ledger, path, shared_disk=shared_disk, check=False))
         self._next_attempt = 1 + (self._fetch_value("SELECT max(number) FROM attempts") or 0)
         self.submissions = Submissions(self._reader, self._writer, self._reserve_attempt_numbers)
 
@@ -169,7 +171,7 @@ class Ledger:
     def find_reply(self, identity: str) -> Completion | None:
         """Return the reply to a request, None if there is none."""
         reply = self._fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
-        return None if reply is None else load_stored_json(_COMPLETION, reply)
+        return None if reply is None else _load_reply(identity, reply)
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample to use for a first prompt: the last with a reply, or a new one to retry a failure."""
@@ -205,7 +207,7 @@ class Ledger:
                 messages=messages,
                 started=datetime.fromisoformat(sent),
                 cost=cost,
-                completion=None if reply is None else load_stored_json(_COMPLETION, reply),
+                completion=None if reply is None else _load_reply(identity, reply),
             )
             for identity, prompt, sample, messages, sent, cost, reply in rows
         )
@@ -319,6 +321,13 @@ class Ledger:
     def _fetch_value(self, query: str, *values: object) -> Any:
         row = self._reader.execute(query, values).fetchone()
         return row[0] if row else None
+
+
+def _load_reply(identity: str, reply: str) -> Completion:
+    try:
+        return load_stored_json(_COMPLETION, reply)
+    except ValidationError as error:
+        raise RunError(f"the ledger is damaged: the reply to {identity[:12]} cannot be read; {_DAMAGE_HINT}") from error
 
 
 def _paper_rows(corpus: Iterable[CorpusEntry]) -> Iterator[tuple[str | int, ...]]:

@@ -5,6 +5,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,17 +60,21 @@ class LedgerWriter:
         self._thread.join()
 
     def _run_thread(self) -> None:
-        connection = self._connect()
         try:
-            while (first := self._queued.get()) is not None:
-                changes, is_last = self._collect_waiting(first)
-                self._commit_changes(connection, changes)
-                if is_last:
-                    break
+            with closing(self._connect()) as connection:
+                while (first := self._queued.get()) is not None:
+                    changes, is_last = self._collect_waiting(first)
+                    self._commit_changes(connection, changes)
+                    if is_last:
+                        break
+        except RunError as error:
+            self._failure = error
         finally:
             # Whatever ended this thread, no task may wait for it for ever.
             self._failure = self._failure or RunError("the ledger is closed")
-            connection.close()
+            while not self._queued.empty():
+                if change := self._queued.get_nowait():
+                    _resolve_changes([change], self._failure)
 
     def _collect_waiting(self, first_change: _QueuedChange) -> tuple[list[_QueuedChange], bool]:
         """Return all changes that wait by now, and whether the end was among them."""

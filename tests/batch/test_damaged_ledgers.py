@@ -1,0 +1,107 @@
+"""A damaged ledger: a named error, and what can be read of it is shown and exported."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from planner.batch.ledger.schema import connect_ledger
+from planner.batch.ledger.writer import LedgerWriter
+from planner.cli import cli
+from planner.errors import RunError
+from tests.batch.program import Program, make_papers
+from tests.server.provider import plan_for
+from tests.server.replies import reply
+from tests.server.server import Server
+
+PAGE = 4096
+PAPERS = 12
+BATCH = ("batch", "papers", "--model", "m", "--no-stream", "-o", "damaged")
+READING = (("status", "damaged"), ("export", "damaged", "--to", "csv", "x.csv"), ("merge", "damaged"))
+
+
+@pytest.fixture
+def run(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    make_papers(tmp_path / "papers", PAPERS)
+    with Server(lambda _: reply(plan_for("0"))) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        program.invoke("batch", "papers", "--model", "m", "--no-stream", "-o", "run")
+        yield tmp_path / "run"
+
+
+def damage(run: Path, content: bytes) -> None:
+    damaged = run.with_name("damaged")
+    shutil.rmtree(damaged, ignore_errors=True)
+    shutil.copytree(run, damaged, ignore=shutil.ignore_patterns("ledger.sqlite*", "trajectories"))
+    (damaged / "ledger.sqlite").write_bytes(content)
+
+
+def invoke(folder: Path, *words: str) -> tuple[int, str]:
+    with chdir(folder):
+        done = CliRunner().invoke(cli, words, prog_name="ablation-planner")
+    assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.exception)
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("kind", ["zeroed", "cut", "garbage"])
+def test_damage_of_any_page_is_a_named_error(kind: str, run: Path, tmp_path: Path) -> None:
+    whole = (run / "ledger.sqlite").read_bytes()
+    named = 0
+    for start in range(0, len(whole), PAGE):
+        rest = {
+            "zeroed": bytes(PAGE) + whole[start + PAGE :],
+            "cut": b"",
+            "garbage": b"\xff" * PAGE + whole[start + PAGE :],
+        }
+        for words in (
+            ("status", "damaged"),
+            ("export", "damaged", "--to", "csv", "x.csv"),
+            ("merge", "damaged"),
+            BATCH,
+        ):
+            damage(run, whole[:start] + rest[kind])
+            code, output = invoke(tmp_path, *words)
+            assert code in (0, 1, 2)
+            if code:
+                assert "damaged" in output, (start, words, output)
+            named += "is damaged" in output
+    assert named
+
+
+def test_what_can_be_read_is_shown_and_exported(run: Path, tmp_path: Path) -> None:
+    whole = (run / "ledger.sqlite").read_bytes()
+    exported = {}
+    for start in range(PAGE, len(whole), PAGE):
+        damage(run, whole[:start] + bytes(PAGE) + whole[start + PAGE :])
+        (tmp_path / "x.jsonl").unlink(missing_ok=True)
+        invoke(tmp_path, "export", "damaged", "--to", "jsonl", "x.jsonl")
+        exported[start] = len((tmp_path / "x.jsonl").read_text().splitlines())
+        assert "papers:" in invoke(tmp_path, "status", "damaged")[1]
+    assert max(exported.values()) == PAPERS
+    assert sum(exported.values()) > PAPERS * len(exported) // 2
+
+
+def test_a_file_that_is_no_database_is_named(run: Path, tmp_path: Path) -> None:
+    damage(run, b"no database" * 1000)
+    for words in (*READING, BATCH):
+        code, output = invoke(tmp_path, *words)
+        assert code == 1
+        assert "damaged" in output
+
+
+def test_a_writer_that_cannot_open_its_ledger_lets_nobody_wait(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 1000)
+
+    async def write() -> None:
+        writer = LedgerWriter(lambda: connect_ledger(tmp_path / "ledger.sqlite"))
+        try:
+            with pytest.raises(RunError, match="damaged"):
+                await asyncio.wait_for(writer.write_change(lambda db: None), 10)
+        finally:
+            writer.close()
+
+    asyncio.run(write())
