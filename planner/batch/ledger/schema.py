@@ -137,11 +137,11 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
     try:
         return _connect_readonly(path, "ro")
     except sqlite3.Error as error:
-        # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls it back.
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+        mode = _choose_other_mode(path, error)
+        if mode is None:
             raise _convert_error(path, error) from error
     try:
-        return _connect_readonly(path, "rw")
+        return _connect_readonly(path, mode)
     except sqlite3.Error as error:
         raise _convert_error(path, error) from error
 
@@ -220,6 +220,18 @@ def _is_damage(error: sqlite3.Error) -> bool:
 def format_time(moment: datetime) -> str:
     """Return a time as the ledger stores it: ISO 8601, to the millisecond."""
     return moment.isoformat(timespec="milliseconds")
+
+
+def _choose_other_mode(path: Path, error: sqlite3.Error) -> str | None:
+    """Return the mode that can open a ledger after `error`, None if there is none."""
+    # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls it back.
+    if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return "rw"
+    # A write-ahead log needs a file beside it, which a folder that cannot be written does not allow. Without a log,
+    # no other program can be writing there.
+    kind = error.sqlite_errorcode & 0xFF
+    has_log = any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal"))
+    return "ro&immutable=1" if kind in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not has_log else None
 
 
 def _connect_readonly(path: Path, mode: str) -> sqlite3.Connection:
