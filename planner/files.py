@@ -5,12 +5,16 @@ import errno
 import os
 import secrets
 from pathlib import Path
+from typing import Final
+
+_MAX_LINKS: Final = 40  # symbolic links in a row that Linux follows
 
 
 def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file (text as UTF-8) and create its folders; no reader sees half of it, and no crash leaves half of it.
 
-    A symbolic link at `path` is replaced, never followed. Permissions are those of any new file. Without `durable` the
+    A symbolic link at `path` is replaced, never followed, except to a pipe or a device: those are never replaced, but
+    written into. Permissions are those of any new file. Without `durable` the
     file is not synchronised to the disk: it survives a kill, but may be empty after a power cut.
 
     Raises:
@@ -19,6 +23,10 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
         UnicodeEncodeError: if the text holds an unpaired surrogate.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
+    if is_device(path):
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as device:
+            device.write(data)
+        return
     draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         try:
@@ -105,6 +113,18 @@ def unlock_file(path: Path, handle: int) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
     os.close(handle)
+
+
+def is_device(path: Path) -> bool:
+    """Return whether a path is a pipe, a socket or a device, or a name of an open file such as /dev/stdout."""
+    for _ in range(_MAX_LINKS):
+        folder = path.parent.resolve()
+        if folder == Path("/dev") or folder.is_relative_to("/proc"):
+            return path.exists()
+        if not path.is_symlink():
+            break
+        path = folder / path.readlink()
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _write_new_file(path: Path, data: bytes, durable: bool) -> None:

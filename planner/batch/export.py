@@ -10,7 +10,7 @@ from planner.batch.ledger.schema import open_readable_ledger
 from planner.batch.ledger.store import StoredRecords
 from planner.batch.run_folder import RunFolder, report_os_errors
 from planner.errors import Outcome, OutputError, RunError, UsageError
-from planner.files import write_file_atomically
+from planner.files import is_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.planning.output import rebuild_trajectory
 from planner.planning.record import PlanRecord
@@ -80,7 +80,8 @@ def write_ablationbench(results: Sequence[PaperResult], target: Path) -> None:
             paper = result.record.paper.id
             path = folder / f"{sanitize_file_name(paper)}.jsonl"
             if result.trajectory is None:
-                path.unlink(missing_ok=True)  # of an earlier export
+                if not is_device(path):
+                    path.unlink(missing_ok=True)  # of an earlier export
                 continue
             lines = "\n".join(_format_ablation(ablation) for ablation in result.trajectory.plan.ablations)
             write_file_atomically(path, lines + "\n", durable=False)

@@ -17,7 +17,8 @@ from planner.cli.batch import plan_papers
 from planner.cli.console import log, log_to
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import collect_options
-from planner.errors import RunError
+from planner.errors import RunError, UsageError
+from planner.files import is_device
 from planner.sanitize import make_json_printable, make_printable
 
 _run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
@@ -88,13 +89,16 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
     """
     with log_to(log_settings):
         if form == BATCH_SERVICE_ENGINE:
+            if is_device(target):
+                raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
             target, spec = target.resolve(), load_run_spec(run, SubmissionOptions())
             with contextlib.chdir(spec.folder):
                 asyncio.run(_export_requests(spec, target))
             return
         for line in export_run(RunFolder(run), form, target):
             click.echo(make_printable(line), err=True)
-        click.echo(make_printable(str(target)))
+        if not is_device(target):
+            click.echo(make_printable(str(target)))
 
 
 async def _export_requests(spec: RunSpec, target: Path) -> None:
