@@ -14,7 +14,7 @@ from planner.analysis.passages import Passage, TextLocation, strip_markup
 from planner.analysis.phrases import (
     LEADING_FILLERS,
     NameIndex,
-    extract_noun_phrase,
+    extract_leading_noun_phrase,
     find_acronyms,
     find_run_in_headings,
     is_generic_name,
@@ -136,7 +136,7 @@ def find_components(passages: Sequence[Passage], *, count_mentions: bool = True)
         candidate for candidate in candidates if candidate.name and not is_generic_name(candidate.name)
     )
     merged = _count_mentions(merged, passages) if count_mentions else merged
-    return tuple(sorted(merged, key=lambda component: component.location.offset))
+    return tuple(sorted(merged, key=lambda component: component.location.paper_offset))
 
 
 def _find_candidates(passage: Passage) -> Iterator[Component]:
@@ -147,9 +147,9 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
             yield _build_component(passage, heading, 0, Evidence.HEADING)
         return
     for acronym in find_acronyms(line):
-        if _CITED.match(line, acronym.start + len(acronym.expansion)):
+        if _CITED.match(line, acronym.expansion_start + len(acronym.expansion)):
             continue  # a method of others
-        location = passage.locate_text(acronym.expansion, acronym.start)
+        location = passage.locate_text(acronym.expansion, acronym.expansion_start)
         name = strip_markup(acronym.expansion)
         yield Component(name, acronym.abbreviation, location, frozenset({Evidence.ACRONYM}))
     named_phrases = [(Evidence.PROPOSED, find_proposed_phrases(line))]
@@ -165,7 +165,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
 
 
 def _build_component(passage: Passage, text: str, start: int, evidence: Evidence) -> Component:
-    name = extract_noun_phrase(text)
+    name = extract_leading_noun_phrase(text)
     return Component(name, "", passage.locate_text(name, start), frozenset({evidence}))
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
-from planner.analysis.phrases import extract_noun_phrase, find_acronyms, find_run_in_headings
+from planner.analysis.phrases import extract_leading_noun_phrase, find_acronyms, find_run_in_headings
 from planner.matching.similarity import parse_word_list
 from planner.papers.headings import strip_heading_number
 from planner.papers.paper import BlockKind, SectionKind
@@ -183,7 +183,9 @@ def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
     in_cells = "|" in text or "&" in text
     for match in _ARROW.finditer(text):
         head = strip_markup(match[1]).strip(" ($%")
-        name = extract_noun_phrase(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]
+        name = (
+            extract_leading_noun_phrase(_UNIT.sub("", head).partition("@")[0]) if in_cells else head.rpartition(" ")[2]
+        )
         if any(letter.isalpha() for letter in name):
             yield name, match.start(1)
 
@@ -201,7 +203,7 @@ def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
     for acronym in find_acronyms(text):
         if is_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
-            yield acronym.abbreviation, acronym.start + len(acronym.expansion)
+            yield acronym.abbreviation, acronym.expansion_start + len(acronym.expansion)
 
 
 def is_metric_name(name: str) -> bool:
@@ -216,7 +218,7 @@ def is_quantity(name: str) -> bool:
 
 
 def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
-    name = extract_noun_phrase(_UNIT.sub("", text))
+    name = extract_leading_noun_phrase(_UNIT.sub("", text))
     if len(name.split()) <= _MAX_METRIC_WORDS and is_quantity(name) and not _NOT_A_RESULT.search(name):
         yield name, start
 
@@ -233,10 +235,12 @@ def _find_measured(passage: Passage) -> Iterator[MetricMention]:
     """Yield known metrics, and the acronyms that a passage defines if it mentions metrics."""
     text = passage.one_line_text
     acronyms = tuple(find_acronyms(text))
-    expansion_offsets = {at for one in acronyms for at in range(one.start, one.start + len(one.expansion))}
+    expansion_offsets = {
+        at for one in acronyms for at in range(one.expansion_start, one.expansion_start + len(one.expansion))
+    }
     known = ((name, start) for name, start in _find_known(text) if start not in expansion_offsets)
     unknown = (
-        (one.abbreviation, one.start + len(one.expansion))
+        (one.abbreviation, one.expansion_start + len(one.expansion))
         for one in acronyms
         if _SPEAKS_OF_METRICS.search(text) and not _KNOWN_NAME.fullmatch(one.abbreviation)
     )

@@ -34,7 +34,7 @@ class TextLocation:
 
     text: str
     heading: str
-    offset: int
+    paper_offset: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class Acronym:
 
     abbreviation: str
     expansion: str
-    start: int
+    expansion_start: int
 
 
 class NameIndex:
@@ -133,7 +133,7 @@ def _split_name(name: str) -> tuple[str, ...]:
     return tuple(_NAME_WORD.findall(name))[:_MAX_NAME_WORDS]
 
 
-def extract_noun_phrase(text: str) -> str:
+def extract_leading_noun_phrase(text: str) -> str:
     """Return the noun phrase at the start of a text, without articles and words of praise, or ""."""
     words: list[str] = []
     for word in _EFFECT_OF.sub("", strip_markup(text.partition(" (")[0]).strip(" .:*")).split():
@@ -156,7 +156,7 @@ def _ends_phrase(words: list[str], word: str) -> bool:
 
 def split_conjuncts(text: str) -> list[str]:
     """Split a text at "and", "&", "+", commas and semicolons into noun phrases."""
-    return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := extract_noun_phrase(part))]
+    return [phrase for part in re.split(r"\band\b|,|;|\s[&+]\s", text) if (phrase := extract_leading_noun_phrase(part))]
 
 
 def _tidy_phrase(phrase_words: list[str]) -> str:

@@ -12,7 +12,7 @@ from planner.analysis.part_names import find_other_names, is_possible_part
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import (
     NameIndex,
-    extract_noun_phrase,
+    extract_leading_noun_phrase,
     find_run_in_headings,
     is_generic_name,
     split_conjuncts,
@@ -125,7 +125,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
         part = names.find_label(ablation.part)
         if is_possible_part(part, other_names):
             ablations.setdefault((frozenset(extract_stems(part)), ablation.action), replace(ablation, part=part))
-    return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.offset))
+    return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))
 
 
 def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
@@ -156,7 +156,7 @@ def _read_experiment(passage: Passage) -> Iterator[ReportedAblation]:
     yield from _report_phrases(passage, find_studied_parts(passage.one_line_text))
     if passage.block_kind is BlockKind.TABLE:
         for header, start in find_marked_columns(passage.text):
-            yield from _report_part(passage, extract_noun_phrase(header), Action.REMOVE, "", start)
+            yield from _report_part(passage, extract_leading_noun_phrase(header), Action.REMOVE, "", start)
         for variant, start in find_variants(passage.text):
             yield from _report_part(passage, variant, Action.REPLACE, "", start)
 
@@ -165,14 +165,14 @@ def _read_table(passage: Passage) -> Iterator[ReportedAblation]:
     """Yield parts that table rows remove, add or replace, and parts that the head of a table names as varied."""
     yield from _read_rows(passage)
     for head, start in find_varied_part(passage.text) if passage.block_kind is BlockKind.TABLE else ():
-        yield from _report_part(passage, extract_noun_phrase(head), Action.REPLACE, "", start)
+        yield from _report_part(passage, extract_leading_noun_phrase(head), Action.REPLACE, "", start)
 
 
 def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
     is_table = passage.block_kind is BlockKind.TABLE and _is_about_ablations(passage)
     for row, start in split_table_rows(passage.text):
         if replacement := match_replacement_row(row):
-            part, new_part = extract_noun_phrase(replacement[1]), strip_markup(replacement[2])
+            part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
             yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
         elif _CITATION.search(row):
             continue  # a variant of a method of others
@@ -181,7 +181,7 @@ def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
                 yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
         elif addition := match_addition_row(row):
             yield from _report_part(
-                passage, extract_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
+                passage, extract_leading_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
             )
 
 
@@ -227,8 +227,8 @@ def _find_ablated_components(passage: Passage, names: ComponentNames) -> Iterato
             yield from _report_part(passage, label, Action.REMOVE, "", start)
     else:
         for phrase in find_removals_and_replacements(passage.one_line_text):
-            for label, start in names.find_mentions(extract_noun_phrase(phrase.part)):
-                replacement = extract_noun_phrase(phrase.replacement)
+            for label, start in names.find_mentions(extract_leading_noun_phrase(phrase.part)):
+                replacement = extract_leading_noun_phrase(phrase.replacement)
                 yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
 
 
@@ -241,7 +241,9 @@ def _is_about_ablations(passage: Passage) -> bool:
 def _report_phrases(passage: Passage, phrases: Iterable[AblationPhrase]) -> Iterator[ReportedAblation]:
     for phrase in phrases:
         for part in split_conjuncts(phrase.part):
-            yield from _report_part(passage, part, phrase.action, extract_noun_phrase(phrase.replacement), phrase.start)
+            yield from _report_part(
+                passage, part, phrase.action, extract_leading_noun_phrase(phrase.replacement), phrase.start
+            )
 
 
 def _report_part(

@@ -233,7 +233,7 @@ def _describe_analysis(analysis: Analysis) -> dict[str, object]:
 
 
 def _describe_passage(passage: TextLocation) -> dict[str, object]:
-    return {"text": passage.text, "heading": passage.heading, "offset": passage.offset}
+    return {"text": passage.text, "heading": passage.heading, "offset": passage.paper_offset}
 
 
 def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:

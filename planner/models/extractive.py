@@ -134,7 +134,7 @@ def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal,
     candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
     components = list(filter(is_named_part, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[Component] = []
-    for component in sorted(components, key=lambda c: (-_score_component(c), c.location.offset)):
+    for component in sorted(components, key=lambda c: (-_score_component(c), c.location.paper_offset)):
         if len(chosen) < k and all(compute_overlap(component.name, other.name) < _SAME_OVERLAP for other in chosen):
             chosen.append(component)
     return tuple(Proposal(component, _find_alternatives(component)) for component in chosen)

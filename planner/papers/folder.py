@@ -12,7 +12,7 @@ from planner.papers.html.dom import parse_html
 from planner.papers.html.reader import find_page_title, read_html
 from planner.papers.latex.mainfile import find_main_file, has_document_class
 from planner.papers.latex.reader import read_latex
-from planner.papers.markdown import FrontMatter, parse_metadata, read_markdown_files
+from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown_files
 from planner.papers.paper import ParsedPaper
 from planner.papers.tree import SourceTree
 
@@ -68,7 +68,7 @@ def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
 def _read_markdown_tree(tree: SourceTree, names: tuple[str, ...]) -> ParsedPaper:
     """Read a paper from Markdown: manubot's numbered files, one file, or a draft with its appendix and page header."""
     meta = _find_topmost(tree.list_names("metadata.yaml", "metadata.yml"), "")
-    known = parse_metadata(_decode_file(tree, meta)) if meta else FrontMatter()
+    known = parse_front_matter(_decode_file(tree, meta)) if meta else FrontMatter()
     content = tuple(n for n in names if "/content/" in f"/{n}")
     names = content if meta and content else names
     if _has_numbered_names(names):

@@ -17,7 +17,7 @@ from planner.papers.html.reader import read_html_fragment, remove_hidden_element
 from planner.papers.outline import (
     MarkedHeading,
     assemble_sections,
-    extract_abstract,
+    find_abstract_text,
     mark_back_matter,
     resolve_headings,
 )
@@ -81,7 +81,7 @@ def read_markdown_files(
     if resolved.demoted_count:
         warnings.append(f"{resolved.demoted_count} lines marked as headings look like code and were kept as text")
     sections = assemble_sections(resolved.items)
-    abstract = strip_markdown(extract_abstract(sections)) or known.abstract
+    abstract = strip_markdown(find_abstract_text(sections)) or known.abstract
     title = known.title or resolved.title
     return ParsedPaper(title, abstract, sections, main_file, (*warnings, *warn_of_hidden_text(hidden_texts)))
 
@@ -155,13 +155,13 @@ def strip_markdown(text: str) -> str:
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:
     """Return the front matter at the beginning of a text, and the rest of the text."""
     if match := _YAML_BLOCK.match(text) or _TOML_BLOCK.match(text):
-        return parse_metadata(match[1]), text[match.end() :]
+        return parse_front_matter(match[1]), text[match.end() :]
     if match := _PANDOC_TITLE.match(text):
         return FrontMatter(" ".join(match[1].split())), text[match.end() :]
     return FrontMatter(), text
 
 
-def parse_metadata(yaml: str) -> FrontMatter:
+def parse_front_matter(yaml: str) -> FrontMatter:
     """Return title and abstract from plain, quoted or folded top-level scalars of YAML or TOML.
 
     A description of at least 30 words, as in Distill articles, serves as the abstract if there is no other.

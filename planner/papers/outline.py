@@ -154,7 +154,7 @@ def _is_reference_list(blocks: Sequence[Block]) -> bool:
     return len(entries) >= _MIN_REFERENCES and len(_YEAR.findall(text)) >= len(entries)
 
 
-def extract_abstract(sections: Sequence[Section]) -> str:
+def find_abstract_text(sections: Sequence[Section]) -> str:
     """Return the text of the section "Abstract" with its subsections, without heading lines; "" if there is none.
 
     If no heading marks it, return the paragraph near the start of the paper that begins with "Abstract".

@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.papers.characters import clean_source_text
 from planner.papers.headings import classify_heading, strip_heading_number
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, extract_abstract, looks_like_reference
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text, looks_like_reference
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
 from planner.papers.tables import is_table
 
@@ -35,7 +35,7 @@ def read_plain_text(text: str, file_name: str) -> ParsedPaper:
     paragraphs = [p.strip("\n") for p in re.split(r"\n[ \t]*\n+", text) if p.strip()]
     title = _find_title(paragraphs)
     sections = assemble_sections(_split_headings(paragraphs))
-    return ParsedPaper(title, extract_abstract(sections), sections, file_name, warnings)
+    return ParsedPaper(title, find_abstract_text(sections), sections, file_name, warnings)
 
 
 def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:

@@ -115,7 +115,7 @@ def render_prompt(
         text=excerpt.text,
         k=k,
         fields=PLAN_FIELDS,
-        fence=make_fence(excerpt.title, excerpt.abstract, excerpt.text),
+        fence=derive_fence(excerpt.title, excerpt.abstract, excerpt.text),
     )
 
 
@@ -148,7 +148,7 @@ def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path 
     return replace(prompt, messages_json=Prompt.from_messages((*opening, answer, request)).messages_json)
 
 
-def make_fence(*values: str) -> str:
+def derive_fence(*values: str) -> str:
     """Return a word that occurs in none of the values and depends only on them; it marks where untrusted text ends."""
     word = _hash_texts(*values)[:16]
     while any(word in value for value in values):

@@ -29,8 +29,8 @@ _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Acti
 class AblationLink:
     """A link to an ablation: the model's label, the ablation's headline, and the anchor."""
 
-    label: str
-    name: str
+    model_label: str
+    headline: str
     anchor: str
 
 

@@ -51,7 +51,7 @@ def test_one_entry_for_a_name_in_two_spellings() -> None:
 def test_locations_point_to_the_text_and_its_heading() -> None:
     for component in find_components(split_passages(PLAIN.sections)):
         place = component.location
-        assert PLAIN.text[place.offset :].startswith(place.text), component
+        assert PLAIN.text[place.paper_offset :].startswith(place.text), component
         assert place.heading in {s.heading for s in PLAIN.sections}
 
 
@@ -63,7 +63,7 @@ def test_nothing_named_gives_nothing() -> None:
 def test_the_place_of_an_expansion_is_where_it_stands() -> None:
     text = "x" * 300 + " then the gated fusion unit (GFU) acts"
     (acronym,) = find_acronyms(text)
-    assert text[acronym.start :].startswith("gated fusion unit (GFU)")
+    assert text[acronym.expansion_start :].startswith("gated fusion unit (GFU)")
 
 
 @pytest.mark.parametrize(

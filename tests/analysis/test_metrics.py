@@ -60,7 +60,7 @@ def test_the_references_are_not_read() -> None:
 
 def test_locations_point_to_the_text() -> None:
     for metric in find_metrics(split_passages(PLAIN.sections)):
-        assert PLAIN.text[metric.location.offset :].startswith(metric.location.text)
+        assert PLAIN.text[metric.location.paper_offset :].startswith(metric.location.text)
 
 
 def test_an_announced_metric_is_kept_beside_frequent_names() -> None:

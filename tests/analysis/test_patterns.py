@@ -12,7 +12,7 @@ from planner.analysis.metrics import find_metrics
 from planner.analysis.passages import split_passages, strip_markup
 from planner.analysis.phrases import (
     NameIndex,
-    extract_noun_phrase,
+    extract_leading_noun_phrase,
     find_acronyms,
     find_expansion,
     find_run_in_headings,
@@ -182,7 +182,7 @@ EXPANSIONS = {
 def test_an_acronym_stands_for_the_words_before_it(text: str, expected: list[tuple[str, str]]) -> None:
     acronyms = list(find_acronyms(text))
     assert [(acronym.abbreviation, acronym.expansion) for acronym in acronyms] == expected
-    assert all(text[acronym.start :].startswith(acronym.expansion) for acronym in acronyms)
+    assert all(text[acronym.expansion_start :].startswith(acronym.expansion) for acronym in acronyms)
 
 
 @given(st.text(alphabet="ABc", min_size=2, max_size=5), st.text(alphabet="abc -.(", max_size=40))
@@ -216,7 +216,7 @@ PHRASES = {
 
 @pytest.mark.parametrize(("text", "phrase"), PHRASES.items(), ids=PHRASES.keys())
 def test_a_noun_phrase_ends_where_its_clause_goes_on(text: str, phrase: str) -> None:
-    assert extract_noun_phrase(text) == phrase
+    assert extract_leading_noun_phrase(text) == phrase
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_list_is_split(text: str, parts: list[str]) -> None:
 
 @given(ODD_TEXT)
 def test_a_phrase_has_few_words_and_no_space_around_it(text: str) -> None:
-    phrase = extract_noun_phrase(text)
+    phrase = extract_leading_noun_phrase(text)
     assert len(phrase.split()) <= 8
     assert phrase == phrase.strip()
 
@@ -317,5 +317,5 @@ def test_findings_lie_inside_the_text_under_a_heading_of_it(blocks: list[tuple[B
     locations += [ablation.location for ablation in analysis.reported_ablations]
     locations += [metric.location for metric in analysis.metrics]
     for location in locations:
-        assert 0 <= location.offset <= len(text)
+        assert 0 <= location.paper_offset <= len(text)
         assert location.heading in ("3 Method", "4.1 Ablation Study")

@@ -200,14 +200,14 @@ def test_a_sentence_outside_ablations_is_no_report() -> None:
 def test_each_part_and_action_once_in_reading_order() -> None:
     ablations = reported(PLAIN)
     assert len({(ablation.part, ablation.action) for ablation in ablations}) == len(ablations)
-    assert [ablation.location.offset for ablation in ablations] == sorted(
-        ablation.location.offset for ablation in ablations
+    assert [ablation.location.paper_offset for ablation in ablations] == sorted(
+        ablation.location.paper_offset for ablation in ablations
     )
 
 
 def test_locations_point_to_the_text() -> None:
     for ablation in reported(PLAIN):
-        assert PLAIN.text[ablation.location.offset :].lower().startswith(ablation.location.text.lower()), ablation
+        assert PLAIN.text[ablation.location.paper_offset :].lower().startswith(ablation.location.text.lower()), ablation
 
 
 def test_analyse_holds_all_three() -> None:

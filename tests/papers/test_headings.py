@@ -58,8 +58,10 @@ def test_other_kinds(kind: SectionKind, heading: str) -> None:
 
 @pytest.mark.parametrize(
     "heading",
-    ["3.4 Experimental Results", "3.4 Experiments", "Toy experiments", "Results", "Evaluation", "2.4 Performance"]
-    + ["Comparison with Baselines", "Benchmarks", "Benchmarking", "User Study", "Performance of Our Model"],
+    [
+        *("3.4 Experimental Results", "3.4 Experiments", "Toy experiments", "Results", "Evaluation", "2.4 Performance"),
+        *("Comparison with Baselines", "Benchmarks", "Benchmarking", "User Study", "Performance of Our Model"),
+    ],
 )
 def test_results_within_the_method_are_results(heading: str) -> None:
     assert classify_heading(heading, SectionKind.METHOD) is SectionKind.EXPERIMENTS

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from planner.papers.markdown import BLOCK_PARSER, parse_metadata, read_markdown, read_markdown_files
+from planner.papers.markdown import BLOCK_PARSER, parse_front_matter, read_markdown, read_markdown_files
 from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from tests.papers.build import BODY
 
@@ -27,11 +27,11 @@ def test_front_matter_says_the_title_and_may_say_the_abstract() -> None:
 
 
 def test_yaml_scalars_of_every_style() -> None:
-    assert parse_metadata("title: 'It''s'\n").title == "It's"
-    assert parse_metadata('lang: en\ntitle: "A \\"b\\""').title == 'A "b"'
-    assert parse_metadata("title: Plain: words # not this\nauthor: x").title == "Plain: words"
-    assert parse_metadata("title: >-\n  On two\n  lines\nx: y").title == "On two lines"
-    assert parse_metadata("authors:\n  - title: Dr\n").title == ""
+    assert parse_front_matter("title: 'It''s'\n").title == "It's"
+    assert parse_front_matter('lang: en\ntitle: "A \\"b\\""').title == 'A "b"'
+    assert parse_front_matter("title: Plain: words # not this\nauthor: x").title == "Plain: words"
+    assert parse_front_matter("title: >-\n  On two\n  lines\nx: y").title == "On two lines"
+    assert parse_front_matter("authors:\n  - title: Dr\n").title == ""
 
 
 def test_setext_headings_and_text_stay_as_they_are() -> None:
@@ -202,9 +202,9 @@ def test_a_number_in_bold_of_its_own_belongs_to_the_heading() -> None:
 
 def test_the_description_that_distill_asks_for_is_the_abstract_where_it_is_long_enough() -> None:
     description = "We keep the gears small " * 8
-    assert parse_metadata(f"title: Gears\ndescription: {description}").abstract == description.strip()
-    assert parse_metadata("title: Gears\ndescription: A post").abstract == ""
-    assert parse_metadata(f"abstract: Ours\ndescription: {description}").abstract == "Ours"
+    assert parse_front_matter(f"title: Gears\ndescription: {description}").abstract == description.strip()
+    assert parse_front_matter("title: Gears\ndescription: A post").abstract == ""
+    assert parse_front_matter(f"abstract: Ours\ndescription: {description}").abstract == "Ours"
 
 
 def test_pandocs_marks_are_no_part_of_a_heading() -> None:

@@ -8,7 +8,7 @@ from planner.papers.outline import (
     Heading,
     MarkedHeading,
     assemble_sections,
-    extract_abstract,
+    find_abstract_text,
     resolve_headings,
 )
 from planner.papers.paper import Block, BlockKind, SectionKind, warn_of_doubtful_reading
@@ -53,12 +53,12 @@ def test_a_structured_abstract_is_abstract_throughout_and_a_summary_elsewhere_is
 def test_a_heading_without_text_ends_the_section_before_it() -> None:
     sections = assemble_sections([Heading("Abstract", 1), prose("Short."), Heading("", 0), prose("Long.")])
     assert [(s.heading, s.level) for s in sections] == [("Abstract", 1), ("", 0)]
-    assert extract_abstract(sections) == "Short."
+    assert find_abstract_text(sections) == "Short."
 
 
 def test_keywords_are_no_part_of_the_abstract() -> None:
     sections = assemble_sections([Heading("Abstract", 1), prose("Short."), prose("**Keywords:** gears, widgets")])
-    assert extract_abstract(sections) == "Short."
+    assert find_abstract_text(sections) == "Short."
 
 
 @pytest.mark.parametrize(

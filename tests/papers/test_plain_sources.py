@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from planner.papers.formats import strip_endings
 from planner.papers.leaks import split_sentences
-from planner.papers.markdown import FrontMatter, parse_metadata, read_markdown, split_front_matter, strip_markdown
-from planner.papers.outline import Heading, MarkedHeading, assemble_sections, extract_abstract, resolve_headings
+from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown, split_front_matter, strip_markdown
+from planner.papers.outline import Heading, MarkedHeading, assemble_sections, find_abstract_text, resolve_headings
 from planner.papers.paper import Block, BlockKind, Section, SectionKind, warn_of_hidden_text
 from planner.papers.text import read_plain_text
 
@@ -62,7 +62,7 @@ METADATA = {
 
 @pytest.mark.parametrize(("yaml", "front"), METADATA.values(), ids=METADATA.keys())
 def test_metadata_gives_title_and_abstract(yaml: str, front: FrontMatter) -> None:
-    assert parse_metadata(yaml) == front
+    assert parse_front_matter(yaml) == front
 
 
 @pytest.mark.parametrize(
@@ -196,24 +196,24 @@ RUN_INS = {
 @pytest.mark.parametrize("paragraph", RUN_INS.values(), ids=RUN_INS.keys())
 def test_an_abstract_without_a_heading_begins_with_the_word(paragraph: str) -> None:
     pieces = [Block(BlockKind.PROSE, paragraph), Heading("Introduction", 1), Block(BlockKind.PROSE, "Abstract. No.")]
-    assert extract_abstract(assemble_sections(pieces)) == "We turn."
+    assert find_abstract_text(assemble_sections(pieces)) == "We turn."
 
 
 @pytest.mark.parametrize("paragraph", ["Abstractions turn.", "abstract art turns", "An abstract. We turn."])
 def test_a_paragraph_with_another_beginning_is_no_abstract(paragraph: str) -> None:
-    assert extract_abstract(assemble_sections([Block(BlockKind.PROSE, paragraph)])) == ""
+    assert find_abstract_text(assemble_sections([Block(BlockKind.PROSE, paragraph)])) == ""
 
 
 @pytest.mark.parametrize("line", ["Keywords: gears", "**Index Terms** gears", "CCS Concepts • gears", "© 2026 Us"])
 def test_what_journals_set_below_an_abstract_is_no_part_of_it(line: str) -> None:
     pieces = [Heading("Abstract", 1), Block(BlockKind.PROSE, "We turn."), Block(BlockKind.PROSE, line)]
-    assert extract_abstract(assemble_sections(pieces)) == "We turn."
+    assert find_abstract_text(assemble_sections(pieces)) == "We turn."
 
 
 def test_parts_of_a_structured_abstract_carry_their_names_up_to_what_is_none() -> None:
     pieces = [Heading("Abstract", 1), Heading("Background", 2), Block(BlockKind.PROSE, "Gears."), Heading("Results", 2)]
     pieces += [Block(BlockKind.PROSE, "They turn."), Heading("Availability", 2), Block(BlockKind.PROSE, "Online.")]
-    assert extract_abstract(assemble_sections(pieces)) == "Background: Gears.\n\nResults: They turn."
+    assert find_abstract_text(assemble_sections(pieces)) == "Background: Gears.\n\nResults: They turn."
 
 
 PIECES = st.lists(

@@ -182,9 +182,9 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
             _write_files(run, kept, paper, model, problems)
         joined = merge_ledger(db)
         db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (_MERGED_PREFIX + shard.name, fingerprint_ledger(other)))
-    if joined.paid_twice:
+    if joined.requests_paid_twice:
         problems.append(
-            f"{shard.name}: {joined.paid_twice:,} requests were paid for in another shard too, "
+            f"{shard.name}: {joined.requests_paid_twice:,} requests were paid for in another shard too, "
             "as papers there have the same text; their cost is counted once"
         )
     return joined

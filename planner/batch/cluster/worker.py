@@ -24,7 +24,7 @@ class WorkerConfig:
 
     models: Mapping[str, RemoteModel]
     arxiv: ArxivClient
-    folder: str
+    start_folder: str
     version: str = __version__
 
 
@@ -34,7 +34,7 @@ class RemoteWorker:
     def __init__(self, config: WorkerConfig) -> None:
         self._config = config
         self._models: dict[str, Model] = {}
-        folder = Path(config.folder)
+        folder = Path(config.start_folder)
         self._reader = ReaderProcess(config.arxiv, folder=folder if folder.is_dir() else None)
         self._reading_lock = asyncio.Lock()
 

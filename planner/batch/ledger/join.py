@@ -17,7 +17,7 @@ class MergeCounts:
 
     results: int
     requests: int
-    paid_twice: int
+    requests_paid_twice: int
 
 
 # Results are compared by their facts, which include the start, requests by identity, attempts by the time sent.

@@ -13,7 +13,7 @@ from planner.papers.html.visibility import StyleRules, is_hidden, read_inline_st
 from planner.papers.outline import (
     MarkedHeading,
     assemble_sections,
-    extract_abstract,
+    find_abstract_text,
     mark_back_matter,
     resolve_headings,
 )
@@ -49,7 +49,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     warnings += warn_of_hidden_text(walker.hidden_texts)
     if walker.styles.has_too_many_rules:
         warnings += (_TOO_MANY_RULES,)
-    return ParsedPaper(known_title or resolved.title, extract_abstract(sections), sections, file_name, warnings)
+    return ParsedPaper(known_title or resolved.title, find_abstract_text(sections), sections, file_name, warnings)
 
 
 def _find_main_element(root: Element) -> Element:

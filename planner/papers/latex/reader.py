@@ -14,7 +14,7 @@ from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
 from planner.papers.latex.visibility import find_hiding_macros, remove_hidden_text
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, extract_abstract
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.tree import SourceTree
 
@@ -105,7 +105,7 @@ def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[st
     sections = assemble_sections((*opening, *find_headings_and_blocks(source, convert_heading)))
     return ParsedPaper(
         title=convert_heading(find_title_source(head, source)),
-        abstract=convert_latex_to_text(expand(abstract or early_abstract or extract_abstract(sections))),
+        abstract=convert_latex_to_text(expand(abstract or early_abstract or find_abstract_text(sections))),
         sections=sections,
         main_file=main_name,
         warnings=(

@@ -85,7 +85,7 @@ class _LineClassifier:
         """Mark captions and algorithms, and return the indices of the lines where captions start."""
         starts: list[int] = []
         for at in range(len(self._lines)):
-            kind = match_label_at(self._lines, at, self._body_style) if self._is_unmarked(at) else None
+            kind = find_label_kind_at(self._lines, at, self._body_style) if self._is_unmarked(at) else None
             if kind is LineKind.ALGORITHM:
                 self._mark_algorithm(at)
             elif kind:
@@ -101,7 +101,7 @@ class _LineClassifier:
             is_end = not is_continuation(last, line) or len(line.cells) > 2
             if not is_end and not _is_overlapping(self._lines[start], line):
                 continue  # text beside a wrapped figure, painted line by line with its caption
-            if is_end or not self._is_unmarked(at) or match_label_at(self._lines, at, self._body_style):
+            if is_end or not self._is_unmarked(at) or find_label_kind_at(self._lines, at, self._body_style):
                 return
             self.line_kinds[at] = kind
             last = line
@@ -337,7 +337,7 @@ def is_caption_start(line: Line) -> bool:
     return match_label(line) in _CAPTIONS
 
 
-def match_label_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
+def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
     """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
     line, kind = lines[index], match_label(lines[index])
     if kind is None or index == 0:

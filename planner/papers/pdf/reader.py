@@ -20,7 +20,7 @@ from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_section_spans, read_outline
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
 from planner.papers.pdf.pdfium import Bounds, open_pdf
-from planner.papers.pdf.runs import TextPage, TextRun, rotate_runs_upright
+from planner.papers.pdf.runs import TextPage, TextRun, rotate_page_upright
 from planner.papers.pdf.visibility import PageVisibility, PaintedObjects, separate_hidden_text
 
 _LETTERED_TITLE: Final = re.compile(r"^(?:appendix\s+)?[A-Z](?:\.\d+)*[.:]?\s+\S", re.I)
@@ -79,7 +79,7 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> PageText:
         raw.FPDF_ClosePage(page)
     is_complete = is_complete and (painted_objects is None or painted_objects.is_complete)
     return PageText(
-        rotate_runs_upright(visibility.visible_runs), visibility.hidden_text, visibility.is_ocr, is_complete
+        rotate_page_upright(visibility.visible_runs), visibility.hidden_text, visibility.is_ocr, is_complete
     )
 
 

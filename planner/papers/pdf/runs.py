@@ -188,7 +188,7 @@ def is_letter_spaced(text: str) -> bool:
     return text[-4:-3] == " " and bool(_SPACED_LETTERS.fullmatch(text))
 
 
-def rotate_runs_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
+def rotate_page_upright(placed_runs: list[PlacedRun]) -> list[TextRun]:
     """Return the runs in the coordinates of the page turned so that most of its text is upright."""
     if not any(placed.direction for placed in placed_runs):
         return [placed.run for placed in placed_runs]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.paper import BlockKind
-from planner.papers.pdf.floats import LineKind, is_caption_start, is_continuation, match_label, match_label_at
+from planner.papers.pdf.floats import LineKind, find_label_kind_at, is_caption_start, is_continuation, match_label
 from planner.papers.pdf.front_matter import find_title
 from planner.papers.pdf.furniture import remove_line_numbers, remove_page_furniture
 from planner.papers.pdf.lines import Line, build_line, measure_body_style
@@ -75,7 +75,7 @@ def test_a_caption_is_known_by_its_beginning(text: str, kind: LineKind | None) -
     ids=["within a sentence", "after a sentence", "set apart", "after numbers"],
 )
 def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: float, kind: LineKind | None) -> None:
-    assert match_label_at([line(before, 700), line("Table 2. It turns", 700 - gap)], 1, BODY) is kind
+    assert find_label_kind_at([line(before, 700), line("Table 2. It turns", 700 - gap)], 1, BODY) is kind
 
 
 @pytest.mark.parametrize(
