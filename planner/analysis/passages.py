@@ -11,9 +11,6 @@ from planner.papers.paper import Block, BlockKind, Section, SectionKind
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
 _NUMBERED_HEADING: Final = re.compile(r"(?:\d{1,2}|[A-Z])((?:\.\d{1,2})*)\.?\s+[A-Z][^.!?;=]*\.?$")
-_COMMON_WORDS: Final = frozenset(["the", "of", "and", "to", "is", "are", "we", "for", "with", "that", "by", "as"])
-_MIN_COMMON_SHARE: Final = 0.06  # English papers have 0.15 to 0.3, German and Spanish ones under 0.02
-_MIN_JUDGED_WORDS: Final = 100
 _MAX_HEADING_CHARS: Final = 110
 _MAX_SKIPPED_CHARS: Final = 60  # characters of articles and markup that may stand before the words found
 _SILENT_MARKUP: Final = re.compile(
@@ -87,14 +84,6 @@ def split_sections(text: str) -> tuple[Section, ...]:
             open_kinds.append((depth, kind))
         blocks.append(Block(BlockKind.HEADING if depth else BlockKind.PROSE, paragraph))
     return (*sections, Section(heading, level, kind, tuple(blocks)))
-
-
-def is_english(text: str) -> bool:
-    """Return whether a text is in English, by the share of common words; a short text counts as English."""
-    words: list[str] = re.findall(r"[^\W\d_]+", text.lower())
-    if len(words) < _MIN_JUDGED_WORDS:
-        return sum(word.isascii() for word in words) * 2 >= len(words)
-    return sum(word in _COMMON_WORDS for word in words) >= _MIN_COMMON_SHARE * len(words)
 
 
 def strip_markup(text: str) -> str:

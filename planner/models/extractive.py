@@ -14,9 +14,10 @@ from typing import Final
 from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, Evidence, is_mechanism
 from planner.analysis.metrics import is_metric_name
-from planner.analysis.passages import is_english, split_sections
+from planner.analysis.passages import split_sections
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.matching.similarity import compute_overlap
+from planner.papers.characters import is_english
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
 from planner.schema import Action, Task
 

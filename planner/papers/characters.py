@@ -52,7 +52,7 @@ _LATIN_WORD: Final = re.compile("[A-Za-z\u00c0-\u024f]+")
 _ENGLISH_WORDS: Final = frozenset(
     {"the", "of", "and", "is", "we", "that", "with", "are", "this", "by", "for", "from", "which", "can", "be"}
 )
-_MIN_WORDS: Final = 200
+_MIN_WORDS: Final = 100
 _MIN_ENGLISH_SHARE: Final = 0.04  # English has 0.2, and no other language 0.02
 
 # Letters of other scripts that look like Latin ones, from the confusables of Unicode TS 39.
@@ -113,7 +113,7 @@ def _try_decode(data: bytes, encoding: str) -> str | None:
 
 
 def is_english(text: str) -> bool:
-    """Return whether a text seems to be English; a text of under 200 words in Latin letters is taken to be."""
+    """Return whether a text seems to be English; a text of under 100 words in Latin letters is taken to be."""
     words = _WORD.findall(text.casefold())
     if not text.isascii() and 2 * sum(map(len, _LATIN_WORD.findall(text))) < sum(map(len, words)):
         return False

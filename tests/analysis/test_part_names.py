@@ -5,7 +5,7 @@ from hypothesis import given
 
 from planner.analysis.components import is_mechanism
 from planner.analysis.part_names import find_data_sets, is_possible_part
-from planner.analysis.passages import is_english
+from planner.papers.characters import is_english
 from tests.analysis.odd_text import ODD_TEXT
 
 
