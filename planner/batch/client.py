@@ -170,7 +170,7 @@ class LedgerClient:
         """Return the reply from the ledger, else send the request.
 
         Raises:
-            RunStopped: if the run is being stopped.
+            RunStopped: if the run is being stopped, or is stopped here since the endpoint cannot be reached.
         """
         identity = self.info.identify_request(prompt)
         while True:
@@ -185,6 +185,12 @@ class LedgerClient:
         try:
             with self._queue.waiting_tasks.mark_waiting():
                 return await self._retrying_model.complete(prompt)
+        except ModelError as error:
+            if error.is_sent:
+                raise
+            # No paper's fault: every paper would meet it, so they are left pending.
+            self._queue.stop_run(str(error))
+            raise RunStopped from error
         finally:
             del self._queue.requests_in_flight[identity]
             request_ended.set_result(None)
@@ -258,7 +264,9 @@ class RequestSender:
 
 
 def _may_be_billed(error: ModelError) -> bool:
-    return error.status is None or error.status < _FIRST_ERROR_STATUS or error.status in _POSSIBLY_BILLED_STATUSES
+    return error.is_sent and (
+        error.status is None or error.status < _FIRST_ERROR_STATUS or error.status in _POSSIBLY_BILLED_STATUSES
+    )
 
 
 def _get_current_task() -> "asyncio.Task[Any]":

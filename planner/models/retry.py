@@ -205,4 +205,5 @@ def _add_stop_reason(error: ModelError, stop_reason: str) -> ModelError:
         request_id=error.request_id,
         exhausted=error.exhausted,
         body=error.body,
+        is_sent=error.is_sent,
     )

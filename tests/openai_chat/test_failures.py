@@ -3,6 +3,7 @@
 import inspect
 import socket
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -344,37 +345,65 @@ def test_nobody_listens() -> None:
         taken.bind(("127.0.0.1", 0))
         failed = failure(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
     assert failed.retryable
+    assert not failed.is_sent
     assert "is the server running" in str(failed)
+
+
+def test_a_handshake_that_is_cut_sends_nothing() -> None:
+    failed = failure_after("https", lambda connection: connection.recv(1000))
+    assert not failed.is_sent
+    assert failed.retryable
+    assert "is the server running" in str(failed)
+
+
+def test_what_may_have_arrived_counts_as_sent(server: Server) -> None:
+    assert failure_after("http", lambda connection: connection.recv(1000)).is_sent
+    server.script(reply("x").cut(20), reply("x").hanging())
+    assert failure(server.base_url).is_sent
+    assert failure(server.base_url, timeout=0.2).is_sent
+
+
+def failure_after(scheme: str, receive: Callable[[socket.socket], object]) -> ModelError:
+    """The failure at a server that receives something and then closes the connection."""
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            receive(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=[listener])
+        thread.start()
+        failed = failure(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/v1")
+        thread.join()
+    return failed
 
 
 def test_there_is_no_such_host() -> None:
     failed = failure("http://no-such-host.invalid/v1")
     assert not failed.retryable
+    assert not failed.is_sent
     assert "no such endpoint" in str(failed)
     assert "no-such-host.invalid" in str(failed)
 
 
 def test_a_server_without_tls() -> None:
-    def answer(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(1000)
-            connection.sendall(b"HTTP/1.1 400 this is not TLS\r\n\r\n")
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 400 this is not TLS\r\n\r\n")
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=[listener])
-        thread.start()
-        failed = failure(f"https://127.0.0.1:{listener.getsockname()[1]}/v1")
-        thread.join()
+    failed = failure_after("https", refuse)
     assert "no secure connection" in str(failed)
     assert "https://" in str(failed)
     assert not failed.retryable
+    assert not failed.is_sent
 
 
 def test_a_handshake_that_hangs_is_no_fault_of_the_certificate(server: Server) -> None:
     failed = failure(server.base_url.replace("http:", "https:"), timeout=0.3)
     assert "timed out connecting" in str(failed)
     assert failed.retryable
+    assert not failed.is_sent
 
 
 def test_an_address_that_is_no_chat_api(server: Server) -> None:
