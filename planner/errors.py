@@ -54,7 +54,8 @@ class ModelError(PlannerError):
     `retryable` is true if the same request may succeed later, `retry_after` the shortest wait in seconds that the
     endpoint asks for, `status` the HTTP status, `request_id` the endpoint's identifier of the request and `body` the
     raw error body, masked. `exhausted` is true if the account's quota is used up, so that waiting does not help.
-    `is_sent` is false if no connection came to be, so that nothing reached the endpoint.
+    `is_sent` is false if no connection came to be, so that nothing reached the endpoint. `paused` is the time in
+    seconds that the request waited in a pause of all requests before it was sent.
     """
 
     outcome = Outcome.MODEL_ERROR
@@ -79,6 +80,7 @@ class ModelError(PlannerError):
         self.exhausted = exhausted
         self.body = body
         self.is_sent = is_sent
+        self.paused = 0.0
 
 
 class TooLongError(ModelError):

@@ -1,6 +1,7 @@
 """Ask a model within a run: reuse stored replies, keep to the rate and cost limits, and record every request."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -196,6 +197,22 @@ class LedgerClient:
             request_ended.set_result(None)
 
 
+@dataclass(slots=True)
+class _PromptWaits:
+    """The waits of the last prompt that was sent: their sum in seconds, and the time of its last failure."""
+
+    prompt: Prompt | None = None
+    seconds: float = 0.0
+    failed_at: float = 0.0
+
+    def count_until_now(self, prompt: Prompt) -> float:
+        """Return the seconds that a prompt has waited so far, the wait since its last failure included."""
+        now = time.monotonic()
+        self.seconds = self.seconds + now - self.failed_at if prompt is self.prompt else 0.0
+        self.prompt = prompt
+        return self.seconds
+
+
 class RequestSender:
     """A sender of requests: it records each in `attempt_records` and the ledger first, and then stores the reply."""
 
@@ -204,6 +221,7 @@ class RequestSender:
         self._queue = queue
         self._model = model
         self._plan_task = plan_task
+        self._waits = _PromptWaits()
 
     @property
     def info(self) -> ModelInfo:
@@ -215,8 +233,9 @@ class RequestSender:
         queue, max_cost = self._queue, self._estimate_max_cost(prompt)
         async with (
             queue.budget.reserve(max_cost) as reservation,
-            queue.rate_limiter.acquire_slot(guess_tokens(prompt)) as slot,
+            queue.rate_limiter.acquire_slot(guess_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
         ):
+            self._waits.seconds += slot.paused
             with queue.waiting_tasks.mark_busy():
                 reservation.charged = max_cost
                 request = new_attempt(self.info.identify_request(prompt), prompt)
@@ -231,6 +250,8 @@ class RequestSender:
         try:
             completion = await self._model.complete(prompt)
         except ModelError as error:
+            error.paused = slot.paused
+            self._waits.failed_at = time.monotonic()
             may_be_billed = _may_be_billed(error)
             reservation.charged = reservation.charged if may_be_billed else 0.0
             await queue.ledger.record_failure(number, str(error), may_be_billed=may_be_billed)

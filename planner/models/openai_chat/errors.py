@@ -33,8 +33,8 @@ TRANSPORT_EXCEPTIONS: Final = (
 _MAX_SHOWN_CHARS: Final = 500  # characters of an endpoint's message that are shown
 _MAX_READ_CHARS: Final = 4000  # characters of a body that is not JSON
 _BROKEN_TLS_ERRORS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-# The errors from opening a connection. The SDK's aiohttp transport reports every broken connection as a ConnectTimeout of
-# httpx2, so that one says nothing.
+# The errors from opening a connection. The SDK's aiohttp transport reports every broken connection as httpx2's
+# ConnectTimeout, so that one says nothing.
 _NO_CONNECTION: Final = frozenset(
     {
         "httpx2.ConnectError",
