@@ -116,6 +116,16 @@ def test_a_spent_quota_stops_the_run_with_that_message(program: Program, serve: 
     assert program.status()["planned"] == PAPERS
 
 
+def test_a_spent_quota_in_the_words_of_a_proxy_stops_the_run(program: Program, server: Server, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", PAPERS)
+    server.answer = lambda _: error(429, "You exceeded your current quota", code="429", type="throttling_error")
+    words = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url, "--concurrency", "4")
+    assert "quota" in program.run(*words, code=1).stderr
+    status = program.status()
+    assert (status["failed"], status["pending"]) == (0, PAPERS)
+    assert len(server.journal) <= 4
+
+
 def test_a_pause_that_nobody_would_wait_for_stops_the_run(program: Program, server: Server, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", PAPERS)
     server.answer = lambda _: error(429, "the day is over", headers={"Retry-After": "3600"})

@@ -62,6 +62,24 @@ def test_a_status_has_its_meaning(server: Server, streamed: bool, status: int, r
         error(402, "This request requires more credits, or fewer max_tokens."),
         error(400, "Your credit balance is too low to access the API."),
         body({"error": {"message": "Insufficient credits", "code": 402}}),
+        error(402, "Payment Required"),
+        error(429, "You exceeded your current quota, please check your plan.", code="429", type="throttling_error"),
+        error(
+            429,
+            "litellm.RateLimitError: RateLimitError: OpenAIException - Error code: 429 - {'error': {'code': "
+            "'insufficient_quota', 'type': 'insufficient_quota'}}",
+            code="429",
+            type="None",
+        ),
+        error(400, "Budget has been exceeded! Current cost: 1.02, Max budget: 1.0", type="budget_exceeded"),
+        error(429, "Your account is suspended", type="exceeded_current_quota_error"),
+        error(403, "Key limit exceeded (total limit). Manage it using the settings page."),
+        error(403, "Out of call volume quota. Quota will be replenished in 12:00:00.", code="quotaExceeded"),
+        error(429, "Your account is not active, please check your billing details on our website."),
+        error(400, "Billing hard limit has been reached", type="invalid_request_error"),
+        error(429, "Your team has either used all available credits or reached its monthly spending limit."),
+        error(400, "You have exceeded your monthly included credits for Inference Providers."),
+        error(403, "user quota is not enough, insufficient_user_quota", type="new_api_error"),
     ],
 )
 def test_a_spent_quota_is_mended_by_no_wait(server: Server, answer: Response) -> None:
@@ -70,6 +88,23 @@ def test_a_spent_quota_is_mended_by_no_wait(server: Server, answer: Response) ->
     assert failed.exhausted
     assert not failed.retryable
     assert "quota" in str(failed)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Requests have exceeded call rate limit of your current pricing tier. Please retry after 20 seconds.",
+        "You exceeded your current quota, please check your plan and billing details. Please retry in 23.5s.",
+        "Quota exceeded for requests per minute, limit: 15",
+        "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000. Please try again in 1.2s. "
+        "Visit the billing page to add a payment method.",
+    ],
+)
+def test_a_limit_of_a_minute_is_no_spent_quota(server: Server, message: str) -> None:
+    server.script(error(429, message))
+    failed = failure(server.base_url)
+    assert not failed.exhausted
+    assert failed.retryable
 
 
 def test_retry_after_in_seconds_milliseconds_and_as_a_date(server: Server) -> None:
