@@ -54,6 +54,8 @@ class ModelError(PlannerError):
     `retryable` is true if the same request may succeed later, `retry_after` the shortest wait in seconds that the
     endpoint asks for, `status` the HTTP status, `request_id` the endpoint's identifier of the request and `body` the
     raw error body, masked. `exhausted` is true if the account's quota is used up, so that waiting does not help.
+    `is_sent` is false if no connection came to be, so that nothing reached the endpoint. `paused` is the time in
+    seconds that the request waited in a pause of all requests before it was sent.
     """
 
     outcome = Outcome.MODEL_ERROR
@@ -68,6 +70,7 @@ class ModelError(PlannerError):
         request_id: str = "",
         exhausted: bool = False,
         body: str = "",
+        is_sent: bool = True,
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
@@ -76,6 +79,8 @@ class ModelError(PlannerError):
         self.request_id = request_id
         self.exhausted = exhausted
         self.body = body
+        self.is_sent = is_sent
+        self.paused = 0.0
 
 
 class TooLongError(ModelError):

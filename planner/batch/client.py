@@ -1,6 +1,7 @@
 """Ask a model within a run: reuse stored replies, keep to the rate and cost limits, and record every request."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -170,7 +171,7 @@ class LedgerClient:
         """Return the reply from the ledger, else send the request.
 
         Raises:
-            RunStopped: if the run is being stopped.
+            RunStopped: if the run is being stopped, or is stopped here since the endpoint cannot be reached.
         """
         identity = self.info.identify_request(prompt)
         while True:
@@ -185,9 +186,31 @@ class LedgerClient:
         try:
             with self._queue.waiting_tasks.mark_waiting():
                 return await self._retrying_model.complete(prompt)
+        except ModelError as error:
+            if error.is_sent:
+                raise
+            # No paper's fault: every paper would meet it, so they are left pending.
+            self._queue.stop_run(str(error))
+            raise RunStopped from error
         finally:
             del self._queue.requests_in_flight[identity]
             request_ended.set_result(None)
+
+
+@dataclass(slots=True)
+class _PromptWaits:
+    """The waits of the last prompt that was sent: their sum in seconds, and the time of its last failure."""
+
+    prompt: Prompt | None = None
+    seconds: float = 0.0
+    failed_at: float = 0.0
+
+    def count_until_now(self, prompt: Prompt) -> float:
+        """Return the seconds that a prompt has waited so far, the wait since its last failure included."""
+        now = time.monotonic()
+        self.seconds = self.seconds + now - self.failed_at if prompt is self.prompt else 0.0
+        self.prompt = prompt
+        return self.seconds
 
 
 class RequestSender:
@@ -198,6 +221,7 @@ class RequestSender:
         self._queue = queue
         self._model = model
         self._plan_task = plan_task
+        self._waits = _PromptWaits()
 
     @property
     def info(self) -> ModelInfo:
@@ -209,8 +233,9 @@ class RequestSender:
         queue, max_cost = self._queue, self._estimate_max_cost(prompt)
         async with (
             queue.budget.reserve(max_cost) as reservation,
-            queue.rate_limiter.acquire_slot(guess_tokens(prompt)) as slot,
+            queue.rate_limiter.acquire_slot(guess_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
         ):
+            self._waits.seconds += slot.paused
             with queue.waiting_tasks.mark_busy():
                 reservation.charged = max_cost
                 request = new_attempt(self.info.identify_request(prompt), prompt)
@@ -225,6 +250,8 @@ class RequestSender:
         try:
             completion = await self._model.complete(prompt)
         except ModelError as error:
+            error.paused = slot.paused
+            self._waits.failed_at = time.monotonic()
             may_be_billed = _may_be_billed(error)
             reservation.charged = reservation.charged if may_be_billed else 0.0
             await queue.ledger.record_failure(number, str(error), may_be_billed=may_be_billed)
@@ -258,7 +285,9 @@ class RequestSender:
 
 
 def _may_be_billed(error: ModelError) -> bool:
-    return error.status is None or error.status < _FIRST_ERROR_STATUS or error.status in _POSSIBLY_BILLED_STATUSES
+    return error.is_sent and (
+        error.status is None or error.status < _FIRST_ERROR_STATUS or error.status in _POSSIBLY_BILLED_STATUSES
+    )
 
 
 def _get_current_task() -> "asyncio.Task[Any]":

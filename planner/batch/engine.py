@@ -113,7 +113,7 @@ class LocalEngine:
         return ModelQueue(
             info=model.info,
             ledger=self._ledger,
-            rate_limiter=RateLimiter(bounds.concurrency, bounds.rpm, bounds.tpm),
+            rate_limiter=RateLimiter(bounds.concurrency, bounds.rpm, bounds.tpm, self._job.retry_policy.max_wait),
             budget=self._budget,
             progress=self.progress,
             waiting_tasks=self._waiting_tasks,

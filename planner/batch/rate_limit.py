@@ -93,20 +93,27 @@ class MinuteWindow:
 
 @dataclass(slots=True)
 class RequestSlot:
-    """The permission to send one request: the time in seconds, its expected tokens, and the caller's `rough_tokens`."""
+    """The permission to send one request: the time in seconds, its expected tokens, and the caller's `rough_tokens`.
+
+    `paused` is the time in seconds that it waited in pauses.
+    """
 
     sent_at: float
     expected_tokens: float
     rough_tokens: float
+    paused: float
 
 
 class RateLimiter:
     """The limits of one model: `concurrency` requests at once, `rpm` requests and `tpm` tokens a minute.
 
-    Limits that are not given are taken from the endpoint's headers.
+    Limits that are not given are taken from the endpoint's headers. `max_pause` is the longest time in seconds that a
+    request waits in pauses.
     """
 
-    def __init__(self, concurrency: int, rpm: float | None = None, tpm: float | None = None) -> None:
+    def __init__(
+        self, concurrency: int, rpm: float | None = None, tpm: float | None = None, max_pause: float = float("inf")
+    ) -> None:
         self.in_flight = 0
         self.waiting = 0
         self._max_concurrency = concurrency
@@ -114,7 +121,10 @@ class RateLimiter:
         self._requests, self._tokens = MinuteWindow(rpm), MinuteWindow(tpm)
         self._is_given = (rpm is not None, tpm is not None)
         self._ratio = 1.0
+        self._max_pause = max_pause
         self._paused_until = float("-inf")
+        self._all_pauses = 0.0
+        self.has_endpoint_asked = False
         self._pauses_in_a_row = 0
         self._last_cut = float("-inf")
         self._closed = False
@@ -142,13 +152,16 @@ class RateLimiter:
         return self._tokens.limit
 
     @asynccontextmanager
-    async def acquire_slot(self, rough_tokens: float) -> AsyncIterator[RequestSlot]:
+    async def acquire_slot(self, rough_tokens: float, waited: float = 0.0) -> AsyncIterator[RequestSlot]:
         """Wait until a request of about `rough_tokens` tokens may be sent, and hold its slot while it is in flight.
+
+        `waited` is the time in seconds that the request has waited before.
 
         Raises:
             RunStopped: if the run is being stopped.
+            ModelError: if it would wait for longer than `max_pause` in all.
         """
-        slot = await self._take_turn(rough_tokens)
+        slot = await self._take_turn(rough_tokens, self._elapsed_pauses, self._max_pause - waited)
         try:
             yield slot
         finally:
@@ -168,43 +181,58 @@ class RateLimiter:
 
     def record_rate_limit_error(self, slot: RequestSlot, retry_after: float | None) -> None:
         """Adjust to a 429: pause all requests, and allow fewer at once."""
-        self._pauses_in_a_row += 1
-        pause = (
-            min(_MAX_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (self._pauses_in_a_row - 1))
-            if retry_after is None
-            else retry_after
-        )
         now = time.monotonic()
-        self._paused_until = max(self._paused_until, now + pause)
         # Requests that were in flight together are refused together; that is one refusal.
         if slot.sent_at > self._last_cut:
             self._last_cut = now
             self._allowed = max(1.0, self._allowed / 2)
+            self._pauses_in_a_row += 1
+            if retry_after is None:
+                pause = min(_MAX_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self._pauses_in_a_row - 1, 30))
+                self._pause_until(now, now + min(pause, self._max_pause), has_endpoint_asked=False)
+        if retry_after is not None:
+            self._pause_until(now, now + retry_after, has_endpoint_asked=True)
 
     def close(self) -> None:
         """Refuse every further request, including those that wait."""
         self._closed = True
         self._changed.set()
 
-    async def _take_turn(self, rough_tokens: float) -> RequestSlot:
+    @property
+    def _elapsed_pauses(self) -> float:
+        return self._all_pauses - self.pause_seconds
+
+    def _pause_until(self, now: float, end: float, *, has_endpoint_asked: bool) -> None:
+        begin = max(now, self._paused_until)
+        if end > begin:
+            self._all_pauses += end - begin
+            self._paused_until, self.has_endpoint_asked = end, has_endpoint_asked
+
+    async def _take_turn(self, rough_tokens: float, pauses_before: float, max_pause: float) -> RequestSlot:
         self.waiting += 1
         try:
             async with self._turn:
-                return await self._wait_for_slot(rough_tokens)
+                return await self._wait_for_slot(rough_tokens, pauses_before, max_pause)
         finally:
             self.waiting -= 1
 
-    async def _wait_for_slot(self, rough_tokens: float) -> RequestSlot:
+    async def _wait_for_slot(self, rough_tokens: float, pauses_before: float, max_pause: float) -> RequestSlot:
         while True:
             if self._closed:
                 raise RunStopped
+            if self.pause_seconds and self._all_pauses - pauses_before > max_pause:
+                raise ModelError(
+                    f"gave up: the pause after a 429 would exceed the limit of {self._max_pause:.0f} s in total "
+                    "(--max-wait)",
+                    status=HTTP_TOO_MANY_REQUESTS,
+                )
             now, tokens = time.monotonic(), rough_tokens * self._ratio
             delay = self._find_next_time(now, tokens) - now
             if delay <= 0 and self.in_flight < self.max_in_flight:
                 self.in_flight += 1
                 self._requests.record_amount(now, 1)
                 self._tokens.record_amount(now, tokens)
-                return RequestSlot(now, tokens, rough_tokens)
+                return RequestSlot(now, tokens, rough_tokens, self._elapsed_pauses - pauses_before)
             await self._wait_for_change(delay if delay > 0 else None)
 
     def _find_next_time(self, now: float, tokens: float) -> float:

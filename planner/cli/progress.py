@@ -43,9 +43,12 @@ def format_cost(progress: Progress) -> str:
 
 
 def format_wait(progress: Progress) -> str:
-    """Return the rest of the wait that the endpoint asked for, "" if there is none."""
-    seconds = max((limits.pause_seconds for limits in progress.rate_limiters), default=0.0)
-    return f"the endpoint asked to wait: {format_duration(seconds)} more" if seconds else ""
+    """Return the rest of the pause after a 429, "" if there is none."""
+    longest = max(progress.rate_limiters, key=lambda limits: limits.pause_seconds, default=None)
+    if longest is None or not (seconds := longest.pause_seconds):
+        return ""
+    reason = "the endpoint asked to wait" if longest.has_endpoint_asked else "waiting after a 429"
+    return f"{reason}: {format_duration(seconds)} more"
 
 
 def format_batches(progress: Progress) -> str:

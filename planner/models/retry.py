@@ -26,8 +26,8 @@ class RetryPolicy:
     """The limits for retrying one prompt; times are in seconds.
 
     `max_failures` is the number of failed requests after which to give up, not counting responses with status 429.
-    `max_wait` limits the sum of all waits. `first_wait` is the first wait if the endpoint asks for none; it doubles
-    each time up to `longest_wait`.
+    `max_wait` limits the sum of all waits, those in pauses of all requests included. `first_wait` is the first wait if
+    the endpoint asks for none; it doubles each time up to `longest_wait`.
     """
 
     max_failures: int = 5
@@ -117,6 +117,7 @@ class _RetryState:
         self.stop_reason = ""
         self._policy, self._jitter, self._on_wait = policy, jitter, on_wait
         self._failures = 0
+        self._paused = 0.0
         self._waits: list[RetryWait] = []
 
     async def call_until_success(
@@ -151,10 +152,11 @@ class _RetryState:
 
     @property
     def _waited(self) -> float:
-        return sum(wait.seconds for wait in self._waits)
+        return self._paused + sum(wait.seconds for wait in self._waits)
 
     def compute_wait(self, state: RetryCallState) -> float:
         """Return the seconds until the next request; the random part added to Retry-After stays within `max_wait`."""
+        self._paused += _get_error(state).paused
         backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
         retry_after = _get_error(state).retry_after
         if retry_after is None:
@@ -205,4 +207,5 @@ def _add_stop_reason(error: ModelError, stop_reason: str) -> ModelError:
         request_id=error.request_id,
         exhausted=error.exhausted,
         body=error.body,
+        is_sent=error.is_sent,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from planner.batch.client import Budget, estimate_max_tokens
 from planner.chat import Message, Prompt
 from planner.errors import BudgetExceeded
 from tests.batch.program import Program, Serve, make_papers, wait_until
+from tests.server.provider import Provider
+from tests.server.server import Server
 
 PRICE = "1,4"  # as the provider bills
 
@@ -98,6 +101,25 @@ def test_what_a_kill_lost_before_there_was_a_limit_counts_too(program: Program, 
     stderr = program.run(*command, "--base-url", served.url, "--max-tokens", "400", "--max-cost", limit, code=1).stderr
     assert "raise --max-cost" in stderr
     assert slow.cost + served.cost <= float(limit)
+
+
+def test_a_server_that_comes_up_later_is_paid_within_the_same_limit(program: Program, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 16)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", f"http://127.0.0.1:{port}/v1")
+        command += ("--price", PRICE, "--max-cost", "0.15", "--max-tokens", "400", "--max-wait", "1")
+        stderr = program.run(*command, code=1).stderr
+    assert "is the server running?" in stderr
+    assert "--max-cost" not in stderr
+    status = program.status()
+    assert (status["planned"], status["failed"], status["pending"], status["lost_requests"]) == (0, 0, 16, 0)
+    provider = Provider()
+    with Server(provider.answer, port=port) as server:
+        program.run(*command)
+        assert len(server.journal) == 16
+    assert program.status()["planned"] == 16
 
 
 def test_a_limit_without_a_price_is_wrong_usage(program: Program, serve: Serve, tmp_path: Path) -> None:

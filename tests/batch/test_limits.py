@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
 from planner.batch.rate_limit import RateLimiter, RunStopped
 from planner.chat import RateLimits, Usage
+from planner.errors import ModelError
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
@@ -41,6 +43,47 @@ def test_a_429_halves_once_however_many_were_in_flight() -> None:
             limits.record_rate_limit_error(first, 0.0)
             limits.record_rate_limit_error(second, 0.0)
         assert limits.max_in_flight == 8
+
+    run(work)
+
+
+def test_a_burst_of_refusals_is_one_pause() -> None:
+    async def work() -> None:
+        limits = RateLimiter(8)
+        async with AsyncExitStack() as stack:
+            slots = [await stack.enter_async_context(limits.acquire_slot(1)) for _ in range(8)]
+            for slot in slots:
+                limits.record_rate_limit_error(slot, None)
+        assert 0 < limits.pause_seconds <= 1
+        assert not limits.has_endpoint_asked
+
+    run(work)
+
+
+def test_the_longest_pause_that_the_endpoint_names_in_a_burst_holds() -> None:
+    async def work() -> None:
+        limits = RateLimiter(8)
+        async with limits.acquire_slot(1) as first, limits.acquire_slot(1) as second, limits.acquire_slot(1) as third:
+            limits.record_rate_limit_error(first, None)
+            limits.record_rate_limit_error(second, 30.0)
+            limits.record_rate_limit_error(third, 20.0)
+        assert 29 < limits.pause_seconds <= 30
+        assert limits.has_endpoint_asked
+
+    run(work)
+
+
+def test_pauses_end_where_patience_ends() -> None:
+    async def work() -> None:
+        limits = RateLimiter(4, max_pause=0.2)
+        async with limits.acquire_slot(1) as slot:
+            limits.record_rate_limit_error(slot, None)
+            assert limits.pause_seconds <= 0.2, "a pause of its own choice is within the limit"
+        with pytest.raises(ModelError, match="--max-wait"):
+            async with limits.acquire_slot(1, waited=0.1):
+                pass
+        async with limits.acquire_slot(1) as slot:
+            assert 0.1 < slot.paused <= 0.2
 
     run(work)
 

@@ -5,12 +5,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
+from tests.server.http import Request, Response
 from tests.server.replies import error
 from tests.server.server import Server
 
@@ -114,6 +116,16 @@ def test_a_spent_quota_stops_the_run_with_that_message(program: Program, serve: 
     assert program.status()["planned"] == PAPERS
 
 
+def test_a_spent_quota_in_the_words_of_a_proxy_stops_the_run(program: Program, server: Server, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", PAPERS)
+    server.answer = lambda _: error(429, "You exceeded your current quota", code="429", type="throttling_error")
+    words = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url, "--concurrency", "4")
+    assert "quota" in program.run(*words, code=1).stderr
+    status = program.status()
+    assert (status["failed"], status["pending"]) == (0, PAPERS)
+    assert len(server.journal) <= 4
+
+
 def test_a_pause_that_nobody_would_wait_for_stops_the_run(program: Program, server: Server, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", PAPERS)
     server.answer = lambda _: error(429, "the day is over", headers={"Retry-After": "3600"})
@@ -123,6 +135,22 @@ def test_a_pause_that_nobody_would_wait_for_stops_the_run(program: Program, serv
     assert "3600 s" in stderr
     assert "--max-wait" in stderr
     assert program.status()["pending"] == PAPERS
+
+
+def test_no_paper_waits_longer_than_allowed(program: Program, server: Server, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 8)
+    times: list[float] = []
+
+    def refuse(_: Request) -> Response:
+        times.append(time.monotonic())
+        return error(429, "slow down")
+
+    server.answer = refuse
+    words = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", server.base_url, "--concurrency", "8")
+    stderr = program.run(*words, "--max-wait", "3", "-v", code=1).stderr
+    assert times[-1] - times[0] < 3 + 1, "the limit, and a second of a busy machine"
+    assert "asked to wait" not in stderr
+    assert program.status()["failed"] == 8
 
 
 @pytest.fixture

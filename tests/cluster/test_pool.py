@@ -171,13 +171,14 @@ def test_what_the_model_says_passes_through() -> None:
 def test_every_error_of_a_model_can_travel() -> None:
     errors = [
         ModelError("a", retryable=True, status=500, retry_after=1.5, request_id="r", exhausted=True, body="b"),
+        ModelError("refused", retryable=True, is_sent=False),
         TooLongError("b", limit=4096, status=400, body="c"),
         RejectedParameterError("c", parameter="seed", status=400, request_id="q", body="d"),
     ]
     for error in errors:
         there = pickle.loads(pickle.dumps(make_error_picklable(error)))
         assert str(there) == str(error)
-        facts = ("retryable", "status", "retry_after", "request_id", "exhausted", "body")
+        facts = ("retryable", "status", "retry_after", "request_id", "exhausted", "body", "is_sent")
         assert [getattr(there, fact) for fact in facts] == [getattr(error, fact) for fact in facts]
         assert getattr(there, "limit", None) == getattr(error, "limit", None)
 

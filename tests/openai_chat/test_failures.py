@@ -3,6 +3,7 @@
 import inspect
 import socket
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -61,6 +62,24 @@ def test_a_status_has_its_meaning(server: Server, streamed: bool, status: int, r
         error(402, "This request requires more credits, or fewer max_tokens."),
         error(400, "Your credit balance is too low to access the API."),
         body({"error": {"message": "Insufficient credits", "code": 402}}),
+        error(402, "Payment Required"),
+        error(429, "You exceeded your current quota, please check your plan.", code="429", type="throttling_error"),
+        error(
+            429,
+            "litellm.RateLimitError: RateLimitError: OpenAIException - Error code: 429 - {'error': {'code': "
+            "'insufficient_quota', 'type': 'insufficient_quota'}}",
+            code="429",
+            type="None",
+        ),
+        error(400, "Budget has been exceeded! Current cost: 1.02, Max budget: 1.0", type="budget_exceeded"),
+        error(429, "Your account is suspended", type="exceeded_current_quota_error"),
+        error(403, "Key limit exceeded (total limit). Manage it using the settings page."),
+        error(403, "Out of call volume quota. Quota will be replenished in 12:00:00.", code="quotaExceeded"),
+        error(429, "Your account is not active, please check your billing details on our website."),
+        error(400, "Billing hard limit has been reached", type="invalid_request_error"),
+        error(429, "Your team has either used all available credits or reached its monthly spending limit."),
+        error(400, "You have exceeded your monthly included credits for Inference Providers."),
+        error(403, "user quota is not enough, insufficient_user_quota", type="new_api_error"),
     ],
 )
 def test_a_spent_quota_is_mended_by_no_wait(server: Server, answer: Response) -> None:
@@ -69,6 +88,23 @@ def test_a_spent_quota_is_mended_by_no_wait(server: Server, answer: Response) ->
     assert failed.exhausted
     assert not failed.retryable
     assert "quota" in str(failed)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Requests have exceeded call rate limit of your current pricing tier. Please retry after 20 seconds.",
+        "You exceeded your current quota, please check your plan and billing details. Please retry in 23.5s.",
+        "Quota exceeded for requests per minute, limit: 15",
+        "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 29000. Please try again in 1.2s. "
+        "Visit the billing page to add a payment method.",
+    ],
+)
+def test_a_limit_of_a_minute_is_no_spent_quota(server: Server, message: str) -> None:
+    server.script(error(429, message))
+    failed = failure(server.base_url)
+    assert not failed.exhausted
+    assert failed.retryable
 
 
 def test_retry_after_in_seconds_milliseconds_and_as_a_date(server: Server) -> None:
@@ -344,37 +380,65 @@ def test_nobody_listens() -> None:
         taken.bind(("127.0.0.1", 0))
         failed = failure(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
     assert failed.retryable
+    assert not failed.is_sent
     assert "is the server running" in str(failed)
+
+
+def test_a_handshake_that_is_cut_sends_nothing() -> None:
+    failed = failure_after("https", lambda connection: connection.recv(1000))
+    assert not failed.is_sent
+    assert failed.retryable
+    assert "is the server running" in str(failed)
+
+
+def test_what_may_have_arrived_counts_as_sent(server: Server) -> None:
+    assert failure_after("http", lambda connection: connection.recv(1000)).is_sent
+    server.script(reply("x").cut(20), reply("x").hanging())
+    assert failure(server.base_url).is_sent
+    assert failure(server.base_url, timeout=0.2).is_sent
+
+
+def failure_after(scheme: str, receive: Callable[[socket.socket], object]) -> ModelError:
+    """The failure at a server that receives something and then closes the connection."""
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            receive(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=[listener])
+        thread.start()
+        failed = failure(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/v1")
+        thread.join()
+    return failed
 
 
 def test_there_is_no_such_host() -> None:
     failed = failure("http://no-such-host.invalid/v1")
     assert not failed.retryable
+    assert not failed.is_sent
     assert "no such endpoint" in str(failed)
     assert "no-such-host.invalid" in str(failed)
 
 
 def test_a_server_without_tls() -> None:
-    def answer(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(1000)
-            connection.sendall(b"HTTP/1.1 400 this is not TLS\r\n\r\n")
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 400 this is not TLS\r\n\r\n")
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=[listener])
-        thread.start()
-        failed = failure(f"https://127.0.0.1:{listener.getsockname()[1]}/v1")
-        thread.join()
+    failed = failure_after("https", refuse)
     assert "no secure connection" in str(failed)
     assert "https://" in str(failed)
     assert not failed.retryable
+    assert not failed.is_sent
 
 
 def test_a_handshake_that_hangs_is_no_fault_of_the_certificate(server: Server) -> None:
     failed = failure(server.base_url.replace("http:", "https:"), timeout=0.3)
     assert "timed out connecting" in str(failed)
     assert failed.retryable
+    assert not failed.is_sent
 
 
 def test_an_address_that_is_no_chat_api(server: Server) -> None:

@@ -23,11 +23,12 @@ class Server:
     `connections` counts those that were opened.
     """
 
-    def __init__(self, answer: Answer = unscripted, host: str = "127.0.0.1") -> None:
+    def __init__(self, answer: Answer = unscripted, host: str = "127.0.0.1", port: int = 0) -> None:
         self.answer = answer
         self.journal: list[Request] = []
         self.connections = 0
         self._host = host
+        self.port = port
         self._script: deque[Response] = deque()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="test server", daemon=True)
@@ -57,8 +58,8 @@ class Server:
     async def _serve(self) -> None:
         self._loop, self._released, self._stopped = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
-        listener = await asyncio.start_server(self._accept, self._host, 0, backlog=1024)
-        self.port: int = listener.sockets[0].getsockname()[1]
+        listener = await asyncio.start_server(self._accept, self._host, self.port, backlog=1024)
+        self.port = listener.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopped.wait()
         listener.close()

@@ -92,4 +92,5 @@ def make_error_picklable(error: ModelError) -> ModelError:
         request_id=error.request_id,
         exhausted=error.exhausted,
         body=error.body,
+        is_sent=error.is_sent,
     )

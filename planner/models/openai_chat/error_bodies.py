@@ -55,12 +55,20 @@ _COUNTS: Final = tuple(
         r"received ([\d,]+)",
     )
 )
-_EXHAUSTED_CODES: Final = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_credits"}
-)
+# A proxy gives an error its own type and code, and has those of the provider in the message at best.
 _EXHAUSTED: Final = re.compile(
-    r"insufficient (?:credits?|balance|funds|quota)|credit balance is too low|(?:out of|more) credits", re.IGNORECASE
+    r"insufficient[ _](?:user[ _])?(?:credits?|balance|funds|quota)"
+    r"|(?:credit|account) balance is (?:too low|insufficient)"
+    r"|(?:out of|more) credits|(?:no|used all|run out of) (?:available |remaining )?credits"
+    r"|credit (?:limit|quota) (?:is |was |has been )?(?:exceeded|reached)"
+    r"|exceeded \S+ (?:monthly )?(?:included )?credits"
+    r"|exceeded[ _](?:your |the |my )?current[ _]quota|out of call volume quota"
+    r"|billing[ _](?:hard[ _])?limit|billing[ _](?:is )?not[ _]active|check your (?:plan and )?billing|payment required"
+    r"|spending limit|key limit exceeded|budget[ _](?:has been |was )?exceeded|(?:over|exceeded ?|crossed) ?budget",
+    re.IGNORECASE,
 )
+# Some providers name a limit a minute in the words of a spent quota, and then when to ask again.
+_RETRY_SOON: Final = re.compile(r"(?:retry|try again) (?:in|after) [\d.]+ ?(?:m?s\b|seconds?)", re.IGNORECASE)
 _REJECTED: Final = re.compile(
     r"unsupported|not support|only the default|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
     r"|deprecated|must be verified|extra_forbidden",
@@ -110,7 +118,8 @@ class ErrorBody:
     @property
     def is_exhausted(self) -> bool:
         """True if the account's quota is used up, so that waiting does not help."""
-        return bool({self.code, self.type} & _EXHAUSTED_CODES) or bool(_EXHAUSTED.search(self.message))
+        coded = bool(_EXHAUSTED.search(f"{self.code} {self.type}"))
+        return coded or bool(_EXHAUSTED.search(self.message) and not _RETRY_SOON.search(self.message))
 
     @property
     def is_content_filter(self) -> bool:

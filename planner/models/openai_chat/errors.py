@@ -33,6 +33,19 @@ TRANSPORT_EXCEPTIONS: Final = (
 _MAX_SHOWN_CHARS: Final = 500  # characters of an endpoint's message that are shown
 _MAX_READ_CHARS: Final = 4000  # characters of a body that is not JSON
 _BROKEN_TLS_ERRORS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+# The errors from opening a connection. The SDK's aiohttp transport reports every broken connection as httpx2's
+# ConnectTimeout, so that one says nothing.
+_NO_CONNECTION: Final = frozenset(
+    {
+        "httpx2.ConnectError",
+        "httpx2.InvalidURL",
+        "httpx2.ProxyError",
+        "httpx2.UnsupportedProtocol",
+        "httpcore2.ConnectTimeout",
+        "aiohttp.client_exceptions.ClientConnectorError",
+        "aiohttp.client_exceptions.ConnectionTimeoutError",
+    }
+)
 _TOO_MANY_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _RETRYABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
 _ADVICE: Final[Mapping[int, str]] = {
@@ -55,7 +68,10 @@ def convert_exception(
         return convert_response(endpoint, response.status_code, response.headers, _read_content(response))
     message, retryable = _describe_transport_error(error, endpoint, timeout)
     return ModelError(
-        endpoint.mask.mask_text(message) + received_note, retryable=retryable, body=endpoint.mask.mask_text(body)
+        endpoint.mask.mask_text(message) + received_note,
+        retryable=retryable,
+        body=endpoint.mask.mask_text(body),
+        is_sent=not _is_connection_missing(error),
     )
 
 
@@ -156,8 +172,19 @@ def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: flo
         return f"{address} is not a valid address; check --base-url", False
     if isinstance(error, openai.OpenAIError) and not isinstance(error, openai.APIConnectionError):
         return f"{endpoint.host}: the openai package failed: {_describe_exception(error)}", False
-    detail = _describe_exception(causes[-1])
-    return f"the connection to {endpoint.host} broke: {detail}", True
+    return _describe_broken_connection(error, _describe_exception(causes[-1]), endpoint), True
+
+
+def _describe_broken_connection(error: Exception, detail: str, endpoint: Endpoint) -> str:
+    if _is_connection_missing(error):
+        return f"no connection to {endpoint.base_url}: {detail}; is the server running?"
+    return f"the connection to {endpoint.host} broke: {detail}"
+
+
+def _is_connection_missing(error: Exception) -> bool:
+    """Return whether no connection came to be, so that nothing was sent."""
+    kinds = (kind for cause in _iterate_causes(error) for kind in type(cause).__mro__)
+    return any(f"{kind.__module__}.{kind.__name__}" in _NO_CONNECTION for kind in kinds)
 
 
 def _describe_exception(error: BaseException) -> str:
