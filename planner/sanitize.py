@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_SEQUENCE: Final = (
+# A string ends where another begins, so that finding all takes linear time.
+ESCAPE_SEQUENCE: Final = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, screen
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n\x9d\x90\x98\x9e\x9f]*(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC
     r"|\x1b[ -/]*[0-~]"  # two-character escapes
 )
 _BIDI: Final = "[\u202a-\u202e\u2066-\u2069]"
@@ -20,7 +21,7 @@ _CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 _SURROGATE: Final = "[\ud800-\udfff]"
 
 _UNSAFE: Final = re.compile(
-    f"(?P<escape>{_SEQUENCE})|(?P<bidi>{_BIDI})|(?P<control>{_CONTROL})|(?P<surrogate>{_SURROGATE})"
+    f"(?P<escape>{ESCAPE_SEQUENCE})|(?P<bidi>{_BIDI})|(?P<control>{_CONTROL})|(?P<surrogate>{_SURROGATE})"
 )
 _KIND_NAMES: Final = {
     "escape": "terminal escape sequences",
