@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from planner.errors import UsageError
-from planner.masking import SecretMask
+from planner.masking import SecretMask, find_proxy_credentials
 
 _NO_SECRET: Final = SecretStr("")
 
@@ -39,7 +39,7 @@ class Endpoint:
     """A model at an address; `base_url` contains no credentials, and the repr shows neither key nor password.
 
     `credentials` (`user:password`) are sent as HTTP basic authentication, instead of the key. `key_variable` is the
-    environment variable that sets the key.
+    environment variable that sets the key. `proxy_credentials` are those of proxies.
     """
 
     model: str
@@ -47,6 +47,7 @@ class Endpoint:
     key: SecretStr = field(default=_NO_SECRET, repr=False)
     credentials: SecretStr = field(default=_NO_SECRET, repr=False)
     key_variable: str = OPENAI.key_variable
+    proxy_credentials: tuple[SecretStr, ...] = field(default=(), repr=False)
 
     @property
     def host(self) -> str:
@@ -63,9 +64,15 @@ class Endpoint:
 
     @property
     def mask(self) -> SecretMask:
-        """A mask of the key and the credentials."""
-        pair = self.credentials.get_secret_value()
-        return SecretMask([self.key.get_secret_value()], basic_credentials=[pair] if pair else [])
+        """A mask of the key and all credentials."""
+        pairs = [pair.get_secret_value() for pair in (self.credentials, *self.proxy_credentials)]
+        return SecretMask([self.key.get_secret_value()], basic_credentials=filter(None, pairs))
+
+
+def build_environment_mask(environment: Mapping[str, str]) -> SecretMask:
+    """Return a mask of all keys and of the proxies' credentials in an environment."""
+    keys = (environment.get(provider.key_variable, "").strip() for provider in PROVIDERS)
+    return SecretMask(keys, basic_credentials=find_proxy_credentials(environment))
 
 
 def resolve_endpoint(
@@ -91,7 +98,14 @@ def resolve_endpoint(
         raise UsageError(f"{host_provider.base_url} needs a key: set {host_provider.key_variable}")
     _check_key(key, key_variable)
     name = _choose_request_name(model, provider, host_provider)
-    return Endpoint(name, plain_url, SecretStr(key), SecretStr(credentials), key_variable or OPENAI.key_variable)
+    return Endpoint(
+        name,
+        plain_url,
+        SecretStr(key),
+        SecretStr(credentials),
+        key_variable or OPENAI.key_variable,
+        tuple(map(SecretStr, find_proxy_credentials(environment))),
+    )
 
 
 def _find_provider_by_prefix(model: str) -> Provider | None:

@@ -6,6 +6,8 @@ An error can so report the part of an incomplete reply that arrived.
 import json
 from codecs import BOM_UTF8
 from collections.abc import Iterator
+from itertools import chain
+from math import isfinite
 from typing import Final
 
 from pydantic import JsonValue
@@ -14,18 +16,36 @@ from planner.models.openai_chat.replies import ChunkMerger, parse_completion
 from planner.sanitize import repair_surrogates
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
+MAX_JSON_DEPTH: Final = 64  # levels of JSON in a response; no chat API nests deeper than ten
 _SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
 _LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
 _DONE: Final = b"[DONE]"
 
 
 def decode_json(content: bytes) -> JsonValue:
-    """Return the JSON value in the bytes; None if they are not JSON, are nested too deeply, or are `null`."""
+    """Return the JSON value in the bytes; None if they are not JSON, are nested too deeply, or are `null`.
+
+    A number that no computer can hold, as 1e999, is null.
+    """
     try:
-        value: JsonValue = json.loads(content, parse_constant=lambda _: None)
+        value: JsonValue = json.loads(content, parse_constant=lambda _: None, parse_float=_parse_float)
     except (ValueError, RecursionError):
         return None
-    return value
+    may_be_deep = content.count(b"[") + content.count(b"{") > MAX_JSON_DEPTH
+    return None if may_be_deep and _is_too_deep(value) else value
+
+
+def _parse_float(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) else None
+
+
+def _is_too_deep(value: JsonValue) -> bool:
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        lists = (item if isinstance(item, list) else item.values() for item in level if isinstance(item, list | dict))
+        level = list(chain.from_iterable(lists))
+    return bool(level)
 
 
 def encode_json(value: JsonValue) -> str:
@@ -87,6 +107,11 @@ class ResponseBody:
         self._content = bytearray()
         self._events: EventDecoder | None = None
         self._merger = ChunkMerger()
+
+    @property
+    def token_count(self) -> int:
+        """The number of pieces of text or reasoning that a stream has brought; nothing else is a sign of progress."""
+        return self._merger.token_count
 
     @property
     def is_oversized(self) -> bool:
