@@ -21,7 +21,6 @@ _MIN_HALVED_LENGTH: Final = 24  # characters; half of such a secret is masked to
 _NO_LETTERS: Final = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")
 _ESCAPES: Final = re.compile(r"[\x1b\x80-\x9f]|%[0-9a-fA-F]{2}|\\[ux]|&#?\w")  # may stand for letters, or hold some
 _UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-._~")  # percent-encoding keeps them
-_PROXY_VARIABLES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"})
 
 # Characters that are not seen: controls, joiners, marks of direction, variation selectors, tags and U+FFFD.
 _INVISIBLE: Final = (
@@ -76,10 +75,8 @@ class SecretMask:
         return frozenset(s for s in self._secrets if not (s.isalpha() and len(s) < _MAX_WORD_LENGTH))
 
 
-def find_proxy_credentials(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the `user:password` pairs in the proxy addresses of the environment."""
-    addresses = (value for name, value in environment.items() if name.lower() in _PROXY_VARIABLES)
-    # A proxy's address may lack its scheme, and may be no URL at all, so nothing more than the @ is looked for.
+def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return the `user:password` pairs in addresses, as they stand there and decoded; each may be no URL at all."""
     pairs = (address.rpartition("@")[0].rpartition("//")[2] for address in addresses)
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from planner.errors import UsageError
-from planner.masking import SecretMask, find_proxy_credentials
+from planner.masking import SecretMask, find_credentials
 
 _NO_SECRET: Final = SecretStr("")
 
@@ -31,6 +31,7 @@ class Provider:
 OPENAI: Final = Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 OPENROUTER: Final = Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
 OLLAMA: Final = Provider("ollama", "http://localhost:11434/v1", address_variable="OLLAMA_HOST")
+_PROXY_VARIABLES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
 
 
@@ -70,9 +71,15 @@ class Endpoint:
 
 
 def build_environment_mask(environment: Mapping[str, str]) -> SecretMask:
-    """Return a mask of all keys and of the proxies' credentials in an environment."""
+    """Return a mask of the keys in an environment, and of the credentials in its addresses of endpoints and proxies."""
     keys = (environment.get(provider.key_variable, "").strip() for provider in PROVIDERS)
-    return SecretMask(keys, basic_credentials=find_proxy_credentials(environment))
+    addresses = (environment.get(provider.address_variable, "") for provider in PROVIDERS)
+    pairs = (*find_credentials(addresses), *_find_proxy_credentials(environment))
+    return SecretMask(keys, basic_credentials=pairs)
+
+
+def _find_proxy_credentials(environment: Mapping[str, str]) -> tuple[str, ...]:
+    return find_credentials(value for name, value in environment.items() if name.lower() in _PROXY_VARIABLES)
 
 
 def resolve_endpoint(
@@ -104,7 +111,7 @@ def resolve_endpoint(
         SecretStr(key),
         SecretStr(credentials),
         key_variable or OPENAI.key_variable,
-        tuple(map(SecretStr, find_proxy_credentials(environment))),
+        tuple(map(SecretStr, _find_proxy_credentials(environment))),
     )
 
 
