@@ -38,10 +38,8 @@ class PlanSettings:
     @property
     def reply_reserve(self) -> int:
         """The tokens of the window that are kept free for the reply; a limit of the reply frees the rest."""
-        window = self.window or 0
-        if self.max_reply_tokens is None:
-            return min(window // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
-        return min(window // 2, self.max_reply_tokens)
+        most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
+        return most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
 
     def render_prompt(self, excerpt: Excerpt) -> Prompt:
         """Render the first prompt about an excerpt.
