@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
 
-from planner.sanitize import ESCAPE_SEQUENCE
+from planner.sanitize import clean_text
 
 MASK_TEXT: Final = "***"
 MIN_SECRET_LENGTH: Final = 4  # characters; masking a shorter secret would damage ordinary text
@@ -22,18 +22,15 @@ _NO_LETTERS: Final = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")
 _ESCAPES: Final = re.compile(r"[\x1b\x80-\x9f]|%[0-9a-fA-F]{2}|\\[ux]|&#?\w")  # may stand for letters, or hold some
 _UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-._~")  # percent-encoding keeps them
 
-# Characters that are not seen: controls, joiners, marks of direction, variation selectors, tags and U+FFFD.
-_INVISIBLE: Final = (
-    r"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff"
-)
-_ESCAPED_INVISIBLE: Final = (
-    r"\\{1,8}(?:u(?:00[0189]|20[0-6]|[fF][eE][fF])[0-9a-fA-F]|x[0189][0-9a-fA-F])"
+# Characters that are not seen (and some signs, which no key has); the fillers of Hangul count as letters in Python.
+_UNSEEN: Final = r"[^\w\s!-~]|[\u115f\u1160\u3164\uffa0]"
+_UNSEEN_OR_SPACE: Final = r"[^\w!-~]|[\u115f\u1160\u3164\uffa0]|\\{1,8}[nrtvf]|%(?:25){0,4}20|&nbsp;|<wbr>"
+_ESCAPED_UNSEEN: Final = (
+    r"\\{1,8}(?:u001[bB]|x1[bB])\[[0-9;]*[@-~]"
+    r"|\\{1,8}(?:u(?:00[0189]|20[0-6]|[fF][eE][fF])[0-9a-fA-F]|x[0189][0-9a-fA-F])"
     r"|%(?:25){0,4}(?:[01][0-9a-fA-F]|[eE][2fF](?:%(?:25){0,4}[89abAB][0-9a-fA-F]){2})"
     r"|&(?:amp;){0,4}(?:#0{0,6}(?:[12]?[0-9]|3[01]|12[789]|82[0-9][0-9]|65279)|#[xX]0{0,6}(?:1?[0-9a-fA-F]|20[0-6].|feff)|zwn?j);"
 )
-_SPACE: Final = r"\s\x85"
-_ESCAPED_SPACE: Final = r"\\{1,8}[nrtvf]|%(?:25){0,4}20|&nbsp;|<wbr>"
 
 _PatternBuilder = Callable[[str], str]
 
@@ -92,7 +89,15 @@ def _mask_value(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
 
 
 def _mask_text(text: str, secrets: frozenset[str]) -> str:
-    # Few texts hold a secret, and the patterns of a long key take 0.4 s to compile.
+    masked = _replace_secrets(text, secrets)
+    # Without its escape sequences a text may hold a secret that stood in pieces between them.
+    cleaned = clean_text(masked).text
+    masked_cleaned = _replace_secrets(cleaned, secrets) if cleaned != masked else cleaned
+    return masked if masked_cleaned == cleaned else masked_cleaned
+
+
+def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
+    # Few texts hold a secret, and the patterns of a long key take a tenth of a second to compile.
     letters = _NO_LETTERS.sub("", text.casefold())
     if _ESCAPES.search(text) or any(form in letters for form in _list_letters(secrets)):
         for pattern in _compile_patterns(secrets):
@@ -125,39 +130,42 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
         yield secret[: len(secret) // 2], _build_key_pattern
         yield secret[len(secret) // 2 :], _build_key_pattern
     raw = secret.encode("utf-8", "surrogatepass")
-    yield raw.hex(), _build_code_pattern
+    yield raw.hex(), _build_hexadecimal_pattern
     # In the base64 of a longer text a secret begins in the middle of a character, and may end in one.
     for shift in range(3 if is_key else 1):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(bytes(shift) + raw).decode()
-            yield text[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6], _build_code_pattern
+            yield text[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6], _build_base64_pattern
 
 
 def _build_key_pattern(key: str) -> str:
-    """Return the pattern of a key: as of any text, in any case, and across spaces unless it has some itself."""
-    return _build_pattern(key, fold_case=True, spaces="" if re.search(r"\s", key) else f"|[{_SPACE}]|{_ESCAPED_SPACE}")
+    """Return the pattern of a key: as of any text, in any case and across spaces."""
+    return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
-def _build_pattern(text: str, *, fold_case: bool = False, spaces: str = "") -> str:
-    """Return a pattern of a text: any spelling of each character, with anything invisible between them."""
+def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
+    """Return a pattern of a text: any spelling of each character, with anything unseen between them."""
     characters = [_spell_character(character, fold_case) for character in text]
-    gapless = "".join(characters)
-    if re.search(f"[{_INVISIBLE}]", text):
-        return gapless
-    # Possessive, so that the search stays linear.
-    gap = f"(?:{ESCAPE_SEQUENCE}|[{_INVISIBLE}]|{_ESCAPED_INVISIBLE}{spaces})*+"
-    gapped = gap.join(characters)
-    return f"{gapless}|{gapped}" if re.search(r"[%\\&<]", text) else gapped
+    if re.search(_UNSEEN, text):  # the gap would take what the text itself has
+        return "".join(characters)
+    if re.search(r"[\s%\\&<]", text):
+        return f"(?:{_UNSEEN})*+".join(characters)
+    return f"(?:{gap}|{_ESCAPED_UNSEEN})*+".join(characters)  # possessive, so that the search stays linear
 
 
-def _build_code_pattern(code: str) -> str:
-    """Return a pattern of hexadecimal or base64, which may be broken over lines, percent-encoded and padded.
+def _build_base64_pattern(code: str) -> str:
+    """Return a pattern of base64, which may be broken over lines, percent-encoded and padded.
 
     Its last character may hold bits of what follows, or be missing.
     """
     characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
-    pattern = rf"(?:[{_INVISIBLE}{_SPACE}]|\\{{1,8}}[nr])*+".join(characters)
+    pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)
     return f"(?:{pattern})" + r"(?:[\w+/-]?(?:=|%3[Dd]){1,2})?"
+
+
+def _build_hexadecimal_pattern(code: str) -> str:
+    """Return a pattern of hexadecimal in any case, with anything between the digits."""
+    return f"(?i:{r'[^0-9a-z]{0,8}+'.join(code)})"
 
 
 def _spell_character(character: str, fold_case: bool) -> str:

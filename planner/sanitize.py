@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 # A string ends where another begins, so that finding all takes linear time.
-ESCAPE_SEQUENCE: Final = (
+_SEQUENCE: Final = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, screen
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\n\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"  # strings, as OSC
     r"|\x1b[ -/]*[0-~]"  # two-character escapes
@@ -21,7 +21,7 @@ _CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 _SURROGATE: Final = "[\ud800-\udfff]"
 
 _UNSAFE: Final = re.compile(
-    f"(?P<escape>{ESCAPE_SEQUENCE})|(?P<bidi>{_BIDI})|(?P<control>{_CONTROL})|(?P<surrogate>{_SURROGATE})"
+    f"(?P<escape>{_SEQUENCE})|(?P<bidi>{_BIDI})|(?P<control>{_CONTROL})|(?P<surrogate>{_SURROGATE})"
 )
 _KIND_NAMES: Final = {
     "escape": "terminal escape sequences",
