@@ -28,6 +28,7 @@ from planner.planning.session import ask_until_valid
 from planner.schema import Ablation
 
 MAX_REASKS: Final = 2
+_SAMPLE_STEP: Final = 1_000_000  # samples from one reply to the next of a repetition, whose number is the first sample
 _FATAL_STATUSES: Final = frozenset({401, 402, 403, 404})
 
 
@@ -117,7 +118,9 @@ class JudgeQuestion:
             return verdicts
 
         build_reask = partial(build_reask_prompt, folder=self._asking.templates)
-        return await ask_until_valid(self.prompt, model.complete, parse, build_reask, self._asking.max_reasks)
+        return await ask_until_valid(
+            self.prompt, model.complete, parse, build_reask, self._asking.max_reasks, sample_step=_SAMPLE_STEP
+        )
 
     def parse_reply(self, completion: Completion) -> tuple[Verdict, ...]:
         """Return the verdicts of a reply, by the sides that were shown.

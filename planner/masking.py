@@ -3,24 +3,44 @@
 import base64
 import json
 import re
-from collections.abc import Iterable
-from functools import cached_property
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, unquote
 
 from pydantic import JsonValue
+
+from planner.sanitize import clean_text
 
 MASK_TEXT: Final = "***"
 MIN_SECRET_LENGTH: Final = 4  # characters; masking a shorter secret would damage ordinary text
 _MAX_WORD_LENGTH: Final = 16  # letters; a run of so many letters is not an ordinary word
+_MIN_KEY_LENGTH: Final = 16  # characters; so many in a row are found in any case and across spaces and line ends
+_MIN_HALVED_LENGTH: Final = 24  # characters; half of such a secret is masked too, since a message may be cut in it
+_NO_LETTERS: Final = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")
+_ESCAPES: Final = re.compile(r"[\x1b\x80-\x9f]|%[0-9a-fA-F]{2}|\\[ux]|&#?\w")  # may stand for letters, or hold some
+_UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-._~")  # percent-encoding keeps them
+
+# Characters that are not seen (and some signs, which no key has); the fillers of Hangul count as letters in Python.
+_UNSEEN: Final = r"[^\w\s!-~]|[\u115f\u1160\u3164\uffa0]"
+_UNSEEN_OR_SPACE: Final = r"[^\w!-~]|[\u115f\u1160\u3164\uffa0]|\\{1,8}[nrtvf]|%(?:25){0,4}20|&nbsp;|<wbr>"
+_ESCAPED_UNSEEN: Final = (
+    r"\\{1,8}(?:u001[bB]|x1[bB])\[[0-9;]*[@-~]"
+    r"|\\{1,8}(?:u(?:00[0189]|20[0-6]|[fF][eE][fF])[0-9a-fA-F]|x[0189][0-9a-fA-F])"
+    r"|%(?:25){0,4}(?:[01][0-9a-fA-F]|[eE][2fF](?:%(?:25){0,4}[89abAB][0-9a-fA-F]){2})"
+    r"|&(?:amp;){0,4}(?:#0{0,6}(?:[12]?[0-9]|3[01]|12[789]|82[0-9][0-9]|65279)|#[xX]0{0,6}(?:1?[0-9a-fA-F]|20[0-6].|feff)|zwn?j);"
+)
+
+_PatternBuilder = Callable[[str], str]
 
 
 class SecretMask:
     """A mask that replaces known secrets in texts, in every form in which an endpoint may repeat them.
 
-    The forms are the secret itself, percent-encoded, as a JSON string and in base64. `basic_credentials` takes
-    `user:password` pairs; the password (or the user, if there is no password) is then a secret too. The mask's repr
-    shows no secret.
+    The forms are the secret itself, percent-encoded, as a JSON string, with HTML entities, in hexadecimal and in
+    base64, also if characters that are not seen stand between its own. `basic_credentials` takes `user:password` pairs;
+    the password (or the user, if there is no password) is then a secret too. The mask's repr shows no secret.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, basic_credentials: Iterable[str] = ()) -> None:
@@ -33,54 +53,144 @@ class SecretMask:
 
     def mask_text(self, text: str) -> str:
         """Return the text with each secret replaced by `MASK_TEXT`."""
-        return self._all_secrets_pattern.sub(MASK_TEXT, text) if self._all_secrets_pattern else text
+        return _mask_text(text, self._secrets)
 
     def mask_json(self, value: JsonValue) -> JsonValue:
         """Return the value with each secret replaced in all strings and keys, at any depth."""
-        return _mask_value(value, self._all_secrets_pattern)
+        return _mask_value(value, self._secrets) if self._secrets else value
+
+    def mask_reply_text(self, text: str) -> str:
+        """Return a model's text masked as by `mask_text`, but leave a password that is an ordinary word."""
+        return _mask_text(text, self._secrets_in_replies)
 
     def mask_reply(self, value: JsonValue) -> JsonValue:
         """Return a model's output masked as by `mask_json`, but leave a password that is an ordinary word."""
-        return _mask_value(value, self._reply_pattern)
+        return _mask_value(value, self._secrets_in_replies) if self._secrets_in_replies else value
 
-    @cached_property
-    def _all_secrets_pattern(self) -> re.Pattern[str] | None:
-        return _compile_pattern(self._secrets)
-
-    @cached_property
-    def _reply_pattern(self) -> re.Pattern[str] | None:
-        return _compile_pattern(
-            secret for secret in self._secrets if not (secret.isalpha() and len(secret) < _MAX_WORD_LENGTH)
-        )
+    @property
+    def _secrets_in_replies(self) -> frozenset[str]:
+        return frozenset(s for s in self._secrets if not (s.isalpha() and len(s) < _MAX_WORD_LENGTH))
 
 
-def _mask_value(value: JsonValue, pattern: re.Pattern[str] | None) -> JsonValue:
-    if pattern is None:
-        return value
+def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return the `user:password` pairs in addresses, as they stand there and decoded; each may be no URL at all."""
+    pairs = (address.rpartition("@")[0].rpartition("//")[2] for address in addresses)
+    return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
+
+
+def _mask_value(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
     if isinstance(value, str):
-        return pattern.sub(MASK_TEXT, value)
+        return _mask_text(value, secrets)
     if isinstance(value, list):
-        return [_mask_value(item, pattern) for item in value]
+        return [_mask_value(item, secrets) for item in value]
     if isinstance(value, dict):
-        return {pattern.sub(MASK_TEXT, key): _mask_value(item, pattern) for key, item in value.items()}
+        return {_mask_text(key, secrets): _mask_value(item, secrets) for key, item in value.items()}
     return value
 
 
-def _compile_pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """Return the pattern of all secrets in all forms, the longest first, or None if there are none."""
-    spellings = {spelling for secret in secrets for spelling in _list_spellings(secret)}
-    longest_first = sorted((s for s in spellings if len(s) >= MIN_SECRET_LENGTH), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+def _mask_text(text: str, secrets: frozenset[str]) -> str:
+    masked = _replace_secrets(text, secrets)
+    # Without its escape sequences a text may hold a secret that stood in pieces between them.
+    cleaned = clean_text(masked).text
+    masked_cleaned = _replace_secrets(cleaned, secrets) if cleaned != masked else cleaned
+    return masked if masked_cleaned == cleaned else masked_cleaned
 
 
-def _list_spellings(secret: str) -> set[str]:
-    """Return the forms of a secret in which an endpoint may repeat it."""
-    if not secret:
-        return set()
+def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
+    # Few texts hold a secret, and the patterns of a long key take a tenth of a second to compile.
+    letters = _NO_LETTERS.sub("", text.casefold())
+    if _ESCAPES.search(text) or any(form in letters for form in _list_letters(secrets)):
+        for pattern in _compile_patterns(secrets):
+            text = pattern.sub(MASK_TEXT, text)
+    return text
+
+
+@lru_cache(maxsize=64)
+def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
+    """Return the letters and digits of all forms of all secrets, in lower case."""
+    return tuple({_NO_LETTERS.sub("", form.casefold()) for form, _ in _list_all_forms(secrets)})
+
+
+@lru_cache(maxsize=64)
+def _compile_patterns(secrets: frozenset[str]) -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of all forms of all secrets, the longest form first."""
+    forms = sorted(dict.fromkeys(_list_all_forms(secrets)), key=lambda form: len(form[0]), reverse=True)
+    return tuple(re.compile(build_pattern(form)) for form, build_pattern in forms)
+
+
+def _list_all_forms(secrets: Iterable[str]) -> list[tuple[str, _PatternBuilder]]:
+    return [form for secret in sorted(secrets) if len(secret) >= MIN_SECRET_LENGTH for form in _list_forms(secret)]
+
+
+def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
+    """Yield each form of a secret in which an endpoint may repeat it, and the function that builds its pattern."""
+    is_key = len(secret) >= _MIN_KEY_LENGTH
+    yield secret, _build_key_pattern if is_key else _build_pattern
+    if len(secret) >= _MIN_HALVED_LENGTH:
+        yield secret[: len(secret) // 2], _build_key_pattern
+        yield secret[len(secret) // 2 :], _build_key_pattern
     raw = secret.encode("utf-8", "surrogatepass")
-    percent = {secret, quote_plus(secret, errors="replace")}
-    percent |= {quote(secret, safe=safe, errors="replace") for safe in ("", "/")}
-    lowercase = {re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), spelling) for spelling in percent}
-    base_64 = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    json_strings = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    return percent | lowercase | json_strings | base_64 | {text.rstrip("=") for text in base_64}
+    yield raw.hex(), _build_hexadecimal_pattern
+    # In the base64 of a longer text a secret begins in the middle of a character, and may end in one.
+    for shift in range(3 if is_key else 1):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(bytes(shift) + raw).decode()
+            yield text[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6], _build_base64_pattern
+
+
+def _build_key_pattern(key: str) -> str:
+    """Return the pattern of a key: as of any text, in any case and across spaces."""
+    return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
+
+
+def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
+    """Return a pattern of a text: any spelling of each character, with anything unseen between them."""
+    characters = [_spell_character(character, fold_case) for character in text]
+    if re.search(_UNSEEN, text):  # the gap would take what the text itself has
+        return "".join(characters)
+    if re.search(r"[\s%\\&<]", text):
+        return f"(?:{_UNSEEN})*+".join(characters)
+    return f"(?:{gap}|{_ESCAPED_UNSEEN})*+".join(characters)  # possessive, so that the search stays linear
+
+
+def _build_base64_pattern(code: str) -> str:
+    """Return a pattern of base64, which may be broken over lines, percent-encoded and padded.
+
+    Its last character may hold bits of what follows, or be missing.
+    """
+    characters = [re.escape(c) if c.isalnum() else f"(?:{re.escape(c)}|%(?i:{ord(c):02x}))" for c in code]
+    pattern = r"(?:[^\w+/=%\\-]|\\{1,8}[nr])*+".join(characters)
+    return f"(?:{pattern})" + r"(?:[\w+/-]?(?:=|%3[Dd]){1,2})?"
+
+
+def _build_hexadecimal_pattern(code: str) -> str:
+    """Return a pattern of hexadecimal in any case, with anything between the digits."""
+    return f"(?i:{r'[^0-9a-z]{0,8}+'.join(code)})"
+
+
+def _spell_character(character: str, fold_case: bool) -> str:
+    """Return a pattern of one character: itself, or escaped for a URL, for JSON, for Python or for HTML."""
+    literals = {character, *((character.lower(), character.upper()) if fold_case else ())}
+    code, names = ord(character), "|".join(f"{name};" for name in _list_entity_names().get(character, ()))
+    as_json = "|".join(dict.fromkeys(re.escape(json.dumps(c)[1:-1].lstrip("\\")) for c in literals))
+    as_url = quote(character, safe="", errors="replace") if character not in _UNRESERVED else f"%{code:02X}"
+    spellings = (
+        *(re.escape(literal) for literal in sorted(literals)),
+        *([r"\+"] if character == " " else []),
+        rf"\\{{1,8}}(?:{as_json}|(?i:u{code:04x}|x{code:02x}))",
+        as_url.replace("%", "%(?:25){0,4}").join(("(?i:", ")")),
+        rf"&(?:amp;){{0,4}}(?:#0{{0,6}}{code};?|(?i:#x0{{0,6}}{code:x};?){f'|{names}' if names else ''})",
+    )
+    return f"(?:{'|'.join(spellings)})"
+
+
+@lru_cache(maxsize=1)
+def _list_entity_names() -> Mapping[str, tuple[str, ...]]:
+    """Return the names of each character's HTML entities."""
+    from html.entities import html5  # two thousand names, which only a mask needs
+
+    names: dict[str, tuple[str, ...]] = {}
+    for name, character in html5.items():
+        if name.endswith(";"):
+            names[character] = (*names.get(character, ()), name.rstrip(";"))
+    return names

@@ -38,7 +38,7 @@ def names(folder: Path) -> list[str]:
     ("answer", "outcome"),
     [
         (GOOD_REPLY, Outcome.PLANNED),
-        (Completion("", finish_reason="stop"), Outcome.EMPTY),
+        (Completion(""), Outcome.EMPTY),
         (Completion(GOOD_REPLY, finish_reason="length"), Outcome.TRUNCATED),
         (Completion("", refusal="I will not.", finish_reason="stop"), Outcome.REFUSED),
         (ModelError("gone", status=500), Outcome.MODEL_ERROR),
@@ -59,7 +59,7 @@ def test_a_failure_leaves_an_earlier_plan_and_keeps_every_reply(tmp_path: Path) 
     """A file that stands there is always the plan that its sidecar tells of."""
     first = planned(tmp_path, GOOD_REPLY)
     written = first.path.read_bytes()
-    failed = planned(tmp_path, Completion("", finish_reason="stop"), anew=True)
+    failed = planned(tmp_path, Completion(""), anew=True)
     assert failed.record.outcome is Outcome.EMPTY
     assert names(tmp_path) == ["lm-planner/fake/A_Paper.json", "lm-planner/fake/A_Paper.md"]
     assert first.path.read_bytes() == written
@@ -68,6 +68,16 @@ def test_a_failure_leaves_an_earlier_plan_and_keeps_every_reply(tmp_path: Path) 
     assert [a.outcome for a in kept.attempts] == [Outcome.PLANNED, Outcome.EMPTY]
     assert kept.attempts == failed.record.attempts
     assert rebuild_trajectory(kept) == first.trajectory
+
+
+def test_an_empty_reply_and_the_next_are_stored_and_asked_for_once(tmp_path: Path) -> None:
+    blank = Completion("", finish_reason="stop")
+    first = planned(tmp_path, blank, GOOD_REPLY)
+    assert [(a.sample, a.outcome) for a in first.record.attempts] == [(0, Outcome.EMPTY), (1, Outcome.PLANNED)]
+    assert planned(tmp_path).record.outcome is Outcome.PLANNED, "the same command sends nothing"
+    planned(tmp_path / "both", blank, blank)
+    third = planned(tmp_path / "both", GOOD_REPLY)
+    assert [a.sample for a in third.record.attempts] == [0, 1, 2]
 
 
 def test_the_file_says_what_the_planning_says(tmp_path: Path) -> None:

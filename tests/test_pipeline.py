@@ -82,7 +82,7 @@ def test_invalid_three_times_is_invalid_with_the_reason() -> None:
         (Completion(GOOD_REPLY, finish_reason="length"), Outcome.TRUNCATED),
         (Completion("", finish_reason="content_filter"), Outcome.REFUSED),
         (Completion("", refusal="I will not.", finish_reason="stop"), Outcome.REFUSED),
-        (Completion("", finish_reason="stop"), Outcome.EMPTY),
+        (Completion(""), Outcome.EMPTY),
     ],
 )
 def test_a_cut_refused_or_empty_reply_is_not_asked_for_again(completion: Completion, outcome: Outcome) -> None:
@@ -92,6 +92,34 @@ def test_a_cut_refused_or_empty_reply_is_not_asked_for_again(completion: Complet
     assert planning.trajectory is None
     assert planning.attempts[0].completion == completion
     assert len(model.prompts) == 1
+
+
+ENDED_EMPTY = Completion("", finish_reason="stop")
+
+
+@pytest.mark.parametrize("blank", [ENDED_EMPTY, Completion(" \n", finish_reason="stop")])
+def test_an_empty_reply_is_asked_for_once_more_as_the_next_sample(blank: Completion) -> None:
+    model = FakeModel(blank, GOOD_REPLY)
+    planning = plan(model)
+    assert planning.outcome is Outcome.PLANNED
+    assert [a.outcome for a in planning.attempts] == [Outcome.EMPTY, Outcome.PLANNED]
+    assert [p.sample for p in model.prompts] == [0, 1]
+    assert len({p.sha256 for p in model.prompts}) == 1
+    assert len({a.identity for a in planning.attempts}) == 2
+    assert planning.paper_prompt is not None
+    assert planning.paper_prompt.prompt.sample == 1, "a run counts its samples by this prompt"
+
+
+def test_an_empty_reply_is_asked_for_only_once_more() -> None:
+    model = FakeModel(ENDED_EMPTY, ENDED_EMPTY)
+    assert plan(model).outcome is Outcome.EMPTY
+    assert len(model.prompts) == 2
+
+
+def test_an_empty_reply_takes_no_reask_away() -> None:
+    bad = contract("Why.", [{**GOOD_ABLATION, "action": "REPLACE"}])
+    model = FakeModel(ENDED_EMPTY, bad, bad, GOOD_REPLY)
+    assert plan(model).outcome is Outcome.PLANNED
 
 
 @pytest.mark.parametrize(

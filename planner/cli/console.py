@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from itertools import product
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.cli.options import LogOptions
+from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.sanitize import make_printable
 
 if TYPE_CHECKING:
@@ -23,17 +26,18 @@ log: Final = logging.getLogger("planner")
 _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 
 
-class _StderrFormatter(logging.Formatter):
-    """A formatter without control characters: text of papers and endpoints must not steer a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = make_printable(super().format(record))
-        return f"{record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
-
-
 class _FileFormatter(logging.Formatter):
+    """A formatter without keys and control characters: text of papers and endpoints must not steer a terminal."""
+
     def format(self, record: logging.LogRecord) -> str:
-        return make_printable(super().format(record))
+        # The mask comes last, since it is to find what is shown.
+        return build_environment_mask(os.environ).mask_text(make_printable(super().format(record)))
+
+
+class _StderrFormatter(_FileFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"{record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
 
 
 @contextmanager
@@ -44,13 +48,16 @@ def log_to(options: LogOptions) -> Iterator[None]:
         handlers.append(_create_file_handler(options))
     log.setLevel(logging.DEBUG)
     log.propagate = False
-    for handler in handlers:
-        log.addHandler(handler)
+    # The root logger has the warnings of the packages below, which Python would print as they are.
+    loggers = (log, logging.getLogger())
+    for logger, handler in product(loggers, handlers):
+        logger.addHandler(handler)
     try:
         yield
     finally:
+        for logger, handler in product(loggers, handlers):
+            logger.removeHandler(handler)
         for handler in handlers:
-            log.removeHandler(handler)
             handler.close()
 
 

@@ -1,6 +1,6 @@
 """Plan one paper: ask the model, check its reply, and return the plan or the reason why there is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.chat import Model, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError
@@ -54,6 +54,9 @@ async def run_plan(
     token_counter: TokenCounter,
 ) -> PlanResult:
     """Plan one paper like `plan_paper`; the paper's text may be in another process."""
+    max_reply_tokens = dict(model.info.parameters).get("max_tokens")
+    if isinstance(max_reply_tokens, int):
+        settings = replace(settings, max_reply_tokens=max_reply_tokens)
     session = PaperSession(source, model, settings, choose_sample, token_counter)
     try:
         reply = await STRATEGIES[settings.strategy].run(session)

@@ -21,7 +21,8 @@ class PlanSettings:
     """The settings of a plan: the task, at most `k` ablations, and how often to ask again after an invalid reply.
 
     `templates` is a folder with the user's own prompts, `cut_at` the heading at which the author task cuts the paper,
-    `window` the model's context window in tokens, or None if it is not known, `strategy` one of `STRATEGIES`.
+    `window` the model's context window in tokens, or None if it is not known, `max_reply_tokens` the limit of a reply
+    or None, and `strategy` one of `STRATEGIES`.
     """
 
     task: Task
@@ -31,6 +32,13 @@ class PlanSettings:
     cut_at: str = ""
     window: int | None = None
     strategy: str = "single"
+    max_reply_tokens: int | None = None
+
+    @property
+    def reply_reserve(self) -> int:
+        """The tokens of the window that are kept free for the reply; a limit of the reply frees the rest."""
+        most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
+        return most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
 
     def render_prompt(self, excerpt: Excerpt) -> Prompt:
         """Render the first prompt about an excerpt.
@@ -99,6 +107,6 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     chosen = select_sections(paper, settings.task, settings.cut_at)
     if settings.window is not None:
         empty = settings.render_prompt(Excerpt("", "", ""))
-        reserve = min(settings.window // _REPLY_DIVISOR, _MAX_REPLY_TOKENS) + token_counter.count_prompt(empty)
+        reserve = settings.reply_reserve + token_counter.count_prompt(empty)
         chosen = fit_sections(chosen, paper, settings.window - reserve, token_counter.count_text)
     return chosen.build_excerpt(paper)

@@ -65,21 +65,30 @@ async def ask_until_valid(
     parse: Callable[[Prompt, Completion], T],
     build_reask: ReaskBuilder,
     max_reasks: int,
+    *,
+    sample_step: int = 1,
 ) -> T:
     """Ask and return the parsed reply; while it is invalid, ask again with the findings, at most `max_reasks` times.
 
+    One reply that is empty though the model ended it itself is asked for once more, as the sample `sample_step` further
+    on: another request with its own identity, so that each is stored, and none is paid for twice.
+
     Raises:
-        OutputError: if the last reply cannot be used; one that is truncated, refused or empty is the last.
+        OutputError: if the last reply cannot be used; one that is truncated, refused or empty again is the last.
     """
-    for failures in range(1, max_reasks + 2):
+    failures, is_repeated = 0, False
+    while True:
         completion = await complete(prompt)
         try:
             return parse(prompt, completion)
         except OutputError as error:
+            if error.outcome is Outcome.EMPTY and completion.finish_reason == "stop" and not is_repeated:
+                prompt, is_repeated = replace(prompt, sample=prompt.sample + sample_step), True
+                continue
+            failures += 1
             if failures > max_reasks or not error.is_correctable:
                 raise
             prompt = build_reask(prompt, completion.text, error.findings, failures=failures)
-    raise AssertionError("the last reply is returned or raised")
 
 
 @dataclass(slots=True)
@@ -130,6 +139,8 @@ class PaperSession:
 
     async def _complete(self, prompt: Prompt) -> Completion:
         self.last_prompt = prompt
+        if self.paper_prompt is not None and prompt.messages_json == self.paper_prompt.prompt.messages_json:
+            self.paper_prompt = replace(self.paper_prompt, prompt=prompt)  # its next sample, after an empty reply
         try:
             completion = await self.model.complete(prompt)
         except (ModelError, BudgetExceeded) as error:

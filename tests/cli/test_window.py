@@ -89,6 +89,16 @@ def test_the_sidecar_holds_the_same_cuts_as_paper_shows(run: Run, long: Path) ->
         assert facts(run, *words, "-o", task)["paper"]["left_out"] == shown
 
 
+def test_a_limit_of_the_reply_frees_the_room_that_is_kept_for_it(run: Run, long: Path, server: Server) -> None:
+    server.answer = lambda request: as_asked(request, GOOD_REPLY)
+    sizes = {}
+    for limit in ("", "100", "4000"):
+        words = ("--max-tokens", limit, "-o", limit) if limit else ()
+        facts(run, *at(server), "--context-window", str(WINDOW), *words)
+        sizes[limit] = len(server.journal[-1].prompt)
+    assert sizes["4000"] == sizes[""] < sizes["100"]
+
+
 def test_the_window_is_that_of_the_environment_unless_the_option_says_otherwise(run: Run, long: Path) -> None:
     env = {"ABLATION_PLANNER_CONTEXT_WINDOW": "8000"}
     narrow = run("prompt", "long.md", env=env)

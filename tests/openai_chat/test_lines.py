@@ -46,6 +46,15 @@ def test_replies(line: dict[str, Any]) -> None:
     assert answer.usage.prompt_tokens == 1000
 
 
+def test_a_key_in_parts_of_a_reply_is_in_neither_its_text_nor_its_raw_form() -> None:
+    key = ENDPOINT.key.get_secret_value()
+    parts = [{"type": "text", "text": f"hello {key[:9]}"}, {"type": "text", "text": f"{key[9:]} bye"}]
+    answer = result(response={**OK, "body": completion(None) | {"choices": [{"message": {"content": parts}}]}})
+    assert isinstance(answer, Completion)
+    assert answer.text == "hello *** bye"
+    assert key[9:] not in json.dumps(answer.raw)
+
+
 @pytest.mark.parametrize(
     ("line", "status", "again"),
     [

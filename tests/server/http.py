@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from http import HTTPStatus
+from itertools import cycle
 from typing import Any
 
 
@@ -43,7 +44,8 @@ class Response:
     """What is sent: `parts` one after the other with `pause` seconds between, `delay` seconds before the first byte.
 
     `chunked` chooses the framing; otherwise Content-Length is that of the whole body, also when the body is cut.
-    `sent` is how many bytes of the body go out before a cut or a hang.
+    `sent` is how many bytes of the body go out before a cut or a hang. `endless` repeats the parts until the client
+    goes away. `raw` is sent in place of all the rest, and need not be HTTP.
     """
 
     status: int = 200
@@ -55,6 +57,8 @@ class Response:
     delay: float = 0.0
     ending: Ending = Ending.COMPLETE
     sent: int = 0
+    endless: bool = False
+    raw: bytes | None = None
 
     @property
     def body(self) -> bytes:
@@ -107,6 +111,10 @@ async def write_response(writer: asyncio.StreamWriter, response: Response, relea
     if response.ending is Ending.HANG and not response.sent:
         await released.wait()
         raise Aborted
+    if response.raw is not None:
+        writer.write(response.raw)
+        await writer.drain()
+        return
     writer.write(_head(response))
     for number, part in enumerate(_outgoing(response)):
         if number and response.pause:
@@ -133,7 +141,9 @@ def _head(response: Response) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def _outgoing(response: Response) -> tuple[bytes, ...]:
+def _outgoing(response: Response) -> Iterable[bytes]:
+    if response.endless:
+        return cycle(response.parts)
     if response.ending is Ending.COMPLETE:
         return response.parts
     return (response.body[: response.sent],)

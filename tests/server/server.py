@@ -85,3 +85,5 @@ class Server:
             self.journal.append(request)
             response = self._script.popleft() if self._script else self.answer(request)
             await write_response(writer, response, self._released)
+            if response.raw is not None:
+                return

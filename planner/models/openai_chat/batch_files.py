@@ -16,7 +16,7 @@ from planner.models.openai_chat.chat import build_content_filter_completion
 from planner.models.openai_chat.endpoint import Endpoint
 from planner.models.openai_chat.error_bodies import ErrorBody, FilteredPromptError, parse_error_body
 from planner.models.openai_chat.errors import convert_error_body, format_one_line
-from planner.models.openai_chat.replies import JsonObject, find_choice_error, parse_completion, to_object
+from planner.models.openai_chat.replies import JsonObject, find_choice_error, parse_masked_completion, to_object
 from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
 
 BATCH_URL: Final = "/v1/chat/completions"
@@ -60,7 +60,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     if error := _find_error_body(body, endpoint):
         return convert_error_body(error, endpoint, status or 200, headers, encode_json(mask.mask_json(body)))
     if status is None or status < _FIRST_ERROR:
-        completion = parse_completion(mask.mask_reply(body))
+        completion = parse_masked_completion(body, mask)
         if completion is not None:
             return completion
     failed = mask.mask_json(line.get("error"))

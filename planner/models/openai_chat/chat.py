@@ -7,6 +7,7 @@ window without an error are detected by their token counts (Ollama's window is 4
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Self
@@ -15,6 +16,7 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt, Usage
+from planner.errors import ModelError
 from planner.models.openai_chat.endpoint import Endpoint, resolve_endpoint
 from planner.models.openai_chat.error_bodies import FilteredPromptError, RejectedParameterError
 from planner.models.openai_chat.replies import JsonObject
@@ -32,7 +34,7 @@ _OPTIONAL: Final = frozenset({"temperature", "top_p", "seed", "reasoning_effort"
 class RequestOptions:
     """The options of requests to a model; a parameter that is None is not sent.
 
-    `timeout` is in seconds: of silence in a stream, or in total without streaming (with the wait for a connection).
+    `timeout` is in seconds: without a token in a stream, or in total without streaming.
     Streaming is the default because gateways cut silent connections during long reasoning; it costs 14 ms of CPU for
     1,000 chunks, and a reply without streaming 1 ms (`python -m tests.openai_chat.bench`).
     `connections` is the largest number of connections. `token_cap` is sent as `max_tokens` if the user gave none; it
@@ -100,7 +102,8 @@ class OpenAIChat:
 
     def warm_up(self) -> None:
         """Import the SDK and load certificates in advance, since both are slow; any thread may call this."""
-        self._open_transport()
+        with suppress(ModelError):  # a proxy that cannot be used; the first request says so
+            self._open_transport()
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Return the completion; a prompt refused by a content filter gives one with a refusal and no text.

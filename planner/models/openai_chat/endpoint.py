@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from planner.errors import UsageError
-from planner.masking import SecretMask
+from planner.masking import SecretMask, find_credentials
 
 _NO_SECRET: Final = SecretStr("")
 
@@ -31,6 +31,7 @@ class Provider:
 OPENAI: Final = Provider("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 OPENROUTER: Final = Provider("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
 OLLAMA: Final = Provider("ollama", "http://localhost:11434/v1", address_variable="OLLAMA_HOST")
+_PROXY_VARIABLES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 PROVIDERS: Final[tuple[Provider, ...]] = (OPENAI, OPENROUTER, OLLAMA)
 
 
@@ -39,7 +40,7 @@ class Endpoint:
     """A model at an address; `base_url` contains no credentials, and the repr shows neither key nor password.
 
     `credentials` (`user:password`) are sent as HTTP basic authentication, instead of the key. `key_variable` is the
-    environment variable that sets the key.
+    environment variable that sets the key. `proxy_credentials` are those of proxies.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Endpoint:
     key: SecretStr = field(default=_NO_SECRET, repr=False)
     credentials: SecretStr = field(default=_NO_SECRET, repr=False)
     key_variable: str = OPENAI.key_variable
+    proxy_credentials: tuple[SecretStr, ...] = field(default=(), repr=False)
 
     @property
     def host(self) -> str:
@@ -63,9 +65,21 @@ class Endpoint:
 
     @property
     def mask(self) -> SecretMask:
-        """A mask of the key and the credentials."""
-        pair = self.credentials.get_secret_value()
-        return SecretMask([self.key.get_secret_value()], basic_credentials=[pair] if pair else [])
+        """A mask of the key and all credentials."""
+        pairs = [pair.get_secret_value() for pair in (self.credentials, *self.proxy_credentials)]
+        return SecretMask([self.key.get_secret_value()], basic_credentials=filter(None, pairs))
+
+
+def build_environment_mask(environment: Mapping[str, str]) -> SecretMask:
+    """Return a mask of the keys in an environment, and of the credentials in its addresses of endpoints and proxies."""
+    keys = (environment.get(provider.key_variable, "").strip() for provider in PROVIDERS)
+    addresses = (environment.get(provider.address_variable, "") for provider in PROVIDERS)
+    pairs = (*find_credentials(addresses), *_find_proxy_credentials(environment))
+    return SecretMask(keys, basic_credentials=pairs)
+
+
+def _find_proxy_credentials(environment: Mapping[str, str]) -> tuple[str, ...]:
+    return find_credentials(value for name, value in environment.items() if name.lower() in _PROXY_VARIABLES)
 
 
 def resolve_endpoint(
@@ -91,7 +105,14 @@ def resolve_endpoint(
         raise UsageError(f"{host_provider.base_url} needs a key: set {host_provider.key_variable}")
     _check_key(key, key_variable)
     name = _choose_request_name(model, provider, host_provider)
-    return Endpoint(name, plain_url, SecretStr(key), SecretStr(credentials), key_variable or OPENAI.key_variable)
+    return Endpoint(
+        name,
+        plain_url,
+        SecretStr(key),
+        SecretStr(credentials),
+        key_variable or OPENAI.key_variable,
+        tuple(map(SecretStr, _find_proxy_credentials(environment))),
+    )
 
 
 def _find_provider_by_prefix(model: str) -> Provider | None:

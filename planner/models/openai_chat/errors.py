@@ -1,11 +1,15 @@
 """Turn every failure of a request into a `ModelError` that says what to do."""
 
 import errno
+import re
 import socket
 import ssl
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import h11
+import httpcore2
 import httpx2
 import openai
 
@@ -21,17 +25,34 @@ from planner.models.openai_chat.headers import parse_retry_after
 from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
 from planner.sanitize import clean_text
 
-# The exceptions of the SDK and its transport; the SDK does not wrap the errors from reading a body.
-TRANSPORT_EXCEPTIONS: Final = (
+try:
+    from aiohttp import ClientError, http_exceptions
+except ImportError:  # the extra `fast` is not installed
+    _AIOHTTP_EXCEPTIONS: tuple[type[Exception], ...] = ()
+else:
+    _AIOHTTP_EXCEPTIONS = (ClientError, http_exceptions.HttpProcessingError)
+
+# The base classes of the exceptions of the SDK and its transports. Neither wraps all that its parsers, its decoders and
+# the operating system raise: a malformed header is a ValueError of Python in one and a ClientResponseError in another.
+TRANSPORT_EXCEPTIONS: Final[tuple[type[Exception], ...]] = (
     openai.OpenAIError,
     httpx2.HTTPError,
     httpx2.StreamError,
     httpx2.InvalidURL,
-    ssl.SSLError,
-    OSError,
+    httpx2.CookieConflict,
+    *(kind for kind in vars(httpcore2).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+    h11.ProtocolError,
+    *_AIOHTTP_EXCEPTIONS,
+    OSError,  # with those of ssl and the timeouts
+    EOFError,
+    ValueError,
+    zlib.error,
 )
 _MAX_SHOWN_CHARS: Final = 500  # characters of an endpoint's message that are shown
 _MAX_READ_CHARS: Final = 4000  # characters of a body that is not JSON
+_CUT: Final = re.compile(r"disconnected|closed|incomplete|not complete|not enough data|reset|eof", re.IGNORECASE)
+# An HTTP parser repeats after a colon, a quote or a line end what it could not parse.
+_PARSED_DATA: Final = re.compile(r"\s*(?::?\n|: *(?:b|bytearray\()?['\"]|\bb['\"]|bytearray|<).*", re.DOTALL)
 _BROKEN_TLS_ERRORS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 # The errors from opening a connection. The SDK's aiohttp transport reports every broken connection as httpx2's
 # ConnectTimeout, so that one says nothing.
@@ -63,9 +84,6 @@ def convert_exception(
 
     `timeout` is in seconds, `received_note` is a phrase about the received part of a reply, and `body` is that part.
     """
-    if isinstance(error, openai.APIStatusError):
-        response = error.response
-        return convert_response(endpoint, response.status_code, response.headers, _read_content(response))
     message, retryable = _describe_transport_error(error, endpoint, timeout)
     return ModelError(
         endpoint.mask.mask_text(message) + received_note,
@@ -73,13 +91,6 @@ def convert_exception(
         body=endpoint.mask.mask_text(body),
         is_sent=not _is_connection_missing(error),
     )
-
-
-def _read_content(response: httpx2.Response) -> bytes:
-    try:
-        return response.content
-    except httpx2.ResponseNotRead:
-        return b""
 
 
 def convert_response(endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes) -> ModelError:
@@ -102,7 +113,7 @@ def convert_error_body(
     """Return the error for an endpoint's error body, which is already masked; the response's `status` may be 200."""
     status = error_body.status or status if status < 400 else status
     request_id = endpoint.mask.mask_text(headers.get("x-request-id", ""))
-    message = _format_message(error_body, endpoint, status, headers) + received_note
+    message = endpoint.mask.mask_text(_format_message(error_body, endpoint, status, headers)) + received_note
     if error_body.is_too_long(status):
         return TooLongError(
             message, limit=error_body.window, prompt_tokens=error_body.prompt_tokens, status=status, body=body
@@ -172,13 +183,15 @@ def _describe_transport_error(error: Exception, endpoint: Endpoint, timeout: flo
         return f"{address} is not a valid address; check --base-url", False
     if isinstance(error, openai.OpenAIError) and not isinstance(error, openai.APIConnectionError):
         return f"{endpoint.host}: the openai package failed: {_describe_exception(error)}", False
-    return _describe_broken_connection(error, _describe_exception(causes[-1]), endpoint), True
+    return _describe_broken_response(error, _describe_exception(causes[-1]), endpoint), True
 
 
-def _describe_broken_connection(error: Exception, detail: str, endpoint: Endpoint) -> str:
+def _describe_broken_response(error: Exception, detail: str, endpoint: Endpoint) -> str:
     if _is_connection_missing(error):
         return f"no connection to {endpoint.base_url}: {detail}; is the server running?"
-    return f"the connection to {endpoint.host} broke: {detail}"
+    if isinstance(error, OSError | httpx2.NetworkError | httpx2.TimeoutException) or _CUT.search(detail):
+        return f"the connection to {endpoint.host} broke: {detail}"
+    return f"{endpoint.host} sent a response that is not valid HTTP: {detail}"
 
 
 def _is_connection_missing(error: Exception) -> bool:
@@ -188,7 +201,10 @@ def _is_connection_missing(error: Exception) -> bool:
 
 
 def _describe_exception(error: BaseException) -> str:
-    return format_one_line(str(error)) or type(error).__name__
+    """Return the reason without the data that could not be parsed, and without the status 400 of aiohttp's parser."""
+    message = getattr(error, "message", None)
+    reason = message if isinstance(message, str) else str(error)
+    return format_one_line(_PARSED_DATA.sub("", reason)) or type(error).__name__
 
 
 def _iterate_causes(error: BaseException) -> Iterator[BaseException]:

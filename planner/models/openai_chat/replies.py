@@ -1,15 +1,18 @@
 """Parse an endpoint's JSON into a `Completion`, and merge the chunks of a stream into one body."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from pydantic import JsonValue
 
 from planner.chat import Completion, Usage
+from planner.masking import SecretMask
 
 JsonObject = dict[str, JsonValue]
 
 _REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+_TOKEN_FIELDS: Final = frozenset({"content", "refusal", *_REASONING_FIELDS})
 _THOUGHTS: Final = frozenset({"thinking", "reasoning"})
 _MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
 
@@ -18,6 +21,7 @@ class ChunkMerger:
     """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk."""
 
     def __init__(self) -> None:
+        self.token_count = 0  # pieces of text or reasoning, none of them empty
         self._top: JsonObject = {}
         self._message: JsonObject = {}
         self._pieces: dict[str, list[str]] = {}
@@ -43,6 +47,7 @@ class ChunkMerger:
             if choice.get("index") in (0, None):
                 self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
                 for name, value in to_object(choice.get("delta") or choice.get("message")).items():
+                    self.token_count += name in _TOKEN_FIELDS and _has_text(value)
                     self._add_field(name, value)
 
     def _add_field(self, name: str, value: JsonValue) -> None:
@@ -74,6 +79,26 @@ def parse_completion(value: JsonValue) -> Completion | None:
         request_id=to_string(body.get("id")),
         raw=body,
     )
+
+
+def parse_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | None:
+    """Parse the completion in a body, with all secrets masked; return None if the body has no choices.
+
+    The body's strings are masked one by one and the completion's texts again, for a secret may be split over several
+    parts of the content. Such parts do not stay in `raw`: the joined texts take their place.
+    """
+    completion = parse_completion(mask.mask_reply(value))
+    if completion is None:
+        return None
+    joined = (completion.text, completion.reasoning, completion.refusal)
+    masked = tuple(map(mask.mask_reply_text, joined))
+    if masked == joined:
+        return completion
+    text, reasoning, refusal = masked
+    message: JsonObject = {"role": "assistant", "content": text, "reasoning": reasoning, "refusal": refusal}
+    choices: list[JsonValue] = [{"message": message, "finish_reason": completion.finish_reason}]
+    raw = {**completion.raw, "choices": choices}
+    return replace(completion, text=text, reasoning=reasoning, refusal=refusal, raw=raw)
 
 
 def parse_usage(value: JsonValue) -> Usage:
@@ -124,6 +149,13 @@ def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
 def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separator: str) -> str:
     """Join the texts of the items for which `is_joined` is true."""
     return separator.join(text for item in to_objects(value) if is_joined(item) and (text := _read_item_text(item)))
+
+
+def _has_text(value: JsonValue) -> bool:
+    """Return whether a piece of a reply holds some; encrypted reasoning has `data` in place of a text."""
+    return bool(
+        value if isinstance(value, str) else any(_read_item_text(i) or i.get("data") for i in to_objects(value))
+    )
 
 
 def _read_item_text(item: JsonObject) -> str:

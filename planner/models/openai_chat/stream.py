@@ -112,6 +112,11 @@ class ResponseBody:
         self._merger = ChunkMerger()
 
     @property
+    def token_count(self) -> int:
+        """The number of pieces of text or reasoning that a stream has brought; nothing else is a sign of progress."""
+        return self._merger.token_count
+
+    @property
     def is_oversized(self) -> bool:
         """True if the body is larger than the limit for a reply."""
         return self._size > MAX_REPLY_BYTES

@@ -6,12 +6,15 @@ reading the bytes takes 14 ms (`python -m tests.openai_chat.bench`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Final, TypedDict
+from functools import partial
+from typing import Any, Final, TypedDict
 
 import httpx2
 import openai
+from pydantic import JsonValue
 
 from planner.chat import Completion
 from planner.errors import ModelError
@@ -19,10 +22,20 @@ from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.error_bodies import parse_error_body
 from planner.models.openai_chat.headers import parse_rate_limits
-from planner.models.openai_chat.replies import find_choice_error, parse_completion
-from planner.models.openai_chat.stream import ResponseBody, encode_json
+from planner.models.openai_chat.replies import find_choice_error, parse_masked_completion
+from planner.models.openai_chat.stream import (
+    MAX_REPLY_BYTES,
+    ResponseBody,
+    decode_json,
+    encode_json,
+    repair_json_surrogates,
+)
 
+MAX_REPLY_SECONDS: Final = 3600.0  # seconds for a whole reply, however it drips, unless --timeout is longer
+MAX_ERROR_BYTES: Final = 1024 * 1024  # bytes of an error body; the rest is not read
+MAX_HEADERS: Final = 128  # headers of a response; httpx2 reads 100 KB of them, aiohttp 128 of 8 KB
 _CONNECT_SECONDS: Final = 30.0
+_NO_ERROR: ModelError | None = None
 _BROKE_AFTER_REPLY: Final = "the connection broke after the reply was complete; the token counts may be missing"
 _LAST_BYTES_SECONDS: Final = 0.5
 _MAX_SHOWN_CHARS: Final = 100  # characters of an unreadable response that are shown
@@ -31,63 +44,147 @@ _MAX_SHOWN_CHARS: Final = 100  # characters of an unreadable response that are s
 class Transport:
     """A client of one endpoint with a limited number of connections.
 
-    `timeout` is in seconds: of silence for a streaming request, in total for any other. Proxies are taken from the
-    environment, as httpx does. Redirects are not followed.
+    `timeout` is in seconds: without a token for a streaming request, in total for any other. Proxies are taken from the
+    environment, as httpx does. Redirects are not followed. `fast` allows aiohttp, for many requests at once.
+
+    Raises:
+        ModelError: if a proxy of the environment cannot be used; the methods raise it for every failure of the network,
+            the endpoint or its response.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, max_connections: int) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeout: float, max_connections: int, fast: bool = True) -> None:
         self._endpoint = endpoint
         self._mask = endpoint.mask
         self._timeout = timeout
-        self._http_client = create_fast_http_client(timeout=timeout, max_connections=max_connections)
-        sdk = create_client(endpoint, self._http_client)
-        self._url = sdk.base_url.join("chat/completions")
-        self._headers = _drop_omitted({**sdk.default_headers, **build_auth_headers(endpoint)})
+        http_client = _create_http_client(timeout, max_connections, fast=fast)
+        if isinstance(http_client, str):  # raised here, so that no chained exception can show a password
+            reason = errors.format_one_line(self._mask.mask_text(http_client))
+            raise ModelError(f"a proxy of the environment cannot be used: {reason}; check HTTP_PROXY and HTTPS_PROXY")
+        self._http_client = http_client
+        sdk = openai.AsyncOpenAI(
+            api_key="sent in each request",
+            admin_api_key="",
+            base_url=endpoint.base_url,
+            max_retries=0,
+            timeout=self._http_client.timeout,
+            http_client=self._http_client,
+        )
+        self._url = sdk.base_url
+        self._headers = _drop_omitted({**sdk.default_headers, **_build_auth_headers(endpoint)})
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http_client.aclose()
 
     async def post_request(self, body: bytes, *, streams: bool) -> Completion:
-        """Send one request and return its completion, masked; `streams` says whether the request asks for a stream.
-
-        Raises:
-            ModelError: for every failure of the network, the endpoint or its response.
-        """
-        outcome = await self._send_and_receive(body, None if streams else self._timeout)
+        """Send one request and return its completion, masked; `streams` says whether the request asks for a stream."""
+        outcome = await self._send_and_receive(body, streams=streams)
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
             raise outcome
         return outcome
 
-    async def _send_and_receive(self, body: bytes, timeout: float | None) -> Completion | ModelError:
-        response_body, response = ResponseBody(), None
+    async def call_api(self, method: str, path: str, **content: Any) -> JsonValue:
+        """Send a request to a path of the API and return the JSON of its response, masked; None if it is not JSON.
+
+        `content` are arguments of httpx2: `params`, `json`, `data` and `files`.
+        """
+        pieces, failed = bytearray(), _NO_ERROR
+        async with self._open_response(method, path, **content) as response:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await _read_bounded(response, pieces, MAX_REPLY_BYTES)
+            except errors.TRANSPORT_EXCEPTIONS as error:
+                failed = errors.convert_exception(error, self._endpoint, timeout=self._timeout)
+        if failed is not None:
+            raise failed
+        return self._mask.mask_json(repair_json_surrogates(decode_json(bytes(pieces))))
+
+    async def stream_lines(self, path: str) -> AsyncGenerator[bytes]:
+        """Yield the lines of a file as they arrive, each within the timeout; oversized ones are left out."""
+        failed = _NO_ERROR
+        async with self._open_response("GET", path) as response:
+            lines = _split_lines(response.aiter_bytes())
+            try:
+                while True:
+                    async with asyncio.timeout(self._timeout):
+                        line = await anext(lines, None)
+                    if line is None:
+                        break
+                    yield line
+            except errors.TRANSPORT_EXCEPTIONS as error:
+                failed = errors.convert_exception(error, self._endpoint, timeout=self._timeout)
+        if failed is not None:
+            raise failed
+
+    @asynccontextmanager
+    async def _open_response(self, method: str, path: str, **content: Any) -> AsyncIterator[httpx2.Response]:
+        """Open a response with its body unread; one with an error status is read and raised."""
+        response, error_content, failed = None, bytearray(), _NO_ERROR
         try:
-            async with asyncio.timeout(timeout):
-                response = await self._send(body)
+            async with asyncio.timeout(MAX_REPLY_SECONDS):
+                response = await self._send(method, path, **content)
+                if not response.is_success:
+                    async with asyncio.timeout(self._timeout):
+                        await _read_bounded(response, error_content, MAX_ERROR_BYTES)
+        except errors.TRANSPORT_EXCEPTIONS as error:
+            if response is None:
+                failed = errors.convert_exception(error, self._endpoint, timeout=self._timeout)
+        if failed is not None:
+            raise failed
+        assert response is not None, "there is a response or an error"
+        try:
+            if not response.is_success:
+                raise self._convert_response(response, error_content)
+            yield response
+        finally:
+            with suppress(*errors.TRANSPORT_EXCEPTIONS):
+                await response.aclose()
+
+    async def _send_and_receive(self, body: bytes, *, streams: bool) -> Completion | ModelError:
+        response_body, error_content, response = ResponseBody(), bytearray(), None
+        ends_at = asyncio.get_running_loop().time() + max(MAX_REPLY_SECONDS, self._timeout)
+        # The time to connect has a limit of its own, which is to end first, since its message says more.
+        connect_seconds = min(self._timeout, _CONNECT_SECONDS) if streams else 0.0
+        try:
+            async with asyncio.timeout(self._timeout + connect_seconds) as limit:
+                response = await self._send("POST", "chat/completions", content=body)
                 try:
-                    if not response.is_success:
-                        return errors.convert_response(
-                            self._endpoint, response.status_code, response.headers, await response.aread()
-                        )
-                    await _receive(response, response_body)
+                    if response.is_success:
+                        extend = partial(_extend, limit, self._timeout, ends_at) if streams else _keep
+                        await _receive(response, response_body, extend)
+                    else:
+                        await _read_bounded(response, error_content, MAX_ERROR_BYTES)
                 finally:
                     await response.aclose()
         except errors.TRANSPORT_EXCEPTIONS as error:
             if response is not None and response_body.has_finish_reason:
                 return self._interpret_response(response_body, response, _BROKE_AFTER_REPLY)
-            return errors.convert_exception(
-                error,
-                self._endpoint,
-                timeout=self._timeout,
-                received_note=response_body.describe_progress(),
-                body=response_body.text,
-            )
+            if response is None or response.is_success:
+                return errors.convert_exception(
+                    error,
+                    self._endpoint,
+                    timeout=self._timeout,
+                    received_note=response_body.describe_progress(),
+                    body=response_body.text,
+                )
+        if not response.is_success:
+            return self._convert_response(response, error_content)
         return self._interpret_response(response_body, response)
 
-    async def _send(self, body: bytes) -> httpx2.Response:
+    async def _send(self, method: str, path: str, **content: Any) -> httpx2.Response:
         """Return the response with its body unread, whether it is a stream of events or not."""
-        request = self._http_client.build_request("POST", self._url, content=body, headers=self._headers)
-        return await self._http_client.send(request, stream=True)
+        headers = self._headers.copy()
+        if "files" in content:
+            del headers["content-type"]  # the form's own names its boundary
+        request = self._http_client.build_request(method, self._url.join(path), headers=headers, **content)
+        response = await self._http_client.send(request, stream=True)
+        if len(response.headers.raw) > MAX_HEADERS:
+            await response.aclose()
+            raise httpx2.RemoteProtocolError(f"it has more than {MAX_HEADERS} headers")
+        return response
+
+    def _convert_response(self, response: httpx2.Response, content: bytearray) -> ModelError:
+        return errors.convert_response(self._endpoint, response.status_code, response.headers, bytes(content))
 
     def _interpret_response(
         self, response_body: ResponseBody, response: httpx2.Response, *notes: str
@@ -106,7 +203,7 @@ class Transport:
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
         if response_body.is_broken_off:
             return self._make_error("broke off the stream before its end", response_body)
-        completion = parse_completion(mask.mask_reply(body))
+        completion = parse_masked_completion(body, mask)
         if completion is None:
             return self._make_error("sent a reply without choices", response_body)
         request_id = mask.mask_text(headers.get("x-request-id", "")) or completion.request_id
@@ -124,35 +221,7 @@ class Transport:
         )
 
 
-def create_client(endpoint: Endpoint, http_client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
-    """Return a client for an endpoint; proxies are taken from the environment."""
-    return openai.AsyncOpenAI(
-        api_key="sent in each request",
-        admin_api_key="",
-        base_url=endpoint.base_url,
-        max_retries=0,
-        timeout=http_client.timeout,
-        http_client=http_client,
-    )
-
-
-def create_http_client(*, timeout: float, max_connections: int) -> httpx2.AsyncClient:
-    """Return an HTTP client for a few requests; `timeout` is the longest silence in seconds."""
-    return openai.DefaultAsyncHttpxClient(**_make_client_options(timeout, max_connections))
-
-
-def create_fast_http_client(*, timeout: float, max_connections: int) -> httpx2.AsyncClient:
-    """Return an HTTP client for many requests; it uses aiohttp if that is installed (the extra `fast`).
-
-    With 64 parallel requests of 80 KB, each takes 0.3 ms of CPU with aiohttp, whose parser is in C, and 1.2 ms without.
-    """
-    try:
-        return openai.DefaultAioHttpClient(**_make_client_options(timeout, max_connections))
-    except RuntimeError:  # the SDK raises this if the extra is not installed
-        return create_http_client(timeout=timeout, max_connections=max_connections)
-
-
-def build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
+def _build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
     """Return the authentication headers; only OpenAI gets the organisation and project of the environment."""
     authorization = endpoint.authorization
     headers: dict[str, str | openai.Omit] = {
@@ -163,18 +232,29 @@ def build_auth_headers(endpoint: Endpoint) -> dict[str, str | openai.Omit]:
     return headers
 
 
-class _ClientOptions(TypedDict):
-    limits: httpx2.Limits
-    timeout: httpx2.Timeout
-    follow_redirects: bool
+def _create_http_client(timeout: float, max_connections: int, *, fast: bool) -> httpx2.AsyncClient | str:
+    """Return an HTTP client, or the reason why there is none; with `fast`, it uses aiohttp if installed.
 
-
-def _make_client_options(timeout: float, max_connections: int) -> _ClientOptions:
-    return _ClientOptions(
+    With 64 parallel requests of 80 KB, each takes 0.3 ms of CPU with aiohttp, whose parser is in C, and 1.2 ms without.
+    """
+    options = _ClientOptions(
         limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
         timeout=httpx2.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None),
         follow_redirects=False,
     )
+    try:
+        with suppress(RuntimeError):  # the SDK raises this if the extra `fast` is not installed
+            if fast:
+                return openai.DefaultAioHttpClient(**options)
+        return openai.DefaultAsyncHttpxClient(**options)
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        return str(error)
+
+
+class _ClientOptions(TypedDict):
+    limits: httpx2.Limits
+    timeout: httpx2.Timeout
+    follow_redirects: bool
 
 
 def _drop_omitted(headers: Mapping[str, str | openai.Omit]) -> httpx2.Headers:
@@ -182,26 +262,61 @@ def _drop_omitted(headers: Mapping[str, str | openai.Omit]) -> httpx2.Headers:
     return httpx2.Headers({name: value for name, value in headers.items() if isinstance(value, str)})
 
 
-async def _receive(response: httpx2.Response, response_body: ResponseBody) -> None:
-    """Read a body to its end, or to the end of the reply."""
+def _extend(limit: asyncio.Timeout, seconds: float, ends_at: float) -> None:
+    """Move the end of a time limit away from now, but not beyond `ends_at`."""
+    limit.reschedule(min(asyncio.get_running_loop().time() + seconds, ends_at))
+
+
+def _keep() -> None:
+    """Leave the time limit of a whole response as it is."""
+
+
+async def _receive(response: httpx2.Response, response_body: ResponseBody, extend_limit: Callable[[], None]) -> None:
+    """Read a body to its end, or to the end of the reply; each token extends the time limit."""
     content = response.aiter_bytes()
     async for piece in content:
+        token_count = response_body.token_count
         response_body.feed(piece)
         if response_body.is_complete:
             break
+        if response_body.token_count > token_count:
+            extend_limit()
     response_body.finish()
     if response_body.is_done:
         await _drain(content)
 
 
+async def _read_bounded(response: httpx2.Response, content: bytearray, max_bytes: int) -> None:
+    """Add the body of a response to `content`, at most `max_bytes` bytes of it."""
+    async for piece in response.aiter_bytes():
+        content += piece
+        if len(content) > max_bytes:
+            del content[max_bytes:]
+            return
+
+
+async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines that are not blank; one above the size limit of a reply is left out."""
+    rest, oversized = bytearray(), False
+    async for piece in pieces:
+        *line_ends, line_start = piece.split(b"\n")
+        for line_end in line_ends:
+            if not oversized and (rest.strip() or line_end.strip()):
+                yield bytes(rest) + line_end
+            rest, oversized = bytearray(), False
+        rest += line_start
+        if oversized := oversized or len(rest) > MAX_REPLY_BYTES:
+            rest.clear()
+    if rest.strip():
+        yield bytes(rest)
+
+
 async def _drain(content: AsyncIterator[bytes]) -> None:
     """Read any bytes after the end of a stream, so that the connection can be reused."""
-    try:
+    with suppress(*errors.TRANSPORT_EXCEPTIONS):
         async with asyncio.timeout(_LAST_BYTES_SECONDS):
             async for _ in content:
                 pass
-    except (TimeoutError, httpx2.HTTPError):
-        return
 
 
 def _describe_unreadable(response_body: ResponseBody, content_type: str) -> str:
