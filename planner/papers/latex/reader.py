@@ -10,6 +10,14 @@ from typing import Final
 from planner.errors import PaperError
 from planner.papers.characters import decode_text
 from planner.papers.latex.flatten import flatten_source
+from planner.papers.latex.floats import (
+    DRAWINGS,
+    FLOAT_COMMANDS,
+    PLOTTED,
+    find_float_environments,
+    find_float_kind,
+    find_named_kind,
+)
 from planner.papers.latex.macros import DRIVER_COMMANDS, UNPRINTED_COMMANDS, expand_macros, find_macros
 from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
@@ -26,35 +34,6 @@ _LEVELS: Final = {
 _TITLE_COMMANDS: Final = frozenset(
     {"title", "icmltitle", "Title", "TITLE", "papertitle", "mytitle", "thetitle", "jmlrtitle", "titlename"}
 )
-_TABLE_WORDS: Final = """
-    table wraptable sidewaystable longtable supertabular SCtable margintable tablehere subtable
-"""
-_TABLES: Final = frozenset(_TABLE_WORDS.split())
-_BARE_TABLE_WORDS: Final = """
-    tabular tabularx tabulary tblr NiceTabular NiceTabularX longtblr talltblr tabu longtabu xtabular xltabular
-    mpsupertabular deluxetable threeparttable
-"""
-_BARE_TABLES: Final = frozenset(_BARE_TABLE_WORDS.split())
-_FIGURE_WORDS: Final = """
-    figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure
-"""
-_FIGURES: Final = frozenset(_FIGURE_WORDS.split())
-_FLOAT_COMMANDS: Final = {  # how many arguments each has after its option
-    "ctable": (3, BlockKind.TABLE), "teaser": (1, BlockKind.FIGURE), "teaserimage": (1, BlockKind.FIGURE),
-}  # fmt: skip
-_PLOTTED: Final = re.compile(r"\\addplot|\\begin\s*\{(?:axis|loglogaxis|semilog[xy]axis|groupplot|polaraxis)\}")
-_DRAWINGS: Final = frozenset({"tikzpicture", "axis"})
-_FLOAT_DEFINERS: Final = frozenset(
-    {
-        "newenvironment",
-        "renewenvironment",
-        "NewEnviron",
-        "NewDocumentEnvironment",
-        "newfloat",
-        "DeclareFloatingEnvironment",
-    }
-)
-_INNER_FLOAT: Final = re.compile(r"\\(?:begin\s*\{(\w+)\*?\}|@(?:dbl)?float\s*\{(\w+)\})")
 _PDF_TITLE: Final = re.compile(r"pdftitle\s*=\s*\{([^{}]+)\}")
 _MAX_TITLE_CHARS: Final = 3_000
 _ABSTRACT_NAME: Final = re.compile(r"abstract", re.I)
@@ -69,9 +48,6 @@ _BACK_MATTER: Final = {
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
 _SENTENCE: Final = re.compile(r"(?:(?<![\\\w])[A-Za-z]{2,}[^\w\\{}]{1,3}){5}")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
-_GRAPHICS: Final = re.compile(
-    r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
-)
 _BIBLIOGRAPHY: Final = re.compile(
     r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
 )
@@ -198,35 +174,6 @@ def find_abstract_source(source: LatexSource) -> str:
     return next((part.inner for part in parts if part is not None), "")
 
 
-def find_float_environments(source: LatexSource) -> dict[str, BlockKind]:
-    """Return the environments that a source defines as floats, by name."""
-    kinds = dict[str, BlockKind]()
-    for token in source.find_commands(_FLOAT_DEFINERS.__contains__):
-        option = source.groups.read_option(token.end)
-        name = source.groups.read_group(option[1] if option else token.end)
-        if name is None:
-            continue
-        if token.name in ("newfloat", "DeclareFloatingEnvironment"):
-            kinds[name[0].strip()] = BlockKind.TABLE
-            continue
-        position = name[1]
-        while option := source.groups.read_option(position):
-            position = option[1]
-        values, _ = source.groups.read_arguments(position, 1 + (token.name == "NewDocumentEnvironment"))
-        inner = _INNER_FLOAT.search(values[-1] or "") if values else None
-        inner_name = (inner[1] or inner[2]) if inner else ""
-        kind = kinds.get(inner_name, _find_named_kind(inner_name))
-        if kind is not None:
-            kinds[name[0].strip()] = kind
-    return kinds
-
-
-def _find_named_kind(name: str) -> BlockKind | None:
-    if name in _TABLES or name in _BARE_TABLES:
-        return BlockKind.TABLE
-    return BlockKind.FIGURE if name in _FIGURES else None
-
-
 def find_headings_and_blocks(
     source: LatexSource,
     convert_heading: Callable[[str], str],
@@ -278,7 +225,7 @@ def _is_part_command(name: str) -> bool:
         bare in _LEVELS
         or bare in _APPENDIX
         or bare in ("captionof", "acks")
-        or bare in _FLOAT_COMMANDS
+        or bare in FLOAT_COMMANDS
         or _is_abstract_command(name)
     )
 
@@ -291,7 +238,7 @@ def _read_part(
         return _read_heading(text, groups, token)
     if name in _APPENDIX:
         return _BodyPart(token.start, token.end)
-    if name in _FLOAT_COMMANDS:
+    if name in FLOAT_COMMANDS:
         return _read_float_command(groups, token)
     if name == "captionof":
         return _read_caption(groups, token)
@@ -343,7 +290,7 @@ def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPa
 
 
 def _read_float_command(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    count, kind = _FLOAT_COMMANDS[token.name.rstrip("*")]
+    count, kind = FLOAT_COMMANDS[token.name.rstrip("*")]
     option = groups.read_option(token.end)
     values, end = groups.read_arguments(option[1] if option else token.end, count)
     return _BodyPart(token.start, end, kind=kind) if len(values) == count else None
@@ -358,25 +305,19 @@ def _read_environment(
     name = group[0].strip().rstrip("*")
     if name in _APPENDIX:
         return _BodyPart(token.start, group[1])
-    is_float = name in own_floats or _find_named_kind(name) is not None
-    if not is_float and name not in _BACK_MATTER and name not in _DRAWINGS:
+    is_float = name in own_floats or find_named_kind(name) is not None
+    if not is_float and name not in _BACK_MATTER and name not in DRAWINGS:
         return None
     end = groups.closing_finder.find_end(f"\\end{{{group[0]}}}", group[1])
     if not end:
         return None
     environment = text[token.start : end]
     if is_float:
-        return _BodyPart(token.start, end, kind=own_floats.get(name) or _find_float_kind(name, environment))
-    if name in _DRAWINGS:
-        return _BodyPart(token.start, end, kind=BlockKind.FIGURE) if _PLOTTED.search(environment) else None
+        return _BodyPart(token.start, end, kind=own_floats.get(name) or find_float_kind(name, environment))
+    if name in DRAWINGS:
+        return _BodyPart(token.start, end, kind=BlockKind.FIGURE) if PLOTTED.search(environment) else None
     title, kind = _BACK_MATTER[name]
     return _BodyPart(token.start, end, Heading(title, 1, f"\\section*{{{title}}}", kind), inner=environment)
-
-
-def _find_float_kind(name: str, text: str) -> BlockKind:
-    if name in _FIGURES and not ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
-        return BlockKind.FIGURE
-    return BlockKind.TABLE
 
 
 def _split_paragraphs(text: str) -> Iterator[Block]:
