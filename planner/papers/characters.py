@@ -17,6 +17,8 @@ _BOMS: Final = (
 _DECLARED_ENCODING: Final = re.compile(
     rb"\\usepackage\[(\w+)\]\{inputenc\}|charset=[\"']?([\w-]+)|^.{0,20}coding[:=]\s*([\w-]+)", re.M
 )
+_FREQUENT_CHINESE: Final = re.compile(rb"[\xa1\xa3\xb0-\xd7][\xa1-\xfe]")
+_MIN_CHINESE: Final = 0.8  # share of such pairs
 _TEX_ENCODINGS: Final = {"latin1": "cp1252", "latin9": "iso8859-15", "ansinew": "cp1252", "applemac": "mac-roman"}
 
 # Not seen when printed: zero-width characters, joiners outside emoji and Indic scripts, bidirectional controls, tags,
@@ -101,8 +103,16 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     broken = text.count("\ufffd")
     if broken * 20 < len(data) - len(data.translate(None, bytes(range(128, 256)))):
         return text, (f"{name!r} holds {broken} bytes that are not UTF-8; they are shown as \ufffd",)
+    if _is_chinese(data) and (chinese := _try_decode(data, "gb18030")) is not None:
+        return chinese, (f"{name!r} is not UTF-8; it was read as Chinese in GB 18030",)
     latin = _try_decode(data, "cp1252")
     return latin if latin is not None else data.decode("latin-1"), (f"{name!r} is not UTF-8; it was read as Latin-1",)
+
+
+def _is_chinese(data: bytes) -> bool:
+    """Return whether the bytes above ASCII come in pairs that GB 2312 gives to punctuation and frequent characters."""
+    high = len(data) - len(data.translate(None, bytes(range(128, 256))))
+    return 2 * len(_FREQUENT_CHINESE.findall(data)) >= _MIN_CHINESE * high > 0
 
 
 def _try_decode(data: bytes, encoding: str) -> str | None:

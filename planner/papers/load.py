@@ -173,7 +173,7 @@ def _use_arxiv_metadata(parsed: ParsedSource, entry: ArxivEntry, warnings: tuple
 
 def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Paper:
     reading, size = parsed.paper, _count_characters(parsed)
-    if size < MIN_CHARACTERS:
+    if _count_bytes(parsed) < MIN_CHARACTERS:
         raise PaperError(
             f"{source!r} holds {size} characters of text, less than {MIN_CHARACTERS}; give the whole paper"
         )
@@ -199,6 +199,12 @@ def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Pa
         main_file=reading.main_file,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _count_bytes(parsed: ParsedSource) -> int:
+    """Return the length in UTF-8: a Chinese character has three bytes and says as much as three letters."""
+    blocks = (block for section in parsed.paper.sections for block in section.blocks)
+    return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 
 
 def _count_characters(parsed: ParsedSource) -> int:

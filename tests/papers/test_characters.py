@@ -23,6 +23,20 @@ def test_latin_1_is_read_and_said_unless_the_source_declares_it() -> None:
     assert decode_text(declared.encode("latin-1"), "old.tex") == (declared, ())
 
 
+@pytest.mark.parametrize("encoding", ["gbk", "gb18030"])
+def test_chinese_is_read_without_a_declaration(encoding: str) -> None:
+    text = "\\title{蜜蜂如何找到花朵} 我们研究蜜蜂的记忆，并比较两种方法（见第3节）。"
+    assert decode_text(text.encode(encoding), "a.tex") == (
+        text,
+        ("'a.tex' is not UTF-8; it was read as Chinese in GB 18030",),
+    )
+
+
+@pytest.mark.parametrize("text", ["ÄÖÜ und ÀÉ", "déjà créée, où naît l'été", "«»", "Ünïcödé"])
+def test_latin_letters_are_not_taken_for_chinese(text: str) -> None:
+    assert decode_text(text.encode("cp1252"), "a.tex")[0] == text
+
+
 def test_a_few_broken_bytes_do_not_make_a_text_latin() -> None:
     data = ("größer " * 50).encode() + b"\xff"
     text, warnings = decode_text(data, "x")

@@ -25,6 +25,12 @@ def test_a_markdown_file_becomes_a_paper(tmp_path: Path) -> None:
     assert [section.heading for section in paper.sections] == ["", "Abstract", "1 Introduction"]
 
 
+def test_a_short_paper_in_chinese_is_long_enough(tmp_path: Path) -> None:
+    path = tmp_path / "p.md"
+    path.write_text("# 蜜蜂如何找到花朵\n\n## 方法\n\n" + "我们研究蜜蜂的记忆。" * 20, encoding="utf-8")
+    assert load_paper(str(path)).title == "蜜蜂如何找到花朵"
+
+
 def test_the_given_title_wins_and_a_disagreement_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "p.md"
     path.write_text(f"# Found Title Of It\n\n{BODY}", encoding="utf-8")

@@ -4,12 +4,12 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 from itertools import chain
-from operator import eq, gt, lt
 from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import clean_source_text, decode_text
-from planner.papers.latex.scan import BraceGroups, LatexScanner, LatexToken, compile_token_pattern
+from planner.papers.latex.conditions import FLAG_SETTERS, GROUP_CONDITIONALS, Conditions
+from planner.papers.latex.scan import BraceGroups, LatexScanner, LatexSource, LatexToken, compile_token_pattern
 from planner.papers.tree import SourceTree
 
 _MAX_INPUT_DEPTH: Final = 40
@@ -24,16 +24,31 @@ _IMPORT_COMMANDS: Final = frozenset(
 )
 _LISTING_COMMANDS: Final = frozenset({"lstinputlisting", "verbatiminput", "VerbatimInput", "inputminted"})
 _ENVIRONMENT_DEFINERS: Final = frozenset(
-    {"excludecomment", "lstnewenvironment", "DefineVerbatimEnvironment", "newtcblisting", "newminted"}
+    {"excludecomment", "excludeversion", "lstnewenvironment", "DefineVerbatimEnvironment", "newtcblisting", "newminted"}
 )
-_OTHER_COMMANDS: Final = frozenset({"newif", "let", "fi", "else", "or", "endinput", "begin"})
+_COMMENT_DEFINERS: Final = frozenset({"excludecomment", "excludeversion"})
+_BODY_DEFINERS: Final = frozenset({"NewEnviron", "RenewEnviron", "newenvironment", "renewenvironment"})
+_DEFINERS: Final = frozenset(
+    {"def", "gdef", "edef", "xdef", "newcommand", "renewcommand", "providecommand", "newcommand*", "renewcommand*"}
+)
+_OTHER_COMMANDS: Final = frozenset({"newif", "let", "fi", "else", "or", "endinput", "begin", "includeonly"})
 _NOT_CONDITIONAL_WORDS: Final = """
     iff ifthenelse ifblank ifstrempty ifstrequal ifdef ifcsdef ifundef ifcsundef ifbool ifboolexpr ifboolexpe
     iftoggle ifdefempty ifdefvoid ifdefstring ifdefequal ifnumcomp ifnumequal ifnumgreater ifnumless ifdimcomp
     ifinlist ifpackageloaded ifcsstring ifdefmacro ifnotblank ifempty
 """
 _NOT_CONDITIONALS: Final = frozenset(_NOT_CONDITIONAL_WORDS.split())
-_COMMANDS: Final = _INPUT_COMMANDS | _IMPORT_COMMANDS | _LISTING_COMMANDS | _ENVIRONMENT_DEFINERS | _OTHER_COMMANDS
+_COMMANDS: Final = (
+    _INPUT_COMMANDS
+    | _IMPORT_COMMANDS
+    | _LISTING_COMMANDS
+    | _ENVIRONMENT_DEFINERS
+    | _BODY_DEFINERS
+    | _DEFINERS
+    | FLAG_SETTERS
+    | {"nottoggle", "notbool", "notblank"}
+    | _OTHER_COMMANDS
+)
 _COMMAND_NAMES: Final = "|".join(map(re.escape, sorted(_COMMANDS)))
 _TOKEN_PATTERN: Final = compile_token_pattern(  # commands, conditionals, and flag setters such as \draftfalse
     rf"(?:{_COMMAND_NAMES})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
@@ -41,12 +56,15 @@ _TOKEN_PATTERN: Final = compile_token_pattern(  # commands, conditionals, and fl
     r"[\\%]",
 )
 _BARE_NAME: Final = re.compile(r"[ \t]+([^\s{}\\%$]+)")
-_IF_DIGITS: Final = re.compile(r"\s*(\d)\s*(\d?)")
-_IF_NUMBERS: Final = re.compile(r"\s*(\d{1,9})\s*([<=>])\s*(\d{1,9})(?!\d)\s?")
-_RELATIONS: Final = {"<": lt, "=": eq, ">": gt}
 _LET_FLAG: Final = re.compile(r"\s*\\if([A-Za-z@]+)\s*=?\s*\\if(true|false)\b")
+_CASE: Final = re.compile(r"\s*(\d{1,3})(?!\d)\s?")
+_LET: Final = re.compile(r"\s*\\([A-Za-z@]+)\s*=?\s*\\([A-Za-z@]+)")
 _NEWIF: Final = re.compile(r"\s*\{?\s*\\if([A-Za-z@]+)\s*\}?")
 _VERBATIM_DEFINITION: Final = re.compile(r"\s*(?:\[[^\]]*\]\s*)?\{\\?(\w+\*?)\}")
+_DEFINITION: Final = re.compile(r"\s*\{?\s*\\([A-Za-z@]+)\s*\}?(?=\s*(?:([\[#])|\{([^{}]{0,200})\}|))")
+_ENVIRONMENT_BODY: Final = re.compile(r"\s*\{(\w+\*?)\}\s*(?:\[[^\]]*\]\s*){0,2}\{((?:[^{}]|\{[^{}]*\}){0,2000})\}")
+_HIDING_BODY: Final = re.compile(r"\\comment\b|\\begin\s*\{comment\}")
+_GROUP_CONDITIONAL: Final = re.compile(rf"\\(?:{'|'.join(GROUP_CONDITIONALS)})(?![A-Za-z@])")
 _INDENT: Final = re.compile(r"\n?[ \t]*")
 
 
@@ -73,10 +91,16 @@ def flatten_source(tree: SourceTree, main_name: str) -> FlattenedSource:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional; `is_live` is true if its current branch is read, and None if that is unknown."""
+    """An open conditional; `branches_before` the one that is read are still to come, None if that is unknown."""
 
-    is_live: bool | None
+    branches_before: int | None
     is_outer_dead: bool
+    is_case: bool
+
+    @property
+    def is_live(self) -> bool | None:
+        """True if the current branch is read, None if that is unknown."""
+        return None if self.branches_before is None else self.branches_before == 0
 
 
 @dataclass(slots=True)
@@ -87,10 +111,12 @@ class _Flattener:
     file_names: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     _open_files: list[str] = field(default_factory=list)
-    _flags: dict[str, bool] = field(default_factory=dict)
+    _conditions: Conditions = field(default_factory=Conditions)
     _branches: list[_Branch] = field(default_factory=list)
     _verbatim_environments: set[str] = field(default_factory=lambda: {"comment"})  # the paper's own, comments included
-    _comment_environments: set[str] = field(default_factory=lambda: {"comment"})
+    _comment_environments: set[str] = field(default_factory=lambda: {"comment", "filecontents", "filecontents*"})
+    _included_files: frozenset[str] | None = None  # those that `\includeonly` names
+    _dead_spans: list[tuple[int, int]] = field(default_factory=list)  # of the open file, the innermost last
     _import_folders: list[str] = field(default_factory=list)
     _text_length: int = 0
     _is_finished: bool = False
@@ -106,19 +132,33 @@ class _Flattener:
         self._open_files.pop()
 
     def _add_scanned_text(self, text: str, *, nested: bool) -> None:
-        groups = BraceGroups(text)
-        start = text.find("\\begin{document}") if nested else -1
+        groups = BraceGroups(_blank_comments(text))
+        start = _find_document_start(text) if nested else -1
         position = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
         scanner = LatexScanner(text, position, self._verbatim_environments, _TOKEN_PATTERN)
+        spans, self._dead_spans = self._dead_spans, []
         for token in scanner:
+            if self._dead_spans and token.start >= self._dead_spans[-1][0]:
+                position = scanner.position = self._skip_dead_span(text, position)
+                continue
             if self._is_plain_token(token):
                 continue
             self._add_text(text[position : token.start])
             position = self._handle_token(text, groups, token, nested=nested)
             if position < 0 or self._is_finished:
-                return
+                break
             scanner.position = position
-        self._add_text(text[position:])
+        else:
+            while self._dead_spans:
+                position = self._skip_dead_span(text, position)
+            self._add_text(text[position:])
+        self._dead_spans = spans
+
+    def _skip_dead_span(self, text: str, position: int) -> int:
+        """Add the text up to the innermost dead span and return the end of the span."""
+        start, end = self._dead_spans.pop()
+        self._add_text(text[position:start])
+        return max(position, end)
 
     def _is_plain_token(self, token: LatexToken) -> bool:
         """Return whether a token stays in the text as it is."""
@@ -133,6 +173,8 @@ class _Flattener:
         if token.kind == "verbatim":
             return _INDENT.match(text, token.end).end()  # type: ignore[union-attr]
         if (position := self._handle_conditional(text, token)) is not None:
+            return position
+        if not self._is_dead and (position := self._handle_setting(text, groups, token)) is not None:
             return position
         if not self._is_dead and (position := self._handle_command(text, groups, token, nested=nested)) is not None:
             return position
@@ -158,17 +200,18 @@ class _Flattener:
         """Follow `\\if…`, `\\else`, `\\fi` and flags, and return the position after it; None for any other token."""
         name = token.name
         if name == "newif" and (flag := _NEWIF.match(text, token.end)):
-            self._flags.setdefault(flag[1], False)
+            self._conditions.flags.setdefault(flag[1], False)
             return flag.end()
         if name == "let" and (flag := _LET_FLAG.match(text, token.end)):
             self._set_flag(flag[1], flag[2] == "true")
             return flag.end()
-        if name.endswith(("true", "false")) and (stem := re.sub(r"(?:true|false)$", "", name)) in self._flags:
+        stem = re.sub(r"(?:true|false)$", "", name)
+        if stem != name and stem in self._conditions.flags:
             self._set_flag(stem, name.endswith("true"))
             return token.end
         if name == "fi" and self._branches:
             return self._close_branch(token)
-        if name in ("else", "or") and self._branches:
+        if self._branches and (name == "else" or (name == "or" and self._branches[-1].is_case)):
             return self._switch_branch(token)
         if name.startswith("if") and name not in _NOT_CONDITIONALS and not text.startswith("{", token.end):
             return self._open_branch(text, token)
@@ -176,34 +219,71 @@ class _Flattener:
 
     def _set_flag(self, flag: str, value: bool) -> None:
         if not self._is_dead:
-            self._flags[flag] = value
+            self._conditions.flags[flag] = value
 
     def _open_branch(self, text: str, token: LatexToken) -> int:
-        is_live, end = self._flags.get(token.name[2:]), token.end
-        if token.name in ("iffalse", "iftrue"):
-            is_live = token.name == "iftrue"
-        elif token.name == "if" and (digits := _IF_DIGITS.match(text, end)):
-            is_live, end = digits[1] == digits[2], digits.end()
-        elif token.name == "ifnum" and (numbers := _IF_NUMBERS.match(text, end)):
-            is_live, end = _RELATIONS[numbers[2]](int(numbers[1]), int(numbers[3])), numbers.end()
-        if is_live is None:
+        is_live, end = self._conditions.decide_primitive(text, token.name, token.end)
+        if text.endswith("\\unless", 0, token.start) and is_live is not None:
+            is_live = not is_live
+        branches_before = None if is_live is None else int(not is_live)
+        if token.name == "ifcase" and (case := _CASE.match(text, end)):
+            branches_before, end = int(case[1]), case.end()
+        if branches_before is None:
             self._add_text(text[token.start : end])
-        self._branches.append(_Branch(is_live, self._is_dead))
+        self._branches.append(_Branch(branches_before, self._is_dead, token.name == "ifcase"))
         return end
 
     def _switch_branch(self, token: LatexToken) -> int:
         branch = self._branches[-1]
-        if branch.is_live is not None:
-            branch.is_live = not branch.is_live
-        else:
+        if branch.branches_before is None:
             self._add_text("\\" + token.name)
+        elif token.name == "or":
+            branch.branches_before -= 1
+        else:
+            branch.branches_before = 0 if branch.branches_before > 0 else -1
         return token.end
 
     def _close_branch(self, token: LatexToken) -> int:
         branch = self._branches.pop()
-        if branch.is_live is None and not branch.is_outer_dead:
+        if branch.branches_before is None and not branch.is_outer_dead:
             self._add_text("\\fi")
         return token.end
+
+    def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
+        """Follow a definition or a conditional with its branches in braces; None for any other token."""
+        name = token.name
+        if name in GROUP_CONDITIONALS:
+            return self._open_group_branch(groups, token)
+        if name in FLAG_SETTERS:
+            self._conditions.set_flag(text, name, token.end)
+        elif name in _BODY_DEFINERS and (match := _ENVIRONMENT_BODY.match(text, token.end)):
+            is_unused = name.endswith("Environ") and "\\BODY" not in match[2]
+            if is_unused or _HIDING_BODY.search(match[2]):
+                self._verbatim_environments.add(match[1])
+                self._comment_environments.add(match[1])
+        elif name == "includeonly" and (group := groups.read_group(token.end)):
+            self._included_files = frozenset(map(_normalize_path, group[0].split(",")))
+        elif name == "let" and (match := _LET.match(text, token.end)):
+            self._conditions.copy_definition(match[1], match[2])
+        elif name in _DEFINERS and (match := _DEFINITION.match(text, token.end)):
+            self._conditions.definitions[match[1]] = "#" if match[2] or match[3] is None else match[3].strip()
+            self._add_text(text[token.start : match.end()])
+            return match.end()
+        return None
+
+    def _open_group_branch(self, groups: BraceGroups, token: LatexToken) -> int | None:
+        """Return the start of the branch that is read, and remember what comes after it as dead; None if unknown."""
+        conditions, end = groups.read_arguments(token.end, GROUP_CONDITIONALS[token.name])
+        first = groups.read_group(end)
+        second = groups.read_group(first[1]) if first else None
+        if first is None or second is None:
+            return None
+        holds = self._conditions.decide_group(token.name, [condition or "" for condition in conditions])
+        if holds is None:
+            return None
+        content, end = first if holds else second
+        self._dead_spans.append((end - 1, second[1]))
+        return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
         """Handle an input, a file's end or a definition; return the position after it, or -1, or None for others."""
@@ -225,7 +305,7 @@ class _Flattener:
         if match := _VERBATIM_DEFINITION.match(text, token.end):
             name = match[1] + ("code" if token.name == "newminted" else "")
             self._verbatim_environments.add(name)
-            if token.name == "excludecomment":
+            if token.name in _COMMENT_DEFINERS:
                 self._comment_environments.add(name)
 
     def _handle_input(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
@@ -243,6 +323,9 @@ class _Flattener:
             group = bare[1], bare.end()
         if "#" in group[0] or "\\" in group[0]:
             return None
+        is_left_out = token.name == "include" and self._included_files is not None
+        if is_left_out and _normalize_path(group[0]) not in (self._included_files or ()):
+            return group[1]
         self._follow_input(posixpath.join(folder, group[0].strip().strip('"')), import_folder=folder)
         return group[1]
 
@@ -297,3 +380,27 @@ class _Flattener:
                     f"the inputs of {self.tree.name!r} add up to over {_MAX_CHARS:,} characters; give one paper alone"
                 )
             self.chunks.append(text)
+
+
+def _blank_comments(text: str) -> str:
+    """Return the text with spaces for the comments, whose braces do not count, if it has conditionals in braces."""
+    if not _GROUP_CONDITIONAL.search(text):
+        return text
+    chunks, last = list[str](), 0
+    for token in LatexScanner(text):
+        if token.kind == "comment":
+            chunks += (text[last : token.start], " " * (token.end - token.start))
+            last = token.end
+    return "".join((*chunks, text[last:]))
+
+
+def _normalize_path(path: str) -> str:
+    return posixpath.normpath(path.strip().strip('"').removesuffix(".tex"))
+
+
+def _find_document_start(text: str) -> int:
+    """Return the position of the first `\\begin{document}` outside verbatim text, -1 if there is none."""
+    if "\\begin{document}" not in text:
+        return -1
+    tokens = LatexSource(text).find_commands("begin".__eq__)
+    return next((token.start for token in tokens if text.startswith("{document}", token.end)), -1)

@@ -26,6 +26,8 @@ _WRAPPERS: Final = (
     r"|(?:bf|md)series|(?:sc|it|sl)shape|(?:tt|sf|rm)family"
 )
 _PLAIN_BODY: Final = re.compile(rf"(?:\\(?:{_WRAPPERS}|xspace|,|-|/|&|%|_|\$|\#|\ |@)(?![A-Za-z])|[^\\#$^&~%\[\]])*")
+_PARAMETER: Final = re.compile(r"#(\d)")
+_SELECTION: Final = re.compile(rf"(?:#\d|\\(?:{_WRAPPERS}|ignorespaces|unskip|xspace)(?![A-Za-z])|[{{}}\s%])*")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -67,10 +69,35 @@ class Macro:
         """True if its calls are section headings."""
         return self.argument_count > 0 and len(self.body) < 2_000 and bool(_HEADING.search(self.body))
 
+    @property
+    def is_selective(self) -> bool:
+        """True if its calls print some of their arguments and never the others."""
+        printed = set(_PARAMETER.findall(self.body))
+        return 0 < len(printed) < self.argument_count and bool(_SELECTION.fullmatch(self.body))
+
     def expand_call(self, arguments: list[str | None]) -> str:
         """Return the text that a call with these arguments stands for; None takes the default."""
         values = [self.default if value is None else value for value in arguments]
         return re.sub(r"#(\d)", lambda m: values[int(m[1]) - 1] if 0 < int(m[1]) <= len(values) else "", self.body)
+
+
+UNPRINTED_COMMANDS: Final = {  # of LaTeX and its packages, with and without an option
+    **{
+        name: Macro(name, count, "", has_optional_argument=False)
+        for count, names in (
+            (1, "glossary hypersetup typeout message wlog lstset tikzset pgfplotsset graphicspath"),
+            (2, "markboth newglossaryentry longnewglossaryentry"),
+            (3, "addcontentsline"),
+        )
+        for name in names.split()
+    },
+    **{
+        name: Macro(name, count + 1, "", has_optional_argument=True)
+        for count, names in ((1, "index sindex nomenclature"), (2, "pdfbookmark"), (3, "newacronym"))
+        for name in names.split()
+    },
+}
+DRIVER_COMMANDS: Final = {"special": Macro("special", 1, "")}  # they may hide the text after them
 
 
 def find_macros(source: LatexSource) -> dict[str, Macro]:
@@ -147,7 +174,12 @@ def expand_macros(
     selected = {
         name: macro
         for name, macro in macros.items()
-        if expand_all or name in extra_names or macro.is_empty or macro.is_plain_text or macro.is_heading
+        if expand_all
+        or name in extra_names
+        or macro.is_empty
+        or macro.is_plain_text
+        or macro.is_heading
+        or macro.is_selective
     }
     for _ in range(6 if expand_all else 2):
         expanded = _expand_once(source, selected)
@@ -163,7 +195,10 @@ def _expand_once(source: LatexSource, macros: Mapping[str, Macro]) -> str:
         if token.start < position:
             continue
         if token.name in _DEFINERS:
-            position = _read_definition(source, token.name, token.end)[1]
+            macro, position = _read_definition(source, token.name, token.end)
+            if macro is not None and "title" not in macro.name:
+                chunks.append(text[last : token.start])
+                last = position
             continue
         macro = macros[token.name]
         arguments, end = source.groups.read_arguments(

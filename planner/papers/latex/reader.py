@@ -2,14 +2,23 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import decode_text
 from planner.papers.latex.flatten import flatten_source
-from planner.papers.latex.macros import expand_macros, find_macros
+from planner.papers.latex.floats import (
+    DRAWINGS,
+    FLOAT_COMMANDS,
+    PLOTTED,
+    find_float_environments,
+    find_float_kind,
+    find_named_kind,
+)
+from planner.papers.latex.macros import DRIVER_COMMANDS, UNPRINTED_COMMANDS, expand_macros, find_macros
 from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
@@ -25,19 +34,6 @@ _LEVELS: Final = {
 _TITLE_COMMANDS: Final = frozenset(
     {"title", "icmltitle", "Title", "TITLE", "papertitle", "mytitle", "thetitle", "jmlrtitle", "titlename"}
 )
-_TABLE_WORDS: Final = """
-    table wraptable sidewaystable longtable supertabular SCtable margintable tablehere subtable
-"""
-_TABLES: Final = frozenset(_TABLE_WORDS.split())
-_BARE_TABLE_WORDS: Final = """
-    tabular tabularx tabulary tblr NiceTabular NiceTabularX longtblr talltblr tabu longtabu xtabular xltabular
-    mpsupertabular deluxetable threeparttable
-"""
-_BARE_TABLES: Final = frozenset(_BARE_TABLE_WORDS.split())
-_FIGURE_WORDS: Final = """
-    figure wrapfigure sidewaysfigure SCfigure teaserfigure marginfigure figurehere subfigure
-"""
-_FIGURES: Final = frozenset(_FIGURE_WORDS.split())
 _PDF_TITLE: Final = re.compile(r"pdftitle\s*=\s*\{([^{}]+)\}")
 _MAX_TITLE_CHARS: Final = 3_000
 _ABSTRACT_NAME: Final = re.compile(r"abstract", re.I)
@@ -50,10 +46,8 @@ _BACK_MATTER: Final = {
     "thebibliography": _REFERENCES, "references": _REFERENCES,
 }  # fmt: skip
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
+_SENTENCE: Final = re.compile(r"(?:(?<![\\\w])[A-Za-z]{2,}[^\w\\{}]{1,3}){5}")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
-_GRAPHICS: Final = re.compile(
-    r"\\includegraphics|\\begin\{(?:tikzpicture|axis|overpic)|\\input\{[^}]*(?:tikz|pgf|pdf_tex)"
-)
 _BIBLIOGRAPHY: Final = re.compile(
     r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
 )
@@ -72,6 +66,7 @@ class _BodyPart:
     inner: str = ""
 
 
+_APPENDIX_HEADING: Final = Heading("Appendix", 1, "\\section*{Appendix}", appendix=True)
 _ABSTRACT_HEADING: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
 
 
@@ -89,9 +84,11 @@ def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[st
     preamble, body = split_preamble(flattened.text)
     head, source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
     styles = LatexSource(_read_styles(tree, main_name, preamble))
-    macros = find_macros(styles) | find_macros(head) | find_macros(source)
-    source = expand_macros(source, macros, extra_names=find_hiding_macros(macros, preamble))
+    macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(source)
+    raw_source, source = source, expand_macros(source, macros, extra_names=find_hiding_macros(macros, preamble))
     source, hidden_texts = remove_hidden_text(source, preamble)
+    source = expand_macros(source, DRIVER_COMMANDS)
+    own_floats = find_float_environments(styles) | find_float_environments(head) | find_float_environments(source)
     abstract = find_abstract_source(source)
     early_abstract = "" if abstract else find_abstract_source(expand_macros(head, macros)).strip()
     opening = (_ABSTRACT_HEADING, Block(BlockKind.PROSE, early_abstract)) if early_abstract else ()
@@ -102,9 +99,9 @@ def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[st
     def convert_heading(text: str) -> str:
         return convert_latex_to_line(expand(text))
 
-    sections = assemble_sections((*opening, *find_headings_and_blocks(source, convert_heading)))
+    sections = assemble_sections((*opening, *find_headings_and_blocks(source, convert_heading, own_floats)))
     return ParsedPaper(
-        title=convert_heading(find_title_source(head, source)),
+        title=convert_heading(find_title_source(head, source) or find_title_source(raw_source)),
         abstract=convert_latex_to_text(expand(abstract or early_abstract or find_abstract_text(sections))),
         sections=sections,
         main_file=main_name,
@@ -177,25 +174,32 @@ def find_abstract_source(source: LatexSource) -> str:
     return next((part.inner for part in parts if part is not None), "")
 
 
-def find_headings_and_blocks(source: LatexSource, convert_heading: Callable[[str], str]) -> Iterator[HeadingOrBlock]:
+def find_headings_and_blocks(
+    source: LatexSource,
+    convert_heading: Callable[[str], str],
+    own_floats: Mapping[str, BlockKind] = MappingProxyType({}),
+) -> Iterator[HeadingOrBlock]:
     """Yield all headings and blocks of a body in order; `convert_heading` makes a heading plain text."""
-    body, position, appendix = source.text, 0, False
+    body, position, appendix, has_top_heading = source.text, 0, False, True
     shift = _find_level_shift(body)
-    for part in _find_parts(source):
-        yield from _split_paragraphs(body[position : part.start])
+    for part in (*_find_parts(source, own_floats), _BodyPart(len(body), len(body))):
+        level = max(1, part.heading.level + shift) if part.heading else 0
+        before = body[position : part.start]
+        if not has_top_heading and (level > 1 or _SENTENCE.search(before)):
+            yield _APPENDIX_HEADING  # otherwise the text would belong to the section before, the references perhaps
+        has_top_heading = has_top_heading or level > 0 or bool(_SENTENCE.search(before))
+        yield from _split_paragraphs(before)
         position = part.end
         if part.kind is not None:
             yield Block(part.kind, body[part.start : part.end])
         elif part.heading is None:
-            appendix = True
+            has_top_heading, appendix = appendix and has_top_heading, True
         else:
             heading = part.heading
-            level = max(1, heading.level + shift)
             yield Heading(convert_heading(heading.text).rstrip("."), level, heading.source_text, heading.kind, appendix)
             yield from _split_paragraphs(part.inner)
             if heading.kind is SectionKind.ABSTRACT:
                 yield Heading("", 0)
-    yield from _split_paragraphs(body[position:])
 
 
 def _find_level_shift(body: str) -> int:
@@ -206,10 +210,10 @@ def _find_level_shift(body: str) -> int:
     return 0
 
 
-def _find_parts(source: LatexSource) -> Iterator[_BodyPart]:
+def _find_parts(source: LatexSource, own_floats: Mapping[str, BlockKind]) -> Iterator[_BodyPart]:
     position = 0
     for token in source.find_commands(_is_part_command):
-        part = _read_part(source.text, source.groups, token) if token.start >= position else None
+        part = _read_part(source.text, source.groups, token, own_floats) if token.start >= position else None
         if part is not None:
             position = part.end
             yield part
@@ -217,22 +221,32 @@ def _find_parts(source: LatexSource) -> Iterator[_BodyPart]:
 
 def _is_part_command(name: str) -> bool:
     bare = name.rstrip("*")
-    return bare in _LEVELS or bare in _APPENDIX or bare in ("captionof", "acks") or _is_abstract_command(name)
+    return (
+        bare in _LEVELS
+        or bare in _APPENDIX
+        or bare in ("captionof", "acks")
+        or bare in FLOAT_COMMANDS
+        or _is_abstract_command(name)
+    )
 
 
-def _read_part(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
+def _read_part(
+    text: str, groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, BlockKind]
+) -> _BodyPart | None:
     name = token.name.rstrip("*")
     if name in _LEVELS:
         return _read_heading(text, groups, token)
     if name in _APPENDIX:
         return _BodyPart(token.start, token.end)
+    if name in FLOAT_COMMANDS:
+        return _read_float_command(groups, token)
     if name == "captionof":
         return _read_caption(groups, token)
     if name == "acks" and (group := groups.read_group(token.end)):
         return _BodyPart(token.start, group[1], Heading("Acknowledgements", 1, " "), inner=group[0])
     if (part := _read_abstract(text, groups, token)) is not None:
         return part
-    return _read_environment(text, groups, token) if name == "begin" else None
+    return _read_environment(text, groups, token, own_floats) if name == "begin" else None
 
 
 def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
@@ -261,7 +275,8 @@ def _is_abstract_command(name: str) -> bool:
 
 def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return an abstract in any class: an environment or a command with one argument; None if it is neither."""
-    group = groups.read_group(token.end)
+    option = groups.read_option(token.end)
+    group = groups.read_group(option[1] if option else token.end)
     name = group[0] if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):
         return None
@@ -274,30 +289,35 @@ def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPa
     return _BodyPart(token.start, end, _ABSTRACT_HEADING, inner=inner) if end else None
 
 
-def _read_environment(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
+def _read_float_command(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
+    count, kind = FLOAT_COMMANDS[token.name.rstrip("*")]
+    option = groups.read_option(token.end)
+    values, end = groups.read_arguments(option[1] if option else token.end, count)
+    return _BodyPart(token.start, end, kind=kind) if len(values) == count else None
+
+
+def _read_environment(
+    text: str, groups: BraceGroups, token: LatexToken, own_floats: Mapping[str, BlockKind]
+) -> _BodyPart | None:
     group = groups.read_group(token.end)
     if group is None:
         return None
     name = group[0].strip().rstrip("*")
     if name in _APPENDIX:
         return _BodyPart(token.start, group[1])
-    is_float = name in _TABLES or name in _FIGURES or name in _BARE_TABLES
-    if not is_float and name not in _BACK_MATTER:
+    is_float = name in own_floats or find_named_kind(name) is not None
+    if not is_float and name not in _BACK_MATTER and name not in DRAWINGS:
         return None
     end = groups.closing_finder.find_end(f"\\end{{{group[0]}}}", group[1])
     if not end:
         return None
     environment = text[token.start : end]
     if is_float:
-        return _BodyPart(token.start, end, kind=_find_float_kind(name, environment))
+        return _BodyPart(token.start, end, kind=own_floats.get(name) or find_float_kind(name, environment))
+    if name in DRAWINGS:
+        return _BodyPart(token.start, end, kind=BlockKind.FIGURE) if PLOTTED.search(environment) else None
     title, kind = _BACK_MATTER[name]
     return _BodyPart(token.start, end, Heading(title, 1, f"\\section*{{{title}}}", kind), inner=environment)
-
-
-def _find_float_kind(name: str, text: str) -> BlockKind:
-    if name in _FIGURES and not ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
-        return BlockKind.FIGURE
-    return BlockKind.TABLE
 
 
 def _split_paragraphs(text: str) -> Iterator[Block]:

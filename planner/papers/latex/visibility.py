@@ -66,6 +66,8 @@ _MAY_HIDE: Final = (
 
 # The options, name and position of a node, up to its text.
 _NODE: Final = re.compile(r"[^;]*?\[([^\[\];]*\bopacity\s*=[^\[\];]*)\][^{};\[\]]{0,200}+(?=\{)")
+_NODE_OPTIONS: Final = re.compile(r"\s*(?:\([^()]{0,80}\)\s*)?\[([^\[\]]{0,500})\][^{};\[\]]{0,200}+(?=\{)")
+_FILLING: Final = re.compile(r"fill|shad|graphics|colback|colbg|interior|style|background|opacity|skin")
 _OPACITY: Final = re.compile(r"(?:(text|fill|draw) )?\bopacity\s*=\s*([\d.]+)")
 _BOX_FILLING: Final = re.compile(
     r"\\(?:s(?:ave)?box|setbox|begin\s*\{lrbox\})\s*\{?\s*(\\[A-Za-z@]+|\d+)\s*\}?"
@@ -241,9 +243,9 @@ class _HiddenTextFinder:
         if name in _SIZE_COMMANDS:
             return _read_unreadable(groups, name, end)
         if name in _PATH_COMMANDS:
-            return _read_faint_node(groups, end)
+            return _read_faint_node(groups, end) or self._read_white_node(token)
         if name in _BOX_FILLING_COMMANDS:
-            return self._read_unused_box(token)
+            return self._read_unused_box(token) or self._read_white_box(token)
         return None
 
     def _read_text_like_background(self, token: LatexToken, end: int) -> _HiddenText | None:
@@ -266,7 +268,34 @@ class _HiddenTextFinder:
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None
         before = self._groups.text[max(0, token.start - _COLOUR_DISTANCE) : token.start]
-        return None if _COLOUR_SETTING.search(before + box.content) else (box.content, box.end)
+        in_paragraph = before.rpartition("\n\n")[2]
+        return None if _COLOUR_SETTING.search(in_paragraph + box.content) else (box.content, box.end)
+
+    def _read_white_node(self, token: LatexToken) -> _HiddenText | None:
+        """Return the white words of a node in a drawing where nothing is filled."""
+        text = self._groups.text
+        match = _NODE_OPTIONS.match(text, token.end, token.end + _MAX_PATH_CHARS) if token.name == "node" else None
+        if match is None or not self._is_white_on_white(match[1], "text"):
+            return None
+        picture = text[max(0, token.start - _MAX_PATH_CHARS) : token.start].rpartition("\\begin{tikzpicture}")
+        return self._groups.read_group(match.end()) if picture[1] and not _FILLING.search(picture[2]) else None
+
+    def _read_white_box(self, token: LatexToken) -> _HiddenText | None:
+        """Return the white text of a `tcolorbox` of the usual colours."""
+        text, start = self._groups.text, token.end + len("{tcolorbox}")
+        option = self._groups.read_option(start) if text.startswith("{tcolorbox}", token.end) else None
+        if option is None or not self._is_white_on_white(option[0], "coltext"):
+            return None
+        close = text.find("\\end{tcolorbox}", option[1], option[1] + _MAX_BOX_CHARS)
+        return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
+
+    def _is_white_on_white(self, options: str, key: str) -> bool:
+        """Return whether options make the text white, and name no background and no style that may set one."""
+        settings = dict(item.strip().partition("=")[::2] for item in options.split(","))
+        colour = self._palette.find_colour(settings[key]) if settings.get(key) else None
+        if colour is None or not is_similar_colour(colour, WHITE):
+            return False
+        return not _FILLING.search(options) and all(value or not name for name, value in settings.items())
 
     def _read_unused_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text put into a box that is never printed."""
