@@ -272,7 +272,7 @@ def test_parse_takes_the_paper_from_stdin(run: Run, desk: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "outcome"), [("", "empty"), ("I would rather not.", "invalid"), (GOOD_REPLY[:-40], "truncated")]
+    ("text", "outcome"), [("", "empty"), ("I will think about it.", "invalid"), (GOOD_REPLY[:-40], "truncated")]
 )
 def test_parse_asks_nobody_again(run: Run, text: str, outcome: str) -> None:
     result = run("parse", "-", "--paper", "paper.md", "--json", stdin=text)
