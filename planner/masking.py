@@ -22,7 +22,7 @@ _NO_LETTERS: Final = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")
 _ESCAPES: Final = re.compile(r"[\x1b\x80-\x9f]|%[0-9a-fA-F]{2}|\\[ux]|&#?\w")  # may stand for letters, or hold some
 _UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-._~")  # percent-encoding keeps them
 
-# Colours and the like, and characters that are not seen (with some signs, which no key has). Python takes the fillers of
+# Colours and the like, and characters that are not seen (with some signs that no key has). Python takes the fillers of
 # Hangul for letters.
 _UNSEEN: Final = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|[^\w\s!-~]|[\u115f\u1160\u3164\uffa0]"
 _UNSEEN_OR_SPACE: Final = (
