@@ -22,9 +22,12 @@ _NO_LETTERS: Final = re.compile(r"[\W_\u115f\u1160\u3164\uffa0]+")
 _ESCAPES: Final = re.compile(r"[\x1b\x80-\x9f]|%[0-9a-fA-F]{2}|\\[ux]|&#?\w")  # may stand for letters, or hold some
 _UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-._~")  # percent-encoding keeps them
 
-# Characters that are not seen (and some signs, which no key has); the fillers of Hangul count as letters in Python.
-_UNSEEN: Final = r"[^\w\s!-~]|[\u115f\u1160\u3164\uffa0]"
-_UNSEEN_OR_SPACE: Final = r"[^\w!-~]|[\u115f\u1160\u3164\uffa0]|\\{1,8}[nrtvf]|%(?:25){0,4}20|&nbsp;|<wbr>"
+# Colours and the like, and characters that are not seen (with some signs that no key has). Python takes the fillers of
+# Hangul for letters.
+_UNSEEN: Final = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|[^\w\s!-~]|[\u115f\u1160\u3164\uffa0]"
+_UNSEEN_OR_SPACE: Final = (
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|[^\w!-~]|[\u115f\u1160\u3164\uffa0]|\\{1,8}[nrtvf]|%(?:25){0,4}20|&nbsp;|<wbr>"
+)
 _ESCAPED_UNSEEN: Final = (
     r"\\{1,8}(?:u001[bB]|x1[bB])\[[0-9;]*[@-~]"
     r"|\\{1,8}(?:u(?:00[0189]|20[0-6]|[fF][eE][fF])[0-9a-fA-F]|x[0189][0-9a-fA-F])"

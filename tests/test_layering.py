@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up. A module imports only from lower floors, and freely within its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "sanitize", "masking", "tokens", "files", "names"),
-    ("schema", "chat"),
+    ("errors", "sanitize", "tokens", "files", "names"),
+    ("schema", "chat", "masking"),
     ("papers", "parsing", "trajectory", "matching"),
     ("analysis",),
     ("models",),

@@ -62,7 +62,8 @@ SPACES = [" ", "\n", "\r\n", "\t", "\u2028", "\u3000", "\\n", "%20"]
 @given(st.lists(st.sampled_from([*UNSEEN, *ESCAPED_UNSEEN, *SPACES, "", ""]), min_size=len(KEY), max_size=len(KEY)))
 def test_a_key_is_found_whatever_unseen_stands_in_it(between: list[str]) -> None:
     broken = "".join(letter + unseen for letter, unseen in zip(KEY, [*between[1:], ""], strict=True))
-    assert SecretMask([KEY]).mask_text(f"<{broken}>") in (f"<{MASK_TEXT}>", f"<{MASK_TEXT * 2}>")
+    masked = clean_text(SecretMask([KEY]).mask_text(f"<{broken}>")).text
+    assert masked in (f"<{MASK_TEXT}>", f"<{MASK_TEXT * 2}>"), "the halves of a key may be masked one by one"
 
 
 @given(
