@@ -68,7 +68,7 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelect
     end = _find_end(paper, body, cut_at)
     method = (
         *(section for section in body[:end] if cut_at or section.kind not in _RESULT_KINDS),
-        *_find_late_method(body, end),
+        *(() if cut_at else _find_late_method(body, end)),
     )
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
