@@ -18,6 +18,7 @@ from eval.plans import GoldPair
 from eval.replies import ReplyFile
 from eval.runs import REPLIES_FOLDER
 from eval.sides import Sides, build_author_verdicts, build_reviewer_verdicts, draw_sides
+from eval.tables import TableError, read_text
 from eval.verdicts import AuthorVerdict, Verdict, build_verdict_path
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
@@ -166,8 +167,8 @@ class ReplyFileModel:
             listed = ", ".join(path.name for path in found) or "none"
             raise ModelError(f"expected one reply file named {self._stem.name}.txt, found: {listed}")
         try:
-            return Completion(found[0].read_text(encoding="utf-8-sig"), model=BY_HAND_JUDGE.asked)
-        except (OSError, UnicodeDecodeError) as error:
+            return Completion(read_text(found[0]), model=BY_HAND_JUDGE.asked)
+        except (OSError, TableError) as error:
             raise ModelError(f"{found[0]}: cannot be read: {error}") from error
 
 

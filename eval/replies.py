@@ -8,10 +8,10 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from eval.sides import Sides
-from eval.tables import TableError
+from eval.tables import MAX_TABLE_BYTES, TableError
 from planner.chat import Completion, Message, Prompt
 from planner.errors import ModelError, Outcome
-from planner.files import write_file_atomically
+from planner.files import read_bounded_file, write_file_atomically
 from planner.planning.record import ReplyPricer, sum_costs
 
 
@@ -48,7 +48,7 @@ class ReplyRecord(BaseModel):
         if not path.is_file():
             return None
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_bounded_file(path, MAX_TABLE_BYTES))
         except ValidationError as error:
             raise TableError(f"{path}: is not a file of replies: {error.errors()[0]['msg']}") from error
 

@@ -20,7 +20,7 @@ from eval.metrics import (
     label_reviewer_plan,
 )
 from eval.plans import PaperStatus
-from eval.tables import TableError
+from eval.tables import MAX_TABLE_BYTES, TableError
 from eval.verdicts import (
     AuthorVerdict,
     ReviewerVerdict,
@@ -32,7 +32,7 @@ from eval.verdicts import (
 )
 from planner import __version__
 from planner.errors import Outcome, UsageError
-from planner.files import write_file_atomically
+from planner.files import read_bounded_file, write_file_atomically
 from planner.schema import Action, Task, describe_validation_error
 
 FORMAT_VERSION: Final = "ablation-judging-1"
@@ -132,7 +132,7 @@ def read_judging_record(folder: Path) -> JudgingRecord:
     """
     path = folder / RUN_FILE
     try:
-        return JudgingRecord.model_validate_json(path.read_bytes())
+        return JudgingRecord.model_validate_json(read_bounded_file(path, MAX_TABLE_BYTES))
     except OSError as error:
         raise UsageError(f"{folder}: there is no {RUN_FILE}; `python -m eval judge` writes such a folder") from error
     except ValidationError as error:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from planner.errors import PlannerError, UsageError
+from planner.files import read_bounded_file
 
 Row: TypeAlias = Mapping[str, Any]
 SUFFIXES: Final = (".parquet", ".jsonl", ".json")
+MAX_TABLE_BYTES: Final = 500_000_000  # bytes of a file that is read whole
 
 _HALF_PAIR: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -36,7 +38,7 @@ def read_text(path: Path) -> str:
         TableError: if the file is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_bounded_file(path, MAX_TABLE_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(f"{path}: is not UTF-8: {error}") from error
 

@@ -1,13 +1,56 @@
-"""Write files atomically: a file is complete or does not exist."""
+"""Write files atomically: a file is complete or does not exist. Read files and streams of a bounded size."""
 
 import contextlib
 import errno
 import os
 import secrets
+import stat
+import sys
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 _MAX_LINKS: Final = 40  # symbolic links in a row that Linux follows
+_CHUNK_BYTES: Final = 1_000_000
+_SPECIAL_FILES: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_bounded_file(path: Path, max_bytes: int) -> bytes:
+    """Read a file of at most `max_bytes` bytes.
+
+    Raises:
+        OSError: if it is larger, not a regular file, or cannot be read; `strerror` is one sentence.
+    """
+    mode = path.stat().st_mode
+    if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(mode)), ""):
+        raise OSError(errno.EINVAL, f"it is {special}, not a file", str(path))
+    with path.open("rb") as file:
+        return read_bounded_stream(file, max_bytes, str(path))
+
+
+def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
+    """Read a stream of at most `max_bytes` bytes to its end; `name` is its name for the error.
+
+    Raises:
+        OSError: if more bytes come out of it, or it cannot be read; `strerror` is one sentence.
+    """
+    chunks, size = [], 0
+    while chunk := stream.read(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise OSError(errno.EFBIG, f"it has over {max_bytes:,} bytes", name)
+    return b"".join(chunks)
+
+
+def read_stdin(max_bytes: int) -> bytes:
+    """Read stdin to its end; the errors are those of `read_bounded_stream`."""
+    return read_bounded_stream(sys.stdin.buffer, max_bytes, "stdin")
 
 
 def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:

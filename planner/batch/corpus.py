@@ -22,6 +22,7 @@ from planner.batch.manifest import (
     read_manifest,
 )
 from planner.errors import UsageError
+from planner.files import read_bounded_file
 from planner.names import build_paper_id
 from planner.papers.arxiv import parse_arxiv_id
 from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_not_paper, strip_endings
@@ -147,10 +148,10 @@ class _EntryCollector:
 
 def _read_list_text(path: Path) -> str | None:
     """Return the text of a file that lists papers, one a line; None if it is something else, such as a paper."""
-    if path.suffix.lower() not in LIST_ENDINGS or path.stat().st_size > _MAX_LIST_BYTES:
+    if path.suffix.lower() not in LIST_ENDINGS:
         return None
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bounded_file(path, _MAX_LIST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
     rows = list(read_list(text, str(path), path.parent))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import UsageError
+from planner.files import read_bounded_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ class Corpus:
     skipped_files: int = 0
 
 
+MAX_MANIFEST_BYTES: Final = 2_000_000_000  # bytes of a manifest file; a million papers with abstracts
+MAX_STDIN_LIST_BYTES: Final = 100_000_000  # bytes of a list of papers on stdin
+
 _COLUMN_NAMES: Final = {
     "id": ("id", "paper_id"),
     "title": ("title", "paper_title"),
@@ -89,7 +93,7 @@ def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
         if ending == ".parquet":
             rows = _read_parquet(path)
         else:
-            text = path.read_text(encoding="utf-8-sig")
+            text = read_bounded_file(path, MAX_MANIFEST_BYTES).decode("utf-8-sig")
             rows = _parse_csv(text) if ending == ".csv" else _parse_jsonl(text)
         for number, values in rows:
             yield _build_row(values, f"{path}:{number}", path.parent)

@@ -1,7 +1,6 @@
 """Work on a run: open its models and papers, lock it, and plan it with an engine. What is printed is the caller's."""
 
 import logging
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +26,7 @@ from planner.batch.engine import LocalEngine
 from planner.batch.estimate import ModelEstimate, estimate_run
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED
-from planner.batch.manifest import Corpus
+from planner.batch.manifest import MAX_STDIN_LIST_BYTES, Corpus
 from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
 from planner.batch.service.submit import build_submission_path
@@ -44,6 +43,7 @@ from planner.batch.spec import (
 )
 from planner.chat import ModelInfo, Usage
 from planner.errors import RunError, UsageError
+from planner.files import read_stdin
 from planner.models.connect import log_destination, open_model
 from planner.models.retry import RetryPolicy
 from planner.names import build_trajectory_path
@@ -211,7 +211,8 @@ def _refuse_shared_folder(infos: Sequence[ModelInfo]) -> None:
 
 
 def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
-    corpus = collect_entries(sources, sys.stdin.read() if "-" in sources else None)
+    stdin = read_stdin(MAX_STDIN_LIST_BYTES).decode("utf-8-sig", "surrogateescape") if "-" in sources else None
+    corpus = collect_entries(sources, stdin)
     for problem in corpus.problems:
         log.warning("%s: %s", problem.source, problem.reason)
     if corpus.skipped_files:

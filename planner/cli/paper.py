@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -24,9 +23,11 @@ from planner.cli.options import (
     task_options,
 )
 from planner.errors import PaperError, PlannerError, UsageError
+from planner.files import read_stdin
 from planner.names import build_paper_id
 from planner.papers.arxiv import ArxivClient, parse_arxiv_id
 from planner.papers.formats import SourceKind, detect_kind
+from planner.papers.load import MAX_FILE_BYTES
 from planner.papers.paper import Excerpt, Paper, Section
 from planner.planning.question import PaperPrompt, PlanSettings, build_prompt, select_excerpt
 from planner.reading.process import ReaderProcess
@@ -70,7 +71,7 @@ async def read_paper(source: str, metadata: MetadataOptions, reader: ReaderProce
     title, abstract, paper_id = (
         clean_text(text).text for text in (metadata.title, metadata.abstract, metadata.paper_id)
     )
-    data = sys.stdin.buffer.read() if source == "-" else None
+    data = _read_stdin() if source == "-" else None
     paper_id = build_paper_id("", given_id=paper_id) if paper_id.strip() else ""
     request = ReadRequest(source, data, title, abstract, paper_id, keep_paper=True)
     result = _read_short_text(request) or await reader.read_paper(request)
@@ -88,6 +89,13 @@ def read_only_paper(source: str, metadata: MetadataOptions) -> Paper:
             return await read_paper(source, metadata, reader)
 
     return asyncio.run(read())
+
+
+def _read_stdin() -> bytes:
+    try:
+        return read_stdin(MAX_FILE_BYTES)
+    except OSError as error:
+        raise PaperError(f"stdin cannot be read: {error.strerror}; give only the paper") from None
 
 
 def _read_short_text(request: ReadRequest) -> ReadResultOrError | None:

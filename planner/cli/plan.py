@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import click
 
@@ -26,6 +25,7 @@ from planner.cli.options import (
 from planner.cli.paper import MissingPaperError, open_reader, read_only_paper, read_paper, refuse_missing_source
 from planner.cli.show import format_trajectory_text
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
+from planner.files import read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_destination, open_model
 from planner.names import build_paper_id
 from planner.papers.characters import decode_text
@@ -36,6 +36,9 @@ from planner.planning.record import PlanRecord
 from planner.reading.process import ReaderProcess
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
+
+# Bytes of a pasted reply; one that is shorter but too long for a plan is recorded as invalid.
+_MAX_REPLY_BYTES: Final = 10_000_000
 
 output_option = click.option(
     "-o",
@@ -145,7 +148,7 @@ class _PastedModel:
 
     @classmethod
     def read_reply(cls, reply: str, model: str) -> Self:
-        data = sys.stdin.buffer.read() if reply == "-" else Path(reply).read_bytes()
+        data = read_stdin(_MAX_REPLY_BYTES) if reply == "-" else read_bounded_file(Path(reply), _MAX_REPLY_BYTES)
         return cls(model, *decode_text(data, reply))
 
     async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the user sent it by hand

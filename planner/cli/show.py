@@ -9,7 +9,7 @@ import click
 from pydantic import ValidationError
 
 from planner.errors import TrajectoryError, UsageError
-from planner.files import write_file_atomically
+from planner.files import read_bounded_file, write_file_atomically
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import (
     Plan,
@@ -21,7 +21,7 @@ from planner.schema import (
 from planner.site.copies import format_jsonl
 from planner.site.pages import render_trajectory_page
 from planner.trajectory.format import Trajectory
-from planner.trajectory.reader import read_trajectory
+from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
 from planner.trajectory.writer import render_trajectory
 
 _SUFFIXES: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
@@ -120,7 +120,9 @@ def _write_or_print(text: str, file: Path, form: str, output: Path | None) -> No
 def _check_file(file: Path) -> Iterator[str]:
     try:
         if file.suffix in (".json", ".jsonl"):
-            yield from _check_plan(file.read_text(encoding="utf-8-sig"), file.suffix == ".jsonl")
+            yield from _check_plan(
+                read_bounded_file(file, MAX_TRAJECTORY_BYTES).decode("utf-8-sig"), file.suffix == ".jsonl"
+            )
             return
         trajectory = read_trajectory(file)
     except (TrajectoryError, OSError, UnicodeDecodeError) as error:

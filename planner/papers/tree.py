@@ -1,5 +1,6 @@
 """Read the files of a paper from a folder or an archive, and nothing outside its root."""
 
+import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.errors import PaperError
+from planner.files import read_bounded_file
 from planner.papers.characters import MAX_TEXT_BYTES
 
 MAX_FILES: Final = 20_000
@@ -87,11 +89,12 @@ def read_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
         PaperError: if the file is larger, or cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
-            if os.fstat(file.fileno()).st_size > limit:
-                raise PaperError(f"{str(path)!r} has over {limit:,} bytes, more than any paper; give only the paper")
-            return file.read()
+        return read_bounded_file(Path(path), limit)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise PaperError(
+                f"{str(path)!r} has over {limit:,} bytes, more than any paper; give only the paper"
+            ) from None
         raise PaperError(f"{str(path)!r} cannot be read: {error.strerror}") from None
 
 

@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from planner.chat import Message, Prompt
 from planner.errors import PromptError
+from planner.files import read_bounded_file
 from planner.papers.paper import Excerpt
 from planner.schema import PLAN_FIELDS, Task
 
@@ -23,6 +24,7 @@ _INSTALLED_FOLDER: Final = Path(__file__).parents[1] / "prompts"
 _CHECKOUT_FOLDER: Final = Path(__file__).parents[2] / "prompts"
 
 _REASK_TEMPLATE: Final = "reask.jinja"
+_MAX_TEMPLATE_BYTES: Final = 1_000_000
 _MAX_REPLY_CHARS: Final = 20_000
 _MAX_FINDING_CHARS: Final = 400
 _MAX_FINDINGS: Final = 20
@@ -86,7 +88,7 @@ def _read_template(folder: Path, name: str) -> str:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise PromptError(f"{name}: a template must be inside {folder}")
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bounded_file(path, _MAX_TEMPLATE_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise PromptError(f"{path}: template not found; copy all shipped templates into the folder") from None
     except (OSError, UnicodeDecodeError) as error:

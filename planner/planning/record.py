@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, Outcome, TrajectoryError
-from planner.files import write_file_atomically, write_temporary_file
+from planner.files import read_bounded_file, write_file_atomically, write_temporary_file
 from planner.names import RECORD_SUFFIX
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.plan import PlanResult
@@ -22,6 +22,7 @@ from planner.sanitize import make_printable
 from planner.schema import Task
 
 FORMAT_VERSION: Final = "ablation-planner-1"
+MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 
 # A paper with one of these outcomes failed because of its reply, so planning it again needs another reply.
 REPLY_FAILURES: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID})
@@ -121,7 +122,7 @@ class PlanRecord(_Record):
             OSError: if the file cannot be read.
         """
         try:
-            return load_stored_json(TypeAdapter(cls), path.read_bytes())
+            return load_stored_json(TypeAdapter(cls), read_bounded_file(path, MAX_RECORD_BYTES))
         except ValidationError as error:
             raise TrajectoryError(f"{path}: not a sidecar of ablation-planner: {error.errors()[0]['msg']}") from error
 

@@ -21,7 +21,6 @@ from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
 MAX_COST: Final = 1e9  # USD; the sum of many costs stays finite
-MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +286,6 @@ def _add_warning(entry: PlanEntry, warning: str) -> PlanEntry:
 
 def _read_record(path: Path) -> PlanRecord:
     try:
-        if path.stat().st_size > MAX_RECORD_BYTES:
-            raise TrajectoryError(f"{path}: larger than {MAX_RECORD_BYTES // 1024**2} MiB, which no sidecar is")
         return _remove_folders(PlanRecord.read(path))
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -12,6 +12,7 @@ import ftfy
 from pydantic import ValidationError
 
 from planner.errors import TrajectoryError
+from planner.files import read_bounded_file
 from planner.sanitize import normalize_newlines
 from planner.schema import (
     PUBLISHED_CONTEXT,
@@ -46,8 +47,7 @@ def read_trajectory(path: Path) -> Trajectory:
         TrajectoryError: if the file cannot be read or is not a trajectory.
     """
     try:
-        with path.open("rb") as file:
-            return parse_trajectory(file.read(MAX_TRAJECTORY_BYTES + 1), str(path))
+        return parse_trajectory(read_bounded_file(path, MAX_TRAJECTORY_BYTES), str(path))
     except OSError as error:
         raise TrajectoryError(f"{path}: cannot be read: {error.strerror or error}") from None
 
