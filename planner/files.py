@@ -1,4 +1,4 @@
-"""Write files atomically: a file is complete or does not exist. Read files and streams of a bounded size."""
+"""Write files atomically: a file is complete or does not exist. Read files, streams and folders of a bounded size."""
 
 import contextlib
 import errno
@@ -6,9 +6,11 @@ import os
 import secrets
 import stat
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+MAX_FOLDER_DEPTH: Final = 100  # levels of nested folders that are searched
 _MAX_LINKS: Final = 40  # symbolic links in a row that Linux follows
 _CHUNK_BYTES: Final = 1_000_000
 _SPECIAL_FILES: Final = (
@@ -26,11 +28,20 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
     Raises:
         OSError: if it is larger, not a regular file, or cannot be read; `strerror` is one sentence.
     """
+    refuse_special_file(path)
+    with path.open("rb") as file:
+        return read_bounded_stream(file, max_bytes, str(path))
+
+
+def refuse_special_file(path: Path) -> None:
+    """Refuse what may never end, or wait for ever: a pipe, a socket or a device, also behind a link.
+
+    Raises:
+        OSError: if the path is no regular file; `strerror` is one sentence.
+    """
     mode = path.stat().st_mode
     if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(mode)), ""):
         raise OSError(errno.EINVAL, f"it is {special}, not a file", str(path))
-    with path.open("rb") as file:
-        return read_bounded_stream(file, max_bytes, str(path))
 
 
 def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
@@ -46,6 +57,22 @@ def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
         if size > max_bytes:
             raise OSError(errno.EFBIG, f"it has over {max_bytes:,} bytes", name)
     return b"".join(chunks)
+
+
+def walk_folder(
+    root: Path, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yield each folder with the names of its folders and files, as `os.walk` does; links are not followed.
+
+    Folders below `MAX_FOLDER_DEPTH` levels are not searched, which is an error for `on_error`.
+    """
+    for name, folders, names in os.walk(root, onerror=on_error):
+        folder = Path(name)
+        if folders and len(folder.parts) - len(root.parts) >= MAX_FOLDER_DEPTH:
+            folders.clear()
+            if on_error:
+                on_error(OSError(errno.ELOOP, f"folders nested over {MAX_FOLDER_DEPTH} deep are not searched", name))
+        yield folder, folders, names
 
 
 def read_stdin(max_bytes: int) -> bytes:

@@ -39,6 +39,14 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\n")
 _SIGNED_NUMBER: Final = re.compile(r"[-+]\d[\d.,]*(?:e[-+]?\d+)?%?")
 
 
+MAX_NAME_CHARS: Final = 500  # characters of a name from outside that is shown or stored: a title, a heading, a file
+
+
+def shorten_name(name: str) -> str:
+    """Return a name from outside with at most `MAX_NAME_CHARS` characters; a longer one ends in an ellipsis."""
+    return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}…"
+
+
 @dataclass(frozen=True, slots=True)
 class CleanText:
     """A text without control characters; `removed` names each kind and its count ("2 control characters")."""

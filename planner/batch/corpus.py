@@ -22,10 +22,11 @@ from planner.batch.manifest import (
     read_manifest,
 )
 from planner.errors import UsageError
-from planner.files import read_bounded_file
+from planner.files import read_bounded_file, walk_folder
 from planner.names import build_paper_id
 from planner.papers.arxiv import parse_arxiv_id
 from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_not_paper, strip_endings
+from planner.sanitize import shorten_name
 
 ARXIV: Final = "arXiv"
 _MAX_LIST_BYTES: Final = 10_000_000  # bytes
@@ -59,9 +60,10 @@ def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
         _fold_case(name) for place, name in ids_by_place.items() if parse_arxiv_id(place) or os.path.lexists(place)
     }
     ids = {entry.place: ids_by_place[entry.place] for entry in entries if entry.place in ids_by_place}
+    last_numbers: dict[str, int] = {}
     for entry in sorted(entries, key=lambda entry: entry.place):
         if entry.place not in ids:
-            wanted = ids[entry.place] = _make_unique(_propose_id(entry), taken)
+            wanted = ids[entry.place] = _make_unique(_propose_id(entry), taken, last_numbers)
             taken.add(_fold_case(wanted))
     return replace(corpus, entries=tuple(replace(entry, id=ids[entry.place]) for entry in entries))
 
@@ -82,7 +84,7 @@ class _EntryCollector:
         elif _path_exists(Path(argument)):
             # A shell expands `papers/*` before we see it, so among several arguments a README is not a paper either.
             self._add_path(Path(argument), listed=self.is_only_argument or not is_not_paper(argument))
-        elif _GLOB_CHARACTERS.search(argument) and (matches := sorted(glob.glob(argument, recursive=True))):  # noqa: PTH207 - may be absolute
+        elif _GLOB_CHARACTERS.search(argument) and (matches := _expand_glob(argument)):
             for match in matches:
                 self._add_path(Path(match), listed=False)
         elif self.is_only_argument:
@@ -120,10 +122,13 @@ class _EntryCollector:
             source, kind = _resolve_source(row)
             if kind:
                 self._add_entry(
-                    CorpusEntry(row.id, source, "", kind, " ".join(row.title.split()), row.abstract), row.location
+                    CorpusEntry(row.id, source, "", kind, shorten_name(" ".join(row.title.split())), row.abstract),
+                    row.location,
                 )
             else:
-                self.problems.append(CorpusProblem(row.location, f"{row.source!r}: no such file or folder"))
+                self.problems.append(
+                    CorpusProblem(row.location, f"{shorten_name(row.source)!r}: no such file or folder")
+                )
 
     def _add_entry(self, entry: CorpusEntry, location: str = "") -> None:
         is_paper_id = entry.kind == ARXIV
@@ -144,6 +149,13 @@ class _EntryCollector:
             self.entries.append(replace(entry, place=place, source=source, stamp=_compute_stamp(place, entry)))
         except OSError as error:
             self.problems.append(CorpusProblem(entry.source, f"cannot be read: {error.strerror}"))
+
+
+def _expand_glob(pattern: str) -> list[str]:
+    try:
+        return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
+    except RecursionError:
+        raise UsageError(f"{pattern}: matches folders that are nested too deeply; name a folder inside them") from None
 
 
 def _read_list_text(path: Path) -> str | None:
@@ -192,9 +204,14 @@ def _propose_id(entry: CorpusEntry) -> str:
     )
 
 
-def _make_unique(name: str, taken_ids: set[str]) -> str:
-    numbered = (f"{name}-{number}" for number in itertools.count(2))
-    return next(each for each in itertools.chain([name], numbered) if _fold_case(each) not in taken_ids)
+def _make_unique(name: str, taken_ids: set[str], last_numbers: dict[str, int]) -> str:
+    """Return the name, with a number if it is taken; `last_numbers` keeps the number that a name got last."""
+    folded = _fold_case(name)
+    numbers = itertools.count(last_numbers.get(folded, 1) + 1)
+    while folded in taken_ids:
+        number = last_numbers[_fold_case(name)] = next(numbers)
+        folded = f"{_fold_case(name)}-{number}"
+    return name if folded == _fold_case(name) else f"{name}-{number}"
 
 
 def _fold_case(name: str) -> str:
@@ -216,8 +233,8 @@ def _list_files(place: str) -> Iterator[tuple[str, os.stat_result]]:
     if not stat.S_ISDIR(facts.st_mode):
         yield "", facts
         return
-    for where, folders, names in os.walk(place):
+    for folder, folders, names in walk_folder(root):
         folders.sort()
         for name in sorted(names):
-            path = Path(where) / name
+            path = folder / name
             yield path.relative_to(root).as_posix(), path.lstat()

@@ -1,5 +1,6 @@
 """Recognise the files and folders of a corpus that are papers."""
 
+import errno
 import os
 import re
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.manifest import CorpusProblem
+from planner.files import MAX_FOLDER_DEPTH, refuse_special_file, walk_folder
 from planner.papers.formats import ARCHIVE_ENDINGS, TEXT_ENDINGS, SourceKind, find_kind_by_name, is_not_paper
 from planner.papers.tree import IGNORED_FOLDERS
 
@@ -35,12 +37,19 @@ class FolderScan:
     problems: list[CorpusProblem] = field(default_factory=list)
     skipped_files: int = 0
 
-    def find_papers(self, folder: Path) -> list[RecognisedPaper]:
-        """Return the papers in a folder and below it, sorted by path; the folder itself if it is one paper."""
+    def find_papers(self, folder: Path, depth: int = 0) -> list[RecognisedPaper]:
+        """Return the papers in a folder and below it, sorted by path; the folder itself if it is one paper.
+
+        `depth` is the number of levels between the folder that was named and this one.
+        """
+        if depth > MAX_FOLDER_DEPTH:
+            reason = f"folders nested over {MAX_FOLDER_DEPTH} deep are not searched; name this folder too"
+            self.problems.append(CorpusProblem(str(folder), reason))
+            return []
         files, folders = self._list_folder(folder)
         if kind := _detect_folder_kind(files, folders):
             return [RecognisedPaper(folder, kind, is_folder=True)]
-        below = [found for sub in folders for found in self.find_papers(sub)]
+        below = [found for sub in folders for found in self.find_papers(sub, depth + 1)]
         own = [RecognisedPaper(file, kind) for file in files if (kind := detect_paper_kind(file))]
         if not own and len(below) == 1 and _has_fragments(folder, below[0]):
             return [RecognisedPaper(folder, below[0].kind, is_folder=True)]
@@ -60,8 +69,8 @@ class FolderScan:
         shown = [item for item in seen if not item.name.startswith(".") and item.name not in IGNORED_FOLDERS]
         folders = [folder / item.name for item in shown if item.is_dir(follow_symlinks=False)]
         for item in shown:
-            if item.is_symlink() and not _is_file(item):
-                self.problems.append(_describe_link(folder / item.name))
+            if not _is_file(item) and folder / item.name not in folders:
+                self.problems.append(_describe_special_file(folder / item.name))
         return [folder / item.name for item in shown if _is_file(item)], folders
 
 
@@ -72,13 +81,18 @@ def _is_file(item: os.DirEntry[str]) -> bool:
         return False
 
 
-def _describe_link(link: Path) -> CorpusProblem:
-    """Return the problem of a link to a folder, which may be circular, or to nothing, where a paper may be meant."""
-    if os.path.isdir(link):  # noqa: PTH112 - does not raise for a circular link
-        return CorpusProblem(str(link), "a link to a folder is not followed; name that folder too", harmless=True)
-    is_archive = link.suffix.lower() in ARCHIVE_ENDINGS
-    is_harmless = not is_archive and find_kind_by_name(link.name) in (SourceKind.LATEX, SourceKind.OTHER)
-    return CorpusProblem(str(link), "is a link that leads nowhere", harmless=is_harmless)
+def _describe_special_file(path: Path) -> CorpusProblem:
+    """Return the problem of a link to a folder, which may be circular, to nothing, or to a device, or of a pipe."""
+    if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
+        return CorpusProblem(str(path), "a link to a folder is not followed; name that folder too", harmless=True)
+    is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
+    is_harmless = not is_archive and find_kind_by_name(path.name) in (SourceKind.LATEX, SourceKind.OTHER)
+    try:
+        refuse_special_file(path)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return CorpusProblem(str(path), f"is passed over: {error.strerror}", harmless=is_harmless)
+    return CorpusProblem(str(path), "is a link that leads nowhere", harmless=is_harmless)
 
 
 def detect_paper_kind(file: Path) -> str:
@@ -113,7 +127,7 @@ def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
     inside = f"{paper.path}{os.sep}"
     return any(
         name.lower().endswith(_TEX_ENDINGS) and not f"{where}{os.sep}".startswith(inside)
-        for where, _, names in os.walk(folder)
+        for where, _, names in walk_folder(folder)
         for name in names
     )
 
@@ -138,6 +152,7 @@ def _is_markdown(file: Path) -> bool:
 
 def _has_active_class(file: Path) -> bool:
     try:
+        refuse_special_file(file)
         with file.open("rb") as stream:
             return _ACTIVE_CLASS.search(stream.read(_MAX_TEX_BYTES)) is not None
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import UsageError
-from planner.files import read_bounded_file
+from planner.files import read_bounded_file, refuse_special_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
     except ImportError as error:
         raise UsageError(f"{path}: Parquet needs an extra: pip install 'ablation-planner[parquet]'") from error
     try:
+        refuse_special_file(path)
         with ParquetFile(path) as file:
             wanted = {name for names in _COLUMN_NAMES.values() for name in names}
             columns = [name for name in file.schema_arrow.names if name in wanted]

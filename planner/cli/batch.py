@@ -102,9 +102,12 @@ def batch(
     )
     with log_to(log_settings):
         raise SystemExit(
-            run_interruptible(_print_estimate(spec, as_json=as_json))
-            if dry_run
-            else asyncio.run(plan_papers(spec, quiet=log_settings.quiet, as_json=as_json))
+            run_interruptible(
+                _print_estimate(spec, as_json=as_json)
+                if dry_run
+                else plan_papers(spec, quiet=log_settings.quiet, as_json=as_json),
+                at_once=True,
+            )
         )
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +38,23 @@ class _StderrFormatter(_FileFormatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         return f"{record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
+
+
+class _LogFileHandler(logging.FileHandler):
+    """A handler of the log file, which is given up with one message when it cannot be written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif self in log.handlers:
+            log.removeHandler(self)
+            reason = error.strerror or error
+            log.error("%s: cannot be written: %s; no more messages go to it", self.baseFilename, reason)
+
+    def close(self) -> None:
+        with suppress(OSError):  # the last messages of a file that was given up
+            super().close()
 
 
 @contextmanager
@@ -96,17 +113,17 @@ def _create_stderr_handler(options: LogOptions) -> logging.Handler:
 def _create_file_handler(options: LogOptions) -> logging.Handler:
     assert options.log_file is not None
     options.log_file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(options.log_file, encoding="utf-8")
+    handler = _LogFileHandler(options.log_file, encoding="utf-8")
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(_FileFormatter("%(asctime)s %(levelname)s %(message)s"))
     return handler
 
 
-def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
+def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) -> int:
     """Run the work and return its exit code; Ctrl-C ends it with 130 and SIGTERM with 143.
 
-    The first signal waits for a step that cannot be interrupted, such as reading a long paper; the second does not.
-    A reply that has arrived is recorded by then, so the same command continues from there.
+    The first signal waits for a step that cannot be interrupted, such as writing a file; the second does not. With
+    `at_once`, for work that pays for nothing until it handles signals itself, the first does not wait either. A reply that has arrived is recorded by then, so the same command continues from there.
     """
     received: list[int] = []
 
@@ -116,7 +133,7 @@ def run_interruptible(work: Coroutine[Any, Any, int]) -> int:
 
         def stop(sign: int, _: FrameType | None) -> None:
             received.append(sign)
-            if len(received) > 1:
+            if at_once or len(received) > 1:
                 raise KeyboardInterrupt
             loop.call_soon_threadsafe(task.cancel)
 

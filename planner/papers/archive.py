@@ -27,8 +27,10 @@ from planner.papers.formats import (
     detect_kind,
 )
 from planner.papers.tree import SourceTree, normalize_path
+from planner.sanitize import shorten_name
 
 MAX_MEMBERS: Final = 10_000
+MAX_PATH_CHARS: Final = 4_000  # characters of a member's path
 MAX_DEPTH: Final = 20  # levels of nested folders
 MAX_UNPACKED_BYTES: Final = 512_000_000  # bytes after unpacking, figures included
 MAX_KEPT_BYTES: Final = 64_000_000  # bytes of the members that a loader could read
@@ -164,10 +166,13 @@ class _MemberCollector:
     def skip_member(self, member: str, reason: str) -> None:
         """Skip a member and note the reason."""
         self.count_member()
-        self._skipped.append(f"{member[:200]!r} in the archive was not read: it is {reason}")
+        self._skipped.append(f"{shorten_name(member)!r} in the archive was not read: it is {reason}")
 
     def is_wanted(self, member: str, size: int) -> bool:
         """Return whether to read a regular file; note a path that is outside, too deep, repeated, or an archive."""
+        if len(member) > MAX_PATH_CHARS:
+            self.skip_member(member, f"a name of over {MAX_PATH_CHARS:,} characters")
+            return False
         path = normalize_path(member)
         if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
             self.skip_member(member, "named outside the archive" if not path else "nested too deeply")
@@ -177,10 +182,10 @@ class _MemberCollector:
         if self._inside > self._limit:
             raise PaperError(_describe_too_large(self._name))
         if path in self._files:
-            self._skipped.append(f"{member!r} is twice in the archive; the first was read")
+            self._skipped.append(f"{shorten_name(member)!r} is twice in the archive; the first was read")
             return False
         if path.lower().endswith((*ARCHIVE_ENDINGS, *UNREADABLE_ARCHIVE_ENDINGS)):
-            self._skipped.append(f"{member!r} is an archive inside the archive and was not read")
+            self._skipped.append(f"{shorten_name(member)!r} is an archive inside the archive and was not read")
             return False
         readable = path.lower().endswith(_READABLE_ENDINGS) or "." not in path.rsplit("/", 1)[-1]
         return readable and (size <= MAX_TEXT_BYTES or path.lower().endswith(".pdf"))

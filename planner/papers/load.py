@@ -20,6 +20,7 @@ from planner.papers.markdown import read_markdown
 from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
 from planner.papers.text import read_plain_text
 from planner.papers.tree import SourceTree, build_folder_tree, read_file
+from planner.sanitize import shorten_name
 
 MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
 FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
@@ -191,9 +192,9 @@ def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Pa
             given_id=given.paper_id,
             file_stem="stdin" if source == "-" else strip_endings(source),
         ),
-        title=given.title or reading.title,
+        title=shorten_name(given.title or reading.title),
         abstract=given.abstract or reading.abstract,
-        sections=reading.sections,
+        sections=tuple(replace(section, heading=shorten_name(section.heading)) for section in reading.sections),
         format=parsed.kind.value,
         source=source,
         main_file=reading.main_file,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.errors import PaperError
-from planner.files import read_bounded_file
+from planner.files import MAX_FOLDER_DEPTH, read_bounded_file
 from planner.papers.characters import MAX_TEXT_BYTES
 
 MAX_FILES: Final = 20_000
@@ -100,20 +100,25 @@ def read_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
     """Yield the relative name and the path of each file below a folder; hidden files are skipped."""
-    waiting, count, root = [str(base)], 0, len(str(base))
+    waiting, count, root = [(str(base), 0)], 0, len(str(base))
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        folder, depth = waiting.pop()
+        if depth > MAX_FOLDER_DEPTH:
+            raise PaperError(
+                f"the folder {str(base)!r} holds folders nested over {MAX_FOLDER_DEPTH} deep; give the paper's own folder"
+            )
+        with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
+                count += 1
+                if count > MAX_FILES:
+                    raise PaperError(
+                        f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder"
+                    )
                 if entry.is_dir(follow_symlinks=False):
-                    waiting += [entry.path] if entry.name not in IGNORED_FOLDERS else []
+                    waiting += [(entry.path, depth + 1)] if entry.name not in IGNORED_FOLDERS else []
                 elif _is_file_inside(entry, base):
-                    count += 1
-                    if count > MAX_FILES:
-                        raise PaperError(
-                            f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder"
-                        )
                     yield entry.path[root:].lstrip(os.sep).replace(os.sep, "/"), entry.path
 
 

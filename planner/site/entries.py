@@ -3,7 +3,6 @@
 They are found in run folders, or in other folders of trajectories, and grouped by paper.
 """
 
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Final
 
 from planner.chat import LM_PLANNER
 from planner.errors import Outcome, TrajectoryError
+from planner.files import walk_folder
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
 from planner.planning.record import PlanRecord
 from planner.sanitize import clean_text
@@ -204,8 +204,7 @@ def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list
         path = Path(error.filename).relative_to(folder.parent)
         unread_files.append(UnreadFile(path.as_posix(), f"cannot be read: {error.strerror or error}"))
 
-    for parent_name, subfolders, names in os.walk(start if start.is_dir() else folder, onerror=add_unreadable):
-        parent = Path(parent_name)
+    for parent, subfolders, names in walk_folder(start if start.is_dir() else folder, add_unreadable):
         subfolders[:] = sorted(n for n in subfolders if not n.startswith(".") and parent / n != excluded_folder)
         links = (name for name in subfolders if (parent / name).is_symlink())
         unread_files.extend(UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in links)
