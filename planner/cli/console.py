@@ -123,7 +123,8 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
     """Run the work and return its exit code; Ctrl-C ends it with 130 and SIGTERM with 143.
 
     The first signal waits for a step that cannot be interrupted, such as writing a file; the second does not. With
-    `at_once`, for work that pays for nothing until it handles signals itself, the first does not wait either. A reply that has arrived is recorded by then, so the same command continues from there.
+    `at_once`, for work that pays for nothing until it handles signals itself, the first does not wait either. A reply
+    that has arrived is recorded by then, so the same command continues from there.
     """
     received: list[int] = []
 
