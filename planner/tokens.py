@@ -50,9 +50,9 @@ _RARE_WEIGHT: Final = 3.0  # beyond the basic plane a character is up to four by
 
 _MIN_RATIO, _MAX_RATIO = 0.5, 3.0  # outside, the endpoint truncated the prompt or counts something else
 _TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
+_WIDE_SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 # Maps each UTF-8 byte to its class for the lower bound: a space, the first byte of a character from U+3000 on (scripts
 # written without spaces), or any other. A loop over the characters of a paper takes twenty times as long.
-_WIDE_SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _BYTE_CLASSES: Final = bytes(
     ord(" ") if byte in b" \t\n\r\v\f" else ord("w" if byte >= 0xE3 else "x") for byte in range(256)
 )
