@@ -11,6 +11,7 @@ from typing import Any, Final
 from eval.gold import Gold, GoldSet, make_names_unique, read_ablation
 from eval.tables import TableError, is_utf8_text, parse_json, read_json, read_text
 from planner.errors import Outcome, TrajectoryError, UsageError
+from planner.files import find_files
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_paper_id
 from planner.planning.record import PlanRecord
 from planner.schema import Ablation, Task
@@ -140,7 +141,7 @@ class _PaperCollector:
 def _read_trajectories(folder: Path) -> tuple[System, ...]:
     """Read trajectories with their records, and the records of papers that have no trajectory."""
     collector = _PaperCollector()
-    for path in sorted(folder.rglob(f"*{TRAJECTORY_SUFFIX}")):
+    for path in find_files(folder, TRAJECTORY_SUFFIX):
         try:
             trajectory = read_trajectory(path)
         except TrajectoryError as error:
@@ -158,7 +159,7 @@ def _read_trajectories(folder: Path) -> tuple[System, ...]:
         if record is not None:
             paper = replace(paper, id=record.paper.id, title=record.paper.title, cost=record.cost)
         collector.add_paper(f"{trajectory.planner}/{trajectory.model}", trajectory.task, paper)
-    for path in sorted(folder.rglob(f"*{RECORD_SUFFIX}")):
+    for path in find_files(folder, RECORD_SUFFIX):
         if not path.with_suffix(TRAJECTORY_SUFFIX).exists() and (record := _read_record(path, [])) is not None:
             collector.add_paper(f"{record.planner}/{record.model}", record.task, _failed_paper(record, path))
     return collector.build_systems()
@@ -190,7 +191,7 @@ def _failed_paper(record: PlanRecord, path: Path) -> PlannedPaper:
 def _read_published_plans(folder: Path) -> tuple[System, ...]:
     """Read AblationBench's `<id>.jsonl` files; plans.json has the costs, and the plans of papers without a file."""
     entries = _read_plans_file(folder / PLANS_FILE)
-    paths = {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.jsonl"))}
+    paths = {str(path.relative_to(folder).with_suffix("")): path for path in find_files(folder, ".jsonl")}
     papers: dict[str, PlannedPaper] = {}
     warnings: list[str] = []
     for paper_id in dict.fromkeys([*paths, *entries]):

@@ -21,6 +21,7 @@ from eval.verdicts import (
     read_reviewer_verdicts,
 )
 from planner.errors import UsageError
+from planner.files import find_files
 from planner.planning.record import sum_costs
 from planner.schema import Task
 
@@ -79,7 +80,7 @@ def vote_on_files(folders: Sequence[Path]) -> FileVotes:
     """
     if len(folders) < 2:
         raise UsageError("a vote needs the verdicts of two judges or more")
-    names = {path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*.jsonl")}
+    names = {path.relative_to(folder).as_posix() for folder in folders for path in find_files(folder, ".jsonl")}
     if not names:
         raise UsageError(f"{', '.join(map(str, folders))}: no <id>.jsonl with verdicts in these folders")
     files = {

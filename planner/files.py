@@ -75,6 +75,11 @@ def walk_folder(
         yield folder, folders, names
 
 
+def find_files(root: Path, ending: str) -> list[Path]:
+    """Return the files below a folder whose names end in `ending`, sorted."""
+    return sorted(folder / name for folder, _, names in walk_folder(root) for name in names if name.endswith(ending))
+
+
 def read_stdin(max_bytes: int) -> bytes:
     """Read stdin to its end; the errors are those of `read_bounded_stream`."""
     return read_bounded_stream(sys.stdin.buffer, max_bytes, "stdin")

@@ -105,8 +105,7 @@ def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
         folder, depth = waiting.pop()
         if depth > MAX_FOLDER_DEPTH:
             raise PaperError(
-                f"the folder {str(base)!r} holds folders nested over {MAX_FOLDER_DEPTH} deep; "
-                "give the paper's own folder"
+                f"the folder {str(base)!r} nests folders over {MAX_FOLDER_DEPTH} deep; give the paper's own folder"
             )
         with os.scandir(folder) as entries:
             for entry in entries:
