@@ -5,6 +5,7 @@ break some rules: validation with the context `PUBLISHED_CONTEXT` checks only th
 broken rules. `PLAN_FIELDS` lists the fields of `Ablation`; prompts, parser, files, exports and pages are made from it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -188,10 +189,8 @@ def _find_broken_rules(ablation: Ablation) -> list[str]:
 
 
 def _find_repeated_names(plan: Plan) -> list[str]:
-    names = [ablation.name for ablation in plan.ablations]
-    return [
-        f"the name {name!r} stands {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1
-    ]
+    counts = Counter(ablation.name for ablation in plan.ablations)
+    return [f"the name {name!r} stands {count} times" for name, count in counts.items() if count > 1]
 
 
 def _strip_prefix(message: str) -> str:

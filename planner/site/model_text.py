@@ -12,6 +12,7 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from planner.sanitize import clean_text
+from planner.trajectory.escape import has_much_markup
 from planner.trajectory.markdown_rules import INERT_TAG
 
 MAX_MARKDOWN_CHARS: Final = 200_000  # a longer text is shown as it is: reading it as Markdown could take minutes
@@ -27,7 +28,7 @@ _HEADING_OFFSET: Final = 3  # the page's own headings go down to the third level
 def render_block(text: str) -> Markup:
     """Render a text of paragraphs, lists, tables and code."""
     text = clean_text(text).text
-    if len(text) > MAX_MARKDOWN_CHARS:
+    if len(text) > MAX_MARKDOWN_CHARS or has_much_markup(text):
         return Markup('<pre class="plain">{}</pre>').format(text)
     return Markup(_build_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
 
@@ -35,7 +36,7 @@ def render_block(text: str) -> Markup:
 def render_inline(text: str) -> Markup:
     """Render a text of one line."""
     text = clean_text(text).text
-    if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text):
+    if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text) or has_much_markup(text):
         return escape(text)
     return Markup(_build_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
 

@@ -28,7 +28,7 @@ _UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
 # A heading for other renderers: after the box of a task, or with a Unicode blank.
 _ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
 # Unicode blanks that markdown-it, against CommonMark, strips from a paragraph: its lines would be miscounted.
-_ODD_LINE_END: Final = re.compile(r"[ \t]*[^\S \t\n][^\S\n]*$", re.MULTILINE)
+_ODD_LINE_END: Final = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)
 # A fence for other renderers: after the mark of a list that may not interrupt a paragraph.
 _ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _MAX_DEPTH: Final = 20
@@ -46,14 +46,15 @@ class EscapeScan:
 
     `marks` are the characters that must be escaped, since they would make a heading, a link or other markup act,
     `tag_starts` are the `<` that would open a tag, `escapes` are the spans of `&lt;`, `&amp;lt;`, `&#35;` …;
-    `html_blocks` maps the first line of each raw HTML block to the line after. `too_deep` is true if the text nests too
-    deeply to be judged.
+    `html_blocks` maps the first line of each raw HTML block to the line after, and `html_ends` does so for the last
+    block of each kind in each place. `too_deep` is true if the text nests too deeply to be judged.
     """
 
     marks: set[int] = field(default_factory=set)
     tag_starts: set[int] = field(default_factory=set)
     escapes: list[tuple[int, int]] = field(default_factory=list)
     html_blocks: dict[int, int] = field(default_factory=dict)
+    html_ends: dict[tuple[str, int, int], int | None] = field(default_factory=dict)
     too_deep: bool = False
 
 

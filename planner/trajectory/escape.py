@@ -17,10 +17,16 @@ from planner.trajectory.markdown_rules import ESCAPE, ESCAPES
 
 _MARKS_BY_ESCAPE: Final = {reference: mark for mark, reference in ESCAPES.items()}
 _MAX_ROUNDS: Final = 12
-_PUNCTUATION: Final = re.compile(r"[!-/:-@\[-`{-~]")
+# A parser needs some 10 µs for such a character; of all published trajectories none has 300 of them.
+_MARKS: Final = "\n!#$%&*+-:<=>@[\\]^_`{}~"
+_MAX_MARKS: Final = 10_000  # characters of markup; a text with more is never parsed, and is made plain text
+_PUNCTUATION: Final = {ord(mark): f"\\{mark}" for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"}
+_ESCAPED_MARK: Final = re.compile(r"(\\[!-/:-@\[-`{-~])")
 # Without one of these characters a line cannot hold anything but emphasis, lists, quotes and rules.
 _SUSPICIOUS_LINE: Final = re.compile(r"[<&\[`~#]")
-_SUSPICIOUS_TEXT: Final = re.compile(r"[<&\[`~#]|^[\s>]*(?:[-*+]\s+|\d+[.)]\s+)*[=-][=\s-]*$| {4}|\t|>", re.MULTILINE)
+_SUSPICIOUS_TEXT: Final = re.compile(
+    r"[<&\[`~#>\t]| {4}|^[^\S\n]*+(?:(?:[-*+]|\d++[.)])[^\S\n]++)*[=-]++[^\S\n]*+$", re.MULTILINE
+)
 
 
 def neutralize_markup(text: str, *, prefix: str = "") -> tuple[str, bool]:
@@ -28,22 +34,30 @@ def neutralize_markup(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
     A text whose markup cannot be judged becomes plain text for good. `prefix` is the text before it on its first line.
     """
-    written = _write_escapes(text, prefix)
-    if written is not None and (written == text or unescape_markup(written, prefix=prefix) == text):
+    written = None if has_much_markup(text) else _write_escapes(text, prefix)
+    if written == text:
         return text, True
-    return _escape_punctuation(text), False
+    if written is not None and not has_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
+        return text, True
+    plain = _escape_punctuation(text)
+    return plain, plain == text
+
+
+def has_much_markup(text: str) -> bool:
+    """Return whether a text has too much markup to be parsed; in normal form, all of it is escaped by backslashes."""
+    return sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
 def escape_markup(text: str, *, prefix: str = "") -> str:
     """Escape a text in normal form so that nothing in it acts; `unescape_markup` reverses it."""
-    written = _write_escapes(text, prefix)
+    written = text if has_much_markup(text) else _write_escapes(text, prefix)
     assert written is not None, "a text in normal form can be escaped"
     return written
 
 
 def unescape_markup(text: str, *, prefix: str = "") -> str:
     """Undo `escape_markup`."""
-    if not ESCAPE.search(text):
+    if not ESCAPE.search(text) or has_much_markup(text):
         return text
     whole = prefix + text
     spans = scan_markup(whole).escapes
@@ -96,6 +110,7 @@ def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
 
 
 def _escape_punctuation(text: str) -> str:
-    """Turn every line into a line of a plain paragraph: remove its indent and escape all punctuation."""
-    lines = (line.lstrip() for line in text.split("\n"))
-    return "\n".join(_PUNCTUATION.sub(r"\\\g<0>", line) for line in lines)
+    """Turn every line into a line of a plain paragraph: remove its indent and escape all punctuation, once."""
+    parts = _ESCAPED_MARK.split("\n".join(line.lstrip() for line in text.split("\n")))
+    parts[::2] = (part.translate(_PUNCTUATION) for part in parts[::2])
+    return "".join(parts)

@@ -11,6 +11,7 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock, fence, heading, hr, html_block, lheading, reference, table
+from markdown_it.rules_block.html_block import HTML_SEQUENCES
 from markdown_it.rules_inline import StateInline, backtick
 from markdown_it.token import Token
 
@@ -21,7 +22,7 @@ ESCAPE: Final = re.compile(f"&(?:amp;)*(?:{'|'.join(reference[1:] for reference 
 INERT_TAG: Final = re.compile(r"<(?:(?P<close>/)?(?P<name>sup|sub|b|i|em|strong|code)|br ?/?)>")
 # A label without markup and an address that all renderers read in the same way.
 _PLAIN_LINK: Final = re.compile(r"\[[^\[\]`<>&\\\n!]+\]\(https?://[A-Za-z0-9][A-Za-z0-9.:/?#@$+,;=%~_-]*\)")
-_FENCE_LIKE: Final = re.compile(r"^[\s>]*(?:`{3}|~{3})", re.MULTILINE)
+_FENCE_LIKE: Final = re.compile(r"^(?:>|[^\S\n])*+(?:`{3}|~{3})", re.MULTILINE)
 
 _BlockRule = Callable[[StateBlock, int, int, bool], bool]
 
@@ -92,11 +93,14 @@ def _detect_link(state: StateInline, silent: bool) -> bool:
         return True
     end = state.md.helpers.parseLinkLabel(state, state.pos)
     follows = state.src[end + 1 : end + 2] if end >= 0 else ""
-    opens_line = not state.src[: state.pos].rpartition("\n")[2].strip()
-    if not silent and (follows == "(" or (follows == ":" and opens_line)):
+    if not silent and (follows == "(" or (follows == ":" and _opens_line(state))):
         _push_token(state, "link_mark", state.pos, state.pos + 1)
         return True
     return False
+
+
+def _opens_line(state: StateInline) -> bool:
+    return not state.src[state.src.rfind("\n", 0, state.pos) + 1 : state.pos].strip()
 
 
 def _detect_code(state: StateInline, silent: bool) -> bool:
@@ -114,8 +118,8 @@ def _find_line_start(state: StateBlock, line: int) -> int:
 
 def _read_line_above(state: StateBlock, line: int) -> str:
     """Return the whole line above, its quote marks included."""
-    begin = state.src.rfind("\n", 0, _find_line_start(state, line))
-    return state.src[: max(begin, 0)].rpartition("\n")[2]
+    end = max(state.src.rfind("\n", 0, _find_line_start(state, line)), 0)
+    return state.src[state.src.rfind("\n", 0, end) + 1 : end]
 
 
 def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
@@ -158,9 +162,17 @@ def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) ->
 
 
 def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    after = None if silent else _find_block_end(html_block, state, start, end)
+    """Record a block of raw HTML; one inside another of its kind, which has no end of its own, ends with it."""
+    line = state.src[_find_line_start(state, start) : state.eMarks[start]]
+    closing = next((closing for opening, closing, _ in HTML_SEQUENCES if opening.search(line)), None)
+    if silent or closing is None or state.is_code_block(start):
+        return False
+    scan, place = state.env["scan"], (closing.pattern, state.blkIndent, end)
+    after: int | None = scan.html_ends.get(place, 0)
+    if after is None or after <= start:
+        after = scan.html_ends[place] = _find_block_end(html_block, state, start, end)
     if after is not None:
-        state.env["scan"].html_blocks[start] = after
+        scan.html_blocks[start] = after
     return False
 
 

@@ -161,10 +161,10 @@ class _Normalizer:
         """Add numbers to names that became equal when characters were removed from them."""
         if self.allow_violations:
             return list(names)
-        unique: list[str] = []
+        unique: dict[str, None] = {}
         for name in names:
             numbered = (name, *(f"{name} ({number})" for number in range(2, len(names) + 1)))
-            unique.append(next(candidate for candidate in numbered if candidate not in unique))
-        if unique != list(names):
+            unique[next(candidate for candidate in numbered if candidate not in unique)] = None
+        if list(unique) != list(names):
             self.warnings.append("plan: names that had become equal were numbered")
-        return unique
+        return list(unique)
