@@ -11,7 +11,8 @@ from planner.parsing.records import JsonObject, ParseLog, quote_value
 from planner.schema import Ablation, Action, Plan, PlanField, describe_validation_error
 
 _EMPTY_WORDS: Final = {"", "none", "null", "n/a", "-"}
-_LINE_BREAK: Final = re.compile(r"[^\S\r\n]*[\r\n]\s*")
+_MAX_ABLATION_CHARS: Final = 10_000  # characters of the fields of an ablation; a long one has 2,000
+_LINE_BREAK: Final = re.compile(r"[\r\n]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 # "\beta" and "\frac" are valid JSON: a backspace and a form feed before the rest of the word. So are "\tau" and
@@ -41,7 +42,7 @@ def _build_ablation(json_object: JsonObject, log: ParseLog) -> Ablation | None:
     place = f"line {json_object.line}"
     try:
         fields = _normalize_fields(json_object.value, place, log)
-        return Ablation.model_validate(fields)
+        return None if fields is None else Ablation.model_validate(fields)
     except ValidationError as error:
         for finding in describe_validation_error(error):
             log.add_finding(f"{place}, {finding}")
@@ -50,9 +51,15 @@ def _build_ablation(json_object: JsonObject, log: ParseLog) -> Ablation | None:
     return None
 
 
-def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any]:
-    """Keep the keys of `Ablation` and bring each value into the type of its field where its meaning is clear."""
+def _normalize_fields(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, Any] | None:
+    """Keep the keys of `Ablation`, and bring each value into the type of its field if its meaning is clear.
+
+    Return None, with a finding in `log`, if the fields are too long.
+    """
     named = _rename_keys(value, place, log)
+    if (size := sum(len(str(item)) for item in named.values())) > _MAX_ABLATION_CHARS:
+        log.add_finding(f"{place}: has {size:,} characters, over {_MAX_ABLATION_CHARS:,}")
+        return None
     fields = {
         name: _normalize_value(FIELDS_BY_KEY[name], item, f"{place}, {name}", log) for name, item in named.items()
     }
@@ -126,7 +133,16 @@ def _mend_line(text: str, place: str, log: ParseLog) -> str:
     whole = _SURROGATE.sub("\ufffd", mended)
     if whole != mended:
         log.add_note(f"{place}: half a surrogate pair was replaced")
-    line = _LINE_BREAK.sub(" ", whole.strip("\r\n"))
+    line = _join_lines(whole.strip("\r\n"))
     if line != whole:
         log.add_note(f"{place}: line breaks became spaces")
     return line
+
+
+def _join_lines(text: str) -> str:
+    """Replace line breaks, and the whitespace around them, with one blank each."""
+    first, *others = _LINE_BREAK.split(text)
+    if not others:
+        return text
+    *middle, last = others
+    return " ".join((first.rstrip(), *filter(None, map(str.strip, middle)), last.lstrip()))

@@ -19,6 +19,7 @@ _TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discu
 _FENCE: Final = re.compile(r"```[^\n`{\[<]*")
 _LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
 _NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
+_REST_OF_LINE: Final = re.compile(r"[^\S\n]*+\n")
 _BLANK: Final = re.compile(r"[\s,;]+")
 _END_OF_PROSE: Final = re.compile(
     r"""(?=\n|\{\s*(?:["'“}]|[A-Za-z_]+["']?\s*:)|<\s?/?\s?predictions\b|<\s?/\s?discussion\b)""",
@@ -34,10 +35,12 @@ _MAX_QUOTE_CHARS: Final = 80
 _MAX_OBJECT_CHARS: Final = 50_000
 _MAX_BRACKETS: Final = 300
 _MAX_FINDINGS: Final = 20
+_MAX_NOTES: Final = 50
+_MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a block; a plan has some ten
 
 
 class ParseLog:
-    """A log of notes and findings in the order in which they were added, each once."""
+    """A log of notes, at most 50, and findings, each once, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._notes: dict[str, None] = {}
@@ -45,7 +48,8 @@ class ParseLog:
 
     def add_note(self, sentence: str) -> None:
         """Add a sentence about an error of form that was mended."""
-        self._notes[sentence] = None
+        if len(self._notes) < _MAX_NOTES:
+            self._notes[sentence] = None
 
     def add_finding(self, sentence: str) -> None:
         """Add a sentence about an error that makes the reply invalid, so that only the model can mend it."""
@@ -155,15 +159,19 @@ class _BlockReader:
         self.draft_end = 0
         self.log = ParseLog()
         self.open_arrays = 0
-        self.unfinished = self.has_invalid_object = self.has_discussion = False
+        self.unfinished = self.has_discussion = False
+        self.invalid_count = 0
         self.reasoning = ""
 
     def read_block(self) -> PredictionsBlock:
         tag = None
-        while self.position < len(self.text) and not self.unfinished and len(self.log.findings) < _MAX_FINDINGS:
-            if tag := self._match_end():
+        for _ in range(_MAX_PIECES):
+            if self._is_done() or (tag := self._match_end()):
                 break
             self._read_next()
+        else:
+            self.log.add_finding(f"the predictions have over {_MAX_PIECES:,} pieces")
+            self.position = len(self.text)  # nothing after it is read either
         closed = tag is not None and tag["closes"] == "/"
         self._drop_draft()
         objects = tuple(json_object for run in self.runs for json_object in run.objects)
@@ -178,7 +186,7 @@ class _BlockReader:
             objects=objects,
             has_closing_tag=closed,
             unfinished=self.unfinished or (self.open_arrays > 0 and tag is None),
-            has_invalid_object=self.has_invalid_object,
+            has_invalid_object=self.invalid_count > 0,
             reasoning=self.reasoning,
             notes=self.log.notes,
             findings=self.log.findings,
@@ -199,6 +207,10 @@ class _BlockReader:
         if is_again and len(last.objects) >= sum(len(run.objects) for run in earlier):
             self.log.add_note("an earlier version of the predictions was left out")
             self.runs, self.draft_end = [last], max(self.draft_end, earlier[-1].end)
+
+    def _is_done(self) -> bool:
+        errors = max(self.invalid_count, len(self.log.findings))
+        return self.position >= len(self.text) or self.unfinished or errors >= _MAX_FINDINGS
 
     def _read_next(self) -> None:
         if skipped := _BLANK.match(self.text, self.position):
@@ -271,7 +283,7 @@ class _BlockReader:
         self.position = end or self._find_line_end()
 
     def _report_invalid_object(self, line: int, is_closed: bool) -> None:
-        self.has_invalid_object = True
+        self.invalid_count += 1
         self.unfinished = not is_closed and not _TAG.search(self.text, self.position)
         fault = "is not valid JSON" if is_closed else "a JSON object begins here and is not closed"
         self.log.add_finding(f"line {line}: {fault}: {quote_value(self.text[self.position : self.position + 200])}")
@@ -305,8 +317,8 @@ class _BlockReader:
 
 def _find_first_line(text: str, start: int) -> int:
     """Return the offset of line 1: after the line break that ends the tag's line, if that line holds nothing else."""
-    newline = text.find("\n", start)
-    return newline + 1 if newline >= 0 and not text[start:newline].strip() else start
+    rest = _REST_OF_LINE.match(text, start)
+    return rest.end() if rest else start
 
 
 def _find_object_end(text: str, start: int) -> int | None:

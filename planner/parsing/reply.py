@@ -15,6 +15,7 @@ from planner.schema import Plan
 
 _TRUNCATED_REASONS: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 _REFUSED_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
+MAX_REPLY_CHARS: Final = 1_000_000  # of a reply, and of the provider's reasoning; ten times the longest real ones
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
@@ -37,6 +38,7 @@ def parse_reply(completion: Completion, k: int) -> Reply:
     Raises:
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
+    _check_size(completion)
     completion = open_completion(completion)
     _check_finish_reason(completion)
     log = ParseLog()
@@ -59,6 +61,14 @@ def _check_finish_reason(completion: Completion) -> None:
         raise OutputError(
             Outcome.TRUNCATED,
             (f"the reply was cut by a token limit (finish_reason {completion.finish_reason!r}); raise --max-tokens",),
+        )
+
+
+def _check_size(completion: Completion) -> None:
+    size = max(len(completion.text), len(completion.reasoning))
+    if size > MAX_REPLY_CHARS:
+        raise OutputError(
+            Outcome.INVALID, (f"the reply has {size:,} characters, over {MAX_REPLY_CHARS:,}; write a shorter one",)
         )
 
 
