@@ -243,7 +243,7 @@ def test_a_damaged_shard_is_named_and_the_run_left_as_it_is(
     harm(shards / "2-of-3" / "ledger.sqlite")
     for command in (("merge", "run"), ("status", "run"), ("batch", "papers", "-o", "run", "--model", "extractive")):
         stderr = program.invoke(*command, code=1).stderr
-        assert "run/shards/2-of-3/ledger.sqlite cannot be read" in stderr
+        assert "run/shards/2-of-3/ledger.sqlite is damaged (" in stderr
     assert whole(tmp_path / "run" / "ledger.sqlite") == before
 
 
