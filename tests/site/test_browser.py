@@ -240,6 +240,14 @@ def test_the_theme_is_chosen_and_kept(open_page: Open, address: str) -> None:
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
 
 
+def test_a_theme_chosen_in_one_tab_is_shown_in_the_other(open_page: Open, address: str) -> None:
+    one = open_page(f"{address}/index.html")
+    other = one.context.new_page()
+    other.goto(f"{address}/{PAPER}")
+    one.get_by_role("button", name="Theme: auto").click()
+    expect(other.get_by_role("button", name="Theme: light")).to_be_visible()
+
+
 def test_without_scripts_and_in_print_every_plan_is_there(open_page: Open, site: Path) -> None:
     bare = open_page(f"{site.as_uri()}/{PAPER}", java_script_enabled=False)
     expect(bare.locator(".panel:visible")).to_have_count(3)
