@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "sanitize", "tokens", "files", "names"),
     ("schema", "chat", "masking"),
+    ("details",),
     ("papers", "parsing", "trajectory", "matching"),
     ("analysis",),
     ("models",),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.planning.question import PlanSettings
@@ -41,6 +42,8 @@ class TaskOptions:
     cut_at: str
     prompts: Path | None
     context_window: int | None
+    plain: bool | None
+    min_chance: int | None
 
     @property
     def settings(self) -> PlanSettings:
@@ -52,7 +55,15 @@ class TaskOptions:
         k = DEFAULT_K[self.task] if self.k is None else self.k
         if not 1 <= k <= MAX_K:
             raise UsageError(f"-k {k}: a plan has 1 to {MAX_K} ablations")
-        return PlanSettings(self.task, k, templates=self.prompts, cut_at=self.cut_at, window=self.context_window)
+        return PlanSettings(
+            self.task,
+            k,
+            templates=self.prompts,
+            cut_at=self.cut_at,
+            window=self.context_window,
+            plain=bool(self.plain),
+            min_chance=self.min_chance,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,20 @@ task_options = option_group(
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
         show_envvar=True,
         help="The model's context window; a longer paper is cut, and the cuts are reported.  [known for known models]",
+    ),
+    click.option(
+        "--plain/--details",
+        default=None,
+        help="Ask for the benchmark's five fields alone, or for reasons, quotes, effort and chances too.  [details]",
+    ),
+    click.option(
+        "--min-chance",
+        type=click.IntRange(0, 100),
+        metavar="PERCENT",
+        envvar="ABLATION_PLANNER_MIN_CHANCE",
+        show_envvar=True,
+        help=f"Keep only ablations with at least this chance, and always the best one.  "
+        f"[author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
     ),
 )
 

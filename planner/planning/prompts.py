@@ -15,6 +15,7 @@ from jinja2 import DictLoader, StrictUndefined, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from planner.chat import Message, Prompt
+from planner.details import DETAIL_FIELDS, count_candidates
 from planner.errors import PromptError
 from planner.files import read_bounded_file
 from planner.papers.paper import Excerpt
@@ -101,22 +102,37 @@ def _read_template_cached(folder: Path, name: str, _changed: int, _size: int) ->
 
 
 def render_prompt(
-    excerpt: Excerpt, task: Task, k: int, templates: Path | None = None, later_templates: Sequence[str] = ()
+    excerpt: Excerpt,
+    task: Task,
+    k: int,
+    templates: Path | None = None,
+    later_templates: Sequence[str] = (),
+    *,
+    with_details: bool = False,
 ) -> Prompt:
     """Render the prompt that asks for at most k ablations of a paper; `later_templates` are as in `PromptTemplates`.
+
+    `with_details` asks for candidates with their details, of which the program keeps at most k; a folder of the user's
+    own that has no template for them asks for the plain ablations.
 
     Raises:
         PromptError: if a template is missing or faulty, or uses unknown variables (the text names all of them).
     """
+    user = f"{task.value}-details.user.jinja"
+    if not with_details or (templates is not None and not (templates / user).exists()):
+        user = f"{task.value}.user.jinja"
     return PromptTemplates(templates).render_prompt(
         f"{task.value}.system.jinja",
-        f"{task.value}.user.jinja",
+        user,
         later_templates=(_REASK_TEMPLATE, *later_templates),
+        task=task.value,
         title=excerpt.title,
         abstract=excerpt.abstract,
         text=excerpt.text,
         k=k,
+        candidates=count_candidates(task, k),
         fields=PLAN_FIELDS,
+        details=DETAIL_FIELDS,
         fence=derive_fence(excerpt.title, excerpt.abstract, excerpt.text),
     )
 

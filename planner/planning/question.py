@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.chat import Prompt
+from planner.details import DEFAULT_MIN_CHANCE
 from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.paper import Excerpt, Omission, Paper
 from planner.planning.prompts import render_prompt
@@ -22,7 +23,9 @@ class PlanSettings:
 
     `templates` is a folder with the user's own prompts, `cut_at` the heading at which the author task cuts the paper,
     `window` the model's context window in tokens, or None if it is not known, `max_reply_tokens` the limit of a reply
-    or None, and `strategy` one of `STRATEGIES`.
+    or None, and `strategy` one of `STRATEGIES`. `plain` asks for the benchmark's five fields alone; otherwise the reply
+    gives candidates with their chances, and those of less than `min_chance` percent (None: the task's default) are not
+    kept.
     """
 
     task: Task
@@ -33,6 +36,13 @@ class PlanSettings:
     window: int | None = None
     strategy: str = "single"
     max_reply_tokens: int | None = None
+    plain: bool = False
+    min_chance: int | None = None
+
+    @property
+    def least_chance(self) -> int:
+        """The least chance in percent of an ablation that is kept."""
+        return DEFAULT_MIN_CHANCE[self.task] if self.min_chance is None else self.min_chance
 
     @property
     def reply_reserve(self) -> int:
@@ -47,7 +57,7 @@ class PlanSettings:
             PromptError: if a template, also one that the strategy needs later, is missing or faulty.
         """
         later_templates = STRATEGIES[self.strategy].templates
-        return render_prompt(excerpt, self.task, self.k, self.templates, later_templates)
+        return render_prompt(excerpt, self.task, self.k, self.templates, later_templates, with_details=not self.plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,170 @@
+"""The details of an ablation beside the benchmark's five fields: why it matters, what to expect, and what it takes.
+
+A reply gives them in the same JSON object as the ablation. They stand in the record of a plan, not in its trajectory.
+`DETAIL_FIELDS` lists them as the prompt asks for them.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from planner.schema import Ablation, Task
+
+DEFAULT_MIN_CHANCE: Final[Mapping[Task, int]] = {Task.REVIEWER: 0, Task.AUTHOR: 45}
+_LEAST_CANDIDATES: Final[Mapping[Task, int]] = {Task.REVIEWER: 5, Task.AUTHOR: 8}
+_LIKELY: Final = 70
+_PLAUSIBLE: Final = 45
+
+
+class QuoteMatch(StrEnum):
+    """How a quote was found in the text that was sent: letter for letter, nearly, or not at all."""
+
+    EXACT = "exact"
+    CLOSE = "close"
+    ABSENT = "absent"
+
+
+class EffortKind(StrEnum):
+    """The work that an ablation takes, the least first: only evaluation, training again, or new code too."""
+
+    EVALUATE = "evaluate"
+    RETRAIN = "retrain"
+    IMPLEMENT = "implement"
+
+
+class RejectionReason(StrEnum):
+    """The reason why a candidate is not in the plan."""
+
+    BELOW_MIN_CHANCE = "below min-chance"
+    BEYOND_K = "beyond k"
+    WITHDRAWN = "withdrawn"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Evidence(_Part):
+    """A sentence copied from the paper, and where the program found it; `found` is None before it has looked."""
+
+    quote: str
+    found: QuoteMatch | None = None
+    section: str = ""
+    page: int | None = None
+
+
+class Effort(_Part):
+    """The kind of work that an ablation takes, and the number of its training runs, None if it is not known."""
+
+    kind: EffortKind
+    runs: int | None = Field(default=None, ge=0)
+
+
+class Details(_Part):
+    """The details of one ablation; a detail that the reply lacks is "" or None."""
+
+    reason: str = Field(default="", description="why this study and not another: one sentence")
+    evidence: Evidence | None = Field(
+        default=None,
+        description="one sentence, or a part of one, copied letter for letter from the paper: the claim or the choice"
+        " that this study tests; 8 to 40 words",
+    )
+    hypothesis: str = Field(
+        default="",
+        description="what the metrics do if the part matters as the paper says, and what it would mean if they do not;"
+        " one sentence",
+    )
+    control: str = Field(
+        default="",
+        description="what is held fixed or matched so that the comparison is fair (parameters, compute, schedule, data,"
+        " seeds); one sentence",
+    )
+    effort: Effort | None = Field(
+        default=None,
+        description='"evaluate" (no training), "retrain" (a switch in the existing code) or "implement" (new code),'
+        ' with the number of training runs, such as "retrain, 4 runs"',
+    )
+    chance: int | None = Field(
+        default=None, ge=0, le=100, description="the chance in percent that you gave it, a whole number"
+    )
+
+    @property
+    def chance_word(self) -> str:
+        """The chance in a word: "likely", "plausible" or "possible"; "" if there is none."""
+        if self.chance is None:
+            return ""
+        return "likely" if self.chance >= _LIKELY else "plausible" if self.chance >= _PLAUSIBLE else "possible"
+
+
+class Candidate(Ablation):
+    """An ablation that the reply gives and the plan does not keep, with its details and the reason."""
+
+    details: Details
+    why: RejectionReason
+
+
+class ReportedStudy(_Part):
+    """An ablation that the paper reports already; `by` is "program", "model" or "both", whoever found it."""
+
+    name: str
+    quote: str = ""
+    section: str = ""
+    by: str = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class DetailField:
+    """A detail as the prompt asks for it."""
+
+    name: str
+    type: str
+    description: str
+
+
+DETAIL_FIELDS: Final = tuple(
+    DetailField(name, "integer" if name == "chance" else "string", field.description or "")
+    for name, field in Details.model_fields.items()
+)
+
+
+def count_candidates(task: Task, k: int) -> int:
+    """Return the most candidates that a prompt asks for, of which the program keeps at most k."""
+    return max(k, _LEAST_CANDIDATES[task])
+
+
+def make_details_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the details of a plan: a list as long as the plan."""
+    return TypeAdapter(tuple[Details, ...]).json_schema()
+
+
+def order_runs(details: Sequence[Details]) -> tuple[int, ...]:
+    """Return the indices of the ablations in the order in which to run them.
+
+    The cheap and decisive come first: evaluation before training before new code, then the greater chance.
+    """
+    kinds = list(EffortKind)
+
+    def rank(number: int) -> tuple[int, int, int]:
+        effort, chance = details[number].effort, details[number].chance
+        return kinds.index(effort.kind) if effort else len(kinds), -(chance or 0), number
+
+    return tuple(sorted(range(len(details)), key=rank))
+
+
+def count_runs(details: Sequence[Details]) -> int | None:
+    """Return the number of runs of all ablations, or None if that of any is not known."""
+    counts = [each.effort.runs if each.effort else None for each in details]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def group_controls(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:
+    """Return the indices of ablations that hold the same things fixed, in groups of two or more."""
+    groups: dict[str, list[int]] = {}
+    for number, each in enumerate(details):
+        if control := " ".join(re.findall(r"\w+", each.control.casefold())):
+            groups.setdefault(control, []).append(number)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
