@@ -116,6 +116,32 @@ class ReportedStudy(_Part):
     by: str = "model"
 
 
+class Response(StrEnum):
+    """What a revision did with an ablation in which the program found a fault."""
+
+    MENDED = "mended"
+    WITHDRAWN = "withdrawn"
+    DEFENDED = "defended"
+
+
+class Revision(_Part):
+    """A fault that the program found in a draft, what the model did about it, and the model's reason."""
+
+    name: str
+    finding: str
+    response: Response
+    why: str = ""
+
+
+class Vote(_Part):
+    """A plan that proposes an ablation of a combined plan: its model, its own name, rank (from 1) and chance."""
+
+    member: str
+    name: str
+    rank: int
+    chance: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DetailField:
     """A detail as the prompt asks for it."""

@@ -116,7 +116,7 @@ def test_prompts_are_as_they_were(program: Program) -> None:
     frozen = json.loads((FROZEN / "prompts.json").read_text(encoding="utf-8"))
     for name, sha256 in frozen.items():
         paper, task = name.split()
-        done = program("prompt", f"papers/{paper}.md", "--task", task)
+        done = program("prompt", f"papers/{paper}.md", "--task", task, "--plain")
         assert json.loads(done.stdout)["sha256"] == sha256, name
 
 

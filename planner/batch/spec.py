@@ -141,21 +141,49 @@ def read_run_spec(run: RunFolder) -> RunSpec:
         row = db.execute("SELECT value FROM run WHERE name = ?", (RUN_SPEC_KEY,)).fetchone()
     if row is None:
         raise RunError(f"{run.path} holds no saved call; repeat the `batch` command")
-    try:
-        saved = _SAVED_SPEC_ADAPTER.validate_json(row[0])
-    except ValidationError as error:
-        raise RunError("another version of this program began the run; repeat the `batch` command") from error
+    saved = _load_saved_spec(row[0])
     return RunSpec(
         run,
         tuple(
             replace(saved.asking, model=name, base_url=_choose_base_url(name, address))
             for name, address in saved.endpoints.items()
         ),
-        saved.settings,
+        _complete_settings(saved.settings),
         saved.bounded,
         retry_failed=saved.retry_failed,
         folder=Path(saved.folder),
     )
+
+
+def adopt_plain_form(spec: RunSpec) -> RunSpec:
+    """Return a call that says whether it asks plainly: as the run does that it goes on with, unless the user said so.
+
+    Raises:
+        RunError: if the run cannot be continued.
+    """
+    if spec.settings.plain is not None:
+        return spec
+    run = spec.shard.locate_folder(spec.run) if spec.shard else spec.run
+    plain = _read_plain_form(run) if run.ledger_path.exists() else False
+    return replace(spec, settings=replace(spec.settings, plain=plain))
+
+
+def _read_plain_form(run: RunFolder) -> bool:
+    with open_ledger_readonly(run.ledger_path) as db:
+        row = db.execute("SELECT value FROM run WHERE name = ?", (RUN_SPEC_KEY,)).fetchone()
+    return row is not None and _load_saved_spec(row[0]).settings.plain is not False
+
+
+def _load_saved_spec(text: str) -> _SavedRunSpec:
+    try:
+        return _SAVED_SPEC_ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise RunError("another version of this program began the run; repeat the `batch` command") from error
+
+
+def _complete_settings(settings: PlanSettings) -> PlanSettings:
+    """Return saved settings; those of a version that asked plainly always do not say so."""
+    return replace(settings, plain=settings.plain is not False)
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
@@ -222,4 +250,5 @@ def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
     how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]
     what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
     what += [] if settings.strategy == "single" else [settings.strategy]
+    what += [] if settings.plain else [f"min-chance {settings.least_chance}"]
     return hashlib.sha256(json.dumps([how, what]).encode()).hexdigest()[:16]

@@ -61,7 +61,7 @@ class TaskOptions:
             templates=self.prompts,
             cut_at=self.cut_at,
             window=self.context_window,
-            plain=bool(self.plain),
+            plain=self.plain,
             min_chance=self.min_chance,
         )
 
@@ -150,7 +150,8 @@ task_options = option_group(
     click.option(
         "--plain/--details",
         default=None,
-        help="Ask for the benchmark's five fields alone, or for reasons, quotes, effort and chances too.  [details]",
+        help="Ask for the benchmark's five fields alone, or for reasons, quotes, effort and chances too.  "
+        "[details, or as the run or plan that is there]",
     ),
     click.option(
         "--min-chance",

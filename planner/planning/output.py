@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -81,14 +81,28 @@ async def plan_to_folder(
         OSError: if the folder cannot be written.
         PromptError: if a template cannot be rendered.
     """
-    template_sha256 = settings.render_prompt(Excerpt("", "", "")).template_sha256
-    record = open_record(paper.info, model.info, settings, template_sha256=template_sha256)
+    settings = replace(settings, plain=_has_plain_plan(folder, paper, model.info, settings))
+    record = _open_question(paper, model.info, settings)
     async with _lock_paper(folder, record):
         files, other_attempts = _find_files(folder, record)
         record = record.model_copy(update={"attempts": files.earlier.attempts if files.earlier else ()})
         store = RecordStore(files.record_path, files.planned or record, pricing, force, other_attempts)
         result = await plan_paper(paper, CachedModel(model, store), settings, store.choose_sample, token_counter)
         return _write_result(files, close_record(record, result, store.attempts), result.trajectory)
+
+
+def _open_question(paper: Paper, info: ModelInfo, settings: PlanSettings) -> PlanRecord:
+    template_sha256 = settings.render_prompt(Excerpt("", "", "")).template_sha256
+    return open_record(paper.info, info, settings, template_sha256=template_sha256)
+
+
+def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:
+    """Return whether to ask plainly: as the settings say, or if the folder holds a plain plan of this question."""
+    if settings.plain is not None:
+        return settings.plain
+    record = _open_question(paper, info, replace(settings, plain=True))
+    earlier = (_PlanFiles.read(path).planned for path in _build_paths(folder, record))
+    return any(plan is not None and plan.question == record.question for plan in earlier)
 
 
 def write_unreadable_paper(
@@ -178,6 +192,13 @@ class _PlanFiles:
         return self.planned is None and (is_unread or not self.earlier.has_reply)
 
 
+def _build_paths(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
+    """Return the path of the first question about a paper, and that of a further one."""
+    about = (record.planner, record.model, record.paper.id)
+    first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
+    return first, further
+
+
 def _find_files(folder: Path, record: PlanRecord) -> tuple[_PlanFiles, tuple[AttemptRecord, ...]]:
     """Return the files of a question, and the answered requests on record for other questions about the paper.
 
@@ -187,8 +208,7 @@ def _find_files(folder: Path, record: PlanRecord) -> tuple[_PlanFiles, tuple[Att
         TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
         OSError: if a record cannot be read.
     """
-    about = (record.planner, record.model, record.paper.id)
-    first, further = (folder / build_trajectory_path(*about, name) for name in ("", record.question_name))
+    first, further = _build_paths(folder, record)
     files = [_PlanFiles.read(path) for path in (first, further)]
     own = [each for each in files if each.earlier and each.earlier.question == record.question]
     chosen = next(iter(own or [each for each in files if each.is_free]), None)

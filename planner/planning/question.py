@@ -23,9 +23,9 @@ class PlanSettings:
 
     `templates` is a folder with the user's own prompts, `cut_at` the heading at which the author task cuts the paper,
     `window` the model's context window in tokens, or None if it is not known, `max_reply_tokens` the limit of a reply
-    or None, and `strategy` one of `STRATEGIES`. `plain` asks for the benchmark's five fields alone; otherwise the reply
-    gives candidates with their chances, and those of less than `min_chance` percent (None: the task's default) are not
-    kept.
+    or None, and `strategy` one of `STRATEGIES`. `plain` asks for the benchmark's five fields alone (None: only
+    where the plan or run that is there was asked so); otherwise the reply gives candidates with their chances, and
+    those of less than `min_chance` percent (None: the task's default) are not kept.
     """
 
     task: Task
@@ -36,7 +36,7 @@ class PlanSettings:
     window: int | None = None
     strategy: str = "single"
     max_reply_tokens: int | None = None
-    plain: bool = False
+    plain: bool | None = None
     min_chance: int | None = None
 
     @property

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
+from planner.details import Candidate, Details, ReportedStudy, Revision, Vote
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically, write_temporary_file
 from planner.names import RECORD_SUFFIX
@@ -33,6 +34,10 @@ ReplyPricer = Callable[[Completion], float | None]
 
 
 _Stored = TypeVar("_Stored")
+
+
+def _is_missing(value: object) -> bool:
+    return value in (None, ())
 
 
 class _Record(BaseModel):
@@ -71,7 +76,11 @@ class AttemptRecord(_Record):
 
 
 class PlanRecord(_Record):
-    """The record of planning one paper; `cost` (in USD) and `parse_usage` (in tokens) are sums over all its replies."""
+    """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all its replies.
+
+    `details` and `votes` are as long as the plan, and `order` holds the indices of its ablations as they are best run;
+    each of them may be empty. `min_chance` is None for a plain plan. What is empty is not written.
+    """
 
     format_version: str = FORMAT_VERSION
     program_version: str = __version__
@@ -94,13 +103,23 @@ class PlanRecord(_Record):
     usage: Usage = Usage()
     cost: float | None = None
     warnings: tuple[str, ...] = ()
+    strategy: str = Field(default="single", exclude_if=lambda strategy: strategy == "single")
+    min_chance: int | None = Field(default=None, exclude_if=_is_missing)
+    details: tuple[Details, ...] = Field(default=(), exclude_if=_is_missing)
+    order: tuple[int, ...] = Field(default=(), exclude_if=_is_missing)
+    considered: tuple[Candidate, ...] = Field(default=(), exclude_if=_is_missing)
+    reported: tuple[ReportedStudy, ...] = Field(default=(), exclude_if=_is_missing)
+    revisions: tuple[Revision, ...] = Field(default=(), exclude_if=_is_missing)
+    votes: tuple[tuple[Vote, ...], ...] = Field(default=(), exclude_if=_is_missing)
     attempts: tuple[AttemptRecord, ...] = ()
 
     @property
     def question(self) -> tuple[str | int, ...]:
         """The model, the paper with its text, and all that its prompt depends on; another question has another plan."""
         paper = (self.paper.id, self.paper.sha256)
-        return self.planner, self.model, *paper, self.task.value, self.k, self.template_sha256, self.cut_at
+        asked = (self.task.value, self.k, self.template_sha256, self.cut_at)
+        further = () if self.min_chance is None else (self.min_chance,)
+        return self.planner, self.model, *paper, *asked, *further, *({self.strategy} - {"single"})
 
     @property
     def question_name(self) -> str:
@@ -260,6 +279,8 @@ def open_record(
         task=settings.task,
         k=settings.k,
         cut_at=make_printable(settings.cut_at),
+        strategy=settings.strategy,
+        min_chance=None if settings.plain else settings.least_chance,
         template_sha256=template_sha256,
         paper=PaperRecord(
             id=paper.id,

@@ -21,7 +21,7 @@ from tests.server.server import Server
 
 KEY = "sk-marker-0123456789"
 FOLDER = Path("trajectories") / "lm-planner" / "gpt-4o"
-QUESTIONS = (("--task", "reviewer"), ("--task", "author"), ("--task", "reviewer", "-k", "3"))
+QUESTIONS = (("--task", "reviewer"), ("--task", "author"), ("--task", "reviewer", "-k", "7"))
 BAD_REPLY = contract("Why.", [{**GOOD_ABLATION, "metrics": []}])
 
 
@@ -85,12 +85,12 @@ def test_the_first_plan_has_the_published_path_and_further_ones_say_what_they_an
     )
     assert first.parent == author.parent == three.parent == FOLDER
     assert author.name.startswith(f"{first.stem}--author-5-")
-    assert three.name.startswith(f"{first.stem}--reviewer-3-")
+    assert three.name.startswith(f"{first.stem}--reviewer-7-")
     for path in (desk / FOLDER).iterdir():
         path.unlink()
     again = run("plan", "paper.md", "--task", "reviewer", env=with_key(server))
     assert Path(again.stdout.strip()) == first
-    assert run("plan", "paper.md", "-k", "3", env=with_key(server)).stdout.strip() == str(three), "names are stable"
+    assert run("plan", "paper.md", "-k", "7", env=with_key(server)).stdout.strip() == str(three), "names are stable"
 
 
 def test_names_of_further_plans_fit_every_file_system(run: Run, desk: Path, server: Server) -> None:
