@@ -1,11 +1,12 @@
 """Turn JSON objects into the ablations of a plan. Harmless errors of form are mended; others become findings."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from planner.parsing.details import is_detail_key
 from planner.parsing.nesting import FIELDS_BY_KEY, normalize_key
 from planner.parsing.records import JsonObject, ParseLog, quote_value
 from planner.schema import Ablation, Action, Plan, PlanField, describe_validation_error
@@ -23,11 +24,9 @@ _LOST_BACKSLASH: Final = re.compile(
 _BACKSLASH_ESCAPES: Final = {"\b": r"\b", "\f": r"\f", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
-def build_plan(objects: tuple[JsonObject, ...], k: int, log: ParseLog) -> Plan | None:
-    """Return the plan of the first `k` records, or None, with findings in `log`, if they break the plan's rules."""
-    if len(objects) > k:
-        log.add_note(f"{len(objects)} ablations were given, the first {k} are kept")
-    ablations = [ablation for record in objects[:k] if (ablation := _build_ablation(record, log))]
+def build_plan(objects: Sequence[JsonObject], log: ParseLog) -> Plan | None:
+    """Return the plan of these records, or None, with findings in `log`, if they break the plan's rules."""
+    ablations = [ablation for record in objects if (ablation := build_ablation(record, log))]
     if log.findings:
         return None
     try:
@@ -38,7 +37,8 @@ def build_plan(objects: tuple[JsonObject, ...], k: int, log: ParseLog) -> Plan |
         return None
 
 
-def _build_ablation(json_object: JsonObject, log: ParseLog) -> Ablation | None:
+def build_ablation(json_object: JsonObject, log: ParseLog) -> Ablation | None:
+    """Return the ablation of a record, or None, with findings in `log`, if it breaks a rule."""
     place = f"line {json_object.line}"
     try:
         fields = _normalize_fields(json_object.value, place, log)
@@ -72,6 +72,8 @@ def _rename_keys(value: dict[str, Any], place: str, log: ParseLog) -> dict[str, 
     named: dict[str, Any] = {}
     for key, item in value.items():
         field = FIELDS_BY_KEY.get(normalize_key(key))
+        if field is None and log.reads_details and is_detail_key(key):
+            continue
         if field is None or field.name in named:
             log.add_note(f"{place}: the key {quote_value(key)} was left out")
             continue

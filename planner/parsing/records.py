@@ -42,7 +42,8 @@ _MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a
 class ParseLog:
     """A log of notes, at most 50, and findings, each once, in the order in which they were added."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_details: bool = False) -> None:
+        self.reads_details = reads_details  # so that their keys are no surplus keys
         self._notes: dict[str, None] = {}
         self._findings: dict[str, None] = {}
 

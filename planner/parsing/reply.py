@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.chat import Completion
+from planner.details import Candidate, Details, ReportedStudy
 from planner.errors import Outcome, OutputError
-from planner.parsing.fields import build_plan
+from planner.parsing.candidates import choose_plan
+from planner.parsing.details import read_reported_studies
 from planner.parsing.records import ParseLog
 from planner.parsing.refusal import find_refusal
 from planner.parsing.sections import ReplyParts, split_reply
@@ -21,15 +23,24 @@ _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A valid plan with its reasoning; `notes` list the errors of form that were mended, one sentence each."""
+    """A valid plan with its reasoning; `notes` list the errors of form that were mended, one sentence each.
+
+    `details` are as long as the plan, or empty if the reply gave none; `considered` are the candidates that the plan
+    does not keep, and `reported` the studies that the paper reports already, as the model sees it.
+    """
 
     reasoning: str
     plan: Plan
     notes: tuple[str, ...] = ()
+    details: tuple[Details, ...] = ()
+    considered: tuple[Candidate, ...] = ()
+    reported: tuple[ReportedStudy, ...] = ()
 
 
-def parse_reply(completion: Completion, k: int) -> Reply:
+def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -> Reply:
     """Read the reasoning and a plan of at most `k` ablations from a completion.
+
+    With `min_chance`, in percent, details are read too, and unlikely candidates are not kept.
 
     A reply that the endpoint cut counts as truncated even if its visible part looks complete: the missing part is
     unknown. Without a finish reason, as for a pasted reply, a text that ends inside an object counts as truncated; one
@@ -41,7 +52,7 @@ def parse_reply(completion: Completion, k: int) -> Reply:
     _check_size(completion)
     completion = open_completion(completion)
     _check_finish_reason(completion)
-    log = ParseLog()
+    log = ParseLog(reads_details=min_chance is not None)
     text = _clean_text(_select_answer(completion, log), log)
     parts = split_reply(text, log)
     if parts.block is None:
@@ -49,7 +60,12 @@ def parse_reply(completion: Completion, k: int) -> Reply:
     for note in parts.block.notes:
         log.add_note(note)
     reasoning = parts.reasoning or _use_provider_reasoning(completion, log)
-    return Reply(reasoning, _read_plan(parts, reasoning, k, completion, log), log.notes)
+    _check_parts(parts, reasoning, k, completion, log)
+    chosen = choose_plan(parts.block.objects, k, min_chance, log)
+    if chosen is None:
+        raise _build_output_error(parts, completion, log)
+    reported = read_reported_studies(parts.reported)
+    return Reply(reasoning, chosen.plan, log.notes, chosen.details, chosen.considered, reported)
 
 
 def _check_finish_reason(completion: Completion) -> None:
@@ -105,7 +121,8 @@ def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
     return reasoning
 
 
-def _read_plan(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> Plan:
+def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> None:
+    """Note what is missing of a reply with predictions; raise OutputError if it is cut."""
     assert parts.block is not None
     if parts.unfinished and not completion.finish_reason:
         raise OutputError(Outcome.TRUNCATED, ("the reply ends in the middle of its predictions", *parts.block.findings))
@@ -119,7 +136,3 @@ def _read_plan(parts: ReplyParts, reasoning: str, k: int, completion: Completion
         log.add_finding("there is no reasoning in <discussion> tags")
     if not (parts.block.has_closing_tag or completion.finish_reason) and len(parts.block.objects) < k:
         log.add_note("the reply may have been cut: it has no closing tag and fewer ablations than requested")
-    plan = build_plan(parts.block.objects, k, log)
-    if plan is None:
-        raise _build_output_error(parts, completion, log)
-    return plan

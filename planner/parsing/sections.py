@@ -1,7 +1,7 @@
 """Find the reasoning and the predictions in a reply, even if its tags are misspelt or missing."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.parsing.records import ParseLog, PredictionsBlock, read_predictions
@@ -12,6 +12,8 @@ _PREDICTIONS_END: Final = re.compile(r"<\s?/\s?predictions\s?>", re.IGNORECASE)
 _DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 _DISCUSSION_LINE: Final = re.compile(r"^[^\S\n]*<\s?discussion\b[^<>]*>", re.IGNORECASE | re.MULTILINE)
 _DISCUSSION_END: Final = re.compile(r"<\s?/\s?discussion\s?>", re.IGNORECASE)
+_REPORTED: Final = re.compile(r"^[^\S\n]*<\s?reported\s?>", re.IGNORECASE | re.MULTILINE)
+_REPORTED_END: Final = re.compile(r"<\s?/\s?reported\s?>|(?=^[^\S\n]*<\s?predictions\b)", re.IGNORECASE | re.MULTILINE)
 _CLOSING: Final = re.compile(r"<\s?/\s?(?:discussion|predictions)\s?>", re.IGNORECASE)
 _BARE_JSON: Final = re.compile(
     r"""^[^\S\n]*(?P<token>[<\[]\|?\w[\w :]{0,30}\|?[>\]][^\S\n]*)?"""
@@ -27,6 +29,7 @@ class ReplyParts:
     """The parts of a reply: its answer, the reasoning in it, and the block that holds the plan (None if there is none).
 
     `unfinished` is true if the text ends inside a part that it opened, `is_json_alone` if no tag marks the plan.
+    `reported` is the text of the block of studies that the paper reports already.
     """
 
     answer: str
@@ -34,11 +37,16 @@ class ReplyParts:
     block: PredictionsBlock | None
     unfinished: bool
     is_json_alone: bool = False
+    reported: str = ""
 
 
 def split_reply(text: str, log: ParseLog) -> ReplyParts:
     """Split a reply into its reasoning and its last block of predictions that is not empty."""
     answer = split_thoughts(text)
+    reported = ""
+    if log.reads_details:
+        rest, reported = _take_reported_block(answer.text)
+        answer = replace(answer, text=rest)
     if answer.is_in_thoughts:
         log.add_note("the answer stood inside the model's thoughts")
     elif answer.thoughts:
@@ -64,7 +72,19 @@ def split_reply(text: str, log: ParseLog) -> ReplyParts:
         or _find_prose(before, log)
         or _use_thoughts(answer.thoughts, log)
     )
-    return ReplyParts(answer.text, reasoning, block, unfinished=block.unfinished, is_json_alone=not is_tagged)
+    return ReplyParts(answer.text, reasoning, block, block.unfinished, not is_tagged, reported)
+
+
+def _take_reported_block(text: str) -> tuple[str, str]:
+    """Return a text without its last <reported> block, and the content of that block."""
+    openings = list(_REPORTED.finditer(text))
+    if not openings:
+        return text, ""
+    start = openings[-1]
+    end = _REPORTED_END.search(text, start.end())
+    if end is None:
+        return text, ""
+    return text[: start.start()] + text[end.end() :], text[start.end() : end.start()]
 
 
 def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsBlock | None:

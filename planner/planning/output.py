@@ -149,7 +149,7 @@ def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
     planned = [a.completion for a in record.attempts if a.outcome == record.outcome and a.completion is not None]
     if record.outcome != "planned" or not planned:
         return None
-    reply = parse_reply(planned[-1], record.k)
+    reply = parse_reply(planned[-1], record.k, record.min_chance)
     return make_trajectory(record.planner, record.model, record.paper.id, record.task, reply)
 
 

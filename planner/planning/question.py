@@ -40,8 +40,10 @@ class PlanSettings:
     min_chance: int | None = None
 
     @property
-    def least_chance(self) -> int:
-        """The least chance in percent of an ablation that is kept."""
+    def kept_chance(self) -> int | None:
+        """The least chance in percent of an ablation that is kept; None if the prompt asks for no chances."""
+        if self.plain:
+            return None
         return DEFAULT_MIN_CHANCE[self.task] if self.min_chance is None else self.min_chance
 
     @property

@@ -280,7 +280,7 @@ def open_record(
         k=settings.k,
         cut_at=make_printable(settings.cut_at),
         strategy=settings.strategy,
-        min_chance=None if settings.plain else settings.least_chance,
+        min_chance=settings.kept_chance,
         template_sha256=template_sha256,
         paper=PaperRecord(
             id=paper.id,

@@ -151,7 +151,7 @@ class PaperSession:
 
     def _parse(self, prompt: Prompt, completion: Completion) -> Reply:
         try:
-            reply = parse_reply(completion, self.settings.k)
+            reply = parse_reply(completion, self.settings.k, self.settings.kept_chance)
         except OutputError as error:
             self._add_attempt(prompt, completion, error.outcome, error.findings)
             raise
