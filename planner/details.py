@@ -143,6 +143,19 @@ class Vote(_Part):
 
 
 @dataclass(frozen=True, slots=True)
+class PlanDetails:
+    """All that a record holds of a plan beside its ablations: their details, and what was found on the way to it.
+
+    `details` are as long as the plan, or empty.
+    """
+
+    details: tuple[Details, ...] = ()
+    considered: tuple[Candidate, ...] = ()
+    reported: tuple[ReportedStudy, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DetailField:
     """A detail as the prompt asks for it."""
 

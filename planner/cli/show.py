@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 from pydantic import ValidationError
 
+from planner.details import make_details_json_schema
 from planner.errors import TrajectoryError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
 from planner.sanitize import make_json_printable, make_printable
@@ -64,10 +65,11 @@ def check(files: tuple[Path, ...]) -> None:
     raise SystemExit(1 if found else 0)
 
 
-@click.command()
-def schema() -> None:
+@click.command(epilog="Example: ablation-planner schema --details")
+@click.option("--details", is_flag=True, help="Print that of the details in the file beside a trajectory.")
+def schema(details: bool) -> None:
     """Print the JSON Schema of a plan, for other programs."""
-    click.echo(json.dumps(make_plan_json_schema(), indent=2))
+    click.echo(json.dumps(make_details_json_schema() if details else make_plan_json_schema(), indent=2))
 
 
 def build_trajectory_json(trajectory: Trajectory) -> dict[str, object]:

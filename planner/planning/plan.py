@@ -1,8 +1,9 @@
 """Plan one paper: ask the model, check its reply, and return the plan or the reason why there is none."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from planner.chat import Model, Prompt
+from planner.details import PlanDetails
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
@@ -17,7 +18,7 @@ from planner.trajectory.writer import normalize_trajectory
 
 @dataclass(frozen=True, slots=True)
 class PlanResult:
-    """The result of planning one paper: a trajectory, or the reason why there is none."""
+    """The result of planning one paper: a trajectory with its details, or the reason why there is none."""
 
     outcome: Outcome
     reason: str = ""
@@ -25,6 +26,7 @@ class PlanResult:
     paper_prompt: PaperPrompt | None = None
     attempts: tuple[Attempt, ...] = ()
     warnings: tuple[str, ...] = ()
+    details: PlanDetails = field(default_factory=PlanDetails)
 
 
 def _choose_first_sample(_: Prompt) -> int:
@@ -63,7 +65,8 @@ async def run_plan(
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:
         return _make_result(session, error.outcome, reason=str(error))
     trajectory = make_trajectory(model.info.planner, model.info.name, source.id, settings.task, reply)
-    return _make_result(session, Outcome.PLANNED, trajectory=trajectory)
+    details = PlanDetails(reply.details, reply.considered, reply.reported)
+    return replace(_make_result(session, Outcome.PLANNED, trajectory=trajectory), details=details)
 
 
 def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: Reply) -> Trajectory:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
-from planner.details import Candidate, Details, ReportedStudy, Revision, Vote
+from planner.details import Candidate, Details, ReportedStudy, Revision, Vote, order_runs
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically, write_temporary_file
 from planner.names import RECORD_SUFFIX
@@ -310,6 +310,11 @@ def close_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Atte
             "template_sha256": question.prompt.template_sha256 if question else record.template_sha256,
             "seconds": (datetime.now(UTC) - record.started).total_seconds(),
             "warnings": result.warnings,
+            "details": result.details.details,
+            "order": order_runs(result.details.details),
+            "considered": result.details.considered,
+            "reported": result.details.reported,
+            "revisions": result.details.revisions,
             **_sum_attempts(settled),
         }
     )
