@@ -56,12 +56,28 @@ class Evidence(_Part):
     section: str = ""
     page: int | None = None
 
+    @property
+    def place(self) -> str:
+        """The section and the page in which the quote stands, as people name them, "" if they are not known."""
+        section = re.sub(r"^(\d+(?:\.\d+)*)\.?\s.*$", r"Section \1", self.section.strip("# "))
+        return ", ".join(filter(None, (section, f"page {self.page}" if self.page else "")))
+
+    def __str__(self) -> str:
+        """Return the quote with its place, and with a warning if it is not in the paper as it is."""
+        doubts = {QuoteMatch.ABSENT: "not found in the text that was sent", QuoteMatch.CLOSE: "in nearly these words"}
+        notes = ", ".join(filter(None, (doubts.get(self.found) if self.found else "", self.place)))
+        return f"“{self.quote}”" + (f" ({notes})" if notes else "")
+
 
 class Effort(_Part):
     """The kind of work that an ablation takes, and the number of its training runs, None if it is not known."""
 
     kind: EffortKind
     runs: int | None = Field(default=None, ge=0)
+
+    def __str__(self) -> str:
+        """Return the kind of work and the number of runs, such as "retrain, 4 runs"."""
+        return self.kind if not self.runs else f"{self.kind}, {self.runs} run{'' if self.runs == 1 else 's'}"
 
 
 class Details(_Part):
@@ -98,6 +114,18 @@ class Details(_Part):
         if self.chance is None:
             return ""
         return "likely" if self.chance >= _LIKELY else "plausible" if self.chance >= _PLAUSIBLE else "possible"
+
+    def list_lines(self) -> tuple[tuple[str, str], ...]:
+        """Return the label and the text of each detail that is known, as people read them."""
+        lines = (
+            ("Chance", "" if self.chance is None else f"{self.chance} % ({self.chance_word})"),
+            ("Why", self.reason),
+            ("The paper says", str(self.evidence or "")),
+            ("Expect", self.hypothesis),
+            ("Hold fixed", self.control),
+            ("Effort", str(self.effort or "")),
+        )
+        return tuple((label, text) for label, text in lines if text)
 
 
 class Candidate(Ablation):

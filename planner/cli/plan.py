@@ -12,6 +12,7 @@ from typing import Final, Self
 import click
 
 from planner.chat import Completion, ModelInfo, Prompt
+from planner.cli.cards import format_plan_cards
 from planner.cli.console import log, log_to, run_interruptible
 from planner.cli.options import (
     LogOptions,
@@ -23,7 +24,6 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.paper import MissingPaperError, open_reader, read_only_paper, read_paper, refuse_missing_source
-from planner.cli.show import format_trajectory_text
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_destination, open_model
@@ -35,6 +35,7 @@ from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
 from planner.reading.process import ReaderProcess
 from planner.sanitize import make_printable
+from planner.site.entries import create_entry
 from planner.tokens import TokenCounter
 
 # Bytes of a pasted reply; one that is shorter but too long for a plan is recorded as invalid.
@@ -271,7 +272,7 @@ def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> No
 def _show_plan(source: str, result: PlanOutput) -> None:
     _report_result(source, result)
     if result.trajectory:
-        click.echo(make_printable("\n" + format_trajectory_text(result.trajectory)))
+        click.echo("\n" + format_plan_cards(replace(create_entry(result.trajectory), record=result.record)))
 
 
 def _summarize_result(source: str, result: PlanOutput) -> dict[str, object]:

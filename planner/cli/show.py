@@ -2,24 +2,28 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from pydantic import ValidationError
 
+from planner.cli.cards import format_plan_cards
 from planner.details import make_details_json_schema
 from planner.errors import TrajectoryError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
+from planner.names import build_record_path
+from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import (
     Plan,
     describe_validation_error,
     find_violations,
-    list_further_fields,
     make_plan_json_schema,
 )
 from planner.site.copies import format_jsonl
+from planner.site.entries import PlanEntry, create_entry
 from planner.site.pages import render_trajectory_page
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
@@ -37,19 +41,21 @@ FILES_ARGUMENT: Final = click.argument(
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder to write; a file for each FILE."
 )
-def show(files: tuple[Path, ...], form: str, output: Path | None) -> None:
-    """Read trajectories, repair their encoding, and print or convert them."""
+@click.option("--all", "show_all", is_flag=True, help="Show the candidates too that a plan does not keep.")
+def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool) -> None:
+    """Read trajectories, repair their encoding, and print or convert them.
+
+    The details of a plan are read from the .json file beside it.
+    """
     failed = 0
     for file in _require_single_file(files):
         try:
-            trajectory = read_trajectory(file)
+            entry = _read_entry(file)
         except (TrajectoryError, OSError) as error:
             failed += 1
             _print_error(file, str(error))
             continue
-        for warning in trajectory.warnings:
-            click.echo(make_printable(f"warning: {file}: {warning}"), err=True)
-        _write_or_print(_render_trajectory(trajectory, form), file, form, output)
+        _write_or_print(_render_entry(entry, form, show_all), file, form, output)
     raise SystemExit(1 if failed else 0)
 
 
@@ -85,29 +91,48 @@ def build_trajectory_json(trajectory: Trajectory) -> dict[str, object]:
     }
 
 
-def format_trajectory_text(trajectory: Trajectory) -> str:
-    """Return a trajectory as text for a terminal."""
-    lines = [f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id} ({trajectory.task})", ""]
-    lines += [trajectory.reasoning, ""]
-    for number, ablation in enumerate(trajectory.plan.ablations, start=1):
-        lines.append(f"{number}. {ablation.name}")
-        lines.append(f"   {ablation.action} {ablation.ablated_part}")
-        lines += [f"     with {item}" for item in ablation.replacement]
-        lines.append(f"   measured by {', '.join(ablation.metrics)}")
-        lines += [f"   {label.lower()}: {text}" for label, text in list_further_fields(ablation)]
-    return "\n".join(lines) + "\n"
+def _read_entry(file: Path) -> PlanEntry:
+    """Read a trajectory with its record, if there is one; print what is odd about them.
+
+    Raises:
+        TrajectoryError: if the trajectory cannot be read.
+        OSError: likewise.
+    """
+    trajectory = read_trajectory(file)
+    for warning in trajectory.warnings:
+        click.echo(make_printable(f"warning: {file}: {warning}"), err=True)
+    record_path = Path(build_record_path(file))
+    if not record_path.is_file():
+        return create_entry(trajectory)
+    try:
+        return replace(create_entry(trajectory), record=PlanRecord.read(record_path))
+    except (TrajectoryError, OSError) as error:
+        click.echo(make_printable(f"warning: {error}; shown without details"), err=True)
+        return create_entry(trajectory)
 
 
-def _render_trajectory(trajectory: Trajectory, form: str) -> str:
+def _build_entry_json(entry: PlanEntry) -> dict[str, object]:
+    """Return a plan as a JSON object, with what its record says of it beside the ablations."""
+    assert entry.trajectory is not None
+    kept = build_trajectory_json(entry.trajectory)
+    if entry.record is None:
+        return kept
+    names = {"strategy", "min_chance", "details", "order", "considered", "reported", "revisions", "votes"}
+    return kept | entry.record.model_dump(mode="json", include=names)
+
+
+def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
+    trajectory = entry.trajectory
+    assert trajectory is not None
     if form == "json":
-        return make_json_printable(json.dumps(build_trajectory_json(trajectory), ensure_ascii=False, indent=2)) + "\n"
+        return make_json_printable(json.dumps(_build_entry_json(entry), ensure_ascii=False, indent=2)) + "\n"
     if form == "jsonl":
         return make_json_printable(format_jsonl(trajectory.plan))
     if form == "md":
         return render_trajectory(trajectory, allow_violations=True)
     if form == "html":
         return render_trajectory_page(trajectory)
-    return make_printable(format_trajectory_text(trajectory))
+    return format_plan_cards(entry, show_all=show_all)
 
 
 def _write_or_print(text: str, file: Path, form: str, output: Path | None) -> None:

@@ -1,9 +1,11 @@
 """A plan as text to copy."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from planner.details import Details, QuoteMatch
 from planner.sanitize import clean_text, render_csv
 from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, Task, format_fields
 from planner.trajectory import format
@@ -39,16 +41,25 @@ class PlanCopies:
     csv: str
 
 
-def format_plan_copies(trajectory: Trajectory) -> PlanCopies:
-    """Return a plan in every form, without characters that steer a terminal."""
+def format_plan_copies(trajectory: Trajectory, details: Sequence[Details] = ()) -> PlanCopies:
+    """Return a plan in every form, without characters that steer a terminal; `details` are as long as it, or empty."""
     plan = trajectory.plan
-    forms = (format_review(plan, trajectory.task), format_markdown(trajectory), format_jsonl(plan), format_csv(plan))
+    forms = (
+        format_review(plan, trajectory.task, details),
+        format_markdown(trajectory),
+        format_jsonl(plan),
+        format_csv(plan),
+    )
     return PlanCopies(*(clean_text(form).text for form in forms))
 
 
-def format_review(plan: Plan, task: Task) -> str:
-    """Return a plan as sentences to paste into a review or an issue."""
-    lines = (f"{number}. {_format_sentence(ablation)}" for number, ablation in enumerate(plan.ablations, start=1))
+def format_review(plan: Plan, task: Task, details: Sequence[Details] = ()) -> str:
+    """Return a plan as sentences to paste into a review or an issue; `details` are as long as it, or empty."""
+    sentences = (
+        " ".join(filter(None, (_format_claim(ablation, task, each), _format_sentence(ablation), *_list_reasons(each))))
+        for ablation, each in zip(plan.ablations, details or [Details()] * len(plan.ablations), strict=True)
+    )
+    lines = (f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1))
     return "\n".join((_OPENINGS[task], "", *lines)) + "\n"
 
 
@@ -66,6 +77,24 @@ def format_jsonl(plan: Plan) -> str:
 def format_csv(plan: Plan) -> str:
     """Return a plan as CSV, one ablation a row; "; " separates several values in a cell."""
     return render_csv(([field.name for field in PLAN_FIELDS], *map(format_fields, plan.ablations)))
+
+
+def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:
+    """Return the sentence that says what the paper claims and does not show; "" if no quote of it was found."""
+    evidence = details.evidence
+    if evidence is None or evidence.found not in (QuoteMatch.EXACT, QuoteMatch.CLOSE):
+        return ""
+    place = f", {evidence.place}" if evidence.place else ""
+    part = ablation.ablated_part.strip().rstrip(".")
+    if task is Task.AUTHOR:
+        return f"We credit {part} (“{evidence.quote}”{place})."
+    return f"The paper credits {part} (“{evidence.quote}”{place}), but no experiment isolates it."
+
+
+def _list_reasons(details: Details) -> Iterator[str]:
+    for opening, text in (("", details.reason), ("Hold fixed: ", details.control), ("Expected: ", details.hypothesis)):
+        if sentence := text.strip().rstrip("."):
+            yield f"{opening or sentence[0].upper()}{sentence if opening else sentence[1:]}."
 
 
 def _format_sentence(ablation: Ablation) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from planner.chat import LM_PLANNER
+from planner.details import Details
 from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folder
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
@@ -55,6 +56,12 @@ class PlanEntry:
     def ablations(self) -> tuple[Ablation, ...]:
         """The ablations of the plan, empty if there is no plan."""
         return self.trajectory.plan.ablations if self.trajectory else ()
+
+    @property
+    def details(self) -> tuple[Details, ...]:
+        """The details of each ablation, empty if the record has none or is not that of this plan."""
+        details = self.record.details if self.record else ()
+        return details if len(details) == len(self.ablations) else ()
 
     @property
     def model_name(self) -> str:

@@ -196,13 +196,15 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
             _build_card(places, AblationPlace(entry_number, number), ablation)
             for number, ablation in enumerate(entry.ablations)
         ),
-        copies=format_plan_copies(entry.trajectory) if entry.trajectory else None,
+        copies=format_plan_copies(entry.trajectory, entry.details) if entry.trajectory else None,
         facts=tuple(_list_facts(entry)),
         replies=tuple(_build_reply(n, a) for n, a in enumerate(entry.record.attempts if entry.record else (), start=1)),
     )
 
 
 def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -> AblationCard:
+    details = places.entries[place.entry_number].details
+    lines = details[place.ablation_number].list_lines() if details else ()
     return AblationCard(
         number=place.ablation_number + 1,
         anchor=places.build_anchor(place),
@@ -212,7 +214,7 @@ def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -
         verb=_ACTION_VERBS[ablation.action],
         replacement=tuple(map(render_inline, ablation.replacement)),
         metrics=tuple(map(render_inline, ablation.metrics)),
-        further=tuple((label, render_inline(text)) for label, text in list_further_fields(ablation)),
+        further=tuple((label, render_inline(text)) for label, text in (*list_further_fields(ablation), *lines)),
         matches=tuple(map(places.build_link, places.agreement.matches.get(place, ()))),
     )
 

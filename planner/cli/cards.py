@@ -1,0 +1,117 @@
+"""A plan on a terminal: a card for each ablation, and below them what else the record of the plan says."""
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+from planner.details import Details, QuoteMatch, ReportedStudy, count_runs, group_controls
+from planner.planning.record import PlanRecord
+from planner.sanitize import make_printable
+from planner.schema import Ablation, Action, list_further_fields
+from planner.site.entries import PlanEntry
+from planner.trajectory.format import Trajectory
+
+_MAX_WIDTH: Final = 100
+_LEAST_WIDTH: Final = 40
+_ACTION_COLOURS: Final = {Action.REMOVE: "red", Action.REPLACE: "yellow", Action.ADD: "green"}
+_INDENT: Final = "   "
+
+
+def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
+    """Return a plan as text for the terminal on stdout; `show_all` lists the candidates that are not kept too.
+
+    Lines are wrapped and coloured only if stdout is a terminal; NO_COLOR turns colours off.
+    """
+    assert entry.trajectory is not None, "only a plan has cards"
+    width = max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if sys.stdout.isatty() else None
+    return "\n".join(part for line in _list_lines(entry, show_all) for part in line.render(width)) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of text with its style."""
+
+    text: str = ""
+    bold: bool = False
+    dim: bool = False
+    colour: str | None = None
+
+    def render(self, width: int | None) -> Iterator[str]:
+        """Yield the lines of a terminal of this width; one line without a style if it is None."""
+        text = make_printable(self.text)
+        if width is None or not text.strip():
+            yield text
+            return
+        indent = " " * (len(text) - len(text.lstrip()) + 2)
+        for line in textwrap.wrap(text, width, subsequent_indent=indent):
+            is_plain = not (self.bold or self.dim or self.colour) or os.environ.get("NO_COLOR")
+            yield line if is_plain else click.style(line, bold=self.bold or None, dim=self.dim or None, fg=self.colour)
+
+
+def _list_lines(entry: PlanEntry, show_all: bool) -> Iterator[_Line]:
+    trajectory = entry.trajectory
+    assert trajectory is not None
+    yield _Line(_format_heading(trajectory), dim=True)
+    yield _Line()
+    yield from map(_Line, trajectory.reasoning.split("\n"))
+    yield _Line()
+    details = entry.details or [Details()] * len(entry.ablations)
+    for number, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True), start=1):
+        yield from _list_card_lines(f"{number}. ", ablation, each)
+    if entry.record is not None:
+        yield from _list_record_lines(entry.record, entry.details, show_all)
+
+
+def _format_heading(trajectory: Trajectory) -> str:
+    return f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id} ({trajectory.task})"
+
+
+def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Iterator[_Line]:
+    yield _Line(f"{number}{ablation.name}", bold=True)
+    yield _Line(f"{_INDENT}{ablation.action} {ablation.ablated_part}", colour=_ACTION_COLOURS[ablation.action])
+    for item in ablation.replacement:
+        yield _Line(f"{_INDENT}  with {item}")
+    yield _Line(f"{_INDENT}measured by {', '.join(ablation.metrics)}")
+    is_absent = details.evidence is not None and details.evidence.found is QuoteMatch.ABSENT
+    for label, text in (*list_further_fields(ablation), *details.list_lines()):
+        colour = "red" if is_absent and text == str(details.evidence) else None
+        yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
+
+
+def _list_record_lines(record: PlanRecord, details: Sequence[Details], show_all: bool) -> Iterator[_Line]:
+    if len(details) > 1 and record.order:
+        runs = count_runs(details)
+        total = "" if runs is None else f"; {runs} runs in all"
+        yield _Line()
+        yield _Line(f"run in this order: {', '.join(str(number + 1) for number in record.order)}{total}")
+        for group in group_controls(details):
+            yield _Line(f"{' and '.join(str(number + 1) for number in group)} share a control")
+    if record.reported:
+        yield _Line()
+        yield _Line("already reported by the paper:", bold=True)
+        for study in record.reported:
+            yield _Line(f"{_INDENT}{_format_reported_study(study)}")
+    for revision in record.revisions:
+        why = f": {revision.why}" if revision.why else ""
+        yield _Line(f"{revision.name}: {revision.finding}; {revision.response}{why}", dim=True)
+    if not record.considered:
+        return
+    yield _Line()
+    if not show_all:
+        yield _Line(f"{len(record.considered)} more considered and not kept; --all shows them", dim=True)
+        return
+    yield _Line("considered and not kept:", bold=True)
+    for candidate in record.considered:
+        yield from _list_card_lines("-  ", candidate, candidate.details)
+        yield _Line(f"{_INDENT}not kept: {candidate.why}", dim=True)
+
+
+def _format_reported_study(study: ReportedStudy) -> str:
+    quote = f": “{study.quote}”" if study.quote else ""
+    return f"{study.name}{quote}" + (f" ({study.section})" if study.section else "")
