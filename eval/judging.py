@@ -15,7 +15,7 @@ from typing import Final
 from eval.flags import flag_judge_instructions, flag_missing_verdicts, flag_rule_violations, flag_unknown_names
 from eval.gold import AuthorGold, GoldSet, read_gold
 from eval.model_judge import JudgeAnswer, JudgeQuestion, JudgeSettings
-from eval.plans import GoldPair, PaperStatus, System, pair_papers, read_system
+from eval.plans import GoldPair, PaperStatus, PlannedPaper, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedPaper, JudgedRun, JudgingRecord, PlannedItem, read_judged_run, read_verdicts
 from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict, build_verdict_path
 from planner.chat import ModelInfo
@@ -155,7 +155,7 @@ def build_unjudged_run(system: System, task: Task) -> JudgedRun:
             status=PaperStatus.UNSCORED if paper.ablations else PaperStatus.FAILED,
             reason="there is no gold to score it against" if paper.ablations else f"{paper.outcome}: {paper.reason}",
             outcome=paper.outcome,
-            plan=tuple(_create_item(ablation) for ablation in paper.ablations),
+            plan=tuple(_list_items(paper)),
             plan_cost=paper.cost,
             judge_cost=0.0,
             flags=tuple(flag_judge_instructions(paper.ablations)),
@@ -206,14 +206,17 @@ def _create_judged_paper(pair: GoldPair, status: PaperStatus, reason: str) -> Ju
         outcome=planned.outcome if planned else None,
         gold=names,
         suggestions=len(names) if isinstance(gold, AuthorGold) else gold.suggestion_count,
-        plan=tuple(_create_item(ablation) for ablation in pair.plan),
+        plan=tuple(_list_items(pair.planned_paper)) if pair.planned_paper else (),
         plan_cost=planned.cost if planned else None,
         warnings=(*gold.warnings, *(planned.warnings if planned else ())),
     )
 
 
-def _create_item(ablation: Ablation) -> PlannedItem:
-    return PlannedItem(name=ablation.name, action=ablation.action, replacements=len(ablation.replacement))
+def _list_items(paper: PlannedPaper) -> Iterator[PlannedItem]:
+    chances = [each.chance for each in paper.details] or [None] * len(paper.ablations)
+    for ablation, chance in zip(paper.ablations, chances, strict=True):
+        count = len(ablation.replacement)
+        yield PlannedItem(name=ablation.name, action=ablation.action, replacements=count, chance=chance)
 
 
 async def read_published_run(folder: Path, gold: GoldSet, system: System) -> JudgedRun:

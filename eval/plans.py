@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from eval.gold import Gold, GoldSet, make_names_unique, read_ablation
 from eval.tables import TableError, is_utf8_text, parse_json, read_json, read_text
+from planner.details import Details
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.files import find_files
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_paper_id
@@ -24,7 +25,8 @@ PLANS_FILE: Final = "plans.json"
 class PlannedPaper:
     """A system's plan for one paper: ablations with unique names, or the outcome and reason why there are none.
 
-    `cost` is in USD, None if unknown; `source` is the file from which the plan was read.
+    `details` are as long as the plan, or empty. `cost` is in USD, None if unknown; `source` is the file from which the
+    plan was read.
     """
 
     id: str
@@ -33,6 +35,7 @@ class PlannedPaper:
     reason: str = ""
     title: str = ""
     ablations: tuple[Ablation, ...] = ()
+    details: tuple[Details, ...] = ()
     reasoning: str = ""
     cost: float | None = None
     warnings: tuple[str, ...] = ()
@@ -157,7 +160,8 @@ def _read_trajectories(folder: Path) -> tuple[System, ...]:
         )
         record = _read_record(path.with_suffix(RECORD_SUFFIX), collector.warnings)
         if record is not None:
-            paper = replace(paper, id=record.paper.id, title=record.paper.title, cost=record.cost)
+            details = record.details if len(record.details) == len(ablations) else ()
+            paper = replace(paper, id=record.paper.id, title=record.paper.title, cost=record.cost, details=details)
         collector.add_paper(f"{trajectory.planner}/{trajectory.model}", trajectory.task, paper)
     for path in find_files(folder, RECORD_SUFFIX):
         if not path.with_suffix(TRAJECTORY_SUFFIX).exists() and (record := _read_record(path, [])) is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eval.metrics import (
     LabelPairs,
@@ -51,6 +51,7 @@ class PlannedItem(_FrozenModel):
     name: str
     action: Action
     replacements: int = 0
+    chance: int | None = Field(default=None, exclude_if=lambda chance: chance is None)
 
 
 class JudgedPaper(_FrozenModel):

@@ -1,0 +1,42 @@
+"""The command `calibration`, which compares stated chances with what came true."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from eval.calibration import Calibration, measure_calibration
+from eval.commands.options import EXISTING_FOLDER, json_option
+from eval.runs import read_judged_run
+from planner.errors import UsageError
+
+
+@click.command(epilog="Example: python -m eval calibration judged/gpt-4o")
+@click.argument("judged", nargs=-1, required=True, type=EXISTING_FOLDER)
+@json_option
+def calibration(judged: tuple[Path, ...], as_json: bool) -> None:
+    """Print how often the ablations of each stated chance came true in the JUDGED folders.
+
+    Plan with --min-chance 0 and -k 8, so that unlikely candidates are judged too.
+    """
+    table = measure_calibration(map(read_judged_run, judged))
+    if table is None:
+        raise UsageError("no judged ablation has a chance; plan with details (without --plain) and judge again")
+    if as_json:
+        click.echo(json.dumps({**asdict(table), "rows": [{**asdict(r), "share": r.share} for r in table.rows]}))
+        return
+    for line in _format_lines(table):
+        click.echo(line)
+
+
+def _format_lines(table: Calibration) -> Iterator[str]:
+    yield "| stated | ablations | came true | share | 95 % interval |"
+    yield "|---|---|---|---|---|"
+    for row in table.rows:
+        low, high = row.interval
+        share = f"{row.share:.0%} | {low:.0%} to {high:.0%}"
+        yield f"| {row.low}–{row.high} % | {row.count} | {row.true_count} | {share} |"
+    yield ""
+    yield f"{table.count} ablations with a chance, {table.unstated} without; Brier score {table.brier:.3f}"

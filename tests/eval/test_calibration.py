@@ -1,0 +1,76 @@
+"""Stated chances against what came true, on a plan worked out by hand."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from eval.__main__ import main
+from eval.calibration import CalibrationRow
+from planner.chat import Completion
+from planner.models.fake import FakeModel
+from planner.planning.output import plan_to_folder
+from planner.planning.question import PlanSettings
+from planner.schema import Task
+from tests.papers_made import paper
+from tests.scripted import contract
+
+
+async def plan(folder: Path, chances: list[int | None]) -> None:
+    """Plan one ablation for each chance: the removal of part 0, part 1, …."""
+    given = [
+        {
+            "name": f"No part {number}",
+            "ablated_part": part,
+            "action": "REMOVE",
+            "metrics": ["MAE"],
+            **({"reason": "Why not."} if chance is None else {"chance": chance}),
+        }
+        for number, (part, chance) in enumerate(zip(PARTS, chances, strict=True))
+    ]
+    model = FakeModel(Completion(contract("Because.", given), finish_reason="stop"))
+    settings = PlanSettings(Task.AUTHOR, k=8, min_chance=0, cut_at="Experiments")
+    await plan_to_folder(folder, paper(), model, settings, lambda _: None)
+
+
+PARTS = ("harmonic gate", "patch encoder", "storm calendar", "learned travel time", "phase loss")
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Path:
+    """A plan of five ablations, of which the paper reports two."""
+    asyncio.run(plan(tmp_path / "plans", [82, 88, 30, 35, None]))
+    gold = [{"name": n, "ablated_part": n, "action": "REMOVE", "metrics": ["MAE"]} for n in (PARTS[0], PARTS[3])]
+    (tmp_path / "gold.jsonl").write_text(json.dumps({"id": paper().id, "title": "", "ablations": gold}))
+    words = ["judge", str(tmp_path / "plans"), "--gold", str(tmp_path / "gold.jsonl"), "-o", str(tmp_path / "judged")]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    return tmp_path / "judged"
+
+
+def test_the_table_says_what_came_true(judged: Path) -> None:
+    done = CliRunner().invoke(main, ["calibration", str(judged)])
+    assert done.exit_code == 0, done.output
+    assert "| 30–39 % | 2 | 1 | 50% | 9% to 91% |" in done.output
+    assert "| 80–89 % | 2 | 1 | 50% | 9% to 91% |" in done.output
+    assert "4 ablations with a chance, 1 without; Brier score 0.330" in done.output
+    table = json.loads(CliRunner().invoke(main, ["calibration", str(judged), "--json"]).output)
+    assert [row["true_count"] for row in table["rows"]] == [1, 1]
+
+
+def test_the_interval_is_that_of_wilson() -> None:
+    # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662, 0 of 20 gives 0 to 0.1611.
+    assert CalibrationRow(0, 9, 263, 81, 5).interval == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert CalibrationRow(0, 9, 20, 0, 5).interval == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
+def test_plans_without_chances_are_refused_by_name(tmp_path: Path, judged: Path) -> None:
+    record = json.loads((judged / "judging.json").read_text())
+    for item in record["papers"][0]["plan"]:
+        item.pop("chance", None)
+    (judged / "judging.json").write_text(json.dumps(record))
+    done = CliRunner().invoke(main, ["calibration", str(judged)])
+    assert done.exit_code == 2
+    assert "no judged ablation has a chance" in done.output
