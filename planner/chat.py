@@ -19,6 +19,7 @@ from planner.tokens import estimate_min_tokens
 
 Role = Literal["system", "user", "assistant"]
 LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
+COMBINED_PLANNER: Final = "combined-planner"  # the planner of plans that are combined from those of others
 
 
 @dataclass(frozen=True, slots=True)

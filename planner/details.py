@@ -203,6 +203,18 @@ def count_candidates(task: Task, k: int) -> int:
     return max(k, _LEAST_CANDIDATES[task])
 
 
+def find_rejections(
+    chances: Sequence[int | None], k: int, min_chance: int | None
+) -> tuple[RejectionReason | None, ...]:
+    """Return the reason why a plan does not keep each candidate, None if it does, for the chances of the best first.
+
+    Kept are at most `k` of those that have at least `min_chance` percent or no chance; the best one always.
+    """
+    likely = [n for n, chance in enumerate(chances) if chance is None or chance >= (min_chance or 0)] or [0]
+    kept, why = likely[:k], (RejectionReason.BELOW_MIN_CHANCE, RejectionReason.BEYOND_K)
+    return tuple(None if number in kept else why[number in likely] for number in range(len(chances)))
+
+
 def make_details_json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the details of a plan: a list as long as the plan."""
     return TypeAdapter(tuple[Details, ...]).json_schema()

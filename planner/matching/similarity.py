@@ -30,7 +30,7 @@ _STUDY_WORDS: Final = re.compile(
     r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
     re.I,
 )
-_MIN_REPLACEMENT_OVERLAP: Final = 0.5
+MIN_REPLACEMENT_OVERLAP: Final = 0.5
 _REMOVAL: Final = re.compile(
     r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero)\b"
     r"|(?:^|=\s*)0(?:\.0+)?(?![\w.])",
@@ -135,15 +135,18 @@ def compute_overlap(text_a: str, text_b: str) -> float:
     return min(1.0, _sum_weights(stems_a & stems_b) / mean_weight) if mean_weight else 0.0
 
 
-def have_compatible_actions(a: Ablation, b: Ablation) -> bool:
-    """Return whether two ablations take the same action, with at least one common replacement for REPLACE and ADD."""
+def have_compatible_actions(a: Ablation, b: Ablation, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
+    """Return whether two ablations take the same action, with at least one common replacement for REPLACE and ADD.
+
+    The words of common replacements overlap by at least `min_overlap`.
+    """
     if Action.REMOVE in (a.action, b.action):
         return _is_removal(a) and _is_removal(b)
     if a.action is not b.action:
         return False
     if _is_removal(a) and _is_removal(b):
         return True
-    return any(is_same_replacement(x, y) for x in a.replacement for y in b.replacement)
+    return any(is_same_replacement(x, y, min_overlap) for x in a.replacement for y in b.replacement)
 
 
 def _sum_weights(stems: Iterable[str]) -> float:
@@ -154,7 +157,7 @@ def _is_removal(ablation: Ablation) -> bool:
     return ablation.action is Action.REMOVE or any(_REMOVAL.search(item) for item in ablation.replacement)
 
 
-def is_same_replacement(text_a: str, text_b: str) -> bool:
+def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLACEMENT_OVERLAP) -> bool:
     """Return whether two replacements share most of their words; if both hold numbers, they must share a number.
 
     A shared number is enough where a replacement is hardly more than a number.
@@ -165,7 +168,7 @@ def is_same_replacement(text_a: str, text_b: str) -> bool:
             return False
         if _is_value(text_a, numbers_a) or _is_value(text_b, numbers_b):
             return True
-    return compute_overlap(text_a, text_b) >= _MIN_REPLACEMENT_OVERLAP
+    return compute_overlap(text_a, text_b) >= min_overlap
 
 
 def _extract_numbers(text: str) -> frozenset[float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from planner.details import Candidate, Details, RejectionReason
+from planner.details import Candidate, Details, RejectionReason, find_rejections
 from planner.parsing.details import read_details
 from planner.parsing.fields import build_ablation, build_plan
 from planner.parsing.records import JsonObject, ParseLog
@@ -33,15 +33,14 @@ def choose_plan(objects: Sequence[JsonObject], k: int, min_chance: int | None, l
     has_chances = any(each.chance is not None for each in details)
     if len(objects) > k and not has_chances:
         log.add_note(f"{len(objects)} ablations were given, the first {k} are kept")
-    likely = [n for n in ranks if not _is_unlikely(details[n], min_chance)] or ranks[:1]
-    kept = likely[:k]
+    rejections = dict(zip(ranks, find_rejections([details[n].chance for n in ranks], k, min_chance), strict=True))
+    kept = [number for number, why in rejections.items() if why is None]
     plan = build_plan([objects[n] for n in kept], log)
     if plan is None:
         return None
     if all(each == Details() for each in details):
         return ChosenPlan(plan)
-    rest = [(n, RejectionReason.BEYOND_K if n in likely else RejectionReason.BELOW_MIN_CHANCE) for n in ranks]
-    left_out = [(objects[n], details[n], why) for n, why in rest if n not in kept]
+    left_out = [(objects[number], details[number], why) for number, why in rejections.items() if why]
     return ChosenPlan(plan, tuple(details[n] for n in kept), tuple(_build_candidates(left_out[:_MAX_CONSIDERED], log)))
 
 
@@ -51,10 +50,6 @@ def _rank_candidates(details: Sequence[Details]) -> list[int]:
     if None in chances:
         return list(range(len(details)))
     return sorted(range(len(details)), key=lambda number: -(chances[number] or 0))
-
-
-def _is_unlikely(details: Details, min_chance: int | None) -> bool:
-    return min_chance is not None and details.chance is not None and details.chance < min_chance
 
 
 def _build_candidates(

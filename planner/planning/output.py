@@ -140,6 +140,18 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
     return _write_files(path, record, trajectory, durable=durable)
 
 
+def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory) -> PlanOutput:
+    """Write a plan that is made from others, beside plans of other questions about the paper.
+
+    Nothing is synchronised to the disk, since the plan can be made again.
+
+    Raises:
+        TrajectoryError: if its path holds another kind of file, or the plan of another paper.
+        OSError: if the folder cannot be written.
+    """
+    return _write_files(_choose_files(folder, record).path, record, trajectory, durable=False)
+
+
 def rebuild_trajectory(record: PlanRecord) -> Trajectory | None:
     """Return the trajectory from the replies in a record; None if none of them planned the paper.
 
@@ -199,8 +211,8 @@ def _build_paths(folder: Path, record: PlanRecord) -> tuple[Path, Path]:
     return first, further
 
 
-def _find_files(folder: Path, record: PlanRecord) -> tuple[_PlanFiles, tuple[AttemptRecord, ...]]:
-    """Return the files of a question, and the answered requests on record for other questions about the paper.
+def _choose_files(folder: Path, record: PlanRecord) -> _PlanFiles:
+    """Return the files of a question about a paper.
 
     The first question has the published path; a further one has its own name added, as `question_name` does.
 
@@ -208,17 +220,26 @@ def _find_files(folder: Path, record: PlanRecord) -> tuple[_PlanFiles, tuple[Att
         TrajectoryError: if one of the paths holds another kind of file, or the plan of another paper.
         OSError: if a record cannot be read.
     """
-    first, further = _build_paths(folder, record)
-    files = [_PlanFiles.read(path) for path in (first, further)]
-    own = [each for each in files if each.earlier and each.earlier.question == record.question]
-    chosen = next(iter(own or [each for each in files if each.is_free]), None)
+    first, further = map(_PlanFiles.read, _build_paths(folder, record))
+    own = [each for each in (first, further) if each.earlier and each.earlier.question == record.question]
+    chosen = next(iter(own or [each for each in (first, further) if each.is_free]), None)
     if chosen is None:
-        raise TrajectoryError(f"{further}: holds another plan; move it, or choose another folder with -o")
+        raise TrajectoryError(f"{further.path}: holds another plan; move it, or choose another folder with -o")
+    return chosen
+
+
+def _find_files(folder: Path, record: PlanRecord) -> tuple[_PlanFiles, tuple[AttemptRecord, ...]]:
+    """Return the files of a question, and the answered requests on record for other questions about the paper.
+
+    The errors are those of `_choose_files`.
+    """
+    first, further = _build_paths(folder, record)
+    chosen = _choose_files(folder, record)
     beginning = further.name.removesuffix(f"{record.question_name}{TRAJECTORY_SUFFIX}")
     names = (path.name.removesuffix(RECORD_SUFFIX) for path in first.parent.iterdir() if path.suffix == RECORD_SUFFIX)
     stems = sorted(name for name in names if name.startswith(beginning))
-    others = [_PlanFiles.read(first.parent / f"{stem}{TRAJECTORY_SUFFIX}") for stem in stems]
-    records = [each.earlier for each in (files[0], *others) if each.earlier and each.path != chosen.path]
+    others = [_PlanFiles.read(path) for path in (first, *(first.with_name(f"{s}{TRAJECTORY_SUFFIX}") for s in stems))]
+    records = [each.earlier for each in others if each.earlier and each.path != chosen.path]
     return chosen, tuple(attempt for other in records for attempt in other.attempts if attempt.completion)
 
 

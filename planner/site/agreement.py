@@ -1,18 +1,12 @@
 """Find the ablations that several models propose."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Final
 
-from planner.matching.match import match_ablations
-from planner.schema import Ablation
+from planner.chat import COMBINED_PLANNER
+from planner.matching.group import group_ablations
+from planner.schema import Task
 from planner.site.entries import PlanEntry
-
-# Far above any plan that a prompt asks for; comparing the whole of a hostile plan could take hours.
-MAX_ABLATIONS: Final = 40
-MAX_REPLACEMENTS: Final = 10
-MAX_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,50 +26,23 @@ class Agreement:
 
 
 def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
-    """Compare the plans of one paper, two models of the same task at a time.
+    """Find the same ablations in the plans of one paper by two or more models for one task.
 
-    It compares the first 40 ablations of a plan, ten replacements of an ablation, and 300 characters of a text.
+    A combined plan agrees with its own members, so it does not count.
     """
-    plans = [[_shorten_ablation(ablation) for ablation in entry.ablations[:MAX_ABLATIONS]] for entry in entries]
-    matches: dict[AblationPlace, list[AblationPlace]] = {}
-    for (a, left), (b, right) in combinations(enumerate(entries), 2):
-        if left.task is right.task and (left.planner, left.model) != (right.planner, right.model):
-            for match in match_ablations(plans[a], plans[b]):
-                place_a, place_b = AblationPlace(a, match.index_a), AblationPlace(b, match.index_b)
-                matches.setdefault(place_a, []).append(place_b)
-                matches.setdefault(place_b, []).append(place_a)
-    ordered = {place: tuple(sorted(others)) for place, others in sorted(matches.items())}
-    return Agreement(ordered, _group_places(ordered))
+    groups = [group for task in Task for group in _list_groups(entries, task)]
+    models = [(entry.planner, entry.model) for entry in entries]
+    matches = {
+        place: tuple(other for other in group if models[other.entry_number] != models[place.entry_number])
+        for group in groups
+        for place in group
+    }
+    ordered = sorted(groups, key=lambda group: (-len(group), group))
+    return Agreement(dict(sorted(matches.items())), tuple(ordered))
 
 
-def _shorten_ablation(ablation: Ablation) -> Ablation:
-    return ablation.model_copy(
-        update={
-            "name": ablation.name[:MAX_CHARS],
-            "ablated_part": ablation.ablated_part[:MAX_CHARS],
-            "replacement": tuple(item[:MAX_CHARS] for item in ablation.replacement[:MAX_REPLACEMENTS]),
-        }
-    )
-
-
-def _group_places(matches: dict[AblationPlace, tuple[AblationPlace, ...]]) -> tuple[tuple[AblationPlace, ...], ...]:
-    """Return the groups of ablations that match directly or through another plan."""
-    groups: list[tuple[AblationPlace, ...]] = []
-    seen: set[AblationPlace] = set()
-    for start in matches:
-        if start not in seen:
-            reached = _find_linked_places(start, matches)
-            seen |= reached
-            groups.append(tuple(sorted(reached)))
-    return tuple(sorted(groups, key=lambda group: (-len({place.entry_number for place in group}), group)))
-
-
-def _find_linked_places(
-    start: AblationPlace, matches: dict[AblationPlace, tuple[AblationPlace, ...]]
-) -> set[AblationPlace]:
-    reached, waiting = {start}, [start]
-    while waiting:
-        new = set(matches[waiting.pop()]) - reached
-        reached |= new
-        waiting.extend(new)
-    return reached
+def _list_groups(entries: Sequence[PlanEntry], task: Task) -> Iterator[tuple[AblationPlace, ...]]:
+    numbers = [n for n, entry in enumerate(entries) if entry.task is task and entry.planner != COMBINED_PLANNER]
+    for group in group_ablations([entries[number].ablations for number in numbers]):
+        if len({(entries[numbers[plan]].planner, entries[numbers[plan]].model) for plan, _ in group}) > 1:
+            yield tuple(AblationPlace(numbers[plan], ablation) for plan, ablation in group)

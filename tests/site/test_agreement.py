@@ -1,7 +1,8 @@
 """Which ablations several models propose: the matcher's pairs, between models, within a task."""
 
+from planner.matching.group import MAX_ABLATIONS
 from planner.schema import Task
-from planner.site.agreement import MAX_ABLATIONS, AblationPlace, find_agreement
+from planner.site.agreement import AblationPlace, find_agreement
 from planner.site.entries import create_entry
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, trajectory
 
