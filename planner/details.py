@@ -210,9 +210,10 @@ def find_rejections(
 
     Kept are at most `k` of those that have at least `min_chance` percent or no chance; the best one always.
     """
-    likely = [n for n, chance in enumerate(chances) if chance is None or chance >= (min_chance or 0)] or [0]
-    kept, why = likely[:k], (RejectionReason.BELOW_MIN_CHANCE, RejectionReason.BEYOND_K)
-    return tuple(None if number in kept else why[number in likely] for number in range(len(chances)))
+    are_likely = [chance is None or chance >= (min_chance or 0) for chance in chances]
+    kept = ([number for number, is_likely in enumerate(are_likely) if is_likely] or [0])[:k]
+    why = (RejectionReason.BELOW_MIN_CHANCE, RejectionReason.BEYOND_K)
+    return tuple(None if number in kept else why[is_likely] for number, is_likely in enumerate(are_likely))
 
 
 def make_details_json_schema() -> dict[str, Any]:

@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("reading",),
     ("batch", "site"),
+    ("combining",),
     ("cli",),
     ("__main__",),
 )

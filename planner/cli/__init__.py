@@ -32,6 +32,7 @@ _COMMAND_PATHS: Final[Mapping[str, str]] = {
     "export": "planner.cli.runs.export",
     "import": "planner.cli.runs.import_",
     "site": "planner.cli.site.site",
+    "combine": "planner.cli.combine.combine",
 }
 
 

@@ -31,7 +31,8 @@ def group_ablations(plans: Sequence[Sequence[Ablation]]) -> tuple[tuple[Place, .
     Each ablation is in one group, alone if no other is the same. The most similar are joined first. The first 40
     ablations of a plan are compared, ten replacements of an ablation, and 300 characters of a text.
     """
-    groups = {place: (place,) for number, plan in enumerate(plans) for place in product([number], range(len(plan)))}
+    places = [(number, index) for number, plan in enumerate(plans) for index in range(len(plan))]
+    groups: dict[Place, tuple[Place, ...]] = {place: (place,) for place in places}
     similarities = _compute_similarities(plans)
     for a, b in sorted(similarities, key=lambda pair: (-similarities[pair], pair)):
         left, right = groups[a], groups[b]

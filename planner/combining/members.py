@@ -1,0 +1,164 @@
+"""Find the members of combined plans: the kept plans of several models, samples or runs for a paper and a task."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from planner.chat import COMBINED_PLANNER
+from planner.details import Details, RejectionReason, Vote
+from planner.errors import Outcome, TrajectoryError, UsageError
+from planner.planning.record import PlanRecord
+from planner.schema import PLAN_FIELDS, Ablation, Task
+from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entry
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An ablation that a member proposes, and its rank in that plan, from 1."""
+
+    member: str
+    ablation: Ablation
+    details: Details
+    rank: int
+
+    @property
+    def vote(self) -> Vote:
+        """The vote for the study that this is a proposal of."""
+        return Vote(member=self.member, name=self.ablation.name, rank=self.rank, chance=self.details.chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A plan that is a member of a combined plan; no other member has its name."""
+
+    name: str
+    ablations: tuple[Ablation, ...]
+    record: PlanRecord | None
+
+    @property
+    def details(self) -> tuple[Details, ...]:
+        """The details of each ablation, without content if there are none on record."""
+        details = self.record.details if self.record else ()
+        return details if len(details) == len(self.ablations) else (Details(),) * len(self.ablations)
+
+    @property
+    def has_chances(self) -> bool:
+        """True if each ablation has a chance."""
+        return all(details.chance is not None for details in self.details)
+
+    def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:
+        """Return the ablations, and those that the member considered and did not withdraw if `with_considered`.
+
+        An ablation of a published plan that breaks a rule is left out.
+        """
+        pairs = list(zip(self.ablations, self.details, strict=True))
+        if with_considered and self.record:
+            pairs += [(c, c.details) for c in self.record.considered if c.why is not RejectionReason.WITHDRAWN]
+        return tuple(
+            Proposal(self.name, ablation, details, rank)
+            for rank, (given, details) in enumerate(pairs, start=1)
+            if (ablation := _copy_ablation(given))
+        )
+
+
+class MemberKey(NamedTuple):
+    """The origin of a member; `number` counts the plans of one model and task for one paper in a run, from 1."""
+
+    task: Task
+    model: str
+    run: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberIndex:
+    """The files of each paper's plans, the name of each member by its origin, and the files that cannot be used.
+
+    Plans are read again when they are combined, so that sources of any size fit into memory.
+    """
+
+    papers: Mapping[str, tuple[EntrySource, ...]]
+    names: Mapping[MemberKey, str]
+    unread_files: tuple[UnreadFile, ...]
+
+    def list_names(self, task: Task) -> tuple[str, ...]:
+        """Return the names of all members of a task, sorted."""
+        return tuple(sorted(name for key, name in self.names.items() if key.task is task))
+
+    def read_members(self, paper_id: str) -> dict[Task, tuple[Member, ...]]:
+        """Return the members of a paper for each task, by name.
+
+        Raises:
+            TrajectoryError: if a file is no longer as it was when it was found.
+        """
+        members: dict[Task, list[Member]] = {task: [] for task in Task}
+        for key, entry in _number_plans(_read_entry(source)[0] for source in self.papers[paper_id]):
+            if key not in self.names:
+                raise TrajectoryError(f"{paper_id}: its plans changed while they were combined")
+            members[key.task].append(Member(self.names[key], entry.ablations, entry.record))
+        return {task: tuple(sorted(found, key=lambda m: m.name)) for task, found in members.items() if found}
+
+
+def index_members(folders: Sequence[Path]) -> MemberIndex:
+    """Find the plans in run folders, or in other folders of trajectories; combined plans are none.
+
+    Raises:
+        UsageError: if there is no plan.
+    """
+    index, keys, unread = index_entries(folders), set[MemberKey](), list[UnreadFile]()
+    for sources in index.papers.values():
+        read = [_read_entry(source) for source in sources]
+        keys.update(key for key, _ in _number_plans(entry for entry, _ in read))
+        places = (source.trajectory_path or source.record_path for source in sources)
+        unread += (UnreadFile(str(place), why) for place, (_, why) in zip(places, read, strict=True) if why)
+    if not keys and not unread and not index.unread_files:
+        raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
+    return MemberIndex(index.papers, _name_members(keys), (*index.unread_files, *unread))
+
+
+def _name_members(keys: Set[MemberKey]) -> dict[MemberKey, str]:
+    """Return the name of each member: its model, its run if several runs have plans of that model, and its number."""
+    runs = Counter(key[:2] for key in {key._replace(number=1) for key in keys})
+    return {
+        key: key.model + (f" ({key.run})" if runs[key[:2]] > 1 else "") + (f" #{key.number}" if key.number > 1 else "")
+        for key in keys
+    }
+
+
+def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
+    """Return an entry without a record that is not its own, and why one of its files cannot be used, or ""."""
+    entry = read_plan_entry(source)
+    record, why = entry.record, entry.warnings[-1] if entry.warnings else ""
+    if entry.trajectory is None:
+        return entry, why if entry.outcome is Outcome.PLANNED else ""
+    if record is None:
+        return entry, why if source.record_path else ""
+    subject = (record.planner, record.model, record.paper.id, record.task)
+    if subject != (entry.planner, entry.model, entry.paper_id, entry.task):
+        return replace(entry, record=None), "its sidecar is that of another plan"
+    return entry, ""
+
+
+def _number_plans(entries: Iterable[PlanEntry]) -> Iterator[tuple[MemberKey, PlanEntry]]:
+    """Yield the plans of one paper with their origins; a copy of a plan in another folder is no plan of its own."""
+    numbers: Counter[tuple[Task, str, str]] = Counter()
+    plans: dict[str, PlanEntry] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.record is None, entry.run)):
+        if entry.trajectory and entry.planner != COMBINED_PLANNER:
+            plans.setdefault(repr(replace(entry.trajectory, warnings=())), entry)
+    for _, entry in sorted(plans.items()):
+        origin = (entry.task, entry.model_name, entry.run)
+        numbers[origin] += 1
+        yield MemberKey(*origin, numbers[origin]), entry
+
+
+def _copy_ablation(ablation: Ablation) -> Ablation | None:
+    """Return an ablation without what a candidate adds to it, or None if it breaks a rule."""
+    try:
+        return Ablation.model_validate({field.name: getattr(ablation, field.name) for field in PLAN_FIELDS})
+    except ValidationError:
+        return None
