@@ -30,7 +30,7 @@ def _describe_rule(chosen: ChosenStudies) -> str:
         )
     return (
         "The chance of a study is the mean over all members, and a member without it counts as 0 %. "
-        f"At most {chosen.k} studies with a chance of {chosen.min_chance} % or more are in the plan, the best one always."
+        f"At most {chosen.k} studies with a chance of {chosen.min_chance} % or more are in the plan, the best always."
     )
 
 

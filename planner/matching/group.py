@@ -1,7 +1,7 @@
 """Group the ablations of several plans that are the same study, without a model.
 
 A group is stricter than a match of two plans: what is in it is shown as one study, so a wrong join costs more than a
-missed one. Of 60 joins in published trajectories that were read one by one, 58 are right (tests/matching).
+missed one. Of 60 joins in published trajectories that were read one by one, 57 are right (tests/matching).
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,81 @@
+"""Groups of the same ablation in several plans: sure, at most one of each plan, and right when they were read."""
+
+import json
+from itertools import chain, combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.matching.group import MAX_ABLATIONS, SURE_SIMILARITY, group_ablations
+from planner.matching.match import compute_similarity
+from planner.schema import Ablation
+from planner.trajectory.reader import read_trajectory
+from tests.matching.plans import ABLATIONS, remove, replace
+
+JOINS = [json.loads(line) for line in Path(__file__).with_name("joins.jsonl").read_text(encoding="utf-8").splitlines()]
+GATE = "gated fusion unit"
+POOLING = "sorted pooling operation"
+
+
+def test_the_same_ablation_of_three_plans_is_one_group() -> None:
+    plans = [[remove("echo memory"), remove(GATE)], [remove("gated unit for fusion")], [replace(GATE, "no gate")]]
+    assert group_ablations(plans) == (((0, 0),), ((0, 1), (1, 0), (2, 0)))
+
+
+def test_two_ablations_of_one_plan_are_never_one_group() -> None:
+    plans = [[remove(GATE), remove(GATE)], [remove(GATE)]]
+    assert group_ablations(plans) == (((0, 0), (1, 0)), ((0, 1),))
+
+
+def test_each_two_ablations_of_a_group_are_the_same() -> None:
+    """The second is the same as both others, which differ: they replace the part by different things."""
+    plans = [[replace(GATE, "a sum")], [replace(GATE, "a sum", "cross-attention")], [replace(GATE, "cross-attention")]]
+    assert group_ablations(plans) == (((0, 0), (1, 0)), ((2, 0),))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (replace(POOLING, "random pooling"), replace(POOLING, "average pooling")),
+        (replace("hashing function", "cuckoo hashing"), replace("hashing function", "learned hashing function")),
+        (remove("cross-row attention module in the decoder"), remove("tied-row attention mechanism")),
+    ],
+)
+def test_what_is_only_alike_is_not_joined(a: Ablation, b: Ablation) -> None:
+    assert len(group_ablations([[a], [b]])) == 2
+
+
+@given(st.lists(st.lists(ABLATIONS, max_size=4), max_size=4))
+def test_groups_hold_each_ablation_once_and_are_sure(plans: list[list[Ablation]]) -> None:
+    groups = group_ablations(plans)
+    assert sorted(chain.from_iterable(groups)) == [(n, i) for n, plan in enumerate(plans) for i in range(len(plan))]
+    for group in groups:
+        assert len({number for number, _ in group}) == len(group)
+        for (a, i), (b, j) in combinations(group, 2):
+            assert compute_similarity(plans[a][i], plans[b][j]) >= SURE_SIMILARITY
+
+
+def test_a_plan_without_end_is_compared_in_part() -> None:
+    groups = group_ablations([[remove(f"part number {n}") for n in range(300)]] * 2)
+    assert sum(len(group) == 2 for group in groups) <= MAX_ABLATIONS
+    assert sum(map(len, groups)) == 600
+
+
+def test_nine_in_ten_joins_were_right_when_read() -> None:
+    assert len(JOINS) == 60
+    assert all(join["why"] for join in JOINS)
+    assert sum(join["same"] for join in JOINS) / len(JOINS) >= 0.9
+
+
+@pytest.mark.shared
+def test_the_joins_that_were_read_are_still_made(shared: Path) -> None:
+    for join in JOINS:
+        name, folder = join["a"].rsplit("/", 1)[1], shared / join["a"]
+        files = sorted(folder.parents[1].glob(f"*/{name}"))
+        trajectories = [read_trajectory(file) for file in files]
+        task = trajectories[files.index(folder)].task
+        plans = [trajectory.plan.ablations if trajectory.task is task else () for trajectory in trajectories]
+        places = [(files.index(shared / join[side]), join[f"{side}_item"] - 1) for side in ("a", "b")]
+        assert any(set(places) <= set(group) for group in group_ablations(plans)), join
