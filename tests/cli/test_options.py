@@ -17,7 +17,7 @@ from tests.server.server import Server
 
 COMMANDS = {
     *("plan", "demo", "prompt", "parse", "paper", "show", "check", "schema"),
-    *("doctor", "batch", "status", "collect", "merge", "export", "import", "site"),
+    *("doctor", "batch", "status", "collect", "merge", "export", "import", "site", "combine"),
 }
 THREE = contract("Why.", [{**GOOD_ABLATION, "name": f"Number {number}"} for number in range(3)])
 
