@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.chat import COMBINED_PLANNER
-from planner.combining.members import Member, MemberIndex, index_members
+from planner.combining.members import Member, index_members
 from planner.combining.reasoning import write_reasoning
 from planner.combining.studies import ChosenStudies, Study, choose_studies
 from planner.details import Candidate, Details, RejectionReason, ReportedStudy, order_runs
@@ -52,14 +52,14 @@ def combine_plans(
     yield from index.unread_files
     for paper_id in sorted(index.papers):
         try:
-            for task, members in index.read_members(paper_id).items():
-                if len(members) == 1:
-                    yield SinglePlan(paper_id, task, members[0].name)
-                else:
-                    chosen = choose_studies(members, task, k or DEFAULT_K[task], min_chance)
-                    yield _write_plan(output, index, paper_id, task, members, chosen)
+            members_by_task = index.read_members(paper_id)
         except TrajectoryError as error:
             yield UnreadFile(paper_id, str(error))
+            continue
+        for task, members in members_by_task.items():
+            chosen = choose_studies(members, task, k or DEFAULT_K[task], min_chance)
+            model = name_combined_model(index.list_names(task))
+            yield _write_plan(output, model, paper_id, task, members, chosen)
 
 
 def name_combined_model(names: Sequence[str]) -> str:
@@ -72,16 +72,19 @@ def _hash_names(names: Sequence[str]) -> str:
 
 
 def _write_plan(
-    output: Path, index: MemberIndex, paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
-) -> PlanOutput:
+    output: Path, model: str, paper_id: str, task: Task, members: Sequence[Member], chosen: ChosenStudies
+) -> CombineResult:
+    if len(members) == 1:
+        return SinglePlan(paper_id, task, members[0].name)
     if not chosen.kept:
-        raise TrajectoryError(f"{paper_id}: no member has a valid ablation for the {task} task")
-    model, names = name_combined_model(index.list_names(task)), [member.name for member in members]
+        return UnreadFile(paper_id, f"no member has a valid ablation for the {task} task")
     plan = Plan(ablations=tuple(_number_names([study.best_proposal.ablation for study in chosen.kept])))
-    reasoning = write_reasoning(names, chosen)
-    trajectory = normalize_trajectory(Trajectory(COMBINED_PLANNER, model, paper_id, task, reasoning, plan))
-    record = _build_record(trajectory, members, chosen)
-    return write_combined_plan(output, record, trajectory)
+    reasoning = write_reasoning([member.name for member in members], chosen)
+    try:
+        trajectory = normalize_trajectory(Trajectory(COMBINED_PLANNER, model, paper_id, task, reasoning, plan))
+        return write_combined_plan(output, _build_record(trajectory, members, chosen), trajectory)
+    except TrajectoryError as error:
+        return UnreadFile(paper_id, str(error))
 
 
 def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: ChosenStudies) -> PlanRecord:

@@ -181,7 +181,7 @@ def test_an_ablation_that_breaks_a_rule_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a" / "lm-planner" / "a" / "A_Paper.md").unlink()
     write_entry(tmp_path / "a", trajectory(model="a", ablations=(broken,)))
     [unread] = combine_plans([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
-    assert unread == UnreadFile("A_Paper", "A_Paper: no member has a valid ablation for the reviewer task")
+    assert unread == UnreadFile("A_Paper", "no member has a valid ablation for the reviewer task")
 
 
 def test_the_record_and_the_trajectory_can_be_read_again(tmp_path: Path) -> None:
