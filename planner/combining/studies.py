@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from planner.combining.members import Member, Proposal
 from planner.details import DEFAULT_MIN_CHANCE, Details, RejectionReason, find_rejections
 from planner.matching.group import group_ablations
 from planner.schema import Task
+
+_MAX_REJECTED: Final = 200  # of studies on record; hostile plans have thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def choose_studies(members: Sequence[Member], task: Task, k: int, min_chance: in
     studies = join_proposals([member.list_proposals(with_considered=has_chances) for member in members], has_chances)
     rejections = list(zip(studies, find_rejections([study.chance for study in studies], k, least), strict=True))
     kept = tuple(study for study, why in rejections if why is None)
-    return ChosenStudies(kept, tuple((study, why) for study, why in rejections if why), k, least)
+    return ChosenStudies(kept, tuple((study, why) for study, why in rejections if why)[:_MAX_REJECTED], k, least)
 
 
 def join_proposals(proposals: Sequence[Sequence[Proposal]], has_chances: bool) -> list[Study]:

@@ -8,14 +8,14 @@ import pytest
 
 from planner.combining.combine import SinglePlan, combine_plans, name_combined_model
 from planner.details import Candidate, RejectionReason
-from planner.errors import UsageError
+from planner.errors import Outcome, UsageError
 from planner.planning.output import PlanOutput
 from planner.planning.record import PlanRecord
 from planner.schema import Action, Task
 from planner.site.entries import UnreadFile
 from planner.trajectory.reader import read_trajectory
 from tests.combining.made import CODEBOOK, build_details, write_plan, write_plans
-from tests.site.made import LOSS, ROUTER, STARTED, plan_record, trajectory, write_entry
+from tests.site.made import LOSS, ROUTER, STARTED, failed, plan_record, trajectory, write_entry
 
 
 def combine(*folders: Path, k: int | None = None, min_chance: int | None = None) -> PlanOutput:
@@ -217,6 +217,21 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     assert isinstance(output, PlanOutput)
     assert [len(votes) for votes in output.record.votes] == [3, 2, 2, 1, 1], "the plan with the wrong sidecar counts"
     assert single == SinglePlan("Lonely", Task.REVIEWER, "a")
+
+
+def test_a_missing_plan_is_named_and_a_failed_one_is_not(tmp_path: Path) -> None:
+    folders = write_plans(tmp_path)
+    (tmp_path / "a" / "lm-planner" / "a" / "A_Paper.md").unlink()
+    (tmp_path / "b" / "lm-planner" / "b" / "A_Paper.json").write_text("{", encoding="utf-8")
+    refused = trajectory(model="d", task=Task.AUTHOR)
+    write_entry(tmp_path / "d", refused, failed(plan_record(refused), Outcome.REFUSED, "no"), planned=False)
+    *unread, output = combine_plans([*folders, tmp_path / "d"], tmp_path / "out")
+    assert [each.reason.split(":")[0] for each in unread if isinstance(each, UnreadFile)] == [
+        "the trajectory file is missing",
+        "the run facts could not be read",
+    ]
+    assert isinstance(output, PlanOutput)
+    assert output.record.parameters == {"members": ["b", "c"]}
 
 
 def test_a_folder_without_plans_is_wrong_usage(tmp_path: Path) -> None:
