@@ -47,8 +47,8 @@ class Member:
 
     @property
     def has_chances(self) -> bool:
-        """True if each ablation has a chance."""
-        return all(details.chance is not None for details in self.details)
+        """True if the plan states chances; an ablation without one, which a reply may leave out, counts as 0."""
+        return any(details.chance is not None for details in self.details)
 
     def list_proposals(self, *, with_considered: bool) -> tuple[Proposal, ...]:
         """Return the ablations, and those that the member considered and did not withdraw if `with_considered`.

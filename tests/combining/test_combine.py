@@ -93,6 +93,16 @@ def test_one_plan_without_chances_makes_votes_count(tmp_path: Path) -> None:
     assert [vote.chance for vote in record.votes[0]] == [90, 60, None]
 
 
+def test_a_chance_that_a_member_left_out_counts_as_0(tmp_path: Path) -> None:
+    folders = write_plans(tmp_path)
+    path = tmp_path / "b" / "lm-planner" / "b" / "A_Paper.json"
+    record = PlanRecord.read(path)
+    details = (record.details[0].model_copy(update={"chance": None}), *record.details[1:])
+    record.model_copy(update={"details": details}).write(path)
+    chances = {each.reason: each.chance for each in combine(*folders, min_chance=0).record.details}
+    assert (chances["a: No gate"], chances["a: Plain routing"]) == (75, 37)
+
+
 def test_the_best_study_stays_and_k_cuts(tmp_path: Path) -> None:
     folders = write_plans(tmp_path)
     assert list_names(combine(*folders, min_chance=100)) == ["No gate"]
