@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from planner.schema import Ablation, Task
 
-DEFAULT_MIN_CHANCE: Final[Mapping[Task, int]] = {Task.REVIEWER: 0, Task.AUTHOR: 45}
+DEFAULT_MIN_CHANCE: Final[Mapping[Task, int]] = {Task.REVIEWER: 40, Task.AUTHOR: 45}
 _LEAST_CANDIDATES: Final[Mapping[Task, int]] = {Task.REVIEWER: 5, Task.AUTHOR: 8}
 _LIKELY: Final = 70
 _PLAUSIBLE: Final = 45

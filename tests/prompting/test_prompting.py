@@ -115,7 +115,9 @@ def test_all_missing_variables_are_named_at_once(own: Path) -> None:
     (own / "author.user.jinja").write_text("{{ titel }} {{ k }} {% include 'contract.jinja' %}", encoding="utf-8")
     (own / "author.system.jinja").write_text("{{ venue }}", encoding="utf-8")
     (own / "contract.jinja").write_text("{{ year }}{% for field in fields %}{{ field.name }}{% endfor %}", "utf-8")
-    with pytest.raises(PromptError, match="unknown variables: titel, venue, year \\(available: abstract, candidates, details, "):
+    with pytest.raises(
+        PromptError, match="unknown variables: titel, venue, year \\(available: abstract, candidates, details, "
+    ):
         render_prompt(EXCERPT, Task.AUTHOR, 5, own)
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+from planner.details import Details, Evidence, QuoteMatch
 from planner.schema import Ablation, Action, Task
 from planner.site.copies import format_plan_copies
 from planner.trajectory.reader import parse_trajectory
@@ -46,3 +47,23 @@ def test_a_spreadsheet_runs_no_formula_and_a_terminal_no_sequence() -> None:
     row = next(csv.DictReader(io.StringIO(format_plan_copies(trajectory(ablations=(bad,))).csv)))
     assert row["name"] == "'=HYPERLINK(1)"
     assert row["ablated_part"] == "'+1"
+
+
+def test_a_review_cites_the_paper_where_the_quote_was_found() -> None:
+    details = (
+        Details(
+            reason="the abstract credits it",
+            evidence=Evidence(quote="routing is learned", found=QuoteMatch.EXACT, section="3.2 Router", page=4),
+            control="same compute",
+            hypothesis="accuracy falls",
+        ),
+        Details(reason="It is new.", evidence=Evidence(quote="invented", found=QuoteMatch.ABSENT)),
+    )
+    review = format_plan_copies(trajectory(ablations=(ROUTER_TOO, LOSS)), details).review
+    assert review.splitlines()[2:] == [
+        "1. The paper credits Sparse router (“routing is learned”, Section 3.2, page 4), but no experiment isolates "
+        "it. Replace Sparse router by random routing or hash routing; report top-1 accuracy, FLOPs per token. "
+        "The abstract credits it. Hold fixed: same compute. Expected: accuracy falls.",
+        "2. No consistency loss: remove Consistency loss between neighbouring frames; report FVD, user preference. "
+        "It is new.",
+    ]
