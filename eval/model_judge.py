@@ -153,7 +153,7 @@ class ReplyFileModel:
 
     @property
     def info(self) -> ModelInfo:
-        """The model card, the same for all papers."""
+        """The description of the model, the same for all papers."""
         return BY_HAND_JUDGE
 
     async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - a person has asked it elsewhere

@@ -46,7 +46,7 @@ class FileVotes:
 
 
 def vote_on_runs(judged_runs: Sequence[JudgedRun]) -> JudgedRun:
-    """Return the judged run of the majority; the judges that scored a paper vote on it, and without any it is unscored.
+    """Return the judged run of the majority; a paper is unscored if no judge scored it.
 
     Raises:
         UsageError: if there are fewer than two judges, or if they judged different systems or tasks.

@@ -82,7 +82,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of a request as the endpoint reported them, or None.
+    """The token counts of a request, each None if the endpoint did not report it.
 
     Reasoning tokens are part of the completion tokens, cached tokens part of the prompt tokens.
     """

@@ -54,8 +54,8 @@ class ModelError(PlannerError):
     `retryable` is true if the same request may succeed later, `retry_after` the shortest wait in seconds that the
     endpoint asks for, `status` the HTTP status, `request_id` the endpoint's identifier of the request and `body` the
     raw error body, masked. `exhausted` is true if the account's quota is used up, so that waiting does not help.
-    `is_sent` is false if no connection came to be, so that nothing reached the endpoint. `paused` is the time in
-    seconds that the request waited in a pause of all requests before it was sent.
+    `is_sent` is false if no connection was made, so that nothing reached the endpoint. `paused` is the time in
+    seconds that the request waited while all requests were paused.
     """
 
     outcome = Outcome.MODEL_ERROR

@@ -34,7 +34,7 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
 
 
 def refuse_special_file(path: Path) -> None:
-    """Refuse what may never end, or wait for ever: a pipe, a socket or a device, also behind a link.
+    """Refuse a pipe, a socket or a device, also behind a link: reading it may never end.
 
     Raises:
         OSError: if the path is no regular file; `strerror` is one sentence.
@@ -64,7 +64,7 @@ def walk_folder(
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yield each folder with the names of its folders and files, as `os.walk` does; links are not followed.
 
-    Folders below `MAX_FOLDER_DEPTH` levels are not searched, which is an error for `on_error`.
+    Folders below `MAX_FOLDER_DEPTH` levels are not searched; `on_error` gets an error for each.
     """
     for name, folders, names in os.walk(root, onerror=on_error):
         folder = Path(name)
@@ -88,9 +88,9 @@ def read_stdin(max_bytes: int) -> bytes:
 def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file (text as UTF-8) and create its folders; no reader sees half of it, and no crash leaves half of it.
 
-    A symbolic link at `path` is replaced, never followed, except to a pipe or a device: those are never replaced, but
-    written into. Permissions are those of any new file. Without `durable` the
-    file is not synchronised to the disk: it survives a kill, but may be empty after a power cut.
+    A symbolic link at `path` is replaced, not followed. A pipe or a device, also behind a link, is written into and
+    never replaced. Permissions are those of any new file. Without `durable` the file is not synchronised to the disk:
+    it survives a kill, but may be empty after a power cut.
 
     Raises:
         OSError: if the file cannot be written; an earlier file stays untouched. The error names the path and, on a full
@@ -121,7 +121,7 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
 
 
 def _name_path(error: OSError, path: Path, size: int) -> None:
-    """Let an error name the file that was meant, not its draft, and the room that a full disk lacks for it."""
+    """Make an error name the file instead of its temporary copy, and the space that a full disk lacks."""
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:

@@ -42,7 +42,7 @@ class SecretMask:
     """A mask that replaces known secrets in texts, in every form in which an endpoint may repeat them.
 
     The forms are the secret itself, percent-encoded, as a JSON string, with HTML entities, in hexadecimal and in
-    base64, also if characters that are not seen stand between its own. `basic_credentials` takes `user:password` pairs;
+    base64, also with invisible characters between its own. `basic_credentials` takes `user:password` pairs;
     the password (or the user, if there is no password) is then a secret too. The mask's repr shows no secret.
     """
 
@@ -76,7 +76,7 @@ class SecretMask:
 
 
 def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return the `user:password` pairs in addresses, as they stand there and decoded; each may be no URL at all."""
+    """Return the `user:password` pairs in addresses, as written and decoded; an address need not be a valid URL."""
     pairs = (address.rpartition("@")[0].rpartition("//")[2] for address in addresses)
     return tuple(spelling for pair in pairs if pair for spelling in dict.fromkeys((pair, unquote(pair))))
 
@@ -142,12 +142,12 @@ def _list_forms(secret: str) -> Iterator[tuple[str, _PatternBuilder]]:
 
 
 def _build_key_pattern(key: str) -> str:
-    """Return the pattern of a key: as of any text, in any case and across spaces."""
+    """Return a pattern that finds a key like any text, but in any case and also with spaces in it."""
     return _build_pattern(key, fold_case=True, gap=_UNSEEN_OR_SPACE)
 
 
 def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) -> str:
-    """Return a pattern of a text: any spelling of each character, with anything unseen between them."""
+    """Return a pattern that finds a text in any spelling of its characters, with invisible ones between them."""
     characters = [_spell_character(character, fold_case) for character in text]
     if re.search(_UNSEEN, text):  # the gap would take what the text itself has
         return "".join(characters)
@@ -157,7 +157,7 @@ def _build_pattern(text: str, *, fold_case: bool = False, gap: str = _UNSEEN) ->
 
 
 def _build_base64_pattern(code: str) -> str:
-    """Return a pattern of base64, which may be broken over lines, percent-encoded and padded.
+    """Return a pattern that finds base64, which may be broken over lines, percent-encoded and padded.
 
     Its last character may hold bits of what follows, or be missing.
     """
@@ -167,12 +167,12 @@ def _build_base64_pattern(code: str) -> str:
 
 
 def _build_hexadecimal_pattern(code: str) -> str:
-    """Return a pattern of hexadecimal in any case, with anything between the digits."""
+    """Return a pattern that finds hexadecimal in any case, with up to eight other characters between the digits."""
     return f"(?i:{r'[^0-9a-z]{0,8}+'.join(code)})"
 
 
 def _spell_character(character: str, fold_case: bool) -> str:
-    """Return a pattern of one character: itself, or escaped for a URL, for JSON, for Python or for HTML."""
+    """Return a pattern that finds a character as it is, or escaped for a URL, for JSON, for Python or for HTML."""
     literals = {character, *((character.lower(), character.upper()) if fold_case else ())}
     code, names = ord(character), "|".join(f"{name};" for name in _list_entity_names().get(character, ()))
     as_json = "|".join(dict.fromkeys(re.escape(json.dumps(c)[1:-1].lstrip("\\")) for c in literals))

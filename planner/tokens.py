@@ -76,7 +76,7 @@ class CountedPrompt(Protocol):
 
 @dataclass(slots=True)
 class TokenCounter:
-    """A token counter for one model; `ratio` is the model's count over the estimate, raised by the replies."""
+    """A token counter for one model; `ratio` is the model's count divided by the estimate; replies may raise it."""
 
     ratio: float = 1.0
 

@@ -188,7 +188,7 @@ def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
 
 
 def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
-    """Find repeated phrases that end in a word for a mechanism ("interest independence loss"), with first places."""
+    """Find repeated phrases that end in a word for a mechanism ("independence loss"), each at its first place."""
     first_mentions: dict[tuple[str, ...], tuple[Passage, str, int]] = {}
     counts: Counter[tuple[str, ...]] = Counter()
     for passage in passages:

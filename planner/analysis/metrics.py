@@ -253,7 +253,7 @@ def _find_known(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _filter_pairs(mentions_by_passage: Sequence[Sequence[MetricMention]]) -> list[MetricMention]:
-    """Join the names of all passages. Keep the ambiguous "precision" only if one has "recall" too, and so on."""
+    """Return the names of all passages; an ambiguous one ("precision") needs a passage with its pair ("recall")."""
     names_by_passage = [{_normalize_name(name) for name, _ in mentions} for mentions in mentions_by_passage]
     lone = {name for pair in _PAIRS if not any(pair <= names for names in names_by_passage) for name in pair}
     return [

@@ -93,7 +93,7 @@ _RUN_IN_HEADING: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Acronym:
-    """An acronym and its expansion, which starts `start` characters into the text."""
+    """An acronym and its expansion, which starts `expansion_start` characters into the text."""
 
     abbreviation: str
     expansion: str
@@ -147,7 +147,7 @@ def extract_leading_noun_phrase(text: str) -> str:
 
 
 def _ends_phrase(words: list[str], word: str) -> bool:
-    """Return whether a phrase of these words ends before the next one; a symbol ("m") is a whole phrase."""
+    """Return whether a phrase of `words` ends before `word`; a symbol ("m") is a phrase by itself."""
     if word == "of" and len(words) <= 2:
         return False
     is_symbol = len(words) == 1 and len(words[0]) == 1 and words[0].islower()

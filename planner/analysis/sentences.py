@@ -89,7 +89,7 @@ _VARIATION_CUES: Final = (
 
 
 def contains_any(text: str, words: Iterable[str]) -> bool:
-    """Tell if one of the words, in lower case, occurs in a text in any case."""
+    """Return whether a text, in any case, contains one of the words, which are in lower case."""
     lowered = text.lower()
     for word in words:  # noqa: SIM110 - a generator would take twice the time, and this runs for every sentence
         if word in lowered:
@@ -134,5 +134,5 @@ def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
 
 
 def _cut_main_clause(match: re.Match[str]) -> str:
-    """Cut the main clause from a match of "Without …": only "the gate" of "Without the gate, the model fails"."""
+    """Return the part in a match: "the gate" of "Without the gate, the model fails", whose main clause is cut off."""
     return _MAIN_CLAUSE.sub("", match[1]) if match[0].startswith("Without") else match[1]

@@ -1,1 +1,1 @@
-"""A corpus: every paper planned once, nothing paid lost or paid twice."""
+"""Plan every paper of a corpus once; no reply is lost, and no request is paid for twice."""

@@ -32,7 +32,7 @@ ModelWrapper = Callable[[Model], Model]
 
 
 def estimate_max_tokens(prompt: Prompt) -> int:
-    """Return more tokens than any tokenizer makes of a prompt, since each token stands for at least one byte."""
+    """Return an upper bound of the number of tokens in a prompt: each token stands for at least one byte."""
     return len(prompt.messages_json) + _PROMPT_OVERHEAD_TOKENS
 
 

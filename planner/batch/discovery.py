@@ -82,7 +82,7 @@ def _is_file(item: os.DirEntry[str]) -> bool:
 
 
 def _describe_special_file(path: Path) -> CorpusProblem:
-    """Return the problem of a link to a folder, which may be circular, to nothing, or to a device, or of a pipe."""
+    """Return the problem of a pipe, or of a link to a device, to nothing, or to a folder (which may be circular)."""
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
         return CorpusProblem(str(path), "a link to a folder is not followed; name that folder too", harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS

@@ -72,7 +72,7 @@ _MAX_FIELD_CHARS: Final = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """A paper in a list; `where` is its place in the list, `base_folder` the folder that its path is relative to."""
+    """A paper in a list; `location` is its place in the list, and its path is relative to `base_folder`."""
 
     location: str
     source: str

@@ -2,7 +2,7 @@
 
 Concurrency grows by one a round and halves on a 429, never below one. A 429 pauses all requests until the time that the
 endpoint named. A limiter that only counts, such as `aiolimiter`, cannot be paused, corrected once the true number of
-tokens is known, or given a limit from a header, and it lets a whole minute's allowance go at once.
+tokens is known, or given a limit from a header, and it allows a whole minute's requests at once.
 """
 
 import asyncio

@@ -23,7 +23,7 @@ _TOKEN_COUNTER: Final = FixedTokenCounter()
 
 
 class PromptTarget(Protocol):
-    """The needs of a model from the readers."""
+    """A model that needs papers: the part of a `RunModel` that readers use."""
 
     @property
     def settings(self) -> PlanSettings:

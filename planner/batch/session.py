@@ -1,4 +1,4 @@
-"""Work on a run: open its models and papers, lock it, and plan it with an engine. What is printed is the caller's."""
+"""Work on a run: open its models and papers, lock it, and plan it with an engine. Printing is left to the caller."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence

@@ -122,9 +122,9 @@ def _create_file_handler(options: LogOptions) -> logging.Handler:
 def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) -> int:
     """Run the work and return its exit code; Ctrl-C ends it with 130 and SIGTERM with 143.
 
-    The first signal waits for a step that cannot be interrupted, such as writing a file; the second does not. With
-    `at_once`, for work that pays for nothing until it handles signals itself, the first does not wait either. A reply
-    that has arrived is recorded by then, so the same command continues from there.
+    The first signal lets a step end that must not be interrupted, such as writing a file; the second ends it at once,
+    and with `at_once` the first does too: for work that pays for nothing before it handles signals itself. A reply that
+    has arrived is recorded by then, so the same command continues from there.
     """
     received: list[int] = []
 

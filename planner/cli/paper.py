@@ -1,4 +1,4 @@
-"""Read the paper that the user names, and the commands that show it: `prompt` and `paper`."""
+"""`prompt` and `paper`: show a prompt and a paper; and read the paper that the user named for any command."""
 
 import asyncio
 import json

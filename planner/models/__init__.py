@@ -1,1 +1,1 @@
-"""TODO models."""
+"""Models: everything that answers a prompt, and the wrappers around it."""

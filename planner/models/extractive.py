@@ -153,7 +153,7 @@ def _is_covered(component: Component, analysis: Analysis) -> bool:
 def is_named_part(component: Component) -> bool:
     """Return whether a component's name is that of a part: a mechanism, a varied value or a proposal with an acronym.
 
-    The names of tasks, of background and of places in the paper are none.
+    Tasks, background and places in the paper are no parts.
     """
     if Evidence.SYMBOL in component.evidence:
         return True

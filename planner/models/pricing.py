@@ -88,7 +88,7 @@ def find_context_window(info: ModelInfo) -> int | None:
 
 @lru_cache(maxsize=256)
 def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the endpoint's address, or by the name if its maker does not publish models."""
+    """Find the provider and model by the endpoint's address, or else by the name of a model with closed weights."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -103,7 +103,7 @@ def _find_model(model: str, endpoint: str) -> "tuple[Provider, PricedModel] | No
 
 
 def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
-    """Find the provider and model by the name alone, only for a maker that does not publish models."""
+    """Find the provider and model by the name alone, only for a maker that keeps its weights closed."""
     from genai_prices.data_snapshot import get_snapshot
 
     name = model.rpartition("/")[2]

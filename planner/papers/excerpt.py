@@ -143,9 +143,9 @@ def _list_headings(body: Iterable[Section]) -> str:
 
 
 def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
-    """Yield the method sections after `end`: those named so, as in papers of the life sciences, with their parts.
+    """Yield the method sections after `end`: a section named "Methods" or the like, with its subsections.
 
-    All others are yielded too if no method comes before `end`, or if only subsections have results.
+    Other method sections are sent too if none comes before `end`, or if `end` is only a subsection.
     """
     has_method = any(section.kind is SectionKind.METHOD for section in body[:end])
     has_main_results = body[end].level == 1

@@ -21,7 +21,7 @@ _MIN_ROW_SHARE: Final = 0.6  # of the lines of a table without dashes
 
 
 def find_table_end(lines: Sequence[str], first: int, end: int) -> int:
-    """Return the index after the table that begins at line `first`; `first` if none does. It ends at most at `end`."""
+    """Return the index after the table that begins at line `first`, at most `end`; `first` if no table begins there."""
     end = min(end, first + MAX_TABLE_LINES)
     if _BORDER.fullmatch(lines[first]):
         return next((at for at in range(first, end) if not lines[at].lstrip().startswith(("+", "|"))), end)
@@ -57,7 +57,7 @@ def is_table(text: str) -> bool:
 
 
 def _is_row_of_numbers(line: str) -> bool:
-    """Return whether a line has several cells, most of them numbers; a line of a formula is none."""
+    """Return whether a line has several cells, most of them numbers, and is no line of a formula."""
     cells = [cell.strip() for cell in _CELL_END.split(line.strip(" \t|&\\")) if cell.strip()]
     numbers = sum(map(_is_number, cells))
     return numbers > 0 and len(cells) > 1 and 2 * numbers >= len(cells) - 1 and "=" not in line and _has_result(cells)

@@ -58,7 +58,7 @@ def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
 
 
 def _is_among_references(line: str, after: str) -> bool:
-    """Return whether a line among the references is part of one, such as one in capitals, and `after` follows it."""
+    """Return whether a line that looks like a heading belongs to a reference, as it or the text `after` it shows."""
     is_named = classify_heading(line) in (SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
     return not is_named and (looks_like_reference(line[-_MAX_HEADING_CHARS:]) or looks_like_reference(after))
 
@@ -92,7 +92,7 @@ def _has_words(line: str) -> bool:
 
 
 def _begins_sentence(text: str) -> bool:
-    """Return whether running text begins, not a row of a table or the rest of a line."""
+    """Return whether a text begins as running text does, and not as a row of a table or the rest of a line."""
     first_line = text.split("\n", 1)[0].strip()
     return first_line[:1].isupper() and len(first_line.split()) >= _MIN_LINE_WORDS and not is_table(text)
 

@@ -1,1 +1,1 @@
-"""TODO planning."""
+"""The planning of one paper: its prompts, the requests, the plan, the record and the files."""

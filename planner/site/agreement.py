@@ -19,7 +19,7 @@ class AblationPlace:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The same ablations of other models, by the place of an ablation; and groups of them, the largest first."""
+    """The ablations of other models that match an ablation, by its place; and groups of matches, the largest first."""
 
     matches: dict[AblationPlace, tuple[AblationPlace, ...]]
     groups: tuple[tuple[AblationPlace, ...], ...]

@@ -37,7 +37,7 @@ class EntrySource:
 class PlanEntry:
     """A paper planned by a model, or the failure to do so.
 
-    `title` is "" if no record gives one; `trajectory_path` is None if there is no plan.
+    `title` is "" if no record gives one; `trajectory` is None if there is no plan.
     """
 
     run: str

@@ -30,9 +30,10 @@ _SUSPICIOUS_TEXT: Final = re.compile(
 
 
 def neutralize_markup(text: str, *, prefix: str = "") -> tuple[str, bool]:
-    """Return a text that can be escaped and read back, and whether it is the given one.
+    """Return the text in a form that can be escaped and read back, and whether it is unchanged.
 
-    A text whose markup cannot be judged becomes plain text for good. `prefix` is the text before it on its first line.
+    A text whose markup cannot be judged becomes plain text, and reading does not undo that. `prefix` is the text
+    before it on its first line.
     """
     written = None if has_much_markup(text) else _write_escapes(text, prefix)
     if written == text:
@@ -44,7 +45,7 @@ def neutralize_markup(text: str, *, prefix: str = "") -> tuple[str, bool]:
 
 
 def has_much_markup(text: str) -> bool:
-    """Return whether a text has too much markup to be parsed; in normal form, all of it is escaped by backslashes."""
+    """Return whether a text has too much markup to be parsed; its normal form escapes all of it by backslashes."""
     return sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 

@@ -123,7 +123,7 @@ def _read_line_above(state: StateBlock, line: int) -> str:
 
 
 def _find_block_end(rule: _BlockRule, state: StateBlock, start: int, end: int) -> int | None:
-    """Return the line after the block that a rule would make, or None. The state stays as it was."""
+    """Return the line after the block that a rule would make, or None; the state is not changed."""
     tokens, line, parent = len(state.tokens), state.line, state.parentType
     is_block = rule(state, start, end, False)
     after = state.line
@@ -162,7 +162,7 @@ def _detect_reference(state: StateBlock, start: int, end: int, _silent: bool) ->
 
 
 def _detect_html_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Record a block of raw HTML; one inside another of its kind, which has no end of its own, ends with it."""
+    """Record a block of raw HTML; a block inside another of its kind has no end of its own, and ends with that one."""
     line = state.src[_find_line_start(state, start) : state.eMarks[start]]
     closing = next((closing for opening, closing, _ in HTML_SEQUENCES if opening.search(line)), None)
     if silent or closing is None or state.is_code_block(start):

@@ -31,7 +31,7 @@ _MERGED_PREFIX: Final = "merged "
 
 
 class _SubmittedError(RunError):
-    """A shard has requests at a batch service, whose results are not known yet."""
+    """A shard has requests at a batch service, and their results are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
 
 
 def refuse_foreign_papers(run: RunFolder, shards: list[Shard]) -> None:
-    """Refuse a shard that holds papers of another, such as a renamed copy; its own papers would stay unplanned.
+    """Refuse a shard that holds papers of another shard, as a renamed copy does: its own papers were not planned.
 
     Raises:
         RunError: if a shard holds papers of another.

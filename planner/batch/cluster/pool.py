@@ -1,6 +1,6 @@
 """Share work among workers on many machines that read papers and ask models, and may be lost at any moment.
 
-The rate limit is shared request by request. The engine lets a request go when the whole run may send one, and the pool
+The rate limit is shared request by request. The engine sends a request when the whole run may send one, and the pool
 gives it to the least busy worker. So the limit holds as workers come and go, a 429 that one of them meets pauses all,
 and a lost worker takes no share of the limit with it.
 """
@@ -50,7 +50,7 @@ class Worker(Protocol):
 
 
 class WorkerPool:
-    """The current workers, together a reader of papers.
+    """The current workers, which together are one reader of papers.
 
     `max_seconds_without_worker` is how long a run may be without any, in seconds.
     """

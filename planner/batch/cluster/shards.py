@@ -21,7 +21,7 @@ _SHARD_FOLDER: Final = re.compile(r"([1-9]\d{0,5})-of-([1-9]\d{0,5})", re.ASCII)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Shard:
-    """One of `shard_count` parts of a corpus; `format_mean` counts from 1."""
+    """One of `shard_count` parts of a corpus; `number` counts from 1."""
 
     shard_count: int
     number: int
@@ -109,7 +109,7 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
 
 
 def load_ids_by_place(run: RunFolder) -> dict[str, str]:
-    """Return the id of every place that the run or one of its shards has ever named."""
+    """Return the ids that the run and its shards have ever given to papers, by the place of the paper."""
     ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]
     return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in _read_ids(ledger)}
 

@@ -20,7 +20,7 @@ from planner.reading.request import ReadRequest, ReadResultOrError
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """The configuration of a worker; `folder` is where the run was started, which paths are relative to."""
+    """The configuration of a worker; relative paths start at `start_folder`, where the run was started."""
 
     models: Mapping[str, RemoteModel]
     arxiv: ArxivClient

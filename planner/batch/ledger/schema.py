@@ -148,7 +148,7 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger for reading within the block; damage may appear at any query, or as a value that cannot be.
+    """Open a ledger for reading within the block; damage may show at any query, or as an impossible value.
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if the ledger is damaged.

@@ -47,7 +47,7 @@ _PAGE_ROWS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class LedgerModel:
-    """A model of this call; `settings_hash` is a hash of how it is asked: endpoint, parameters, task, k, templates."""
+    """A model of this call; `settings_hash` is a hash of its endpoint, parameters, task, k and templates."""
 
     info: ModelInfo
     settings_hash: str

@@ -113,7 +113,7 @@ class Submissions:
         return sum(submission.request_count for submission in self.list_open() if submission.state != RECORDED)
 
     async def withdraw_unsent(self) -> list[int]:
-        """Withdraw the submissions that were never sent, so that their requests can be; return their numbers."""
+        """Withdraw the submissions that were never sent, and return their numbers; their requests can be sent anew."""
         numbers = [submission.number for submission in self.list_open() if submission.state == RECORDED]
         rejection = Rejection("its file was withdrawn before it was submitted", again=True, tried=False)
 

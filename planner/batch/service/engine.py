@@ -113,7 +113,7 @@ class ServiceEngine:
         return ended
 
     def _is_finished(self, tracker: BatchTracker) -> bool:
-        """Return whether there is nothing to wait for; only then stop for what the service does not accept or know."""
+        """Return whether there is nothing to wait for; then stop with the reason why requests are left, if any."""
         more_to_come = tracker.running_submissions or (tracker.waiting_submissions and not self._submit_error)
         if more_to_come and (self._wait or tracker.has_late_results):
             return False

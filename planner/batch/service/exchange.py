@@ -187,7 +187,7 @@ class _ResultImporter:
 
 
 def _read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines that are not blank; a line longer than any reply can be comes in pieces, none valid."""
+    """Yield the lines that are not blank; a line longer than any reply is yielded in pieces, none of them valid."""
     while line := file.readline(MAX_REPLY_BYTES):
         if line.strip():
             yield line

@@ -1,4 +1,4 @@
-"""Write requests to files for a batch service, and submit the files; whatever happens on the way, submit none twice.
+"""Write requests to files for a batch service, and submit the files; submit none twice, whatever happens on the way.
 
 Files are split at the service's limits, and their requests are never held in memory together.
 """

@@ -193,7 +193,7 @@ class BatchTracker:
         return True
 
     async def _requeue_batch(self, submission: Submission, batch: RemoteBatch) -> bool:
-        """Queue a batch that had no room again; close one that is too large for smaller files, and return True."""
+        """Queue a batch again that had no room; return True if it is closed instead, to be sent in smaller files."""
         log.info("batch %s: the service has no room for it now; it is submitted again later", batch.id)
         await self._update_submission(replace(submission, batch_id="", state=RECORDED))
         self._is_service_full = self._one_at_a_time = True

@@ -195,7 +195,7 @@ def _describe_broken_response(error: Exception, detail: str, endpoint: Endpoint)
 
 
 def _is_connection_missing(error: Exception) -> bool:
-    """Return whether no connection came to be, so that nothing was sent."""
+    """Return whether no connection was made, so that nothing was sent."""
     kinds = (kind for cause in _iterate_causes(error) for kind in type(cause).__mro__)
     return any(f"{kind.__module__}.{kind.__name__}" in _NO_CONNECTION for kind in kinds)
 

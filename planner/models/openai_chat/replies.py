@@ -152,7 +152,7 @@ def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separ
 
 
 def _has_text(value: JsonValue) -> bool:
-    """Return whether a piece of a reply holds some; encrypted reasoning has `data` in place of a text."""
+    """Return whether an item of a reply holds text; encrypted reasoning has `data` instead."""
     return bool(
         value if isinstance(value, str) else any(_read_item_text(i) or i.get("data") for i in to_objects(value))
     )

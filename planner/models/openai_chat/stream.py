@@ -1,6 +1,6 @@
 """Read the body of a response as its bytes arrive: JSON, or a stream of server-sent events.
 
-An error can so report the part of an incomplete reply that arrived.
+So an error can report the part of a reply that arrived.
 """
 
 import json
@@ -25,8 +25,8 @@ _DONE: Final = b"[DONE]"
 def decode_json(content: bytes) -> JsonValue:
     """Return the JSON value in the bytes; None if they are not JSON or are `null`.
 
-    What lies deeper than `MAX_JSON_DEPTH` is left out, so that a paid reply can be kept whatever surrounds it. A number
-    that no computer can hold, as 1e999, is null.
+    Levels below `MAX_JSON_DEPTH` are left out, so that a paid reply is kept even if something beside it is nested
+    too deeply. A number out of range, such as 1e999, becomes None.
     """
     try:
         value: JsonValue = json.loads(content, parse_constant=lambda _: None, parse_float=_parse_float)

@@ -263,7 +263,7 @@ def _drop_omitted(headers: Mapping[str, str | openai.Omit]) -> httpx2.Headers:
 
 
 def _extend(limit: asyncio.Timeout, seconds: float, ends_at: float) -> None:
-    """Move the end of a time limit away from now, but not beyond `ends_at`."""
+    """Set the end of a time limit to `seconds` from now, but not after `ends_at`."""
     limit.reschedule(min(asyncio.get_running_loop().time() + seconds, ends_at))
 
 

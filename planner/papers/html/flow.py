@@ -125,7 +125,7 @@ class PageWalker:
             self._words.append(f"[{key}]" if key else "")
 
     def _add_unmarked_heading(self, element: Element) -> bool:
-        """Add the heading of an abstract or a list of references without one, and return whether it is such."""
+        """Add a heading if an element is an abstract or a list of references without one; return whether it is."""
         if _is_abstract_without_heading(element):
             self._add_paragraph()
             self.items.append(MarkedHeading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))

@@ -136,7 +136,7 @@ class Conditions:
         return bool(_RELATIONS[relation](*(int(value) for value in values if value)))
 
     def _expand(self, text: str) -> str | None:
-        """Return the text, or what the command that it is stands for; None if it has other commands."""
+        """Return the text, or the definition of the command that it names; None if that contains commands."""
         text = text.strip()
         value = self.definitions.get(text[1:]) if text.startswith("\\") else text
         return value if value is not None and "\\" not in value and "#" not in value else None

@@ -182,7 +182,7 @@ class _Flattener:
         return token.end
 
     def _skip_comment(self, text: str, token: LatexToken) -> int:
-        """Return the position after a comment and its line's end; that end stays after a space or a row's end."""
+        """Return the position after a comment and its line break; the break is kept after a space or `\\\\`."""
         line_start = text.rfind("\n", 0, token.start) + 1
         end = token.end
         if not text[line_start : token.start].strip():

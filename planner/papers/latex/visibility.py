@@ -178,7 +178,7 @@ def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -
 
 
 def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palette) -> _Background | None:
-    """Return the background of a row or cell from its command to the row's end; nobody hides text before it."""
+    """Return the background of a row or cell, from its command to the row's end."""
     model, values, end = _read_colour_arguments(groups, token, 1)
     if not values:
         return None

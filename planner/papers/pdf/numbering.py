@@ -76,9 +76,9 @@ class NumberSequence:
         self._is_roman = self._is_roman and kind not in BACK_MATTER
 
     def _is_outdone(self, index: int, level: int) -> bool:
-        """Return whether a later line prints the same number and is set like the section before, and this line is not.
+        """Return whether a later line with this number is set like the last section of its level, and this line is not.
 
-        Without a section before, none comes before the introduction.
+        If there was no section of this level yet, a line before the introduction is outdone too.
         """
         model = self._models.get(level)
         if model is None:

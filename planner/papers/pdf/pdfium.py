@@ -1,9 +1,9 @@
 """The layer between a PDF and its readers: open a file, and read the objects that a page paints.
 
 The pdfium functions that run thousands of times for each page are bound here without pypdfium2's bindings, which check
-and convert every argument and let other threads run: that takes three times as long as the call itself. They take each
-argument as it is: for a pointer a handle (of this module or of pypdfium2) or a pointer into a number buffer, else an
-int of 32 bits. A wrong argument can crash the process.
+and convert every argument and let other threads run: that takes three times as long as the call itself. They take
+each argument as it is: a pointer is a handle (of this module or of pypdfium2) or points into a `NumberBuffer`, and
+anything else is an int of 32 bits. A wrong argument can crash the process.
 """
 
 import re
