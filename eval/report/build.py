@@ -33,7 +33,7 @@ def build_report(
         UsageError: if `with_pictures` is true and matplotlib is not installed.
     """
     return Document(
-        title="How well ablation plans meet what papers and reviews hold",
+        title="Ablation plans scored against papers and reviews",
         lead=_write_lead(results, k, as_published),
         sections=(
             _build_scores_section(results, k, with_pictures),

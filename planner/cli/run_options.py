@@ -32,7 +32,9 @@ limit_options = option_group(
 )
 
 _FINISH_LIVE_OPTION = click.option(
-    "--finish-live", is_flag=True, help="Send what the batch service leaves unanswered live, at the full price."
+    "--finish-live",
+    is_flag=True,
+    help="Send live, at the full price, each request that the batch service leaves unanswered.",
 )
 _POLL_OPTION = click.option(
     "--poll",

@@ -127,7 +127,7 @@ def merge(run: Path, log_settings: LogOptions) -> None:
 
 def _log_merge(merged: MergeResult) -> None:
     for shard, joined in merged.counts_by_shard.items():
-        log.info("%s: %d new plannings, %d new requests", shard.name, joined.results, joined.requests)
+        log.info("%s: %d new results, %d new requests", shard.name, joined.results, joined.requests)
     for problem in merged.problems:
         log.warning("%s", problem)
     for shard, why in merged.running_shards.items():

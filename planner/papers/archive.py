@@ -175,14 +175,14 @@ class _MemberCollector:
             return False
         path = normalize_path(member)
         if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
-            self.skip_member(member, "named outside the archive" if not path else "nested too deeply")
+            self.skip_member(member, "outside the archive" if not path else "nested too deeply")
             return False
         self.count_member()
         self._inside += size
         if self._inside > self._limit:
             raise PaperError(_describe_too_large(self._name))
         if path in self._files:
-            self._skipped.append(f"{shorten_name(member)!r} is twice in the archive; the first was read")
+            self._skipped.append(f"{shorten_name(member)!r} occurs twice in the archive; the first was read")
             return False
         if path.lower().endswith((*ARCHIVE_ENDINGS, *UNREADABLE_ARCHIVE_ENDINGS)):
             self._skipped.append(f"{shorten_name(member)!r} is an archive inside the archive and was not read")

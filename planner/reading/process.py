@@ -145,7 +145,7 @@ class ReaderProcess:
             return self._limits.describe_time(source)
         # A process that a signal ended has written nothing about it.
         detail = f"exit code {code}: {last_line}" if code > 0 and last_line else f"exit code {code}"
-        return f"{source!r} made its reader fail ({detail}); convert it to another format"
+        return f"{source!r} crashed the process that read it ({detail}); convert it to another format"
 
     async def _start_process(self) -> Process:
         root = str(Path(planner.__file__).parents[1])

@@ -49,16 +49,16 @@ def test_a_paper_that_needs_too_much_cpu_is_stopped_and_named() -> None:
 
 def test_a_reader_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "'write' made its reader fail" in read_misbehaving("write")[0]
+    assert "'write' crashed the process that read it" in read_misbehaving("write")[0]
     assert not (tmp_path / "written").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("crash", "'crash' made its reader fail (exit code -11)"),
-        ("exit", "'exit' made its reader fail (exit code 3)"),
-        ("bug", "'bug' made its reader fail (exit code 1: KeyError: 'of the reader')"),
+        ("crash", "'crash' crashed the process that read it (exit code -11)"),
+        ("exit", "'exit' crashed the process that read it (exit code 3)"),
+        ("bug", "'bug' crashed the process that read it (exit code 1: KeyError: 'of the reader')"),
         ("huge", "'huge' needs over 1.0 GB of memory"),
         ("deep", "'deep' is nested too deeply"),
         ("hang", "'hang' took over 2 seconds"),

@@ -137,14 +137,14 @@ def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:
     Raises:
         RunError: if they differ; the text says which and in what.
     """
-    manners = {shard: _read_settings(shard.locate_folder(run)) for shard in shards}
-    for fact in sorted({fact for manner in manners.values() for fact in manner}, key=_sort_hash_last):
+    settings = {shard: _read_settings(shard.locate_folder(run)) for shard in shards}
+    for fact in sorted({fact for values in settings.values() for fact in values}, key=_sort_hash_last):
         by_value: dict[str, list[str]] = {}
-        for shard, manner in manners.items():
-            by_value.setdefault(manner.get(fact, "none"), []).append(shard.name)
+        for shard, values in settings.items():
+            by_value.setdefault(values.get(fact, "none"), []).append(shard.name)
         if len(by_value) > 1:
-            said = "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items())
-            raise RunError(f"the shards of {run.path} differ in {fact}: {said}; run the odd ones again like the others")
+            listed = "; ".join(f"{value} in {', '.join(names)}" for value, names in by_value.items())
+            raise RunError(f"the shards of {run.path} differ in {fact}: {listed}; run them again alike")
 
 
 def refuse_foreign_papers(run: RunFolder, shards: list[Shard]) -> None:

@@ -112,7 +112,7 @@ class WorkerPool:
             async with self._borrow_worker("ask") as worker:
                 answer = await worker.complete(model_key, prompt)
         except WorkerLostError as error:
-            raise ModelError(f"the worker on {worker.machine} was lost as it asked: {error}", retryable=True) from None
+            raise ModelError(f"the worker on {worker.machine} was lost during it: {error}", retryable=True) from None
         if isinstance(answer, ModelError):
             raise answer
         return answer

@@ -71,7 +71,7 @@ class RemoteWorker:
             chat = combine_replicas([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
             if chat.info != wanted.info:
                 raise UsageError(
-                    f"its environment leads to {chat.info.asked!r} at {chat.info.endpoint}, "
+                    f"its environment gives {chat.info.asked!r} at {chat.info.endpoint}, "
                     f"and not to {wanted.info.asked!r} at {wanted.info.endpoint}"
                 )
             self._models[key] = chat

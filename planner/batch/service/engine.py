@@ -107,7 +107,7 @@ class ServiceEngine:
             self._failed_checks += 1
             if not (error.retryable and self._wait and self._failed_checks <= _MAX_FAILED_CHECKS):
                 raise
-            log.warning("%s; looking again later", error)
+            log.warning("%s; trying again later", error)
             return False
         self._failed_checks = 0
         return ended

@@ -226,7 +226,7 @@ class BatchSubmitter:
         await self._update_submission(
             replace(self._open_submissions[number], batch_id=batch.id, state=batch.state_name)
         )
-        log.info("batch %s: %d requests of part %d", batch.id, submission.request_count, number)
+        log.info("batch %s: %d requests of submission %d", batch.id, submission.request_count, number)
 
     async def _find_batch(self, submission: Submission) -> RemoteBatch | None:
         """Return the batch that an earlier try or process created for a submission, None if there is none."""
