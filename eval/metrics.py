@@ -79,7 +79,9 @@ def label_author_plan(gold: Sequence[str], plan: Sequence[str], verdicts: Iterab
 
 
 def label_reviewer_plan(decisions: Sequence[bool], suggestion_count: int) -> LabelPairs:
-    """Return a true label for each suggestion, predicted for as many as appear, then one for each other ablation."""
+    """Return a true label for each suggestion, as many of them predicted as a review asks for of the plan's ablations.
+
+    For each ablation of the plan that no review asks for, a label follows that is predicted and not true."""
     hits = min(sum(decisions), suggestion_count)
     extra = len(decisions) - sum(decisions)
     true = (True,) * suggestion_count + (False,) * extra

@@ -140,7 +140,7 @@ def _vote_on_paper(paper_id: str, judged_runs: Sequence[JudgedRun]) -> tuple[Jud
         f"{NO_VOTE} of {judge}: {paper.reason}" for judge, paper in papers if paper.status is PaperStatus.UNSCORED
     ]
     if len(papers) < len(judged_runs):
-        warnings.append(f"{NO_VOTE} of {len(judged_runs) - len(papers)} judges, which never had this paper")
+        warnings.append(f"{NO_VOTE} of {len(judged_runs) - len(papers)} judges, which did not judge this paper")
     verdicts_by_judge = [run.verdicts[paper_id] for run in judged_runs if paper_id in run.verdicts]
     if not verdicts_by_judge:
         return first.model_copy(update={"reason": "; ".join(warnings)}), None

@@ -42,7 +42,7 @@ class SecretMask:
     """A mask that replaces known secrets in texts, in every form in which an endpoint may repeat them.
 
     The forms are the secret itself, percent-encoded, as a JSON string, with HTML entities, in hexadecimal and in
-    base64, also with invisible characters between its own. `basic_credentials` takes `user:password` pairs;
+    base64, each also with invisible characters inside. `basic_credentials` takes `user:password` pairs;
     the password (or the user, if there is no password) is then a secret too. The mask's repr shows no secret.
     """
 

@@ -102,7 +102,7 @@ class PlanField:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The names that replies give the field; a list is also named in its other number (`metric`)."""
+        """The names that replies give the field; for a list, also its singular or plural (`metric`)."""
         return (self.name, self.name.removesuffix("s") + "s" * (self.name[-1] != "s")) if self.is_list else (self.name,)
 
 

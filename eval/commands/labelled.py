@@ -87,7 +87,7 @@ def _format_excerpt_table(scores: list[ExcerptScore]) -> Iterator[str]:
     yield f"{'paper':28} {'words':>6} {'kept':>6} {'share':>6} {'leaked':>6}  cut before"
     for score in scores:
         counts = f"{score.word_count:6} {score.kept_words:6} {score.kept_share:6.3f} {len(score.leaks):6}"
-        remark = "  (labelled end is another)" if score.is_end_correct is False else ""
+        remark = "  (the label names another heading)" if score.is_end_correct is False else ""
         yield f"{score.id:28} {counts}  {score.end_heading}{remark}"
         yield from (f"    leaked: {leak}" for leak in score.leaks)
     words, kept = sum(score.word_count for score in scores), sum(score.kept_words for score in scores)

@@ -185,7 +185,7 @@ def _build_costs_section(results: Sequence[RunResult], k: int | None, with_pictu
         ),
     )
     axis = "F1 (0 to 1): mean, 95 % interval"
-    caption = f"F1{_at_k_suffix(k)} against what planning a paper cost: macro mean with its 95 % bootstrap interval."
+    caption = f"F1{_at_k_suffix(k)} against the cost of planning a paper: macro mean with its 95 % bootstrap interval."
     panels = _build_panels(
         priced, lambda result: plots.CostPoint(result.label, result.plan_cost or 0.0, result.summary.f1)
     )

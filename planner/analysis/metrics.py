@@ -207,7 +207,7 @@ def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
 
 
 def is_metric_name(name: str) -> bool:
-    """Return whether a name is that of a known metric, and of nothing else: "top-1 accuracy"."""
+    """Return whether the whole of a name is that of a known metric: "top-1 accuracy"."""
     return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
 
 

@@ -53,7 +53,7 @@ def find_data_sets(text: str) -> Iterator[str]:
 
 
 def is_possible_part(name: str, other_names: frozenset[str]) -> bool:
-    """Return whether a name may be that of a part: no metric, and more than general words and one of `other_names`."""
+    """Return whether a name may be that of a part: no metric, and not made of general words and `other_names` alone."""
     if _NO_NAME.fullmatch(name) or is_metric_name(name) or name.lower() in other_names:
         return False
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))

@@ -133,7 +133,7 @@ def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
 
 
 def _is_single_markdown(papers: list[Path]) -> bool:
-    """Return whether there is one Markdown file, apart from parts of it such as its appendix or its header."""
+    """Return whether there is one Markdown file, not counting its appendix or its page header."""
     whole = min(papers, key=lambda file: len(file.stem), default=None)
     return (
         whole is not None

@@ -70,7 +70,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """The seconds until the end at the rate of the last minute; None before there is one."""
+        """The seconds until the end at the rate of the last minute; None if that minute had no result."""
         papers, _ = self.compute_rates()
         return None if not papers else 60 * self.remaining / papers
 

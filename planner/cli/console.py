@@ -1,4 +1,4 @@
-"""Log messages of a command, on stderr and in a log file, and its end by Ctrl-C or SIGTERM, with the exit code."""
+"""Write the log messages of a command to stderr and to a file, and end it on Ctrl-C or SIGTERM with an exit code."""
 
 import asyncio
 import logging

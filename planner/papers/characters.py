@@ -158,7 +158,7 @@ def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
     text, words = _replace_look_alikes(unicodedata.normalize("NFC", text))
     if words:
         examples = ", ".join(map(repr, words[:5]))
-        warnings.append(f"{len(words)} words mixed Latin with look-alike letters and were set in Latin: {examples}")
+        warnings.append(f"{len(words)} words mixed Latin and look-alike letters and were spelt in Latin: {examples}")
     return text, tuple(warnings)
 
 

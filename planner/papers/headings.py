@@ -144,9 +144,9 @@ def has_letter_number(heading: str) -> bool:
 def classify_heading(heading: str, parent: SectionKind | None = None) -> SectionKind:
     """Return the kind of a section; `parent` is the kind of the section around it, None at the top level.
 
-    Headings of ablations, of acknowledgements, and of results within a method keep their own kind, and so do
-    references and the sections after them under one another. Other subsections take the kind of their parent, except
-    under an abstract, an introduction (unless of experiments) and OTHER.
+    A subsection mostly takes the kind of its parent. It keeps its own kind under an abstract, an introduction (unless
+    its heading is of experiments) or OTHER, and in these cases: ablations, acknowledgements, results within a method,
+    and references or another section of the back matter under one another.
     """
     kind = _classify_without_parent(heading)
     if kind in (SectionKind.ABLATION, SectionKind.ACKNOWLEDGEMENTS) or parent is None:

@@ -30,7 +30,7 @@ class SourceTree:
         object.__setattr__(self, "_names_by_folded", {name.casefold(): name for name in reversed(list(self.files))})
 
     def list_names(self, *endings: str) -> tuple[str, ...]:
-        """Return all names, or those with one of the lower-case endings; case is ignored."""
+        """Return all names, or those that end in one of `endings` (in lower case), in any case."""
         return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
 
     def read_bytes(self, name: str) -> bytes:

@@ -60,7 +60,7 @@ class PaperRecord(_Record):
 class AttemptRecord(_Record):
     """One request and its result; `completion` is None if no reply came, `cost` (in USD) None if it is unknown.
 
-    `step` names the step of a strategy that sent it; "", that of first requests and their re-asks, is not written.
+    `step` names the step of a strategy that sent it; the "" of first requests and their re-asks is not written.
     """
 
     identity: str
@@ -196,7 +196,7 @@ class RecordStore:
         return self._plan_record.attempts
 
     def choose_sample(self, prompt: Prompt) -> int:
-        """Return the number of the sample to request for a first prompt, as `choose_sample` does."""
+        """Return the number of the sample to request for a first prompt."""
         return choose_sample((*self._other_attempts, *self.attempts), prompt, self._force)
 
     def find_reply(self, identity: str) -> Completion | None:

@@ -65,7 +65,8 @@ class ReadRequest:
     """A request to read a paper and to build prompts about it.
 
     `source` is a path, an arXiv id or address, or `-` for the bytes in `data`. A given title or abstract replaces the
-    paper's own; `paper_id` is the id as it is, "" to build one. `keep_paper` asks for the paper itself too.
+    paper's own. `paper_id` is the id, or "" to build one from the title or the file name. `keep_paper` asks for the
+    paper itself too.
     """
 
     source: str
@@ -183,7 +184,7 @@ def decode_result(text: bytes) -> ReadResultOrError:
     """Return the result with this JSON.
 
     Raises:
-        ValueError, RecursionError: if it is none.
+        ValueError, RecursionError: if the text is not the JSON of a result.
     """
     if text.startswith(b'{"error"'):
         return PaperError(str(_error_from_json(json.loads(text))))

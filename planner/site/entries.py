@@ -129,7 +129,7 @@ def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
     """Read the entries of one paper, in the order in which the site shows them.
 
     Raises:
-        TrajectoryError: if a file is no longer as it was when it was found.
+        TrajectoryError: if a file was changed or removed since it was found.
     """
     return tuple(
         sorted(map(read_plan_entry, sources), key=lambda entry: (entry.task, entry.planner, entry.model, entry.run))

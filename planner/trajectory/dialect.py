@@ -153,7 +153,7 @@ def _opens_html_block(scan: EscapeScan, token: Token) -> bool:
 
 
 def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[int], int]:
-    """Return a function from offsets in an inline text, whose lines lack their outer blanks, to offsets in `text`."""
+    """Return a function that converts offsets in an inline text, whose lines are stripped, to offsets in `text`."""
     assert token.map is not None
     inline_starts: list[int] = []
     text_starts: list[int] = []

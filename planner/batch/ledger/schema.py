@@ -107,7 +107,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
     Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
     journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages are read
-    first, so that nothing is paid for that it could not hold.
+    first, so that no reply is paid for that it could not store.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.

@@ -272,7 +272,7 @@ class Submissions:
 
 
 def insert_requests(db: sqlite3.Connection, new_requests: Sequence[NewRequest], sent_at: str) -> None:
-    """Insert requests that a ledger may have already; one that was only exported so far is marked as sent."""
+    """Insert the requests that the ledger lacks; those that were only exported so far are marked as sent."""
     db.executemany(
         "INSERT INTO requests (identity, model, paper, prompt, sample, messages, first_sent)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)"

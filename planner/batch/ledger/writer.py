@@ -90,7 +90,7 @@ class LedgerWriter:
         return changes, False
 
     def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
-        """Prepare and make the changes; one that cannot be prepared is the last, but the others are still made."""
+        """Prepare and make the changes up to the first that cannot be prepared, and refuse the rest."""
         ready, failed = list[_QueuedChange](), list[_QueuedChange]()
         for queued in changes:
             (ready if self._failure is None and self._prepare_change(queued) else failed).append(queued)

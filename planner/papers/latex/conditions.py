@@ -1,4 +1,4 @@
-"""Decide the conditions of a LaTeX source from the flags and the definitions before them; None if they are unknown."""
+"""Decide the conditions of a LaTeX source from the flags and the definitions before them; None is undecided."""
 
 import re
 from dataclasses import dataclass, field

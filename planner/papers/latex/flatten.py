@@ -91,7 +91,7 @@ def flatten_source(tree: SourceTree, main_name: str) -> FlattenedSource:
 
 @dataclass(slots=True)
 class _Branch:
-    """An open conditional; `branches_before` the one that is read are still to come, None if that is unknown."""
+    """An open conditional; `branches_before` counts the branches before the one that is read, None if unknown."""
 
     branches_before: int | None
     is_outer_dead: bool
@@ -286,7 +286,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input, a file's end or a definition; return the position after it, or -1, or None for others."""
+        """Handle an input, a file's end or a definition; return the position to go on from, -1 at a file's end, else None."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested

@@ -115,7 +115,7 @@ def _find_input_files(tree: SourceTree, name: str, text: str) -> list[str]:
 
 
 def _count_root_comments(tree: SourceTree) -> dict[str, int]:
-    """Count the files that name each file as their root in an editor's comment."""
+    """Return how many files name each file as their root in an editor's comment."""
     counts = Counter[str]()
     for name in tree.list_names(".tex"):
         if match := _ROOT.search(tree.read_bytes(name)[:2_000].decode("utf-8", "replace")):

@@ -111,7 +111,7 @@ def _is_heading_candidate(line: Line, body_size: float) -> bool:
 def _add_unlisted_headings(
     lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> list[PrintedHeading]:
-    """Return the outline's headings with those that it leaves out: standard titles, and all after the references."""
+    """Return the outline's headings and those that it lacks: standard titles, and all headings after the references."""
     headings = [*listed, *_find_unlisted_headings(lines, listed, body_style)]
     last = max(headings, key=attrgetter("first_line"))
     rest = range(last.line_indices.stop, len(lines))
