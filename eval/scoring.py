@@ -91,7 +91,7 @@ def compute_results(
 
 
 def compare_results(results: Sequence[RunResult]) -> tuple[SystemDifference, ...]:
-    """Compare every two systems of one task and judge; the greatest difference first, p adjusted within the judge."""
+    """Compare every two systems of one task and judge, the greatest difference first; p is adjusted for each judge."""
     differences: list[SystemDifference] = []
     families: dict[tuple[Task, str, int], list[RunResult]] = {}
     for result in results:

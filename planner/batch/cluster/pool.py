@@ -112,7 +112,8 @@ class WorkerPool:
             async with self._borrow_worker("ask") as worker:
                 answer = await worker.complete(model_key, prompt)
         except WorkerLostError as error:
-            raise ModelError(f"the worker on {worker.machine} was lost during it: {error}", retryable=True) from None
+            message = f"the worker on {worker.machine} was lost during the request: {error}"
+            raise ModelError(message, retryable=True) from None
         if isinstance(answer, ModelError):
             raise answer
         return answer

@@ -286,7 +286,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input, a file's end or a definition; return the position to go on from, -1 at a file's end, else None."""
+        """Handle an input, a definition or a file's end; return the next position, -1 at the end, None for others."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested
