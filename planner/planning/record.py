@@ -79,7 +79,7 @@ class PlanRecord(_Record):
     """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all its replies.
 
     `details` and `votes` are as long as the plan, and `order` holds the indices of its ablations as they are best run;
-    each of them may be empty. `min_chance` is None for a plain plan. What is empty is not written.
+    each of them may be empty. `min_chance` is None for a plain plan. Empty values are not written.
     """
 
     format_version: str = FORMAT_VERSION
