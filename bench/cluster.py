@@ -18,8 +18,7 @@ from pathlib import Path
 
 from bench.batch import BenchmarkCase, serve_endpoint, watch_process
 from bench.papers import make_papers
-from planner.batch.cluster.ray import open_ray_pool
-from planner.batch.cluster.worker import WorkerConfig
+from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 from planner.batch.ledger.store import Ledger, LedgerModel
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage

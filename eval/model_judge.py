@@ -23,7 +23,7 @@ from eval.verdicts import AuthorVerdict, Verdict, build_verdict_path
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
 from planner.files import write_file_atomically
-from planner.models.cache import CachedModel
+from planner.models.wrappers import CachedModel
 from planner.planning.record import ReplyPricer
 from planner.planning.session import ask_until_valid
 from planner.schema import Ablation

@@ -54,7 +54,7 @@ class ReplyRecord(BaseModel):
 
 
 class ReplyFile:
-    """A store of the requests and replies on one paper (a `planner.models.cache.ReplyStore`)."""
+    """A store of the requests and replies on one paper (a `planner.models.wrappers.ReplyStore`)."""
 
     def __init__(self, path: Path, paper: str, pricing: ReplyPricer, *, ignore_recorded: bool = False) -> None:
         self._path = path

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError
-from planner.models.replicas import ReplicatedModel
 from planner.models.retry import RetryingModel
+from planner.models.wrappers import ReplicatedModel
 from tests.batch.conftest import program, serve
 from tests.batch.program import Program, Serve, make_papers
 

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
-from planner.models.cache import REUSED_NOTE, CachedModel
 from planner.models.fake import FakeModel
+from planner.models.wrappers import REUSED_NOTE, CachedModel
 from planner.planning.output import plan_to_folder
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord, RecordStore, open_record

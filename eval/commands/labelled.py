@@ -6,14 +6,7 @@ from pathlib import Path
 import click
 
 from eval.commands.options import EXISTING_FOLDER
-from eval.labelled import (
-    AnalysisScore,
-    ExcerptScore,
-    MatchCounts,
-    read_excerpt_labels,
-    score_analyses,
-    score_excerpt,
-)
+from eval.labelled import AnalysisScore, ExcerptScore, MatchCounts, read_excerpt_labels, score_analyses, score_excerpt
 from planner.errors import PaperError
 
 

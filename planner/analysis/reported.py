@@ -1,4 +1,7 @@
-"""Find the ablations that a paper already reports in table rows, captions, headings and sentences."""
+"""Find the ablations that a paper already reports in table rows, captions, headings and sentences.
+
+Names of data sets, metrics, tasks and the whole method are told apart from those of parts of the method.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +11,7 @@ from itertools import chain
 from typing import Final
 
 from planner.analysis.components import Component, Evidence, is_mechanism
-from planner.analysis.part_names import find_other_names, is_possible_part
+from planner.analysis.metrics import is_metric_name
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import (
     NameIndex,
@@ -17,29 +20,43 @@ from planner.analysis.phrases import (
     is_generic_name,
     split_conjuncts,
 )
-from planner.analysis.reported_rows import (
-    find_marked_columns,
-    find_variants,
-    find_varied_part,
-    match_addition_row,
-    match_removal_row,
-    match_replacement_row,
-    split_table_rows,
-)
 from planner.analysis.sentences import (
     AblationPhrase,
     contains_any,
     find_compared_parts,
+    find_marked_columns,
     find_removals_and_replacements,
     find_studied_parts,
     find_useful_parts,
+    find_variants,
+    find_varied_part,
     find_varied_parts,
+    match_addition_row,
+    match_removal_row,
+    match_replacement_row,
+    split_table_rows,
 )
 from planner.matching.similarity import extract_stems
 from planner.papers.headings import strip_heading_number
 from planner.papers.paper import BlockKind, SectionKind
 from planner.schema import Action
 
+_WORD: Final = r"(?:[\w/+-]|\.\d){0,40}"
+_DATA_NAME: Final = rf"(?:[A-Z]{_WORD}(?: [A-Z0-9]{_WORD}){{0,2}}|[a-z]{{1,20}}-[A-Z]\w{{1,40}})"
+_DATA_SET: Final = re.compile(
+    rf"\b({_DATA_NAME}) (?:data ?sets?|benchmarks?|corpus|corpora)\b"
+    rf"|\b(?:[Dd]ata ?sets?|[Bb]enchmarks?|[Cc]orpora)(?: \([^()]{{0,60}}\))?(?::|,? (?:such as|including|namely))"
+    rf" ({_DATA_NAME}(?:(?:, and |, | and ){_DATA_NAME}){{0,9}})"
+)
+_DATA_CUES: Final = ("ataset", "ata set", "enchmark", "corpus", "orpora")  # quicker to look for than the pattern
+_MIN_TITLE_COVER: Final = 0.4  # least share of a title's words in the name of the whole method
+_ENUMERATION: Final = re.compile(r", and |, | and ")
+_VERSION: Final = re.compile(r" \d+[kK]?$")
+_NO_NAME: Final = re.compile(
+    r"learning rates?|batch size|weight decay|(?:number of )?epochs|random seeds?|initial learning rate|"
+    r"first|second|third|fourth|last|former|latter|rows?|columns?|R?Q\d+|[a-z] \\.*"
+    r"|(?i:.*\b(?:data ?sets?|benchmarks?|baselines|algorithms|methods|approaches|combinations|experiments|results)\??)"
+)
 _SKIPPED_SECTIONS: Final = frozenset({SectionKind.REFERENCES, SectionKind.RELATED_WORK, SectionKind.CHECKLIST})
 _QUESTION_NUMBER: Final = re.compile(r"^R?Q\d+\s*[.:]\s*")
 _SUMMARY_WORD: Final = re.compile(
@@ -56,6 +73,37 @@ _EFFECT_WORDS: Final = (
 _CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d\d\)")
 # "No action 0.1 0.2" is a removal in a table of ablations alone.
 _WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
+
+
+def find_other_names(title: str, passages: Iterable[Passage], components: Iterable[Component]) -> frozenset[str]:
+    """Return the names, in lower case, that the text gives to data sets and to the whole method."""
+    opening, colon, _ = title.partition(":")
+    names = {word for word in opening.split() if colon and sum(map(str.isupper, word)) > 1}
+    for component in components:
+        if component.acronym and component.is_subject_of(title) and _covers(component.name, title):
+            names |= {component.name, component.acronym}
+    for passage in passages:
+        names.update(find_data_sets(passage.one_line_text))
+    return frozenset(name.lower() for name in (*names, *(_VERSION.sub("", name) for name in names)))
+
+
+def _covers(name: str, title: str) -> bool:
+    """Return whether a name holds so much of a title that it is the name of the whole method."""
+    words = set(extract_stems(title))
+    return len(words & set(extract_stems(name))) >= _MIN_TITLE_COVER * len(words)
+
+
+def find_data_sets(text: str) -> Iterator[str]:
+    """Yield the names that a text gives to data sets: "the Alps dataset", "data sets such as Alps and Jura"."""
+    for match in _DATA_SET.finditer(text) if any(cue in text for cue in _DATA_CUES) else ():
+        yield from (name for name in _ENUMERATION.split(match[1] or match[2]) if not is_generic_name(name))
+
+
+def is_possible_part(name: str, other_names: frozenset[str]) -> bool:
+    """Return whether a name may be that of a part: no metric, and not made of general words and `other_names` alone."""
+    if _NO_NAME.fullmatch(name) or is_metric_name(name) or name.lower() in other_names:
+        return False
+    return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
 
 
 @dataclass(frozen=True, slots=True)

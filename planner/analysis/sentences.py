@@ -1,10 +1,16 @@
-"""Recognise sentences, captions and headings that report an ablation."""
+"""Recognise sentences, captions, headings and table rows that report an ablation, and tables that compare variants.
+
+A row reports an ablation as "w/o X", "– X", "+ X" or "X → Y", or in columns of check marks. In a table of variants each
+row is a value, a kind or a design choice.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+from planner.analysis.passages import strip_markup
 from planner.schema import Action
 
 _MAIN_CLAUSE: Final = re.compile(r",\s(?:the|our|we|it|this|that|there|an?)\s.*")
@@ -61,18 +67,6 @@ _VARIED: Final = re.compile(
     re.I,
 )
 _SYMBOL_SET: Final = re.compile(r"\b[Ss]et(?:ting)?\s+(?:the\s+)?([^.;:(),=]{1,40}?)\s*(?:=|to)\s*\{?[\d.]")
-
-
-@dataclass(frozen=True, slots=True)
-class AblationPhrase:
-    """An ablation in the words of a text; `part` starts `start` characters into it, and `replacement` may be ""."""
-
-    part: str
-    action: Action
-    replacement: str
-    start: int
-
-
 # Words of which one must occur where a pattern fits; to look for them takes a fraction of the pattern's time.
 _REMOVAL_CUES: Final = (
     *("without", "w/o", "remov", "discard", "drop", "disabl", "eliminat", "omit", "ablat", "skip", "mask", "ignor"),
@@ -86,6 +80,51 @@ _VARIATION_CUES: Final = (
     *("vary", "varies", "varied", "different", "tun", "sweep", "sensitive to", "robust ", "value", "setting"),
     *("analysis of", "set "),
 )
+_CELL_END: Final = r"\s*(?:[|&]|\\\\|$)|\s+[-+±−]?\d"
+_REMOVAL_ROW: Final = re.compile(
+    r"^[\s|&*_\\]*(?:[\w+. -]{0,30}?\s)?[(\[]?"
+    r"(?:w\s?/?\s?/?o\.?|wo/|w\.o\.|[Ww]ithout\b|[Nn]o\b|-|–|−|—|\$-\$|minus)[\s~]*"
+    rf"([^\W\d][^|&\n]{{1,60}}?)[)\]]?(?={_CELL_END})"
+)
+_REPLACEMENT_ROW: Final = re.compile(
+    r"^[\s|&*_]*([^\W\d][^|&\n→]{1,50}?)\s*(?:→|->|\$?\\(?:right)?(?:to|arrow)\$?|⇒)"
+    rf"\s*([^|&\n]{{1,50}}?)(?={_CELL_END})"
+)
+_ADDITION_ROW: Final = re.compile(rf"^[\s|&*_]*\+\s*([^\W\d][^|&+\n]{{2,60}}?)(?={_CELL_END})")
+_ROW_VALUES: Final = re.compile(r"[|&]|(?:(?:^|\s)[-+±−]?\d+(?:[.,]\d+)?%?(?=\s|$).*){2}")
+_CHECK_MARK: Final = re.compile(r"[✓✔√☑×✗✘✕]|\\(?:checkmark|cmark|xmark|ding)\b")
+_CELL_MARKUP: Final = re.compile(
+    r"\\(?:q?quad\b|[,;:!])|\\text[a-z]+\s*(?=\{)|\\(?:emph|bf|it)\b|</?[a-zA-Z]{1,6}>|[{}~]"
+    r"|\$(?=[-+−{}]|\\)|(?<=[-+−])\$"
+)
+_MAX_ROW_CHARS: Final = 400
+_TABLE_RULE: Final = re.compile(
+    r"\\(?:hline|[a-z]*rule\b|cmidrule|rowcolor|multirow|multicolumn)(?:\([^()]*\))?(?:\{[^{}]*\}){0,2}"
+)
+_NUMBER: Final = re.compile(r"[-+±−$\s]*\d[\d.,]*\s*(?:%|[kKMB]|\\%)?\$?")
+_HAS_NUMBER: Final = re.compile(r"\d")
+_VARIED_HEAD: Final = re.compile(
+    r"^(?:models?|methods?|variants?|settings?|configurations?)\s*\(([A-Za-z][\w -]{2,40})\)$", re.I
+)
+_WHOLE_METHOD: Final = re.compile(
+    r"\b(?:full|ours|baselines?|default|original|proposed|all|none|average|mean|total|random|vanilla|standard|delta|"
+    r"base|human|oracle)\b|\\?Δ|\\Delta|^[\W\d]*$",
+    re.I,
+)
+_REMOVAL_OR_ADDITION: Final = re.compile(r"(?:.*\s)?(?:w\s?/\s?o|without|wo/)|(?:no\s|[-+–−—])", re.I)
+_MIN_VALUES: Final = 3
+_MAX_VARIANT_CHARS: Final = 60
+_MIN_CELLS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AblationPhrase:
+    """An ablation in the words of a text; `part` starts `start` characters into it, and `replacement` may be ""."""
+
+    part: str
+    action: Action
+    replacement: str
+    start: int
 
 
 def contains_any(text: str, words: Iterable[str]) -> bool:
@@ -136,3 +175,98 @@ def find_varied_parts(text: str) -> Iterator[AblationPhrase]:
 def _cut_main_clause(match: re.Match[str]) -> str:
     """Return the part in a match: "the gate" of "Without the gate, the model fails", whose main clause is cut off."""
     return _MAIN_CLAUSE.sub("", match[1]) if match[0].startswith("Without") else match[1]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A table row as its cells without markup; it starts `start` characters into the text."""
+
+    cells: tuple[str, ...]
+    start: int
+
+    @property
+    def name(self) -> str:
+        """The first cell that is not empty, or ""."""
+        return next((cell for cell in self.cells if cell), "")
+
+    @property
+    def has_values(self) -> bool:
+        """True if a cell after the first holds a number."""
+        return any(_HAS_NUMBER.search(cell) for cell in self.cells[1:])
+
+
+def split_table_rows(text: str) -> Iterator[tuple[str, int]]:
+    """Yield lines that hold cells or at least two numbers, without their markup, each with its offset in the text."""
+    start = 0
+    for line in text.split("\n"):
+        if len(line) <= _MAX_ROW_CHARS and _ROW_VALUES.search(line):
+            yield _CELL_MARKUP.sub("", line), start
+        start += len(line) + 1
+
+
+def match_removal_row(row: str) -> re.Match[str] | None:
+    """Match a row that removes a part, which is group 1: "w/o gate 81.2", "– gate & 81.2"."""
+    return _REMOVAL_ROW.match(row)
+
+
+def match_addition_row(row: str) -> re.Match[str] | None:
+    """Match a row that adds a part, which is group 1: "+ gate 81.2"."""
+    return _ADDITION_ROW.match(row)
+
+
+def match_replacement_row(row: str) -> re.Match[str] | None:
+    """Match a row that replaces group 1 by group 2: "ReLU → GELU 81.2"."""
+    return _REPLACEMENT_ROW.match(row)
+
+
+def find_marked_columns(text: str) -> Iterator[tuple[str, int]]:
+    """Yield column heads above rows of check marks, which name the parts switched on and off, with their offsets.
+
+    The text of a PDF has no columns, so words count as cells: the first words of the header, up to the last mark.
+    """
+    lines = text.split("\n")
+    first_marked = next((n for n, line in enumerate(lines) if len(_CHECK_MARK.findall(line)) > 1), 0)
+    marked_cells = [n for n, cell in enumerate(_split_cells(lines[first_marked]), start=1) if _CHECK_MARK.search(cell)]
+    start = 0
+    for line in lines[:first_marked]:
+        if not line.lower().startswith(("table", "tab.")):
+            for cell in _split_cells(line)[: max(marked_cells, default=0)]:
+                yield cell, start + line.find(cell)
+        start += len(line) + 1
+
+
+def _split_cells(line: str) -> list[str]:
+    separator = "|" if "|" in line else "&" if "&" in line else None
+    return [cell.strip() for cell in line.split(separator)]
+
+
+def find_varied_part(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the part that a table's head names as varied ("Model (dropout)" or "Temperature"), with its offset."""
+    rows = list(_parse_rows(text))
+    values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]
+    head = next((row for row in rows if row.cells[0] and not _NUMBER.fullmatch(row.cells[0])), None)
+    if head is None:
+        return
+    if match := _VARIED_HEAD.match(head.cells[0]):
+        yield match[1], head.start
+    elif len({row.cells[0] for row in values}) >= _MIN_VALUES and values[0].start > head.start:
+        yield head.cells[0], head.start
+
+
+def find_variants(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the row names of an ablation table, except the head and whole methods, with their offsets."""
+    for row in islice(_parse_rows(text), 1, None):
+        is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))
+        if is_variant and row.has_values and len(row.name) <= _MAX_VARIANT_CHARS:
+            yield row.name, row.start
+
+
+def _parse_rows(table: str) -> Iterator[TableRow]:
+    for line, start in split_table_rows(table):
+        is_markdown = line.lstrip().startswith("|")
+        texts = line.strip().strip("|").split("|") if is_markdown else _TABLE_RULE.sub("", line).split("&")
+        cells = tuple(
+            strip_markup(text.replace("\\\\", "")).removeprefix("->").removesuffix("<-").strip() for text in texts
+        )
+        if len(cells) >= _MIN_CELLS and any(cells) and "caption" not in line:
+            yield TableRow(cells, start)

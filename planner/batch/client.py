@@ -13,8 +13,8 @@ from planner.batch.progress import Progress
 from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, guess_tokens
 from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
-from planner.models.cache import REUSED_NOTE
 from planner.models.pricing import UsagePrice
+from planner.models.wrappers import REUSED_NOTE
 from planner.planning.record import AttemptRecord, new_attempt
 
 # Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.

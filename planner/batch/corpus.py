@@ -13,14 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.discovery import FolderScan, detect_paper_kind
-from planner.batch.manifest import (
-    Corpus,
-    CorpusEntry,
-    CorpusProblem,
-    ManifestRow,
-    read_list,
-    read_manifest,
-)
+from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, read_list, read_manifest
 from planner.errors import UsageError
 from planner.files import read_bounded_file, walk_folder
 from planner.names import build_paper_id

@@ -1,24 +1,30 @@
-"""Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results."""
+"""Plan a run on this machine: read papers ahead, plan them as fast as the limits allow, and store the results.
+
+The recorder writes the result of each paper, and missing files again from the ledger; other engines use it too.
+"""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from planner.batch.client import Budget, LedgerClient, ModelQueue, WaitingTasks
-from planner.batch.ledger.store import Ledger
+from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
 from planner.batch.rate_limit import RateLimiter, RunStopped
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
-from planner.batch.recorder import ResultRecorder
-from planner.batch.run_folder import RunFolder
+from planner.batch.run_folder import RunFolder, report_os_errors
 from planner.batch.spec import BatchJob, RunModel
-from planner.errors import Outcome, PaperError, PlannerError
-from planner.models.retry import RetryingModel, RetryWait
-from planner.planning.plan import run_plan
+from planner.errors import Outcome, OutputError, PaperError, PlannerError
+from planner.models.retry import RetryingModel, log_wait
+from planner.papers.paper import PaperInfo
+from planner.planning.output import WrittenFiles, rebuild_trajectory, write_record
+from planner.planning.plan import PlanResult, run_plan
+from planner.planning.record import AttemptRecord, PlanRecord, close_record, open_record
 from planner.tokens import FixedTokenCounter
+from planner.trajectory.format import Trajectory
 
 # Papers that are read in advance; at least as many as are planned at once.
 _READ_AHEAD_PAPERS: Final = 128
@@ -109,19 +115,19 @@ class LocalEngine:
             self.stop(planning.reason)
 
     def _open_queue(self, model: RunModel) -> ModelQueue:
-        bounds = self._job.limits
+        limits, policy = self._job.limits, self._job.retry_policy
         return ModelQueue(
             info=model.info,
             ledger=self._ledger,
-            rate_limiter=RateLimiter(bounds.concurrency, bounds.rpm, bounds.tpm, self._job.retry_policy.max_wait),
+            rate_limiter=RateLimiter(limits.concurrency, limits.rpm, limits.tpm, policy.max_wait),
             budget=self._budget,
             progress=self.progress,
             waiting_tasks=self._waiting_tasks,
-            with_retry=lambda model: RetryingModel(model, self._job.retry_policy, on_wait=_log_wait),
+            with_retry=lambda model: RetryingModel(model, policy, on_wait=partial(log_wait, level=logging.DEBUG)),
             price=model.client.price,
             stop_run=self.stop,
             max_reply_tokens=self._job.max_reply_tokens,
-            max_pause=self._job.retry_policy.max_wait,
+            max_pause=policy.max_wait,
         )
 
 
@@ -135,5 +141,69 @@ def _limit_papers(pending: Iterator[PlanTask], max_papers: int | None) -> Iterat
         yield work
 
 
-def _log_wait(wait: RetryWait) -> None:
-    log.debug("waiting %.1f s: %s", wait.seconds, wait.reason)
+class ResultRecorder:
+    """The recorder of the results of a run."""
+
+    def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, progress: Progress) -> None:
+        self._retry_failed = job.retry_failed
+        self._run = run
+        self._ledger = ledger
+        self._progress = progress
+        records = [(asked.ledger_model, asked) for asked in job.models]
+        self._clients = {record.key: asked for record, asked in records}
+        self._settings_hashes = {record.key: record.settings_hash for record, _ in records}
+
+    async def record_result(
+        self,
+        plan_task: PlanTask,
+        paper_info: PaperInfo,
+        result: PlanResult,
+        attempt_records: Sequence[AttemptRecord] | None = None,
+    ) -> None:
+        """Record the result of a paper; `attempt_records` are all that it needed, None to look them up in the ledger.
+
+        Raises:
+            RunError: if the run's folder or ledger cannot be written.
+        """
+        asked = self._clients[plan_task.model]
+        if attempt_records is None:
+            used = (attempt.identity for attempt in result.attempts)
+            attempt_records = self._ledger.list_requests(plan_task.entry.id, plan_task.model, used)
+        sidecar = close_record(open_record(paper_info, asked.info, asked.settings), result, attempt_records)
+        # The files go first, so that a recorded result has its files; the next start writes those that are missing.
+        files = partial(self._write_files, sidecar, result.trajectory)
+        await self._ledger.record_result(plan_task, self._settings_hashes[plan_task.model], result, sidecar, files)
+        self._progress.record_result(plan_task.entry.id, result.outcome, result.reason)
+        log.debug("%s: %s %s", plan_task.entry.id, result.outcome, result.reason)
+
+    async def record_unreadable_paper(self, plan_task: PlanTask, error: PaperError) -> None:
+        """Record why a paper could not be read."""
+        paper = PaperInfo(plan_task.entry.id, plan_task.entry.title, "", plan_task.entry.source)
+        await self.record_result(plan_task, paper, PlanResult(Outcome.PAPER_ERROR, reason=str(error)))
+
+    async def restore_files(self) -> None:
+        """Write the files that are missing, from the replies in the ledger."""
+        present = WrittenFiles(self._run.trajectory_folder)
+        for paper, model, outcome in self._ledger.list_results():
+            asked = self._clients.get(model)
+            if asked is None or present.has_files(asked.info, paper, trajectory=outcome is Outcome.PLANNED):
+                continue
+            sidecar = self._ledger.load_record(paper, model)
+            try:
+                trajectory = rebuild_trajectory(sidecar)
+            except OutputError as error:
+                self._progress.problems.append(f"{paper}: its reply can no longer be read as a plan: {error}")
+                continue
+            await asyncio.to_thread(self._write_files, sidecar, trajectory)
+
+    def _write_files(self, record: PlanRecord, trajectory: Trajectory | None) -> None:
+        with report_os_errors(self._run.path):
+            write_record(self._run.trajectory_folder, record, trajectory, durable=False)
+
+    def load_earlier_progress(self) -> None:
+        """Add the results of earlier calls to the progress."""
+        again = set(Outcome) - {Outcome.PLANNED} if self._retry_failed else UNFINISHED_OUTCOMES
+        self._progress.total_results = self._ledger.count_expected_results()
+        self._progress.earlier_outcomes = self._ledger.count_outcomes()
+        for outcome in again:
+            del self._progress.earlier_outcomes[outcome]

@@ -18,9 +18,8 @@ from planner.batch.cluster.merge import (
     seed_shard,
 )
 from planner.batch.cluster.pool import PooledModel, WorkerPool
-from planner.batch.cluster.ray import open_ray_pool
+from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 from planner.batch.cluster.shards import is_shard_folder, load_ids_by_place, refuse_other_division
-from planner.batch.cluster.worker import WorkerConfig
 from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.engine import LocalEngine
 from planner.batch.estimate import ModelEstimate, estimate_run

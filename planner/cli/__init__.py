@@ -31,7 +31,7 @@ _COMMAND_PATHS: Final[Mapping[str, str]] = {
     "merge": "planner.cli.runs.merge",
     "export": "planner.cli.runs.export",
     "import": "planner.cli.runs.import_",
-    "site": "planner.cli.site.site",
+    "site": "planner.cli.show.site",
     "combine": "planner.cli.combine.combine",
 }
 

@@ -1,4 +1,4 @@
-"""`show`, `check` and `schema`: commands for existing trajectories."""
+"""`show`, `check`, `schema` and `site`: commands for existing trajectories."""
 
 import json
 from collections.abc import Iterator
@@ -16,12 +16,7 @@ from planner.files import read_bounded_file, write_file_atomically
 from planner.names import build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import (
-    Plan,
-    describe_validation_error,
-    find_violations,
-    make_plan_json_schema,
-)
+from planner.schema import Plan, describe_validation_error, find_violations, make_plan_json_schema
 from planner.site.copies import format_jsonl
 from planner.site.entries import PlanEntry, create_entry
 from planner.site.pages import render_trajectory_page
@@ -193,3 +188,27 @@ def _require_single_file(files: tuple[Path, ...]) -> Iterator[Path]:
 
 def _print_error(file: Path, message: str) -> None:
     click.echo(make_printable(f"error: {message}" if str(file) in message else f"error: {file}: {message}"), err=True)
+
+
+@click.command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the pages."
+)
+@click.option(
+    "--docsify",
+    is_flag=True,
+    help="Also write DIRECTORY/docsify: the published layout, which loads docsify from the web.",
+)
+def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
+    """Write pages to read, search and compare the plans of each RUN: a run folder, or any folder of trajectories.
+
+    The pages open from disk and from any web server, and load nothing from elsewhere. Prints the index's path.
+    """
+    from planner.site.build import build_site  # imports the templates and what fills them
+
+    built = build_site(runs, output, docsify=docsify)
+    for file in built.unread_files:
+        click.echo(make_printable(f"warning: {file.name}: {file.reason}"), err=True)
+    click.echo(f"{built.paper_count} papers, {built.entry_count} plans or failures", err=True)
+    click.echo(make_printable(str(built.index)))

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from planner.chat import Model, ModelInfo, Usage
@@ -12,8 +13,8 @@ from planner.errors import PaperError, UsageError
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.pricing import BATCH_PRICE_SHARE, UsagePrice, compute_cost, find_context_window, parse_price
-from planner.models.replicas import combine_replicas
-from planner.models.retry import RetryingModel, RetryPolicy, RetryWait
+from planner.models.retry import RetryingModel, RetryPolicy, log_wait
+from planner.models.wrappers import combine_replicas
 from planner.papers.excerpt import select_sections
 from planner.papers.paper import Excerpt, Paper
 from planner.schema import Task
@@ -179,7 +180,7 @@ def log_destination(client: ModelClient) -> None:
 
 def add_retries(model: Model, max_wait: float) -> Model:
     """Return a model that retries failed requests for up to `max_wait` seconds and logs its waits."""
-    return RetryingModel(model, RetryPolicy(max_wait=max_wait), on_wait=_log_wait)
+    return RetryingModel(model, RetryPolicy(max_wait=max_wait), on_wait=partial(log_wait, level=logging.INFO))
 
 
 def _create_batch_service(endpoints: "list[Endpoint]", options: RequestOptions) -> "BatchService":
@@ -203,7 +204,3 @@ def _build_price(info: ModelInfo, given: str) -> UsagePrice:
 def _warm_up(chats: list[OpenAIChat]) -> None:
     for chat in chats:
         chat.warm_up()
-
-
-def _log_wait(wait: RetryWait) -> None:
-    log.info("waiting %.0f s: %s", wait.seconds, wait.reason)

@@ -59,8 +59,9 @@ class RetryWait:
         return str(self.error)
 
 
-def _log_wait(wait: RetryWait) -> None:
-    log.warning("waiting %.1f s: %s", wait.seconds, wait.reason)
+def log_wait(wait: RetryWait, *, level: int = logging.WARNING) -> None:
+    """Log a wait before it begins."""
+    log.log(level, "waiting %.1f s: %s", wait.seconds, wait.reason)
 
 
 class RetryingModel:
@@ -75,7 +76,7 @@ class RetryingModel:
         model: Model,
         policy: RetryPolicy | None = None,
         *,
-        on_wait: Callable[[RetryWait], None] = _log_wait,
+        on_wait: Callable[[RetryWait], None] = log_wait,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -107,7 +108,7 @@ async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy
     Raises:
         ModelError: if retrying does not help or a limit of the policy is reached, which the text then says.
     """
-    return await _RetryState(policy, random.random, _log_wait).call_until_success(call, asyncio.sleep)
+    return await _RetryState(policy, random.random, log_wait).call_until_success(call, asyncio.sleep)
 
 
 class _RetryState:

@@ -10,7 +10,7 @@ from typing import Final
 
 from planner.papers.headings import strip_heading_number
 from planner.papers.paper import Block, BlockKind, Omission, Section, SectionKind
-from planner.papers.tables import is_table
+from planner.papers.text import is_table
 
 # A full stop after one of these, or after an initial, does not end a sentence.
 _ABBREVIATION: Final = re.compile(

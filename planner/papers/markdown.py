@@ -22,7 +22,7 @@ from planner.papers.outline import (
     resolve_headings,
 )
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
-from planner.papers.tables import MAX_TABLE_LINES, find_table_end, is_table
+from planner.papers.text import MAX_TABLE_LINES, find_table_end, is_table
 
 _YAML_BLOCK: Final = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TOML_BLOCK: Final = re.compile(r"\A\+\+\+[ \t]*\n(.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.S)

@@ -13,7 +13,7 @@ from typing import Final, Self
 from planner.chat import Model, ModelInfo
 from planner.errors import Outcome, PaperError, TrajectoryError
 from planner.files import try_lock_file, unlock_file, write_file_atomically
-from planner.models.cache import CachedModel
+from planner.models.wrappers import CachedModel
 from planner.names import (
     RECORD_SUFFIX,
     TRAJECTORY_SUFFIX,

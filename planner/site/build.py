@@ -19,8 +19,14 @@ from planner.names import build_trajectory_path
 from planner.sanitize import clean_text
 from planner.schema import Task
 from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entries
-from planner.site.index import IndexRow, build_rows
-from planner.site.pages import is_our_page, render_docsify_page, render_index_page, render_paper_page
+from planner.site.pages import (
+    IndexRow,
+    build_rows,
+    is_our_page,
+    render_docsify_page,
+    render_index_page,
+    render_paper_page,
+)
 from planner.site.views import build_paper_view, name_pages
 from planner.trajectory.writer import render_trajectory
 

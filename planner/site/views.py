@@ -1,4 +1,4 @@
-"""The data that the templates of a paper's page show.
+"""The data that the templates of a paper's page show, with the ablations that several models propose.
 
 Names of pages and places on a page are safe, unique, and the same in every build.
 """
@@ -12,10 +12,11 @@ from typing import Final
 
 from markupsafe import Markup
 
+from planner.chat import COMBINED_PLANNER
+from planner.matching.group import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import AttemptRecord, PlanRecord
-from planner.schema import Ablation, Action, list_further_fields
-from planner.site.agreement import AblationPlace, Agreement, find_agreement
+from planner.schema import Ablation, Action, Task, list_further_fields
 from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
 from planner.site.entries import PlanEntry, choose_title, label_entries
 from planner.site.model_text import render_block, render_inline
@@ -23,6 +24,45 @@ from planner.site.model_text import render_block, render_inline
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_ANCHOR_LENGTH: Final = 60
 _ACTION_VERBS: Final = {Action.REMOVE: "Remove", Action.REPLACE: "Replace", Action.ADD: "Add"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AblationPlace:
+    """The place of an ablation: the number of its entry, and its number in that plan, both from 0."""
+
+    entry_number: int
+    ablation_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The ablations of other models that match an ablation, by its place; and groups of matches, the largest first."""
+
+    matches: dict[AblationPlace, tuple[AblationPlace, ...]]
+    groups: tuple[tuple[AblationPlace, ...], ...]
+
+
+def find_agreement(entries: Sequence[PlanEntry]) -> Agreement:
+    """Find the same ablations in the plans of one paper by two or more models for one task.
+
+    A combined plan agrees with its own members, so it does not count.
+    """
+    groups = [group for task in Task for group in _list_groups(entries, task)]
+    models = [(entry.planner, entry.model) for entry in entries]
+    matches = {
+        place: tuple(other for other in group if models[other.entry_number] != models[place.entry_number])
+        for group in groups
+        for place in group
+    }
+    ordered = sorted(groups, key=lambda group: (-len(group), group))
+    return Agreement(dict(sorted(matches.items())), tuple(ordered))
+
+
+def _list_groups(entries: Sequence[PlanEntry], task: Task) -> Iterator[tuple[AblationPlace, ...]]:
+    numbers = [n for n, entry in enumerate(entries) if entry.task is task and entry.planner != COMBINED_PLANNER]
+    for group in group_ablations([entries[number].ablations for number in numbers]):
+        if len({(entries[numbers[plan]].planner, entries[numbers[plan]].model) for plan, _ in group}) > 1:
+            yield tuple(AblationPlace(numbers[plan], ablation) for plan, ablation in group)
 
 
 @dataclass(frozen=True, slots=True)

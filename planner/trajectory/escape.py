@@ -1,20 +1,49 @@
 """Make a model's text inert, so that nothing in it leaves its box or acts when the file is rendered.
 
+A CommonMark parser reads the text. Its rules record everything that could act (headings, links, raw HTML …) and then
+treat it as plain text, which it will become. Renderers disagree in rare cases (marked, which docsify uses, is not a
+CommonMark parser), so a construct is trusted only in a form that all of them read in the same way.
+
 Paragraphs, lists, quotes, emphasis, rules, tables, code, plain `[text](https://…)` links and balanced inert tags stay.
 The characters that would make headings, images, other links, bare addresses, open fences and tags act are written as
 character references (`&#35;`, `&lt;`), which the reader undoes; a literal `&lt;` gets one more `amp;`.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterable
-from functools import lru_cache
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Final
 
-from planner.trajectory.dialect import ADDRESS, EscapeScan, scan_markup
-from planner.trajectory.markdown_rules import ESCAPE, ESCAPES
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
+from planner.trajectory.markdown_rules import (
+    ESCAPE,
+    ESCAPES,
+    INERT_TAG,
+    TAG_START,
+    replace_block_rules,
+    replace_inline_rules,
+)
+
+# CommonMark may read such a line as the continuation of a paragraph, other renderers as a heading's underline.
+_UNDERLINE: Final = re.compile(r"^[ \t]*(?P<mark>=+|-+)[ \t]*$", re.MULTILINE)
+# A heading for other renderers: after the box of a task, or with a Unicode blank.
+_ODD_HEADING: Final = re.compile(r"^[^\S\n]*(?:\[[ xX]\]\s+)?(?P<mark>#{1,6})(?!\S)", re.MULTILINE)
+# Unicode blanks that markdown-it, against CommonMark, strips from a paragraph: its lines would be miscounted.
+_ODD_LINE_END: Final = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)
+# A fence for other renderers: after the mark of a list that may not interrupt a paragraph.
+_ODD_FENCE: Final = re.compile(r"^[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]*)+(?P<mark>`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
+_MAX_DEPTH: Final = 20
+# Renderers make links of bare addresses; without the marked character they do not.
+ADDRESS: Final = re.compile(
+    r"(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:\S)|www(?=\.\S)|[\w.+-](?=@(?:[\w-]+\.)+[a-z])", re.IGNORECASE
+)
+# Tokens that look the same in raw HTML as in Markdown.
+_HTML_SAFE_TOKENS: Final = frozenset({"inert_tag", "text", "softbreak", "hardbreak", "escape", "plain_link"})
 _MARKS_BY_ESCAPE: Final = {reference: mark for mark, reference in ESCAPES.items()}
 _MAX_ROUNDS: Final = 12
 # A parser needs some 10 µs for such a character; of all published trajectories none has 300 of them.
@@ -27,6 +56,164 @@ _SUSPICIOUS_LINE: Final = re.compile(r"[<&\[`~#]")
 _SUSPICIOUS_TEXT: Final = re.compile(
     r"[<&\[`~#>\t]| {4}|^[^\S\n]*+(?:(?:[-*+]|\d++[.)])[^\S\n]++)*[=-]++[^\S\n]*+$", re.MULTILINE
 )
+
+
+@dataclass(slots=True)
+class EscapeScan:
+    """The markup found in a text, in offsets into it.
+
+    `marks` are the characters that must be escaped, since they would make a heading, a link or other markup act,
+    `tag_starts` are the `<` that would open a tag, `escapes` are the spans of `&lt;`, `&amp;lt;`, `&#35;` …;
+    `html_blocks` maps the first line of each raw HTML block to the line after, and `html_ends` does so for the last
+    block of each kind in each place. `too_deep` is true if the text nests too deeply to be judged.
+    """
+
+    marks: set[int] = field(default_factory=set)
+    tag_starts: set[int] = field(default_factory=set)
+    escapes: list[tuple[int, int]] = field(default_factory=list)
+    html_blocks: dict[int, int] = field(default_factory=dict)
+    html_ends: dict[tuple[str, int, int], int | None] = field(default_factory=dict)
+    too_deep: bool = False
+
+
+def scan_markup(text: str) -> EscapeScan:
+    """Find the markup in a text without control characters."""
+    text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
+    scan = EscapeScan()
+    tokens = _build_parser().parse(text, {"scan": scan})
+    lines = _find_line_starts(text)
+    for token in tokens:
+        scan.too_deep |= token.level >= _MAX_DEPTH - 1
+        if token.type == "code_block":
+            _scan_indented_code(scan, text, lines, token)
+        elif token.type == "inline":
+            _scan_inline(scan, text, lines, token)
+    return scan
+
+
+@cache
+def _build_parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAX_DEPTH}).enable("strikethrough")
+    parser.disable(["normalize", "text_join", "autolink", "html_inline", "image"])
+    replace_block_rules(parser)
+    replace_inline_rules(parser)
+    return parser
+
+
+def _find_line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
+
+
+def _scan_indented_code(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
+    """Record the markup in indented code, which not every renderer reads as code where CommonMark does."""
+    assert token.map is not None
+    start, end = line_starts[token.map[0]], line_starts[token.map[1]] - 1
+    scan.tag_starts.update(match.start() for match in TAG_START.finditer(text, start, end))
+    scan.escapes.extend(match.span() for match in ESCAPE.finditer(text, start, end))
+    scan.marks.update(start + match.end() for match in re.finditer(r"\](?=[(:])", text[start:end]))
+    scan.marks.update(match.end() for match in ADDRESS.finditer(text, start, end))
+
+
+def _scan_inline(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
+    children = token.children or []
+    convert_offset = _map_offsets(text, line_starts, token)
+    unpaired = _find_unpaired_tags(children, opens_html_block=_opens_html_block(scan, token))
+    for child in children:
+        if not child.meta:
+            continue
+        offset = convert_offset(child.meta["at"])
+        if child.type == "escape":
+            scan.escapes.append((offset, offset + len(child.content)))
+        elif child.type == "angle" or child.meta["at"] in unpaired:
+            scan.tag_starts.add(offset)
+        elif child.type == "link_mark":
+            scan.marks.add(offset)
+        elif child.type == "code_inline" and not _is_safe_code(token, child):
+            scan.marks.update(range(offset, offset + len(child.markup)))
+    for pattern in (_ODD_FENCE, _UNDERLINE, _ODD_HEADING):
+        scan.marks.update(convert_offset(match.start("mark")) for match in pattern.finditer(token.content))
+    scan.marks.update(map(convert_offset, _find_addresses(token.content, children)))
+
+
+def _find_addresses(content: str, children: list[Token]) -> Iterator[int]:
+    """Yield the offsets of the characters that make links of bare addresses, outside of code and written links."""
+    spans = iter([(child.meta["at"], child.meta["end"]) for child in children if child.meta and "end" in child.meta])
+    start, end = next(spans, (len(content), 0))
+    for match in ADDRESS.finditer(content):
+        while end and end <= match.start():
+            start, end = next(spans, (len(content), 0))
+        if match.end() < start:
+            yield match.end()
+
+
+def _is_safe_code(paragraph: Token, code: Token) -> bool:
+    """Return whether all renderers read the same code span, or its content is harmless in any reading.
+
+    Renderers differ on lazy continuation lines of a list or quote, on runs of several backticks and on "~`".
+    """
+    text, start, end = paragraph.content, code.meta["at"], code.meta["end"]
+    harmless = not TAG_START.search(text, start, end) and "](" not in text[start:end]
+    one_place = "\n" not in text or (paragraph.level == 1 and "\n" not in text[start:end])
+    return harmless or (one_place and "``" not in text and text[max(start - 1, 0)] != "~")
+
+
+def _opens_html_block(scan: EscapeScan, token: Token) -> bool:
+    """Return whether the inert tag at the start of a paragraph must be escaped: it opens a block of raw HTML.
+
+    Code and emphasis do not work in raw HTML. So the tag may stay only if the block is exactly this paragraph and
+    nothing in it needs Markdown.
+    """
+    assert token.map is not None
+    after = scan.html_blocks.get(token.map[0])
+    if after is None or not token.content.startswith("<"):
+        return False
+    return after != token.map[1] or any(child.type not in _HTML_SAFE_TOKENS for child in token.children or ())
+
+
+def _map_offsets(text: str, line_starts: list[int], token: Token) -> Callable[[int], int]:
+    """Return a function that converts offsets in an inline text, whose lines are stripped, to offsets in `text`."""
+    assert token.map is not None
+    inline_starts: list[int] = []
+    text_starts: list[int] = []
+    offset = 0
+    for number, line in enumerate(token.content.split("\n"), start=token.map[0]):
+        whole, kept = text[line_starts[number] : line_starts[number + 1] - 1].rstrip(), line.strip()
+        assert whole.endswith(kept), "an inline text is not where its block says"
+        inline_starts.append(offset + len(line) - len(line.lstrip()))
+        text_starts.append(line_starts[number] + len(whole) - len(kept))
+        offset += len(line) + 1
+
+    def convert_offset(inline_offset: int) -> int:
+        line = bisect_right(inline_starts, inline_offset) - 1
+        return text_starts[line] + inline_offset - inline_starts[line]
+
+    return convert_offset
+
+
+def _find_unpaired_tags(children: list[Token], *, opens_html_block: bool) -> set[int]:
+    """Return the offsets of the inert tags that are not opened and closed in one emphasis of one paragraph."""
+    stack: list[Token] = []
+    unpaired: list[Token] = children[:1] if opens_html_block else []
+    for child in children[len(unpaired) :]:
+        tag = INERT_TAG.fullmatch(child.content) if child.type == "inert_tag" else None
+        if (tag and tag["name"] and not tag["close"]) or child.nesting == 1:
+            stack.append(child)
+        elif child.nesting == -1:
+            unpaired.extend(_close_emphasis(stack))
+        elif tag and tag["close"]:
+            if stack and stack[-1].content == f"<{tag['name']}>":
+                stack.pop()
+            else:
+                unpaired.append(child)
+    return {child.meta["at"] for child in unpaired + stack if child.type == "inert_tag"}
+
+
+def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
+    """Close the innermost emphasis, and yield the tags that were left open in it."""
+    while stack and stack[-1].nesting != 1:
+        yield stack.pop()
+    if stack:
+        stack.pop()
 
 
 def neutralize_markup(text: str, *, prefix: str = "") -> tuple[str, bool]:

@@ -1,7 +1,7 @@
 """Replace markdown-it's rules by rules that record markup and leave the text as it is.
 
 Inline rules record markup on tokens, with its offset into the inline text; only the block knows the place of that text,
-so `dialect` converts the offsets later. Block rules record markup in the `scan` of the parser's environment.
+so `escape` converts the offsets later. Block rules record markup in the `scan` of the parser's environment.
 """
 
 import re

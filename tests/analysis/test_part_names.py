@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from planner.analysis.components import is_mechanism
-from planner.analysis.part_names import find_data_sets, is_possible_part
+from planner.analysis.reported import find_data_sets, is_possible_part
 from planner.papers.characters import is_english
 from tests.analysis.odd_text import ODD_TEXT
 

@@ -18,17 +18,15 @@ from planner.analysis.phrases import (
     find_run_in_headings,
     split_conjuncts,
 )
-from planner.analysis.reported_rows import (
-    find_marked_columns,
-    match_removal_row,
-    match_replacement_row,
-    split_table_rows,
-)
 from planner.analysis.sentences import (
     AblationPhrase,
+    find_marked_columns,
     find_removals_and_replacements,
     find_studied_parts,
     find_varied_parts,
+    match_removal_row,
+    match_replacement_row,
+    split_table_rows,
 )
 from planner.papers.paper import BlockKind
 from planner.schema import Action

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from planner.analysis.reported_rows import find_variants, find_varied_part
+from planner.analysis.sentences import find_variants, find_varied_part
 from tests.analysis.odd_text import ODD_TEXT
 
 MARKDOWN = """| Variant | mAP |

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from planner.batch.cluster.pool import PooledModel, WorkerLostError, WorkerPool
-from planner.batch.cluster.worker import RemoteWorker, WorkerConfig, make_error_picklable
+from planner.batch.cluster.ray import RemoteWorker, WorkerConfig, make_error_picklable
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError

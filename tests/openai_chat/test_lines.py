@@ -10,8 +10,7 @@ from pydantic import SecretStr
 
 from planner.chat import Completion, Message, Prompt
 from planner.errors import ModelError, TooLongError
-from planner.models.openai_chat.batch_api import BatchService
-from planner.models.openai_chat.batch_files import parse_result_line
+from planner.models.openai_chat.batch_api import BatchService, parse_result_line
 from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.endpoint import Endpoint
 from tests.server.replies import completion

@@ -4,13 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.outline import (
-    Heading,
-    MarkedHeading,
-    assemble_sections,
-    find_abstract_text,
-    resolve_headings,
-)
+from planner.papers.outline import Heading, MarkedHeading, assemble_sections, find_abstract_text, resolve_headings
 from planner.papers.paper import Block, BlockKind, SectionKind, warn_of_doubtful_reading
 
 

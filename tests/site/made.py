@@ -12,7 +12,7 @@ from planner.names import build_record_path, build_trajectory_path
 from planner.papers.paper import Omission
 from planner.planning.record import AttemptRecord, PaperRecord, PlanRecord
 from planner.schema import PUBLISHED_CONTEXT, Ablation, Action, Plan, Task
-from planner.site.index import IndexRow
+from planner.site.pages import IndexRow
 from planner.trajectory import format
 from planner.trajectory.format import Trajectory
 from planner.trajectory.writer import render_trajectory

@@ -2,8 +2,8 @@
 
 from planner.matching.group import MAX_ABLATIONS
 from planner.schema import Task
-from planner.site.agreement import AblationPlace, find_agreement
 from planner.site.entries import create_entry
+from planner.site.views import AblationPlace, find_agreement
 from tests.site.made import CODEBOOK, LOSS, ROUTER, ROUTER_TOO, WARMUP, trajectory
 
 

@@ -6,10 +6,10 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Submission
 from planner.batch.progress import Progress
-from planner.batch.recorder import ResultRecorder
 from planner.batch.run_folder import RunFolder
 from planner.batch.service.replan import Replanner
 from planner.batch.service.results import PricedService

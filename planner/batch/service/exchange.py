@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Rejection
 from planner.batch.progress import Progress
-from planner.batch.recorder import ResultRecorder
 from planner.batch.run_folder import RunFolder, report_os_errors
 from planner.batch.service.engine import require_batch_service
 from planner.batch.service.replan import Replanner

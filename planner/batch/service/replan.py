@@ -7,11 +7,11 @@ from functools import partial
 from typing import Final
 
 from planner.batch.client import estimate_max_tokens
+from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.manifest import PlanTask
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
-from planner.batch.recorder import ResultRecorder
 from planner.batch.spec import BatchJob
 from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.errors import PaperError, PlannerError

@@ -19,7 +19,7 @@ from planner.batch.run_folder import report_os_errors
 from planner.batch.service.results import format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
-from planner.models.openai_chat.remote_batch import BatchState, Page, RemoteBatch
+from planner.models.openai_chat.batch_api import BatchState, Page, RemoteBatch
 from planner.models.retry import RetryPolicy, call_with_retry
 
 if TYPE_CHECKING:

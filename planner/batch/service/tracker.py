@@ -14,7 +14,7 @@ from planner.batch.progress import Progress
 from planner.batch.service.results import PricedService, ResultCollector
 from planner.batch.service.submit import NO_ROOM_CODE, BatchSubmitter, SubmitOptions, build_submission_path
 from planner.errors import ModelError
-from planner.models.openai_chat.remote_batch import BatchState, RemoteBatch
+from planner.models.openai_chat.batch_api import BatchState, RemoteBatch
 from planner.models.retry import call_with_retry
 
 log = logging.getLogger(__name__)

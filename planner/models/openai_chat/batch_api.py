@@ -1,42 +1,224 @@
-"""Upload files to a provider's batch service, run batches and download the results.
+"""Upload files to a provider's batch service, run batches, and read the files and results that it describes.
 
-The API is that of https://platform.openai.com/docs/api-reference/batch.
+The API is that of https://platform.openai.com/docs/api-reference/batch, the format of the files that of
+https://platform.openai.com/docs/guides/batch; vLLM's `run-batch` uses the same format.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 from urllib.parse import quote
 
-from planner.chat import ModelInfo, Prompt
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import ModelError
-from planner.models.openai_chat.batch_files import BATCH_URL, BatchResult, format_request_line, parse_result_line
 from planner.models.openai_chat.chat import (
     ParameterAdapter,
     RequestOptions,
+    build_content_filter_completion,
     build_parameters,
     build_request_body,
     describe_model,
 )
 from planner.models.openai_chat.endpoint import Endpoint
-from planner.models.openai_chat.error_bodies import RejectedParameterError
-from planner.models.openai_chat.remote_batch import (
-    Page,
-    RemoteBatch,
-    RemoteFile,
-    parse_batch,
-    parse_file,
-    parse_page,
+from planner.models.openai_chat.error_bodies import (
+    ErrorBody,
+    FilteredPromptError,
+    RejectedParameterError,
+    parse_error_body,
 )
-from planner.models.openai_chat.replies import JsonObject, to_string
+from planner.models.openai_chat.errors import convert_error_body, format_one_line
+from planner.models.openai_chat.replies import (
+    JsonObject,
+    find_choice_error,
+    parse_masked_completion,
+    to_object,
+    to_objects,
+    to_string,
+)
+from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.transport import Transport
 
+
+BATCH_URL: Final = "/v1/chat/completions"
+_FIRST_ERROR: Final = 400
 _PAGE_SIZE: Final = 100
 _MAX_CONNECTIONS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """The result of the request with this `custom_id`: a completion or an error."""
+
+    custom_id: str
+    result: Completion | ModelError
+
+
+def format_request_line(custom_id: str, body: bytes) -> bytes:
+    """Return a request as a line of an input file; `body` is the JSON of the same live request."""
+    return to_json({"custom_id": custom_id, "method": "POST", "url": BATCH_URL})[:-1] + b',"body":' + body + b"}\n"
+
+
+def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
+    """Return the result in a line of an output or error file, masked; None if the line is not a result.
+
+    A prompt refused by a content filter is a completion too, as in a live request.
+    """
+    line = to_object(repair_json_surrogates(decode_json(content)))
+    custom_id = line.get("custom_id")
+    if not isinstance(custom_id, str) or "method" in line:
+        return None
+    result = _parse_result(line, endpoint)
+    return BatchResult(
+        custom_id, build_content_filter_completion(result) if isinstance(result, FilteredPromptError) else result
+    )
+
+
+def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelError:
+    response, mask = to_object(line.get("response")), endpoint.mask
+    body = _unpack_body(response.get("body"))
+    status = response.get("status_code")
+    status = status if isinstance(status, int) else None
+    headers = _read_headers(response, endpoint)
+    if error := _find_error_body(body, endpoint):
+        return convert_error_body(error, endpoint, status or 200, headers, encode_json(mask.mask_json(body)))
+    if status is None or status < _FIRST_ERROR:
+        completion = parse_masked_completion(body, mask)
+        if completion is not None:
+            return completion
+    failed = mask.mask_json(line.get("error"))
+    # vLLM wraps the error once more, as it does in a live response.
+    error = (
+        parse_error_body(failed) or parse_error_body({"error": failed}) or ErrorBody("no reply and no error message")
+    )
+    text = encode_json(failed or mask.mask_json(response.get("body")))
+    error_status = error.status or (status if status is not None and status >= _FIRST_ERROR else None)
+    if error_status is not None:
+        return convert_error_body(error, endpoint, error_status, headers, text)
+    # An error of the service itself: the request expired or was cancelled before a model saw it.
+    code = f" ({format_one_line(error.code)})" if error.code else ""
+    return ModelError(f"{endpoint.host}: {format_one_line(error.message)}{code}", retryable=True, body=text)
+
+
+def _find_error_body(body: JsonValue, endpoint: Endpoint) -> ErrorBody | None:
+    failed = body if parse_error_body(body) else find_choice_error(to_object(body))
+    return parse_error_body(endpoint.mask.mask_json(failed))
+
+
+def _unpack_body(body: JsonValue) -> JsonValue:
+    """Return the body as a JSON value; some services send it as a string of JSON."""
+    return repair_json_surrogates(decode_json(body.encode())) if isinstance(body, str) else body
+
+
+def _read_headers(response: JsonObject, endpoint: Endpoint) -> Mapping[str, str]:
+    request_id = response.get("request_id")
+    return {"x-request-id": endpoint.mask.mask_text(request_id)} if isinstance(request_id, str) else {}
+
+
+class BatchState(StrEnum):
+    """The state of a batch; any other name is UNKNOWN, and the batch counts as still running."""
+
+    VALIDATING = "validating"
+    FAILED = "failed"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """An input file; `size` is in bytes or None, `is_broken` is true if the service reports an error in it."""
+
+    id: str
+    name: str
+    size: int | None = None
+    is_broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBatch:
+    """A batch at the service; `state_name` is the service's own name of the state, and a missing file is ""."""
+
+    id: str
+    state: BatchState
+    state_name: str
+    input_file: str = ""
+    output_file: str = ""
+    error_file: str = ""
+    error_messages: tuple[str, ...] = ()
+    error_codes: frozenset[str] = frozenset()
+    metadata: dict[str, str] = field(default_factory=dict)
+    completed_requests: int = 0
+    failed_requests: int = 0
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_HasId)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Item]):
+    """A page of a list; `has_more` is true if further pages follow."""
+
+    items: tuple[_Item, ...]
+    has_more: bool
+
+
+def parse_page(answer: JsonObject, parse_item: Callable[[JsonObject], _Item]) -> Page[_Item]:
+    """Parse a page of a list with `parse_item`; items without an id are left out."""
+    items = map(parse_item, to_objects(answer.get("data")))
+    return Page(tuple(item for item in items if item.id), bool(answer.get("has_more")))
+
+
+def parse_file(value: JsonObject) -> RemoteFile:
+    """Parse a file in a response."""
+    size = value.get("bytes")
+    return RemoteFile(
+        to_string(value.get("id")),
+        to_string(value.get("filename")),
+        size if isinstance(size, int) else None,
+        value.get("status") == "error",
+    )
+
+
+def parse_batch(value: JsonObject) -> RemoteBatch:
+    """Parse a batch in a response."""
+    status = to_string(value.get("status"))
+    errors = value.get("errors")
+    problems = to_objects(errors.get("data") if isinstance(errors, dict) else errors)
+    return RemoteBatch(
+        id=to_string(value.get("id")),
+        state=BatchState(status) if status in set(BatchState) else BatchState.UNKNOWN,
+        state_name=status,
+        input_file=to_string(value.get("input_file_id")),
+        output_file=to_string(value.get("output_file_id")),
+        error_file=to_string(value.get("error_file_id")),
+        error_messages=tuple(to_string(item.get("message")) for item in problems),
+        error_codes=frozenset(to_string(item.get("code")) for item in problems),
+        metadata={name: to_string(text) for name, text in to_object(value.get("metadata")).items()},
+        completed_requests=_read_count(value, "completed"),
+        failed_requests=_read_count(value, "failed"),
+    )
+
+
+def _read_count(value: JsonObject, name: str) -> int:
+    count = to_object(value.get("request_counts")).get(name)
+    return count if isinstance(count, int) else 0
 
 
 class BatchService:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Final
 
+from planner.papers.colours import WHITE, Colour
 from planner.papers.headings import classify_heading
-from planner.papers.html.colours import WHITE, Colour, find_background, find_text_colour, is_invisible
 from planner.papers.html.dom import BLOCK_TAGS, Element
 from planner.papers.html.formulas import read_formula
-from planner.papers.html.visibility import StyleRules, is_hidden
+from planner.papers.html.visibility import StyleRules, find_background, find_text_colour, is_hidden, is_invisible
 from planner.papers.outline import MarkedHeading
 from planner.papers.paper import Block, BlockKind, SectionKind
 

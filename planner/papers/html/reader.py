@@ -6,10 +6,17 @@ from functools import lru_cache
 from typing import Final
 
 from planner.papers.characters import clean_source_text
-from planner.papers.html.colours import WHITE, find_background, find_text_colour, is_invisible
+from planner.papers.colours import WHITE
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, parse_html, tokenize_html
 from planner.papers.html.flow import PageWalker, remove_footnotes
-from planner.papers.html.visibility import StyleRules, is_hidden, read_inline_style
+from planner.papers.html.visibility import (
+    StyleRules,
+    find_background,
+    find_text_colour,
+    is_hidden,
+    is_invisible,
+    read_inline_style,
+)
 from planner.papers.outline import (
     MarkedHeading,
     assemble_sections,

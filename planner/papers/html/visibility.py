@@ -1,4 +1,4 @@
-"""Find hidden elements by their attributes, their inline styles, and the style rules of the page.
+"""Find hidden elements by their attributes, their inline styles, their colours, and the style rules of the page.
 
 The CSS selectors that pages hide things with are matched: tag, class, id, attribute, relation, position.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from planner.papers.colours import TRANSPARENT, Colour, is_similar_colour, parse_css_colour
 from planner.papers.html.dom import Element
 
 _CONDITION: Final = re.compile(r"[.#][\w-]+|\[[^\[\]]*\]|:first-child|:nth-child\(\s*\d{1,2}\s*\)|:not\([^()\s:]+\)")
@@ -33,6 +34,9 @@ _MAX_STEPS: Final = 500_000  # elements visited to match the rules of one page
 _MIN_FONT_SIZE: Final = 8 / 3  # pixels, which are two points
 _FAR_OFF: Final = -999.0  # pixels
 _MIN_OPACITY: Final = 0.05  # also for scales
+_MAX_COLOUR_DIFFERENCE: Final = 20.5 / 255  # of a component, that nobody sees
+_UNKNOWN_COLOUR: Final[Colour] = (-1000.0, -1000.0, -1000.0)  # an unknown or many-coloured background
+_NO_COLOUR: Final = re.compile(r"none|transparent|inherit|initial|unset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,32 @@ def is_hidden(element: Element, style: str) -> bool:
     if element.tag == "dialog" and "open" not in attributes:
         return True
     return bool(style) and _is_hiding_style(parse_declarations(style))
+
+
+def find_text_colour(style: str) -> Colour | None:
+    """Return the text colour that a style sets, None if it sets none or an unknown one."""
+    declarations = parse_declarations(style)
+    return parse_css_colour(declarations.get("-webkit-text-fill-color") or declarations.get("color", ""))
+
+
+def find_background(style: str, element: Element) -> Colour | None:
+    """Return the background that a style or a `bgcolor` attribute sets, None if it sets none."""
+    declarations = parse_declarations(style)
+    values = [declarations.get(name, "") for name in ("background", "background-color", "background-image")]
+    values = values if any(values) else [element.attributes.get("bgcolor", "")]
+    values = [value for value in values if value and not _NO_COLOUR.match(value)]
+    if not values:
+        return None
+    if "url(" in values[-1] or "gradient(" in values[-1]:
+        return _UNKNOWN_COLOUR
+    return parse_css_colour(values[-1]) or _UNKNOWN_COLOUR
+
+
+def is_invisible(colour: Colour | None, background: Colour) -> bool:
+    """Return whether text of a colour cannot be seen on its background."""
+    return colour is not None and (
+        colour == TRANSPARENT or is_similar_colour(colour, background, _MAX_COLOUR_DIFFERENCE)
+    )
 
 
 def _is_hiding_style(style: Mapping[str, str]) -> bool:

@@ -10,15 +10,18 @@ from typing import Final
 from planner.errors import PaperError
 from planner.papers.characters import decode_text
 from planner.papers.latex.flatten import flatten_source
-from planner.papers.latex.floats import (
+from planner.papers.latex.macros import (
     DRAWINGS,
+    DRIVER_COMMANDS,
     FLOAT_COMMANDS,
     PLOTTED,
+    UNPRINTED_COMMANDS,
+    expand_macros,
     find_float_environments,
     find_float_kind,
+    find_macros,
     find_named_kind,
 )
-from planner.papers.latex.macros import DRIVER_COMMANDS, UNPRINTED_COMMANDS, expand_macros, find_macros
 from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken

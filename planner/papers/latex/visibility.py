@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from planner.papers.latex.colours import BLACK, WHITE, Colour, Palette, is_similar_colour
+from planner.papers.colours import BLACK, WHITE, Colour, Palette, is_similar_colour
 from planner.papers.latex.macros import Macro
 from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
 

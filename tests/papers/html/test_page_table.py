@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.html.colours import WHITE, find_text_colour, is_invisible
+from planner.papers.colours import WHITE
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
 from planner.papers.html.formulas import read_formula
 from planner.papers.html.reader import find_page_title, read_html, read_html_fragment, remove_hidden_elements
-from planner.papers.html.visibility import StyleRules, is_hidden
+from planner.papers.html.visibility import StyleRules, find_text_colour, is_hidden, is_invisible
 from planner.papers.paper import Block, BlockKind
 
 SCRAPS = [

@@ -1,4 +1,4 @@
-"""Colours of a LaTeX paper as red, green and blue from 0 to 1 (packages color and xcolor)."""
+"""The colours of LaTeX (packages color and xcolor) and of style sheets, as red, green and blue from 0 to 1."""
 
 import colorsys
 import re
@@ -8,24 +8,32 @@ from typing import Final
 Colour = tuple[float, float, float]
 WHITE: Final[Colour] = (1.0, 1.0, 1.0)
 BLACK: Final[Colour] = (0.0, 0.0, 0.0)
+TRANSPARENT: Final[Colour] = (1000.0, 1000.0, 1000.0)  # see-through text, which shows only its background
 _MAX_DIFFERENCE: Final = 0.05  # of a component, that nobody sees
+_MAX_UNSEEN_OPACITY: Final = 20 / 255
 _DEFINITION: Final = re.compile(r"\\(?:define|provide)color\s*\{([^{}]+)\}\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _ALIAS: Final = re.compile(r"\\colorlet\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?|\.\d+")
+_CSS_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)%?")
 _STANDARD_COLOURS: Final[dict[str, Colour]] = {
     "white": WHITE, "White": WHITE, "black": BLACK, "Black": BLACK, "red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0),
     "blue": (0.0, 0.0, 1.0), "cyan": (0.0, 1.0, 1.0), "magenta": (1.0, 0.0, 1.0), "yellow": (1.0, 1.0, 0.0),
     "gray": (0.5, 0.5, 0.5), "darkgray": (0.25, 0.25, 0.25), "lightgray": (0.75, 0.75, 0.75),
 }  # fmt: skip
+_CSS_COLOURS: Final = {
+    "white": "#ffffff", "snow": "#fffafa", "ivory": "#fffff0", "ghostwhite": "#f8f8ff", "floralwhite": "#fffaf0",
+    "whitesmoke": "#f5f5f5", "mintcream": "#f5fffa", "azure": "#f0ffff", "black": "#000000", "navy": "#000080",
+    "red": "#ff0000", "blue": "#0000ff", "green": "#008000", "gray": "#808080", "grey": "#808080", "yellow": "#ffff00",
+}  # fmt: skip
 
 
-def is_similar_colour(first: Colour, second: Colour) -> bool:
-    """Return whether two colours look the same."""
-    return all(abs(a - b) <= _MAX_DIFFERENCE for a, b in zip(first, second, strict=True))
+def is_similar_colour(first: Colour, second: Colour, max_difference: float = _MAX_DIFFERENCE) -> bool:
+    """Return whether two colours look the same: they differ by at most `max_difference` in each component."""
+    return all(abs(a - b) <= max_difference for a, b in zip(first, second, strict=True))
 
 
 class Palette:
-    """The named colours of a text: those that it defines and the standard ones."""
+    """The named colours of a LaTeX text: those that it defines and the standard ones."""
 
     def __init__(self, text: str) -> None:
         self._named = dict(_STANDARD_COLOURS)
@@ -89,3 +97,36 @@ def _make_colour(numbers: list[float]) -> Colour | None:
         return None
     red, green, blue = (min(1.0, number) for number in numbers)
     return red, green, blue
+
+
+def parse_css_colour(value: str) -> Colour | None:
+    """Return the colour that a value of a style sheet begins with; None if it is not known."""
+    word = re.split(r"[\s;]", value.strip(), maxsplit=1)[0] if "(" not in value else value.strip()
+    if word == "transparent":
+        return TRANSPARENT
+    if match := re.fullmatch(r"#([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", _CSS_COLOURS.get(word, word)):
+        digits = match[1] if len(match[1]) >= 6 else "".join(digit * 2 for digit in match[1])
+        red, green, blue, *opacity = (part / 255 for part in bytes.fromhex(digits))
+        return TRANSPARENT if opacity and opacity[0] <= _MAX_UNSEEN_OPACITY else (red, green, blue)
+    if match := re.match(r"(rgb|hsl)a?\(([^()]*)\)", word):
+        return _compute_colour(match[1], _CSS_NUMBER.findall(match[2]))
+    return None
+
+
+def _compute_colour(kind: str, numbers: list[str]) -> Colour | None:
+    """Return the colour of an `rgb` or `hsl` value with an optional opacity; None with fewer than three numbers."""
+    if len(numbers) < 3:
+        return None
+    if len(numbers) > 3 and _parse_share(numbers[3], 1) < _MAX_UNSEEN_OPACITY:
+        return TRANSPARENT
+    if kind == "rgb":
+        return _make_colour([_parse_share(number, 255) for number in numbers[:3]])
+    hue = float(numbers[0].rstrip("%")) / 360 % 1
+    saturation, lightness = (_parse_share(number, 100) for number in numbers[1:3])
+    return colorsys.hls_to_rgb(hue, lightness, saturation)
+
+
+def _parse_share(number: str, whole: float) -> float:
+    """Return a number or percentage as a share of `whole`, between 0 and 1."""
+    value = float(number.rstrip("%")) / (100 if number.endswith("%") else whole)
+    return min(max(value, 0.0), 1.0)
