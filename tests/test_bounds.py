@@ -29,7 +29,7 @@ from planner.schema import Ablation, Plan, Task
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, parse_trajectory
 from planner.trajectory.writer import normalize_trajectory, render_trajectory
-from tests.cli.conftest import DEMO, Run, desk, run  # noqa: F401 - fixtures
+from tests.cli.conftest import DEMO, Run, run, work_folder  # noqa: F401 - fixtures
 
 SIZE = 200_000  # characters; a quadratic step would take minutes
 CPU_SECONDS = 2.0
@@ -46,9 +46,9 @@ def make_reply(reasoning: str = "Because.", **fields: object) -> str:
 
 
 @pytest.fixture
-def deep(desk: Path) -> Iterator[Path]:  # noqa: F811
+def deep(work_folder: Path) -> Iterator[Path]:  # noqa: F811
     """A folder with 1,200 levels below it, which pytest itself cannot delete."""
-    root = desk / "deep"
+    root = work_folder / "deep"
     root.mkdir()
     os.chdir(root)
     for _ in range(1_200):
@@ -61,7 +61,7 @@ def deep(desk: Path) -> Iterator[Path]:  # noqa: F811
     for _ in range(1_200):
         os.chdir("..")
         Path("d").rmdir()
-    os.chdir(desk)
+    os.chdir(work_folder)
 
 
 @pytest.fixture
@@ -114,14 +114,14 @@ def test_stdin_has_a_bound(run: Run, words: tuple[str, ...], size: int) -> None:
     assert "it has over" in result.output
 
 
-def test_commands_name_special_files_and_go_on(run: Run, desk: Path, special_files: list[Path]) -> None:  # noqa: F811
+def test_commands_name_special_files_and_go_on(run: Run, work_folder: Path, special_files: list[Path]) -> None:  # noqa: F811
     run("demo", "-o", "out")
     plan = next(Path("out").rglob("*.md"))
     for number, path in enumerate(special_files):
         for ending in (".md", ".json", ".pdf", ".jsonl", ".tex"):
             (plan.parent / f"{number}{ending}").symlink_to(path)
     assert run("site", "out", "-o", "site").exit_code == 0
-    page = (desk / "site" / "index.html").read_text()
+    page = (work_folder / "site" / "index.html").read_text()
     assert "it is a pipe, not a file" in page
     assert "it is a device, not a file" in page
     for special in map(str, special_files):
@@ -160,8 +160,8 @@ def test_the_program_s_own_files_have_a_bound(run: Run, kind: str) -> None:  # n
         assert "it has over 16,777,216 bytes" in run("check", str(path)).output
 
 
-def test_folders_are_searched_to_a_stated_depth(run: Run, desk: Path, deep: Path) -> None:  # noqa: F811
-    os.chdir(desk)
+def test_folders_are_searched_to_a_stated_depth(run: Run, work_folder: Path, deep: Path) -> None:  # noqa: F811
+    os.chdir(work_folder)
     (deep / "a.md").write_bytes(DEMO.read_bytes())
     (deep / "b.md").write_bytes(DEMO.read_bytes())
     corpus = collect_entries(("deep",))
@@ -173,7 +173,7 @@ def test_folders_are_searched_to_a_stated_depth(run: Run, desk: Path, deep: Path
     assert f"nested over {MAX_FOLDER_DEPTH} deep" in run("batch", "deep", "-o", "run", "--model", "extractive").output
     run("demo", "-o", "deep")
     assert run("site", "deep", "-o", "site").exit_code == 0
-    assert f"nested over {MAX_FOLDER_DEPTH} deep" in (desk / "site" / "index.html").read_text()
+    assert f"nested over {MAX_FOLDER_DEPTH} deep" in (work_folder / "site" / "index.html").read_text()
     assert len(find_files(deep, ".md")) == 3
 
 
@@ -220,8 +220,8 @@ def test_a_member_with_an_endless_name_is_passed_over(run: Run) -> None:  # noqa
     assert len(result.output) < 5_000
 
 
-def test_a_title_and_a_heading_are_shortened(run: Run, desk: Path) -> None:  # noqa: F811
-    with (desk / "paper.md").open("a") as file:
+def test_a_title_and_a_heading_are_shortened(run: Run, work_folder: Path) -> None:  # noqa: F811
+    with (work_folder / "paper.md").open("a") as file:
         file.write(f"\n\n## {'Heading ' * 1_000}\n\nText.\n")
     understood = json.loads(run("paper", "paper.md", "--title", "Title" * 1_000, "--to", "json").stdout)
     assert len(understood["title"]) == MAX_NAME_CHARS

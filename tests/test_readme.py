@@ -42,7 +42,7 @@ def is_ours(line: str) -> bool:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, server: Server) -> Path:
+def work_folder(tmp_path: Path, server: Server) -> Path:
     server.answer = lambda request: as_asked(request, GOOD_REPLY)
     demo = (ROOT / "planner" / "demo" / "paper.md").read_bytes()
     (tmp_path / "paper.pdf").write_bytes(demo)  # formats are told by content, so this stands for any paper
@@ -59,7 +59,7 @@ def desk(tmp_path: Path, server: Server) -> Path:
     return tmp_path
 
 
-def test_the_commands_of_the_readme_run_in_their_order(desk: Path, server: Server) -> None:
+def test_the_commands_of_the_readme_run_in_their_order(work_folder: Path, server: Server) -> None:
     runnable = [line for line in COMMANDS if is_ours(line)]
     assert len(runnable) >= 10
     for line in runnable:
@@ -67,14 +67,19 @@ def test_the_commands_of_the_readme_run_in_their_order(desk: Path, server: Serve
         name = next(name for name in OURS if line.startswith(name))
         command = here.replace(name, f"{shlex.quote(sys.executable)} -m {OURS[name]}", 1)
         done = subprocess.run(
-            ["bash", "-c", command], cwd=desk, env=environment(server), capture_output=True, text=True, timeout=120
+            ["bash", "-c", command],
+            cwd=work_folder,
+            env=environment(server),
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         assert done.stdout or done.stderr or ">" in line or " check " in line, f"{line} says nothing"
-    assert "| gpt-4o | reviewer | 1 of 1 |" in (desk / "report" / "report.md").read_text(encoding="utf-8")
+    assert "| gpt-4o | reviewer | 1 of 1 |" in (work_folder / "report" / "report.md").read_text(encoding="utf-8")
 
 
-def test_every_other_command_is_known(desk: Path) -> None:
+def test_every_other_command_is_known(work_folder: Path) -> None:
     others = {line.split("#")[0].strip() for line in COMMANDS if not is_ours(line)}
     assert others == {"make demo", "make test", "export OPENAI_API_KEY=sk-..."}
 
@@ -85,22 +90,22 @@ def test_the_example_is_short() -> None:
 
 
 def test_the_example_runs_with_a_fake_model(
-    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    work_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = FakeModel(GOOD_REPLY)
     monkeypatch.setattr(planner, "OpenAIChat", lambda name: model)
-    monkeypatch.chdir(desk)
+    monkeypatch.chdir(work_folder)
     exec(compile(EXAMPLE, "README.md", "exec"), {})
     assert capsys.readouterr().out == "planned \nREMOVE harmonic residual gate () ('MAE', 'STE')\n"
     assert "harmonic" in model.prompts[0].messages[1].content
 
 
-def test_the_example_runs_at_an_endpoint_and_retries(desk: Path, server: Server) -> None:
+def test_the_example_runs_at_an_endpoint_and_retries(work_folder: Path, server: Server) -> None:
     busy = error(503, "busy", headers={"Retry-After": "0"})
     server.answer = lambda request: busy if request.number == 1 else as_asked(request, GOOD_REPLY)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", EXAMPLE],
-        cwd=desk,
+        cwd=work_folder,
         env=environment(server),
         capture_output=True,
         text=True,

@@ -46,7 +46,7 @@ class LocalEngine:
         self._clients = {record.key: asked for record, asked in zip(self._ledger_models, job.models, strict=True)}
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
         self._queues = {key: self._open_queue(asked) for key, asked in self._clients.items()}
-        self.progress.rate_limiters = [desk.rate_limiter for desk in self._queues.values()]
+        self.progress.rate_limiters = [queue.rate_limiter for queue in self._queues.values()]
 
     async def plan(self) -> None:
         """Plan everything that is pending, or as much as the limits and `stop` allow.
@@ -76,8 +76,8 @@ class LocalEngine:
         """Send no further request; those in flight are finished and stored."""
         if not self.progress.stop_reason:
             self.progress.stop_reason = reason
-            for desk in self._queues.values():
-                desk.rate_limiter.close()
+            for queue in self._queues.values():
+                queue.rate_limiter.close()
             self._waiting_tasks.cancel_all()
 
     async def _plan_all(self, papers: AsyncIterator[TaskWithPaper], at_once: int) -> None:
@@ -102,13 +102,13 @@ class LocalEngine:
 
     async def _plan_one(self, item: TaskWithPaper) -> None:
         work, asked = item.plan_task, self._clients[item.plan_task.model]
-        desk = self._queues[work.model]
+        queue = self._queues[work.model]
         paper = item.paper
         if isinstance(paper, PaperError):
             await self._recorder.record_unreadable_paper(work, paper)
             return
         sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
-        model = LedgerClient(desk, asked.make_model(paper.paper), work)
+        model = LedgerClient(queue, asked.make_model(paper.paper), work)
         planning = await run_plan(paper, model, asked.settings, sample, FixedTokenCounter())
         await self._recorder.record_result(work, paper.info, planning, model.attempt_records)
         if planning.outcome is Outcome.BUDGET:

@@ -18,9 +18,9 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with `paper.md` in it."""
-    folder = tmp_path / "desk"
+    folder = tmp_path / "work_folder"
     folder.mkdir()
     (folder / "paper.md").write_bytes(DEMO.read_bytes())
     monkeypatch.chdir(folder)
@@ -28,7 +28,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(desk: Path) -> Run:
+def run(work_folder: Path) -> Run:
     """Run the program in this process, in the working folder."""
 
     def invoke(*words: str, stdin: str | bytes | None = None, env: Mapping[str, str] | None = None) -> Result:
@@ -41,13 +41,13 @@ def run(desk: Path) -> Run:
 
 
 @pytest.fixture
-def start(desk: Path) -> Start:
+def start(work_folder: Path) -> Start:
     """Start the program as a process of its own, in the working folder."""
 
     def popen(*words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "planner", *words],
-            cwd=desk,
+            cwd=work_folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""`batch`, `status`, `export` and `site` from a user's chair: one corpus in which most things go wrong once."""
+"""`batch`, `status`, `export` and `site`, as a user calls them: one corpus in which most things go wrong once."""
 
 import csv
 import json
@@ -306,11 +306,13 @@ def test_a_dry_run_says_what_it_would_take(corpus: Path, tmp_path: Path, provide
         (("--price", "free"), "IN,OUT"),
     ],
 )
-def test_wrong_usage_is_told_before_a_folder_is_made(run: Run, desk: Path, words: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_is_told_before_a_folder_is_made(
+    run: Run, work_folder: Path, words: tuple[str, ...], said: str
+) -> None:
     result = run("batch", "paper.md", "-o", "run", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", *words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
-    assert not (desk / "run").exists()
+    assert not (work_folder / "run").exists()
 
 
 @pytest.mark.parametrize("words", [("status", "."), ("export", ".", "--to", "csv", "x.csv")])

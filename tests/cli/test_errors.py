@@ -16,7 +16,7 @@ from tests.server.server import Server
 
 
 def write(content: bytes, name: str) -> Callable[[Path], None]:
-    return lambda desk: (desk / name).write_bytes(content) and None
+    return lambda work_folder: (work_folder / name).write_bytes(content) and None
 
 
 @pytest.mark.parametrize(
@@ -75,16 +75,18 @@ def test_the_message_says_what_and_what_to_do(run: Run, words: tuple[str, ...], 
         (b"\x00\x01\x02" * 400, "junk.bin", "junk.bin"),
     ],
 )
-def test_an_unreadable_paper_fails_with_its_reason(run: Run, desk: Path, content: bytes, name: str, said: str) -> None:
-    (desk / name).write_bytes(content)
+def test_an_unreadable_paper_fails_with_its_reason(
+    run: Run, work_folder: Path, content: bytes, name: str, said: str
+) -> None:
+    (work_folder / name).write_bytes(content)
     result = run("plan", name)
     assert result.exit_code == 1
     assert said in result.stderr
     assert name in result.stderr
 
 
-def test_a_folder_without_a_paper(run: Run, desk: Path) -> None:
-    (desk / "folder").mkdir()
+def test_a_folder_without_a_paper(run: Run, work_folder: Path) -> None:
+    (work_folder / "folder").mkdir()
     result = run("plan", "folder")
     assert result.exit_code == 1
     assert "folder" in result.stderr
@@ -133,8 +135,8 @@ def test_doctor_says_whether_the_model_answers(run: Run, server: Server) -> None
         ("facts.json", json.dumps({"format_version": "ablation-planner-1"}), "not a plan; check the trajectory"),
     ],
 )
-def test_check_says_what_is_wrong_with_a_plan(run: Run, desk: Path, name: str, content: str, said: str) -> None:
-    (desk / name).write_text(content, encoding="utf-8")
+def test_check_says_what_is_wrong_with_a_plan(run: Run, work_folder: Path, name: str, content: str, said: str) -> None:
+    (work_folder / name).write_text(content, encoding="utf-8")
     result = run("check", name)
     assert result.exit_code == (1 if said else 0)
     assert said in result.stdout
@@ -142,10 +144,10 @@ def test_check_says_what_is_wrong_with_a_plan(run: Run, desk: Path, name: str, c
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="there a file's name is always Unicode")
-def test_a_file_whose_name_is_no_unicode(start: Start, desk: Path) -> None:
+def test_a_file_whose_name_is_no_unicode(start: Start, work_folder: Path) -> None:
     name = os.fsdecode(b"\xff.md")
-    (desk / name).write_bytes(DEMO.read_bytes())
-    (desk / os.fsdecode(b"\xfe.md")).write_bytes(b"")
+    (work_folder / name).write_bytes(DEMO.read_bytes())
+    (work_folder / os.fsdecode(b"\xfe.md")).write_bytes(b"")
     process = start("plan", name, os.fsdecode(b"\xfe.md"), "--json")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
@@ -154,7 +156,7 @@ def test_a_file_whose_name_is_no_unicode(start: Start, desk: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("--json",), ()])
-def test_a_terminal_with_another_encoding(start: Start, desk: Path, words: tuple[str, ...]) -> None:
+def test_a_terminal_with_another_encoding(start: Start, work_folder: Path, words: tuple[str, ...]) -> None:
     process = start("plan", "paper.md", "--title", "漢字", *words, env={"PYTHONIOENCODING": "latin-1"})
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

@@ -139,22 +139,24 @@ def left_behind(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("stream_option", ["--stream", "--no-stream"])
-def test_no_way_to_repeat_a_key_leaves_it_anywhere(run: Run, desk: Path, server: Server, stream_option: str) -> None:
+def test_no_way_to_repeat_a_key_leaves_it_anywhere(
+    run: Run, work_folder: Path, server: Server, stream_option: str
+) -> None:
     env, shown = environment(server), ""
     options = (stream_option, "--max-wait", "0", "-v", "--log-file")
     for number, (name, answer) in enumerate(ANSWERS.items()):
         server.answer = answer
         result = run("plan", "paper.md", "-o", f"o{number}", *options, f"log{number}", env=env)
         assert find_key(result.output.encode()) == "", name
-        assert left_behind(desk) == {}, name
-        shown += result.output + "".join(p.read_text() for p in desk.glob(f"o{number}/**/*") if p.is_file())
+        assert left_behind(work_folder) == {}, name
+        shown += result.output + "".join(p.read_text() for p in work_folder.glob(f"o{number}/**/*") if p.is_file())
     assert shown.count(MASK_TEXT) > len(ANSWERS) // 2, "the key was there to be masked"
 
 
-def test_nor_do_doctor_a_run_and_its_exports(start: Start, desk: Path, server: Server) -> None:
-    papers = desk / "papers"
+def test_nor_do_doctor_a_run_and_its_exports(start: Start, work_folder: Path, server: Server) -> None:
+    papers = work_folder / "papers"
     papers.mkdir()
-    text = (desk / "paper.md").read_text(encoding="utf-8")
+    text = (work_folder / "paper.md").read_text(encoding="utf-8")
     for number in range(len(ANSWERS)):
         (papers / f"p{number}.md").write_text(text.replace("# ", f"# Number {number} of ", 1), encoding="utf-8")
     answers = list(ANSWERS.values())
@@ -171,7 +173,7 @@ def test_nor_do_doctor_a_run_and_its_exports(start: Start, desk: Path, server: S
         said = b"\n".join(part.encode() for part in start(*words, env=env).communicate(timeout=300))
         assert b"Traceback" not in said, words
         assert find_key(said) == "", words
-    assert left_behind(desk) == {}
+    assert left_behind(work_folder) == {}
 
 
 @pytest.mark.parametrize(
@@ -185,10 +187,10 @@ def test_nor_do_doctor_a_run_and_its_exports(start: Start, desk: Path, server: S
     ],
 )
 @pytest.mark.parametrize("given", ["option", "variable"])
-def test_nor_does_an_address(run: Run, desk: Path, address: str, given: str) -> None:
+def test_nor_does_an_address(run: Run, work_folder: Path, address: str, given: str) -> None:
     option = ("--base-url", address) if given == "option" else ()
     env = {"OPENAI_BASE_URL": address} if given == "variable" else {}
     result = run("plan", "paper.md", "--model", "m", *option, "--max-wait", "0", "-v", "--log-file", "log", env=env)
     assert result.exit_code in (1, 2)
     assert find_key(result.output.encode()) == ""
-    assert left_behind(desk) == {}
+    assert left_behind(work_folder) == {}

@@ -142,12 +142,12 @@ def test_a_number_that_makes_no_sense_is_wrong_usage(run: Run, answering: Server
     ],
 )
 def test_the_environment_asks_as_the_option_does(
-    run: Run, desk: Path, variable: str, value: str, words: tuple[str, ...]
+    run: Run, work_folder: Path, variable: str, value: str, words: tuple[str, ...]
 ) -> None:
-    (desk / "prompts").mkdir()
+    (work_folder / "prompts").mkdir()
     for task in ("reviewer", "author"):
         for role in ("system", "user"):
-            (desk / "prompts" / f"{task}_{role}.jinja").write_text("{{ k }}", encoding="utf-8")
+            (work_folder / "prompts" / f"{task}_{role}.jinja").write_text("{{ k }}", encoding="utf-8")
     plain, by_environment, by_option = (
         run("prompt", "paper.md"),
         run("prompt", "paper.md", env={variable: value}),
@@ -157,7 +157,9 @@ def test_the_environment_asks_as_the_option_does(
     assert by_environment.output != plain.output or variable.endswith("WINDOW")
 
 
-def test_the_environment_names_model_address_key_price_and_folder(run: Run, desk: Path, answering: Server) -> None:
+def test_the_environment_names_model_address_key_price_and_folder(
+    run: Run, work_folder: Path, answering: Server
+) -> None:
     env = {
         "OPENAI_API_KEY": "sk-of-the-environment",
         "OPENAI_BASE_URL": answering.base_url,
@@ -244,8 +246,8 @@ def test_the_prompt_is_the_same_text_in_both_forms_and_its_hash_that_of_the_plan
     assert answering.journal[0].json["messages"] == told["messages"]
 
 
-def test_json_of_several_papers_is_a_line_each_with_the_same_keys(run: Run, desk: Path) -> None:
-    (desk / "empty.md").write_bytes(b"")
+def test_json_of_several_papers_is_a_line_each_with_the_same_keys(run: Run, work_folder: Path) -> None:
+    (work_folder / "empty.md").write_bytes(b"")
     result = run("plan", "paper.md", "empty.md", "--json")
     told = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.exit_code == 1
@@ -256,7 +258,7 @@ def test_json_of_several_papers_is_a_line_each_with_the_same_keys(run: Run, desk
     assert all(Path(each["sidecar"]).exists() for each in told)
 
 
-def test_parse_writes_under_the_model_that_it_is_told(run: Run, desk: Path) -> None:
+def test_parse_writes_under_the_model_that_it_is_told(run: Run, work_folder: Path) -> None:
     words = ("--paper", "paper.md", "--id", "mine", "-o", "out", "--task", "author", "--json")
     told = json.loads(run("parse", "-", *words, "--model", "acme/chat-3.5", stdin=GOOD_REPLY).stdout)
     assert told["trajectory"] == "out/lm-planner/acme_chat-35/mine.md"
@@ -265,9 +267,9 @@ def test_parse_writes_under_the_model_that_it_is_told(run: Run, desk: Path) -> N
     assert (shown["model"], shown["paper_id"], shown["task"]) == ("acme/chat-3.5", "mine", "author")
 
 
-def test_parse_takes_the_paper_from_stdin(run: Run, desk: Path) -> None:
-    (desk / "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
-    result = run("parse", "reply.txt", "--paper", "-", "--id", "mine", stdin=(desk / "paper.md").read_bytes())
+def test_parse_takes_the_paper_from_stdin(run: Run, work_folder: Path) -> None:
+    (work_folder / "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
+    result = run("parse", "reply.txt", "--paper", "-", "--id", "mine", stdin=(work_folder / "paper.md").read_bytes())
     assert result.stdout == "trajectories/lm-planner/pasted/mine.md\n"
 
 
@@ -281,10 +283,10 @@ def test_parse_asks_nobody_again(run: Run, text: str, outcome: str) -> None:
     assert len(sidecar(result.stdout)["attempts"]) == 1
 
 
-def test_demo_writes_where_it_is_told_and_takes_the_task(run: Run, desk: Path) -> None:
+def test_demo_writes_where_it_is_told_and_takes_the_task(run: Run, work_folder: Path) -> None:
     result = run("demo", "--task", "author", "-k", "1", "-o", "out")
-    [path] = (desk / "out").rglob("*.md")
-    assert str(path.relative_to(desk)) in result.stdout
+    [path] = (work_folder / "out").rglob("*.md")
+    assert str(path.relative_to(work_folder)) in result.stdout
     shown = json.loads(run("show", str(path), "--to", "json").stdout)
     assert (shown["task"], len(shown["ablations"])) == ("author", 1)
 

@@ -50,9 +50,9 @@ def test_the_text_is_what_the_task_would_send(run: Run) -> None:
     assert author.strip().split("\n\n")[-1] in prompt
 
 
-def test_a_paper_that_the_author_task_cannot_cut_is_shown_with_a_warning(run: Run, desk: Path) -> None:
-    text = (desk / "paper.md").read_text(encoding="utf-8").split("## 4 Experiments")[0]
-    (desk / "half.md").write_text(text, encoding="utf-8")
+def test_a_paper_that_the_author_task_cannot_cut_is_shown_with_a_warning(run: Run, work_folder: Path) -> None:
+    text = (work_folder / "paper.md").read_text(encoding="utf-8").split("## 4 Experiments")[0]
+    (work_folder / "half.md").write_text(text, encoding="utf-8")
     told = json.loads(run("paper", "half.md", "--to", "json", "--task", "author").stdout)
     assert any("--cut-at" in warning for warning in told["warnings"])
     assert told["prompt_tokens"] is None

@@ -41,12 +41,12 @@ REPLY = contract(
 
 
 @pytest.fixture
-def options(server: Server, desk: Path) -> tuple[str, ...]:
+def options(server: Server, work_folder: Path) -> tuple[str, ...]:
     def answer(request: Request) -> Response:
         return as_asked(request, REPLY)
 
     server.answer = answer
-    (desk / "tides.md").write_text(PAPER, encoding="utf-8")
+    (work_folder / "tides.md").write_text(PAPER, encoding="utf-8")
     return ("--model", "m", "--base-url", server.base_url, "--price", "1,4", "-k", "3")
 
 
@@ -57,11 +57,11 @@ def record(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("task", "warning_count"), [("reviewer", 5), ("author", 4)])
 def test_both_give_the_same_warnings_counts_and_plan(
-    run: Run, desk: Path, options: tuple[str, ...], task: str, warning_count: int
+    run: Run, work_folder: Path, options: tuple[str, ...], task: str, warning_count: int
 ) -> None:
     planned = run("plan", "tides.md", "--id", "tides", "--task", task, *options)
     run("batch", "tides.md", "-o", "run", "--task", task, *options)
-    one, other = record(desk / "trajectories"), record(desk / "run" / "trajectories")
+    one, other = record(work_folder / "trajectories"), record(work_folder / "run" / "trajectories")
     assert one["warnings"] == other["warnings"]
     assert len([warning for warning in one["warnings"] if warning.startswith("ablation ")]) == warning_count
     assert any("ablation of 'echo memory' already" in warning for warning in one["warnings"]) == (task == "reviewer")
@@ -71,7 +71,7 @@ def test_both_give_the_same_warnings_counts_and_plan(
         attempt["identity"] for attempt in other["attempts"]
     ]
     plan_file, batch_file = (
-        (desk / name / "lm-planner" / "m" / "tides.md") for name in ("trajectories", "run/trajectories")
+        (work_folder / name / "lm-planner" / "m" / "tides.md") for name in ("trajectories", "run/trajectories")
     )
     assert plan_file.read_bytes() == batch_file.read_bytes()
     prompt_tokens, completion_tokens = one["usage"]["prompt_tokens"], one["usage"]["completion_tokens"]

@@ -26,18 +26,18 @@ def at(server: Server) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def hostile(desk: Path) -> Path:
+def hostile(work_folder: Path) -> Path:
     """A folder of files that are named, titled and filled to steer; the working folder's paper is one of them."""
     text = DEMO.read_text(encoding="utf-8")
     text = text.replace("# Slack Water", f"# {EVIL}Slack Water", 1).replace("### 3.3 H", f"### 3.3 {EVIL} H")
-    (desk / f"{NAME}.md").write_text(text.replace("gate", f"g{EVIL}ate"), encoding="utf-8")
-    (desk / f"{NAME}broken.md").write_text(f"short {EVIL}", encoding="utf-8")
+    (work_folder / f"{NAME}.md").write_text(text.replace("gate", f"g{EVIL}ate"), encoding="utf-8")
+    (work_folder / f"{NAME}broken.md").write_text(f"short {EVIL}", encoding="utf-8")
     plan = Plan.model_validate({"ablations": [GOOD_ABLATION]})
     sound = render_trajectory(Trajectory("lm-planner", "m", "x", Task.REVIEWER, "Because of REASONS.", plan))
     spoilt = sound.replace("REASONS", EVIL).replace("No gate", f"No {EVIL} gate").replace("MAE", f"M{EVIL}AE")
-    (desk / f"{NAME}trajectory.md").write_text(spoilt, encoding="utf-8")
-    (desk / f"{NAME}plan.json").write_text(json.dumps([{EVIL: 1, "name": EVIL}]), encoding="utf-8")
-    return desk
+    (work_folder / f"{NAME}trajectory.md").write_text(spoilt, encoding="utf-8")
+    (work_folder / f"{NAME}plan.json").write_text(json.dumps([{EVIL: 1, "name": EVIL}]), encoding="utf-8")
+    return work_folder
 
 
 def is_calm(*texts: str) -> bool:
@@ -122,17 +122,19 @@ def only_data(text: str, path: Path) -> bool:
 @pytest.mark.parametrize(
     ("words", "is_data"),
     [
-        (("plan", "paper.md", "-v"), lambda out, desk: only_data(out, desk) and out),
-        (("plan", "gone.md", "paper.md"), lambda out, desk: only_data(out, desk) and out),
-        (("plan", "paper.md", "--json", "-v"), lambda out, desk: json.loads(out)["outcome"] == "planned"),
-        (("prompt", "paper.md", "-v"), lambda out, desk: json.loads(out)["messages"]),
-        (("paper", "paper.md", "--to", "json", "-v"), lambda out, desk: json.loads(out)["sections"]),
-        (("schema",), lambda out, desk: json.loads(out)["properties"]),
-        (("batch", ".", "-o", "run", "--dry-run", "--json"), lambda out, desk: json.loads(out)["papers"]),
+        (("plan", "paper.md", "-v"), lambda out, work_folder: only_data(out, work_folder) and out),
+        (("plan", "gone.md", "paper.md"), lambda out, work_folder: only_data(out, work_folder) and out),
+        (("plan", "paper.md", "--json", "-v"), lambda out, work_folder: json.loads(out)["outcome"] == "planned"),
+        (("prompt", "paper.md", "-v"), lambda out, work_folder: json.loads(out)["messages"]),
+        (("paper", "paper.md", "--to", "json", "-v"), lambda out, work_folder: json.loads(out)["sections"]),
+        (("schema",), lambda out, work_folder: json.loads(out)["properties"]),
+        (("batch", ".", "-o", "run", "--dry-run", "--json"), lambda out, work_folder: json.loads(out)["papers"]),
     ],
 )
-def test_stdout_is_data(run: Run, desk: Path, words: tuple[str, ...], is_data: Callable[[str, Path], bool]) -> None:
-    assert is_data(run(*words).stdout, desk)
+def test_stdout_is_data(
+    run: Run, work_folder: Path, words: tuple[str, ...], is_data: Callable[[str, Path], bool]
+) -> None:
+    assert is_data(run(*words).stdout, work_folder)
 
 
 def test_quiet_says_only_errors_and_verbose_more(run: Run, server: Server) -> None:
@@ -151,10 +153,10 @@ def test_quiet_says_only_errors_and_verbose_more(run: Run, server: Server) -> No
     assert [line.partition(":")[0] for line in failed.stderr.splitlines()] == ["error", "error"]
 
 
-def test_the_log_file_has_everything_with_its_time_and_grows(run: Run, desk: Path) -> None:
+def test_the_log_file_has_everything_with_its_time_and_grows(run: Run, work_folder: Path) -> None:
     for times in (1, 2):
         run("plan", "paper.md", "gone.md", "--log-file", "deep/log.txt", "-q")
-        lines = (desk / "deep" / "log.txt").read_text(encoding="utf-8").splitlines()
+        lines = (work_folder / "deep" / "log.txt").read_text(encoding="utf-8").splitlines()
         assert len([line for line in lines if "planned 2 ablations" in line]) == times
         assert len([line for line in lines if " ERROR gone.md: no such file" in line]) == times
         assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ ", line) for line in lines)
@@ -167,7 +169,7 @@ def test_the_host_is_named_before_the_first_request(run: Run, server: Server) ->
     assert "sending" not in run("plan", "paper.md", "-o", "other").stderr, "the built-in planner sends nothing"
 
 
-def test_a_reader_that_has_gone_ends_the_program_quietly(start: Start, desk: Path) -> None:
+def test_a_reader_that_has_gone_ends_the_program_quietly(start: Start, work_folder: Path) -> None:
     process = start("paper", "paper.md", "--to", "json")
     assert process.stdout is not None
     process.stdout.close()

@@ -21,12 +21,12 @@ NAME = "lm-planner/gpt-4o/A_Paper"
 
 
 @pytest.fixture
-def kept(desk: Path) -> Path:
+def kept(work_folder: Path) -> Path:
     """A trajectory in the working folder."""
     plan = Plan.model_validate({"ablations": ABLATIONS})
     reasoning = "The gate is *never* removed.\n\n- Nor is 日本語 <script>alert(1)</script>."
     trajectory = Trajectory("lm-planner", "gpt-4o", "A_Paper", Task.AUTHOR, reasoning, plan)
-    path = desk / "A_Paper.md"
+    path = work_folder / "A_Paper.md"
     path.write_text(render_trajectory(trajectory), encoding="utf-8")
     return path
 
@@ -72,13 +72,15 @@ def test_html_is_a_page_of_its_own_in_which_nothing_of_the_model_is_active(run: 
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "md", "html", "text"])
-def test_a_folder_gets_a_file_for_each_with_what_would_be_printed(run: Run, desk: Path, kept: Path, form: str) -> None:
+def test_a_folder_gets_a_file_for_each_with_what_would_be_printed(
+    run: Run, work_folder: Path, kept: Path, form: str
+) -> None:
     printed = run("show", "A_Paper.md", "--to", form).stdout_bytes
     result = run("show", "A_Paper.md", "--to", form, "-o", "new/out")
     ending = "txt" if form == "text" else form
     assert result.stdout == f"new/out/A_Paper.{ending}\n"
-    assert (desk / "new" / "out" / f"A_Paper.{ending}").read_bytes() == printed
-    assert len(list((desk / "new" / "out").iterdir())) == 1
+    assert (work_folder / "new" / "out" / f"A_Paper.{ending}").read_bytes() == printed
+    assert len(list((work_folder / "new" / "out").iterdir())) == 1
 
 
 def test_damaged_characters_are_repaired_with_a_warning(run: Run, kept: Path) -> None:
@@ -91,9 +93,9 @@ def test_damaged_characters_are_repaired_with_a_warning(run: Run, kept: Path) ->
     assert "warning: A_Paper.md: characters were repaired" in result.stderr
 
 
-def test_one_bad_file_among_several_stops_no_other(run: Run, desk: Path, kept: Path) -> None:
-    (desk / "folder.md").mkdir()
-    (desk / "bytes.md").write_bytes(b"\xff\xfe\x00")
+def test_one_bad_file_among_several_stops_no_other(run: Run, work_folder: Path, kept: Path) -> None:
+    (work_folder / "folder.md").mkdir()
+    (work_folder / "bytes.md").write_bytes(b"\xff\xfe\x00")
     names = ("gone.md", "paper.md", "folder.md", "bytes.md", "A_Paper.md")
     result = run("show", *names)
     assert result.exit_code == 1
@@ -146,9 +148,9 @@ def test_check_names_each_rule_that_a_published_file_breaks(run: Run, kept: Path
     ],
 )
 def test_check_says_where_a_plan_breaks_the_contract(
-    run: Run, desk: Path, name: str, content: object, said: str
+    run: Run, work_folder: Path, name: str, content: object, said: str
 ) -> None:
-    (desk / name).write_text(json.dumps(content), encoding="utf-8")
+    (work_folder / name).write_text(json.dumps(content), encoding="utf-8")
     result = run("check", name)
     assert result.exit_code == 1
     assert result.stdout.startswith(f"{name}: ")
@@ -156,17 +158,17 @@ def test_check_says_where_a_plan_breaks_the_contract(
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000, b"", b"{", b'{"a": NaN'])
-def test_check_survives_what_is_no_json(run: Run, desk: Path, content: bytes) -> None:
-    (desk / "plan.json").write_bytes(content)
+def test_check_survives_what_is_no_json(run: Run, work_folder: Path, content: bytes) -> None:
+    (work_folder / "plan.json").write_bytes(content)
     result = run("check", "plan.json")
     assert result.exit_code == 1
     assert result.stdout.startswith("plan.json: ")
     assert len(result.stdout.splitlines()) == 1
 
 
-def test_check_takes_a_plan_with_a_byte_order_mark(run: Run, desk: Path) -> None:
+def test_check_takes_a_plan_with_a_byte_order_mark(run: Run, work_folder: Path) -> None:
     """Windows editors write one."""
-    (desk / "plan.json").write_text(json.dumps({"ablations": [GOOD_ABLATION]}), encoding="utf-8-sig")
+    (work_folder / "plan.json").write_text(json.dumps({"ablations": [GOOD_ABLATION]}), encoding="utf-8-sig")
     assert run("check", "plan.json").exit_code == 0
 
 
@@ -186,14 +188,14 @@ def test_the_schema_says_what_the_contract_does(run: Run) -> None:
     assert schema["$defs"]["Action"]["enum"] == ["REMOVE", "REPLACE", "ADD"]
 
 
-def test_what_plan_writes_passes_check_and_comes_back_from_every_form(run: Run, desk: Path) -> None:
+def test_what_plan_writes_passes_check_and_comes_back_from_every_form(run: Run, work_folder: Path) -> None:
     for task in ("reviewer", "author"):
         path = run("plan", "paper.md", "--task", task, "-o", task).stdout.strip()
         assert run("check", path).exit_code == 0
         for form in ("json", "jsonl"):
             [converted] = run("show", path, "--to", form, "-o", f"{task}-{form}").stdout.splitlines()
-            lines = (desk / converted).read_text(encoding="utf-8")
+            lines = (work_folder / converted).read_text(encoding="utf-8")
             ablations = json.loads(lines)["ablations"] if form == "json" else [*map(json.loads, lines.splitlines())]
-            assert Plan.model_validate({"ablations": ablations}) == read_trajectory(desk / path).plan
+            assert Plan.model_validate({"ablations": ablations}) == read_trajectory(work_folder / path).plan
         [again] = run("show", path, "--to", "md", "-o", f"{task}-md").stdout.splitlines()
-        assert (desk / again).read_bytes() == (desk / path).read_bytes()
+        assert (work_folder / again).read_bytes() == (work_folder / path).read_bytes()

@@ -19,14 +19,14 @@ WINDOW = 8192
 
 
 @pytest.fixture
-def long(desk: Path) -> Path:
+def long(work_folder: Path) -> Path:
     """A paper with thanks and two appendices, of which the first tells of the method and the second does not."""
     parts = (
         DEMO.read_text(encoding="utf-8").split("## References")[0],
         f"## Acknowledgements\n\n{UNRELATED * 10}\n\n## References\n\n[1] Moreau. Tides. 2009.\n\n",
         f"## Appendix A: Gate Details\n\n{RELATED * 100}\n\n## Appendix B: Breakfasts\n\n{UNRELATED * 200}\n",
     )
-    path = desk / "long.md"
+    path = work_folder / "long.md"
     path.write_text("".join(parts), encoding="utf-8")
     return path
 
@@ -113,7 +113,7 @@ def test_a_window_that_can_hold_nothing_is_wrong_usage(run: Run, window: str) ->
     assert "--context-window" in result.stderr
 
 
-def test_a_paper_that_can_not_fit_sends_nothing_and_is_too_long(run: Run, desk: Path, server: Server) -> None:
+def test_a_paper_that_can_not_fit_sends_nothing_and_is_too_long(run: Run, work_folder: Path, server: Server) -> None:
     result = run("plan", "paper.md", "--context-window", "3000", *at(server), "--json")
     told = json.loads(result.stdout)
     assert (result.exit_code, told["outcome"], told["trajectory"]) == (1, "too_long", None)

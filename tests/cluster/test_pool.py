@@ -183,7 +183,7 @@ def test_every_error_of_a_model_can_travel() -> None:
         assert getattr(there, "limit", None) == getattr(error, "limit", None)
 
 
-def orders(address: str = "http://127.0.0.1:9/v1", version: str | None = None) -> WorkerConfig:
+def make_config(address: str = "http://127.0.0.1:9/v1", version: str | None = None) -> WorkerConfig:
     card = ModelInfo("lm-planner", "m", "m", "http://127.0.0.1:9/v1")
     told = {"lm-planner/m": RemoteModel(card, "m", (address,), RequestOptions())}
     return WorkerConfig(told, ArxivClient(offline=True), "/", **({"version": version} if version else {}))
@@ -191,14 +191,16 @@ def orders(address: str = "http://127.0.0.1:9/v1", version: str | None = None) -
 
 def test_an_outpost_takes_its_key_from_its_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-marker-of-this-machine")
-    outpost = RemoteWorker(orders())
-    assert asyncio.run(outpost.find_problem()) == ""
-    assert b"sk-marker" not in pickle.dumps(orders())
+    worker = RemoteWorker(make_config())
+    assert asyncio.run(worker.find_problem()) == ""
+    assert b"sk-marker" not in pickle.dumps(make_config())
 
 
 def test_an_outpost_says_why_it_cannot_do_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "version" in asyncio.run(RemoteWorker(orders(version="0.0.0")).find_problem())
+    assert "version" in asyncio.run(RemoteWorker(make_config(version="0.0.0")).find_problem())
     monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere:1/v1")
-    assert "elsewhere:1" in asyncio.run(RemoteWorker(orders(address="")).find_problem())
+    assert "elsewhere:1" in asyncio.run(RemoteWorker(make_config(address="")).find_problem())
     monkeypatch.delenv("OPENAI_BASE_URL")
-    assert "OPENAI_API_KEY" in asyncio.run(RemoteWorker(orders(address="https://api.openai.com/v1")).find_problem())
+    assert "OPENAI_API_KEY" in asyncio.run(
+        RemoteWorker(make_config(address="https://api.openai.com/v1")).find_problem()
+    )

@@ -11,11 +11,11 @@ import pytest
 from planner.errors import PaperError
 from planner.reading.process import ReaderProcess
 from planner.reading.request import ReadLimits, ReadRequest
-from tests.cli.conftest import Run, desk, run
+from tests.cli.conftest import Run, run, work_folder
 from tests.papers.build import MAIN
 from tests.reading.build import CRASHING, read_all, read_misbehaving
 
-__all__ = ["desk", "run"]
+__all__ = ["run", "work_folder"]
 
 HEAVY = "\\documentclass{article}\\begin{document}\\section{A}" + "\\ours{} $x_{1}$ {a} % c\n" * 700_000
 needs_memory_limit = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the address space")
@@ -66,9 +66,9 @@ def test_a_reader_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_plan_and_batch_give_the_same_reason(
-    source: str, reason: str, run: Run, desk: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, reason: str, run: Run, work_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (desk / source).write_text(MAIN, encoding="utf-8")
+    (work_folder / source).write_text(MAIN, encoding="utf-8")
     made = partialmethod(ReaderProcess.__init__, limits=ReadLimits(seconds=2.0), command=CRASHING)
     monkeypatch.setattr(ReaderProcess, "__init__", made)
     run("plan", source, "-o", "planned", "--model", "extractive")
@@ -76,7 +76,7 @@ def test_plan_and_batch_give_the_same_reason(
     reasons = [
         json.loads(record.read_text(encoding="utf-8"))["reason"]
         for folder in ("planned", "run/trajectories")
-        for record in (desk / folder).rglob("*.json")
+        for record in (work_folder / folder).rglob("*.json")
     ]
     assert len(reasons) == 2
     assert reasons[0] == reasons[1]

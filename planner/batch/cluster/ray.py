@@ -127,10 +127,10 @@ async def open_ray_pool(config: WorkerConfig, address: str) -> AsyncIterator[Wor
     ray = _import_ray()
     await asyncio.to_thread(_connect_to_cluster, ray, address)
     pool = WorkerPool()
-    tending = WorkerSupervisor(ray, config, pool)
-    task = asyncio.create_task(tending.run_forever())
+    supervisor = WorkerSupervisor(ray, config, pool)
+    task = asyncio.create_task(supervisor.run_forever())
     try:
-        await tending.wait_for_first_worker(task)
+        await supervisor.wait_for_first_worker(task)
         yield pool
     finally:
         task.cancel()

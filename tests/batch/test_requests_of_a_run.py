@@ -1,4 +1,4 @@
-"""What a run asks of the rooms below it: prompts that repeat, papers that travel, a cap that is no parameter."""
+"""The requests of a run: prompts that repeat, papers that come from another process, a cap that is no parameter."""
 
 import pickle
 from pathlib import Path
