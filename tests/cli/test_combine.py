@@ -13,10 +13,10 @@ OUTPUT = "out/combined-planner/3-members-ea7fb08b/A_Paper.md"
 
 
 @pytest.fixture
-def plans(desk: Path) -> Path:
+def plans(work_folder: Path) -> Path:
     """Plans of three models in the working folder."""
-    write_plans(desk)
-    return desk
+    write_plans(work_folder)
+    return work_folder
 
 
 def test_the_path_of_each_plan_is_printed(run: Run, plans: Path) -> None:
