@@ -47,6 +47,12 @@ def prompt_sha256(request: Request) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def draw_fate(request: Request) -> str:
+    """A hexadecimal digit drawn from the paper's title and the number of messages, whatever the prompt says."""
+    title = next((line for line in request.prompt.split("\n") if line.startswith("Title: ")), "")
+    return hashlib.sha256(f"{title} {len(request.json['messages'])}".encode()).hexdigest()[0]
+
+
 def plan_for(digest: str) -> str:
     """A plan that depends on the prompt alone."""
     ablation = {
@@ -141,7 +147,7 @@ class Provider:
             return error(429, "rate limit reached", headers={"Retry-After": f"{wait:.3f}"}), "429"
         if self._random.random() < self._faults:
             return self._fault(request, digest, usage)
-        fate = self._fates.get(digest[0])
+        fate = self._fates.get(draw_fate(request))
         return (
             (fate(request, digest, usage), "fate") if fate else (as_asked(request, plan_for(digest), usage=usage), "ok")
         )
