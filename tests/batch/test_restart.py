@@ -70,7 +70,7 @@ def test_a_paper_that_was_only_touched_costs_nothing(program: Program, served: S
 def test_another_k_is_planned_anew_and_going_back_is_free(program: Program, served: Served, tmp_path: Path) -> None:
     batch(program, served)
     first = trajectories(tmp_path / "run")
-    batch(program, served, "-k", "3")
+    batch(program, served, "-k", "7")
     assert served.count == 2 * PAPERS
     assert trajectories(tmp_path / "run") != first
     batch(program, served)
@@ -84,7 +84,7 @@ def test_own_prompts_are_planned_anew_when_they_change(program: Program, served:
     for template in (ROOT / "prompts").glob("*.jinja"):
         (own / template.name).write_bytes(template.read_bytes())
     batch(program, served, "--prompts", "own")
-    with (own / "reviewer.user.jinja").open("a", encoding="utf-8") as template:
+    with (own / "reviewer-details.user.jinja").open("a", encoding="utf-8") as template:
         template.write("\nBe bold.\n")
     batch(program, served, "--prompts", "own")
     assert served.count == 2 * PAPERS

@@ -48,9 +48,9 @@ def prompt_sha256(request: Request) -> str:
 
 
 def draw_fate(request: Request) -> str:
-    """A hexadecimal digit drawn from the paper's title and the number of messages, whatever the prompt says."""
+    """A hexadecimal digit drawn from the paper's title and the number of messages; the 9 spreads them over few papers."""
     title = next((line for line in request.prompt.split("\n") if line.startswith("Title: ")), "")
-    return hashlib.sha256(f"{title} {len(request.json['messages'])}".encode()).hexdigest()[0]
+    return hashlib.sha256(f"9 {title} {len(request.json['messages'])}".encode()).hexdigest()[0]
 
 
 def plan_for(digest: str) -> str:
