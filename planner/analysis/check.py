@@ -1,30 +1,79 @@
-"""Check a plan against the text of its paper, or against the small part of the paper that this needs."""
+"""Check a plan against the text of its paper: its quotes, parts, metrics and replacements."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from planner.analysis.components import find_components
-from planner.analysis.passages import split_passages
-from planner.analysis.reported import ComponentNames, ReportedAblation, find_reported_ablations
-from planner.matching.similarity import collect_stems, compute_overlap, extract_stems, is_same_replacement
-from planner.papers.paper import Paper
-from planner.schema import Ablation, Action, Plan, Task
+from planner.analysis.index import PaperIndex
+from planner.analysis.metric_fields import has_metric, is_implied
+from planner.analysis.parts import is_same_part, list_stems_to_find
+from planner.analysis.quotes import QuoteSearch
+from planner.analysis.repeats import RepeatSearch
+from planner.analysis.replacements import find_own_settings, find_vague_items, has_metrics_to_measure
+from planner.details import Details, Evidence, QuoteMatch, ReportedStudy
+from planner.matching.similarity import (
+    collect_stems,
+    extract_numbers,
+    extract_stems,
+)
+from planner.papers.leaks import split_sentences
+from planner.schema import Ablation, Plan, Task
 
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
-_MIN_PART_OVERLAP: Final = 0.6  # least overlap of a part with one that the paper ablates
+_MIN_SAME_PART: Final = 0.8  # least overlap of the parts of two ablations of one plan that are the same
+_FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
+_BRACKETS: Final = re.compile(r"\([^()]*\)")
+_MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
+
+
+class FindingKind(StrEnum):
+    """The fault that the program finds in an ablation."""
+
+    QUOTE_ABSENT = "quote absent"
+    PART_NOT_FOUND = "part not found"
+    METRIC_NOT_FOUND = "metric not in the paper"
+    ALREADY_REPORTED = "already reported"
+    OWN_SETTING = "replacement equals what the paper does"
+    SAME_PART = "two ablations of one part"
+    NOTHING_TO_RUN = "nothing to run"
+
+
+# The faults that are told of a plan without details.
+_PLAIN_KINDS: Final = frozenset(
+    {FindingKind.PART_NOT_FOUND, FindingKind.METRIC_NOT_FOUND, FindingKind.ALREADY_REPORTED}
+)
 
 
 @dataclass(frozen=True, slots=True)
-class PaperIndex:
-    """The text of a paper by passages and the ablations that it reports, against which a plan is checked.
+class Finding:
+    """A fault that the program finds in an ablation, given by its number in the plan, from 1, and its name."""
 
-    `reported_ablations` is empty for the author task, which does not need them.
-    """
+    number: int
+    name: str
+    kind: FindingKind
+    text: str
 
-    passages: tuple[str, ...]
-    reported_ablations: tuple[ReportedAblation, ...] = ()
+    @property
+    def warning(self) -> str:
+        """The finding as a sentence that names its ablation."""
+        return f"ablation {self.number} ({self.name!r}): {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCheck:
+    """The details of a plan with their quotes located, and all faults that were found."""
+
+    details: tuple[Details, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The findings, one sentence each; without details only those about parts, metrics and reported ablations."""
+        has_details = any(each != Details() for each in self.details)
+        return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
 
 class StemSearch:
@@ -59,60 +108,110 @@ class StemSearch:
         return self._stems[number]
 
 
-def index_paper(paper: Paper, task: Task) -> PaperIndex:
-    """Return the part of a paper that `check_plan` needs."""
-    passages = split_passages(paper.sections)
-    texts = (*(passage.text for passage in passages), f"{paper.title} {paper.abstract}")
-    if task is not Task.REVIEWER:
-        return PaperIndex(texts)
-    names = ComponentNames(lambda: find_components(passages, count_mentions=False), paper.title)
-    return PaperIndex(texts, find_reported_ablations(passages, names))
+def check_plan(
+    plan: Plan, details: Sequence[Details], index: PaperIndex, reported: Sequence[ReportedStudy] = ()
+) -> PlanCheck:
+    """Return the faults of a plan, and its details with their quotes located; no fault makes a plan invalid.
 
-
-def check_plan(plan: Plan, index: PaperIndex) -> tuple[str, ...]:
-    """Return warnings about a plan, one sentence each; none of them makes it invalid.
-
-    They concern a metric that does not occur in the paper, an ablated part that no passage names, and in the reviewer
-    task an ablation that the paper seems to report already. Only words are compared, so they are hints.
+    `details` is empty, or as long as the plan. `reported` are the studies that the model found in the paper, as
+    `merge_reported` returns them. Only words are compared, so findings are hints.
     """
-    search = StemSearch(index.passages)
-    return tuple(
-        f"ablation {number} ({ablation.name!r}): {warning}"
+    located = tuple(_locate_quotes(details, index))
+    checker = _AblationChecker(index, reported)
+    findings = [
+        Finding(number, ablation.name, kind, text)
         for number, ablation in enumerate(plan.ablations, start=1)
-        for warning in _find_warnings(ablation, search, index.reported_ablations)
-    )
-
-
-def find_repeated_ablation(
-    ablation: Ablation, reported_ablations: Sequence[ReportedAblation]
-) -> ReportedAblation | None:
-    """Find the reported ablation that this one seems to repeat: the same part, and no different replacement."""
-    overlaps = [
-        (compute_overlap(ablation.ablated_part, reported.part), reported)
-        for reported in reported_ablations
-        if _may_repeat(ablation, reported)
+        for kind, text in (
+            *checker.find_faults(ablation),
+            *(_find_absent_quote(located[number - 1].evidence) if located else ()),
+            *_find_same_part(ablation, plan.ablations[: number - 1]),
+        )
     ]
-    best = max(overlaps, key=lambda pair: pair[0], default=None)
-    return best[1] if best and best[0] >= _MIN_PART_OVERLAP else None
+    return PlanCheck(located, tuple(findings))
 
 
-def _find_warnings(
-    ablation: Ablation, search: StemSearch, reported_ablations: Sequence[ReportedAblation]
-) -> Iterator[str]:
-    for metric in ablation.metrics:
-        if not all(search.find_together([stem], 1.0) for stem in extract_stems(metric)):
-            yield f"the metric {metric!r} does not occur in the paper"
-    if not search.find_together(extract_stems(ablation.ablated_part), _MIN_PASSAGE_SHARE):
-        yield f"the ablated part {ablation.ablated_part!r} is not found in the paper"
-    if repeated := find_repeated_ablation(ablation, reported_ablations):
-        where = f" under {repeated.location.heading!r}" if repeated.location.heading else ""
-        yield f"the paper seems to report an ablation of {repeated.part!r} already{where}"
+def _locate_quotes(details: Sequence[Details], index: PaperIndex) -> Iterator[Details]:
+    search = QuoteSearch(index.sections) if any(each.evidence for each in details) else None
+    for each in details:
+        evidence = search.locate(each.evidence.quote) if search and each.evidence else None
+        yield each.model_copy(update={"evidence": evidence})
 
 
-def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
-    """Tell if the actions allow that both ablations are the same. Often the paper names no replacement."""
-    if not reported_ablation.replacement:
-        return True
-    if ablation.action is Action.REMOVE:
-        return False
-    return any(is_same_replacement(item, reported_ablation.replacement) for item in ablation.replacement)
+def _find_absent_quote(evidence: Evidence | None) -> Iterator[tuple[FindingKind, str]]:
+    if evidence and evidence.found is QuoteMatch.ABSENT:
+        quote = evidence.quote if len(evidence.quote) <= _MAX_SHOWN_QUOTE else f"{evidence.quote[:_MAX_SHOWN_QUOTE]}…"
+        yield FindingKind.QUOTE_ABSENT, f"the quote {quote!r} is not in the text that was sent"
+
+
+def _find_same_part(ablation: Ablation, earlier: Sequence[Ablation]) -> Iterator[tuple[FindingKind, str]]:
+    for other in earlier:
+        if _have_same_part(ablation, other):
+            yield FindingKind.SAME_PART, f"it concerns the same part as the ablation {other.name!r}"
+            return
+
+
+def _have_same_part(a: Ablation, b: Ablation) -> bool:
+    """Return whether two ablations concern one part, and none of them another question about it, such as its weight."""
+    return _is_sweep(a) is _is_sweep(b) and is_same_part(a.ablated_part, b.ablated_part, _MIN_SAME_PART)
+
+
+def _is_sweep(ablation: Ablation) -> bool:
+    items = [item for item in ablation.replacement if not item.casefold().startswith("removed")]
+    return bool(items) and all(extract_numbers(item) for item in items)
+
+
+class _AblationChecker:
+    """The checks of one ablation against a paper."""
+
+    def __init__(self, index: PaperIndex, studies: Sequence[ReportedStudy]) -> None:
+        self._index = index
+        self._repeats = RepeatSearch(index, studies)
+        self._search = StemSearch(index.passages)
+
+    @cached_property
+    def _text(self) -> str:
+        return "\n".join(self._index.passages)
+
+    @cached_property
+    def _sent_sentences(self) -> list[str]:
+        passages = (passage for section in self._index.sections if section.is_sent for passage in section.passages)
+        return [sentence for passage in passages for sentence in split_sentences(passage)]
+
+    def find_faults(self, ablation: Ablation) -> Iterator[tuple[FindingKind, str]]:
+        """Yield the kind and the words of each fault in an ablation."""
+        for metric in ablation.metrics:
+            if not self._has_metric(metric):
+                yield FindingKind.METRIC_NOT_FOUND, f"the metric {metric!r} does not occur in the paper"
+        part = ablation.ablated_part
+        if not self._has_part(part):
+            yield FindingKind.PART_NOT_FOUND, f"the ablated part {part!r} is not found in the paper"
+        if repeated := self._repeats.find_repeated(ablation):
+            where = f" under {repeated[1]!r}" if repeated[1] else ""
+            yield (
+                FindingKind.ALREADY_REPORTED,
+                f"the paper seems to report an ablation of {repeated[0]!r} already{where}",
+            )
+        for item in find_own_settings(ablation, self._sent_sentences):
+            yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
+        for item in find_vague_items(ablation):
+            yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
+        if not has_metrics_to_measure(ablation):
+            yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
+
+    def _has_part(self, part: str) -> bool:
+        """Return whether a passage holds most words of a name of the part, or all of a name of few words."""
+        return any(
+            self._search.find_together(stems, 1.0 if len(stems) <= _FEW_WORDS else _MIN_PASSAGE_SHARE)
+            for stems in list_stems_to_find(part)
+        )
+
+    def _has_metric(self, metric: str) -> bool:
+        """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
+        is_named = has_metric(metric, self._text)
+        if is_named is None:
+            stems = extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric)
+            missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)
+            is_named = missing <= (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems))
+        if is_named or self._index.task is Task.REVIEWER:
+            return is_named
+        return is_implied(metric, " ".join(self._index.sections[0].passages), self._text)

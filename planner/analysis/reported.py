@@ -188,7 +188,7 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedA
 def _read_experiment(passage: Passage) -> Iterator[ReportedAblation]:
     yield from _read_table(passage)
     yield from _report_phrases(passage, find_useful_parts(passage.one_line_text))
-    if not _is_about_ablations(passage):
+    if not is_about_ablations(passage):
         yield from _report_phrases(passage, _find_announced_parts(passage))
         return
     if passage.block_kind is BlockKind.HEADING:
@@ -217,7 +217,7 @@ def _read_table(passage: Passage) -> Iterator[ReportedAblation]:
 
 
 def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
-    is_table = passage.block_kind is BlockKind.TABLE and _is_about_ablations(passage)
+    is_table = passage.block_kind is BlockKind.TABLE and is_about_ablations(passage)
     for row, start in split_table_rows(passage.text):
         if replacement := match_replacement_row(row):
             part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
@@ -269,7 +269,7 @@ def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
 
 def _find_ablated_components(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
     """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
-    if _is_about_ablations(passage):
+    if is_about_ablations(passage):
         is_credited = passage.block_kind is BlockKind.TABLE or contains_any(passage.text, _EFFECT_WORDS)
         for label, start in names.find_mentions(passage.text) if is_credited else ():
             yield from _report_part(passage, label, Action.REMOVE, "", start)
@@ -280,7 +280,8 @@ def _find_ablated_components(passage: Passage, names: ComponentNames) -> Iterato
                 yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
 
 
-def _is_about_ablations(passage: Passage) -> bool:
+def is_about_ablations(passage: Passage) -> bool:
+    """Return whether a passage speaks of ablations, or stands in a section on them."""
     if passage.section_kind is SectionKind.ABLATION:
         return True
     return contains_any(passage.text, _ABLATION_CUES) and bool(_ABLATION_WORD.search(passage.text))

@@ -5,6 +5,7 @@ least one replacement in common; no match in doubt.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
@@ -24,8 +25,14 @@ _ENDINGS: Final = (
 )  # fmt: skip
 _COMMON_WEIGHT: Final = 0.3
 
+_GREEK: Final = re.compile("[α-ωΑ-Ω]")
+_GREEK_NAMES: Final = {
+    letter: unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda")
+    for letter in "αβγδεζηθικλμνξοπρςστυφχψω"
+}
+
 # Words of a study's name that say nothing about the part, as in "Ablation Study 2".
-_STUDY_WORDS: Final = re.compile(
+STUDY_WORDS: Final = re.compile(
     r"\b(?:ablat\w*|stud(?:y|ies)|analysis|effects?|impact|role|importance|remov\w*|replac\w*|add(?:ing)?|w/o|without|"
     r"no|vs|versus|comparison|sensitivity|[A-Z]|\d+)\b",
     re.I,
@@ -87,6 +94,11 @@ def _extract_word_stems(word: str) -> tuple[str, ...]:
     return tuple(stem_word(part) for part in _CASE_BOUNDARY.split(word) if part.lower() not in STOP_WORDS)
 
 
+def spell_greek(text: str) -> str:
+    """Spell the Greek letters of a text: "λ" as "lambda"."""
+    return text if text.isascii() else _GREEK.sub(lambda letter: f" {_GREEK_NAMES[letter[0].lower()]} ", text)
+
+
 def expand_acronyms(text: str, other_text: str) -> str:
     """Replace acronyms of a text by their words in the other text ("GCN" by "graph convolutional network")."""
     acronyms = {word for word in split_words(text) if 2 <= len(word) <= 6 and word.isupper()}
@@ -103,7 +115,7 @@ def expand_acronyms(text: str, other_text: str) -> str:
 
 
 # Words that many parts share, so they say little about which part is meant.
-_COMMON_STEMS: Final = frozenset(
+COMMON_STEMS: Final = frozenset(
     extract_stems(
         """
         module modules mechanism strategy component components method methods model models network networks layer layers
@@ -118,7 +130,7 @@ _COMMON_STEMS: Final = frozenset(
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity, from 0 to 1, of the parts that two ablations concern, by their parts and names."""
     parts = compute_overlap(a.ablated_part, b.ablated_part)
-    name_a, name_b = _STUDY_WORDS.sub(" ", a.name), _STUDY_WORDS.sub(" ", b.name)
+    name_a, name_b = STUDY_WORDS.sub(" ", a.name), STUDY_WORDS.sub(" ", b.name)
     names = max(
         compute_overlap(name_a, name_b),
         compute_overlap(name_a, b.ablated_part),
@@ -150,7 +162,7 @@ def have_compatible_actions(a: Ablation, b: Ablation, min_overlap: float = MIN_R
 
 
 def _sum_weights(stems: Iterable[str]) -> float:
-    return sum(_COMMON_WEIGHT if stem in _COMMON_STEMS else 1.0 for stem in stems)
+    return sum(_COMMON_WEIGHT if stem in COMMON_STEMS else 1.0 for stem in stems)
 
 
 def _is_removal(ablation: Ablation) -> bool:
@@ -162,7 +174,7 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
 
     A shared number is enough where a replacement is hardly more than a number.
     """
-    numbers_a, numbers_b = _extract_numbers(text_a), _extract_numbers(text_b)
+    numbers_a, numbers_b = extract_numbers(text_a), extract_numbers(text_b)
     if numbers_a and numbers_b:
         if not numbers_a & numbers_b:
             return False
@@ -171,7 +183,7 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
     return compute_overlap(text_a, text_b) >= min_overlap
 
 
-def _extract_numbers(text: str) -> frozenset[float]:
+def extract_numbers(text: str) -> frozenset[float]:
     """Return the numbers in a text; "25%" is 0.25 and "single" is 1."""
     written = " ".join(_NUMBER_WORDS.get(word.lower(), word) for word in _WORD_GAP.split(text))
     return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))

@@ -53,7 +53,7 @@ class SectionSelection:
     def build_excerpt(self, paper: Paper) -> Excerpt:
         """Return the text of the kept sections as an excerpt."""
         text = "\n\n".join(section.text for section in self.sections)
-        return Excerpt(paper.title, self.abstract, text, self.omissions, self.warnings)
+        return Excerpt(paper.title, self.abstract, text, self.omissions, self.warnings, self.sections)
 
 
 def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelection:

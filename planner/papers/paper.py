@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Final
@@ -44,14 +44,18 @@ class BlockKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of the text of a paper, as in the source; a table or figure includes its caption."""
+    """A part of the text of a paper, as in the source; a table or figure includes its caption.
+
+    `page` is the page on which it starts, counted from 1, and None without pages; it does not count in comparisons.
+    """
 
     kind: BlockKind
     text: str
+    page: int | None = field(default=None, compare=False)
 
     def __reduce__(self) -> tuple[type["Block"], tuple[object, ...]]:
         """Return the constructor call for pickling; the default for dataclasses takes ten times as long."""
-        return Block, (self.kind, self.text)
+        return Block, (self.kind, self.text, self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +170,14 @@ class Omission:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The part of a paper that one task sends."""
+    """The part of a paper that one task sends; `sections` are those of its text."""
 
     title: str
     abstract: str
     text: str
     omissions: tuple[Omission, ...] = ()
     warnings: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
 
     @property
     def full_text(self) -> str:

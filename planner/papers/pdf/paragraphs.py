@@ -141,17 +141,20 @@ def _group_lines(lines: Sequence[Line], line_kinds: Sequence[LineKind]) -> list[
 
 def _build_block(group: _LineGroup, vocabulary: Vocabulary) -> Block:
     caption = [join_lines([line.text for line in group.captions], vocabulary)] if group.captions else []
+    page = (group.lines or group.captions)[0].page
     if group.family is LineKind.NOTE:
-        return Block(BlockKind.PROSE, join_lines([line.text for line in group.lines], vocabulary))
+        return Block(BlockKind.PROSE, join_lines([line.text for line in group.lines], vocabulary), page)
     if group.family is LineKind.ALGORITHM:
-        return Block(BlockKind.PROSE, "\n".join(replace_line_end_hyphens(line.text) for line in group.lines))
+        return Block(BlockKind.PROSE, "\n".join(replace_line_end_hyphens(line.text) for line in group.lines), page)
     kind = BlockKind.TABLE if group.family is LineKind.TABLE else BlockKind.FIGURE
     rows = ["  ".join(replace_line_end_hyphens(cell) for cell in line.cells) for line in group.lines]
-    return Block(kind, "\n".join(caption + rows if group.caption_first else rows + caption))
+    return Block(kind, "\n".join(caption + rows if group.caption_first else rows + caption), page)
 
 
 def _build_paragraph(lines: Sequence[Line], vocabulary: Vocabulary) -> list[Block]:
-    return [Block(BlockKind.PROSE, join_lines([line.text for line in lines], vocabulary))] if lines else []
+    if not lines:
+        return []
+    return [Block(BlockKind.PROSE, join_lines([line.text for line in lines], vocabulary), lines[0].page)]
 
 
 def _is_sentence_end(line: Line) -> bool:

@@ -179,8 +179,8 @@ def _build_sections(
     for (heading, start, end), kind in zip(find_section_spans(headings, len(lines)), kinds, strict=True):
         is_hanging = kind is SectionKind.REFERENCES
         blocks = build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary, is_hanging)
-        title_block = Block(BlockKind.HEADING, heading.text)
         page = lines[heading.first_line].page
+        title_block = Block(BlockKind.HEADING, heading.text, page)
         sections.append(Section(heading.text, heading.level, kind, (title_block, *blocks), page))
     return tuple(sections)
 

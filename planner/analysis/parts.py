@@ -1,0 +1,103 @@
+"""Compare the names of parts: "the gate (GFU) in the decoder" and "gated fusion unit (GFU)" are one part."""
+
+import re
+from functools import lru_cache
+from itertools import product
+from typing import Final
+
+from planner.matching.similarity import (
+    COMMON_STEMS,
+    STUDY_WORDS,
+    expand_acronyms,
+    extract_stems,
+    spell_greek,
+    split_words,
+)
+from planner.schema import Ablation
+
+_MIN_OVERLAP: Final = 0.6  # least overlap of the words of two names of one part
+_BRACKETS: Final = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
+_SHORT_NAME: Final = re.compile(r"\s*([A-Z][\w-]{1,15})(?:[,;]|\s*$)")
+# The words after the name: "in the decoder", "appended to the graph", "that weights both losses".
+_TAIL: Final = re.compile(
+    r"\s(?:in|for|at|on|between|inside|within|before|after|across|from|that|which|over|into|with|via|to|instead|"
+    r"used|using|controlling|\w+ed\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
+    re.S,
+)
+_OF: Final = re.compile(r"\sof\s.*", re.S)
+_MAX_CHARS: Final = 400  # characters of a name that are compared
+_GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
+_SYMBOLS: Final = frozenset((*_GREEK_LETTERS, *spell_greek(_GREEK_LETTERS).split()))
+# Words that turn a part into another question about it: its weight, its place, their number.
+_ASPECTS: Final = frozenset(
+    extract_stems(
+        "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin ratio "
+        "strength position place placement location initialization initial schedule order frequency budget rank capacity "
+        "interval window value amount"
+    )
+)
+
+
+@lru_cache(maxsize=4096)
+def list_names(text: str) -> tuple[str, ...]:
+    """Return the names in the description of a part: the words before its explanations, and its short names."""
+    text = spell_greek(text[:_MAX_CHARS])
+    bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), text)
+    head = _TAIL.sub("", bare)
+    short = [match[1] for a, b in _BRACKETS.findall(text[: len(head) + 1]) if (match := _SHORT_NAME.match(a or b))]
+    first = _OF.sub("", head)
+    names = (first if len(_select_content(first)) > 1 else head, *short)
+    return tuple(dict.fromkeys(" ".join(name.split()) for name in names if extract_stems(name))) or (text,)
+
+
+def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
+    """Return the stems of each name of a part, and of all its words, without symbols and words that any part may have."""
+    names = (*list_names(text), _BRACKETS.sub(" ", text[:_MAX_CHARS]))
+    sets = (frozenset(extract_stems(name)) - _SYMBOLS for name in names)
+    return tuple(dict.fromkeys(stems - COMMON_STEMS - _ASPECTS or stems for stems in sets if stems))
+
+
+def list_full_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return the names of a part that say which one is meant, by two words or a short name, each with its stems."""
+    names = ((name, _select_content(name)) for name in list_names(text))
+    return tuple((name, stems) for name, stems in names if len(stems) > 1 or _collect_short_names(name))
+
+
+def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) -> bool:
+    """Return whether two descriptions name the same part, and ask about the same aspect of it.
+
+    `min_overlap` is the least share of the words, from 0 to 1, that two names of one part have in common.
+    """
+    return any(_is_same_name(a, b, min_overlap) for a, b in product(list_names(text_a), list_names(text_b)))
+
+
+def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
+    """Return the names of the part that an ablation concerns, by its part and its own name."""
+    return (ablation.ablated_part, STUDY_WORDS.sub(" ", ablation.name))
+
+
+def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
+    name_a, name_b = expand_acronyms(name_a, name_b), expand_acronyms(name_b, name_a)
+    a, b = _select_content(name_a), _select_content(name_b)
+    symbols_a, symbols_b = _SYMBOLS & set(extract_stems(name_a)), _SYMBOLS & set(extract_stems(name_b))
+    shared, short_a, short_b = a & b, _collect_short_names(name_a), _collect_short_names(name_b)
+    if a <= _SYMBOLS or b <= _SYMBOLS:
+        return bool(symbols_a & symbols_b)
+    if a == b or _ASPECTS & a ^ _ASPECTS & b or (short_a and short_b and not short_a & short_b):
+        return a == b
+    if len(a) == 1 or len(b) == 1:
+        return bool(shared & short_a)
+    return len(shared) >= min_overlap * (len(a) * len(b)) ** 0.5
+
+
+@lru_cache(maxsize=4096)
+def _select_content(name: str) -> frozenset[str]:
+    """Return the stems of a name without symbols and common ones ("module"), if it has others."""
+    stems = frozenset(extract_stems(name))
+    return stems - _SYMBOLS - (COMMON_STEMS - _ASPECTS) or stems - (COMMON_STEMS - _ASPECTS) or stems
+
+
+def _collect_short_names(name: str) -> frozenset[str]:
+    """Return the stems of the words of a name that are no common words: "GFU", "G1"."""
+    words = (word for word in split_words(name) if any(map(str.isdigit, word)) or sum(map(str.isupper, word)) > 1)
+    return frozenset(stem for word in words for stem in extract_stems(word))

@@ -1,0 +1,152 @@
+"""Find quotes in the text that was sent to a model.
+
+Only letters and digits are compared, so spacing, hyphenation, ligatures, quotation marks, dashes, upper case, citation
+markers, markup and the notation of mathematics make no difference.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import accumulate
+from typing import Final
+
+from planner.analysis.index import IndexedSection
+from planner.details import Evidence, QuoteMatch
+from planner.matching.similarity import STOP_WORDS, parse_word_list, spell_greek
+
+CLOSE_RATIO: Final = 70.0
+"""The least likeness of a close quote, of 100: the share of its words that stand in the text in the same order."""
+
+_MIN_WORDS: Final = 4  # a shorter quote is never exact, as its words may stand together by accident
+_MIN_CONTENT_WORDS: Final = 2
+_MAX_COMPARED_WORDS: Final = 300  # a longer quote is exact or absent
+_MAX_POSITIONS: Final = 500  # positions of a word that are looked at for a close quote
+_WINDOWS: Final = 3  # places that are compared for a close quote
+
+_CITATION: Final = re.compile(
+    r"\\(?:[cC]ite\w*|(?:eq|[cC]|auto|page)?ref|label|footnotemark)\*?(?:\[[^\[\]]{0,100}\]){0,2}\{[^{}]{0,500}\}"
+    r"|\[\^?\d[\d,;\s–-]{0,60}\]|\[-?@[^\[\]]{1,300}\]|\\(?:begin|end)\{[^{}]{0,40}\}|(?<=\])\([^()\s]{1,300}\)"
+    r"|</?[a-zA-Z][^<>]{0,200}>"
+)
+_BRACKET: Final = re.compile(r"\([^()]{4,300}\)")
+_YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
+_ACCENT: Final = re.compile(r"[\u0300-\u036f]")
+_COMMAND: Final = re.compile(r"\\([a-zA-Z]+)\*?")
+_WORD: Final = re.compile(r"\d+(?:[.,]\d+)*|[⺀-\uffdc]|[^\W\d_⺀-\uffdc]+")
+_OMITTED: Final = re.compile(r"(?:\[\s*)?(?:\.\s?){3,}\]?")
+_SPELLED_COMMANDS: Final = parse_word_list("arg det dim exp inf lim ln log max min sin cos sup tanh")
+_LETTER_NAMES: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρστυφχψω").split())
+
+
+class QuoteSearch:
+    """A search for quotes in the sections that were sent."""
+
+    def __init__(self, sections: Sequence[IndexedSection]) -> None:
+        self._passages = [
+            (section.heading, section.pages[number] if section.pages else None, split_compared_words(text))
+            for section in sections
+            if section.is_sent
+            for number, text in enumerate(section.passages)
+        ]
+        self._words = [word for _, _, words in self._passages for word in words]
+        self._text = "".join(self._words)
+
+    @cached_property
+    def _word_starts(self) -> list[int]:
+        """The offset in the text of each word, and that of the end."""
+        return [0, *accumulate(map(len, self._words))]
+
+    @cached_property
+    def _passage_starts(self) -> list[int]:
+        """The number of the first word of each passage."""
+        return [0, *accumulate(len(words) for _, _, words in self._passages)]
+
+    @cached_property
+    def _positions(self) -> dict[str, list[int]]:
+        positions: dict[str, list[int]] = defaultdict(list)
+        for number, word in enumerate(self._words):
+            if word not in STOP_WORDS and len(positions[word]) < _MAX_POSITIONS:
+                positions[word].append(number)
+        return dict(positions)
+
+    def locate(self, quote: str) -> Evidence:
+        """Return the quote with how it was found, and with the section and page of its first word.
+
+        A quote with an ellipsis inside is close if each of its parts is found.
+        """
+        parts = [
+            words
+            for part in _OMITTED.split(unicodedata.normalize("NFKC", quote))
+            if (words := split_compared_words(part))
+        ]
+        found = [self._find(words) for words in parts]
+        if not found or None in found:
+            return Evidence(quote=quote, found=QuoteMatch.ABSENT)
+        matches = [pair for pair in found if pair]
+        is_exact = len(matches) == 1 and matches[0][1] is QuoteMatch.EXACT
+        heading, page, _ = self._passages[bisect_right(self._passage_starts, matches[0][0]) - 1]
+        match = QuoteMatch.EXACT if is_exact else QuoteMatch.CLOSE
+        return Evidence(quote=quote, found=match, section=heading, page=page)
+
+    def _find(self, words: list[str]) -> tuple[int, QuoteMatch] | None:
+        """Return the number of the word at which a quote starts, and how it was found."""
+        content = sum(word not in STOP_WORDS for word in words)
+        is_short = len(words) < _MIN_WORDS or content < _MIN_CONTENT_WORDS
+        if content and (at := self._find_letters("".join(words), is_whole=is_short)) is not None:
+            return at, QuoteMatch.CLOSE if is_short else QuoteMatch.EXACT
+        if is_short or len(words) > _MAX_COMPARED_WORDS:
+            return None
+        at = self._find_close(words)
+        return None if at is None else (at, QuoteMatch.CLOSE)
+
+    def _find_letters(self, letters: str, *, is_whole: bool) -> int | None:
+        """Return the number of the word in which the letters start; whole words start and end where they do."""
+        at = self._text.find(letters)
+        while at >= 0:
+            word = bisect_right(self._word_starts, at) - 1
+            ends = bisect_right(self._word_starts, at + len(letters)) - 1
+            if not is_whole or (self._word_starts[word], self._word_starts[ends]) == (at, at + len(letters)):
+                return word
+            at = self._text.find(letters, at + 1)
+        return None
+
+    def _find_close(self, words: list[str]) -> int | None:
+        """Return the number of the word at which the likest stretch of text starts, or None if none is close."""
+        from rapidfuzz import fuzz  # takes longer to load than to find exact quotes
+
+        width = len(words)
+        votes = Counter(
+            (position - number) // width
+            for number, word in enumerate(words)
+            for position in self._positions.get(word, ())
+        )
+        best = None
+        for place, _ in votes.most_common(_WINDOWS):
+            start = max(0, (place - 1) * width)
+            near = self._words[start : (place + 3) * width]
+            alignment = fuzz.partial_ratio_alignment(words, near, score_cutoff=max(CLOSE_RATIO, best[0] if best else 0))
+            if alignment and (best is None or alignment.score > best[0]):
+                best = alignment.score, start + alignment.dest_start
+        return best[1] if best else None
+
+
+def split_compared_words(text: str) -> list[str]:
+    """Return the words and numbers of a text in lower case, without citations, markup, accents and symbols.
+
+    Greek letters are spelt, and commands of LaTeX give way to the letters that they print.
+    """
+    text = _BRACKET.sub(lambda bracket: " " if _YEAR.search(bracket[0]) else bracket[0], _CITATION.sub(" ", text))
+    text = _COMMAND.sub(_spell_command, text)
+    if not text.isascii():
+        text = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
+    return _WORD.findall(spell_greek(text.casefold()))
+
+
+def _spell_command(command: re.Match[str]) -> str:
+    name = command[1].lower().removeprefix("var")
+    if name == "ell":
+        return "l"
+    return f" {name} " if name in _LETTER_NAMES or name in _SPELLED_COMMANDS else " "

@@ -1,0 +1,129 @@
+"""Tell if an ablation repeats one that the paper reports, and join the lists of reported ablations."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from planner.analysis.index import PaperIndex
+from planner.analysis.parts import is_same_part, list_ablation_names, list_full_names
+from planner.analysis.quotes import QuoteSearch
+from planner.analysis.reported import ReportedAblation
+from planner.details import QuoteMatch, ReportedStudy
+from planner.matching.similarity import collect_stems, is_same_replacement
+from planner.papers.leaks import split_sentences
+from planner.schema import Ablation, Action
+
+_MAX_SENTENCE_CHARS: Final = 600
+_MAX_SENTENCE_LINES: Final = 4  # more lines are rows of a table
+_MAX_STUDIES: Final = 200  # studies of each list that are joined
+# Words of which one stands in a sentence about an ablation, and words of a sentence about what all variants share.
+_REPORTS: Final = re.compile(
+    r"\bw/o\b|\b(?:without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|differen|instead|compar|drop|choice|"
+    r"sensitiv|skip|contribut|importan|only|case study|hyper-?parameters?)",
+    re.I,
+)
+_SHARES: Final = re.compile(r"\b(?:kept|keep|fixed|held|all variants|every variant|default|unchanged|same)\b", re.I)
+_MIN_ROW_DIGITS: Final = 4
+
+
+def find_repeated_ablation(
+    ablation: Ablation, reported_ablations: Sequence[ReportedAblation]
+) -> ReportedAblation | None:
+    """Find the reported ablation that this one seems to repeat: the same part, and no different replacement."""
+    same = (each for each in reported_ablations if _has_part(ablation, each.part))
+    return next((each for each in same if _may_repeat(ablation, each)), None)
+
+
+@dataclass(frozen=True)
+class RepeatSearch:
+    """A search for ablations that a paper reports, by the parts that its analysis found and by its words.
+
+    `studies` are those that the model says the paper reports.
+    """
+
+    index: PaperIndex
+    studies: Sequence[ReportedStudy] = ()
+
+    @cached_property
+    def _statements(self) -> list[tuple[frozenset[str], str]]:
+        """The stems of each sentence and row about an ablation, and the heading above it."""
+        return [
+            (collect_stems(text), section.heading)
+            for section in self.index.sections
+            for number in section.ablation_passages
+            for text in _split_statements(section.passages[number])
+        ]
+
+    def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
+        """Return the part of the reported ablation that this one seems to repeat, and the heading above it, if any."""
+        reported = self.index.reported_ablations
+        if repeated := find_repeated_ablation(ablation, reported):
+            return repeated.part, repeated.location.heading
+        if any(_has_part(ablation, each.part) for each in reported):
+            return None  # the paper reports another replacement of the part
+        for study in self.studies:
+            if _has_part(ablation, study.name) and study.by != "program":
+                return study.name, study.section
+        for name, stems in list_full_names(ablation.ablated_part):
+            for words, heading in self._statements:
+                if stems <= words:
+                    return name, heading
+        return None
+
+
+def _has_part(ablation: Ablation, part: str) -> bool:
+    return any(is_same_part(name, part) for name in list_ablation_names(ablation))
+
+
+def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool:
+    """Tell if the actions allow that both ablations are the same. Often the paper names no replacement."""
+    if not reported_ablation.replacement:
+        return True
+    if ablation.action is Action.REMOVE:
+        return False
+    return any(is_same_replacement(item, reported_ablation.replacement) for item in ablation.replacement)
+
+
+def _split_statements(passage: str) -> Iterator[str]:
+    """Yield the sentences of a passage that speak of an ablation, and the rows of a table with results."""
+    for sentence in split_sentences(passage):
+        is_short = len(sentence) <= _MAX_SENTENCE_CHARS and sentence.count("\n") < _MAX_SENTENCE_LINES
+        if is_short and _REPORTS.search(sentence) and not _SHARES.search(sentence):
+            yield sentence
+    for row in passage.split("\n") if "\n" in passage else ():
+        if len(row) <= _MAX_SENTENCE_CHARS and sum(map(str.isdigit, row)) >= _MIN_ROW_DIGITS:
+            yield row
+
+
+def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
+    """Return the ablations that the model or the program finds in a paper, each once, those of the model first.
+
+    A quote that the paper does not hold is left out; the section is where the quote or the part stands.
+    """
+    search = QuoteSearch(index.sections)
+    found = list(index.reported_ablations[:_MAX_STUDIES])
+    merged = []
+    for study in studies[:_MAX_STUDIES]:
+        same = [each for each in found if is_same_part(study.name, each.part)]
+        found = [each for each in found if each not in same]
+        merged.append(_locate_study(study, same, search))
+    names: list[str] = []
+    for each in found:
+        if not any(is_same_part(each.part, name) for name in names):
+            names.append(each.part)
+            merged.append(ReportedStudy(name=each.part, section=each.location.heading, by="program"))
+    return tuple(merged)
+
+
+def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:
+    evidence = search.locate(study.quote)
+    is_found = evidence.found is not QuoteMatch.ABSENT
+    heading = next((each.location.heading for each in same), "")
+    return ReportedStudy(
+        name=study.name,
+        quote=study.quote if is_found else "",
+        section=evidence.section if is_found else heading,
+        by="both" if same else "model",
+    )

@@ -1,0 +1,167 @@
+"""Judge the replacements of an ablation: whether one names nothing to run, or is what the paper does already."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from planner.matching.similarity import (
+    STOP_WORDS,
+    extract_numbers,
+    extract_stems,
+    parse_word_list,
+    split_words,
+    stem_word,
+)
+from planner.schema import Ablation, Action
+
+
+def _parse_stems(text: str) -> frozenset[str]:
+    return frozenset(map(stem_word, parse_word_list(text)))
+
+
+_OMITS: Final = re.compile(
+    r"\b(?:no|none|not|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero|off|minus|"
+    r"instead|in place of|rather|but|except|only|otherwise)\b",
+    re.I,
+)
+# "the proposed gate", "our full model", "unchanged"; then "a gate as in the paper".
+_OWN: Final = re.compile(
+    r"(?:(?:keep(?:ing)?|use|using|with|exactly)\s)*(?:(?:the|our|its)\s)?(?:proposed|paper'?s|authors'?|unchanged|"
+    r"unmodified|current|full|complete|same|original|default|own|ours)\b",
+    re.I,
+)
+_AS_PAPER: Final = re.compile(
+    r"\b(?:as|that|which)\s(?:(?:is|are|was|were|already)\s){0,2}(?:in|proposed|described|used|done|presented|introduced)"
+    r"(?:\s(?:in|by))?\s(?:the|this)\s(?:paper|method|authors?)\b(?!'s)"
+    r"|\b(?:same|identical|equal)\s(?:as|to)\s(?:in\s)?(?:(?:the|this)\s)?(?:paper|method|proposed)\b"
+    r"|\bno change\b|\bas proposed\b|\bas is\b",
+    re.I,
+)
+_VAGUE: Final = _parse_stems(
+    "alternate alternative another appropriate available better different diverse else etc existing further other "
+    "others similar simpler some something suitable unspecified varied various vary varying"
+)
+_GENERIC: Final = _parse_stems(
+    "algorithm approach architecture baseline choice combination common component configuration conventional design "
+    "function hyperparameter implementation kind layer level many mechanism method metric model module multiple new "
+    "number option own parameter part possible process related replacement scheme set setting several size solution "
+    "standard strategy structure substitute system technique thing tool type unit value variant variation version way"
+)
+_OWN_WORDS: Final = _parse_stems(
+    "keep use using exactly our its proposed paper paper's author's unchanged unmodified current full complete same original "
+    "default own ours s"
+)
+_EMPTY_METRICS: Final = _parse_stems(
+    "performance quality result results metric metrics evaluation measure measures score scores main overall final test "
+    "standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate various"
+)
+_ORDER: Final = re.compile(r"\b(?:after|before|then|to|from|over|into|between|by|versus|vs)\b|→|->", re.I)
+_TAIL: Final = re.compile(
+    r"\s(?:in|of|for|at|on|between|over|inside|within|before|after|across|from|to|with|that|which)\s.*"
+)
+_BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
+_USES: Final = re.compile(
+    r"(?:us(?:e|es|ed|ing)|employ(?:s|ed)?|adopt(?:s|ed)?|appl(?:y|ies|ied)|choose|chose|chosen|set|sets|implemented|"
+    r"instantiated|initiali[sz]ed|trained|optimi[sz]ed|parameteri[sz]ed|reali[sz]ed|is|are)",
+    re.I,
+)
+_CONTRASTS: Final = re.compile(
+    r"\b(?:instead|rather|unlike|without|replac\w*|compar\w*|baselines?|alternativ\w*|others?|contrast|whereas|while|than|"
+    r"previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|variants?|different|such|et al)\b",
+    re.I,
+)
+_USE_DISTANCE: Final = 4  # words between a verb of use and what is used
+_MIN_PART_SHARE: Final = 0.6  # share of a part's words that the sentence must hold which states its setting
+_MAX_VALUES: Final = 2  # numbers in a sentence that states a value; one with more reports a sweep
+
+
+def find_vague_items(ablation: Ablation) -> tuple[str, ...]:
+    """Return the replacements that name nothing that could be run, such as "another method" or "different values"."""
+    if ablation.action is Action.REMOVE:
+        return ()
+    part = {stem_word(word) for word in split_words(ablation.ablated_part)}
+    return tuple(item for item in ablation.replacement if _is_vague(item, part))
+
+
+def _is_vague(item: str, part: set[str]) -> bool:
+    if any(letter.isdigit() for letter in item):
+        return False
+    words = {stem_word(word) for word in split_words(item) if word.lower() not in STOP_WORDS} | (
+        _VAGUE & {stem_word(word) for word in split_words(item)}
+    )
+    named = words - _VAGUE - _GENERIC
+    return not named or (bool(words & _VAGUE) and named <= part)
+
+
+def has_metrics_to_measure(ablation: Ablation) -> bool:
+    """Return whether a metric of an ablation says more than "performance" or "results"."""
+    return any(not _EMPTY_METRICS.issuperset(extract_stems(metric)) for metric in ablation.metrics)
+
+
+def find_own_settings(ablation: Ablation, sentences: Iterable[str]) -> tuple[str, ...]:
+    """Return the replacements that say what the paper does already.
+
+    These repeat the words or the value of the part, say so ("as in the paper"), or stand as the setting of the part in
+    one of the sentences. A value beside others is a point of a sweep, and no fault.
+    """
+    if ablation.action is Action.REMOVE:
+        return ()
+    items = [item for item in ablation.replacement if not _OMITS.search(item)]
+    is_sweep = sum(bool(extract_numbers(item)) for item in ablation.replacement) > 1
+    stated = list(sentences)
+    return tuple(
+        item
+        for item in items
+        if not (is_sweep and extract_numbers(item))
+        and (_repeats_part(item, ablation.ablated_part) or any(_states(s, item, ablation.ablated_part) for s in stated))
+    )
+
+
+def _repeats_part(item: str, part: str) -> bool:
+    if _AS_PAPER.search(item):
+        return True
+    words = set(extract_stems(item))
+    if _OWN.match(item) and words <= _OWN_WORDS | _GENERIC | set(extract_stems(part)):
+        return True
+    forms = {part, _BRACKETS.sub(" ", part), *_BRACKETS.findall(part)}
+    if not _TAIL.search(item):
+        forms |= {_TAIL.sub("", form) for form in forms}
+    if numbers := extract_numbers(item):
+        return numbers <= extract_numbers(part) and words <= set(extract_stems(part)) | _GENERIC
+    return any(_is_same(item, form) for form in forms)
+
+
+def _is_same(item: str, part: str) -> bool:
+    a, b = _drop_generic(item), _drop_generic(part)
+    return bool(a) and (a == b or (set(a) == set(b) and not _ORDER.search(f"{item} {part}")))
+
+
+def _drop_generic(text: str) -> tuple[str, ...]:
+    stems = extract_stems(text)
+    return tuple(stem for stem in stems if stem not in _GENERIC) or stems
+
+
+def _states(sentence: str, item: str, part: str) -> bool:
+    """Return whether a sentence says that the paper uses this item for the part: "we use mean pooling over tokens"."""
+    if _CONTRASTS.search(sentence):
+        return False
+    item_stems, stems = extract_stems(item), set(extract_stems(sentence))
+    about = set(_drop_generic(_BRACKETS.sub(" ", part))) - set(item_stems)
+    if not item_stems or not about or len(about & stems) < _MIN_PART_SHARE * len(about):
+        return False
+    if numbers := extract_numbers(item):
+        in_sentence = extract_numbers(sentence)
+        return len(in_sentence) <= _MAX_VALUES and numbers <= in_sentence
+    return _is_used(item_stems, sentence)
+
+
+def _is_used(item_stems: tuple[str, ...], sentence: str) -> bool:
+    words = split_words(sentence)
+    content = [(number, stem_word(word)) for number, word in enumerate(words) if word.lower() not in STOP_WORDS]
+    stems = [stem for _, stem in content]
+    for at in range(len(content) - len(item_stems) + 1):
+        if tuple(stems[at : at + len(item_stems)]) == item_stems:
+            before = words[max(0, content[at][0] - _USE_DISTANCE) : content[at][0]]
+            if any(_USES.fullmatch(word) for word in before):
+                return True
+    return False
