@@ -34,7 +34,7 @@ async def plan_twice(session: PlanSession) -> Reply:
     """Ask once more where the program doubts the plan; keep the first plan if the second reply holds none."""
     prompt = await session.build_prompt()
     draft = await session.ask(prompt)
-    if not (warnings := session.check_plan(draft.plan)):
+    if not (warnings := session.check_plan(draft).warnings):
         return draft
     try:
         return await session.ask(session.continue_prompt(prompt, "second.jinja", warnings=warnings), step="second")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -11,15 +11,16 @@ from planner.analysis.index import PaperIndex
 from planner.analysis.metric_fields import has_metric, is_implied
 from planner.analysis.parts import is_same_part, list_stems_to_find
 from planner.analysis.quotes import QuoteSearch
-from planner.analysis.repeats import RepeatSearch
+from planner.analysis.repeats import RepeatSearch, merge_reported
 from planner.analysis.replacements import find_own_settings, find_vague_items, has_metrics_to_measure
-from planner.details import Details, Evidence, QuoteMatch, ReportedStudy
+from planner.details import Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
 from planner.matching.similarity import (
     collect_stems,
     extract_numbers,
     extract_stems,
 )
 from planner.papers.leaks import split_sentences
+from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
@@ -66,13 +67,13 @@ class Finding:
 class PlanCheck:
     """The details of a plan with their quotes located, and all faults that were found."""
 
-    details: tuple[Details, ...] = ()
+    details: PlanDetails = field(default_factory=PlanDetails)
     findings: tuple[Finding, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """The findings, one sentence each; without details only those about parts, metrics and reported ablations."""
-        has_details = any(each != Details() for each in self.details)
+        has_details = any(each != Details() for each in self.details.details)
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
 
@@ -108,6 +109,18 @@ class StemSearch:
         return self._stems[number]
 
 
+def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
+    """Return the faults of the plan in a reply, and all its details with their quotes located.
+
+    In the reviewer task, the studies that the paper reports are those that the reply or the program finds.
+    """
+    reported = merge_reported(reply.reported, index) if index.task is Task.REVIEWER else ()
+    check = check_plan(reply.plan, reply.details, index, reported)
+    considered = zip(reply.considered, _locate_quotes([each.details for each in reply.considered], index), strict=True)
+    candidates = tuple(candidate.model_copy(update={"details": details}) for candidate, details in considered)
+    return replace(check, details=replace(check.details, considered=candidates, reported=reported))
+
+
 def check_plan(
     plan: Plan, details: Sequence[Details], index: PaperIndex, reported: Sequence[ReportedStudy] = ()
 ) -> PlanCheck:
@@ -127,7 +140,7 @@ def check_plan(
             *_find_same_part(ablation, plan.ablations[: number - 1]),
         )
     ]
-    return PlanCheck(located, tuple(findings))
+    return PlanCheck(PlanDetails(located), tuple(findings))
 
 
 def _locate_quotes(details: Sequence[Details], index: PaperIndex) -> Iterator[Details]:

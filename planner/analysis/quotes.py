@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 from planner.analysis.index import IndexedSection
@@ -24,6 +24,8 @@ _MIN_WORDS: Final = 4  # a shorter quote is never exact, as its words may stand 
 _MIN_CONTENT_WORDS: Final = 2
 _MAX_COMPARED_WORDS: Final = 300  # a longer quote is exact or absent
 _MAX_POSITIONS: Final = 500  # positions of a word that are looked at for a close quote
+_MAX_PARTS: Final = 8  # parts of a quote with ellipses; one with more is absent
+_QUOTATION_MARKS: Final = " \t\n\"'`“”‘’«»„…."
 _WINDOWS: Final = 3  # places that are compared for a close quote
 
 _CITATION: Final = re.compile(
@@ -42,17 +44,27 @@ _LETTER_NAMES: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρ
 
 
 class QuoteSearch:
-    """A search for quotes in the sections that were sent."""
+    """A search for quotes in the sections that were sent; their words are split when a quote is not found literally."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
         self._passages = [
-            (section.heading, section.pages[number] if section.pages else None, split_compared_words(text))
+            (text, section.heading, section.pages[number] if section.pages else None)
             for section in sections
             if section.is_sent
             for number, text in enumerate(section.passages)
         ]
-        self._words = [word for _, _, words in self._passages for word in words]
-        self._text = "".join(self._words)
+
+    @cached_property
+    def _words_by_passage(self) -> list[list[str]]:
+        return [split_compared_words(text) for text, _, _ in self._passages]
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return list(chain.from_iterable(self._words_by_passage))
+
+    @cached_property
+    def _text(self) -> str:
+        return "".join(self._words)
 
     @cached_property
     def _word_starts(self) -> list[int]:
@@ -62,10 +74,11 @@ class QuoteSearch:
     @cached_property
     def _passage_starts(self) -> list[int]:
         """The number of the first word of each passage."""
-        return [0, *accumulate(len(words) for _, _, words in self._passages)]
+        return [0, *accumulate(map(len, self._words_by_passage))]
 
     @cached_property
     def _positions(self) -> dict[str, list[int]]:
+        """The numbers of the words that are no stop words, by word; of frequent words only the first."""
         positions: dict[str, list[int]] = defaultdict(list)
         for number, word in enumerate(self._words):
             if word not in STOP_WORDS and len(positions[word]) < _MAX_POSITIONS:
@@ -77,41 +90,40 @@ class QuoteSearch:
 
         A quote with an ellipsis inside is close if each of its parts is found.
         """
-        parts = [
-            words
-            for part in _OMITTED.split(unicodedata.normalize("NFKC", quote))
-            if (words := split_compared_words(part))
-        ]
-        found = [self._find(words) for words in parts]
-        if not found or None in found:
+        split_parts = map(split_compared_words, _OMITTED.split(unicodedata.normalize("NFKC", quote)))
+        parts = [words for words in split_parts if words]
+        literal = quote.strip(_QUOTATION_MARKS)
+        if len(parts) == 1 and not _is_short(parts[0]):
+            for text, heading, page in self._passages:
+                if literal in text:
+                    return Evidence(quote=quote, found=QuoteMatch.EXACT, section=heading, page=page)
+        found = [self._find(words) for words in parts[:_MAX_PARTS]]
+        places = [place for place in found if place]
+        if not parts or len(places) < len(parts):
             return Evidence(quote=quote, found=QuoteMatch.ABSENT)
-        matches = [pair for pair in found if pair]
-        is_exact = len(matches) == 1 and matches[0][1] is QuoteMatch.EXACT
-        heading, page, _ = self._passages[bisect_right(self._passage_starts, matches[0][0]) - 1]
-        match = QuoteMatch.EXACT if is_exact else QuoteMatch.CLOSE
+        match = places[0][1] if len(places) == 1 else QuoteMatch.CLOSE
+        _, heading, page = self._passages[bisect_right(self._passage_starts, places[0][0]) - 1]
         return Evidence(quote=quote, found=match, section=heading, page=page)
 
     def _find(self, words: list[str]) -> tuple[int, QuoteMatch] | None:
         """Return the number of the word at which a quote starts, and how it was found."""
-        content = sum(word not in STOP_WORDS for word in words)
-        is_short = len(words) < _MIN_WORDS or content < _MIN_CONTENT_WORDS
-        if content and (at := self._find_letters("".join(words), is_whole=is_short)) is not None:
-            return at, QuoteMatch.CLOSE if is_short else QuoteMatch.EXACT
-        if is_short or len(words) > _MAX_COMPARED_WORDS:
-            return None
-        at = self._find_close(words)
+        if _is_short(words):
+            at = None if STOP_WORDS.issuperset(words) else self._find_whole_words(words)
+        elif (at := self._find_letters("".join(words))) is not None:
+            return at, QuoteMatch.EXACT
+        elif len(words) <= _MAX_COMPARED_WORDS:
+            at = self._find_close(words)
         return None if at is None else (at, QuoteMatch.CLOSE)
 
-    def _find_letters(self, letters: str, *, is_whole: bool) -> int | None:
-        """Return the number of the word in which the letters start; whole words start and end where they do."""
+    def _find_letters(self, letters: str) -> int | None:
+        """Return the number of the word in which the letters start; they may be divided into other words."""
         at = self._text.find(letters)
-        while at >= 0:
-            word = bisect_right(self._word_starts, at) - 1
-            ends = bisect_right(self._word_starts, at + len(letters)) - 1
-            if not is_whole or (self._word_starts[word], self._word_starts[ends]) == (at, at + len(letters)):
-                return word
-            at = self._text.find(letters, at + 1)
-        return None
+        return None if at < 0 else bisect_right(self._word_starts, at) - 1
+
+    def _find_whole_words(self, words: list[str]) -> int | None:
+        text = f" {' '.join(self._words)} "
+        at = text.find(f" {' '.join(words)} ")
+        return None if at < 0 else text.count(" ", 0, at)
 
     def _find_close(self, words: list[str]) -> int | None:
         """Return the number of the word at which the likest stretch of text starts, or None if none is close."""
@@ -131,6 +143,10 @@ class QuoteSearch:
             if alignment and (best is None or alignment.score > best[0]):
                 best = alignment.score, start + alignment.dest_start
         return best[1] if best else None
+
+
+def _is_short(words: Sequence[str]) -> bool:
+    return len(words) < _MIN_WORDS or sum(word not in STOP_WORDS for word in words) < _MIN_CONTENT_WORDS
 
 
 def split_compared_words(text: str) -> list[str]:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
-from planner.analysis.check import PaperIndex, check_plan
+from planner.analysis.check import PlanCheck, check_reply
+from planner.analysis.index import PaperIndex
 from planner.batch.manifest import PlanTask
+from planner.details import PlanDetails
 from planner.errors import PaperError, PlannerError, RunError
 from planner.papers.paper import Paper, PaperInfo
+from planner.parsing.reply import Reply
 from planner.planning.question import PaperPrompt, PlanSettings
 from planner.reading.process import PaperReader
 from planner.reading.request import PromptRequest, ReadRequest, ReadResultOrError
-from planner.schema import Plan, Task
+from planner.schema import Task
 from planner.tokens import FixedTokenCounter, TokenCounter
 
 # A fixed count, independent of replies, so that a run builds the same prompts again.
@@ -68,9 +71,11 @@ class RemotePaper:
             raise paper_prompt
         return paper_prompt
 
-    def check_plan(self, plan: Plan, _: Task) -> tuple[str, ...]:
-        """Return warnings about a plan, one sentence each."""
-        return check_plan(plan, self.index) if self.index else ()
+    def check_plan(self, reply: Reply, _: Task, __: PaperPrompt) -> PlanCheck:
+        """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        if self.index is None:
+            return PlanCheck(PlanDetails(reply.details, reply.considered, reply.reported))
+        return check_reply(reply, self.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,9 @@ async def run_plan(
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:
         return _make_result(session, error.outcome, reason=str(error))
     trajectory = make_trajectory(model.info.planner, model.info.name, source.id, settings.task, reply)
-    details = PlanDetails(reply.details, reply.considered, reply.reported)
-    return replace(_make_result(session, Outcome.PLANNED, trajectory=trajectory), details=details)
+    check = session.check_plan(replace(reply, plan=trajectory.plan))
+    result = _make_result(session, Outcome.PLANNED, (*trajectory.warnings, *check.warnings))
+    return replace(result, trajectory=trajectory, details=check.details)
 
 
 def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: Reply) -> Trajectory:
@@ -75,14 +76,19 @@ def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: 
 
 
 def _make_result(
-    session: PaperSession, outcome: Outcome, reason: str = "", trajectory: Trajectory | None = None
+    session: PaperSession, outcome: Outcome, plan_warnings: tuple[str, ...] = (), reason: str = ""
 ) -> PlanResult:
-    """Return the result, with all attempts and each warning once."""
+    """Return the result without a plan, with all attempts and each warning once."""
     warnings = (
         *session.source.warnings,
         *(session.paper_prompt.warnings if session.paper_prompt else ()),
         *(note for attempt in session.attempts if attempt.completion for note in attempt.completion.notes),
-        *((*trajectory.warnings, *session.check_plan(trajectory.plan)) if trajectory else ()),
+        *plan_warnings,
     )
-    attempts = tuple(session.attempts)
-    return PlanResult(outcome, reason, trajectory, session.paper_prompt, attempts, tuple(dict.fromkeys(warnings)))
+    return PlanResult(
+        outcome,
+        reason,
+        paper_prompt=session.paper_prompt,
+        attempts=tuple(session.attempts),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )

@@ -1,8 +1,8 @@
 """Build the first prompt about a paper: cut the paper for the task, fit it to the window and render it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from planner.chat import Prompt
 from planner.details import DEFAULT_MIN_CHANCE
@@ -10,8 +10,12 @@ from planner.papers.excerpt import fit_sections, select_sections
 from planner.papers.paper import Excerpt, Omission, Paper
 from planner.planning.prompts import render_prompt
 from planner.planning.strategies import STRATEGIES
-from planner.schema import Plan, Task
+from planner.schema import Task
 from planner.tokens import TokenCounter
+
+if TYPE_CHECKING:
+    from planner.analysis.check import PlanCheck
+    from planner.parsing.reply import Reply  # the processes that only read papers need no parser
 
 _REPLY_DIVISOR: Final = 4  # a quarter of the window, at most 8,000 tokens, is kept free for the reply
 _MAX_REPLY_TOKENS: Final = 8_000
@@ -64,11 +68,15 @@ class PlanSettings:
 
 @dataclass(frozen=True, slots=True)
 class PaperPrompt:
-    """The first prompt about a paper, the parts of the paper that it leaves out, and warnings about the cut."""
+    """The first prompt about a paper, the parts of the paper that it leaves out, and warnings about the cut.
+
+    `excerpt` is what it sends, in the process that built it.
+    """
 
     prompt: Prompt
     omissions: tuple[Omission, ...] = ()
     warnings: tuple[str, ...] = ()
+    excerpt: Excerpt | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +99,13 @@ class LoadedPaper:
         """Build the first prompt about the paper, as `planner.planning.question.build_prompt` does."""
         return build_prompt(self.paper, settings, token_counter)
 
-    def check_plan(self, plan: Plan, task: Task) -> tuple[str, ...]:
-        """Return warnings about a plan, one sentence each."""
-        from planner.analysis.check import check_plan, index_paper  # compiles many patterns, for a reply alone
+    def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
+        """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        from planner.analysis.check import check_reply  # compiles many patterns, for a reply alone
+        from planner.analysis.index import index_paper
 
-        return check_plan(plan, index_paper(self.paper, task))
+        assert paper_prompt.excerpt is not None, "the prompt was built here"
+        return check_reply(reply, index_paper(self.paper, task, paper_prompt.excerpt))
 
 
 def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
@@ -107,7 +117,7 @@ def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCount
         PromptError: if a template cannot be rendered.
     """
     sent = select_excerpt(paper, settings, token_counter)
-    return PaperPrompt(settings.render_prompt(sent), sent.omissions, sent.warnings)
+    return PaperPrompt(settings.render_prompt(sent), sent.omissions, sent.warnings, sent)
 
 
 def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> Excerpt:

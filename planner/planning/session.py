@@ -4,15 +4,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from planner.chat import Completion, Model, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, TooLongError
 from planner.parsing.reply import Reply, parse_reply
 from planner.planning.prompts import render_follow_up, render_reask_prompt
 from planner.planning.question import PaperPrompt, PlanSettings
-from planner.schema import Plan, Task
+from planner.schema import Task
 from planner.tokens import TokenCounter
+
+if TYPE_CHECKING:
+    from planner.analysis.check import PlanCheck  # compiles many patterns, for a reply alone
 
 # times the window: the assumed length of a rejected prompt if the endpoint reported no count
 _REJECTED_LENGTH: Final = 1.1
@@ -44,8 +47,8 @@ class PromptSource(Protocol):
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
         """Build the first prompt about the paper; the errors are those of `planner.planning.question.build_prompt`."""
 
-    def check_plan(self, plan: Plan, task: Task) -> tuple[str, ...]:
-        """Return warnings about a plan, as `planner.analysis.check.check_plan` does."""
+    def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
+        """Return what `planner.analysis.check.check_reply` finds; `paper_prompt` is the first prompt that was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +132,10 @@ class PaperSession:
         except TooLongError as error:
             return await self._ask_until_valid(await self._build_shorter_prompt(prompt, error))
 
-    def check_plan(self, plan: Plan) -> tuple[str, ...]:
-        """Return warnings about a plan, one sentence each."""
-        return self.source.check_plan(plan, self.settings.task)
+    def check_plan(self, reply: Reply) -> "PlanCheck":
+        """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        assert self.paper_prompt is not None, "a reply comes after a prompt"
+        return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 
     async def _ask_until_valid(self, prompt: Prompt) -> Reply:
         build_reask = partial(render_reask_prompt, templates=self.settings.templates)

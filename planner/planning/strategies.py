@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.chat import Prompt
-from planner.schema import Plan
 
 if TYPE_CHECKING:
+    from planner.analysis.check import PlanCheck
     from planner.parsing.reply import Reply  # the processes that only read papers need no parser
 
 TYPICAL_REPLY_TOKENS: Final = 1_500  # of a current model
@@ -40,8 +40,8 @@ class PlanSession(Protocol):
             OutputError: if the reply holds no plan.
         """
 
-    def check_plan(self, plan: Plan) -> tuple[str, ...]:
-        """Return warnings about a plan, one sentence each."""
+    def check_plan(self, reply: "Reply") -> "PlanCheck":
+        """Return the faults of a plan, and its details with their quotes located in what was sent."""
 
 
 @dataclass(frozen=True, slots=True)

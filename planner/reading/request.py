@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from planner.analysis.check import PaperIndex
+from planner.analysis.index import PaperIndex
 from planner.chat import Prompt
 from planner.errors import PaperError, PlannerError, PromptError, TooLongError
 from planner.papers.paper import Omission, Paper, PaperInfo

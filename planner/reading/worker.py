@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from planner.analysis.check import index_paper
+from planner.analysis.index import index_paper
 from planner.errors import PaperError, PlannerError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
@@ -58,7 +58,8 @@ def answer_request(
     try:
         paper = load(request, arxiv)
         prompts = tuple(_build_prompt_or_error(paper, prompt) for prompt in request.prompts)
-        index = index_paper(paper, request.prompts[0].settings.task) if prompts else None
+        excerpt = next((each.excerpt for each in prompts if isinstance(each, PaperPrompt)), None)
+        index = index_paper(paper, request.prompts[0].settings.task, excerpt) if excerpt else None
         return ReadResult(paper.info, prompts, paper if request.keep_paper else None, index)
     except PaperError as error:
         return PaperError(str(error))

@@ -1,7 +1,10 @@
 """Small papers for the tests: one method in several formats."""
 
+from planner.analysis.index import PaperIndex, index_paper
+from planner.papers.excerpt import select_sections
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Paper, Section
+from planner.schema import Task
 
 H, P, T, F = BlockKind.HEADING, BlockKind.PROSE, BlockKind.TABLE, BlockKind.FIGURE
 
@@ -13,6 +16,11 @@ def section(heading: str, *blocks: tuple[BlockKind, str], level: int = 1, parent
 
 def paper(*sections: Section, format_: str = "text") -> Paper:
     return Paper("p", "Finding Owls by Ear", "We find owls.", sections, format_, "p")
+
+
+def index(source: Paper, task: Task = Task.REVIEWER) -> PaperIndex:
+    """Index a paper whose whole excerpt was sent."""
+    return index_paper(source, task, select_sections(source, task).build_excerpt(source))
 
 
 _METHOD = section("3 Method")

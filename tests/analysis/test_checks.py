@@ -3,15 +3,16 @@
 import pytest
 
 from planner.analysis.analyse import analyse_paper
-from planner.analysis.check import check_plan, find_repeated_ablation, index_paper
+from planner.analysis.check import check_plan
+from planner.analysis.repeats import find_repeated_ablation
 from planner.schema import Ablation, Action, Plan, Task
-from tests.analysis.papers import PLAIN
+from tests.analysis.papers import PLAIN, index
 
 
 def join_warnings(part: str, *replacement: str, metric: str = "mAP", task: Task = Task.REVIEWER) -> str:
     action = Action.REPLACE if replacement else Action.REMOVE
     ablation = Ablation(name="Study", ablated_part=part, action=action, replacement=replacement, metrics=(metric,))
-    return "\n".join(check_plan(Plan(ablations=(ablation,)), index_paper(PLAIN, task)))
+    return "\n".join(check_plan(Plan(ablations=(ablation,)), (), index(PLAIN, task)).warnings)
 
 
 def test_a_missing_ablation_of_a_part_that_is_in_the_paper_is_not_warned_of() -> None:
@@ -59,7 +60,7 @@ def test_each_warning_names_its_ablation() -> None:
             Ablation(name=name, ablated_part="echo memory", action=Action.REMOVE, metrics=("mAP",)) for name in "ab"
         )
     )
-    assert [w[:16] for w in check_plan(plan, index_paper(PLAIN, Task.REVIEWER))] == [
+    assert [w[:16] for w in check_plan(plan, (), index(PLAIN)).warnings] == [
         "ablation 1 ('a')",
         "ablation 2 ('b')",
     ]
