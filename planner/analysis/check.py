@@ -82,7 +82,7 @@ class StemSearch:
 
     def __init__(self, passages: Sequence[str]) -> None:
         self._passages = passages
-        self._lowered_paper = "\n".join(passages).lower()
+        self.lowered_text = "\n".join(passages).lower()
         self._stems: dict[int, frozenset[str]] = {}
 
     @cached_property
@@ -92,10 +92,9 @@ class StemSearch:
     def find_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether a passage holds at least this share of the stems."""
         wanted = frozenset(stems)
-        # A stem is the beginning of its words, but for the "iz" and "y" that stand for some endings.
-        beginnings = [stem.removesuffix("iz").removesuffix("y") for stem in wanted]
+        beginnings = _list_beginnings(wanted)
         count = share * len(wanted)
-        if sum(beginning in self._lowered_paper for beginning in beginnings) < count:
+        if sum(beginning in self.lowered_text for beginning in beginnings) < count:
             return False
         return any(
             sum(beginning in lowered for beginning in beginnings) >= count
@@ -103,10 +102,22 @@ class StemSearch:
             for number, lowered in enumerate(self._lowered)
         )
 
+    def find_passages(self, stems: Iterable[str], count: int) -> Iterator[str]:
+        """Yield those of the first `count` passages that may hold all the stems."""
+        beginnings = _list_beginnings(frozenset(stems))
+        for passage, lowered in zip(self._passages[:count], self._lowered, strict=False):
+            if all(beginning in lowered for beginning in beginnings):
+                yield passage
+
     def _collect_stems(self, number: int) -> frozenset[str]:
         if number not in self._stems:
             self._stems[number] = collect_stems(self._passages[number])
         return self._stems[number]
+
+
+def _list_beginnings(stems: Iterable[str]) -> list[str]:
+    """Return what the words of each stem begin with: the stem, but for the "iz" and "y" that stand for some endings."""
+    return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
 
 
 def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
@@ -185,10 +196,11 @@ class _AblationChecker:
     def _text(self) -> str:
         return "\n".join(self._index.passages)
 
-    @cached_property
-    def _sent_sentences(self) -> list[str]:
-        passages = (passage for section in self._index.sections if section.is_sent for passage in section.passages)
-        return [sentence for passage in passages for sentence in split_sentences(passage)]
+    def _find_sent_sentences(self, words: str) -> Iterator[str]:
+        """Yield the sentences that were sent of the passages with these words; what was sent comes first in an index."""
+        sent_count = sum(len(section.passages) for section in self._index.sections if section.is_sent)
+        for passage in self._search.find_passages(extract_stems(words), sent_count):
+            yield from split_sentences(passage)
 
     def find_faults(self, ablation: Ablation) -> Iterator[tuple[FindingKind, str]]:
         """Yield the kind and the words of each fault in an ablation."""
@@ -204,7 +216,7 @@ class _AblationChecker:
                 FindingKind.ALREADY_REPORTED,
                 f"the paper seems to report an ablation of {repeated[0]!r} already{where}",
             )
-        for item in find_own_settings(ablation, self._sent_sentences):
+        for item in find_own_settings(ablation, self._find_sent_sentences):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_items(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
@@ -220,7 +232,7 @@ class _AblationChecker:
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
-        is_named = has_metric(metric, self._text)
+        is_named = has_metric(metric, self._text, self._search.lowered_text)
         if is_named is None:
             stems = extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric)
             missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 _MIN_MENTIONS: Final = (
@@ -29,30 +29,48 @@ class MetricField:
         return all(cue.search(abstract) or len(cue.findall(text)) >= _MIN_MENTIONS for cue in self.cues)
 
 
-def has_metric(metric: str, text: str) -> bool | None:
-    """Return whether a text names all the known metrics in a plan's metric, or None if there is none in it."""
-    found = [names for field in _FIELDS for names in field.metrics if _is_named(names, metric)]
-    return all(_is_named(names, text) for names in found) if found else None
+def has_metric(metric: str, text: str, lowered: str) -> bool | None:
+    """Return whether a text names all the known metrics in a plan's metric, or None if there is none in it.
+
+    `lowered` is the text in lower case.
+    """
+    known = _find_known(metric)
+    return all(_is_named(names, text, lowered) for _, names in known) if known else None
 
 
 def is_implied(metric: str, abstract: str, text: str) -> bool:
     """Return whether a metric is common in a field of a paper, or in every field, such as a run time."""
-    fields = [field for field in _FIELDS if any(_is_named(names, metric) for names in field.metrics)]
-    return bool(_ANY_FIELD.search(metric)) or any(field.is_field_of(abstract, text) for field in fields)
+    return bool(_ANY_FIELD.search(metric)) or any(field.is_field_of(abstract, text) for field, _ in _find_known(metric))
 
 
-def _is_named(names: tuple[str, ...], text: str) -> bool:
-    return _compile_names(names).search(text) is not None
+@lru_cache(maxsize=4096)
+def _find_known(metric: str) -> tuple[tuple[MetricField, tuple[str, ...]], ...]:
+    """Return the known metrics in a plan's metric, each with its field and its names."""
+    lowered = metric.lower()
+    return tuple(
+        (field, names) for field in _FIELDS for names in field.metrics if _is_named(names, metric, lowered)
+    )
+
+
+def _is_named(names: tuple[str, ...], text: str, lowered: str) -> bool:
+    return any(
+        first_word in lowered and pattern.search(text if name.lower() in _AMBIGUOUS_NAMES else lowered)
+        for name, first_word, pattern in _compile_names(names)
+    )
 
 
 @cache
-def _compile_names(names: tuple[str, ...]) -> re.Pattern[str]:
-    """Return a pattern of the names, with any separators between their words, and a number at their ends."""
-    choices = (r"[\s-]+".join(map(re.escape, re.split(r"[\s-]+", name))) for name in names)
-    cased = "|".join(
-        c if name.lower() in _AMBIGUOUS_NAMES else f"(?i:{c})" for name, c in zip(names, choices, strict=True)
-    )
-    return re.compile(rf"(?<![A-Za-z])(?:{cased})s?(?![A-Za-z])")
+def _compile_names(names: tuple[str, ...]) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    """Return each name with its first word in lower case and a pattern, in lower case unless the name is ambiguous.
+
+    The words of a name may be joined by any separator, and a number may stand at its end.
+    """
+    return tuple((name, re.split(r"[\s-]", name.lower(), maxsplit=1)[0], _compile_name(name)) for name in names)
+
+
+def _compile_name(name: str) -> re.Pattern[str]:
+    words = re.split(r"[\s-]+", name if name.lower() in _AMBIGUOUS_NAMES else name.lower())
+    return re.compile(rf"(?<![A-Za-z]){r'[ -]'.join(map(re.escape, words))}s?(?![A-Za-z])")
 
 
 def _make_field(cues: str, metrics: str) -> MetricField:

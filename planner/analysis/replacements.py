@@ -1,7 +1,7 @@
 """Judge the replacements of an ablation: whether one names nothing to run, or is what the paper does already."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from planner.matching.similarity import (
@@ -98,22 +98,22 @@ def has_metrics_to_measure(ablation: Ablation) -> bool:
     return any(not _EMPTY_METRICS.issuperset(extract_stems(metric)) for metric in ablation.metrics)
 
 
-def find_own_settings(ablation: Ablation, sentences: Iterable[str]) -> tuple[str, ...]:
+def find_own_settings(ablation: Ablation, find_sentences: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
     """Return the replacements that say what the paper does already.
 
     These repeat the words or the value of the part, say so ("as in the paper"), or stand as the setting of the part in
-    one of the sentences. A value beside others is a point of a sweep, and no fault.
+    a sentence; `find_sentences` returns those with the words of a replacement. A value beside others is a point of a
+    sweep, and no fault.
     """
     if ablation.action is Action.REMOVE:
         return ()
     items = [item for item in ablation.replacement if not _OMITS.search(item)]
     is_sweep = sum(bool(extract_numbers(item)) for item in ablation.replacement) > 1
-    stated = list(sentences)
     return tuple(
         item
         for item in items
         if not (is_sweep and extract_numbers(item))
-        and (_repeats_part(item, ablation.ablated_part) or any(_states(s, item, ablation.ablated_part) for s in stated))
+        and (_repeats_part(item, ablation.ablated_part) or any(_states(s, item, ablation.ablated_part) for s in find_sentences(item)))
     )
 
 
