@@ -8,16 +8,16 @@ from functools import cached_property
 from typing import Final
 
 from planner.analysis.index import PaperIndex
-from planner.analysis.metric_fields import has_metric, is_implied
+from planner.analysis.metric_fields import has_metric, is_cost, is_implied
 from planner.analysis.parts import is_same_part, list_stems_to_find
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch, merge_reported
-from planner.analysis.replacements import find_own_settings, find_vague_items, has_metrics_to_measure
+from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric
 from planner.details import Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
 from planner.matching.similarity import (
     collect_stems,
-    extract_numbers,
     extract_stems,
+    is_value,
 )
 from planner.papers.leaks import split_sentences
 from planner.parsing.reply import Reply
@@ -181,7 +181,7 @@ def _have_same_part(a: Ablation, b: Ablation) -> bool:
 
 def _is_sweep(ablation: Ablation) -> bool:
     items = [item for item in ablation.replacement if not item.casefold().startswith("removed")]
-    return bool(items) and all(extract_numbers(item) for item in items)
+    return bool(items) and all(map(is_value, items))
 
 
 class _AblationChecker:
@@ -220,7 +220,7 @@ class _AblationChecker:
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_items(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
-        if not has_metrics_to_measure(ablation):
+        if not any(map(says_metric, ablation.metrics)):
             yield FindingKind.NOTHING_TO_RUN, "its metrics name nothing that could be measured"
 
     def _has_part(self, part: str) -> bool:
@@ -232,6 +232,8 @@ class _AblationChecker:
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
+        if is_cost(metric) or not says_metric(metric):
+            return True
         is_named = has_metric(metric, self._text, self._search.lowered_text)
         if is_named is None:
             stems = extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric)

@@ -10,7 +10,7 @@ _MIN_MENTIONS: Final = (
 )
 # Names that are words with another meaning in other letters: "feature map", "per class".
 _AMBIGUOUS_NAMES: Final = frozenset({"ap", "em", "emd", "is", "map", "per"})
-_ANY_FIELD: Final = re.compile(
+_COST: Final = re.compile(
     r"\b(?:time|runtime|memory|param\w*|[gt]?flops|macs|latency|throughput|speed\w*|fps|converg\w*|loss|variance|deviation|"
     r"norm|size|cost|energy|epochs?|steps)\b",
     re.I,
@@ -38,9 +38,14 @@ def has_metric(metric: str, text: str, lowered: str) -> bool | None:
     return all(_is_named(names, text, lowered) for _, names in known) if known else None
 
 
+def is_cost(metric: str) -> bool:
+    """Return whether a metric measures what training or a run costs, which any paper can report."""
+    return _COST.search(metric) is not None
+
+
 def is_implied(metric: str, abstract: str, text: str) -> bool:
-    """Return whether a metric is common in a field of a paper, or in every field, such as a run time."""
-    return bool(_ANY_FIELD.search(metric)) or any(field.is_field_of(abstract, text) for field, _ in _find_known(metric))
+    """Return whether a metric is common in a field of a paper."""
+    return any(field.is_field_of(abstract, text) for field, _ in _find_known(metric))
 
 
 @lru_cache(maxsize=4096)
@@ -87,7 +92,7 @@ _FIELDS: Final = (
         "BLEU,ROUGE,METEOR,CIDEr,SPICE,chrF,BERTScore,COMET,perplexity=PPL,exact match=EM,bits per character=BPC,"
         "token accuracy,win rate,factual consistency",
     ),
-    _make_field("code|program|software", "pass@1=pass@k=pass@10,CodeBLEU,compilation rate"),
+    _make_field("code generation|program synthesis|programming", "pass@1=pass@k=pass@10,CodeBLEU,compilation rate"),
     _make_field(
         "speech|spoken|audio|acoustic|phone|utteranc|speaker|voice|music|sound",
         "WER=word error rate,CER=character error rate,PER=phone error rate=phoneme error rate,EER=equal error rate,PESQ,"

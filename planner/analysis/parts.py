@@ -38,6 +38,12 @@ _ASPECTS: Final = frozenset(
 )
 
 
+_COUNTS: Final = frozenset(extract_stems("number count size weight weighting amount value use"))
+_MODIFIERS: Final = frozenset(
+    extract_stems("separate learned learnable fixed shared additional joint final initial single multiple full explicit")
+)
+
+
 @lru_cache(maxsize=4096)
 def list_names(text: str) -> tuple[str, ...]:
     """Return the names in the description of a part: the words before its explanations, and its short names."""
@@ -52,9 +58,15 @@ def list_names(text: str) -> tuple[str, ...]:
 
 def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     """Return the stems of each name of a part, and of all its words, without symbols and words that any part may have."""
-    names = (*list_names(text), _BRACKETS.sub(" ", text[:_MAX_CHARS]))
-    sets = (frozenset(extract_stems(name)) - _SYMBOLS for name in names)
-    return tuple(dict.fromkeys(stems - COMMON_STEMS - _ASPECTS or stems for stems in sets if stems))
+    whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
+    sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_names(text), whole)}
+    telling = {name: stems - COMMON_STEMS - _ASPECTS - _MODIFIERS or stems for name, stems in sets.items() if stems}
+    most = max(map(len, telling.values()), default=0)
+    return tuple(
+        stems
+        for name, stems in telling.items()
+        if len(sets[name] - COMMON_STEMS) > 1 or len(stems) == most or _collect_short_names(name)
+    )
 
 
 def list_full_names(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -73,7 +85,9 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
 
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of the part that an ablation concerns, by its part and its own name."""
-    return (ablation.ablated_part, STUDY_WORDS.sub(" ", ablation.name))
+    first = _OF.sub("", ablation.ablated_part)
+    quantity = first if len(stems := _select_content(first)) == 1 and not stems & (COMMON_STEMS | _COUNTS) else ""
+    return (ablation.ablated_part, STUDY_WORDS.sub(" ", ablation.name), quantity)
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
@@ -81,6 +95,8 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
     a, b = _select_content(name_a), _select_content(name_b)
     symbols_a, symbols_b = _SYMBOLS & set(extract_stems(name_a)), _SYMBOLS & set(extract_stems(name_b))
     shared, short_a, short_b = a & b, _collect_short_names(name_a), _collect_short_names(name_b)
+    if any(kernel and not kernel & shared for kernel in (_select_kernel(name_a), _select_kernel(name_b))):
+        return False  # "the weights of the gate" are another part than the gate
     if a <= _SYMBOLS or b <= _SYMBOLS:
         return bool(symbols_a & symbols_b)
     if a == b or _ASPECTS & a ^ _ASPECTS & b or (short_a and short_b and not short_a & short_b):
@@ -95,6 +111,12 @@ def _select_content(name: str) -> frozenset[str]:
     """Return the stems of a name without symbols and common ones ("module"), if it has others."""
     stems = frozenset(extract_stems(name))
     return stems - _SYMBOLS - (COMMON_STEMS - _ASPECTS) or stems - (COMMON_STEMS - _ASPECTS) or stems
+
+
+def _select_kernel(name: str) -> frozenset[str]:
+    """Return the stems before "of" that say which part is meant, if there are any: "bias of the gate"."""
+    first, of, _ = name.partition(" of ")
+    return frozenset(extract_stems(first)) - COMMON_STEMS - _ASPECTS - _SYMBOLS if of else frozenset()
 
 
 def _collect_short_names(name: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ from planner.matching.similarity import (
     STOP_WORDS,
     extract_numbers,
     extract_stems,
+    is_value,
     parse_word_list,
     split_words,
     stem_word,
@@ -70,8 +71,9 @@ _CONTRASTS: Final = re.compile(
     r"previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|variants?|different|such|et al)\b",
     re.I,
 )
+_STOP: Final = re.compile(r"\.(?=\s|$)")
 _USE_DISTANCE: Final = 4  # words between a verb of use and what is used
-_MIN_PART_SHARE: Final = 0.6  # share of a part's words that the sentence must hold which states its setting
+_MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
 _MAX_VALUES: Final = 2  # numbers in a sentence that states a value; one with more reports a sweep
 
 
@@ -93,9 +95,10 @@ def _is_vague(item: str, part: set[str]) -> bool:
     return not named or (bool(words & _VAGUE) and named <= part)
 
 
-def has_metrics_to_measure(ablation: Ablation) -> bool:
-    """Return whether a metric of an ablation says more than "performance" or "results"."""
-    return any(not _EMPTY_METRICS.issuperset(extract_stems(metric)) for metric in ablation.metrics)
+def says_metric(metric: str) -> bool:
+    """Return whether a metric says more than "performance" or "results"."""
+    stems = extract_stems(metric)
+    return not (stems and _EMPTY_METRICS.issuperset(stems))
 
 
 def find_own_settings(ablation: Ablation, find_sentences: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
@@ -108,11 +111,11 @@ def find_own_settings(ablation: Ablation, find_sentences: Callable[[str], Iterab
     if ablation.action is Action.REMOVE:
         return ()
     items = [item for item in ablation.replacement if not _OMITS.search(item)]
-    is_sweep = sum(bool(extract_numbers(item)) for item in ablation.replacement) > 1
+    is_sweep = sum(map(is_value, ablation.replacement)) > 1
     return tuple(
         item
         for item in items
-        if not (is_sweep and extract_numbers(item))
+        if not (is_sweep and is_value(item))
         and (_repeats_part(item, ablation.ablated_part) or any(_states(s, item, ablation.ablated_part) for s in find_sentences(item)))
     )
 
@@ -126,8 +129,8 @@ def _repeats_part(item: str, part: str) -> bool:
     forms = {part, _BRACKETS.sub(" ", part), *_BRACKETS.findall(part)}
     if not _TAIL.search(item):
         forms |= {_TAIL.sub("", form) for form in forms}
-    if numbers := extract_numbers(item):
-        return numbers <= extract_numbers(part) and words <= set(extract_stems(part)) | _GENERIC
+    if is_value(item):
+        return extract_numbers(item) <= extract_numbers(part) and words <= set(extract_stems(part)) | _GENERIC
     return any(_is_same(item, form) for form in forms)
 
 
@@ -147,11 +150,11 @@ def _states(sentence: str, item: str, part: str) -> bool:
         return False
     item_stems, stems = extract_stems(item), set(extract_stems(sentence))
     about = set(_drop_generic(_BRACKETS.sub(" ", part))) - set(item_stems)
-    if not item_stems or not about or len(about & stems) < _MIN_PART_SHARE * len(about):
+    if not item_stems or len(about & stems) < _MIN_PART_SHARE * len(about):
         return False
-    if numbers := extract_numbers(item):
-        in_sentence = extract_numbers(sentence)
-        return len(in_sentence) <= _MAX_VALUES and numbers <= in_sentence
+    if is_value(item):
+        in_sentence = extract_numbers(_STOP.sub(" ", sentence))
+        return bool(about) and len(in_sentence) <= _MAX_VALUES and extract_numbers(item) <= in_sentence
     return _is_used(item_stems, sentence)
 
 

@@ -178,7 +178,7 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
     if numbers_a and numbers_b:
         if not numbers_a & numbers_b:
             return False
-        if _is_value(text_a, numbers_a) or _is_value(text_b, numbers_b):
+        if is_value(text_a) or is_value(text_b):
             return True
     return compute_overlap(text_a, text_b) >= min_overlap
 
@@ -189,5 +189,7 @@ def extract_numbers(text: str) -> frozenset[float]:
     return frozenset(float(m[0]) / (100 if m[1] else 1) for m in _NUMBER.finditer(written))
 
 
-def _is_value(text: str, numbers: frozenset[float]) -> bool:
-    return len(split_words(text)) <= len(numbers) + 2
+def is_value(text: str) -> bool:
+    """Return whether a text is hardly more than a number, such as "0.1" or "4 heads"."""
+    numbers = extract_numbers(text)
+    return bool(numbers) and len(split_words(text)) <= len(numbers) + 2
