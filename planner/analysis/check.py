@@ -197,7 +197,7 @@ class _AblationChecker:
         return "\n".join(self._index.passages)
 
     def _find_sent_sentences(self, words: str) -> Iterator[str]:
-        """Yield the sentences that were sent of the passages with these words; what was sent comes first in an index."""
+        """Yield the sentences of the passages with these words that were sent, which come first in an index."""
         sent_count = sum(len(section.passages) for section in self._index.sections if section.is_sent)
         for passage in self._search.find_passages(extract_stems(words), sent_count):
             yield from split_sentences(passage)
@@ -211,11 +211,10 @@ class _AblationChecker:
         if not self._has_part(part):
             yield FindingKind.PART_NOT_FOUND, f"the ablated part {part!r} is not found in the paper"
         if repeated := self._repeats.find_repeated(ablation):
-            where = f" under {repeated[1]!r}" if repeated[1] else ""
-            yield (
-                FindingKind.ALREADY_REPORTED,
-                f"the paper seems to report an ablation of {repeated[0]!r} already{where}",
-            )
+            reported_part, heading = repeated
+            where = f" under {heading!r}" if heading else ""
+            text = f"the paper seems to report an ablation of {reported_part!r} already{where}"
+            yield FindingKind.ALREADY_REPORTED, text
         for item in find_own_settings(ablation, self._find_sent_sentences):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_items(ablation):

@@ -1,4 +1,4 @@
-"""The part of a paper against which a plan is checked; it is small enough to go from a reader process to the program."""
+"""The part of a paper against which a plan is checked, small enough to go from a reader process to the program."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

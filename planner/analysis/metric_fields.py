@@ -52,9 +52,7 @@ def is_implied(metric: str, abstract: str, text: str) -> bool:
 def _find_known(metric: str) -> tuple[tuple[MetricField, tuple[str, ...]], ...]:
     """Return the known metrics in a plan's metric, each with its field and its names."""
     lowered = metric.lower()
-    return tuple(
-        (field, names) for field in _FIELDS for names in field.metrics if _is_named(names, metric, lowered)
-    )
+    return tuple((field, names) for field in _FIELDS for names in field.metrics if _is_named(names, metric, lowered))
 
 
 def _is_named(names: tuple[str, ...], text: str, lowered: str) -> bool:
@@ -75,7 +73,7 @@ def _compile_names(names: tuple[str, ...]) -> tuple[tuple[str, str, re.Pattern[s
 
 def _compile_name(name: str) -> re.Pattern[str]:
     words = re.split(r"[\s-]+", name if name.lower() in _AMBIGUOUS_NAMES else name.lower())
-    return re.compile(rf"(?<![A-Za-z]){r'[ -]'.join(map(re.escape, words))}s?(?![A-Za-z])")
+    return re.compile(rf"(?<![A-Za-z]){r'[\s-]+'.join(map(re.escape, words))}s?(?![A-Za-z])")
 
 
 def _make_field(cues: str, metrics: str) -> MetricField:
@@ -88,29 +86,37 @@ def _make_field(cues: str, metrics: str) -> MetricField:
 
 _FIELDS: Final = (
     _make_field(
-        "caption|dialog|summari[sz]|translat(?:ion|e)\\b|(?:text|language|response|question) generation|question answering|large language|paraphras|LLM|instruction",
+        r"caption|dialog|summari[sz]|translat(?:ion|e)\b|(?:text|language|response|question) generation|"
+        "question answering|large language|paraphras|LLM|instruction",
         "BLEU,ROUGE,METEOR,CIDEr,SPICE,chrF,BERTScore,COMET,perplexity=PPL,exact match=EM,bits per character=BPC,"
         "token accuracy,win rate,factual consistency",
     ),
-    _make_field("code generation|program synthesis|programming", "pass@1=pass@k=pass@10,CodeBLEU,compilation rate"),
+    _make_field(
+        "code generation|program synthesis|programming",
+        "pass@1=pass@k=pass@10,CodeBLEU,compilation rate",
+    ),
     _make_field(
         "speech|spoken|audio|acoustic|phone|utteranc|speaker|voice|music|sound",
-        "WER=word error rate,CER=character error rate,PER=phone error rate=phoneme error rate,EER=equal error rate,PESQ,"
-        "STOI,SI-SDR=SDR=signal-to-distortion ratio,MOS=mean opinion score,minDCF,real-time factor=RTF",
+        "WER=word error rate,CER=character error rate,PER=phone error rate=phoneme error rate,"
+        "EER=equal error rate,PESQ,STOI,SI-SDR=SDR=signal-to-distortion ratio,MOS=mean opinion score,minDCF,"
+        "real-time factor=RTF",
     ),
     _make_field(
-        "image generat|image synthe|video generat|generative (?:model|adversarial)|text-to-image|GANs?\\b|diffusion|inpaint|style transfer",
-        "FID=Fréchet inception distance=Frechet inception distance,KID=kernel inception distance,IS=inception score,FVD,"
-        "CLIP score=CLIPScore",
+        r"image generat|image synthe|video generat|generative (?:model|adversarial)|text-to-image|GANs?\b|"
+        "diffusion|inpaint|style transfer",
+        "FID=Fréchet inception distance=Frechet inception distance,KID=kernel inception distance,"
+        "IS=inception score,FVD,CLIP score=CLIPScore",
     ),
     _make_field(
-        "denois|super-resol|deblur|restor|image reconstruct|MRI|tomograph|render|inpaint|compression|codec|radiance|view synthe|low-light|hologra",
+        "denois|super-resol|deblur|restor|image reconstruct|MRI|tomograph|render|inpaint|compression|codec|"
+        "radiance|view synthe|low-light|hologra",
         "PSNR=peak signal-to-noise ratio,SSIM=structural similarity,LPIPS=perceptual similarity",
     ),
     _make_field(
         "segmentation|parsing|matting|lesion|tumou?r",
-        "mIoU=IoU=mean intersection over union=intersection over union=Jaccard,Dice=Dice score=Dice coefficient=DSC,"
-        "Hausdorff distance=HD95,pixel accuracy,boundary F1,panoptic quality=PQ,surface distance=ASSD",
+        "mIoU=IoU=mean intersection over union=intersection over union=Jaccard,"
+        "Dice=Dice score=Dice coefficient=DSC,Hausdorff distance=HD95,pixel accuracy,boundary F1,"
+        "panoptic quality=PQ,surface distance=ASSD",
     ),
     _make_field(
         "object detect|detector|locali[sz]ation|bounding|retriev|hashing|spotting|action detect",
@@ -120,7 +126,10 @@ _FIELDS: Final = (
         "object detect|detector|locali[sz]ation|bounding|visual grounding",
         "IoU=mIoU=intersection over union,false positives per image",
     ),
-    _make_field("track", "MOTA,MOTP,IDF1,HOTA,ID switches"),
+    _make_field(
+        "track",
+        "MOTA,MOTP,IDF1,HOTA,ID switches",
+    ),
     _make_field(
         "pose|skelet|keypoint|human mesh|motion",
         "MPJPE=mean per-joint position error,PCK=percentage of correct keypoints",
@@ -129,42 +138,52 @@ _FIELDS: Final = (
         "trajector|motion|driving|pedestrian",
         "ADE=average displacement error,FDE=final displacement error,collision rate",
     ),
-    _make_field("point cloud|3D shape|mesh|surface reconstruct", "Chamfer distance,EMD=earth mover's distance"),
+    _make_field(
+        "point cloud|3D shape|mesh|surface reconstruct",
+        "Chamfer distance,EMD=earth mover's distance",
+    ),
     _make_field(
         "retriev|recommend|ranking|click|session-based|hashing|knowledge graph|link prediction|entity link",
-        "NDCG,MRR=mean reciprocal rank,hit rate=HR=Hits=H@,recall@k=R@1=recall@10=recall@20=recall@5,CTR=click-through rate,"
-        "precision@k",
+        "NDCG,MRR=mean reciprocal rank,hit rate=HR=Hits=H@,recall@k=R@1=recall@10=recall@20=recall@5,"
+        "CTR=click-through rate,precision@k",
     ),
     _make_field(
-        "forecast|regress|time[ -]series|depth estim|imputation|traffic|weather|surrogate|differential equation|collaborative filtering|rating",
-        "MAE=mean absolute error,MSE=mean squared error,RMSE=root mean squared error,MAPE=sMAPE=mean absolute percentage"
-        " error,CRPS,R2=R²,MASE",
+        "forecast|regress|time[ -]series|depth estim|imputation|traffic|weather|surrogate|differential equation|"
+        "collaborative filtering|rating",
+        "MAE=mean absolute error,MSE=mean squared error,RMSE=root mean squared error,"
+        "MAPE=sMAPE=mean absolute percentage error,CRPS,R2=R²,MASE",
     ),
     _make_field(
-        "reinforcement|robot|bandit|Markov decision|offline RL|game[- ]play|imitation learning|policy (?:gradient|learning|optim)",
+        "reinforcement|robot|bandit|Markov decision|offline RL|game[- ]play|imitation learning|"
+        "policy (?:gradient|learning|optim)",
         "return=episodic return=episode return,reward=cumulative reward,regret=cumulative regret,success rate,"
         "episode length,sample efficiency,win rate,human-normalized score=normalized score",
     ),
     _make_field(
-        "classif|recogni|label|categor|few-shot|diagnos|continual|self-supervis|contrastive|anomal|outlier|fault|node|"
-        "fraud|relation|extract|federat|transfer|domain|intrusion|detect|identif|sentiment|tagging|pretrain|pre-train",
-        "accuracy=acc,F1=F-measure=F1-score=macro-F1=micro-F1,precision,recall,AUROC=AUC=area under the ROC curve,AUPRC=AUPR,"
-        "top-1 error=classification error=test error=top-5 error,sensitivity,specificity,MCC=Matthews correlation,forgetting=backward transfer,"
-        "confusion matrix,false positive rate=FPR=FPR95,kappa",
+        "classif|recogni|label|categor|few-shot|diagnos|continual|self-supervis|contrastive|anomal|outlier|fault|"
+        "node|fraud|relation|extract|federat|transfer|domain|intrusion|detect|identif|sentiment|tagging|pretrain|"
+        "pre-train",
+        "accuracy=acc,F1=F-measure=F1-score=macro-F1=micro-F1,precision,recall,"
+        "AUROC=AUC=area under the ROC curve,AUPRC=AUPR,top-1 error=classification error=test error=top-5 error,"
+        "sensitivity,specificity,MCC=Matthews correlation,forgetting=backward transfer,confusion matrix,"
+        "false positive rate=FPR=FPR95,kappa",
     ),
     _make_field(
         "clustering|community|topic model",
         "NMI=normalized mutual information,ARI=adjusted Rand index,silhouette,purity,modularity,topic coherence",
     ),
     _make_field(
-        "probab|bayes|uncertain|calibrat|densit|variational|likelihood|flows?\\b|Gaussian process|posterior|autoencoder",
-        "likelihood=log-likelihood=NLL=negative log-likelihood,ELBO=evidence lower bound,ECE=expected calibration error,"
-        "Brier,bits per dimension=BPD",
+        r"probab|bayes|uncertain|calibrat|densit|variational|likelihood|flows?\b|Gaussian process|posterior|"
+        "autoencoder",
+        "likelihood=log-likelihood=NLL=negative log-likelihood,ELBO=evidence lower bound,"
+        "ECE=expected calibration error,Brier,bits per dimension=BPD",
     ),
     _make_field(
-        "molecul|protein|drug|compound|chemi", "validity,uniqueness,novelty,docking,TM-score,RMSD,enrichment factor,QED"
+        "molecul|protein|drug|compound|chemi",
+        "validity,uniqueness,novelty,docking,TM-score,RMSD,enrichment factor,QED",
     ),
     _make_field(
-        "privacy|attack|robust|backdoor|adversar|watermark", "attack success rate=ASR,robust accuracy,certified"
+        "privacy|attack|robust|backdoor|adversar|watermark",
+        "attack success rate=ASR,robust accuracy,certified",
     ),
 )

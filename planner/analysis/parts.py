@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from itertools import product
+from math import sqrt
 from typing import Final
 
 from planner.matching.similarity import (
@@ -31,16 +32,18 @@ _SYMBOLS: Final = frozenset((*_GREEK_LETTERS, *spell_greek(_GREEK_LETTERS).split
 # Words that turn a part into another question about it: its weight, its place, their number.
 _ASPECTS: Final = frozenset(
     extract_stems(
-        "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin ratio "
-        "strength position place placement location initialization initial schedule order frequency budget rank capacity "
-        "interval window value amount"
+        "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin "
+        "ratio strength position place placement location initialization initial schedule order frequency budget rank "
+        "capacity interval window value amount"
     )
 )
 
 
 _COUNTS: Final = frozenset(extract_stems("number count size weight weighting amount value use"))
 _MODIFIERS: Final = frozenset(
-    extract_stems("separate learned learnable fixed shared additional joint final initial single multiple full explicit")
+    extract_stems(
+        "separate learned learnable fixed shared additional joint final initial single multiple full explicit"
+    )
 )
 
 
@@ -57,7 +60,7 @@ def list_names(text: str) -> tuple[str, ...]:
 
 
 def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
-    """Return the stems of each name of a part, and of all its words, without symbols and words that any part may have."""
+    """Return the stems of each name of a part, and of all its words, without those that any part may have."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_names(text), whole)}
     telling = {name: stems - COMMON_STEMS - _ASPECTS - _MODIFIERS or stems for name, stems in sets.items() if stems}
@@ -83,11 +86,16 @@ def is_same_part(text_a: str, text_b: str, min_overlap: float = _MIN_OVERLAP) ->
     return any(_is_same_name(a, b, min_overlap) for a, b in product(list_names(text_a), list_names(text_b)))
 
 
+def strip_study_words(name: str) -> str:
+    """Return the name of a study without the words that say nothing about its part: "effect of", "without"."""
+    return STUDY_WORDS.sub(" ", name)
+
+
 def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of the part that an ablation concerns, by its part and its own name."""
     first = _OF.sub("", ablation.ablated_part)
     quantity = first if len(stems := _select_content(first)) == 1 and not stems & (COMMON_STEMS | _COUNTS) else ""
-    return (ablation.ablated_part, STUDY_WORDS.sub(" ", ablation.name), quantity)
+    return (ablation.ablated_part, strip_study_words(ablation.name), quantity)
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
@@ -103,7 +111,7 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
         return a == b
     if len(a) == 1 or len(b) == 1:
         return bool(shared & short_a)
-    return len(shared) >= min_overlap * (len(a) * len(b)) ** 0.5
+    return len(shared) >= min_overlap * sqrt(len(a) * len(b))
 
 
 @lru_cache(maxsize=4096)

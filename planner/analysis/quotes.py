@@ -8,7 +8,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, chain
 from typing import Final
@@ -126,23 +126,26 @@ class QuoteSearch:
         return None if at < 0 else text.count(" ", 0, at)
 
     def _find_close(self, words: list[str]) -> int | None:
-        """Return the number of the word at which the likest stretch of text starts, or None if none is close."""
+        """Return the number of a word amid the likest stretch of text, or None if none is close."""
         from rapidfuzz import fuzz  # takes longer to load than to find exact quotes
 
+        likeness, place = CLOSE_RATIO, None
+        for start, near in self._list_near_words(words):
+            if found := fuzz.partial_ratio_alignment(words, near, score_cutoff=likeness):
+                likeness, place = found.score, start + (found.dest_start + found.dest_end) // 2
+        return place
+
+    def _list_near_words(self, words: list[str]) -> Iterator[tuple[int, list[str]]]:
+        """Yield the stretches of text that share the most words with a quote, each with the number of its first."""
         width = len(words)
         votes = Counter(
             (position - number) // width
             for number, word in enumerate(words)
             for position in self._positions.get(word, ())
         )
-        best = None
         for place, _ in votes.most_common(_WINDOWS):
             start = max(0, (place - 1) * width)
-            near = self._words[start : (place + 3) * width]
-            alignment = fuzz.partial_ratio_alignment(words, near, score_cutoff=max(CLOSE_RATIO, best[0] if best else 0))
-            if alignment and (best is None or alignment.score > best[0]):
-                best = alignment.score, start + alignment.dest_start
-        return best[1] if best else None
+            yield start, self._words[start : (place + 3) * width]
 
 
 def _is_short(words: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from planner.analysis.index import PaperIndex
-from planner.analysis.parts import is_same_part, list_ablation_names, list_full_names
+from planner.analysis.parts import is_same_part, list_ablation_names, list_full_names, strip_study_words
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.reported import ReportedAblation
 from planner.details import QuoteMatch, ReportedStudy
@@ -64,7 +64,7 @@ class RepeatSearch:
         if any(_has_part(ablation, each.part) for each in reported):
             return None  # the paper reports another replacement of the part
         for study in self.studies:
-            if _has_part(ablation, study.name) and study.by != "program":
+            if study.by != "program" and _has_part(ablation, strip_study_words(study.name)):
                 return study.name, study.section
         for name, stems in list_full_names(ablation.ablated_part):
             for words, heading in self._statements:
@@ -106,7 +106,7 @@ def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple
     found = list(index.reported_ablations[:_MAX_STUDIES])
     merged = []
     for study in studies[:_MAX_STUDIES]:
-        same = [each for each in found if is_same_part(study.name, each.part)]
+        same = [each for each in found if is_same_part(strip_study_words(study.name), each.part)]
         found = [each for each in found if each not in same]
         merged.append(_locate_study(study, same, search))
     names: list[str] = []

@@ -49,12 +49,12 @@ _GENERIC: Final = _parse_stems(
     "standard strategy structure substitute system technique thing tool type unit value variant variation version way"
 )
 _OWN_WORDS: Final = _parse_stems(
-    "keep use using exactly our its proposed paper paper's author's unchanged unmodified current full complete same original "
+    "keep use using exactly our its proposed paper author unchanged unmodified current full complete same original "
     "default own ours s"
 )
 _EMPTY_METRICS: Final = _parse_stems(
-    "performance quality result results metric metrics evaluation measure measures score scores main overall final test "
-    "standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate various"
+    "performance quality result results metric metrics evaluation measure measures score scores main overall final "
+    "test standard usual effectiveness all relevant task downstream benchmark outcome improvement appropriate various"
 )
 _ORDER: Final = re.compile(r"\b(?:after|before|then|to|from|over|into|between|by|versus|vs)\b|→|->", re.I)
 _TAIL: Final = re.compile(
@@ -116,7 +116,10 @@ def find_own_settings(ablation: Ablation, find_sentences: Callable[[str], Iterab
         item
         for item in items
         if not (is_sweep and is_value(item))
-        and (_repeats_part(item, ablation.ablated_part) or any(_states(s, item, ablation.ablated_part) for s in find_sentences(item)))
+        and (
+            _repeats_part(item, ablation.ablated_part)
+            or any(_states(s, item, ablation.ablated_part) for s in find_sentences(item))
+        )
     )
 
 

@@ -1,0 +1,56 @@
+"""What a paper reports already, as the program and the model see it."""
+
+from planner.analysis.check import FindingKind, check_plan
+from planner.analysis.repeats import merge_reported
+from planner.details import ReportedStudy
+from planner.schema import Ablation, Action, Plan
+from tests.analysis.papers import PLAIN, P, index, paper, section
+
+GATE = ReportedStudy(
+    name="Without the spectral gating unit", quote="We remove the echo memory, and replace the log-mel"
+)
+OWLS = ReportedStudy(name="Number of owls", quote="We asked forty owls in the forest about this")
+
+
+def test_a_study_that_both_find_stands_once() -> None:
+    merged = merge_reported((GATE,), index(PLAIN))
+    assert merged[0] == GATE.model_copy(update={"section": "4.2 Ablation Study", "by": "both"})
+    assert "SGU" not in " ".join(study.name for study in merged[1:])
+
+
+def test_a_study_of_the_program_alone_comes_after_those_of_the_model() -> None:
+    merged = merge_reported((OWLS,), index(PLAIN))
+    assert [study.by for study in merged] == ["model", *["program"] * (len(merged) - 1)]
+    memory = next(study for study in merged if study.name == "Echo Memory")
+    assert memory.section == "4.2 Ablation Study"
+
+
+def test_a_quote_that_the_paper_does_not_hold_is_left_out() -> None:
+    assert merge_reported((OWLS,), index(PLAIN))[0] == ReportedStudy(name="Number of owls", by="model")
+
+
+def test_a_part_is_told_once() -> None:
+    names = [study.name.lower() for study in merge_reported((), index(PLAIN))]
+    assert len(names) == len(set(names))
+
+
+def test_an_ablation_that_the_model_itself_says_is_reported_is_found() -> None:
+    source = paper(section("Method", (P, "A tide clock drives the sampler.")), section("Experiments", (P, "It works.")))
+    ablation = Ablation(name="No clock", ablated_part="tide clock", action=Action.REMOVE, metrics=("loss",))
+    plan = Plan(ablations=(ablation,))
+    assert not check_plan(plan, (), index(source)).findings
+    found = check_plan(plan, (), index(source), (ReportedStudy(name="without the tide clock", by="model"),)).findings
+    assert [finding.kind for finding in found] == [FindingKind.ALREADY_REPORTED]
+
+
+def test_what_all_variants_share_is_no_ablation_of_it() -> None:
+    source = paper(
+        section("Method", (P, "A tide clock drives the moon sampler.")),
+        section("Ablation study", (P, "All variants keep the tide clock. Without the moon sampler, nothing works.")),
+    )
+    kinds = [
+        {f.kind for f in check_plan(Plan(ablations=(ablation,)), (), index(source)).findings}
+        for part in ("tide clock", "moon sampler")
+        if (ablation := Ablation(name="n", ablated_part=part, action=Action.REMOVE, metrics=("loss",)))
+    ]
+    assert kinds == [set(), {FindingKind.ALREADY_REPORTED}]

@@ -1,0 +1,97 @@
+"""The quotes of a plan are located in what was sent, also where the paper was read in another process."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.batch.read_ahead import RemotePaper
+from planner.details import QuoteMatch
+from planner.models.fake import FakeModel
+from planner.planning.output import PlanOutput, plan_to_folder
+from planner.planning.plan import PlanResult, run_plan
+from planner.planning.question import PaperPrompt, PlanSettings
+from planner.reading.request import PromptRequest, ReadLimits, ReadRequest, ReadResult, decode_result, encode_result
+from planner.reading.worker import answer_request
+from planner.schema import Task
+from planner.tokens import TokenCounter
+from tests.papers_made import paper
+from tests.scripted import GOOD_ABLATION, contract
+
+GATE = "The harmonic residual gate bounds the residual."
+RESULT = "In all experiments, MAE falls to 0.085 here."
+
+
+def reply(*quotes: str, **changes: Any) -> str:
+    ablations = [
+        {**GOOD_ABLATION, "name": f"No gate {number}", "metrics": ["MAE"], "evidence": quote, "chance": 80, **changes}
+        for number, quote in enumerate(quotes)
+    ]
+    return contract("The gate is never removed.", ablations)
+
+
+def plan(text: str, folder: Path, task: Task, **settings: Any) -> PlanOutput:
+    model = FakeModel(text)
+    return asyncio.run(plan_to_folder(folder, paper(), model, PlanSettings(task, k=5, **settings), lambda _: 0.5))
+
+
+def list_found(output: PlanOutput) -> list[QuoteMatch | None]:
+    return [each.evidence.found if each.evidence else None for each in output.record.details]
+
+
+def test_a_quote_is_located_in_the_record(tmp_path: Path) -> None:
+    done = plan(reply(GATE, "The gate was praised by sailors in many ports"), tmp_path, Task.AUTHOR)
+    first, second = (each.evidence for each in done.record.details)
+    assert first is not None
+    assert second is not None
+    assert (first.found, first.section, first.page) == (QuoteMatch.EXACT, "Method", None)
+    assert (second.found, second.section, second.page) == (QuoteMatch.ABSENT, "", None)
+    assert any("is not in the text that was sent" in warning for warning in done.record.warnings)
+    stored = json.loads(done.path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert [each["evidence"]["found"] for each in stored["details"]] == ["exact", "absent"]
+
+
+@pytest.mark.parametrize(("task", "found"), [(Task.AUTHOR, [QuoteMatch.ABSENT]), (Task.REVIEWER, [QuoteMatch.EXACT])])
+def test_the_author_task_has_quotes_from_the_excerpt_alone(tmp_path: Path, task: Task, found: list[QuoteMatch]) -> None:
+    assert list_found(plan(reply("MAE falls to 0.085"), tmp_path, task)) == found
+
+
+def test_the_quotes_of_candidates_that_are_not_kept_are_located_too(tmp_path: Path) -> None:
+    done = plan(reply(GATE, GATE, chance=20), tmp_path, Task.AUTHOR)
+    assert [each.details.evidence and each.details.evidence.found for each in done.record.considered] == ["exact"]
+
+
+def test_a_plan_in_plain_form_has_no_further_warnings(tmp_path: Path) -> None:
+    twice = contract("Why.", [{**GOOD_ABLATION, "name": name, "metrics": ["MAE"]} for name in ("a", "b")])
+    done = plan(twice, tmp_path, Task.AUTHOR, plain=True)
+    assert done.record.warnings == ()
+    assert done.record.details == ()
+
+
+def test_a_reviewer_is_told_what_the_paper_reports(tmp_path: Path) -> None:
+    block = '<reported>\n{"name": "the residual", "quote": "MAE falls to 0.085."}\n</reported>\n<predictions>'
+    done = plan(reply(GATE).replace("<predictions>", block), tmp_path, Task.REVIEWER)
+    assert [(each.name, each.section, each.by) for each in done.record.reported] == [
+        ("the residual", "Experiments", "model")
+    ]
+
+
+def test_a_paper_that_was_read_in_another_process_is_checked_alike() -> None:
+    settings = PlanSettings(Task.AUTHOR, k=5)
+    request = ReadRequest("-", data=b"", prompts=(PromptRequest(settings, TokenCounter()),))
+    answer = answer_request(request, None, ReadLimits(), lambda *_: paper())  # type: ignore[arg-type]
+    encoded = encode_result(answer)
+    assert encoded.count(GATE.encode()) == 2, "the prompt holds the sentence once, and the index once"
+    result = decode_result(encoded[4:])
+    assert isinstance(result, ReadResult)
+    remote = RemotePaper(result.info, None, request.prompts[0], result.prompts[0], _fail_to_rebuild, result.index)
+    done: PlanResult = asyncio.run(
+        run_plan(remote, FakeModel(reply(GATE, RESULT)), settings, lambda _: 0, TokenCounter())
+    )
+    assert [each.evidence and each.evidence.found for each in done.details.details] == ["exact", "absent"]
+
+
+async def _fail_to_rebuild(_: PromptRequest) -> PaperPrompt:
+    raise AssertionError("the prompt is there already")
