@@ -73,7 +73,8 @@ def _compile_names(names: tuple[str, ...]) -> tuple[tuple[str, str, re.Pattern[s
 
 def _compile_name(name: str) -> re.Pattern[str]:
     words = re.split(r"[\s-]+", name if name.lower() in _AMBIGUOUS_NAMES else name.lower())
-    return re.compile(rf"(?<![A-Za-z]){r'[\s-]+'.join(map(re.escape, words))}s?(?![A-Za-z])")
+    separated = r"[\s-]+".join(map(re.escape, words))
+    return re.compile(rf"(?<![A-Za-z]){separated}s?(?![A-Za-z])")
 
 
 def _make_field(cues: str, metrics: str) -> MetricField:
