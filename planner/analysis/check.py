@@ -19,12 +19,15 @@ from planner.matching.similarity import (
     extract_stems,
     is_value,
 )
+from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
+from planner.papers.paper import SectionKind
 from planner.parsing.reply import Reply
 from planner.schema import Ablation, Plan, Task
 
 _MIN_PASSAGE_SHARE: Final = 0.6  # share of a part's words that one passage must hold
 _MIN_SAME_PART: Final = 0.8  # least overlap of the parts of two ablations of one plan that are the same
+_STEM_CHARS: Final = 7  # letters of a stem that are compared: "confidence" and "confident" have the same
 _FEW_WORDS: Final = 3  # words of a part's name that must all stand in one passage
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
 _MAX_SHOWN_QUOTE: Final = 160  # characters of a quote in a finding
@@ -82,7 +85,7 @@ class StemSearch:
 
     def __init__(self, passages: Sequence[str]) -> None:
         self._passages = passages
-        self.lowered_text = "\n".join(passages).lower()
+        self._lowered_paper = "\n".join(passages).lower()
         self._stems: dict[int, frozenset[str]] = {}
 
     @cached_property
@@ -91,10 +94,10 @@ class StemSearch:
 
     def find_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether a passage holds at least this share of the stems."""
-        wanted = frozenset(stems)
+        wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
         beginnings = _list_beginnings(wanted)
         count = share * len(wanted)
-        if sum(beginning in self.lowered_text for beginning in beginnings) < count:
+        if sum(beginning in self._lowered_paper for beginning in beginnings) < count:
             return False
         return any(
             sum(beginning in lowered for beginning in beginnings) >= count
@@ -102,16 +105,9 @@ class StemSearch:
             for number, lowered in enumerate(self._lowered)
         )
 
-    def find_passages(self, stems: Iterable[str], count: int) -> Iterator[str]:
-        """Yield those of the first `count` passages that may hold all the stems."""
-        beginnings = _list_beginnings(frozenset(stems))
-        for passage, lowered in zip(self._passages[:count], self._lowered, strict=False):
-            if all(beginning in lowered for beginning in beginnings):
-                yield passage
-
     def _collect_stems(self, number: int) -> frozenset[str]:
         if number not in self._stems:
-            self._stems[number] = collect_stems(self._passages[number])
+            self._stems[number] = frozenset(stem[:_STEM_CHARS] for stem in collect_stems(self._passages[number]))
         return self._stems[number]
 
 
@@ -190,17 +186,28 @@ class _AblationChecker:
     def __init__(self, index: PaperIndex, studies: Sequence[ReportedStudy]) -> None:
         self._index = index
         self._repeats = RepeatSearch(index, studies)
-        self._search = StemSearch(index.passages)
+        self._search = StemSearch(
+            [f"{section.heading} {passage}" for section in index.sections for passage in section.passages]
+        )
 
     @cached_property
     def _text(self) -> str:
-        return "\n".join(self._index.passages)
+        """The text without related work, where metrics of other papers stand."""
+        own = (s for s in self._index.sections if classify_heading(s.heading) is not SectionKind.RELATED_WORK)
+        return "\n".join(passage for section in own for passage in section.passages)
 
-    def _find_sent_sentences(self, words: str) -> Iterator[str]:
-        """Yield the sentences of the passages with these words that were sent, which come first in an index."""
-        sent_count = sum(len(section.passages) for section in self._index.sections if section.is_sent)
-        for passage in self._search.find_passages(extract_stems(words), sent_count):
-            yield from split_sentences(passage)
+    @cached_property
+    def _lowered_text(self) -> str:
+        return self._text.lower()
+
+    def _find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
+        """Yield the sentences with these words that were sent and report no ablation, and the heading above each."""
+        beginnings = _list_beginnings(extract_stems(words))
+        for section in self._index.sections:
+            for number, passage in enumerate(section.passages) if section.is_sent else ():
+                lowered = passage.lower()
+                if number not in section.ablation_passages and all(each in lowered for each in beginnings):
+                    yield from ((sentence, section.heading) for sentence in split_sentences(passage))
 
     def find_faults(self, ablation: Ablation) -> Iterator[tuple[FindingKind, str]]:
         """Yield the kind and the words of each fault in an ablation."""
@@ -215,7 +222,7 @@ class _AblationChecker:
             where = f" under {heading!r}" if heading else ""
             text = f"the paper seems to report an ablation of {reported_part!r} already{where}"
             yield FindingKind.ALREADY_REPORTED, text
-        for item in find_own_settings(ablation, self._find_sent_sentences):
+        for item in find_own_settings(ablation, self._find_sentences):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_items(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
@@ -233,7 +240,7 @@ class _AblationChecker:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
         if is_cost(metric) or not says_metric(metric):
             return True
-        is_named = has_metric(metric, self._text, self._search.lowered_text)
+        is_named = has_metric(metric, self._text, self._lowered_text)
         if is_named is None:
             stems = extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric)
             missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)

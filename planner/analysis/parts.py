@@ -34,7 +34,7 @@ _ASPECTS: Final = frozenset(
     extract_stems(
         "number count size weight weighting depth dimension width length rate threshold temperature coefficient margin "
         "ratio strength position place placement location initialization initial schedule order frequency budget rank "
-        "capacity interval window value amount"
+        "capacity interval window value amount radius span duration horizon resolution limit degree"
     )
 )
 

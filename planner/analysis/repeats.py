@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -32,7 +32,7 @@ def find_repeated_ablation(
     ablation: Ablation, reported_ablations: Sequence[ReportedAblation]
 ) -> ReportedAblation | None:
     """Find the reported ablation that this one seems to repeat: the same part, and no different replacement."""
-    same = (each for each in reported_ablations if _has_part(ablation, each.part))
+    same = (each for each in map(_read_exchange, reported_ablations) if _has_part(ablation, each.part))
     return next((each for each in same if _may_repeat(ablation, each)), None)
 
 
@@ -61,7 +61,7 @@ class RepeatSearch:
         reported = self.index.reported_ablations
         if repeated := find_repeated_ablation(ablation, reported):
             return repeated.part, repeated.location.heading
-        if any(_has_part(ablation, each.part) for each in reported):
+        if any(_has_part(ablation, _read_exchange(each).part) for each in reported):
             return None  # the paper reports another replacement of the part
         for study in self.studies:
             if study.by != "program" and _has_part(ablation, strip_study_words(study.name)):
@@ -71,6 +71,14 @@ class RepeatSearch:
                 if stems <= words:
                     return name, heading
         return None
+
+
+def _read_exchange(reported_ablation: ReportedAblation) -> ReportedAblation:
+    """Return "a fixed rate instead of the gate", which a row may say, as the gate with its replacement."""
+    replacement, instead, part = reported_ablation.part.partition(" instead of ")
+    if not instead:
+        return reported_ablation
+    return replace(reported_ablation, part=part, action=Action.REPLACE, replacement=replacement)
 
 
 def _has_part(ablation: Ablation, part: str) -> bool:

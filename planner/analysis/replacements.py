@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import dropwhile
 from typing import Final
 
 from planner.matching.similarity import (
@@ -42,6 +43,7 @@ _VAGUE: Final = _parse_stems(
     "alternate alternative another appropriate available better different diverse else etc existing further other "
     "others similar simpler some something suitable unspecified varied various vary varying"
 )
+_OTHER: Final = _parse_stems("alternate alternative another different other various varied")
 _GENERIC: Final = _parse_stems(
     "algorithm approach architecture baseline choice combination common component configuration conventional design "
     "function hyperparameter implementation kind layer level many mechanism method metric model module multiple new "
@@ -63,16 +65,18 @@ _TAIL: Final = re.compile(
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _USES: Final = re.compile(
     r"(?:us(?:e|es|ed|ing)|employ(?:s|ed)?|adopt(?:s|ed)?|appl(?:y|ies|ied)|choose|chose|chosen|set|sets|implemented|"
-    r"instantiated|initiali[sz]ed|trained|optimi[sz]ed|parameteri[sz]ed|reali[sz]ed|is|are)",
+    r"instantiated|initiali[sz]ed|trained|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|trains?|computes?|computed|built|builds?|replaced|is|are)",
     re.I,
 )
 _CONTRASTS: Final = re.compile(
-    r"\b(?:instead|rather|unlike|without|replac\w*|compar\w*|baselines?|alternativ\w*|others?|contrast|whereas|while|than|"
-    r"previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|variants?|different|such|et al)\b",
+    r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac\w*|compar\w*|baselines?|alternativ\w*|others?|"
+    r"contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
+    r"variants?|different|such|et al)\b",
     re.I,
 )
 _STOP: Final = re.compile(r"\.(?=\s|$)")
-_USE_DISTANCE: Final = 4  # words between a verb of use and what is used
+_LINKS: Final = parse_word_list("a an as by of on our simple standard the to with")  # may stand after a verb of use
+_MANY_WORDS: Final = 5  # words of a replacement that are not in one sentence by accident
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
 _MAX_VALUES: Final = 2  # numbers in a sentence that states a value; one with more reports a sweep
 
@@ -92,7 +96,9 @@ def _is_vague(item: str, part: set[str]) -> bool:
         _VAGUE & {stem_word(word) for word in split_words(item)}
     )
     named = words - _VAGUE - _GENERIC
-    return not named or (bool(words & _VAGUE) and named <= part)
+    if not named or (words & _OTHER and len(named) == 1):
+        return True  # "another pooling method"
+    return bool(words & _VAGUE) and named <= part
 
 
 def says_metric(metric: str) -> bool:
@@ -101,12 +107,14 @@ def says_metric(metric: str) -> bool:
     return not (stems and _EMPTY_METRICS.issuperset(stems))
 
 
-def find_own_settings(ablation: Ablation, find_sentences: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
+def find_own_settings(
+    ablation: Ablation, find_sentences: Callable[[str], Iterable[tuple[str, str]]]
+) -> tuple[str, ...]:
     """Return the replacements that say what the paper does already.
 
     These repeat the words or the value of the part, say so ("as in the paper"), or stand as the setting of the part in
-    a sentence; `find_sentences` returns those with the words of a replacement. A value beside others is a point of a
-    sweep, and no fault.
+    a sentence; `find_sentences` returns those with the words of a replacement, and the heading above each. A value
+    beside others is a point of a sweep, and no fault.
     """
     if ablation.action is Action.REMOVE:
         return ()
@@ -118,7 +126,7 @@ def find_own_settings(ablation: Ablation, find_sentences: Callable[[str], Iterab
         if not (is_sweep and is_value(item))
         and (
             _repeats_part(item, ablation.ablated_part)
-            or any(_states(s, item, ablation.ablated_part) for s in find_sentences(item))
+            or any(_states(*s, item, ablation.ablated_part) for s in find_sentences(item))
         )
     )
 
@@ -147,12 +155,17 @@ def _drop_generic(text: str) -> tuple[str, ...]:
     return tuple(stem for stem in stems if stem not in _GENERIC) or stems
 
 
-def _states(sentence: str, item: str, part: str) -> bool:
+def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     """Return whether a sentence says that the paper uses this item for the part: "we use mean pooling over tokens"."""
     if _CONTRASTS.search(sentence):
         return False
     item_stems, stems = extract_stems(item), set(extract_stems(sentence))
-    about = set(_drop_generic(_BRACKETS.sub(" ", part))) - set(item_stems)
+    part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
+    about = part_stems.difference(item_stems)
+    if len(set(item_stems)) >= _MANY_WORDS and stems.issuperset(item_stems):
+        return True
+    if is_value(item) or part_stems.intersection(item_stems):
+        stems |= set(extract_stems(heading))
     if not item_stems or len(about & stems) < _MIN_PART_SHARE * len(about):
         return False
     if is_value(item):
@@ -167,7 +180,7 @@ def _is_used(item_stems: tuple[str, ...], sentence: str) -> bool:
     stems = [stem for _, stem in content]
     for at in range(len(content) - len(item_stems) + 1):
         if tuple(stems[at : at + len(item_stems)]) == item_stems:
-            before = words[max(0, content[at][0] - _USE_DISTANCE) : content[at][0]]
-            if any(_USES.fullmatch(word) for word in before):
+            before = list(dropwhile(lambda word: word.lower() in _LINKS, reversed(words[: content[at][0]])))
+            if before and _USES.fullmatch(before[0]):
                 return True
     return False
