@@ -25,6 +25,7 @@ _TAIL: Final = re.compile(
     r"used|using|controlling|\w+ed\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
     re.S,
 )
+_ACRONYM: Final = re.compile(r"[A-Z]{2}")
 _OF: Final = re.compile(r"\sof\s.*", re.S)
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
@@ -99,14 +100,16 @@ def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
-    name_a, name_b = expand_acronyms(name_a, name_b), expand_acronyms(name_b, name_a)
+    if _ACRONYM.search(name_a) or _ACRONYM.search(name_b):
+        name_a, name_b = expand_acronyms(name_a, name_b), expand_acronyms(name_b, name_a)
+    elif not _collect_stems(name_a) & _collect_stems(name_b):
+        return False
     a, b = _select_content(name_a), _select_content(name_b)
-    symbols_a, symbols_b = _SYMBOLS & set(extract_stems(name_a)), _SYMBOLS & set(extract_stems(name_b))
     shared, short_a, short_b = a & b, _collect_short_names(name_a), _collect_short_names(name_b)
     if any(kernel and not kernel & shared for kernel in (_select_kernel(name_a), _select_kernel(name_b))):
         return False  # "the weights of the gate" are another part than the gate
     if a <= _SYMBOLS or b <= _SYMBOLS:
-        return bool(symbols_a & symbols_b)
+        return bool(_SYMBOLS & _collect_stems(name_a) & _collect_stems(name_b))
     if a == b or _ASPECTS & a ^ _ASPECTS & b or (short_a and short_b and not short_a & short_b):
         return a == b
     if len(a) == 1 or len(b) == 1:
@@ -115,9 +118,14 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def _collect_stems(name: str) -> frozenset[str]:
+    return frozenset(extract_stems(name))
+
+
+@lru_cache(maxsize=4096)
 def _select_content(name: str) -> frozenset[str]:
     """Return the stems of a name without symbols and common ones ("module"), if it has others."""
-    stems = frozenset(extract_stems(name))
+    stems = _collect_stems(name)
     return stems - _SYMBOLS - (COMMON_STEMS - _ASPECTS) or stems - (COMMON_STEMS - _ASPECTS) or stems
 
 
