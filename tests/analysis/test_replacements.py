@@ -1,0 +1,85 @@
+"""Replacements that name nothing to run, and those that the paper uses already."""
+
+import pytest
+
+from planner.analysis.replacements import find_own_settings, find_vague_items
+from planner.schema import Ablation, Action
+
+SENTENCES = {
+    "mean pooling": "We use mean pooling over the token states.",
+    "max pooling": "Unlike earlier work, which uses max pooling over token states, we do not.",
+    "0.1": "The weight of the loss is set to 0.1.",
+    "0.5": "We try 0.1, 0.5 and 0.9 as the weight of the loss.",
+}
+
+
+def replace(part: str, *items: str) -> Ablation:
+    return Ablation(name="n", ablated_part=part, action=Action.REPLACE, replacement=items, metrics=("loss",))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "another method",
+        "different values",
+        "various settings",
+        "other alternatives",
+        "alternative pooling strategies",
+        "some other fusion",
+        "a suitable baseline",
+        "a simpler gated fusion",
+    ],
+)
+def test_vague_replacements_name_nothing(item: str) -> None:
+    assert find_vague_items(replace("gated fusion", item)) == (item,)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "removed: no fusion",
+        "mean pooling",
+        "standard attention",
+        "random choice",
+        "4 different values: 1, 2, 4 and 8",
+        "another random seed",
+    ],
+)
+def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
+    assert find_vague_items(replace("gated fusion", item)) == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "item"),
+    [
+        ("learned gate", "learned gate"),
+        ("learned gate (LG) in the decoder", "the learned gate"),
+        ("spectral gating unit (SGU)", "SGU"),
+        ("learned gate", "the proposed gate"),
+        ("learned gate", "a sigmoid unit as described in the paper"),
+        ("temperature of 0.07", "0.07"),
+        ("pooling of token states", "mean pooling"),
+        ("weight of the loss", "0.1"),
+    ],
+)
+def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
+    sentences = [(SENTENCES[item], "3 Method")] if item in SENTENCES else []
+    assert find_own_settings(replace(part, item), lambda _: sentences) == (item,)
+
+
+@pytest.mark.parametrize(
+    ("part", "items"),
+    [
+        ("learned gate", ("removed: without the learned gate",)),
+        ("learned gate", ("fixed gate", "gate")),
+        ("norm before attention", ("attention before norm",)),
+        ("full attention", ("the full attention matrix with a causal mask",)),
+        ("pooling of token states", ("max pooling",)),
+        ("weight of the loss", ("0.5",)),
+        ("weight of the loss", ("0.1", "0.5", "1.0")),
+        ("sampling with replacement", ("sampling without replacement",)),
+    ],
+)
+def test_other_settings_are_replacements(part: str, items: tuple[str, ...]) -> None:
+    sentences = [(SENTENCES[item], "3 Method") for item in items if item in SENTENCES]
+    assert find_own_settings(replace(part, *items), lambda _: sentences) == ()
