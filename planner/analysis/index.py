@@ -16,6 +16,7 @@ from planner.papers.paper import Block, BlockKind, Excerpt, Paper, SectionKind
 from planner.schema import Task
 
 _UNREAD_KINDS: Final = frozenset({SectionKind.REFERENCES, SectionKind.CHECKLIST})
+_MAX_REPORTED: Final = 1_000  # ablations that are compared; ten times those of any real paper
 _FLOAT_KINDS: Final = frozenset({BlockKind.TABLE, BlockKind.FIGURE})
 
 
@@ -45,11 +46,6 @@ class PaperIndex:
     sections: tuple[IndexedSection, ...]
     reported_ablations: tuple[ReportedAblation, ...] = ()
 
-    @property
-    def passages(self) -> tuple[str, ...]:
-        """The passages of all sections."""
-        return tuple(passage for section in self.sections for passage in section.passages)
-
 
 def index_paper(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIndex:
     """Return the part of a paper that the check of a plan needs; `excerpt` is what was sent to the model.
@@ -62,7 +58,7 @@ def index_paper(paper: Paper, task: Task, excerpt: Excerpt) -> PaperIndex:
     names = ComponentNames(lambda: find_components(passages, count_mentions=False), paper.title)
     about = (p.text for p in passages if p.section_kind in EXPERIMENT_SECTIONS and is_about_ablations(p))
     sections = tuple(_index_sections(paper, excerpt, frozenset(about)))
-    return PaperIndex(task, sections, find_reported_ablations(passages, names))
+    return PaperIndex(task, sections, find_reported_ablations(passages, names)[:_MAX_REPORTED])
 
 
 def _index_sections(paper: Paper, excerpt: Excerpt, ablation_texts: frozenset[str]) -> Iterator[IndexedSection]:
