@@ -199,15 +199,14 @@ def test_a_strategy_takes_one_file_and_its_prompt(copy: Copy) -> None:
         "STRATEGIES: Final = ",
         "async def plan_with_second_look(session):\n"
         '    """Return the plan of a second reply, which has seen the first."""\n'
-        "    prompt = await session.build_prompt()\n"
-        "    await session.ask(prompt)\n"
-        '    second = session.continue_prompt(prompt, "second-look.jinja", k=1)\n'
+        "    await session.ask(await session.build_prompt())\n"
+        '    second = session.continue_prompt("second-look.jinja", k=1)\n'
         '    return await session.ask(second, step="second look")\n\n\n'
-        "def estimate_two_requests(prompt_tokens):\n"
+        "def estimate_second_look(prompt_tokens):\n"
         '    """Return the estimate of two requests."""\n'
         "    return RequestEstimate(2, 2 * prompt_tokens, 2 * TYPICAL_REPLY_TOKENS)\n\n\n"
         "SECOND_LOOK = Strategy(\n"
-        '    "second-look", plan_with_second_look, estimate_two_requests, templates=("second-look.jinja",)\n'
+        '    "second-look", plan_with_second_look, estimate_second_look, templates=("second-look.jinja",)\n'
         ")\n",
     )
     copy.insert(module, 'Strategy("single", ', "SECOND_LOOK, ")

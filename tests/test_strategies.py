@@ -16,7 +16,7 @@ from planner.models.fake import FakeModel
 from planner.parsing.reply import Reply
 from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory
 from planner.planning.question import PaperPrompt, PlanSettings, build_prompt
-from planner.planning.strategies import STRATEGIES, PlanSession, RequestEstimate, Strategy
+from planner.planning.strategies import STRATEGIES, TYPICAL_REPLY_TOKENS, PlanSession, RequestEstimate, Strategy
 from planner.reading.request import PromptRequest
 from planner.schema import Task
 from planner.tokens import TokenCounter
@@ -37,7 +37,7 @@ async def plan_twice(session: PlanSession) -> Reply:
     if not (warnings := session.check_plan(draft).warnings):
         return draft
     try:
-        return await session.ask(session.continue_prompt(prompt, "second.jinja", warnings=warnings), step="second")
+        return await session.ask(session.continue_prompt("second.jinja", warnings=warnings), step="second")
     except OutputError:
         return draft
 
@@ -127,7 +127,7 @@ def test_an_estimate_counts_every_request_of_a_strategy(settings: PlanSettings, 
     estimate = ModelEstimate(model, lambda usage: float(usage.completion_tokens or 0), RunLimits(concurrency=1, rpm=1))
     estimate.add_paper(_read_paper(settings))
     assert estimate.paper_count == 1
-    assert estimate.cost == 1_500 * requests
+    assert estimate.cost == TYPICAL_REPLY_TOKENS * requests if strategy == "single" else 3_000
     assert estimate.seconds == 60 * requests
 
 

@@ -13,6 +13,7 @@ from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.planning.question import PlanSettings
+from planner.planning.strategies import STRATEGIES
 from planner.schema import DEFAULT_K, Task
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class TaskOptions:
     prompts: Path | None
     context_window: int | None
     plain: bool | None
+    strategy: str
     min_chance: int | None
 
     @property
@@ -63,6 +65,7 @@ class TaskOptions:
             window=self.context_window,
             plain=self.plain,
             min_chance=self.min_chance,
+            strategy=self.strategy,
         )
 
 
@@ -152,6 +155,15 @@ task_options = option_group(
         default=None,
         help="Ask for the benchmark's five fields alone, or for reasons, quotes, effort and chances too.  "
         "[details, or as the run or plan that is there]",
+    ),
+    click.option(
+        "--strategy",
+        type=click.Choice(tuple(STRATEGIES)),
+        default="single",
+        show_default=True,
+        envvar="ABLATION_PLANNER_STRATEGY",
+        show_envvar=True,
+        help="single: one request; revise: a second one that shows the model what the program finds wrong in its plan.",
     ),
     click.option(
         "--min-chance",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import click
 
@@ -24,7 +24,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.paper import MissingPaperError, open_reader, read_only_paper, read_paper, refuse_missing_source
-from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
+from planner.errors import ModelError, Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_destination, open_model
 from planner.names import build_paper_id
@@ -104,6 +104,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
 
 @click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
 @click.argument("reply", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("revised", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--paper", required=True, help="The paper that the reply is about.")
 @click.option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
 @metadata_options
@@ -113,6 +114,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
 @log_options
 def parse(
     reply: str,
+    revised: str | None,
     paper: str,
     model: str,
     metadata: MetadataOptions,
@@ -121,39 +123,51 @@ def parse(
     as_json: bool,
     log_settings: LogOptions,
 ) -> None:
-    """Parse a REPLY from any source (- for stdin), validate it, and write the trajectory."""
+    """Parse a REPLY from any source (- for stdin), validate it, and write the trajectory.
+
+    With --strategy revise, print the message that asks to mend what the program finds wrong, if there is anything; send
+    it in the same conversation, and give the reply to it as REVISED.
+    """
     if not model.strip():
         raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")
-    if paper == reply == "-":
-        raise UsageError("REPLY and --paper cannot both be read from stdin; give one of them as a file")
+    if [paper, reply, revised].count("-") > 1:
+        raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
     refuse_missing_source((paper,))
     with log_to(log_settings):
         settings = replace(task.settings, reasks=0)
         read = read_only_paper(paper, metadata)
+        pasted = _PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
         # A pasted reply is always new: for a corrected one, the recorded reply must not be used.
-        done = asyncio.run(
-            plan_to_folder(
-                output, read, _PastedModel.read_reply(reply, model), settings, _price_pasted_reply, force=True
-            )
-        )
+        done = asyncio.run(plan_to_folder(output, read, pasted, settings, _price_pasted_reply, force=True))
         _report_result(paper, done, as_json)
+        if pasted.next_message:
+            log.info("send this message in the same conversation, and give its reply as REVISED:")
+            click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
         raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 
 
 class _PastedModel:
-    """A model that returns one reply which the user fetched by hand; its finish reason is unknown."""
+    """A model that returns the replies which the user fetched by hand; their finish reasons are unknown.
 
-    def __init__(self, model: str, text: str, notes: tuple[str, ...]) -> None:
-        self._completion = Completion(text, model=model, notes=notes)
+    `next_message` is the message to which there is no reply yet, "" if there is none.
+    """
+
+    def __init__(self, model: str, *completions: Completion) -> None:
         self.info = ModelInfo("lm-planner", model, model)
+        self.next_message = ""
+        self._completions = list(completions)
 
-    @classmethod
-    def read_reply(cls, reply: str, model: str) -> Self:
-        data = read_stdin(_MAX_REPLY_BYTES) if reply == "-" else read_bounded_file(Path(reply), _MAX_REPLY_BYTES)
-        return cls(model, *decode_text(data, reply))
+    async def complete(self, prompt: Prompt) -> Completion:
+        if not self._completions:
+            self.next_message = prompt.messages[-1].content
+            raise ModelError("its reply is not given")
+        return self._completions.pop(0)
 
-    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the user sent it by hand
-        return self._completion
+
+def _read_pasted_reply(reply: str, model: str) -> Completion:
+    data = read_stdin(_MAX_REPLY_BYTES) if reply == "-" else read_bounded_file(Path(reply), _MAX_REPLY_BYTES)
+    text, notes = decode_text(data, reply)
+    return Completion(text, model=model, notes=notes)
 
 
 def _price_pasted_reply(_: Completion) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.chat import Completion
-from planner.details import Candidate, Details, ReportedStudy
+from planner.details import Candidate, Details, ReportedStudy, Revision
 from planner.errors import Outcome, OutputError
 from planner.parsing.candidates import choose_plan
 from planner.parsing.details import read_reported_studies
@@ -27,6 +27,7 @@ class Reply:
 
     `details` are as long as the plan, or empty if the reply gave none; `considered` are the candidates that the plan
     does not keep, and `reported` the studies that the paper reports already, as the model sees it.
+    `revisions` say what became of the faults that the program found in an earlier reply.
     """
 
     reasoning: str
@@ -35,6 +36,7 @@ class Reply:
     details: tuple[Details, ...] = ()
     considered: tuple[Candidate, ...] = ()
     reported: tuple[ReportedStudy, ...] = ()
+    revisions: tuple[Revision, ...] = ()
 
 
 def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -> Reply:

@@ -67,7 +67,7 @@ async def run_plan(
     trajectory = make_trajectory(model.info.planner, model.info.name, source.id, settings.task, reply)
     check = session.check_plan(replace(reply, plan=trajectory.plan))
     result = _make_result(session, Outcome.PLANNED, (*trajectory.warnings, *check.warnings))
-    return replace(result, trajectory=trajectory, details=check.details)
+    return replace(result, trajectory=trajectory, details=replace(check.details, revisions=reply.revisions))
 
 
 def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: Reply) -> Trajectory:

@@ -54,7 +54,9 @@ class PlanSettings:
     def reply_reserve(self) -> int:
         """The tokens of the window that are kept free for the reply; a limit of the reply frees the rest."""
         most = min((self.window or 0) // _REPLY_DIVISOR, _MAX_REPLY_TOKENS)
-        return most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
+        reserve = most if self.max_reply_tokens is None else min(most, self.max_reply_tokens)
+        # A later prompt holds the reply to the one before.
+        return reserve * 2 if STRATEGIES[self.strategy].templates else reserve
 
     def render_prompt(self, excerpt: Excerpt) -> Prompt:
         """Render the first prompt about an excerpt.

@@ -115,10 +115,11 @@ class PaperSession:
         self.paper_prompt = paper_prompt
         return paper_prompt.prompt
 
-    def continue_prompt(self, prompt: Prompt, template: str, **values: object) -> Prompt:
-        """Return the opening of a prompt with the last reply and a message that is rendered from a template."""
+    def continue_prompt(self, template: str, **values: object) -> Prompt:
+        """Return the first prompt with the last reply and a message that is rendered from a template."""
+        assert self.paper_prompt is not None, "the first prompt comes first"
         reply = next(attempt.completion.text for attempt in reversed(self.attempts) if attempt.completion)
-        return render_follow_up(prompt, reply, template, self.settings.templates, **values)
+        return render_follow_up(self.paper_prompt.prompt, reply, template, self.settings.templates, **values)
 
     async def ask(self, prompt: Prompt, step: str = "") -> Reply:
         """Send a prompt and return the parsed reply; ask again with the findings while the reply is invalid.

@@ -3,17 +3,27 @@
 A new strategy is a function that gets a `PlanSession` and returns a reply, and a row in the table of `STRATEGIES`.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.chat import Prompt
+from planner.details import Candidate, Details, RejectionReason, Response, Revision
+from planner.errors import ModelError, OutputError
+from planner.schema import Ablation
 
 if TYPE_CHECKING:
-    from planner.analysis.check import PlanCheck
+    from planner.analysis.check import Finding, PlanCheck
     from planner.parsing.reply import Reply  # the processes that only read papers need no parser
 
-TYPICAL_REPLY_TOKENS: Final = 1_500  # of a current model
+TYPICAL_REPLY_TOKENS: Final = 2_000  # with details, of a current model
+_FINDINGS_TOKENS: Final = 500
+_REVISE_TEMPLATE: Final = "revise.jinja"
+_REVISE_STEP: Final = "revise"
+_MAX_WHY_CHARS: Final = 1_000
+_ANSWER: Final = re.compile(r"\W{0,9}finding\s+(?P<number>\d{1,3})\b(?P<rest>.*)", re.IGNORECASE)
+_RESPONSE: Final = re.compile(r"\W{0,9}(?:mended|withdrawn|defended)?\W{0,9}(?:because\b)?\W{0,9}", re.IGNORECASE)
 
 
 class PlanSession(Protocol):
@@ -22,8 +32,8 @@ class PlanSession(Protocol):
     async def build_prompt(self) -> Prompt:
         """Build the first prompt about the paper, fitted to the model's window."""
 
-    def continue_prompt(self, prompt: Prompt, template: str, **values: object) -> Prompt:
-        """Return the opening of a prompt with the last reply and a message that is rendered from a template.
+    def continue_prompt(self, template: str, **values: object) -> Prompt:
+        """Return the first prompt with the last reply and a message that is rendered from a template.
 
         Raises:
             PromptError: if the template is missing or faulty.
@@ -78,4 +88,88 @@ def estimate_one_request(prompt_tokens: int) -> RequestEstimate:
     return RequestEstimate(1, prompt_tokens, TYPICAL_REPLY_TOKENS)
 
 
-STRATEGIES: Final = {strategy.name: strategy for strategy in (Strategy("single", plan_at_once, estimate_one_request),)}
+async def plan_and_revise(session: PlanSession) -> "Reply":
+    """Return the revised plan, or the draft if the program finds nothing or there is no valid answer to its findings.
+
+    Raises:
+        ModelError, BudgetExceeded, OutputError: as `PlanSession.ask` for the draft.
+        BudgetExceeded: if the second request could exceed the cost limit, so that the paper goes on later.
+    """
+    draft = await session.ask(await session.build_prompt())
+    findings = session.check_plan(draft).findings
+    if not findings:
+        return draft
+    prompt = session.continue_prompt(_REVISE_TEMPLATE, findings=[finding.warning for finding in findings])
+    try:
+        revised = await session.ask(prompt, step=_REVISE_STEP)
+    except (OutputError, ModelError) as error:
+        note = f"the plan was not revised, since the second request failed: {error}"
+        return replace(draft, notes=(*draft.notes, note))
+    return join_revision(draft, findings, revised)
+
+
+def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply") -> "Reply":
+    """Return the revised reply with what was done about each finding, and with the ablations that were withdrawn."""
+    reasons = _read_reasons(revised.reasoning)
+    revisions = tuple(
+        Revision(
+            name=draft.plan.ablations[finding.number - 1].name,
+            finding=finding.text,
+            response=_find_response(draft, finding.number - 1, revised),
+            why=reasons.get(number, ""),
+        )
+        for number, finding in enumerate(findings, start=1)
+    )
+    withdrawn = tuple(_list_withdrawn(draft, {finding.number - 1 for finding in findings}, revised))
+    return replace(revised, revisions=revisions, considered=(*revised.considered, *withdrawn))
+
+
+def _read_reasons(reasoning: str) -> dict[int, str]:
+    """Return what the model writes about each finding, by its number."""
+    answers = filter(None, map(_ANSWER.match, reasoning.split("\n")))
+    return {int(a["number"]): _RESPONSE.sub("", a["rest"], count=1).strip()[:_MAX_WHY_CHARS] for a in answers}
+
+
+def _find_response(draft: "Reply", number: int, revised: "Reply") -> Response:
+    before = draft.plan.ablations[number]
+    place = _find_ablation(before, revised)
+    if place is None:
+        return Response.WITHDRAWN
+    is_same = revised.plan.ablations[place] == before and _get_details(draft, number) == _get_details(revised, place)
+    return Response.DEFENDED if is_same else Response.MENDED
+
+
+def _get_details(reply: "Reply", number: int) -> Details:
+    return reply.details[number] if reply.details else Details()
+
+
+def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
+    """Return the index of an ablation in a plan, by its name or else by its part; None if it is not there."""
+    others = reply.plan.ablations
+    by_name = (n for n, other in enumerate(others) if other.name == ablation.name)
+    by_part = (n for n, other in enumerate(others) if other.ablated_part == ablation.ablated_part)
+    return next(by_name, next(by_part, None))
+
+
+def _list_withdrawn(draft: "Reply", numbers: set[int], revised: "Reply") -> Iterator[Candidate]:
+    """Yield the ablations of a draft that its revision neither keeps nor considers."""
+    considered = {candidate.name for candidate in revised.considered}
+    for number in sorted(numbers):
+        ablation = draft.plan.ablations[number]
+        if _find_ablation(ablation, revised) is None and ablation.name not in considered:
+            yield Candidate(**dict(ablation), details=_get_details(draft, number), why=RejectionReason.WITHDRAWN)
+
+
+def estimate_two_requests(prompt_tokens: int) -> RequestEstimate:
+    """Return the estimate of a draft and its revision, which most papers need."""
+    second_prompt = prompt_tokens + TYPICAL_REPLY_TOKENS + _FINDINGS_TOKENS
+    return RequestEstimate(2, prompt_tokens + second_prompt, 2 * TYPICAL_REPLY_TOKENS)
+
+
+STRATEGIES: Final = {
+    strategy.name: strategy
+    for strategy in (
+        Strategy("single", plan_at_once, estimate_one_request),
+        Strategy("revise", plan_and_revise, estimate_two_requests, (_REVISE_TEMPLATE,)),
+    )
+}

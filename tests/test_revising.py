@@ -1,0 +1,112 @@
+"""The strategy `revise`: a draft, what the program finds wrong in it, and one more request."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.chat import Completion
+from planner.details import RejectionReason, Response
+from planner.errors import ModelError, Outcome
+from planner.models.fake import FakeModel
+from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory
+from planner.planning.question import PlanSettings
+from planner.schema import Task
+from tests.papers_made import paper
+from tests.scripted import contract
+
+SETTINGS = PlanSettings(Task.REVIEWER, k=3, strategy="revise")
+QUOTE = "The harmonic residual gate bounds the residual."
+SOUND: dict[str, Any] = {
+    "name": "No gate",
+    "ablated_part": "harmonic residual gate",
+    "action": "REMOVE",
+    "metrics": ["MAE"],
+    "evidence": QUOTE,
+    "chance": 80,
+}
+INVENTED = {**SOUND, "evidence": "Our astounding flux capacitor doubles every single score that we ever report."}
+FOREIGN = {**SOUND, "name": "No capacitor", "ablated_part": "quantum flux capacitor", "chance": 70}
+
+
+def reply(*ablations: dict[str, Any], why: str = "Because.") -> str:
+    return contract(why, ablations)
+
+
+def plan(folder: Path, *answers: str | Completion | Exception) -> tuple[PlanOutput, FakeModel]:
+    model = FakeModel(*answers)
+    return asyncio.run(plan_to_folder(folder, paper(), model, SETTINGS, lambda _: 0.5)), model
+
+
+def names(done: PlanOutput) -> list[str]:
+    assert done.trajectory is not None
+    return [each.name for each in done.trajectory.plan.ablations]
+
+
+def test_a_plan_without_faults_takes_one_request(tmp_path: Path) -> None:
+    done, model = plan(tmp_path, reply(SOUND))
+    assert len(model.prompts) == 1
+    assert done.record.revisions == ()
+    assert done.record.strategy == "revise"
+
+
+def test_the_second_request_shows_the_draft_and_its_faults(tmp_path: Path) -> None:
+    _, model = plan(tmp_path, reply(INVENTED, FOREIGN), reply(SOUND))
+    first, second = model.prompts
+    assert second.messages[:2] == first.messages
+    assert second.messages[2].content == reply(INVENTED, FOREIGN)
+    assert "flux capacitor doubles" in second.messages[3].content
+    assert "\n2. ablation 2 ('No capacitor')" in second.messages[3].content
+
+
+def test_what_was_done_about_each_fault_is_kept_with_the_reason(tmp_path: Path) -> None:
+    odd = {**SOUND, "name": "Odd metric", "metrics": ["BLEU"], "chance": 60}
+    why = (
+        "Finding 1: mended, because the sentence is another.\n- **Finding 2**: withdrawn, because it is not there.\n"
+        "Finding 3: defended. BLEU is meant.\nThe gate is never removed."
+    )
+    done, _ = plan(tmp_path, reply(INVENTED, FOREIGN, odd), reply(SOUND, odd, why=why))
+    assert names(done) == ["No gate", "Odd metric"]
+    by_name = {each.name: each for each in done.record.revisions}
+    assert {name: each.response for name, each in by_name.items()} == {
+        "No gate": Response.MENDED,
+        "No capacitor": Response.WITHDRAWN,
+        "Odd metric": Response.DEFENDED,
+    }
+    assert by_name["No gate"].why == "the sentence is another."
+    assert by_name["No capacitor"].why == "it is not there."
+    assert [(each.name, each.why) for each in done.record.considered] == [("No capacitor", RejectionReason.WITHDRAWN)]
+    assert [step.step for step in done.record.attempts] == ["", "revise"]
+    assert rebuild_trajectory(done.record) == done.trajectory
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (ModelError("the endpoint is gone"),),
+        (Completion("cut", finish_reason="length"),),
+        ("no plan at all",) * 3,
+    ],
+)
+def test_a_failed_second_request_leaves_the_draft(tmp_path: Path, answers: tuple[Any, ...]) -> None:
+    done, _ = plan(tmp_path, reply(INVENTED), *answers)
+    assert names(done) == ["No gate"]
+    assert done.record.outcome is Outcome.PLANNED
+    assert any("was not revised" in warning for warning in done.record.warnings)
+    assert any("flux capacitor" in warning for warning in done.record.warnings)
+
+
+def test_the_same_command_sends_nothing_again(tmp_path: Path) -> None:
+    done, _ = plan(tmp_path, reply(INVENTED), reply(SOUND))
+    again, model = plan(tmp_path)
+    assert not model.prompts
+    assert again.trajectory == done.trajectory
+    assert again.record.revisions == done.record.revisions
+
+
+def test_a_request_that_failed_is_sent_again_and_the_draft_is_not(tmp_path: Path) -> None:
+    plan(tmp_path, reply(INVENTED), ModelError("the endpoint is gone"))
+    done, model = plan(tmp_path, reply(SOUND))
+    assert [prompt.step for prompt in model.prompts] == ["revise"]
+    assert done.record.revisions[0].response is Response.MENDED
