@@ -96,13 +96,13 @@ class Details(_Part):
     )
     control: str = Field(
         default="",
-        description="what is held fixed or matched so that the comparison is fair (parameters, compute, schedule, data,"
-        " seeds); one sentence",
+        description="what this change would disturb and is therefore held fixed or matched (parameters, compute, number"
+        " of items, initialisation, schedule), or what must be trained anew; not what stays anyway; one sentence",
     )
     effort: Effort | None = Field(
         default=None,
         description='"evaluate" (no training), "retrain" (a switch in the existing code) or "implement" (new code),'
-        ' with the number of training runs, such as "retrain, 4 runs"',
+        ' with the number of training runs, one for each variant and none for seeds, such as "retrain, 4 runs"',
     )
     chance: int | None = Field(
         default=None, ge=0, le=100, description="the chance in percent that you gave it, a whole number"

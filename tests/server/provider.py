@@ -48,7 +48,7 @@ def prompt_sha256(request: Request) -> str:
 
 
 def draw_fate(request: Request) -> str:
-    """A hexadecimal digit drawn from the paper's title and the number of messages; the 9 spreads them over few papers."""
+    """A hexadecimal digit drawn from the paper's title and the number of messages (9: to spread over few papers)."""
     title = next((line for line in request.prompt.split("\n") if line.startswith("Title: ")), "")
     return hashlib.sha256(f"9 {title} {len(request.json['messages'])}".encode()).hexdigest()[0]
 
