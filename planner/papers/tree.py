@@ -4,7 +4,7 @@ import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -40,6 +40,11 @@ class SourceTree:
             PaperError: if the file is too large, or cannot be read.
         """
         return self.files[name]()
+
+    def add_file(self, name: str, data: bytes) -> "SourceTree":
+        """Return the tree with one more file; a file that it has already stays as it is."""
+        path = normalize_path(name)
+        return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
 
     def find_file(self, path: str, *folders: str) -> str:
         """Return the name of the file at `path`, relative to the first of the folders that has it; "" if none has.

@@ -1,4 +1,4 @@
-"""Decide the conditions of a LaTeX source from the flags and the definitions before them; None is undecided."""
+"""Follow the conditionals of a LaTeX source by the flags, counters and definitions before them; None if unknown."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,9 +14,17 @@ GROUP_CONDITIONALS: Final = {  # how many arguments are the condition; the branc
     "ifcsdef": 1, "ifcsundef": 1, "ifdefempty": 1, "ifstrequal": 2, "ifdefstring": 2, "ifnumcomp": 3, "ifnumequal": 2,
     "ifboolexpr": 1, "ifblank": 1, "notblank": 1,
 }  # fmt: skip
+COUNTER_SETTERS: Final = frozenset({"newcounter", "setcounter", "addtocounter", "stepcounter", "refstepcounter"})
+_NOT_CONDITIONAL_WORDS: Final = """
+    iff ifthenelse ifblank ifstrempty ifstrequal ifdef ifcsdef ifundef ifcsundef ifbool ifboolexpr ifboolexpe
+    iftoggle ifdefempty ifdefvoid ifdefstring ifdefequal ifnumcomp ifnumequal ifnumgreater ifnumless ifdimcomp
+    ifinlist ifpackageloaded ifcsstring ifdefmacro ifnotblank ifempty
+"""
+NOT_CONDITIONALS: Final = frozenset(_NOT_CONDITIONAL_WORDS.split())  # commands that no `\\fi` ends
 _FLAG_VALUE: Final = re.compile(r"\s*\{([^{}\\]+)\}\s*(?:\[(true|false)\]|\{(true|false)\})?")
 _IF_DIGITS: Final = re.compile(r"\s*(\d)\s*(\d?)")
-_NUMBER: Final = r"\s*(\d{1,9}|\\[A-Za-z@]+)\s*"
+_COUNTER_VALUE: Final = re.compile(r"\s*\{(\w+)\}\s*(?:\{\s*(\d{1,9})\s*\})?")
+_NUMBER: Final = r"\s*(\d{1,9}|\\value\{\w+\}|\\[A-Za-z@]+)\s*"
 _COMPARISON: Final = re.compile(rf"{_NUMBER}([<=>]){_NUMBER}")
 _TWO_COMMANDS: Final = re.compile(r"\s*\\([A-Za-z@]+)\s*\\([A-Za-z@]+)")
 _COMMAND: Final = re.compile(r"\s*\{?\s*\\?([A-Za-z@]+)\s*\}?")
@@ -34,7 +42,7 @@ _MAX_CONDITION_CHARS: Final = 300
 
 @dataclass(slots=True)
 class Conditions:
-    """The flags and the definitions without arguments that a source has set so far."""
+    """The flags and the definitions without arguments that a source has set so far; a counter is `value{name}`."""
 
     flags: dict[str, bool] = field(default_factory=dict)
     definitions: dict[str, str] = field(default_factory=dict)
@@ -47,6 +55,15 @@ class Conditions:
                 self.flags.setdefault(match[1], match[2] == "true")
             elif not name.startswith("set") or match[3]:
                 self.flags[match[1]] = value
+
+    def set_counter(self, text: str, name: str, position: int) -> None:
+        """Follow a command such as `\\setcounter`; a counter of LaTeX itself, or one that is counted up, is unknown."""
+        if match := _COUNTER_VALUE.match(text, position):
+            counter = f"value{{{match[1]}}}"
+            if name == "newcounter":
+                self.definitions[counter] = "0"
+            elif counter in self.definitions:
+                self.definitions[counter] = (match[2] if name == "setcounter" else None) or "#"
 
     def copy_definition(self, name: str, target: str) -> None:
         """Follow `\\let`; "#" stands for a definition that cannot be compared."""
@@ -151,6 +168,47 @@ class Conditions:
             return False if other in self.definitions else None
         values = [self.definitions.get(name, "" if name in ("empty", "@empty") else None) for name in (left, right)]
         return None if None in values or "#" in values else values[0] == values[1]
+
+
+@dataclass(slots=True)
+class _Branch:
+    """An open conditional; `branches_before` the one that is read are still to come, None if that is unknown."""
+
+    branches_before: int | None
+    is_outer_dead: bool
+    is_case: bool
+
+
+class OpenConditionals:
+    """The conditionals that are open at a position of a source, the innermost last."""
+
+    def __init__(self) -> None:
+        self._branches: list[_Branch] = []
+
+    @property
+    def is_dead(self) -> bool:
+        """True if the text is in a branch that is not read."""
+        if not self._branches:
+            return False
+        innermost = self._branches[-1]
+        return innermost.is_outer_dead or innermost.branches_before not in (None, 0)
+
+    def open(self, branches_before: int | None, *, is_case: bool) -> None:
+        """Follow `\\if…`: that many branches come before the one that is read, None if that is unknown."""
+        self._branches.append(_Branch(branches_before, self.is_dead, is_case))
+
+    def follow(self, name: str) -> bool | None:
+        """Follow `\\else`, `\\or` or `\\fi`; return whether it stays in the text, None if nothing is open for it."""
+        branch = self._branches[-1] if self._branches else None
+        if branch is None or not (name in ("else", "fi") or (name == "or" and branch.is_case)):
+            return None
+        if name == "fi":
+            self._branches.pop()
+        elif branch.branches_before is not None:
+            branch.branches_before = (
+                branch.branches_before - 1 if name == "or" else 0 if branch.branches_before > 0 else -1
+            )
+        return branch.branches_before is None
 
 
 @dataclass(slots=True)

@@ -3,19 +3,25 @@
 import posixpath
 import re
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import clean_source_text, decode_text
-from planner.papers.latex.conditions import FLAG_SETTERS, GROUP_CONDITIONALS, Conditions
-from planner.papers.latex.scan import BraceGroups, LatexScanner, LatexSource, LatexToken, compile_token_pattern
+from planner.papers.latex.conditions import (
+    COUNTER_SETTERS,
+    FLAG_SETTERS,
+    GROUP_CONDITIONALS,
+    NOT_CONDITIONALS,
+    Conditions,
+    OpenConditionals,
+)
+from planner.papers.latex.mainfile import find_document_start, find_input
+from planner.papers.latex.scan import BraceGroups, LatexScanner, LatexToken, blank_comments, compile_token_pattern
 from planner.papers.tree import SourceTree
 
 _MAX_INPUT_DEPTH: Final = 40
 _MAX_INPUTS: Final = 3_000
 _MAX_CHARS: Final = 20_000_000
-
 _INPUT_COMMANDS: Final = frozenset(
     {"input", "include", "subfile", "subfileinclude", "InputIfFileExists", "loadgeometry"}
 )
@@ -26,28 +32,16 @@ _LISTING_COMMANDS: Final = frozenset({"lstinputlisting", "verbatiminput", "Verba
 _ENVIRONMENT_DEFINERS: Final = frozenset(
     {"excludecomment", "excludeversion", "lstnewenvironment", "DefineVerbatimEnvironment", "newtcblisting", "newminted"}
 )
-_COMMENT_DEFINERS: Final = frozenset({"excludecomment", "excludeversion"})
 _BODY_DEFINERS: Final = frozenset({"NewEnviron", "RenewEnviron", "newenvironment", "renewenvironment"})
 _DEFINERS: Final = frozenset(
     {"def", "gdef", "edef", "xdef", "newcommand", "renewcommand", "providecommand", "newcommand*", "renewcommand*"}
 )
-_OTHER_COMMANDS: Final = frozenset({"newif", "let", "fi", "else", "or", "endinput", "begin", "includeonly"})
-_NOT_CONDITIONAL_WORDS: Final = """
-    iff ifthenelse ifblank ifstrempty ifstrequal ifdef ifcsdef ifundef ifcsundef ifbool ifboolexpr ifboolexpe
-    iftoggle ifdefempty ifdefvoid ifdefstring ifdefequal ifnumcomp ifnumequal ifnumgreater ifnumless ifdimcomp
-    ifinlist ifpackageloaded ifcsstring ifdefmacro ifnotblank ifempty
-"""
-_NOT_CONDITIONALS: Final = frozenset(_NOT_CONDITIONAL_WORDS.split())
-_COMMANDS: Final = (
-    _INPUT_COMMANDS
-    | _IMPORT_COMMANDS
-    | _LISTING_COMMANDS
-    | _ENVIRONMENT_DEFINERS
-    | _BODY_DEFINERS
-    | _DEFINERS
-    | FLAG_SETTERS
-    | {"nottoggle", "notbool", "notblank"}
-    | _OTHER_COMMANDS
+_OTHER_COMMANDS: Final = frozenset(
+    {"newif", "let", "fi", "else", "or", "endinput", "begin", "includeonly", "nottoggle", "notbool", "notblank"}
+)
+_COMMANDS: Final = _OTHER_COMMANDS.union(
+    *(_INPUT_COMMANDS, _IMPORT_COMMANDS, _LISTING_COMMANDS, _ENVIRONMENT_DEFINERS, _BODY_DEFINERS, _DEFINERS),
+    *(FLAG_SETTERS, COUNTER_SETTERS),
 )
 _COMMAND_NAMES: Final = "|".join(map(re.escape, sorted(_COMMANDS)))
 _TOKEN_PATTERN: Final = compile_token_pattern(  # commands, conditionals, and flag setters such as \draftfalse
@@ -65,6 +59,9 @@ _DEFINITION: Final = re.compile(r"\s*\{?\s*\\([A-Za-z@]+)\s*\}?(?=\s*(?:([\[#])|
 _ENVIRONMENT_BODY: Final = re.compile(r"\s*\{(\w+\*?)\}\s*(?:\[[^\]]*\]\s*){0,2}\{((?:[^{}]|\{[^{}]*\}){0,2000})\}")
 _HIDING_BODY: Final = re.compile(r"\\comment\b|\\begin\s*\{comment\}")
 _GROUP_CONDITIONAL: Final = re.compile(rf"\\(?:{'|'.join(GROUP_CONDITIONALS)})(?![A-Za-z@])")
+_FILE_CONTENTS: Final = re.compile(
+    r"\\begin\s*\{filecontents\*?\}\s*(?:\[[^\]]*\]\s*)?\{([^{}]*)\}[^\n]*\n(.*)\\end\{filecontents\*?\}", re.S
+)
 _INDENT: Final = re.compile(r"\n?[ \t]*")
 
 
@@ -85,22 +82,8 @@ def flatten_source(tree: SourceTree, main_name: str) -> FlattenedSource:
     """
     flattener = _Flattener(tree, posixpath.dirname(main_name))
     flattener.add_file(main_name)
-    warnings = tuple(dict.fromkeys(flattener.warnings))
-    return FlattenedSource("".join(flattener.chunks), tuple(flattener.file_names), warnings)
-
-
-@dataclass(slots=True)
-class _Branch:
-    """An open conditional; `branches_before` counts the branches before the one that is read, None if unknown."""
-
-    branches_before: int | None
-    is_outer_dead: bool
-    is_case: bool
-
-    @property
-    def is_live(self) -> bool | None:
-        """True if the current branch is read, None if that is unknown."""
-        return None if self.branches_before is None else self.branches_before == 0
+    text, warnings = "".join(flattener.chunks), dict.fromkeys(flattener.warnings)
+    return FlattenedSource(text, tuple(flattener.file_names), tuple(warnings))
 
 
 @dataclass(slots=True)
@@ -112,7 +95,7 @@ class _Flattener:
     warnings: list[str] = field(default_factory=list)
     _open_files: list[str] = field(default_factory=list)
     _conditions: Conditions = field(default_factory=Conditions)
-    _branches: list[_Branch] = field(default_factory=list)
+    _open_conditionals: OpenConditionals = field(default_factory=OpenConditionals)
     _verbatim_environments: set[str] = field(default_factory=lambda: {"comment"})  # the paper's own, comments included
     _comment_environments: set[str] = field(default_factory=lambda: {"comment", "filecontents", "filecontents*"})
     _included_files: frozenset[str] | None = None  # those that `\includeonly` names
@@ -132,8 +115,8 @@ class _Flattener:
         self._open_files.pop()
 
     def _add_scanned_text(self, text: str, *, nested: bool) -> None:
-        groups = BraceGroups(_blank_comments(text))
-        start = _find_document_start(text) if nested else -1
+        groups = BraceGroups(blank_comments(text) if _GROUP_CONDITIONAL.search(text) else text)
+        start = find_document_start(text) if nested else -1
         position = start + len("\\begin{document}") if start >= 0 and "\\documentclass" in text[:start] else 0
         scanner = LatexScanner(text, position, self._verbatim_environments, _TOKEN_PATTERN)
         spans, self._dead_spans = self._dead_spans, []
@@ -162,22 +145,23 @@ class _Flattener:
 
     def _is_plain_token(self, token: LatexToken) -> bool:
         """Return whether a token stays in the text as it is."""
-        if token.kind == "command":
-            return token.name == "begin"
-        return token.kind == "escape" or (token.kind == "verbatim" and token.name not in self._comment_environments)
+        is_shown_verbatim = token.kind == "verbatim" and token.name not in self._comment_environments
+        return is_shown_verbatim or token.kind == "escape" or (token.kind, token.name) == ("command", "begin")
 
     def _handle_token(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int:
         """Handle one token and return the position to continue from, -1 to leave the file."""
         if token.kind == "comment":
             return self._skip_comment(text, token)
         if token.kind == "verbatim":
+            self._keep_file_contents(text, token)
             return _INDENT.match(text, token.end).end()  # type: ignore[union-attr]
         if (position := self._handle_conditional(text, token)) is not None:
             return position
-        if not self._is_dead and (position := self._handle_setting(text, groups, token)) is not None:
-            return position
-        if not self._is_dead and (position := self._handle_command(text, groups, token, nested=nested)) is not None:
-            return position
+        if not self._open_conditionals.is_dead:
+            if (position := self._handle_setting(text, groups, token)) is None:
+                position = self._handle_command(text, groups, token, nested=nested)
+            if position is not None:
+                return position
         self._add_text(text[token.start : token.end])
         return token.end
 
@@ -192,9 +176,11 @@ class _Flattener:
         next_line = text[end + 1 : next_end if next_end >= 0 else len(text)]
         return _INDENT.match(text, end).end() if joins_lines and next_line.strip() else end  # type: ignore[union-attr]
 
-    @property
-    def _is_dead(self) -> bool:
-        return bool(self._branches) and (self._branches[-1].is_outer_dead or self._branches[-1].is_live is False)
+    def _keep_file_contents(self, text: str, token: LatexToken) -> None:
+        """Add the file that a `filecontents` environment writes, for an input that comes later."""
+        contents = _FILE_CONTENTS.fullmatch(text, token.start, token.end)
+        if contents and not self._open_conditionals.is_dead:
+            self.tree = self.tree.add_file(contents[1].strip(), contents[2].encode())
 
     def _handle_conditional(self, text: str, token: LatexToken) -> int | None:
         """Follow `\\if…`, `\\else`, `\\fi` and flags, and return the position after it; None for any other token."""
@@ -209,16 +195,15 @@ class _Flattener:
         if stem != name and stem in self._conditions.flags:
             self._set_flag(stem, name.endswith("true"))
             return token.end
-        if name == "fi" and self._branches:
-            return self._close_branch(token)
-        if self._branches and (name == "else" or (name == "or" and self._branches[-1].is_case)):
-            return self._switch_branch(token)
-        if name.startswith("if") and name not in _NOT_CONDITIONALS and not text.startswith("{", token.end):
+        if (is_kept := self._open_conditionals.follow(name)) is not None:
+            self._add_text(f"\\{name}" if is_kept else "")
+            return token.end
+        if name.startswith("if") and name not in NOT_CONDITIONALS and not text.startswith("{", token.end):
             return self._open_branch(text, token)
         return None
 
     def _set_flag(self, flag: str, value: bool) -> None:
-        if not self._is_dead:
+        if not self._open_conditionals.is_dead:
             self._conditions.flags[flag] = value
 
     def _open_branch(self, text: str, token: LatexToken) -> int:
@@ -230,24 +215,8 @@ class _Flattener:
             branches_before, end = int(case[1]), case.end()
         if branches_before is None:
             self._add_text(text[token.start : end])
-        self._branches.append(_Branch(branches_before, self._is_dead, token.name == "ifcase"))
+        self._open_conditionals.open(branches_before, is_case=token.name == "ifcase")
         return end
-
-    def _switch_branch(self, token: LatexToken) -> int:
-        branch = self._branches[-1]
-        if branch.branches_before is None:
-            self._add_text("\\" + token.name)
-        elif token.name == "or":
-            branch.branches_before -= 1
-        else:
-            branch.branches_before = 0 if branch.branches_before > 0 else -1
-        return token.end
-
-    def _close_branch(self, token: LatexToken) -> int:
-        branch = self._branches.pop()
-        if branch.branches_before is None and not branch.is_outer_dead:
-            self._add_text("\\fi")
-        return token.end
 
     def _handle_setting(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
         """Follow a definition or a conditional with its branches in braces; None for any other token."""
@@ -256,11 +225,15 @@ class _Flattener:
             return self._open_group_branch(groups, token)
         if name in FLAG_SETTERS:
             self._conditions.set_flag(text, name, token.end)
+        elif name in COUNTER_SETTERS:
+            self._conditions.set_counter(text, name, token.end)
         elif name in _BODY_DEFINERS and (match := _ENVIRONMENT_BODY.match(text, token.end)):
             is_unused = name.endswith("Environ") and "\\BODY" not in match[2]
             if is_unused or _HIDING_BODY.search(match[2]):
-                self._verbatim_environments.add(match[1])
-                self._comment_environments.add(match[1])
+                self._add_environment(match[1], is_comment=True)
+        elif name in _ENVIRONMENT_DEFINERS and (match := _VERBATIM_DEFINITION.match(text, token.end)):
+            suffix = "code" if name == "newminted" else ""
+            self._add_environment(match[1] + suffix, is_comment=name.startswith("exclude"))
         elif name == "includeonly" and (group := groups.read_group(token.end)):
             self._included_files = frozenset(map(_normalize_path, group[0].split(",")))
         elif name == "let" and (match := _LET.match(text, token.end)):
@@ -286,7 +259,7 @@ class _Flattener:
         return end - 1 - len(content)
 
     def _handle_command(self, text: str, groups: BraceGroups, token: LatexToken, *, nested: bool) -> int | None:
-        """Handle an input, a definition or a file's end; return the next position, -1 at the end, None for others."""
+        """Handle an input or a file's end; return the position after it, or -1, or None for others."""
         name = token.name
         if name in ("end", "endinput"):
             self._is_finished = name == "end" and not nested
@@ -294,19 +267,13 @@ class _Flattener:
             return -1
         if name in _INPUT_COMMANDS or name in _IMPORT_COMMANDS:
             return self._handle_input(text, groups, token)
-        if name in _LISTING_COMMANDS:
-            return self._add_listing(groups, token)
-        if name in _ENVIRONMENT_DEFINERS:
-            self._remember_environment(text, token)
-        return None
+        return self._add_listing(groups, token) if name in _LISTING_COMMANDS else None
 
-    def _remember_environment(self, text: str, token: LatexToken) -> None:
+    def _add_environment(self, name: str, *, is_comment: bool) -> None:
         """Remember an environment that the paper defines as verbatim or as a comment."""
-        if match := _VERBATIM_DEFINITION.match(text, token.end):
-            name = match[1] + ("code" if token.name == "newminted" else "")
-            self._verbatim_environments.add(name)
-            if token.name in _COMMENT_DEFINERS:
-                self._comment_environments.add(name)
+        self._verbatim_environments.add(name)
+        if is_comment:
+            self._comment_environments.add(name)
 
     def _handle_input(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
         folder, end = "", token.end
@@ -330,7 +297,7 @@ class _Flattener:
         return group[1]
 
     def _follow_input(self, path: str, *, import_folder: str) -> None:
-        problem, name = "", ""
+        problem = name = ""
         if path.startswith(("/", "~", "|")) or path[1:2] == ":":
             problem = "it points outside the paper's folder"
         elif not (name := self._find_file(path)):
@@ -354,10 +321,7 @@ class _Flattener:
         current_folder = posixpath.dirname(self._open_files[-1]) if self._open_files else self.main_folder
         parent = posixpath.dirname(self._import_folders[-1]) if self._import_folders else ""
         folders = (*self._import_folders[-1:], self.main_folder, current_folder, "", parent)
-        endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
-        in_folders = (self.tree.find_file(path + ending, *folders) for ending in endings)
-        anywhere = (self.tree.find_unique(path + ending) for ending in endings)  # a path of the author's machine
-        return next((name for name in chain(in_folders, anywhere) if name), "")
+        return find_input(self.tree, path, folders)
 
     def _add_listing(self, groups: BraceGroups, token: LatexToken) -> int | None:
         option = groups.read_option(token.end)
@@ -373,7 +337,7 @@ class _Flattener:
         return group[1]
 
     def _add_text(self, text: str) -> None:
-        if text and not self._is_dead:
+        if text and not self._open_conditionals.is_dead:
             self._text_length += len(text)
             if self._text_length > _MAX_CHARS:
                 raise PaperError(
@@ -382,25 +346,5 @@ class _Flattener:
             self.chunks.append(text)
 
 
-def _blank_comments(text: str) -> str:
-    """Return the text with spaces for the comments, whose braces do not count, if it has conditionals in braces."""
-    if not _GROUP_CONDITIONAL.search(text):
-        return text
-    chunks, last = list[str](), 0
-    for token in LatexScanner(text):
-        if token.kind == "comment":
-            chunks += (text[last : token.start], " " * (token.end - token.start))
-            last = token.end
-    return "".join((*chunks, text[last:]))
-
-
 def _normalize_path(path: str) -> str:
     return posixpath.normpath(path.strip().strip('"').removesuffix(".tex"))
-
-
-def _find_document_start(text: str) -> int:
-    """Return the position of the first `\\begin{document}` outside verbatim text, -1 if there is none."""
-    if "\\begin{document}" not in text:
-        return -1
-    tokens = LatexSource(text).find_commands("begin".__eq__)
-    return next((token.start for token in tokens if text.startswith("{document}", token.end)), -1)

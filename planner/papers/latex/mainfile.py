@@ -4,13 +4,14 @@ import json
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from planner.papers.characters import MAX_TEXT_BYTES
 from planner.papers.formats import TEXT_ENDINGS, SourceKind
-from planner.papers.latex.scan import COMMENT_PATTERN
+from planner.papers.latex.scan import COMMENT_PATTERN, LatexSource
 from planner.papers.tree import SourceTree
 
 _CLASS: Final = re.compile(r"\\document(?:class|style)\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}")
@@ -172,3 +173,19 @@ def _parse_readme_paths(text: str) -> list[str]:
     listed = [s for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
     paths = [source.get("filename") for source in listed if source.get("usage") == "toplevel"]
     return [path for path in paths if isinstance(path, str)]
+
+
+def find_document_start(text: str) -> int:
+    """Return the position of the first `\\begin{document}` outside verbatim text, -1 if there is none."""
+    if "\\begin{document}" not in text:
+        return -1
+    tokens = LatexSource(text).find_commands("begin".__eq__)
+    return next((token.start for token in tokens if text.startswith("{document}", token.end)), -1)
+
+
+def find_input(tree: SourceTree, path: str, folders: Sequence[str]) -> str:
+    """Return the file of the tree that the path of an input means, "" if there is none."""
+    endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
+    in_folders = (tree.find_file(path + ending, *folders) for ending in endings)
+    anywhere = (tree.find_unique(path + ending) for ending in endings)  # a path of the author's machine
+    return next((name for name in chain(in_folders, anywhere) if name), "")

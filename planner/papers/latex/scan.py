@@ -163,6 +163,16 @@ class LatexScanner(Iterable[LatexToken]):
         return LatexToken("verbatim", name[1], start, closing) if closing else None
 
 
+def blank_comments(text: str) -> str:
+    """Return the text with spaces for the comments, whose braces do not count."""
+    chunks, last = list[str](), 0
+    for token in LatexScanner(text):
+        if token.kind == "comment":
+            chunks += (text[last : token.start], " " * (token.end - token.start))
+            last = token.end
+    return "".join((*chunks, text[last:]))
+
+
 class BraceGroups:
     """The brace groups of a text, matched one by one at first, and all at once if many are needed."""
 

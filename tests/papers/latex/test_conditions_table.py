@@ -22,6 +22,8 @@ SHOWN_AND_HIDDEN = {
     ),
     "a brace in a comment": ("\\newtoggle{a}", "\\iftoggle{a}{UNSEEN % }\n UNSEEN}{SEEN % {\n }"),
     "a number": ("\\newcommand\\version{2}", "\\ifnum\\version>1 SEEN\\else UNSEEN\\fi"),
+    "a counter": ("\\newcounter{v}\\setcounter{v}{2}", "\\ifnum\\value{v}>1 SEEN\\else UNSEEN\\fi"),
+    "a new counter": ("\\newcounter{v}", "\\ifthenelse{\\value{v}=0}{SEEN}{UNSEEN}"),
     "a defined command": ("\\def\\full{}", "\\ifdefined\\full SEEN\\else UNSEEN\\fi \\ifdef{\\full}{}{UNSEEN}"),
     "an undefined command": ("\\def\\full{}\\let\\full\\undefined", "SEEN \\iffalse UNSEEN\\fi"),
     "compared to undefined": ("\\def\\full{1}", "\\ifx\\full\\undefined UNSEEN\\else SEEN\\fi"),
@@ -50,6 +52,8 @@ def test_only_the_shown_branch_is_read(name: str) -> None:
 UNKNOWN = {
     "a toggle of a package": "\\iftoggle{elsewhere}{ONE}{TWO}",
     "a command of a package": "\\ifdefined\\elsewhere ONE\\else TWO\\fi",
+    "a counter of LaTeX": "\\setcounter{page}{1}\\ifnum\\value{page}>1 ONE\\else TWO\\fi",
+    "a counter counted up": "\\newcounter{v}\\stepcounter{v}\\ifnum\\value{v}>1 ONE\\else TWO\\fi",
     "a condition in words": "\\ifthenelse{\\isodd{\\thepage}}{ONE}{TWO}",
     "long definitions": "\\newcommand{\\a}[1]{#1}\\newcommand{\\b}[1]{(#1)}\\ifx\\a\\b ONE\\else TWO\\fi",
 }
@@ -66,6 +70,19 @@ def test_only_the_files_of_includeonly_are_included() -> None:
     body = "\\section{A}\\include{parts/one}\\include{./parts/two}\\input{three}"
     text = join_text(read_body(body, "\\includeonly{ parts/one.tex, other}", files))
     assert "FIRST" in text and "THIRD" in text and "SECOND" not in text
+
+
+@pytest.mark.parametrize("option", ["", "[overwrite]"])
+def test_a_file_that_the_paper_writes_is_read_where_it_is_input(option: str) -> None:
+    written = f"\\begin{{filecontents*}}{option}{{parts/one.tex}}\nWRITTEN\n\\end{{filecontents*}}"
+    text = join_text(read_body("\\section{A}BEFORE \\input{parts/one} AFTER", written))
+    assert text.index("BEFORE") < text.index("WRITTEN") < text.index("AFTER")
+
+
+def test_a_written_file_does_not_replace_one_of_the_paper() -> None:
+    written = "\\begin{filecontents}{one.tex}\nWRITTEN\n\\end{filecontents}"
+    text = join_text(read_body("\\section{A}\\input{one}", written, {"one.tex": "FOUND"}))
+    assert "FOUND" in text and "WRITTEN" not in text
 
 
 def test_a_document_in_a_listing_does_not_begin_or_end_the_paper() -> None:
