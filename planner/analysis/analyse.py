@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from planner.analysis.components import Component, find_components
 from planner.analysis.metrics import Metric, find_metrics
-from planner.analysis.passages import split_passages
-from planner.analysis.reported import ComponentNames, ReportedAblation, find_reported_ablations
-from planner.papers.paper import Paper, Section
+from planner.analysis.passages import ReportedAblation, split_passages
+from planner.analysis.reported import ComponentNames, find_reported_ablations
+from planner.papers.paper import Paper, Section, is_english_paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,11 @@ class Analysis:
 def analyse_paper(paper: Paper) -> Analysis:
     """Find the components, reported ablations and metrics of a paper, each with its place in `paper.text`.
 
-    No model is used, and the time is linear in the length of the text. An empty tuple means that nothing was found.
+    No model is used, and the time is linear in the length of the text. An empty tuple means that nothing was found, as
+    in a paper that is not in English, whose words are not known.
     """
+    if not is_english_paper(paper.sections):
+        return Analysis((), (), ())
     return analyse_sections(paper.sections, paper.title)
 
 

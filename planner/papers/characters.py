@@ -17,8 +17,18 @@ _BOMS: Final = (
 _DECLARED_ENCODING: Final = re.compile(
     rb"\\usepackage\[(\w+)\]\{inputenc\}|charset=[\"']?([\w-]+)|^.{0,20}coding[:=]\s*([\w-]+)", re.M
 )
-_FREQUENT_CHINESE: Final = re.compile(rb"[\xa1\xa3\xb0-\xd7][\xa1-\xfe]")
-_MIN_CHINESE: Final = 0.8  # share of such pairs
+# Encodings of East Asian languages: the bytes of their punctuation and frequent characters, and the least share of all
+# bytes above ASCII that these make up. The first that fits is taken, so narrow ones come first. Where the second byte
+# may be ASCII, two characters must stand together, since a Latin text has "°C".
+_EAST_ASIAN_ENCODINGS: Final = (
+    ("cp949", "Korean in EUC-KR", re.compile(rb"[\xa1\xa3\xb0-\xc8][\xa1-\xfe]"), 0.95),
+    ("gb18030", "Chinese in GB 18030", re.compile(rb"[\xa1\xa3\xb0-\xd7][\xa1-\xfe]"), 0.8),
+    ("euc_jp", "Japanese in EUC-JP", re.compile(rb"[\xa1\xa3-\xa5\xb0-\xcf][\xa1-\xfe]"), 0.9),
+    ("cp932", "Japanese in Shift-JIS", re.compile(rb"(?:[\x81-\x83\x88-\x97][\x40-\x7e\x80-\xfc]){2,}"), 0.8),
+    ("cp950", "Chinese in Big5", re.compile(rb"(?:[\xa1\xa4-\xc6][\x40-\x7e\xa1-\xfe]){2,}"), 0.8),
+)
+_MIN_EAST_ASIAN: Final = 0.01  # share of bytes above ASCII in a text in such a language
+_ABOVE_ASCII: Final = bytes(range(128, 256))
 _TEX_ENCODINGS: Final = {"latin1": "cp1252", "latin9": "iso8859-15", "ansinew": "cp1252", "applemac": "mac-roman"}
 
 # Not seen when printed: zero-width characters, joiners outside emoji and Indic scripts, bidirectional controls, tags,
@@ -49,8 +59,7 @@ _LETTER: Final = re.compile(r"[^\W\d_]")
 _LOOK_ALIKE: Final = re.compile("[\u0370-\u052f]")
 _LOOK_ALIKE_BY_LATIN: Final = re.compile("[\u0370-\u052f](?:(?<=[A-Za-z].)|(?=[A-Za-z]))")
 
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_LATIN_WORD: Final = re.compile("[A-Za-z\u00c0-\u024f]+")
+_FOREIGN_LETTER: Final = re.compile(r"[^\W\d_\x00-\u024f]")  # of another script than Latin
 _ENGLISH_WORDS: Final = frozenset(
     {"the", "of", "and", "is", "we", "that", "with", "are", "this", "by", "for", "from", "which", "can", "be"}
 )
@@ -101,18 +110,24 @@ def _decode_non_utf8(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
         return text, ()
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
-    if broken * 20 < len(data) - len(data.translate(None, bytes(range(128, 256)))):
+    if broken * 20 < _count_above_ascii(data):
         return text, (f"{name!r} holds {broken} bytes that are not UTF-8; they are shown as \ufffd",)
-    if _is_chinese(data) and (chinese := _try_decode(data, "gb18030")) is not None:
-        return chinese, (f"{name!r} is not UTF-8; it was read as Chinese in GB 18030",)
+    for encoding, description, frequent, min_share in _EAST_ASIAN_ENCODINGS:
+        if _has_share(data, frequent, min_share) and (decoded := _try_decode(data, encoding)) is not None:
+            return decoded, (f"{name!r} is not UTF-8; it was read as {description}",)
     latin = _try_decode(data, "cp1252")
     return latin if latin is not None else data.decode("latin-1"), (f"{name!r} is not UTF-8; it was read as Latin-1",)
 
 
-def _is_chinese(data: bytes) -> bool:
-    """Return whether the bytes above ASCII come in pairs that GB 2312 gives to punctuation and frequent characters."""
-    high = len(data) - len(data.translate(None, bytes(range(128, 256))))
-    return 2 * len(_FREQUENT_CHINESE.findall(data)) >= _MIN_CHINESE * high > 0
+def _has_share(data: bytes, frequent: re.Pattern[bytes], min_share: float) -> bool:
+    """Return whether enough of the bytes above ASCII, and enough of all bytes, are of frequent characters."""
+    count = _count_above_ascii(data)
+    is_frequent = _count_above_ascii(frequent.sub(b"", data)) <= (1 - min_share) * count
+    return count >= _MIN_EAST_ASIAN * len(data) and is_frequent
+
+
+def _count_above_ascii(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _ABOVE_ASCII))
 
 
 def _try_decode(data: bytes, encoding: str) -> str | None:
@@ -124,9 +139,9 @@ def _try_decode(data: bytes, encoding: str) -> str | None:
 
 def is_english(text: str) -> bool:
     """Return whether a text seems to be English; a text of under 100 words in Latin letters is taken to be."""
-    words = _WORD.findall(text.casefold())
-    if not text.isascii() and 2 * sum(map(len, _LATIN_WORD.findall(text))) < sum(map(len, words)):
+    if 3 * len(_FOREIGN_LETTER.findall(_extract_non_ascii(text))) > len(text):
         return False
+    words = text.casefold().split()
     return len(words) < _MIN_WORDS or sum(map(_ENGLISH_WORDS.__contains__, words)) >= _MIN_ENGLISH_SHARE * len(words)
 
 

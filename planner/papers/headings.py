@@ -65,6 +65,11 @@ _FOREIGN_REFERENCES: Final = (
     r"|引用文献|文\s*献|참고\s*문헌"
 )
 
+_METHOD_WORD: Final = (
+    r"(?:method(?:s|ology)?|approach|models?|architecture|algorithms?|framework|propos(?:e|ed|al)|setup|setting|training"
+    r"|system|design)"
+)
+
 # The first match decides, so specific patterns come before general ones.
 _KIND_PATTERNS: Final = tuple(
     (kind, re.compile(pattern, re.I))
@@ -113,11 +118,12 @@ _KIND_PATTERNS: Final = tuple(
             SectionKind.CONCLUSION,
             r"^(?:conclusions?|concluding|discussions?|summary|limitations?|future work|outlook)\b",
         ),
+        # It studies what the method gave: "Model Analysis", "Analysis of the Learned Representation".
         (
-            SectionKind.METHOD,
-            r"\bmethod(?:s|ology)?\b|\bapproach\b|\bmodels?\b|\barchitecture\b|\balgorithms?\b|\bframework\b|\bpropos(?:e|ed|al)\b"
-            r"|formulation|preliminar|background|\bsetup\b|\bsetting\b|\btraining\b|\bsystem\b|\bdesign\b|notation",
+            SectionKind.OTHER,
+            rf"\b{_METHOD_WORD}(?: \w+)? analys[ie]s$|^analy(?:s[ie]s of|[sz]ing) .*\b(?:trained|learned|learnt)\b",
         ),
+        (SectionKind.METHOD, rf"\b{_METHOD_WORD}\b|formulation|preliminar|background|notation"),
     )
 )
 

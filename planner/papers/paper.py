@@ -1,7 +1,7 @@
 """The types of a paper and its parts, the same for all formats, and the warnings about its hidden text."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -53,10 +53,6 @@ class Block:
     text: str
     page: int | None = field(default=None, compare=False)
 
-    def __reduce__(self) -> tuple[type["Block"], tuple[object, ...]]:
-        """Return the constructor call for pickling; the default for dataclasses takes ten times as long."""
-        return Block, (self.kind, self.text, self.page)
-
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -72,10 +68,6 @@ class Section:
     kind: SectionKind
     blocks: tuple[Block, ...]
     page: int | None = None
-
-    def __reduce__(self) -> tuple[type["Section"], tuple[object, ...]]:
-        """Return the constructor call for pickling, as for `Block`."""
-        return Section, (self.heading, self.level, self.kind, self.blocks, self.page)
 
     @property
     def display_heading(self) -> str:
@@ -185,7 +177,7 @@ class Excerpt:
         return "\n\n".join(part for part in (self.title, self.abstract, self.text) if part)
 
 
-def warn_of_doubtful_reading(abstract: str, sections: Iterable[Section]) -> tuple[str, ...]:
+def warn_of_doubtful_reading(abstract: str, sections: Sequence[Section]) -> tuple[str, ...]:
     """Return warnings that no heading was found after the abstract, or that the paper is not in English."""
     warnings = []
     if len(abstract) > _MAX_LIKELY_ABSTRACT_CHARS:
@@ -193,13 +185,17 @@ def warn_of_doubtful_reading(abstract: str, sections: Iterable[Section]) -> tupl
             f"the abstract found has {len(abstract):,} characters, over {_MAX_LIKELY_ABSTRACT_CHARS:,}; perhaps no "
             "heading was found after it"
         )
-    texts = (block.text for section in sections for block in section.blocks if block.kind is BlockKind.PROSE)
-    prose = "".join(f"{text[:_MAX_SAMPLE_CHARS]}\n" for text in islice(texts, _MAX_SAMPLE_BLOCKS))
-    if not is_english(prose[:_MAX_SAMPLE_CHARS]):
+    if not is_english_paper(sections):
         warnings.append(
             "the paper seems not to be in English; its sections, ablations and metrics are recognized by English words"
         )
     return tuple(warnings)
+
+
+def is_english_paper(sections: Iterable[Section]) -> bool:
+    """Return whether the prose at the start of a paper seems to be English."""
+    texts = (block.text for section in sections for block in section.blocks if block.kind is BlockKind.PROSE)
+    return is_english("\n".join(islice(texts, _MAX_SAMPLE_BLOCKS))[:_MAX_SAMPLE_CHARS])
 
 
 def warn_of_hidden_text(hidden_texts: Iterable[str]) -> tuple[str, ...]:

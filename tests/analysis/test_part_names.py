@@ -3,10 +3,12 @@
 import pytest
 from hypothesis import given
 
+from planner.analysis.analyse import Analysis, analyse_paper
 from planner.analysis.components import is_mechanism
 from planner.analysis.reported import find_data_sets, is_possible_part
 from planner.papers.characters import is_english
 from tests.analysis.odd_text import ODD_TEXT
+from tests.analysis.papers import P, paper, section
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,11 @@ def test_english_is_known_by_its_common_words() -> None:
     assert is_english("We hear the owls and count the calls of each nest. " * 20)
     assert not is_english("Nous écoutons des chouettes dans chaque forêt. " * 20)
     assert is_english("")
+
+
+def test_a_paper_that_is_not_in_english_is_not_analysed() -> None:
+    words = "我们提出门控单元 (Gated Unit, GU)。**门控单元** 用于融合。"
+    chinese = paper(
+        section("2 方法", (P, words * 9)), section("3 实验 Experiments", (P, "We remove the gate. " + words * 9))
+    )
+    assert analyse_paper(chinese) == Analysis((), (), ())

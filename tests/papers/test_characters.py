@@ -32,7 +32,36 @@ def test_chinese_is_read_without_a_declaration(encoding: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["ÄÖÜ und ÀÉ", "déjà créée, où naît l'été", "«»", "Ünïcödé"])
+EAST_ASIAN = {
+    "euc_kr": ("Korean in EUC-KR", "우리는 꿀벌의 기억을 연구하고 두 가지 방법을 비교한다. 표 1은 그 결과이다."),
+    "euc_jp": ("Japanese in EUC-JP", "本論文では、蜜蜂の記憶を調べ、二つの方法を比べる。結果は表に示す。"),
+    "shift_jis": ("Japanese in Shift-JIS", "本論文では、蜜蜂の記憶を調べ、二つの方法を比べる。結果は表に示す。"),
+    "big5": ("Chinese in Big5", "我們研究蜜蜂的記憶，並比較兩種方法。結果列於表中，其中第一種較好。"),
+}
+
+
+@pytest.mark.parametrize("encoding", EAST_ASIAN)
+@pytest.mark.parametrize("english", ["", "\\section{Method} We turn the gears, and \\emph{count} them. " * 5])
+def test_east_asian_text_is_read_without_a_declaration(encoding: str, english: str) -> None:
+    description, words = EAST_ASIAN[encoding]
+    text = english + words
+    assert decode_text(text.encode(encoding), "a.tex") == (
+        text,
+        (f"'a.tex' is not UTF-8; it was read as {description}",),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at 25 °C with 3 µm, " * 9,
+        "Ångström und Österreich, Ähre",
+        "ÄÖÜ und ÀÉ",
+        "déjà créée, où naît l'été",
+        "«»",
+        "Ünïcödé",
+    ],
+)
 def test_latin_letters_are_not_taken_for_chinese(text: str) -> None:
     assert decode_text(text.encode("cp1252"), "a.tex")[0] == text
 

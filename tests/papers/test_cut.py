@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
 from planner.papers.excerpt import SectionSelection, fit_sections, select_sections
+from planner.papers.headings import classify_heading
 from planner.papers.leaks import remove_announcements, split_sentences
 from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
@@ -264,6 +265,14 @@ def test_a_late_section_named_methods_is_sent_although_a_background_comes_first(
     sent = text(select_sections(with_sections(background, EXPERIMENTS, late, statistics), Task.AUTHOR))
     assert "We turn them." in sent
     assert "We count them." in sent
+
+
+@pytest.mark.parametrize("name", ["Model Analysis", "Training Dynamics Analysis", "Analysis of the Trained Network"])
+def test_an_analysis_of_what_the_method_gave_is_not_sent_as_a_late_method(name: str) -> None:
+    method = section("2 CogNet", SectionKind.OTHER, "We turn.")
+    late = section(name, classify_heading(name), "It rose by 3 points.")
+    sent = text(select_sections(with_sections(method, EXPERIMENTS, late), Task.AUTHOR))
+    assert "We turn." in sent and "3 points" not in sent
 
 
 def test_a_method_of_which_little_is_left_is_warned_of() -> None:

@@ -16,7 +16,7 @@ NAMES = {
     SectionKind.METHOD: "Method|Methods|Methodology|Our Approach|Proposed Method|The Proposed Framework|Model"
     "|Model Architecture|System Overview|Problem Formulation|Preliminaries|Preliminary|Background|Problem Setup"
     "|Problem Setting|Training|Training Objective|Learning Algorithm|Notation|Notations|Materials and Methods"
-    "|Network Design|Algorithm Design|Proposed Algorithm",
+    "|Network Design|Algorithm Design|Proposed Algorithm|Convergence Analysis of the Algorithm",
     SectionKind.EXPERIMENTS: "Experiments|Experiment|Experimental Results|Experimental Setup|Experimental Settings"
     "|Experiments and Results|Results|Results and Analysis|Evaluation|Evaluation Setup|Empirical Evaluation"
     "|Empirical Results|Quantitative Results|Qualitative Results|Simulation Experiments|Numerical Results"
@@ -37,7 +37,8 @@ NAMES = {
     SectionKind.CHECKLIST: "NeurIPS Paper Checklist|Checklist|Reproducibility Checklist|ACL Responsible NLP Checklist",
     SectionKind.APPENDIX: "Appendix|Appendices|APPENDIX|Supplementary Material|Supplement|Supplemental Material"
     "|Supplementary Information|Appendix: Proofs",
-    SectionKind.OTHER: "Ethics Statement|Broader Impact|Proof of Theorem 1|Datasets|Contents|Contributions|Definitions"
+    SectionKind.OTHER: "Model Analysis|System Behaviour Analysis|Training Analysis|Analysis of the Learned Model"
+    "|Ethics Statement|Broader Impact|Proof of Theorem 1|Datasets|Contents|Contributions|Definitions"
     "|Code Availability|References to Gears|Gated Springs|Why Gears Turn|Convergence|Keywords",
 }
 CASES = [(kind, name) for kind, listed in NAMES.items() for name in listed.split("|")]
