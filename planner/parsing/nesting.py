@@ -1,4 +1,4 @@
-"""Find the records of ablations in a JSON value, however deep they are nested, and the reasoning beside them."""
+"""Find the records of ablations in a JSON value, however deep they are nested, and the end of an object in a text."""
 
 import json
 import re
@@ -14,6 +14,9 @@ _DRAFT_WORDS: Final = re.compile(
 _PLAN_WORDS: Final = re.compile(r"ablation|prediction|plan|stud|final|answer|result")
 _VALUE_START: Final = re.compile(r"[\[{]")
 _DECODER: Final = json.JSONDecoder(strict=False)
+_STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
+_LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
+_MAX_OBJECT_CHARS: Final = 50_000
 _MIN_FIELDS: Final = 2
 # The prompt shows records of an invented paper (prompts/contract.jinja): they are in no plan.
 _EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learned frame grouping before the encoder"})
@@ -89,3 +92,20 @@ def list_only_objects(value: Any) -> list[dict[str, Any]]:
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
     return lists[0] if len(lists) == 1 else []
+
+
+def find_object_end(text: str, start: int) -> int | None:
+    """Return the offset after the brace that matches the one at `start`, or None. Braces in strings do not count."""
+    depth, at = 0, start
+    while found := _STRING_OR_BRACE.search(text, at, start + _MAX_OBJECT_CHARS):
+        at = found.end()
+        if found[0] in _LITERAL:
+            literal = _LITERAL[found[0]].match(text, at, start + _MAX_OBJECT_CHARS)
+            if literal is None:
+                return None
+            at = literal.end()
+            continue
+        depth += 1 if found[0] == "{" else -1
+        if depth == 0:
+            return at
+    return None

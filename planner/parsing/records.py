@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import json_repair
 
-from planner.parsing.nesting import find_records, is_example, list_only_objects, normalize_key
+from planner.parsing.nesting import find_object_end, find_records, is_example, list_only_objects, normalize_key
 from planner.schema import PLAN_FIELDS
 
 _TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discussion\s?)>", re.IGNORECASE)
@@ -27,12 +27,9 @@ _END_OF_PROSE: Final = re.compile(
 )
 _KEYS: Final = "|".join(key.replace("_", "[_ ]") for field in PLAN_FIELDS[1:] for key in field.keys)
 _FIELD_KEY: Final = re.compile(rf"\W*(?:{_KEYS})\W*:", re.IGNORECASE)
-_STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
-_LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
 _DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 
 _MAX_QUOTE_CHARS: Final = 80
-_MAX_OBJECT_CHARS: Final = 50_000
 _MAX_BRACKETS: Final = 300
 _MAX_FINDINGS: Final = 20
 _MAX_NOTES: Final = 50
@@ -274,7 +271,7 @@ class _BlockReader:
         self._add_object(line, value, end)
 
     def _repair_object(self, line: int) -> None:
-        end = _find_object_end(self.text, self.position) or _find_line_object_end(self.text, self.position)
+        end = find_object_end(self.text, self.position) or _find_line_object_end(self.text, self.position)
         value = _repair_json(self.text[self.position : end]) if end else None
         if value is not None and end:
             self.log.add_note(f"line {line}: broken JSON was repaired")
@@ -320,23 +317,6 @@ def _find_first_line(text: str, start: int) -> int:
     """Return the offset of line 1: after the line break that ends the tag's line, if that line holds nothing else."""
     rest = _REST_OF_LINE.match(text, start)
     return rest.end() if rest else start
-
-
-def _find_object_end(text: str, start: int) -> int | None:
-    """Return the offset after the brace that matches the one at `start`, or None. Braces in strings do not count."""
-    depth, at = 0, start
-    while found := _STRING_OR_BRACE.search(text, at, start + _MAX_OBJECT_CHARS):
-        at = found.end()
-        if found[0] in _LITERAL:
-            literal = _LITERAL[found[0]].match(text, at, start + _MAX_OBJECT_CHARS)
-            if literal is None:
-                return None
-            at = literal.end()
-            continue
-        depth += 1 if found[0] == "{" else -1
-        if depth == 0:
-            return at
-    return None
 
 
 def _find_line_object_end(text: str, start: int) -> int | None:

@@ -75,7 +75,7 @@ def split_thoughts(text: str) -> Answer:
         following = _skip_tokens(text, end.start() if end["channel"] else end.end())
         if following == len(text):
             return Answer(text[after : end.start()], "\n".join(thoughts), is_in_thoughts=True)
-        thoughts.append(text[after : end.start()].strip())
+        thoughts += [thought] if (thought := text[after : end.start()].strip()) else []
         start = following
     if cut := _find_cut_thoughts(text, start):
         return Answer(text[cut.end() :], "\n".join(thoughts), is_in_thoughts=True, is_open=True)

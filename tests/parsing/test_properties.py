@@ -138,6 +138,12 @@ ASSERTS_IN_JSON_REPAIR = (
 @given(text=soup, reasoning=soup, finish_reason=FINISH, k=st.integers(1, 5))
 @settings(max_examples=1500)
 @example(text="<predictions>{", reasoning="", finish_reason="", k=1)
+@example(
+    text="",
+    reasoning='</think></think>{"name": "a", "ablated_part": "b", "action": "REMOVE", "metrics": ["c"]}',
+    finish_reason="",
+    k=1,
+)
 @example(text=ASSERTS_IN_JSON_REPAIR, reasoning="", finish_reason="stop", k=3)
 def test_nothing_but_an_output_error_is_raised(text: str, reasoning: str, finish_reason: str, k: int) -> None:
     try:
