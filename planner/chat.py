@@ -47,8 +47,11 @@ class Prompt:
     @classmethod
     def from_messages(cls, messages: Iterable[Message], template_sha256: str = "", sample: int = 0) -> "Prompt":
         """Return a prompt of these messages; a lone surrogate, which cannot be encoded, becomes U+FFFD."""
-        fields = [{"role": message.role, "content": repair_surrogates(message.content)} for message in messages]
-        return cls(to_json(fields), template_sha256, sample)
+        sent = tuple(Message(message.role, repair_surrogates(message.content)) for message in messages)
+        fields = [{"role": message.role, "content": message.content} for message in sent]
+        prompt = cls(to_json(fields), template_sha256, sample)
+        vars(prompt)["messages"] = sent  # else they would be read from the JSON again
+        return prompt
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:

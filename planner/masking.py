@@ -82,36 +82,57 @@ def find_credentials(addresses: Iterable[str]) -> tuple[str, ...]:
 
 
 def _mask_value(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
+    return _mask_strings(value, secrets) if _may_hold_secret(" ".join(_list_strings(value)), secrets) else value
+
+
+def _list_strings(value: JsonValue) -> Iterator[str]:
+    """Yield all strings and keys in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        yield from value if isinstance(value, dict) else ()
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _list_strings(item)
+
+
+def _mask_strings(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
     if isinstance(value, str):
         return _mask_text(value, secrets)
     if isinstance(value, list):
-        return [_mask_value(item, secrets) for item in value]
+        return [_mask_strings(item, secrets) for item in value]
     if isinstance(value, dict):
-        return {_mask_text(key, secrets): _mask_value(item, secrets) for key, item in value.items()}
+        return {_mask_text(key, secrets): _mask_strings(item, secrets) for key, item in value.items()}
     return value
 
 
 def _mask_text(text: str, secrets: frozenset[str]) -> str:
+    if not _may_hold_secret(text, secrets):
+        return text
     masked = _replace_secrets(text, secrets)
     # Without its escape sequences a text may hold a secret that stood in pieces between them.
     cleaned = clean_text(masked).text
-    masked_cleaned = _replace_secrets(cleaned, secrets) if cleaned != masked else cleaned
+    masked_cleaned = _replace_secrets(cleaned, secrets)
     return masked if masked_cleaned == cleaned else masked_cleaned
 
 
-def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
-    # Few texts hold a secret, and the patterns of a long key take a tenth of a second to compile.
+def _may_hold_secret(text: str, secrets: frozenset[str]) -> bool:
+    """Return whether a text may hold a secret; few do, and the patterns of a long key take 0.1 s to compile."""
     letters = _NO_LETTERS.sub("", text.casefold())
-    if _ESCAPES.search(text) or any(form in letters for form in _list_letters(secrets)):
-        for pattern in _compile_patterns(secrets):
-            text = pattern.sub(MASK_TEXT, text)
+    return bool(_ESCAPES.search(text)) or any(form in letters for form in _list_letters(secrets))
+
+
+def _replace_secrets(text: str, secrets: frozenset[str]) -> str:
+    for pattern in _compile_patterns(secrets):
+        text = pattern.sub(MASK_TEXT, text)
     return text
 
 
 @lru_cache(maxsize=64)
 def _list_letters(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Return the letters and digits of all forms of all secrets, in lower case."""
-    return tuple({_NO_LETTERS.sub("", form.casefold()) for form, _ in _list_all_forms(secrets)})
+    """Return the letters and digits of all forms of all secrets, also as JSON strings, in lower case."""
+    forms = [form for form, _ in _list_all_forms(secrets)]
+    spellings = (*forms, *(json.dumps(form, ensure_ascii=False) for form in forms))
+    return tuple({_NO_LETTERS.sub("", spelling.casefold()) for spelling in spellings})
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ _BIDI: Final = "[\u202a-\u202e\u2066-\u2069]"
 _CONTROL: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 _SURROGATE: Final = "[\ud800-\udfff]"
 
+_UNSAFE_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE: Final = re.compile(
     f"(?P<escape>{_SEQUENCE})|(?P<bidi>{_BIDI})|(?P<control>{_CONTROL})|(?P<surrogate>{_SURROGATE})"
 )
@@ -61,6 +62,8 @@ def clean_text(text: str) -> CleanText:
     Line ends become "\\n"; a lone surrogate, which cannot be encoded, becomes U+FFFD. Cleaning a clean text changes
     nothing.
     """
+    if not _UNSAFE_CHARACTER.search(text):
+        return CleanText(text)
     counts = dict.fromkeys(_KIND_NAMES, 0)
 
     def count_and_replace(match: re.Match[str]) -> str:

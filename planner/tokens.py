@@ -120,7 +120,8 @@ def estimate_min_tokens(text: str) -> int:
         if space in text:
             text = text.replace(space, " ")
     shape = f" {text}".encode("utf-8", "surrogatepass").translate(_BYTE_CLASSES)
-    return shape.count(b" x") + shape.count(b" w") + shape.count(b"w") // 2
+    wide_count = shape.count(b" w") + shape.count(b"w") // 2 if b"w" in shape else 0
+    return shape.count(b" x") + wide_count
 
 
 def estimate_tokens(text: str) -> int:

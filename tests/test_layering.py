@@ -67,6 +67,11 @@ def test_a_module_imports_only_from_below(path: Path) -> None:
         assert name.split(".")[0] != "eval", "planner never imports eval"
 
 
+def test_a_batch_starts_without_the_sdk() -> None:
+    code = "import sys, planner.cli.batch, planner.batch.session; sys.exit('openai' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_importing_the_planner_imports_nothing_else() -> None:
     code = "import sys; before = set(sys.modules); import planner; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

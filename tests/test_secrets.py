@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from planner.masking import MASK_TEXT, SecretMask
@@ -27,6 +27,7 @@ SPELLINGS = [
 
 
 @given(SECRETS, st.sampled_from(SPELLINGS), st.text(), st.text())
+@example("key\rkey", SPELLINGS[4], "", "")
 def test_a_secret_is_found_in_every_spelling(secret: str, spelled: object, before: str, after: str) -> None:
     spelling = spelled(secret)  # type: ignore[operator]
     masked = SecretMask([secret]).mask_text(f"{before} {spelling} {after}")

@@ -32,7 +32,6 @@ from planner.models.openai_chat.error_bodies import (
     RejectedParameterError,
     parse_error_body,
 )
-from planner.models.openai_chat.errors import convert_error_body, format_one_line
 from planner.models.openai_chat.replies import (
     JsonObject,
     find_choice_error,
@@ -82,6 +81,8 @@ def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
 
 
 def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelError:
+    from planner.models.openai_chat.errors import convert_error_body, format_one_line  # imports the SDK
+
     response, mask = to_object(line.get("response")), endpoint.mask
     body = _unpack_body(response.get("body"))
     status = response.get("status_code")

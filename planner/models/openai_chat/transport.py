@@ -70,6 +70,7 @@ class Transport:
             http_client=self._http_client,
         )
         self._url = sdk.base_url
+        self._completions_url = self._url.join("chat/completions")
         self._headers = _drop_omitted({**sdk.default_headers, **_build_auth_headers(endpoint)})
 
     async def close(self) -> None:
@@ -122,7 +123,7 @@ class Transport:
         response, error_content, failed = None, bytearray(), _NO_ERROR
         try:
             async with asyncio.timeout(MAX_REPLY_SECONDS):
-                response = await self._send(method, path, **content)
+                response = await self._send(method, self._url.join(path), **content)
                 if not response.is_success:
                     async with asyncio.timeout(self._timeout):
                         await _read_bounded(response, error_content, MAX_ERROR_BYTES)
@@ -147,7 +148,7 @@ class Transport:
         connect_seconds = min(self._timeout, _CONNECT_SECONDS) if streams else 0.0
         try:
             async with asyncio.timeout(self._timeout + connect_seconds) as limit:
-                response = await self._send("POST", "chat/completions", content=body)
+                response = await self._send("POST", self._completions_url, content=body)
                 try:
                     if response.is_success:
                         extend = partial(_extend, limit, self._timeout, ends_at) if streams else _keep
@@ -171,12 +172,12 @@ class Transport:
             return self._convert_response(response, error_content)
         return self._interpret_response(response_body, response)
 
-    async def _send(self, method: str, path: str, **content: Any) -> httpx2.Response:
+    async def _send(self, method: str, url: httpx2.URL, **content: Any) -> httpx2.Response:
         """Return the response with its body unread, whether it is a stream of events or not."""
         headers = self._headers.copy()
         if "files" in content:
             del headers["content-type"]  # the form's own names its boundary
-        request = self._http_client.build_request(method, self._url.join(path), headers=headers, **content)
+        request = self._http_client.build_request(method, url, headers=headers, **content)
         response = await self._http_client.send(request, stream=True)
         if len(response.headers.raw) > MAX_HEADERS:
             await response.aclose()
