@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from planner.analysis.components import find_components
-from planner.analysis.passages import EXPERIMENT_SECTIONS, split_passages
+from planner.analysis.passages import EXPERIMENT_SECTIONS, ReportedAblation, split_passages
 from planner.analysis.reported import (
     ComponentNames,
-    ReportedAblation,
     find_reported_ablations,
     is_about_ablations,
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
+from planner.schema import Action
 
 _GAP_CHARS: Final = 2  # characters between two blocks and between two sections in `Paper.text`
 _MARKED_HEADING: Final = re.compile(r"(#{1,6})\s+\S|\\((?:sub){0,2})(?:section|paragraph)\*?\s*\{")
@@ -32,6 +33,16 @@ class TextLocation:
     text: str
     heading: str
     paper_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedAblation:
+    """An ablation that the paper seems to report; `replacement` is "" if the text names none."""
+
+    part: str
+    action: Action
+    replacement: str
+    location: TextLocation
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Final
 
 from planner.analysis.index import PaperIndex
 from planner.analysis.parts import is_same_part, list_ablation_names, list_full_names, strip_study_words
+from planner.analysis.passages import ReportedAblation
 from planner.analysis.quotes import QuoteSearch
-from planner.analysis.reported import ReportedAblation
 from planner.details import QuoteMatch, ReportedStudy
 from planner.matching.similarity import collect_stems, is_same_replacement
 from planner.papers.leaks import split_sentences

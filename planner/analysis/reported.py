@@ -5,14 +5,14 @@ Names of data sets, metrics, tasks and the whole method are told apart from thos
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import Final
 
 from planner.analysis.components import Component, Evidence, is_mechanism
 from planner.analysis.metrics import is_metric_name
-from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
+from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, ReportedAblation, strip_markup
 from planner.analysis.phrases import (
     NameIndex,
     extract_leading_noun_phrase,
@@ -22,7 +22,7 @@ from planner.analysis.phrases import (
 )
 from planner.analysis.sentences import (
     AblationPhrase,
-    contains_any,
+    CuedText,
     find_compared_parts,
     find_marked_columns,
     find_removals_and_replacements,
@@ -106,16 +106,6 @@ def is_possible_part(name: str, other_names: frozenset[str]) -> bool:
     return not is_generic_name(" ".join(word for word in name.split() if word.lower() not in other_names))
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedAblation:
-    """An ablation that the paper seems to report; `replacement` is "" if the text names none."""
-
-    part: str
-    action: Action
-    replacement: str
-    location: TextLocation
-
-
 class ComponentNames:
     """The names of the components of a method; the components are found when they are first needed, which takes long.
 
@@ -178,30 +168,36 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
 
 def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
     """Read all of an experiment section, and the tables of other sections, since tables float between sections."""
-    if passage.section_kind in EXPERIMENT_SECTIONS:
-        yield from _read_experiment(passage)
-        yield from _find_ablated_components(passage, names)
-    elif passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS:
-        yield from _read_table(passage)
+    is_experiment = passage.section_kind in EXPERIMENT_SECTIONS
+    if is_experiment or (passage.block_kind is BlockKind.TABLE and passage.section_kind not in _SKIPPED_SECTIONS):
+        text = CuedText.of(passage.one_line_text)
+        is_about = is_about_ablations(passage)
+        yield from _read_table(passage, is_about)
+        if is_experiment:
+            yield from _report_phrases(passage, find_useful_parts(text))
+            read = _read_ablations if is_about else _read_announcement
+            yield from read(passage, text)
+            yield from _find_ablated_components(passage, text, names, is_about)
 
 
-def _read_experiment(passage: Passage) -> Iterator[ReportedAblation]:
-    yield from _read_table(passage)
-    yield from _report_phrases(passage, find_useful_parts(passage.one_line_text))
-    if not is_about_ablations(passage):
-        yield from _report_phrases(passage, _find_announced_parts(passage))
-        return
+def is_about_ablations(passage: Passage) -> bool:
+    """Return whether a passage speaks of ablations, or stands in a section on them."""
+    if passage.section_kind is SectionKind.ABLATION:
+        return True
+    has_cue = any(map(passage.text.lower().__contains__, _ABLATION_CUES))
+    return has_cue and bool(_ABLATION_WORD.search(passage.text))
+
+
+def _read_ablations(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
+    """Yield the parts that a passage about ablations reports as removed, replaced, varied or studied."""
     if passage.block_kind is BlockKind.HEADING:
         yield from _report_phrases(passage, _read_heading(passage.heading))
     elif passage.block_kind is BlockKind.PROSE:
         yield from _report_phrases(passage, _read_run_in_headings(passage.text))
-        yield from _report_phrases(
-            passage,
-            chain(find_varied_parts(passage.one_line_text), find_removals_and_replacements(passage.one_line_text)),
-        )
+        yield from _report_phrases(passage, chain(find_varied_parts(text), find_removals_and_replacements(text)))
     elif passage.block_kind is BlockKind.FIGURE:
-        yield from _report_phrases(passage, find_removals_and_replacements(passage.one_line_text))
-    yield from _report_phrases(passage, find_studied_parts(passage.one_line_text))
+        yield from _report_phrases(passage, find_removals_and_replacements(text))
+    yield from _report_phrases(passage, find_studied_parts(text))
     if passage.block_kind is BlockKind.TABLE:
         for header, start in find_marked_columns(passage.text):
             yield from _report_part(passage, extract_leading_noun_phrase(header), Action.REMOVE, "", start)
@@ -209,22 +205,22 @@ def _read_experiment(passage: Passage) -> Iterator[ReportedAblation]:
             yield from _report_part(passage, variant, Action.REPLACE, "", start)
 
 
-def _read_table(passage: Passage) -> Iterator[ReportedAblation]:
+def _read_table(passage: Passage, is_about: bool) -> Iterator[ReportedAblation]:
     """Yield parts that table rows remove, add or replace, and parts that the head of a table names as varied."""
-    yield from _read_rows(passage)
-    for head, start in find_varied_part(passage.text) if passage.block_kind is BlockKind.TABLE else ():
+    is_table = passage.block_kind is BlockKind.TABLE
+    yield from _read_rows(passage, is_table and is_about)
+    for head, start in find_varied_part(passage.text) if is_table else ():
         yield from _report_part(passage, extract_leading_noun_phrase(head), Action.REPLACE, "", start)
 
 
-def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
-    is_table = passage.block_kind is BlockKind.TABLE and is_about_ablations(passage)
+def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAblation]:
     for row, start in split_table_rows(passage.text):
         if replacement := match_replacement_row(row):
             part, new_part = extract_leading_noun_phrase(replacement[1]), strip_markup(replacement[2])
             yield from _report_part(passage, part, Action.REPLACE, new_part, start + replacement.start(1))
         elif _CITATION.search(row):
             continue  # a variant of a method of others
-        elif (removal := match_removal_row(row)) and (is_table or not _WEAK_REMOVAL.match(row)):
+        elif (removal := match_removal_row(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
             for part in split_conjuncts(removal[1]):
                 yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
         elif addition := match_addition_row(row):
@@ -233,22 +229,24 @@ def _read_rows(passage: Passage) -> Iterator[ReportedAblation]:
             )
 
 
-def _find_announced_parts(passage: Passage) -> Iterator[AblationPhrase]:
+def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAblation]:
     """Yield parts that a heading, caption or run-in heading outside ablation sections announces as studied."""
     if passage.block_kind is BlockKind.HEADING:
-        if passage.section_kind is SectionKind.APPENDIX:
-            return  # an appendix describes methods too
-        yield from _read_title(strip_heading_number(strip_markup(passage.heading)), 0)
+        if passage.section_kind is not SectionKind.APPENDIX:  # an appendix describes methods too
+            yield from _report_phrases(passage, _read_title(strip_heading_number(strip_markup(passage.heading)), 0))
     elif passage.block_kind is BlockKind.PROSE:
         for heading, start in find_run_in_headings(passage.text):
-            yield from (replace(phrase, start=start + phrase.start) for phrase in find_studied_parts(heading))
+            yield from _report_phrases(passage, _shift_phrases(find_studied_parts(CuedText.of(heading)), start))
     else:
         caption = max(0, passage.text.find("\\caption"))
-        yield from _read_title(passage.one_line_text[caption:], caption)
+        yield from _report_phrases(passage, _read_title(text.text[caption:], caption))
 
 
 def _read_title(title: str, start: int) -> Iterator[AblationPhrase]:
-    phrases = chain(find_studied_parts(title), find_compared_parts(title))
+    return _shift_phrases(chain(find_studied_parts(CuedText.of(title)), find_compared_parts(title)), start)
+
+
+def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[AblationPhrase]:
     return (replace(phrase, start=start + phrase.start) for phrase in phrases)
 
 
@@ -263,28 +261,23 @@ def _read_heading(text: str) -> list[AblationPhrase]:
 
 def _read_run_in_headings(text: str) -> Iterator[AblationPhrase]:
     for heading, start in find_run_in_headings(text):
-        phrases = list(find_studied_parts(heading)) or [AblationPhrase(heading, Action.REMOVE, "", 0)]
-        yield from (replace(phrase, start=start + phrase.start) for phrase in phrases)
+        phrases = list(find_studied_parts(CuedText.of(heading))) or [AblationPhrase(heading, Action.REMOVE, "", 0)]
+        yield from _shift_phrases(phrases, start)
 
 
-def _find_ablated_components(passage: Passage, names: ComponentNames) -> Iterator[ReportedAblation]:
+def _find_ablated_components(
+    passage: Passage, text: CuedText, names: ComponentNames, is_about: bool
+) -> Iterator[ReportedAblation]:
     """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
-    if is_about_ablations(passage):
-        is_credited = passage.block_kind is BlockKind.TABLE or contains_any(passage.text, _EFFECT_WORDS)
+    if is_about:
+        is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.text.lower().__contains__, _EFFECT_WORDS))
         for label, start in names.find_mentions(passage.text) if is_credited else ():
             yield from _report_part(passage, label, Action.REMOVE, "", start)
-    else:
-        for phrase in find_removals_and_replacements(passage.one_line_text):
-            for label, start in names.find_mentions(extract_leading_noun_phrase(phrase.part)):
-                replacement = extract_leading_noun_phrase(phrase.replacement)
-                yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
-
-
-def is_about_ablations(passage: Passage) -> bool:
-    """Return whether a passage speaks of ablations, or stands in a section on them."""
-    if passage.section_kind is SectionKind.ABLATION:
-        return True
-    return contains_any(passage.text, _ABLATION_CUES) and bool(_ABLATION_WORD.search(passage.text))
+        return
+    for phrase in find_removals_and_replacements(text):
+        for label, start in names.find_mentions(extract_leading_noun_phrase(phrase.part)):
+            replacement = extract_leading_noun_phrase(phrase.replacement)
+            yield from _report_part(passage, label, phrase.action, replacement, phrase.start + start)
 
 
 def _report_phrases(passage: Passage, phrases: Iterable[AblationPhrase]) -> Iterator[ReportedAblation]:
