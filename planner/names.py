@@ -1,10 +1,12 @@
-"""Build paper ids, and the paths of trajectories in an output folder, that are valid on every file system."""
+"""Read arXiv ids, and build paper ids and the paths of trajectories in an output folder, valid on every file system."""
 
 import hashlib
 import re
 import unicodedata
+from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import Final
+from urllib.parse import urlsplit
 
 TRAJECTORY_SUFFIX: Final = ".md"
 RECORD_SUFFIX: Final = ".json"
@@ -15,6 +17,34 @@ _MAX_GIVEN_ID_BYTES: Final = 200  # bytes of an id given by the user; published 
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 # Windows keeps these names for devices, whatever follows the first dot.
 _DEVICE_NAME: Final = re.compile(r"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?=\s*(?:\.|$))")
+
+ARXIV_HOSTS: Final = frozenset({"arxiv.org", "www.arxiv.org", "export.arxiv.org"})
+_PAPER_HOSTS: Final = ARXIV_HOSTS | {"ar5iv.org", "ar5iv.labs.arxiv.org"}
+ARXIV_ID: Final = re.compile(r"(?P<id>\d{4}\.\d{4,5}|[a-z]+(?:-[a-z]+)?(?:\.[A-Z]{2})?/\d{7})(?P<version>v[1-9]\d*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ArxivId:
+    """An arXiv identifier; `version` is "" for the newest version, else "v1", "v2" and so on."""
+
+    id: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return self.id + self.version
+
+
+def parse_arxiv_id(source: str) -> ArxivId | None:
+    """Parse `arxiv:2507.08038`, `2507.08038v2`, `cs/0501001` or an arXiv address; return None for anything else."""
+    text = source.strip()
+    if "://" in text or text.lower().startswith(("arxiv.org/", "www.arxiv.org/", "export.arxiv.org/")):
+        parts = urlsplit(text if "://" in text else "https://" + text)
+        path = re.fullmatch(r"/(?:abs|pdf|html|e-print|src|format)/(.+?)(?:\.pdf)?/?", parts.path)
+        if parts.scheme not in ("http", "https") or (parts.hostname or "") not in _PAPER_HOSTS or path is None:
+            return None
+        text = path[1]
+    match = ARXIV_ID.fullmatch(re.sub(r"(?i)^arxiv:\s*", "", text))
+    return ArxivId(match["id"], match["version"] or "") if match else None
 
 
 def build_paper_id(title: str, *, given_id: str = "", file_stem: str = "") -> str:

@@ -16,8 +16,7 @@ from planner.batch.discovery import FolderScan, detect_paper_kind
 from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, read_list, read_manifest
 from planner.errors import UsageError
 from planner.files import read_bounded_file, walk_folder
-from planner.names import build_paper_id
-from planner.papers.arxiv import parse_arxiv_id
+from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_not_paper, strip_endings
 from planner.sanitize import shorten_name
 

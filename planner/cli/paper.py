@@ -24,8 +24,8 @@ from planner.cli.options import (
 )
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import read_stdin
-from planner.names import build_paper_id
-from planner.papers.arxiv import ArxivClient, parse_arxiv_id
+from planner.names import build_paper_id, parse_arxiv_id
+from planner.papers.arxiv import ArxivClient
 from planner.papers.formats import SourceKind, detect_kind
 from planner.papers.load import MAX_FILE_BYTES
 from planner.papers.paper import Excerpt, Paper, Section

@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 from planner import __version__
 from planner.errors import PaperError
+from planner.names import ARXIV_HOSTS, ARXIV_ID, ArxivId
 
 _USER_AGENT: Final = f"ablation-planner/{__version__} (reads papers to plan ablation studies; one request every 3 s)"
 _MAX_ATTEMPTS: Final = 4
@@ -32,29 +33,13 @@ _MAX_BODY_SECONDS: Final = 300.0
 _TIMEOUT: Final = 30.0  # seconds without a byte
 _CHUNK_BYTES: Final = 65_536
 _BUSY_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
-_ARXIV_HOSTS: Final = frozenset({"arxiv.org", "www.arxiv.org", "export.arxiv.org"})
 BASE_URL: Final = "https://export.arxiv.org"
 _MAX_FEED_BYTES: Final = 2_000_000
 _MAX_BODY_BYTES: Final = 200_000_000
 _MAX_METADATA_AGE: Final = 86_400.0  # seconds for which cached metadata of a paper without a version is used
-_NEW_ID: Final = r"\d{4}\.\d{4,5}"
-_OLD_ID: Final = r"[a-z]+(?:-[a-z]+)?(?:\.[A-Z]{2})?/\d{7}"
-_ID: Final = re.compile(rf"(?P<id>{_NEW_ID}|{_OLD_ID})(?P<version>v[1-9]\d*)?")
-_PAPER_HOSTS: Final = _ARXIV_HOSTS | {"ar5iv.org", "ar5iv.labs.arxiv.org"}
 _ATOM_NAMESPACE: Final = "{http://www.w3.org/2005/Atom}"
 _COMMENT_TAG: Final = "{http://arxiv.org/schemas/atom}comment"
 _WITHDRAWN: Final = re.compile(r"\bwithdrawn\b", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class ArxivId:
-    """An arXiv identifier; `version` is "" for the newest version, else "v1", "v2" and so on."""
-
-    id: str
-    version: str = ""
-
-    def __str__(self) -> str:
-        return self.id + self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +57,6 @@ class ArxivEntry:
         return f"arXiv:{self.id}"
 
 
-def parse_arxiv_id(source: str) -> ArxivId | None:
-    """Parse `arxiv:2507.08038`, `2507.08038v2`, `cs/0501001` or an arXiv address; return None for anything else."""
-    text = source.strip()
-    if "://" in text or text.lower().startswith(("arxiv.org/", "www.arxiv.org/", "export.arxiv.org/")):
-        parts = urlsplit(text if "://" in text else "https://" + text)
-        path = re.fullmatch(r"/(?:abs|pdf|html|e-print|src|format)/(.+?)(?:\.pdf)?/?", parts.path)
-        if parts.scheme not in ("http", "https") or (parts.hostname or "") not in _PAPER_HOSTS or path is None:
-            return None
-        text = path[1]
-    match = _ID.fullmatch(re.sub(r"(?i)^arxiv:\s*", "", text))
-    return ArxivId(match["id"], match["version"] or "") if match else None
-
-
 class NotFoundError(Exception):
     """The host has no file at the requested path."""
 
@@ -96,7 +68,7 @@ class _SameHostRedirects(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage, newurl: str
     ) -> Request | None:
         old, new = urlsplit(req.full_url), urlsplit(urljoin(req.full_url, newurl))
-        is_same_host = old.netloc == new.netloc or {old.netloc, new.netloc} <= _ARXIV_HOSTS
+        is_same_host = old.netloc == new.netloc or {old.netloc, new.netloc} <= ARXIV_HOSTS
         if not is_same_host or new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
             raise PaperError(
                 f"{old.netloc} redirects to another host ({new.scheme}://{new.netloc}), which is not followed"
@@ -338,7 +310,7 @@ def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
     except ElementTree.ParseError as error:
         raise PaperError(f"arXiv's response for {identifier} is not an Atom feed ({error}); try again later") from None
     address = (entry.findtext(f"{_ATOM_NAMESPACE}id") or "") if entry is not None else ""
-    match = _ID.search(address.partition("/abs/")[2])
+    match = ARXIV_ID.search(address.partition("/abs/")[2])
     if entry is None or match is None:
         raise PaperError(f"arXiv has no paper {str(identifier)!r}; check the id")
     title, abstract = (

@@ -5,22 +5,28 @@ import unicodedata
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from planner.errors import PaperError
-from planner.names import build_paper_id
-from planner.papers.archive import DECOMPRESSORS, read_archive_files
-from planner.papers.arxiv import ArxivClient, ArxivEntry, ArxivId, parse_arxiv_id
+from planner.names import ArxivId, build_paper_id, parse_arxiv_id
 from planner.papers.characters import decode_text
-from planner.papers.folder import read_source_tree
-from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, name_unsupported_type, strip_endings
+from planner.papers.formats import (
+    TEXT_ENDINGS,
+    SourceKind,
+    detect_kind,
+    detect_text_kind,
+    name_unsupported_type,
+    strip_endings,
+)
 from planner.papers.html.reader import read_html
-from planner.papers.latex.reader import read_latex
 from planner.papers.markdown import read_markdown
 from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
 from planner.papers.text import read_plain_text
 from planner.papers.tree import SourceTree, build_folder_tree, read_file
 from planner.sanitize import shorten_name
+
+if TYPE_CHECKING:
+    from planner.papers.arxiv import ArxivClient, ArxivEntry
 
 MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
 FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
@@ -55,7 +61,7 @@ def read_source(source: PaperSource) -> ParsedSource:
     path = Path(source.name)
     try:
         if path.is_dir():
-            return ParsedSource(*read_source_tree(build_folder_tree(path), read_marked_up_text))
+            return _read_tree(build_folder_tree(path))
         if not path.exists():
             raise PaperError(f"there is no file or folder {source.name!r}; check the path")
         if not path.is_file():
@@ -75,21 +81,27 @@ def _read_bytes(data: bytes, name: str) -> ParsedSource:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
         return ParsedSource(kind, read_pdf(data, name))
-    if kind in (SourceKind.ZIP, SourceKind.TAR, *DECOMPRESSORS):
-        content = read_archive_files(data, kind, name)
-        inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
-        return (
-            ParsedSource(*read_source_tree(content, read_marked_up_text))
-            if isinstance(content, SourceTree)
-            else _read_bytes(content, inner)
-        )
-    return _read_text(data, name)
+    if kind in TEXT_ENDINGS:
+        return _read_text(data, name)
+    from planner.papers.archive import read_archive_files  # imports the decompressors
+
+    content = read_archive_files(data, kind, name)
+    inner = re.sub(r"(?i)\.(?:gz|gzip|bz2|xz)$", "", name)
+    return _read_tree(content) if isinstance(content, SourceTree) else _read_bytes(content, inner)
+
+
+def _read_tree(tree: SourceTree) -> ParsedSource:
+    from planner.papers.folder import read_source_tree  # reads LaTeX, whose patterns take long to compile
+
+    return ParsedSource(*read_source_tree(tree, read_marked_up_text))
 
 
 def _read_text(data: bytes, name: str) -> ParsedSource:
     text, warnings = decode_text(data, name)
     kind = detect_text_kind(text, name)
     if kind is SourceKind.LATEX:  # its reader repeats the warnings, file by file
+        from planner.papers.latex.reader import read_latex  # compiles many patterns
+
         return ParsedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
     paper = read_marked_up_text(kind, text, name)
     return ParsedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
@@ -106,15 +118,6 @@ def read_marked_up_text(kind: SourceKind, text: str, name: str) -> ParsedPaper:
             return read_plain_text(text, name)
 
 
-@dataclass(frozen=True, slots=True)
-class _GivenMetadata:
-    """The title, abstract and id that the user gave; "" if not given."""
-
-    title: str
-    abstract: str
-    paper_id: str
-
-
 def load_paper(
     source: str,
     *,
@@ -122,7 +125,7 @@ def load_paper(
     abstract: str = "",
     paper_id: str = "",
     stdin: bytes | None = None,
-    arxiv: ArxivClient | None = None,
+    arxiv: "ArxivClient | None" = None,
 ) -> Paper:
     """Load a paper from a path, from an arXiv id or address, or from the bytes in `stdin` if `source` is `-`.
 
@@ -131,18 +134,25 @@ def load_paper(
     Raises:
         PaperError: if the source is missing, empty, no paper, or has under 500 or over 2,000,000 characters of text.
     """
-    given = _GivenMetadata(" ".join(title.split()), abstract.strip(), paper_id)
+    parsed = _parse_source(source, stdin or b"", arxiv)
+    return _build_paper(parsed, source, " ".join(title.split()), abstract.strip(), paper_id)
+
+
+def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> ParsedSource:
     if source == "-":
-        return _build_paper(read_source(PaperSource("stdin", stdin or b"")), source, given)
+        return read_source(PaperSource("stdin", stdin))
     if (wanted := parse_arxiv_id(source)) and not _is_local_path(source):
-        return _build_paper(_read_from_arxiv(wanted, arxiv or ArxivClient()), source, given)
+        return _read_from_arxiv(wanted, arxiv)
     if "://" in source:
         raise PaperError(f"{source!r} is not downloaded: only arXiv addresses are; download it and give the file")
-    return _build_paper(read_source(PaperSource(source)), source, given)
+    return read_source(PaperSource(source))
 
 
-def _read_from_arxiv(identifier: ArxivId, arxiv: ArxivClient) -> ParsedSource:
+def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> ParsedSource:
     """Read the source of an arXiv paper, or its PDF if that fails, with arXiv's title and abstract."""
+    from planner.papers.arxiv import ArxivClient  # imports an HTTP client
+
+    arxiv = arxiv or ArxivClient()
     entry = arxiv.fetch_entry(identifier)
     data = arxiv.fetch_source(entry)
     try:
@@ -160,7 +170,7 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: ArxivClient) -> ParsedSource:
     )
 
 
-def _use_arxiv_metadata(parsed: ParsedSource, entry: ArxivEntry, warnings: tuple[str, ...]) -> ParsedSource:
+def _use_arxiv_metadata(parsed: ParsedSource, entry: "ArxivEntry", warnings: tuple[str, ...]) -> ParsedSource:
     reading = parsed.paper
     notes = (
         *warnings,
@@ -172,9 +182,10 @@ def _use_arxiv_metadata(parsed: ParsedSource, entry: ArxivEntry, warnings: tuple
     return ParsedSource(parsed.kind, listed)
 
 
-def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Paper:
+def _build_paper(parsed: ParsedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
+    """Return the paper; a title, abstract or id that is not "" was given by the user."""
     reading, size = parsed.paper, _count_characters(parsed)
-    if _count_bytes(parsed) < MIN_CHARACTERS:
+    if size < MIN_CHARACTERS and _count_bytes(parsed) < MIN_CHARACTERS:
         raise PaperError(
             f"{source!r} holds {size} characters of text, less than {MIN_CHARACTERS}; give the whole paper"
         )
@@ -183,17 +194,17 @@ def _build_paper(parsed: ParsedSource, source: str, given: _GivenMetadata) -> Pa
     warnings = (
         *reading.warnings,
         *warn_of_doubtful_reading(reading.abstract, reading.sections),
-        *_compare_metadata("given title", given.title, reading.title),
-        *_compare_metadata("given abstract", given.abstract, reading.abstract),
+        *_compare_metadata("given title", title, reading.title),
+        *_compare_metadata("given abstract", abstract, reading.abstract),
     )
     return Paper(
         id=build_paper_id(
-            given.title or reading.title,
-            given_id=given.paper_id,
+            title or reading.title,
+            given_id=paper_id,
             file_stem="stdin" if source == "-" else strip_endings(source),
         ),
-        title=shorten_name(given.title or reading.title),
-        abstract=given.abstract or reading.abstract,
+        title=shorten_name(title or reading.title),
+        abstract=abstract or reading.abstract,
         sections=tuple(replace(section, heading=shorten_name(section.heading)) for section in reading.sections),
         format=parsed.kind.value,
         source=source,

@@ -41,6 +41,7 @@ _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _IMAGE: Final = re.compile(r"!\[.*\]\(.*\)(\{.*\})?", re.S)
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
 
+_PLAIN_LINE: Final = re.compile(r"[a-egh-su-zA-EGH-SU-Z].*")  # neither a caption nor a table begins so
 _TABLE: Final = re.compile(r"\s*(?:\\begin\{(?:table\*?|tabular[xy*]?|longtable|wraptable)\}|Table: )")
 
 
@@ -72,7 +73,8 @@ def read_markdown_files(
         text, character_warnings = clean_source_text(text)
         front, text = split_front_matter(text)
         known = FrontMatter(known.title or front.title, known.abstract or front.abstract)
-        text, hidden = remove_hidden_elements(_DATA_URL.sub("data:", _TEMPLATE_TAG.sub("", _COMMENT.sub("", text))))
+        text = _TEMPLATE_TAG.sub("", _COMMENT.sub("", text))
+        text, hidden = remove_hidden_elements(_DATA_URL.sub("data:", text) if ";base64," in text else text)
         file_items, hidden_in_blocks = _parse_items(text)
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
@@ -108,6 +110,8 @@ def _parse_items(text: str) -> tuple[list[MarkedHeading | Block], list[str]]:
 
 
 def _classify_block(type_: str, source: str, *, is_after_table: bool) -> BlockKind:
+    if _PLAIN_LINE.fullmatch(source):  # most blocks
+        return BlockKind.PROSE
     caption = _CAPTION.match(source)
     if type_ == "table_open" or (caption and caption[1].lower() == "table") or _TABLE.match(source):
         return BlockKind.TABLE

@@ -24,7 +24,7 @@ _REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _MAX_REFERENCE_CHARS: Final = 400
 _MIN_REFERENCES: Final = 3  # entries in a list of references without a usual name
-_MAX_PLAIN_HEADING_CHARS: Final = 80
+_SHORT_FIRST_LINE: Final = re.compile(r"\s*+[^\n]{0,80}+(?:\n|\Z)")  # no longer than a heading
 _SENTENCE_SIGN: Final = re.compile(r",|\.$")
 _MARKUP: Final = re.compile(r"<[^<>]*>|[*_#]")
 _LETTERED_HEADING: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
@@ -232,6 +232,9 @@ def mark_back_matter(items: Sequence[MarkedHeading | Block]) -> list[MarkedHeadi
                 marked.append(item)
             in_references = _begins_references(item, after)
             continue
+        if item.kind is not BlockKind.PROSE or not _SHORT_FIRST_LINE.match(item.text):
+            marked.append(item)
+            continue
         parts = _split_plain_heading(item, after, rank, in_references)
         in_references = _begins_references(parts[0], after) if isinstance(parts[0], MarkedHeading) else in_references
         marked += parts
@@ -245,11 +248,8 @@ def _begins_references(heading: MarkedHeading, after: str) -> bool:
 
 def _split_plain_heading(block: Block, after: str, rank: int, in_references: bool) -> list[MarkedHeading | Block]:
     """Return the heading of back matter in the first line of a block, and the rest; the block if there is none."""
-    start = block.text.lstrip()[: _MAX_PLAIN_HEADING_CHARS + 1]
-    line = start.partition("\n")[0]
-    if block.kind is not BlockKind.PROSE or len(line) > _MAX_PLAIN_HEADING_CHARS:
-        return [block]
-    text, rest = _MARKUP.sub("", line).strip(" :"), block.text.strip().partition("\n")[2]
+    line, _, rest = block.text.strip().partition("\n")
+    text = _MARKUP.sub("", line).strip(" :")
     if not text or not _is_back_matter_line(text, rest or after, in_references):
         return [block]
     return [MarkedHeading(text, rank, line), *([Block(block.kind, rest)] if rest else [])]

@@ -16,6 +16,7 @@ from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
 _BORDER: Final = re.compile(r"\s*\+(?:[:=-]{2,}\+)+\s*")
 _DASHES_BY_COLUMN: Final = re.compile(r"\s*[-=]{2,}(?:\s+[-=]{2,})+\s*")
 _DASHES: Final = re.compile(r"\s*-{5,}\s*")
+_TWO_DASHES: Final = re.compile("[:=-]{2}")
 _CELL_END: Final = re.compile(r"\t|\s{2,}|[|&]")
 _CELL_SIGNS: Final = ("\t", "  ", "|", "&", "--", "==")  # a table has one of them
 _RESULT: Final = re.compile(r"\d[.,]\d|\d\d|\d ?%")
@@ -67,22 +68,29 @@ def _find_closing_dashes(lines: Sequence[str], first: int, end: int) -> int:
 
 def is_table(text: str) -> bool:
     """Return whether a paragraph is a table of plain characters."""
-    if "\n" not in text or not any(sign in text for sign in _CELL_SIGNS):
+    if "\n" not in text or not any(map(text.__contains__, _CELL_SIGNS)):
+        return False
+    has_dashes, has_bars, has_results = _TWO_DASHES.search(text), "|" in text, len(_RESULT.findall(text)) >= _MIN_ROWS
+    if not (has_dashes or has_bars or has_results):
         return False
     lines = [line for line in text.split("\n") if line.strip() and not line.startswith(("```", "~~~"))]
     if len(lines) < _MIN_ROWS:
         return False
-    if find_table_end(lines, 0, len(lines)) == len(lines) or all(line.lstrip().startswith("|") for line in lines):
+    if has_dashes and find_table_end(lines, 0, len(lines)) == len(lines):
         return True
-    rows = sum(map(_is_row_of_numbers, lines))
+    if has_bars and all(line.lstrip().startswith("|") for line in lines):
+        return True
+    rows = sum(map(_is_row_of_numbers, lines)) if has_results else 0
     return rows >= _MIN_ROWS and rows >= _MIN_ROW_SHARE * len(lines)
 
 
 def _is_row_of_numbers(line: str) -> bool:
-    """Return whether a line has several cells, most of them numbers, and is no line of a formula."""
+    """Return whether a line has several cells, most of them numbers; a line of a formula is none."""
+    if "=" in line or not _RESULT.search(line):
+        return False
     cells = [cell.strip() for cell in _CELL_END.split(line.strip(" \t|&\\")) if cell.strip()]
     numbers = sum(map(_is_number, cells))
-    return numbers > 0 and len(cells) > 1 and 2 * numbers >= len(cells) - 1 and "=" not in line and _has_result(cells)
+    return numbers > 0 and len(cells) > 1 and 2 * numbers >= len(cells) - 1 and _has_result(cells)
 
 
 def _is_number(cell: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from planner.analysis.index import index_paper
 from planner.errors import PaperError, PlannerError
@@ -36,6 +36,8 @@ from planner.reading.request import (
     decode_request,
     encode_result,
 )
+
+_PIPE_BYTES: Final = 1 << 19
 
 # A function that loads the paper of a request, and downloads papers with the client.
 PaperLoader = Callable[[ReadRequest, ArxivClient], Paper]
@@ -86,6 +88,7 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
     gc.set_threshold(50_000, 20, 20)
     # Text that a library prints must not get between the results, and must not fill the pipe.
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    _enlarge_pipe(results)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     os.set_blocking(sys.stderr.fileno(), False)
     arxiv = ArxivClient(
@@ -98,6 +101,15 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
         while (request := _receive_request(sys.stdin.buffer)) is not None:
             set_limits(limits)
             _send(results, encode_result(answer_request(request, arxiv, limits, load)))
+
+
+def _enlarge_pipe(results: BinaryIO) -> None:
+    """Let a whole result fit into a pipe on Linux, so that the program is woken once and not for each 64 KB."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # the user has too many large pipes
+            fcntl.fcntl(results, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _send(results: BinaryIO, data: bytes) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from planner.errors import PaperError
+from planner.names import ArxivId, parse_arxiv_id
 from planner.papers import arxiv as module
-from planner.papers.arxiv import ArxivClient, ArxivId, parse_arxiv_id
+from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
 from tests.papers.arxiv_server import ArxivServer, Response, run_arxiv_server
 from tests.papers.build import BODY, MAIN, WHOLE, gzipped, tarred

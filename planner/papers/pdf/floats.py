@@ -190,9 +190,8 @@ class _LineClassifier:
             return False
         if self._is_in_narrow_paragraph(index):
             return False
-        if not self._is_upright_body_line(index):
-            return True
-        return not self._is_paragraph_end(index) and line.text[-1:] not in ".,:;"
+        is_sentence_end = self._is_paragraph_end(index) or line.text[-1:] in ".,:;"
+        return not (self._is_upright_body_line(index) and is_sentence_end)
 
     def _is_in_narrow_paragraph(self, index: int) -> bool:
         """Return whether the line is one of three lines of prose close below each other, as beside a wrapped figure."""
@@ -207,7 +206,7 @@ class _LineClassifier:
         line, spacing = self._lines[index], self._body_style.line_spacing
         column, row = self._find_place(line)
         places = product((column - 1, column, column + 1), (row + direction, row + 2 * direction, row))
-        for at in filter(None, ((self._places.get((line.page, *place))) for place in places)):
+        for at in filter(None, (self._places.get((line.page, *place)) for place in places)):
             other = self._lines[at]
             step = (other.y - line.y) * direction
             is_near = 0.7 * spacing < step < 1.3 * spacing and abs(other.x0 - line.x0) < 0.3 * line.size
@@ -225,12 +224,8 @@ class _LineClassifier:
             line.is_rotated or self._body_style.has_small_type(line) or self._body_style.has_large_type(line)
         )
         has_numbers = len(line.cells) > 1 and any(map(str.isdigit, "".join(line.cells[1:])))
-        return (
-            is_body
-            and len(line.cells) <= 2
-            and not has_numbers
-            and len(_WORD.findall(line.cells[0])) >= _MIN_PROSE_WORDS
-        )
+        is_one_text = is_body and len(line.cells) <= 2 and not has_numbers
+        return is_one_text and len(_WORD.findall(line.cells[0])) >= _MIN_PROSE_WORDS
 
     def _is_paragraph_end(self, index: int) -> bool:
         """Return whether the line stands close below a full line of running text."""
@@ -260,9 +255,8 @@ class _LineClassifier:
         rows = [at for at in range(first, len(self._lines)) if self._is_row_of_numbers(at)]
         for row in rows:
             self.line_kinds[row] = LineKind.TABLE
-        for row in rows:
-            self._mark_names(row, 1)
-            self._mark_names(row, -1)
+        for row, direction in product(rows, (1, -1)):
+            self._mark_names(row, direction)
         baselines = {(self._lines[row].page, round(self._lines[row].y)) for row in rows}
         for at, line in enumerate(self._lines):
             if (line.page, round(line.y)) in baselines and self._is_name(at):
@@ -306,11 +300,9 @@ class _LineClassifier:
     def mark_notes(self) -> None:
         """Mark footnotes: small type that starts with a raised mark, and the lines that continue it."""
         for at, line in enumerate(self._lines):
-            if not self._is_unmarked(at) or line.size >= 0.95 * self._body_style.font_size:
-                continue
-            if line.has_note_mark or (
-                at > 0 and self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
-            ):
+            is_small = line.size < 0.95 * self._body_style.font_size
+            is_continued = at > 0 and self.line_kinds[at - 1] is LineKind.NOTE and self._is_continuation(at)
+            if is_small and self._is_unmarked(at) and (line.has_note_mark or is_continued):
                 self.line_kinds[at] = LineKind.NOTE
 
 
