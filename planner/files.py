@@ -28,20 +28,22 @@ def read_bounded_file(path: Path, max_bytes: int) -> bytes:
     Raises:
         OSError: if it is larger, not a regular file, or cannot be read; `strerror` is one sentence.
     """
-    refuse_special_file(path)
+    if refuse_special_file(path) > max_bytes:  # known before a byte of it takes memory
+        raise _make_size_error(max_bytes, str(path))
     with path.open("rb") as file:
         return read_bounded_stream(file, max_bytes, str(path))
 
 
-def refuse_special_file(path: Path) -> None:
-    """Refuse a pipe, a socket or a device, also behind a link: reading it may never end.
+def refuse_special_file(path: Path) -> int:
+    """Return the size of a file; refuse a pipe, a socket or a device, also behind a link: reading it may never end.
 
     Raises:
         OSError: if the path is no regular file; `strerror` is one sentence.
     """
-    mode = path.stat().st_mode
-    if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(mode)), ""):
+    facts = path.stat()
+    if special := next((name for is_kind, name in _SPECIAL_FILES if is_kind(facts.st_mode)), ""):
         raise OSError(errno.EINVAL, f"it is {special}, not a file", str(path))
+    return facts.st_size
 
 
 def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
@@ -55,8 +57,12 @@ def read_bounded_stream(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > max_bytes:
-            raise OSError(errno.EFBIG, f"it has over {max_bytes:,} bytes", name)
+            raise _make_size_error(max_bytes, name)
     return b"".join(chunks)
+
+
+def _make_size_error(max_bytes: int, name: str) -> OSError:
+    return OSError(errno.EFBIG, f"it has over {max_bytes:,} bytes", name)
 
 
 def walk_folder(

@@ -5,10 +5,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from planner.errors import RunError
+from planner.errors import Outcome, RunError
 
 LEDGER_VERSION: Final = 1
 log = logging.getLogger(__name__)
@@ -91,6 +92,13 @@ CREATE TABLE parts (             -- what goes to a provider's batch service: a f
 """
 
 
+# What the values of some columns must be, beyond their types.
+_VALUES: Final = {
+    "plannings": f"outcome IN {tuple(map(str, Outcome))}",
+    "requests": "(first_sent = '' OR first_sent GLOB '2???-??-??T*' AND julianday(first_sent) IS NOT NULL)",
+}
+
+
 class DamagedLedgerError(RunError):
     """A ledger is damaged: a part of the file is lost, or it is no database at all."""
 
@@ -106,8 +114,8 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
     """Open a ledger for writing, and create it if there is none.
 
     Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
-    journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages are read
-    first, so that no reply is paid for that it could not store.
+    journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages and the types of
+    its values are read first, so that no reply is paid for that it could not store.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
@@ -118,7 +126,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
         connection.execute("PRAGMA synchronous = FULL")
         _create_or_check_tables(connection, path)
         if check:
-            _check_pages(connection, path)
+            _check_content(connection, path)
     except sqlite3.DatabaseError as error:
         if _is_damage(error):
             raise DamagedLedgerError(path, error) from error
@@ -169,7 +177,7 @@ def open_readable_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]
     """
     with open_ledger_readonly(path) as connection:
         try:
-            _check_pages(connection, path)
+            _check_content(connection, path)
         except (sqlite3.DatabaseError, DamagedLedgerError) as error:
             damage = str(error if isinstance(error, RunError) else _convert_error(path, error))
         else:
@@ -177,13 +185,13 @@ def open_readable_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]
             return
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
             _create_tables(copy)
-            for (table,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                _copy_readable_rows(connection, copy, table)
+            for table, condition in _describe_values().items():
+                _copy_readable_rows(connection, copy, table, condition)
             yield copy, damage
 
 
-def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str) -> None:
-    """Copy the rows of a table from both its ends, each time up to the damage."""
+def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, table: str, condition: str) -> None:
+    """Copy the rows of a table that meet a condition, from both its ends, each time up to the damage."""
     (definition,) = copy.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     fields = [name for _, name, *_ in copy.execute(f"PRAGMA table_info({table})")]
     key = fields[0]
@@ -193,17 +201,42 @@ def _copy_readable_rows(damaged: sqlite3.Connection, copy: sqlite3.Connection, t
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})"  # noqa: S608 - names above
     for direction in ("ASC", "DESC"):
         try:
-            query = f"SELECT {', '.join(fields)} FROM {table} NOT INDEXED ORDER BY {key} {direction}"  # noqa: S608
+            order = f"ORDER BY {key} {direction}"
+            query = f"SELECT {', '.join(fields)} FROM {table} NOT INDEXED WHERE {condition} {order}"  # noqa: S608
             for row in damaged.execute(query):
                 copy.execute(insert, row)
         except sqlite3.Error as error:
             log.debug("%s, %s: %s", table, direction, error)
 
 
-def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
+def _check_content(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `DamagedLedgerError` if a page is damaged, or if a table has a value that the program never writes."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise DamagedLedgerError(path, " ".join(found.split()))
+    for table, condition in _describe_values().items():
+        query = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE NOT ({condition}))"  # noqa: S608 - names of our own
+        if connection.execute(query).fetchone()[0]:
+            raise DamagedLedgerError(path, f"a value in the table {table} is none that is written there")
+
+
+@cache
+def _describe_values() -> dict[str, str]:
+    """Return for each table the SQL condition that a row has valid values; SQLite keeps any value in any column."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
+        _create_tables(empty)
+        query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        columns = {table: empty.execute(f"PRAGMA table_info({table})").fetchall() for (table,) in empty.execute(query)}
+    return {
+        table: " AND ".join((*map(_describe_column, fields), _VALUES.get(table, "TRUE")))
+        for table, fields in columns.items()
+    }
+
+
+def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
+    """Return the condition that a column has its type, from its row of `PRAGMA table_info`."""
+    _, name, kind, is_required, _, is_key = facts
+    return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 
 
 def _convert_error(path: Path, error: Exception) -> RunError:
