@@ -15,6 +15,7 @@ from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.details import Candidate, Details, ReportedStudy, Revision, Vote, order_runs
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically, write_temporary_file
+from planner.models.openai_chat.stream import repair_json_surrogates
 from planner.names import RECORD_SUFFIX
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.plan import PlanResult
@@ -163,9 +164,10 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
     try:
         return adapter.validate_json(content)
     except ValidationError as error:
-        # pydantic writes 255 levels and reads 200; earlier versions stored replies in between.
+        # pydantic writes 255 levels and reads 200; earlier versions stored replies in between. Other programs write
+        # half a surrogate pair, which pydantic neither reads nor writes.
         try:
-            return adapter.validate_python(json.loads(content))
+            return adapter.validate_python(repair_json_surrogates(json.loads(content)))
         except (ValueError, RecursionError):
             raise error from None
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import chdir, closing
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,40 @@ def test_what_can_be_read_is_shown_and_exported(run: Path, tmp_path: Path) -> No
 
 def test_a_file_that_is_no_database_is_named(run: Path, tmp_path: Path) -> None:
     damage(run, b"no database" * 1000)
+    for words in (*READING, BATCH):
+        code, output = invoke(tmp_path, *words)
+        assert code == 1
+        assert "damaged" in output
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE requests SET messages = 'many' WHERE rowid = 3",
+        "UPDATE requests SET first_sent = 'yesterday' WHERE rowid = 3",
+        "UPDATE requests SET reply = x'ff' WHERE rowid = 3",
+        "UPDATE plannings SET outcome = 'good' WHERE number = 3",
+        "UPDATE papers SET position = 'first'",
+    ],
+)
+def test_a_value_of_another_kind_is_damage(change: str, run: Path, tmp_path: Path) -> None:
+    damage(run, (run / "ledger.sqlite").read_bytes())
+    with closing(sqlite3.connect(tmp_path / "damaged" / "ledger.sqlite", isolation_level=None)) as db:
+        db.execute(change)
+    for words in (("status", "damaged"), BATCH):
+        code, output = invoke(tmp_path, *words)
+        assert code == 1
+        assert "damaged" in output
+    assert "papers:" in invoke(tmp_path, "status", "damaged")[1]
+
+
+def test_a_name_in_the_ledger_that_is_not_text_is_damage(run: Path, tmp_path: Path) -> None:
+    damage(
+        run,
+        (run / "ledger.sqlite")
+        .read_bytes()
+        .replace(b"CREATE INDEX papers_in_order", b"CREATE IN\xc5EX papers_in_order"),
+    )
     for words in (*READING, BATCH):
         code, output = invoke(tmp_path, *words)
         assert code == 1

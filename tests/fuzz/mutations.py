@@ -119,9 +119,11 @@ def change_bytes(data: bytes, dice: Random) -> bytes:
 
 def change_json(value: Any, dice: Random) -> Any:
     """Return a JSON value with one to four of its parts replaced, left out, renamed, repeated or nested."""
-    value = json.loads(json.dumps(value))  # a copy
     for _ in range(dice.choice((1, 1, 2, 4))):
-        value = _change_part(value, dice)
+        changed = _change_part(json.loads(_encode(value)), dice)
+        if len(_encode(changed)) > MAX_SIZE:
+            break
+        value = changed
     return value
 
 
@@ -130,12 +132,12 @@ def _change_part(value: Any, dice: Random) -> Any:
         return make_odd_value(dice, value)
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     key = dice.choice(keys)
-    if dice.random() < 0.6:
+    if dice.random() < 0.7:
         value[key] = _change_part(value[key], dice)
     elif isinstance(value, list):
         _change_list(value, key, dice)
     else:
-        _change_object(value, key, dice)
+        _change_object(value, str(key), dice)
     return value
 
 
@@ -196,9 +198,13 @@ def nest_value(value: Any, depth: int, name: str) -> Any:
 
 def write_json(value: Any, dice: Random) -> str:
     """Return the value as JSON, in one of the ways in which it is written."""
+    return _encode(value, ensure_ascii=dice.random() < 0.7, indent=dice.choice((None, None, 1)))
+
+
+def _encode(value: Any, **options: Any) -> str:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(10 * limit)  # only here, since the program is to meet its own limit
     try:
-        return json.dumps(value, ensure_ascii=dice.random() < 0.7, indent=dice.choice((None, None, 1)))
+        return json.dumps(value, **options)
     finally:
         sys.setrecursionlimit(limit)

@@ -7,9 +7,10 @@ from typing import Any
 
 from planner.chat import Completion
 from planner.errors import Outcome, OutputError
+from planner.models.retry import RetryingModel, RetryPolicy
 from planner.papers.paper import Paper
 from planner.parsing.reply import parse_reply
-from planner.planning.output import PlanOutput, plan_to_folder
+from planner.planning.output import plan_to_folder
 from planner.planning.plan import make_trajectory
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
@@ -50,6 +51,8 @@ TOKENS = (
         "I cannot ",
     ),
 )
+# The endpoint closes connections without a word, so a request may meet one that is about to close, and is sent again.
+PATIENCE = RetryPolicy(max_failures=2, max_wait=0.003)
 FINISH_REASONS = ("stop", "stop", "", "length", "content_filter", "tool_calls")
 SURROUNDINGS = ("usage", "id", "model", "created", "object", "x_extra", "service_tier", "citations")
 KEY_FORMS = (KEY, KEY.upper(), base64.b64encode(KEY.encode()).decode(), KEY.encode().hex(), "\u200b".join(KEY))
@@ -101,7 +104,7 @@ def check_reply(given: Input, context: Context) -> str:
 
 def _frame(body: bytes, content_type: str = "application/json", status: str = "200 OK", more: bytes = b"") -> bytes:
     head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n".encode()
-    return head + more + b"\r\n" + body
+    return head + b"connection: close\r\n" + more + b"\r\n" + body
 
 
 def make_response(dice: Random) -> Input:
@@ -125,7 +128,7 @@ def make_stream(dice: Random) -> Input:
     size = dice.choice((1, 7, 50, 1000))
     pieces = [text[i : i + size] for i in range(0, len(text), size)][:400]
     chunks: list[Any] = [_make_chunk({"role": "assistant", "content": ""})]
-    chunks += [_make_chunk({dice.choice(("content",)): piece}) for piece in pieces]
+    chunks += [_make_chunk({"content": piece}) for piece in pieces]
     chunks += [_make_chunk({}, "stop"), {**_make_chunk({}), "choices": [], "usage": {"prompt_tokens": 9}}]
     kept, end = "".join(pieces), dice.choice(("\n\n", "\r\n\r\n"))
     if dice.random() < 0.5:
@@ -200,12 +203,10 @@ def make_error(dice: Random) -> Input:
 def check_response(given: Input, context: Context) -> str:
     """Plan a paper with what an endpoint sends; a reply that came whole must be on record."""
     context.server.answer = lambda _: Response(raw=given.data)
-    chat = (
-        context.chats[given.data[-1] % 2 * 2 + (b"text/event-stream" not in given.data)]
-        if given.data
-        else context.chats[0]
-    )
-    output: PlanOutput = context.run(plan_to_folder(context.folder, PAPER, chat, SETTINGS, lambda _: None))
+    dice, streams = Random(given.data), b"text/event-stream" in given.data
+    chat = dice.choice([chat for chat in context.chats if chat.options.stream is streams])
+    model = RetryingModel(chat, PATIENCE, on_wait=lambda _: None, sleep=_continue)
+    output = context.run(plan_to_folder(context.folder, PAPER, model, SETTINGS, lambda _: None))
     context.server.journal.clear()
     record = PlanRecord.read(output.record_path)
     assert record.outcome is output.record.outcome
@@ -213,3 +214,7 @@ def check_response(given: Input, context: Context) -> str:
     if given.kept:
         assert [a.completion.text for a in record.attempts[:1] if a.completion] == [given.kept], record.reason
     return record.outcome.value
+
+
+async def _continue(_: float) -> None:
+    """Wait for nothing."""

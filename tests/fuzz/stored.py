@@ -26,7 +26,7 @@ from planner.trajectory.reader import parse_trajectory
 from planner.trajectory.writer import normalize_trajectory, render_trajectory
 from tests.batch.program import make_papers
 from tests.fuzz.context import Context, Input
-from tests.fuzz.mutations import KEY, ODD_TEXTS, change_bytes, change_json, change_text, make_odd_value, write_json
+from tests.fuzz.mutations import KEY, ODD_TEXTS, change_bytes, change_json, change_text, write_json
 from tests.fuzz.replies import PAPER, SETTINGS
 from tests.scripted import GOOD_REPLY
 from tests.server.http import Response
@@ -78,6 +78,12 @@ def write_sound_files() -> tuple[bytes, str]:
 def make_record(dice: Random) -> Input:
     """Return a record with damage to its JSON or to its bytes."""
     sound, _ = write_sound_files()
+    if dice.random() < 0.4:
+        record = json.loads(sound)
+        completion = dice.choice(record["attempts"])["completion"]
+        name = dice.choice(("raw", dice.choice(list(completion))))
+        completion[name] = change_json(completion[name] or {"choices": [1]}, dice)
+        return Input(write_json(record, dice).encode("utf-8", "replace"))
     if dice.random() < 0.7:
         return Input(write_json(change_json(json.loads(sound), dice), dice).encode("utf-8", "replace"))
     return Input(change_bytes(sound, dice))
@@ -118,6 +124,11 @@ def make_trajectory(dice: Random) -> Input:
     _, sound = write_sound_files()
     if dice.random() < 0.3:
         return Input(change_bytes(sound.encode(), dice))
+    lines = sound.split("\n")
+    number = dice.randrange(len(lines))
+    if dice.random() < 0.7:
+        lines[number] = change_text(lines[number], dice, TRAJECTORY_TOKENS)
+        return Input("\n".join(lines).encode("utf-8", "replace"))
     return Input(change_text(sound, dice, TRAJECTORY_TOKENS).encode("utf-8", "replace"))
 
 

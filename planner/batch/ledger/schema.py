@@ -92,6 +92,8 @@ CREATE TABLE parts (             -- what goes to a provider's batch service: a f
 """
 
 
+# Of SQLite, and of values and messages that are not what they must be: a message may quote damaged bytes of a name.
+_LEDGER_ERRORS: Final = (sqlite3.Error, ValueError)
 # What the values of some columns must be, beyond their types.
 _VALUES: Final = {
     "plannings": f"outcome IN {tuple(map(str, Outcome))}",
@@ -127,10 +129,8 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
         _create_or_check_tables(connection, path)
         if check:
             _check_content(connection, path)
-    except sqlite3.DatabaseError as error:
-        if _is_damage(error):
-            raise DamagedLedgerError(path, error) from error
-        raise RunError(f"{path} cannot be used as a ledger: {error}") from error
+    except _LEDGER_ERRORS as error:
+        raise _convert_error(path, error) from error
     return connection
 
 
@@ -144,13 +144,13 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
         raise RunError(f"{path.parent} is no run: it has no {path.name}")
     try:
         return _connect_readonly(path, "ro")
-    except sqlite3.Error as error:
+    except _LEDGER_ERRORS as error:
         mode = _choose_other_mode(path, error)
         if mode is None:
             raise _convert_error(path, error) from error
     try:
         return _connect_readonly(path, mode)
-    except sqlite3.Error as error:
+    except _LEDGER_ERRORS as error:
         raise _convert_error(path, error) from error
 
 
@@ -164,7 +164,7 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(connect_ledger_readonly(path)) as connection:
         try:
             yield connection
-        except (sqlite3.Error, ValueError) as error:
+        except _LEDGER_ERRORS as error:
             raise _convert_error(path, error) from error
 
 
@@ -178,7 +178,7 @@ def open_readable_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]
     with open_ledger_readonly(path) as connection:
         try:
             _check_content(connection, path)
-        except (sqlite3.DatabaseError, DamagedLedgerError) as error:
+        except (*_LEDGER_ERRORS, DamagedLedgerError) as error:
             damage = str(error if isinstance(error, RunError) else _convert_error(path, error))
         else:
             yield connection, ""
@@ -240,14 +240,15 @@ def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
 
 
 def _convert_error(path: Path, error: Exception) -> RunError:
-    if not isinstance(error, sqlite3.Error) or _is_damage(error):
+    is_damage = _find_error_kind(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if is_damage or not isinstance(error, sqlite3.Error):
         return DamagedLedgerError(path, " ".join(str(error).split()))
-    return RunError(f"{path} cannot be read: {error}")
+    return RunError(f"{path} cannot be used as a ledger: {error}")
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    # The low byte of an extended code is its kind.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+def _find_error_kind(error: Exception) -> int:
+    """Return SQLite's code for the kind of an error, 0 if it has none; the low byte of an extended code is its kind."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def format_time(moment: datetime) -> str:
@@ -255,16 +256,16 @@ def format_time(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def _choose_other_mode(path: Path, error: sqlite3.Error) -> str | None:
+def _choose_other_mode(path: Path, error: Exception) -> str | None:
     """Return the mode that can open a ledger after `error`, None if there is none."""
     # A killed writer left half a commit in a plain journal; opening the ledger for writing rolls it back.
-    if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
         return "rw"
     # A write-ahead log needs a file beside it, which a folder that cannot be written does not allow. Without a log,
     # no other program can be writing there.
-    kind = error.sqlite_errorcode & 0xFF
+    is_closed = _find_error_kind(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
     has_log = any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal"))
-    return "ro&immutable=1" if kind in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not has_log else None
+    return "ro&immutable=1" if is_closed and not has_log else None
 
 
 def _connect_readonly(path: Path, mode: str) -> sqlite3.Connection:
