@@ -49,10 +49,11 @@ def list_header_bounds() -> str:
 
 def list_archive_bounds() -> str:
     module = "planner.papers.archive"
+    unpacked, kept = (count(f"{module}:MAX_{name}_BYTES", MB) for name in ("UNPACKED", "KEPT"))
     return (
-        f"{count(f'{module}:MAX_MEMBERS')} members, {count(f'{module}:MAX_UNPACKED_BYTES', MB)} MB unpacked, "
-        f"{count(f'{module}:MAX_KEPT_BYTES', MB)} MB of them kept, {count(f'{module}:MAX_UNPACKED_RATIO')} times its size, "
-        f"{count(f'{module}:MAX_DEPTH')} levels of folders, names of {count(f'{module}:MAX_PATH_CHARS')} characters"
+        f"{count(f'{module}:MAX_MEMBERS')} members, {unpacked} MB unpacked, {kept} MB of them kept, "
+        f"{count(f'{module}:MAX_UNPACKED_RATIO')} times its size, {count(f'{module}:MAX_DEPTH')} levels of folders, "
+        f"names of {count(f'{module}:MAX_PATH_CHARS')} characters"
     )
 
 

@@ -67,12 +67,30 @@ def make_ablation(dice: Random) -> dict[str, Any]:
         "action": action,
         "replacement": [] if action == "REMOVE" else dice.choices(WORDS, k=2),
         "metrics": dice.choices(WORDS, k=dice.randint(1, 3)),
+        **({} if dice.random() < 0.5 else make_details(dice)),
+    }
+
+
+def make_details(dice: Random) -> dict[str, Any]:
+    """Return the fields that a model adds to an ablation, each in one of its shapes."""
+    quote = {"quote": "The harmonic residual gate bounds the residual.", "section": "Method"}
+    return {
+        "reason": dice.choice(WORDS),
+        "evidence": dice.choice((quote, quote["quote"])),
+        "hypothesis": dice.choice(WORDS),
+        "control": dice.choice(WORDS),
+        "effort": dice.choice(("retrain, 4 runs", "evaluate", {"kind": "implement", "runs": 2})),
+        "chance": dice.choice((80, "70%", 0, 100)),
     }
 
 
 def make_reply_text(dice: Random) -> str:
     """Return a sound reply."""
-    return contract(" ".join(dice.choices(WORDS, k=40)), [make_ablation(dice) for _ in range(dice.randint(1, 4))])
+    text = contract(" ".join(dice.choices(WORDS, k=40)), [make_ablation(dice) for _ in range(dice.randint(1, 4))])
+    if dice.random() < 0.5:
+        return text
+    study = json.dumps({"name": "No gate", "quote": "MAE falls to 0.085.", "section": "Experiments"})
+    return text.replace("<predictions>", f"<reported>\n{study}\n</reported>\n<predictions>")
 
 
 def make_reply(dice: Random) -> Input:
@@ -90,7 +108,7 @@ def check_reply(given: Input, context: Context) -> str:
     dice = Random(given.data)
     completion = Completion(given.data.decode("utf-8", "surrogatepass"), finish_reason=dice.choice(FINISH_REASONS))
     try:
-        reply = parse_reply(completion, 3)
+        reply = parse_reply(completion, 3, dice.choice((None, 0, 45)))
     except OutputError as error:
         assert error.outcome in (Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID)
         assert error.findings
