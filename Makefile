@@ -13,6 +13,7 @@ test: lint
 
 test-slow: lint $(VENV)/.ready-slow
 	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m tests.fuzz --seconds 120
 
 # The lower bounds of pyproject.toml, tried in an environment of their own.
 test-lowest:

@@ -1,6 +1,6 @@
 """The kinds of inputs, a row each."""
 
-from tests.fuzz import papers, replies, stored
+from tests.fuzz import manifests, papers, replies, stored
 from tests.fuzz.context import Kind
 
 KINDS = (
@@ -12,7 +12,7 @@ KINDS = (
     Kind("record", stored.make_record, stored.check_record, 2),
     Kind("trajectory", stored.make_trajectory, stored.check_trajectory, 4),
     Kind("ledger", stored.make_ledger, stored.check_ledger, 4),
-    Kind("manifest", stored.make_manifest, stored.check_manifest, 2),
+    Kind("manifest", manifests.make_manifest, manifests.check_manifest, 2),
     Kind("markdown", papers.make_markdown, papers.check_paper, 10),
     Kind("text", papers.make_text, papers.check_paper, 10),
     Kind("html", papers.make_html, papers.check_paper, 10),

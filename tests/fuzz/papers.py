@@ -30,53 +30,20 @@ HEADINGS = ("Introduction", "Related Work", "Method", "Experiments", "Ablation S
 ROWS = (("full", "81.25"), ("w/o gears", "77.50"), ("- gate", "70.1"))
 LATEX_TOKENS = (
     *ODD_TEXTS,
-    *("\\begin{table}", "\\end{table}", "\\begin{", "\\end{document}", "\\section{", "\\section*{A}", "\\input{main}"),
-    *("\\newcommand{\\a}[1]{\\a{#1#1}}", "\\a{x}", "\\def\\b{\\b\\b}", "\\b", "\\iffalse", "\\fi", "\\else", "\\ifx"),
-    *(
-        "\\verb|",
-        "$x_{1}^{2}$",
-        "\\[",
-        "\\]",
-        "%",
-        "\\\\",
-        "&",
-        "#1",
-        "\\cite{a}",
-        "\\ref{",
-        "\\footnote{",
-        "\\textcolor{white}{",
-    ),
-    *("\\begin{comment}", "\\end{comment}", "\\begin{verbatim}", "\\let\\a\\b", "\\csname", "\\expandafter", "{\\bf "),
+    *r"\begin{table} \end{table} \begin{ \end{document} \section{ \section*{A} \input{main} $x_{1}^{2}$".split(),
+    *r"\newcommand{\a}[1]{\a{#1#1}} \a{x} \def\b{\b\b} \b \iffalse \fi \else \ifx \verb|".split(),
+    *r"\begin{comment} \end{comment} \begin{verbatim} \let\a\b \csname \expandafter {\bf \textcolor{white}{ \cite{a}".split(),
+    *r"\[ \] % \\ & #1 \ref{ \footnote{".split(),
 )
 HTML_TOKENS = (
     *ODD_TEXTS,
+    *"<div> <p> <table><tr><td> </table> <h2>A <math><mi>x</mi> <svg> <style>p{color:#fff}</style> <style>".split(),
+    *"<template> <script> <![CDATA[ <ul><li> <pre> <br> <section> <!doctype <title>".split(),
     *(
-        "<div>",
-        "<p>",
-        "<table><tr><td>",
-        "</table>",
-        "<td rowspan=9999 colspan=9999>",
-        "<h2>A",
-        "<math><mi>x</mi>",
-        "<svg>",
-    ),
-    *(
-        "<style>p{color:#fff}</style>",
-        "<style>",
         '<p style="display:none">',
-        "<template>",
-        "<script>",
-        "<![CDATA[",
-        "<ul><li>",
-    ),
-    *(
-        "<pre>",
-        "<br>",
-        "<section>",
+        "<td rowspan=9999 colspan=9999>",
         "<a href='",
-        "<annotation encoding='application/x-tex'>\\frac{",
-        "<!doctype",
-        "<title>",
+        "<annotation encoding='application/x-tex'>",
     ),
 )
 MARKDOWN_TOKENS = (
@@ -85,8 +52,8 @@ MARKDOWN_TOKENS = (
     *("**bold**\n", "![](x)", "[a]: b\n", "<table>", "$$x$$", "```python\n", "1) ", "Abstract\n", "\n\n\n", "======\n"),
 )
 PDF_TOKENS = (
-    *("obj", "endobj", "stream", "endstream", "<<", ">>", "/Length 99999999", "/Kids [1 0 R]", "/Count -1", "1 0 R"),
-    *("BT", "ET", "Tj", "q " * 50, "cm", "/Filter /FlateDecode", "/F1 1e9 Tf", "999999999", "-1e38", "xref", "%%EOF"),
+    *"obj endobj stream endstream << >> /Count BT ET Tj cm 999999999 -1e38 xref %%EOF".split(),
+    *("/Length 99999999", "/Kids [1 0 R]", "/Count -1", "1 0 R", "q " * 50, "/Filter /FlateDecode", "/F1 1e9 Tf"),
 )
 
 

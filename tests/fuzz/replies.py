@@ -29,27 +29,9 @@ SETTINGS = PlanSettings(Task.REVIEWER, 3, reasks=1)
 WORDS = ("the gate", "accuracy", "F1 (macro)", "`x`", "a_b", "loss & noise", "λ", "50%", "[1]", "<mask>", "$\\alpha$")
 TOKENS = (
     *ODD_TEXTS,
-    *(
-        "<discussion>",
-        "</discussion>",
-        "<predictions>",
-        "</predictions>",
-        "<think>",
-        "</think>",
-        "<|channel|>",
-        "[INST]",
-    ),
-    *(
-        '{"name":',
-        '"metrics": ["a"]',
-        '"action": "ADD"',
-        "REMOVE",
-        "},",
-        "]}",
-        '{"choices": [',
-        "```json\n",
-        "I cannot ",
-    ),
+    *"<discussion> </discussion> <predictions> </predictions> <think> </think> <|channel|> [INST] REMOVE }, ]}".split(),
+    *'<reported> </reported> {"name": "metrics":["a"] "action":"ADD" {"choices":[ ```json "chance":"high"'.split(),
+    "I cannot ",
 )
 # The endpoint closes connections without a word, so a request may meet one that is about to close, and is sent again.
 PATIENCE = RetryPolicy(max_failures=2, max_wait=0.003)
