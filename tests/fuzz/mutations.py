@@ -21,6 +21,11 @@ ODD_TEXTS: Sequence[str] = (
 Change = Callable[[str, Random, Sequence[str]], str]
 
 
+def list_tokens(words: str, *others: str) -> Sequence[str]:
+    """Return texts to insert: odd ones, and those of a format."""
+    return (*ODD_TEXTS, *words.split(), *others)
+
+
 def change_text(text: str, dice: Random, tokens: Sequence[str] = ODD_TEXTS) -> str:
     """Return the text after one to eight changes; `tokens` are what is inserted."""
     for _ in range(dice.choice((1, 1, 2, 3, 8))):

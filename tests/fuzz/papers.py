@@ -20,7 +20,7 @@ from planner.reading.worker import answer_request
 from planner.schema import Task
 from planner.tokens import TokenCounter
 from tests.fuzz.context import Context, Input
-from tests.fuzz.mutations import ODD_TEXTS, change_bytes, change_text
+from tests.fuzz.mutations import change_bytes, change_text, list_tokens
 from tests.papers.build import BODY, PROSE, WHOLE, gzipped, tarred, zipped
 from tests.papers.pdf.make import BOLD, Entry, Page, pdf
 from tests.reading.build import OFFLINE
@@ -28,31 +28,23 @@ from tests.reading.build import OFFLINE
 PROMPTS = tuple(PromptRequest(PlanSettings(task, 2), TokenCounter()) for task in Task)
 HEADINGS = ("Introduction", "Related Work", "Method", "Experiments", "Ablation Study", "Conclusion", "References")
 ROWS = (("full", "81.25"), ("w/o gears", "77.50"), ("- gate", "70.1"))
-LATEX_TOKENS = (
-    *ODD_TEXTS,
-    *r"\begin{table} \end{table} \begin{ \end{document} \section{ \section*{A} \input{main} $x_{1}^{2}$".split(),
-    *r"\newcommand{\a}[1]{\a{#1#1}} \a{x} \def\b{\b\b} \b \iffalse \fi \else \ifx \verb|".split(),
-    *r"\begin{comment} \end{comment} \begin{verbatim} \let\a\b \csname \expandafter {\bf \textcolor{white}{ \cite{a}".split(),
-    *r"\[ \] % \\ & #1 \ref{ \footnote{".split(),
+LATEX_TOKENS = list_tokens(
+    r"\begin{table} \end{table} \begin{ \end{document} \section{ \section*{A} \input{main} $x_{1}^{2}$ \[ \] % \\ & #1"
+    r" \newcommand{\a}[1]{\a{#1#1}} \a{x} \def\b{\b\b} \b \iffalse \fi \else \ifx \verb| \cite{a} \ref{ \footnote{"
+    r" \begin{comment} \end{comment} \begin{verbatim} \let\a\b \csname \expandafter {\bf \textcolor{white}{"
 )
-HTML_TOKENS = (
-    *ODD_TEXTS,
-    *"<div> <p> <table><tr><td> </table> <h2>A <math><mi>x</mi> <svg> <style>p{color:#fff}</style> <style>".split(),
-    *"<template> <script> <![CDATA[ <ul><li> <pre> <br> <section> <!doctype <title>".split(),
-    *(
-        '<p style="display:none">',
-        "<td rowspan=9999 colspan=9999>",
-        "<a href='",
-        "<annotation encoding='application/x-tex'>",
-    ),
+HTML_TOKENS = list_tokens(
+    "<div> <p> <table><tr><td> </table> <h2>A <math><mi>x</mi> <svg> <style>p{color:#fff}</style> <style>"
+    " <template> <script> <![CDATA[ <ul><li> <pre> <br> <section> <!doctype <title>",
+    *('<p style="display:none">', "<td rowspan=9999 colspan=9999>", "<a href='", "<annotation encoding='"),
 )
-MARKDOWN_TOKENS = (
-    *ODD_TEXTS,
+MARKDOWN_TOKENS = list_tokens(
+    "**bold** ![](x) <table> $$x$$ ======",
     *("|a|b|\n|-|-|\n|1|2|\n", "|" * 300, "---\ntitle: x\n---\n", "# A\n", "## 1.1 B\n", "> > > ", "- - - ", "* * *"),
-    *("**bold**\n", "![](x)", "[a]: b\n", "<table>", "$$x$$", "```python\n", "1) ", "Abstract\n", "\n\n\n", "======\n"),
+    *("**bold**\n", "[a]: b\n", "```python\n", "1) ", "Abstract\n", "\n\n\n"),
 )
-PDF_TOKENS = (
-    *"obj endobj stream endstream << >> /Count BT ET Tj cm 999999999 -1e38 xref %%EOF".split(),
+PDF_TOKENS = list_tokens(
+    "obj endobj stream endstream << >> /Count BT ET Tj cm 999999999 -1e38 xref %%EOF",
     *("/Length 99999999", "/Kids [1 0 R]", "/Count -1", "1 0 R", "q " * 50, "/Filter /FlateDecode", "/F1 1e9 Tf"),
 )
 

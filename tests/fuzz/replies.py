@@ -18,7 +18,16 @@ from planner.schema import Task
 from planner.trajectory.reader import parse_trajectory
 from planner.trajectory.writer import render_trajectory
 from tests.fuzz.context import Context, Input
-from tests.fuzz.mutations import KEY, ODD_TEXTS, change_bytes, change_json, change_text, make_odd_value, write_json
+from tests.fuzz.mutations import (
+    KEY,
+    ODD_TEXTS,
+    change_bytes,
+    change_json,
+    change_text,
+    list_tokens,
+    make_odd_value,
+    write_json,
+)
 from tests.papers_made import paper
 from tests.scripted import contract
 from tests.server.http import Response
@@ -27,10 +36,9 @@ from tests.server.replies import completion
 PAPER: Paper = paper()
 SETTINGS = PlanSettings(Task.REVIEWER, 3, reasks=1)
 WORDS = ("the gate", "accuracy", "F1 (macro)", "`x`", "a_b", "loss & noise", "λ", "50%", "[1]", "<mask>", "$\\alpha$")
-TOKENS = (
-    *ODD_TEXTS,
-    *"<discussion> </discussion> <predictions> </predictions> <think> </think> <|channel|> [INST] REMOVE }, ]}".split(),
-    *'<reported> </reported> {"name": "metrics":["a"] "action":"ADD" {"choices":[ ```json "chance":"high"'.split(),
+TOKENS = list_tokens(
+    "<discussion> </discussion> <predictions> </predictions> <think> </think> <|channel|> [INST] REMOVE }, ]} ```json"
+    ' <reported> </reported> {"name": "metrics":["a"] "action":"ADD" {"choices":[ "chance":"high"',
     "I cannot ",
 )
 # The endpoint closes connections without a word, so a request may meet one that is about to close, and is sent again.
