@@ -274,6 +274,14 @@ def test_a_text_with_much_markup_is_written_and_read_back(text: str) -> None:
         assert not escape.has_much_markup(inert) or not re.search(r"(?<!\\)(?:\\\\)*<[A-Za-z/!?]", written)
 
 
+@pytest.mark.parametrize("size", range(9_998, 10_003))
+def test_a_trajectory_with_just_so_much_markup_is_read_back(size: int) -> None:
+    reasoning = "<div>*a* `b`\n\n" + "a! " * (size - 8)
+    plan = Plan(ablations=(Ablation.model_validate(json.loads(make_reply().split("\n")[1])),))
+    written = normalize_trajectory(Trajectory("p", "m", "x", Task.REVIEWER, reasoning, plan))
+    assert parse_trajectory(render_trajectory(written).encode(), "file").reasoning == written.reasoning
+
+
 @pytest.mark.parametrize("unit", ["[", "<!--\n\n", "<script>\n\n", "---\n", "`a ", "<b>", "&lt;", "> a\n", "[a\n"])
 def test_a_text_with_almost_too_much_markup_is_parsed_in_time(unit: str) -> None:
     words = "word " * 20

@@ -70,7 +70,7 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
         model=model,
         paper_id=paper_id,
         task=boxes.task,
-        reasoning=unescape_markup(boxes.reasoning).strip(),
+        reasoning=unescape_markup(boxes.reasoning.strip("\n")).strip(),
         plan=plan,
         warnings=(*decoded.warnings, *boxes.warnings, *reader.warnings, *find_violations(plan)),
     )
