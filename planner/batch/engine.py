@@ -5,6 +5,7 @@ The recorder writes the result of each paper, and missing files again from the l
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -85,7 +86,7 @@ class LocalEngine:
             async with asyncio.TaskGroup() as group:
                 for _ in range(at_once):
                     group.create_task(self._plan_until_done(papers))
-        except* PlannerError as errors:
+        except* (PlannerError, sqlite3.Error) as errors:
             # All tasks share the run, so an error that ended one of them ends them all.
             raise errors.exceptions[0] from None
 

@@ -12,7 +12,7 @@ from planner.analysis.check import PlanCheck, check_reply
 from planner.analysis.index import PaperIndex
 from planner.batch.manifest import PlanTask
 from planner.details import PlanDetails
-from planner.errors import PaperError, PlannerError, RunError
+from planner.errors import PaperError, PlannerError
 from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import Reply
 from planner.planning.question import PaperPrompt, PlanSettings
@@ -123,7 +123,7 @@ class ReadAhead:
     ) -> None:
         self._groups = _group_by_paper(plan_tasks)
         self._targets = targets
-        self._queue: asyncio.Queue[TaskWithPaper | RunError | None] = asyncio.Queue(max_ahead)
+        self._queue: asyncio.Queue[TaskWithPaper | BaseException | None] = asyncio.Queue(max_ahead)
         self._readers = readers
         self._active_readers = len(readers)
 
@@ -141,19 +141,19 @@ class ReadAhead:
         raise item
 
     async def fill_queue(self, reader: PaperReader) -> None:
-        """Read papers with one reader until none is left; the last reader marks the end."""
-        failure: RunError | None = None
-        try:
-            for plan_tasks in self._groups:
-                request = self._build_request(plan_tasks)
-                result = await reader.read_paper(request)
-                for number, plan_task in enumerate(plan_tasks):
-                    await self._queue.put(TaskWithPaper(plan_task, self._build_paper(request, result, number)))
-        except RunError as error:
-            failure = error
+        """Read papers with one reader until none is left; the last reader, or one that failed, marks the end."""
+        # Whatever ended it, no task may wait for its papers for ever.
+        (failure,) = await asyncio.gather(self._read_papers(reader), return_exceptions=True)
         self._active_readers -= 1
         if not self._active_readers or failure:
             await self._queue.put(failure)
+
+    async def _read_papers(self, reader: PaperReader) -> None:
+        for plan_tasks in self._groups:
+            request = self._build_request(plan_tasks)
+            result = await reader.read_paper(request)
+            for number, plan_task in enumerate(plan_tasks):
+                await self._queue.put(TaskWithPaper(plan_task, self._build_paper(request, result, number)))
 
     def _build_request(self, plan_tasks: Sequence[PlanTask]) -> ReadRequest:
         entry, targets = plan_tasks[0].entry, [self._targets[plan_task.model] for plan_task in plan_tasks]

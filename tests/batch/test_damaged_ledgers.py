@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from planner.batch.ledger.schema import connect_ledger
+from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.writer import LedgerWriter
 from planner.cli import cli
 from planner.errors import RunError
@@ -126,6 +127,31 @@ def test_a_name_in_the_ledger_that_is_not_text_is_damage(run: Path, tmp_path: Pa
         code, output = invoke(tmp_path, *words)
         assert code == 1
         assert "damaged" in output
+
+
+def test_damage_that_appears_at_a_query_ends_the_run_with_its_name(run: Path, tmp_path: Path) -> None:
+    whole = bytearray((run / "ledger.sqlite").read_bytes())
+    with closing(sqlite3.connect(run / "ledger.sqlite")) as db:
+        (number,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'papers_in_order'").fetchone()
+    page = whole[(number - 1) * PAGE : number * PAGE]
+    assert b"paper0003" in page
+    whole[(number - 1) * PAGE : number * PAGE] = page.replace(b"paper0003", b"paper9993")
+    damage(run, bytes(whole))
+    make_papers(tmp_path / "papers", PAPERS, words=200)
+    code, output = invoke(tmp_path, *BATCH)
+    assert code == 1
+    assert "it is damaged" in output
+
+
+def test_an_error_of_the_database_within_the_block_is_an_error_of_the_run(tmp_path: Path) -> None:
+    async def query() -> None:
+        async with Ledger(tmp_path / "ledger.sqlite"):
+            with closing(sqlite3.connect(tmp_path / "no database", isolation_level=None)) as db:
+                (tmp_path / "no database").write_bytes(b"no database" * 1000)
+                db.execute("SELECT 1 FROM papers")
+
+    with pytest.raises(RunError, match=r"ledger\.sqlite is damaged"):
+        asyncio.run(query())
 
 
 def test_a_writer_that_cannot_open_its_ledger_lets_nobody_wait(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Papers are read ahead of their requests, and not further."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -131,3 +131,19 @@ def test_only_who_reads_papers_is_given_them(tmp_path: Path) -> None:
     assert isinstance(paper, RemotePaper)
     assert paper.paper is not None
     assert paper.paper.info == paper.info
+
+
+def test_no_task_waits_for_papers_when_their_list_fails() -> None:
+    def fail() -> Iterator[PlanTask]:
+        yield from work("a")
+        raise ValueError("of the list")
+
+    async def take_all(papers: AsyncIterator[TaskWithPaper]) -> list[TaskWithPaper]:
+        return [read async for read in papers]
+
+    async def run() -> list[Any]:
+        reader = ReaderProcess(OFFLINE, command=CRASHING)
+        async with read_papers_ahead(fail(), MODELS, readers=[reader], max_ahead=4) as papers:
+            return await asyncio.gather(*(take_all(papers) for _ in range(3)), return_exceptions=True)
+
+    assert [str(error) for error in asyncio.run(run())] == ["of the list"] * 3

@@ -106,9 +106,8 @@ class DamagedLedgerError(RunError):
 
     def __init__(self, path: Path, reason: object) -> None:
         super().__init__(
-            f"{path} is damaged ({reason}): nothing was changed; `status` shows and `export` writes what can still be "
-            f"read of it, and the plans in {path.parent / 'trajectories'} are whole; restore a copy of it, or start a "
-            "new run with another -o"
+            f"{path} is damaged ({reason}): `status` shows and `export` writes what can still be read of it, and the "
+            f"plans in {path.parent / 'trajectories'} are whole; restore a copy, or start a new run with another -o"
         )
 
 
@@ -130,7 +129,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
         if check:
             _check_content(connection, path)
     except _LEDGER_ERRORS as error:
-        raise _convert_error(path, error) from error
+        raise convert_ledger_error(path, error) from error
     return connection
 
 
@@ -147,11 +146,11 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
     except _LEDGER_ERRORS as error:
         mode = _choose_other_mode(path, error)
         if mode is None:
-            raise _convert_error(path, error) from error
+            raise convert_ledger_error(path, error) from error
     try:
         return _connect_readonly(path, mode)
     except _LEDGER_ERRORS as error:
-        raise _convert_error(path, error) from error
+        raise convert_ledger_error(path, error) from error
 
 
 @contextmanager
@@ -165,7 +164,7 @@ def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             yield connection
         except _LEDGER_ERRORS as error:
-            raise _convert_error(path, error) from error
+            raise convert_ledger_error(path, error) from error
 
 
 @contextmanager
@@ -179,7 +178,7 @@ def open_readable_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]
         try:
             _check_content(connection, path)
         except (*_LEDGER_ERRORS, DamagedLedgerError) as error:
-            damage = str(error if isinstance(error, RunError) else _convert_error(path, error))
+            damage = str(error if isinstance(error, RunError) else convert_ledger_error(path, error))
         else:
             yield connection, ""
             return
@@ -239,7 +238,8 @@ def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
     return f"typeof({name}) IN ('{kind.lower()}'" + (")" if is_required or is_key else ", 'null')")
 
 
-def _convert_error(path: Path, error: Exception) -> RunError:
+def convert_ledger_error(path: Path, error: Exception) -> RunError:
+    """Return the error of a run for an error of its ledger."""
     is_damage = _find_error_kind(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     if is_damage or not isinstance(error, sqlite3.Error):
         return DamagedLedgerError(path, " ".join(str(error).split()))

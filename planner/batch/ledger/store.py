@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from planner.batch.ledger.schema import connect_ledger, format_time
+from planner.batch.ledger.schema import connect_ledger, convert_ledger_error, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
 from planner.batch.ledger.writer import LedgerWriter, Preparation, do_nothing
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
@@ -93,8 +93,10 @@ class Ledger:
         """Open a ledger, or create it.
 
         Raises:
-            RunError: if it cannot be opened, or has another version.
+            RunError: if it cannot be opened, or has another version; the end of the block raises it for damage that
+                appeared at a query.
         """
+        self._path = path
         self._reader = connect_ledger(path, shared_disk=shared_disk)
         self._reader.execute("PRAGMA query_only = ON")
         self._writer = LedgerWriter(partial(connect_ledger, path, shared_disk=shared_disk, check=False))
@@ -104,10 +106,12 @@ class Ledger:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # In a thread, since the last commits may wait for the disk, and report back to this loop.
         await asyncio.to_thread(self._writer.close)
         self._reader.close()
+        if isinstance(error, sqlite3.Error):
+            raise convert_ledger_error(self._path, error) from error
 
     async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[LedgerModel]) -> None:
         """Record the task, the corpus and the models of this call.

@@ -144,6 +144,8 @@ def _suggest_fix(error: Exception) -> str:
         return "free some space, then run the same command again to continue"
     if "readonly" in message or "unable to open" in message:
         return "restore the permission to write, then run the same command again to continue"
+    if "malformed" in message or "not a database" in message:
+        return "it is damaged: restore a copy, or start a new run with another -o"
     if "locked" in message:
         return "another program has locked it; once that has ended, run the same command again to continue"
     return "run the same command again to continue from what it holds"
