@@ -18,6 +18,7 @@ from types import FrameType
 from tests.fuzz.context import Context, Input, Kind, has_key
 from tests.fuzz.kinds import KINDS
 
+MAX_WAIT = 90.0  # seconds for one input, on a machine that is busy with other work
 MAX_GROWTH = 500_000  # kilobytes of memory that one input may add to the most that the process ever had
 MAX_ADDRESSES = 8_000_000_000  # bytes of addresses of this process, so that no input takes the whole machine
 MEMORY_DISK = Path("/dev/shm")
@@ -25,7 +26,7 @@ MAX_SHOWN_CHARS = 1000  # characters of a failure that are shown
 
 
 class SlowError(BaseException):
-    """An input took more CPU time than its kind may; no `except` of the program can catch it."""
+    """An input took more time than its kind may; no `except` of the program can catch it."""
 
 
 @dataclass(slots=True)
@@ -114,10 +115,10 @@ def _check_input(kind: Kind, given: Input, context: Context) -> tuple[str, str, 
     memory, cpu = _read_most_memory(), time.process_time()
     problem = ""
     try:
-        with _limit_cpu(kind.cpu_seconds):
+        with _limit_time(kind.cpu_seconds):
             outcome = kind.check(given, context)
     except SlowError as error:
-        problem = f"took over {kind.cpu_seconds:g} s of CPU: {_describe(error)}"
+        problem = f"took over {kind.cpu_seconds:g} s of CPU, or {MAX_WAIT:g} s in all: {_describe(error)}"
     except Exception as error:  # noqa: BLE001 - whatever the program raises is the finding
         problem = _describe(error)
     used = time.process_time() - cpu
@@ -141,17 +142,22 @@ def _describe(error: BaseException) -> str:
 
 
 @contextmanager
-def _limit_cpu(seconds: float) -> Iterator[None]:
+def _limit_time(cpu_seconds: float) -> Iterator[None]:
+    """Raise `SlowError` within the block after so much CPU time, or if it waits for longer than any input may."""
+
     def stop(_: int, __: FrameType | None) -> None:
         raise SlowError
 
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds, seconds)  # again and again: Python drops it in a finaliser
+    timers = ((signal.SIGPROF, signal.ITIMER_PROF, cpu_seconds), (signal.SIGALRM, signal.ITIMER_REAL, MAX_WAIT))
+    before = [signal.signal(sign, stop) for sign, _, _ in timers]
+    for _, timer, seconds in timers:
+        signal.setitimer(timer, seconds, seconds)  # again and again: Python drops an exception in a finaliser
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+        for (sign, timer, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(sign, handler)
 
 
 @contextmanager
