@@ -116,6 +116,17 @@ def test_a_value_of_another_kind_is_damage(change: str, run: Path, tmp_path: Pat
     assert "papers:" in invoke(tmp_path, "status", "damaged")[1]
 
 
+def test_a_shard_with_a_value_that_cannot_be_read_is_named(run: Path, tmp_path: Path) -> None:
+    shard = tmp_path / "damaged" / "shards" / "1-of-1"
+    shard.mkdir(parents=True)
+    shutil.copy(run / "ledger.sqlite", shard)
+    with closing(sqlite3.connect(shard / "ledger.sqlite", isolation_level=None)) as db:
+        db.execute("UPDATE models SET card = '{}'")
+    code, output = invoke(tmp_path, "merge", "damaged")
+    assert code == 1
+    assert "1-of-1/ledger.sqlite is damaged" in output
+
+
 def test_a_name_in_the_ledger_that_is_not_text_is_damage(run: Path, tmp_path: Path) -> None:
     damage(
         run,

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from planner.batch.ledger.join import (
     list_place_conflicts,
     merge_ledger,
 )
-from planner.batch.ledger.schema import connect_ledger, open_ledger_readonly
+from planner.batch.ledger.schema import open_ledger, open_ledger_readonly
 from planner.batch.ledger.store import ALL_PAIRS, IS_VALID, StoredRecords
 from planner.batch.ledger.submissions import COLLECTED
 from planner.batch.run_folder import InUseError, RunFolder, report_os_errors
@@ -63,7 +63,7 @@ def merge_shards(run: RunFolder) -> MergeResult:
     joined, running, problems = {}, {}, list[str]()
     with ExitStack() as stack:
         stack.enter_context(run.lock_folder())
-        db = stack.enter_context(closing(connect_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk)))
+        db = stack.enter_context(open_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk))
         for shard in shards:
             try:
                 joined[shard] = _merge_one(db, run, shard, problems)
@@ -125,7 +125,7 @@ def seed_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
     """
     if run.ledger_path.is_file():
         with (
-            closing(connect_ledger(shard.locate_folder(run).ledger_path, shared_disk=True)) as db,
+            open_ledger(shard.locate_folder(run).ledger_path, shared_disk=True) as db,
             attach_ledger(db, run.ledger_path, paper_ids),
         ):
             merge_ledger(db)
@@ -167,7 +167,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
     part = shard.locate_folder(run)
     with (
         part.lock_folder(),
-        closing(connect_ledger(part.ledger_path, shared_disk=True)) as other,
+        open_ledger(part.ledger_path, shared_disk=True) as other,
         attach_ledger(db, part.ledger_path),
     ):
         if requests := _count_submitted_requests(part):
@@ -221,7 +221,8 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
     """Return the settings of a shard's last call, by name."""
     with open_ledger_readonly(shard_run.ledger_path) as db:
         task = db.execute("SELECT value FROM run WHERE name = 'task'").fetchone()
-        models = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key").fetchall()
+        rows = db.execute("SELECT key, card, asked FROM models WHERE position IS NOT NULL ORDER BY key")
+        models = [(key, _MODEL_INFO.validate_json(card), asked) for key, card, asked in rows]
     if task is None:
         return {}
     facts = {
@@ -229,8 +230,7 @@ def _read_settings(shard_run: RunFolder) -> dict[str, str]:
         "models": ", ".join(key for key, _, _ in models),
         "k": str(_read_description(shard_run).get("k", "?")),
     }
-    for key, text, asked in models:
-        card = _MODEL_INFO.validate_json(text)
+    for key, card, asked in models:
         facts |= {f"the endpoint of {key}": card.endpoint, f"the parameters of {key}": str(dict(card.parameters))}
         facts[f"{_SETTINGS_HASH_FACT} of {key}"] = asked
     return facts

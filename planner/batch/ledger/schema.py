@@ -154,17 +154,29 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
+def open_ledger(path: Path, *, shared_disk: bool) -> Iterator[sqlite3.Connection]:
+    """Open a ledger for writing within the block; the errors are those of `connect_ledger`, also for damage in it."""
+    with closing(connect_ledger(path, shared_disk=shared_disk)) as connection, _convert_errors(path):
+        yield connection
+
+
+@contextmanager
 def open_ledger_readonly(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a ledger for reading within the block; damage may show at any query, or as an impossible value.
 
     Raises:
         RunError: as for `connect_ledger_readonly`, and if the ledger is damaged.
     """
-    with closing(connect_ledger_readonly(path)) as connection:
-        try:
-            yield connection
-        except _LEDGER_ERRORS as error:
-            raise convert_ledger_error(path, error) from error
+    with closing(connect_ledger_readonly(path)) as connection, _convert_errors(path):
+        yield connection
+
+
+@contextmanager
+def _convert_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _LEDGER_ERRORS as error:
+        raise convert_ledger_error(path, error) from error
 
 
 @contextmanager
