@@ -119,7 +119,7 @@ def make_pdf(dice: Random) -> Input:
     if dice.random() < 0.4:
         return Input(change_bytes(data, dice))
     if dice.random() < 0.5:
-        return Input(change_text(data.decode("latin-1"), dice, PDF_TOKENS).encode("latin-1"))
+        return Input(change_text(data.decode("latin-1"), dice, PDF_TOKENS).encode("latin-1", "replace"))
     return Input(data)
 
 
