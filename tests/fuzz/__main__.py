@@ -51,13 +51,15 @@ def main(arguments: Sequence[str] | None = None, kinds: Sequence[Kind] = KINDS) 
     memory_disk = (
         MEMORY_DISK if MEMORY_DISK.is_dir() else None
     )  # files are synchronised, which takes ten times the rest
-    with TemporaryDirectory(dir=memory_disk) as work, Context(Path(work)) as context, _limit_memory():
-        if options.file or options.number is not None:
-            for kind in chosen:
-                _try_input(kind, options, options.number or 0, context, results[kind.name])
-        else:
-            _run_for(options, chosen, context, results, started + options.seconds)
-    _print_results(results, options.seed, time.monotonic() - started)
+    try:
+        with TemporaryDirectory(dir=memory_disk) as work, Context(Path(work)) as context, _limit_memory():
+            if options.file or options.number is not None:
+                for kind in chosen:
+                    _try_input(kind, options, options.number or 0, context, results[kind.name])
+            else:
+                _run_for(options, chosen, context, results, started + options.seconds)
+    finally:
+        _print_results(results, options.seed, time.monotonic() - started)
     return int(any(result.failures for result in results.values()))
 
 

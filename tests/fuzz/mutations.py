@@ -125,8 +125,8 @@ def change_bytes(data: bytes, dice: Random) -> bytes:
 def change_json(value: Any, dice: Random) -> Any:
     """Return a JSON value with one to four of its parts replaced, left out, renamed, repeated or nested."""
     for _ in range(dice.choice((1, 1, 2, 4))):
-        changed = _change_part(json.loads(_encode(value)), dice)
-        if len(_encode(changed)) > MAX_SIZE:
+        changed = _change_part(json.loads(encode_json(value)), dice)
+        if len(encode_json(changed)) > MAX_SIZE:
             break
         value = changed
     return value
@@ -203,10 +203,11 @@ def nest_value(value: Any, depth: int, name: str) -> Any:
 
 def write_json(value: Any, dice: Random) -> str:
     """Return the value as JSON, in one of the ways in which it is written."""
-    return _encode(value, ensure_ascii=dice.random() < 0.7, indent=dice.choice((None, None, 1)))
+    return encode_json(value, ensure_ascii=dice.random() < 0.7, indent=dice.choice((None, None, 1)))
 
 
-def _encode(value: Any, **options: Any) -> str:
+def encode_json(value: Any, **options: Any) -> str:
+    """Return a value of any depth as JSON."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(10 * limit)  # only here, since the program is to meet its own limit
     try:

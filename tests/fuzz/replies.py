@@ -141,7 +141,7 @@ def make_stream(dice: Random) -> Input:
     kept, end = "".join(pieces), dice.choice(("\n\n", "\r\n\r\n"))
     if dice.random() < 0.5:
         kept, chunks = "", [change_json(chunk, dice) if dice.random() < 0.1 else chunk for chunk in chunks]
-    events = [f"data: {json.dumps(chunk)}{end}" for chunk in chunks]
+    events = [f"data: {encode_json(chunk)}{end}" for chunk in chunks]
     for _ in range(dice.randint(0, 6)):
         events.insert(dice.randint(0, len(events)), _make_odd_event(dice, end))
     if dice.random() < 0.8:
@@ -159,7 +159,7 @@ def _make_chunk(delta: dict[str, Any], finish_reason: str | None = None) -> dict
 
 def _make_odd_event(dice: Random, end: str) -> str:
     """Return an event that carries nothing of the reply."""
-    odd = json.dumps(make_odd_value(dice))
+    odd = encode_json(make_odd_value(dice))
     return dice.choice(
         (
             f": {odd}{end}",
