@@ -24,6 +24,7 @@ from tests.fuzz.mutations import (
     change_bytes,
     change_json,
     change_text,
+    encode_json,
     list_tokens,
     make_odd_value,
     write_json,
