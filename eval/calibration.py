@@ -7,8 +7,7 @@ from statistics import fmean
 from typing import Final
 
 from eval.runs import JudgedRun
-from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict
-from planner.schema import Task
+from eval.verdicts import AuthorVerdict, Verdict
 
 _Z95: Final = 1.959964
 _WIDTH: Final = 10  # percent, of a row of the table
@@ -65,19 +64,21 @@ def measure_calibration(runs: Iterable[JudgedRun]) -> Calibration | None:
         for paper in run.record.papers:
             if paper.id not in run.verdicts:
                 continue
-            true_names = _find_true_names(run.verdicts[paper.id], run.record.task)
-            chances += [StatedChance(i.chance, i.name in true_names) for i in paper.plan if i.chance is not None]
-            unstated += sum(item.chance is None for item in paper.plan)
+            true_names, items = set(_find_true_names(run.verdicts[paper.id])), paper.judged_items
+            chances += [StatedChance(i.chance, i.name in true_names) for i in items if i.chance is not None]
+            unstated += sum(item.chance is None for item in items)
     if not chances:
         return None
     brier = fmean((each.chance / 100 - each.came_true) ** 2 for each in chances)
     return Calibration(tuple(_build_rows(chances)), brier, len(chances), unstated)
 
 
-def _find_true_names(verdicts: Sequence[Verdict], task: Task) -> set[str]:
-    if task is Task.AUTHOR:
-        return {name for verdict in verdicts if isinstance(verdict, AuthorVerdict) for name in verdict.name_in_plan}
-    return {v.name_in_plan for v in verdicts if isinstance(v, ReviewerVerdict) and v.appears_in_review}
+def _find_true_names(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    for verdict in verdicts:
+        if isinstance(verdict, AuthorVerdict):
+            yield from verdict.name_in_plan
+        elif verdict.appears_in_review:
+            yield verdict.name_in_plan
 
 
 def _build_rows(chances: Sequence[StatedChance]) -> Iterator[CalibrationRow]:

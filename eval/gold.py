@@ -1,6 +1,6 @@
-"""Read the gold data that plans are scored against: the ablations in a paper, or the reviews that ask for ablations."""
+"""Read the gold data that plans are scored against: a paper's ablations, its reviews, or what was masked in it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,7 @@ from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Task, descr
 
 _ABLATION_COLUMNS: Final = ("ablations_in_paper", "ablations")
 _REVIEW_COLUMNS: Final = ("review_text", "reviews")
+_ANSWER_COLUMNS: Final = ("answers",)
 _MAX_SUGGESTIONS: Final = 1000
 _EMPTY_REPLACEMENTS: Final = frozenset({"", "none", "null", "n/a"})
 
@@ -40,6 +41,12 @@ class ReviewerGold:
     warnings: tuple[str, ...] = ()
 
 
+class MaskedGold(AuthorGold):
+    """A paper of the reviewer task with the ablations that were taken out of its text, any of which is the answer."""
+
+    __slots__ = ()
+
+
 Gold = AuthorGold | ReviewerGold
 
 
@@ -51,31 +58,36 @@ class GoldSet:
     source: str
     papers: Mapping[str, Gold]
 
+    @property
+    def is_masked(self) -> bool:
+        """True if the papers are masked ones."""
+        return any(isinstance(paper, MaskedGold) for paper in self.papers.values())
+
 
 def read_gold(path: Path, task: Task | None = None) -> GoldSet:
     """Read AblationBench's gold data, or our own, from Parquet, JSONL or JSON; `task` is needed if it holds both tasks.
 
     AblationBench: `id`, `paper_title`, and `ablations_in_paper` (author) or `review_text` with
-    `num_ablation_suggestions` (reviewer). Our own: `id`, `title`, and `ablations: […]` or `reviews: […]`. If reviews
-    come without `num_ablation_suggestions`, one ablation for each review is assumed, with a warning.
+    `num_ablation_suggestions` (reviewer). Our own: `id`, `title`, and `ablations: […]`, `reviews: […]`, or for masked
+    papers `answers: […]`. If reviews come without `num_ablation_suggestions`, one ablation for each review is assumed,
+    with a warning.
 
     Raises:
         TableError: if a row is not of these forms, an id occurs twice, or two ids give the same file name.
-        UsageError: if the file does not exist or is empty, or if it holds both tasks and `task` is None.
+        UsageError: if the file does not exist or is empty, or if it holds several kinds of gold for the task.
     """
     rows = read_table_rows(path)
-    task = task or _detect_task(rows, path)
-    read_row = _read_author_gold if task is Task.AUTHOR else _read_reviewer_gold
+    kind = _detect_kind(rows, path, task)
     papers: dict[str, Gold] = {}
     ids_by_file: dict[Path, str] = {}
     for number, row in enumerate(rows, start=1):
-        paper = read_row(row, f"{path}: row {number}")
+        paper = kind.read_row(row, f"{path}: row {number}")
         if paper.id in papers:
             raise TableError(f"{path}: row {number}: the id {paper.id!r} occurs twice")
         if (other_id := ids_by_file.setdefault(build_verdict_path(Path(), paper.id), paper.id)) != paper.id:
             raise TableError(f"{path}: row {number}: {paper.id!r} and {other_id!r} would share one file of verdicts")
         papers[paper.id] = paper
-    return GoldSet(task, str(path), papers)
+    return GoldSet(kind.task, str(path), papers)
 
 
 def read_ablation(value: Any) -> Ablation:
@@ -119,28 +131,37 @@ def make_names_unique(ablations: Iterable[Ablation]) -> tuple[tuple[Ablation, ..
     return tuple(renamed), tuple(warnings)
 
 
-def _detect_task(rows: tuple[Row, ...], path: Path) -> Task:
-    tasks = {
-        task
-        for row in rows
-        for task, columns in ((Task.AUTHOR, _ABLATION_COLUMNS), (Task.REVIEWER, _REVIEW_COLUMNS))
-        if any(row.get(column) is not None for column in columns)
-    }
-    if len(tasks) > 1:
+def _detect_kind(rows: tuple[Row, ...], path: Path, task: Task | None) -> "_GoldKind":
+    kinds = [kind for kind in _KINDS if task in (None, kind.task)]
+    found = [kind for kind in kinds if any(row.get(column) is not None for row in rows for column in kind.columns)]
+    if len({kind.task for kind in found}) > 1:
         raise UsageError(f"{path}: holds both tasks; choose one with --task")
-    if not tasks:
-        columns = f"ablations ({', '.join(_ABLATION_COLUMNS)}) or reviews ({', '.join(_REVIEW_COLUMNS)})"
+    if len(found) > 1:
+        raise UsageError(f"{path}: holds reviews and answers; put them into two files")
+    if not found and task is None:
+        columns = " or ".join(f"{kind.name} ({', '.join(kind.columns)})" for kind in kinds)
         raise UsageError(f"{path}: no row has {columns}")
-    return tasks.pop()
+    return (found or kinds)[0]
 
 
 def _read_author_gold(row: Row, place: str) -> AuthorGold:
-    values = _parse_list(_first_column(row, _ABLATION_COLUMNS, place), place)
+    ablations, warnings = _read_ablations(row, _ABLATION_COLUMNS, place)
+    return AuthorGold(_read_id(row, place), _read_title(row, place), ablations, warnings)
+
+
+def _read_masked_gold(row: Row, place: str) -> MaskedGold:
+    answers, warnings = _read_ablations(row, _ANSWER_COLUMNS, place)
+    if not answers:
+        raise TableError(f"{place}: has no answer")
+    return MaskedGold(_read_id(row, place), _read_title(row, place), answers, warnings)
+
+
+def _read_ablations(row: Row, columns: tuple[str, ...], place: str) -> tuple[tuple[Ablation, ...], tuple[str, ...]]:
+    values = _parse_list(_first_column(row, columns, place), place)
     try:
-        ablations, warnings = make_names_unique(read_ablation(value) for value in values)
+        return make_names_unique(read_ablation(value) for value in values)
     except ValueError as error:
         raise TableError(f"{place}: {error}") from error
-    return AuthorGold(_read_id(row, place), _read_title(row, place), ablations, warnings)
 
 
 def _read_reviewer_gold(row: Row, place: str) -> ReviewerGold:
@@ -153,6 +174,23 @@ def _read_reviewer_gold(row: Row, place: str) -> ReviewerGold:
         return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, _read_count(suggestions, place))
     warning = f"num_ablation_suggestions is missing; one for each review is assumed, {len(reviews)} in all"
     return ReviewerGold(_read_id(row, place), _read_title(row, place), reviews, len(reviews), (warning,))
+
+
+@dataclass(frozen=True, slots=True)
+class _GoldKind:
+    """A kind of gold: its task, what its rows hold, the columns that hold it, and the function that reads a row."""
+
+    task: Task
+    name: str
+    columns: tuple[str, ...]
+    read_row: Callable[[Row, str], Gold]
+
+
+_KINDS: Final = (
+    _GoldKind(Task.AUTHOR, "ablations", _ABLATION_COLUMNS, _read_author_gold),
+    _GoldKind(Task.REVIEWER, "reviews", _REVIEW_COLUMNS, _read_reviewer_gold),
+    _GoldKind(Task.REVIEWER, "answers", _ANSWER_COLUMNS, _read_masked_gold),
+)
 
 
 def _parse_list(value: Any, place: str) -> list[Any]:

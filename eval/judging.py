@@ -9,18 +9,19 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Final
 
 from eval.flags import flag_judge_instructions, flag_missing_verdicts, flag_rule_violations, flag_unknown_names
-from eval.gold import AuthorGold, GoldSet, read_gold
+from eval.gold import AuthorGold, GoldSet, MaskedGold, read_gold
 from eval.model_judge import JudgeAnswer, JudgeQuestion, JudgeSettings
 from eval.plans import GoldPair, PaperStatus, PlannedPaper, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedPaper, JudgedRun, JudgingRecord, PlannedItem, read_judged_run, read_verdicts
 from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict, build_verdict_path
 from planner.chat import ModelInfo
 from planner.errors import UsageError
-from planner.matching.match import match_ablations
+from planner.matching.match import MATCH_THRESHOLD, compute_similarity, match_ablations
 from planner.matching.similarity import extract_stems
 from planner.schema import Ablation, Task
 
@@ -77,6 +78,8 @@ async def judge_run_offline(gold: GoldSet, system: System) -> JudgedRun:
 
 async def judge_paper_offline(pair: GoldPair) -> JudgeAnswer:
     """Judge one paper without a model."""
+    if isinstance(pair.gold, MaskedGold):
+        return JudgeAnswer(match_answers(pair.gold.ablations, pair.plan), cost=0.0)
     if isinstance(pair.gold, AuthorGold):
         return JudgeAnswer(match_gold(pair.gold.ablations, pair.plan), cost=0.0)
     return JudgeAnswer(match_reviews(pair.gold.reviews, pair.plan), cost=0.0)
@@ -88,6 +91,17 @@ def match_gold(gold: Sequence[Ablation], plan: Sequence[Ablation]) -> tuple[Auth
     return tuple(
         AuthorVerdict(name_in_paper=ablation.name, name_in_plan=(matches[number],) if number in matches else ())
         for number, ablation in enumerate(gold)
+    )
+
+
+def match_answers(answers: Sequence[Ablation], plan: Sequence[Ablation]) -> tuple[AuthorVerdict, ...]:
+    """Match each answer of a masked paper with every ablation that is the same, so that the first one counts."""
+    return tuple(
+        AuthorVerdict(
+            name_in_paper=answer.name,
+            name_in_plan=tuple(a.name for a in plan if compute_similarity(answer, a) >= MATCH_THRESHOLD),
+        )
+        for answer in answers
     )
 
 
@@ -134,6 +148,7 @@ def build_judged_run(
     _, papers_without_gold = pair_papers(gold, system)
     record = JudgingRecord(
         task=gold.task,
+        is_masked=gold.is_masked,
         system=system.name,
         judge=judge.asked,
         endpoint=judge.endpoint,
@@ -197,7 +212,7 @@ def _record_missing_plan(pair: GoldPair, status: PaperStatus) -> PaperVerdicts:
 
 
 def _create_judged_paper(pair: GoldPair, status: PaperStatus, reason: str) -> JudgedPaper:
-    gold, planned = pair.gold, pair.planned_paper
+    gold, planned, is_masked = pair.gold, pair.planned_paper, isinstance(pair.gold, MaskedGold)
     names = tuple(ablation.name for ablation in gold.ablations) if isinstance(gold, AuthorGold) else ()
     return JudgedPaper(
         id=gold.id,
@@ -206,7 +221,9 @@ def _create_judged_paper(pair: GoldPair, status: PaperStatus, reason: str) -> Ju
         outcome=planned.outcome if planned else None,
         gold=names,
         suggestions=len(names) if isinstance(gold, AuthorGold) else gold.suggestion_count,
-        plan=tuple(_list_items(pair.planned_paper)) if pair.planned_paper else (),
+        plan=tuple(_list_items(planned)) if planned else (),
+        considered=tuple(starmap(_create_item, planned.considered)) if planned and is_masked else (),
+        reported=planned.reported_count if planned and is_masked else None,
         plan_cost=planned.cost if planned else None,
         warnings=(*gold.warnings, *(planned.warnings if planned else ())),
     )
@@ -214,9 +231,12 @@ def _create_judged_paper(pair: GoldPair, status: PaperStatus, reason: str) -> Ju
 
 def _list_items(paper: PlannedPaper) -> Iterator[PlannedItem]:
     chances = [each.chance for each in paper.details] or [None] * len(paper.ablations)
-    for ablation, chance in zip(paper.ablations, chances, strict=True):
-        count = len(ablation.replacement)
-        yield PlannedItem(name=ablation.name, action=ablation.action, replacements=count, chance=chance)
+    yield from map(_create_item, paper.ablations, chances)
+
+
+def _create_item(ablation: Ablation, chance: int | None) -> PlannedItem:
+    replacements = len(ablation.replacement)
+    return PlannedItem(name=ablation.name, action=ablation.action, replacements=replacements, chance=chance)
 
 
 async def read_published_run(folder: Path, gold: GoldSet, system: System) -> JudgedRun:

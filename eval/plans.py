@@ -8,25 +8,34 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from eval.gold import Gold, GoldSet, make_names_unique, read_ablation
+from eval.gold import Gold, GoldSet, MaskedGold, make_names_unique, read_ablation
 from eval.tables import TableError, is_utf8_text, parse_json, read_json, read_text
-from planner.details import Details
+from planner.details import Details, RejectionReason
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.files import find_files
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_paper_id
 from planner.planning.record import PlanRecord
 from planner.schema import Ablation, Task
+from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
 PLANS_FILE: Final = "plans.json"
+
+# As `planner.analysis.check` words it in the record of a plan.
+_ALREADY_REPORTED: Final = re.compile(
+    r"ablation (\d+) \(.*\): the paper seems to report an ablation of .* already", re.S
+)
+_COMBINED: Final = "combine"  # a strategy that reads no paper
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedPaper:
     """A system's plan for one paper: ablations with unique names, or the outcome and reason why there are none.
 
-    `details` are as long as the plan, or empty. `cost` is in USD, None if unknown; `source` is the file from which the
-    plan was read.
+    `details` are as long as the plan, or empty. `considered` are the candidates that the plan does not keep, best
+    first, with their chances in percent. `reported_count` is the number of planned ablations that the paper's text
+    seems to report already, None if they were not checked. `cost` is in USD, None if unknown; `source` is the file from
+    which the plan was read.
     """
 
     id: str
@@ -36,6 +45,8 @@ class PlannedPaper:
     title: str = ""
     ablations: tuple[Ablation, ...] = ()
     details: tuple[Details, ...] = ()
+    considered: tuple[tuple[Ablation, int | None], ...] = ()
+    reported_count: int | None = None
     reasoning: str = ""
     cost: float | None = None
     warnings: tuple[str, ...] = ()
@@ -69,8 +80,11 @@ class GoldPair:
 
     @property
     def plan(self) -> tuple[Ablation, ...]:
-        """The planned ablations, empty if there is no plan."""
-        return self.planned_paper.ablations if self.planned_paper else ()
+        """The ablations to judge: those of the plan if there is one, and for a masked paper those considered too."""
+        if self.planned_paper is None:
+            return ()
+        considered = self.planned_paper.considered if isinstance(self.gold, MaskedGold) else ()
+        return (*self.planned_paper.ablations, *(ablation for ablation, _ in considered))
 
     @property
     def status(self) -> PaperStatus | None:
@@ -150,23 +164,50 @@ def _read_trajectories(folder: Path) -> tuple[System, ...]:
         except TrajectoryError as error:
             collector.warnings.append(f"left out: {error}")
             continue
-        ablations, name_warnings = make_names_unique(trajectory.plan.ablations)
-        paper = PlannedPaper(
-            id=trajectory.paper_id,
-            source=str(path),
-            ablations=ablations,
-            reasoning=trajectory.reasoning,
-            warnings=(*trajectory.warnings, *name_warnings),
-        )
-        record = _read_record(path.with_suffix(RECORD_SUFFIX), collector.warnings)
-        if record is not None:
-            details = record.details if len(record.details) == len(ablations) else ()
-            paper = replace(paper, id=record.paper.id, title=record.paper.title, cost=record.cost, details=details)
+        paper = _read_planned_paper(trajectory, path, collector.warnings)
         collector.add_paper(f"{trajectory.planner}/{trajectory.model}", trajectory.task, paper)
     for path in find_files(folder, RECORD_SUFFIX):
         if not path.with_suffix(TRAJECTORY_SUFFIX).exists() and (record := _read_record(path, [])) is not None:
             collector.add_paper(f"{record.planner}/{record.model}", record.task, _failed_paper(record, path))
     return collector.build_systems()
+
+
+def _read_planned_paper(trajectory: Trajectory, path: Path, warnings: list[str]) -> PlannedPaper:
+    """Return the plan of a trajectory, with what the record beside it adds."""
+    ablations, name_warnings = make_names_unique(trajectory.plan.ablations)
+    paper = PlannedPaper(
+        id=trajectory.paper_id,
+        source=str(path),
+        ablations=ablations,
+        reasoning=trajectory.reasoning,
+        warnings=(*trajectory.warnings, *name_warnings),
+    )
+    record = _read_record(path.with_suffix(RECORD_SUFFIX), warnings)
+    if record is None:
+        return paper
+    return replace(
+        paper,
+        id=record.paper.id,
+        title=record.paper.title,
+        cost=record.cost,
+        details=record.details if len(record.details) == len(ablations) else (),
+        considered=_list_considered(record, ablations),
+        reported_count=_count_reported(record),
+    )
+
+
+def _list_considered(record: PlanRecord, plan: tuple[Ablation, ...]) -> tuple[tuple[Ablation, int | None], ...]:
+    """Return the candidates that are not in the plan and that the model did not withdraw, with unique names."""
+    candidates = [candidate for candidate in record.considered if candidate.why is not RejectionReason.WITHDRAWN]
+    named, _ = make_names_unique((*plan, *candidates))
+    chances = [candidate.details.chance for candidate in candidates]
+    return tuple(zip(named[len(plan) :], chances, strict=True))
+
+
+def _count_reported(record: PlanRecord) -> int | None:
+    if record.task is not Task.REVIEWER or record.strategy == _COMBINED:
+        return None
+    return len({match[1] for warning in record.warnings if (match := _ALREADY_REPORTED.match(warning))})
 
 
 def _read_record(path: Path, warnings: list[str]) -> PlanRecord | None:

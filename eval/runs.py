@@ -58,8 +58,10 @@ class JudgedPaper(_FrozenModel):
     """A gold paper, its plan and its status; costs are in USD, None if unknown. The verdicts have a file of their own.
 
     `gold` holds the names of the paper's ablations (author task); `suggestions` is the number of ablations that the
-    paper has or the reviews ask for. `asked` is the number of replies; `flags` are doubts about the plan or the
-    verdicts, and `positional` is True if the judge matched the first items that it saw.
+    paper has or the reviews ask for. Only masked papers have `considered`, candidates that were judged and are not in
+    the plan, and `reported`, the number of planned ablations that the text reports already (None if unknown). `asked`
+    is the number of replies; `flags` are doubts about the plan or the verdicts, and `positional` is True if the judge
+    matched the first items that it saw.
     """
 
     id: str
@@ -69,6 +71,8 @@ class JudgedPaper(_FrozenModel):
     gold: tuple[str, ...] = ()
     suggestions: int = 0
     plan: tuple[PlannedItem, ...] = ()
+    considered: tuple[PlannedItem, ...] = Field(default=(), exclude_if=lambda considered: not considered)
+    reported: int | None = Field(default=None, exclude_if=lambda reported: reported is None)
     plan_cost: float | None = None
     judge_cost: float | None = None
     asked: int = 0
@@ -81,13 +85,22 @@ class JudgedPaper(_FrozenModel):
         """The names of the planned ablations, in the plan's order."""
         return tuple(item.name for item in self.plan)
 
+    @property
+    def judged_items(self) -> tuple[PlannedItem, ...]:
+        """The ablations that were judged, in the order in which they rank: those of the plan come first."""
+        return (*self.plan, *self.considered)
+
 
 class JudgingRecord(_FrozenModel):
-    """The record of a judged run, as in judging.json; `repetition` is the sample number of each prompt."""
+    """The record of a judged run, as in judging.json; `repetition` is the sample number of each prompt.
+
+    `is_masked` is true if the gold are masked papers.
+    """
 
     format_version: str = FORMAT_VERSION
     program_version: str = __version__
     task: Task
+    is_masked: bool = Field(default=False, exclude_if=lambda is_masked: not is_masked)
     system: str
     judge: str
     endpoint: str = ""
@@ -101,7 +114,12 @@ class JudgingRecord(_FrozenModel):
     @property
     def identity(self) -> tuple[str, ...]:
         """The facts that two runs must share to be written to one folder."""
-        return (self.task, self.system, self.judge, self.endpoint, str(self.repetition))
+        return (self.task, self.system, self.judge, self.endpoint, str(self.repetition), str(self.is_masked))
+
+    @property
+    def verdict_task(self) -> Task:
+        """The task whose verdicts the run has; those on masked papers match ablations with answers, as author's do."""
+        return Task.AUTHOR if self.is_masked else self.task
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +139,7 @@ def read_judged_run(folder: Path) -> JudgedRun:
     """
     record = read_judging_record(folder)
     scored = [paper.id for paper in record.papers if paper.status is PaperStatus.SCORED]
-    return JudgedRun(record, {paper_id: read_verdicts(folder, paper_id, record.task) for paper_id in scored})
+    return JudgedRun(record, {paper_id: read_verdicts(folder, paper_id, record.verdict_task) for paper_id in scored})
 
 
 def read_judging_record(folder: Path) -> JudgingRecord:
@@ -152,7 +170,9 @@ def write_judged_run(folder: Path, judged_run: JudgedRun, k: int | None = None) 
             write_verdicts(path, verdicts[paper.id])
         else:
             path.unlink(missing_ok=True)
-    evaluations = [build_evaluation(record.task, p, verdicts[p.id], k) for p in record.papers if p.id in verdicts]
+    evaluations = [
+        build_evaluation(record.verdict_task, p, verdicts[p.id], k) for p in record.papers if p.id in verdicts
+    ]
     write_file_atomically(folder / EVALUATIONS_FILE, json.dumps(evaluations, ensure_ascii=False, indent=1) + "\n")
     write_file_atomically(folder / RUN_FILE, record.model_dump_json(indent=1) + "\n")
 
@@ -172,7 +192,7 @@ def read_verdicts(folder: Path, paper_id: str, task: Task) -> tuple[Verdict, ...
 
 def label_paper(task: Task, paper: JudgedPaper, verdicts: Iterable[Verdict], k: int | None = None) -> LabelPairs:
     """Return the published labels of one paper at k."""
-    names = paper.planned_names[:k]
+    names = [item.name for item in paper.judged_items][:k]
     if task is Task.AUTHOR:
         return label_author_plan(paper.gold, names, [v for v in verdicts if isinstance(v, AuthorVerdict)])
     appears = {v.name_in_plan: v.appears_in_review for v in verdicts if isinstance(v, ReviewerVerdict)}
@@ -187,6 +207,6 @@ def build_evaluation(
     precision, recall, f1 = compute_precision_recall_f1(labels)
     scores = {"precision": precision, "recall": recall, "f1_score": f1}
     if task is Task.AUTHOR:
-        scores["ndcg_score"] = compute_published_ndcg(labels, min(len(paper.planned_names[:k]), len(paper.gold)))
+        scores["ndcg_score"] = compute_published_ndcg(labels, min(len(paper.judged_items[:k]), len(paper.gold)))
     names = {"id": paper.id, "true_labels": list(labels.true), "pred_labels": list(labels.pred)}
     return {**names, **scores, "cost": paper.judge_cost}

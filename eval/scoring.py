@@ -1,12 +1,14 @@
 """Score judged runs from their verdicts: papers by status, means at every k, and differences between systems."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from statistics import fmean
 from typing import Final
 
 from eval import statistics
+from eval.masked import MASKED_MEASURES, MaskedMeasure, MaskedScores, list_values, score_masked_papers
 from eval.metrics import PaperScores, score_author_plan, score_reviewer_plan
 from eval.plans import PaperStatus
 from eval.runs import JudgedPaper, JudgedRun, JudgingRecord
@@ -53,7 +55,8 @@ class ScoreSummary:
 class RunResult:
     """A judged run with its scores: `scores` by paper at one k with their `summary`, `by_k` the means at k = 1, 2, ….
 
-    `plan_cost` is the mean over papers with a plan, `judge_cost` the sum over all papers; in USD, None if unknown.
+    `plan_cost` is the mean over papers with a plan, `judge_cost` the sum over all papers; in USD, None if unknown. A
+    run on masked papers has `masked_scores` by paper instead of `scores`.
     """
 
     label: str
@@ -64,6 +67,7 @@ class RunResult:
     coverage: Coverage
     plan_cost: float | None
     judge_cost: float | None
+    masked_scores: Mapping[str, MaskedScores] = field(default_factory=dict)
 
     @property
     def record(self) -> JudgingRecord:
@@ -73,12 +77,16 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class SystemDifference:
-    """The difference of two systems on the papers that one judge scored for both; `adjusted_p` is Holm's p-value."""
+    """The difference of two systems in a measure, on the papers that one judge scored for both.
+
+    `adjusted_p` is Holm's p-value.
+    """
 
     a: RunResult
     b: RunResult
-    f1: PairedDifference
+    difference: PairedDifference
     adjusted_p: float
+    measure: str = "f1"
 
 
 def compute_results(
@@ -91,7 +99,26 @@ def compute_results(
 
 
 def compare_results(results: Sequence[RunResult]) -> tuple[SystemDifference, ...]:
-    """Compare every two systems of one task and judge, the greatest difference first; p is adjusted for each judge."""
+    """Compare the F1 of every two systems of one task and judge, the greatest difference first.
+
+    The p-values are adjusted for each task and judge.
+    """
+    differences = _compare_measure(results, "f1", lambda result: {p: s.f1 for p, s in result.scores.items()})
+    return tuple(sorted(differences, key=lambda each: (each.a.record.task, -abs(each.difference.mean))))
+
+
+def compare_masked_results(results: Sequence[RunResult]) -> tuple[SystemDifference, ...]:
+    """Compare every two systems on masked papers in each measure; p is adjusted for each measure and judge."""
+    return tuple(
+        difference
+        for name, measure in MASKED_MEASURES.items()
+        for difference in _compare_measure(results, name, partial(_list_masked_values, measure=measure))
+    )
+
+
+def _compare_measure(
+    results: Sequence[RunResult], measure: str, get_values: Callable[[RunResult], Mapping[str, float]]
+) -> list[SystemDifference]:
     differences: list[SystemDifference] = []
     families: dict[tuple[Task, str, int], list[RunResult]] = {}
     for result in results:
@@ -99,19 +126,22 @@ def compare_results(results: Sequence[RunResult]) -> tuple[SystemDifference, ...
         families.setdefault((record.task, record.judge, record.repetition), []).append(result)
     for members in families.values():
         pairs = [
-            (a, b, compute_difference(_f1_by_paper(a), _f1_by_paper(b)))
+            (a, b, compute_difference(get_values(a), get_values(b)))
             for a, b in combinations(members, 2)
-            if a.record.system != b.record.system and a.scores.keys() & b.scores.keys()
+            if a.record.system != b.record.system and get_values(a).keys() & get_values(b).keys()
         ]
         adjusted = adjust_p_values([difference.p for _, _, difference in pairs])
-        differences += [SystemDifference(*pair, p) for pair, p in zip(pairs, adjusted, strict=True)]
-    return tuple(sorted(differences, key=lambda difference: (difference.a.record.task, -abs(difference.f1.mean))))
+        differences += [SystemDifference(*pair, p, measure) for pair, p in zip(pairs, adjusted, strict=True)]
+    return differences
 
 
 def score_papers(judged_run: JudgedRun, k: int | None = None, *, as_published: bool = False) -> dict[str, PaperScores]:
-    """Return the scores of each scored paper at k, by id; with `as_published`, failed and absent papers score 0."""
+    """Return the scores of each scored paper at k, by id; with `as_published`, failed and absent papers score 0.
+
+    Masked papers have none.
+    """
     scores: dict[str, PaperScores] = {}
-    for paper in judged_run.record.papers:
+    for paper in () if judged_run.record.is_masked else judged_run.record.papers:
         if paper.status is PaperStatus.SCORED:
             scores[paper.id] = score_paper(judged_run.record.task, paper, judged_run.verdicts[paper.id], k)
         elif as_published and paper.status is not PaperStatus.UNSCORED:
@@ -163,7 +193,7 @@ def _mean_of_known(values: Sequence[float | None]) -> Mean | None:
 
 def _compute_result(judged_run: JudgedRun, label: str, k: int | None, as_published: bool) -> RunResult:
     papers = judged_run.record.papers
-    longest = min(MAX_REPORTED_K, max((len(paper.plan) for paper in papers), default=0))
+    longest = max((len(paper.plan) for paper in papers if not judged_run.record.is_masked), default=0)
     scores = score_papers(judged_run, k, as_published=as_published)
     plan_costs = [paper.plan_cost for paper in papers if paper.plan]
     total_cost = sum_costs(plan_costs)
@@ -174,11 +204,12 @@ def _compute_result(judged_run: JudgedRun, label: str, k: int | None, as_publish
         summary=summarize_scores(scores, k),
         by_k=tuple(
             summarize_scores(score_papers(judged_run, at, as_published=as_published), at)
-            for at in range(1, longest + 1)
+            for at in range(1, min(MAX_REPORTED_K, longest) + 1)
         ),
         coverage=count_papers(judged_run.record),
         plan_cost=total_cost / len(plan_costs) if plan_costs and total_cost is not None else None,
         judge_cost=sum_costs(p.judge_cost for p in papers if p.status in (PaperStatus.SCORED, PaperStatus.UNSCORED)),
+        masked_scores=score_masked_papers(judged_run, as_published=as_published),
     )
 
 
@@ -195,5 +226,5 @@ def _label_runs(runs: Sequence[JudgingRecord]) -> list[str]:
     ]
 
 
-def _f1_by_paper(result: RunResult) -> dict[str, float]:
-    return {paper: scores.f1 for paper, scores in result.scores.items()}
+def _list_masked_values(result: RunResult, measure: MaskedMeasure) -> dict[str, float]:
+    return list_values(result.masked_scores, measure)

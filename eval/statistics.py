@@ -16,6 +16,7 @@ PERMUTATIONS: Final = 10_000
 _MAX_EXACT: Final = 12
 _SEED: Final = 20250708
 UNKNOWN_NUMBER: Final = "–"
+MEAN_PARTS: Final = ("mean", "sd", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,25 @@ def format_p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def format_difference(difference: PairedDifference, adjusted_p: float) -> tuple[str, str, str, str, str]:
+    """Return the number of papers, the mean, its 95 % interval, p and the adjusted p."""
+    interval = f"{difference.low:+z.3f} to {difference.high:+z.3f}"
+    p_values = format_p_value(difference.p), format_p_value(adjusted_p)
+    return str(difference.n), f"{difference.mean:+z.3f}", interval, *p_values
+
+
 def format_exact(value: float | None) -> str:
     """Return a number in full precision, "" if it is unknown."""
     return "" if value is None or isnan(value) else repr(value)
+
+
+def format_exact_mean(mean: Mean | None) -> tuple[str, ...]:
+    """Return the parts of a mean in full precision, named by `MEAN_PARTS`."""
+    parts = (mean.mean, mean.deviation, mean.low, mean.high) if mean else (None,) * len(MEAN_PARTS)
+    return tuple(map(format_exact, parts))
+
+
+def format_exact_difference(difference: PairedDifference, adjusted_p: float) -> tuple[str, ...]:
+    """Return the number of papers, the mean, its 95 % interval, p and the adjusted p in full precision."""
+    numbers = (difference.mean, difference.low, difference.high, difference.p, adjusted_p)
+    return (str(difference.n), *map(format_exact, numbers))

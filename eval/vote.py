@@ -55,7 +55,7 @@ def vote_on_runs(judged_runs: Sequence[JudgedRun]) -> JudgedRun:
         raise UsageError("a vote needs the verdicts of two judges or more")
     first, *others = records = [judged_run.record for judged_run in judged_runs]
     for other in others:
-        if (other.task, other.system) != (first.task, first.system):
+        if (other.task, other.is_masked, other.system) != (first.task, first.is_masked, first.system):
             raise UsageError(
                 f"the judges judged different plans: {first.system} ({first.task}) and {other.system} ({other.task})"
             )
@@ -144,7 +144,7 @@ def _vote_on_paper(paper_id: str, judged_runs: Sequence[JudgedRun]) -> tuple[Jud
     verdicts_by_judge = [run.verdicts[paper_id] for run in judged_runs if paper_id in run.verdicts]
     if not verdicts_by_judge:
         return first.model_copy(update={"reason": "; ".join(warnings)}), None
-    majority = _vote_on_verdicts(judged_runs[0].record.task, verdicts_by_judge)
+    majority = _vote_on_verdicts(judged_runs[0].record.verdict_task, verdicts_by_judge)
     warnings += [f"{NO_MAJORITY} on {name!r}: counted as no" for name in majority.tied_names]
     return _record_vote([paper for _, paper in papers], warnings), majority.verdicts
 

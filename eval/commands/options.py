@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from eval.masked import count_unchecked_papers, summarize_masked_scores
 from eval.scoring import RunResult
 from eval.statistics import Mean, format_number
 from planner.cli.options import CommandFunction
@@ -59,7 +60,7 @@ def gold_option(*, required: bool = False) -> Callable[[CommandFunction], Comman
         "--gold",
         required=required,
         type=click.Path(path_type=Path, exists=True),
-        help="Parquet, JSONL or JSON: AblationBench's data, or id, title, and ablations or reviews.",
+        help="Parquet, JSONL or JSON: AblationBench's data, or id, title, and ablations, reviews or answers.",
     )
 
 
@@ -93,10 +94,16 @@ def build_result_json(result: RunResult, folder: Path | None = None) -> dict[str
             {"k": summary.k, **{name: build_mean_json(getattr(summary, name)) for _, name in _METRICS}}
             for summary in result.by_k
         ],
+        **({"masked": _build_masked_json(result)} if result.record.is_masked else {}),
         "plan_cost": result.plan_cost,
         "judge_cost": result.judge_cost,
         "reasons": {paper.id: paper.reason for paper in result.record.papers if paper.reason},
     }
+
+
+def _build_masked_json(result: RunResult) -> dict[str, Any]:
+    means = {name: build_mean_json(mean) for name, mean in summarize_masked_scores(result.masked_scores).items()}
+    return {**means, "unchecked": count_unchecked_papers(result.masked_scores)}
 
 
 def build_mean_json(mean: Mean | None) -> dict[str, Any] | None:
@@ -114,9 +121,16 @@ def _format_lines(result: RunResult, folder: Path) -> Iterator[str]:
         f"{papers.absent} absent"
     )
     yield f"{'':18}{'mean':>6}{'sd':>7}   95 % interval"
-    for label, name in _METRICS:
-        mean: Mean | None = getattr(result.summary, name)
-        if mean is not None and mean.n:
-            numbers = f"{format_number(mean.mean):>6}{format_number(mean.deviation):>7}"
-            yield f"{label:18}{numbers}   {mean.low:.2f} to {mean.high:.2f}"
+    for label, mean in _list_means(result):
+        numbers = f"{format_number(mean.mean):>6}{format_number(mean.deviation):>7}"
+        yield f"{label:18}{numbers}   {mean.low:.2f} to {mean.high:.2f}"
+    if unchecked := count_unchecked_papers(result.masked_scores):
+        yield f"already reported is unknown for {unchecked} of {len(result.masked_scores)} papers"
     yield f"wrote {folder}"
+
+
+def _list_means(result: RunResult) -> Iterator[tuple[str, Mean]]:
+    """Yield the name and the mean of each measure that is known for any paper."""
+    means = {label: getattr(result.summary, name) for label, name in _METRICS}
+    masked = {name.replace("_", " "): mean for name, mean in summarize_masked_scores(result.masked_scores).items()}
+    return ((label, mean) for label, mean in {**means, **masked}.items() if mean is not None and mean.n)

@@ -7,14 +7,15 @@ from typing import Final
 from eval.report import plots
 from eval.report.data import build_csv_tables
 from eval.report.document import Document, ReportSection, Table
+from eval.report.masked import build_masked_section
 from eval.report.reliability import build_judges_section, build_unscored_section, build_warnings_section
 from eval.scoring import RunResult, SystemDifference, compare_results, format_task_title
 from eval.statistics import (
+    format_difference,
     format_interval,
     format_mean,
     format_mean_with_deviation,
     format_number,
-    format_p_value,
     format_percent,
     format_usd,
 )
@@ -36,9 +37,8 @@ def build_report(
         title="Ablation plans scored against papers and reviews",
         lead=_write_lead(results, k, as_published),
         sections=(
-            _build_scores_section(results, k, with_pictures),
-            _build_differences_section(compare_results(results)),
-            _build_by_k_section(results, with_pictures),
+            *_build_score_sections([r for r in results if not r.record.is_masked], k, with_pictures),
+            *build_masked_section(results, with_pictures),
             _build_costs_section(results, k, with_pictures),
             _build_actions_section(results, with_pictures),
             build_judges_section(results),
@@ -65,6 +65,18 @@ def _write_lead(results: Sequence[RunResult], k: int | None, as_published: bool)
         f"for a paper and then averaged over papers. {coverage_note}",
         "Intervals are 95 % bootstrap intervals over papers: if the intervals of two systems overlap widely, "
         "these papers cannot tell them apart. ± is the sample deviation between papers.",
+    )
+
+
+def _build_score_sections(
+    results: Sequence[RunResult], k: int | None, with_pictures: bool
+) -> tuple[ReportSection, ...]:
+    if not results:
+        return ()
+    return (
+        _build_scores_section(results, k, with_pictures),
+        _build_differences_section(compare_results(results)),
+        _build_by_k_section(results, with_pictures),
     )
 
 
@@ -109,11 +121,7 @@ def _build_differences_section(differences: Sequence[SystemDifference]) -> Repor
             c.a.label,
             c.b.label,
             c.a.record.task.value,
-            str(c.f1.n),
-            f"{c.f1.mean:+z.3f}",
-            f"{c.f1.low:+z.3f} to {c.f1.high:+z.3f}",
-            format_p_value(c.f1.p),
-            format_p_value(c.adjusted_p),
+            *format_difference(c.difference, c.adjusted_p),
         )
         for c in differences
     )

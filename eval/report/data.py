@@ -5,11 +5,11 @@ from typing import Final
 
 from eval.metrics import PaperScores
 from eval.report.document import Table
+from eval.report.masked import build_masked_csv_tables
 from eval.scoring import RunResult, ScoreSummary, compare_results
-from eval.statistics import Mean, format_exact
+from eval.statistics import MEAN_PARTS, format_exact, format_exact_difference, format_exact_mean
 
 _METRICS: Final = ("precision", "recall", "f1", "ndcg", "plan_ndcg")
-_MEAN_PARTS: Final = ("mean", "sd", "low", "high")
 
 
 def build_csv_tables(results: Sequence[RunResult], k: int | None) -> tuple[tuple[str, Table], ...]:
@@ -19,6 +19,7 @@ def build_csv_tables(results: Sequence[RunResult], k: int | None) -> tuple[tuple
         ("report-by-k", _build_by_k_table(results)),
         ("report-differences", _build_differences_table(results)),
         ("report-papers", _build_papers_table(results)),
+        *build_masked_csv_tables(results),
     )
 
 
@@ -60,8 +61,7 @@ def _build_differences_table(results: Sequence[RunResult]) -> Table:
                 c.a.record.judge,
                 c.a.record.system,
                 c.b.record.system,
-                str(c.f1.n),
-                *map(format_exact, (c.f1.mean, c.f1.low, c.f1.high, c.f1.p, c.adjusted_p)),
+                *format_exact_difference(c.difference, c.adjusted_p),
             )
             for c in compare_results(results)
         ),
@@ -98,14 +98,12 @@ def _key_cells(result: RunResult) -> tuple[str, ...]:
 
 
 def _mean_columns() -> Iterator[str]:
-    return (f"{metric}_{part}" for metric in _METRICS for part in _MEAN_PARTS)
+    return (f"{metric}_{part}" for metric in _METRICS for part in MEAN_PARTS)
 
 
 def _mean_cells(summary: ScoreSummary) -> Iterator[str]:
     for metric in _METRICS:
-        mean: Mean | None = getattr(summary, metric)
-        parts = (mean.mean, mean.deviation, mean.low, mean.high) if mean else (None,) * len(_MEAN_PARTS)
-        yield from map(format_exact, parts)
+        yield from format_exact_mean(getattr(summary, metric))
 
 
 def _score_cells(scores: PaperScores | None) -> Iterator[str]:

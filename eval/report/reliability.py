@@ -151,7 +151,7 @@ def compare_judges(results: Sequence[RunResult]) -> tuple[JudgeAgreement, ...]:
     agreements = (
         _compare_two_judges(a, b)
         for a, b in combinations(results, 2)
-        if (a.record.task, a.record.system) == (b.record.task, b.record.system)
+        if (a.record.task, a.record.is_masked, a.record.system) == (b.record.task, b.record.is_masked, b.record.system)
     )
     return tuple(agreement for agreement in agreements if agreement is not None)
 
@@ -183,7 +183,7 @@ def _first_match_chance(paper: JudgedPaper, verdicts: Sequence[Verdict]) -> floa
     """Return the chance that the first items match, if the matches of the verdicts were placed at random."""
     if paper.gold:
         pairs = sum(len(v.name_in_plan) for v in verdicts if isinstance(v, AuthorVerdict))
-        return pairs / (len(paper.gold) * len(paper.plan))
+        return pairs / (len(paper.gold) * len(paper.judged_items))
     return sum(_extract_decisions(verdicts).values()) / len(paper.plan)
 
 
@@ -204,10 +204,11 @@ def _write_warnings(health: JudgeHealth) -> Iterator[str]:
             f"gives {format_percent(expected)}: it seems to judge by position."
         )
     if health.flagged_papers:
-        yield (
-            f"{name}: papers flagged: {len(health.flagged_papers)}; F1 is {format_mean(health.result.summary.f1)} with "
-            f"those of them that are scored, and {format_number(health.unflagged_f1)} without."
+        f1 = health.result.summary.f1
+        scores = (
+            f"; F1 is {format_mean(f1)} with those of them that are scored, and {format_number(health.unflagged_f1)} "
         )
+        yield f"{name}: papers flagged: {len(health.flagged_papers)}" + (f"{scores}without." if f1.n else ".")
 
 
 def _health_row(health: JudgeHealth) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def test_systems_are_contrasted_under_one_judge_alone(judged_run: JudgedRun) -> 
     another_judge = JudgedRun(other.record.model_copy(update={"judge": "b"}), judged_run.verdicts)
     (contrast,) = compare_results(compute_results([judged_run, other, another_judge]))
     assert {contrast.a.record.judge, contrast.b.record.judge} == {"offline"}
-    assert (contrast.f1.n, contrast.f1.mean, contrast.f1.p) == (2, 0.0, 1.0)
+    assert (contrast.difference.n, contrast.difference.mean, contrast.difference.p) == (2, 0.0, 1.0)
 
 
 def test_too_few_papers_are_not_remarked_on(judged_run: JudgedRun) -> None:
