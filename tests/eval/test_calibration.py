@@ -2,18 +2,25 @@
 
 import asyncio
 import json
+from collections import defaultdict
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eval.__main__ import main
-from eval.calibration import CalibrationRow
+from eval.calibration import CalibrationRow, measure_calibration
+from eval.plans import PaperStatus
+from eval.runs import JudgedPaper, JudgedRun, JudgingRecord, PlannedItem
+from eval.verdicts import AuthorVerdict
 from planner.chat import Completion
 from planner.models.fake import FakeModel
 from planner.planning.output import plan_to_folder
 from planner.planning.question import PlanSettings
-from planner.schema import Task
+from planner.schema import Action, Task
 from tests.papers_made import paper
 from tests.scripted import contract
 
@@ -64,6 +71,32 @@ def test_the_interval_is_that_of_wilson() -> None:
     # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662, 0 of 20 gives 0 to 0.1611.
     assert CalibrationRow(0, 9, 263, 81, 5).interval == pytest.approx((0.2553, 0.3662), abs=1e-4)
     assert CalibrationRow(0, 9, 20, 0, 5).interval == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
+@given(st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 100)), st.booleans()), max_size=40))
+def test_a_second_implementation_gives_the_same_table(stated: list[tuple[int | None, bool]]) -> None:
+    items = tuple(PlannedItem(name=str(n), action=Action.REMOVE, chance=c) for n, (c, _) in enumerate(stated))
+    names = tuple(str(number) for number, (_, is_true) in enumerate(stated) if is_true)
+    judged = JudgedPaper(id="x", status=PaperStatus.SCORED, gold=("g",), plan=items)
+    record = JudgingRecord(task=Task.AUTHOR, system="s", judge="j", papers=(judged,))
+    run = JudgedRun(record, {"x": (AuthorVerdict(name_in_paper="g", name_in_plan=names),)})
+    tens: dict[int, list[tuple[int, bool]]] = defaultdict(list)
+    for chance, is_true in stated:
+        if chance is not None:
+            tens[min(chance // 10, 9)].append((chance, is_true))
+    table = measure_calibration([run])
+    if not tens:
+        assert table is None
+        return
+    assert table is not None
+    given_chances = [pair for pairs in tens.values() for pair in pairs]
+    squares = sum((Fraction(chance, 100) - is_true) ** 2 for chance, is_true in given_chances)
+    assert table.brier == pytest.approx(float(squares / len(given_chances)))
+    assert (table.count, table.unstated) == (len(given_chances), len(stated) - len(given_chances))
+    assert [(row.low, row.count, row.true_count, row.mean_chance) for row in table.rows] == [
+        (10 * ten, len(pairs), sum(t for _, t in pairs), pytest.approx(sum(c for c, _ in pairs) / len(pairs)))
+        for ten, pairs in sorted(tens.items())
+    ]
 
 
 def test_plans_without_chances_are_refused_by_name(tmp_path: Path, judged: Path) -> None:
