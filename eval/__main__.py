@@ -3,6 +3,7 @@
 import click
 
 from eval.commands.baseline import baseline
+from eval.commands.bench import bench
 from eval.commands.calibration import calibration
 from eval.commands.judge import judge
 from eval.commands.labelled import analysis, cuts
@@ -16,7 +17,7 @@ def main() -> None:
     """Score plans, and measure parts of the planner, against labels that people made by hand."""
 
 
-for command in (judge, vote, judge_eval, report, compare, calibration, baseline, analysis, cuts):
+for command in (judge, vote, judge_eval, report, compare, calibration, baseline, bench, analysis, cuts):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -82,8 +82,8 @@ def test_a_second_implementation_gives_the_same_means(papers: list[tuple[int, in
         str(n): score(judged_paper(kept, more, reported), *(f"a{i}" for i in sorted(matched)))
         for n, (kept, more, matched, reported) in enumerate(papers)
     }
-    hits = dict.fromkeys(range(1, 6), 0)
-    reciprocal, in_plan, shares = Fraction(), 0, Fraction()
+    hits = dict.fromkeys(range(1, 6), Fraction())
+    reciprocal, in_plan, shares = Fraction(), Fraction(), Fraction()
     for kept, more, matched, reported in papers:
         position = 1
         while position <= kept + more and position not in matched:
@@ -98,7 +98,7 @@ def test_a_second_implementation_gives_the_same_means(papers: list[tuple[int, in
     expected |= {f"hit@{k}": count for k, count in hits.items()}
     means = summarize_masked_scores(scores)
     assert {name: mean.mean for name, mean in means.items()} == {
-        name: pytest.approx(float(Fraction(total) / len(papers))) for name, total in expected.items()
+        name: pytest.approx(float(total / len(papers))) for name, total in expected.items()
     }
 
 
