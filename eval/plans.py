@@ -2,10 +2,11 @@
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from eval.gold import Gold, GoldSet, MaskedGold, make_names_unique, read_ablation
@@ -35,7 +36,7 @@ class PlannedPaper:
     `details` are as long as the plan, or empty. `considered` are the candidates that the plan does not keep, best
     first, with their chances in percent. `reported_count` is the number of planned ablations that the paper's text
     seems to report already, None if they were not checked. `cost` is in USD, None if unknown; `source` is the file from
-    which the plan was read.
+    which the plan was read, and `paper_file` the name of the paper's file without its ending, "" if unknown.
     """
 
     id: str
@@ -43,6 +44,7 @@ class PlannedPaper:
     outcome: Outcome = Outcome.PLANNED
     reason: str = ""
     title: str = ""
+    paper_file: str = ""
     ablations: tuple[Ablation, ...] = ()
     details: tuple[Details, ...] = ()
     considered: tuple[tuple[Ablation, int | None], ...] = ()
@@ -127,12 +129,17 @@ def read_system(folder: Path, task: Task | None = None, name: str = "") -> Syste
 def pair_papers(gold: GoldSet, system: System) -> tuple[tuple[GoldPair, ...], tuple[PlannedPaper, ...]]:
     """Pair each gold paper with its plan, in the gold's order; also return the plans of papers that have no gold.
 
-    A paper is found by its id, or else by the id that planning makes from the gold's title.
+    A paper is found by its id, or by the name of the file that was planned, or else by the id that planning makes from
+    the gold's title, if no other gold paper has this title, as two masked copies of a paper do.
     """
     unpaired = dict(system.papers)
+    ids_by_file = {planned.paper_file: paper_id for paper_id, planned in system.papers.items()}
+    titles = Counter(paper.title for paper in gold.papers.values())
     pairs = []
     for paper in gold.papers.values():
-        found_id = next((paper_id for paper_id in _candidate_ids(paper) if paper_id in unpaired), None)
+        title_ids = _list_title_ids(paper) if titles[paper.title] == 1 else ()
+        ids = (paper.id, build_paper_id("", given_id=paper.id), ids_by_file.get(paper.id), *title_ids)
+        found_id = next((paper_id for paper_id in ids if paper_id in unpaired), None)
         pairs.append(GoldPair(paper, None if found_id is None else unpaired.pop(found_id)))
     return tuple(pairs), tuple(unpaired.values())
 
@@ -189,6 +196,7 @@ def _read_planned_paper(trajectory: Trajectory, path: Path, warnings: list[str])
         paper,
         id=record.paper.id,
         title=record.paper.title,
+        paper_file=PurePath(record.paper.source).stem,
         cost=record.cost,
         details=record.details if len(record.details) == len(ablations) else (),
         considered=_list_considered(record, ablations),
@@ -229,6 +237,7 @@ def _failed_paper(record: PlanRecord, path: Path) -> PlannedPaper:
         outcome=Outcome.INTERRUPTED if is_lost else record.outcome,
         reason="its trajectory is missing" if is_lost else record.reason,
         title=record.paper.title,
+        paper_file=PurePath(record.paper.source).stem,
         cost=record.cost,
     )
 
@@ -289,9 +298,7 @@ def _parse_ablation_lines(text: str, warnings: list[str]) -> Iterator[Ablation]:
                 warnings.append(f"line {number} is no ablation: {error}")
 
 
-def _candidate_ids(gold: Gold) -> Iterator[str]:
-    yield gold.id
-    yield build_paper_id("", given_id=gold.id)
+def _list_title_ids(gold: Gold) -> Iterator[str]:
     if gold.title:
         yield build_paper_id(gold.title)
         # AblationBench shortens no id.

@@ -230,6 +230,19 @@ def test_judges_of_masked_papers_can_vote(run: Run, workdir: Path) -> None:
     assert told["masked"]["reciprocal_rank"]["mean"] == 0.5
 
 
+def test_copies_of_one_title_are_paired_by_their_files(run: Run, workdir: Path) -> None:
+    rows = [{"id": f"p__{n}", "title": "A Paper", "answers": dumped([GATE])} for n in (1, 2)]
+    (workdir / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    lines = [{"name": "No gate", "ablated_part": GATE.ablated_part, "action": "REMOVE", "metrics": ["MAE"]}]
+    model = FakeModel(Completion(contract("Because.", lines), finish_reason="stop"))
+    settings = PlanSettings(Task.REVIEWER, k=2)
+    copy = paper(source="copies/p__2.md")
+    asyncio.run(plan_to_folder(workdir / "plans", copy, model, settings, lambda _: None))
+    run("judge", "plans", "--gold", "answers.jsonl", "-o", "judged")
+    record = json.loads((workdir / "judged" / "judging.json").read_text(encoding="utf-8"))
+    assert [each["status"] for each in record["papers"]] == ["absent", "scored"]
+
+
 def test_a_folder_of_verdicts_keeps_to_its_kind_of_gold(run: Run, workdir: Path) -> None:
     write_plans(workdir / "plans", {"one": [GATE]})
     row = {"id": "one", "title": "On one", "reviews": ["Remove the gate."]}
