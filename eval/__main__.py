@@ -7,6 +7,7 @@ from eval.commands.bench import bench
 from eval.commands.calibration import calibration
 from eval.commands.judge import judge
 from eval.commands.labelled import analysis, cuts
+from eval.commands.mask import mask
 from eval.commands.options import CommandGroup
 from eval.commands.report import compare, report
 from eval.commands.vote import judge_eval, vote
@@ -17,7 +18,7 @@ def main() -> None:
     """Score plans, and measure parts of the planner, against labels that people made by hand."""
 
 
-for command in (judge, vote, judge_eval, report, compare, calibration, baseline, bench, analysis, cuts):
+for command in (judge, vote, judge_eval, report, compare, calibration, mask, baseline, bench, analysis, cuts):
     main.add_command(command)
 
 if __name__ == "__main__":
