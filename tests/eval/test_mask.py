@@ -185,7 +185,7 @@ def test_a_paper_that_names_nothing_has_no_copy(run: Run, files: Path) -> None:
 
 
 def test_labels_of_other_papers_are_refused(files: Path) -> None:
-    rows = [{"id": name, "title": f"On {name}", "ablations": []} for name in ("one", "two")]
+    rows: list[object] = [{"id": name, "title": f"On {name}", "ablations": []} for name in ("one", "two")]
     (files / "label.json").write_text(json.dumps(rows), encoding="utf-8")
     result = mask("--yes")
     assert result.exit_code == 2
