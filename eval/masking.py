@@ -5,17 +5,17 @@ only those that also speak of a change are found; rows of tables are found anywh
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from itertools import chain
 from math import ceil
 from typing import Final
 
+from planner.analysis.parts import list_ablation_names, list_names, list_stems_to_find
 from planner.analysis.passages import EXPERIMENT_SECTIONS, strip_markup
 from planner.analysis.sentences import split_table_rows
-from planner.matching.similarity import collect_stems, extract_stems
+from planner.matching.similarity import collect_stems, spell_greek
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
 from planner.papers.text import is_table
@@ -23,25 +23,13 @@ from planner.schema import Ablation
 
 _MIN_SHARE: Final = 0.7  # of the telling stems of a name that a text must hold
 _MAX_EDITS: Final = 500
-_MAX_NAME_CHARS: Final = 300
 _MAX_HASHES: Final = 6
-# The words after the name of a part: "gate: bounds the residual", "gate that bounds it", "gate of the decoder".
-_EXPLANATION: Final = re.compile(r"[:;,(\[]|\s(?:that|which|used|for|of|in|between|before|from|with)\s")
-_ACRONYM: Final = re.compile(r"(?<![\w-])(?=[\w-]{0,14}[A-Z][\w-]{0,14}[A-Z])\w[\w-]{1,14}(?![\w-])")
-_GREEK: Final = {unicodedata.name(letter).rpartition(" ")[2].lower(): letter for letter in "αβγδεζηθικμνξπρστυφχψω"}
-_SYMBOLS: Final = {**_GREEK, "lambda": "λ"}
-_SYMBOL: Final = re.compile(rf"(?<![^\W\d_])(?:[α-ωϕϵ]|{'|'.join(_SYMBOLS)})(?![^\W\d_])")
+_MAX_NAME_CHARS: Final = 1000
+_WORD: Final = re.compile(r"[^\W_]{2,40}")
+_SYMBOLS: Final = frozenset(spell_greek("αβγδεζηθικλμνξοπρστυφχψω").split())
 _CHANGE: Final = re.compile(
     r"\bablat|\bw/o\b|\bwithout\b|\bremov|\breplac|\binstead of\b|\bsensitiv|\beffects? of\b|\bimpact|\bvary|\bdisabl",
     re.I,
-)
-# Stems of words that any study may have, and of symbols, which are found as they are.
-_OTHER_STEMS: Final = frozenset(
-    extract_stems(
-        "ablation study without effect impact influence analysis number size amount value weight default module "
-        f"component mechanism method model layer loss parameter hyper choice different versus vs {' '.join(_SYMBOLS)} "
-        f"{' '.join(_SYMBOLS.values())}"
-    )
 )
 
 
@@ -67,41 +55,33 @@ class Edit:
     page: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AblationNames:
-    """The words by which a text may name an ablation: those of its name and of its part, acronyms and symbols."""
+    """The words by which a text may name an ablation.
 
-    ablation: Ablation
+    They are the telling stems of each name of the part, spelled Greek letters, and short names such as "wLSE".
+    """
 
-    @cached_property
-    def _texts(self) -> tuple[str, str]:
-        return self.ablation.name[:_MAX_NAME_CHARS], self.ablation.ablated_part[:_MAX_NAME_CHARS]
-
-    @cached_property
-    def _signs(self) -> frozenset[str]:
-        """The acronyms and symbols, which name the part alone."""
-        name, part = self._texts
-        text = f"{name} {part[: self._head_length + 40]}"
-        return frozenset(_find_signs(text))
-
-    @cached_property
-    def _head_length(self) -> int:
-        match = _EXPLANATION.search(self._texts[1])
-        return match.start() if match else len(self._texts[1])
-
-    @cached_property
-    def _names(self) -> tuple[frozenset[str], ...]:
-        """The telling stems of the study's name and of the part, without its explanation."""
-        name, part = self._texts
-        stems = (frozenset(extract_stems(text)) for text in (name, part[: self._head_length]))
-        return tuple(telling for each in stems if (telling := each - _OTHER_STEMS))
+    stems: tuple[frozenset[str], ...]
+    symbols: frozenset[str]
+    short_names: frozenset[str]
 
     def is_named_in(self, text: str) -> bool:
-        """Return whether a text holds an acronym or symbol of the ablation, or most words of one of its names."""
-        if not self._signs.isdisjoint(_find_signs(text)):
+        """Return whether a text holds most stems of one of the names, a letter, or a short name."""
+        if not self.short_names.isdisjoint(_find_short_names(text)):
             return True
-        stems = collect_stems(text)
-        return any(len(name & stems) >= ceil(_MIN_SHARE * len(name)) for name in self._names)
+        found = collect_stems(spell_greek(text))
+        has_name = any(len(stems & found) >= ceil(_MIN_SHARE * len(stems)) for stems in self.stems)
+        return has_name or not self.symbols.isdisjoint(found)
+
+
+def list_mentioned_names(ablation: Ablation) -> AblationNames:
+    """Return the words by which a text may name an ablation: those of its part, its own name, and its replacements."""
+    texts = [text for text in list_ablation_names(ablation) if text.strip()]
+    stems = tuple(dict.fromkeys(chain.from_iterable(map(list_stems_to_find, texts))))
+    symbols = collect_stems(spell_greek(" ".join(name for text in texts for name in list_names(text))))
+    short_names = _find_short_names(" ".join((ablation.name, *ablation.replacement))[:_MAX_NAME_CHARS])
+    return AblationNames(stems, symbols & _SYMBOLS, frozenset(short_names))
 
 
 def list_maskable_sections(paper: Paper) -> tuple[Section, ...]:
@@ -127,7 +107,7 @@ def list_maskable_sections(paper: Paper) -> tuple[Section, ...]:
 
 def find_edits(sections: Sequence[Section], ablation: Ablation) -> tuple[Edit, ...]:
     """Find the texts that name an ablation, in reading order, at most 500."""
-    names = AblationNames(ablation)
+    names = list_mentioned_names(ablation)
     edits = [
         edit
         for number, section in enumerate(sections)
@@ -150,10 +130,9 @@ def render_copy(title: str, sections: Sequence[Section], edits: Iterable[Edit]) 
     return "\n\n".join((f"# {' '.join(title.split())}", *filter(None, blocks))) + "\n"
 
 
-def _find_signs(text: str) -> Iterator[str]:
-    """Yield the acronyms in a text, and its Greek letters, also those that are spelled out."""
-    yield from _ACRONYM.findall(text)
-    yield from (_SYMBOLS.get(symbol, symbol) for symbol in _SYMBOL.findall(text))
+def _find_short_names(text: str) -> Iterator[str]:
+    """Yield the words of a text with two capitals or more."""
+    return (word for word in _WORD.findall(text) if sum(map(str.isupper, word)) > 1)
 
 
 def _with_heading(section: Section) -> tuple[Block, ...]:

@@ -208,7 +208,7 @@ def test_edits_are_texts_of_the_paper(texts: list[str], name: str, part: str) ->
     blocks = tuple(Block(BlockKind.PROSE, text) for text in texts) or (Block(BlockKind.PROSE, name),)
     made = paper(sections=(Section("Ablations", 1, SectionKind.ABLATION, blocks),))
     sections = list_maskable_sections(made)
-    for edit in find_edits(sections, Ablation.model_construct(name=name, ablated_part=part)):
+    for edit in find_edits(sections, Ablation.model_construct(name=name, ablated_part=part, replacement=(part,))):
         text = sections[edit.section].blocks[edit.block - 1].text if edit.section else made.abstract
         assert text[edit.start : edit.start + len(edit.text)] == edit.text
         assert render_copy("A Paper", sections, [edit]).startswith("# A Paper\n\n## Abstract\n\n")
