@@ -23,7 +23,7 @@ ANSWERS_FILE: Final = "answers.jsonl"
 
 
 @click.command(epilog="Example: python -m eval mask paper.pdf --labels paper.json -o masked")
-@click.argument("paper", metavar="PAPER")
+@click.argument("paper", type=click.Path(exists=True))
 @click.option(
     "--labels",
     required=True,

@@ -58,14 +58,18 @@ def _write_lead(results: Sequence[RunResult], k: int | None, as_published: bool)
         coverage_note = (
             "Only scored papers enter a mean; unscored, failed and absent ones are counted beside it, never as 0."
         )
-    return (
-        f"{len(results)} runs, judged by {', '.join(judges)}. Numbers are for {scope}.",
+    lead = f"{len(results)} runs, judged by {', '.join(judges)}."
+    meaning = (
         "Precision: the share of the planned ablations that the paper reports (author task) or a review asks for "
         "(reviewer task). Recall: the share of those that the plan has. F1 is their harmonic mean. Each is computed "
-        f"for a paper and then averaged over papers. {coverage_note}",
-        "Intervals are 95 % bootstrap intervals over papers: if the intervals of two systems overlap widely, "
-        "these papers cannot tell them apart. ± is the sample deviation between papers.",
+        f"for a paper and then averaged over papers. {coverage_note}"
     )
+    intervals = (
+        "Intervals are 95 % bootstrap intervals over papers: if the intervals of two systems overlap widely, "
+        "these papers cannot tell them apart. ± is the sample deviation between papers."
+    )
+    are_masked = bool(results) and all(result.record.is_masked for result in results)
+    return (lead, coverage_note, intervals) if are_masked else (f"{lead} Numbers are for {scope}.", meaning, intervals)
 
 
 def _build_score_sections(
@@ -176,9 +180,8 @@ def _has_curve(result: RunResult) -> bool:
 
 def _build_costs_section(results: Sequence[RunResult], k: int | None, with_pictures: bool) -> ReportSection:
     priced = [result for result in results if result.plan_cost is not None and result.summary.f1.n]
-    text = (
-        f"{len(results) - len(priced)} of {len(results)} runs have plans without a known cost; no picture shows them."
-    )
+    unpriced = sum(result.plan_cost is None for result in results)
+    text = f"{unpriced} of {len(results)} runs have plans without a known cost; no picture shows them."
     table = Table(
         ("System", "Task", "Planning, USD per paper", "Judging, USD in all", "F1"),
         tuple(
@@ -198,7 +201,7 @@ def _build_costs_section(results: Sequence[RunResult], k: int | None, with_pictu
         priced, lambda result: plots.CostPoint(result.label, result.plan_cost or 0.0, result.summary.f1)
     )
     pictures = (plots.draw_costs("cost", caption, axis, panels),) if with_pictures and panels else ()
-    return ReportSection("Quality and cost", (text,) if len(priced) < len(results) else (), pictures, (table,))
+    return ReportSection("Quality and cost", (text,) if unpriced else (), pictures, (table,))
 
 
 def _build_actions_section(results: Sequence[RunResult], with_pictures: bool) -> ReportSection:

@@ -106,8 +106,12 @@ def _paper_rows(result: RunResult) -> Iterator[tuple[str, ...]]:
     for paper in result.record.papers:
         scores = result.masked_scores.get(paper.id)
         rank = "" if scores is None or scores.rank is None else str(scores.rank)
-        values = (format_exact(measure(scores)) if scores else "" for measure in MASKED_MEASURES.values())
+        values = (_format_value(measure(scores)) if scores else "" for measure in MASKED_MEASURES.values())
         yield (*_key_cells(result), paper.id, paper.status.value, rank, *values)
+
+
+def _format_value(value: float | None) -> str:
+    return format_exact(None if value is None else float(value))  # a hit is true or false
 
 
 def _exact_difference_row(each: SystemDifference) -> tuple[str, ...]:

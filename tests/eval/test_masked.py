@@ -211,7 +211,8 @@ def test_a_report_compares_two_runs_on_the_same_masked_papers(run: Run, workdir:
     assert "## At every k" not in text
     with (workdir / "report" / "report-masked-papers.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["paper"], row["rank"]) for row in rows if row["system"] == "worse"] == [(name, "2") for name in names]
+    worse = [(row["paper"], row["rank"], row["hit@1"], row["hit@2"]) for row in rows if row["system"] == "worse"]
+    assert worse == [(name, "2", "0.0", "1.0") for name in names]
     with (workdir / "report" / "report-masked-differences.csv").open(encoding="utf-8") as file:
         by_measure = {row["measure"]: row for row in csv.DictReader(file)}
     assert (by_measure["hit@1"]["difference"], by_measure["hit@2"]["difference"]) == ("1.0", "0.0")
