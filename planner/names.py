@@ -84,6 +84,12 @@ def build_record_path(trajectory_path: PurePath) -> PurePosixPath:
     )
 
 
+def build_prompt_file_name(paper_id: str, identity: str) -> str:
+    """Return the name of the file with a prompt about a paper, which holds the identity of its request."""
+    stem = _shorten(sanitize_file_name(paper_id), MAX_FILE_NAME_BYTES - len(identity) - 1, "-")
+    return f"{stem}-{identity}.txt"
+
+
 def sanitize_file_name(text: str) -> str:
     """Turn a text into a safe file name of at most `MAX_FILE_NAME_BYTES` bytes, in NFC.
 

@@ -43,8 +43,7 @@ class LocalEngine:
         self.progress = Progress()
         self._waiting_tasks = WaitingTasks()
         self._budget = Budget(job.limits.max_cost, ledger.sum_charges())
-        self._ledger_models = [asked.ledger_model for asked in job.models]
-        self._clients = {record.key: asked for record, asked in zip(self._ledger_models, job.models, strict=True)}
+        self._clients = {asked.ledger_model.key: asked for asked in job.models}
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
         self._queues = {key: self._open_queue(asked) for key, asked in self._clients.items()}
         self.progress.rate_limiters = [queue.rate_limiter for queue in self._queues.values()]
@@ -57,10 +56,7 @@ class LocalEngine:
             PromptError: if the templates are at fault, whatever the paper.
         """
         bounds = self._job.limits
-        task = self._job.models[0].settings.task
-        await self._ledger.begin_call(task, self._job.corpus.entries, self._ledger_models)
-        await self._recorder.restore_files()
-        self._recorder.load_earlier_progress()
+        await self._recorder.begin_call()
         pending = _limit_papers(self._ledger.iterate_pending(retry_failed=self._job.retry_failed), bounds.max_papers)
         wanted = min(self.progress.remaining, (bounds.max_papers or self.progress.remaining) * len(self._queues))
         if not wanted:
@@ -146,13 +142,22 @@ class ResultRecorder:
     """The recorder of the results of a run."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, progress: Progress) -> None:
-        self._retry_failed = job.retry_failed
+        self._job = job
         self._run = run
         self._ledger = ledger
         self._progress = progress
-        records = [(asked.ledger_model, asked) for asked in job.models]
-        self._clients = {record.key: asked for record, asked in records}
-        self._settings_hashes = {record.key: record.settings_hash for record, _ in records}
+        self._clients = {asked.ledger_model.key: asked for asked in job.models}
+
+    async def begin_call(self) -> None:
+        """Record the papers and the models of this call, write missing files, and count what earlier calls did.
+
+        Raises:
+            RunError: if the run's folder or ledger cannot be used.
+        """
+        models = [asked.ledger_model for asked in self._job.models]
+        await self._ledger.begin_call(self._job.models[0].settings.task, self._job.corpus.entries, models)
+        await self._restore_files()
+        self._load_earlier_progress()
 
     async def record_result(
         self,
@@ -173,7 +178,7 @@ class ResultRecorder:
         sidecar = close_record(open_record(paper_info, asked.info, asked.settings), result, attempt_records)
         # The files go first, so that a recorded result has its files; the next start writes those that are missing.
         files = partial(self._write_files, sidecar, result.trajectory)
-        await self._ledger.record_result(plan_task, self._settings_hashes[plan_task.model], result, sidecar, files)
+        await self._ledger.record_result(plan_task, asked.ledger_model.settings_hash, result, sidecar, files)
         self._progress.record_result(plan_task.entry.id, result.outcome, result.reason)
         log.debug("%s: %s %s", plan_task.entry.id, result.outcome, result.reason)
 
@@ -182,7 +187,7 @@ class ResultRecorder:
         paper = PaperInfo(plan_task.entry.id, plan_task.entry.title, "", plan_task.entry.source)
         await self.record_result(plan_task, paper, PlanResult(Outcome.PAPER_ERROR, reason=str(error)))
 
-    async def restore_files(self) -> None:
+    async def _restore_files(self) -> None:
         """Write the files that are missing, from the replies in the ledger."""
         present = WrittenFiles(self._run.trajectory_folder)
         for paper, model, outcome in self._ledger.list_results():
@@ -201,9 +206,9 @@ class ResultRecorder:
         with report_os_errors(self._run.path):
             write_record(self._run.trajectory_folder, record, trajectory, durable=False)
 
-    def load_earlier_progress(self) -> None:
+    def _load_earlier_progress(self) -> None:
         """Add the results of earlier calls to the progress."""
-        again = set(Outcome) - {Outcome.PLANNED} if self._retry_failed else UNFINISHED_OUTCOMES
+        again = set(Outcome) - {Outcome.PLANNED} if self._job.retry_failed else UNFINISHED_OUTCOMES
         self._progress.total_results = self._ledger.count_expected_results()
         self._progress.earlier_outcomes = self._ledger.count_outcomes()
         for outcome in again:

@@ -20,7 +20,8 @@ class Progress:
     """The progress of a run in this call, on the way to `total_results`; `earlier_outcomes` are those of earlier calls.
 
     `tokens` and `cost` (in USD, None if a price is unknown) count this call, `problems` are the last failures.
-    `batch_requests_by_state` counts the requests that are at a batch service, by the state of their batch.
+    `batch_requests_by_state` counts the requests that are at a batch service, by the state of their batch, and
+    `waiting_prompts` the prompts whose replies are to come from files.
     """
 
     total_results: int = 0
@@ -32,6 +33,7 @@ class Progress:
     stop_reason: str = ""
     problems: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_PROBLEMS))
     batch_requests_by_state: Mapping[str, int] = field(default_factory=dict)
+    waiting_prompts: int = 0
     started_at: float = field(default_factory=time.monotonic)
     _recent: deque[tuple[float, int, int]] = field(default_factory=deque)
 

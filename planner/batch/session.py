@@ -44,7 +44,7 @@ from planner.batch.spec import (
 from planner.chat import ModelInfo, Usage
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
-from planner.models.connect import log_destination, open_model
+from planner.models.connect import ModelClient, ModelSpec, build_file_client, log_destination, open_model
 from planner.models.retry import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
@@ -153,6 +153,10 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
         return await _plan_through_service(opened, run_engine)
     for number in await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
         build_submission_path(opened.run.request_folder, number).unlink(missing_ok=True)
+    if opened.spec.prompt_folders:
+        from planner.batch.prompt_files import PromptFileEngine
+
+        return await run_engine(PromptFileEngine(opened.job, opened.run, opened.ledger, opened.spec.prompt_folders))
     return await run_engine(LocalEngine(opened.job, opened.run, opened.ledger))
 
 
@@ -182,15 +186,7 @@ def _limit_to_begun_papers(job: BatchJob) -> BatchJob:
 async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, ...]:
     models = []
     for model_spec in spec.models:
-        client = await stack.enter_async_context(
-            open_model(
-                model_spec,
-                offline=spec.offline,
-                max_connections=spec.limits.concurrency,
-                reply_limit=spec.max_reply_tokens,
-                with_batch_service=spec.uses_batch_service,
-            )
-        )
+        client = await _open_model(spec, model_spec, stack)
         if spec.limits.max_cost is not None and client.price(Usage(1, 1)) is None:
             raise UsageError(
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT"
@@ -198,6 +194,20 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
         models.append(build_run_model(client, spec.settings))
     _refuse_shared_folder([model.info for model in models])
     return tuple(models)
+
+
+async def _open_model(spec: RunSpec, model_spec: ModelSpec, stack: AsyncExitStack) -> ModelClient:
+    if spec.prompt_folders:
+        return build_file_client(model_spec, spec.prompt_folders)
+    return await stack.enter_async_context(
+        open_model(
+            model_spec,
+            offline=spec.offline,
+            max_connections=spec.limits.concurrency,
+            reply_limit=spec.max_reply_tokens,
+            with_batch_service=spec.uses_batch_service,
+        )
+    )
 
 
 def _refuse_shared_folder(infos: Sequence[ModelInfo]) -> None:

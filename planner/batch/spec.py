@@ -18,8 +18,9 @@ from planner.batch.manifest import Corpus
 from planner.batch.run_folder import RunFolder
 from planner.chat import Model, ModelInfo
 from planner.errors import RunError, UsageError
-from planner.models.connect import ModelClient, ModelSpec
+from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
 from planner.models.openai_chat.endpoint import resolve_endpoint
+from planner.models.prompt_files import PromptFolders
 from planner.models.retry import RetryPolicy
 from planner.papers.paper import Excerpt, Paper
 from planner.planning.question import PlanSettings
@@ -73,7 +74,8 @@ class SubmissionOptions:
 class RunSpec:
     """A call of `batch`, or of a command that continues a run; without sources, the corpus is that of the run.
 
-    The models differ in name and address only. `folder` is the folder that paths are relative to.
+    The models differ in name and address only. With `prompt_folders` nothing is sent: prompts go to files, and replies
+    come from files. `folder` is the folder that paths are relative to.
     """
 
     run: RunFolder
@@ -86,6 +88,7 @@ class RunSpec:
     submission: SubmissionOptions = SubmissionOptions()
     offline: bool = False
     retry_failed: bool = False
+    prompt_folders: PromptFolders = field(default_factory=PromptFolders)
     folder: Path = field(default_factory=Path.cwd)
 
     @property
@@ -187,7 +190,13 @@ def _complete_settings(settings: PlanSettings) -> PlanSettings:
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
-    """Return the saved address, or none if the environment gives the same, perhaps with a password."""
+    """Return the saved address, or none if the environment gives the same, perhaps with a password.
+
+    Raises:
+        RunError: if the replies came from files, so that there is no endpoint.
+    """
+    if not address and model not in ("", EXTRACTIVE):
+        raise RunError("the prompts of this run go to files; repeat the `batch` command, with --replies-from")
     try:
         is_known = resolve_endpoint(model, None, os.environ).base_url == address
     except UsageError:

@@ -16,13 +16,21 @@ from planner.batch.cluster.shards import Shard
 from planner.batch.manifest import Corpus
 from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
-from planner.batch.spec import EngineOptions, RunLimits, RunSpec, SubmissionOptions
+from planner.batch.spec import ENGINES, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
 from planner.cli.console import InterruptHandler, log, log_to, run_interruptible
 from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
 from planner.cli.progress import format_estimate_json, format_estimate_text, format_progress
-from planner.cli.run_options import engine_options, limit_options, shard_option, submission_options
+from planner.cli.run_options import (
+    engine_options,
+    limit_options,
+    prompt_file_options,
+    shard_option,
+    submission_options,
+)
+from planner.errors import UsageError
 from planner.models.connect import ModelSpec
+from planner.models.prompt_files import PromptFolders
 from planner.sanitize import make_json_printable, make_printable
 
 if TYPE_CHECKING:
@@ -65,6 +73,7 @@ _LINE_INTERVAL_SECONDS: Final = 15.0
 @engine_options
 @submission_options
 @shard_option
+@prompt_file_options
 @click.option("--dry-run", is_flag=True, help="Print an estimate of tokens, cost and time, and send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_options
@@ -80,6 +89,7 @@ def batch(
     retry_failed: bool,
     shard: Shard | None,
     engine: EngineOptions,
+    prompt_folders: PromptFolders,
     dry_run: bool,
     as_json: bool,
     log_settings: LogOptions,
@@ -88,6 +98,8 @@ def batch(
 
     You can stop it at any time, even by force; the same command continues it, and pays for nothing twice.
     """
+    if prompt_folders and engine.engine != ENGINES[0]:
+        raise UsageError(f"--prompts-to and --replies-from send nothing, so --engine {engine.engine} is of no use")
     spec = RunSpec(
         RunFolder(output),
         tuple(replace(endpoint, model=name) for name in dict.fromkeys(models or ("",))),
@@ -99,6 +111,7 @@ def batch(
         submission,
         offline,
         retry_failed,
+        prompt_folders,
     )
     with log_to(log_settings):
         raise SystemExit(
@@ -136,8 +149,10 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
         return interrupt.exit_code
     if engine.progress.stop_reason:
         log.error("stopped: %s; run the same command again to continue", engine.progress.stop_reason)
+    if waiting := engine.progress.waiting_prompts:
+        log.info("%d prompts wait for replies; put each reply into a file with its prompt's name", waiting)
     failed = read_ledger_status(run).failed
-    return interrupt.exit_code or (1 if failed or engine.progress.stop_reason else 0)
+    return interrupt.exit_code or (1 if failed or waiting or engine.progress.stop_reason else 0)
 
 
 def _print_summary(run: RunFolder, *, as_json: bool) -> None:

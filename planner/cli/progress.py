@@ -23,6 +23,8 @@ def format_progress(progress: Progress) -> str:
         parts.append(wait)
     if progress.batch_requests_by_state:
         parts.append(format_batches(progress))
+    if progress.waiting_prompts:
+        parts.append(f"{progress.waiting_prompts:,} prompts wait for replies")
     return "; ".join(parts)
 
 

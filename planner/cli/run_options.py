@@ -1,5 +1,6 @@
 """Options of the commands on runs; apart from `options`, so that other commands do not import what a run needs."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from planner.batch.cluster.shards import Shard
 from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
 from planner.cli.options import option_group
 from planner.errors import UsageError
+from planner.models.prompt_files import PromptFolders
 
 limit_options = option_group(
     "limits",
@@ -85,6 +87,24 @@ engine_options = option_group(
         envvar="ABLATION_PLANNER_RAY_ADDRESS",
         show_envvar=True,
         help="Address of the cluster's head node; local: a new cluster on this machine, for this run.",
+    ),
+)
+
+
+prompt_file_options = option_group(
+    "prompt_folders",
+    PromptFolders,
+    click.option(
+        "--prompts-to",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Send nothing; write each prompt that has no reply yet to a file in this folder.",
+    ),
+    click.option(
+        "--replies-from",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        metavar="DIR",
+        help="Send nothing; read the replies from files with the names of the prompts, with any ending.",
     ),
 )
 

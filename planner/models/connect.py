@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from planner.chat import Model, ModelInfo, Usage
+from planner.chat import LM_PLANNER, Model, ModelInfo, Usage
 from planner.errors import PaperError, UsageError
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.pricing import BATCH_PRICE_SHARE, UsagePrice, compute_cost, find_context_window, parse_price
+from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
 from planner.models.retry import RetryingModel, RetryPolicy, log_wait
 from planner.models.wrappers import combine_replicas
 from planner.papers.excerpt import select_sections
@@ -170,6 +171,18 @@ async def open_model(
             batch_api=await stack.enter_async_context(service) if service else None,
             warm_up=lambda: _warm_up(chats),
         )
+
+
+def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
+    """Return a client whose prompts go to files, and whose replies come from files and cost nothing.
+
+    Raises:
+        UsageError: if no model is named.
+    """
+    if spec.model.strip() in ("", EXTRACTIVE):
+        raise UsageError("prompts in files need --model NAME: whoever replies to them, for the headings of the plans")
+    info = ModelInfo(LM_PLANNER, spec.model, spec.model)
+    return ModelClient(info, lambda _: 0.0, model=PromptFileModel(info, PromptFiles(folders), ""))
 
 
 def log_destination(client: ModelClient) -> None:

@@ -63,10 +63,7 @@ class ServiceEngine:
             RunError: if the run's folder or ledger cannot be used; what was recorded is safe.
             PromptError: if a prompt template is faulty.
         """
-        models = [model.ledger_model for model in self._job.models]
-        await self._ledger.begin_call(self._job.models[0].settings.task, self._job.corpus.entries, models)
-        await self._recorder.restore_files()
-        self._recorder.load_earlier_progress()
+        await self._recorder.begin_call()
         try:
             await self._run_rounds(await self._create_tracker())
         except ModelError as error:

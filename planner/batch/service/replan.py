@@ -25,8 +25,8 @@ MAX_SUBMISSIONS: Final = 3
 # Papers that are planned together, so that they share the ledger's commits.
 _PAPERS_AT_ONCE: Final = 32
 
-# It is called with each request that has no reply.
-RequestHandler = Callable[[NewRequest, Prompt], Awaitable[None]]
+# It is called with each request that has no reply on record, and returns the reply if there is one after all.
+RequestHandler = Callable[[NewRequest, Prompt], Awaitable[Completion | None]]
 
 
 class ReplyPending(Exception):  # noqa: N818 - no failure: the reply is not there yet
@@ -56,7 +56,7 @@ class ReplayModel:
         return self.client.info
 
     async def complete(self, prompt: Prompt) -> Completion:
-        """Return the recorded reply to a prompt.
+        """Return the recorded reply to a prompt, or the one that `handle_request` has.
 
         Raises:
             ModelError: if the service has refused the request for good.
@@ -76,8 +76,9 @@ class ReplayModel:
             raise rejections[-1].as_error(f"; gave up after it was submitted {len(rejections)} times")
         max_cost = self._estimate_max_cost(prompt)
         request = NewRequest(self.plan_task, identity, prompt.sha256, prompt.sample, prompt.message_count, max_cost)
-        await self.handle_request(request, prompt)
-        raise ReplyPending
+        if (reply := await self.handle_request(request, prompt)) is None:
+            raise ReplyPending
+        return reply
 
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
         if self.max_completion_tokens is None:

@@ -1,0 +1,124 @@
+"""A model without an endpoint: prompts go to files, and replies come from files that a person or a program writes.
+
+The name of each file holds the paper's id and the identity of its request, so a reply never answers another prompt.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from planner.chat import Completion, ModelInfo, Prompt
+from planner.errors import ModelError
+from planner.files import read_bounded_file, write_file_atomically
+from planner.names import build_prompt_file_name
+
+_IDENTITY: Final = re.compile(r"[0-9a-f]{64}(?![0-9a-f])")
+_MAX_REPLY_BYTES: Final = 10_000_000
+_FIRST_MESSAGES: Final = 2
+_HEADINGS: Final = {"assistant": "===== your reply so far =====", "user": "===== now ====="}
+
+
+def write_prompt(path: Path, prompt: Prompt) -> None:
+    """Write a prompt as text that can be pasted into a chat window: its messages in order.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    write_file_atomically(path, _format_prompt(prompt))
+
+
+def read_reply(paths: Sequence[Path], prompt: Prompt, model: str) -> Completion | None:
+    """Return the reply of a model in the only one of these files that has one; blank files and the prompt are none.
+
+    Raises:
+        ModelError: if two files have one, or a file cannot be read.
+    """
+    texts = {path: text for path in paths if (text := _read_text(path)).strip() and text != _format_prompt(prompt)}
+    if len(texts) > 1:
+        raise ModelError(f"there are several replies to one prompt: {', '.join(map(str, texts))}; keep one of them")
+    return next((Completion(text, model=model) for text in texts.values()), None)
+
+
+def _format_prompt(prompt: Prompt) -> str:
+    """Return the messages as text; those after the first two, of a prompt that asks again, have headings."""
+    contents = [message.content for message in prompt.messages[:_FIRST_MESSAGES]]
+    contents += [f"{_HEADINGS[m.role]}\n\n{m.content}" for m in prompt.messages[_FIRST_MESSAGES:]]
+    return "\n\n".join(contents) + "\n"
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return read_bounded_file(path, _MAX_REPLY_BYTES).decode("utf-8-sig")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: cannot be read: it is not UTF-8: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFolders:
+    """The folder that prompts are written to, and the folder that replies are read from; they may be the same."""
+
+    prompts_to: Path | None = None
+    replies_from: Path | None = None
+
+    def __bool__(self) -> bool:
+        """Return True if one of the folders is given."""
+        return self.prompts_to is not None or self.replies_from is not None
+
+
+@dataclass
+class PromptFiles:
+    """The prompts and replies in two folders; `waiting` holds the identities of the requests that have no reply."""
+
+    folders: PromptFolders
+    waiting: set[str] = field(default_factory=set)
+
+    @cached_property
+    def _replies(self) -> dict[str, list[Path]]:
+        """The files in the folder of replies, by the identity in their name."""
+        files: dict[str, list[Path]] = {}
+        for path in sorted(self.folders.replies_from.iterdir()) if self.folders.replies_from else ():
+            if (identities := _IDENTITY.findall(path.name)) and path.is_file() and not path.name.startswith("."):
+                files.setdefault(identities[-1], []).append(path)
+        return files
+
+    def exchange(self, info: ModelInfo, paper_id: str, prompt: Prompt) -> Completion | None:
+        """Return the reply to a request, or None; then the request waits, and its prompt is written.
+
+        Raises:
+            ModelError: if the reply cannot be read.
+            OSError: if the prompt cannot be written.
+        """
+        identity = info.identify_request(prompt)
+        is_known = identity in self.waiting
+        self.waiting.add(identity)
+        reply = read_reply(self._replies.get(identity, ()), prompt, info.asked)
+        if reply is not None:
+            self.waiting.discard(identity)
+        elif self.folders.prompts_to and not is_known:
+            write_prompt(self.folders.prompts_to / build_prompt_file_name(paper_id, identity), prompt)
+        return reply
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFileModel:
+    """A model whose prompts about one paper go to files, and whose replies come from files."""
+
+    info: ModelInfo
+    files: PromptFiles
+    paper_id: str
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Return the reply in a file.
+
+        Raises:
+            ModelError: if there is none yet, or it cannot be read.
+        """
+        reply = self.files.exchange(self.info, self.paper_id, prompt)
+        if reply is None:
+            raise ModelError("its prompt waits for a reply")
+        return reply
