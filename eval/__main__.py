@@ -10,6 +10,7 @@ from eval.commands.labelled import analysis, cuts
 from eval.commands.mask import mask
 from eval.commands.options import CommandGroup
 from eval.commands.report import compare, report
+from eval.commands.trial import trial
 from eval.commands.vote import judge_eval, vote
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """Score plans, and measure parts of the planner, against labels that people made by hand."""
 
 
-for command in (judge, vote, judge_eval, report, compare, calibration, mask, baseline, bench, analysis, cuts):
+for command in (trial, judge, vote, judge_eval, report, compare, calibration, mask, baseline, bench, analysis, cuts):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -54,6 +54,19 @@ async def judge_papers(
         TableError: if a file of replies or verdicts is damaged.
     """
 
+    pairs, _ = pair_papers(gold, system)
+    return await judge_pairs(pairs, judge, on_judged)
+
+
+async def judge_pairs(
+    pairs: Sequence[GoldPair], judge: Judge, on_judged: Callable[[PaperVerdicts], None]
+) -> list[PaperVerdicts]:
+    """Judge each gold paper that has a plan, beginning in this order; return all in order.
+
+    Raises:
+        PromptError, TableError: as `judge_papers`.
+    """
+
     async def judge_paper(pair: GoldPair) -> PaperVerdicts:
         judged = (
             _record_answer(pair, await judge(pair)) if pair.status is None else _record_missing_plan(pair, pair.status)
@@ -61,7 +74,6 @@ async def judge_papers(
         on_judged(judged)
         return judged
 
-    pairs, _ = pair_papers(gold, system)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(judge_paper(pair)) for pair in pairs]

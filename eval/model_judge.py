@@ -1,6 +1,7 @@
 """Judge one paper with a model, or by hand with a text file for each prompt and each reply."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,12 @@ from eval.plans import GoldPair
 from eval.replies import ReplyFile
 from eval.runs import REPLIES_FOLDER
 from eval.sides import Sides, build_author_verdicts, build_reviewer_verdicts, draw_sides
-from eval.tables import TableError, read_text
 from eval.verdicts import AuthorVerdict, Verdict, build_verdict_path
+from planner.batch.rate_limit import RateLimitedModel, RateLimiter
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
-from planner.files import write_file_atomically
+from planner.models.connect import ModelSpec, add_retries, log_destination, open_model
+from planner.models.prompt_files import read_reply, write_prompt
 from planner.models.wrappers import CachedModel
 from planner.planning.record import ReplyPricer
 from planner.planning.session import ask_until_valid
@@ -141,6 +143,23 @@ def _matches_first_items(verdict: Verdict, sides: Sides) -> bool:
     return verdict.name_in_plan == sides.a[0] and verdict.appears_in_review
 
 
+@asynccontextmanager
+async def open_judge(
+    spec: ModelSpec, concurrency: int, rpm: float | None, tpm: float | None
+) -> AsyncIterator[tuple[Model, ReplyPricer]]:
+    """Yield a model that judges, with retries and within these limits, and the price of its replies.
+
+    Raises:
+        UsageError: if the model cannot judge, or its address or price is invalid.
+    """
+    async with open_model(spec) as client:
+        if client.model is None:
+            raise UsageError(f"{spec.model!r} plans and does not judge; leave out --model, or name another")
+        log_destination(client)
+        model = add_retries(RateLimitedModel(client.model, RateLimiter(concurrency, rpm, tpm)), spec.max_wait)
+        yield model, lambda completion: client.price(completion.usage)
+
+
 # The name is the same for every person who judges, since the sides of a prompt depend on it.
 BY_HAND_JUDGE: Final = ModelInfo(planner="judge", name="by-hand", asked="by-hand")
 
@@ -156,20 +175,16 @@ class ReplyFileModel:
         """The description of the model, the same for all papers."""
         return BY_HAND_JUDGE
 
-    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - a person has asked it elsewhere
+    async def complete(self, prompt: Prompt) -> Completion:
         """Return the text of the file as the reply.
 
         Raises:
             ModelError: if there is no such file or more than one, or if it is not UTF-8.
         """
         found = [path for path in self._stem.parent.glob("*") if path.is_file() and _has_stem(path, self._stem.name)]
-        if len(found) != 1:
-            listed = ", ".join(path.name for path in found) or "none"
-            raise ModelError(f"expected one reply file named {self._stem.name}.txt, found: {listed}")
-        try:
-            return Completion(read_text(found[0]), model=BY_HAND_JUDGE.asked)
-        except (OSError, TableError) as error:
-            raise ModelError(f"{found[0]}: cannot be read: {error}") from error
+        if (reply := read_reply(found, prompt, BY_HAND_JUDGE.asked)) is None:
+            raise ModelError(f"expected one reply file named {self._stem.name}.txt, found: none")
+        return reply
 
 
 def write_judge_prompts(folder: Path, settings: JudgeSettings, pairs: Iterable[GoldPair]) -> tuple[Path, ...]:
@@ -185,7 +200,7 @@ def write_judge_prompts(folder: Path, settings: JudgeSettings, pairs: Iterable[G
         if pair.status is None and not (isinstance(pair.gold, AuthorGold) and not pair.gold.ablations):
             prompt = JudgeQuestion(settings, pair.gold, pair.plan).prompt
             path = build_verdict_path(folder, pair.gold.id).with_suffix(".txt")
-            write_file_atomically(path, "\n\n".join(message.content for message in prompt.messages) + "\n")
+            write_prompt(path, prompt)
             paths.append(path)
     if not paths:
         raise UsageError("no gold paper has a plan, so there is no prompt to write")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from eval.gold import Gold, GoldSet, MaskedGold, make_names_unique, read_ablation
 from eval.tables import TableError, is_utf8_text, parse_json, read_json, read_text
+from planner.chat import Usage
 from planner.details import Details, RejectionReason
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.files import find_files
@@ -35,8 +36,9 @@ class PlannedPaper:
 
     `details` are as long as the plan, or empty. `considered` are the candidates that the plan does not keep, best
     first, with their chances in percent. `reported_count` is the number of planned ablations that the paper's text
-    seems to report already, None if they were not checked. `cost` is in USD, None if unknown; `source` is the file from
-    which the plan was read, and `paper_file` the name of the paper's file without its ending, "" if unknown.
+    seems to report already, None if they were not checked. `cost` is in USD, None if unknown, and
+    `tokens` counts those of all requests. `source` is the file from which the plan was read, and `paper_file` the name
+    of the paper's file without its ending, "" if unknown.
     """
 
     id: str
@@ -51,6 +53,7 @@ class PlannedPaper:
     reported_count: int | None = None
     reasoning: str = ""
     cost: float | None = None
+    tokens: int | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -198,6 +201,7 @@ def _read_planned_paper(trajectory: Trajectory, path: Path, warnings: list[str])
         title=record.paper.title,
         paper_file=PurePath(record.paper.source).stem,
         cost=record.cost,
+        tokens=_count_tokens(record.usage),
         details=record.details if len(record.details) == len(ablations) else (),
         considered=_list_considered(record, ablations),
         reported_count=_count_reported(record),
@@ -226,6 +230,11 @@ def _read_record(path: Path, warnings: list[str]) -> PlanRecord | None:
     except TrajectoryError as error:
         warnings.append(str(error))
         return None
+
+
+def _count_tokens(usage: Usage) -> int | None:
+    counts = [count for count in (usage.prompt_tokens, usage.completion_tokens) if count is not None]
+    return sum(counts) if counts else None
 
 
 def _failed_paper(record: PlanRecord, path: Path) -> PlannedPaper:

@@ -41,7 +41,7 @@ class Sides(BaseModel):
 
 def draw_sides(plan: Sequence[str], gold: Sequence[str], paper_id: str, judge: str, repetition: int) -> Sides:
     """Draw the sides of one prompt; the same arguments give the same sides on every machine."""
-    draw = _seeded_random(paper_id, judge, repetition)
+    draw = create_random(paper_id, judge, repetition)
     shown_plan, shown_gold = _shuffle_names(plan, draw), _shuffle_names(gold, draw)
     if not gold or draw.random() < 0.5:
         return Sides(a=shown_plan, b=shown_gold, plan="A")
@@ -73,7 +73,8 @@ def build_reviewer_verdicts(
     return tuple(ReviewerVerdict(name_in_plan=name, appears_in_review=by_name[name]) for name in plan)
 
 
-def _seeded_random(*facts: object) -> random.Random:
+def create_random(*facts: object) -> random.Random:
+    """Return a source of random numbers that is the same for the same facts on every machine."""
     digest = hashlib.sha256("\0".join(map(str, facts)).encode("utf-8", "surrogatepass")).digest()
     return random.Random(int.from_bytes(digest))  # noqa: S311 - it must be repeatable, not secret
 

@@ -84,10 +84,10 @@ def build_record_path(trajectory_path: PurePath) -> PurePosixPath:
     )
 
 
-def build_prompt_file_name(paper_id: str, identity: str) -> str:
-    """Return the name of the file with a prompt about a paper, which holds the identity of its request."""
-    stem = _shorten(sanitize_file_name(paper_id), MAX_FILE_NAME_BYTES - len(identity) - 1, "-")
-    return f"{stem}-{identity}.txt"
+def build_prompt_file_name(model: str, paper_id: str, identity: str) -> str:
+    """Return the name of the file with a prompt: the model that is to reply, the paper, and the request's identity."""
+    stem = sanitize_file_name(f"{model}-{paper_id}".replace("/", "_"))
+    return f"{_shorten(stem, MAX_FILE_NAME_BYTES - len(identity) - 1, '-')}-{identity}.txt"
 
 
 def sanitize_file_name(text: str) -> str:

@@ -31,13 +31,12 @@ from eval.model_judge import JudgeSettings
 from eval.plans import PaperStatus, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedRun, read_judging_record, write_judged_run
 from eval.scoring import compute_results
-from planner.batch.rate_limit import RateLimitedModel, RateLimiter
 from planner.chat import Completion, ModelInfo
 from planner.cli.console import log, log_to, run_interruptible
 from planner.cli.options import LogOptions, log_options, model_options
 from planner.cli.options import option_group as options_gathered
 from planner.errors import UsageError
-from planner.models.connect import ModelSpec, add_retries, log_destination, open_model
+from planner.models.connect import ModelSpec
 from planner.schema import Task
 
 
@@ -149,17 +148,11 @@ async def _judge_plans(gold: GoldSet, system: System, how: JudgeOptions, model_s
     elif how.offline:
         raise UsageError(f"--offline forbids requests to {model_spec.model!r}; leave out --model, or use --prompts-to")
     else:
-        async with open_model(model_spec) as client:
-            if client.model is None:
-                raise UsageError(f"{model_spec.model!r} plans and does not judge; leave out --model, or name another")
-            log_destination(client)
-            model = add_retries(
-                RateLimitedModel(client.model, RateLimiter(how.concurrency, how.rpm, how.tpm)), model_spec.max_wait
-            )
+        async with model_judge.open_judge(model_spec, how.concurrency, how.rpm, how.tpm) as (model, pricing):
             by_model = JudgeSettings(
                 card=model.info,
                 model_for_paper=lambda _: model,
-                pricing=lambda completion: client.price(completion.usage),
+                pricing=pricing,
                 folder=how.run_folder,
                 repetition=how.repeat,
                 templates=how.prompts,

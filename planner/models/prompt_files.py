@@ -1,6 +1,6 @@
 """A model without an endpoint: prompts go to files, and replies come from files that a person or a program writes.
 
-The name of each file holds the paper's id and the identity of its request, so a reply never answers another prompt.
+The name of each file holds the model, the paper and the identity of its request, so no reply answers another prompt.
 """
 
 import re
@@ -100,7 +100,7 @@ class PromptFiles:
         if reply is not None:
             self.waiting.discard(identity)
         elif self.folders.prompts_to and not is_known:
-            write_prompt(self.folders.prompts_to / build_prompt_file_name(paper_id, identity), prompt)
+            write_prompt(self.folders.prompts_to / build_prompt_file_name(info.asked, paper_id, identity), prompt)
         return reply
 
 

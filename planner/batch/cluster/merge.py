@@ -13,6 +13,7 @@ from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
 from planner.batch.ledger.join import (
     MergeCounts,
     attach_ledger,
+    copy_replies,
     fingerprint_ledger,
     list_new_results,
     list_place_conflicts,
@@ -129,6 +130,21 @@ def seed_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
             attach_ledger(db, run.ledger_path, paper_ids),
         ):
             merge_ledger(db)
+
+
+def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
+    """Copy the replies of an earlier run into a run, so that the requests that both need are paid for once.
+
+    Raises:
+        RunError: if a ledger cannot be read or written.
+    """
+    if earlier.ledger_path.is_file():
+        with (
+            run.lock_folder(),
+            closing(connect_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk)) as db,
+            attach_ledger(db, earlier.ledger_path),
+        ):
+            copy_replies(db)
 
 
 def refuse_different_settings(run: RunFolder, shards: list[Shard]) -> None:

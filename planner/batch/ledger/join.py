@@ -51,6 +51,11 @@ _RENUMBER_PAPERS: Final = (
     " FROM main.papers WHERE position IS NOT NULL) n WHERE n.id = main.papers.id"
 )
 
+_COPY_REPLIES: Final = (
+    "INSERT OR IGNORE INTO main.requests SELECT identity, model, paper, prompt, sample, messages, first_sent, replied,"
+    " reply, prompt_tokens, completion_tokens, cost, 0.0 FROM other.requests WHERE reply IS NOT NULL"
+)
+
 
 @contextmanager
 def attach_ledger(db: sqlite3.Connection, other_path: Path, paper_ids: Iterable[str] | None = None) -> Iterator[None]:
@@ -95,6 +100,11 @@ def merge_ledger(db: sqlite3.Connection) -> MergeCounts:
         db.execute(_RENUMBER_PAPERS)
     results, requests = (after - before for after, before in zip(_count_rows(db), counts, strict=True))
     return MergeCounts(results, requests, paid_twice)
+
+
+def copy_replies(db: sqlite3.Connection) -> None:
+    """Copy the replies in the attached ledger; they keep their cost, and charge nothing to the limit of this run."""
+    db.execute(_COPY_REPLIES)
 
 
 def list_place_conflicts(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
