@@ -1,5 +1,6 @@
 """A trial: the same papers planned in several ways, the arms; read from a TOML file, and made into runs."""
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from planner.schema import DEFAULT_K, Task, describe_validation_error
 
 _MAX_TRIAL_BYTES: Final = 1_000_000
 _MAX_K: Final = 50
+_NUMBERED_KEY: Final = re.compile(r"\A(arm|judge)s\.(\d+)")
 
 
 def _list_texts(value: Any) -> Any:
@@ -164,8 +166,14 @@ def read_trial(path: Path) -> Trial:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: is not TOML: {error}") from error
     except ValidationError as error:
-        raise UsageError(f"{path}: {'; '.join(describe_validation_error(error)[:3])}") from error
+        faults = (_NUMBERED_KEY.sub(_format_number, fault) for fault in describe_validation_error(error)[:3])
+        raise UsageError(f"{path}: {'; '.join(faults)}") from error
     return _resolve_paths(trial, path.resolve().parent)
+
+
+def _format_number(key: re.Match[str]) -> str:
+    """Return the place of a table in the file, such as "arm 2", counted from 1."""
+    return f"{key[1]} {int(key[2]) + 1}"
 
 
 def build_run_spec(trial: Trial, arm: Arm, output: Path, folders: PromptFolders) -> RunSpec:

@@ -19,9 +19,10 @@ from eval.report.document import write_document
 from eval.report.trial import build_trial_report
 from eval.runs import JudgedRun, write_judged_run
 from eval.scoring import compute_results
-from eval.trial import JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run, read_trial
+from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run, read_trial
 from eval.trial_cost import StepEstimate, estimate_arm, estimate_judge
 from planner.batch.cluster.merge import reuse_replies
+from planner.batch.ledger.store import UNFINISHED_OUTCOMES
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
 from planner.cli.batch import plan_papers
@@ -85,9 +86,8 @@ async def _run_trial(call: TrialCall, *, plots: bool, as_json: bool) -> int:
     code = await _plan_arms(call)
     if code > _SIGNAL_EXIT:
         return code
-    arms = call.trial.model_arms
-    if pending := sum(read_ledger_status(locate_run(call.output, arm)).pending for arm in arms):
-        log.warning("%d plans are missing, so nothing is judged yet; run the same command again to continue", pending)
+    if missing := sum(_count_missing_plans(call, arm) for arm in call.trial.model_arms):
+        log.warning("%d plans are missing, so nothing is judged yet; run the same command again to continue", missing)
         return 1
     systems = read_arms(call.trial, call.output)
     judged_runs = await _judge_arms(call, systems)
@@ -117,6 +117,12 @@ async def _plan_arms(call: TrialCall) -> int:
         if highest > _SIGNAL_EXIT:
             break
     return highest
+
+
+def _count_missing_plans(call: TrialCall, arm: Arm) -> int:
+    """Return the number of papers that an arm has neither planned nor failed on."""
+    status = read_ledger_status(locate_run(call.output, arm))
+    return status.pending + sum(status.outcomes.get(outcome, 0) for outcome in UNFINISHED_OUTCOMES)
 
 
 def _find_max_cost(call: TrialCall, name: str) -> float | None:

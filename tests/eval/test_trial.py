@@ -98,9 +98,9 @@ def test_a_killed_trial_asks_each_request_once_and_reports_the_same(
     papers: int, start: Start, run: Run, workdir: Path, endpoint: Endpoint
 ) -> None:
     write_trial(workdir, papers=papers, concurrency=1)
-    for kill in range(5):
+    for _ in range(5):  # within the plans of each arm, and within the verdicts
         endpoint.hangs.clear()
-        endpoint.hang_after = papers + kill if kill else papers // 2
+        endpoint.hang_after = papers
         process = start("trial", "trial.toml", "-o", "killed", "-q", "--no-plots", env=endpoint.env)
         assert endpoint.hangs.wait(60), process.communicate()
         process.send_signal(signal.SIGKILL)
@@ -122,3 +122,114 @@ def test_a_killed_trial_asks_each_request_once_and_reports_the_same(
     assert set(endpoint.answered.values()) == {1}
     assert not endpoint.answered.keys() & first.keys()
     assert Counter(model for model, _ in endpoint.answered) == {"other": papers, "judge": papers}
+
+
+def reply_to_files(prompts: Path, replies: Path) -> int:
+    """Reply to each prompt that has no reply yet, as a person would; return how many there were."""
+    names = [path.name for path in prompts.iterdir() if not (replies / path.name).exists()]
+    for name in names:
+        text = reply_to(name.split("-")[0], (prompts / name).read_text(encoding="utf-8"))
+        (replies / name).write_text(text, encoding="utf-8")
+    return len(names)
+
+
+def test_the_trial_of_the_readme_runs_by_files_alone(run: Run, workdir: Path, endpoint: Endpoint) -> None:
+    readme = (ROOT / "eval" / "README.md").read_text(encoding="utf-8")
+    command = next(line for line in readme.split("\n") if line.startswith("python -m eval trial") and "--repl" in line)
+    write_trial(workdir)
+    Path("replies").mkdir()
+    waiting, codes = [], []
+    while not codes or codes[-1] == 1:
+        codes.append(run(*shlex.split(command)[3:], "-q", "--no-plots").exit_code)
+        waiting.append(reply_to_files(workdir / "prompts", workdir / "replies"))
+    assert (codes, waiting) == ([1, 1, 0], [12, 12, 0]), "the plans come first, and then the verdicts on them"
+    assert not endpoint.answered
+    run_trial(run, endpoint.env, "-o", "live")
+    assert read_scores(workdir / "by-hand") == read_scores(workdir / "live")
+
+
+def test_a_useless_reply_in_a_file_is_asked_for_again(run: Run, workdir: Path) -> None:
+    write_trial(workdir, papers=2)
+    words = ("-o", "out", "--prompts-to", "files", "--replies-from", "replies")
+    Path("replies").mkdir()
+    run_trial(run, {}, *words, code=1)
+    first = {path.name for path in Path("files").iterdir()}
+    for name in first:
+        Path("replies", name).write_text("I do not know.", encoding="utf-8")
+    run_trial(run, {}, *words, code=1)
+    again = {path.name for path in Path("files").iterdir()} - first
+    assert len(again) == len(first)
+    assert all("there is no <predictions> block" in Path("files", name).read_text(encoding="utf-8") for name in again)
+
+
+def test_combined_arms_cost_what_their_members_cost_and_like_arms_share_replies(
+    run: Run, workdir: Path, endpoint: Endpoint
+) -> None:
+    arms = (
+        '[[arms]]\nname = "strict"\nmodel = "large"\nprice = "1,4"\n'
+        '[[arms]]\nname = "lenient"\nmodel = "large"\nprice = "1,4"\nmin_chance = 0\n'
+        '[[arms]]\nname = "middle"\nmodel = "middle"\nprice = "1,4"\n'
+        '[[arms]]\nname = "joined"\ncombine = ["strict", "middle"]\n'
+    )
+    write_trial(workdir, arms)
+    run_trial(run, endpoint.env, "-o", "out")
+    assert Counter(model for model, _ in endpoint.answered if model != "judge") == {"large": 4, "middle": 4}
+    assert set(endpoint.answered.values()) == {1}, "equal plans are judged once"
+    rows = [line.split(",") for line in Path("out/arms.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    costs = {row[0]: float(row[3]) for row in rows}
+    assert costs["strict"] == costs["lenient"] > 0
+    assert costs["joined"] == pytest.approx(costs["strict"] + costs["middle"], abs=2e-4)
+    found = Path("out/found-by-one-arm.csv").read_text(encoding="utf-8")
+    assert "joined" not in found
+
+
+def test_a_dry_run_sends_nothing_and_says_what_is_left(run: Run, workdir: Path, endpoint: Endpoint) -> None:
+    write_trial(workdir, ARMS.replace("[[arms]]", '[[arms]]\nprice = "1,4"'))
+    estimate = json.loads(run_trial(run, endpoint.env, "-o", "out", "--dry-run", "--json").stdout)
+    assert not endpoint.answered
+    assert [(arm["name"], arm["requests"]) for arm in estimate["arms"]] == [
+        ("large arm", 4),
+        ("middle arm", 4),
+        ("small arm", 4),
+    ]
+    assert all(arm["cost"] > 0 for arm in estimate["arms"])
+    assert [(judge["name"], judge["requests"], judge["cost"]) for judge in estimate["judges"]] == [("judge", 12, None)]
+    run_trial(run, endpoint.env, "-o", "out")
+    estimate = json.loads(run_trial(run, endpoint.env, "-o", "out", "--dry-run", "--json").stdout)
+    assert [step["requests"] for step in (*estimate["arms"], *estimate["judges"])] == [0, 0, 0, 0]
+
+
+def test_the_cost_limit_holds_for_all_arms_together(run: Run, workdir: Path, endpoint: Endpoint) -> None:
+    arms = ARMS.replace("[[arms]]", '[[arms]]\nprice = "1000,1000"\nmax_tokens = 100')
+    write_trial(workdir, "max_cost = 16.0\n" + arms, concurrency=1)
+    run_trial(run, endpoint.env, "-o", "out", code=1)
+    spent = 1.02 * endpoint.answered.total()
+    assert 0 < spent <= 16
+    assert {model for model, _ in endpoint.answered} == {"large", "middle"}
+    assert not Path("out/report.md").exists(), "nothing is judged before all arms are planned"
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (("task =", "task"), "is not TOML"),
+        (('"author"', '"writer"'), "task: "),
+        (('name = "small arm"', 'name = "small arm"\nk = 0'), "arm 3.k: "),
+        (('name = "small arm"', 'name = "small arm"\nsize = 3'), "arm 3.size: "),
+        (('name = "small arm"', 'name = "small arm"\nstrategy = "guess"'), "arm 3.strategy: there is no strategy"),
+        (('name = "small arm"', 'name = "../arm"'), "arm 3.name: "),
+        (('name = "small arm"', 'name = "Large arm"'), "arms: 'large arm' occurs twice"),
+        (('model = "small"', 'combine = ["large arm"]'), "arms: small arm: combine: name two or more of"),
+        (('model = "small"', 'model = "small"\ncombine = ["large arm", "middle arm"]'), "arm 3: model: "),
+        (('model = "small"', ""), "arm 3: model: name one"),
+        (("concurrency = 4", "concurrency = 0"), "concurrency: "),
+        (('gold = "gold.jsonl"', ""), "gold: "),
+    ],
+)
+def test_a_wrong_trial_is_an_error_with_file_and_key(change: tuple[str, str], finding: str, tmp_path: Path) -> None:
+    path = tmp_path / "trial.toml"
+    path.write_text((HEAD.format(4) + ARMS).replace(*change), encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        read_trial(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert finding in str(caught.value)
