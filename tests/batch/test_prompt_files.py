@@ -7,12 +7,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from planner.batch.client import ASSUMED_REPLY_TOKENS
-from planner.chat import Message
 from planner.names import build_prompt_file_name
-from planner.parsing.reply import Reply
 from planner.planning.record import PlanRecord
-from planner.planning.strategies import STRATEGIES, PlanSession, RequestEstimate, Strategy
 from tests.batch.program import Program, make_papers, trajectories
 from tests.scripted import GOOD_REPLY
 
@@ -92,27 +88,19 @@ def test_an_invalid_reply_gives_a_prompt_that_says_why(program: Program, replies
     assert program.status()["planned"] == 3
 
 
-def test_a_second_step_of_a_strategy_gives_a_second_prompt(
-    program: Program, replies: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def plan_twice(session: PlanSession) -> Reply:
-        prompt = await session.build_prompt()
-        await session.ask(prompt)
-        later = prompt.with_messages(Message("assistant", "A plan."), Message("user", "Is that all?"))
-        return await session.ask(later, step="second")
-
-    estimate = RequestEstimate(2, 0, ASSUMED_REPLY_TOKENS)
-    monkeypatch.setitem(STRATEGIES, "single", Strategy("single", plan_twice, lambda _: estimate))
-    call(program, code=1)
+def test_the_second_request_of_a_strategy_gives_a_second_prompt(program: Program, replies: Path) -> None:
+    """The plan names a part that no paper has, which the program finds."""
+    call(program, "--strategy", "revise", code=1)
     first = prompts(program)
     for path in first:
         (replies / path.name).write_text(GOOD_REPLY, encoding="utf-8")
-    call(program, code=1)
+    call(program, "--strategy", "revise", code=1)
     second = [path for path in prompts(program) if path not in first]
-    assert [path.read_text(encoding="utf-8").rstrip().endswith("Is that all?") for path in second] == [True] * 3
+    assert len(second) == 3
+    assert all("harmonic residual gate" in path.read_text(encoding="utf-8") for path in second)
     for path in second:
         (replies / path.name).write_text(GOOD_REPLY, encoding="utf-8")
-    call(program)
+    call(program, "--strategy", "revise")
     assert (program.status()["planned"], program.status()["requests"]) == (3, 6)
 
 

@@ -48,7 +48,10 @@ def reply_to(model: str, prompt: str) -> str:
         return by_part(prompt)
     number = re.search(r"We gate (\d+)\.", prompt)
     assert number
-    return contract("Because it matters.", PLANS[model][int(number[1]) % 2])
+    plan = PLANS[model][int(number[1]) % 2]
+    return contract(
+        "Because it matters.", [{**a.model_dump(mode="json"), "chance": 80 - 20 * n} for n, a in enumerate(plan)]
+    )
 
 
 class Endpoint:
@@ -169,18 +172,21 @@ def test_combined_arms_cost_what_their_members_cost_and_like_arms_share_replies(
         '[[arms]]\nname = "strict"\nmodel = "large"\nprice = "1,4"\n'
         '[[arms]]\nname = "lenient"\nmodel = "large"\nprice = "1,4"\nmin_chance = 0\n'
         '[[arms]]\nname = "middle"\nmodel = "middle"\nprice = "1,4"\n'
+        '[[arms]]\nname = "revised"\nmodel = "large"\nprice = "1,4"\nstrategy = "revise"\n'
         '[[arms]]\nname = "joined"\ncombine = ["strict", "middle"]\n'
     )
     write_trial(workdir, arms)
     run_trial(run, endpoint.env, "-o", "out")
-    assert Counter(model for model, _ in endpoint.answered if model != "judge") == {"large": 4, "middle": 4}
+    assert Counter(model for model, _ in endpoint.answered if model != "judge") == {"large": 8, "middle": 4}
     assert set(endpoint.answered.values()) == {1}, "equal plans are judged once"
     rows = [line.split(",") for line in Path("out/arms.csv").read_text(encoding="utf-8").splitlines()[1:]]
     costs = {row[0]: float(row[3]) for row in rows}
     assert costs["strict"] == costs["lenient"] > 0
+    assert costs["revised"] == pytest.approx(2 * costs["strict"], abs=2e-4), "its draft is that of another arm"
     assert costs["joined"] == pytest.approx(costs["strict"] + costs["middle"], abs=2e-4)
-    found = Path("out/found-by-one-arm.csv").read_text(encoding="utf-8")
-    assert "joined" not in found
+    assert "joined" not in Path("out/found-by-one-arm.csv").read_text(encoding="utf-8")
+    rows = [line.split(",") for line in Path("out/calibration.csv").read_text(encoding="utf-8").splitlines()]
+    assert ["middle · judge", "80 to 89 %", "4", "4", "100 %"] in [row[:5] for row in rows]
 
 
 def test_a_dry_run_sends_nothing_and_says_what_is_left(run: Run, workdir: Path, endpoint: Endpoint) -> None:
