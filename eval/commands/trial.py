@@ -23,6 +23,7 @@ from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_run
 from eval.trial_cost import StepEstimate, estimate_arm, estimate_judge
 from planner.batch.cluster.merge import reuse_replies
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES
+from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
 from planner.cli.batch import plan_papers
@@ -77,8 +78,10 @@ def trial(
         call = TrialCall(
             read, read_gold(read.gold, read.task), output, prompt_folders, retry_failed, log_settings.quiet
         )
-        work = _print_estimates(call, as_json=as_json) if dry_run else _run_trial(call, plots=plots, as_json=as_json)
-        raise SystemExit(run_interruptible(work, at_once=True))
+        if dry_run:
+            raise SystemExit(run_interruptible(_print_estimates(call, as_json=as_json), at_once=True))
+        with RunFolder(output).lock_folder():
+            raise SystemExit(run_interruptible(_run_trial(call, plots=plots, as_json=as_json), at_once=True))
 
 
 async def _run_trial(call: TrialCall, *, plots: bool, as_json: bool) -> int:

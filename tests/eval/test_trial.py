@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from eval.trial import read_trial
+from planner.batch.run_folder import RunFolder
 from planner.errors import UsageError
 from planner.schema import Ablation
 from tests.batch.program import make_papers
@@ -141,7 +142,7 @@ def test_the_trial_of_the_readme_runs_by_files_alone(run: Run, workdir: Path, en
     command = next(line for line in readme.split("\n") if line.startswith("python -m eval trial") and "--repl" in line)
     write_trial(workdir)
     Path("replies").mkdir()
-    waiting, codes = [], []
+    waiting, codes = list[int](), list[int]()
     while not codes or codes[-1] == 1:
         codes.append(run(*shlex.split(command)[3:], "-q", "--no-plots").exit_code)
         waiting.append(reply_to_files(workdir / "prompts", workdir / "replies"))
@@ -213,6 +214,13 @@ def test_the_cost_limit_holds_for_all_arms_together(run: Run, workdir: Path, end
     assert 0 < spent <= 16
     assert {model for model, _ in endpoint.answered} == {"large", "middle"}
     assert not Path("out/report.md").exists(), "nothing is judged before all arms are planned"
+
+
+def test_two_processes_do_not_work_on_one_trial(run: Run, workdir: Path, endpoint: Endpoint) -> None:
+    write_trial(workdir)
+    with RunFolder(workdir / "out").lock_folder():
+        assert "is in use by" in run_trial(run, endpoint.env, "-o", "out", code=1).stderr
+    assert not endpoint.answered
 
 
 @pytest.mark.parametrize(
