@@ -141,7 +141,7 @@ def reuse_replies(run: RunFolder, earlier: RunFolder) -> None:
     if earlier.ledger_path.is_file():
         with (
             run.lock_folder(),
-            closing(connect_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk)) as db,
+            open_ledger(run.ledger_path, shared_disk=run.is_on_shared_disk) as db,
             attach_ledger(db, earlier.ledger_path),
         ):
             copy_replies(db)
