@@ -36,9 +36,9 @@ class PlannedPaper:
 
     `details` are as long as the plan, or empty. `considered` are the candidates that the plan does not keep, best
     first, with their chances in percent. `reported_count` is the number of planned ablations that the paper's text
-    seems to report already, None if they were not checked. `cost` is in USD, None if unknown, and
-    `tokens` counts those of all requests. `source` is the file from which the plan was read, and `paper_file` the name
-    of the paper's file without its ending, "" if unknown.
+    seems to report already, None if they were not checked. `cost` is in USD and `tokens` counts those of all requests,
+    each None if unknown. `source` is the file from which the plan was read, and `paper_file` the name of the paper's
+    file without its ending, "" if unknown.
     """
 
     id: str

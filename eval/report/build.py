@@ -26,9 +26,16 @@ _SCORE_COLUMNS: Final = ("Precision", "Recall", "F1", "F1, 95 % interval", "nDCG
 
 
 def build_report(
-    results: Sequence[RunResult], k: int | None = None, *, as_published: bool = False, with_pictures: bool = True
+    results: Sequence[RunResult],
+    k: int | None = None,
+    *,
+    as_published: bool = False,
+    with_pictures: bool = True,
+    further_sections: Sequence[ReportSection] = (),
 ) -> Document:
     """Return the report; `k` and `as_published` must be those with which the rows were computed.
+
+    `further_sections` come after the scores and their differences.
 
     Raises:
         UsageError: if `with_pictures` is true and matplotlib is not installed.
@@ -39,6 +46,7 @@ def build_report(
         sections=(
             *_build_score_sections([r for r in results if not r.record.is_masked], k, with_pictures),
             *build_masked_section(results, with_pictures),
+            *further_sections,
             _build_costs_section(results, k, with_pictures),
             _build_actions_section(results, with_pictures),
             build_judges_section(results),

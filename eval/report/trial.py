@@ -49,7 +49,6 @@ def build_trial_report(
     Raises:
         UsageError: if `with_pictures` is true and matplotlib is not installed.
     """
-    report = build_report(results, with_pictures=with_pictures)
     arms, calibration = _build_arms_table(systems), Table(_CALIBRATION_COLUMNS, tuple(_calibration_rows(results)))
     unique = _build_unique_table([r for r in results if r.record.system not in combined], gold, systems)
     sections = (
@@ -58,14 +57,18 @@ def build_trial_report(
             ("Means over the papers that have a plan. A combination costs as much as the plans that it combines.",),
             tables=(arms,),
         ),
-        ReportSection("F1 of each paper", (), tables=_build_paper_tables(results)),
+        ReportSection(
+            "Score of each paper",
+            ("F1, or on masked papers the reciprocal rank of the answer.",),
+            tables=_build_paper_tables(results),
+        ),
         _build_unique_section(unique),
         _build_calibration_section(calibration),
     )
+    report = build_report(results, with_pictures=with_pictures, further_sections=sections)
     return replace(
         report,
         title="A trial of ways to plan",
-        sections=(*report.sections[:2], *sections, *report.sections[2:]),
         csv_tables=(*report.csv_tables, ("arms", arms), ("found-by-one-arm", unique), ("calibration", calibration)),
     )
 
@@ -95,7 +98,7 @@ def _build_paper_tables(results: Sequence[RunResult]) -> tuple[Table, ...]:
     tables = []
     for judge, judged in _group_by_judge(results).items():
         papers = dict.fromkeys(paper.id for result in judged for paper in result.record.papers)
-        rows = tuple((paper, *(_format_f1(result, paper) for result in judged)) for paper in papers)
+        rows = tuple((paper, *(_format_score(result, paper) for result in judged)) for paper in papers)
         tables.append(Table((f"Paper, judged by {judge}", *(result.record.system for result in judged)), rows))
     return tuple(tables)
 
@@ -107,13 +110,18 @@ def _group_by_judge(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     return groups
 
 
-def _format_f1(result: RunResult, paper: str) -> str:
+def _format_score(result: RunResult, paper: str) -> str:
+    if paper in result.masked_scores:
+        return format_number(result.masked_scores[paper].reciprocal_rank)
     return format_number(result.scores[paper].f1 if paper in result.scores else None)
 
 
 def _build_unique_table(results: Sequence[RunResult], gold: GoldSet, systems: Sequence[System]) -> Table:
     plans = {
-        system.name: {pair.gold.id: {a.name: a for a in pair.plan} for pair in pair_papers(gold, system)[0]}
+        system.name: {
+            pair.gold.id: {a.name: a for a in pair.planned_paper.ablations} if pair.planned_paper else {}
+            for pair in pair_papers(gold, system)[0]
+        }
         for system in systems
     }
     rows: list[tuple[str, ...]] = []
@@ -130,10 +138,15 @@ def _build_unique_table(results: Sequence[RunResult], gold: GoldSet, systems: Se
 
 
 def _list_hits(verdicts: Sequence[Verdict], plan: Mapping[str, Ablation]) -> list[Hit]:
+    """Return what a judge found in a plan; on masked papers, answers that were only considered are left out."""
     return [
         Hit(verdict.judged_name, None if isinstance(verdict, AuthorVerdict) else plan.get(verdict.judged_name))
         for verdict in verdicts
-        if verdict.is_positive
+        if (
+            any(map(plan.__contains__, verdict.name_in_plan))
+            if isinstance(verdict, AuthorVerdict)
+            else verdict.is_positive
+        )
     ]
 
 

@@ -16,7 +16,8 @@ from tests.eval.made import ablation
 
 README = (ROOT / "eval" / "README.md").read_text(encoding="utf-8")
 CARD = (ROOT / "eval" / "bench" / "README.md").read_text(encoding="utf-8")
-BLOCKS = [block.splitlines() for block in re.findall(r"^```(?:sh)?\n(.*?)^```", README + CARD, re.S | re.M)]
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```", README + CARD, re.S | re.M)
+BLOCKS = [block.splitlines() for language, block in FENCED if language in ("", "sh")]
 COMMANDS = [line for block in BLOCKS for line in block if line.startswith("python -m eval ")]
 
 

@@ -92,9 +92,9 @@ def read_report(folder: Path) -> dict[str, str]:
 
 
 def read_scores(folder: Path) -> list[str]:
-    """The F1 of each paper by each judge, in the report."""
+    """The score of each paper by each judge, in the report."""
     text = (folder / "report.md").read_text(encoding="utf-8")
-    return [line for line in text.split("## F1 of each paper")[1].split("##")[0].split("\n") if line.startswith("|")]
+    return [line for line in text.split("## Score of each paper")[1].split("##")[0].split("\n") if line.startswith("|")]
 
 
 @pytest.mark.parametrize("papers", [4, pytest.param(20, marks=pytest.mark.slow)])
@@ -137,16 +137,19 @@ def reply_to_files(prompts: Path, replies: Path) -> int:
     return len(names)
 
 
-def test_the_trial_of_the_readme_runs_by_files_alone(run: Run, workdir: Path, endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("papers", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_the_trial_of_the_readme_runs_by_files_alone(papers: int, run: Run, workdir: Path, endpoint: Endpoint) -> None:
     readme = (ROOT / "eval" / "README.md").read_text(encoding="utf-8")
     command = next(line for line in readme.split("\n") if line.startswith("python -m eval trial") and "--repl" in line)
-    write_trial(workdir)
+    write_trial(workdir, papers=papers)
     Path("replies").mkdir()
     waiting, codes = list[int](), list[int]()
     while not codes or codes[-1] == 1:
         codes.append(run(*shlex.split(command)[3:], "-q", "--no-plots").exit_code)
         waiting.append(reply_to_files(workdir / "prompts", workdir / "replies"))
-    assert (codes, waiting) == ([1, 1, 0], [12, 12, 0]), "the plans come first, and then the verdicts on them"
+    assert (codes, waiting) == ([1, 1, 0], [3 * papers, 3 * papers, 0]), (
+        "the plans come first, and then the verdicts on them"
+    )
     assert not endpoint.answered
     run_trial(run, endpoint.env, "-o", "live")
     assert read_scores(workdir / "by-hand") == read_scores(workdir / "live")
@@ -164,6 +167,25 @@ def test_a_useless_reply_in_a_file_is_asked_for_again(run: Run, workdir: Path) -
     again = {path.name for path in Path("files").iterdir()} - first
     assert len(again) == len(first)
     assert all("there is no <predictions> block" in Path("files", name).read_text(encoding="utf-8") for name in again)
+
+
+def test_useless_verdicts_in_a_file_are_asked_for_again(run: Run, workdir: Path) -> None:
+    write_trial(workdir, papers=2)
+    prompts, replies = Path("files"), Path("replies")
+    words = ("-o", "out", "--prompts-to", "files", "--replies-from", "replies")
+    replies.mkdir()
+    for _ in range(2):
+        run_trial(run, {}, *words, code=1)
+        last = [path.name for path in prompts.iterdir() if not (replies / path.name).exists()]
+        reply_to_files(prompts, replies)
+    for name in last:
+        (replies / name).write_text("I cannot tell.", encoding="utf-8")
+    run_trial(run, {}, *words, code=1)
+    again = [path for path in prompts.iterdir() if not (replies / path.name).exists()]
+    assert len(again) == len(last) == 6
+    assert all("there is no <verdicts> block" in path.read_text(encoding="utf-8") for path in again)
+    reply_to_files(prompts, replies)
+    run_trial(run, {}, *words)
 
 
 def test_combined_arms_cost_what_their_members_cost_and_like_arms_share_replies(
@@ -188,6 +210,19 @@ def test_combined_arms_cost_what_their_members_cost_and_like_arms_share_replies(
     assert "joined" not in Path("out/found-by-one-arm.csv").read_text(encoding="utf-8")
     rows = [line.split(",") for line in Path("out/calibration.csv").read_text(encoding="utf-8").splitlines()]
     assert ["middle · judge", "80 to 89 %", "4", "4", "100 %"] in [row[:5] for row in rows]
+
+
+def test_a_trial_on_masked_papers_reports_ranks(run: Run, workdir: Path, endpoint: Endpoint) -> None:
+    write_trial(workdir)
+    answer = DEPTH.model_dump(mode="json")
+    rows = [{"id": f"paper{n:04}", "title": f"Paper {n}", "answers": [answer]} for n in range(4)]
+    Path("gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    text = Path("trial.toml").read_text(encoding="utf-8").replace('"author"', '"reviewer"')
+    Path("trial.toml").write_text(text, encoding="utf-8")
+    run_trial(run, endpoint.env, "-o", "out")
+    scores = [line.split(" | ")[1:] for line in read_scores(Path("out")) if "paper000" in line]
+    assert scores == 2 * [["0.00", "0.00", "0.00 |"], ["0.50", "0.00", "1.00 |"]] * 2
+    run_trial(run, endpoint.env, "-o", "out", "--dry-run")
 
 
 def test_a_dry_run_sends_nothing_and_says_what_is_left(run: Run, workdir: Path, endpoint: Endpoint) -> None:
