@@ -15,16 +15,20 @@ COMPLETE = ("ok", "fate")  # what the provider calls an answer that it sent whol
 
 
 @pytest.mark.parametrize(
-    ("papers", "kills", "concurrency"),
-    [(60, 3, 16), pytest.param(1000, 10, 64, marks=pytest.mark.slow)],
-    ids=["small", "whole"],
+    ("papers", "kills", "concurrency", "strategy"),
+    [
+        (60, 3, 16, "single"),
+        pytest.param(1000, 10, 64, "single", marks=pytest.mark.slow),
+        pytest.param(200, 20, 16, "revise", marks=pytest.mark.slow),
+    ],
+    ids=["small", "whole", "revise"],
 )
 def test_a_storm_with_kills_ends_as_calm_does(
-    papers: int, kills: int, concurrency: int, serve: Serve, program: Program, tmp_path: Path
+    papers: int, kills: int, concurrency: int, strategy: str, serve: Serve, program: Program, tmp_path: Path
 ) -> None:
     make_papers(tmp_path / "papers", papers)
     calm, storm = serve("--fates"), serve("--fates", "--faults", "0.3", "--latency", "0.05", "--seed", str(papers))
-    command = ("--model", "m", "--concurrency", str(concurrency), "--timeout", "1.5", "-q")
+    command = ("--model", "m", "--concurrency", str(concurrency), "--timeout", "1.5", "--strategy", strategy, "-q")
     program.run("batch", "papers", "-o", "calm", "--base-url", calm.url, *command, code=1)
 
     moments = sorted(random.Random(papers).sample(range(1, papers), kills))

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.server.http import Request, Response
-from tests.server.provider import FATES, draw_fate, plan_for, prompt_sha256
+from tests.server.provider import FATES, draw_fate, plan_for, prompt_sha256, reply_to
 from tests.server.replies import as_asked, body, error
 from tests.server.server import Server
 
@@ -266,7 +266,7 @@ class Batches:
         completion = len(plan_for(digest)) // 4
         usage = {"prompt_tokens": 1000, "completion_tokens": completion, "total_tokens": 1000 + completion}
         fate = self._fates.get(draw_fate(request))
-        return fate(request, digest, usage) if fate else as_asked(request, plan_for(digest), usage=usage)
+        return fate(request, digest, usage) if fate else as_asked(request, reply_to(request), usage=usage)
 
     def _note(self, batch: StoredBatch, names: Sequence[str], what: str) -> None:
         for name in names:

@@ -64,6 +64,17 @@ def plan_for(digest: str) -> str:
     return contract(f"The part {digest[6:12]} is never taken out. " + "It matters. " * 20, [ablation])
 
 
+def reply_to(request: Request) -> str:
+    """The plan for a prompt; for one that shows the faults of a draft, the draft without them."""
+    *_, last = request.json["messages"]
+    if not last["content"].startswith("A program has compared your plan with the paper."):
+        return plan_for(prompt_sha256(request))
+    *_, draft, _ = request.json["messages"]
+    ablation = json.loads(next(line for line in draft["content"].split("\n") if line.startswith("{")))
+    mended = {**ablation, "ablated_part": "the residual", "metrics": ["training time"]}
+    return contract("Finding 1: mended, because the paper says residual.\nIt is never taken out.", [mended])
+
+
 # What some papers always meet, by the first digit of the hash of the prompt; one in sixteen each.
 FATES: Mapping[str, Callable[[Request, str, Mapping[str, Any]], Response]] = {
     "0": lambda request, digest, usage: as_asked(request, plan_for(digest)[:80], finish_reason="length", usage=usage),
@@ -146,14 +157,16 @@ class Provider:
         if wait:
             return error(429, "rate limit reached", headers={"Retry-After": f"{wait:.3f}"}), "429"
         if self._random.random() < self._faults:
-            return self._fault(request, digest, usage)
+            return self._fault(request, usage)
         fate = self._fates.get(draw_fate(request))
         return (
-            (fate(request, digest, usage), "fate") if fate else (as_asked(request, plan_for(digest), usage=usage), "ok")
+            (fate(request, digest, usage), "fate")
+            if fate
+            else (as_asked(request, reply_to(request), usage=usage), "ok")
         )
 
-    def _fault(self, request: Request, digest: str, usage: Mapping[str, Any]) -> tuple[Response, str]:
-        whole = as_asked(request, plan_for(digest), usage=usage)
+    def _fault(self, request: Request, usage: Mapping[str, Any]) -> tuple[Response, str]:
+        whole = as_asked(request, reply_to(request), usage=usage)
         html = Response(200, (b"<html>gateway</html>",), "text/html")
         return self._random.choice(
             [

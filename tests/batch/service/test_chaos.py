@@ -15,24 +15,25 @@ from tests.batch.service.conftest import Corpus, ServeBatches, Service
 
 
 @pytest.mark.parametrize(
-    ("papers", "kills", "faults"),
+    ("papers", "kills", "faults", "strategy"),
     [
-        (20, 3, "0.03"),
-        pytest.param(60, 30, "0.05", marks=pytest.mark.slow),
-        pytest.param(200, 30, "0.2", marks=pytest.mark.slow),
+        (20, 3, "0.03", "single"),
+        pytest.param(60, 30, "0.05", "single", marks=pytest.mark.slow),
+        pytest.param(200, 30, "0.2", "single", marks=pytest.mark.slow),
+        pytest.param(60, 20, "0.05", "revise", marks=pytest.mark.slow),
     ],
-    ids=["small", "whole", "stormy"],
+    ids=["small", "whole", "stormy", "revise"],
 )
 def test_odd_batches_and_kills_end_as_live_does(
-    papers: int, kills: int, faults: str, corpus: Corpus, serve_batches: ServeBatches
+    papers: int, kills: int, faults: str, strategy: str, corpus: Corpus, serve_batches: ServeBatches
 ) -> None:
     make_papers(corpus.folder / "papers", papers)
     service = serve_batches("--odd", "--fates", "--faults", faults, "--seed", str(papers))
-    corpus.live(serve_batches("--fates"), "-q", code=1)
+    corpus.live(serve_batches("--fates"), "--strategy", strategy, "-q", code=1)
 
     for moment in _moments(kills, papers):
-        _killed_after(moment, corpus, service)
-    _to_the_end(corpus, service)
+        _killed_after(moment, corpus, service, strategy)
+    _to_the_end(corpus, service, strategy)
 
     assert trajectories(corpus.folder / "run") == trajectories(corpus.folder / "live")
     assert corpus.program.status("run")["outcomes"] == corpus.program.status("live")["outcomes"]
@@ -45,9 +46,9 @@ def _moments(kills: int, seed: int) -> list[float]:
     return [chance.uniform(0.3, 3.0) for _ in range(kills)]
 
 
-def _killed_after(seconds: float, corpus: Corpus, service: Service) -> None:
+def _killed_after(seconds: float, corpus: Corpus, service: Service, strategy: str) -> None:
     command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", service.url)
-    process = corpus.program.start(*command, "--engine", "openai-batch", "--poll", "0.1", "-q")
+    process = corpus.program.start(*command, "--engine", "openai-batch", "--poll", "0.1", "--strategy", strategy, "-q")
     try:
         process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -55,13 +56,13 @@ def _killed_after(seconds: float, corpus: Corpus, service: Service) -> None:
         process.communicate()
 
 
-def _to_the_end(corpus: Corpus, service: Service) -> None:
+def _to_the_end(corpus: Corpus, service: Service, strategy: str) -> None:
     """What was refused three times is given up, as it would be live; asking again for it brings it in the end."""
-    corpus.batch(service, "-q", code=1)
+    corpus.batch(service, "-q", "--strategy", strategy, code=1)
     for _ in range(20):
         if "model_error" not in corpus.program.status("run")["outcomes"]:
             return
-        corpus.batch(service, "-q", "--retry-failed", code=1)
+        corpus.batch(service, "-q", "--retry-failed", "--strategy", strategy, code=1)
     raise AssertionError("the service never answers")
 
 
