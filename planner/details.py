@@ -5,7 +5,7 @@ A reply gives them in the same JSON object as the ablation. They stand in the re
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -77,7 +77,7 @@ class Effort(_Part):
 
     def __str__(self) -> str:
         """Return the kind of work and the number of runs, such as "retrain, 4 runs"."""
-        return self.kind if not self.runs else f"{self.kind}, {self.runs} run{'' if self.runs == 1 else 's'}"
+        return f"{self.kind}, {format_count(self.runs, 'run')}" if self.runs else self.kind
 
 
 class Details(_Part):
@@ -143,6 +143,11 @@ class ReportedStudy(_Part):
     section: str = ""
     by: str = "model"
 
+    def __str__(self) -> str:
+        """Return the name with the quote and the section, as far as they are known."""
+        quote = f": “{self.quote}”" if self.quote else ""
+        return f"{self.name}{quote}" + (f" ({self.section})" if self.section else "")
+
 
 class Response(StrEnum):
     """What a revision did with an ablation in which the program found a fault."""
@@ -159,6 +164,10 @@ class Revision(_Part):
     finding: str
     response: Response
     why: str = ""
+
+    def __str__(self) -> str:
+        """Return the ablation's name, the fault, what was done about it, and why."""
+        return f"{self.name}: {self.finding}; {self.response}" + (f": {self.why}" if self.why else "")
 
 
 class Vote(_Part):
@@ -196,6 +205,11 @@ DETAIL_FIELDS: Final = tuple(
     DetailField(name, "integer" if name == "chance" else "string", field.description or "")
     for name, field in Details.model_fields.items()
 )
+
+
+def format_count(number: int, thing: str) -> str:
+    """Return a number of things in words, such as "1 run" or "2 runs"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def count_candidates(task: Task, k: int) -> int:
@@ -239,6 +253,20 @@ def count_runs(details: Sequence[Details]) -> int | None:
     """Return the number of runs of all ablations, or None if that of any is not known."""
     counts = [each.effort.runs if each.effort else None for each in details]
     return None if None in counts else sum(filter(None, counts))
+
+
+def describe_order(order: Sequence[int], details: Sequence[Details]) -> Iterator[str]:
+    """Yield sentences on the order in which to run two or more ablations: their numbers, all runs, and shared controls.
+
+    `order` are indices; `details` are as long as the plan, or empty.
+    """
+    if len(details) < 2 or not order:
+        return
+    runs = count_runs(details)
+    total = "" if runs is None else f"; {format_count(runs, 'run')} in all"
+    yield f"run in this order: {', '.join(str(number + 1) for number in order)}{total}"
+    for group in group_controls(details):
+        yield f"{' and '.join(str(number + 1) for number in group)} share a control"
 
 
 def group_controls(details: Sequence[Details]) -> tuple[tuple[int, ...], ...]:

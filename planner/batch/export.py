@@ -9,6 +9,7 @@ from typing import Final
 from planner.batch.ledger.schema import open_readable_ledger
 from planner.batch.ledger.store import StoredRecords
 from planner.batch.run_folder import RunFolder, report_os_errors
+from planner.details import Details
 from planner.errors import Outcome, OutputError, RunError, UsageError
 from planner.files import is_device, write_file_atomically
 from planner.names import sanitize_file_name
@@ -17,6 +18,12 @@ from planner.planning.record import PlanRecord
 from planner.sanitize import render_csv
 from planner.schema import PLAN_FIELDS, Ablation, format_fields
 from planner.trajectory.format import Trajectory
+
+_PAPER_COLUMNS: Final = ("title", "cost", "warnings", "reasoning")
+_DETAIL_COLUMNS: Final = (
+    *("chance", "why", "evidence", "evidence_found", "evidence_place", "hypothesis", "control"),
+    *("effort", "runs", "run_order"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +119,49 @@ def _build_json_fields(result: PaperResult) -> dict[str, object]:
         "cost": sidecar.cost,
         "reasoning": trajectory.reasoning if trajectory else None,
         "ablations": [a.model_dump(mode="json") for a in trajectory.plan.ablations] if trajectory else None,
+        **sidecar.dump_plan_fields(),
     }
 
 
-def write_csv(results: Iterable[PaperResult], target: Path) -> None:
-    """Write one row per ablation, and one for each paper that has none."""
+def write_csv(results: Sequence[PaperResult], target: Path) -> None:
+    """Write one row per ablation, and one for each paper that has none; details have columns if any plan has them."""
     names = [field.name for field in PLAN_FIELDS]
-    columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason"]
-    write_file_atomically(target, render_csv([columns, *(row for result in results for row in _build_rows(result))]))
+    columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason", *_PAPER_COLUMNS]
+    columns += _DETAIL_COLUMNS if any(result.record.details for result in results) else ()
+    rows = (row[: len(columns)] for result in results for row in _build_rows(result))
+    write_file_atomically(target, render_csv([columns, *rows]))
 
 
 def _build_rows(result: PaperResult) -> Iterator[Sequence[str]]:
-    record = result.record
+    record, trajectory = result.record, result.trajectory
     about = (record.paper.id, record.planner, record.model, record.task.value, record.outcome.value)
-    if result.trajectory is None:
-        yield (*about, "", *[""] * len(PLAN_FIELDS), record.reason)
+    paper = (record.paper.title, _format_number(record.cost), "; ".join(record.warnings))
+    if trajectory is None:
+        no_details = [""] * len(_DETAIL_COLUMNS)
+        yield (*about, "", *[""] * len(PLAN_FIELDS), record.reason, *paper, "", *no_details)
         return
-    for rank, ablation in enumerate(result.trajectory.plan.ablations, start=1):
-        yield (*about, str(rank), *format_fields(ablation), "")
+    ablations = trajectory.plan.ablations
+    details = record.details if len(record.details) == len(ablations) else [Details()] * len(ablations)
+    for number, (ablation, each) in enumerate(zip(ablations, details, strict=True)):
+        place_in_order = str(record.order.index(number) + 1) if number in record.order else ""
+        fields = (str(number + 1), *format_fields(ablation), "", *paper, trajectory.reasoning)
+        yield (*about, *fields, *_format_details(each), place_in_order)
+
+
+def _format_details(details: Details) -> tuple[str, ...]:
+    evidence, effort = details.evidence, details.effort
+    return (
+        _format_number(details.chance),
+        details.reason,
+        *((evidence.quote, evidence.found or "", evidence.place) if evidence else ("", "", "")),
+        details.hypothesis,
+        details.control,
+        *((effort.kind.value, _format_number(effort.runs)) if effort else ("", "")),
+    )
+
+
+def _format_number(number: float | None) -> str:
+    return "" if number is None else str(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,10 @@ class RunModel:
 
     def make_model(self, paper: Paper | None) -> Model:
         """Return the model for a paper, which sends each request once."""
-        return self.client.make_model(paper, self.settings.task, self.settings.k, self.settings.cut_at)
+        settings = self.settings
+        return self.client.make_model(
+            paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain
+        )
 
 
 def build_run_model(client: ModelClient, settings: PlanSettings) -> RunModel:

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from planner.details import Details, QuoteMatch, ReportedStudy, count_runs, group_controls
+from planner.details import Details, QuoteMatch, describe_order
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_printable
 from planner.schema import Ablation, Action, list_further_fields
@@ -95,21 +95,19 @@ def _format_replacement(item: str) -> str:
 
 
 def _list_record_lines(record: PlanRecord, details: Sequence[Details], show_all: bool) -> Iterator[_Line]:
-    if len(details) > 1 and record.order:
-        runs = count_runs(details)
-        total = "" if runs is None else f"; {runs} runs in all"
+    if order := list(describe_order(record.order, details)):
         yield _Line()
-        yield _Line(f"run in this order: {', '.join(str(number + 1) for number in record.order)}{total}")
-        for group in group_controls(details):
-            yield _Line(f"{' and '.join(str(number + 1) for number in group)} share a control")
+        yield from map(_Line, order)
     if record.reported:
         yield _Line()
         yield _Line("already reported by the paper:", bold=True)
         for study in record.reported:
-            yield _Line(f"{_INDENT}{_format_reported_study(study)}")
-    for revision in record.revisions:
-        why = f": {revision.why}" if revision.why else ""
-        yield _Line(f"{revision.name}: {revision.finding}; {revision.response}{why}", dim=True)
+            yield _Line(f"{_INDENT}{study}")
+    if record.revisions:
+        yield _Line()
+        yield _Line("revised:", bold=True)
+        for revision in record.revisions:
+            yield _Line(f"{_INDENT}{revision}")
     if not record.considered:
         return
     yield _Line()
@@ -120,8 +118,3 @@ def _list_record_lines(record: PlanRecord, details: Sequence[Details], show_all:
     for candidate in record.considered:
         yield from _list_card_lines("-  ", candidate, candidate.details)
         yield _Line(f"{_INDENT}not kept: {candidate.why}", dim=True)
-
-
-def _format_reported_study(study: ReportedStudy) -> str:
-    quote = f": “{study.quote}”" if study.quote else ""
-    return f"{study.name}{quote}" + (f" ({study.section})" if study.section else "")

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.resources import as_file, files
@@ -24,6 +25,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.paper import MissingPaperError, open_reader, read_only_paper, read_paper, refuse_missing_source
+from planner.details import Revision, format_count
 from planner.errors import ModelError, Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_destination, open_model
@@ -130,6 +132,8 @@ def parse(
     """
     if not model.strip():
         raise UsageError("--model is empty; name the model that wrote the reply, as in --model my-chat-model")
+    if revised and task.strategy != "revise":
+        raise UsageError("REVISED is read with --strategy revise only; add it, or give one REPLY")
     if [paper, reply, revised].count("-") > 1:
         raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
     refuse_missing_source((paper,))
@@ -143,6 +147,8 @@ def parse(
         if pasted.next_message:
             log.info("send this message in the same conversation, and give its reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
+        elif pasted.has_unread_reply and done.trajectory:
+            log.warning("%s was not read, since the program finds nothing wrong in %s", revised, reply)
         raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 
 
@@ -151,6 +157,11 @@ class _PastedModel:
 
     `next_message` is the message to which there is no reply yet, "" if there is none.
     """
+
+    @property
+    def has_unread_reply(self) -> bool:
+        """True if a reply was not asked for."""
+        return bool(self._completions)
 
     def __init__(self, model: str, *completions: Completion) -> None:
         self.info = ModelInfo("lm-planner", model, model)
@@ -243,7 +254,9 @@ class _PaperPlanner:
             )
         paper = replace(paper, id=self._make_id_unique(paper.id))
         settings, price = self._settings, self._client.price
-        model = self._client.make_model(paper, settings.task, settings.k, settings.cut_at)
+        model = self._client.make_model(
+            paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain
+        )
         return await plan_to_folder(
             self._output,
             paper,
@@ -269,9 +282,11 @@ def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> No
         log.warning("%s: %s", source, warning)
     for left_out in sidecar.paper.left_out:
         log.info("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
+    if sidecar.revisions:
+        log.info("revised: %s", _count_responses(sidecar.revisions))
     if result.trajectory:
-        count = len(result.trajectory.plan.ablations)
-        log.info("planned %d ablation%s%s", count, "" if count == 1 else "s", _format_usage(sidecar))
+        count = format_count(len(result.trajectory.plan.ablations), "ablation")
+        log.info("planned %s%s", count, _format_usage(sidecar))
     else:
         where = (
             f"the earlier plan stays in {result.path}" if result.path.exists() else f"details in {result.record_path}"
@@ -281,6 +296,12 @@ def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> No
         click.echo(json.dumps(_summarize_result(source, result)))  # ASCII, whatever the terminal's encoding
     elif result.trajectory:
         click.echo(make_printable(str(result.path)))
+
+
+def _count_responses(revisions: Sequence[Revision]) -> str:
+    """Return the number of findings, and how many of them the model mended, withdrew and defended."""
+    counts = Counter(revision.response for revision in revisions)
+    return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
 
 
 def _show_plan(source: str, result: PlanOutput) -> None:

@@ -109,11 +109,7 @@ def _read_entry(file: Path) -> PlanEntry:
 def _build_entry_json(entry: PlanEntry) -> dict[str, object]:
     """Return a plan as a JSON object, with what its record says of it beside the ablations."""
     assert entry.trajectory is not None
-    kept = build_trajectory_json(entry.trajectory)
-    if entry.record is None:
-        return kept
-    names = {"strategy", "min_chance", "details", "order", "considered", "reported", "revisions", "votes"}
-    return kept | entry.record.model_dump(mode="json", include=names)
+    return build_trajectory_json(entry.trajectory) | (entry.record.dump_plan_fields() if entry.record else {})
 
 
 def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:

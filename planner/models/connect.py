@@ -101,7 +101,9 @@ class ModelClient:
         """The context window in tokens, None if it is unknown or there is none."""
         return None if self.model is None else find_context_window(self.info)
 
-    def make_model(self, paper: Paper | None, task: Task, k: int, cut_at: str = "") -> Model:
+    def make_model(
+        self, paper: Paper | None, task: Task, k: int, cut_at: str = "", *, with_details: bool = True
+    ) -> Model:
         """Return the model that plans a paper; only the built-in planner needs the paper and the settings."""
         if self.model is not None:
             return self.model
@@ -112,7 +114,7 @@ class ModelClient:
             excerpt = select_sections(paper, task, cut_at).build_excerpt(paper)
         except PaperError:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
-        return ExtractiveModel(excerpt, task, k)
+        return ExtractiveModel(excerpt, task, k, with_details=with_details)
 
     def price_at_batch_service(self, usage: Usage) -> float | None:
         """Return the cost of a request at the batch service in USD, None if no price is known."""

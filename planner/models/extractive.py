@@ -7,17 +7,20 @@ by a simple alternative. It is a baseline, and says so in its reasoning.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log1p
 from typing import Final
 
 from planner.analysis.analyse import Analysis, analyse_sections
 from planner.analysis.components import Component, Evidence, is_mechanism
 from planner.analysis.metrics import is_metric_name
-from planner.analysis.passages import split_sections
+from planner.analysis.passages import split_passages, split_sections
 from planner.chat import Completion, ModelInfo, Prompt
+from planner.details import Effort, EffortKind
+from planner.errors import ModelError
 from planner.matching.similarity import compute_overlap
 from planner.papers.characters import is_english
+from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
 from planner.schema import Action, Task
 
@@ -36,6 +39,9 @@ _COVERED_OVERLAP: Final = 0.6  # least overlap of a component with a reported ab
 _MIN_MENTIONS: Final = 3  # mentions of a mechanism that only its acronym names
 _MIN_TITLE_MENTIONS: Final = 8  # mentions of a heading that may name a part
 _SAME_OVERLAP: Final = 0.5  # least overlap of two components that count as the same, so only the first is proposed
+
+_MIN_QUOTE_WORDS: Final = 6
+_MAX_QUOTE_WORDS: Final = 60
 
 _EVIDENCE_SCORES: Final = {
     Evidence.HEADING: 2.0,
@@ -85,6 +91,7 @@ class Proposal:
 
     component: Component
     replacement: tuple[str, ...]
+    evidence: str = ""
 
     @property
     def action(self) -> Action:
@@ -98,32 +105,50 @@ class Proposal:
         times = "once" if self.component.mention_count <= 1 else f"{self.component.mention_count} times"
         return f"the text shows it as a part of the method ({shown}) and names it {times}"
 
+    @property
+    def effort(self) -> Effort:
+        """The work that it takes: one run for each replacement, with new code unless it is a value."""
+        is_new = self.replacement and Evidence.SYMBOL not in self.component.evidence
+        kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
+        return Effort(kind=kind, runs=max(1, len(self.replacement)))
+
 
 class ExtractiveModel:
     """A model that answers every prompt with a plan made from one excerpt; it ignores the prompt itself.
 
-    It sees only the excerpt, so it cannot use text that the task leaves out.
+    It sees only the excerpt, so it cannot use text that the task leaves out. `with_details` gives each ablation a
+    reason, a sentence of the text that names the part, and the effort; it knows no chances, and cannot revise a plan.
     """
 
-    def __init__(self, excerpt: Excerpt, task: Task, k: int) -> None:
+    def __init__(self, excerpt: Excerpt, task: Task, k: int, *, with_details: bool = False) -> None:
         self.excerpt = excerpt
         self.task = task
         self.k = k
+        self.with_details = with_details
 
     @property
     def info(self) -> ModelInfo:
         """The name of the built-in planner, extractive-planner/builtin."""
         return BUILTIN_INFO
 
-    async def complete(self, prompt: Prompt) -> Completion:  # noqa: ARG002 - the excerpt was given at the start
-        """Return a reply in the required format, always the same; if nothing is found, an empty reply with a note."""
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Return a reply in the required format, always the same; if nothing is found, an empty reply with a note.
+
+        Raises:
+            ModelError: if the prompt is not the first one of a strategy.
+        """
+        if prompt.step:
+            raise ModelError("the built-in planner cannot revise its plan")
         if not is_english(self.excerpt.text):
             return Completion("", finish_reason="stop", model=BUILTIN_INFO.asked, notes=(NOT_ENGLISH,))
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
-        analysis = analyse_sections((abstract, *split_sections(self.excerpt.text)), self.excerpt.title)
+        sections = (abstract, *split_sections(self.excerpt.text))
+        analysis = analyse_sections(sections, self.excerpt.title)
         proposals = propose_ablations(analysis, self.excerpt.title, self.k)
+        if self.with_details:
+            proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         return Completion(
-            _format_reply(proposals, analysis, self.task) if proposals else "",
+            _format_reply(proposals, analysis, self.task, with_details=self.with_details) if proposals else "",
             finish_reason="stop",
             model=BUILTIN_INFO.asked,
             notes=() if proposals else (NOTHING_FOUND,),
@@ -184,11 +209,20 @@ def _find_alternatives(component: Component) -> tuple[str, ...]:
     return ()
 
 
-def _format_reply(proposals: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
+def _find_sentence(component: Component, sections: Sequence[Section]) -> str:
+    """Return the first sentence that names a component and is long enough for a quote, "" if there is none."""
+    names = {name.casefold() for name in (component.name, component.acronym) if name}
+    passages = (passage for passage in split_passages(sections) if passage.block_kind is BlockKind.PROSE)
+    sentences = (" ".join(sentence.split()) for passage in passages for sentence in split_sentences(passage.text))
+    quotes = (each for each in sentences if _MIN_QUOTE_WORDS <= each.count(" ") + 1 <= _MAX_QUOTE_WORDS)
+    return next((quote for quote in quotes if any(name in quote.casefold() for name in names)), "")
+
+
+def _format_reply(proposals: Sequence[Proposal], analysis: Analysis, task: Task, *, with_details: bool) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MAX_METRICS]]
     # The paper's own words must not open or close a tag of the reply format.
     discussion = "\n\n".join(_write_discussion(proposals, analysis, metrics, task)).replace("<", "‹")
-    lines = (_format_proposal(proposal, metrics or [UNKNOWN_METRIC]) for proposal in proposals)
+    lines = (_format_proposal(each, metrics or [UNKNOWN_METRIC], with_details=with_details) for each in proposals)
     predictions = "\n".join(line.replace("<", "\\u003c") for line in lines)
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
@@ -209,7 +243,7 @@ def _write_discussion(
     yield f"Metrics that the text names: {', '.join(metrics) or 'none that was recognised'}."
 
 
-def _format_proposal(proposal: Proposal, metrics: Sequence[str]) -> str:
+def _format_proposal(proposal: Proposal, metrics: Sequence[str], *, with_details: bool) -> str:
     verb = "Remove" if proposal.action is Action.REMOVE else "Replace"
     fields = {
         "name": f"{verb} {proposal.component.label}",
@@ -218,4 +252,6 @@ def _format_proposal(proposal: Proposal, metrics: Sequence[str]) -> str:
         "replacement": list(proposal.replacement),
         "metrics": list(metrics),
     }
+    if with_details:
+        fields |= {"reason": proposal.reason, "evidence": proposal.evidence, "effort": str(proposal.effort)}
     return json.dumps(fields, ensure_ascii=False)

@@ -87,7 +87,8 @@ async def plan_to_folder(
         files, other_attempts = _find_files(folder, record)
         record = record.model_copy(update={"attempts": files.earlier.attempts if files.earlier else ()})
         store = RecordStore(files.record_path, files.planned or record, pricing, force, other_attempts)
-        result = await plan_paper(paper, CachedModel(model, store), settings, store.choose_sample, token_counter)
+        cached = CachedModel(model, store)
+        result = await plan_paper(paper, cached, settings, store.choose_sample, token_counter, log.info)
         return _write_result(files, close_record(record, result, store.attempts), result.trajectory)
 
 

@@ -8,7 +8,7 @@ from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, Pap
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
 from planner.planning.question import LoadedPaper, PaperPrompt, PlanSettings
-from planner.planning.session import Attempt, PaperSession, PromptSource, SampleChooser
+from planner.planning.session import Attempt, PaperSession, PromptSource, SampleChooser, StepReporter
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
 from planner.tokens import TokenCounter
@@ -33,19 +33,25 @@ def _choose_first_sample(_: Prompt) -> int:
     return 0
 
 
+def _report_nothing(_: str) -> None:
+    """Report no steps."""
+
+
 async def plan_paper(
     paper: Paper,
     model: Model,
     settings: PlanSettings,
     choose_sample: SampleChooser = _choose_first_sample,
     token_counter: TokenCounter | None = None,
+    report_step: StepReporter = _report_nothing,
 ) -> PlanResult:
     """Plan the ablations of one paper; a failure of this paper is returned as an outcome, not raised.
 
     Raises:
         PromptError: if a template cannot be rendered, which would fail for every paper.
     """
-    return await run_plan(LoadedPaper(paper), model, settings, choose_sample, token_counter or TokenCounter())
+    source, token_counter = LoadedPaper(paper), token_counter or TokenCounter()
+    return await run_plan(source, model, settings, choose_sample, token_counter, report_step)
 
 
 async def run_plan(
@@ -54,12 +60,13 @@ async def run_plan(
     settings: PlanSettings,
     choose_sample: SampleChooser,
     token_counter: TokenCounter,
+    report_step: StepReporter = _report_nothing,
 ) -> PlanResult:
     """Plan one paper like `plan_paper`; the paper's text may be in another process."""
     max_reply_tokens = dict(model.info.parameters).get("max_tokens")
     if isinstance(max_reply_tokens, int):
         settings = replace(settings, max_reply_tokens=max_reply_tokens)
-    session = PaperSession(source, model, settings, choose_sample, token_counter)
+    session = PaperSession(source, model, settings, choose_sample, token_counter, report_step)
     try:
         reply = await STRATEGIES[settings.strategy].run(session)
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:

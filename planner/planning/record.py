@@ -26,6 +26,8 @@ from planner.schema import Task
 FORMAT_VERSION: Final = "ablation-planner-1"
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 
+_PLAN_FIELDS: Final = {"strategy", "min_chance", "details", "order", "considered", "reported", "revisions", "votes"}
+
 # A paper with one of these outcomes failed because of its reply, so planning it again needs another reply.
 REPLY_FAILURES: Final = frozenset({Outcome.TRUNCATED, Outcome.REFUSED, Outcome.EMPTY, Outcome.INVALID})
 
@@ -127,6 +129,10 @@ class PlanRecord(_Record):
         """The name of the question in the file names of a further plan: the task, k and a short hash."""
         hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
         return f"{self.task}-{self.k}-{hashed[:8]}"
+
+    def dump_plan_fields(self) -> dict[str, JsonValue]:
+        """Return what the record says of its plan beside the ablations, as JSON values; empty values are left out."""
+        return self.model_dump(mode="json", include=_PLAN_FIELDS)
 
     @property
     def has_reply(self) -> bool:

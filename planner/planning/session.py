@@ -25,6 +25,9 @@ T = TypeVar("T")
 # Returns the number of the sample to request for a first prompt: 0, or more if an earlier reply is to be replaced.
 SampleChooser = Callable[[Prompt], int]
 
+# Tells the user what a strategy does between its requests.
+StepReporter = Callable[[str], None]
+
 
 class ReaskBuilder(Protocol):
     """A function that builds the prompt which asks again after an invalid reply."""
@@ -103,6 +106,7 @@ class PaperSession:
     settings: PlanSettings
     choose_sample: SampleChooser
     token_counter: TokenCounter
+    report_step: StepReporter
     paper_prompt: PaperPrompt | None = None
     last_prompt: Prompt | None = None
     attempts: list[Attempt] = field(default_factory=list)

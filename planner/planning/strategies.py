@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from planner.chat import Prompt
-from planner.details import Candidate, Details, RejectionReason, Response, Revision
+from planner.details import Candidate, Details, RejectionReason, Response, Revision, format_count
 from planner.errors import ModelError, OutputError
 from planner.schema import Ablation
 
@@ -52,6 +52,9 @@ class PlanSession(Protocol):
 
     def check_plan(self, reply: "Reply") -> "PlanCheck":
         """Return the faults of a plan, and its details with their quotes located in what was sent."""
+
+    def report_step(self, message: str, /) -> None:
+        """Tell the user what the strategy does next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
     findings = session.check_plan(draft).findings
     if not findings:
         return draft
+    kinds = ", ".join(dict.fromkeys(finding.kind for finding in findings))
+    session.report_step(f"asks again about {format_count(len(findings), 'finding')}: {kinds}")
     prompt = session.continue_prompt(_REVISE_TEMPLATE, findings=[finding.warning for finding in findings])
     try:
         revised = await session.ask(prompt, step=_REVISE_STEP)

@@ -13,6 +13,7 @@ from typing import Final
 from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
+from planner.details import describe_order, format_count
 from planner.matching.group import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import AttemptRecord, PlanRecord
@@ -110,14 +111,24 @@ class ReplyView:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanNotes:
+    """Sentences about a plan under one heading."""
+
+    heading: str
+    sentences: tuple[Markup, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPanel:
-    """One model's reasoning and plan, or its failure."""
+    """One model's reasoning and plan, or its failure; `considered` are the candidates that the plan does not keep."""
 
     label: str
     anchor: str
     entry: PlanEntry
     reasoning: Markup
     cards: tuple[AblationCard, ...]
+    notes: tuple[PlanNotes, ...]
+    considered: tuple[AblationCard, ...]
     copies: PlanCopies | None
     facts: tuple[RunFact, ...]
     replies: tuple[ReplyView, ...]
@@ -145,8 +156,8 @@ class PaperView:
     def summary(self) -> str:
         """The paper's numbers in one line."""
         missing = len(self.panels) - self.plans
-        parts = [_format_count(self.plans, "plan") + (f" and {missing} not planned" if missing else "")]
-        parts += [_format_count(self.ablations, "ablation")] if self.plans else []
+        parts = [format_count(self.plans, "plan") + (f" and {missing} not planned" if missing else "")]
+        parts += [format_count(self.ablations, "ablation")] if self.plans else []
         parts += [f"{self.shared} of them proposed by more than one model"] if self.shared else []
         return " · ".join(parts)
 
@@ -236,6 +247,8 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
             _build_card(places, AblationPlace(entry_number, number), ablation)
             for number, ablation in enumerate(entry.ablations)
         ),
+        notes=tuple(_list_notes(entry)),
+        considered=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry.trajectory, entry.details) if entry.trajectory else None,
         facts=tuple(_list_facts(entry)),
         replies=tuple(_build_reply(n, a) for n, a in enumerate(entry.record.attempts if entry.record else (), start=1)),
@@ -245,9 +258,20 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
 def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -> AblationCard:
     details = places.entries[place.entry_number].details
     lines = details[place.ablation_number].list_lines() if details else ()
+    matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
+    return _show_ablation(ablation, lines, place.ablation_number + 1, places.build_anchor(place), matches)
+
+
+def _show_ablation(
+    ablation: Ablation,
+    lines: Sequence[tuple[str, str]],
+    number: int,
+    anchor: str,
+    matches: tuple[AblationLink, ...] = (),
+) -> AblationCard:
     return AblationCard(
-        number=place.ablation_number + 1,
-        anchor=places.build_anchor(place),
+        number=number,
+        anchor=anchor,
         name=render_inline(ablation.name),
         part=render_inline(ablation.ablated_part),
         action=ablation.action.lower(),
@@ -255,8 +279,28 @@ def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -
         replacement=tuple(map(render_inline, ablation.replacement)),
         metrics=tuple(map(render_inline, ablation.metrics)),
         further=tuple((label, render_inline(text)) for label, text in (*list_further_fields(ablation), *lines)),
-        matches=tuple(map(places.build_link, places.agreement.matches.get(place, ()))),
+        matches=matches,
     )
+
+
+def _list_notes(entry: PlanEntry) -> Iterator[PlanNotes]:
+    """Yield what the record of a plan says beside its ablations: their order, what is reported, what was revised."""
+    if entry.record is None or entry.trajectory is None:
+        return
+    for heading, sentences in (
+        ("Order", describe_order(entry.record.order, entry.details)),
+        ("Already reported by the paper", entry.record.reported),
+        ("Revised", entry.record.revisions),
+    ):
+        if shown := tuple(render_inline(str(sentence)) for sentence in sentences):
+            yield PlanNotes(heading, shown)
+
+
+def _list_considered(entry: PlanEntry, anchor: str) -> Iterator[AblationCard]:
+    considered = entry.record.considered if entry.record and entry.trajectory else ()
+    for number, candidate in enumerate(considered, start=1):
+        lines = (*candidate.details.list_lines(), ("Not kept", candidate.why))
+        yield _show_ablation(candidate, lines, number, f"{anchor}/considered/{number}")
 
 
 def _list_facts(entry: PlanEntry) -> Iterator[RunFact]:
@@ -286,10 +330,6 @@ def _list_run_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str,
     yield "Source", record.paper.source
     yield "Not sent", "; ".join(f"{o.heading} ({o.chars:,} characters: {o.why})" for o in record.paper.left_out)
     yield "Program", f"{record.program_version}, format {record.format_version}"
-
-
-def _format_count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _format_tokens(record: PlanRecord) -> str:
