@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.chat import Completion, Prompt
-from planner.errors import Outcome, OutputError
+from planner.details import Details
+from planner.errors import ModelError, Outcome, OutputError
 from planner.matching.match import match_ablations
 from planner.models.extractive import NOT_ENGLISH, NOTHING_FOUND, UNKNOWN_METRIC, ExtractiveModel
 from planner.papers.excerpt import select_sections
@@ -38,6 +40,12 @@ The contrastive margin loss keeps classes apart.
 
 def ask(excerpt: Excerpt, task: Task = Task.AUTHOR, k: int = 5) -> Completion:
     return asyncio.run(ExtractiveModel(excerpt, task, k).complete(Prompt.from_messages(())))
+
+
+def details_of(excerpt: Excerpt, task: Task = Task.AUTHOR, k: int = 5) -> tuple[Details, ...]:
+    model = ExtractiveModel(excerpt, task, k, with_details=True)
+    completion = asyncio.run(model.complete(Prompt.from_messages(())))
+    return parse_reply(completion, k, min_chance=45).details
 
 
 def plan_of(completion: Completion) -> Plan:
@@ -109,6 +117,44 @@ def test_the_reasoning_names_the_planner_and_each_part(demo: Excerpt) -> None:
 def test_each_line_is_one_json_object(demo: Excerpt) -> None:
     block = ask(demo).text.split("<predictions>")[1].split("</predictions>")[0]
     assert all(set(json.loads(line)) == set(Ablation.model_fields) for line in block.strip().splitlines())
+
+
+def test_details_are_read_off_the_text_and_no_chance_is_invented(demo: Excerpt) -> None:
+    text = " ".join(demo.text.split())
+    for details in details_of(demo):
+        assert details.reason.startswith("the text shows it as a part of the method")
+        assert details.evidence is not None
+        assert details.evidence.quote in text
+        assert details.effort is not None
+        assert details.chance is None
+
+
+def test_each_quote_names_its_part() -> None:
+    quotes = [each.evidence.quote if each.evidence else "" for each in details_of(Excerpt("A title", "", METHOD))]
+    assert quotes == [
+        "We propose a gated fusion unit (GFU) that mixes both streams.",
+        "Random walk sampling chooses the neighbours.",
+        "The contrastive margin loss keeps classes apart.",
+    ]
+    assert details_of(Excerpt("A title", "", "# 3 Method\n\n## 3.1 Echo Memory\n\nIt acts."))[0].evidence is None
+
+
+def test_effort_is_a_run_for_each_replacement() -> None:
+    text = "# 3 Method\n\nWe use a threshold τ on all scores.\n\n## 3.1 Gated Mixing Unit\n\nIt acts."
+    efforts = [str(each.effort) for each in details_of(Excerpt("A title", "", text))]
+    assert sorted(efforts) == ["implement, 2 runs", "retrain, 8 runs"]
+
+
+def test_with_details_the_plan_is_the_same(demo: Excerpt) -> None:
+    model = ExtractiveModel(demo, Task.AUTHOR, 5, with_details=True)
+    detailed = parse_reply(asyncio.run(model.complete(Prompt.from_messages(()))), 5, min_chance=45)
+    assert detailed.plan == plan_of(ask(demo))
+
+
+def test_it_does_not_pretend_to_revise() -> None:
+    prompt = replace(Prompt.from_messages(()), step="revise")
+    with pytest.raises(ModelError, match="cannot revise"):
+        asyncio.run(ExtractiveModel(Excerpt("A title", "", METHOD), Task.AUTHOR, 5).complete(prompt))
 
 
 def test_the_reply_takes_the_path_of_any_reply(demo: Excerpt) -> None:

@@ -155,7 +155,7 @@ def test_plan_fields_take_one_file(copy: Copy, server: Server) -> None:
     assert "MAE rises by 2 &lt; 3" in copy.run("show", str(file), "--to", "html")
     copy.run("export", "run", "--to", "csv", "plans.csv")
     table = (copy.folder / "work" / "plans.csv").read_text(encoding="utf-8")
-    assert "metrics,hypothesis,controls,effort,reason\n" in table
+    assert "metrics,hypothesis,controls,effort,reason,title," in table
     assert 'MAE; STE,\'=MAE rises by 2 < 3,"seed; epochs, and data",retrain,' in table
     assert copy.changed == {"planner/schema.py"}
 

@@ -213,8 +213,8 @@ def _find_sentence(component: Component, sections: Sequence[Section]) -> str:
     """Return the first sentence that names a component and is long enough for a quote, "" if there is none."""
     names = {name.casefold() for name in (component.name, component.acronym) if name}
     passages = (passage for passage in split_passages(sections) if passage.block_kind is BlockKind.PROSE)
-    sentences = (" ".join(sentence.split()) for passage in passages for sentence in split_sentences(passage.text))
-    quotes = (each for each in sentences if _MIN_QUOTE_WORDS <= each.count(" ") + 1 <= _MAX_QUOTE_WORDS)
+    sentences = (sentence.removeprefix("- ") for passage in passages for sentence in split_sentences(passage.text))
+    quotes = (each for each in sentences if _MIN_QUOTE_WORDS <= len(each.split()) <= _MAX_QUOTE_WORDS)
     return next((quote for quote in quotes if any(name in quote.casefold() for name in names)), "")
 
 

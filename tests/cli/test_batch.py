@@ -200,6 +200,16 @@ def test_csv_gives_every_plan_back_and_runs_nothing_in_a_spreadsheet(run_folder:
     assert len([row for row in rows if row["reason"] and not row["name"]]) == 6
 
 
+def test_csv_gives_the_title_the_cost_and_the_reasoning(run_folder: Path, tmp_path: Path) -> None:
+    export(run_folder, "csv", tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[-5:] == ["reason", "title", "cost", "warnings", "reasoning"], "no details, no columns for them"
+    assert {row["title"] for row in rows if row["paper_id"] == "refused"} == {"'=2+2"}
+    assert {row["reasoning"] for row in rows if row["outcome"] == "planned"} == {"The gate is never removed."}
+    assert {float(row["cost"]) for row in rows if row["outcome"] == "planned"} == {1.0}
+
+
 def test_the_published_layout_gives_every_plan_back(run_folder: Path, tmp_path: Path) -> None:
     said = export(run_folder, "ablationbench", tmp_path / "out").stderr
     for (model, paper), plan in plans(run_folder).items():

@@ -87,6 +87,19 @@ def test_json_holds_the_details_beside_the_ablations(run: Run, plan: Path) -> No
     assert all(set(each) == {"name", "ablated_part", "action", "replacement", "metrics"} for each in shown["ablations"])
 
 
+def test_the_built_in_planner_gives_details_unless_asked_plainly(run: Run) -> None:
+    words = ("plan", "paper.md", "--model", "extractive", "--json", "-o")
+    records = [
+        json.loads(Path(json.loads(run(*words, *more).stdout)["sidecar"]).read_text(encoding="utf-8"))
+        for more in (("full",), ("plain", "--plain"))
+    ]
+    assert {each["evidence"]["found"] for each in records[0]["details"]} == {"exact"}
+    assert "details" not in records[1]
+    full, plain = (record["attempts"][0]["completion"]["text"] for record in records)
+    assert "evidence" in full
+    assert "evidence" not in plain
+
+
 def test_the_trajectory_is_that_of_a_plain_plan(run: Run, plan: Path, work_folder: Path) -> None:
     plain = contract(
         "The gate is never removed.", [{name: each[name] for name in list(GATE)[:5]} for each in (GATE, SEEDS)]
