@@ -97,6 +97,15 @@ def test_a_failed_second_request_leaves_the_draft(tmp_path: Path, answers: tuple
     assert any("flux capacitor" in warning for warning in done.record.warnings)
 
 
+def test_a_second_request_that_may_succeed_later_leaves_the_paper_for_later(tmp_path: Path) -> None:
+    failed, _ = plan(tmp_path, reply(INVENTED), ModelError("the endpoint is busy", retryable=True))
+    assert failed.record.outcome is Outcome.MODEL_ERROR
+    done, model = plan(tmp_path, reply(SOUND))
+    assert [prompt.step for prompt in model.prompts] == ["revise"]
+    assert done.record.outcome is Outcome.PLANNED
+    assert done.record.revisions[0].response is Response.MENDED
+
+
 def test_the_same_command_sends_nothing_again(tmp_path: Path) -> None:
     done, _ = plan(tmp_path, reply(INVENTED), reply(SOUND))
     again, model = plan(tmp_path)

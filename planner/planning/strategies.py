@@ -96,6 +96,7 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
 
     Raises:
         ModelError, BudgetExceeded, OutputError: as `PlanSession.ask` for the draft.
+        ModelError: if the second request failed and may succeed later, so that the paper goes on then.
         BudgetExceeded: if the second request could exceed the cost limit, so that the paper goes on later.
     """
     draft = await session.ask(await session.build_prompt())
@@ -108,6 +109,8 @@ async def plan_and_revise(session: PlanSession) -> "Reply":
     try:
         revised = await session.ask(prompt, step=_REVISE_STEP)
     except (OutputError, ModelError) as error:
+        if isinstance(error, ModelError) and error.retryable:
+            raise
         note = f"the plan was not revised, since the second request failed: {error}"
         return replace(draft, notes=(*draft.notes, note))
     return join_revision(draft, findings, revised)

@@ -80,7 +80,7 @@ class Rejection:
         """Return the error that a live request would have met; `suffix` is added to its text."""
         if self.too_long:
             return TooLongError(self.message, limit=self.limit, prompt_tokens=self.counted, status=self.status)
-        return ModelError(self.message + suffix, status=self.status)
+        return ModelError(self.message + suffix, retryable=self.again, status=self.status)
 
 
 @dataclass(frozen=True, slots=True)
