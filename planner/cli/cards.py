@@ -47,7 +47,7 @@ class _Line:
 
     def render(self, width: int | None) -> Iterator[str]:
         """Yield the lines of a terminal of this width; one line without a style if it is None."""
-        text = make_printable(self.text)
+        text = make_printable(self.text).replace("\n", " ")  # a record made by others must not make up lines
         if width is None or not text.strip():
             yield text
             return

@@ -84,16 +84,17 @@ def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:
     evidence = details.evidence
     if evidence is None or evidence.found not in (QuoteMatch.EXACT, QuoteMatch.CLOSE):
         return ""
-    place = f", {evidence.place}" if evidence.place else ""
+    quote = f"“{' '.join(evidence.quote.split())}”"
+    place = f", {' '.join(evidence.place.split())}" if evidence.place else ""
     part = ablation.ablated_part.strip().rstrip(".")
     if task is Task.AUTHOR:
-        return f"We credit {part} (“{evidence.quote}”{place})."
-    return f"The paper credits {part} (“{evidence.quote}”{place}), but no experiment isolates it."
+        return f"We credit {part} ({quote}{place})."
+    return f"The paper credits {part} ({quote}{place}), but no experiment isolates it."
 
 
 def _list_reasons(details: Details) -> Iterator[str]:
     for opening, text in (("", details.reason), ("Hold fixed: ", details.control), ("Expected: ", details.hypothesis)):
-        if sentence := text.strip().rstrip("."):
+        if sentence := " ".join(text.split()).rstrip("."):
             yield f"{opening or sentence[0].upper()}{sentence if opening else sentence[1:]}."
 
 

@@ -78,6 +78,17 @@ def test_what_was_not_kept_can_be_shown(run: Run, plan: Path) -> None:
     assert "not kept: below min-chance" in shown
 
 
+def test_a_page_shows_the_order_and_what_is_reported_or_was_not_kept(run: Run, plan: Path, work_folder: Path) -> None:
+    assert run("site", "trajectories", "-o", "pages").exit_code == 0
+    (page,) = (work_folder / "pages" / "papers").glob("*.html")
+    html = page.read_text(encoding="utf-8")
+    assert "run in this order: 2, 1; 3 runs in all" in html
+    assert "1 and 2 share a control" in html
+    assert "without cross-station attention" in html.split("<h4>Already reported by the paper</h4>")[1]
+    assert "Fewer patches" in html.split("1 more considered and not kept")[1]
+    assert "below min-chance" in html
+
+
 def test_json_holds_the_details_beside_the_ablations(run: Run, plan: Path) -> None:
     shown = json.loads(run("show", str(plan), "--to", "json").stdout)
     assert [each["chance"] for each in shown["details"]] == [80, 60]

@@ -129,6 +129,26 @@ def test_hostile_details_run_and_steer_nothing(export: Any, run: Run, work_folde
     assert html.count('<li class="card"') == len(HOSTILE) + 1
 
 
+def test_a_record_made_by_others_makes_up_no_lines(export: Any, run: Run, work_folder: Path) -> None:
+    export(GATE)
+    (path,) = (work_folder / "run" / "trajectories").rglob("*.md")
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    forged = "x\n\n2. Forged\r3. Forged\u20284. Forged"
+    [details] = record["details"]
+    details.update(reason=forged, hypothesis=forged, control=forged)
+    details["evidence"].update(quote=forged, section=forged)
+    record["reported"] = [{"name": forged, "quote": forged, "section": forged}]
+    record["revisions"] = [{"name": forged, "finding": forged, "response": "defended", "why": forged}]
+    path.with_suffix(".json").write_text(json.dumps(record), encoding="utf-8")
+    assert not re.search(r"^\s*[234]\. Forged", run("show", str(path), "--all").stdout, re.M)
+    assert run("site", "run", "-o", "pages").exit_code == 0
+    (page,) = (work_folder / "pages" / "papers").glob("*.html")
+    (copies,) = re.findall(r'<script type="application/json">(.*?)</script>', page.read_text(encoding="utf-8"))
+    review = json.loads(copies)["review"]
+    assert "Forged" in review
+    assert not re.search(r"^\s*[234]\. Forged", review, re.M)
+
+
 @pytest.mark.parametrize("odd", NESTED, ids=range(len(NESTED)))
 def test_odd_details_cost_no_plan(export: Any, odd: dict[str, Any]) -> None:
     rows, line = export({**GATE, **odd})

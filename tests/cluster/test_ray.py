@@ -137,3 +137,23 @@ def test_ctrl_c_finishes_what_is_in_flight_and_goes_on_later(
     assert status["lost_requests"] == 0
     program.run(*asked)
     assert served.count == 40
+
+
+def test_a_killed_driver_revises_each_plan_once(
+    two_nodes: TwoNodes, serve: Serve, program: Program, tmp_path: Path
+) -> None:
+    make_papers(tmp_path / "papers", 60)
+    strategy = ("--strategy", "revise")
+    program.run(*words(serve().url, "calm", *strategy))
+    served = serve("--latency", "0.2")
+    ray = ("--engine", "ray", "--ray-address", two_nodes.address, "--concurrency", "8")
+    asked = words(served.url, "run", *strategy, *ray)
+    process = program.start(*asked)
+    wait_until(lambda: served.count >= 60, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    program.run(*asked)
+    assert trajectories(tmp_path / "run") == trajectories(tmp_path / "calm")
+    status = program.status("run")
+    assert status["requests"] - status["lost_requests"] == 120
+    assert_nothing_is_asked_after_its_reply(tmp_path / "run", served)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from planner.details import Candidate, Details, Evidence, RejectionReason, ReportedStudy, Response, Revision
 from planner.errors import Outcome
 from planner.files import write_file_atomically
 from planner.schema import Action, Task
 from planner.site.build import build_site
 from tests.site.conftest import Open
-from tests.site.made import ROUTER, failed, plan_record, render_published, trajectory
+from tests.site.made import LOSS, ROUTER, failed, plan_record, render_published, trajectory
 from tests.trajectory import payloads
 
 # Whatever manages to run says so: by this name, by a dialog, or by a request.
@@ -80,6 +81,16 @@ def hostile_sidecar(number: int, line: str) -> str:
     """Facts whose every text is the payload, with numbers that no run has."""
     planned = trajectory(paper_id=f"{line[:60]} {number % 40}", model=line)
     record = plan_record(planned, title=line, reply=f"{line}\n{line}")
+    details = Details(reason=line, evidence=Evidence(quote=line, section=line), hypothesis=line, control=line)
+    record = record.model_copy(
+        update={
+            "details": (details, details),
+            "order": (1, 0),
+            "considered": (Candidate(**dict(LOSS), details=details, why=RejectionReason.BEYOND_K),),
+            "reported": (ReportedStudy(name=line, quote=line, section=line),),
+            "revisions": (Revision(name=line, finding=line, response=Response.DEFENDED, why=line),),
+        }
+    )
     record = record.model_copy(
         update={"endpoint": line, "program_version": line, "warnings": (line,), "prompt_sha256": line}
     )
