@@ -147,7 +147,7 @@ def parse(
         if pasted.next_message:
             log.info("send this message in the same conversation, and give its reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
-        elif pasted.has_unread_reply and done.trajectory:
+        elif pasted.completions and done.trajectory:
             log.warning("%s was not read, since the program finds nothing wrong in %s", revised, reply)
         raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 
@@ -155,24 +155,19 @@ def parse(
 class _PastedModel:
     """A model that returns the replies which the user fetched by hand; their finish reasons are unknown.
 
-    `next_message` is the message to which there is no reply yet, "" if there is none.
+    `completions` are those not yet asked for; `next_message` is the message to which there is none, or "".
     """
-
-    @property
-    def has_unread_reply(self) -> bool:
-        """True if a reply was not asked for."""
-        return bool(self._completions)
 
     def __init__(self, model: str, *completions: Completion) -> None:
         self.info = ModelInfo("lm-planner", model, model)
         self.next_message = ""
-        self._completions = list(completions)
+        self.completions = list(completions)
 
     async def complete(self, prompt: Prompt) -> Completion:
-        if not self._completions:
+        if not self.completions:
             self.next_message = prompt.messages[-1].content
             raise ModelError("its reply is not given")
-        return self._completions.pop(0)
+        return self.completions.pop(0)
 
 
 def _read_pasted_reply(reply: str, model: str) -> Completion:

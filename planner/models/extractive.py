@@ -87,11 +87,14 @@ _SHARE: Final = re.compile(r"\b(?:threshold|ratio|margin|temperature)\b", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An ablation that the built-in planner proposes; without a replacement the component is removed."""
+    """An ablation that the built-in planner proposes; without a replacement the component is removed.
+
+    `evidence` is a sentence that names the component, "" if there is none, None if no details are asked for.
+    """
 
     component: Component
     replacement: tuple[str, ...]
-    evidence: str = ""
+    evidence: str | None = None
 
     @property
     def action(self) -> Action:
@@ -148,7 +151,7 @@ class ExtractiveModel:
         if self.with_details:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         return Completion(
-            _format_reply(proposals, analysis, self.task, with_details=self.with_details) if proposals else "",
+            _format_reply(proposals, analysis, self.task) if proposals else "",
             finish_reason="stop",
             model=BUILTIN_INFO.asked,
             notes=() if proposals else (NOTHING_FOUND,),
@@ -218,11 +221,11 @@ def _find_sentence(component: Component, sections: Sequence[Section]) -> str:
     return next((quote for quote in quotes if any(name in quote.casefold() for name in names)), "")
 
 
-def _format_reply(proposals: Sequence[Proposal], analysis: Analysis, task: Task, *, with_details: bool) -> str:
+def _format_reply(proposals: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MAX_METRICS]]
     # The paper's own words must not open or close a tag of the reply format.
     discussion = "\n\n".join(_write_discussion(proposals, analysis, metrics, task)).replace("<", "‹")
-    lines = (_format_proposal(each, metrics or [UNKNOWN_METRIC], with_details=with_details) for each in proposals)
+    lines = (_format_proposal(proposal, metrics or [UNKNOWN_METRIC]) for proposal in proposals)
     predictions = "\n".join(line.replace("<", "\\u003c") for line in lines)
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
@@ -243,7 +246,7 @@ def _write_discussion(
     yield f"Metrics that the text names: {', '.join(metrics) or 'none that was recognised'}."
 
 
-def _format_proposal(proposal: Proposal, metrics: Sequence[str], *, with_details: bool) -> str:
+def _format_proposal(proposal: Proposal, metrics: Sequence[str]) -> str:
     verb = "Remove" if proposal.action is Action.REMOVE else "Replace"
     fields = {
         "name": f"{verb} {proposal.component.label}",
@@ -252,6 +255,6 @@ def _format_proposal(proposal: Proposal, metrics: Sequence[str], *, with_details
         "replacement": list(proposal.replacement),
         "metrics": list(metrics),
     }
-    if with_details:
+    if proposal.evidence is not None:
         fields |= {"reason": proposal.reason, "evidence": proposal.evidence, "effort": str(proposal.effort)}
     return json.dumps(fields, ensure_ascii=False)

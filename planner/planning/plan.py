@@ -1,5 +1,6 @@
 """Plan one paper: ask the model, check its reply, and return the plan or the reason why there is none."""
 
+import logging
 from dataclasses import dataclass, field, replace
 
 from planner.chat import Model, Prompt
@@ -14,6 +15,8 @@ from planner.schema import Task
 from planner.tokens import TokenCounter
 from planner.trajectory.format import Trajectory
 from planner.trajectory.writer import normalize_trajectory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,13 @@ def _choose_first_sample(_: Prompt) -> int:
     return 0
 
 
-def _report_nothing(_: str) -> None:
-    """Report no steps."""
-
-
 async def plan_paper(
     paper: Paper,
     model: Model,
     settings: PlanSettings,
     choose_sample: SampleChooser = _choose_first_sample,
     token_counter: TokenCounter | None = None,
-    report_step: StepReporter = _report_nothing,
+    report_step: StepReporter = log.debug,
 ) -> PlanResult:
     """Plan the ablations of one paper; a failure of this paper is returned as an outcome, not raised.
 
@@ -60,7 +59,7 @@ async def run_plan(
     settings: PlanSettings,
     choose_sample: SampleChooser,
     token_counter: TokenCounter,
-    report_step: StepReporter = _report_nothing,
+    report_step: StepReporter = log.debug,
 ) -> PlanResult:
     """Plan one paper like `plan_paper`; the paper's text may be in another process."""
     max_reply_tokens = dict(model.info.parameters).get("max_tokens")

@@ -111,23 +111,18 @@ class ReplyView:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanNotes:
-    """Sentences about a plan under one heading."""
-
-    heading: str
-    sentences: tuple[Markup, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ModelPanel:
-    """One model's reasoning and plan, or its failure; `considered` are the candidates that the plan does not keep."""
+    """One model's reasoning and plan, or its failure.
+
+    `notes` are a heading and sentences each, `considered` the candidates that the plan does not keep.
+    """
 
     label: str
     anchor: str
     entry: PlanEntry
     reasoning: Markup
     cards: tuple[AblationCard, ...]
-    notes: tuple[PlanNotes, ...]
+    notes: tuple[tuple[str, tuple[Markup, ...]], ...]
     considered: tuple[AblationCard, ...]
     copies: PlanCopies | None
     facts: tuple[RunFact, ...]
@@ -243,10 +238,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         anchor=places.anchors[entry_number],
         entry=entry,
         reasoning=render_block(entry.trajectory.reasoning) if entry.trajectory else Markup(),
-        cards=tuple(
-            _build_card(places, AblationPlace(entry_number, number), ablation)
-            for number, ablation in enumerate(entry.ablations)
-        ),
+        cards=tuple(_list_cards(places, entry_number)),
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry.trajectory, entry.details) if entry.trajectory else None,
@@ -255,14 +247,16 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
     )
 
 
-def _build_card(places: _PlaceLinks, place: AblationPlace, ablation: Ablation) -> AblationCard:
-    details = places.entries[place.entry_number].details
-    lines = details[place.ablation_number].list_lines() if details else ()
-    matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
-    return _show_ablation(ablation, lines, place.ablation_number + 1, places.build_anchor(place), matches)
+def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard]:
+    entry = places.entries[entry_number]
+    for number, ablation in enumerate(entry.ablations):
+        place = AblationPlace(entry_number, number)
+        lines = entry.details[number].list_lines() if entry.details else ()
+        matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
+        yield _build_card(ablation, lines, number + 1, places.build_anchor(place), matches)
 
 
-def _show_ablation(
+def _build_card(
     ablation: Ablation,
     lines: Sequence[tuple[str, str]],
     number: int,
@@ -283,7 +277,7 @@ def _show_ablation(
     )
 
 
-def _list_notes(entry: PlanEntry) -> Iterator[PlanNotes]:
+def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
     """Yield what the record of a plan says beside its ablations: their order, what is reported, what was revised."""
     if entry.record is None or entry.trajectory is None:
         return
@@ -293,14 +287,14 @@ def _list_notes(entry: PlanEntry) -> Iterator[PlanNotes]:
         ("Revised", entry.record.revisions),
     ):
         if shown := tuple(render_inline(str(sentence)) for sentence in sentences):
-            yield PlanNotes(heading, shown)
+            yield heading, shown
 
 
 def _list_considered(entry: PlanEntry, anchor: str) -> Iterator[AblationCard]:
     considered = entry.record.considered if entry.record and entry.trajectory else ()
     for number, candidate in enumerate(considered, start=1):
         lines = (*candidate.details.list_lines(), ("Not kept", candidate.why))
-        yield _show_ablation(candidate, lines, number, f"{anchor}/considered/{number}")
+        yield _build_card(candidate, lines, number, f"{anchor}/considered/{number}")
 
 
 def _list_facts(entry: PlanEntry) -> Iterator[RunFact]:
