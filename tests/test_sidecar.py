@@ -60,13 +60,13 @@ def test_force_asks_anew_and_keeps_the_earlier_reply(tmp_path: Path) -> None:
 def test_a_changed_request_never_reuses_an_old_answer(tmp_path: Path) -> None:
     run(tmp_path, FakeModel(GOOD_REPLY))
     model = FakeModel(GOOD_REPLY)
-    run(tmp_path, model, PlanSettings(Task.REVIEWER, k=1))
+    run(tmp_path, model, PlanSettings(Task.REVIEWER, k=9))
     assert len(model.prompts) == 1
 
 
 def test_going_back_to_an_earlier_question_costs_nothing(tmp_path: Path) -> None:
     run(tmp_path, FakeModel(GOOD_REPLY))
-    failed = run(tmp_path, FakeModel(BAD_REPLY, BAD_REPLY, BAD_REPLY), PlanSettings(Task.REVIEWER, k=1))
+    failed = run(tmp_path, FakeModel(BAD_REPLY, BAD_REPLY, BAD_REPLY), PlanSettings(Task.REVIEWER, k=9))
     assert not failed.path.exists(), "a plan for another question is no answer to this one"
     back = run(tmp_path, FakeModel())
     assert back.record.outcome is Outcome.PLANNED
