@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
 from planner.details import describe_order, format_count
-from planner.matching.group import group_ablations
+from planner.matching.match import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import AttemptRecord, PlanRecord
 from planner.schema import Ablation, Action, Task, list_further_fields

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.matching.group import MAX_ABLATIONS, SURE_SIMILARITY, group_ablations
-from planner.matching.match import compute_similarity
+from planner.matching.match import MAX_ABLATIONS, SURE_SIMILARITY, compute_similarity, group_ablations
 from planner.schema import Ablation
 from planner.trajectory.reader import read_trajectory
 from tests.matching.plans import ABLATIONS, remove, replace
