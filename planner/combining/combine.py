@@ -9,8 +9,7 @@ from typing import Final
 
 from planner.chat import COMBINED_PLANNER
 from planner.combining.members import Member, index_members
-from planner.combining.reasoning import write_reasoning
-from planner.combining.studies import ChosenStudies, Study, choose_studies
+from planner.combining.studies import ChosenStudies, Study, choose_studies, write_reasoning
 from planner.details import Candidate, Details, RejectionReason, ReportedStudy, order_runs
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.output import PlanOutput, write_combined_plan

@@ -7,8 +7,8 @@ from typing import Final
 from planner.chat import Completion
 from planner.details import Candidate, Details, ReportedStudy, Revision
 from planner.errors import Outcome, OutputError
-from planner.parsing.candidates import choose_plan
 from planner.parsing.details import read_reported_studies
+from planner.parsing.plan import choose_plan
 from planner.parsing.records import ParseLog
 from planner.parsing.refusal import find_refusal
 from planner.parsing.sections import ReplyParts, split_reply
