@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.models.openai_chat.error_bodies import parse_error_body
-from planner.models.openai_chat.headers import parse_rate_limits, parse_retry_after
-from planner.models.openai_chat.replies import ChunkMerger, find_choice_error, parse_completion
+from planner.models.openai_chat.replies import (
+    ChunkMerger,
+    find_choice_error,
+    parse_completion,
+    parse_rate_limits,
+    parse_retry_after,
+)
 from planner.models.openai_chat.stream import (
     EventDecoder,
     ResponseBody,

@@ -21,7 +21,7 @@ from planner.models.openai_chat.error_bodies import (
     RejectedParameterError,
     parse_error_body,
 )
-from planner.models.openai_chat.headers import parse_retry_after
+from planner.models.openai_chat.replies import parse_retry_after
 from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
 from planner.sanitize import clean_text
 

@@ -21,8 +21,7 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.error_bodies import parse_error_body
-from planner.models.openai_chat.headers import parse_rate_limits
-from planner.models.openai_chat.replies import find_choice_error, parse_masked_completion
+from planner.models.openai_chat.replies import find_choice_error, parse_masked_completion, parse_rate_limits
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     ResponseBody,
