@@ -18,7 +18,8 @@ from planner.models.fake import FakeModel
 from planner.models.wrappers import REUSED_NOTE, CachedModel
 from planner.planning.output import plan_to_folder
 from planner.planning.question import PlanSettings
-from planner.planning.record import PlanRecord, RecordStore, open_record
+from planner.planning.record import PlanRecord, open_record
+from planner.planning.record_store import RecordStore
 from planner.schema import Task
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
@@ -108,8 +109,8 @@ class PaidOnce(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The program is gone, and another one reads what is on disk."""
-        earlier = PlanRecord.read(self.path) if self.path.exists() else None
-        self.store = RecordStore(self.path, open_record(paper().info, CARD, REVIEW, earlier), no_price)
+        on_disk = PlanRecord.read(self.path) if self.path.exists() else open_record(paper().info, CARD, REVIEW)
+        self.store = RecordStore(self.path, on_disk, no_price)
 
     @invariant()
     def nothing_is_paid_for_twice(self) -> None:

@@ -17,11 +17,11 @@ from planner.planning.record import (
     REPLY_FAILURES,
     AttemptRecord,
     PlanRecord,
-    choose_sample,
     open_record,
     sum_costs,
     sum_usage,
 )
+from planner.planning.record_store import choose_sample
 from planner.schema import Task
 from tests.papers_made import paper
 

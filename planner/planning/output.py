@@ -31,12 +31,12 @@ from planner.planning.question import PlanSettings
 from planner.planning.record import (
     AttemptRecord,
     PlanRecord,
-    RecordStore,
     ReplyPricer,
     add_attempts,
     close_record,
     open_record,
 )
+from planner.planning.record_store import RecordStore
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
 from planner.trajectory.format import Trajectory

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -13,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.details import Candidate, Details, ReportedStudy, Revision, Vote, order_runs
-from planner.errors import ModelError, Outcome, TrajectoryError
-from planner.files import read_bounded_file, write_file_atomically, write_temporary_file
+from planner.errors import Outcome, TrajectoryError
+from planner.files import read_bounded_file, write_file_atomically
 from planner.models.openai_chat.stream import repair_json_surrogates
-from planner.names import RECORD_SUFFIX
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.plan import PlanResult
 from planner.planning.question import PlanSettings
@@ -178,85 +176,6 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
             raise error from None
 
 
-class RecordStore:
-    """The reply store of one paper: it writes each request and each reply to the sidecar file at once.
-
-    A reply among `other_attempts`, those on record for other questions, is used too, and copied then.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        record: PlanRecord,
-        pricing: ReplyPricer,
-        force: bool = False,
-        other_attempts: tuple[AttemptRecord, ...] = (),
-    ) -> None:
-        self._path = path
-        self._plan_record = record
-        self._pricing = pricing
-        self._force = force
-        self._other_attempts = other_attempts
-
-    @property
-    def attempts(self) -> tuple[AttemptRecord, ...]:
-        """All recorded requests."""
-        return self._plan_record.attempts
-
-    def choose_sample(self, prompt: Prompt) -> int:
-        """Return the number of the sample to request for a first prompt."""
-        return choose_sample((*self._other_attempts, *self.attempts), prompt, self._force)
-
-    def find_reply(self, identity: str) -> Completion | None:
-        """Return the recorded reply to a request, or None."""
-        own_number = len(self.attempts)
-        for number, attempt in enumerate((*self.attempts, *self._other_attempts)):
-            if attempt.identity == identity and attempt.completion is not None:
-                if number >= own_number:
-                    self._write_attempts((*self.attempts, attempt))
-                return attempt.completion
-        return None
-
-    def record_request(self, identity: str, prompt: Prompt) -> None:
-        """Record that a request is about to be sent."""
-        self._write_attempts((*self.attempts, new_attempt(identity, prompt)))
-
-    def record_reply(self, identity: str, completion: Completion) -> None:
-        """Record the reply to a request.
-
-        Raises:
-            OSError: if the record cannot be written; the text says where the reply is kept instead.
-        """
-        try:
-            self._update_attempt(identity, {"completion": completion, "cost": self._pricing(completion)})
-        except OSError as error:
-            raise OSError(f"{error}; {self._keep_elsewhere(completion)}") from error
-
-    def _keep_elsewhere(self, completion: Completion) -> str:
-        """Write the record, with a reply that was paid for, to another place; return a sentence that names it."""
-        try:
-            place = write_temporary_file(self._plan_record.to_json(), RECORD_SUFFIX)
-        except OSError as error:
-            return f"no other place could be written either ({error}), so keep this reply: {completion.text}"
-        return (
-            f"the reply that was paid for is kept in {place}: when {self._path} can be written, "
-            "move it there and run the same command again"
-        )
-
-    def record_failure(self, identity: str, error: ModelError) -> None:
-        """Record the error of a request."""
-        self._update_attempt(identity, {"outcome": error.outcome, "findings": (str(error),)})
-
-    def _update_attempt(self, identity: str, update: dict[str, object]) -> None:
-        """Change the last attempt at a request; several requests may be in flight."""
-        last = next(attempt for attempt in reversed(self.attempts) if attempt.identity == identity)
-        self._write_attempts([a.model_copy(update=update) if a is last else a for a in self.attempts])
-
-    def _write_attempts(self, attempts: Sequence[AttemptRecord]) -> None:
-        self._plan_record = self._plan_record.model_copy(update={"attempts": tuple(attempts)})
-        self._plan_record.write(self._path)
-
-
 def new_attempt(identity: str, prompt: Prompt) -> AttemptRecord:
     """Return the record of a request that is about to be sent."""
     return AttemptRecord(
@@ -269,21 +188,14 @@ def new_attempt(identity: str, prompt: Prompt) -> AttemptRecord:
     )
 
 
-def open_record(
-    paper: PaperInfo,
-    card: ModelInfo,
-    settings: PlanSettings,
-    earlier: PlanRecord | None = None,
-    *,
-    template_sha256: str = "",
-) -> PlanRecord:
-    """Return the record of a planning that starts now; it keeps the requests of the `earlier` record."""
+def open_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, template_sha256: str = "") -> PlanRecord:
+    """Return the record of a planning that starts now."""
     return PlanRecord(
-        planner=card.planner,
-        model=card.name,
-        model_asked=card.asked,
-        endpoint=card.endpoint,
-        parameters=dict(card.parameters),
+        planner=info.planner,
+        model=info.name,
+        model_asked=info.asked,
+        endpoint=info.endpoint,
+        parameters=dict(info.parameters),
         task=settings.task,
         k=settings.k,
         cut_at=make_printable(settings.cut_at),
@@ -300,22 +212,21 @@ def open_record(
             chars=paper.chars,
         ),
         started=datetime.now(UTC),
-        attempts=earlier.attempts if earlier else (),
     )
 
 
 def close_record(record: PlanRecord, result: PlanResult, attempts: Iterable[AttemptRecord]) -> PlanRecord:
     """Return the record of a finished planning; `attempts` are all recorded requests, including earlier ones."""
-    settled, question = _update_outcomes(tuple(attempts), result), result.paper_prompt
-    answers = [attempt.completion.model for attempt in result.attempts if attempt.completion]
+    paper_prompt = result.paper_prompt
+    models = [attempt.completion.model for attempt in result.attempts if attempt.completion]
     return record.model_copy(
         update={
-            "model_answered": answers[-1] if answers else "",
+            "model_answered": models[-1] if models else "",
             "outcome": result.outcome,
             "reason": result.reason,
-            "paper": record.paper.model_copy(update={"left_out": question.omissions if question else ()}),
-            "prompt_sha256": question.prompt.sha256 if question else "",
-            "template_sha256": question.prompt.template_sha256 if question else record.template_sha256,
+            "paper": record.paper.model_copy(update={"left_out": paper_prompt.omissions if paper_prompt else ()}),
+            "prompt_sha256": paper_prompt.prompt.sha256 if paper_prompt else "",
+            "template_sha256": paper_prompt.prompt.template_sha256 if paper_prompt else record.template_sha256,
             "seconds": (datetime.now(UTC) - record.started).total_seconds(),
             "warnings": result.warnings,
             "details": result.details.details,
@@ -323,7 +234,7 @@ def close_record(record: PlanRecord, result: PlanResult, attempts: Iterable[Atte
             "considered": result.details.considered,
             "reported": result.details.reported,
             "revisions": result.details.revisions,
-            **_sum_attempts(settled),
+            **_sum_attempts(_update_outcomes(tuple(attempts), result)),
         }
     )
 
@@ -341,37 +252,22 @@ def _sum_attempts(attempts: Sequence[AttemptRecord]) -> dict[str, object]:
     }
 
 
-def _update_outcomes(attempts: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
-    """Return the requests with their outcomes; a request without reply or outcome was interrupted."""
-    judged = {attempt.identity: attempt for attempt in result.attempts}
-    last = {attempt.identity: number for number, attempt in enumerate(attempts)}
-    settled = []
-    for number, attempt in enumerate(attempts):
-        if attempt.identity in judged and number == last[attempt.identity]:
-            verdict = judged[attempt.identity]
-            attempt = attempt.model_copy(
-                update={"outcome": verdict.outcome, "findings": verdict.findings, "step": verdict.step}
+def _update_outcomes(records: Sequence[AttemptRecord], result: PlanResult) -> tuple[AttemptRecord, ...]:
+    """Return the records of requests with their outcomes; a request without reply or outcome was interrupted."""
+    attempts = {attempt.identity: attempt for attempt in result.attempts}
+    last = {record.identity: number for number, record in enumerate(records)}
+
+    def update(number: int, record: AttemptRecord) -> AttemptRecord:
+        attempt = attempts.get(record.identity)
+        if attempt is not None and number == last[record.identity]:
+            return record.model_copy(
+                update={"outcome": attempt.outcome, "findings": attempt.findings, "step": attempt.step}
             )
-        elif attempt.outcome is None and attempt.completion is None:
-            attempt = attempt.model_copy(update={"outcome": Outcome.INTERRUPTED})
-        settled.append(attempt)
-    return tuple(settled)
+        if record.outcome is None and record.completion is None:
+            return record.model_copy(update={"outcome": Outcome.INTERRUPTED})
+        return record
 
-
-def choose_sample(attempts: Sequence[AttemptRecord], prompt: Prompt, force: bool = False) -> int:
-    """Return the number of the sample to request for a first prompt, from the recorded requests.
-
-    The recorded replies are used again if one of them gave a plan or the last has no outcome yet. A new sample is
-    requested if the last reply was truncated, refused, empty or invalid, or if `force` is true.
-    """
-    starts = [n for n, a in enumerate(attempts) if a.prompt_sha256 == prompt.sha256 and a.completion is not None]
-    if not starts:
-        return 0
-    first, *later = attempts[starts[-1] :]
-    # What followed the first request: its re-asks, which have more messages, and the further steps of a strategy.
-    chain = [first, *takewhile(lambda attempt: attempt.step or attempt.messages > first.messages, later)]
-    is_planned = any(attempt.outcome is Outcome.PLANNED for attempt in chain)
-    return first.sample + (force or (not is_planned and chain[-1].outcome in REPLY_FAILURES))
+    return tuple(update(number, record) for number, record in enumerate(records))
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:
