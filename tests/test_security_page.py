@@ -85,8 +85,8 @@ def list_bounds() -> Mapping[str, str]:
         "the text of a reply, and its reasoning": f"{count('planner.parsing.reply:MAX_REPLY_CHARS')} characters each",
         "an ablation in a reply": f"{count('planner.parsing.plan:_MAX_ABLATION_CHARS')} characters",
         "pieces of a reply's predictions": (
-            f"{count('planner.parsing.records:_MAX_PIECES')}; "
-            f"{count('planner.parsing.records:_MAX_NOTES')} notes about them are kept"
+            f"{count('planner.parsing.predictions:_MAX_PIECES')}; "
+            f"{count('planner.parsing.predictions:_MAX_NOTES')} notes about them are kept"
         ),
         "characters of markup in one text": count("planner.trajectory.escape:_MAX_MARKS"),
         "reading one paper, in a process of its own": (

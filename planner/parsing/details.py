@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from planner.details import Details, Effort, EffortKind, Evidence, ReportedStudy
 from planner.parsing.nesting import normalize_key
-from planner.parsing.records import ParseLog, quote_value
+from planner.parsing.predictions import ParseLog, quote_value
 from planner.sanitize import repair_surrogates
 
 # Other names that models give to a detail.

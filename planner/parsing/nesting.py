@@ -1,4 +1,4 @@
-"""Find the records of ablations in a JSON value, however deep they are nested, and the end of an object in a text."""
+"""Find the objects of ablations in a JSON value, however deep they are nested, and the end of an object in a text."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _STRING_OR_BRACE: Final = re.compile(r"""["'{}]""")
 _LITERAL: Final = {'"': re.compile(r'(?:[^"\\\n]|\\.)*"'), "'": re.compile(r"(?:[^'\\\n]|\\.)*'")}
 _MAX_OBJECT_CHARS: Final = 50_000
 _MIN_FIELDS: Final = 2
-# The prompt shows records of an invented paper (prompts/contract.jinja): they are in no plan.
+# The prompt shows ablations of an invented paper (prompts/contract.jinja): they are in no plan.
 _EXAMPLE_PARTS: Final = frozenset({"phoneme memory bank in the decoder", "learned frame grouping before the encoder"})
 
 
@@ -27,14 +27,14 @@ def normalize_key(key: str) -> str:
     return key.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def is_example(record: dict[str, Any]) -> bool:
-    """Return whether a record is one of the prompt's own examples."""
-    part = record.get("ablated_part")
+def is_example(ablation_object: dict[str, Any]) -> bool:
+    """Return whether an ablation is one of the prompt's own examples."""
+    part = ablation_object.get("ablated_part")
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
 
 
-def find_records(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
-    """Return the records nested in a JSON value, and the reasoning beside them; lists of drafts are left out.
+def find_ablation_objects(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str, Any]], str]:
+    """Return the objects of ablations in a JSON value, and the reasoning beside them; lists of drafts are left out.
 
     `in_strings` finds also those in strings that hold JSON, as the arguments of a tool call do.
     """
@@ -43,7 +43,7 @@ def find_records(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str,
     waiting: list[tuple[str, Any]] = [("", value)]  # a stack, since recursion would end at deep values
     while waiting:
         key, item = waiting.pop()
-        if isinstance(item, dict) and _is_record(item):
+        if isinstance(item, dict) and _is_ablation_object(item):
             groups.setdefault(key, []).append(item)
         elif isinstance(item, dict):
             waiting.extend((_name_group(name) or key, child) for name, child in reversed(item.items()))
@@ -56,12 +56,12 @@ def find_records(value: Any, *, in_strings: bool = True) -> tuple[list[dict[str,
     return _choose_group(groups), reasoning
 
 
-def _is_record(value: dict[str, Any]) -> bool:
+def _is_ablation_object(value: dict[str, Any]) -> bool:
     return len(FIELDS_BY_KEY.keys() & map(normalize_key, value)) >= _MIN_FIELDS
 
 
 def _name_group(key: str) -> str:
-    """Return the name of the group of records under a key: "ablation_1" and "ablation 2" are of one group."""
+    """Return the name of the group of ablations under a key: "ablation_1" and "ablation 2" are of one group."""
     return normalize_key(key).rstrip("0123456789_#.")
 
 
@@ -79,16 +79,16 @@ def _decode_values(text: str) -> list[Any]:
 
 
 def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the records of the plan: of the only group, else of the last that is named like a plan, else all."""
-    kept = {name: records for name, records in groups.items() if not _DRAFT_WORDS.search(name)} or groups
-    plans = [records for name, records in kept.items() if _PLAN_WORDS.search(name)]
+    """Return the objects of the plan: of the only group, else of the last that is named like a plan, else all."""
+    kept = {name: objects for name, objects in groups.items() if not _DRAFT_WORDS.search(name)} or groups
+    plans = [objects for name, objects in kept.items() if _PLAN_WORDS.search(name)]
     if len(kept) > 1 and plans:
         return plans[-1]
-    return [record for records in kept.values() for record in records]
+    return [each for objects in kept.values() for each in objects]
 
 
 def list_only_objects(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of the only list of objects in an object, even if they lack the fields of a record."""
+    """Return the objects of the only list of objects in an object, even if they lack the fields of an ablation."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
     return lists[0] if len(lists) == 1 else []

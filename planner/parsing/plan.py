@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from planner.details import Candidate, Details, RejectionReason, find_rejections
 from planner.parsing.details import is_detail_key, read_details
 from planner.parsing.nesting import FIELDS_BY_KEY, normalize_key
-from planner.parsing.records import JsonObject, ParseLog, quote_value
+from planner.parsing.predictions import JsonObject, ParseLog, quote_value
 from planner.schema import Ablation, Action, Plan, PlanField, describe_validation_error
 
 _MAX_CONSIDERED: Final = 50
@@ -82,8 +82,8 @@ def _build_candidates(
 
 
 def _build_plan(objects: Sequence[JsonObject], log: ParseLog) -> Plan | None:
-    """Return the plan of these records, or None, with findings in `log`, if they break the plan's rules."""
-    ablations = [ablation for record in objects if (ablation := _build_ablation(record, log))]
+    """Return the plan of these objects, or None, with findings in `log`, if they break the plan's rules."""
+    ablations = [ablation for each in objects if (ablation := _build_ablation(each, log))]
     if log.findings:
         return None
     try:
@@ -95,7 +95,7 @@ def _build_plan(objects: Sequence[JsonObject], log: ParseLog) -> Plan | None:
 
 
 def _build_ablation(json_object: JsonObject, log: ParseLog) -> Ablation | None:
-    """Return the ablation of a record, or None, with findings in `log`, if it breaks a rule."""
+    """Return the ablation of a JSON object, or None, with findings in `log`, if it breaks a rule."""
     place = f"line {json_object.line}"
     try:
         fields = _normalize_fields(json_object.value, place, log)

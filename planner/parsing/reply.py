@@ -9,7 +9,7 @@ from planner.details import Candidate, Details, ReportedStudy, Revision
 from planner.errors import Outcome, OutputError
 from planner.parsing.details import read_reported_studies
 from planner.parsing.plan import choose_plan
-from planner.parsing.records import ParseLog
+from planner.parsing.predictions import ParseLog
 from planner.parsing.refusal import find_refusal
 from planner.parsing.sections import ReplyParts, split_reply
 from planner.parsing.wrappers import open_completion
@@ -109,7 +109,7 @@ def _clean_text(text: str, log: ParseLog) -> str:
 
 
 def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:
-    if parts.unfinished and not completion.finish_reason:
+    if parts.is_unfinished and not completion.finish_reason:
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     if refusal := find_refusal(parts.answer):
         return OutputError(Outcome.REFUSED, (f"the model refused: {refusal}",))
@@ -126,9 +126,9 @@ def _use_provider_reasoning(completion: Completion, log: ParseLog) -> str:
 def _check_parts(parts: ReplyParts, reasoning: str, k: int, completion: Completion, log: ParseLog) -> None:
     """Note what is missing of a reply with predictions; raise OutputError if it is cut."""
     assert parts.block is not None
-    if parts.unfinished and not completion.finish_reason:
+    if parts.is_unfinished and not completion.finish_reason:
         raise OutputError(Outcome.TRUNCATED, ("the reply ends in the middle of its predictions", *parts.block.findings))
-    if parts.unfinished:
+    if parts.is_unfinished:
         log.add_finding("the predictions end in the middle of an object or an array")
     for finding in parts.block.findings:
         log.add_finding(finding)

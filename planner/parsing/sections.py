@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.parsing.records import ParseLog, PredictionsBlock, read_predictions
+from planner.parsing.predictions import ParseLog, PredictionsBlock, read_predictions
 from planner.parsing.wrappers import Answer, split_thoughts
 
 _PREDICTIONS: Final = re.compile(r"<\s?predictions\b[^<>]*>", re.IGNORECASE)
@@ -28,14 +28,14 @@ _OPENER_AT_END: Final = re.compile(r"(?:```\w*|[<\[]\|?\w[\w :]{0,30}\|?[>\]])\s
 class ReplyParts:
     """The parts of a reply: its answer, the reasoning in it, and the block that holds the plan (None if there is none).
 
-    `unfinished` is true if the text ends inside a part that it opened, `is_json_alone` if no tag marks the plan.
+    `is_unfinished` is true if the text ends inside a part that it opened, `is_json_alone` if no tag marks the plan.
     `reported` is the text of the block of studies that the paper reports already.
     """
 
     answer: str
     reasoning: str
     block: PredictionsBlock | None
-    unfinished: bool
+    is_unfinished: bool
     is_json_alone: bool = False
     reported: str = ""
 
@@ -58,11 +58,11 @@ def split_reply(text: str, log: ParseLog) -> ReplyParts:
     block = block or (untagged if untagged and untagged.has_content else None)
     if block and answer.is_in_thoughts and not _is_last(block, answer):
         log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
-        return ReplyParts(answer.text, "", None, unfinished=answer.is_open)
+        return ReplyParts(answer.text, "", None, is_unfinished=answer.is_open)
     if block is None:
         _explain_missing_block([*tagged, *([untagged] if untagged else [])], log)
-        unfinished = answer.is_open or _has_unclosed_tag(answer.text)
-        return ReplyParts(answer.text, "", None, unfinished)
+        is_unfinished = answer.is_open or _has_unclosed_tag(answer.text)
+        return ReplyParts(answer.text, "", None, is_unfinished)
     if is_tagged:
         _note_tag_errors(answer.text[block.start : block.end], block.has_closing_tag, log)
     before, after = _select_before(answer.text, block, tagged), answer.text[block.end :]
@@ -72,7 +72,7 @@ def split_reply(text: str, log: ParseLog) -> ReplyParts:
         or _find_prose(before, log)
         or _use_thoughts(answer.thoughts, log)
     )
-    return ReplyParts(answer.text, reasoning, block, block.unfinished, not is_tagged, reported)
+    return ReplyParts(answer.text, reasoning, block, block.is_unfinished, not is_tagged, reported)
 
 
 def _take_reported_block(text: str) -> tuple[str, str]:
@@ -98,7 +98,7 @@ def _choose_block(tagged: list[PredictionsBlock], log: ParseLog) -> PredictionsB
 
 def _is_last(block: PredictionsBlock, answer: Answer) -> bool:
     """Return whether a block ends the thoughts in which it stands, and so is no draft."""
-    rest = answer.text[block.end if block.has_closing_tag else block.records_end :].lstrip()
+    rest = answer.text[block.end if block.has_closing_tag else block.plan_end :].lstrip()
     if _DISCUSSION.match(rest) and (end := _DISCUSSION_END.search(rest)):
         rest = rest[end.end() :]
     return (block.has_closing_tag or not answer.is_open) and not any(map(str.isalnum, rest))
@@ -111,8 +111,8 @@ def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsB
     rest = text[start : block.start]
     if start and _DISCUSSION_END.search(rest) and not _DISCUSSION.search(rest):  # the discussion quotes the tags
         return text[: block.start]
-    if not tagged and block.draft_end < block.records_start:
-        return text[block.draft_end : block.records_start].strip() or rest
+    if not tagged and block.draft_end < block.plan_start:
+        return text[block.draft_end : block.plan_start].strip() or rest
     return rest
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from planner.chat import Completion
-from planner.parsing.nesting import find_records
+from planner.parsing.nesting import find_ablation_objects
 
 _MARK: Final = re.compile(
     r"(?:<\|start\|>\s?\w*\s?)?<\|channel\|?>\s?(?P<channel>\w+)[^<>\n]{0,80}(?:<\|constrain\|>\s?\w+\s?)?"
@@ -154,7 +154,7 @@ def open_completion(completion: Completion) -> Completion:
         return completion
     objects = list(_list_objects(value))
     if not any(_COMPLETION_KEYS & item.keys() for item in objects) and (
-        not texts or find_records(value, in_strings=False)[0]
+        not texts or find_ablation_objects(value, in_strings=False)[0]
     ):
         return completion
     return replace(

@@ -19,7 +19,7 @@ from planner.details import (
     order_runs,
 )
 from planner.parsing.details import read_details
-from planner.parsing.records import ParseLog
+from planner.parsing.predictions import ParseLog
 from planner.parsing.reply import Reply, parse_reply
 
 JSON = st.recursive(

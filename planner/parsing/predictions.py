@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import json_repair
 
-from planner.parsing.nesting import find_object_end, find_records, is_example, list_only_objects, normalize_key
+from planner.parsing.nesting import find_ablation_objects, find_object_end, is_example, list_only_objects, normalize_key
 from planner.schema import PLAN_FIELDS
 
 _TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discussion\s?)>", re.IGNORECASE)
@@ -96,20 +96,20 @@ class JsonObject:
 class PredictionsBlock:
     """A block of predictions, which runs from offset `start` to `end` of a text, its tags included.
 
-    `records_start` is the offset of its first record or of what wraps it, `records_end` the end of its last record,
-    `draft_end` the end of a draft or an example before them, or 0. `unfinished` is true if the text ends inside an
+    `plan_start` is the offset of the first object of its plan or of what wraps it, `plan_end` the end of the last,
+    `draft_end` the end of a draft or an example before them, or 0. `is_unfinished` is true if the text ends inside an
     object or an array, `has_invalid_object` if an object could not be read. `reasoning` is the discussion in an object
-    that wraps the list of records, or "".
+    that wraps the list of ablations, or "".
     """
 
     start: int
     end: int
-    records_start: int
-    records_end: int
+    plan_start: int
+    plan_end: int
     draft_end: int
     objects: tuple[JsonObject, ...]
     has_closing_tag: bool
-    unfinished: bool
+    is_unfinished: bool
     has_invalid_object: bool
     reasoning: str
     notes: tuple[str, ...]
@@ -117,14 +117,14 @@ class PredictionsBlock:
 
     @property
     def has_content(self) -> bool:
-        """True if the block holds a record, or an object that could not be read."""
-        return bool(self.objects) or self.unfinished or self.has_invalid_object
+        """True if the block holds an object, even one that could not be read."""
+        return bool(self.objects) or self.is_unfinished or self.has_invalid_object
 
     @property
     def is_mention(self) -> bool:
-        """True if the block is no plan but a sentence that mentions the tag, and perhaps a piece of a record."""
+        """True if the block is no plan but a sentence that mentions the tag, and perhaps a piece of an ablation."""
         is_plan = any("ablated_part" in map(normalize_key, json_object.value) for json_object in self.objects)
-        return not (is_plan or self.unfinished or self.has_closing_tag)
+        return not (is_plan or self.is_unfinished or self.has_closing_tag)
 
 
 def read_predictions(text: str, start: int, objects_start: int) -> PredictionsBlock:
@@ -133,8 +133,8 @@ def read_predictions(text: str, start: int, objects_start: int) -> PredictionsBl
 
 
 @dataclass(slots=True)
-class _Run:
-    """Records without words between them, from offset `start` to `end`; `is_list` is true if a JSON list holds them."""
+class _ObjectGroup:
+    """Objects without words between them, from offset `start` to `end`; `is_list` is true if a JSON list holds them."""
 
     start: int
     end: int
@@ -143,21 +143,21 @@ class _Run:
 
     @property
     def names(self) -> set[str]:
-        """The names of its records."""
+        """The names of its ablations."""
         return {str(json_object.value.get("name")).strip().lower() for json_object in self.objects}
 
 
 class _BlockReader:
-    """A reader that moves through the text of one block and collects its records, notes and findings."""
+    """A reader that moves through the text of one block and collects its objects, notes and findings."""
 
     def __init__(self, text: str, start: int, objects_start: int) -> None:
         self.text, self.start, self.position = text, start, objects_start
         self.line, self.counted_to = 1, _find_first_line(text, objects_start)
-        self.runs = [_Run(objects_start, objects_start)]
+        self.groups = [_ObjectGroup(objects_start, objects_start)]
         self.draft_end = 0
         self.log = ParseLog()
         self.open_arrays = 0
-        self.unfinished = self.has_discussion = False
+        self.is_unfinished = self.has_discussion = False
         self.invalid_count = 0
         self.reasoning = ""
 
@@ -172,18 +172,18 @@ class _BlockReader:
             self.position = len(self.text)  # nothing after it is read either
         closed = tag is not None and tag["closes"] == "/"
         self._drop_draft()
-        objects = tuple(json_object for run in self.runs for json_object in run.objects)
+        objects = tuple(json_object for group in self.groups for json_object in group.objects)
         if self.draft_end and not objects:
             self.log.add_finding("the predictions only repeat the examples of the prompt")
         return PredictionsBlock(
             start=self.start,
             end=tag.end() if tag and closed else self.position,
-            records_start=self.runs[0].start,
-            records_end=self.runs[-1].end,
+            plan_start=self.groups[0].start,
+            plan_end=self.groups[-1].end,
             draft_end=self.draft_end,
             objects=objects,
             has_closing_tag=closed,
-            unfinished=self.unfinished or (self.open_arrays > 0 and tag is None),
+            is_unfinished=self.is_unfinished or (self.open_arrays > 0 and tag is None),
             has_invalid_object=self.invalid_count > 0,
             reasoning=self.reasoning,
             notes=self.log.notes,
@@ -198,28 +198,30 @@ class _BlockReader:
         return None if tag and tag["closes"] is None and self.has_discussion else tag
 
     def _drop_draft(self) -> None:
-        """Drop all records but the last run, if the others are a draft: the same ablations again, or another list."""
-        self.runs = [run for run in self.runs if run.objects] or self.runs[-1:]
-        *earlier, last = self.runs
-        is_again = any(last.names & run.names for run in earlier) or (earlier and all(run.is_list for run in self.runs))
-        if is_again and len(last.objects) >= sum(len(run.objects) for run in earlier):
+        """Drop all objects but the last group, if the others are a draft: the same ablations again, or another list."""
+        self.groups = [group for group in self.groups if group.objects] or self.groups[-1:]
+        *earlier, last = self.groups
+        is_again = any(last.names & group.names for group in earlier) or (
+            earlier and all(group.is_list for group in self.groups)
+        )
+        if is_again and len(last.objects) >= sum(len(group.objects) for group in earlier):
             self.log.add_note("an earlier version of the predictions was left out")
-            self.runs, self.draft_end = [last], max(self.draft_end, earlier[-1].end)
+            self.groups, self.draft_end = [last], max(self.draft_end, earlier[-1].end)
 
     def _is_done(self) -> bool:
         errors = max(self.invalid_count, len(self.log.findings))
-        return self.position >= len(self.text) or self.unfinished or errors >= _MAX_FINDINGS
+        return self.position >= len(self.text) or self.is_unfinished or errors >= _MAX_FINDINGS
 
     def _read_next(self) -> None:
         if skipped := _BLANK.match(self.text, self.position):
             self._skip_match(
-                skipped, "commas stood between the objects" if "," in skipped[0] and self.runs[-1].objects else ""
+                skipped, "commas stood between the objects" if "," in skipped[0] and self.groups[-1].objects else ""
             )
         elif skipped := _FENCE.match(self.text, self.position):
             self._skip_match(skipped, "the predictions stood in a code fence")
-            if 0 < self.draft_end == self.runs[-1].start:  # the fence of the examples
-                self.draft_end = self.runs[-1].start = self.position
-            self.runs[-1].end = self.position
+            if 0 < self.draft_end == self.groups[-1].start:  # the fence of the examples
+                self.draft_end = self.groups[-1].start = self.position
+            self.groups[-1].end = self.position
         elif skipped := _LIST_MARK.match(self.text, self.position):
             self._skip_match(skipped, "the predictions were a numbered or bulleted list")
         elif self.text[self.position] in "[]":
@@ -236,10 +238,10 @@ class _BlockReader:
 
     def _read_bracket(self) -> None:
         self.open_arrays = max(0, self.open_arrays + (1 if self.text[self.position] == "[" else -1))
-        self.runs[-1].is_list |= self.text[self.position] == "["
+        self.groups[-1].is_list |= self.text[self.position] == "["
         self.log.add_note("the predictions were a JSON array, not a line each")
         self.position += 1
-        self.runs[-1].end = self.position
+        self.groups[-1].end = self.position
 
     def _skip_prose(self) -> None:
         """Skip text that is not JSON, up to the end of its line or to an object or a tag in it."""
@@ -251,13 +253,13 @@ class _BlockReader:
             self.log.add_note(f"line {self._find_line_number()} was left out, no JSON: {quote_value(words)}")
         self.position += len(words)
         if any(map(str.isalnum, words)):
-            self._begin_run()
+            self._begin_group()
 
-    def _begin_run(self) -> None:
-        if self.runs[-1].objects:
-            self.runs.append(_Run(self.position, self.position))
-        self.runs[-1].start = self.position
-        self.runs[-1].is_list = False
+    def _begin_group(self) -> None:
+        if self.groups[-1].objects:
+            self.groups.append(_ObjectGroup(self.position, self.position))
+        self.groups[-1].start = self.position
+        self.groups[-1].is_list = False
 
     def _read_object(self) -> None:
         line = self._find_line_number()
@@ -282,7 +284,7 @@ class _BlockReader:
 
     def _report_invalid_object(self, line: int, is_closed: bool) -> None:
         self.invalid_count += 1
-        self.unfinished = not is_closed and not _TAG.search(self.text, self.position)
+        self.is_unfinished = not is_closed and not _TAG.search(self.text, self.position)
         fault = "is not valid JSON" if is_closed else "a JSON object begins here and is not closed"
         self.log.add_finding(f"line {line}: {fault}: {quote_value(self.text[self.position : self.position + 200])}")
 
@@ -292,20 +294,20 @@ class _BlockReader:
 
     def _add_object(self, line: int, value: dict[str, Any], end: int) -> None:
         self.position = end
-        records, reasoning = find_records(value)
-        records = records or list_only_objects(value)
-        if records != [value]:
+        objects, reasoning = find_ablation_objects(value)
+        objects = objects or list_only_objects(value)
+        if objects != [value]:
             self.reasoning = self.reasoning or reasoning
-        if records and records != [value]:
+        if objects and objects != [value]:
             self.log.add_note("the predictions were one JSON object with a list, not a line each")
-            self.runs[-1].is_list = True
-        kept = [record for record in records or [value] if not is_example(record)]
-        if len(kept) < len(records):
+            self.groups[-1].is_list = True
+        kept = [each for each in objects or [value] if not is_example(each)]
+        if len(kept) < len(objects):
             self.log.add_note("the examples of the prompt were left out")
             self.draft_end = end
-            self._begin_run()
-        self.runs[-1].objects.extend(JsonObject(line, record) for record in kept)
-        self.runs[-1].end = end
+            self._begin_group()
+        self.groups[-1].objects.extend(JsonObject(line, each) for each in kept)
+        self.groups[-1].end = end
 
     def _find_line_number(self) -> int:
         self.line += self.text.count("\n", self.counted_to, self.position)
