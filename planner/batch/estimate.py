@@ -51,15 +51,15 @@ class ModelEstimate:
         Raises:
             PromptError: if the templates are at fault.
         """
-        question = paper if isinstance(paper, PaperError) else paper.paper_prompt
-        if isinstance(question, PaperError | TooLongError):
-            self.paper_errors.append(str(question))
-        elif isinstance(question, PlannerError):
-            raise question
+        paper_prompt = paper if isinstance(paper, PaperError) else paper.paper_prompt
+        if isinstance(paper_prompt, PaperError | TooLongError):
+            self.paper_errors.append(str(paper_prompt))
+        elif isinstance(paper_prompt, PlannerError):
+            raise paper_prompt
         else:
             self.paper_count += 1
             strategy = STRATEGIES[self.model.settings.strategy]
-            estimate = strategy.estimate(TokenCounter().count_prompt(question.prompt))
+            estimate = strategy.estimate(TokenCounter().count_prompt(paper_prompt.prompt))
             self.request_count += estimate.requests
             self.prompt_tokens += estimate.prompt_tokens
             self.reply_tokens += estimate.reply_tokens

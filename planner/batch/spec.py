@@ -22,7 +22,7 @@ from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.prompt_files import PromptFolders
 from planner.models.retry import RetryPolicy
-from planner.papers.paper import Excerpt, Paper
+from planner.papers.paper import Paper
 from planner.planning.question import PlanSettings
 from planner.planning.strategies import STRATEGIES
 
@@ -258,7 +258,7 @@ class BatchJob:
 
 def hash_settings(info: ModelInfo, settings: PlanSettings) -> str:
     """Return a hash of everything that a plan depends on except the paper; when it changes, papers are planned anew."""
-    templates = settings.render_prompt(Excerpt("", "", "")).template_sha256
+    templates = settings.render_empty_prompt().template_sha256
     how = [info.endpoint, info.asked, [list(pair) for pair in info.parameters]]
     what = [settings.task.value, settings.k, settings.reasks, settings.cut_at, templates]
     what += [] if settings.strategy == "single" else [settings.strategy]

@@ -27,11 +27,12 @@ async def _check_model(model_spec: ModelSpec) -> int:
             click.echo("The built-in planner needs no key and no network. Nothing was sent.")
             return 0
         log_destination(client)
-        info, question = client.info, Prompt.from_messages([Message("user", "Reply with the one word: ready")])
+        info, prompt = client.info, Prompt.from_messages([Message("user", "Reply with the one word: ready")])
         try:
-            answer = await add_retries(client.model, model_spec.max_wait).complete(question)
+            completion = await add_retries(client.model, model_spec.max_wait).complete(prompt)
         except ModelError as error:
             click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {error}"))
             return 1
-    click.echo(make_printable(f"{info.endpoint} answered as {answer.model or info.asked!r} in {answer.seconds:.1f} s."))
+    model, seconds = completion.model or info.asked, completion.seconds
+    click.echo(make_printable(f"{info.endpoint} answered as {model!r} in {seconds:.1f} s."))
     return 0

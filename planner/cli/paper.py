@@ -137,10 +137,10 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
     refuse_missing_source((source,))
     with log_to(log_settings):
         counter = TokenCounter()
-        question = build_prompt(read_only_paper(source, metadata), task.settings, counter)
-        _log_omissions(question)
-        log.info("about %s tokens", f"{counter.count_prompt(question.prompt):,}")
-    rendered = question.prompt
+        paper_prompt = build_prompt(read_only_paper(source, metadata), task.settings, counter)
+        _log_omissions(paper_prompt)
+        log.info("about %s tokens", f"{counter.count_prompt(paper_prompt.prompt):,}")
+    rendered = paper_prompt.prompt
     if form == "text":
         click.echo("\n\n".join(message.content for message in rendered.messages).encode())
         return

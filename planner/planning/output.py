@@ -24,7 +24,7 @@ from planner.names import (
     sanitize_file_name,
 )
 from planner.papers.formats import strip_endings
-from planner.papers.paper import Excerpt, Paper, PaperInfo
+from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import parse_reply
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.question import PlanSettings
@@ -93,8 +93,7 @@ async def plan_to_folder(
 
 
 def _open_question(paper: Paper, info: ModelInfo, settings: PlanSettings) -> PlanRecord:
-    template_sha256 = settings.render_prompt(Excerpt("", "", "")).template_sha256
-    return open_record(paper.info, info, settings, template_sha256=template_sha256)
+    return open_record(paper.info, info, settings, template_sha256=settings.render_empty_prompt().template_sha256)
 
 
 def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:

@@ -58,6 +58,10 @@ class PlanSettings:
         # A later prompt holds the reply to the one before.
         return reserve * 2 if STRATEGIES[self.strategy].templates else reserve
 
+    def render_empty_prompt(self) -> Prompt:
+        """Render the first prompt like `render_prompt`, about no paper; its template hash is that of every paper."""
+        return self.render_prompt(Excerpt("", "", ""))
+
     def render_prompt(self, excerpt: Excerpt) -> Prompt:
         """Render the first prompt about an excerpt.
 
@@ -118,8 +122,8 @@ def build_prompt(paper: Paper, settings: PlanSettings, token_counter: TokenCount
         TooLongError: if the parts that must be sent do not fit the window.
         PromptError: if a template cannot be rendered.
     """
-    sent = select_excerpt(paper, settings, token_counter)
-    return PaperPrompt(settings.render_prompt(sent), sent.omissions, sent.warnings, sent)
+    excerpt = select_excerpt(paper, settings, token_counter)
+    return PaperPrompt(settings.render_prompt(excerpt), excerpt.omissions, excerpt.warnings, excerpt)
 
 
 def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCounter) -> Excerpt:
@@ -128,9 +132,8 @@ def select_excerpt(paper: Paper, settings: PlanSettings, token_counter: TokenCou
     Raises:
         PaperError, TooLongError, PromptError: as in `build_prompt`.
     """
-    chosen = select_sections(paper, settings.task, settings.cut_at)
+    selection = select_sections(paper, settings.task, settings.cut_at)
     if settings.window is not None:
-        empty = settings.render_prompt(Excerpt("", "", ""))
-        reserve = settings.reply_reserve + token_counter.count_prompt(empty)
-        chosen = fit_sections(chosen, paper, settings.window - reserve, token_counter.count_text)
-    return chosen.build_excerpt(paper)
+        reserve = settings.reply_reserve + token_counter.count_prompt(settings.render_empty_prompt())
+        selection = fit_sections(selection, paper, settings.window - reserve, token_counter.count_text)
+    return selection.build_excerpt(paper)
