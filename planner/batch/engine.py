@@ -43,9 +43,9 @@ class LocalEngine:
         self.progress = Progress()
         self._waiting_tasks = WaitingTasks()
         self._budget = Budget(job.limits.max_cost, ledger.sum_charges())
-        self._clients = {asked.ledger_model.key: asked for asked in job.models}
+        self._run_models = {run_model.ledger_model.key: run_model for run_model in job.models}
         self._recorder = ResultRecorder(job, run, ledger, self.progress)
-        self._queues = {key: self._open_queue(asked) for key, asked in self._clients.items()}
+        self._queues = {key: self._open_queue(run_model) for key, run_model in self._run_models.items()}
         self.progress.rate_limiters = [queue.rate_limiter for queue in self._queues.values()]
 
     async def plan(self) -> None:
@@ -55,18 +55,17 @@ class LocalEngine:
             RunError: if the run's folder or ledger fails; what was recorded is safe.
             PromptError: if the templates are at fault, whatever the paper.
         """
-        bounds = self._job.limits
+        limits = self._job.limits
         await self._recorder.begin_call()
-        pending = _limit_papers(self._ledger.iterate_pending(retry_failed=self._job.retry_failed), bounds.max_papers)
-        wanted = min(self.progress.remaining, (bounds.max_papers or self.progress.remaining) * len(self._queues))
+        pending = _limit_papers(self._ledger.iterate_pending(retry_failed=self._job.retry_failed), limits.max_papers)
+        wanted = min(self.progress.remaining, (limits.max_papers or self.progress.remaining) * len(self._queues))
         if not wanted:
             return
-        at_once = min(bounds.concurrency * len(self._queues), wanted)
-        async with read_papers_ahead(
-            pending, self._clients, readers=self._job.make_readers(wanted), max_ahead=max(_READ_AHEAD_PAPERS, at_once)
-        ) as papers:
+        at_once = min(limits.concurrency * len(self._queues), wanted)
+        readers, max_ahead = self._job.make_readers(wanted), max(_READ_AHEAD_PAPERS, at_once)
+        async with read_papers_ahead(pending, self._run_models, readers=readers, max_ahead=max_ahead) as papers:
             # In the meantime the reader processes start, and read the first papers.
-            await asyncio.gather(*(asyncio.to_thread(asked.client.warm_up) for asked in self._clients.values()))
+            await asyncio.gather(*(asyncio.to_thread(model.client.warm_up) for model in self._run_models.values()))
             await self._plan_all(papers, at_once)
 
     def stop(self, reason: str) -> None:
@@ -98,18 +97,18 @@ class LocalEngine:
                 return
 
     async def _plan_one(self, item: TaskWithPaper) -> None:
-        work, asked = item.plan_task, self._clients[item.plan_task.model]
-        queue = self._queues[work.model]
+        plan_task, run_model = item.plan_task, self._run_models[item.plan_task.model]
+        queue = self._queues[plan_task.model]
         paper = item.paper
         if isinstance(paper, PaperError):
-            await self._recorder.record_unreadable_paper(work, paper)
+            await self._recorder.record_unreadable_paper(plan_task, paper)
             return
-        sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
-        model = LedgerClient(queue, asked.make_model(paper.paper), work)
-        planning = await run_plan(paper, model, asked.settings, sample, FixedTokenCounter())
-        await self._recorder.record_result(work, paper.info, planning, model.attempt_records)
-        if planning.outcome is Outcome.BUDGET:
-            self.stop(planning.reason)
+        choose_sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
+        model = LedgerClient(queue, run_model.make_model(paper.paper), plan_task)
+        result = await run_plan(paper, model, run_model.settings, choose_sample, FixedTokenCounter())
+        await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records)
+        if result.outcome is Outcome.BUDGET:
+            self.stop(result.reason)
 
     def _open_queue(self, model: RunModel) -> ModelQueue:
         limits, policy = self._job.limits, self._job.retry_policy
@@ -131,11 +130,11 @@ class LocalEngine:
 def _limit_papers(pending: Iterator[PlanTask], max_papers: int | None) -> Iterator[PlanTask]:
     """Yield the tasks of the first `max_papers` papers, whichever models they are for; all tasks for None."""
     begun: set[str] = set()
-    for work in pending:
-        begun.add(work.entry.id)
+    for plan_task in pending:
+        begun.add(plan_task.entry.id)
         if max_papers is not None and len(begun) > max_papers:
             return
-        yield work
+        yield plan_task
 
 
 class ResultRecorder:
@@ -146,7 +145,7 @@ class ResultRecorder:
         self._run = run
         self._ledger = ledger
         self._progress = progress
-        self._clients = {asked.ledger_model.key: asked for asked in job.models}
+        self._run_models = {run_model.ledger_model.key: run_model for run_model in job.models}
 
     async def begin_call(self) -> None:
         """Record the papers and the models of this call, write missing files, and count what earlier calls did.
@@ -154,7 +153,7 @@ class ResultRecorder:
         Raises:
             RunError: if the run's folder or ledger cannot be used.
         """
-        models = [asked.ledger_model for asked in self._job.models]
+        models = [run_model.ledger_model for run_model in self._job.models]
         await self._ledger.begin_call(self._job.models[0].settings.task, self._job.corpus.entries, models)
         await self._restore_files()
         self._load_earlier_progress()
@@ -171,14 +170,14 @@ class ResultRecorder:
         Raises:
             RunError: if the run's folder or ledger cannot be written.
         """
-        asked = self._clients[plan_task.model]
+        run_model = self._run_models[plan_task.model]
         if attempt_records is None:
             used = (attempt.identity for attempt in result.attempts)
             attempt_records = self._ledger.list_requests(plan_task.entry.id, plan_task.model, used)
-        sidecar = close_record(open_record(paper_info, asked.info, asked.settings), result, attempt_records)
+        record = close_record(open_record(paper_info, run_model.info, run_model.settings), result, attempt_records)
         # The files go first, so that a recorded result has its files; the next start writes those that are missing.
-        files = partial(self._write_files, sidecar, result.trajectory)
-        await self._ledger.record_result(plan_task, asked.ledger_model.settings_hash, result, sidecar, files)
+        files = partial(self._write_files, record, result.trajectory)
+        await self._ledger.record_result(plan_task, run_model.ledger_model.settings_hash, result, record, files)
         self._progress.record_result(plan_task.entry.id, result.outcome, result.reason)
         log.debug("%s: %s %s", plan_task.entry.id, result.outcome, result.reason)
 
@@ -191,16 +190,16 @@ class ResultRecorder:
         """Write the files that are missing, from the replies in the ledger."""
         present = WrittenFiles(self._run.trajectory_folder)
         for paper, model, outcome in self._ledger.list_results():
-            asked = self._clients.get(model)
-            if asked is None or present.has_files(asked.info, paper, trajectory=outcome is Outcome.PLANNED):
+            run_model = self._run_models.get(model)
+            if run_model is None or present.has_files(run_model.info, paper, trajectory=outcome is Outcome.PLANNED):
                 continue
-            sidecar = self._ledger.load_record(paper, model)
+            record = self._ledger.load_record(paper, model)
             try:
-                trajectory = rebuild_trajectory(sidecar)
+                trajectory = rebuild_trajectory(record)
             except OutputError as error:
                 self._progress.problems.append(f"{paper}: its reply can no longer be read as a plan: {error}")
                 continue
-            await asyncio.to_thread(self._write_files, sidecar, trajectory)
+            await asyncio.to_thread(self._write_files, record, trajectory)
 
     def _write_files(self, record: PlanRecord, trajectory: Trajectory | None) -> None:
         with report_os_errors(self._run.path):
