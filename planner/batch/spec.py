@@ -140,18 +140,16 @@ def read_run_spec(run: RunFolder) -> RunSpec:
     Raises:
         RunError: if there is no run, or it cannot be continued.
     """
-    with open_ledger_readonly(run.ledger_path) as db:
-        row = db.execute("SELECT value FROM run WHERE name = ?", (RUN_SPEC_KEY,)).fetchone()
-    if row is None:
+    saved = _read_saved_spec(run)
+    if saved is None:
         raise RunError(f"{run.path} holds no saved call; repeat the `batch` command")
-    saved = _load_saved_spec(row[0])
     return RunSpec(
         run,
         tuple(
             replace(saved.asking, model=name, base_url=_choose_base_url(name, address))
             for name, address in saved.endpoints.items()
         ),
-        _complete_settings(saved.settings),
+        saved.settings,
         saved.bounded,
         retry_failed=saved.retry_failed,
         folder=Path(saved.folder),
@@ -159,7 +157,7 @@ def read_run_spec(run: RunFolder) -> RunSpec:
 
 
 def adopt_plain_form(spec: RunSpec) -> RunSpec:
-    """Return a call that says whether it asks plainly: as the run does that it goes on with, unless the user said so.
+    """Return a call with `plain` set in its settings: as the user said, else as the run that it continues has it.
 
     Raises:
         RunError: if the run cannot be continued.
@@ -167,26 +165,21 @@ def adopt_plain_form(spec: RunSpec) -> RunSpec:
     if spec.settings.plain is not None:
         return spec
     run = spec.shard.locate_folder(spec.run) if spec.shard else spec.run
-    plain = _read_plain_form(run) if run.ledger_path.exists() else False
-    return replace(spec, settings=replace(spec.settings, plain=plain))
+    saved = _read_saved_spec(run) if run.ledger_path.exists() else None
+    return replace(spec, settings=replace(spec.settings, plain=bool(saved and saved.settings.plain)))
 
 
-def _read_plain_form(run: RunFolder) -> bool:
+def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:
+    """Return the call in the ledger of a run, None if it has none. A version without details saved no `plain`."""
     with open_ledger_readonly(run.ledger_path) as db:
         row = db.execute("SELECT value FROM run WHERE name = ?", (RUN_SPEC_KEY,)).fetchone()
-    return row is not None and _load_saved_spec(row[0]).settings.plain is not False
-
-
-def _load_saved_spec(text: str) -> _SavedRunSpec:
+    if row is None:
+        return None
     try:
-        return _SAVED_SPEC_ADAPTER.validate_json(text)
+        saved = _SAVED_SPEC_ADAPTER.validate_json(row[0])
     except ValidationError as error:
         raise RunError("another version of this program began the run; repeat the `batch` command") from error
-
-
-def _complete_settings(settings: PlanSettings) -> PlanSettings:
-    """Return saved settings; those of a version that asked plainly always do not say so."""
-    return replace(settings, plain=settings.plain is not False)
+    return replace(saved, settings=replace(saved.settings, plain=saved.settings.plain is not False))
 
 
 def _choose_base_url(model: str, address: str) -> tuple[str, ...]:
