@@ -41,6 +41,10 @@ _ASPECTS: Final = frozenset(
 
 
 _COUNTS: Final = frozenset(extract_stems("number count size weight weighting amount value use"))
+# Words that any part may have: "the features taken from the encoder".
+_GENERAL: Final = COMMON_STEMS - _ASPECTS | frozenset(
+    extract_stems("taken drawn computed obtained applied added fed called")
+)
 _MODIFIERS: Final = frozenset(
     extract_stems(
         "separate learned learnable fixed shared additional joint final initial single multiple full explicit"
@@ -54,6 +58,8 @@ def list_names(text: str) -> tuple[str, ...]:
     text = spell_greek(text[:_MAX_CHARS])
     bare = _BRACKETS.sub(lambda bracket: " " * len(bracket[0]), text)
     head = _TAIL.sub("", bare)
+    if _GENERAL.issuperset(extract_stems(head)):
+        head = bare  # "features from the encoder"
     short = [match[1] for a, b in _BRACKETS.findall(text[: len(head) + 1]) if (match := _SHORT_NAME.match(a or b))]
     first = _OF.sub("", head)
     names = (first if len(_select_content(first)) > 1 else head, *short)
@@ -64,7 +70,7 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     """Return the stems of each name of a part, and of all its words, without those that any part may have."""
     whole = _BRACKETS.sub(" ", text[:_MAX_CHARS])
     sets = {name: frozenset(extract_stems(name)) - _SYMBOLS for name in (*list_names(text), whole)}
-    telling = {name: stems - COMMON_STEMS - _ASPECTS - _MODIFIERS or stems for name, stems in sets.items() if stems}
+    telling = {name: stems - _GENERAL - _ASPECTS - _MODIFIERS or stems for name, stems in sets.items() if stems}
     most = max(map(len, telling.values()), default=0)
     return tuple(
         stems
@@ -126,7 +132,7 @@ def _collect_stems(name: str) -> frozenset[str]:
 def _select_content(name: str) -> frozenset[str]:
     """Return the stems of a name without symbols and common ones ("module"), if it has others."""
     stems = _collect_stems(name)
-    return stems - _SYMBOLS - (COMMON_STEMS - _ASPECTS) or stems - (COMMON_STEMS - _ASPECTS) or stems
+    return stems - _SYMBOLS - _GENERAL or stems - _GENERAL or stems
 
 
 def _select_kernel(name: str) -> frozenset[str]:

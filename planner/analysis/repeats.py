@@ -11,7 +11,7 @@ from planner.analysis.parts import is_same_part, list_ablation_names, list_full_
 from planner.analysis.passages import ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch, ReportedStudy
-from planner.matching.similarity import collect_stems, is_same_replacement
+from planner.matching.similarity import COMMON_STEMS, collect_stems, extract_stems, is_same_replacement
 from planner.papers.leaks import split_sentences
 from planner.schema import Ablation, Action
 
@@ -26,6 +26,7 @@ _REPORTS: Final = re.compile(
 )
 _SHARES: Final = re.compile(r"\b(?:kept|keep|fixed|held|all variants|every variant|default|unchanged|same)\b", re.I)
 _MIN_ROW_DIGITS: Final = 4
+_MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 
 
 def find_repeated_ablation(
@@ -66,11 +67,21 @@ class RepeatSearch:
         for study in self.studies:
             if study.by != "program" and _has_part(ablation, strip_study_words(study.name)):
                 return study.name, study.section
-        for name, stems in list_full_names(ablation.ablated_part):
+        names = (*list_full_names(ablation.ablated_part), *_list_named_replacements(ablation))
+        for name, stems in names:
             for words, heading in self._statements:
                 if stems <= words:
                     return name, heading
         return None
+
+
+def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield the replacements that say by their words of which part they are, such as "a single layer of memory"."""
+    part = frozenset(extract_stems(ablation.ablated_part)) - COMMON_STEMS
+    for item in ablation.replacement:
+        stems = frozenset(extract_stems(item))
+        if len(stems) >= _MIN_ITEM_STEMS and len(stems & part) * 2 >= len(part) > 0:
+            yield item, stems
 
 
 def _read_exchange(reported_ablation: ReportedAblation) -> ReportedAblation:

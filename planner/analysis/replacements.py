@@ -69,16 +69,18 @@ _USES: Final = re.compile(
     re.I,
 )
 _CONTRASTS: Final = re.compile(
-    r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac\w*|compar\w*|baselines?|alternativ\w*|others?|"
+    r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\sof)|compar\w*|baselines?|alternativ\w*|others?|"
     r"contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
-    r"variants?|different|such|et al)\b",
+    r"variants?|different|such|et al|when using)\b",
     re.I,
 )
 _STOP: Final = re.compile(r"\.(?=\s|$)")
+_CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
 _LINKS: Final = parse_word_list("a an as by of on our simple standard the to with")  # may stand after a verb of use
 _MANY_WORDS: Final = 5  # words of a replacement that are not in one sentence by accident
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
-_MAX_VALUES: Final = 2  # numbers in a sentence that states a value; one with more reports a sweep
+_MAX_VALUES: Final = 2  # numbers in a sentence or clause that states a value; one with more reports a sweep
+_MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 
 def find_vague_items(ablation: Ablation) -> tuple[str, ...]:
@@ -114,12 +116,12 @@ def find_own_settings(
 
     These repeat the words or the value of the part, say so ("as in the paper"), or stand as the setting of the part in
     a sentence; `find_sentences` returns those with the words of a replacement, and the heading above each. A value
-    beside others is a point of a sweep, and no fault.
+    beside two others is a point of a sweep, and no fault.
     """
     if ablation.action is Action.REMOVE:
         return ()
     items = [item for item in ablation.replacement if not _OMITS.search(item)]
-    is_sweep = sum(map(is_value, ablation.replacement)) > 1
+    is_sweep = sum(map(is_value, ablation.replacement)) >= _MIN_SWEEP
     return tuple(
         item
         for item in items
@@ -169,8 +171,9 @@ def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     if not item_stems or len(about & stems) < _MIN_PART_SHARE * len(about):
         return False
     if is_value(item):
-        in_sentence = extract_numbers(_STOP.sub(" ", sentence))
-        return bool(about) and len(in_sentence) <= _MAX_VALUES and extract_numbers(item) <= in_sentence
+        clauses = [clause for clause in _CLAUSE_END.split(sentence) if about.intersection(extract_stems(clause))]
+        stated = [extract_numbers(_STOP.sub(" ", text)) for text in (sentence, *clauses)] if about else []
+        return any(len(numbers) <= _MAX_VALUES and extract_numbers(item) <= numbers for numbers in stated)
     return _is_used(item_stems, sentence)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from planner.analysis.analyse import analyse_paper
-from planner.analysis.check import check_plan
+from planner.analysis.check import FindingKind, check_plan
 from planner.analysis.repeats import find_repeated_ablation
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.papers import PLAIN, index
@@ -32,6 +32,21 @@ def test_a_metric_in_another_spelling_is_in_it(metric: str) -> None:
 
 def test_a_part_that_is_not_in_the_paper() -> None:
     assert "'speaker adversary' is not found in the paper" in join_warnings("speaker adversary")
+
+
+def test_a_part_that_is_named_by_its_source_is_found() -> None:
+    assert "not found" not in join_warnings("features that are taken from the echo memory")
+
+
+def test_what_comes_from_one_source_is_one_part() -> None:
+    plan = Plan(
+        ablations=tuple(
+            Ablation(name=part, ablated_part=part, action=Action.REPLACE, replacement=("noise",), metrics=("mAP",))
+            for part in ("representations from the echo memory", "features taken from the echo memory")
+        )
+    )
+    findings = check_plan(plan, (), index(PLAIN, Task.AUTHOR)).findings
+    assert [(finding.number, finding.kind) for finding in findings] == [(2, FindingKind.SAME_PART)]
 
 
 def test_the_words_of_a_part_must_stand_together() -> None:

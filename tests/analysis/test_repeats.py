@@ -54,3 +54,20 @@ def test_what_all_variants_share_is_no_ablation_of_it() -> None:
         if (ablation := Ablation(name="n", ablated_part=part, action=Action.REMOVE, metrics=("loss",)))
     ]
     assert kinds == [set(), {FindingKind.ALREADY_REPORTED}]
+
+
+def test_an_ablation_whose_replacement_an_ablation_sentence_names_is_reported() -> None:
+    source = paper(
+        section("Method", (P, "Nine owl towers hear the moon. Tower bells are tuned by ear.")),
+        section("Experiments", (P, "As an ablation, we also show results with a single owl tower.")),
+    )
+    kinds = [
+        {f.kind for f in check_plan(Plan(ablations=(ablation,)), (), index(source)).findings}
+        for part, item in (("number of owl towers", "a single owl tower"), ("tower bells", "a single tower horn"))
+        if (
+            ablation := Ablation(
+                name="n", ablated_part=part, action=Action.REPLACE, replacement=(item,), metrics=("loss",)
+            )
+        )
+    ]
+    assert kinds == [{FindingKind.ALREADY_REPORTED}, set()]

@@ -10,6 +10,8 @@ SENTENCES = {
     "max pooling": "Unlike earlier work, which uses max pooling over token states, we do not.",
     "0.1": "The weight of the loss is set to 0.1.",
     "0.5": "We try 0.1, 0.5 and 0.9 as the weight of the loss.",
+    "0.3": "We used 9 springs, a cycle of 40 owls, a replacement ratio of 0.3, and a clock of 7 tides.",
+    "pair pooling": "Figure 3: Accuracy when using pair pooling over token states.",
 }
 
 
@@ -60,6 +62,7 @@ def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
         ("temperature of 0.07", "0.07"),
         ("pooling of token states", "mean pooling"),
         ("weight of the loss", "0.1"),
+        ("replacement ratio of the springs", "0.3"),
     ],
 )
 def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
@@ -75,6 +78,7 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
         ("norm before attention", ("attention before norm",)),
         ("full attention", ("the full attention matrix with a causal mask",)),
         ("pooling of token states", ("max pooling",)),
+        ("pooling of token states", ("pair pooling",)),
         ("weight of the loss", ("0.5",)),
         ("weight of the loss", ("0.1", "0.5", "1.0")),
         ("sampling with replacement", ("sampling without replacement",)),
@@ -83,3 +87,8 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
 def test_other_settings_are_replacements(part: str, items: tuple[str, ...]) -> None:
     sentences = [(SENTENCES[item], "3 Method") for item in items if item in SENTENCES]
     assert find_own_settings(replace(part, *items), lambda _: sentences) == ()
+
+
+def test_the_papers_value_beside_a_single_other_is_no_sweep() -> None:
+    sentences = [(SENTENCES["0.1"], "3 Method")]
+    assert find_own_settings(replace("weight of the loss", "0.1", "0.7"), lambda _: sentences) == ("0.1",)
