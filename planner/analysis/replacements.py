@@ -69,8 +69,8 @@ _USES: Final = re.compile(
     re.I,
 )
 _CONTRASTS: Final = re.compile(
-    r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\sof)|compar\w*|baselines?|alternativ\w*|others?|"
-    r"contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
+    r"\b(?:instead|rather|unlike|without|(?<!is )(?<!are )replac(?:es?|ed|ing|ements?\sof)|compar\w*|baselines?|"
+    r"alternativ\w*|others?|contrast|whereas|while|than|previous\w*|prior|existing|earlier|not|or|vs|versus|could|may|might|ablat\w*|"
     r"variants?|different|such|et al|when using)\b",
     re.I,
 )
