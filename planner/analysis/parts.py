@@ -17,11 +17,12 @@ from planner.matching.similarity import (
 from planner.schema import Ablation
 
 _MIN_OVERLAP: Final = 0.6  # least overlap of the words of two names of one part
+_MIN_WORDS: Final = 2  # more words than these name a part, also among others
 _BRACKETS: Final = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _SHORT_NAME: Final = re.compile(r"\s*([A-Z][\w-]{1,15})(?:[,;]|\s*$)")
 # The words after the name: "in the decoder", "appended to the graph", "that weights both losses".
 _TAIL: Final = re.compile(
-    r"\s(?:in|for|at|on|between|inside|within|before|after|across|from|that|which|over|into|with|via|to|instead|"
+    r"\s(?:in|for|at|on|between|inside|within|before|after|across|from|as|that|which|over|into|with|via|to|instead|"
     r"used|using|controlling|\w+ed\s(?:to|by|as|from|with|for|on|in))\s.*|[:;,(\[].*",
     re.S,
 )
@@ -75,7 +76,7 @@ def list_stems_to_find(text: str) -> tuple[frozenset[str], ...]:
     return tuple(
         stems
         for name, stems in telling.items()
-        if len(sets[name] - COMMON_STEMS) > 1 or len(stems) == most or _collect_short_names(name)
+        if len(sets[name] - _GENERAL) > 1 or len(stems) == most or _collect_short_names(name)
     )
 
 
@@ -120,7 +121,7 @@ def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:
         return a == b
     if len(a) == 1 or len(b) == 1:
         return bool(shared & short_a)
-    return len(shared) >= min_overlap * sqrt(len(a) * len(b))
+    return len(shared) >= min_overlap * sqrt(len(a) * len(b)) or len(shared) == min(len(a), len(b)) > _MIN_WORDS
 
 
 @lru_cache(maxsize=4096)

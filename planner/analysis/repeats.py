@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from planner.analysis.index import PaperIndex
@@ -106,11 +107,14 @@ def _may_repeat(ablation: Ablation, reported_ablation: ReportedAblation) -> bool
 
 
 def _split_statements(passage: str) -> Iterator[str]:
-    """Yield the sentences of a passage that speak of an ablation, and the rows of a table with results."""
-    for sentence in split_sentences(passage):
-        is_short = len(sentence) <= _MAX_SENTENCE_CHARS and sentence.count("\n") < _MAX_SENTENCE_LINES
-        if is_short and _REPORTS.search(sentence) and not _SHARES.search(sentence):
-            yield sentence
+    """Yield the sentences of a passage that speak of an ablation, or what stands between their semicolons, and rows.
+
+    Rows are those of a table with results.
+    """
+    for part in chain.from_iterable(sentence.split(";") for sentence in split_sentences(passage)):
+        is_short = len(part) <= _MAX_SENTENCE_CHARS and part.count("\n") < _MAX_SENTENCE_LINES
+        if is_short and _REPORTS.search(part) and not _SHARES.search(part):
+            yield part
     for row in passage.split("\n") if "\n" in passage else ():
         if len(row) <= _MAX_SENTENCE_CHARS and sum(map(str.isdigit, row)) >= _MIN_ROW_DIGITS:
             yield row

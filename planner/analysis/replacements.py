@@ -74,12 +74,14 @@ _CONTRASTS: Final = re.compile(
     r"variants?|different|such|et al|when using)\b",
     re.I,
 )
+_CITATION: Final = re.compile(r"\([^()]*\bet al\b[^()]*\)")
 _STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
 _LINKS: Final = parse_word_list("a an as by of on our simple standard the to with")  # may stand after a verb of use
 _MANY_WORDS: Final = 5  # words of a replacement that are not in one sentence by accident
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
-_MAX_VALUES: Final = 2  # numbers in a sentence or clause that states a value; one with more reports a sweep
+_MAX_OTHER_VALUES: Final = 1  # more numbers in a sentence or clause that states a value; one with more reports a sweep
+_MAX_SENTENCE_BREAKS: Final = 3  # lines that end within a sentence; one with more is made of rows of a table
 _MIN_SWEEP: Final = 3  # values of a sweep, of which one may be the paper's own
 
 
@@ -159,21 +161,24 @@ def _drop_generic(text: str) -> tuple[str, ...]:
 
 def _states(sentence: str, heading: str, item: str, part: str) -> bool:
     """Return whether a sentence says that the paper uses this item for the part: "we use mean pooling over tokens"."""
-    if _CONTRASTS.search(sentence):
+    if _CONTRASTS.search(_CITATION.sub(" ", sentence)):
         return False
     item_stems, stems = extract_stems(item), set(extract_stems(sentence))
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
-    about = part_stems.difference(item_stems)
+    about = part_stems.difference(item_stems) or (part_stems if is_value(item) else set())
     if len(set(item_stems)) >= _MANY_WORDS and stems.issuperset(item_stems):
         return True
     if is_value(item) or part_stems.intersection(item_stems):
         stems |= set(extract_stems(heading))
     if not item_stems or len(about & stems) < _MIN_PART_SHARE * len(about):
         return False
+    if is_value(item) and sentence.count("\n") > _MAX_SENTENCE_BREAKS:
+        return False
     if is_value(item):
         clauses = [clause for clause in _CLAUSE_END.split(sentence) if about.intersection(extract_stems(clause))]
         stated = [extract_numbers(_STOP.sub(" ", text)) for text in (sentence, *clauses)] if about else []
-        return any(len(numbers) <= _MAX_VALUES and extract_numbers(item) <= numbers for numbers in stated)
+        own = extract_numbers(item)
+        return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
     return _is_used(item_stems, sentence)
 
 

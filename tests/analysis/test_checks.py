@@ -36,6 +36,7 @@ def test_a_part_that_is_not_in_the_paper() -> None:
 
 def test_a_part_that_is_named_by_its_source_is_found() -> None:
     assert "not found" not in join_warnings("features that are taken from the echo memory")
+    assert "not found" not in join_warnings("number of owls as a criterion of beauty")
 
 
 def test_what_comes_from_one_source_is_one_part() -> None:

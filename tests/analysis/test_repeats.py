@@ -71,3 +71,11 @@ def test_an_ablation_whose_replacement_an_ablation_sentence_names_is_reported() 
         )
     ]
     assert kinds == [{FindingKind.ALREADY_REPORTED}, set()]
+
+
+def test_what_a_part_of_a_sentence_says_of_another_variant_does_not_hide_an_ablation() -> None:
+    text = "One variant keeps the tide clock; another draws at random instead of by moon sampling."
+    source = paper(section("Method", (P, "Moon sampling draws owls.")), section("Ablation study", (P, text)))
+    ablation = Ablation(name="n", ablated_part="moon sampling", action=Action.REMOVE, metrics=("loss",))
+    findings = check_plan(Plan(ablations=(ablation,)), (), index(source)).findings
+    assert [finding.kind for finding in findings] == [FindingKind.ALREADY_REPORTED]

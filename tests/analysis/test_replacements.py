@@ -11,6 +11,9 @@ SENTENCES = {
     "0.1": "The weight of the loss is set to 0.1.",
     "0.5": "We try 0.1, 0.5 and 0.9 as the weight of the loss.",
     "0.3": "We used 9 springs, a cycle of 40 owls, a replacement ratio of 0.3, and a clock of 7 tides.",
+    "1, 2 and 4": "We use windows of 1, 2 and 4 tides.",
+    "TideVec": "We use TideVec (Heron et al., 2014) as the embedding of words.",
+    "8": "clock & 8 \\\\\nowls & 9 \\\\\nheads & 7 \\\\\nsprings & 2 \\\\\n",
     "pair pooling": "Figure 3: Accuracy when using pair pooling over token states.",
 }
 
@@ -63,6 +66,8 @@ def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
         ("pooling of token states", "mean pooling"),
         ("weight of the loss", "0.1"),
         ("replacement ratio of the springs", "0.3"),
+        ("windows of tides", "1, 2 and 4"),
+        ("embedding of words", "TideVec"),
     ],
 )
 def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
@@ -79,6 +84,7 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
         ("full attention", ("the full attention matrix with a causal mask",)),
         ("pooling of token states", ("max pooling",)),
         ("pooling of token states", ("pair pooling",)),
+        ("clock", ("8",)),
         ("weight of the loss", ("0.5",)),
         ("weight of the loss", ("0.1", "0.5", "1.0")),
         ("sampling with replacement", ("sampling without replacement",)),
