@@ -74,6 +74,7 @@ _CONTRASTS: Final = re.compile(
     r"variants?|different|such|et al|when using)\b",
     re.I,
 )
+_EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
 _CITATION: Final = re.compile(r"\([^()]*\bet al\b[^()]*\)")
 _STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
@@ -151,6 +152,8 @@ def _repeats_part(item: str, part: str) -> bool:
 
 def _is_same(item: str, part: str) -> bool:
     a, b = _drop_generic(item), _drop_generic(part)
+    if len({bool(_EVERY_OTHER.search(text)) for text in (item, part)}) > 1:
+        return False
     return bool(a) and (a == b or (set(a) == set(b) and not _ORDER.search(f"{item} {part}")))
 
 

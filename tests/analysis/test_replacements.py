@@ -81,6 +81,7 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
         ("learned gate", ("removed: without the learned gate",)),
         ("learned gate", ("fixed gate", "gate")),
         ("norm before attention", ("attention before norm",)),
+        ("gates at every other layer", ("gates at every layer",)),
         ("full attention", ("the full attention matrix with a causal mask",)),
         ("pooling of token states", ("max pooling",)),
         ("pooling of token states", ("pair pooling",)),
