@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("planning",),
     ("reading",),
     ("batch", "site"),
-    ("combining",),
+    ("combining", "exports"),
     ("cli",),
     ("__main__",),
 )

@@ -160,18 +160,18 @@ def test_plan_fields_take_one_file(copy: Copy, server: Server) -> None:
     assert copy.changed == {"planner/schema.py"}
 
 
-def test_an_export_takes_a_function_and_a_row(copy: Copy, server: Server) -> None:
+def test_an_export_takes_a_module_and_a_row(copy: Copy, server: Server) -> None:
     server.answer = lambda request: as_asked(request, GOOD_REPLY)
-    module = "planner/batch/export.py"
-    copy.insert(
-        module,
-        "@dataclass(frozen=True, slots=True)\nclass Exporter:",
-        "def write_names(results, target):\n"
+    copy.add_file(
+        "planner/exports/names.py",
+        "from planner.files import write_file_atomically\n\n\n"
+        "def write_names(entries, target):\n"
         '    """Write the names of all ablations, one a line."""\n'
-        "    plans = [result.trajectory.plan for result in results if result.trajectory]\n"
-        '    write_file_atomically(target, "".join(f"{a.name}\\n" for plan in plans for a in plan.ablations))\n\n\n',
+        '    write_file_atomically(target, "".join(f"{a.name}\\n" for entry in entries for a in entry.ablations))\n',
     )
-    copy.insert(module, '    "csv": Exporter(', '    "names": Exporter(write_names),\n')
+    module = "planner/exports/export.py"
+    copy.insert(module, "from planner.exports.sweeps", "from planner.exports.names import write_names\n")
+    copy.insert(module, '    "wandb": Exporter(', '    "names": Exporter(write_names, writes_folder=False),\n')
     copy.run("batch", ".", "-o", "run", "-m", "m", "--base-url", server.base_url)
     copy.run("export", "run", "--to", "names", "names.txt")
     assert (copy.folder / "work" / "names.txt").read_text(encoding="utf-8") == "No gate\n"

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from planner.batch.cluster.merge import MergeResult, merge_shards
-from planner.batch.export import EXPORT_FORMATS, export_run
 from planner.batch.run_folder import RunFolder
 from planner.batch.session import load_run_spec, open_run
 from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
@@ -18,6 +17,7 @@ from planner.cli.console import log, log_to
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import collect_options
 from planner.errors import RunError, UsageError
+from planner.exports.export import EXPORT_FORMATS, export_plans
 from planner.files import is_device
 from planner.sanitize import make_json_printable, make_printable
 
@@ -83,7 +83,11 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
 @click.argument("target", type=click.Path(path_type=Path))
 @log_options
 def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:
-    """Write the plans of a RUN to TARGET: a folder in AblationBench's layout, a CSV file, or a JSONL file.
+    """Write the plans of a RUN, or of any folder of trajectories, to TARGET.
+
+    csv, jsonl and matrix (each run with its settings and seed; as JSON if TARGET ends in .json) write a file. The
+    others write a folder: wandb and hydra sweeps with what a person must wire marked, issues with a script for gh,
+    a table for latex, text for a review or in markdown, and AblationBench's layout.
 
     With openai-batch, write the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
     """
@@ -95,7 +99,7 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
             with contextlib.chdir(spec.folder):
                 asyncio.run(_export_requests(spec, target))
             return
-        for line in export_run(RunFolder(run), form, target):
+        for line in export_plans(run, form, target):
             click.echo(make_printable(line), err=True)
         if not is_device(target):
             click.echo(make_printable(str(target)))

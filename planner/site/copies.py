@@ -31,6 +31,16 @@ def choose_headline(ablation: Ablation) -> str:
     return ablation.name if is_descriptive(ablation.name) else ablation.ablated_part or ablation.name
 
 
+def describe_change(ablation: Ablation, instead: str) -> str:
+    """Return what an ablation does, such as "replace the gate by a mean", with one or all of its replacements."""
+    part = ablation.ablated_part.strip().rstrip(".")
+    return {
+        Action.REMOVE: f"remove {part}",
+        Action.REPLACE: f"replace {part} by {instead or '?'}",
+        Action.ADD: f"add {instead or '?'} to {part}",
+    }[ablation.action]
+
+
 @dataclass(frozen=True, slots=True)
 class PlanCopies:
     """One plan in the forms that can be copied."""
@@ -99,12 +109,7 @@ def _list_reasons(details: Details) -> Iterator[str]:
 
 
 def _format_sentence(ablation: Ablation) -> str:
-    part, instead = ablation.ablated_part.strip().rstrip("."), " or ".join(ablation.replacement)
-    done = {
-        Action.REMOVE: f"remove {part}",
-        Action.REPLACE: f"replace {part} by {instead or '?'}",
-        Action.ADD: f"add {instead or '?'} to {part}",
-    }[ablation.action]
+    done = describe_change(ablation, " or ".join(ablation.replacement))
     measured = f"; report {', '.join(ablation.metrics)}" if ablation.metrics else ""
     if is_descriptive(ablation.name):
         return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."

@@ -158,20 +158,20 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
     """
     if source.trajectory_path is None:
         assert source.record_path is not None, "a source has a file"
-        return _create_failed_entry(source.run, _read_record(source.record_path))
+        return create_failed_entry(source.run, _read_record(source.record_path))
     try:
         planned = create_entry(read_trajectory(source.trajectory_path), source.run)
     except TrajectoryError as error:
         if source.record_path is None:
             raise
-        failed = _create_failed_entry(source.run, _read_record(source.record_path))
+        failed = create_failed_entry(source.run, _read_record(source.record_path))
         return _add_warning(
             failed, f"the trajectory could not be read: {_redact_folder(error, source.trajectory_path)}"
         )
     if source.record_path is None:
         return planned
     try:
-        return _join_record(planned, _read_record(source.record_path))
+        return join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
         return _add_warning(planned, f"the run facts could not be read: {_redact_folder(error, source.record_path)}")
 
@@ -244,7 +244,8 @@ def _redact_folder(error: TrajectoryError, path: Path) -> str:
     return str(error).replace(str(path), path.name)
 
 
-def _create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
+def create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
+    """Return the entry of a record without a trajectory."""
     entry = PlanEntry(
         run=run,
         planner=record.planner,
@@ -262,7 +263,8 @@ def _create_failed_entry(run: str, record: PlanRecord) -> PlanEntry:
     return _check_cost(entry, record)
 
 
-def _join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
+def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
+    """Return the entry of a trajectory with the facts of its record."""
     entry = replace(
         planned,
         outcome=record.outcome,

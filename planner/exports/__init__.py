@@ -1,0 +1,1 @@
+"""Plans in formats that other programs read: tables, sweeps, issues, LaTeX and Markdown."""

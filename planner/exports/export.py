@@ -1,0 +1,93 @@
+"""Export the plans of a run, or of any folder of trajectories, in one of the formats of `EXPORT_FORMATS`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from planner.batch.ledger.schema import open_readable_ledger
+from planner.batch.ledger.store import StoredRecords
+from planner.batch.run_folder import RunFolder, report_os_errors
+from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
+from planner.exports.issues import write_issues, write_markdown, write_reviews
+from planner.exports.latex import write_latex
+from planner.exports.sweeps import write_hydra, write_matrix, write_wandb
+from planner.exports.tables import write_ablationbench, write_csv, write_jsonl
+from planner.planning.output import rebuild_trajectory
+from planner.site.entries import (
+    PlanEntry,
+    create_entry,
+    create_failed_entry,
+    index_entries,
+    join_record,
+    read_plan_entries,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """A format of `export`: the function that writes the plans to a file, or to a folder if `writes_folder`."""
+
+    write: Callable[[Sequence[PlanEntry], Path], None]
+    writes_folder: bool = True
+
+
+EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
+    "ablationbench": Exporter(write_ablationbench),
+    "csv": Exporter(write_csv, writes_folder=False),
+    "hydra": Exporter(write_hydra),
+    "issues": Exporter(write_issues),
+    "jsonl": Exporter(write_jsonl, writes_folder=False),
+    "latex": Exporter(write_latex),
+    "markdown": Exporter(write_markdown),
+    "matrix": Exporter(write_matrix, writes_folder=False),
+    "review": Exporter(write_reviews),
+    "wandb": Exporter(write_wandb),
+}
+
+
+def export_plans(folder: Path, export_format: str, target: Path) -> Iterator[str]:
+    """Write the plans of a run, or of another folder of trajectories, to `target`; yield a line for each that is not.
+
+    Raises:
+        RunError: if the folder holds neither, or `target` cannot be written.
+        UsageError: if `target` is a file where a folder is needed, or the other way round.
+    """
+    problems: list[str] = []
+    is_run = RunFolder(folder).ledger_path.exists()
+    found = _load_run(RunFolder(folder), problems) if is_run else _read_folder(folder, target, problems)
+    entries = list(found)
+    if not is_run and not entries:
+        raise RunError(f"{folder} is no run and holds no trajectories")
+    exporter = EXPORT_FORMATS[export_format]
+    if target.is_dir() is not exporter.writes_folder and target.exists():
+        raise UsageError(f"{target}: {export_format} needs {'a folder' if exporter.writes_folder else 'a file'}")
+    with report_os_errors(target):
+        exporter.write(entries, target)
+    for entry in entries:
+        if entry.trajectory is None:
+            yield f"left out: {entry.planner}/{entry.model}/{entry.paper_id}: {entry.outcome}: {entry.reason}"
+    yield from problems
+
+
+def _load_run(run: RunFolder, problems: list[str]) -> Iterator[PlanEntry]:
+    with open_readable_ledger(run.ledger_path) as (db, damage):
+        problems += [damage] if damage else []
+        records = StoredRecords(db)
+        for paper, model in records.list_pairs():
+            try:
+                record = records.load_record(paper, model)
+                trajectory = rebuild_trajectory(record) if record.outcome is Outcome.PLANNED else None
+                yield join_record(create_entry(trajectory), record) if trajectory else create_failed_entry("", record)
+            except (RunError, OutputError) as error:
+                problems.append(f"left out: {model}/{paper}: {error}")
+
+
+def _read_folder(folder: Path, target: Path, problems: list[str]) -> Iterator[PlanEntry]:
+    index = index_entries([folder], excluded_folder=target.resolve())
+    for sources in index.papers.values():
+        try:
+            yield from read_plan_entries(sources)
+        except TrajectoryError as error:
+            problems.append(f"left out: {error}")
+    problems += [f"left out: {file.name}: {file.reason}" for file in index.unread_files]

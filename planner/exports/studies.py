@@ -1,0 +1,131 @@
+"""The studies of a plan as runs: the variants of each ablation, with names that file systems and shells take."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from planner.details import Details
+from planner.names import sanitize_file_name
+from planner.sanitize import clean_text, shorten_name
+from planner.schema import Ablation, Action, list_further_fields
+from planner.site.copies import choose_headline, describe_change
+from planner.site.entries import PlanEntry, choose_title, label_entries
+
+BASELINE: Final = "baseline"
+SEEDS: Final = (0, 1, 2)
+_MAX_SLUG_CHARS: Final = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A variant of the method that a study runs; `change` says in the ablation's own words what differs."""
+
+    slug: str
+    change: str
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """An ablation as the variants to run; no other of the plan has its slug or those of its variants.
+
+    `number` is its rank in the plan, from 1. `place` is its place in the order in which to run the studies, from 1.
+    """
+
+    number: int
+    place: int
+    slug: str
+    headline: str
+    ablation: Ablation
+    details: Details
+    variants: tuple[Variant, ...]
+
+    def list_notes(self) -> Iterator[tuple[str, str]]:
+        """Yield the label and the text of what a person must know to run the study."""
+        texts = (("Measure", "; ".join(self.ablation.metrics)), *list_further_fields(self.ablation))
+        for label, text in (*texts, *self.details.list_lines()):
+            if line := format_line(text):
+                yield label, line
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedPlan:
+    """A plan with its paper's title and its studies, and a slug for its files, which no other plan has."""
+
+    slug: str
+    title: str
+    entry: PlanEntry
+    studies: tuple[Study, ...]
+
+
+def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
+    """Yield each plan; the slug is that of the paper's id, with the model and so on if a paper has several plans."""
+    papers: dict[str, list[PlanEntry]] = defaultdict(list)
+    for entry in entries:
+        if entry.trajectory:
+            papers[entry.paper_id].append(entry)
+    plans = [
+        (entry, f"{slugify(paper)}--{slugify(label)}" if len(found) > 1 else slugify(paper))
+        for paper, found in papers.items()
+        for entry, label in zip(found, label_entries(found), strict=True)
+    ]
+    slugs = number_slugs(sanitize_file_name(slug) for _, slug in plans)  # "con" and "aux" are devices
+    for (entry, _), slug in zip(plans, slugs, strict=True):
+        yield ExportedPlan(slug, format_line(choose_title([entry])), entry, tuple(_list_studies(entry)))
+
+
+def _list_studies(entry: PlanEntry) -> Iterator[Study]:
+    count = len(entry.ablations)
+    order = entry.record.order if entry.record else ()
+    if sorted(order) != list(range(count)):  # a record without details has none, one that was edited may have any
+        order = tuple(range(count))
+    details = entry.details or (Details(),) * count
+    for index, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True)):
+        number = f"{index + 1:02}"
+        headline = shorten_name(format_line(choose_headline(ablation))) or f"Ablation {index + 1}"
+        yield Study(
+            number=index + 1,
+            place=order.index(index) + 1,
+            slug=f"{number}-{slugify(headline)}",
+            headline=headline,
+            ablation=ablation,
+            details=each,
+            variants=tuple(_list_variants(ablation, number)),
+        )
+
+
+def _list_variants(ablation: Ablation, number: str) -> Iterator[Variant]:
+    # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
+    replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
+    slugs = number_slugs(
+        f"{number}-{slugify(item or f'{ablation.action} {ablation.ablated_part}')}" for item in replacements
+    )
+    for slug, item in zip(slugs, replacements, strict=True):
+        yield Variant(slug, format_line(describe_change(ablation, item)), format_line(item))
+
+
+def slugify(text: str) -> str:
+    """Return a text as at most 48 lower-case letters, digits and hyphens; a short hash if it has no Latin letters."""
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain))[:_MAX_SLUG_CHARS].strip("-")
+    return slug or sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def number_slugs(slugs: Iterable[str]) -> list[str]:
+    """Return the slugs with a number added to those that came before."""
+    named: dict[str, None] = {}
+    for slug in slugs:
+        free, number = slug, 2
+        while free in named:
+            free, number = f"{slug}-{number}", number + 1
+        named[free] = None
+    return list(named)
+
+
+def format_line(text: str) -> str:
+    """Return a text as one line without control characters."""
+    return " ".join(clean_text(text).text.split())

@@ -1,0 +1,155 @@
+"""Export plans as runs to start: sweep files for Weights & Biases, an experiment group for Hydra, a table of runs.
+
+A sweep is as https://docs.wandb.ai/guides/sweeps/define-sweep-configuration says, an experiment as
+https://hydra.cc/docs/patterns/configuring_experiments says. The program does not know the code that is to run. What a
+person must connect to it is marked with `TO WIRE`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, Variant, list_plans
+from planner.files import write_file_atomically
+from planner.sanitize import make_json_printable, render_csv
+from planner.site.entries import PlanEntry
+
+_BASELINE: Final = Variant(BASELINE, "the method as the paper has it")
+_PROGRAM: Final = "TO_WIRE_your_training_program.py"
+_MATRIX_COLUMNS: Final = (
+    *("paper_id", "title", "planner", "model", "task", "run", "run_order", "study", "name", "setting", "seed"),
+    *("change", "ablated_part", "action", "replacement", "metrics", "control", "hypothesis", "effort"),
+)
+_INTERPOLATION: Final = re.compile(r"(\\*)\$\{")
+
+# A value in YAML: a text, a number, a list of such, or a mapping.
+_YamlValue = str | int | Sequence["_YamlValue"] | Mapping[str, "_YamlValue"]
+
+
+def write_wandb(entries: Sequence[PlanEntry], target: Path) -> None:
+    """Write a folder for each plan with a sweep for each study: a grid over the baseline, its variants and seeds."""
+    for plan in list_plans(entries):
+        for study in plan.studies:
+            write_file_atomically(target / plan.slug / f"{study.slug}.yaml", _render_sweep(plan, study), durable=False)
+
+
+def _render_sweep(plan: ExportedPlan, study: Study) -> str:
+    variants = (_BASELINE, *study.variants)
+    wiring = (
+        f"TO WIRE: `program` below is your training program. It gets --ablation={BASELINE} or that of another variant,",
+        "and must make of it:",
+        *(f"  {variant.slug}: {variant.change}" for variant in variants),
+        "It must report what is measured by wandb.log.",
+    )
+    sweep: _YamlValue = {
+        "program": _PROGRAM,
+        "name": study.slug,
+        "description": study.headline,
+        "method": "grid",
+        "parameters": {
+            "ablation": {"values": [variant.slug for variant in variants]},
+            "seed": {"values": SEEDS},
+        },
+    }
+    return "".join((*_list_comments((*_describe_study(plan, study), *wiring)), *_list_yaml_lines(sweep)))
+
+
+def write_hydra(entries: Sequence[PlanEntry], target: Path) -> None:
+    """Write a folder for each plan with the group `experiment`: the baseline, and an experiment for each variant."""
+    for plan in list_plans(entries):
+        for study, variant in _list_variants(plan):
+            path = target / plan.slug / "experiment" / f"{variant.slug}.yaml"
+            write_file_atomically(path, _render_experiment(plan, study, variant), durable=False)
+
+
+def _render_experiment(plan: ExportedPlan, study: Study | None, variant: Variant) -> str:
+    seeds = ",".join(map(str, SEEDS))
+    chosen = f"glob([{BASELINE},{study.number:02}-*])" if study else "glob(*)"
+    wiring = (
+        f"Run with: {_PROGRAM} --config-dir THE_FOLDER_OF_experiment --multirun '+experiment={chosen}' seed={seeds}",
+        f"TO WIRE: let your program do what `ablation.variant` {variant.slug} stands for,",
+        f"or set keys of your own configuration below: {variant.change}",
+    )
+    experiment: _YamlValue = {
+        "ablation": {
+            "study": study.slug if study else BASELINE,
+            "variant": variant.slug,
+            "change": _escape_interpolation(variant.change),
+        }
+    }
+    described = (*_describe_study(plan, study), *wiring)
+    return "".join(("# @package _global_\n", *_list_comments(described), *_list_yaml_lines(experiment)))
+
+
+def _escape_interpolation(text: str) -> str:
+    """Return a text in which OmegaConf replaces nothing, such as `${oc.env:HOME}`; it reads the same text back."""
+    return _INTERPOLATION.sub(lambda match: f"{match[1] * 2}\\${{", text)
+
+
+def write_matrix(entries: Sequence[PlanEntry], target: Path) -> None:
+    """Write a row for each run, as JSON if the file's name ends in `.json`, else as CSV; the first run is the baseline.
+
+    A run has a setting and a seed; runs that are to be started early have a low `run_order`.
+    """
+    rows = [dict(zip(_MATRIX_COLUMNS, row, strict=True)) for plan in list_plans(entries) for row in _list_runs(plan)]
+    if target.suffix.lower() == ".json":
+        text = make_json_printable(json.dumps(rows, ensure_ascii=False, indent=1)) + "\n"
+    else:
+        text = render_csv([_MATRIX_COLUMNS, *(map(str, row.values()) for row in rows)])
+    write_file_atomically(target, text)
+
+
+def _list_runs(plan: ExportedPlan) -> Iterator[tuple[str | int, ...]]:
+    entry = plan.entry
+    about = (entry.paper_id, plan.title, entry.planner, entry.model, entry.task.value)
+    runs = ((study, variant, seed) for study, variant in _list_variants(plan) for seed in SEEDS)
+    for number, (study, variant, seed) in enumerate(runs, start=1):
+        name = f"{plan.slug}--{variant.slug}--seed-{seed}"
+        setting = (study.slug if study else "", study.headline if study else BASELINE, variant.slug, seed)
+        yield (*about, name, number, *setting, variant.change, *_describe_run(study, variant))
+
+
+def _describe_run(study: Study | None, variant: Variant) -> tuple[str, ...]:
+    if study is None:
+        return ("",) * 7
+    ablation, details = study.ablation, study.details
+    change = (ablation.ablated_part, ablation.action.value, variant.instead, "; ".join(ablation.metrics))
+    return (*change, details.control, details.hypothesis, str(details.effort or ""))
+
+
+def _list_variants(plan: ExportedPlan) -> Iterator[tuple[Study | None, Variant]]:
+    """Yield the baseline, which belongs to all studies, and the variants of each study in the order in which to run."""
+    yield None, _BASELINE
+    for study in sorted(plan.studies, key=lambda study: study.place):
+        yield from ((study, variant) for variant in study.variants)
+
+
+def _describe_study(plan: ExportedPlan, study: Study | None) -> Iterator[str]:
+    yield f"Paper: {plan.title}"
+    if study is None:
+        yield "The baseline of all studies"
+        return
+    yield f"Study {study.number} of {len(plan.studies)}, number {study.place} to run: {study.headline}"
+    yield from (f"{label}: {text}" for label, text in study.list_notes())
+
+
+def _list_comments(lines: Iterable[str]) -> Iterator[str]:
+    return (f"# {''.join(c if c.isprintable() else ' ' for c in line)}\n" for line in lines)
+
+
+def _list_yaml_lines(value: _YamlValue, indent: str = "") -> Iterator[str]:
+    """Yield a mapping as YAML; each text is quoted as in JSON, so that it is neither a number, a tag nor an alias."""
+    assert isinstance(value, Mapping), "a list of values stands on one line"
+    for key, each in value.items():
+        if isinstance(each, Mapping):
+            yield f"{indent}{key}:\n"
+            yield from _list_yaml_lines(each, f"{indent}  ")
+        else:
+            yield f"{indent}{key}: {_quote_value(each)}\n"
+
+
+def _quote_value(value: _YamlValue) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
