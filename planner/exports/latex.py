@@ -66,15 +66,10 @@ def _list_rows(study: Study, metrics: Sequence[str]) -> Iterator[str]:
     cells = [_UNKNOWN if metric in map(format_line, study.ablation.metrics) else _UNMEASURED for metric in metrics]
     yield r"\addlinespace"
     yield rf"\multicolumn{{{len(metrics) + 1}}}{{p{{0.95\linewidth}}}}{{\emph{{{escape_latex(study.headline)}}}}} \\"
-    part = escape_latex(format_line(study.ablation.ablated_part))
+    opening = {Action.REMOVE: "without ", Action.REPLACE: "", Action.ADD: "with "}[study.ablation.action]
     for variant in study.variants:
-        instead = escape_latex(variant.instead)
-        change = {
-            Action.REMOVE: f"without {part}",
-            Action.REPLACE: f"{instead or '?'} instead of {part}",
-            Action.ADD: f"with {instead or '?'}",
-        }[study.ablation.action]
-        yield _render_row(rf"\quad {change}", cells)
+        change = escape_latex((variant.instead or format_line(study.ablation.ablated_part)).rstrip("."))
+        yield _render_row(rf"\quad {opening}{change}", cells)
 
 
 def _render_row(name: str, cells: Iterator[str] | Sequence[str]) -> str:

@@ -69,13 +69,13 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
         if entry.trajectory:
             papers[entry.paper_id].append(entry)
     plans = [
-        (entry, f"{slugify(paper)}--{slugify(label)}" if len(found) > 1 else slugify(paper))
+        (entry, f"{slugify(paper)}--{slugify(label)}" if len(found) > 1 else slugify(paper), choose_title(found))
         for paper, found in papers.items()
         for entry, label in zip(found, label_entries(found), strict=True)
     ]
-    slugs = number_slugs(sanitize_file_name(slug) for _, slug in plans)  # "con" and "aux" are devices
-    for (entry, _), slug in zip(plans, slugs, strict=True):
-        yield ExportedPlan(slug, format_line(choose_title([entry])), entry, tuple(_list_studies(entry)))
+    slugs = number_slugs(sanitize_file_name(slug) for _, slug, _ in plans)  # "con" and "aux" are devices
+    for (entry, _, title), slug in zip(plans, slugs, strict=True):
+        yield ExportedPlan(slug, format_line(title), entry, tuple(_list_studies(entry)))
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:

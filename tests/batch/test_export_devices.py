@@ -10,7 +10,7 @@ from planner.files import write_file_atomically
 from tests.batch.program import Program, make_papers
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "matrix"])
 def test_a_pipe_is_written_into_and_stays_one(form: str, program: Program, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", 2)
     program.invoke("batch", "papers", "-o", "run", "--model", "extractive", code=1)

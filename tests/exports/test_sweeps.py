@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from planner.sanitize import clean_text
 from tests.exports.conftest import HOSTILE, Export
@@ -29,7 +29,7 @@ main()
 GRID = """
 import sys, warnings
 warnings.simplefilter("ignore")
-import yaml
+import yaml  # type: ignore[import-untyped]
 from sweeps import SweepRun, RunState, next_run
 from sweeps.config import schema_violations_from_proposed_config
 for path in sys.argv[1:]:

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from pylatexenc.latexwalker import LatexCommentNode, LatexEnvironmentNode, LatexMacroNode, LatexNode, LatexWalker
+from pylatexenc.latexwalker import (  # type: ignore[import-untyped]
+    LatexCommentNode,
+    LatexEnvironmentNode,
+    LatexMacroNode,
+    LatexNode,
+    LatexWalker,
+)
 
 from planner.exports.issues import escape_markdown
 from planner.exports.latex import escape_latex
@@ -167,7 +173,8 @@ def test_a_table_has_variants_as_rows_and_metrics_as_columns(plans: Path, export
     ]
     rows = [line.strip() for line in table.latex_verbatim().splitlines() if line.endswith(r"\\")]
     assert rows[0] == r"Variant & top-1 accuracy & FLOPs per token & FVD & user preference & rate & distortion \\"
-    assert r"\quad hash routing of tokens instead of Learned sparse router &  &  & -- & -- & -- & -- \\" in rows
+    assert r"\quad hash routing of tokens &  &  & -- & -- & -- & -- \\" in rows
+    assert r"\quad without Consistency loss between neighbouring frames & -- & -- &  &  & -- & -- \\" in rows
     assert len(rows) == 2 + 3 + 2 + 1 + 3
     assert r"\label{tab:ablations-a-paper}" in text
     assert "isolates the parts of A Paper: of 100 \\% \\& more, one at a time: (1) Routing without learning; " in text

@@ -1,0 +1,95 @@
+"""`export` of any folder of trajectories: what is read, what is left out, how files are named, what the page tells."""
+
+import csv
+import json
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from planner.cli import cli
+from planner.errors import Outcome
+from planner.exports.export import EXPORT_FORMATS
+from planner.schema import Task
+from tests.conftest import ROOT
+from tests.exports.conftest import Export
+from tests.site.made import LOSS, ROUTER, WARMUP, failed, plan_record, trajectory, write_entry
+
+PAGE = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["export", *words])
+
+
+@pytest.mark.parametrize("form", EXPORT_FORMATS)
+def test_an_export_repeats_byte_by_byte(plans: Path, export: Export, tmp_path: Path, form: str) -> None:
+    def read() -> dict[Path, bytes]:
+        export(plans, form)
+        return {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
+
+    assert read() == read() != {}
+
+
+def test_published_trajectories_need_no_record(tmp_path: Path, export: Export) -> None:
+    planned = trajectory("published", ablations=(WARMUP.model_copy(update={"replacement": ()}), LOSS))
+    write_entry(tmp_path / "plans", planned)
+    with export(tmp_path / "plans", "csv", "plans.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["Longer warm-up", "No consistency loss"]
+    [line] = export(tmp_path / "plans", "jsonl", "plans.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (json.loads(line)["outcome"], json.loads(line)["cost"]) == ("planned", None)
+    text = (export(tmp_path / "plans", "wandb") / "published" / "01-longer-warm-up.yaml").read_text(encoding="utf-8")
+    assert "#   01-add-learning-rate-schedule: add ? to Learning-rate schedule\n" in text
+
+
+def test_what_has_no_plan_or_cannot_be_read_is_named(plans: Path, tmp_path: Path) -> None:
+    other = trajectory("refused")
+    write_entry(plans, other, failed(plan_record(other), Outcome.REFUSED, "no"), planned=False)
+    (plans / "notes.md").write_text("# Notes\n", encoding="utf-8")
+    done = ask(str(plans), "--to", "issues", str(tmp_path / "out"))
+    assert (done.exit_code, len(done.stderr.splitlines())) == (0, 2)
+    assert "left out: lm-planner/gpt-4o/refused: refused: no\n" in done.stderr
+    assert "left out: plans/notes.md: " in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a-paper"]
+
+
+def test_an_export_into_its_own_folder_is_not_read_again(plans: Path, export: Export) -> None:
+    assert export(plans, "markdown", "plans/pages") == export(plans, "markdown", "plans/pages")
+
+
+def test_plans_of_one_paper_have_files_of_their_own(tmp_path: Path, export: Export) -> None:
+    for model in ("gpt-4o", "GPT-4o", "claude"):
+        write_entry(tmp_path / "plans", trajectory("a.b", model=model))
+    write_entry(tmp_path / "plans", trajectory("a b", model="gpt-4o"))
+    names = {path.name for path in export(tmp_path / "plans", "latex").iterdir()}
+    assert names == {"a-b.tex", "a-b--claude.tex", "a-b--gpt-4o.tex", "a-b--gpt-4o-2.tex"}
+
+
+def test_the_published_layout_is_refused_two_plans_of_a_paper_by_a_model(tmp_path: Path) -> None:
+    write_entry(tmp_path / "plans", trajectory("a"))
+    write_entry(tmp_path / "plans" / "more", replace(trajectory("a", ablations=(ROUTER,)), task=Task.AUTHOR))
+    done = ask(str(tmp_path / "plans"), "--to", "ablationbench", str(tmp_path / "out"))
+    assert done.exit_code == 2
+    assert "a: gpt-4o has 2 plans of it" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_page_names_every_format_and_its_target() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| a (file|folder) \|", PAGE, re.M)
+    assert {form: target == "folder" for form, target in rows} == {
+        form: exporter.writes_folder for form, exporter in EXPORT_FORMATS.items()
+    }
+
+
+def test_the_commands_of_the_page_run(plans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans.rename(plans.parent / "run")
+    monkeypatch.chdir(plans.parent)
+    [block] = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
+    for line in block.splitlines():
+        program, command, *words = shlex.split(line)
+        assert (program, command) == ("ablation-planner", "export")
+        assert ask(*words).exit_code == 0
+        assert Path(words[-1]).exists()
