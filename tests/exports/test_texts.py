@@ -146,7 +146,7 @@ def walk(nodes: list[LatexNode]) -> list[LatexNode]:
     found = []
     for node in nodes:
         if node is not None:
-            arguments = node.nodeargd.argnlist if getattr(node, "nodeargd", None) else []
+            arguments = getattr(getattr(node, "nodeargd", None), "argnlist", None)
             found += [node, *walk(list(getattr(node, "nodelist", None) or [])), *walk(list(arguments or []))]
     return found
 
