@@ -156,7 +156,8 @@ async def open_judge(
         if client.model is None:
             raise UsageError(f"{spec.model!r} plans and does not judge; leave out --model, or name another")
         log_destination(client)
-        model = add_retries(RateLimitedModel(client.model, RateLimiter(concurrency, rpm, tpm)), spec.max_wait)
+        limiter = RateLimiter(concurrency, rpm, tpm, spec.max_wait)
+        model = add_retries(RateLimitedModel(client.model, limiter), spec.max_wait)
         yield model, lambda completion: client.price(completion.usage)
 
 

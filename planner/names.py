@@ -1,8 +1,10 @@
 """Read arXiv ids, and build paper ids and the paths of trajectories in an output folder, valid on every file system."""
 
 import hashlib
+import itertools
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import Final
@@ -98,6 +100,28 @@ def sanitize_file_name(text: str) -> str:
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).rstrip(". ")
     name = _rename_device(re.sub(r"^[. ]+", lambda match: "_" * len(match[0]), name))
     return _shorten(name, MAX_FILE_NAME_BYTES, "-") or "_"
+
+
+class UniqueNames:
+    """Names of which no two are equal on any file system, whatever their case; `taken` are in use already."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {_fold_case(name) for name in taken}
+        self._last_numbers: dict[str, int] = {}
+
+    def choose_name(self, name: str) -> str:
+        """Return the name, with a number if it is taken, and take it."""
+        chosen, folded = name, _fold_case(name)
+        numbers = itertools.count(self._last_numbers.get(folded, 1) + 1)
+        while _fold_case(chosen) in self._taken:
+            number = self._last_numbers[folded] = next(numbers)
+            chosen = f"{name}-{number}"
+        self._taken.add(_fold_case(chosen))
+        return chosen
+
+
+def _fold_case(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _replace_unsafe(text: str) -> str:

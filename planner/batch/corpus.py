@@ -2,11 +2,9 @@
 
 import glob
 import hashlib
-import itertools
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from planner.batch.discovery import FolderScan, detect_paper_kind
 from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, read_list, read_manifest
 from planner.errors import UsageError
 from planner.files import read_bounded_file, walk_folder
-from planner.names import build_paper_id, parse_arxiv_id
+from planner.names import UniqueNames, build_paper_id, parse_arxiv_id
 from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_not_paper, strip_endings
 from planner.sanitize import shorten_name
 
@@ -48,15 +46,13 @@ def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
     its file's name. If two would be the same, the second by path gets `-2`.
     """
     entries = corpus.entries
-    taken = {
-        _fold_case(name) for place, name in ids_by_place.items() if parse_arxiv_id(place) or os.path.lexists(place)
-    }
+    unique_ids = UniqueNames(
+        name for place, name in ids_by_place.items() if parse_arxiv_id(place) or os.path.lexists(place)
+    )
     ids = {entry.place: ids_by_place[entry.place] for entry in entries if entry.place in ids_by_place}
-    last_numbers: dict[str, int] = {}
     for entry in sorted(entries, key=lambda entry: entry.place):
         if entry.place not in ids:
-            wanted = ids[entry.place] = _make_unique(_propose_id(entry), taken, last_numbers)
-            taken.add(_fold_case(wanted))
+            ids[entry.place] = unique_ids.choose_name(_propose_id(entry))
     return replace(corpus, entries=tuple(replace(entry, id=ids[entry.place]) for entry in entries))
 
 
@@ -194,20 +190,6 @@ def _propose_id(entry: CorpusEntry) -> str:
     return build_paper_id(
         "", given_id=entry.id or (entry.place if entry.kind == ARXIV else strip_endings(entry.source))
     )
-
-
-def _make_unique(name: str, taken_ids: set[str], last_numbers: dict[str, int]) -> str:
-    """Return the name, with a number if it is taken; `last_numbers` keeps the number that a name got last."""
-    folded = _fold_case(name)
-    numbers = itertools.count(last_numbers.get(folded, 1) + 1)
-    while folded in taken_ids:
-        number = last_numbers[_fold_case(name)] = next(numbers)
-        folded = f"{_fold_case(name)}-{number}"
-    return name if folded == _fold_case(name) else f"{name}-{number}"
-
-
-def _fold_case(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _compute_stamp(place: str, entry: CorpusEntry) -> str:

@@ -278,6 +278,7 @@ class RateLimitedModel:
             try:
                 completion = await self._model.complete(prompt)
             except ModelError as error:
+                error.paused = slot.paused
                 if error.status == HTTP_TOO_MANY_REQUESTS and not error.exhausted:
                     self._limits.record_rate_limit_error(slot, error.retry_after)
                 raise

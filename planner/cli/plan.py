@@ -29,7 +29,7 @@ from planner.details import Revision, format_count
 from planner.errors import ModelError, Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_destination, open_model
-from planner.names import build_paper_id
+from planner.names import UniqueNames, build_paper_id
 from planner.papers.characters import decode_text
 from planner.papers.formats import strip_endings
 from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
@@ -231,7 +231,7 @@ class _PaperPlanner:
         self._max_wait = max_wait
         self._force = force
         self._token_counter = TokenCounter()
-        self._used_ids: set[str] = set()
+        self._unique_ids = UniqueNames()
 
     async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
         try:
@@ -239,7 +239,7 @@ class _PaperPlanner:
         except MissingPaperError:
             raise
         except PaperError as error:
-            named = self._make_id_unique(
+            named = self._unique_ids.choose_name(
                 build_paper_id(
                     "", given_id=metadata.paper_id, file_stem="stdin" if source == "-" else strip_endings(source)
                 )
@@ -247,7 +247,7 @@ class _PaperPlanner:
             return write_unreadable_paper(
                 self._output, source, error, self._client.info, self._settings, given_id=named
             )
-        paper = replace(paper, id=self._make_id_unique(paper.id))
+        paper = replace(paper, id=self._unique_ids.choose_name(paper.id))
         settings, price = self._settings, self._client.price
         model = self._client.make_model(
             paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain
@@ -261,13 +261,6 @@ class _PaperPlanner:
             force=self._force,
             token_counter=self._token_counter,
         )
-
-    def _make_id_unique(self, name: str) -> str:
-        """Return the id, with a number added if another paper of this call has it."""
-        names = (name, *(f"{name}-{number}" for number in range(2, len(self._used_ids) + 3)))
-        chosen = next(name for name in names if name not in self._used_ids)
-        self._used_ids.add(chosen)
-        return chosen
 
 
 def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> None:

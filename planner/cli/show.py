@@ -13,7 +13,7 @@ from planner.cli.cards import format_plan_cards
 from planner.details import make_details_json_schema
 from planner.errors import TrajectoryError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.names import build_record_path
+from planner.names import UniqueNames, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Plan, describe_validation_error, find_violations, make_plan_json_schema
@@ -42,7 +42,7 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 
     The details of a plan are read from the .json file beside it.
     """
-    failed = 0
+    failed, unique_names = 0, UniqueNames()
     for file in _require_single_file(files):
         try:
             entry = _read_entry(file)
@@ -50,7 +50,13 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
             failed += 1
             _print_error(file, str(error))
             continue
-        _write_or_print(_render_entry(entry, form, show_all), file, form, output)
+        text = _render_entry(entry, form, show_all)
+        if output is None:
+            click.echo(text if form == "text" else text.encode(), nl=False)
+            continue
+        stem = unique_names.choose_name(file.name.removesuffix(".md").removesuffix(".txt"))
+        write_file_atomically(output / f"{stem}{_SUFFIXES[form]}", text)
+        click.echo(make_printable(str(output / f"{stem}{_SUFFIXES[form]}")))
     raise SystemExit(1 if failed else 0)
 
 
@@ -124,15 +130,6 @@ def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
     if form == "html":
         return render_trajectory_page(trajectory)
     return format_plan_cards(entry, show_all=show_all)
-
-
-def _write_or_print(text: str, file: Path, form: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text if form == "text" else text.encode(), nl=False)
-        return
-    target = output / (file.name.removesuffix(".md").removesuffix(".txt") + _SUFFIXES[form])
-    write_file_atomically(target, text)
-    click.echo(make_printable(str(target)))
 
 
 def _check_file(file: Path) -> Iterator[str]:

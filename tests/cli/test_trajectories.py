@@ -83,6 +83,17 @@ def test_a_folder_gets_a_file_for_each_with_what_would_be_printed(
     assert len(list((work_folder / "new" / "out").iterdir())) == 1
 
 
+def test_files_of_one_name_do_not_replace_each_other(run: Run, work_folder: Path, kept: Path) -> None:
+    for name in ("a", "b"):
+        (work_folder / name).mkdir()
+        text = kept.read_text(encoding="utf-8").replace("A_Paper", f"From_{name}", 1)
+        (work_folder / name / "x.md").write_text(text, encoding="utf-8")
+    result = run("show", "a/x.md", "b/x.md", "--to", "html", "-o", "out")
+    assert result.stdout.split() == ["out/x.html", "out/x-2.html"]
+    pages = [(work_folder / path).read_text(encoding="utf-8") for path in result.stdout.split()]
+    assert ["From_a" in pages[0], "From_b" in pages[1]] == [True, True]
+
+
 def test_damaged_characters_are_repaired_with_a_warning(run: Run, kept: Path) -> None:
     whole = run("show", "A_Paper.md", "--to", "jsonl").stdout
     mojibake(kept)

@@ -448,3 +448,10 @@ def test_a_busy_endpoint_is_waited_for(run: Run, material: Path, server: Server)
     summary = json.loads(run_judge(run, server, "--concurrency", "2", "--rpm", "100000").stdout)
     assert summary["coverage"]["scored"] == 8
     assert len(server.journal) == len(PAPERS) + 2
+
+
+def test_a_judge_that_asks_for_too_long_a_pause_is_not_waited_for(run: Run, server: Server, material: Path) -> None:
+    server.answer = lambda _: error(429, "the day is over", headers={"Retry-After": "3600"})
+    result = run_judge(run, server, "--max-wait", "3")
+    assert result.exit_code == 1
+    assert "--max-wait" in result.output

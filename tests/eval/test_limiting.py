@@ -54,3 +54,16 @@ def test_a_429_pauses_everybody_and_a_spent_quota_nobody() -> None:
 
 def test_the_card_is_that_of_the_model() -> None:
     assert RateLimitedModel(Counting(), RateLimiter(1)).info == Counting.info
+
+
+def test_nobody_waits_in_a_pause_for_longer_than_allowed() -> None:
+    refusal = ModelError("slow down", status=429, retryable=True, retry_after=30)
+
+    async def ask_twice() -> None:
+        model = RateLimitedModel(FakeModel(refusal, Completion("yes")), RateLimiter(4, max_pause=8))
+        with pytest.raises(ModelError, match="slow down"):
+            await model.complete(PROMPT)
+        with pytest.raises(ModelError, match=r"gave up: .* limit of 8 s in total \(--max-wait\)"):
+            await asyncio.wait_for(model.complete(PROMPT), 5)
+
+    asyncio.run(ask_twice())

@@ -1,10 +1,12 @@
 """Ids made from titles and ids given by users."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.names import build_paper_id
+from planner.names import UniqueNames, build_paper_id
 from planner.papers.formats import strip_endings
 
 
@@ -74,3 +76,24 @@ def test_an_id_made_from_a_short_title_has_its_length(title: str) -> None:
     reserved = made.endswith("_") and made[:3].lower() in {"con", "nul", "aux", "prn", "com", "lpt"}
     if any(c.isalnum() for c in plain) and not reserved:
         assert len(made) == len(plain) or len(plain.encode()) > 120
+
+
+def test_equal_names_get_numbers_whatever_their_case_and_form() -> None:
+    names = UniqueNames(["taken"])
+    given = ["Gate", "gate", "GATE", "gate-2", "Taken", "Mo\u0308bius", "Möbius", "other"]
+    assert [names.choose_name(name) for name in given] == [
+        "Gate",
+        "gate-2",
+        "GATE-3",
+        "gate-2-2",
+        "Taken-2",
+        "Mo\u0308bius",
+        "Möbius-2",
+        "other",
+    ]
+
+
+def test_many_equal_names_take_linear_time() -> None:
+    names, started = UniqueNames(), time.process_time()
+    assert [names.choose_name("same") for _ in range(50_000)][-1] == "same-50000"
+    assert time.process_time() - started < 5
