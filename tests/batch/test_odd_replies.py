@@ -36,7 +36,12 @@ def nest(value: Any, depth: int, name: str) -> Any:
 
 
 @settings(max_examples=60, deadline=None)
-@given(value=JSON, depth=st.integers(0, 900), name=st.sampled_from(["", "a"]), place=st.sampled_from(["x", "usage"]))
+@given(
+    value=JSON,
+    depth=st.integers(0, 900) | st.integers(900, 20_000),
+    name=st.sampled_from(["", "a"]),
+    place=st.sampled_from(["x", "usage"]),
+)
 def test_whatever_arrives_is_stored_and_read_back_or_is_no_reply(value: Any, depth: int, name: str, place: str) -> None:
     received = ResponseBody()
     whole = {**completion("text"), place: "?"}
@@ -86,7 +91,7 @@ def test_a_reply_that_an_earlier_version_stored_too_deep_can_be_read() -> None:
         assert load_stored_json(adapter, adapter.dump_json(stored)) == stored
 
 
-@pytest.mark.parametrize("depth", [220, 600])
+@pytest.mark.parametrize("depth", [220, 600, 1_000, 100_000])
 def test_one_nested_reply_is_the_outcome_of_its_paper_alone(depth: int, program: Program, tmp_path: Path) -> None:
     make_papers(tmp_path / "papers", 4)
 

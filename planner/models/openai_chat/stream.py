@@ -4,9 +4,9 @@ So an error can report the part of a reply that arrived.
 """
 
 import json
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from itertools import chain
 from math import isfinite
 from typing import Final
 
@@ -19,6 +19,8 @@ MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could
 MAX_JSON_DEPTH: Final = 64  # levels of JSON in a response; no chat API nests deeper than ten
 _SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
 _LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
+# A bracket outside of strings, or the end, after anything else.
+_NEXT_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 _DONE: Final = b"[DONE]"
 
 
@@ -29,11 +31,11 @@ def decode_json(content: bytes) -> JsonValue:
     too deeply. A number out of range, such as 1e999, becomes None.
     """
     try:
-        value: JsonValue = json.loads(content, parse_constant=lambda _: None, parse_float=_parse_float)
+        value: JsonValue = json.loads(
+            _cut_deep_levels(content), parse_constant=lambda _: None, parse_float=_parse_float
+        )
     except (ValueError, RecursionError):
         return None
-    if content.count(b"[") + content.count(b"{") > MAX_JSON_DEPTH:
-        _leave_out_deep_levels(value)
     return value
 
 
@@ -42,13 +44,21 @@ def _parse_float(text: str) -> float | None:
     return number if isfinite(number) else None
 
 
-def _leave_out_deep_levels(value: JsonValue) -> None:
-    level = [value] if isinstance(value, list | dict) else []
-    for _ in range(1, MAX_JSON_DEPTH):
-        items = chain.from_iterable(each if isinstance(each, list) else each.values() for each in level)
-        level = [item for item in items if isinstance(item, list | dict)]
-    for each in level:
-        each.clear()
+def _cut_deep_levels(content: bytes) -> bytes:
+    """Return JSON text with empty lists and objects at `MAX_JSON_DEPTH`."""
+    if content.count(b"[") + content.count(b"{") <= MAX_JSON_DEPTH:
+        return content
+    kept, depth, start = bytearray(), 0, 0
+    for bracket in _NEXT_BRACKET.finditer(content):
+        if bracket[1] in (b"[", b"{"):
+            depth += 1
+            if depth == MAX_JSON_DEPTH:
+                kept += content[start : bracket.end()]
+        elif bracket[1]:
+            if depth == MAX_JSON_DEPTH:
+                start = bracket.start(1)
+            depth -= 1
+    return bytes(kept if depth >= MAX_JSON_DEPTH else kept + content[start:])
 
 
 def encode_json(value: JsonValue) -> str:
