@@ -131,10 +131,15 @@ def _name_path(error: OSError, path: Path, size: int) -> None:
     error.filename = str(path)
     del error.filename2  # the text would show a None
     if error.errno == errno.ENOSPC:
-        import shutil
+        error.strerror = f"{error.strerror}: {describe_room(path, size)}"
 
-        free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free
-        error.strerror = f"{error.strerror}: {size:,} bytes are needed and {free:,} are free"
+
+def describe_room(path: Path, size: int) -> str:
+    """Return, as a sentence, that so many bytes are needed at a path, and how many are free there."""
+    import shutil
+
+    free = shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free
+    return f"{size:,} bytes are needed and {free:,} are free"
 
 
 def write_temporary_file(content: str, suffix: str) -> Path:

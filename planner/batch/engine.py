@@ -5,7 +5,6 @@ The recorder writes the result of each paper, and missing files again from the l
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -41,6 +40,7 @@ class LocalEngine:
         self._job = job
         self._ledger = ledger
         self.progress = Progress()
+        self._failure: PlannerError | None = None
         self._waiting_tasks = WaitingTasks()
         self._budget = Budget(job.limits.max_cost, ledger.sum_charges())
         self._run_models = {run_model.ledger_model.key: run_model for run_model in job.models}
@@ -77,24 +77,26 @@ class LocalEngine:
             self._waiting_tasks.cancel_all()
 
     async def _plan_all(self, papers: AsyncIterator[TaskWithPaper], at_once: int) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(at_once):
-                    group.create_task(self._plan_until_done(papers))
-        except* (PlannerError, sqlite3.Error) as errors:
-            # All tasks share the run, so an error that ended one of them ends them all.
-            raise errors.exceptions[0] from None
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(self._plan_until_done(papers))
+        if self._failure:
+            raise self._failure
 
     async def _plan_until_done(self, papers: AsyncIterator[TaskWithPaper]) -> None:
         while not self.progress.stop_reason:
-            with self._waiting_tasks.mark_waiting():
-                read = await anext(papers, None)
-            if read is None:
-                return
             try:
+                with self._waiting_tasks.mark_waiting():
+                    read = await anext(papers, None)
+                if read is None:
+                    return
                 await self._plan_one(read)
             except RunStopped:
                 return
+            except PlannerError as error:
+                # All tasks share the run, so this ends them all; requests in flight end first, as they are paid for.
+                self._failure = self._failure or error
+                self.stop(str(error))
 
     async def _plan_one(self, item: TaskWithPaper) -> None:
         plan_task, run_model = item.plan_task, self._run_models[item.plan_task.model]

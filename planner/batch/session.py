@@ -109,7 +109,13 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         if corpus is not None:
             run.write_description(_describe_run(spec, corpus, models))
             await ledger.write_fact(RUN_SPEC_KEY, dump_run_spec(spec, _list_addresses(spec, models)))
-        yield OpenRun(spec, _build_job(spec, corpus or ledger.load_corpus(), engine_models, readers), run, ledger)
+        job = _build_job(spec, corpus or ledger.load_corpus(), engine_models, readers)
+        try:
+            yield OpenRun(spec, job, run, ledger)
+        except RunError as error:
+            if kept := ledger.describe_kept_replies():
+                raise RunError(f"{error}; {kept}") from error
+            raise
 
 
 def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:

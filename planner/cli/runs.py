@@ -1,6 +1,5 @@
 """`status`, `collect`, `import`, `export` and `merge`: show, continue, export and merge a run."""
 
-import asyncio
 import contextlib
 import json
 from pathlib import Path
@@ -13,7 +12,7 @@ from planner.batch.session import load_run_spec, open_run
 from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
 from planner.cli.batch import plan_papers
-from planner.cli.console import log, log_to
+from planner.cli.console import log, log_to, run_interruptible
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import collect_options
 from planner.errors import RunError, UsageError
@@ -49,7 +48,8 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
     with log_to(log_settings):
         spec = load_run_spec(run, submission)
         with contextlib.chdir(spec.folder):
-            raise SystemExit(asyncio.run(plan_papers(spec, quiet=log_settings.quiet, as_json=as_json)))
+            work = plan_papers(spec, quiet=log_settings.quiet, as_json=as_json)
+            raise SystemExit(run_interruptible(work, at_once=True))
 
 
 @click.command(name="import")
@@ -64,7 +64,7 @@ def import_(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> Non
     with log_to(log_settings):
         spec = load_run_spec(run, SubmissionOptions())
         with contextlib.chdir(spec.folder):
-            raise SystemExit(asyncio.run(_import_results(spec, paths)))
+            raise SystemExit(run_interruptible(_import_results(spec, paths), at_once=True))
 
 
 async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
@@ -97,15 +97,16 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
                 raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
             target, spec = target.resolve(), load_run_spec(run, SubmissionOptions())
             with contextlib.chdir(spec.folder):
-                asyncio.run(_export_requests(spec, target))
-            return
-        for line in export_plans(run, form, target):
+                raise SystemExit(run_interruptible(_export_requests(spec, target), at_once=True))
+        exported = export_plans(run, form, target)
+        for line in (*exported.left_out, *exported.damage):
             click.echo(make_printable(line), err=True)
         if not is_device(target):
             click.echo(make_printable(str(target)))
+        raise SystemExit(1 if exported.damage else 0)
 
 
-async def _export_requests(spec: RunSpec, target: Path) -> None:
+async def _export_requests(spec: RunSpec, target: Path) -> int:
     from planner.batch.service.exchange import export_requests  # imports the SDK, which takes 0.4 s
 
     async with open_run(spec, open_arxiv(offline=False)) as opened:
@@ -115,6 +116,7 @@ async def _export_requests(spec: RunSpec, target: Path) -> None:
     for path, requests in exported:
         log.info("%d requests", requests)
         click.echo(make_printable(str(path)))
+    return 0
 
 
 @click.command("merge")

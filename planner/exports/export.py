@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.batch.ledger.schema import open_readable_ledger
+from planner.batch.ledger.schema import LedgerReader, open_readable_ledger
 from planner.batch.ledger.store import StoredRecords
 from planner.batch.run_folder import RunFolder, report_os_errors
 from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
@@ -46,16 +46,24 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 }
 
 
-def export_plans(folder: Path, export_format: str, target: Path) -> Iterator[str]:
-    """Write the plans of a run, or of another folder of trajectories, to `target`; yield a line for each that is not.
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """The papers and files that an export left out, one line each; `damage` are those that a run lost."""
+
+    left_out: tuple[str, ...]
+    damage: tuple[str, ...]
+
+
+def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport:
+    """Write the plans of a run, or of another folder of trajectories, to `target`.
 
     Raises:
         RunError: if the folder holds neither, or `target` cannot be written.
         UsageError: if `target` is a file where a folder is needed, or the other way round.
     """
-    problems: list[str] = []
+    unread, damage = list[str](), list[str]()
     is_run = RunFolder(folder).ledger_path.exists()
-    found = _load_run(RunFolder(folder), problems) if is_run else _read_folder(folder, target, problems)
+    found = _load_run(RunFolder(folder), damage) if is_run else _read_folder(folder, target, unread)
     entries = list(found)
     if not is_run and not entries:
         raise RunError(f"{folder} is no run and holds no trajectories")
@@ -64,30 +72,31 @@ def export_plans(folder: Path, export_format: str, target: Path) -> Iterator[str
         raise UsageError(f"{target}: {export_format} needs {'a folder' if exporter.writes_folder else 'a file'}")
     with report_os_errors(target):
         exporter.write(entries, target)
-    for entry in entries:
-        if entry.trajectory is None:
-            yield f"left out: {entry.planner}/{entry.model}/{entry.paper_id}: {entry.outcome}: {entry.reason}"
-    yield from problems
+    unplanned = (each for each in entries if each.trajectory is None)
+    lines = (
+        f"left out: {each.planner}/{each.model}/{each.paper_id}: {each.outcome}: {each.reason}" for each in unplanned
+    )
+    return ExportReport((*lines, *unread), tuple(damage))
 
 
-def _load_run(run: RunFolder, problems: list[str]) -> Iterator[PlanEntry]:
-    with open_readable_ledger(run.ledger_path) as (db, damage):
-        problems += [damage] if damage else []
-        records = StoredRecords(db)
+def _load_run(run: RunFolder, damage: list[str]) -> Iterator[PlanEntry]:
+    with open_readable_ledger(run.ledger_path) as (db, damaged):
+        damage += [damaged] if damaged else []
+        records = StoredRecords(LedgerReader(run.ledger_path, db))
         for paper, model in records.list_pairs():
             try:
                 record = records.load_record(paper, model)
                 trajectory = rebuild_trajectory(record) if record.outcome is Outcome.PLANNED else None
                 yield join_record(create_entry(trajectory), record) if trajectory else create_failed_entry("", record)
             except (RunError, OutputError) as error:
-                problems.append(f"left out: {model}/{paper}: {error}")
+                damage.append(f"left out: {model}/{paper}: {error}")
 
 
-def _read_folder(folder: Path, target: Path, problems: list[str]) -> Iterator[PlanEntry]:
+def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:
     index = index_entries([folder], excluded_folder=target.resolve())
     for sources in index.papers.values():
         try:
             yield from read_plan_entries(sources)
         except TrajectoryError as error:
-            problems.append(f"left out: {error}")
-    problems += [f"left out: {file.name}: {file.reason}" for file in index.unread_files]
+            unread.append(f"left out: {error}")
+    unread += [f"left out: {file.name}: {file.reason}" for file in index.unread_files]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.conftest import ROOT
 from tests.server.provider import Entry, read_journal
 
 MAX_WAIT = 60.0  # seconds
+ROOM = 20_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ def wait_until(
             raise AssertionError(f"the program ended too early: {process.communicate()}")
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.01)
+
+
+def fill_disk(process: subprocess.Popen[str]) -> None:
+    """Let a program write no byte past the first 20,000 of any file, as on a disk that is all but full."""
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (ROOM, ROOM))
 
 
 def make_papers(folder: Path, count: int, words: int = 150) -> Path:

@@ -3,13 +3,14 @@
 import random
 import signal
 import sqlite3
+import subprocess
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
+from tests.batch.program import Program, Serve, Served, fill_disk, make_papers, trajectories, wait_until
 
 COMPLETE = ("ok", "fate")  # what the provider calls an answer that it sent whole
 
@@ -43,6 +44,43 @@ def test_a_storm_with_kills_ends_as_calm_does(
     assert program.status("run")["outcomes"] == program.status("calm")["outcomes"]
     assert set(program.status("run")["outcomes"]) >= {"planned", "truncated", "refused"}
     assert_nothing_is_paid_twice(tmp_path / "run", storm)
+
+
+@pytest.mark.parametrize(
+    ("papers", "kills", "concurrency"),
+    [(40, 4, 8), pytest.param(1000, 50, 16, marks=pytest.mark.slow)],
+    ids=["small", "whole"],
+)
+def test_kills_while_the_disk_has_room_or_none_lose_no_reply(
+    papers: int, kills: int, concurrency: int, serve: Serve, program: Program, tmp_path: Path
+) -> None:
+    make_papers(tmp_path / "papers", papers)
+    served, chance = serve("--latency", "0.3"), random.Random(papers)
+    words = ("--model", "m", "--base-url", served.url, "--concurrency", str(concurrency), "-q")
+    for number in range(kills):
+        process = program.start("batch", "papers", "-o", "run", *words)
+        moment = served.count + chance.randint(1, concurrency)
+        wait_until(lambda moment=moment: served.count >= moment, process)  # type: ignore[misc]
+        if number % 2:
+            fill_disk(process)
+        kill_after(chance.uniform(0, 0.5), process)
+    program.run("batch", "papers", "-o", "run", *words)
+
+    status = program.status("run")
+    assert (status["planned"], status["requests"]) == (papers, papers + status["lost_requests"])
+    assert papers <= served.count <= status["requests"]
+    assert status["lost_requests"] <= kills * concurrency
+    assert_nothing_is_paid_twice(tmp_path / "run", served)
+    assert not (tmp_path / "run" / "kept-replies").exists()
+
+
+def kill_after(seconds: float, process: subprocess.Popen[str]) -> None:
+    """Kill a program after a while, if it has not ended by itself, as it does once its disk is full."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
 
 
 def assert_nothing_is_paid_twice(run: Path, served: Served) -> None:

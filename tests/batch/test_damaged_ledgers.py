@@ -15,7 +15,7 @@ from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.writer import LedgerWriter
 from planner.cli import cli
 from planner.errors import RunError
-from tests.batch.program import Program, make_papers
+from tests.batch.program import Program, Serve, make_papers, wait_until
 from tests.server.provider import plan_for
 from tests.server.replies import reply
 from tests.server.server import Server
@@ -80,11 +80,38 @@ def test_what_can_be_read_is_shown_and_exported(run: Path, tmp_path: Path) -> No
     for start in range(PAGE, len(whole), PAGE):
         damage(run, whole[:start] + bytes(PAGE) + whole[start + PAGE :])
         (tmp_path / "x.jsonl").unlink(missing_ok=True)
-        invoke(tmp_path, "export", "damaged", "--to", "jsonl", "x.jsonl")
+        assert invoke(tmp_path, "export", "damaged", "--to", "jsonl", "x.jsonl")[0] == 1
         exported[start] = len((tmp_path / "x.jsonl").read_text().splitlines())
         assert "papers:" in invoke(tmp_path, "status", "damaged")[1]
     assert max(exported.values()) == PAPERS
     assert sum(exported.values()) > PAPERS * len(exported) // 2
+
+
+def test_a_reply_that_is_damaged_shows_in_the_exit_code_and_leaves_the_others(run: Path, tmp_path: Path) -> None:
+    damage(run, (run / "ledger.sqlite").read_bytes())
+    with closing(sqlite3.connect(tmp_path / "damaged" / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE requests SET reply = '{' WHERE paper = 'paper0003'")
+    code, output = invoke(tmp_path, "export", "damaged", "--to", "jsonl", "x.jsonl")
+    assert code == 1
+    assert "left out: lm-planner/m/paper0003: the ledger is damaged" in output
+    assert len((tmp_path / "x.jsonl").read_text().splitlines()) == PAPERS - 1
+
+
+def test_damage_while_a_run_is_under_way_is_named(program: Program, serve: Serve, tmp_path: Path) -> None:
+    make_papers(tmp_path / "papers", 600)
+    served = serve("--latency", "0.5")
+    command = ("batch", "papers", "-o", "run", "--model", "m", "--base-url", served.url)
+    process = program.start(*command, "--concurrency", "4", "-q")
+    wait_until(lambda: served.count >= 8, process)
+    path = tmp_path / "run" / "ledger.sqlite"
+    for name in (path, path.with_name("ledger.sqlite-wal")):
+        with name.open("r+b") as file:
+            file.write(b"\xff" * name.stat().st_size)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "run/ledger.sqlite" in stderr
+    assert "damaged" in stderr
+    assert "Traceback" not in stderr
 
 
 def test_a_file_that_is_no_database_is_named(run: Path, tmp_path: Path) -> None:
@@ -151,25 +178,26 @@ def test_damage_that_appears_at_a_query_ends_the_run_with_its_name(run: Path, tm
     make_papers(tmp_path / "papers", PAPERS, words=200)
     code, output = invoke(tmp_path, *BATCH)
     assert code == 1
-    assert "it is damaged" in output
+    assert "ledger.sqlite is damaged" in output
 
 
-def test_an_error_of_the_database_within_the_block_is_an_error_of_the_run(tmp_path: Path) -> None:
+def test_an_error_of_the_database_at_a_query_is_an_error_of_the_run(tmp_path: Path) -> None:
     async def query() -> None:
-        async with Ledger(tmp_path / "ledger.sqlite"):
-            with closing(sqlite3.connect(tmp_path / "no database", isolation_level=None)) as db:
-                (tmp_path / "no database").write_bytes(b"no database" * 1000)
-                db.execute("SELECT 1 FROM papers")
+        async with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+                db.execute("DROP TABLE requests")
+            with pytest.raises(RunError, match=r"ledger\.sqlite cannot be used as a ledger: no such table"):
+                ledger.sum_charges()
 
-    with pytest.raises(RunError, match=r"ledger\.sqlite is damaged"):
-        asyncio.run(query())
+    asyncio.run(query())
 
 
 def test_a_writer_that_cannot_open_its_ledger_lets_nobody_wait(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"no database" * 1000)
 
     async def write() -> None:
-        writer = LedgerWriter(lambda: connect_ledger(tmp_path / "ledger.sqlite"))
+        path = tmp_path / "ledger.sqlite"
+        writer = LedgerWriter(path, lambda: connect_ledger(path))
         try:
             with pytest.raises(RunError, match="damaged"):
                 await asyncio.wait_for(writer.write_change(lambda db: None), 10)

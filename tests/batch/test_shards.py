@@ -1,6 +1,7 @@
 """A run in parts: three programs at once on one folder, merged to what one program would have made."""
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -270,3 +271,14 @@ def extractive_shards(program: Program, folder: Path) -> Path:
     for shard in SHARDS:
         program.invoke("batch", "papers", "-o", "run", "--model", "extractive", "-q", "--shard", shard, code=1)
     return folder / "run" / "shards"
+
+
+def test_a_description_that_cannot_be_read_holds_up_no_merge(program: Program, served: Served, tmp_path: Path) -> None:
+    program.run(*words(served, "run", "1/1"), code=1)
+    description = tmp_path / "run" / "shards" / "1-of-1" / "run.json"
+    description.unlink()
+    os.mkfifo(description)
+    program.run("merge", "run")
+    description.unlink()
+    description.symlink_to("/dev/zero")
+    program.run("merge", "run")

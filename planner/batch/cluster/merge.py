@@ -19,16 +19,18 @@ from planner.batch.ledger.join import (
     list_place_conflicts,
     merge_ledger,
 )
-from planner.batch.ledger.schema import open_ledger, open_ledger_readonly
+from planner.batch.ledger.schema import LedgerReader, open_ledger, open_ledger_readonly
 from planner.batch.ledger.store import ALL_PAIRS, IS_VALID, StoredRecords
 from planner.batch.ledger.submissions import COLLECTED
 from planner.batch.run_folder import InUseError, RunFolder, report_os_errors
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
+from planner.files import read_bounded_file
 from planner.planning.output import WrittenFiles, rebuild_trajectory, write_record
 
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
 _MERGED_PREFIX: Final = "merged "
+_MAX_DESCRIPTION_BYTES: Final = 100_000_000  # of a `run.json`, which names every argument of its call
 
 
 class _SubmittedError(RunError):
@@ -192,7 +194,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
             raise RunError(
                 f"{paper} is {here} in the run and {there} in {shard.name}; run that shard again, then merge"
             )
-        kept = StoredRecords(other)
+        kept = StoredRecords(LedgerReader(part.ledger_path, other))
         # The files go first, so that a recorded result has its files; the next merge writes those that are missing.
         for paper, model in list_new_results(db):
             _write_files(run, kept, paper, model, problems)
@@ -218,7 +220,7 @@ def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_ke
 
 
 def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[str]) -> None:
-    present, kept = WrittenFiles(run.trajectory_folder), StoredRecords(db)
+    present, kept = WrittenFiles(run.trajectory_folder), StoredRecords(LedgerReader(run.ledger_path, db))
     cards = {key: _MODEL_INFO.validate_json(card) for key, card in db.execute("SELECT key, card FROM models")}
     for paper, model, outcome in db.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall():
         if not present.has_files(cards[model], paper, trajectory=outcome == "planned"):
@@ -261,8 +263,8 @@ def _sort_hash_last(fact: str) -> tuple[bool, str]:
 
 def _read_description(shard_run: RunFolder) -> dict[str, JsonValue]:
     try:
-        facts = json.loads((shard_run.path / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        facts = json.loads(read_bounded_file(shard_run.path / "run.json", _MAX_DESCRIPTION_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
 

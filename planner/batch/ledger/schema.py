@@ -4,11 +4,13 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from planner.batch.ledger.kept_replies import store_kept_replies
 from planner.errors import Outcome, RunError
 
 LEDGER_VERSION: Final = 1
@@ -116,7 +118,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
 
     Commits are synchronised to the disk, so they survive a power cut and not only a kill. A shared disk gets a plain
     journal, since a write-ahead log needs memory that all its users share. With `check`, all its pages and the types of
-    its values are read first, so that no reply is paid for that it could not store.
+    its values are read first, so that no reply is paid for that it could not store, and kept replies are stored.
 
     Raises:
         RunError: if the file is not a ledger, has another version, is damaged, or cannot be opened.
@@ -128,6 +130,7 @@ def connect_ledger(path: Path, *, shared_disk: bool = False, check: bool = True)
         _create_or_check_tables(connection, path)
         if check:
             _check_content(connection, path)
+            store_kept_replies(connection, path)
     except _LEDGER_ERRORS as error:
         raise convert_ledger_error(path, error) from error
     return connection
@@ -177,6 +180,27 @@ def _convert_errors(path: Path) -> Iterator[None]:
         yield
     except _LEDGER_ERRORS as error:
         raise convert_ledger_error(path, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReader:
+    """A connection that only reads the ledger at `path`, also while another writes it.
+
+    Raises:
+        RunError: in each method, if the ledger cannot be read, such as when it is damaged while a run is under way.
+    """
+
+    path: Path
+    connection: sqlite3.Connection
+
+    def fetch_rows(self, query: str, *values: object) -> list[Any]:
+        """Return all rows of a query."""
+        with _convert_errors(self.path):
+            return self.connection.execute(query, values).fetchall()
+
+    def fetch_row(self, query: str, *values: object) -> Any:
+        """Return the first row of a query, None if there is none."""
+        return next(iter(self.fetch_rows(query, *values)), None)
 
 
 @contextmanager
@@ -252,10 +276,14 @@ def _describe_column(facts: tuple[int, str, str, int, object, int]) -> str:
 
 def convert_ledger_error(path: Path, error: Exception) -> RunError:
     """Return the error of a run for an error of its ledger."""
-    is_damage = _find_error_kind(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    if is_damage or not isinstance(error, sqlite3.Error):
+    if is_damage(error) or not isinstance(error, sqlite3.Error):
         return DamagedLedgerError(path, " ".join(str(error).split()))
     return RunError(f"{path} cannot be used as a ledger: {error}")
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether an error of SQLite means that the file is damaged."""
+    return _find_error_kind(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _find_error_kind(error: Exception) -> int:

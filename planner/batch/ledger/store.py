@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,8 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from planner.batch.ledger.schema import connect_ledger, convert_ledger_error, format_time
+from planner.batch.ledger.kept_replies import LedgerReply, keep_reply, update_reply
+from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
 from planner.batch.ledger.writer import LedgerWriter, Preparation, do_nothing
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
@@ -22,6 +24,8 @@ from planner.errors import Outcome, RunError
 from planner.planning.plan import PlanResult
 from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, load_stored_json
 from planner.schema import Task
+
+log = logging.getLogger(__name__)
 
 _COMPLETION: Final = TypeAdapter(Completion)
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
@@ -62,18 +66,16 @@ class LedgerModel:
 class StoredRecords:
     """The current records in a ledger, with their replies."""
 
-    db: sqlite3.Connection
+    reader: LedgerReader
 
     def list_pairs(self) -> list[tuple[str, str]]:
         """Return the paper and the model of each current record."""
-        return self.db.execute(f"SELECT p.id, m.key {ALL_PAIRS} AND {IS_VALID} ORDER BY p.id, m.key").fetchall()
+        return self.reader.fetch_rows(f"SELECT p.id, m.key {ALL_PAIRS} AND {IS_VALID} ORDER BY p.id, m.key")
 
     def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
         """Return the current record of a paper and a model, which must exist."""
-        (facts,) = self.db.execute(
-            "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1",
-            (paper_id, model_key),
-        ).fetchone()
+        query = "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1"
+        (facts,) = self.reader.fetch_row(query, paper_id, model_key)
         try:
             record = load_stored_json(_RECORD, facts)
         except ValidationError as error:
@@ -82,7 +84,7 @@ class StoredRecords:
         return record.model_copy(update={"attempts": attempts})
 
     def _load_reply(self, identity: str) -> Completion | None:
-        row = self.db.execute("SELECT reply FROM requests WHERE identity = ?", (identity,)).fetchone()
+        row = self.reader.fetch_row("SELECT reply FROM requests WHERE identity = ?", identity)
         return _load_reply(identity, row[0]) if row and row[0] else None
 
 
@@ -93,25 +95,23 @@ class Ledger:
         """Open a ledger, or create it.
 
         Raises:
-            RunError: if it cannot be opened, or has another version; the end of the block raises it for damage that
-                appeared at a query.
+            RunError: if it cannot be opened, or has another version; also in each method, if it is damaged by then.
         """
         self._path = path
-        self._reader = connect_ledger(path, shared_disk=shared_disk)
-        self._reader.execute("PRAGMA query_only = ON")
-        self._writer = LedgerWriter(partial(connect_ledger, path, shared_disk=shared_disk, check=False))
+        self._reader = LedgerReader(path, connect_ledger(path, shared_disk=shared_disk))
+        self._reader.connection.execute("PRAGMA query_only = ON")
+        self._writer = LedgerWriter(path, partial(connect_ledger, path, shared_disk=shared_disk, check=False))
+        self._kept_replies: list[Path] = []
         self._next_attempt = 1 + (self._fetch_value("SELECT max(number) FROM attempts") or 0)
         self.submissions = Submissions(self._reader, self._writer, self._reserve_attempt_numbers)
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         # In a thread, since the last commits may wait for the disk, and report back to this loop.
         await asyncio.to_thread(self._writer.close)
-        self._reader.close()
-        if isinstance(error, sqlite3.Error):
-            raise convert_ledger_error(self._path, error) from error
+        self._reader.connection.close()
 
     async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[LedgerModel]) -> None:
         """Record the task, the corpus and the models of this call.
@@ -148,7 +148,7 @@ class Ledger:
         )
         after = (-1, -1)
         # Page by page: a query left open would hold up the writer's journal.
-        while page := self._reader.execute(query, (*finished, *after)).fetchall():
+        while page := self._reader.fetch_rows(query, *finished, *after):
             for *positions, paper, source, place, kind, title, abstract, stamp, model, has_requests in page:
                 after = tuple(positions)
                 entry = CorpusEntry(paper, source, place, kind, title, abstract, stamp)
@@ -156,12 +156,12 @@ class Ledger:
 
     def list_results(self) -> Iterator[tuple[str, str, Outcome]]:
         """Return paper, model and outcome of every result that is valid for the last call."""
-        rows = self._reader.execute(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}").fetchall()
+        rows = self._reader.fetch_rows(f"SELECT p.id, m.key, n.outcome {ALL_PAIRS} AND {IS_VALID}")
         return ((paper, model, Outcome(outcome)) for paper, model, outcome in rows)
 
     def count_outcomes(self) -> Counter[Outcome]:
         """Count the valid results by outcome."""
-        rows = self._reader.execute(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
+        rows = self._reader.fetch_rows(f"SELECT n.outcome, count(*) {ALL_PAIRS} AND {IS_VALID} GROUP BY n.outcome")
         return Counter({Outcome(outcome): count for outcome, count in rows})
 
     def count_expected_results(self) -> int:
@@ -184,9 +184,8 @@ class Ledger:
         )
         if last is None or not retry_failed:
             return int(last or 0)
-        outcomes = self._reader.execute(
-            "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?", (prompt.sha256, last)
-        )
+        query = "SELECT outcome FROM plannings WHERE prompt = ? AND sample = ?"
+        outcomes = self._reader.fetch_rows(query, prompt.sha256, last)
         return int(last) + 1 if any(outcome in REPLY_FAILURES for (outcome,) in outcomes) else int(last)
 
     def list_requests(
@@ -197,11 +196,13 @@ class Ledger:
         A paper with the same text as another sends nothing. It reuses the requests in `reused_identities`, which the
         other paid for.
         """
-        rows = self._reader.execute(
+        rows = self._reader.fetch_rows(
             "SELECT identity, prompt, sample, messages, first_sent, iif(paper = ?1, cost, 0.0), reply FROM requests"
             " WHERE first_sent <> '' AND (paper = ?1 AND model = ?2 OR identity IN (SELECT value FROM json_each(?3)))"
             " ORDER BY rowid",
-            (paper_id, model_key, json.dumps(list(reused_identities))),
+            paper_id,
+            model_key,
+            json.dumps(list(reused_identities)),
         )
         return tuple(
             AttemptRecord(
@@ -240,19 +241,31 @@ class Ledger:
     async def record_reply(
         self, attempt_number: int, identity: str, completion: Completion, cost: float | None, charged: float | None
     ) -> None:
-        """Record the reply to an attempt."""
-        reply, now = _COMPLETION.dump_json(completion).decode(), format_time(datetime.now(UTC))
-        usage = completion.usage
+        """Record the reply to an attempt.
 
-        def change(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE attempts SET state = 'replied' WHERE number = ?", (attempt_number,))
-            db.execute(
-                "UPDATE requests SET replied = ?, reply = ?, prompt_tokens = ?, completion_tokens = ?,"
-                " cost = ?, charged = ? WHERE identity = ?",
-                (now, reply, usage.prompt_tokens, usage.completion_tokens, cost, charged, identity),
-            )
+        Raises:
+            RunError: if the ledger cannot be written; the reply is kept in a file, which the next call stores.
+        """
+        now, text = format_time(datetime.now(UTC)), _COMPLETION.dump_json(completion).decode()
+        tokens = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
+        reply = LedgerReply(attempt_number, identity, now, text, *tokens, cost, charged)
+        try:
+            await self._writer.write_change(lambda db: update_reply(db, reply), size=len(text))
+        except RunError:
+            self._keep_reply(reply, completion.text)
+            raise
 
-        await self._writer.write_change(change)
+    def describe_kept_replies(self) -> str:
+        """Return where the replies are kept that could not be stored, as a part of a sentence; "" if there are none."""
+        folders = ", ".join(map(str, dict.fromkeys(self._kept_replies)))
+        count = len(self._kept_replies)
+        return f"replies that were paid for are kept in {folders} ({count}), and that call stores them" if count else ""
+
+    def _keep_reply(self, reply: LedgerReply, text: str) -> None:
+        try:
+            self._kept_replies.append(keep_reply(self._path, reply))
+        except OSError as error:
+            log.error("no other place can be written either (%s), so keep this reply: %s", error, text)
 
     async def record_failure(self, attempt_number: int, message: str, *, may_be_billed: bool) -> None:
         """Record that an attempt got no reply, and whether it may have been billed."""
@@ -310,7 +323,7 @@ class Ledger:
 
     def load_corpus(self) -> Corpus:
         """Return the papers of the last call."""
-        rows = self._reader.execute(
+        rows = self._reader.fetch_rows(
             "SELECT id, source, place, kind, title, abstract, stamp FROM papers"
             " WHERE position IS NOT NULL ORDER BY position"
         )
@@ -323,7 +336,7 @@ class Ledger:
         return first
 
     def _fetch_value(self, query: str, *values: object) -> Any:
-        row = self._reader.execute(query, values).fetchone()
+        row = self._reader.fetch_row(query, *values)
         return row[0] if row else None
 
 

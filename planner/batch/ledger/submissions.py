@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from planner.batch.ledger.schema import format_time
+from planner.batch.ledger.schema import LedgerReader, format_time
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import PlanTask
 from planner.errors import ModelError, TooLongError
@@ -97,7 +97,7 @@ class Submissions:
     """The submissions of a run; `reserve_attempt_numbers` reserves numbers for some attempts and returns the first."""
 
     def __init__(
-        self, reader: sqlite3.Connection, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
+        self, reader: LedgerReader, writer: LedgerWriter, reserve_attempt_numbers: Callable[[int], int]
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -105,7 +105,7 @@ class Submissions:
 
     def list_open(self) -> list[Submission]:
         """Return every submission whose results are not all in the ledger."""
-        rows = self._reader.execute(_OPEN_SUBMISSIONS_QUERY, (COLLECTED,))
+        rows = self._reader.fetch_rows(_OPEN_SUBMISSIONS_QUERY, COLLECTED)
         return [Submission(*row) for row in rows]
 
     def count_submitted_requests(self) -> int:
@@ -132,7 +132,7 @@ class Submissions:
 
     def find_next_number(self) -> int:
         """Return the number of the next submission."""
-        (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM parts").fetchone()
+        (last,) = self._reader.fetch_row("SELECT coalesce(max(number), 0) FROM parts")
         return int(last) + 1
 
     async def record_submission(self, submission: Submission, new_requests: Sequence[NewRequest]) -> None:
@@ -211,14 +211,14 @@ class Submissions:
         query = (
             "SELECT number FROM attempts WHERE state = 'submitted' AND part = ? AND number > ? ORDER BY number LIMIT ?"
         )
-        while page := self._reader.execute(query, (submission.number, after, _PAGE_ROWS)).fetchall():
+        while page := self._reader.fetch_rows(query, submission.number, after, _PAGE_ROWS):
             yield from (number for (number,) in page)
             (after,) = page[-1]
 
     def is_submitted(self, identity: str) -> bool:
         """Return whether a request is or may be at the service."""
         query = "SELECT 1 FROM attempts WHERE identity = ? AND part IS NOT NULL AND state = 'submitted'"
-        return self._reader.execute(query, (identity,)).fetchone() is not None
+        return self._reader.fetch_row(query, identity) is not None
 
     def has_submitted_requests(self, plan_task: PlanTask) -> bool:
         """Return whether a request of a paper is at the service."""
@@ -226,19 +226,20 @@ class Submissions:
             "SELECT 1 FROM requests r JOIN attempts a ON a.identity = r.identity AND a.part IS NOT NULL"
             " AND a.state = 'submitted' WHERE r.paper = ? AND r.model = ?"
         )
-        return self._reader.execute(query, (plan_task.entry.id, plan_task.model)).fetchone() is not None
+        return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model) is not None
 
     def has_sent_requests(self, plan_task: PlanTask) -> bool:
         """Return whether any request of a paper was sent."""
         query = "SELECT 1 FROM requests WHERE paper = ? AND model = ? AND first_sent <> ''"
-        return self._reader.execute(query, (plan_task.entry.id, plan_task.model)).fetchone() is not None
+        return self._reader.fetch_row(query, plan_task.entry.id, plan_task.model) is not None
 
     def list_rejections(self, identity: str, after_attempt: int = 0) -> list[Rejection]:
         """Return why a request has no reply, for each attempt above `after_attempt` that reached the service."""
-        rows = self._reader.execute(
+        rows = self._reader.fetch_rows(
             "SELECT refusal FROM attempts WHERE identity = ? AND part IS NOT NULL AND refusal IS NOT NULL"
             " AND number > ? ORDER BY number",
-            (identity, after_attempt),
+            identity,
+            after_attempt,
         )
         rejections = (Rejection(**json.loads(rejection)) for (rejection,) in rows)
         return [rejection for rejection in rejections if rejection.tried]
@@ -246,28 +247,31 @@ class Submissions:
     def count_replies(self) -> int:
         """Return the number of submitted requests that have a reply."""
         query = "SELECT count(*) FROM attempts WHERE part IS NOT NULL AND state = 'replied'"
-        return int(self._reader.execute(query).fetchone()[0])
+        return int(self._reader.fetch_row(query)[0])
 
     def find_last_attempt_number(self) -> int:
         """Return the highest number of an attempt."""
-        (last,) = self._reader.execute("SELECT coalesce(max(number), 0) FROM attempts").fetchone()
+        (last,) = self._reader.fetch_row("SELECT coalesce(max(number), 0) FROM attempts")
         return int(last)
 
     def find_attempt(self, submission: Submission, identity_prefix: str) -> SubmittedRequest | None:
         """Return the attempt of a submission whose request's identity has this beginning, None if there is none."""
-        row = self._reader.execute(
+        row = self._reader.fetch_row(
             "SELECT number, identity, upper, state = 'replied' FROM attempts"
             " WHERE part = ? AND identity >= ? AND identity < ?",
-            (submission.number, identity_prefix, identity_prefix + _AFTER_HEX),
-        ).fetchone()
+            submission.number,
+            identity_prefix,
+            identity_prefix + _AFTER_HEX,
+        )
         return None if row is None else SubmittedRequest(row[0], row[1], row[2], bool(row[3]))
 
     def find_request(self, identity_prefix: str) -> tuple[str, str, bool] | None:
         """Return a request by the beginning of its identity: the identity, its model, and whether it has a reply."""
-        row = self._reader.execute(
+        row = self._reader.fetch_row(
             "SELECT identity, model, reply IS NOT NULL FROM requests WHERE identity >= ? AND identity < ?",
-            (identity_prefix, identity_prefix + _AFTER_HEX),
-        ).fetchone()
+            identity_prefix,
+            identity_prefix + _AFTER_HEX,
+        )
         return None if row is None else (row[0], row[1], bool(row[2]))
 
 

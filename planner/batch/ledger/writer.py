@@ -7,11 +7,15 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from planner.batch.ledger.schema import convert_ledger_error, is_damage
 from planner.errors import RunError
+from planner.files import describe_room
 
 _MAX_CHANGES_PER_COMMIT: Final = 1000
+_PAGE_BYTES: Final = 4096  # the least that a commit writes
 
 # A change of the ledger, made inside a transaction.
 LedgerChange = Callable[[sqlite3.Connection], None]
@@ -27,31 +31,37 @@ def do_nothing() -> None:
 class _QueuedChange:
     change: LedgerChange
     prepare: Preparation
+    size: int  # bytes
     loop: asyncio.AbstractEventLoop  # the same for all changes of a run
     durable: "asyncio.Future[None]"
 
 
 class LedgerWriter:
-    """The thread that makes changes durable, in the order of the calls; the first failure ends it for good."""
+    """The thread that makes changes durable, in the order of the calls; a failure of the ledger ends it for good."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._path = path
         self._connect = connect
         self._queued: queue.SimpleQueue[_QueuedChange | None] = queue.SimpleQueue()
         self._failure: RunError | None = None
-        self._thread = threading.Thread(target=self._run_thread, name="ledger writer")
+        # A signal may come before anything can close the ledger, and must not wait for a thread that has nothing to do.
+        self._thread = threading.Thread(target=self._run_thread, name="ledger writer", daemon=True)
         self._thread.start()
 
-    async def write_change(self, change: LedgerChange, prepare: Preparation = do_nothing) -> None:
-        """Make one change, durable when this returns; `prepare` runs before it, outside of the transaction.
+    async def write_change(
+        self, change: LedgerChange, prepare: Preparation = do_nothing, size: int = _PAGE_BYTES
+    ) -> None:
+        """Make one change of about `size` bytes, durable when this returns; `prepare` runs before its transaction.
 
         Raises:
-            RunError: if the ledger cannot be written; this change and each later one are not made.
+            RunError: if it cannot be prepared and is not made, or if the ledger cannot be written, which makes no later
+                change either.
         """
         if self._failure:
             raise self._failure
         loop = asyncio.get_running_loop()
         durable = loop.create_future()
-        self._queued.put(_QueuedChange(change, prepare, loop, durable))
+        self._queued.put(_QueuedChange(change, prepare, size, loop, durable))
         await durable
 
     def close(self) -> None:
@@ -90,35 +100,30 @@ class LedgerWriter:
         return changes, False
 
     def _commit_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> None:
-        """Prepare and make the changes up to the first that cannot be prepared, and refuse the rest."""
-        ready, failed = list[_QueuedChange](), list[_QueuedChange]()
+        """Prepare and make the changes; one that cannot be prepared is left out."""
+        ready = list[_QueuedChange]()
         for queued in changes:
-            (ready if self._failure is None and self._prepare_change(queued) else failed).append(queued)
-        failure = self._failure
+            try:
+                queued.prepare()
+                ready.append(queued)
+            except (RunError, ValueError) as error:
+                _resolve_changes([queued], error if isinstance(error, RunError) else RunError(str(error)))
         if ready:
-            error = self._make_changes(connection, ready)
-            self._failure = self._failure or error
-            _resolve_changes(ready, error)
-        if failed:
-            _resolve_changes(failed, failure)
+            failure = self._make_changes(connection, ready)
+            self._failure = self._failure or failure
+            _resolve_changes(ready, failure)
 
-    def _prepare_change(self, queued: _QueuedChange) -> bool:
-        try:
-            queued.prepare()
-        except (RunError, ValueError) as error:
-            self._failure = error if isinstance(error, RunError) else RunError(str(error))
-            return False
-        return True
-
-    @staticmethod
-    def _make_changes(connection: sqlite3.Connection, changes: list[_QueuedChange]) -> RunError | None:
+    def _make_changes(self, connection: sqlite3.Connection, changes: list[_QueuedChange]) -> RunError | None:
         try:
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 for queued in changes:
                     queued.change(connection)
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            return RunError(f"the ledger cannot be written: {error}; {_suggest_fix(error)}")
+            if is_damage(error):
+                return convert_ledger_error(self._path, error)
+            size = sum(queued.size for queued in changes)
+            return RunError(f"{self._path} cannot be written: {error}; {_suggest_fix(error, self._path, size)}")
         return None
 
 
@@ -138,14 +143,12 @@ def _resolve_changes(changes: list[_QueuedChange], error: RunError | None) -> No
         loop.call_soon_threadsafe(resolve)
 
 
-def _suggest_fix(error: Exception) -> str:
+def _suggest_fix(error: Exception, path: Path, size: int) -> str:
     message = str(error)
     if "full" in message or "disk I/O" in message:
-        return "free some space, then run the same command again to continue"
+        return f"{describe_room(path, size)}; free some space, then run the same command again to continue"
     if "readonly" in message or "unable to open" in message:
         return "restore the permission to write, then run the same command again to continue"
-    if "malformed" in message or "not a database" in message:
-        return "it is damaged: restore a copy, or start a new run with another -o"
     if "locked" in message:
         return "another program has locked it; once that has ended, run the same command again to continue"
     return "run the same command again to continue from what it holds"

@@ -18,6 +18,7 @@ from planner.batch.service.submit import SubmissionLimits
 from planner.batch.spec import BatchJob, RunModel
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
+from planner.files import refuse_special_file
 from planner.models.connect import ModelClient
 from planner.models.openai_chat.stream import MAX_REPLY_BYTES
 from planner.names import sanitize_file_name
@@ -74,6 +75,7 @@ async def import_results(job: BatchJob, run: RunFolder, ledger: Ledger, files: S
     report = ImportReport()
     importer = _ResultImporter(ledger, {model.ledger_model.key: model.client for model in job.models}, report)
     for path in files:
+        refuse_special_file(path)
         with path.open("rb") as file:
             for line in _read_lines(file):
                 await importer.add_result(line)

@@ -1,7 +1,6 @@
 """Find the requests that a run still needs: plan each paper with the recorded replies, up to the first missing one."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -113,7 +112,7 @@ class Replanner:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(_PAPERS_AT_ONCE):
                         group.create_task(self._plan_papers(papers, handle_request))
-            except* (PlannerError, sqlite3.Error) as errors:
+            except* PlannerError as errors:
                 # All tasks share the run, so an error that ends one of them ends all.
                 raise errors.exceptions[0] from None
 

@@ -1,10 +1,14 @@
 """Submitting and leaving, collecting, and results that someone else has had computed."""
 
 import json
+import os
+import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.batch.program import Program, trajectories
+from tests.batch.program import Program, trajectories, wait_until
 from tests.batch.service.conftest import Corpus, ServeBatches
 from tests.server.batches import Batches, answer_as_run_batch_does
 from tests.server.http import Request, Response
@@ -159,3 +163,47 @@ def _echoing(service: Batches, request: Request) -> Response:
         return response
     parts = tuple(part.replace(b'"chatcmpl-1"', b'"chatcmpl-' + key + b'"') for part in response.parts)
     return Response(response.status, parts, response.content_type)
+
+
+SIGNALS = pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+def end_by(sign: signal.Signals, process: subprocess.Popen[str], run: Path) -> tuple[int, str]:
+    """Send a signal to a command that has locked its run; return its exit code and stderr."""
+    wait_until(lambda: str(process.pid) in (run / ".lock").read_text(encoding="utf-8"), process)
+    process.send_signal(sign)
+    _, stderr = process.communicate(timeout=30)
+    assert "Traceback" not in stderr
+    assert "run the same command again to continue" in stderr
+    return process.returncode, stderr
+
+
+@SIGNALS
+def test_a_signal_ends_collect(corpus: Corpus, serve_batches: ServeBatches, sign: signal.Signals, code: int) -> None:
+    service = serve_batches()
+    corpus.batch(service, "--submit-only")
+    process = corpus.program.start("collect", "run", "--poll", "600")
+    assert end_by(sign, process, corpus.folder / "run")[0] == code
+    corpus.program.invoke("collect", "run", *POLL)
+    assert (corpus.program.status()["planned"], len(service.entries)) == (12, 12)
+
+
+@SIGNALS
+def test_a_signal_ends_import(corpus: Corpus, serve_batches: ServeBatches, sign: signal.Signals, code: int) -> None:
+    corpus.batch(serve_batches(), "--prepare")
+    corpus.program.invoke("export", "run", "--to", "openai-batch", "requests.jsonl")
+    results = corpus.folder / "results.jsonl"
+    answer_as_run_batch_does(corpus.folder / "requests.jsonl", results)
+    whole = results.read_bytes()
+    results.write_bytes(whole + b"{}\n" * 5_000_000)
+    process = corpus.program.start("import", "run", "results.jsonl")
+    assert end_by(sign, process, corpus.folder / "run")[0] == code
+    results.write_bytes(whole)
+    corpus.program.invoke("import", "run", "results.jsonl")
+    assert corpus.program.status()["planned"] == 12
+
+
+def test_a_pipe_is_no_file_of_results(corpus: Corpus, serve_batches: ServeBatches) -> None:
+    corpus.batch(serve_batches(), "--prepare")
+    os.mkfifo(corpus.folder / "results.jsonl")
+    assert "it is a pipe, not a file" in corpus.program.invoke("import", "run", "results.jsonl", code=1).stderr
