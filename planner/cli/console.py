@@ -135,7 +135,8 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
         def stop(sign: int, _: FrameType | None) -> None:
             received.append(sign)
             if at_once or len(received) > 1:
-                raise KeyboardInterrupt
+                # A KeyboardInterrupt within an import could end Python by the signal, whatever handles it.
+                raise SystemExit
             loop.call_soon_threadsafe(task.cancel)
 
         for sign in _SIGNALS:
@@ -145,7 +146,7 @@ def run_interruptible(work: Coroutine[Any, Any, int], *, at_once: bool = False) 
     before = [(sign, signal.getsignal(sign)) for sign in _SIGNALS]
     try:
         return asyncio.run(run())
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
         log.error("interrupted; run the same command again to continue")
         return SIGTERM_EXIT if received and received[0] == signal.SIGTERM else SIGINT_EXIT
     finally:
