@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 MAX_FOLDER_DEPTH: Final = 100  # levels of nested folders that are searched
+DRAFT_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")  # of a file that is not whole yet
 _MAX_LINKS: Final = 40  # symbolic links in a row that Linux follows
 _CHUNK_BYTES: Final = 1_000_000
 _SPECIAL_FILES: Final = (

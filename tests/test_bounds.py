@@ -209,6 +209,12 @@ def test_a_log_file_that_cannot_be_written_is_given_up_with_one_message(run: Run
     assert "Logging error" not in result.output
 
 
+def test_a_log_file_that_is_a_pipe_without_a_reader_is_named(run: Run) -> None:  # noqa: F811
+    os.mkfifo("log")
+    result = run("plan", "paper.md", "--model", "extractive", "-o", "out", "--log-file", "log")
+    assert (result.exit_code, result.stderr) == (1, "Error: log: No such device or address\n")
+
+
 def test_a_member_with_an_endless_name_is_passed_over(run: Run) -> None:  # noqa: F811
     with tarfile.open("paper.tar", "w", format=tarfile.PAX_FORMAT) as archive:
         for name in ("a" * 1_000_000 + ".md", "paper.md"):

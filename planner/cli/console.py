@@ -113,6 +113,8 @@ def _create_stderr_handler(options: LogOptions) -> logging.Handler:
 def _create_file_handler(options: LogOptions) -> logging.Handler:
     assert options.log_file is not None
     options.log_file.parent.mkdir(parents=True, exist_ok=True)
+    if options.log_file.is_fifo():  # one that nobody reads is an error now, and else would be waited for without end
+        os.close(os.open(options.log_file, os.O_WRONLY | os.O_NONBLOCK))
     handler = _LogFileHandler(options.log_file, encoding="utf-8")
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(_FileFormatter("%(asctime)s %(levelname)s %(message)s"))

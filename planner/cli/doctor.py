@@ -1,8 +1,10 @@
 """`doctor`: check that the model can be reached."""
 
 import asyncio
+from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from planner.chat import Message, Prompt
 from planner.cli.console import log_to
@@ -11,17 +13,20 @@ from planner.errors import ModelError
 from planner.models.connect import ModelSpec, add_retries, log_destination, open_model
 from planner.sanitize import make_printable
 
+_MAX_SECONDS: Final = 60  # for the whole answer, unless --timeout is given
+
 
 @click.command(epilog="Example: ablation-planner doctor --model gpt-4o")
 @model_options
 @log_options
 def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
+    is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
     with log_to(log_settings):
-        raise SystemExit(asyncio.run(_check_model(model_spec)))
+        raise SystemExit(asyncio.run(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
 
 
-async def _check_model(model_spec: ModelSpec) -> int:
+async def _check_model(model_spec: ModelSpec, max_seconds: float | None) -> int:
     async with open_model(model_spec) as client:
         if client.model is None:
             click.echo("The built-in planner needs no key and no network. Nothing was sent.")
@@ -29,9 +34,11 @@ async def _check_model(model_spec: ModelSpec) -> int:
         log_destination(client)
         info, prompt = client.info, Prompt.from_messages([Message("user", "Reply with the one word: ready")])
         try:
-            completion = await add_retries(client.model, model_spec.max_wait).complete(prompt)
-        except ModelError as error:
-            click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {error}"))
+            async with asyncio.timeout(max_seconds):
+                completion = await add_retries(client.model, model_spec.max_wait).complete(prompt)
+        except (ModelError, TimeoutError) as error:
+            reason = str(error) or f"no whole answer within {max_seconds} s; a longer --timeout allows more"
+            click.echo(make_printable(f"No answer from {info.endpoint}, model {info.asked}: {reason}"))
             return 1
     model, seconds = completion.model or info.asked, completion.seconds
     click.echo(make_printable(f"{info.endpoint} answered as {model!r} in {seconds:.1f} s."))

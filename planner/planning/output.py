@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Final, Self
 
 from planner.chat import Model, ModelInfo
 from planner.errors import Outcome, PaperError, TrajectoryError
-from planner.files import try_lock_file, unlock_file, write_file_atomically
+from planner.files import DRAFT_NAME, try_lock_file, unlock_file, write_file_atomically
 from planner.models.wrappers import CachedModel
 from planner.names import (
     RECORD_SUFFIX,
@@ -45,7 +44,6 @@ from planner.trajectory.writer import render_trajectory
 log = logging.getLogger(__name__)
 
 _LOCK_WAIT: Final = 0.2  # seconds between two tries to lock a paper
-_DRAFT_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.tmp$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +296,7 @@ def _list_complete_files(folder: Path) -> Iterator[str]:
         return
     with os.scandir(folder) as listing:
         for item in listing:
-            if _DRAFT_NAME.match(item.name):
+            if DRAFT_NAME.fullmatch(item.name):
                 Path(item.path).unlink(missing_ok=True)
             elif item.is_file() and item.stat().st_size:
                 yield item.name

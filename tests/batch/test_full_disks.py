@@ -128,6 +128,17 @@ def test_a_file_that_holds_no_reply_of_the_run_is_left_alone(program: Program, s
     assert sorted(path.name for path in folder.iterdir()) == ["foreign.json", "half.json", "pipe.json"]
 
 
+def test_drafts_that_a_kill_left_are_stored_if_they_are_whole(program: Program, served: Served, tmp_path: Path) -> None:
+    run_on_full_disk(program, served)
+    folder = tmp_path / "run" / "kept-replies"
+    [first, *_] = list_kept_replies(folder)
+    (folder / ".00000000000000ab.tmp").write_bytes(first.read_bytes()[:50])
+    first.rename(folder / ".00000000000000aa.tmp")
+    program.invoke(*batch_command(served))
+    assert_all_is_planned_and_paid_for_once(program, served)
+    assert not folder.exists()
+
+
 def test_a_merge_takes_the_kept_replies_of_a_shard(program: Program, served: Served, tmp_path: Path) -> None:
     run_on_full_disk(program, served, "--shard", "1/1")
     assert list_kept_replies(tmp_path / "run" / "shards" / "1-of-1" / "kept-replies")

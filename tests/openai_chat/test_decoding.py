@@ -1,6 +1,7 @@
 """Bytes in, JSON and events out, whatever the bytes are and however they are split."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import httpx2
@@ -158,3 +159,14 @@ def test_a_long_body_costs_time_in_proportion() -> None:
     blank.finish()
     assert blank.json == {}
     assert list(line.feed(b"\ndata: 1\n\n")) == [b"1"]
+
+
+def test_the_bytes_of_an_event_are_kept_and_not_its_lines() -> None:
+    line = EventDecoder()
+    tracemalloc.start()
+    for _ in range(100):
+        assert list(line.feed(b"data:\n" * 2000)) == []
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
+    assert list(line.feed(b"\n")) == [b"\n" * 199_999]

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from planner.files import read_bounded_file, write_file_atomically
+from planner.files import DRAFT_NAME, read_bounded_file, write_file_atomically
 
 _MAX_FILE_BYTES: Final = 500_000_000  # a reply of the largest size, with every character escaped
 
@@ -89,12 +89,15 @@ def store_kept_replies(db: sqlite3.Connection, ledger_path: Path) -> None:
 
 def _read_kept_replies(ledger_path: Path) -> Iterator[tuple[Path, LedgerReply]]:
     beside, temporary = _list_folders(ledger_path)
-    for path in (*sorted(beside.glob("*.json")), *sorted(temporary.glob("*.json"))):
+    for path in (*sorted(beside.glob("*")), *sorted(temporary.glob("*"))):
         try:
             if path.parent == temporary:
                 _refuse_foreign_folder(temporary)
             yield path, _LEDGER_REPLY.validate_json(read_bounded_file(path, _MAX_FILE_BYTES))
         except (OSError, ValidationError) as error:
+            if isinstance(error, ValidationError) and DRAFT_NAME.fullmatch(path.name):
+                path.unlink()  # a kill cut it off; a whole one is stored as any other
+                continue
             log.warning("%s: passed over, as it is no reply of this run: %s", path, str(error).splitlines()[0])
 
 

@@ -88,7 +88,7 @@ class EventDecoder:
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []  # pieces of an unfinished line; joined only once, since it may be long
-        self._data: list[bytes] = []
+        self._data = bytearray()
 
     def feed(self, content: bytes) -> Iterator[bytes]:
         """Add bytes, and yield the data of each event that they complete."""
@@ -100,10 +100,10 @@ class EventDecoder:
         for line in lines:
             line = line.removesuffix(b"\r")
             if line.startswith(b"data:"):
-                self._data.append(line[5:].removeprefix(b" "))
+                self._data += line[5:].removeprefix(b" ") + b"\n"
             elif not line and self._data:
-                yield b"\n".join(self._data)
-                self._data = []
+                yield bytes(self._data[:-1])
+                self._data.clear()
 
 
 class ResponseBody:

@@ -190,8 +190,10 @@ class Transport:
         self, response_body: ResponseBody, response: httpx2.Response, *notes: str
     ) -> Completion | ModelError:
         """Return the completion in a response with status 200, or the error in it."""
-        body, mask, headers = response_body.json, self._mask, response.headers
-        if not isinstance(body, dict) or response_body.garbled_event or response_body.is_oversized:
+        # As objects, the JSON of an oversized body would take many times its bytes.
+        body = None if response_body.is_oversized else response_body.json
+        mask, headers = self._mask, response.headers
+        if not isinstance(body, dict) or response_body.garbled_event:
             return self._make_error(
                 _describe_unreadable(response_body, mask.mask_text(headers.get("content-type", "something"))),
                 response_body,
