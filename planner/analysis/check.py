@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
-from planner.analysis.index import PaperIndex
+from planner.analysis.index import IndexedSection, PaperIndex
 from planner.analysis.metric_fields import has_metric, is_cost, is_implied
 from planner.analysis.parts import is_same_part, list_stems_to_find
 from planner.analysis.quotes import QuoteSearch
@@ -18,6 +19,7 @@ from planner.matching.similarity import (
     collect_stems,
     extract_stems,
     is_value,
+    list_beginnings,
 )
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
@@ -80,40 +82,71 @@ class PlanCheck:
         return tuple(each.warning for each in self.findings if has_details or each.kind in _PLAIN_KINDS)
 
 
-class StemSearch:
-    """A search for stems in passages; only passages that may hold them are split into words, which takes long."""
+class _SectionText:
+    """The text of a section, also in lower case."""
 
-    def __init__(self, passages: Sequence[str]) -> None:
-        self._passages = passages
-        self._lowered_paper = "\n".join(passages).lower()
+    def __init__(self, section: IndexedSection) -> None:
+        self.section = section
+        self.heading = section.heading.lower()
+        self.passages = [passage.lower() for passage in section.passages]
         self._stems: dict[int, frozenset[str]] = {}
 
-    @cached_property
-    def _lowered(self) -> list[str]:
-        return [passage.lower() for passage in self._passages]
-
-    def find_together(self, stems: Iterable[str], share: float) -> bool:
-        """Return whether a passage holds at least this share of the stems."""
-        wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
-        beginnings = _list_beginnings(wanted)
-        count = share * len(wanted)
-        if sum(beginning in self._lowered_paper for beginning in beginnings) < count:
-            return False
-        return any(
-            sum(beginning in lowered for beginning in beginnings) >= count
-            and len(wanted & self._collect_stems(number)) >= count
-            for number, lowered in enumerate(self._lowered)
-        )
-
-    def _collect_stems(self, number: int) -> frozenset[str]:
+    def collect_stems(self, number: int) -> frozenset[str]:
+        """Return the shortened stems of the heading and of a passage, given by its index."""
         if number not in self._stems:
-            self._stems[number] = frozenset(stem[:_STEM_CHARS] for stem in collect_stems(self._passages[number]))
+            text = f"{self.section.heading} {self.section.passages[number]}"
+            self._stems[number] = frozenset(stem[:_STEM_CHARS] for stem in collect_stems(text))
         return self._stems[number]
 
 
-def _list_beginnings(stems: Iterable[str]) -> list[str]:
-    """Return what the words of each stem begin with: the stem, but for the "iz" and "y" that stand for some endings."""
-    return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
+class PassageSearch:
+    """A search for words in the passages of a paper; only those that may hold the words are split, which takes long."""
+
+    def __init__(self, sections: Sequence[IndexedSection]) -> None:
+        self._sections = list(map(_SectionText, sections))
+
+    @cached_property
+    def _lowered(self) -> str:
+        return "\n".join(text for section in self._sections for text in (section.heading, *section.passages))
+
+    @cached_property
+    def _own_sections(self) -> list[_SectionText]:
+        """The sections without related work, where metrics of other papers stand."""
+        related = SectionKind.RELATED_WORK
+        return [each for each in self._sections if classify_heading(each.section.heading) is not related]
+
+    @cached_property
+    def own_text(self) -> str:
+        """The text without related work."""
+        return "\n".join(chain.from_iterable(each.section.passages for each in self._own_sections))
+
+    @cached_property
+    def lowered_own_text(self) -> str:
+        """The text without related work in lower case."""
+        return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
+
+    def find_together(self, stems: Iterable[str], share: float) -> bool:
+        """Return whether a passage and the heading above it hold at least this share of the stems."""
+        wanted = frozenset(stem[:_STEM_CHARS] for stem in stems)
+        beginnings = list_beginnings(wanted)
+        count = share * len(wanted)
+        if sum(each in self._lowered for each in beginnings) < count:
+            return False
+        return any(
+            sum(each in passage or each in section.heading for each in beginnings) >= count
+            and len(wanted & section.collect_stems(number)) >= count
+            for section in self._sections
+            for number, passage in enumerate(section.passages)
+        )
+
+    def find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
+        """Yield the sentences with these words that were sent and report no ablation, and the heading above each."""
+        beginnings = list_beginnings(extract_stems(words))
+        for each in self._sections:
+            for number, passage in enumerate(each.passages) if each.section.is_sent else ():
+                if number not in each.section.ablation_passages and all(start in passage for start in beginnings):
+                    sentences = split_sentences(each.section.passages[number])
+                    yield from ((sentence, each.section.heading) for sentence in sentences)
 
 
 def check_reply(reply: Reply, index: PaperIndex) -> PlanCheck:
@@ -186,28 +219,7 @@ class _AblationChecker:
     def __init__(self, index: PaperIndex, studies: Sequence[ReportedStudy]) -> None:
         self._index = index
         self._repeats = RepeatSearch(index, studies)
-        self._search = StemSearch(
-            [f"{section.heading} {passage}" for section in index.sections for passage in section.passages]
-        )
-
-    @cached_property
-    def _text(self) -> str:
-        """The text without related work, where metrics of other papers stand."""
-        own = (s for s in self._index.sections if classify_heading(s.heading) is not SectionKind.RELATED_WORK)
-        return "\n".join(passage for section in own for passage in section.passages)
-
-    @cached_property
-    def _lowered_text(self) -> str:
-        return self._text.lower()
-
-    def _find_sentences(self, words: str) -> Iterator[tuple[str, str]]:
-        """Yield the sentences with these words that were sent and report no ablation, and the heading above each."""
-        beginnings = _list_beginnings(extract_stems(words))
-        for section in self._index.sections:
-            for number, passage in enumerate(section.passages) if section.is_sent else ():
-                lowered = passage.lower()
-                if number not in section.ablation_passages and all(each in lowered for each in beginnings):
-                    yield from ((sentence, section.heading) for sentence in split_sentences(passage))
+        self._search = PassageSearch(index.sections)
 
     def find_faults(self, ablation: Ablation) -> Iterator[tuple[FindingKind, str]]:
         """Yield the kind and the words of each fault in an ablation."""
@@ -222,7 +234,7 @@ class _AblationChecker:
             where = f" under {heading!r}" if heading else ""
             text = f"the paper seems to report an ablation of {reported_part!r} already{where}"
             yield FindingKind.ALREADY_REPORTED, text
-        for item in find_own_settings(ablation, self._find_sentences):
+        for item in find_own_settings(ablation, self._search.find_sentences):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"
         for item in find_vague_items(ablation):
             yield FindingKind.NOTHING_TO_RUN, f"the replacement {item!r} names nothing that could be run"
@@ -240,11 +252,11 @@ class _AblationChecker:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
         if is_cost(metric) or not says_metric(metric):
             return True
-        is_named = has_metric(metric, self._text, self._lowered_text)
+        is_named = has_metric(metric, self._search.own_text, self._search.lowered_own_text)
         if is_named is None:
             stems = extract_stems(_BRACKETS.sub(" ", metric)) or extract_stems(metric)
             missing = sum(not self._search.find_together([stem], 1.0) for stem in stems)
             is_named = missing <= (0 if len(stems) <= _FEW_WORDS else (1 - _MIN_PASSAGE_SHARE) * len(stems))
         if is_named or self._index.task is Task.REVIEWER:
             return is_named
-        return is_implied(metric, " ".join(self._index.sections[0].passages), self._text)
+        return is_implied(metric, " ".join(self._index.sections[0].passages), self._search.own_text)

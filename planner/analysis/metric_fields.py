@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Final
 
 _MIN_MENTIONS: Final = (
@@ -26,7 +27,11 @@ class MetricField:
 
     def is_field_of(self, abstract: str, text: str) -> bool:
         """Return whether a paper with this title and abstract, and this whole text, is of the field."""
-        return all(cue.search(abstract) or len(cue.findall(text)) >= _MIN_MENTIONS for cue in self.cues)
+        return all(cue.search(abstract) or _is_frequent(cue, text) for cue in self.cues)
+
+
+def _is_frequent(cue: re.Pattern[str], text: str) -> bool:
+    return len(list(islice(cue.finditer(text), _MIN_MENTIONS))) == _MIN_MENTIONS
 
 
 def has_metric(metric: str, text: str, lowered: str) -> bool | None:
@@ -56,26 +61,28 @@ def _find_known(metric: str) -> tuple[tuple[MetricField, tuple[str, ...]], ...]:
 
 
 def _is_named(names: tuple[str, ...], text: str, lowered: str) -> bool:
-    for name, first_word, pattern in _compile_names(names):
+    for name, first_word in _list_first_words(names):
         if first_word in lowered:
             searched = text if name.lower() in _AMBIGUOUS_NAMES else lowered
             # A pattern that starts with letters is found ten times faster than one that looks behind them.
-            starts = (match.start() for match in pattern.finditer(searched))
+            starts = (match.start() for match in _compile_name(name).finditer(searched))
             if any(not searched[start - 1 : start].isalpha() for start in starts):
                 return True
     return False
 
 
 @cache
-def _compile_names(names: tuple[str, ...]) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
-    """Return each name with its first word in lower case and a pattern, in lower case unless the name is ambiguous.
-
-    The words of a name may be joined by any separator, and a number may stand at its end.
-    """
-    return tuple((name, re.split(r"[\s-]", name.lower(), maxsplit=1)[0], _compile_name(name)) for name in names)
+def _list_first_words(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return each name with its first word in lower case."""
+    return tuple((name, re.split(r"[\s-]", name.lower(), maxsplit=1)[0]) for name in names)
 
 
+@cache
 def _compile_name(name: str) -> re.Pattern[str]:
+    """Return the pattern of a name, in lower case unless the name is ambiguous.
+
+    Its words may be joined by any separator, and a number may stand at its end.
+    """
     words = re.split(r"[\s-]+", name if name.lower() in _AMBIGUOUS_NAMES else name.lower())
     separated = r"[\s-]+".join(map(re.escape, words))
     return re.compile(rf"{separated}s?(?![A-Za-z])")

@@ -47,9 +47,14 @@ class QuoteSearch:
     """A search for quotes in the sections that were sent; their words are split when a quote is not found literally."""
 
     def __init__(self, sections: Sequence[IndexedSection]) -> None:
-        self._passages = [
+        self._sections = sections
+
+    @cached_property
+    def _passages(self) -> list[tuple[str, str, int | None]]:
+        """The text of each passage that was sent, the heading above it and its page."""
+        return [
             (text, section.heading, section.pages[number] if section.pages else None)
-            for section in sections
+            for section in self._sections
             if section.is_sent
             for number, text in enumerate(section.passages)
         ]

@@ -12,7 +12,13 @@ from planner.analysis.parts import is_same_part, list_ablation_names, list_full_
 from planner.analysis.passages import ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch, ReportedStudy
-from planner.matching.similarity import COMMON_STEMS, collect_stems, extract_stems, is_same_replacement
+from planner.matching.similarity import (
+    COMMON_STEMS,
+    collect_stems,
+    extract_stems,
+    is_same_replacement,
+    list_beginnings,
+)
 from planner.papers.leaks import split_sentences
 from planner.schema import Ablation, Action
 
@@ -30,12 +36,22 @@ _MIN_ROW_DIGITS: Final = 4
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 
 
-def find_repeated_ablation(
-    ablation: Ablation, reported_ablations: Sequence[ReportedAblation]
-) -> ReportedAblation | None:
-    """Find the reported ablation that this one seems to repeat: the same part, and no different replacement."""
-    same = (each for each in map(_read_exchange, reported_ablations) if _has_part(ablation, each.part))
-    return next((each for each in same if _may_repeat(ablation, each)), None)
+@dataclass(frozen=True)
+class _AblationPassage:
+    """A passage that reports ablations, and the heading above it."""
+
+    heading: str
+    text: str
+
+    @cached_property
+    def lowered(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+    @cached_property
+    def statements(self) -> list[frozenset[str]]:
+        """The stems of each sentence and row about an ablation."""
+        return [collect_stems(text) for text in _split_statements(self.text)]
 
 
 @dataclass(frozen=True)
@@ -49,30 +65,35 @@ class RepeatSearch:
     studies: Sequence[ReportedStudy] = ()
 
     @cached_property
-    def _statements(self) -> list[tuple[frozenset[str], str]]:
-        """The stems of each sentence and row about an ablation, and the heading above it."""
+    def _reported_ablations(self) -> list[ReportedAblation]:
+        return list(map(_read_exchange, self.index.reported_ablations))
+
+    @cached_property
+    def _passages(self) -> list[_AblationPassage]:
         return [
-            (collect_stems(text), section.heading)
+            _AblationPassage(section.heading, section.passages[number])
             for section in self.index.sections
             for number in section.ablation_passages
-            for text in _split_statements(section.passages[number])
         ]
 
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return the part of the reported ablation that this one seems to repeat, and the heading above it, if any."""
-        reported = self.index.reported_ablations
-        if repeated := find_repeated_ablation(ablation, reported):
-            return repeated.part, repeated.location.heading
-        if any(_has_part(ablation, _read_exchange(each).part) for each in reported):
+        same = [each for each in self._reported_ablations if _has_part(ablation, each.part)]
+        for each in same:
+            if _may_repeat(ablation, each):
+                return each.part, each.location.heading
+        if same:
             return None  # the paper reports another replacement of the part
         for study in self.studies:
             if study.by != "program" and _has_part(ablation, strip_study_words(study.name)):
                 return study.name, study.section
         names = (*list_full_names(ablation.ablated_part), *_list_named_replacements(ablation))
         for name, stems in names:
-            for words, heading in self._statements:
-                if stems <= words:
-                    return name, heading
+            beginnings = list_beginnings(stems)  # hardly any passage holds them, and to split it takes long
+            for passage in self._passages:
+                is_possible = all(beginning in passage.lowered for beginning in beginnings)
+                if is_possible and any(stems <= words for words in passage.statements):
+                    return name, passage.heading
         return None
 
 

@@ -89,6 +89,11 @@ def collect_stems(text: str) -> frozenset[str]:
     return frozenset(chain.from_iterable(map(_extract_word_stems, set(_WORD.findall(text)))))
 
 
+def list_beginnings(stems: Iterable[str]) -> list[str]:
+    """Return what the words of each stem begin with: the stem, but for the "iz" and "y" that stand for some endings."""
+    return [stem.removesuffix("iz").removesuffix("y") for stem in stems]
+
+
 @lru_cache(maxsize=65536)
 def _extract_word_stems(word: str) -> tuple[str, ...]:
     return tuple(stem_word(part) for part in _CASE_BOUNDARY.split(word) if part.lower() not in STOP_WORDS)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from planner.analysis.analyse import analyse_paper
 from planner.analysis.check import FindingKind, check_plan
-from planner.analysis.repeats import find_repeated_ablation
+from planner.analysis.index import PaperIndex
+from planner.analysis.repeats import RepeatSearch
 from planner.schema import Ablation, Action, Plan, Task
 from tests.analysis.papers import PLAIN, index
 
@@ -84,5 +84,5 @@ def test_each_warning_names_its_ablation() -> None:
 
 def test_nothing_reported_repeats_nothing() -> None:
     ablation = Ablation(name="n", ablated_part="echo memory", action=Action.REMOVE, metrics=("mAP",))
-    assert find_repeated_ablation(ablation, ()) is None
-    assert find_repeated_ablation(ablation, analyse_paper(PLAIN).reported_ablations) is not None
+    assert RepeatSearch(PaperIndex(Task.REVIEWER, ())).find_repeated(ablation) is None
+    assert RepeatSearch(index(PLAIN)).find_repeated(ablation) is not None
