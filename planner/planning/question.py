@@ -107,8 +107,8 @@ class LoadedPaper:
 
     def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
         """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        from planner.analysis.analyse import index_paper
         from planner.analysis.check import check_reply  # compiles many patterns, for a reply alone
-        from planner.analysis.index import index_paper
 
         assert paper_prompt.excerpt is not None, "the prompt was built here"
         return check_reply(reply, index_paper(self.paper, task, paper_prompt.excerpt))

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from planner.analysis.index import index_paper
+from planner.analysis.analyse import index_paper
 from planner.errors import PaperError, PlannerError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
