@@ -51,6 +51,8 @@ def read_details(value: dict[str, Any], place: str, log: ParseLog) -> Details:
         name = _OTHER_KEYS.get(name, name)
         if name in Details.model_fields and item is not None:
             given.setdefault(name, item)
+    if not given:
+        return Details()
     return Details(
         reason=_read_text(given.get("reason")),
         evidence=_read_evidence(given.get("evidence")),
