@@ -30,7 +30,7 @@ from planner.reading.request import (
 
 # The process names the module and this one does not import it: only that process needs the code that reads papers.
 # -P: do not import modules from the current folder, where one may have the name of one of ours.
-WORKER_COMMAND: Final = (sys.executable, "-P", "-m", "planner.reading.worker")
+WORKER_COMMAND: Final = (sys.executable, "-P", "-m", "planner.reading")
 _START_SECONDS: Final = 120.0
 _EXIT_SECONDS: Final = 2.0
 _DOWNLOAD_SECONDS: Final = 600.0  # a download from arXiv waits for its turn

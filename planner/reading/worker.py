@@ -85,7 +85,9 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
     # Ctrl-C reaches the whole group; the program decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A paper is some ten thousand objects, hardly any of them in cycles; to search for these took a sixth of the time.
+    gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
     # Text that a library prints must not get between the results, and must not fill the pipe.
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     _enlarge_pipe(results)
@@ -152,7 +154,3 @@ def set_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
         hard = resource.getrlimit(kind)[1]
         with contextlib.suppress(ValueError, OSError):  # macOS has no limit of the address space
             resource.setrlimit(kind, (hard if limit is None else limit, hard))
-
-
-if __name__ == "__main__":
-    serve_requests(sys.argv[1:])
