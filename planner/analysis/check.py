@@ -107,7 +107,7 @@ class PassageSearch:
 
     @cached_property
     def _lowered(self) -> str:
-        return "\n".join(text for section in self._sections for text in (section.heading, *section.passages))
+        return "\n".join(chain.from_iterable((each.heading, *each.passages) for each in self._sections))
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:

@@ -76,6 +76,16 @@ class RepeatSearch:
             for number in section.ablation_passages
         ]
 
+    @cached_property
+    def _lowered(self) -> str:
+        return "\n".join(passage.lowered for passage in self._passages)
+
+    def _select_passages(self, beginnings: Sequence[str]) -> list[_AblationPassage]:
+        """Return the passages with these beginnings of words: hardly any holds them, and to split one takes long."""
+        if not all(each in self._lowered for each in beginnings):
+            return []
+        return [passage for passage in self._passages if all(each in passage.lowered for each in beginnings)]
+
     def find_repeated(self, ablation: Ablation) -> tuple[str, str] | None:
         """Return the part of the reported ablation that this one seems to repeat, and the heading above it, if any."""
         same = [each for each in self._reported_ablations if _has_part(ablation, each.part)]
@@ -89,10 +99,8 @@ class RepeatSearch:
                 return study.name, study.section
         names = (*list_full_names(ablation.ablated_part), *_list_named_replacements(ablation))
         for name, stems in names:
-            beginnings = list_beginnings(stems)  # hardly any passage holds them, and to split it takes long
-            for passage in self._passages:
-                is_possible = all(beginning in passage.lowered for beginning in beginnings)
-                if is_possible and any(stems <= words for words in passage.statements):
+            for passage in self._select_passages(list_beginnings(stems)):
+                if any(stems <= words for words in passage.statements):
                     return name, passage.heading
         return None
 
