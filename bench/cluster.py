@@ -19,12 +19,12 @@ from pathlib import Path
 from bench.batch import BenchmarkCase, serve_endpoint, watch_process
 from bench.papers import make_papers
 from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
-from planner.batch.ledger.store import Ledger, LedgerModel
+from planner.batch.ledger.store import Ledger, ModelEntry
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import PaperError
 from planner.papers.arxiv import ArxivClient
-from planner.planning.record import new_attempt
+from planner.planning.record import create_attempt_record
 from planner.reading.request import ReadRequest
 from planner.schema import Task
 
@@ -53,13 +53,13 @@ async def measure_ledger(name: str, path: Path, count: int, shared_disk: bool) -
     entry = CorpusEntry("p", "p", "p", "file")
     plan_task, reply = PlanTask(entry, "lm-planner/bench"), Completion("word " * 1600, usage=Usage(20_000, 2_000))
     async with Ledger(path, shared_disk=shared_disk) as ledger:
-        await ledger.begin_call(Task.REVIEWER, [entry], [LedgerModel(BENCH_MODEL, "x")])
+        await ledger.begin_call(Task.REVIEWER, [entry], [ModelEntry(BENCH_MODEL, "x")])
 
         async def ask(numbers: range) -> None:
             for number in numbers:
                 prompt = Prompt.from_messages([Message("user", str(number))], "t")
                 identity = BENCH_MODEL.identify_request(prompt)
-                attempt = await ledger.record_request(plan_task, new_attempt(identity, prompt), None)
+                attempt = await ledger.record_request(plan_task, create_attempt_record(identity, prompt), None)
                 await ledger.record_reply(attempt, identity, reply, None, None)
 
         started = time.perf_counter()

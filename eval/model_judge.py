@@ -23,7 +23,7 @@ from eval.verdicts import AuthorVerdict, Verdict, build_verdict_path
 from planner.batch.rate_limit import RateLimitedModel, RateLimiter
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, UsageError
-from planner.models.connect import ModelSpec, add_retries, log_destination, open_model
+from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.models.prompt_files import read_reply, write_prompt
 from planner.models.wrappers import CachedModel
 from planner.planning.record import ReplyPricer
@@ -155,7 +155,7 @@ async def open_judge(
     async with open_model(spec) as client:
         if client.model is None:
             raise UsageError(f"{spec.model!r} plans and does not judge; leave out --model, or name another")
-        log_destination(client)
+        log_request_host(client)
         limiter = RateLimiter(concurrency, rpm, tpm, spec.max_wait)
         model = add_retries(RateLimitedModel(client.model, limiter), spec.max_wait)
         yield model, lambda completion: client.price(completion.usage)

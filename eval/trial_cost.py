@@ -11,7 +11,7 @@ from eval.plans import PaperStatus
 from eval.runs import RUN_FILE, read_judging_record
 from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run
 from planner.batch.ledger.schema import open_ledger_readonly
-from planner.batch.ledger.store import UNFINISHED_OUTCOMES, LedgerModel
+from planner.batch.ledger.store import UNFINISHED_OUTCOMES, ModelEntry
 from planner.batch.run_folder import RunFolder
 from planner.batch.session import estimate_spec
 from planner.chat import Model, Usage
@@ -60,7 +60,7 @@ async def estimate_arm(
     )
 
 
-def _count_finished_papers(run: RunFolder, model: LedgerModel) -> int:
+def _count_finished_papers(run: RunFolder, model: ModelEntry) -> int:
     """Return the number of papers that a run has a result of, for these settings."""
     if not run.ledger_path.is_file():
         return 0

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
 from planner.sanitize import repair_surrogates
-from planner.tokens import estimate_min_tokens
+from planner.tokens import compute_min_tokens
 
 Role = Literal["system", "user", "assistant"]
 LM_PLANNER: Final = "lm-planner"  # the planner of every language model, as published trajectories name it
@@ -71,7 +71,7 @@ class Prompt:
     @cached_property
     def min_tokens(self) -> int:
         """A lower bound of the number of tokens in the messages, for any model."""
-        return sum(estimate_min_tokens(message.content) for message in self.messages)
+        return sum(compute_min_tokens(message.content) for message in self.messages)
 
     def with_messages(self, *messages: Message) -> "Prompt":
         """Return a copy of the prompt with further messages at its end."""

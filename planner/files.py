@@ -106,7 +106,7 @@ def write_file_atomically(path: Path, content: str | bytes, *, durable: bool = T
         UnicodeEncodeError: if the text holds an unpaired surrogate.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    if is_device(path):
+    if is_pipe_or_device(path):
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as device:
             device.write(data)
         return
@@ -196,14 +196,14 @@ def _has_name(path: Path, handle: int) -> bool:
         return False
 
 
-def unlock_file(path: Path, handle: int) -> None:
+def delete_and_unlock_file(path: Path, handle: int) -> None:
     """Delete a file that `try_lock_file` locked, and end its lock."""
     with contextlib.suppress(OSError):
         path.unlink()
     os.close(handle)
 
 
-def is_device(path: Path) -> bool:
+def is_pipe_or_device(path: Path) -> bool:
     """Return whether a path is a pipe, a socket or a device, or a name of an open file such as /dev/stdout."""
     for _ in range(_MAX_LINKS):
         folder = path.parent.resolve()

@@ -99,7 +99,7 @@ def make_json_printable(text: str) -> str:
     return _UNSAFE_IN_JSON.sub(_escape_character, text)
 
 
-def csv_cell(text: str, *, keep_numbers: bool = False) -> str:
+def make_csv_safe(text: str, *, keep_numbers: bool = False) -> str:
     """Return the text safe for a CSV cell: one that a spreadsheet would run as a formula gets an apostrophe.
 
     `keep_numbers` leaves a number with a sign as it is, for tables of results.
@@ -110,10 +110,10 @@ def csv_cell(text: str, *, keep_numbers: bool = False) -> str:
 
 
 def render_csv(rows: Iterable[Iterable[str]], *, keep_numbers: bool = False) -> str:
-    """Return the rows as CSV, each cell made safe by `csv_cell`."""
+    """Return the rows as CSV, each cell made safe by `make_csv_safe`."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([csv_cell(cell, keep_numbers=keep_numbers) for cell in row] for row in rows)
+    writer.writerows([make_csv_safe(cell, keep_numbers=keep_numbers) for cell in row] for row in rows)
     return table.getvalue()
 
 

@@ -1,8 +1,9 @@
 """The data types of a plan and the rules that every plan must follow.
 
 Field names and actions are those of AblationBench (arXiv 2507.08038). The same types read published files, which
-break some rules: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_violations` lists the
-broken rules. `PLAN_FIELDS` lists the fields of `Ablation`; prompts, parser, files, exports and pages are made from it.
+break some rules: validation with the context `PUBLISHED_CONTEXT` checks only the types, and `find_rule_violations`
+lists the broken rules. `PLAN_FIELDS` lists the fields of `Ablation`; prompts, parser, files, exports and pages are made
+from it.
 """
 
 from collections import Counter
@@ -120,15 +121,15 @@ PLAN_FIELDS: Final = tuple(_list_plan_fields())
 _BENCHMARK_FIELDS: Final = ("name", "ablated_part", "action", "replacement", "metrics")
 
 
-def format_fields(ablation: Ablation) -> tuple[str, ...]:
+def format_field_values(ablation: Ablation) -> tuple[str, ...]:
     """Return the value of each field as text, "" if there is none; "; " separates the items of a list."""
     values = ((field, getattr(ablation, field.name)) for field in PLAN_FIELDS)
     return tuple("; ".join(value) if field.is_list else str(value or "") for field, value in values)
 
 
-def list_further_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
+def list_extra_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
     """Return the label and text of each field that has a value and is not one of AblationBench's."""
-    texts = zip(PLAN_FIELDS, format_fields(ablation), strict=True)
+    texts = zip(PLAN_FIELDS, format_field_values(ablation), strict=True)
     return tuple((field.label, text) for field, text in texts if text and field.name not in _BENCHMARK_FIELDS)
 
 
@@ -146,7 +147,7 @@ class Plan(BaseModel):
         return self
 
 
-def find_violations(plan: Plan) -> tuple[str, ...]:
+def find_rule_violations(plan: Plan) -> tuple[str, ...]:
     """Return each rule that a plan from a published file breaks, one sentence each."""
     rules = [
         f"ablation {number} ({ablation.name!r}): {rule}"

@@ -110,7 +110,7 @@ class FixedTokenCounter(TokenCounter):
         """Ignore the count."""
 
 
-def estimate_min_tokens(text: str) -> int:
+def compute_min_tokens(text: str) -> int:
     """Return a lower bound of the number of tokens in a text.
 
     Tokenizers split at spaces first, so no token spans two words; English papers have at least 1.3 tokens per word.

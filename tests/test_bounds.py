@@ -273,11 +273,11 @@ def test_writing_and_reading_a_hostile_text_is_linear(unit: str) -> None:
 def test_a_text_with_much_markup_is_written_and_read_back(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(escape, "_MAX_MARKS", 1)
-        inert, _ = escape.neutralize_markup(text)
+        inert, _ = escape.make_markup_escapable(text)
         written = escape.escape_markup(inert)
         assert escape.unescape_markup(written) == inert
-        assert escape.neutralize_markup(inert) == (inert, True)
-        assert not escape.has_much_markup(inert) or not re.search(r"(?<!\\)(?:\\\\)*<[A-Za-z/!?]", written)
+        assert escape.make_markup_escapable(inert) == (inert, True)
+        assert not escape.has_too_much_markup(inert) or not re.search(r"(?<!\\)(?:\\\\)*<[A-Za-z/!?]", written)
 
 
 @pytest.mark.parametrize("size", range(9_998, 10_003))
@@ -292,9 +292,9 @@ def test_a_trajectory_with_just_so_much_markup_is_read_back(size: int) -> None:
 def test_a_text_with_almost_too_much_markup_is_parsed_in_time(unit: str) -> None:
     words = "word " * 20
     for text in (unit * 1_600, (unit + words) * 1_600, unit * 1_600 + words * 10_000):
-        assert not escape.has_much_markup(text)
+        assert not escape.has_too_much_markup(text)
         begun = time.process_time()
-        inert, _ = escape.neutralize_markup(text)
+        inert, _ = escape.make_markup_escapable(text)
         assert escape.unescape_markup(escape.escape_markup(inert)) == inert
         assert time.process_time() - begun < CPU_SECONDS
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.sanitize import clean_text, csv_cell, make_printable, render_csv
+from planner.sanitize import clean_text, make_csv_safe, make_printable, render_csv
 
 ANY = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("\x1b[]\x07\\\x9b;0m\r\n\t\u202e")))
 
@@ -60,12 +60,12 @@ def test_a_terminal_is_spared_separators_and_marks() -> None:
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\x00=1", "\x1b[31m=1", "\u202e=1"])
 def test_no_cell_of_a_csv_file_runs_as_a_formula(start: str) -> None:
-    assert csv_cell(start).startswith("'")
+    assert make_csv_safe(start).startswith("'")
     [row] = csv.reader(io.StringIO(render_csv([[start, 'plain, "quoted"']])))
     assert row[1] == 'plain, "quoted"'
 
 
 @pytest.mark.parametrize(("cell", "is_kept"), [("-0.25", True), ("+1.5e-07", True), ("-12 %", False), ("-1+1", False)])
 def test_a_number_with_a_sign_is_kept_in_a_table_of_numbers(cell: str, is_kept: bool) -> None:
-    assert (csv_cell(cell, keep_numbers=True) == cell) is is_kept
-    assert csv_cell(cell) == f"'{cell}"
+    assert (make_csv_safe(cell, keep_numbers=True) == cell) is is_kept
+    assert make_csv_safe(cell) == f"'{cell}"

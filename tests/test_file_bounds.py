@@ -10,7 +10,7 @@ from planner.batch import corpus, manifest
 from planner.batch.corpus import collect_entries
 from planner.chat import Completion
 from planner.errors import OutputError, PaperError, UsageError
-from planner.files import is_device, read_bounded_file
+from planner.files import is_pipe_or_device, read_bounded_file
 from planner.papers import load, tree
 from planner.papers.load import load_paper
 from planner.parsing.reply import parse_reply
@@ -63,7 +63,7 @@ def test_a_file_of_the_evaluation_has_a_bound(tmp_path: Path, monkeypatch: pytes
 def test_links_in_a_circle_are_followed_to_no_device(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    assert not is_device(tmp_path / "a")
+    assert not is_pipe_or_device(tmp_path / "a")
 
 
 @pytest.mark.parametrize("unit", ["{} ", "x\n", '{"a": 1}\n', "[] "])

@@ -18,7 +18,7 @@ from planner.models.fake import FakeModel
 from planner.models.wrappers import REUSED_NOTE, CachedModel
 from planner.planning.output import plan_to_folder
 from planner.planning.question import PlanSettings
-from planner.planning.record import PlanRecord, open_record
+from planner.planning.record import PlanRecord, begin_record
 from planner.planning.record_store import RecordStore
 from planner.schema import Task
 from tests.papers_made import paper
@@ -72,7 +72,7 @@ class PaidOnce(RuleBasedStateMachine):
         self.path = Path(self._folder.name) / "lm" / "paper.json"
         self.endpoint = Endpoint()
         self.replies: dict[str, Completion] = {}
-        self.store = RecordStore(self.path, open_record(paper().info, CARD, REVIEW), no_price)
+        self.store = RecordStore(self.path, begin_record(paper().info, CARD, REVIEW), no_price)
 
     def teardown(self) -> None:
         self._folder.cleanup()
@@ -109,7 +109,7 @@ class PaidOnce(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The program is gone, and another one reads what is on disk."""
-        on_disk = PlanRecord.read(self.path) if self.path.exists() else open_record(paper().info, CARD, REVIEW)
+        on_disk = PlanRecord.read(self.path) if self.path.exists() else begin_record(paper().info, CARD, REVIEW)
         self.store = RecordStore(self.path, on_disk, no_price)
 
     @invariant()
@@ -179,7 +179,7 @@ def test_a_kept_reply_says_that_nothing_was_sent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, asyncio.CancelledError, BudgetExceeded])
 def test_a_request_that_was_cut_short_is_on_record_without_a_reply(tmp_path: Path, stop: type[Exception]) -> None:
-    store = RecordStore(tmp_path / "x.json", open_record(paper().info, CARD, REVIEW), no_price)
+    store = RecordStore(tmp_path / "x.json", begin_record(paper().info, CARD, REVIEW), no_price)
     endpoint = Endpoint()
     endpoint.failing = stop()
     with pytest.raises(stop):
@@ -189,7 +189,7 @@ def test_a_request_that_was_cut_short_is_on_record_without_a_reply(tmp_path: Pat
 
 
 def test_an_error_is_on_record_with_its_outcome_and_words(tmp_path: Path) -> None:
-    store = RecordStore(tmp_path / "x.json", open_record(paper().info, CARD, REVIEW), no_price)
+    store = RecordStore(tmp_path / "x.json", begin_record(paper().info, CARD, REVIEW), no_price)
     for error in (ModelError("the server is down", status=503), TooLongError("9 tokens at most", limit=9)):
         endpoint = Endpoint()
         endpoint.failing = error
@@ -211,7 +211,7 @@ def test_a_reply_that_cannot_be_kept_is_not_read(tmp_path: Path) -> None:
 
 
 def test_the_store_of_one_model_answers_no_other(tmp_path: Path) -> None:
-    store = RecordStore(tmp_path / "x.json", open_record(paper().info, CARD, REVIEW), no_price)
+    store = RecordStore(tmp_path / "x.json", begin_record(paper().info, CARD, REVIEW), no_price)
     asyncio.run(CachedModel(Endpoint(), store).complete(PROMPTS[0]))
     others = (
         ModelInfo("lm-planner", "m", "m", endpoint="http://elsewhere/v1"),

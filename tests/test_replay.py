@@ -13,7 +13,7 @@ from planner.errors import Outcome
 from planner.models.fake import FakeModel
 from planner.planning.plan import PlanResult, plan_paper
 from planner.planning.question import PlanSettings
-from planner.schema import find_violations
+from planner.schema import find_rule_violations
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 from planner.trajectory.writer import render_trajectory
@@ -45,7 +45,7 @@ def test_every_published_plan_is_planned_again_or_invalid_for_its_flaw(shared: P
     for path in published(shared):
         trajectory = read_trajectory(path)
         planning = replay(trajectory)
-        if find_violations(trajectory.plan):
+        if find_rule_violations(trajectory.plan):
             flawed += 1
             assert planning.outcome is Outcome.INVALID
             assert len(planning.attempts) == 3

@@ -13,14 +13,7 @@ from pydantic import ValidationError
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.question import PlanSettings
-from planner.planning.record import (
-    REPLY_FAILURES,
-    AttemptRecord,
-    PlanRecord,
-    open_record,
-    sum_costs,
-    sum_usage,
-)
+from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, begin_record, sum_costs, sum_usage
 from planner.planning.record_store import choose_sample
 from planner.schema import Task
 from tests.papers_made import paper
@@ -160,7 +153,7 @@ ATTEMPTS = st.lists(
 def test_a_sidecar_reads_back_whatever_it_holds(
     attempts: list[AttemptRecord], title: str, reason: str, cost: float
 ) -> None:
-    opening = open_record(paper(title=title).info, CARD, PlanSettings(Task.AUTHOR, k=5))
+    opening = begin_record(paper(title=title).info, CARD, PlanSettings(Task.AUTHOR, k=5))
     whole = opening.model_copy(update={"attempts": tuple(attempts), "reason": reason, "cost": cost})
     assert PlanRecord.model_validate_json(whole.to_json()) == whole
 
@@ -171,7 +164,7 @@ def test_the_step_of_a_first_request_is_not_written() -> None:
 
 
 def test_a_sidecar_of_a_later_version_is_read_for_what_is_known(tmp_path: Path) -> None:
-    sidecar = open_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
+    sidecar = begin_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
     later = sidecar.to_json().replace('"planner":', '"mood": "good",\n "planner":', 1)
     (tmp_path / "x.json").write_text(later, encoding="utf-8")
     assert PlanRecord.read(tmp_path / "x.json") == sidecar
@@ -179,7 +172,7 @@ def test_a_sidecar_of_a_later_version_is_read_for_what_is_known(tmp_path: Path) 
 
 @pytest.mark.parametrize("outcome", ["fine", "", "PLANNED"])
 def test_an_outcome_that_is_none_of_the_closed_list_is_refused(tmp_path: Path, outcome: str) -> None:
-    sidecar = open_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
+    sidecar = begin_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
     text = sidecar.to_json().replace('"outcome": "interrupted"', f'"outcome": "{outcome}"')
     (tmp_path / "x.json").write_text(text, encoding="utf-8")
     with pytest.raises(TrajectoryError, match=r"x\.json: not a sidecar"):
@@ -187,6 +180,6 @@ def test_an_outcome_that_is_none_of_the_closed_list_is_refused(tmp_path: Path, o
 
 
 def test_facts_on_record_cannot_be_changed_in_place() -> None:
-    sidecar = open_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
+    sidecar = begin_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
     with pytest.raises(ValidationError, match="frozen"):
         sidecar.outcome = Outcome.PLANNED  # type: ignore[misc]

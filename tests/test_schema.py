@@ -14,9 +14,9 @@ from planner.schema import (
     Ablation,
     Plan,
     describe_validation_error,
-    find_violations,
-    format_fields,
-    list_further_fields,
+    find_rule_violations,
+    format_field_values,
+    list_extra_fields,
     make_plan_json_schema,
 )
 from tests.scripted import GOOD_ABLATION
@@ -66,7 +66,7 @@ def test_a_plan_of_which_nothing_is_valid_is_not_also_called_too_short() -> None
 
 def test_a_published_plan_may_break_the_rules_which_are_then_named() -> None:
     plan = Plan.model_validate(plan_of({"action": "ADD"}, {"name": "study 0"}), context=PUBLISHED_CONTEXT)
-    assert find_violations(plan) == (
+    assert find_rule_violations(plan) == (
         "ablation 1 ('study 0'): ADD needs at least one replacement",
         "the name 'study 0' stands 2 times",
     )
@@ -92,5 +92,5 @@ def test_the_table_of_fields_describes_each_one() -> None:
 
 def test_the_values_of_an_ablation_are_text_in_the_order_of_the_fields() -> None:
     ablation = Ablation.model_validate(GOOD_ABLATION)
-    assert format_fields(ablation) == ("No gate", "harmonic residual gate", "REMOVE", "", "MAE; STE")
-    assert list_further_fields(ablation) == ()
+    assert format_field_values(ablation) == ("No gate", "harmonic residual gate", "REMOVE", "", "MAE; STE")
+    assert list_extra_fields(ablation) == ()

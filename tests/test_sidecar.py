@@ -10,7 +10,8 @@ from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.models.fake import FakeModel
 from planner.planning.output import PlanOutput, plan_to_folder
 from planner.planning.question import PlanSettings
-from planner.planning.record import PlanRecord, RecordStore, open_record, sum_costs, sum_usage
+from planner.planning.record import PlanRecord, begin_record, sum_costs, sum_usage
+from planner.planning.record_store import RecordStore
 from planner.schema import Task
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract
@@ -126,13 +127,13 @@ def test_a_reply_is_on_disk_before_anyone_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     card = ModelInfo("lm-planner", "m", "m")
     prompt = Prompt.from_messages((Message("user", "hello"),), "")
-    store = RecordStore(path, open_record(paper().info, card, REVIEW), a_cent)
+    store = RecordStore(path, begin_record(paper().info, card, REVIEW), a_cent)
     store.record_request(card.identify_request(prompt), prompt)
     assert PlanRecord.read(path).attempts[0].completion is None, "a crash now shows what was in flight"
     store.record_reply(card.identify_request(prompt), Completion("reply"))
     kept = PlanRecord.read(path)
     assert kept.outcome is Outcome.INTERRUPTED
-    again = RecordStore(path, open_record(paper().info, card, REVIEW, kept), a_cent)
+    again = RecordStore(path, kept, a_cent)
     assert again.find_reply(card.identify_request(prompt)) == Completion("reply")
     assert again.choose_sample(prompt) == 0
 
@@ -141,7 +142,7 @@ def test_replies_to_requests_in_flight_together_are_kept_apart(tmp_path: Path) -
     info = ModelInfo("lm-planner", "m", "m")
     prompts = [Prompt.from_messages((Message("user", text),)) for text in ("one", "two")]
     identities = [info.identify_request(prompt) for prompt in prompts]
-    store = RecordStore(tmp_path / "x.json", open_record(paper().info, info, REVIEW), a_cent)
+    store = RecordStore(tmp_path / "x.json", begin_record(paper().info, info, REVIEW), a_cent)
     for identity, prompt in zip(identities, prompts, strict=True):
         store.record_request(identity, prompt)
     store.record_reply(identities[0], Completion("first"))

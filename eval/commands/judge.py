@@ -32,9 +32,9 @@ from eval.plans import PaperStatus, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedRun, read_judging_record, write_judged_run
 from eval.scoring import compute_results
 from planner.chat import Completion, ModelInfo
-from planner.cli.console import log, log_to, run_interruptible
+from planner.cli.console import log, run_interruptible, send_log_messages
 from planner.cli.options import LogOptions, log_options, model_options
-from planner.cli.options import option_group as options_gathered
+from planner.cli.options import group_options as options_gathered
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.schema import Task
@@ -115,7 +115,7 @@ def judge(
     Without --model the offline matcher judges, and no request is sent. If the command is stopped, run it again to go
     on: it never sends a request again that was already paid for.
     """
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         wanted = read_gold(gold, task)
         planned = read_system(plans, wanted.task, system)
         for warning in planned.warnings:

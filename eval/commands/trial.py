@@ -26,8 +26,8 @@ from planner.batch.ledger.store import UNFINISHED_OUTCOMES
 from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
-from planner.cli.batch import plan_papers
-from planner.cli.console import log, log_to, run_interruptible
+from planner.cli.batch import run_batch
+from planner.cli.console import log, run_interruptible, send_log_messages
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import prompt_file_options
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
@@ -73,7 +73,7 @@ def trial(
     You can stop it at any time; the same command continues it, and asks for nothing twice. With a further arm in the
     file it asks only for that arm.
     """
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         read = read_trial(trial_file)
         call = TrialCall(
             read, read_gold(read.gold, read.task), output, prompt_folders, retry_failed, log_settings.quiet
@@ -116,7 +116,7 @@ async def _plan_arms(call: TrialCall) -> int:
         spec = build_run_spec(call.trial, arm, call.output, call.prompt_folders)
         limits = replace(spec.limits, max_cost=_find_max_cost(call, arm.name))
         spec = replace(spec, limits=limits, retry_failed=call.retry_failed)
-        highest = max(highest, await plan_papers(spec, quiet=call.quiet, as_json=False))
+        highest = max(highest, await run_batch(spec, quiet=call.quiet, as_json=False))
         if highest > _SIGNAL_EXIT:
             break
     return highest

@@ -19,8 +19,8 @@ from planner.analysis.phrases import (
     find_run_in_headings,
     is_generic_name,
 )
-from planner.matching.similarity import STOP_WORDS, extract_stems, parse_word_list, split_words
-from planner.papers.headings import strip_heading_number
+from planner.matching.similarity import STOP_WORDS, extract_stems, split_word_list, split_words
+from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
 _BOLD: Final = re.compile(
@@ -34,7 +34,7 @@ _PROPOSED: Final = re.compile(
     r"adopt(?:ed|s)?|incorporated?|add(?:ed)?|construct(?:ed)?|utili[sz]ed?|use[sd]?|leveraged?|appl(?:y|ied))\s+"
     r"(?=(?:an?|the|our|two|three|novel|new)\b)([^.;:,()\n\[]{4,90})(?!\w)"
 )
-_MECHANISMS: Final = parse_word_list(
+_MECHANISMS: Final = split_word_list(
     """
     adaptation adapter adaption aggregation aggregator alignment annealing attention augmentation backbone block
     branch classifier clustering codebook component constraint controller convolution criterion curriculum decoder
@@ -47,7 +47,7 @@ _MECHANISMS: Final = parse_word_list(
     step strategy training transformation transformer tree tuning unit units voting warmup weighting weights
     """
 )
-_KIND_WORDS: Final = parse_word_list("method model module scheme technique")  # may follow the name of a mechanism
+_KIND_WORDS: Final = split_word_list("method model module scheme technique")  # may follow the name of a mechanism
 # "Label converter", but not words that end so and name no device.
 _AGENT: Final = re.compile(
     r"(?!(?:\w*meter|user|\w*order|together|error|vector|tensor|number|factor|paper|author|power|center|cluster|behaviou?r|posterior|"
@@ -77,7 +77,7 @@ _COMPONENT_SECTIONS: Final = frozenset(
 _OPTIONAL_WORDS: Final = frozenset(extract_stems("module mechanism strategy unit layer block network method technique"))
 
 
-class Evidence(StrEnum):
+class EvidenceKind(StrEnum):
     """The kind of evidence in a text that something is a component."""
 
     HEADING = "heading"
@@ -99,7 +99,7 @@ class Component:
     name: str
     acronym: str
     location: TextLocation
-    evidence: frozenset[Evidence]
+    evidence: frozenset[EvidenceKind]
     mention_count: int = 0
 
     @property
@@ -113,7 +113,7 @@ class Component:
         return len(name) > 1 and len(name & set(extract_stems(title))) >= _MIN_TITLE_SHARE * len(name)
 
 
-def is_mechanism(name: str) -> bool:
+def is_specific_mechanism(name: str) -> bool:
     """Return whether a name says which mechanism it means: "gated fusion unit", but not "unit" or "fusion task"."""
     *others, head = map(str.lower, split_words(name.partition(" of ")[0]) or [""])
     if others and head in _KIND_WORDS:
@@ -130,8 +130,8 @@ def find_components(passages: Sequence[Passage], *, count_mentions: bool = True)
     passages = [passage for passage in passages if passage.section_kind in _COMPONENT_SECTIONS]
     candidates = [candidate for passage in passages for candidate in _find_candidates(passage)]
     method = [passage for passage in passages if passage.in_method and passage.block_kind is not BlockKind.HEADING]
-    repeated = find_repeated_phrases(method)
-    candidates += [Component(phrase, "", location, frozenset({Evidence.REPEATED})) for phrase, location in repeated]
+    repeated = find_repeated_mechanisms(method)
+    candidates += [Component(phrase, "", location, frozenset({EvidenceKind.REPEATED})) for phrase, location in repeated]
     merged = _merge_candidates(
         candidate for candidate in candidates if candidate.name and not is_generic_name(candidate.name)
     )
@@ -143,28 +143,28 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
     text, line = passage.text, passage.one_line_text
     if passage.block_kind is BlockKind.HEADING:
         if passage.in_method and passage.level > 1:
-            heading = strip_heading_number(strip_markup(passage.heading))
-            yield _build_component(passage, heading, 0, Evidence.HEADING)
+            heading = strip_number_and_punctuation(strip_markup(passage.heading))
+            yield _build_component(passage, heading, 0, EvidenceKind.HEADING)
         return
     for acronym in find_acronyms(line):
         if _CITED.match(line, acronym.expansion_start + len(acronym.expansion)):
             continue  # a method of others
         location = passage.locate_text(acronym.expansion, acronym.expansion_start)
         name = strip_markup(acronym.expansion)
-        yield Component(name, acronym.abbreviation, location, frozenset({Evidence.ACRONYM}))
-    named_phrases = [(Evidence.PROPOSED, find_proposed_phrases(line))]
+        yield Component(name, acronym.abbreviation, location, frozenset({EvidenceKind.ACRONYM}))
+    named_phrases = [(EvidenceKind.PROPOSED, find_proposed_phrases(line))]
     if passage.in_method or passage.section_kind is SectionKind.INTRODUCTION:
-        named_phrases.append((Evidence.BOLD, find_emphasized_terms(text)))
+        named_phrases.append((EvidenceKind.BOLD, find_emphasized_terms(text)))
     if passage.in_method:
-        named_phrases.append((Evidence.RUN_IN, find_run_in_headings(text)))
+        named_phrases.append((EvidenceKind.RUN_IN, find_run_in_headings(text)))
     for evidence, phrases in named_phrases:
         for phrase, start in phrases:
             yield _build_component(passage, phrase, start, evidence)
     for symbol, start in find_hyperparameters(line) if passage.in_method else ():
-        yield Component(symbol, "", passage.locate_text(symbol, start), frozenset({Evidence.SYMBOL}))
+        yield Component(symbol, "", passage.locate_text(symbol, start), frozenset({EvidenceKind.SYMBOL}))
 
 
-def _build_component(passage: Passage, text: str, start: int, evidence: Evidence) -> Component:
+def _build_component(passage: Passage, text: str, start: int, evidence: EvidenceKind) -> Component:
     name = extract_leading_noun_phrase(text)
     return Component(name, "", passage.locate_text(name, start), frozenset({evidence}))
 
@@ -187,7 +187,7 @@ def find_hyperparameters(text: str) -> Iterator[tuple[str, int]]:
         yield f"{rest if rest and first.lower() in STOP_WORDS else kind} {symbol}", match.start()
 
 
-def find_repeated_phrases(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
+def find_repeated_mechanisms(passages: Sequence[Passage]) -> list[tuple[str, TextLocation]]:
     """Find repeated phrases that end in a word for a mechanism ("independence loss"), each at its first place."""
     first_mentions: dict[tuple[str, ...], tuple[Passage, str, int]] = {}
     counts: Counter[tuple[str, ...]] = Counter()

@@ -12,11 +12,11 @@ from typing import Final, TypeAlias
 
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, TextLocation, strip_markup
 from planner.analysis.phrases import extract_leading_noun_phrase, find_acronyms, find_run_in_headings
-from planner.matching.similarity import parse_word_list
-from planner.papers.headings import strip_heading_number
+from planner.matching.similarity import split_word_list
+from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 
-_QUANTITIES: Final = parse_word_list(
+_QUANTITIES: Final = split_word_list(
     """
     score scores rate rates ratio ratios accuracy accuracies correctness consistency correlation correlations
     similarity similarities distance distances divergence entropy deviation variance length lengths time match matches
@@ -49,7 +49,7 @@ _NUMBERED: Final = re.compile(r"(?:table|figure|fig|section)\.? \d|metrics?\b|me
 MetricMention: TypeAlias = tuple[str, TextLocation]
 
 # Patterns of names, separated by white space. The short ones are case-sensitive, as they may be other words.
-_CASED_NAMES: Final = parse_word_list(
+_CASED_NAMES: Final = split_word_list(
     r"""
     mAP(?:@[\w.-]+)? AP(?:50|75|@[\w.]+) AUROC AUC(?:-ROC)? ROC-AUC AUPRC? AUPR BLEU(?:-?\d)? ROUGE(?:-[\dL]+)? METEOR
     CIDEr SPICE BERTScore chrF WER CER PER BPC BPD FID KID LPIPS SSIM PSNR SI-SDR PESQ STOI mIoU IoU Dice MAE MSE RMSE
@@ -59,7 +59,7 @@ _CASED_NAMES: Final = parse_word_list(
     Intra-F1 Inter-F1 R2 R²
     """
 )
-_UNCASED_NAMES: Final = parse_word_list(
+_UNCASED_NAMES: Final = split_word_list(
     r"""
     (?:top-?[15]|test|validation|classification|average|mean|balanced|final|overall|\d-shot)\sacc(?:urac(?:y|ies)|(?=[.)\s]))
     (?:node\sclassification|zero-shot|exact\smatch|target\stask|linear\sprobing)\saccurac(?:y|ies) accurac(?:y|ies)
@@ -150,7 +150,7 @@ def _find_announced(passage: Passage) -> Iterator[MetricMention]:
         names = chain(
             names,
             _drop_known(find_listed_metrics(passage.one_line_text)),
-            find_introduced_metrics(passage.heading, passage.text),
+            find_metrics_below_heading(passage.heading, passage.text),
             _find_quantity_acronyms(passage.one_line_text),
         )
         if passage.block_kind is BlockKind.FIGURE:
@@ -190,9 +190,9 @@ def find_arrow_metrics(text: str) -> Iterator[tuple[str, int]]:
             yield name, match.start(1)
 
 
-def find_introduced_metrics(heading: str, text: str) -> Iterator[tuple[str, int]]:
+def find_metrics_below_heading(heading: str, text: str) -> Iterator[tuple[str, int]]:
     """Yield run-in headings and bold items of a section headed "Metrics", with their offsets."""
-    if not _ABOUT_METRICS.fullmatch(strip_heading_number(strip_markup(heading))):
+    if not _ABOUT_METRICS.fullmatch(strip_number_and_punctuation(strip_markup(heading))):
         return
     for name, start in find_run_in_headings(re.sub(r"\\item|^\s*[-*]\s", _blank_out_match, text)):
         if len(name.split()) <= _MAX_METRIC_WORDS and not _NUMBERED.search(name):
@@ -202,7 +202,7 @@ def find_introduced_metrics(heading: str, text: str) -> Iterator[tuple[str, int]
 def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
     for acronym in find_acronyms(text):
-        if is_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
+        if is_quantity_name(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
             yield acronym.abbreviation, acronym.expansion_start + len(acronym.expansion)
 
 
@@ -211,7 +211,7 @@ def is_metric_name(name: str) -> bool:
     return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
 
 
-def is_quantity(name: str) -> bool:
+def is_quantity_name(name: str) -> bool:
     """Return whether a name has several words and ends in a word for a measured quantity: "hoot rate"."""
     words = name.lower().split()
     return len(words) > 1 and words[-1] in _QUANTITIES
@@ -219,7 +219,7 @@ def is_quantity(name: str) -> bool:
 
 def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
     name = extract_leading_noun_phrase(_UNIT.sub("", text))
-    if len(name.split()) <= _MAX_METRIC_WORDS and is_quantity(name) and not _NOT_A_RESULT.search(name):
+    if len(name.split()) <= _MAX_METRIC_WORDS and is_quantity_name(name) and not _NOT_A_RESULT.search(name):
         yield name, start
 
 

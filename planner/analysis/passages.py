@@ -76,7 +76,7 @@ def split_passages(sections: Sequence[Section]) -> tuple[Passage, ...]:
     return tuple(_walk_sections(sections))
 
 
-def split_sections(text: str) -> tuple[Section, ...]:
+def split_text_at_headings(text: str) -> tuple[Section, ...]:
     """Split a text, such as an excerpt, at its headings, which are numbered or marked by Markdown or LaTeX.
 
     The texts of the sections, joined by blank lines, give the text again.

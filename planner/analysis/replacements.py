@@ -10,7 +10,7 @@ from planner.matching.similarity import (
     extract_numbers,
     extract_stems,
     is_value,
-    parse_word_list,
+    split_word_list,
     split_words,
     stem_word,
 )
@@ -18,7 +18,7 @@ from planner.schema import Ablation, Action
 
 
 def _parse_stems(text: str) -> frozenset[str]:
-    return frozenset(map(stem_word, parse_word_list(text)))
+    return frozenset(map(stem_word, split_word_list(text)))
 
 
 _OMITS: Final = re.compile(
@@ -78,7 +78,7 @@ _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
 _CITATION: Final = re.compile(r"\([^()]*\bet al\b[^()]*\)")
 _STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
-_LINKS: Final = parse_word_list("a an as by of on our simple standard the to with")  # may stand after a verb of use
+_LINKS: Final = split_word_list("a an as by of on our simple standard the to with")  # may stand after a verb of use
 _MANY_WORDS: Final = 5  # words of a replacement that are not in one sentence by accident
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
 _MAX_OTHER_VALUES: Final = 1  # more numbers in a sentence or clause that states a value; one with more reports a sweep

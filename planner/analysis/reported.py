@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Final
 
-from planner.analysis.components import Component, Evidence, is_mechanism
+from planner.analysis.components import Component, EvidenceKind, is_specific_mechanism
 from planner.analysis.metrics import is_metric_name
 from planner.analysis.passages import EXPERIMENT_SECTIONS, Passage, ReportedAblation, strip_markup
 from planner.analysis.phrases import (
@@ -23,13 +23,13 @@ from planner.analysis.phrases import (
 from planner.analysis.sentences import (
     AblationPhrase,
     CuedText,
+    find_check_mark_columns,
     find_compared_parts,
-    find_marked_columns,
+    find_part_varied_in_table,
+    find_parts_with_effect,
     find_removals_and_replacements,
     find_studied_parts,
-    find_useful_parts,
-    find_variants,
-    find_varied_part,
+    find_variant_names,
     find_varied_parts,
     match_addition_row,
     match_removal_row,
@@ -37,7 +37,7 @@ from planner.analysis.sentences import (
     split_table_rows,
 )
 from planner.matching.similarity import extract_stems
-from planner.papers.headings import strip_heading_number
+from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import BlockKind, SectionKind
 from planner.schema import Action
 
@@ -75,7 +75,7 @@ _CITATION: Final = re.compile(r"\bet al\b|\\cite|\((?:[A-Z][^()]*, )?(?:19|20)\d
 _WEAK_REMOVAL: Final = re.compile(r"[\W\d]*no\s", re.I)
 
 
-def find_other_names(title: str, passages: Iterable[Passage], components: Iterable[Component]) -> frozenset[str]:
+def find_non_part_names(title: str, passages: Iterable[Passage], components: Iterable[Component]) -> frozenset[str]:
     """Return the names, in lower case, that the text gives to data sets and to the whole method."""
     opening, colon, _ = title.partition(":")
     names = {word for word in opening.split() if colon and sum(map(str.isupper, word)) > 1}
@@ -99,7 +99,7 @@ def find_data_sets(text: str) -> Iterator[str]:
         yield from (name for name in _ENUMERATION.split(match[1] or match[2]) if not is_generic_name(name))
 
 
-def is_possible_part(name: str, other_names: frozenset[str]) -> bool:
+def is_possible_part_name(name: str, other_names: frozenset[str]) -> bool:
     """Return whether a name may be that of a part: no metric, and not made of general words and `other_names` alone."""
     if _NO_NAME.fullmatch(name) or is_metric_name(name) or name.lower() in other_names:
         return False
@@ -127,7 +127,7 @@ class ComponentNames:
     @cached_property
     def _parts(self) -> list[Component]:
         """The components except those that only an acronym names, which are more often known methods or tasks."""
-        return [c for c in self._components if c.evidence != {Evidence.ACRONYM} or is_mechanism(c.name)]
+        return [c for c in self._components if c.evidence != {EvidenceKind.ACRONYM} or is_specific_mechanism(c.name)]
 
     @cached_property
     def _index(self) -> NameIndex:
@@ -139,7 +139,7 @@ class ComponentNames:
 
     def find_other_names(self, passages: Sequence[Passage]) -> frozenset[str]:
         """Return the names, in lower case, that the passages give to data sets and to the whole method."""
-        return find_other_names(self._title, passages, self._all_components)
+        return find_non_part_names(self._title, passages, self._all_components)
 
     def find_label(self, part: str) -> str:
         """Return the name of the component that a part is, with its acronym, or the part as it is."""
@@ -161,7 +161,7 @@ def find_reported_ablations(passages: Sequence[Passage], names: ComponentNames) 
     ablations: dict[tuple[frozenset[str], Action], ReportedAblation] = {}
     for ablation in found:
         part = names.find_label(ablation.part)
-        if is_possible_part(part, other_names):
+        if is_possible_part_name(part, other_names):
             ablations.setdefault((frozenset(extract_stems(part)), ablation.action), replace(ablation, part=part))
     return tuple(sorted(ablations.values(), key=lambda ablation: ablation.location.paper_offset))
 
@@ -174,7 +174,7 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedA
         is_about = is_about_ablations(passage)
         yield from _read_table(passage, is_about)
         if is_experiment:
-            yield from _report_phrases(passage, find_useful_parts(text))
+            yield from _report_phrases(passage, find_parts_with_effect(text))
             read = _read_ablations if is_about else _read_announcement
             yield from read(passage, text)
             yield from _find_ablated_components(passage, text, names, is_about)
@@ -199,9 +199,9 @@ def _read_ablations(passage: Passage, text: CuedText) -> Iterator[ReportedAblati
         yield from _report_phrases(passage, find_removals_and_replacements(text))
     yield from _report_phrases(passage, find_studied_parts(text))
     if passage.block_kind is BlockKind.TABLE:
-        for header, start in find_marked_columns(passage.text):
+        for header, start in find_check_mark_columns(passage.text):
             yield from _report_part(passage, extract_leading_noun_phrase(header), Action.REMOVE, "", start)
-        for variant, start in find_variants(passage.text):
+        for variant, start in find_variant_names(passage.text):
             yield from _report_part(passage, variant, Action.REPLACE, "", start)
 
 
@@ -209,7 +209,7 @@ def _read_table(passage: Passage, is_about: bool) -> Iterator[ReportedAblation]:
     """Yield parts that table rows remove, add or replace, and parts that the head of a table names as varied."""
     is_table = passage.block_kind is BlockKind.TABLE
     yield from _read_rows(passage, is_table and is_about)
-    for head, start in find_varied_part(passage.text) if is_table else ():
+    for head, start in find_part_varied_in_table(passage.text) if is_table else ():
         yield from _report_part(passage, extract_leading_noun_phrase(head), Action.REPLACE, "", start)
 
 
@@ -233,7 +233,9 @@ def _read_announcement(passage: Passage, text: CuedText) -> Iterator[ReportedAbl
     """Yield parts that a heading, caption or run-in heading outside ablation sections announces as studied."""
     if passage.block_kind is BlockKind.HEADING:
         if passage.section_kind is not SectionKind.APPENDIX:  # an appendix describes methods too
-            yield from _report_phrases(passage, _read_title(strip_heading_number(strip_markup(passage.heading)), 0))
+            yield from _report_phrases(
+                passage, _read_title(strip_number_and_punctuation(strip_markup(passage.heading)), 0)
+            )
     elif passage.block_kind is BlockKind.PROSE:
         for heading, start in find_run_in_headings(passage.text):
             yield from _report_phrases(passage, _shift_phrases(find_studied_parts(CuedText.of(heading)), start))
@@ -252,7 +254,7 @@ def _shift_phrases(phrases: Iterable[AblationPhrase], start: int) -> Iterator[Ab
 
 def _read_heading(text: str) -> list[AblationPhrase]:
     """Return the parts that a heading in an ablation section names."""
-    name = _QUESTION_NUMBER.sub("", strip_heading_number(strip_markup(text)))
+    name = _QUESTION_NUMBER.sub("", strip_number_and_punctuation(strip_markup(text)))
     phrases = list(_read_title(name, 0))
     if not phrases and not _SUMMARY_WORD.search(name):
         phrases = [AblationPhrase(name, Action.REMOVE, "", 0)]

@@ -172,7 +172,7 @@ def find_removals_and_replacements(text: CuedText) -> Iterator[AblationPhrase]:
         yield AblationPhrase(match[2], Action.REPLACE, match[1], match.start(2))
 
 
-def find_useful_parts(text: CuedText) -> Iterator[AblationPhrase]:
+def find_parts_with_effect(text: CuedText) -> Iterator[AblationPhrase]:
     """Yield parts whose addition helps or hurts, or that a variant lacks ("sees only A, but not B")."""
     matches = text.find_matches(_USE_CUES, _ADDING, _ONLY)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)
@@ -243,7 +243,7 @@ def match_replacement_row(row: str) -> re.Match[str] | None:
     return _REPLACEMENT_ROW.match(row)
 
 
-def find_marked_columns(text: str) -> Iterator[tuple[str, int]]:
+def find_check_mark_columns(text: str) -> Iterator[tuple[str, int]]:
     """Yield column heads above rows of check marks, which name the parts switched on and off, with their offsets.
 
     The text of a PDF has no columns, so words count as cells: the first words of the header, up to the last mark.
@@ -264,7 +264,7 @@ def _split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split(separator)]
 
 
-def find_varied_part(text: str) -> Iterator[tuple[str, int]]:
+def find_part_varied_in_table(text: str) -> Iterator[tuple[str, int]]:
     """Yield the part that a table's head names as varied ("Model (dropout)" or "Temperature"), with its offset."""
     rows = list(_parse_rows(text))
     values = [row for row in rows if row.has_values and _NUMBER.fullmatch(row.cells[0])]
@@ -277,7 +277,7 @@ def find_varied_part(text: str) -> Iterator[tuple[str, int]]:
         yield head.cells[0], head.start
 
 
-def find_variants(text: str) -> Iterator[tuple[str, int]]:
+def find_variant_names(text: str) -> Iterator[tuple[str, int]]:
     """Yield the row names of an ablation table, except the head and whole methods, with their offsets."""
     for row in islice(_parse_rows(text), 1, None):
         is_variant = not (_WHOLE_METHOD.search(row.name) or _REMOVAL_OR_ADDITION.match(row.name))

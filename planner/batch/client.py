@@ -10,12 +10,12 @@ from typing import Any, Final
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
-from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, guess_tokens
+from planner.batch.rate_limit import HTTP_TOO_MANY_REQUESTS, RateLimiter, RequestSlot, RunStopped, estimate_rough_tokens
 from planner.chat import Completion, Model, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError
 from planner.models.pricing import UsagePrice
 from planner.models.wrappers import REUSED_NOTE
-from planner.planning.record import AttemptRecord, new_attempt
+from planner.planning.record import AttemptRecord, create_attempt_record
 
 # Tokens that an endpoint may add to a prompt; those that it adds to a message are covered by the message's JSON.
 _PROMPT_OVERHEAD_TOKENS: Final = 64
@@ -31,7 +31,7 @@ _FIRST_ERROR_STATUS: Final = 400
 ModelWrapper = Callable[[Model], Model]
 
 
-def estimate_max_tokens(prompt: Prompt) -> int:
+def compute_max_tokens(prompt: Prompt) -> int:
     """Return an upper bound of the number of tokens in a prompt: each token stands for at least one byte."""
     return len(prompt.messages_json) + _PROMPT_OVERHEAD_TOKENS
 
@@ -126,7 +126,7 @@ class WaitingTasks:
 
 
 @dataclass(slots=True)
-class ModelQueue:
+class SharedModelState:
     """Everything that the papers of one model share: its ledger, limits, budget and retry policy.
 
     `with_retry` wraps a model so that it retries. `price` gives the cost of a usage in USD. `max_reply_tokens` caps
@@ -151,7 +151,7 @@ class ModelQueue:
 class LedgerClient:
     """A model client for one paper: it reuses replies in the ledger, and never has the same request in flight twice."""
 
-    def __init__(self, queue: ModelQueue, model: Model, plan_task: PlanTask) -> None:
+    def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
         self._queue = queue
         self._sender = RequestSender(queue, model, plan_task)
         self._retrying_model = queue.with_retry(self._sender)
@@ -216,7 +216,7 @@ class _PromptWaits:
 class RequestSender:
     """A sender of requests: it records each in `attempt_records` and the ledger first, and then stores the reply."""
 
-    def __init__(self, queue: ModelQueue, model: Model, plan_task: PlanTask) -> None:
+    def __init__(self, queue: SharedModelState, model: Model, plan_task: PlanTask) -> None:
         self.attempt_records: dict[str, AttemptRecord] = {}
         self._queue = queue
         self._model = model
@@ -233,12 +233,12 @@ class RequestSender:
         queue, max_cost = self._queue, self._estimate_max_cost(prompt)
         async with (
             queue.budget.reserve(max_cost) as reservation,
-            queue.rate_limiter.acquire_slot(guess_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
+            queue.rate_limiter.acquire_slot(estimate_rough_tokens(prompt), self._waits.count_until_now(prompt)) as slot,
         ):
             self._waits.seconds += slot.paused
             with queue.waiting_tasks.mark_busy():
                 reservation.charged = max_cost
-                request = new_attempt(self.info.identify_request(prompt), prompt)
+                request = create_attempt_record(self.info.identify_request(prompt), prompt)
                 number = await queue.ledger.record_request(self._plan_task, request, max_cost)
                 self.attempt_records.setdefault(request.identity, request)
                 return await self._send_recorded(prompt, number, request.identity, slot, reservation)
@@ -269,7 +269,7 @@ class RequestSender:
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
         """Return the most that an attempt can cost in USD, None without a price; an estimate if replies have no cap."""
         return self._queue.price(
-            Usage(estimate_max_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
+            Usage(compute_max_tokens(prompt), self._queue.max_reply_tokens or ASSUMED_REPLY_TOKENS)
         )
 
     def _handle_error(self, error: ModelError, slot: RequestSlot) -> None:

@@ -15,7 +15,7 @@ from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestR
 from planner.errors import UsageError
 from planner.files import read_bounded_file, walk_folder
 from planner.names import UniqueNames, build_paper_id, parse_arxiv_id
-from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_not_paper, strip_endings
+from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, strip_folders_and_endings
 from planner.sanitize import shorten_name
 
 ARXIV: Final = "arXiv"
@@ -71,7 +71,7 @@ class _EntryCollector:
             self._add_entry(CorpusEntry("", argument, "", ARXIV))
         elif _path_exists(Path(argument)):
             # A shell expands `papers/*` before we see it, so among several arguments a README is not a paper either.
-            self._add_path(Path(argument), listed=self.is_only_argument or not is_not_paper(argument))
+            self._add_path(Path(argument), listed=self.is_only_argument or not is_named_like_other_file(argument))
         elif _GLOB_CHARACTERS.search(argument) and (matches := _expand_glob(argument)):
             for match in matches:
                 self._add_path(Path(match), listed=False)
@@ -188,7 +188,7 @@ def _propose_id(entry: CorpusEntry) -> str:
     if entry.title and not entry.id:
         return build_paper_id(entry.title)
     return build_paper_id(
-        "", given_id=entry.id or (entry.place if entry.kind == ARXIV else strip_endings(entry.source))
+        "", given_id=entry.id or (entry.place if entry.kind == ARXIV else strip_folders_and_endings(entry.source))
     )
 
 

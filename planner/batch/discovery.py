@@ -9,7 +9,13 @@ from typing import Final
 
 from planner.batch.manifest import CorpusProblem
 from planner.files import MAX_FOLDER_DEPTH, refuse_special_file, walk_folder
-from planner.papers.formats import ARCHIVE_ENDINGS, TEXT_ENDINGS, SourceKind, find_kind_by_name, is_not_paper
+from planner.papers.formats import (
+    ARCHIVE_ENDINGS,
+    TEXT_ENDINGS,
+    SourceKind,
+    find_kind_by_name,
+    is_named_like_other_file,
+)
 from planner.papers.tree import IGNORED_FOLDERS
 
 _TEX_ENDINGS: Final = TEXT_ENDINGS[SourceKind.LATEX]
@@ -97,7 +103,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
 
 def detect_paper_kind(file: Path) -> str:
     """Return the format of a paper by its file's name, "" if none; LaTeX must also have an active document class."""
-    if is_not_paper(file.name):
+    if is_named_like_other_file(file.name):
         return ""
     kind = find_kind_by_name(file.name)
     if kind is SourceKind.OTHER:

@@ -9,20 +9,20 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from planner.batch.client import Budget, LedgerClient, ModelQueue, WaitingTasks
+from planner.batch.client import Budget, LedgerClient, SharedModelState, WaitingTasks
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, Ledger
 from planner.batch.manifest import PlanTask
 from planner.batch.progress import Progress
 from planner.batch.rate_limit import RateLimiter, RunStopped
 from planner.batch.read_ahead import TaskWithPaper, read_papers_ahead
-from planner.batch.run_folder import RunFolder, report_os_errors
+from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.spec import BatchJob, RunModel
 from planner.errors import Outcome, OutputError, PaperError, PlannerError
 from planner.models.retry import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
 from planner.planning.output import WrittenFiles, rebuild_trajectory, write_record
 from planner.planning.plan import PlanResult, run_plan
-from planner.planning.record import AttemptRecord, PlanRecord, close_record, open_record
+from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
 from planner.tokens import FixedTokenCounter
 from planner.trajectory.format import Trajectory
 
@@ -112,9 +112,9 @@ class LocalEngine:
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)
 
-    def _open_queue(self, model: RunModel) -> ModelQueue:
+    def _open_queue(self, model: RunModel) -> SharedModelState:
         limits, policy = self._job.limits, self._job.retry_policy
-        return ModelQueue(
+        return SharedModelState(
             info=model.info,
             ledger=self._ledger,
             rate_limiter=RateLimiter(limits.concurrency, limits.rpm, limits.tpm, policy.max_wait),
@@ -176,7 +176,7 @@ class ResultRecorder:
         if attempt_records is None:
             used = (attempt.identity for attempt in result.attempts)
             attempt_records = self._ledger.list_requests(plan_task.entry.id, plan_task.model, used)
-        record = close_record(open_record(paper_info, run_model.info, run_model.settings), result, attempt_records)
+        record = finish_record(begin_record(paper_info, run_model.info, run_model.settings), result, attempt_records)
         # The files go first, so that a recorded result has its files; the next start writes those that are missing.
         files = partial(self._write_files, record, result.trajectory)
         await self._ledger.record_result(plan_task, run_model.ledger_model.settings_hash, result, record, files)
@@ -204,7 +204,7 @@ class ResultRecorder:
             await asyncio.to_thread(self._write_files, record, trajectory)
 
     def _write_files(self, record: PlanRecord, trajectory: Trajectory | None) -> None:
-        with report_os_errors(self._run.path):
+        with convert_os_errors(self._run.path):
             write_record(self._run.trajectory_folder, record, trajectory, durable=False)
 
     def _load_earlier_progress(self) -> None:

@@ -7,13 +7,13 @@ from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
 from planner.batch.progress import Progress
-from planner.batch.run_folder import RunFolder, report_os_errors
+from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.service.replan import Replanner
 from planner.batch.spec import BatchJob
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError
 from planner.models.prompt_files import PromptFiles, PromptFolders
-from planner.planning.record import new_attempt
+from planner.planning.record import create_attempt_record
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,15 @@ class PromptFileEngine:
     def _read_reply(self, request: NewRequest, prompt: Prompt) -> Completion | None:
         paper_id, info = request.plan_task.entry.id, self._models[request.plan_task.model].info
         try:
-            with report_os_errors(self._run.path):
+            with convert_os_errors(self._run.path):
                 return self._files.exchange(info, paper_id, prompt)
         except ModelError as error:
             log.warning("%s: %s", paper_id, error)
             return None
 
     async def _record_reply(self, request: NewRequest, prompt: Prompt, reply: Completion) -> None:
-        number = await self._ledger.record_request(request.plan_task, new_attempt(request.identity, prompt), 0.0)
+        number = await self._ledger.record_request(
+            request.plan_task, create_attempt_record(request.identity, prompt), 0.0
+        )
         await self._ledger.record_reply(number, request.identity, reply, 0.0, 0.0)
         self.progress.record_reply(reply.usage, 0.0)

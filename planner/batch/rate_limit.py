@@ -39,7 +39,7 @@ class RunStopped(Exception):  # noqa: N818 - it is a stop, not a fault
     """The run is being stopped; no further request may be sent."""
 
 
-def guess_tokens(prompt: Prompt) -> float:
+def estimate_rough_tokens(prompt: Prompt) -> float:
     """Return a rough number of tokens in a prompt, which replies correct."""
     return len(prompt.messages_json) / CHARS_PER_TOKEN
 
@@ -274,7 +274,7 @@ class RateLimitedModel:
 
     async def complete(self, prompt: Prompt) -> Completion:
         """Complete a prompt when the limits allow; a 429 pauses all requests."""
-        async with self._limits.acquire_slot(guess_tokens(prompt)) as slot:
+        async with self._limits.acquire_slot(estimate_rough_tokens(prompt)) as slot:
             try:
                 completion = await self._model.complete(prompt)
             except ModelError as error:

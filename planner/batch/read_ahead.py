@@ -25,7 +25,7 @@ from planner.tokens import FixedTokenCounter, TokenCounter
 _TOKEN_COUNTER: Final = FixedTokenCounter()
 
 
-class PromptTarget(Protocol):
+class PromptModel(Protocol):
     """A model that needs papers: the part of a `RunModel` that readers use."""
 
     @property
@@ -89,7 +89,7 @@ class TaskWithPaper:
 @asynccontextmanager
 async def read_papers_ahead(
     plan_tasks: Iterator[PlanTask],
-    targets: Mapping[str, PromptTarget],
+    targets: Mapping[str, PromptModel],
     *,
     readers: Sequence[PaperReader],
     max_ahead: int,
@@ -99,7 +99,7 @@ async def read_papers_ahead(
     Many tasks may take papers from the result. A paper that several models need is read once.
     """
     async with AsyncExitStack() as stack:
-        papers_ahead = ReadAhead(
+        papers_ahead = ReadAheadQueue(
             plan_tasks, targets, [await stack.enter_async_context(reader) for reader in readers], max_ahead
         )
         tasks = [asyncio.create_task(papers_ahead.fill_queue(reader)) for reader in readers]
@@ -111,13 +111,13 @@ async def read_papers_ahead(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class ReadAhead:
+class ReadAheadQueue:
     """The queue of papers that were read and wait to be planned."""
 
     def __init__(
         self,
         plan_tasks: Iterator[PlanTask],
-        targets: Mapping[str, PromptTarget],
+        targets: Mapping[str, PromptModel],
         readers: Sequence[PaperReader],
         max_ahead: int,
     ) -> None:

@@ -58,7 +58,7 @@ class RunFolder:
         Raises:
             RunError: if the folder cannot be written.
         """
-        with report_os_errors(self.path):
+        with convert_os_errors(self.path):
             text = json.dumps({"format_version": FORMAT_VERSION, **facts}, ensure_ascii=False, indent=1)
             write_file_atomically(self.path / "run.json", text + "\n")
 
@@ -70,7 +70,7 @@ class RunFolder:
             InUseError: if another process has locked it.
             RunError: if it cannot be written.
         """
-        with report_os_errors(self.path):
+        with convert_os_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -98,7 +98,7 @@ class RunFolder:
 
 
 @contextmanager
-def report_os_errors(path: Path) -> Iterator[None]:
+def convert_os_errors(path: Path) -> Iterator[None]:
     """Turn an `OSError` of the block into an error that says what to do about it.
 
     Raises:

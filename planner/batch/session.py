@@ -12,14 +12,14 @@ from pydantic import JsonValue
 
 from planner import __version__
 from planner.batch.cluster.merge import (
+    copy_results_to_shard,
     list_unmerged_shards,
     refuse_submitted_requests,
     refuse_unmerged_shards,
-    seed_shard,
 )
 from planner.batch.cluster.pool import PooledModel, WorkerPool
 from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
-from planner.batch.cluster.shards import is_shard_folder, load_ids_by_place, refuse_other_division
+from planner.batch.cluster.shards import is_shard_folder, load_paper_ids_by_place, refuse_other_division
 from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.engine import LocalEngine
 from planner.batch.estimate import ModelEstimate, estimate_run
@@ -44,7 +44,7 @@ from planner.batch.spec import (
 from planner.chat import ModelInfo, Usage
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
-from planner.models.connect import ModelClient, ModelSpec, build_file_client, log_destination, open_model
+from planner.models.connect import ModelClient, ModelSpec, build_file_client, log_request_host, open_model
 from planner.models.retry import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
@@ -99,7 +99,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         run = _choose_run_folder(spec)
         stack.enter_context(run.lock_folder())
         if corpus is not None:
-            corpus = _select_shard_papers(spec, assign_ids(corpus, load_ids_by_place(spec.run)))
+            corpus = _select_shard_papers(spec, assign_ids(corpus, load_paper_ids_by_place(spec.run)))
         shared_disk = is_shard_folder(run) or run.is_on_shared_disk
         ledger = await stack.enter_async_context(Ledger(run.ledger_path, shared_disk=shared_disk))
         if corpus is not None:
@@ -154,7 +154,7 @@ async def record_corpus(opened: OpenRun) -> None:
 async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
     """Plan the pending papers of a run with the engine of its call, and return the exit code."""
     for model in opened.job.models:
-        log_destination(model.client)
+        log_request_host(model.client)
     if opened.spec.uses_batch_service:
         return await _plan_through_service(opened, run_engine)
     for number in await opened.ledger.submissions.withdraw_unsent():  # so that their requests can be sent live
@@ -168,10 +168,10 @@ async def plan_run(opened: OpenRun, run_engine: EngineRunner) -> int:
 
 async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> int:
     """Plan through the batch service; with --finish-live, send live what it has left unanswered in the end."""
-    from planner.batch.service.engine import ServiceEngine  # imports the SDK, which takes 0.4 s
+    from planner.batch.service.engine import BatchServiceEngine  # imports the SDK, which takes 0.4 s
 
     spec, job, run, ledger = opened.spec, opened.job, opened.run, opened.ledger
-    engine = ServiceEngine(job if spec.sources else _limit_to_begun_papers(job), run, ledger, spec.submission)
+    engine = BatchServiceEngine(job if spec.sources else _limit_to_begun_papers(job), run, ledger, spec.submission)
     code = await run_engine(engine)
     if waiting := ledger.submissions.count_submitted_requests():
         log.info("%d requests are at the batch service; get them with: collect %s", waiting, run.path)
@@ -256,7 +256,7 @@ def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
         return corpus
     selected = spec.shard.select_papers(corpus)
     log.info("shard %s: %d of %d papers", spec.shard, len(selected.entries), len(corpus.entries))
-    seed_shard(spec.run, spec.shard, (entry.id for entry in selected.entries))
+    copy_results_to_shard(spec.run, spec.shard, (entry.id for entry in selected.entries))
     return selected
 
 

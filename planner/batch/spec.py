@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from planner.batch.client import ASSUMED_REPLY_TOKENS
 from planner.batch.cluster.shards import Shard
 from planner.batch.ledger.schema import open_ledger_readonly
-from planner.batch.ledger.store import LedgerModel
+from planner.batch.ledger.store import ModelEntry
 from planner.batch.manifest import Corpus
 from planner.batch.run_folder import RunFolder
 from planner.chat import Model, ModelInfo
@@ -203,7 +203,7 @@ class RunModel:
 
     client: ModelClient
     settings: PlanSettings
-    ledger_model: LedgerModel
+    ledger_model: ModelEntry
 
     @property
     def info(self) -> ModelInfo:
@@ -230,7 +230,7 @@ def build_run_model(client: ModelClient, settings: PlanSettings) -> RunModel:
         PromptError: if the templates are at fault.
     """
     settings = replace(settings, window=settings.window or client.window)
-    return RunModel(client, settings, LedgerModel(client.info, hash_settings(client.info, settings)))
+    return RunModel(client, settings, ModelEntry(client.info, hash_settings(client.info, settings)))
 
 
 @dataclass(frozen=True, slots=True)

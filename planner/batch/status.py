@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
-from planner.batch.ledger.schema import DamagedLedgerError, open_readable_ledger
+from planner.batch.ledger.schema import DamagedLedgerError, open_damaged_ledger
 from planner.batch.ledger.store import ALL_PAIRS, IS_VALID
 from planner.batch.run_folder import RunFolder
 from planner.errors import Outcome
@@ -21,7 +21,7 @@ _MAX_EXAMPLES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class PaperFailure:
     """A paper that ended without a plan."""
 
     paper: str
@@ -47,7 +47,7 @@ class LedgerStatus:
     completion_tokens: int
     cost: float | None
     models: Mapping[str, Mapping[Outcome, int]] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[PaperFailure, ...] = ()
     damage: str = ""
 
     @property
@@ -115,7 +115,7 @@ def read_ledger_status(run: RunFolder) -> LedgerStatus:
     Raises:
         RunError: if the folder is not a run, or its ledger cannot be read.
     """
-    with open_readable_ledger(run.ledger_path) as (db, damage):
+    with open_damaged_ledger(run.ledger_path) as (db, damage):
         return replace(_StatusReader(db).read_status(), damage=damage)
 
 
@@ -151,12 +151,12 @@ class _StatusReader:
             found.setdefault(model, {})[Outcome(outcome)] = count
         return found
 
-    def _list_failures(self) -> tuple[Failure, ...]:
+    def _list_failures(self) -> tuple[PaperFailure, ...]:
         rows = self.db.execute(
             f"SELECT p.id, m.key, n.outcome, n.reason {ALL_PAIRS} AND {IS_VALID} AND n.outcome <> 'planned' "
             "ORDER BY p.id"
         )
-        return tuple(Failure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
+        return tuple(PaperFailure(paper, model, Outcome(outcome), reason) for paper, model, outcome, reason in rows)
 
     def _fetch_row(self, query: str) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self.db.execute(query).fetchone()
@@ -171,7 +171,7 @@ def _format_counts(outcomes: Mapping[Outcome, int]) -> str:
     return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
 
 
-def _normalize_reason(failure: Failure) -> str:
+def _normalize_reason(failure: PaperFailure) -> str:
     """Return the reason without the paper's name and without numbers, so that similar failures are grouped."""
     reason = re.sub(rf"(?<![\w-]){re.escape(failure.paper)}(?![\w-])", "…", failure.reason)
     return re.sub(r"\d+(?:\.\d+)?", "N", reason)[:_MAX_REASON_CHARS]

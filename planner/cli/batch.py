@@ -18,16 +18,10 @@ from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
 from planner.batch.spec import ENGINES, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
-from planner.cli.console import InterruptHandler, log, log_to, run_interruptible
+from planner.cli.console import InterruptHandler, log, run_interruptible, send_log_messages
 from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
 from planner.cli.progress import format_estimate_json, format_estimate_text, format_progress
-from planner.cli.run_options import (
-    engine_options,
-    limit_options,
-    prompt_file_options,
-    shard_option,
-    submission_options,
-)
+from planner.cli.run_options import engine_options, limit_options, prompt_file_options, shard_option, submission_options
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.models.prompt_files import PromptFolders
@@ -113,18 +107,18 @@ def batch(
         retry_failed,
         prompt_folders,
     )
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         raise SystemExit(
             run_interruptible(
                 _print_estimate(spec, as_json=as_json)
                 if dry_run
-                else plan_papers(spec, quiet=log_settings.quiet, as_json=as_json),
+                else run_batch(spec, quiet=log_settings.quiet, as_json=as_json),
                 at_once=True,
             )
         )
 
 
-async def plan_papers(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
+async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
     """Plan what is pending; return 0, or 1 if any paper has no plan, or 130 or 143 if stopped by a signal."""
     from planner.batch.session import open_run, plan_run, record_corpus  # not for --help: it imports all of a run
 

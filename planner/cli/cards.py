@@ -14,7 +14,7 @@ import click
 from planner.details import Details, QuoteMatch, describe_order
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_printable
-from planner.schema import Ablation, Action, list_further_fields
+from planner.schema import Ablation, Action, list_extra_fields
 from planner.site.entries import PlanEntry
 from planner.trajectory.format import Trajectory
 
@@ -82,7 +82,7 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
         yield _Line(f"{_INDENT}  {_format_replacement(item)}")
     yield _Line(f"{_INDENT}measured by {', '.join(ablation.metrics)}")
     is_absent = details.evidence is not None and details.evidence.found is QuoteMatch.ABSENT
-    for label, text in (*list_further_fields(ablation), *details.list_lines()):
+    for label, text in (*list_extra_fields(ablation), *details.list_lines()):
         colour = "red" if is_absent and text == str(details.evidence) else None
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from planner.cli.console import log, log_to
+from planner.cli.console import log, send_log_messages
 from planner.cli.options import MAX_K, LogOptions, log_options
 from planner.combining.combine import CombineResult, SinglePlan, combine_plans
 from planner.details import DEFAULT_MIN_CHANCE
@@ -53,7 +53,7 @@ def combine(
     Of each paper and task, the ablations that several models, samples or runs propose are joined, and ranked by their
     mean chance, or by votes where not every plan states chances. Prints the path of each combined plan.
     """
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         facts: dict[str, list[dict[str, object]]] = {"plans": [], "single": [], "unread": []}
         for result in combine_plans(sources, output, k=k, min_chance=min_chance):
             _add_facts(facts, result)

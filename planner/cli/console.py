@@ -58,7 +58,7 @@ class _LogFileHandler(logging.FileHandler):
 
 
 @contextmanager
-def log_to(options: LogOptions) -> Iterator[None]:
+def send_log_messages(options: LogOptions) -> Iterator[None]:
     """Send log messages to stderr and to the log file while the command runs."""
     handlers = [_create_stderr_handler(options)]
     if options.log_file:

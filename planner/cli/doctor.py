@@ -7,10 +7,10 @@ import click
 from click.core import ParameterSource
 
 from planner.chat import Message, Prompt
-from planner.cli.console import log_to
+from planner.cli.console import send_log_messages
 from planner.cli.options import LogOptions, log_options, model_options
 from planner.errors import ModelError
-from planner.models.connect import ModelSpec, add_retries, log_destination, open_model
+from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.sanitize import make_printable
 
 _MAX_SECONDS: Final = 60  # for the whole answer, unless --timeout is given
@@ -22,7 +22,7 @@ _MAX_SECONDS: Final = 60  # for the whole answer, unless --timeout is given
 def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
     is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         raise SystemExit(asyncio.run(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
 
 
@@ -31,7 +31,7 @@ async def _check_model(model_spec: ModelSpec, max_seconds: float | None) -> int:
         if client.model is None:
             click.echo("The built-in planner needs no key and no network. Nothing was sent.")
             return 0
-        log_destination(client)
+        log_request_host(client)
         info, prompt = client.info, Prompt.from_messages([Message("user", "Reply with the one word: ready")])
         try:
             async with asyncio.timeout(max_seconds):

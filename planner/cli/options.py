@@ -78,7 +78,7 @@ class LogOptions:
     log_file: Path | None
 
 
-def option_group(
+def group_options(
     name: str, options_class: type, *options: Callable[[CommandFunction], CommandFunction]
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `options_class`.
@@ -100,7 +100,7 @@ def option_group(
     return decorate
 
 
-metadata_options = option_group(
+metadata_options = group_options(
     "metadata",
     MetadataOptions,
     click.option("--title", default="", help="The paper's title, if the detected one is wrong."),
@@ -115,7 +115,7 @@ metadata_options = option_group(
     ),
 )
 
-task_options = option_group(
+task_options = group_options(
     "task",
     TaskOptions,
     click.option(
@@ -224,9 +224,9 @@ _ENDPOINT_OPTIONS: Final = (
     ),
 )
 
-endpoint_options = option_group("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
+endpoint_options = group_options("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
 
-model_options = option_group(
+model_options = group_options(
     "model_spec",
     ModelSpec,
     click.option(
@@ -240,7 +240,7 @@ model_options = option_group(
     *_ENDPOINT_OPTIONS,
 )
 
-log_options = option_group(
+log_options = group_options(
     "log_settings",
     LogOptions,
     click.option("-v", "--verbose", count=True, help="Print debug messages too; -vv adds the time and the module."),

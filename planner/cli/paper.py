@@ -12,7 +12,7 @@ import click
 
 from planner.analysis.analyse import Analysis, analyse_paper
 from planner.analysis.passages import TextLocation
-from planner.cli.console import log, log_to
+from planner.cli.console import log, send_log_messages
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -30,7 +30,7 @@ from planner.papers.formats import SourceKind, detect_kind
 from planner.papers.load import MAX_FILE_BYTES
 from planner.papers.paper import Excerpt, Paper, Section
 from planner.planning.question import PaperPrompt, PlanSettings, build_prompt, select_excerpt
-from planner.reading.process import ReaderProcess
+from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
 from planner.sanitize import clean_text, make_json_printable, make_printable
 from planner.tokens import TokenCounter
@@ -54,12 +54,12 @@ def refuse_missing_source(sources: Sequence[str]) -> None:
         raise UsageError(f"{sources[0]}: no such file or folder")
 
 
-def open_reader(*, offline: bool) -> ReaderProcess:
+def open_paper_reader(*, offline: bool) -> IsolatedReader:
     """Return a reader of papers in a process of their own, which starts with the first paper that needs it."""
-    return ReaderProcess(open_arxiv(offline=offline))
+    return IsolatedReader(open_arxiv(offline=offline))
 
 
-async def read_paper(source: str, metadata: MetadataOptions, reader: ReaderProcess) -> Paper:
+async def read_named_paper(source: str, metadata: MetadataOptions, reader: IsolatedReader) -> Paper:
     """Read the paper that the user named, in a separate process unless it is a short text.
 
     Raises:
@@ -81,12 +81,12 @@ async def read_paper(source: str, metadata: MetadataOptions, reader: ReaderProce
     return result.paper
 
 
-def read_only_paper(source: str, metadata: MetadataOptions) -> Paper:
-    """Read the only paper of a command, as `read_paper` does."""
+def read_single_paper(source: str, metadata: MetadataOptions) -> Paper:
+    """Read the only paper of a command, as `read_named_paper` does."""
 
     async def read() -> Paper:
-        async with open_reader(offline=metadata.offline) as reader:
-            return await read_paper(source, metadata, reader)
+        async with open_paper_reader(offline=metadata.offline) as reader:
+            return await read_named_paper(source, metadata, reader)
 
     return asyncio.run(read())
 
@@ -135,9 +135,9 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
     Paste them into any chat window, then give the reply to `parse`.
     """
     refuse_missing_source((source,))
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         counter = TokenCounter()
-        paper_prompt = build_prompt(read_only_paper(source, metadata), task.settings, counter)
+        paper_prompt = build_prompt(read_single_paper(source, metadata), task.settings, counter)
         _log_omissions(paper_prompt)
         log.info("about %s tokens", f"{counter.count_prompt(paper_prompt.prompt):,}")
     rendered = paper_prompt.prompt
@@ -160,8 +160,8 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
     """Show what is read from a paper: title, abstract, sections, sizes, parts that would be left out, and warnings."""
     refuse_missing_source((source,))
     settings = task.settings
-    with log_to(log_settings):
-        read = read_only_paper(source, metadata)
+    with send_log_messages(log_settings):
+        read = read_single_paper(source, metadata)
         if form == "text":
             sent = select_excerpt(read, settings, TokenCounter())
             _log_omissions(sent)

@@ -14,7 +14,7 @@ import click
 
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.cli.cards import format_plan_cards
-from planner.cli.console import log, log_to, run_interruptible
+from planner.cli.console import log, run_interruptible, send_log_messages
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -24,18 +24,24 @@ from planner.cli.options import (
     model_options,
     task_options,
 )
-from planner.cli.paper import MissingPaperError, open_reader, read_only_paper, read_paper, refuse_missing_source
+from planner.cli.paper import (
+    MissingPaperError,
+    open_paper_reader,
+    read_named_paper,
+    read_single_paper,
+    refuse_missing_source,
+)
 from planner.details import Revision, format_count
 from planner.errors import ModelError, Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, read_stdin
-from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_destination, open_model
+from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_request_host, open_model
 from planner.names import UniqueNames, build_paper_id
 from planner.papers.characters import decode_text
-from planner.papers.formats import strip_endings
+from planner.papers.formats import strip_folders_and_endings
 from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
 from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
-from planner.reading.process import ReaderProcess
+from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 from planner.site.entries import create_entry
 from planner.tokens import TokenCounter
@@ -81,7 +87,7 @@ def plan(
     """
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         report = partial(_report_result, as_json=as_json)
         raise SystemExit(
             run_interruptible(_plan_papers(papers, metadata, task.settings, model_spec, output, force, report))
@@ -98,7 +104,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
 
     Uses the built-in planner unless you name a model.
     """
-    with log_to(log_settings), as_file(files("planner") / "demo" / "paper.md") as paper:
+    with send_log_messages(log_settings), as_file(files("planner") / "demo" / "paper.md") as paper:
         model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone must not demand a model
         work = _plan_papers((str(paper),), MetadataOptions(), task.settings, model_spec, output, False, _show_plan)
         raise SystemExit(run_interruptible(work))
@@ -137,9 +143,9 @@ def parse(
     if [paper, reply, revised].count("-") > 1:
         raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
     refuse_missing_source((paper,))
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         settings = replace(task.settings, reasks=0)
-        read = read_only_paper(paper, metadata)
+        read = read_single_paper(paper, metadata)
         pasted = _PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
         # A pasted reply is always new: for a corrected one, the recorded reply must not be used.
         done = asyncio.run(plan_to_folder(output, read, pasted, settings, _price_pasted_reply, force=True))
@@ -194,9 +200,9 @@ async def _plan_papers(
     code = 0
     async with (
         open_model(model_spec, offline=metadata.offline) as client,
-        open_reader(offline=metadata.offline) as reader,
+        open_paper_reader(offline=metadata.offline) as reader,
     ):
-        log_destination(client)
+        log_request_host(client)
         settings = replace(settings, window=settings.window or client.window)
         planner = _PaperPlanner(output, client, settings, reader, model_spec.max_wait, force)
         for number, source in enumerate(sources, start=1):
@@ -220,7 +226,7 @@ class _PaperPlanner:
         output: Path,
         client: ModelClient,
         settings: PlanSettings,
-        reader: ReaderProcess,
+        reader: IsolatedReader,
         max_wait: float,
         force: bool,
     ) -> None:
@@ -235,13 +241,15 @@ class _PaperPlanner:
 
     async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
         try:
-            paper = await read_paper(source, metadata, self._reader)
+            paper = await read_named_paper(source, metadata, self._reader)
         except MissingPaperError:
             raise
         except PaperError as error:
             named = self._unique_ids.choose_name(
                 build_paper_id(
-                    "", given_id=metadata.paper_id, file_stem="stdin" if source == "-" else strip_endings(source)
+                    "",
+                    given_id=metadata.paper_id,
+                    file_stem="stdin" if source == "-" else strip_folders_and_endings(source),
                 )
             )
             return write_unreadable_paper(

@@ -7,11 +7,11 @@ import click
 
 from planner.batch.cluster.shards import Shard
 from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
-from planner.cli.options import option_group
+from planner.cli.options import group_options
 from planner.errors import UsageError
 from planner.models.prompt_files import PromptFolders
 
-limit_options = option_group(
+limit_options = group_options(
     "limits",
     RunLimits,
     click.option(
@@ -47,7 +47,7 @@ _POLL_OPTION = click.option(
     help="Pause between two checks of the batch service.  [2 s, doubled up to 5 min]",
 )
 
-submission_options = option_group(
+submission_options = group_options(
     "submission",
     SubmissionOptions,
     click.option(
@@ -58,7 +58,7 @@ submission_options = option_group(
     _POLL_OPTION,
 )
 
-collect_options = option_group(
+collect_options = group_options(
     "submission",
     SubmissionOptions,
     click.option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
@@ -66,7 +66,7 @@ collect_options = option_group(
     _POLL_OPTION,
 )
 
-engine_options = option_group(
+engine_options = group_options(
     "engine",
     EngineOptions,
     click.option(
@@ -91,7 +91,7 @@ engine_options = option_group(
 )
 
 
-prompt_file_options = option_group(
+prompt_file_options = group_options(
     "prompt_folders",
     PromptFolders,
     click.option(

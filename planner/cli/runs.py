@@ -11,13 +11,13 @@ from planner.batch.run_folder import RunFolder
 from planner.batch.session import load_run_spec, open_run
 from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
-from planner.cli.batch import plan_papers
-from planner.cli.console import log, log_to, run_interruptible
+from planner.cli.batch import run_batch
+from planner.cli.console import log, run_interruptible, send_log_messages
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import collect_options
 from planner.errors import RunError, UsageError
 from planner.exports.export import EXPORT_FORMATS, export_plans
-from planner.files import is_device
+from planner.files import is_pipe_or_device
 from planner.sanitize import make_json_printable, make_printable
 
 _run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
@@ -45,10 +45,10 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
 @log_options
 def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_settings: LogOptions) -> None:
     """Get the results of a RUN from its batch service, and continue as `batch --engine openai-batch` would."""
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         spec = load_run_spec(run, submission)
         with contextlib.chdir(spec.folder):
-            work = plan_papers(spec, quiet=log_settings.quiet, as_json=as_json)
+            work = run_batch(spec, quiet=log_settings.quiet, as_json=as_json)
             raise SystemExit(run_interruptible(work, at_once=True))
 
 
@@ -61,7 +61,7 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
 def import_(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> None:
     """Import results of exported requests into a RUN: output and error files of a batch service, or of `run-batch`."""
     paths = [path.resolve() for path in files]
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         spec = load_run_spec(run, SubmissionOptions())
         with contextlib.chdir(spec.folder):
             raise SystemExit(run_interruptible(_import_results(spec, paths), at_once=True))
@@ -91,9 +91,9 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
 
     With openai-batch, write the requests that the RUN still needs, for a batch service or for vLLM's run-batch.
     """
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         if form == BATCH_SERVICE_ENGINE:
-            if is_device(target):
+            if is_pipe_or_device(target):
                 raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
             target, spec = target.resolve(), load_run_spec(run, SubmissionOptions())
             with contextlib.chdir(spec.folder):
@@ -101,7 +101,7 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
         exported = export_plans(run, form, target)
         for line in (*exported.left_out, *exported.damage):
             click.echo(make_printable(line), err=True)
-        if not is_device(target):
+        if not is_pipe_or_device(target):
             click.echo(make_printable(str(target)))
         raise SystemExit(1 if exported.damage else 0)
 
@@ -124,7 +124,7 @@ async def _export_requests(spec: RunSpec, target: Path) -> int:
 @log_options
 def merge(run: Path, log_settings: LogOptions) -> None:
     """Merge the shards of a RUN into it. Merging again adds what is new; exit code 1 while a shard is missing."""
-    with log_to(log_settings):
+    with send_log_messages(log_settings):
         merged = merge_shards(RunFolder(run))
         _log_merge(merged)
         click.echo(make_printable(read_run_status(RunFolder(run)).as_text()))

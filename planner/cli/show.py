@@ -16,7 +16,7 @@ from planner.files import read_bounded_file, write_file_atomically
 from planner.names import UniqueNames, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import Plan, describe_validation_error, find_violations, make_plan_json_schema
+from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
 from planner.site.copies import format_jsonl
 from planner.site.entries import PlanEntry, create_entry
 from planner.site.pages import render_trajectory_page
@@ -143,7 +143,7 @@ def _check_file(file: Path) -> Iterator[str]:
     except (TrajectoryError, OSError, UnicodeDecodeError) as error:
         yield str(error).removeprefix(f"{file}: ")
         return
-    yield from dict.fromkeys((*trajectory.warnings, *find_violations(trajectory.plan)))
+    yield from dict.fromkeys((*trajectory.warnings, *find_rule_violations(trajectory.plan)))
 
 
 def _check_plan(text: str, is_jsonl: bool) -> Iterator[str]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from planner.batch.ledger.schema import LedgerReader, open_readable_ledger
+from planner.batch.ledger.schema import LedgerReader, open_damaged_ledger
 from planner.batch.ledger.store import StoredRecords
-from planner.batch.run_folder import RunFolder, report_os_errors
+from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.errors import Outcome, OutputError, RunError, TrajectoryError, UsageError
 from planner.exports.issues import write_issues, write_markdown, write_reviews
 from planner.exports.latex import write_latex
@@ -70,7 +70,7 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     exporter = EXPORT_FORMATS[export_format]
     if target.is_dir() is not exporter.writes_folder and target.exists():
         raise UsageError(f"{target}: {export_format} needs {'a folder' if exporter.writes_folder else 'a file'}")
-    with report_os_errors(target):
+    with convert_os_errors(target):
         exporter.write(entries, target)
     unplanned = (each for each in entries if each.trajectory is None)
     lines = (
@@ -80,7 +80,7 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
 
 
 def _load_run(run: RunFolder, damage: list[str]) -> Iterator[PlanEntry]:
-    with open_readable_ledger(run.ledger_path) as (db, damaged):
+    with open_damaged_ledger(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))
         for paper, model in records.list_pairs():

@@ -11,7 +11,7 @@ from typing import Final
 from planner.details import Details
 from planner.names import sanitize_file_name
 from planner.sanitize import clean_text, shorten_name
-from planner.schema import Ablation, Action, list_further_fields
+from planner.schema import Ablation, Action, list_extra_fields
 from planner.site.copies import choose_headline, describe_change
 from planner.site.entries import PlanEntry, choose_title, label_entries
 
@@ -46,7 +46,7 @@ class Study:
 
     def list_notes(self) -> Iterator[tuple[str, str]]:
         """Yield the label and the text of what a person must know to run the study."""
-        texts = (("Measure", "; ".join(self.ablation.metrics)), *list_further_fields(self.ablation))
+        texts = (("Measure", "; ".join(self.ablation.metrics)), *list_extra_fields(self.ablation))
         for label, text in (*texts, *self.details.list_lines()):
             if line := format_line(text):
                 yield label, line

@@ -8,10 +8,10 @@ from typing import Final
 
 from planner.details import Details
 from planner.errors import UsageError
-from planner.files import is_device, write_file_atomically
+from planner.files import is_pipe_or_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.sanitize import render_csv
-from planner.schema import PLAN_FIELDS, Ablation, format_fields
+from planner.schema import PLAN_FIELDS, Ablation, format_field_values
 from planner.site.entries import PlanEntry
 
 _PAPER_COLUMNS: Final = ("title", "cost", "warnings", "reasoning")
@@ -42,7 +42,7 @@ def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
                 continue
             path = folder / f"{sanitize_file_name(entry.paper_id)}.jsonl"
             if entry.trajectory is None:
-                if not is_device(path):
+                if not is_pipe_or_device(path):
                     path.unlink(missing_ok=True)  # of an earlier export
                 continue
             lines = "\n".join(_format_ablation(ablation) for ablation in entry.ablations)
@@ -98,7 +98,7 @@ def _build_rows(entry: PlanEntry) -> Iterator[Sequence[str]]:
     details = entry.details or (Details(),) * len(entry.ablations)
     for number, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True)):
         place_in_order = str(order.index(number) + 1) if number in order else ""
-        fields = (str(number + 1), *format_fields(ablation), "", *paper, entry.trajectory.reasoning)
+        fields = (str(number + 1), *format_field_values(ablation), "", *paper, entry.trajectory.reasoning)
         yield (*about, *fields, *_format_details(each), place_in_order)
 
 

@@ -48,12 +48,12 @@ _WORD_GAP: Final = re.compile(r"\s+|(?<=\w)-(?=[a-z])|(?<=\d)[x×](?=\d)", re.I)
 _NUMBER_WORDS: Final = {"single": "1", "one": "1", "two": "2", "three": "3", "four": "4", "half": "0.5"}
 
 
-def parse_word_list(text: str) -> frozenset[str]:
+def split_word_list(text: str) -> frozenset[str]:
     """Return the words of a list that is written as text, separated by white space."""
     return frozenset(text.split())
 
 
-STOP_WORDS: Final = parse_word_list(
+STOP_WORDS: Final = split_word_list(
     """
     a an and any are as at be been being between both but by can do does during each either every for from had
     has have how if in instead into is it its just kind level made makes making more most no not of off on only
@@ -134,17 +134,17 @@ COMMON_STEMS: Final = frozenset(
 
 def compute_part_similarity(a: Ablation, b: Ablation) -> float:
     """Return the similarity, from 0 to 1, of the parts that two ablations concern, by their parts and names."""
-    parts = compute_overlap(a.ablated_part, b.ablated_part)
+    parts = compute_stem_overlap(a.ablated_part, b.ablated_part)
     name_a, name_b = STUDY_WORDS.sub(" ", a.name), STUDY_WORDS.sub(" ", b.name)
     names = max(
-        compute_overlap(name_a, name_b),
-        compute_overlap(name_a, b.ablated_part),
-        compute_overlap(a.ablated_part, name_b),
+        compute_stem_overlap(name_a, name_b),
+        compute_stem_overlap(name_a, b.ablated_part),
+        compute_stem_overlap(a.ablated_part, name_b),
     )
     return max(parts, (parts + names) / 2)
 
 
-def compute_overlap(text_a: str, text_b: str) -> float:
+def compute_stem_overlap(text_a: str, text_b: str) -> float:
     """Return the weight of the stems that two texts share over the geometric mean of their weights, from 0 to 1."""
     stems_a = set(extract_stems(expand_acronyms(text_a, text_b)))
     stems_b = set(extract_stems(expand_acronyms(text_b, text_a)))
@@ -185,7 +185,7 @@ def is_same_replacement(text_a: str, text_b: str, min_overlap: float = MIN_REPLA
             return False
         if is_value(text_a) or is_value(text_b):
             return True
-    return compute_overlap(text_a, text_b) >= min_overlap
+    return compute_stem_overlap(text_a, text_b) >= min_overlap
 
 
 def extract_numbers(text: str) -> frozenset[float]:

@@ -15,7 +15,7 @@ from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.pricing import BATCH_PRICE_SHARE, UsagePrice, compute_cost, find_context_window, parse_price
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
 from planner.models.retry import RetryingModel, RetryPolicy, log_wait
-from planner.models.wrappers import combine_replicas
+from planner.models.wrappers import balance_replicas
 from planner.papers.excerpt import select_sections
 from planner.papers.paper import Excerpt, Paper
 from planner.schema import Task
@@ -168,7 +168,7 @@ async def open_model(
             info,
             _build_price(info, spec.price),
             host=", ".join(endpoint.host for endpoint in endpoints),
-            model=combine_replicas(chats),
+            model=balance_replicas(chats),
             remote=RemoteModel(info, spec.model, addresses, options),
             batch_api=await stack.enter_async_context(service) if service else None,
             warm_up=lambda: _warm_up(chats),
@@ -187,7 +187,7 @@ def build_file_client(spec: ModelSpec, folders: PromptFolders) -> ModelClient:
     return ModelClient(info, lambda _: 0.0, model=PromptFileModel(info, PromptFiles(folders), ""))
 
 
-def log_destination(client: ModelClient) -> None:
+def log_request_host(client: ModelClient) -> None:
     """Log the host that requests go to; the built-in planner has no host, and sends nothing."""
     if client.host:
         log.info("sending to %s, model %s", client.host, client.info.asked)

@@ -12,13 +12,13 @@ from math import log1p
 from typing import Final
 
 from planner.analysis.analyse import Analysis, analyse_sections
-from planner.analysis.components import Component, Evidence, is_mechanism
+from planner.analysis.components import Component, EvidenceKind, is_specific_mechanism
 from planner.analysis.metrics import is_metric_name
-from planner.analysis.passages import split_passages, split_sections
+from planner.analysis.passages import split_passages, split_text_at_headings
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.details import Effort, EffortKind
 from planner.errors import ModelError
-from planner.matching.similarity import compute_overlap
+from planner.matching.similarity import compute_stem_overlap
 from planner.papers.characters import is_english
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
@@ -44,20 +44,20 @@ _MIN_QUOTE_WORDS: Final = 6
 _MAX_QUOTE_WORDS: Final = 60
 
 _EVIDENCE_SCORES: Final = {
-    Evidence.HEADING: 2.0,
-    Evidence.ACRONYM: 1.0,
-    Evidence.PROPOSED: 1.5,
-    Evidence.RUN_IN: 1.5,
-    Evidence.BOLD: 1.5,
-    Evidence.REPEATED: 1.0,
-    Evidence.SYMBOL: 3.5,
+    EvidenceKind.HEADING: 2.0,
+    EvidenceKind.ACRONYM: 1.0,
+    EvidenceKind.PROPOSED: 1.5,
+    EvidenceKind.RUN_IN: 1.5,
+    EvidenceKind.BOLD: 1.5,
+    EvidenceKind.REPEATED: 1.0,
+    EvidenceKind.SYMBOL: 3.5,
 }
 _BACKGROUND: Final = re.compile(
     r"\b(?:cross-?entropy|BCE|MSE|softmax|classification loss|loss function|baseline|problems?|tasks?|setup|"
     r"benchmarks?|\w\W?th|analysis|proof|complexity|evaluation|assumptions?|derivation|guarantees?|convergence|definitions?)\b",
     re.I,
 )
-_TITLES: Final = frozenset({Evidence.HEADING, Evidence.RUN_IN, Evidence.BOLD})
+_TITLES: Final = frozenset({EvidenceKind.HEADING, EvidenceKind.RUN_IN, EvidenceKind.BOLD})
 # Simple alternatives by kind of component; {0} is a word of its name. The first pattern that matches decides, so the
 # more specific ones come first.
 _ALTERNATIVES: Final = tuple(
@@ -111,7 +111,7 @@ class Proposal:
     @property
     def effort(self) -> Effort:
         """The work that it takes: one run for each replacement, with new code unless it is a value."""
-        is_new = self.replacement and Evidence.SYMBOL not in self.component.evidence
+        is_new = self.replacement and EvidenceKind.SYMBOL not in self.component.evidence
         kind = EffortKind.IMPLEMENT if is_new else EffortKind.RETRAIN
         return Effort(kind=kind, runs=max(1, len(self.replacement)))
 
@@ -145,7 +145,7 @@ class ExtractiveModel:
         if not is_english(self.excerpt.text):
             return Completion("", finish_reason="stop", model=BUILTIN_INFO.asked, notes=(NOT_ENGLISH,))
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
-        sections = (abstract, *split_sections(self.excerpt.text))
+        sections = (abstract, *split_text_at_headings(self.excerpt.text))
         analysis = analyse_sections(sections, self.excerpt.title)
         proposals = propose_ablations(analysis, self.excerpt.title, self.k)
         if self.with_details:
@@ -161,10 +161,12 @@ class ExtractiveModel:
 def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:
     """Return at most k proposals for the analysed text, the best first."""
     candidates = [c for c in analysis.components if not c.is_subject_of(title) and not _is_covered(c, analysis)]
-    components = list(filter(is_named_part, candidates)) or list(filter(_may_be_part, candidates))
+    components = list(filter(has_part_name, candidates)) or list(filter(_may_be_part, candidates))
     chosen: list[Component] = []
     for component in sorted(components, key=lambda c: (-_score_component(c), c.location.paper_offset)):
-        if len(chosen) < k and all(compute_overlap(component.name, other.name) < _SAME_OVERLAP for other in chosen):
+        if len(chosen) < k and all(
+            compute_stem_overlap(component.name, other.name) < _SAME_OVERLAP for other in chosen
+        ):
             chosen.append(component)
     return tuple(Proposal(component, _find_alternatives(component)) for component in chosen)
 
@@ -172,39 +174,41 @@ def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal,
 def _is_covered(component: Component, analysis: Analysis) -> bool:
     """Return whether a reported ablation seems to cover the component, by its name or its acronym."""
     return any(
-        compute_overlap(component.label, reported.part) >= _COVERED_OVERLAP
+        compute_stem_overlap(component.label, reported.part) >= _COVERED_OVERLAP
         or component.acronym in reported.part.split()
         for reported in analysis.reported_ablations
     )
 
 
-def is_named_part(component: Component) -> bool:
+def has_part_name(component: Component) -> bool:
     """Return whether a component's name is that of a part: a mechanism, a varied value or a proposal with an acronym.
 
     Tasks, background and places in the paper are no parts.
     """
-    if Evidence.SYMBOL in component.evidence:
+    if EvidenceKind.SYMBOL in component.evidence:
         return True
     if _BACKGROUND.search(component.name):
         return False
-    if is_mechanism(component.name):
-        return bool(component.evidence - {Evidence.ACRONYM}) or component.mention_count >= _MIN_MENTIONS
-    return bool(component.acronym) and Evidence.PROPOSED in component.evidence and bool(component.evidence & _TITLES)
+    if is_specific_mechanism(component.name):
+        return bool(component.evidence - {EvidenceKind.ACRONYM}) or component.mention_count >= _MIN_MENTIONS
+    return (
+        bool(component.acronym) and EvidenceKind.PROPOSED in component.evidence and bool(component.evidence & _TITLES)
+    )
 
 
 def _may_be_part(component: Component) -> bool:
     """Return whether a component that is no named part may still be one: a heading names it, and the text uses it."""
-    is_title = Evidence.HEADING in component.evidence and component.mention_count >= _MIN_TITLE_MENTIONS
+    is_title = EvidenceKind.HEADING in component.evidence and component.mention_count >= _MIN_TITLE_MENTIONS
     return is_title and not _BACKGROUND.search(component.name) and not is_metric_name(component.name)
 
 
 def _score_component(component: Component) -> float:
     score = sum(_EVIDENCE_SCORES[evidence] for evidence in component.evidence) + log1p(component.mention_count)
-    return score + (2.0 if is_mechanism(component.name) else 0.0)
+    return score + (2.0 if is_specific_mechanism(component.name) else 0.0)
 
 
 def _find_alternatives(component: Component) -> tuple[str, ...]:
-    if Evidence.SYMBOL in component.evidence:
+    if EvidenceKind.SYMBOL in component.evidence:
         return _SHARE_VALUES if _SHARE.search(component.name) else _WEIGHT_VALUES
     for pattern, alternatives in _ALTERNATIVES:
         if match := pattern.search(component.name):

@@ -26,7 +26,7 @@ from planner.papers.formats import (
     SourceKind,
     detect_kind,
 )
-from planner.papers.tree import SourceTree, normalize_path
+from planner.papers.tree import SourceTree, normalize_inner_path
 from planner.sanitize import shorten_name
 
 MAX_MEMBERS: Final = 10_000
@@ -173,7 +173,7 @@ class _MemberCollector:
         if len(member) > MAX_PATH_CHARS:
             self.skip_member(member, f"a name of over {MAX_PATH_CHARS:,} characters")
             return False
-        path = normalize_path(member)
+        path = normalize_inner_path(member)
         if not path or member.startswith(("/", "\\")) or path.count("/") > MAX_DEPTH:
             self.skip_member(member, "outside the archive" if not path else "nested too deeply")
             return False
@@ -195,7 +195,7 @@ class _MemberCollector:
         self._kept += len(data)
         if self._kept > MAX_KEPT_BYTES:
             raise PaperError(_describe_too_large(self._name))
-        self._files[normalize_path(member)] = data
+        self._files[normalize_inner_path(member)] = data
 
     def build_tree(self) -> SourceTree:
         """Return the kept files as a tree."""

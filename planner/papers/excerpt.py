@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.errors import PaperError, TooLongError
-from planner.papers.headings import classify_heading, names_measurement, strip_heading_number
-from planner.papers.leaks import remove_announcements, remove_leaks
+from planner.papers.headings import classify_heading, is_measurement_heading, strip_number_and_punctuation
+from planner.papers.leaks import remove_ablation_announcements, remove_leaks
 from planner.papers.paper import BlockKind, Excerpt, Omission, Paper, Section, SectionKind
 from planner.schema import Task
 
@@ -72,7 +72,7 @@ def select_sections(paper: Paper, task: Task, cut_at: str = "") -> SectionSelect
     )
     chosen = set(map(id, method))
     later = tuple(section for section in body if id(section) not in chosen)
-    selection = _select_all(remove_announcements(paper.abstract), method)
+    selection = _select_all(remove_ablation_announcements(paper.abstract), method)
     redacted = remove_leaks(selection.sections, later)
     reason = f"the author task ends before {body[end].heading!r}"
     omissions = (*selection.omissions, *redacted.omissions, *(_describe_omission(section, reason) for section in later))
@@ -130,11 +130,13 @@ def _find_back_matter(body: tuple[Section, ...]) -> int:
 def _is_ahead_of_method(body: tuple[Section, ...], index: int, next_index: int = 0) -> bool:
     """Return whether a section tells how something is measured, and the method stands between it and the results."""
     is_method = [section.level == 1 and section.kind in (SectionKind.METHOD, SectionKind.OTHER) for section in body]
-    return names_measurement(body[index].heading) and any(is_method[index:next_index]) and not any(is_method[:index])
+    return (
+        is_measurement_heading(body[index].heading) and any(is_method[index:next_index]) and not any(is_method[:index])
+    )
 
 
 def _make_heading_variants(heading: str) -> set[str]:
-    return {heading.casefold(), strip_heading_number(heading).casefold()}
+    return {heading.casefold(), strip_number_and_punctuation(heading).casefold()}
 
 
 def _list_headings(body: Iterable[Section]) -> str:
@@ -153,7 +155,7 @@ def _find_late_method(body: tuple[Section, ...], end: int) -> Iterator[Section]:
     is_named = False
     for index, section in enumerate(body[end:], end):
         if section.level == 1:
-            is_named = bool(_METHOD_NAME.fullmatch(strip_heading_number(section.heading)))
+            is_named = bool(_METHOD_NAME.fullmatch(strip_number_and_punctuation(section.heading)))
         if section.kind is SectionKind.METHOD:
             is_sent = is_named or not has_method or (not has_main_results and index < back_matter)
         else:

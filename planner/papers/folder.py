@@ -7,7 +7,7 @@ from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import decode_text
-from planner.papers.formats import TEXT_ENDINGS, SourceKind, find_kind_by_name, is_not_paper
+from planner.papers.formats import TEXT_ENDINGS, SourceKind, find_kind_by_name, is_named_like_other_file
 from planner.papers.html.dom import parse_html
 from planner.papers.html.reader import find_page_title, read_html
 from planner.papers.latex.mainfile import find_main_file, has_document_class
@@ -61,7 +61,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[SourceKin
 
 
 def _list_paper_files(tree: SourceTree, *endings: str) -> tuple[str, ...]:
-    names = (n for n in tree.list_names(*endings) if not is_not_paper(posixpath.basename(n)))
+    names = (n for n in tree.list_names(*endings) if not is_named_like_other_file(posixpath.basename(n)))
     return tuple(sorted(names, key=_natural_sort_key))
 
 

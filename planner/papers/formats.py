@@ -102,7 +102,7 @@ def detect_kind(data: bytes, name: str = "") -> SourceKind:
         return SourceKind.TAR
     if b"%PDF-" in data[:1024]:  # after the archives, whose first member may be a PDF
         return SourceKind.PDF
-    if name_unsupported_type(data) or (is_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
+    if describe_unsupported_type(data) or (is_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
         return SourceKind.OTHER
     return detect_text_kind(data[:200_000].decode("utf-8", "replace"), name)
 
@@ -132,20 +132,20 @@ def detect_text_kind(text: str, name: str = "") -> SourceKind:
     return SourceKind.MARKDOWN if len(_MARKDOWN.findall(text)) >= 2 else SourceKind.TEXT
 
 
-def name_unsupported_type(data: bytes) -> str:
+def describe_unsupported_type(data: bytes) -> str:
     """Return the name of a known file type that cannot be read, such as "a PNG image"; "" for other bytes."""
     if data[:11].startswith(b"%!PS-Adobe") or (data.startswith(b"%!PS") and not re.match(rb"%!TEX", data, re.I)):
         return "PostScript"
     return next((words for magic, words in _UNSUPPORTED_TYPES if magic != b"%!PS" and data.startswith(magic)), "")
 
 
-def strip_endings(name: str) -> str:
+def strip_folders_and_endings(name: str) -> str:
     """Return the name of a source without folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
     last = PurePath(name.replace("\\", "/")).name
     return _STRIPPED_ENDINGS.sub("", last) or last
 
 
-def is_not_paper(name: str) -> bool:
+def is_named_like_other_file(name: str) -> bool:
     """Return whether a file's name shows that it is something else: a README, a licence, data, a figure."""
     path = PurePath(name)
     return bool(_NON_PAPER_NAME.match(path.stem)) or path.suffix.lower() in _NON_PAPER_ENDINGS

@@ -131,7 +131,7 @@ _BACK_MATTER_KINDS: Final = frozenset({SectionKind.CONCLUSION, SectionKind.APPEN
 _INHERITED_KINDS: Final = frozenset(SectionKind) - {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.OTHER}
 
 
-def strip_heading_number(heading: str) -> str:
+def strip_number_and_punctuation(heading: str) -> str:
     """Return the heading without its number and final punctuation: "3.2. Training:" gives "Training"."""
     return _NUMBER.sub("", heading.strip()).strip(" .:：\t") or heading.strip()
 
@@ -160,14 +160,14 @@ def classify_heading(heading: str, parent: SectionKind | None = None) -> Section
     if SectionKind.REFERENCES in (kind, parent) and _BACK_MATTER_KINDS & {kind, parent}:
         return kind
     is_experiments = kind is SectionKind.EXPERIMENTS
-    if is_experiments and parent is SectionKind.METHOD and not names_measurement(heading):
+    if is_experiments and parent is SectionKind.METHOD and not is_measurement_heading(heading):
         return kind
     if is_experiments and parent is SectionKind.INTRODUCTION:
         return parent  # "Our Results" among the contributions
     return parent if parent in _INHERITED_KINDS else kind
 
 
-def names_measurement(heading: str) -> bool:
+def is_measurement_heading(heading: str) -> bool:
     """Return whether a heading tells how something is measured, and names no results: "Evaluation Metrics"."""
     text = _remove_misleading_terms(heading)
     return bool(_MEASUREMENT.search(text)) and not _RESULTS.search(text)
@@ -182,5 +182,5 @@ def _classify_without_parent(heading: str) -> SectionKind:
 
 
 def _remove_misleading_terms(heading: str) -> str:
-    text = _MISLEADING_TERMS.sub(" ", strip_heading_number(heading))
+    text = _MISLEADING_TERMS.sub(" ", strip_number_and_punctuation(heading))
     return (_MEANS_OF_MEASUREMENT.sub(" ", text) if _MAKING.search(text) else text).strip()

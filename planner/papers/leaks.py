@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.papers.headings import strip_heading_number
+from planner.papers.headings import strip_number_and_punctuation
 from planner.papers.paper import Block, BlockKind, Omission, Section, SectionKind
 from planner.papers.text import is_table
 
@@ -108,7 +108,7 @@ def remove_leaks(sections: Sequence[Section], omitted_sections: Sequence[Section
     return RedactedSections(tuple(redacted), tuple(omissions))
 
 
-def remove_announcements(text: str) -> str:
+def remove_ablation_announcements(text: str) -> str:
     """Remove the sentences that announce an ablation from a text, such as an abstract."""
     return "".join(sentence for sentence in split_sentences(text) if not _ANNOUNCEMENT.search(sentence)).strip()
 
@@ -217,7 +217,7 @@ def _find_float_names(text: str) -> set[str]:
 def _find_section_number(section: Section) -> set[str]:
     """Return the number in the heading of a section as a set of one; an empty set if there is none."""
     heading = section.heading.strip()
-    if strip_heading_number(heading) == heading:
+    if strip_number_and_punctuation(heading) == heading:
         return set()
     number = _NUMBER.match(heading)
     return {number[1]} if number and number[1] else set()

@@ -13,16 +13,16 @@ from planner.papers.characters import decode_text
 from planner.papers.formats import (
     TEXT_ENDINGS,
     SourceKind,
+    describe_unsupported_type,
     detect_kind,
     detect_text_kind,
-    name_unsupported_type,
-    strip_endings,
+    strip_folders_and_endings,
 )
 from planner.papers.html.reader import read_html
 from planner.papers.markdown import read_markdown
 from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
 from planner.papers.text import read_plain_text
-from planner.papers.tree import SourceTree, build_folder_tree, read_file
+from planner.papers.tree import SourceTree, build_folder_tree, read_source_file
 from planner.sanitize import shorten_name
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class PaperSource:
     data: bytes | None = None
 
 
-class ParsedSource(NamedTuple):
+class RecognisedSource(NamedTuple):
     """The format of a source and its parsed content."""
 
     kind: SourceKind
     paper: ParsedPaper
 
 
-def read_source(source: PaperSource) -> ParsedSource:
+def read_source(source: PaperSource) -> RecognisedSource:
     """Read a file, a folder, an archive, or bytes.
 
     Raises:
@@ -66,21 +66,21 @@ def read_source(source: PaperSource) -> ParsedSource:
             raise PaperError(f"there is no file or folder {source.name!r}; check the path")
         if not path.is_file():
             raise PaperError(f"{source.name!r} is neither a file nor a folder; {FORMATS_HINT}")
-        return _read_bytes(read_file(path, MAX_FILE_BYTES), path.name)
+        return _read_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
     except (OSError, ValueError) as error:
         raise PaperError(f"{source.name[:200]!r} cannot be read: {error}") from None
 
 
-def _read_bytes(data: bytes, name: str) -> ParsedSource:
+def _read_bytes(data: bytes, name: str) -> RecognisedSource:
     kind = detect_kind(data, name)
     if kind is SourceKind.EMPTY:
         raise PaperError(f"{name!r} is empty; {FORMATS_HINT}")
     if kind is SourceKind.OTHER:
-        raise PaperError(f"{name!r} is {name_unsupported_type(data) or 'neither text nor a PDF'}; {FORMATS_HINT}")
+        raise PaperError(f"{name!r} is {describe_unsupported_type(data) or 'neither text nor a PDF'}; {FORMATS_HINT}")
     if kind is SourceKind.PDF:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
-        return ParsedSource(kind, read_pdf(data, name))
+        return RecognisedSource(kind, read_pdf(data, name))
     if kind in TEXT_ENDINGS:
         return _read_text(data, name)
     from planner.papers.archive import read_archive_files  # imports the decompressors
@@ -90,24 +90,24 @@ def _read_bytes(data: bytes, name: str) -> ParsedSource:
     return _read_tree(content) if isinstance(content, SourceTree) else _read_bytes(content, inner)
 
 
-def _read_tree(tree: SourceTree) -> ParsedSource:
+def _read_tree(tree: SourceTree) -> RecognisedSource:
     from planner.papers.folder import read_source_tree  # reads LaTeX, whose patterns take long to compile
 
-    return ParsedSource(*read_source_tree(tree, read_marked_up_text))
+    return RecognisedSource(*read_source_tree(tree, read_text_by_kind))
 
 
-def _read_text(data: bytes, name: str) -> ParsedSource:
+def _read_text(data: bytes, name: str) -> RecognisedSource:
     text, warnings = decode_text(data, name)
     kind = detect_text_kind(text, name)
     if kind is SourceKind.LATEX:  # its reader repeats the warnings, file by file
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
-        return ParsedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
-    paper = read_marked_up_text(kind, text, name)
-    return ParsedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
+        return RecognisedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
+    paper = read_text_by_kind(kind, text, name)
+    return RecognisedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
 
 
-def read_marked_up_text(kind: SourceKind, text: str, name: str) -> ParsedPaper:
+def read_text_by_kind(kind: SourceKind, text: str, name: str) -> ParsedPaper:
     """Read a text in its format, except LaTeX, which consists of several files."""
     match kind:
         case SourceKind.HTML:
@@ -138,7 +138,7 @@ def load_paper(
     return _build_paper(parsed, source, " ".join(title.split()), abstract.strip(), paper_id)
 
 
-def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> ParsedSource:
+def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> RecognisedSource:
     if source == "-":
         return read_source(PaperSource("stdin", stdin))
     if (wanted := parse_arxiv_id(source)) and not _is_local_path(source):
@@ -148,7 +148,7 @@ def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> Par
     return read_source(PaperSource(source))
 
 
-def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> ParsedSource:
+def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> RecognisedSource:
     """Read the source of an arXiv paper, or its PDF if that fails, with arXiv's title and abstract."""
     from planner.papers.arxiv import ArxivClient  # imports an HTTP client
 
@@ -170,7 +170,7 @@ def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> Parsed
     )
 
 
-def _use_arxiv_metadata(parsed: ParsedSource, entry: "ArxivEntry", warnings: tuple[str, ...]) -> ParsedSource:
+def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings: tuple[str, ...]) -> RecognisedSource:
     reading = parsed.paper
     notes = (
         *warnings,
@@ -179,10 +179,10 @@ def _use_arxiv_metadata(parsed: ParsedSource, entry: "ArxivEntry", warnings: tup
         *_compare_metadata("abstract that arXiv lists", entry.abstract, reading.abstract),
     )
     listed = replace(reading, title=entry.title, abstract=entry.abstract, warnings=(*reading.warnings, *notes))
-    return ParsedSource(parsed.kind, listed)
+    return RecognisedSource(parsed.kind, listed)
 
 
-def _build_paper(parsed: ParsedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
+def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: str, paper_id: str) -> Paper:
     """Return the paper; a title, abstract or id that is not "" was given by the user."""
     reading, size = parsed.paper, _count_characters(parsed)
     if size < MIN_CHARACTERS and _count_bytes(parsed) < MIN_CHARACTERS:
@@ -201,7 +201,7 @@ def _build_paper(parsed: ParsedSource, source: str, title: str, abstract: str, p
         id=build_paper_id(
             title or reading.title,
             given_id=paper_id,
-            file_stem="stdin" if source == "-" else strip_endings(source),
+            file_stem="stdin" if source == "-" else strip_folders_and_endings(source),
         ),
         title=shorten_name(title or reading.title),
         abstract=abstract or reading.abstract,
@@ -213,13 +213,13 @@ def _build_paper(parsed: ParsedSource, source: str, title: str, abstract: str, p
     )
 
 
-def _count_bytes(parsed: ParsedSource) -> int:
+def _count_bytes(parsed: RecognisedSource) -> int:
     """Return the length in UTF-8: a Chinese character has three bytes and says as much as three letters."""
     blocks = (block for section in parsed.paper.sections for block in section.blocks)
     return sum(len(block.text.encode("utf-8", "replace")) for block in blocks)
 
 
-def _count_characters(parsed: ParsedSource) -> int:
+def _count_characters(parsed: RecognisedSource) -> int:
     return sum(len(block.text) for section in parsed.paper.sections for block in section.blocks)
 
 

@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 
 from planner.papers.characters import clean_source_text
-from planner.papers.headings import classify_heading, strip_heading_number
-from planner.papers.html.reader import read_html_fragment, remove_hidden_elements
+from planner.papers.headings import classify_heading, strip_number_and_punctuation
+from planner.papers.html.reader import read_html_fragment, split_hidden_elements
 from planner.papers.outline import (
     MarkedHeading,
     assemble_sections,
@@ -74,7 +74,7 @@ def read_markdown_files(
         front, text = split_front_matter(text)
         known = FrontMatter(known.title or front.title, known.abstract or front.abstract)
         text = _TEMPLATE_TAG.sub("", _COMMENT.sub("", text))
-        text, hidden = remove_hidden_elements(_DATA_URL.sub("data:", text) if ";base64," in text else text)
+        text, hidden = split_hidden_elements(_DATA_URL.sub("data:", text) if ";base64," in text else text)
         file_items, hidden_in_blocks = _parse_items(text)
         items += file_items
         hidden_texts += hidden + hidden_in_blocks
@@ -141,7 +141,7 @@ def _parse_bold_heading(item: MarkedHeading | Block, *, is_first: bool) -> Marke
     if match is None:
         return None
     text = _clean_heading(match[1])
-    is_section = strip_heading_number(text) != text or classify_heading(text) is not SectionKind.OTHER
+    is_section = strip_number_and_punctuation(text) != text or classify_heading(text) is not SectionKind.OTHER
     return MarkedHeading(text, 1 if is_first else 2, item.text.strip()) if is_first or is_section else None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
+from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_number_and_punctuation
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 
 _KINDS_KEPT_IN_APPENDIX: Final = frozenset(
@@ -162,11 +162,13 @@ def find_abstract_text(sections: Sequence[Section]) -> str:
     abstract_sections: list[Section] = []
     for section in sections:
         if abstract_sections and (
-            section.level <= abstract_sections[0].level or _NOT_ABSTRACT.match(strip_heading_number(section.heading))
+            section.level <= abstract_sections[0].level
+            or _NOT_ABSTRACT.match(strip_number_and_punctuation(section.heading))
         ):
             break
         if abstract_sections or (
-            section.kind is SectionKind.ABSTRACT and strip_heading_number(section.heading).casefold() in _ABSTRACT_NAMES
+            section.kind is SectionKind.ABSTRACT
+            and strip_number_and_punctuation(section.heading).casefold() in _ABSTRACT_NAMES
         ):
             abstract_sections.append(section)
     if not abstract_sections:
@@ -192,7 +194,7 @@ def _find_unmarked_abstract(sections: Iterable[Section]) -> str:
 def _label_text(section: Section, *, first: bool) -> str:
     """Return the running text of a section of an abstract, after its heading unless it is the first."""
     body = "\n\n".join(b.text for b in section.blocks if b.kind is BlockKind.PROSE)
-    return body if first or not body else f"{strip_heading_number(section.heading)}: {body}"
+    return body if first or not body else f"{strip_number_and_punctuation(section.heading)}: {body}"
 
 
 def resolve_headings(items: Sequence[MarkedHeading | Block], *, known_title: str = "") -> ResolvedHeadings:
@@ -265,12 +267,12 @@ def _is_back_matter_line(text: str, after: str, in_references: bool) -> bool:
     """Return whether a line is a heading of references, or one that ends them; `after` is the text after it."""
     kind = classify_heading(text)
     if kind is SectionKind.REFERENCES:
-        return looks_like_reference(after)
+        return is_reference_entry(after)
     is_lettered = bool(_LETTERED_HEADING.match(text)) and not _SENTENCE_SIGN.search(text)
-    return in_references and not looks_like_reference(after) and (is_lettered or kind in _KINDS_AFTER_REFERENCES)
+    return in_references and not is_reference_entry(after) and (is_lettered or kind in _KINDS_AFTER_REFERENCES)
 
 
-def looks_like_reference(text: str) -> bool:
+def is_reference_entry(text: str) -> bool:
     """Return whether a text begins as an entry of a list of references: with a number, or with a year near."""
     return bool(_REFERENCE_NUMBER.match(text) or _YEAR.search(text, 0, _MAX_REFERENCE_CHARS))
 
@@ -331,7 +333,7 @@ def _is_first_level_name(text: str) -> bool:
     """Return whether a heading is one that only first-level sections have."""
     kind = classify_heading(text)
     inner_kinds = (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS, SectionKind.ABLATION)
-    return kind not in inner_kinds or strip_heading_number(text).casefold() in (
+    return kind not in inner_kinds or strip_number_and_punctuation(text).casefold() in (
         "contents",
         "table of contents",
         "keywords",
@@ -339,7 +341,7 @@ def _is_first_level_name(text: str) -> bool:
 
 
 def _looks_like_code(heading: MarkedHeading, *, numbered: bool) -> bool:
-    if len(heading.text) > _MAX_HEADING_CHARS or not strip_heading_number(heading.text):
+    if len(heading.text) > _MAX_HEADING_CHARS or not strip_number_and_punctuation(heading.text):
         return True
     return numbered and not heading.number_parts and heading.kind is None and bool(_CODE_SIGN.search(heading.text))
 

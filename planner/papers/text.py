@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from planner.papers.characters import clean_source_text
-from planner.papers.headings import classify_heading, strip_heading_number
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text, looks_like_reference
+from planner.papers.headings import classify_heading, strip_number_and_punctuation
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text, is_reference_entry
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
 
 _BORDER: Final = re.compile(r"\s*\+(?:[:=-]{2,}\+)+\s*")
@@ -133,7 +133,7 @@ def _split_headings(paragraphs: list[str]) -> Iterator[HeadingOrBlock]:
 def _is_among_references(line: str, after: str) -> bool:
     """Return whether a line that looks like a heading belongs to a reference, as it or the text `after` it shows."""
     is_named = classify_heading(line) in (SectionKind.APPENDIX, SectionKind.ACKNOWLEDGEMENTS, SectionKind.CHECKLIST)
-    return not is_named and (looks_like_reference(line[-_MAX_HEADING_CHARS:]) or looks_like_reference(after))
+    return not is_named and (is_reference_entry(line[-_MAX_HEADING_CHARS:]) or is_reference_entry(after))
 
 
 def _parse_level(line: str, last_number: tuple[int, ...], *, rest: str) -> tuple[int, tuple[int, ...]]:
@@ -148,7 +148,7 @@ def _parse_level(line: str, last_number: tuple[int, ...], *, rest: str) -> tuple
     if match and (is_alone or _is_section_name(line)) and (last_number or not _BARE_LETTER.match(line)):
         number = _parse_number(match[1])
         return (len(number), number) if _is_next_number(number, last_number) else (0, ())
-    name = strip_heading_number(line)
+    name = strip_number_and_punctuation(line)
     kind = classify_heading(line)
     is_known = kind not in (SectionKind.OTHER, SectionKind.METHOD, SectionKind.EXPERIMENTS)
     is_short = len(name.split()) <= 4 and line[:1].isupper()
@@ -172,7 +172,7 @@ def _begins_sentence(text: str) -> bool:
 
 def _is_section_name(line: str) -> bool:
     """Return whether a numbered line directly above text is a heading: it names a section in at most five words."""
-    words = strip_heading_number(line).split()
+    words = strip_number_and_punctuation(line).split()
     is_short = len(words) <= _MAX_HEADING_WORDS and words[0][:1].isupper()
     return is_short and classify_heading(line) is not SectionKind.OTHER
 

@@ -43,7 +43,7 @@ class SourceTree:
 
     def add_file(self, name: str, data: bytes) -> "SourceTree":
         """Return the tree with one more file; a file that it has already stays as it is."""
-        path = normalize_path(name)
+        path = normalize_inner_path(name)
         return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
 
     def find_file(self, path: str, *folders: str) -> str:
@@ -53,7 +53,7 @@ class SourceTree:
         """
         wanted = []
         for folder in folders:
-            name = normalize_path(posixpath.join(folder, path))
+            name = normalize_inner_path(posixpath.join(folder, path))
             if name in self.files:
                 return name
             wanted += [name] if name else []
@@ -63,11 +63,11 @@ class SourceTree:
 
     def find_unique(self, path: str) -> str:
         """Return the only name in a folder that ends in `path`; "" if there is none or more than one."""
-        fit = [name for name in self.files if name.endswith("/" + normalize_path(path))]
+        fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
         return fit[0] if len(fit) == 1 else ""
 
 
-def normalize_path(path: str) -> str:
+def normalize_inner_path(path: str) -> str:
     """Normalize a path relative to the root; return "" if it is absolute or leads out of the root."""
     path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
     return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path
@@ -81,13 +81,13 @@ def build_folder_tree(root: Path) -> SourceTree:
     """
     base = root.resolve()
     try:
-        found = {name: cache(partial(read_file, path)) for name, path in sorted(_walk_files(base))}
+        found = {name: cache(partial(read_source_file, path)) for name, path in sorted(_walk_files(base))}
     except OSError as error:
         raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
     return SourceTree(base.name or str(base), found)
 
 
-def read_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
+def read_source_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
     """Read a file of at most `limit` bytes.
 
     Raises:

@@ -27,7 +27,7 @@ def normalize_key(key: str) -> str:
     return key.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def is_example(ablation_object: dict[str, Any]) -> bool:
+def is_prompt_example(ablation_object: dict[str, Any]) -> bool:
     """Return whether an ablation is one of the prompt's own examples."""
     part = ablation_object.get("ablated_part")
     return isinstance(part, str) and part.strip().lower() in _EXAMPLE_PARTS
@@ -87,7 +87,7 @@ def _choose_group(groups: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any
     return [each for objects in kept.values() for each in objects]
 
 
-def list_only_objects(value: Any) -> list[dict[str, Any]]:
+def find_only_object_list(value: Any) -> list[dict[str, Any]]:
     """Return the objects of the only list of objects in an object, even if they lack the fields of an ablation."""
     children = value.values() if isinstance(value, dict) else ()
     lists = [v for v in children if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from planner.details import Candidate, Details, RejectionReason, find_rejections
 from planner.parsing.details import is_detail_key, read_details
 from planner.parsing.nesting import FIELDS_BY_KEY, normalize_key
-from planner.parsing.predictions import JsonObject, ParseLog, quote_value
+from planner.parsing.predictions import LocatedObject, ParseLog, quote_value
 from planner.schema import Ablation, Action, Plan, PlanField, describe_validation_error
 
 _MAX_CONSIDERED: Final = 50
@@ -39,7 +39,7 @@ class ChosenPlan:
     considered: tuple[Candidate, ...] = ()
 
 
-def choose_plan(objects: Sequence[JsonObject], k: int, min_chance: int | None, log: ParseLog) -> ChosenPlan | None:
+def choose_plan(objects: Sequence[LocatedObject], k: int, min_chance: int | None, log: ParseLog) -> ChosenPlan | None:
     """Return the plan of the best candidates, or None, with findings in `log`, if they break the plan's rules.
 
     At most `k` are kept, those with at least `min_chance` percent, and the best one always. Without chances, the first
@@ -70,7 +70,7 @@ def _rank_candidates(details: Sequence[Details]) -> list[int]:
 
 
 def _build_candidates(
-    left_out: Sequence[tuple[JsonObject, Details, RejectionReason]], log: ParseLog
+    left_out: Sequence[tuple[LocatedObject, Details, RejectionReason]], log: ParseLog
 ) -> Iterator[Candidate]:
     """Yield the candidates that are not kept; one that breaks a rule is left out, since nothing depends on it."""
     for json_object, details, why in left_out:
@@ -81,7 +81,7 @@ def _build_candidates(
             log.add_note(f"line {json_object.line}: a candidate that the plan does not keep cannot be read")
 
 
-def _build_plan(objects: Sequence[JsonObject], log: ParseLog) -> Plan | None:
+def _build_plan(objects: Sequence[LocatedObject], log: ParseLog) -> Plan | None:
     """Return the plan of these objects, or None, with findings in `log`, if they break the plan's rules."""
     ablations = [ablation for each in objects if (ablation := _build_ablation(each, log))]
     if log.findings:
@@ -94,7 +94,7 @@ def _build_plan(objects: Sequence[JsonObject], log: ParseLog) -> Plan | None:
         return None
 
 
-def _build_ablation(json_object: JsonObject, log: ParseLog) -> Ablation | None:
+def _build_ablation(json_object: LocatedObject, log: ParseLog) -> Ablation | None:
     """Return the ablation of a JSON object, or None, with findings in `log`, if it breaks a rule."""
     place = f"line {json_object.line}"
     try:

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 import json_repair
 
-from planner.parsing.nesting import find_ablation_objects, find_object_end, is_example, list_only_objects, normalize_key
+from planner.parsing.nesting import (
+    find_ablation_objects,
+    find_object_end,
+    find_only_object_list,
+    is_prompt_example,
+    normalize_key,
+)
 from planner.schema import PLAN_FIELDS
 
 _TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discussion\s?)>", re.IGNORECASE)
@@ -85,7 +91,7 @@ _DECODER: Final = json.JSONDecoder(strict=False, object_pairs_hook=_build_object
 
 
 @dataclass(frozen=True, slots=True)
-class JsonObject:
+class LocatedObject:
     """A JSON object, and the line of the block on which it begins, counted from 1."""
 
     line: int
@@ -107,7 +113,7 @@ class PredictionsBlock:
     plan_start: int
     plan_end: int
     draft_end: int
-    objects: tuple[JsonObject, ...]
+    objects: tuple[LocatedObject, ...]
     has_closing_tag: bool
     is_unfinished: bool
     has_invalid_object: bool
@@ -139,7 +145,7 @@ class _ObjectGroup:
     start: int
     end: int
     is_list: bool = False
-    objects: list[JsonObject] = field(default_factory=list)
+    objects: list[LocatedObject] = field(default_factory=list)
 
     @property
     def names(self) -> set[str]:
@@ -295,18 +301,18 @@ class _BlockReader:
     def _add_object(self, line: int, value: dict[str, Any], end: int) -> None:
         self.position = end
         objects, reasoning = find_ablation_objects(value)
-        objects = objects or list_only_objects(value)
+        objects = objects or find_only_object_list(value)
         if objects != [value]:
             self.reasoning = self.reasoning or reasoning
         if objects and objects != [value]:
             self.log.add_note("the predictions were one JSON object with a list, not a line each")
             self.groups[-1].is_list = True
-        kept = [each for each in objects or [value] if not is_example(each)]
+        kept = [each for each in objects or [value] if not is_prompt_example(each)]
         if len(kept) < len(objects):
             self.log.add_note("the examples of the prompt were left out")
             self.draft_end = end
             self._begin_group()
-        self.groups[-1].objects.extend(JsonObject(line, each) for each in kept)
+        self.groups[-1].objects.extend(LocatedObject(line, each) for each in kept)
         self.groups[-1].end = end
 
     def _find_line_number(self) -> int:

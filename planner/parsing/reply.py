@@ -12,7 +12,7 @@ from planner.parsing.plan import choose_plan
 from planner.parsing.predictions import ParseLog
 from planner.parsing.refusal import find_refusal
 from planner.parsing.sections import ReplyParts, split_reply
-from planner.parsing.wrappers import open_completion
+from planner.parsing.wrappers import unwrap_completion
 from planner.schema import Plan
 
 _TRUNCATED_REASONS: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
@@ -52,7 +52,7 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
         OutputError: if the reply was refused, truncated or empty, or holds no valid plan; the findings say why.
     """
     _check_size(completion)
-    completion = open_completion(completion)
+    completion = unwrap_completion(completion)
     _check_finish_reason(completion)
     log = ParseLog(reads_details=min_chance is not None)
     text = _clean_text(_select_answer(completion, log), log)

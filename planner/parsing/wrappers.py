@@ -143,7 +143,7 @@ def _find_tokens_at_end(text: str) -> int:
     return end
 
 
-def open_completion(completion: Completion) -> Completion:
+def unwrap_completion(completion: Completion) -> Completion:
     """Return the completion whose JSON is the text of this one, or the given completion if its text is no such JSON."""
     text = completion.text.strip()
     fenced = _FENCED.fullmatch(text)

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from planner.chat import Model, ModelInfo
 from planner.errors import Outcome, PaperError, TrajectoryError
-from planner.files import DRAFT_NAME, try_lock_file, unlock_file, write_file_atomically
+from planner.files import DRAFT_NAME, delete_and_unlock_file, try_lock_file, write_file_atomically
 from planner.models.wrappers import CachedModel
 from planner.names import (
     RECORD_SUFFIX,
@@ -22,19 +22,12 @@ from planner.names import (
     build_trajectory_path,
     sanitize_file_name,
 )
-from planner.papers.formats import strip_endings
+from planner.papers.formats import strip_folders_and_endings
 from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import parse_reply
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.question import PlanSettings
-from planner.planning.record import (
-    AttemptRecord,
-    PlanRecord,
-    ReplyPricer,
-    add_attempts,
-    close_record,
-    open_record,
-)
+from planner.planning.record import AttemptRecord, PlanRecord, ReplyPricer, add_attempts, begin_record, finish_record
 from planner.planning.record_store import RecordStore
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
@@ -87,11 +80,11 @@ async def plan_to_folder(
         store = RecordStore(files.record_path, files.planned or record, pricing, force, other_attempts)
         cached = CachedModel(model, store)
         result = await plan_paper(paper, cached, settings, store.choose_sample, token_counter, log.info)
-        return _write_result(files, close_record(record, result, store.attempts), result.trajectory)
+        return _write_result(files, finish_record(record, result, store.attempts), result.trajectory)
 
 
 def _open_question(paper: Paper, info: ModelInfo, settings: PlanSettings) -> PlanRecord:
-    return open_record(paper.info, info, settings, template_sha256=settings.render_empty_prompt().template_sha256)
+    return begin_record(paper.info, info, settings, template_sha256=settings.render_empty_prompt().template_sha256)
 
 
 def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanSettings) -> bool:
@@ -108,19 +101,25 @@ def write_unreadable_paper(
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source."""
     paper = PaperInfo(
-        id=given_id or build_paper_id("", file_stem=strip_endings(source)), title="", format="", source=source
+        id=given_id or build_paper_id("", file_stem=strip_folders_and_endings(source)),
+        title="",
+        format="",
+        source=source,
     )
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
-    path, opened = folder / build_trajectory_path(info.planner, info.name, paper.id), open_record(paper, info, settings)
+    path, opened = (
+        folder / build_trajectory_path(info.planner, info.name, paper.id),
+        begin_record(paper, info, settings),
+    )
     lock_path = _build_lock_path(folder, opened)
     if (handle := try_lock_file(lock_path)) is None:  # another process plans it, and its record says more
-        return PlanOutput(close_record(opened, result, ()), None, path, Path(build_record_path(path)))
+        return PlanOutput(finish_record(opened, result, ()), None, path, Path(build_record_path(path)))
     try:
         files = _PlanFiles.read(path)
         attempts = files.earlier.attempts if files.earlier else ()
-        return _write_result(files, close_record(opened, result, attempts), None)
+        return _write_result(files, finish_record(opened, result, attempts), None)
     finally:
-        unlock_file(lock_path, handle)
+        delete_and_unlock_file(lock_path, handle)
 
 
 def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None, *, durable: bool) -> PlanOutput:
@@ -271,7 +270,7 @@ async def _lock_paper(folder: Path, record: PlanRecord) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        unlock_file(path, handle)
+        delete_and_unlock_file(path, handle)
 
 
 class WrittenFiles:

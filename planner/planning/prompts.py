@@ -133,7 +133,7 @@ def render_prompt(
         candidates=count_candidates(task, k),
         fields=PLAN_FIELDS,
         details=DETAIL_FIELDS,
-        fence=derive_fence(excerpt.title, excerpt.abstract, excerpt.text),
+        fence=make_end_marker(excerpt.title, excerpt.abstract, excerpt.text),
     )
 
 
@@ -166,7 +166,7 @@ def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path 
     return replace(prompt, messages_json=Prompt.from_messages((*opening, answer, request)).messages_json)
 
 
-def derive_fence(*values: str) -> str:
+def make_end_marker(*values: str) -> str:
     """Return a word that occurs in none of the values and depends only on them; it marks where untrusted text ends."""
     word = _hash_texts(*values)[:16]
     while any(word in value for value in values):

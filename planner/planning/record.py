@@ -176,7 +176,7 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
             raise error from None
 
 
-def new_attempt(identity: str, prompt: Prompt) -> AttemptRecord:
+def create_attempt_record(identity: str, prompt: Prompt) -> AttemptRecord:
     """Return the record of a request that is about to be sent."""
     return AttemptRecord(
         identity=identity,
@@ -188,7 +188,7 @@ def new_attempt(identity: str, prompt: Prompt) -> AttemptRecord:
     )
 
 
-def open_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, template_sha256: str = "") -> PlanRecord:
+def begin_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, template_sha256: str = "") -> PlanRecord:
     """Return the record of a planning that starts now."""
     return PlanRecord(
         planner=info.planner,
@@ -215,7 +215,7 @@ def open_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, te
     )
 
 
-def close_record(record: PlanRecord, result: PlanResult, attempts: Iterable[AttemptRecord]) -> PlanRecord:
+def finish_record(record: PlanRecord, result: PlanResult, attempts: Iterable[AttemptRecord]) -> PlanRecord:
     """Return the record of a finished planning; `attempts` are all recorded requests, including earlier ones."""
     paper_prompt = result.paper_prompt
     models = [attempt.completion.model for attempt in result.attempts if attempt.completion]

@@ -8,7 +8,7 @@ from planner.chat import Completion, Prompt
 from planner.errors import ModelError, Outcome
 from planner.files import write_temporary_file
 from planner.names import RECORD_SUFFIX
-from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, ReplyPricer, new_attempt
+from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, ReplyPricer, create_attempt_record
 
 
 class RecordStore:
@@ -52,7 +52,7 @@ class RecordStore:
 
     def record_request(self, identity: str, prompt: Prompt) -> None:
         """Record that a request is about to be sent."""
-        self._write_attempts((*self.attempts, new_attempt(identity, prompt)))
+        self._write_attempts((*self.attempts, create_attempt_record(identity, prompt)))
 
     def record_reply(self, identity: str, completion: Completion) -> None:
         """Record the reply to a request.

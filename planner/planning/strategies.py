@@ -81,7 +81,7 @@ class Strategy:
     needs_paper: bool = False
 
 
-async def plan_at_once(session: PlanSession) -> "Reply":
+async def run_single_request(session: PlanSession) -> "Reply":
     """Return the plan of the first valid reply."""
     return await session.ask(await session.build_prompt())
 
@@ -177,7 +177,7 @@ def estimate_two_requests(prompt_tokens: int) -> RequestEstimate:
 STRATEGIES: Final = {
     strategy.name: strategy
     for strategy in (
-        Strategy("single", plan_at_once, estimate_one_request),
+        Strategy("single", run_single_request, estimate_one_request),
         Strategy("revise", plan_and_revise, estimate_two_requests, (_REVISE_TEMPLATE,)),
     )
 }

@@ -64,10 +64,10 @@ def choose_process_count(paper_count: int) -> int:
 
 def make_reader_factory(arxiv: ArxivClient) -> ReaderFactory:
     """Return a function that makes the readers on this machine, which download papers as `arxiv` does."""
-    return lambda papers: [ReaderProcess(arxiv) for _ in range(choose_process_count(papers))]
+    return lambda papers: [IsolatedReader(arxiv) for _ in range(choose_process_count(papers))]
 
 
-class ReaderProcess:
+class IsolatedReader:
     """A reader with one process at a time; a process that failed is replaced.
 
     Papers are downloaded as `arxiv` does, outside the limits. `folder` is the working folder, which paths are relative

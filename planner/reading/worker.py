@@ -101,7 +101,7 @@ def serve_requests(arguments: list[str], load: PaperLoader = load_requested_pape
     with contextlib.suppress(BrokenPipeError):  # the program was killed, and nothing reads the result
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
         while (request := _receive_request(sys.stdin.buffer)) is not None:
-            set_limits(limits)
+            set_process_limits(limits)
             _send(results, encode_result(answer_request(request, arxiv, limits, load)))
 
 
@@ -131,15 +131,15 @@ def _receive_request(stdin: BinaryIO) -> ReadRequest | None:
 def _lift_limits(limits: ReadLimits, results: BinaryIO) -> Iterator[None]:
     """Lift the limits for a download, which may wait for its turn and writes into the cache."""
     _send(results, RESULT_SIZE.pack(DOWNLOAD_BEGINS))
-    set_limits(limits, is_downloading=True)
+    set_process_limits(limits, is_downloading=True)
     try:
         yield
     finally:
-        set_limits(limits)
+        set_process_limits(limits)
         _send(results, RESULT_SIZE.pack(DOWNLOAD_ENDS))
 
 
-def set_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
+def set_process_limits(limits: ReadLimits, *, is_downloading: bool = False) -> None:
     """Set the limits of this process for one paper, if the system supports them; the parent watches the time."""
     if sys.platform == "win32":
         return

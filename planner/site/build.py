@@ -22,12 +22,12 @@ from planner.site.entries import EntryIndex, EntrySource, PlanEntry, UnreadFile,
 from planner.site.pages import (
     IndexRow,
     build_rows,
-    is_our_page,
+    is_own_page,
     render_docsify_page,
     render_index_page,
     render_paper_page,
 )
-from planner.site.views import build_paper_view, name_pages
+from planner.site.views import build_paper_view, choose_page_names
 from planner.trajectory.writer import render_trajectory
 
 _MARKUP: Final = re.compile(r"[&<>\[\]()|`*_\\!#~:$]")
@@ -57,7 +57,9 @@ def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) 
     index = index_entries(folders, excluded_folder=output.resolve())
     if not index.papers:
         raise UsageError(f"{', '.join(map(str, folders))}: no trajectory and no sidecar was found there")
-    builder = _SiteBuilder(output, name_pages(index.papers), _DocsifyWriter(output / "docsify") if docsify else None)
+    builder = _SiteBuilder(
+        output, choose_page_names(index.papers), _DocsifyWriter(output / "docsify") if docsify else None
+    )
     for paper_id, sources in sorted(index.papers.items()):
         builder.add_paper(paper_id, sources)
     return builder.finish_site(index)
@@ -133,7 +135,7 @@ def _remove_stale_pages(folder: Path, page_names: set[str]) -> None:
 
 def _is_our_page(path: Path) -> bool:
     with path.open("rb") as file:
-        return is_our_page(file.read(1000).decode("utf-8", "replace"))
+        return is_own_page(file.read(1000).decode("utf-8", "replace"))
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from planner.details import Details, QuoteMatch
 from planner.sanitize import clean_text, render_csv
-from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, Task, format_fields
+from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, Task, format_field_values
 from planner.trajectory import format
 from planner.trajectory.format import Trajectory
 from planner.trajectory.writer import render_trajectory
@@ -21,14 +21,14 @@ _OPENINGS: Final = {
 _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study)?\s*[#:]?\s*\d*\s*", re.I)
 
 
-def is_descriptive(name: str) -> bool:
+def is_descriptive_name(name: str) -> bool:
     """Return whether a name describes the ablation rather than only numbers it."""
     return bool(name.strip()) and not _NUMBERED_NAME.fullmatch(name)
 
 
 def choose_headline(ablation: Ablation) -> str:
     """Return the name of an ablation, or the ablated part if the name does not describe it."""
-    return ablation.name if is_descriptive(ablation.name) else ablation.ablated_part or ablation.name
+    return ablation.name if is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 
 
 def describe_change(ablation: Ablation, instead: str) -> str:
@@ -86,7 +86,7 @@ def format_jsonl(plan: Plan) -> str:
 
 def format_csv(plan: Plan) -> str:
     """Return a plan as CSV, one ablation a row; "; " separates several values in a cell."""
-    return render_csv(([field.name for field in PLAN_FIELDS], *map(format_fields, plan.ablations)))
+    return render_csv(([field.name for field in PLAN_FIELDS], *map(format_field_values, plan.ablations)))
 
 
 def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:
@@ -111,6 +111,6 @@ def _list_reasons(details: Details) -> Iterator[str]:
 def _format_sentence(ablation: Ablation) -> str:
     done = describe_change(ablation, " or ".join(ablation.replacement))
     measured = f"; report {', '.join(ablation.metrics)}" if ablation.metrics else ""
-    if is_descriptive(ablation.name):
+    if is_descriptive_name(ablation.name):
         return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."
     return f"{done[0].upper()}{done[1:]}{measured}."

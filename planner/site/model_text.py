@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from planner.sanitize import clean_text
-from planner.trajectory.escape import has_much_markup
+from planner.trajectory.escape import has_too_much_markup
 from planner.trajectory.markdown_rules import INERT_TAG
 
 MAX_MARKDOWN_CHARS: Final = 200_000  # a longer text is shown as it is: reading it as Markdown could take minutes
@@ -25,18 +25,18 @@ _MARKUP: Final = re.compile(r"[\\`*_\[<&~$]")
 _HEADING_OFFSET: Final = 3  # the page's own headings go down to the third level
 
 
-def render_block(text: str) -> Markup:
+def render_block_markdown(text: str) -> Markup:
     """Render a text of paragraphs, lists, tables and code."""
     text = clean_text(text).text
-    if len(text) > MAX_MARKDOWN_CHARS or has_much_markup(text):
+    if len(text) > MAX_MARKDOWN_CHARS or has_too_much_markup(text):
         return Markup('<pre class="plain">{}</pre>').format(text)
     return Markup(_build_parser().render(text))  # noqa: S704 - the parser escapes what it does not know
 
 
-def render_inline(text: str) -> Markup:
+def render_inline_markdown(text: str) -> Markup:
     """Render a text of one line."""
     text = clean_text(text).text
-    if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text) or has_much_markup(text):
+    if len(text) > MAX_MARKDOWN_CHARS or not _MARKUP.search(text) or has_too_much_markup(text):
         return escape(text)
     return Markup(_build_parser().renderInline(text))  # noqa: S704 - the parser escapes what it does not know
 

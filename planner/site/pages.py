@@ -170,7 +170,7 @@ def render_docsify_page() -> str:
     return template.render(policy=policy, generator=GENERATOR, style=_DOCSIFY_STYLE, script=_DOCSIFY, settings=settings)
 
 
-def is_our_page(html: str) -> bool:
+def is_own_page(html: str) -> bool:
     """Return whether this program wrote a page; the first 1,000 characters are enough."""
     return '<meta name="generator" content="ablation-planner ' in html[:1000]
 

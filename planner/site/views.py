@@ -17,10 +17,10 @@ from planner.details import describe_order, format_count
 from planner.matching.match import group_ablations
 from planner.names import sanitize_file_name
 from planner.planning.record import AttemptRecord, PlanRecord
-from planner.schema import Ablation, Action, Task, list_further_fields
+from planner.schema import Ablation, Action, Task, list_extra_fields
 from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
 from planner.site.entries import PlanEntry, choose_title, label_entries
-from planner.site.model_text import render_block, render_inline
+from planner.site.model_text import render_block_markdown, render_inline_markdown
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_ANCHOR_LENGTH: Final = 60
@@ -172,7 +172,7 @@ class PaperView:
         return sum(panel.shared for panel in self.panels)
 
 
-def name_pages(paper_ids: Iterable[str]) -> dict[str, str]:
+def choose_page_names(paper_ids: Iterable[str]) -> dict[str, str]:
     """Return a file name without suffix for each paper, unique even if letter case is ignored."""
     names: dict[str, str] = {}
     used: set[str] = set()
@@ -188,7 +188,7 @@ def name_pages(paper_ids: Iterable[str]) -> dict[str, str]:
 def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     """Return the view of the entries of one paper."""
     labels = label_entries(entries)
-    places = _PlaceLinks(entries, labels, list(map(create_anchor, labels)), find_agreement(entries))
+    places = _PlaceLinks(entries, labels, list(map(make_anchor_id, labels)), find_agreement(entries))
     return PaperView(
         title=choose_title(entries),
         paper_id=entries[0].paper_id,
@@ -218,7 +218,7 @@ class _PlaceLinks:
         return AblationLink(self.labels[place.entry_number], choose_headline(ablation), self.build_anchor(place))
 
 
-def create_anchor(label: str) -> str:
+def make_anchor_id(label: str) -> str:
     """Return the ASCII id of a panel on its page; different labels have different ids.
 
     No anchor starts with "_", as ids of the page itself do, or holds a "/", as ids of ablations do.
@@ -237,7 +237,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         label=places.labels[entry_number],
         anchor=places.anchors[entry_number],
         entry=entry,
-        reasoning=render_block(entry.trajectory.reasoning) if entry.trajectory else Markup(),
+        reasoning=render_block_markdown(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(_list_cards(places, entry_number)),
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
@@ -266,13 +266,13 @@ def _build_card(
     return AblationCard(
         number=number,
         anchor=anchor,
-        name=render_inline(ablation.name),
-        part=render_inline(ablation.ablated_part),
+        name=render_inline_markdown(ablation.name),
+        part=render_inline_markdown(ablation.ablated_part),
         action=ablation.action.lower(),
         verb=_ACTION_VERBS[ablation.action],
-        replacement=tuple(map(render_inline, ablation.replacement)),
-        metrics=tuple(map(render_inline, ablation.metrics)),
-        further=tuple((label, render_inline(text)) for label, text in (*list_further_fields(ablation), *lines)),
+        replacement=tuple(map(render_inline_markdown, ablation.replacement)),
+        metrics=tuple(map(render_inline_markdown, ablation.metrics)),
+        further=tuple((label, render_inline_markdown(text)) for label, text in (*list_extra_fields(ablation), *lines)),
         matches=matches,
     )
 
@@ -286,7 +286,7 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
         ("Already reported by the paper", entry.record.reported),
         ("Revised", entry.record.revisions),
     ):
-        if shown := tuple(render_inline(str(sentence)) for sentence in sentences):
+        if shown := tuple(render_inline_markdown(str(sentence)) for sentence in sentences):
             yield heading, shown
 
 

@@ -59,7 +59,7 @@ _SUSPICIOUS_TEXT: Final = re.compile(
 
 
 @dataclass(slots=True)
-class EscapeScan:
+class MarkupScan:
     """The markup found in a text, in offsets into it.
 
     `marks` are the characters that must be escaped, since they would make a heading, a link or other markup act,
@@ -76,10 +76,10 @@ class EscapeScan:
     too_deep: bool = False
 
 
-def scan_markup(text: str) -> EscapeScan:
+def scan_markup(text: str) -> MarkupScan:
     """Find the markup in a text without control characters."""
     text = _ODD_LINE_END.sub(lambda end: re.sub(r"[^ \t]", "\u2027", end[0]), text)
-    scan = EscapeScan()
+    scan = MarkupScan()
     tokens = _build_parser().parse(text, {"scan": scan})
     lines = _find_line_starts(text)
     for token in tokens:
@@ -104,7 +104,7 @@ def _find_line_starts(text: str) -> list[int]:
     return [0, *(match.end() for match in re.finditer("\n", text)), len(text) + 1]
 
 
-def _scan_indented_code(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
+def _scan_indented_code(scan: MarkupScan, text: str, line_starts: list[int], token: Token) -> None:
     """Record the markup in indented code, which not every renderer reads as code where CommonMark does."""
     assert token.map is not None
     start, end = line_starts[token.map[0]], line_starts[token.map[1]] - 1
@@ -114,7 +114,7 @@ def _scan_indented_code(scan: EscapeScan, text: str, line_starts: list[int], tok
     scan.marks.update(match.end() for match in ADDRESS.finditer(text, start, end))
 
 
-def _scan_inline(scan: EscapeScan, text: str, line_starts: list[int], token: Token) -> None:
+def _scan_inline(scan: MarkupScan, text: str, line_starts: list[int], token: Token) -> None:
     children = token.children or []
     convert_offset = _map_offsets(text, line_starts, token)
     unpaired = _find_unpaired_tags(children, opens_html_block=_opens_html_block(scan, token))
@@ -157,7 +157,7 @@ def _is_safe_code(paragraph: Token, code: Token) -> bool:
     return harmless or (one_place and "``" not in text and text[max(start - 1, 0)] != "~")
 
 
-def _opens_html_block(scan: EscapeScan, token: Token) -> bool:
+def _opens_html_block(scan: MarkupScan, token: Token) -> bool:
     """Return whether the inert tag at the start of a paragraph must be escaped: it opens a block of raw HTML.
 
     Code and emphasis do not work in raw HTML. So the tag may stay only if the block is exactly this paragraph and
@@ -216,36 +216,36 @@ def _close_emphasis(stack: list[Token]) -> Iterator[Token]:
         stack.pop()
 
 
-def neutralize_markup(text: str, *, prefix: str = "") -> tuple[str, bool]:
+def make_markup_escapable(text: str, *, prefix: str = "") -> tuple[str, bool]:
     """Return the text in a form that can be escaped and read back, and whether it is unchanged.
 
     A text whose markup cannot be judged becomes plain text, and reading does not undo that. `prefix` is the text
     before it on its first line.
     """
-    written = None if has_much_markup(text) else _write_escapes(text, prefix)
+    written = None if has_too_much_markup(text) else _write_escapes(text, prefix)
     if written == text:
         return text, True
-    if written is not None and not has_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
+    if written is not None and not has_too_much_markup(written) and unescape_markup(written, prefix=prefix) == text:
         return text, True
     plain = _escape_punctuation(text)
     return plain, plain == text
 
 
-def has_much_markup(text: str) -> bool:
+def has_too_much_markup(text: str) -> bool:
     """Return whether a text has too much markup to be parsed; its normal form escapes all of it by backslashes."""
     return sum(map(text.count, _MARKS)) > _MAX_MARKS
 
 
 def escape_markup(text: str, *, prefix: str = "") -> str:
     """Escape a text in normal form so that nothing in it acts; `unescape_markup` reverses it."""
-    written = text if has_much_markup(text) else _write_escapes(text, prefix)
+    written = text if has_too_much_markup(text) else _write_escapes(text, prefix)
     assert written is not None, "a text in normal form can be escaped"
     return written
 
 
 def unescape_markup(text: str, *, prefix: str = "") -> str:
     """Undo `escape_markup`."""
-    if not ESCAPE.search(text) or has_much_markup(text):
+    if not ESCAPE.search(text) or has_too_much_markup(text):
         return text
     whole = prefix + text
     spans = scan_markup(whole).escapes
@@ -280,7 +280,7 @@ def _write_escapes(text: str, prefix: str) -> str | None:
     return None
 
 
-def _write_tag_escapes(text: str, scan: EscapeScan, own_starts: set[int]) -> str:
+def _write_tag_escapes(text: str, scan: MarkupScan, own_starts: set[int]) -> str:
     """Escape the tags of a text, and what looks like an escape but does not start at one of `own_starts`."""
     tags = ((start, start + 1, ESCAPES["<"]) for start in scan.tag_starts)
     literals = ((start + 1, start + 1, "amp;") for start, _ in scan.escapes if start not in own_starts)

@@ -21,7 +21,7 @@ from planner.schema import (
     PlanField,
     Task,
     describe_validation_error,
-    find_violations,
+    find_rule_violations,
 )
 from planner.trajectory import format
 from planner.trajectory.escape import unescape_markup
@@ -72,7 +72,7 @@ def parse_trajectory(data: bytes, file_name: str) -> Trajectory:
         task=boxes.task,
         reasoning=unescape_markup(boxes.reasoning.strip("\n")).strip(),
         plan=plan,
-        warnings=(*decoded.warnings, *boxes.warnings, *reader.warnings, *find_violations(plan)),
+        warnings=(*decoded.warnings, *boxes.warnings, *reader.warnings, *find_rule_violations(plan)),
     )
 
 

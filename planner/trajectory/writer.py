@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from planner.errors import TrajectoryError
 from planner.sanitize import clean_text
-from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Plan, PlanField, find_violations
+from planner.schema import PLAN_FIELDS, PUBLISHED_CONTEXT, Ablation, Plan, PlanField, find_rule_violations
 from planner.trajectory import format
-from planner.trajectory.escape import escape_markup, neutralize_markup
+from planner.trajectory.escape import escape_markup, make_markup_escapable
 from planner.trajectory.format import Trajectory
 
 _REPLACEMENT_CHARACTER: Final = "\ufffd"
@@ -45,7 +45,7 @@ def normalize_trajectory(trajectory: Trajectory, *, allow_violations: bool = Fal
     Raises:
         TrajectoryError: if the plan breaks the rules and `allow_violations` is false.
     """
-    if not allow_violations and (violations := find_violations(trajectory.plan)):
+    if not allow_violations and (violations := find_rule_violations(trajectory.plan)):
         raise TrajectoryError(f"{trajectory.paper_id!r}: the plan is invalid: {'; '.join(violations)}")
     normalizer = _Normalizer(allow_violations)
     planner, model, paper_id = normalizer.normalize_heading(trajectory)
@@ -152,7 +152,7 @@ class _Normalizer:
         return cleaned.text
 
     def _neutralize_markup(self, place: str, text: str, *, prefix: str) -> str:
-        neutral, is_kept = neutralize_markup(text, prefix=prefix)
+        neutral, is_kept = make_markup_escapable(text, prefix=prefix)
         if not is_kept:
             self.warnings.append(f"{place}: markup that could not be judged was made plain text")
         return neutral

@@ -5,10 +5,10 @@ from hypothesis import given
 
 from planner.analysis.metrics import (
     find_arrow_metrics,
-    find_introduced_metrics,
     find_listed_metrics,
+    find_metrics_below_heading,
     find_panel_metrics,
-    is_quantity,
+    is_quantity_name,
 )
 from tests.analysis.odd_text import ODD_TEXT
 
@@ -51,18 +51,18 @@ def test_a_column_head_is_read_without_its_unit_and_its_cutoff() -> None:
 )
 def test_a_section_on_metrics_introduces_them(heading: str) -> None:
     text = "\\item \\textbf{Owl-as-Judge}: An owl judges.\n\\item \\textbf{Table 2} has more."
-    assert [name for name, _ in find_introduced_metrics(heading, text)] == ["Owl-as-Judge"]
+    assert [name for name, _ in find_metrics_below_heading(heading, text)] == ["Owl-as-Judge"]
 
 
 @pytest.mark.parametrize("heading", ["Datasets and metrics for owls at night", "Results", ""])
 def test_other_sections_introduce_none(heading: str) -> None:
-    assert not list(find_introduced_metrics(heading, "**Owl-as-Judge**: An owl judges."))
+    assert not list(find_metrics_below_heading(heading, "**Owl-as-Judge**: An owl judges."))
 
 
 def test_a_quantity_has_a_name_of_its_own() -> None:
-    assert is_quantity("Hoot Rate")
-    assert not is_quantity("rate")
-    assert not is_quantity("rate of hoots")
+    assert is_quantity_name("Hoot Rate")
+    assert not is_quantity_name("rate")
+    assert not is_quantity_name("rate of hoots")
 
 
 @given(ODD_TEXT)
@@ -71,7 +71,7 @@ def test_places_are_inside_the_text(text: str) -> None:
         find_listed_metrics(text),
         find_panel_metrics(text),
         find_arrow_metrics(text),
-        find_introduced_metrics("Metrics", text),
+        find_metrics_below_heading("Metrics", text),
     ):
         for name, start in metrics:
             assert name

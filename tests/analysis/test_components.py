@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.analysis.components import Component, Evidence, find_components
+from planner.analysis.components import Component, EvidenceKind, find_components
 from planner.analysis.passages import split_passages
 from planner.analysis.phrases import find_acronyms, is_generic_name
 from planner.papers.paper import Paper
@@ -16,16 +16,16 @@ def components_by_name(source: Paper) -> dict[str, Component]:
 def test_a_component_is_named_by_heading_acronym_proposal_run_in_and_repetition() -> None:
     components = components_by_name(PLAIN)
     assert components["spectral gating unit"].acronym == "SGU"
-    assert components["spectral gating unit"].evidence >= {Evidence.ACRONYM, Evidence.PROPOSED}
-    assert components["echo memory"].evidence == {Evidence.HEADING}
-    assert components["night contrast loss"].evidence >= {Evidence.RUN_IN, Evidence.REPEATED}
-    assert components["coefficient λ"].evidence == {Evidence.SYMBOL}
+    assert components["spectral gating unit"].evidence >= {EvidenceKind.ACRONYM, EvidenceKind.PROPOSED}
+    assert components["echo memory"].evidence == {EvidenceKind.HEADING}
+    assert components["night contrast loss"].evidence >= {EvidenceKind.RUN_IN, EvidenceKind.REPEATED}
+    assert components["coefficient λ"].evidence == {EvidenceKind.SYMBOL}
 
 
 @pytest.mark.parametrize("source", [LATEX, MARKDOWN], ids=["latex", "markdown"])
 def test_marked_up_terms_are_components(source: Paper) -> None:
     components = components_by_name(source)
-    assert components["spectral gating unit"].evidence >= {Evidence.BOLD}
+    assert components["spectral gating unit"].evidence >= {EvidenceKind.BOLD}
     assert "echo memory" in components
 
 

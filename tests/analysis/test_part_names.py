@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from planner.analysis.analyse import Analysis, analyse_paper
-from planner.analysis.components import is_mechanism
-from planner.analysis.reported import find_data_sets, is_possible_part
+from planner.analysis.components import is_specific_mechanism
+from planner.analysis.reported import find_data_sets, is_possible_part_name
 from planner.papers.characters import is_english
 from tests.analysis.odd_text import ODD_TEXT
 from tests.analysis.papers import P, paper, section
@@ -32,12 +32,12 @@ def test_a_data_set_is_in_the_text(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["accuracy", "third", "batch size", "RQ3", "alps", "parts of alps", "owl baselines"])
 def test_other_names_are_no_parts(name: str) -> None:
-    assert not is_possible_part(name, frozenset({"alps"}))
+    assert not is_possible_part_name(name, frozenset({"alps"}))
 
 
 @pytest.mark.parametrize("name", ["gate", "alps gate", "precision", "echo memory"])
 def test_parts_are_possible(name: str) -> None:
-    assert is_possible_part(name, frozenset({"alps"}))
+    assert is_possible_part_name(name, frozenset({"alps"}))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_parts_are_possible(name: str) -> None:
     ],
 )
 def test_a_mechanism_has_a_name_of_its_own(name: str, expected: bool) -> None:
-    assert is_mechanism(name) is expected
+    assert is_specific_mechanism(name) is expected
 
 
 def test_english_is_known_by_its_common_words() -> None:

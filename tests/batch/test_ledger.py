@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from planner.batch.ledger.schema import connect_ledger, connect_ledger_readonly, open_ledger_readonly
-from planner.batch.ledger.store import Ledger, LedgerModel
+from planner.batch.ledger.store import Ledger, ModelEntry
 from planner.batch.ledger.writer import LedgerWriter
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import RunError
-from planner.planning.record import new_attempt
+from planner.planning.record import create_attempt_record
 from planner.schema import Task
 
 CARD = ModelInfo("lm-planner", "m", "m", "http://x/v1")
-MODEL = LedgerModel(CARD, "how")
+MODEL = ModelEntry(CARD, "how")
 PROMPT = Prompt.from_messages((Message("user", "plan"),), "t")
 
 
@@ -41,7 +41,7 @@ def test_a_reply_is_there_for_another_process_when_commit_returns(shared_disk: b
     path = tmp_path / "ledger.sqlite"
 
     async def work(ledger: Ledger) -> None:
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
         other = connect_ledger_readonly(path)
         assert other.execute("SELECT state, upper FROM attempts").fetchall() == [("sent", 0.5)]
         assert ledger.sum_charges() == 0.5
@@ -63,14 +63,14 @@ def test_what_a_kill_left_in_flight_is_lost_and_stays_charged(tmp_path: Path) ->
     path = tmp_path / "ledger.sqlite"
 
     async def killed(ledger: Ledger) -> None:
-        await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
+        await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
 
     async def after(ledger: Ledger) -> None:
         assert ledger.sum_charges() == 0.5
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
         await ledger.record_failure(number, "429", may_be_billed=False)
         assert ledger.sum_charges() == 0.5
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), 0.5)
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), 0.5)
         await ledger.record_failure(number, "cut", may_be_billed=True)
         assert ledger.sum_charges() == 1.0
 
@@ -124,7 +124,7 @@ def test_text_that_cannot_be_written_fails_and_hangs_nobody(tmp_path: Path) -> N
     async def work(ledger: Ledger) -> None:
         with pytest.raises(RunError, match="surrogates"):
             await ledger.record_request(
-                PlanTask(CorpusEntry("\ud800", "", "", ""), MODEL.key), new_attempt("id", PROMPT), None
+                PlanTask(CorpusEntry("\ud800", "", "", ""), MODEL.key), create_attempt_record("id", PROMPT), None
             )
 
     with_ledger(tmp_path / "ledger.sqlite", work)
@@ -147,7 +147,7 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_change_that_the_ledger_cannot_hold_ends_the_writer_and_nobody_waits(tmp_path: Path) -> None:
     async def work(ledger: Ledger) -> None:
-        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), new_attempt("id", PROMPT), None)
+        number = await ledger.record_request(PlanTask(entry(0), MODEL.key), create_attempt_record("id", PROMPT), None)
         with pytest.raises(RunError, match="too large"):
             await asyncio.wait_for(
                 ledger.record_reply(number, "id", Completion("x", usage=Usage(10**30)), None, None), 10
@@ -166,7 +166,7 @@ def test_what_a_pass_over_the_pending_costs_grows_with_the_papers_and_not_faster
 
         entries = [CorpusEntry(f"p{number:05}", "", f"/{number}", "file") for number in range(count)]
         async with Ledger(tmp_path / f"{count}.sqlite") as ledger:
-            await ledger.begin_call(Task.REVIEWER, entries, [LedgerModel(CARD, "x")])
+            await ledger.begin_call(Task.REVIEWER, entries, [ModelEntry(CARD, "x")])
             # Called once for so many steps of SQLite's machine.
             ledger._reader.connection.set_progress_handler(step, 100)
             assert sum(1 for _ in ledger.iterate_pending()) == count

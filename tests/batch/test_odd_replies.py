@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 from planner.batch.ledger.store import Ledger
 from planner.batch.manifest import CorpusEntry, PlanTask
 from planner.chat import Completion, Message, Prompt
-from planner.models.openai_chat.replies import parse_completion
+from planner.models.openai_chat.replies import find_completion
 from planner.models.openai_chat.stream import ResponseBody
-from planner.planning.record import AttemptRecord, PaperRecord, PlanRecord, load_stored_json, new_attempt
+from planner.planning.record import AttemptRecord, PaperRecord, PlanRecord, create_attempt_record, load_stored_json
 from planner.schema import Task
 from tests.batch.program import Program, make_papers
 from tests.server.http import Request, Response
@@ -47,12 +47,12 @@ def test_whatever_arrives_is_stored_and_read_back_or_is_no_reply(value: Any, dep
     whole = {**completion("text"), place: "?"}
     received.feed(json.dumps(whole).replace('"?"', _nested_text(json.dumps(value), depth, name)).encode())
     received.finish()
-    arrived = parse_completion(received.json)
+    arrived = find_completion(received.json)
     assert arrived is not None
     assert arrived.text == "text"
     with TemporaryDirectory() as folder:
         assert asyncio.run(_store_and_read(Path(folder) / "ledger.sqlite", arrived)) == arrived
-        attempt = new_attempt("id", PROMPT).model_copy(update={"completion": arrived})
+        attempt = create_attempt_record("id", PROMPT).model_copy(update={"completion": arrived})
         _record(attempt).write(Path(folder) / "sidecar.json")
         assert PlanRecord.read(Path(folder) / "sidecar.json").attempts == (attempt,)
 
@@ -64,14 +64,14 @@ def _nested_text(text: str, depth: int, name: str) -> str:
 async def _store_and_read(path: Path, arrived: Completion) -> Completion | None:
     async with Ledger(path) as ledger:
         task = PlanTask(CorpusEntry("p", "p.md", "/p.md", "markdown"), "m")
-        number = await ledger.record_request(task, new_attempt("id", PROMPT), None)
+        number = await ledger.record_request(task, create_attempt_record("id", PROMPT), None)
         await ledger.record_reply(number, "id", arrived, None, None)
         return ledger.find_reply("id")
 
 
 def _record(*attempts: AttemptRecord) -> PlanRecord:
     paper = PaperRecord(id="p", title="", source="", format="", main_file="", sha256="", chars=0)
-    started = new_attempt("id", PROMPT).started
+    started = create_attempt_record("id", PROMPT).started
     return PlanRecord(
         planner="lm-planner",
         model="m",

@@ -13,7 +13,7 @@ from planner.batch.read_ahead import RemotePaper, TaskWithPaper, read_papers_ahe
 from planner.errors import PaperError, TooLongError
 from planner.papers.load import load_paper
 from planner.planning.question import PaperPrompt, PlanSettings, build_prompt
-from planner.reading.process import WORKER_COMMAND, ReaderProcess
+from planner.reading.process import WORKER_COMMAND, IsolatedReader
 from planner.schema import Task
 from planner.tokens import FixedTokenCounter, TokenCounter
 from tests.conftest import ROOT
@@ -33,14 +33,14 @@ class Model:
 MODELS = {name: Model(PlanSettings(Task.REVIEWER, 2)) for name in "mn"}
 
 
-def misbehaving_reader() -> ReaderProcess:
-    return ReaderProcess(OFFLINE, command=CRASHING)
+def misbehaving_reader() -> IsolatedReader:
+    return IsolatedReader(OFFLINE, command=CRASHING)
 
 
 def read_all(todo: Iterator[PlanTask], **how: object) -> dict[str, RemotePaper | PaperError]:
     async def run() -> list[TaskWithPaper]:
         options: dict[str, Any] = {"command": CRASHING, **how}
-        readers = [ReaderProcess(OFFLINE, **options), ReaderProcess(OFFLINE, **options)]
+        readers = [IsolatedReader(OFFLINE, **options), IsolatedReader(OFFLINE, **options)]
         async with read_papers_ahead(todo, MODELS, readers=readers, max_ahead=4) as papers:
             return [read async for read in papers]
 
@@ -102,7 +102,7 @@ def test_a_paper_is_read_again_for_another_window() -> None:
     settings = MODELS["m"].settings
 
     async def run() -> tuple[PaperPrompt, PaperPrompt]:
-        readers = [ReaderProcess(OFFLINE)]
+        readers = [IsolatedReader(OFFLINE)]
         async with read_papers_ahead(todo, MODELS, readers=readers, max_ahead=1) as papers:
             paper = (await anext(papers)).paper
             assert isinstance(paper, RemotePaper)
@@ -123,7 +123,7 @@ def test_only_who_reads_papers_is_given_them(tmp_path: Path) -> None:
 
     async def run() -> TaskWithPaper:
         todo = iter([PlanTask(CorpusEntry("mine", str(source), "", "markdown"), "m")])
-        readers = [ReaderProcess(OFFLINE)]
+        readers = [IsolatedReader(OFFLINE)]
         async with read_papers_ahead(todo, models, readers=readers, max_ahead=1) as papers:
             return await anext(papers)
 
@@ -142,7 +142,7 @@ def test_no_task_waits_for_papers_when_their_list_fails() -> None:
         return [read async for read in papers]
 
     async def run() -> list[Any]:
-        reader = ReaderProcess(OFFLINE, command=CRASHING)
+        reader = IsolatedReader(OFFLINE, command=CRASHING)
         async with read_papers_ahead(fail(), MODELS, readers=[reader], max_ahead=4) as papers:
             return await asyncio.gather(*(take_all(papers) for _ in range(3)), return_exceptions=True)
 

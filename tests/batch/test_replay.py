@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.schema import find_violations
+from planner.schema import find_rule_violations
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 from planner.trajectory.writer import render_trajectory
@@ -36,7 +36,7 @@ def check(folder: Path, root: Path, paths: list[Path], trajectories: list[Trajec
     flawed = 0
     for path, trajectory in zip(paths, trajectories, strict=True):
         written = folder / "trajectories" / path.relative_to(root)
-        if find_violations(trajectory.plan):
+        if find_rule_violations(trajectory.plan):
             flawed += 1
             assert not written.exists()
             assert json.loads(written.with_suffix(".json").read_text(encoding="utf-8"))["outcome"] == "invalid"

@@ -3,7 +3,7 @@
 import pickle
 from pathlib import Path
 
-from planner.batch.status import Failure, LedgerStatus
+from planner.batch.status import LedgerStatus, PaperFailure
 from planner.chat import Message, Prompt
 from planner.cli.batch import batch
 from planner.errors import Outcome
@@ -61,7 +61,7 @@ def test_every_option_of_batch_says_what_it_does() -> None:
 
 def test_failures_are_grouped_without_the_names_of_their_papers() -> None:
     failures = tuple(
-        Failure(paper, "m", Outcome.PAPER_ERROR, f"in/{paper}.pdf: the page, a table, cannot be read")
+        PaperFailure(paper, "m", Outcome.PAPER_ERROR, f"in/{paper}.pdf: the page, a table, cannot be read")
         for paper in ("pag", "b-1", "not")
     )
     status = LedgerStatus(3, 0, {Outcome.PAPER_ERROR: 3}, 0, 0, 0, 0, None, failures=failures)

@@ -13,7 +13,7 @@ from eval import bench_papers
 from eval.bench_papers import LABELS, read_bench_papers
 from eval.gold import read_gold
 from planner.papers.load import load_paper
-from planner.schema import Plan, Task, find_violations
+from planner.schema import Plan, Task, find_rule_violations
 from tests.eval.conftest import Run
 from tests.eval.made import GATE, LOSS, POOL, dumped, write_trajectory
 
@@ -48,7 +48,7 @@ def test_labels_are_twenty_sound_papers() -> None:
     assert sum(map(len, ablations)) == 82
     for given in ablations:
         fields = [{key: value for key, value in each.items() if key != "kind"} for each in given]
-        assert not find_violations(Plan.model_validate({"ablations": fields}))
+        assert not find_rule_violations(Plan.model_validate({"ablations": fields}))
     allowed = {"name", "ablated_part", "action", "replacement", "metrics", "kind"}
     assert all(set(each) == allowed for given in ablations for each in given)
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def test_a_study_is_a_sweep_over_the_baseline_and_its_variants(plans: Path, expo
         assert f"{line}\n" in text
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("sweeps") is None, reason="the engine needs numpy below 2: pip install it by itself")
 def test_every_sweep_is_one_that_the_engine_starts(plans: Path, hostile_plans: Path, export: Export) -> None:
     hostile = sorted(export(hostile_plans, "wandb", "hostile").rglob("*.yaml"))
     files = [*export(plans, "wandb").rglob("*.yaml"), *hostile[:9]]

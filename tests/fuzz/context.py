@@ -18,7 +18,7 @@ import openai
 
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.reading.process import ReaderProcess
+from planner.reading.process import IsolatedReader
 from planner.sanitize import clean_text
 from tests.fuzz.mutations import KEY
 from tests.reading.build import OFFLINE
@@ -72,9 +72,9 @@ class Context:
         return self._exits.enter_context(Server())
 
     @cached_property
-    def reader(self) -> ReaderProcess:
+    def reader(self) -> IsolatedReader:
         """A process that reads papers."""
-        return self._enter(ReaderProcess(OFFLINE, folder=self.folder))
+        return self._enter(IsolatedReader(OFFLINE, folder=self.folder))
 
     @cached_property
     def chats(self) -> tuple[OpenAIChat, ...]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.matching.match import MATCH_THRESHOLD, Match, compute_similarity, find_best_assignment, match_ablations
 from planner.matching.similarity import (
-    compute_overlap,
+    compute_stem_overlap,
     expand_acronyms,
     extract_stems,
     have_compatible_actions,
@@ -99,8 +99,8 @@ def test_more_rows_than_columns(scores: list[list[float]]) -> None:
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_overlap_is_a_symmetric_share(a: str, b: str) -> None:
-    assert 0 <= compute_overlap(a, b) <= 1
-    assert compute_overlap(a, b) == pytest.approx(compute_overlap(b, a))
+    assert 0 <= compute_stem_overlap(a, b) <= 1
+    assert compute_stem_overlap(a, b) == pytest.approx(compute_stem_overlap(b, a))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from planner.models.openai_chat.error_bodies import parse_error_body
 from planner.models.openai_chat.replies import (
     ChunkMerger,
     find_choice_error,
-    parse_completion,
+    find_completion,
     parse_rate_limits,
     parse_retry_after,
 )
@@ -20,7 +20,7 @@ from planner.models.openai_chat.stream import (
     EventDecoder,
     ResponseBody,
     decode_json,
-    encode_json,
+    format_json,
     repair_json_surrogates,
 )
 from tests.server.replies import completion, stream
@@ -85,7 +85,7 @@ def test_a_stream_in_any_pieces_is_the_whole_reply(data: st.DataObject, text: st
     for piece in in_pieces(data, stream(text, reasoning=reasoning, pieces=4).body):
         body.feed(piece)
     body.finish()
-    got, expected = parse_completion(body.json), parse_completion(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
+    got, expected = find_completion(body.json), find_completion(completion(text, reasoning=reasoning))  # type: ignore[arg-type]
     assert got is not None
     assert expected is not None
     assert (got.text, got.reasoning, got.usage) == (expected.text, expected.reasoning, expected.usage)
@@ -112,17 +112,17 @@ def test_arbitrary_json_raises_nothing(value: Any) -> None:
         assert error.is_too_long(400) in (True, False)
         assert isinstance(error.message, str)
     if isinstance(value, dict):
-        parse_completion(value)
+        find_completion(value)
         find_choice_error(value)
         merger = ChunkMerger()
         merger.add_chunk(value)
         merger.add_chunk(value)
-        parse_completion(merger.body)
+        find_completion(merger.body)
 
 
 @given(JSON)
 def test_json_is_read_as_it_was_written(value: Any) -> None:
-    assert decode_json(encode_json(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(value)
+    assert decode_json(format_json(value).encode("utf-8", "surrogatepass")) == value or "\\ud" in json.dumps(value)
 
 
 @given(SURROGATES)

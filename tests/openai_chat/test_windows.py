@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.chat import Message, Prompt, Usage
-from planner.models.openai_chat.chat import find_truncation
+from planner.models.openai_chat.chat import warn_of_truncation
 
 
 def prompt(*texts: str) -> Prompt:
@@ -27,9 +27,9 @@ def test_chinese_has_a_token_in_two_characters() -> None:
 
 def test_a_count_below_the_words_is_told() -> None:
     asked = prompt("word " * 600)
-    (note,) = find_truncation(asked, Usage(prompt_tokens=599))
+    (note,) = warn_of_truncation(asked, Usage(prompt_tokens=599))
     assert "counted 599 tokens where at least 600 were sent" in note
-    assert not find_truncation(asked, Usage(prompt_tokens=600))
-    assert not find_truncation(asked, Usage(prompt_tokens=100, cached_tokens=500))
-    assert not find_truncation(asked, Usage())
-    assert not find_truncation(prompt("word " * 400), Usage(prompt_tokens=1))
+    assert not warn_of_truncation(asked, Usage(prompt_tokens=600))
+    assert not warn_of_truncation(asked, Usage(prompt_tokens=100, cached_tokens=500))
+    assert not warn_of_truncation(asked, Usage())
+    assert not warn_of_truncation(prompt("word " * 400), Usage(prompt_tokens=1))

@@ -13,7 +13,7 @@ from eval.labelled import read_excerpt_labels, score_excerpt
 from planner.errors import PaperError, TooLongError
 from planner.papers.excerpt import SectionSelection, fit_sections, select_sections
 from planner.papers.headings import classify_heading
-from planner.papers.leaks import remove_announcements, split_sentences
+from planner.papers.leaks import remove_ablation_announcements, split_sentences
 from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Paper, Section, SectionKind
 from planner.schema import Task
@@ -169,7 +169,7 @@ def test_sentences_joined_are_the_text(parts: list[str]) -> None:
 @given(st.text())
 def test_any_text_is_cut_into_sentences_without_loss(content: str) -> None:
     assert "".join(split_sentences(content)) == content
-    remove_announcements(content)
+    remove_ablation_announcements(content)
 
 
 def test_shortened_words_end_no_sentence() -> None:

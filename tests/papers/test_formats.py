@@ -13,8 +13,8 @@ from planner.papers.formats import (
     TEXT_ENDINGS,
     SourceKind,
     detect_text_kind,
-    is_not_paper,
-    strip_endings,
+    is_named_like_other_file,
+    strip_folders_and_endings,
 )
 from planner.papers.load import PaperSource, load_paper, read_source
 from tests.papers.build import BODY, tarred
@@ -25,8 +25,8 @@ ROWS = [(kind, ending) for kind, endings in TEXT_ENDINGS.items() for ending in e
 
 @pytest.mark.parametrize("ending", [*chain(*PAPER_ENDINGS.values()), *ARCHIVE_ENDINGS])
 def test_every_ending_is_left_out_of_an_id(ending: str) -> None:
-    assert strip_endings(f"x/2507.08038v2{ending}") == "2507.08038v2"
-    assert strip_endings(f"a{ending.upper()}") == "a"
+    assert strip_folders_and_endings(f"x/2507.08038v2{ending}") == "2507.08038v2"
+    assert strip_folders_and_endings(f"a{ending.upper()}") == "a"
 
 
 @pytest.mark.parametrize(("kind", "ending"), ROWS)
@@ -55,7 +55,7 @@ def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: st
 @pytest.mark.parametrize("name", ["README.md", "read-me.txt", "history.md", "LICENSE-MIT.md", "_sidebar.md", "meta.md"])
 def test_a_file_that_is_no_paper_is_none_in_a_folder_or_an_archive(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(MARKDOWN, encoding="utf-8")
-    assert is_not_paper(name)
+    assert is_named_like_other_file(name)
     assert detect_paper_kind(tmp_path / name) == ""
     files = {name: MARKDOWN.encode(), "draft.md": f"# Draft\n\n{BODY}".encode()}
     assert read_source(PaperSource("x.tar", tarred(files, packing=""))).paper.title == "Draft"

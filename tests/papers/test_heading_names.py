@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
+from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_number_and_punctuation
 from planner.papers.paper import SectionKind
 
 NAMES = {
@@ -84,13 +84,13 @@ def test_case_and_a_final_colon_change_no_kind(kind: SectionKind, name: str) -> 
     ],
 )
 def test_a_heading_is_bared_of_its_number_and_never_of_all(heading: str, words: str) -> None:
-    assert strip_heading_number(heading) == words
+    assert strip_number_and_punctuation(heading) == words
 
 
 @given(st.text(max_size=60))
 def test_baring_keeps_words_of_the_heading_and_some_kind_is_always_found(heading: str) -> None:
-    assert strip_heading_number(heading) in heading
-    assert bool(strip_heading_number(heading)) == bool(heading.strip())
+    assert strip_number_and_punctuation(heading) in heading
+    assert bool(strip_number_and_punctuation(heading)) == bool(heading.strip())
     assert isinstance(classify_heading(heading), SectionKind)
 
 

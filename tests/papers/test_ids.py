@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.names import UniqueNames, build_paper_id
-from planner.papers.formats import strip_endings
+from planner.papers.formats import strip_folders_and_endings
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_long_ids_are_cut_and_stay_apart() -> None:
 
 
 def test_without_a_title_the_source_names_the_paper() -> None:
-    assert build_paper_id("", file_stem=strip_endings("papers/2507.08038v2.tar.gz")) == "2507_08038v2"
-    assert build_paper_id("???", file_stem=strip_endings("x/my paper.pdf")) == "my_paper"
-    assert strip_endings("a/b.tex.gz") == "b"
+    assert build_paper_id("", file_stem=strip_folders_and_endings("papers/2507.08038v2.tar.gz")) == "2507_08038v2"
+    assert build_paper_id("???", file_stem=strip_folders_and_endings("x/my paper.pdf")) == "my_paper"
+    assert strip_folders_and_endings("a/b.tex.gz") == "b"
 
 
 @given(st.text(), st.text())

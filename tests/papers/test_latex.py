@@ -12,7 +12,7 @@ from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
-from planner.papers.latex.visibility import remove_hidden_text
+from planner.papers.latex.visibility import split_invisible_text
 from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
 from planner.papers.tree import SourceTree, build_folder_tree
 from tests.papers.build import BODY, MAIN, latex_paper
@@ -187,7 +187,7 @@ def test_what_the_page_would_not_show_is_left_out_and_quoted(source: str, hidden
     ],
 )
 def test_what_the_page_shows_stays(source: str) -> None:
-    left, hidden = remove_hidden_text(LatexSource(source))
+    left, hidden = split_invisible_text(LatexSource(source))
     assert (left.text, hidden) == (source, ())
 
 

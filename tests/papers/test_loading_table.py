@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.errors import PaperError
 from planner.papers.characters import clean_source_text, decode_text, is_binary
-from planner.papers.leaks import ANNOUNCEMENT_REASON, FLOAT_REASON, remove_announcements, remove_leaks
+from planner.papers.leaks import ANNOUNCEMENT_REASON, FLOAT_REASON, remove_ablation_announcements, remove_leaks
 from planner.papers.load import load_paper
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
 from tests.papers.build import BODY
@@ -39,12 +39,12 @@ SILENT = [
 
 @pytest.mark.parametrize("sentence", ANNOUNCING)
 def test_a_sentence_that_announces_ablations_goes_and_its_neighbours_stay(sentence: str) -> None:
-    assert remove_announcements(f"We gate. {sentence} It turns.") == "We gate. It turns."
+    assert remove_ablation_announcements(f"We gate. {sentence} It turns.") == "We gate. It turns."
 
 
 @pytest.mark.parametrize("sentence", SILENT)
 def test_a_sentence_that_announces_none_stays(sentence: str) -> None:
-    assert remove_announcements(f"We gate. {sentence} It turns.") == f"We gate. {sentence} It turns."
+    assert remove_ablation_announcements(f"We gate. {sentence} It turns.") == f"We gate. {sentence} It turns."
 
 
 METHOD_FIGURES = [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.formats import strip_endings
+from planner.papers.formats import strip_folders_and_endings
 from planner.papers.leaks import split_sentences
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown, split_front_matter, strip_markdown
 from planner.papers.outline import Heading, MarkedHeading, assemble_sections, find_abstract_text, resolve_headings
@@ -282,7 +282,7 @@ def test_no_word_of_markdown_is_lost(text: str) -> None:
     ],
 )
 def test_a_source_is_called_by_its_name_without_endings(name: str, expected: str) -> None:
-    assert strip_endings(name) == expected
+    assert strip_folders_and_endings(name) == expected
 
 
 def test_hidden_stretches_are_quoted_once_each_shortened_and_counted() -> None:

@@ -10,14 +10,14 @@ import pytest
 from planner.errors import PaperError
 from planner.papers.archive import MAX_MEMBERS
 from planner.papers.formats import SourceKind, detect_kind
-from planner.papers.load import PaperSource, ParsedSource, load_paper, read_source
+from planner.papers.load import PaperSource, RecognisedSource, load_paper, read_source
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, special, tarred, tree, zipped
 
 LATEX = {"main.tex": MAIN.encode(), "sections/intro.tex": BODY.encode()}
 TITLE = "Gearbox: Widgets with Exchangeable Gears"
 
 
-def from_bytes(data: bytes, name: str) -> ParsedSource:
+def from_bytes(data: bytes, name: str) -> RecognisedSource:
     return read_source(PaperSource(name, data))
 
 

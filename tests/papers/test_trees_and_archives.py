@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from planner.errors import PaperError
 from planner.papers import archive as archiving
 from planner.papers.archive import read_archive_files
-from planner.papers.formats import SourceKind, detect_kind, detect_text_kind, name_unsupported_type
-from planner.papers.tree import SourceTree, build_folder_tree, normalize_path, read_file
+from planner.papers.formats import SourceKind, describe_unsupported_type, detect_kind, detect_text_kind
+from planner.papers.tree import SourceTree, build_folder_tree, normalize_inner_path, read_source_file
 from tests.papers.build import gzipped, special, tarred, tree, zipped
 
 PATHS = {
@@ -43,15 +43,15 @@ PATHS = {
 
 @pytest.mark.parametrize(("path", "name"), PATHS.items(), ids=map(repr, PATHS))
 def test_a_path_is_a_name_within_the_root_or_none(path: str, name: str) -> None:
-    assert normalize_path(path) == name
+    assert normalize_inner_path(path) == name
 
 
 @given(st.text(alphabet="ab./\\:\0", max_size=20))
 def test_a_name_within_the_root_never_leads_out(path: str) -> None:
-    name = normalize_path(path)
+    name = normalize_inner_path(path)
     assert not name.startswith("/")
     assert ".." not in name.split("/")
-    assert normalize_path(name) == name
+    assert normalize_inner_path(name) == name
 
 
 FILES = SourceTree("t", {name: name.encode for name in ("A.tex", "x/a.tex", "x/B.TEX", "y/a.tex")})
@@ -99,12 +99,12 @@ def test_a_link_is_followed_only_to_what_lies_in_the_folder(tmp_path: Path) -> N
 def test_a_file_that_is_too_large_or_gone_is_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "a.tex"
     file.write_bytes(b"12345")
-    assert read_file(file, 5) == b"12345"
+    assert read_source_file(file, 5) == b"12345"
     with pytest.raises(PaperError, match="has over 4 bytes, more than any paper; give only the paper"):
-        read_file(file, 4)
+        read_source_file(file, 4)
     file.unlink()
     with pytest.raises(PaperError, match=r"a\.tex' cannot be read: No such file"):
-        read_file(file)
+        read_source_file(file)
 
 
 FOREIGN = {
@@ -125,7 +125,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize(("name", "data"), FOREIGN.items(), ids=FOREIGN.keys())
 def test_what_no_loader_reads_is_called_by_its_name(name: str, data: bytes) -> None:
-    assert name_unsupported_type(data) == name
+    assert describe_unsupported_type(data) == name
     assert detect_kind(data, "paper.tex") is SourceKind.OTHER
 
 

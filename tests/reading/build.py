@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from planner.papers.arxiv import ArxivClient
-from planner.reading.process import WORKER_COMMAND, ReaderProcess
+from planner.reading.process import WORKER_COMMAND, IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadLimits, ReadRequest, ReadResultOrError
 
 OFFLINE = ArxivClient(offline=True)
@@ -22,7 +22,7 @@ def read_all(
     """Read papers one after the other with one reader."""
 
     async def read() -> list[ReadResultOrError]:
-        async with ReaderProcess(arxiv, limits, command=command) as reader:
+        async with IsolatedReader(arxiv, limits, command=command) as reader:
             return [await reader.read_paper(request) for request in requests]
 
     return asyncio.run(read())

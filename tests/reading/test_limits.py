@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from planner.errors import PaperError
-from planner.reading.process import ReaderProcess
+from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadLimits, ReadRequest
 from tests.cli.conftest import Run, run, work_folder
 from tests.papers.build import MAIN
@@ -69,8 +69,8 @@ def test_plan_and_batch_give_the_same_reason(
     source: str, reason: str, run: Run, work_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (work_folder / source).write_text(MAIN, encoding="utf-8")
-    made = partialmethod(ReaderProcess.__init__, limits=ReadLimits(seconds=2.0), command=CRASHING)
-    monkeypatch.setattr(ReaderProcess, "__init__", made)
+    made = partialmethod(IsolatedReader.__init__, limits=ReadLimits(seconds=2.0), command=CRASHING)
+    monkeypatch.setattr(IsolatedReader, "__init__", made)
     run("plan", source, "-o", "planned", "--model", "extractive")
     run("batch", source, "-o", "run", "--model", "extractive", "-q")
     reasons = [

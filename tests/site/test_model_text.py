@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.site.model_text import MAX_MARKDOWN_CHARS, render_block, render_inline
+from planner.site.model_text import MAX_MARKDOWN_CHARS, render_block_markdown, render_inline_markdown
 from tests.trajectory import payloads
 
 TAGS = {
@@ -59,14 +59,14 @@ class Checked(HTMLParser):
 
 @pytest.mark.parametrize("text", payloads.REASONINGS)
 def test_no_known_payload_acts(text: str) -> None:
-    Checked(render_block(text))
-    Checked(render_inline(text))
+    Checked(render_block_markdown(text))
+    Checked(render_inline_markdown(text))
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_no_mixture_acts(text: str) -> None:
-    Checked(render_block(text))
-    Checked(render_inline(text))
+    Checked(render_block_markdown(text))
+    Checked(render_inline_markdown(text))
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_no_mixture_acts(text: str) -> None:
     ],
 )
 def test_what_a_line_becomes(text: str, html: str) -> None:
-    assert render_inline(text) == html
+    assert render_inline_markdown(text) == html
 
 
 def test_blocks_stay_blocks_and_headings_go_below_those_of_the_page() -> None:
-    html = render_block("# One\n\n- a\n- b\n\n| x | y |\n|:--|--:|\n| 1 | 2 |\n\n```py\n<b>\n```")
+    html = render_block_markdown("# One\n\n- a\n- b\n\n| x | y |\n|:--|--:|\n| 1 | 2 |\n\n```py\n<b>\n```")
     assert "<h4>One</h4>" in html
     assert "<td>2</td>" in html, "how a column is aligned would be an inline style"
     assert "&lt;b&gt;" in html
@@ -105,5 +105,5 @@ def test_blocks_stay_blocks_and_headings_go_below_those_of_the_page() -> None:
 
 def test_a_text_too_long_for_markdown_is_shown_as_it_is() -> None:
     text = "*<x>*" * (MAX_MARKDOWN_CHARS // 5 + 1)
-    assert render_block(text) == f'<pre class="plain">{text.replace("<", "&lt;").replace(">", "&gt;")}</pre>'
-    Checked(render_inline(text))
+    assert render_block_markdown(text) == f'<pre class="plain">{text.replace("<", "&lt;").replace(">", "&gt;")}</pre>'
+    Checked(render_inline_markdown(text))

@@ -5,7 +5,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.site.views import create_anchor, name_pages
+from planner.site.views import choose_page_names, make_anchor_id
 
 IDS = st.lists(
     st.one_of(st.text(min_size=1, max_size=300), st.sampled_from(["a", "A", "ß", "ss", "..", "CON", "a/b", "a_b"]))
@@ -14,7 +14,7 @@ IDS = st.lists(
 
 @given(IDS)
 def test_page_names_are_safe_and_unique_where_case_does_not_count(ids: list[str]) -> None:
-    names = name_pages(ids)
+    names = choose_page_names(ids)
     assert set(names) == set(ids)
     assert len({name.casefold() for name in names.values()}) == len(names)
     for name in names.values():
@@ -25,11 +25,11 @@ def test_page_names_are_safe_and_unique_where_case_does_not_count(ids: list[str]
 
 @given(IDS)
 def test_page_names_do_not_depend_on_order(ids: list[str]) -> None:
-    assert name_pages(ids) == name_pages(reversed(ids))
+    assert choose_page_names(ids) == choose_page_names(reversed(ids))
 
 
 def test_a_common_id_is_its_own_name() -> None:
-    assert name_pages(["Playing_For_You", "swin-transformer", "少样本"]) == {
+    assert choose_page_names(["Playing_For_You", "swin-transformer", "少样本"]) == {
         "Playing_For_You": "Playing_For_You",
         "swin-transformer": "swin-transformer",
         "少样本": "少样本",
@@ -38,7 +38,7 @@ def test_a_common_id_is_its_own_name() -> None:
 
 @given(st.lists(st.text(max_size=100), unique=True))
 def test_anchors_are_plain_and_unique(labels: list[str]) -> None:
-    anchors = {create_anchor(label) for label in labels}
+    anchors = {make_anchor_id(label) for label in labels}
     assert len(anchors) == len(labels)
     for anchor in anchors:
         assert anchor[0] != "_"
@@ -46,4 +46,4 @@ def test_anchors_are_plain_and_unique(labels: list[str]) -> None:
 
 
 def test_the_anchor_of_a_plain_label_is_the_label() -> None:
-    assert [create_anchor(label) for label in ("gpt-4o", "claude-3.5-sonnet")] == ["gpt-4o", "claude-3.5-sonnet"]
+    assert [make_anchor_id(label) for label in ("gpt-4o", "claude-3.5-sonnet")] == ["gpt-4o", "claude-3.5-sonnet"]

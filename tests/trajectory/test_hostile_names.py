@@ -17,7 +17,7 @@ from planner.names import (
     build_trajectory_path,
     sanitize_file_name,
 )
-from planner.papers.formats import strip_endings
+from planner.papers.formats import strip_folders_and_endings
 
 DEVICES = (
     *("con", "prn", "aux", "nul", "conin$", "conout$"),
@@ -126,9 +126,9 @@ def test_a_given_id_is_a_name_that_a_path_takes_as_it_is(text: str) -> None:
 
 @given(ANY_TEXT, ANY_TEXT)
 def test_every_title_or_file_gives_an_id(title: str, name: str) -> None:
-    identifier = build_paper_id(title, file_stem=strip_endings(name))
+    identifier = build_paper_id(title, file_stem=strip_folders_and_endings(name))
     assert 0 < len(identifier.encode("utf-8")) <= 120 + len("_")
-    assert build_paper_id(title, file_stem=strip_endings(name)) == identifier
+    assert build_paper_id(title, file_stem=strip_folders_and_endings(name)) == identifier
     assert not set(identifier) & set('<>:"/\\|?*. ')
 
 
@@ -146,7 +146,7 @@ def test_every_title_or_file_gives_an_id(title: str, name: str) -> None:
     ],
 )
 def test_the_stem_of_a_source(name: str, stem: str) -> None:
-    assert strip_endings(name) == stem
+    assert strip_folders_and_endings(name) == stem
 
 
 def test_a_link_to_a_folder_elsewhere_is_not_written_through(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from planner.names import build_trajectory_path
-from planner.schema import Task, find_violations
+from planner.schema import Task, find_rule_violations
 from planner.trajectory.reader import read_trajectory
 from planner.trajectory.writer import normalize_trajectory, render_trajectory
 
@@ -44,7 +44,7 @@ def test_the_flaws_of_published_plans_are_warned_of(shared: Path) -> None:
     warnings = [read_trajectory(path).warnings for path in flawed]
     assert len(flawed) == 2
     assert all("needs at least one replacement" in warning for (warning,) in warnings)
-    assert all(find_violations(read_trajectory(path).plan) for path in flawed)
+    assert all(find_rule_violations(read_trajectory(path).plan) for path in flawed)
 
 
 @pytest.mark.shared

@@ -22,7 +22,7 @@ from planner.batch.ledger.join import (
 from planner.batch.ledger.schema import LedgerReader, open_ledger, open_ledger_readonly
 from planner.batch.ledger.store import ALL_PAIRS, IS_VALID, StoredRecords
 from planner.batch.ledger.submissions import COLLECTED
-from planner.batch.run_folder import InUseError, RunFolder, report_os_errors
+from planner.batch.run_folder import InUseError, RunFolder, convert_os_errors
 from planner.chat import ModelInfo
 from planner.errors import OutputError, RunError
 from planner.files import read_bounded_file
@@ -120,7 +120,7 @@ def refuse_submitted_requests(run: RunFolder) -> None:
         )
 
 
-def seed_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
+def copy_results_to_shard(run: RunFolder, shard: Shard, paper_ids: Iterable[str]) -> None:
     """Copy into a shard what the run has on its papers, so that nothing is paid for again.
 
     Raises:
@@ -215,7 +215,7 @@ def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_ke
     except OutputError as error:
         problems.append(f"{paper_id}: its reply can no longer be read as a plan: {error}")
         return
-    with report_os_errors(run.path):
+    with convert_os_errors(run.path):
         write_record(run.trajectory_folder, sidecar, trajectory, durable=False)
 
 

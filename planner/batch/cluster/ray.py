@@ -21,9 +21,9 @@ from planner.errors import ModelError, PaperError, RunError, TooLongError, Usage
 from planner.models.connect import RemoteModel
 from planner.models.openai_chat.chat import OpenAIChat
 from planner.models.openai_chat.endpoint import resolve_endpoint
-from planner.models.wrappers import combine_replicas
+from planner.models.wrappers import balance_replicas
 from planner.papers.arxiv import ArxivClient
-from planner.reading.process import ReaderProcess
+from planner.reading.process import IsolatedReader
 from planner.reading.request import ReadRequest, ReadResultOrError
 
 # The share of a CPU that a worker claims: half, so that the workers of another run fit on the machine too.
@@ -53,7 +53,7 @@ class RemoteWorker:
         self._config = config
         self._models: dict[str, Model] = {}
         folder = Path(config.start_folder)
-        self._reader = ReaderProcess(config.arxiv, folder=folder if folder.is_dir() else None)
+        self._reader = IsolatedReader(config.arxiv, folder=folder if folder.is_dir() else None)
         self._reading_lock = asyncio.Lock()
 
     async def find_problem(self) -> str:
@@ -86,7 +86,7 @@ class RemoteWorker:
         if key not in self._models:
             wanted = self._config.models[key]
             endpoints = [resolve_endpoint(wanted.model, url, os.environ) for url in wanted.base_urls]
-            chat = combine_replicas([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
+            chat = balance_replicas([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
             if chat.info != wanted.info:
                 raise UsageError(
                     f"its environment gives {chat.info.asked!r} at {chat.info.endpoint}, "

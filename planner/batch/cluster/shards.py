@@ -108,7 +108,7 @@ def refuse_other_division(run: RunFolder, shard: Shard) -> None:
             )
 
 
-def load_ids_by_place(run: RunFolder) -> dict[str, str]:
+def load_paper_ids_by_place(run: RunFolder) -> dict[str, str]:
     """Return the ids that the run and its shards have ever given to papers, by the place of the paper."""
     ledgers = [*(shard.locate_folder(run).ledger_path for shard in list_shards(run)), run.ledger_path]
     return {place: name for ledger in ledgers if _has_begun(ledger) for place, name in _read_ids(ledger)}

@@ -204,7 +204,7 @@ class LedgerReader:
 
 
 @contextmanager
-def open_readable_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
+def open_damaged_ledger(path: Path) -> Iterator[tuple[sqlite3.Connection, str]]:
     """Open a ledger for reading within the block, with its damage: of a damaged one, a copy of what can be read.
 
     Raises:

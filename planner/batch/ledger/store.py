@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from planner.batch.ledger.kept_replies import LedgerReply, keep_reply, update_reply
 from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
-from planner.batch.ledger.writer import LedgerWriter, Preparation, do_nothing
+from planner.batch.ledger.writer import LedgerWriter, Preparation, skip_preparation
 from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import Outcome, RunError
@@ -50,7 +50,7 @@ _PAGE_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerModel:
+class ModelEntry:
     """A model of this call; `settings_hash` is a hash of its endpoint, parameters, task, k and templates."""
 
     info: ModelInfo
@@ -113,7 +113,7 @@ class Ledger:
         await asyncio.to_thread(self._writer.close)
         self._reader.connection.close()
 
-    async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[LedgerModel]) -> None:
+    async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
         """Record the task, the corpus and the models of this call.
 
         Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
@@ -282,7 +282,7 @@ class Ledger:
         settings_hash: str,
         result: PlanResult,
         record: PlanRecord,
-        write_files: Preparation = do_nothing,
+        write_files: Preparation = skip_preparation,
     ) -> None:
         """Record the result of planning a paper, after `write_files` has written its files."""
         attempts = tuple(attempt.model_copy(update={"completion": None}) for attempt in record.attempts)
@@ -353,6 +353,6 @@ def _paper_rows(corpus: Iterable[CorpusEntry]) -> Iterator[tuple[str | int, ...]
         yield (*facts, position)
 
 
-def _model_rows(models: Iterable[LedgerModel]) -> Iterator[tuple[str | int, ...]]:
+def _model_rows(models: Iterable[ModelEntry]) -> Iterator[tuple[str | int, ...]]:
     for position, model in enumerate(models):
         yield model.key, _MODEL_INFO.dump_json(model.info).decode(), model.settings_hash, position

@@ -23,7 +23,7 @@ LedgerChange = Callable[[sqlite3.Connection], None]
 Preparation = Callable[[], None]
 
 
-def do_nothing() -> None:
+def skip_preparation() -> None:
     """Do nothing, as most changes need no preparation."""
 
 
@@ -49,7 +49,7 @@ class LedgerWriter:
         self._thread.start()
 
     async def write_change(
-        self, change: LedgerChange, prepare: Preparation = do_nothing, size: int = _PAGE_BYTES
+        self, change: LedgerChange, prepare: Preparation = skip_preparation, size: int = _PAGE_BYTES
     ) -> None:
         """Make one change of about `size` bytes, durable when this returns; `prepare` runs before its transaction.
 

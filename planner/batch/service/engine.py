@@ -32,7 +32,7 @@ _FIRST_PAUSE_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
 
 
-class ServiceEngine:
+class BatchServiceEngine:
     """An engine that plans the pending papers of a run through a batch service; `progress` counts what is done."""
 
     def __init__(self, job: BatchJob, run: RunFolder, ledger: Ledger, options: SubmissionOptions) -> None:

@@ -10,7 +10,7 @@ from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest, Rejection
 from planner.batch.progress import Progress
-from planner.batch.run_folder import RunFolder, report_os_errors
+from planner.batch.run_folder import RunFolder, convert_os_errors
 from planner.batch.service.engine import require_batch_service
 from planner.batch.service.replan import Replanner
 from planner.batch.service.results import format_custom_id, parse_identity_prefix
@@ -112,7 +112,7 @@ class _RequestExporter:
         self._identities.add(request.identity)
         custom_id = format_custom_id(request.plan_task.entry.id, request.identity)
         line = self._services[request.plan_task.model].format_request_line(custom_id, prompt)
-        with report_os_errors(self._target):
+        with convert_os_errors(self._target):
             self._write_line(request.plan_task.model, line)
         self._unrecorded.append(request)
         if len(self._unrecorded) >= _COMMIT_SIZE:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from planner.batch.client import estimate_max_tokens
+from planner.batch.client import compute_max_tokens
 from planner.batch.engine import ResultRecorder
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import NewRequest
@@ -16,7 +16,7 @@ from planner.batch.spec import BatchJob
 from planner.chat import Completion, ModelInfo, Prompt, Usage
 from planner.errors import PaperError, PlannerError
 from planner.models.connect import ModelClient
-from planner.models.openai_chat.chat import find_truncation
+from planner.models.openai_chat.chat import warn_of_truncation
 from planner.planning.plan import run_plan
 from planner.tokens import FixedTokenCounter
 
@@ -63,7 +63,7 @@ class ReplayModel:
         """
         identity, submissions = self.info.identify_request(prompt), self.ledger.submissions
         if (reply := self.ledger.find_reply(identity)) is not None:
-            return replace(reply, notes=(*reply.notes, *find_truncation(prompt, reply.usage)))
+            return replace(reply, notes=(*reply.notes, *warn_of_truncation(prompt, reply.usage)))
         if submissions.is_submitted(identity):
             raise ReplyPending
         rejections = submissions.list_rejections(identity, self.after_attempt)
@@ -82,7 +82,7 @@ class ReplayModel:
     def _estimate_max_cost(self, prompt: Prompt) -> float | None:
         if self.max_completion_tokens is None:
             return None
-        return self.client.price_at_batch_service(Usage(estimate_max_tokens(prompt), self.max_completion_tokens))
+        return self.client.price_at_batch_service(Usage(compute_max_tokens(prompt), self.max_completion_tokens))
 
 
 class Replanner:

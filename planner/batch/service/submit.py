@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from planner.batch.ledger.store import Ledger
 from planner.batch.ledger.submissions import RECORDED, SUBMITTING, NewRequest, Submission
-from planner.batch.run_folder import report_os_errors
+from planner.batch.run_folder import convert_os_errors
 from planner.batch.service.results import format_custom_id
 from planner.chat import Prompt
 from planner.errors import ModelError
@@ -122,7 +122,7 @@ class SubmissionWriter:
             line = self._services[request.plan_task.model].format_request_line(custom_id, prompt)
             draft = await self._open_draft(request.plan_task.model, len(line))
             self._draft_identities.add(request.identity)
-            with report_os_errors(draft.path):
+            with convert_os_errors(draft.path):
                 draft.append_request(request, line)
 
     async def submit_drafts(self) -> None:
@@ -146,7 +146,7 @@ class SubmissionWriter:
             draft = None
         if draft is None:
             path = self._folder / f"{len(self._drafts)}{_DRAFT_SUFFIX}"
-            with report_os_errors(path):
+            with convert_os_errors(path):
                 self._folder.mkdir(exist_ok=True)
                 path.unlink(missing_ok=True)
             draft = self._drafts[model] = _DraftFile(path, model)
@@ -157,7 +157,7 @@ class SubmissionWriter:
         draft = self._drafts.pop(model)
         number = self._ledger.submissions.find_next_number()
         submission = Submission(number, model, draft.digest.hexdigest(), len(draft.requests))
-        with report_os_errors(draft.path):
+        with convert_os_errors(draft.path):
             await asyncio.to_thread(_store_durably, draft.path, build_submission_path(self._folder, number))
         await self._ledger.submissions.record_submission(submission, draft.requests)
         self._draft_identities.difference_update(request.identity for request in draft.requests)

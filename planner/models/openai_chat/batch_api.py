@@ -21,9 +21,9 @@ from planner.models.openai_chat.chat import (
     ParameterAdapter,
     RequestOptions,
     build_content_filter_completion,
+    build_model_info,
     build_parameters,
     build_request_body,
-    describe_model,
 )
 from planner.models.openai_chat.endpoint import Endpoint
 from planner.models.openai_chat.error_bodies import (
@@ -34,13 +34,13 @@ from planner.models.openai_chat.error_bodies import (
 )
 from planner.models.openai_chat.replies import (
     JsonObject,
+    as_object,
+    as_string,
     find_choice_error,
-    parse_masked_completion,
-    to_object,
-    to_objects,
-    to_string,
+    find_masked_completion,
+    list_objects,
 )
-from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
+from planner.models.openai_chat.stream import decode_json, format_json, repair_json_surrogates
 
 if TYPE_CHECKING:
     from planner.models.openai_chat.transport import Transport
@@ -70,7 +70,7 @@ def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
 
     A prompt refused by a content filter is a completion too, as in a live request.
     """
-    line = to_object(repair_json_surrogates(decode_json(content)))
+    line = as_object(repair_json_surrogates(decode_json(content)))
     custom_id = line.get("custom_id")
     if not isinstance(custom_id, str) or "method" in line:
         return None
@@ -83,15 +83,15 @@ def parse_result_line(content: bytes, endpoint: Endpoint) -> BatchResult | None:
 def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelError:
     from planner.models.openai_chat.errors import convert_error_body, format_one_line  # imports the SDK
 
-    response, mask = to_object(line.get("response")), endpoint.mask
+    response, mask = as_object(line.get("response")), endpoint.mask
     body = _unpack_body(response.get("body"))
     status = response.get("status_code")
     status = status if isinstance(status, int) else None
     headers = _read_headers(response, endpoint)
     if error := _find_error_body(body, endpoint):
-        return convert_error_body(error, endpoint, status or 200, headers, encode_json(mask.mask_json(body)))
+        return convert_error_body(error, endpoint, status or 200, headers, format_json(mask.mask_json(body)))
     if status is None or status < _FIRST_ERROR:
-        completion = parse_masked_completion(body, mask)
+        completion = find_masked_completion(body, mask)
         if completion is not None:
             return completion
     failed = mask.mask_json(line.get("error"))
@@ -99,7 +99,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
     error = (
         parse_error_body(failed) or parse_error_body({"error": failed}) or ErrorBody("no reply and no error message")
     )
-    text = encode_json(failed or mask.mask_json(response.get("body")))
+    text = format_json(failed or mask.mask_json(response.get("body")))
     error_status = error.status or (status if status is not None and status >= _FIRST_ERROR else None)
     if error_status is not None:
         return convert_error_body(error, endpoint, error_status, headers, text)
@@ -109,7 +109,7 @@ def _parse_result(line: JsonObject, endpoint: Endpoint) -> Completion | ModelErr
 
 
 def _find_error_body(body: JsonValue, endpoint: Endpoint) -> ErrorBody | None:
-    failed = body if parse_error_body(body) else find_choice_error(to_object(body))
+    failed = body if parse_error_body(body) else find_choice_error(as_object(body))
     return parse_error_body(endpoint.mask.mask_json(failed))
 
 
@@ -182,7 +182,7 @@ class Page(Generic[_Item]):
 
 def parse_page(answer: JsonObject, parse_item: Callable[[JsonObject], _Item]) -> Page[_Item]:
     """Parse a page of a list with `parse_item`; items without an id are left out."""
-    items = map(parse_item, to_objects(answer.get("data")))
+    items = map(parse_item, list_objects(answer.get("data")))
     return Page(tuple(item for item in items if item.id), bool(answer.get("has_more")))
 
 
@@ -190,8 +190,8 @@ def parse_file(value: JsonObject) -> RemoteFile:
     """Parse a file in a response."""
     size = value.get("bytes")
     return RemoteFile(
-        to_string(value.get("id")),
-        to_string(value.get("filename")),
+        as_string(value.get("id")),
+        as_string(value.get("filename")),
         size if isinstance(size, int) else None,
         value.get("status") == "error",
     )
@@ -199,26 +199,26 @@ def parse_file(value: JsonObject) -> RemoteFile:
 
 def parse_batch(value: JsonObject) -> RemoteBatch:
     """Parse a batch in a response."""
-    status = to_string(value.get("status"))
+    status = as_string(value.get("status"))
     errors = value.get("errors")
-    problems = to_objects(errors.get("data") if isinstance(errors, dict) else errors)
+    problems = list_objects(errors.get("data") if isinstance(errors, dict) else errors)
     return RemoteBatch(
-        id=to_string(value.get("id")),
+        id=as_string(value.get("id")),
         state=BatchState(status) if status in set(BatchState) else BatchState.UNKNOWN,
         state_name=status,
-        input_file=to_string(value.get("input_file_id")),
-        output_file=to_string(value.get("output_file_id")),
-        error_file=to_string(value.get("error_file_id")),
-        error_messages=tuple(to_string(item.get("message")) for item in problems),
-        error_codes=frozenset(to_string(item.get("code")) for item in problems),
-        metadata={name: to_string(text) for name, text in to_object(value.get("metadata")).items()},
+        input_file=as_string(value.get("input_file_id")),
+        output_file=as_string(value.get("output_file_id")),
+        error_file=as_string(value.get("error_file_id")),
+        error_messages=tuple(as_string(item.get("message")) for item in problems),
+        error_codes=frozenset(as_string(item.get("code")) for item in problems),
+        metadata={name: as_string(text) for name, text in as_object(value.get("metadata")).items()},
         completed_requests=_read_count(value, "completed"),
         failed_requests=_read_count(value, "failed"),
     )
 
 
 def _read_count(value: JsonObject, name: str) -> int:
-    count = to_object(value.get("request_counts")).get(name)
+    count = as_object(value.get("request_counts")).get(name)
     return count if isinstance(count, int) else 0
 
 
@@ -237,7 +237,7 @@ class BatchService:
     @property
     def info(self) -> ModelInfo:
         """The name, endpoint and parameters of the model, as for live requests, so that replies serve both."""
-        return describe_model(self._endpoint, self._options)
+        return build_model_info(self._endpoint, self._options)
 
     @property
     def host(self) -> str:
@@ -274,7 +274,7 @@ class BatchService:
         with path.open("rb") as content:
             upload = (name, content, "application/jsonl")
             answer = await self._call_service("POST", "files", data={"purpose": "batch"}, files={"file": upload})
-        return to_string(answer.get("id"))
+        return as_string(answer.get("id"))
 
     async def list_files(self, after: str = "") -> Page[RemoteFile]:
         """Return a page of the service's input files: the first page, or the one after a file's id."""

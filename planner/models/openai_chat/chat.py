@@ -86,7 +86,7 @@ class OpenAIChat:
     @cached_property
     def info(self) -> ModelInfo:
         """The model's name, endpoint and parameters."""
-        return describe_model(self.endpoint, self.options)
+        return build_model_info(self.endpoint, self.options)
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,7 +123,7 @@ class OpenAIChat:
             completion = await self._send(prompt)
         except FilteredPromptError as filtered:
             completion = build_content_filter_completion(filtered)
-        notes = (*self._adapter.notes, *completion.notes, *find_truncation(prompt, completion.usage))
+        notes = (*self._adapter.notes, *completion.notes, *warn_of_truncation(prompt, completion.usage))
         return replace(completion, seconds=time.monotonic() - started, notes=notes)
 
     async def _send(self, prompt: Prompt) -> Completion:
@@ -186,7 +186,7 @@ class ParameterAdapter:
         return False
 
 
-def describe_model(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
+def build_model_info(endpoint: Endpoint, options: RequestOptions) -> ModelInfo:
     """Return the name, endpoint and parameters of a model."""
     return ModelInfo(LM_PLANNER, endpoint.model, endpoint.model, endpoint.base_url, options.parameters)
 
@@ -216,7 +216,7 @@ def build_content_filter_completion(error: FilteredPromptError) -> Completion:
     )
 
 
-def find_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
+def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
     """Return a warning if the endpoint counted fewer tokens than were sent, else nothing."""
     least, counted = prompt.min_tokens, usage.prompt_tokens
     if counted is None or least < _MIN_TOKENS:

@@ -22,7 +22,7 @@ from planner.models.openai_chat.error_bodies import (
     parse_error_body,
 )
 from planner.models.openai_chat.replies import parse_retry_after
-from planner.models.openai_chat.stream import decode_json, encode_json, repair_json_surrogates
+from planner.models.openai_chat.stream import decode_json, format_json, repair_json_surrogates
 from planner.sanitize import clean_text
 
 try:
@@ -97,7 +97,7 @@ def convert_response(endpoint: Endpoint, status: int, headers: Mapping[str, str]
     """Return the error for a response with an HTTP error status."""
     # Mask before cutting, since half a key would not be recognised.
     body = endpoint.mask.mask_json(repair_json_surrogates(decode_json(content)))
-    text = encode_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
+    text = format_json(body) if body is not None else endpoint.mask.mask_text(content.decode("utf-8", "replace"))
     error_body = parse_error_body(body) or ErrorBody(text[:_MAX_READ_CHARS])
     return convert_error_body(error_body, endpoint, status, headers, text)
 

@@ -51,10 +51,10 @@ class ChunkMerger:
     def add_chunk(self, chunk: JsonObject) -> None:
         """Add one chunk; only the first choice is read, since only one was requested."""
         self._top |= {name: value for name, value in chunk.items() if name not in ("choices", "object") and value}
-        for choice in to_objects(chunk.get("choices")):
+        for choice in list_objects(chunk.get("choices")):
             if choice.get("index") in (0, None):
                 self._choice |= {n: v for n, v in choice.items() if n not in ("delta", "message") and v is not None}
-                for name, value in to_object(choice.get("delta") or choice.get("message")).items():
+                for name, value in as_object(choice.get("delta") or choice.get("message")).items():
                     self.token_count += name in _TOKEN_FIELDS and _has_text(value)
                     self._add_field(name, value)
 
@@ -69,33 +69,33 @@ class ChunkMerger:
             self._message[name] = value
 
 
-def parse_completion(value: JsonValue) -> Completion | None:
+def find_completion(value: JsonValue) -> Completion | None:
     """Parse the completion in a body; return None if it has no choices."""
-    body = to_object(value)
-    choice = next(iter(to_objects(body.get("choices"))), None)
+    body = as_object(value)
+    choice = next(iter(list_objects(body.get("choices"))), None)
     if choice is None:
         return None
-    message = to_object(choice.get("message"))
+    message = as_object(choice.get("message"))
     content = message.get("content")
     return Completion(
         text=content if isinstance(content, str) else _join_texts(content, _is_text, ""),
         reasoning=_read_reasoning(message),
-        refusal=to_string(message.get("refusal")) or _join_texts(content, _is_refusal, ""),
-        finish_reason=to_string(choice.get("finish_reason")),
+        refusal=as_string(message.get("refusal")) or _join_texts(content, _is_refusal, ""),
+        finish_reason=as_string(choice.get("finish_reason")),
         usage=parse_usage(body.get("usage")),
-        model=to_string(body.get("model")),
-        request_id=to_string(body.get("id")),
+        model=as_string(body.get("model")),
+        request_id=as_string(body.get("id")),
         raw=body,
     )
 
 
-def parse_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | None:
+def find_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | None:
     """Parse the completion in a body, with all secrets masked; return None if the body has no choices.
 
     The body's strings are masked one by one and the completion's texts again, for a secret may be split over several
     parts of the content. Such parts do not stay in `raw`: the joined texts take their place.
     """
-    completion = parse_completion(mask.mask_reply(value))
+    completion = find_completion(mask.mask_reply(value))
     if completion is None:
         return None
     joined = (completion.text, completion.reasoning, completion.refusal)
@@ -111,18 +111,18 @@ def parse_masked_completion(value: JsonValue, mask: SecretMask) -> Completion | 
 
 def parse_usage(value: JsonValue) -> Usage:
     """Parse token counts; a count that is missing, negative, absurdly large or not a number is None."""
-    counts = to_object(value)
+    counts = as_object(value)
     return Usage(
         prompt_tokens=_to_count(counts.get("prompt_tokens")),
         completion_tokens=_to_count(counts.get("completion_tokens")),
-        reasoning_tokens=_to_count(to_object(counts.get("completion_tokens_details")).get("reasoning_tokens")),
-        cached_tokens=_to_count(to_object(counts.get("prompt_tokens_details")).get("cached_tokens")),
+        reasoning_tokens=_to_count(as_object(counts.get("completion_tokens_details")).get("reasoning_tokens")),
+        cached_tokens=_to_count(as_object(counts.get("prompt_tokens_details")).get("cached_tokens")),
     )
 
 
 def find_choice_error(body: JsonObject) -> JsonObject | None:
     """Return the error in the first choice, given as `error` or as the finish reason "error", or None."""
-    choice = next(iter(to_objects(body.get("choices"))), None)
+    choice = next(iter(list_objects(body.get("choices"))), None)
     if choice is None:
         return None
     if choice.get("error"):
@@ -130,17 +130,17 @@ def find_choice_error(body: JsonObject) -> JsonObject | None:
     return {"error": "the provider stopped with an error"} if choice.get("finish_reason") == "error" else None
 
 
-def to_objects(value: JsonValue) -> list[JsonObject]:
+def list_objects(value: JsonValue) -> list[JsonObject]:
     """Return the objects in a list; no objects if the value is not a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def to_object(value: JsonValue) -> JsonObject:
+def as_object(value: JsonValue) -> JsonObject:
     """Return the value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def to_string(value: JsonValue) -> str:
+def as_string(value: JsonValue) -> str:
     """Return the value if it is a string, else ""."""
     return value if isinstance(value, str) else ""
 
@@ -156,13 +156,13 @@ def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
 
 def _join_texts(value: JsonValue, is_joined: Callable[[JsonObject], bool], separator: str) -> str:
     """Join the texts of the items for which `is_joined` is true."""
-    return separator.join(text for item in to_objects(value) if is_joined(item) and (text := _read_item_text(item)))
+    return separator.join(text for item in list_objects(value) if is_joined(item) and (text := _read_item_text(item)))
 
 
 def _has_text(value: JsonValue) -> bool:
     """Return whether an item of a reply holds text; encrypted reasoning has `data` instead."""
     return bool(
-        value if isinstance(value, str) else any(_read_item_text(i) or i.get("data") for i in to_objects(value))
+        value if isinstance(value, str) else any(_read_item_text(i) or i.get("data") for i in list_objects(value))
     )
 
 

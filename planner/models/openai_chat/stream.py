@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from planner.models.openai_chat.replies import ChunkMerger, parse_completion
+from planner.models.openai_chat.replies import ChunkMerger, find_completion
 from planner.sanitize import repair_surrogates
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
@@ -61,7 +61,7 @@ def _cut_deep_levels(content: bytes) -> bytes:
     return bytes(kept if depth >= MAX_JSON_DEPTH else kept + content[start:])
 
 
-def encode_json(value: JsonValue) -> str:
+def format_json(value: JsonValue) -> str:
     """Return the value as JSON text."""
     return json.dumps(value, ensure_ascii=False)
 
@@ -155,7 +155,7 @@ class ResponseBody:
     def text(self) -> str:
         """The received body as text."""
         if self._events:
-            return encode_json(self.json) + self.garbled_event.decode("utf-8", "replace")
+            return format_json(self.json) + self.garbled_event.decode("utf-8", "replace")
         return self._content.decode("utf-8", "replace")
 
     def feed(self, content: bytes) -> None:
@@ -178,7 +178,7 @@ class ResponseBody:
         """Return a phrase for an error message that says how much of a reply arrived; "" if nothing did."""
         if not self._size:
             return ""
-        completion = parse_completion(self._merger.body) if self._events else None
+        completion = find_completion(self._merger.body) if self._events else None
         if completion is None:
             return f" after {self._size} bytes"
         characters = len(completion.text) + len(completion.reasoning)

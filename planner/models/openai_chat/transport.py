@@ -21,12 +21,12 @@ from planner.errors import ModelError
 from planner.models.openai_chat import errors
 from planner.models.openai_chat.endpoint import OPENAI, Endpoint
 from planner.models.openai_chat.error_bodies import parse_error_body
-from planner.models.openai_chat.replies import find_choice_error, parse_masked_completion, parse_rate_limits
+from planner.models.openai_chat.replies import find_choice_error, find_masked_completion, parse_rate_limits
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     ResponseBody,
     decode_json,
-    encode_json,
+    format_json,
     repair_json_surrogates,
 )
 
@@ -200,12 +200,12 @@ class Transport:
             )
         failed = mask.mask_json(body if parse_error_body(body) else find_choice_error(body))
         if error := parse_error_body(failed):
-            status, text = response.status_code, encode_json(mask.mask_json(body))
+            status, text = response.status_code, format_json(mask.mask_json(body))
             progress = response_body.describe_progress()
             return errors.convert_error_body(error, self._endpoint, status, headers, text, progress)
         if response_body.is_broken_off:
             return self._make_error("broke off the stream before its end", response_body)
-        completion = parse_masked_completion(body, mask)
+        completion = find_masked_completion(body, mask)
         if completion is None:
             return self._make_error("sent a reply without choices", response_body)
         request_id = mask.mask_text(headers.get("x-request-id", "")) or completion.request_id

@@ -13,7 +13,13 @@ from planner.papers.colours import WHITE, Colour
 from planner.papers.headings import classify_heading
 from planner.papers.html.dom import BLOCK_TAGS, Element
 from planner.papers.html.formulas import read_formula
-from planner.papers.html.visibility import StyleRules, find_background, find_text_colour, is_hidden, is_invisible
+from planner.papers.html.visibility import (
+    StyleRules,
+    find_background,
+    find_text_colour,
+    is_hiding_element,
+    is_invisible_on,
+)
 from planner.papers.outline import MarkedHeading
 from planner.papers.paper import Block, BlockKind, SectionKind
 
@@ -157,10 +163,10 @@ class PageWalker:
 
     def _is_hidden(self, element: Element) -> bool:
         style = self.styles.find_style(element)
-        if is_hidden(element, style):
+        if is_hiding_element(element, style):
             return True
         colour = find_text_colour(style) if style else None
-        return colour is not None and is_invisible(colour, self._find_background(element))
+        return colour is not None and is_invisible_on(colour, self._find_background(element))
 
     def _find_background(self, element: Element) -> Colour:
         """Return the nearest background behind an element, else white; only a few ancestors are tried, each once."""

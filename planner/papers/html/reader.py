@@ -13,8 +13,8 @@ from planner.papers.html.visibility import (
     StyleRules,
     find_background,
     find_text_colour,
-    is_hidden,
-    is_invisible,
+    is_hiding_element,
+    is_invisible_on,
     read_inline_style,
 )
 from planner.papers.outline import (
@@ -99,7 +99,7 @@ def _find_front_matter_title(text: str) -> str:
     return match[1] if match else ""
 
 
-def remove_hidden_elements(text: str) -> tuple[str, list[str]]:
+def split_hidden_elements(text: str) -> tuple[str, list[str]]:
     """Return the text without elements that hide their content, and the content of each; code stays as it is."""
     if not _HIDING_TAG.search(text):
         return text, []
@@ -123,7 +123,9 @@ def _is_hiding_tag(tag: str) -> bool:
         return False
     element = Element(token.tag, token.attributes)
     style = read_inline_style(element)
-    return is_hidden(element, style) or is_invisible(find_text_colour(style), find_background(style, element) or WHITE)
+    return is_hiding_element(element, style) or is_invisible_on(
+        find_text_colour(style), find_background(style, element) or WHITE
+    )
 
 
 def _find_content_end(text: str, tag: str, position: int) -> tuple[int, int]:

@@ -142,7 +142,7 @@ def parse_declarations(style: str) -> dict[str, str]:
     return values
 
 
-def is_hidden(element: Element, style: str) -> bool:
+def is_hiding_element(element: Element, style: str) -> bool:
     """Return whether an element's attributes or `style` hide it; its ancestors do not count."""
     attributes = element.attributes
     if "hidden" in attributes and attributes["hidden"].lower() != "until-found":
@@ -171,7 +171,7 @@ def find_background(style: str, element: Element) -> Colour | None:
     return parse_css_colour(values[-1]) or _UNKNOWN_COLOUR
 
 
-def is_invisible(colour: Colour | None, background: Colour) -> bool:
+def is_invisible_on(colour: Colour | None, background: Colour) -> bool:
     """Return whether text of a colour cannot be seen on its background."""
     return colour is not None and (
         colour == TRANSPARENT or is_similar_colour(colour, background, _MAX_COLOUR_DIFFERENCE)

@@ -277,13 +277,13 @@ def find_float_environments(source: LatexSource) -> dict[str, BlockKind]:
         values, _ = source.groups.read_arguments(position, 1 + (token.name == "NewDocumentEnvironment"))
         inner = _INNER_FLOAT.search(values[-1] or "") if values else None
         inner_name = (inner[1] or inner[2]) if inner else ""
-        kind = kinds.get(inner_name, find_named_kind(inner_name))
+        kind = kinds.get(inner_name, find_float_kind_by_name(inner_name))
         if kind is not None:
             kinds[name[0].strip()] = kind
     return kinds
 
 
-def find_named_kind(name: str) -> BlockKind | None:
+def find_float_kind_by_name(name: str) -> BlockKind | None:
     """Return the kind of float of an environment of LaTeX and its packages, None if it is no float."""
     if name in _TABLES or name in _BARE_TABLES:
         return BlockKind.TABLE

@@ -19,13 +19,13 @@ from planner.papers.latex.macros import (
     expand_macros,
     find_float_environments,
     find_float_kind,
+    find_float_kind_by_name,
     find_macros,
-    find_named_kind,
 )
 from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
-from planner.papers.latex.visibility import find_hiding_macros, remove_hidden_text
+from planner.papers.latex.visibility import find_hiding_macros, split_invisible_text
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.tree import SourceTree
@@ -89,7 +89,7 @@ def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[st
     styles = LatexSource(_read_styles(tree, main_name, preamble))
     macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(source)
     raw_source, source = source, expand_macros(source, macros, extra_names=find_hiding_macros(macros, preamble))
-    source, hidden_texts = remove_hidden_text(source, preamble)
+    source, hidden_texts = split_invisible_text(source, preamble)
     source = expand_macros(source, DRIVER_COMMANDS)
     own_floats = find_float_environments(styles) | find_float_environments(head) | find_float_environments(source)
     abstract = find_abstract_source(source)
@@ -308,7 +308,7 @@ def _read_environment(
     name = group[0].strip().rstrip("*")
     if name in _APPENDIX:
         return _BodyPart(token.start, group[1])
-    is_float = name in own_floats or find_named_kind(name) is not None
+    is_float = name in own_floats or find_float_kind_by_name(name) is not None
     if not is_float and name not in _BACK_MATTER and name not in DRAWINGS:
         return None
     end = groups.closing_finder.find_end(f"\\end{{{group[0]}}}", group[1])

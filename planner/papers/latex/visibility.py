@@ -70,7 +70,7 @@ _HiddenText = tuple[str, int]
 """A hidden text and the position where it ends."""
 
 
-def remove_hidden_text(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
+def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
     """Return the source without the text that the page would not show, and each hidden text.
 
     White text on a dark background stays; black text on black does not. Phantoms of digits and signs stay: they
@@ -93,7 +93,7 @@ def find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[
         name: macro for name, macro in macros.items() if macro.argument_count and _HIDING_COMMAND.search(macro.body)
     }
     calls = {name: macro.expand_call(["words"] * macro.argument_count) for name, macro in suspects.items()}
-    return frozenset(name for name, text in calls.items() if remove_hidden_text(LatexSource(text), preamble)[1])
+    return frozenset(name for name, text in calls.items() if split_invisible_text(LatexSource(text), preamble)[1])
 
 
 class _HiddenTextFinder:

@@ -98,7 +98,7 @@ class _LineClassifier:
         last = self._lines[start]
         for at in range(start + 1, len(self._lines)):
             line = self._lines[at]
-            is_end = not is_continuation(last, line) or len(line.cells) > 2
+            is_end = not is_caption_continuation(last, line) or len(line.cells) > 2
             if not is_end and not _is_overlapping(self._lines[start], line):
                 continue  # text beside a wrapped figure, painted line by line with its caption
             if is_end or not self._is_unmarked(at) or find_label_kind_at(self._lines, at, self._body_style):
@@ -132,7 +132,7 @@ class _LineClassifier:
                 self.line_kinds[at] = body
 
     def _is_continuation(self, index: int) -> bool:
-        return is_continuation(self._lines[index - 1], self._lines[index])
+        return is_caption_continuation(self._lines[index - 1], self._lines[index])
 
     def _find_body_lines(self, start: int, end: int, body_kind: LineKind) -> list[int]:
         """Return the loose lines above or below a caption, whichever are closer; a figure stands above its caption."""
@@ -318,7 +318,7 @@ def _is_formula(lines: Sequence[Line]) -> bool:
     return relation_count >= 0.2 * len(lines) or sum(map(len, cells)) < _MIN_CELL_LENGTH * len(cells)
 
 
-def match_label(line: Line) -> LineKind | None:
+def find_label_kind(line: Line) -> LineKind | None:
     """Return the kind of text whose label a line begins with, such as "Table 2:" or "Algorithm 1", or None."""
     match = _LABEL.match(line.text)
     return _LABEL_KINDS[match.lastindex - 1] if match and match.lastindex else None
@@ -326,12 +326,12 @@ def match_label(line: Line) -> LineKind | None:
 
 def is_caption_start(line: Line) -> bool:
     """Return whether the line begins like the caption of a table or figure."""
-    return match_label(line) in _CAPTIONS
+    return find_label_kind(line) in _CAPTIONS
 
 
 def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle) -> LineKind | None:
     """Return the kind of text that starts at a line, or None, as within a sentence that mentions "Table 2."."""
-    line, kind = lines[index], match_label(lines[index])
+    line, kind = lines[index], find_label_kind(lines[index])
     if kind is None or index == 0:
         return kind
     before = lines[index - 1]
@@ -341,7 +341,7 @@ def find_label_kind_at(lines: Sequence[Line], index: int, body_style: BodyStyle)
     return None if is_close and is_same_width_and_size and is_unfinished else kind
 
 
-def is_continuation(before: Line, line: Line) -> bool:
+def is_caption_continuation(before: Line, line: Line) -> bool:
     """Return whether the line continues the caption or note of the line before it: same type size, close below."""
     step = (before.y - line.y) / before.size
     return line.page == before.page and abs(line.size - before.size) < 0.4 and -0.4 < step < 1.45

@@ -8,17 +8,17 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
-from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_heading_number
+from planner.papers.headings import classify_heading, has_letter_number, has_roman_numbers, strip_number_and_punctuation
 from planner.papers.paper import SectionKind
-from planner.papers.pdf.floats import match_label
+from planner.papers.pdf.floats import find_label_kind
 from planner.papers.pdf.lines import BodyStyle, Line
-from planner.papers.pdf.numbering import BACK_MATTER, HeadingStyle, NumberSequence, is_apart, read_style
+from planner.papers.pdf.numbering import BACK_MATTER, HeadingStyle, NumberSequence, is_set_apart, read_heading_style
 from planner.papers.pdf.outline import (
     MAX_HEADING_LINES,
     OutlineItem,
     PrintedHeading,
     extract_section_number,
-    find_section_spans,
+    find_section_line_ranges,
     locate_outline_items,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
@@ -70,7 +70,7 @@ def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHea
     """Return the headings without lines of the references that look like headings, such as "PMID: 3423"."""
     kept: list[PrintedHeading] = []
     is_after_references = False
-    for heading, start, end in find_section_spans(headings, len(lines)):
+    for heading, start, end in find_section_line_ranges(headings, len(lines)):
         kind = classify_heading(heading.text)
         has_name = kind in BACK_MATTER or extract_section_number(heading.text)
         if not is_after_references or has_name or not _has_dense_years(lines[start:end]):
@@ -117,7 +117,7 @@ def _add_unlisted_headings(
     rest = range(last.line_indices.stop, len(lines))
     is_last = classify_heading(last.text) is SectionKind.REFERENCES
     if not is_last or not any(
-        _is_heading_candidate(lines[at], body_style.font_size) and is_apart(lines, at) for at in rest
+        _is_heading_candidate(lines[at], body_style.font_size) and is_set_apart(lines, at) for at in rest
     ):
         return headings
     by_type = _find_headings_by_type(lines, body_style, vocabulary)
@@ -128,14 +128,14 @@ def _find_unlisted_headings(
     lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> list[PrintedHeading]:
     """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
-    styles = {read_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
+    styles = {read_heading_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
     listed_lines = {index for heading in listed for index in heading.line_indices}
     body_start = min((heading.first_line for heading in listed if _is_of_body(heading)), default=len(lines))
     unlisted: list[PrintedHeading] = []
     for index, line in enumerate(lines):
         if index in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, index):
             continue
-        is_like_heading = read_style(line) in styles or (
+        is_like_heading = read_heading_style(line) in styles or (
             not extract_section_number(line.bare_text)
             and (_is_heading_candidate(line, body_style.font_size) or _is_title_case(line))
         )
@@ -165,7 +165,7 @@ def _is_over_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> b
     for before, below in pairwise(lines[index : index + MAX_HEADING_LINES + 1]):
         if below.page != before.page or below.y >= before.y:
             return True
-        if match_label(below):
+        if find_label_kind(below):
             return False
         if not _is_heading_candidate(below, body_style.font_size):
             return len(below.text) >= _MIN_TEXT_LENGTH
@@ -173,7 +173,7 @@ def _is_over_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> b
 
 
 def _has_standard_title(line: Line) -> bool:
-    title = strip_heading_number(line.bare_text).casefold().rstrip(":. ")
+    title = strip_number_and_punctuation(line.bare_text).casefold().rstrip(":. ")
     return bool(_STANDARD_TITLE.fullmatch(title)) or classify_heading(title) is SectionKind.REFERENCES
 
 
@@ -182,7 +182,7 @@ def _is_title_case(line: Line) -> bool:
 
 
 def _is_short_title(line: Line) -> bool:
-    return len(line.cells) <= 2 and len(strip_heading_number(line.bare_text).split()) <= 5
+    return len(line.cells) <= 2 and len(strip_number_and_punctuation(line.bare_text).split()) <= 5
 
 
 def _is_alone_in_row(lines: Sequence[Line], index: int) -> bool:
@@ -205,7 +205,7 @@ def _find_headings_by_type(
     top_styles = _find_top_styles(lines, sure, body_style)
     taken = {at for heading in sure for at in heading.line_indices}
     others = _find_set_off_lines(lines, [at for at in candidates if at > sure[0].first_line], taken, body_style)
-    tops = [at for at in others if read_style(lines[at]) in top_styles]
+    tops = [at for at in others if read_heading_style(lines[at]) in top_styles]
     headings = sure + [
         _build_heading(lines, at, 2 if _is_under_heading(lines, at, {*taken, *tops}) else 1, body_style, vocabulary)
         for at in tops
@@ -213,9 +213,11 @@ def _find_headings_by_type(
     if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
         return headings
     lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_style)]
-    styles = Counter(read_style(lines[at]) for at in lower)
+    styles = Counter(read_heading_style(lines[at]) for at in lower)
     return headings + [
-        _build_heading(lines, at, 2, body_style, vocabulary) for at in lower if styles[read_style(lines[at])] >= 2
+        _build_heading(lines, at, 2, body_style, vocabulary)
+        for at in lower
+        if styles[read_heading_style(lines[at])] >= 2
     ]
 
 
@@ -226,7 +228,7 @@ def _find_set_off_lines(
     found: list[int] = []
     end = 0
     for at in candidates:
-        is_set_off = is_apart(lines, at) or at - 1 in taken or at == end
+        is_set_off = is_set_apart(lines, at) or at - 1 in taken or at == end
         if at >= end and at not in taken and is_set_off and _is_alone_title(lines, at):
             found.append(at)
             end = at + _count_heading_lines(lines, at, body_style)
@@ -234,7 +236,7 @@ def _find_set_off_lines(
 
 
 def _is_under_heading(lines: Sequence[Line], index: int, heading_lines: Set[int]) -> bool:
-    return index - 1 in heading_lines and not is_apart(lines, index)
+    return index - 1 in heading_lines and not is_set_apart(lines, index)
 
 
 def _is_above_text(lines: Sequence[Line], index: int, body_style: BodyStyle) -> bool:
@@ -276,7 +278,7 @@ def _is_title_of_supplement(lines: Sequence[Line], index: int, headings: Sequenc
     line = lines[index]
     is_larger = all(line.size > lines[heading.first_line].size + 0.5 for heading in headings)
     is_named = classify_heading(line.bare_text) is SectionKind.APPENDIX
-    return (is_named or is_larger) and is_apart(lines, index) and _is_alone_title(lines, index)
+    return (is_named or is_larger) and is_set_apart(lines, index) and _is_alone_title(lines, index)
 
 
 def _build_heading(
@@ -290,7 +292,7 @@ def _build_heading(
 def _is_alone_title(lines: Sequence[Line], index: int) -> bool:
     """Return whether a line without a number stands alone in its row, as a heading does."""
     line = lines[index]
-    has_words = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and match_label(line) is None
+    has_words = line.bare_text[:1].isalpha() and not has_line_end_hyphen(line.text) and find_label_kind(line) is None
     return has_words and len(line.cells) == 1 and _is_alone_in_row(lines, index)
 
 
@@ -298,7 +300,7 @@ def _find_top_styles(
     lines: Sequence[Line], headings: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> set[HeadingStyle]:
     """Return the styles of top-level headings that no line of running text can have."""
-    styles = Counter(read_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
+    styles = Counter(read_heading_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
     distinct = {style for style in styles if style.size > 1.07 * body_style.font_size or style.all_capitals}
     return {style for style in distinct if styles[style] >= 2}
 
@@ -312,7 +314,7 @@ def _count_heading_lines(lines: Sequence[Line], index: int, body_style: BodyStyl
     while count < MAX_HEADING_LINES and index + count < len(lines):
         before, line = lines[index + count - 1], lines[index + count]
         is_close = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
-        is_same_style = read_style(line) == read_style(lines[index])
+        is_same_style = read_heading_style(line) == read_heading_style(lines[index])
         is_short = before.x1 - before.x0 < _MIN_BROKEN_SHARE * body_style.line_width
         if not is_close or not is_same_style or is_short or extract_section_number(line.bare_text):
             break

@@ -93,9 +93,9 @@ class _LineIndex:
     def __init__(self, lines: Sequence[Line], vocabulary: Vocabulary) -> None:
         self._lines = lines
         self._vocabulary = vocabulary
-        self._line_letters = [extract_letters(line.bare_text) for line in lines]
+        self._line_letters = [fold_to_letters(line.bare_text) for line in lines]
         self._title_letters = [
-            extract_letters(strip_section_number(line.bare_text)) if extract_section_number(line.bare_text) else letters
+            fold_to_letters(strip_section_number(line.bare_text)) if extract_section_number(line.bare_text) else letters
             for line, letters in zip(lines, self._line_letters, strict=True)
         ]
         self._pages: dict[int, list[int]] = {}
@@ -121,7 +121,7 @@ class _LineIndex:
 
     def is_run_in(self, item: OutlineItem) -> bool:
         """Return whether a line of the item's page begins with its title, without number, and goes on with text."""
-        letters = extract_letters(strip_section_number(item.title))
+        letters = fold_to_letters(strip_section_number(item.title))
         on_page = self._pages.get(item.page, []) if item.page else []
         return bool(letters) and any(letters in self._title_letters[index][: len(letters) + 2] for index in on_page)
 
@@ -150,7 +150,7 @@ class _TitleMatcher:
     """The letters of a title, to compare with many lines; a much longer text never matches."""
 
     def __init__(self, text: str) -> None:
-        self.letters = extract_letters(strip_section_number(text))
+        self.letters = fold_to_letters(strip_section_number(text))
         self._max_difference = 0.3 * len(self.letters) + 1
         self.max_length = len(self.letters) + self._max_difference
         self._min_likeness = _MIN_LIKENESS if len(self.letters) >= _EXACT_BELOW else 1.0
@@ -169,7 +169,9 @@ class _TitleMatcher:
         return likeness if likeness >= self._min_likeness else 0.0
 
 
-def find_section_spans(headings: Sequence[PrintedHeading], line_count: int) -> list[tuple[PrintedHeading, int, int]]:
+def find_section_line_ranges(
+    headings: Sequence[PrintedHeading], line_count: int
+) -> list[tuple[PrintedHeading, int, int]]:
     """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""
     ends = [*(heading.first_line for heading in headings[1:]), line_count]
     return [(heading, heading.line_indices.stop, end) for heading, end in zip(headings, ends, strict=False)]
@@ -187,6 +189,6 @@ def strip_section_number(text: str) -> str:
     return text[match.end() :] if match else text
 
 
-def extract_letters(text: str) -> str:
+def fold_to_letters(text: str) -> str:
     """Return the letters and digits of a text, case folded, to compare two printings of one heading."""
     return "".join(filter(str.isalnum, text.casefold()))

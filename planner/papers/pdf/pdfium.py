@@ -81,7 +81,7 @@ class Matrix(NamedTuple):
 IDENTITY_MATRIX: Final = Matrix(1, 0, 0, 1, 0, 0)
 
 
-def intersect(first: Bounds, second: Bounds) -> Bounds:
+def intersect_boxes(first: Bounds, second: Bounds) -> Bounds:
     """Return the box that two boxes share; if they share none, its width or its height is negative."""
     if second == UNBOUNDED:
         return first
@@ -250,7 +250,7 @@ class ObjectReader:
             points = [self._read_point(get_clip_segment(clip, at, corner)) for corner in range(max(0, point_count))]
             if points and point_count < _MAX_SEGMENTS:
                 xs, ys = zip(*points, strict=True)
-                bounds = intersect(bounds or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
+                bounds = intersect_boxes(bounds or UNBOUNDED, (min(xs), min(ys), max(xs), max(ys)))
         return bounds
 
     def _read_point(self, segment: PdfiumHandle) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from planner.papers.pdf.pdfium import (
     Matrix,
     ObjectReader,
     PdfiumHandle,
-    intersect,
+    intersect_boxes,
     is_solid_shape,
 )
 from planner.papers.pdf.runs import LINE_END_HYPHEN, PlacedRun, TextRun
@@ -94,7 +94,7 @@ class FormContext:
         if object_clip is None:
             return self.clip
         if object_clip not in self._clips:
-            self._clips[object_clip] = intersect(self.clip, self.matrix.map_box(object_clip))
+            self._clips[object_clip] = intersect_boxes(self.clip, self.matrix.map_box(object_clip))
         return self._clips[object_clip]
 
 
@@ -130,7 +130,9 @@ class PaintedObjects:
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             self._add_path(item, context)
         elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING):
-            bounds = intersect(context.matrix.map_box(self._reader.read_bounds(item)), self._find_clip(item, context))
+            bounds = intersect_boxes(
+                context.matrix.map_box(self._reader.read_bounds(item)), self._find_clip(item, context)
+            )
             self.surfaces.append(PaintedSurface(self._object_count, *bounds))
             self.image_bounds.append(bounds)
 
@@ -162,7 +164,7 @@ class PaintedObjects:
         bounds = context.matrix.map_box(self._reader.read_bounds(path))
         if _is_narrow(bounds):  # most paths are: rules, and letters drawn as paths
             return
-        bounds = intersect(bounds, self._find_clip(path, context))
+        bounds = intersect_boxes(bounds, self._find_clip(path, context))
         if _is_narrow(bounds):
             return
         surface = PaintedSurface(self._object_count, *bounds)

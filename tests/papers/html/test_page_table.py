@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from planner.papers.colours import WHITE
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
 from planner.papers.html.formulas import read_formula
-from planner.papers.html.reader import find_page_title, read_html, read_html_fragment, remove_hidden_elements
-from planner.papers.html.visibility import StyleRules, find_text_colour, is_hidden, is_invisible
+from planner.papers.html.reader import find_page_title, read_html, read_html_fragment, split_hidden_elements
+from planner.papers.html.visibility import StyleRules, find_text_colour, is_hiding_element, is_invisible_on
 from planner.papers.paper import Block, BlockKind
 
 SCRAPS = [
@@ -120,12 +120,12 @@ SEEN = [
 
 @pytest.mark.parametrize("style", UNSEEN)
 def test_a_style_that_hides_is_known(style: str) -> None:
-    assert is_hidden(Element("p", {}), style)
+    assert is_hiding_element(Element("p", {}), style)
 
 
 @pytest.mark.parametrize("style", SEEN)
 def test_a_style_that_shows_is_known(style: str) -> None:
-    assert not is_hidden(Element("p", {}), style)
+    assert not is_hiding_element(Element("p", {}), style)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_style_that_shows_is_known(style: str) -> None:
     ],
 )  # fmt: skip
 def test_white_letters_are_told_in_every_notation(colour: str, is_white: bool) -> None:
-    assert is_invisible(find_text_colour(f"margin:0;color:{colour};padding:0"), WHITE) is is_white
+    assert is_invisible_on(find_text_colour(f"margin:0;color:{colour};padding:0"), WHITE) is is_white
     assert find_text_colour(f"background-color:{colour}") is None
 
 
@@ -191,7 +191,7 @@ def test_white_letters_are_told_in_every_notation(colour: str, is_white: bool) -
 def test_the_rules_of_the_page_hide_what_they_name(sheet: str, tag: str, hides: bool) -> None:
     root = parse_html(f"<style>{sheet}</style>{tag}words</p>")
     paragraph = next(element for element in root.iterate_elements() if element.tag == "p")
-    assert is_hidden(paragraph, StyleRules(root).find_style(paragraph)) is hides
+    assert is_hiding_element(paragraph, StyleRules(root).find_style(paragraph)) is hides
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ MARKDOWN = {
 
 @pytest.mark.parametrize(("text", "left", "expected"), MARKDOWN.values(), ids=MARKDOWN.keys())
 def test_hidden_elements_in_markdown_go_and_code_stays(text: str, left: str, expected: list[str]) -> None:
-    assert remove_hidden_elements(text) == (left, expected)
+    assert split_hidden_elements(text) == (left, expected)
 
 
 @pytest.mark.parametrize(

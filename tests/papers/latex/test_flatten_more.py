@@ -9,7 +9,7 @@ from planner.papers.latex.flatten import FlattenedSource, flatten_source
 from planner.papers.latex.mainfile import find_main_file, has_document_class
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
-from planner.papers.latex.visibility import remove_hidden_text
+from planner.papers.latex.visibility import split_invisible_text
 from tests.papers.latex.sources import ODD_LATEX, make_document, make_tree
 
 
@@ -217,7 +217,7 @@ SEEN = {
 
 @pytest.mark.parametrize("source", WHITE.values(), ids=WHITE.keys())
 def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
-    left, hidden = remove_hidden_text(LatexSource(f"before {source} after"))
+    left, hidden = split_invisible_text(LatexSource(f"before {source} after"))
     assert "unseen words" not in left.text
     assert [stretch.strip().removeprefix("\\selectfont ") for stretch in hidden] == ["unseen words"]
     assert left.text.startswith("before")
@@ -235,13 +235,13 @@ def test_a_command_of_the_papers_own_that_hides_is_seen_through() -> None:
 
 @pytest.mark.parametrize("source", SEEN.values(), ids=SEEN.keys())
 def test_text_that_is_seen_stays(source: str) -> None:
-    left, hidden = remove_hidden_text(LatexSource(source))
+    left, hidden = split_invisible_text(LatexSource(source))
     assert (left.text, hidden) == (source, ())
 
 
 @given(ODD_LATEX)
 def test_hidden_text_is_not_found_twice(source: str) -> None:
-    left, hidden = remove_hidden_text(LatexSource(source))
+    left, hidden = split_invisible_text(LatexSource(source))
     assert len(left.text) <= len(source)
     assert bool(hidden) == (left.text != source)
 

@@ -7,16 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.papers.paper import BlockKind
-from planner.papers.pdf.floats import LineKind, find_label_kind_at, is_caption_start, is_continuation, match_label
+from planner.papers.pdf.floats import (
+    LineKind,
+    find_label_kind,
+    find_label_kind_at,
+    is_caption_continuation,
+    is_caption_start,
+)
 from planner.papers.pdf.front_matter import find_title
 from planner.papers.pdf.furniture import remove_line_numbers, remove_page_furniture
 from planner.papers.pdf.lines import Line, build_line, measure_body_style
 from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
-    extract_letters,
     extract_section_number,
-    find_section_spans,
+    find_section_line_ranges,
+    fold_to_letters,
     locate_outline_items,
     strip_section_number,
 )
@@ -60,7 +66,7 @@ LABELS = {
 
 @pytest.mark.parametrize(("text", "kind"), LABELS.items(), ids=LABELS.keys())
 def test_a_caption_is_known_by_its_beginning(text: str, kind: LineKind | None) -> None:
-    assert match_label(line(text)) is kind
+    assert find_label_kind(line(text)) is kind
     assert is_caption_start(line(text)) is (kind in (LineKind.TABLE_CAPTION, LineKind.FIGURE_CAPTION))
 
 
@@ -84,7 +90,7 @@ def test_a_sentence_that_breaks_before_a_number_is_no_caption(before: str, gap: 
     ids=["close below", "other type", "other page", "far below", "above"],
 )
 def test_a_caption_continues_in_its_type_close_below(changes: dict[str, float], continues: bool) -> None:
-    assert is_continuation(line("a", 700), line("b", **{"y": 688, **changes})) is continues
+    assert is_caption_continuation(line("a", 700), line("b", **{"y": 688, **changes})) is continues
 
 
 NUMBERS = {
@@ -110,16 +116,16 @@ def test_a_heading_is_split_into_number_and_words(text: str, parts: tuple[str, s
 
 def test_printings_of_one_heading_share_their_letters() -> None:
     assert (
-        extract_letters("3.1 State-of-the-Art: Gears")
-        == extract_letters("31 state of the\u00a0art gears")
+        fold_to_letters("3.1 State-of-the-Art: Gears")
+        == fold_to_letters("31 state of the\u00a0art gears")
         == "31stateoftheartgears"
     )
 
 
 def test_a_section_ends_where_the_next_heading_starts() -> None:
     first, second = PrintedHeading(2, 1, "A", 1), PrintedHeading(5, 2, "B", 1)
-    assert find_section_spans([first, second], 9) == [(first, 3, 5), (second, 7, 9)]
-    assert find_section_spans([], 9) == []
+    assert find_section_line_ranges([first, second], 9) == [(first, 3, 5), (second, 7, 9)]
+    assert find_section_line_ranges([], 9) == []
 
 
 RUNS = {
