@@ -146,9 +146,10 @@ def _classify_section(heading: Heading, parent: SectionKind | None, in_back_matt
 
 def _is_reference_list(blocks: Sequence[Block]) -> bool:
     """Return whether all lines that begin with a number have a year, and nothing comes before them."""
-    lines = [line for block in blocks for line in block.text.split("\n") if line.strip()]
-    if not lines or not _REFERENCE_NUMBER.match(lines[0]):
+    first = next((text for block in blocks if (text := block.text.lstrip())), "")
+    if not _REFERENCE_NUMBER.match(first.partition("\n")[0]):
         return False
+    lines = [line for block in blocks for line in block.text.split("\n") if line.strip()]
     entries = [line for line in lines if _REFERENCE_NUMBER.match(line)]
     text = "\n".join(lines)
     return len(entries) >= _MIN_REFERENCES and len(_YEAR.findall(text)) >= len(entries)
@@ -251,6 +252,8 @@ def _begins_references(heading: MarkedHeading, after: str) -> bool:
 def _split_plain_heading(block: Block, after: str, rank: int, in_references: bool) -> list[MarkedHeading | Block]:
     """Return the heading of back matter in the first line of a block, and the rest; the block if there is none."""
     line, _, rest = block.text.strip().partition("\n")
+    if not (in_references or is_reference_entry(rest or after)):  # quick, and so for most blocks
+        return [block]
     text = _MARKUP.sub("", line).strip(" :")
     if not text or not _is_back_matter_line(text, rest or after, in_references):
         return [block]

@@ -94,8 +94,9 @@ def _is_row_of_numbers(line: str) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    letters = sum(map(str.isalpha, cell))
-    return len(cell) <= _MAX_NUMBER_CHARS and letters <= 1 and any(map(str.isdigit, cell))
+    if len(cell) > _MAX_NUMBER_CHARS or not any(map(str.isdigit, cell)):
+        return False
+    return sum(map(str.isalpha, cell)) <= 1
 
 
 def _has_result(cells: Sequence[str]) -> bool:
