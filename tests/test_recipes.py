@@ -65,11 +65,11 @@ def copy(tmp_path: Path) -> Copy:
 def test_a_paper_format_takes_two_files_and_a_reader(copy: Copy) -> None:
     formats, load = "planner/papers/formats.py", "planner/papers/load.py"
     copy.insert(formats, '    GZIP = "gzip"\n', '    ORG = "org"\n')
-    copy.insert(formats, "    SourceKind.TEXT: (", '    SourceKind.ORG: (".org",),\n')
+    copy.insert(formats, "    FileFormat.TEXT: (", '    FileFormat.ORG: (".org",),\n')
     copy.insert(
         load,
-        "        case SourceKind.MARKDOWN:\n",
-        "        case SourceKind.ORG:\n            return read_org(text, name)\n",
+        "        case FileFormat.MARKDOWN:\n",
+        "        case FileFormat.ORG:\n            return read_org(text, name)\n",
     )
     copy.insert(load, "from planner.papers.paper import ", "from planner.papers.org import read_org\n")
     copy.add_file(

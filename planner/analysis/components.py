@@ -152,7 +152,7 @@ def _find_candidates(passage: Passage) -> Iterator[Component]:
         location = passage.locate_text(acronym.expansion, acronym.expansion_start)
         name = strip_markup(acronym.expansion)
         yield Component(name, acronym.abbreviation, location, frozenset({EvidenceKind.ACRONYM}))
-    named_phrases = [(EvidenceKind.PROPOSED, find_proposed_phrases(line))]
+    named_phrases = [(EvidenceKind.PROPOSED, find_phrases_after_we(line))]
     if passage.in_method or passage.section_kind is SectionKind.INTRODUCTION:
         named_phrases.append((EvidenceKind.BOLD, find_emphasized_terms(text)))
     if passage.in_method:
@@ -174,7 +174,7 @@ def find_emphasized_terms(text: str) -> Iterator[tuple[str, int]]:
     return ((match[match.lastindex or 0], match.start(match.lastindex or 0)) for match in _BOLD.finditer(text))
 
 
-def find_proposed_phrases(text: str) -> Iterator[tuple[str, int]]:
+def find_phrases_after_we(text: str) -> Iterator[tuple[str, int]]:
     """Return the words after "we propose", "we use" and the like, with their offsets."""
     return ((match[1], match.start(1)) for match in _PROPOSED.finditer(text))
 

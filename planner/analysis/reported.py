@@ -23,10 +23,10 @@ from planner.analysis.phrases import (
 from planner.analysis.sentences import (
     AblationPhrase,
     CuedText,
+    find_added_or_lacking_parts,
     find_check_mark_columns,
     find_compared_parts,
     find_part_varied_in_table,
-    find_parts_with_effect,
     find_removals_and_replacements,
     find_studied_parts,
     find_variant_names,
@@ -174,7 +174,7 @@ def _read_passage(passage: Passage, names: ComponentNames) -> Iterator[ReportedA
         is_about = is_about_ablations(passage)
         yield from _read_table(passage, is_about)
         if is_experiment:
-            yield from _report_phrases(passage, find_parts_with_effect(text))
+            yield from _report_phrases(passage, find_added_or_lacking_parts(text))
             read = _read_ablations if is_about else _read_announcement
             yield from read(passage, text)
             yield from _find_ablated_components(passage, text, names, is_about)

@@ -172,7 +172,7 @@ def find_removals_and_replacements(text: CuedText) -> Iterator[AblationPhrase]:
         yield AblationPhrase(match[2], Action.REPLACE, match[1], match.start(2))
 
 
-def find_parts_with_effect(text: CuedText) -> Iterator[AblationPhrase]:
+def find_added_or_lacking_parts(text: CuedText) -> Iterator[AblationPhrase]:
     """Yield parts whose addition helps or hurts, or that a variant lacks ("sees only A, but not B")."""
     matches = text.find_matches(_USE_CUES, _ADDING, _ONLY)
     return (AblationPhrase(m[1], Action.REMOVE, "", m.start(1)) for m in matches)

@@ -12,13 +12,13 @@ from planner.files import MAX_FOLDER_DEPTH, refuse_special_file, walk_folder
 from planner.papers.formats import (
     ARCHIVE_ENDINGS,
     TEXT_ENDINGS,
-    SourceKind,
+    FileFormat,
     find_kind_by_name,
     is_named_like_other_file,
 )
 from planner.papers.tree import IGNORED_FOLDERS
 
-_TEX_ENDINGS: Final = TEXT_ENDINGS[SourceKind.LATEX]
+_TEX_ENDINGS: Final = TEXT_ENDINGS[FileFormat.LATEX]
 _NUMBERED_NAME: Final = re.compile(r"^\d{1,3}[-_. ]")
 _ACTIVE_CLASS: Final = re.compile(rb"(?:^|\r)[^%\r\n]*\\document(?:class|style)\b", re.M)
 _COMPANION_SUFFIX: Final = re.compile(
@@ -92,7 +92,7 @@ def _describe_special_file(path: Path) -> CorpusProblem:
     if os.path.isdir(path):  # noqa: PTH112 - does not raise for a circular link
         return CorpusProblem(str(path), "a link to a folder is not followed; name that folder too", harmless=True)
     is_archive = path.suffix.lower() in ARCHIVE_ENDINGS
-    is_harmless = not is_archive and find_kind_by_name(path.name) in (SourceKind.LATEX, SourceKind.OTHER)
+    is_harmless = not is_archive and find_kind_by_name(path.name) in (FileFormat.LATEX, FileFormat.OTHER)
     try:
         refuse_special_file(path)
     except OSError as error:
@@ -106,9 +106,9 @@ def detect_paper_kind(file: Path) -> str:
     if is_named_like_other_file(file.name):
         return ""
     kind = find_kind_by_name(file.name)
-    if kind is SourceKind.OTHER:
+    if kind is FileFormat.OTHER:
         return "archive" if file.suffix.lower() in ARCHIVE_ENDINGS else ""
-    return "" if kind is SourceKind.LATEX and not _has_active_class(file) else kind.value
+    return "" if kind is FileFormat.LATEX and not _has_active_class(file) else kind.value
 
 
 def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
@@ -153,7 +153,7 @@ def _is_single_markdown(papers: list[Path]) -> bool:
 
 
 def _is_markdown(file: Path) -> bool:
-    return find_kind_by_name(file.name) is SourceKind.MARKDOWN
+    return find_kind_by_name(file.name) is FileFormat.MARKDOWN
 
 
 def _has_active_class(file: Path) -> bool:

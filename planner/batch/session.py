@@ -36,9 +36,9 @@ from planner.batch.spec import (
     RunModel,
     RunSpec,
     SubmissionOptions,
-    adopt_plain_form,
     build_run_model,
     dump_run_spec,
+    inherit_plain_setting,
     read_run_spec,
 )
 from planner.chat import ModelInfo, Usage
@@ -92,7 +92,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         UsageError: if the call cannot be carried out as it is.
         RunError: if the run cannot be used, or if the call would pay twice.
     """
-    spec = adopt_plain_form(spec)
+    spec = inherit_plain_setting(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
         corpus = _collect_corpus(spec.sources) if spec.sources else None
@@ -135,7 +135,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
 
 async def estimate_spec(spec: RunSpec, arxiv: ArxivClient) -> tuple[Corpus, list[ModelEstimate]]:
     """Return the corpus of a call, and what each of its models would take to plan it."""
-    spec = adopt_plain_form(spec)
+    spec = inherit_plain_setting(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
         corpus = assign_ids(_collect_corpus(spec.sources), {})

@@ -156,7 +156,7 @@ def read_run_spec(run: RunFolder) -> RunSpec:
     )
 
 
-def adopt_plain_form(spec: RunSpec) -> RunSpec:
+def inherit_plain_setting(spec: RunSpec) -> RunSpec:
     """Return a call with `plain` set in its settings: as the user said, else as the run that it continues has it.
 
     Raises:

@@ -26,7 +26,7 @@ from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.arxiv import ArxivClient
-from planner.papers.formats import SourceKind, detect_kind
+from planner.papers.formats import FileFormat, detect_kind
 from planner.papers.load import MAX_FILE_BYTES
 from planner.papers.paper import Excerpt, Paper, Section
 from planner.planning.question import PaperPrompt, PlanSettings, build_prompt, select_excerpt
@@ -37,7 +37,7 @@ from planner.tokens import TokenCounter
 
 _PAGE_WIDTH: Final = 100
 _MAX_SHORT_TEXT: Final = 200_000  # bytes of a text that is read without a separate process
-_SHORT_TEXT_KINDS: Final = (SourceKind.TEXT, SourceKind.MARKDOWN, SourceKind.EMPTY, SourceKind.OTHER)
+_SHORT_TEXT_KINDS: Final = (FileFormat.TEXT, FileFormat.MARKDOWN, FileFormat.EMPTY, FileFormat.OTHER)
 
 
 class MissingPaperError(PaperError):

@@ -66,7 +66,7 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteModel:
+class WorkerModelSpec:
     """A model as a worker is given it; it is sent over the network, so it holds no key and no password.
 
     `model` and `base_urls` are what the user gave, "" to use the worker's environment. The model that the worker opens
@@ -92,7 +92,7 @@ class ModelClient:
     price: UsagePrice
     host: str = ""
     model: Model | None = None
-    remote: RemoteModel | None = None
+    remote: WorkerModelSpec | None = None
     batch_api: "BatchService | None" = None
     warm_up: Callable[[], None] = lambda: None
 
@@ -169,7 +169,7 @@ async def open_model(
             _build_price(info, spec.price),
             host=", ".join(endpoint.host for endpoint in endpoints),
             model=balance_replicas(chats),
-            remote=RemoteModel(info, spec.model, addresses, options),
+            remote=WorkerModelSpec(info, spec.model, addresses, options),
             batch_api=await stack.enter_async_context(service) if service else None,
             warm_up=lambda: _warm_up(chats),
         )

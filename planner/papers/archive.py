@@ -23,7 +23,7 @@ from planner.papers.formats import (
     PAPER_ENDINGS,
     PART_ENDINGS,
     UNREADABLE_ARCHIVE_ENDINGS,
-    SourceKind,
+    FileFormat,
     detect_kind,
 )
 from planner.papers.tree import SourceTree, normalize_inner_path
@@ -40,16 +40,16 @@ MAX_XZ_MEMORY: Final = 100_000_000  # bytes of memory to unpack an xz file; `xz 
 _READABLE_ENDINGS: Final = (*itertools.chain(*PAPER_ENDINGS.values()), *PART_ENDINGS)
 
 
-def read_archive_files(data: bytes, kind: SourceKind, name: str) -> SourceTree | bytes:
+def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree | bytes:
     """Return the files of a zip or tar archive, or the bytes of a single compressed file.
 
     Raises:
         PaperError: if the archive is damaged, encrypted, or larger than any paper when unpacked.
     """
     try:
-        if kind is SourceKind.ZIP:
+        if kind is FileFormat.ZIP:
             return _read_zip(data, name)
-        if kind is SourceKind.TAR:
+        if kind is FileFormat.TAR:
             return _read_tar(io.BytesIO(data), name, len(data))
         return _read_compressed(data, kind, name)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
@@ -58,12 +58,12 @@ def read_archive_files(data: bytes, kind: SourceKind, name: str) -> SourceTree |
         raise PaperError(f"the archive {name!r} cannot be read: {error}; create it again") from None
 
 
-def _read_compressed(data: bytes, kind: SourceKind, name: str) -> SourceTree | bytes:
+def _read_compressed(data: bytes, kind: FileFormat, name: str) -> SourceTree | bytes:
     inner = detect_kind(DECOMPRESSORS[kind](data).read(1024))
-    if inner is SourceKind.ZIP or inner in DECOMPRESSORS:
+    if inner is FileFormat.ZIP or inner in DECOMPRESSORS:
         raise PaperError(f"the archive {name!r} holds another archive; unpack it and give its files")
     metered = _LimitedStream(DECOMPRESSORS[kind](data), name, len(data))
-    if inner is SourceKind.TAR:
+    if inner is FileFormat.TAR:
         return _read_tar(metered, name, len(data))
     return metered.read()
 
@@ -84,10 +84,10 @@ class _XzStream(io.RawIOBase):
         return data
 
 
-DECOMPRESSORS: Final[Mapping[SourceKind, Callable[[bytes], io.BufferedIOBase | io.RawIOBase]]] = {
-    SourceKind.GZIP: lambda data: gzip.GzipFile(fileobj=io.BytesIO(data)),
-    SourceKind.BZIP2: lambda data: bz2.BZ2File(io.BytesIO(data)),
-    SourceKind.XZ: _XzStream,
+DECOMPRESSORS: Final[Mapping[FileFormat, Callable[[bytes], io.BufferedIOBase | io.RawIOBase]]] = {
+    FileFormat.GZIP: lambda data: gzip.GzipFile(fileobj=io.BytesIO(data)),
+    FileFormat.BZIP2: lambda data: bz2.BZ2File(io.BytesIO(data)),
+    FileFormat.XZ: _XzStream,
 }
 """The function that opens a compressed file, for each kind of compression."""
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from planner.errors import PaperError
 from planner.papers.characters import decode_text
-from planner.papers.formats import TEXT_ENDINGS, SourceKind, find_kind_by_name, is_named_like_other_file
+from planner.papers.formats import TEXT_ENDINGS, FileFormat, find_kind_by_name, is_named_like_other_file
 from planner.papers.html.dom import parse_html
 from planner.papers.html.reader import find_page_title, read_html
 from planner.papers.latex.mainfile import find_main_file, has_document_class
@@ -17,15 +17,15 @@ from planner.papers.paper import ParsedPaper
 from planner.papers.tree import SourceTree
 
 # A function that reads a text in its format; the other arguments are the text and its file's name.
-TextReader = Callable[[SourceKind, str, str], ParsedPaper]
+TextReader = Callable[[FileFormat, str, str], ParsedPaper]
 
-_TEX_ENDINGS: Final = TEXT_ENDINGS[SourceKind.LATEX]
-_MARKDOWN_ENDINGS: Final = TEXT_ENDINGS[SourceKind.MARKDOWN]
-_HTML_ENDINGS: Final = TEXT_ENDINGS[SourceKind.HTML]
+_TEX_ENDINGS: Final = TEXT_ENDINGS[FileFormat.LATEX]
+_MARKDOWN_ENDINGS: Final = TEXT_ENDINGS[FileFormat.MARKDOWN]
+_HTML_ENDINGS: Final = TEXT_ENDINGS[FileFormat.HTML]
 _PLAIN_ENDINGS: Final = tuple(
     ending
     for kind, endings in TEXT_ENDINGS.items()
-    if kind not in (SourceKind.LATEX, SourceKind.HTML)
+    if kind not in (FileFormat.LATEX, FileFormat.HTML)
     for ending in endings
 )
 _MAIN_FILE_NAMES: Final = re.compile(r"^(?:main|paper|index|draft|article|manuscript|content|full.?text)\b", re.I)
@@ -33,7 +33,7 @@ _BACK_MATTER_NAMES: Final = re.compile(r"append|supp|refer|biblio|back.?matter",
 _ABSTRACT: Final = re.compile(r"^(?:#+\s*|\\begin\{|\*\*)?abstract\b", re.I | re.M)
 
 
-def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[SourceKind, ParsedPaper]:
+def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileFormat, ParsedPaper]:
     """Return the format and the content of the paper in a tree.
 
     Raises:
@@ -42,21 +42,21 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[SourceKin
     if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
         main, others = find_main_file(tree)
         if main and (has_document_class(tree, main) or not _list_paper_files(tree, *_PLAIN_ENDINGS)):
-            return SourceKind.LATEX, read_latex(tree, main, others)
+            return FileFormat.LATEX, read_latex(tree, main, others)
     if (page := _find_topmost(tree.list_names(*_HTML_ENDINGS), "index")) and not _has_numbered_names(
         _list_paper_files(tree, *_MARKDOWN_ENDINGS)
     ):
-        return SourceKind.HTML, read_html(_decode_file(tree, page), page)
+        return FileFormat.HTML, read_html(_decode_file(tree, page), page)
     texts = _list_paper_files(tree, *_PLAIN_ENDINGS, *_TEX_ENDINGS)
     kinds = {find_kind_by_name(name) for name in texts}
-    if kinds == {SourceKind.MARKDOWN}:
-        return SourceKind.MARKDOWN, _read_markdown_tree(tree, texts)
+    if kinds == {FileFormat.MARKDOWN}:
+        return FileFormat.MARKDOWN, _read_markdown_tree(tree, texts)
     if texts:
-        kind = SourceKind.TEXT if SourceKind.LATEX in kinds or len(kinds) > 1 else kinds.pop()
+        kind = FileFormat.TEXT if FileFormat.LATEX in kinds or len(kinds) > 1 else kinds.pop()
         return kind, _read_mixed_files(tree, _select_paper_files(tree, texts), read_text)
     if pages := tree.list_names(*_HTML_ENDINGS):
         page = max(pages, key=lambda name: len(tree.read_bytes(name)))
-        return SourceKind.HTML, read_html(_decode_file(tree, page), page)
+        return FileFormat.HTML, read_html(_decode_file(tree, page), page)
     return _read_only_pdf(tree)
 
 
@@ -115,10 +115,10 @@ def _read_mixed_files(tree: SourceTree, names: Sequence[str], read_text: TextRea
 
 def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> ParsedPaper:
     kind = find_kind_by_name(name)
-    return read_latex(tree, name) if kind is SourceKind.LATEX else read_text(kind, _decode_file(tree, name), name)
+    return read_latex(tree, name) if kind is FileFormat.LATEX else read_text(kind, _decode_file(tree, name), name)
 
 
-def _read_only_pdf(tree: SourceTree) -> tuple[SourceKind, ParsedPaper]:
+def _read_only_pdf(tree: SourceTree) -> tuple[FileFormat, ParsedPaper]:
     """Read the only PDF of a tree that has no other sources."""
     pdfs = tree.list_names(".pdf")
     if len(pdfs) != 1:
@@ -129,7 +129,7 @@ def _read_only_pdf(tree: SourceTree) -> tuple[SourceKind, ParsedPaper]:
         )
     from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
-    return SourceKind.PDF, read_pdf(tree.read_bytes(pdfs[0]), pdfs[0])
+    return FileFormat.PDF, read_pdf(tree.read_bytes(pdfs[0]), pdfs[0])
 
 
 def _decode_file(tree: SourceTree, name: str) -> str:

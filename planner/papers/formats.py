@@ -10,7 +10,7 @@ from typing import Final
 from planner.papers.characters import is_binary
 
 
-class SourceKind(StrEnum):
+class FileFormat(StrEnum):
     """The kind of a source; the first five are the formats of papers."""
 
     PDF = "pdf"
@@ -29,13 +29,13 @@ class SourceKind(StrEnum):
 
 # The endings of the files of every format, in lower case. To add a format: a kind, its row here, and its loader in
 # `planner.papers.load`.
-TEXT_ENDINGS: Final[Mapping[SourceKind, tuple[str, ...]]] = {
-    SourceKind.LATEX: (".tex", ".ltx", ".latex"),
-    SourceKind.MARKDOWN: (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"),
-    SourceKind.HTML: (".html", ".htm", ".xhtml"),
-    SourceKind.TEXT: (".txt", ".text"),
+TEXT_ENDINGS: Final[Mapping[FileFormat, tuple[str, ...]]] = {
+    FileFormat.LATEX: (".tex", ".ltx", ".latex"),
+    FileFormat.MARKDOWN: (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"),
+    FileFormat.HTML: (".html", ".htm", ".xhtml"),
+    FileFormat.TEXT: (".txt", ".text"),
 }
-PAPER_ENDINGS: Final[Mapping[SourceKind, tuple[str, ...]]] = {SourceKind.PDF: (".pdf",), **TEXT_ENDINGS}
+PAPER_ENDINGS: Final[Mapping[FileFormat, tuple[str, ...]]] = {FileFormat.PDF: (".pdf",), **TEXT_ENDINGS}
 ARCHIVE_ENDINGS: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz")
 UNREADABLE_ARCHIVE_ENDINGS: Final = (".7z", ".rar", ".zst")
 MANIFEST_ENDINGS: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
@@ -60,11 +60,11 @@ _STRIPPED_ENDINGS: Final = re.compile(
 )
 
 _MAGIC: Final = (
-    (b"\x1f\x8b", SourceKind.GZIP),
-    *((b"BZh%d1AY&SY" % level, SourceKind.BZIP2) for level in range(1, 10)),
-    (b"\xfd7zXZ\x00", SourceKind.XZ),
-    (b"PK\x03\x04", SourceKind.ZIP),
-    (b"PK\x05\x06", SourceKind.ZIP),
+    (b"\x1f\x8b", FileFormat.GZIP),
+    *((b"BZh%d1AY&SY" % level, FileFormat.BZIP2) for level in range(1, 10)),
+    (b"\xfd7zXZ\x00", FileFormat.XZ),
+    (b"PK\x03\x04", FileFormat.ZIP),
+    (b"PK\x05\x06", FileFormat.ZIP),
 )
 
 # Files that are often given and cannot be read, with their names for the error.
@@ -91,45 +91,45 @@ _HTML: Final = re.compile(
 _MARKDOWN: Final = re.compile(r"^#{1,6} +\S|^```|^\|.*\|\s*$|^\[[^\]]+\]: ", re.M)
 
 
-def detect_kind(data: bytes, name: str = "") -> SourceKind:
+def detect_kind(data: bytes, name: str = "") -> FileFormat:
     """Return the kind of a source; `name` only helps to choose between text formats."""
     if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
-        return SourceKind.EMPTY
+        return FileFormat.EMPTY
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
     if data[257:262] == b"ustar":
-        return SourceKind.TAR
+        return FileFormat.TAR
     if b"%PDF-" in data[:1024]:  # after the archives, whose first member may be a PDF
-        return SourceKind.PDF
+        return FileFormat.PDF
     if describe_unsupported_type(data) or (is_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
-        return SourceKind.OTHER
+        return FileFormat.OTHER
     return detect_text_kind(data[:200_000].decode("utf-8", "replace"), name)
 
 
-def find_kind_by_name(name: str) -> SourceKind:
+def find_kind_by_name(name: str) -> FileFormat:
     """Return the format that the ending of a file's name stands for; OTHER if it stands for none."""
     ending = PurePath(name).suffix.lower()
-    return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), SourceKind.OTHER)
+    return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), FileFormat.OTHER)
 
 
-def detect_text_kind(text: str, name: str = "") -> SourceKind:
+def detect_text_kind(text: str, name: str = "") -> FileFormat:
     """Return the markup of a text, from its content and from the ending of `name`."""
     named = find_kind_by_name(name)
     if _HTML.match(text):
-        return SourceKind.HTML
-    if named in TEXT_ENDINGS and named not in (SourceKind.HTML, SourceKind.TEXT):
+        return FileFormat.HTML
+    if named in TEXT_ENDINGS and named not in (FileFormat.HTML, FileFormat.TEXT):
         return named
     if "\\documentclass" in text[:20_000] and _TEX.search(text):
-        return SourceKind.LATEX
-    if named is SourceKind.HTML:
+        return FileFormat.LATEX
+    if named is FileFormat.HTML:
         return named
-    if named is not SourceKind.TEXT:
+    if named is not FileFormat.TEXT:
         if len(_TEX.findall(text)) >= 2:
-            return SourceKind.LATEX
+            return FileFormat.LATEX
         if len(re.findall(r"</(?:p|div|h[1-6])>", text)) >= 5:
-            return SourceKind.HTML
-    return SourceKind.MARKDOWN if len(_MARKDOWN.findall(text)) >= 2 else SourceKind.TEXT
+            return FileFormat.HTML
+    return FileFormat.MARKDOWN if len(_MARKDOWN.findall(text)) >= 2 else FileFormat.TEXT
 
 
 def describe_unsupported_type(data: bytes) -> str:

@@ -12,7 +12,7 @@ from planner.names import ArxivId, build_paper_id, parse_arxiv_id
 from planner.papers.characters import decode_text
 from planner.papers.formats import (
     TEXT_ENDINGS,
-    SourceKind,
+    FileFormat,
     describe_unsupported_type,
     detect_kind,
     detect_text_kind,
@@ -46,7 +46,7 @@ class PaperSource:
 class RecognisedSource(NamedTuple):
     """The format of a source and its parsed content."""
 
-    kind: SourceKind
+    kind: FileFormat
     paper: ParsedPaper
 
 
@@ -73,11 +73,11 @@ def read_source(source: PaperSource) -> RecognisedSource:
 
 def _read_bytes(data: bytes, name: str) -> RecognisedSource:
     kind = detect_kind(data, name)
-    if kind is SourceKind.EMPTY:
+    if kind is FileFormat.EMPTY:
         raise PaperError(f"{name!r} is empty; {FORMATS_HINT}")
-    if kind is SourceKind.OTHER:
+    if kind is FileFormat.OTHER:
         raise PaperError(f"{name!r} is {describe_unsupported_type(data) or 'neither text nor a PDF'}; {FORMATS_HINT}")
-    if kind is SourceKind.PDF:
+    if kind is FileFormat.PDF:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
         return RecognisedSource(kind, read_pdf(data, name))
@@ -99,7 +99,7 @@ def _read_tree(tree: SourceTree) -> RecognisedSource:
 def _read_text(data: bytes, name: str) -> RecognisedSource:
     text, warnings = decode_text(data, name)
     kind = detect_text_kind(text, name)
-    if kind is SourceKind.LATEX:  # its reader repeats the warnings, file by file
+    if kind is FileFormat.LATEX:  # its reader repeats the warnings, file by file
         from planner.papers.latex.reader import read_latex  # compiles many patterns
 
         return RecognisedSource(kind, read_latex(SourceTree(name, {name: partial(bytes, data)}), name))
@@ -107,12 +107,12 @@ def _read_text(data: bytes, name: str) -> RecognisedSource:
     return RecognisedSource(kind, replace(paper, warnings=(*warnings, *paper.warnings)))
 
 
-def read_text_by_kind(kind: SourceKind, text: str, name: str) -> ParsedPaper:
+def read_text_by_kind(kind: FileFormat, text: str, name: str) -> ParsedPaper:
     """Read a text in its format, except LaTeX, which consists of several files."""
     match kind:
-        case SourceKind.HTML:
+        case FileFormat.HTML:
             return read_html(text, name)
-        case SourceKind.MARKDOWN:
+        case FileFormat.MARKDOWN:
             return read_markdown(text, name)
         case _:
             return read_plain_text(text, name)

@@ -42,7 +42,7 @@ def is_detail_key(key: str) -> bool:
     return name == "details" or _OTHER_KEYS.get(name, name) in Details.model_fields
 
 
-def read_details(value: dict[str, Any], place: str, log: ParseLog) -> Details:
+def read_ablation_details(value: dict[str, Any], place: str, log: ParseLog) -> Details:
     """Return the details in a JSON object; `place` names the object in notes."""
     nested = value.get("details")
     given: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from planner.details import Candidate, Details, RejectionReason, find_rejections
-from planner.parsing.details import is_detail_key, read_details
+from planner.parsing.details import is_detail_key, read_ablation_details
 from planner.parsing.nesting import FIELDS_BY_KEY, normalize_key
 from planner.parsing.predictions import LocatedObject, ParseLog, quote_value
 from planner.schema import Ablation, Action, Plan, PlanField, describe_validation_error
@@ -45,7 +45,9 @@ def choose_plan(objects: Sequence[LocatedObject], k: int, min_chance: int | None
     At most `k` are kept, those with at least `min_chance` percent, and the best one always. Without chances, the first
     `k` are kept. If `min_chance` is None, details are not read.
     """
-    details = [Details() if min_chance is None else read_details(o.value, f"line {o.line}", log) for o in objects]
+    details = [
+        Details() if min_chance is None else read_ablation_details(o.value, f"line {o.line}", log) for o in objects
+    ]
     ranks = _rank_candidates(details)
     has_chances = any(each.chance is not None for each in details)
     if len(objects) > k and not has_chances:

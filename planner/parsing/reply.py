@@ -11,7 +11,7 @@ from planner.parsing.details import read_reported_studies
 from planner.parsing.plan import choose_plan
 from planner.parsing.predictions import ParseLog
 from planner.parsing.refusal import find_refusal
-from planner.parsing.sections import ReplyParts, split_reply
+from planner.parsing.sections import ReplyParts, find_reply_parts
 from planner.parsing.wrappers import unwrap_completion
 from planner.schema import Plan
 
@@ -56,7 +56,7 @@ def parse_reply(completion: Completion, k: int, min_chance: int | None = None) -
     _check_finish_reason(completion)
     log = ParseLog(reads_details=min_chance is not None)
     text = _clean_text(_select_answer(completion, log), log)
-    parts = split_reply(text, log)
+    parts = find_reply_parts(text, log)
     if parts.block is None:
         raise _build_output_error(parts, completion, log)
     for note in parts.block.notes:

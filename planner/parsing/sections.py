@@ -40,7 +40,7 @@ class ReplyParts:
     reported: str = ""
 
 
-def split_reply(text: str, log: ParseLog) -> ReplyParts:
+def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
     """Split a reply into its reasoning and its last block of predictions that is not empty."""
     answer = split_thoughts(text)
     reported = ""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.analysis.analyse import analyse_sections
-from planner.analysis.components import find_emphasized_terms, find_hyperparameters, find_proposed_phrases
+from planner.analysis.components import find_emphasized_terms, find_hyperparameters, find_phrases_after_we
 from planner.analysis.metrics import find_metrics
 from planner.analysis.passages import split_passages, strip_markup
 from planner.analysis.phrases import (
@@ -251,12 +251,12 @@ def test_run_in_headings_stand_at_the_start_of_a_line() -> None:
 Finder = Callable[[str], Iterator[tuple[str, int]]]
 TERMS: dict[str, tuple[Finder, str, list[str]]] = {
     "we propose": (
-        find_proposed_phrases,
+        find_phrases_after_we,
         "We further propose a gated fusion unit, which turns",
         ["a gated fusion unit"],
     ),
-    "our model": (find_proposed_phrases, "our model uses an echo memory.", ["an echo memory"]),
-    "others do": (find_proposed_phrases, "They propose a gated fusion unit.", []),
+    "our model": (find_phrases_after_we, "our model uses an echo memory.", ["an echo memory"]),
+    "others do": (find_phrases_after_we, "They propose a gated fusion unit.", []),
     "bold in Markdown": (find_emphasized_terms, "a **gated unit** turns", ["gated unit"]),
     "bold in LaTeX": (find_emphasized_terms, "a \\textbf{gated unit} turns", ["gated unit"]),
     "one stressed word": (find_emphasized_terms, "it is \\emph{not} so", []),

@@ -14,7 +14,7 @@ from planner.batch.cluster.ray import RemoteWorker, WorkerConfig, make_error_pic
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError
-from planner.models.connect import RemoteModel
+from planner.models.connect import WorkerModelSpec
 from planner.models.openai_chat.chat import RequestOptions
 from planner.models.openai_chat.error_bodies import RejectedParameterError
 from planner.papers.arxiv import ArxivClient
@@ -185,7 +185,7 @@ def test_every_error_of_a_model_can_travel() -> None:
 
 def make_config(address: str = "http://127.0.0.1:9/v1", version: str | None = None) -> WorkerConfig:
     card = ModelInfo("lm-planner", "m", "m", "http://127.0.0.1:9/v1")
-    told = {"lm-planner/m": RemoteModel(card, "m", (address,), RequestOptions())}
+    told = {"lm-planner/m": WorkerModelSpec(card, "m", (address,), RequestOptions())}
     return WorkerConfig(told, ArxivClient(offline=True), "/", **({"version": version} if version else {}))
 
 

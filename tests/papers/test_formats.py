@@ -11,7 +11,7 @@ from planner.papers.formats import (
     ARCHIVE_ENDINGS,
     PAPER_ENDINGS,
     TEXT_ENDINGS,
-    SourceKind,
+    FileFormat,
     detect_text_kind,
     is_named_like_other_file,
     strip_folders_and_endings,
@@ -30,16 +30,16 @@ def test_every_ending_is_left_out_of_an_id(ending: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "ending"), ROWS)
-def test_a_file_of_every_ending_is_recognised(kind: SourceKind, ending: str, tmp_path: Path) -> None:
+def test_a_file_of_every_ending_is_recognised(kind: FileFormat, ending: str, tmp_path: Path) -> None:
     file = tmp_path / f"paper{ending}"
-    file.write_text("\\documentclass{article}" if kind is SourceKind.LATEX else MARKDOWN, encoding="utf-8")
+    file.write_text("\\documentclass{article}" if kind is FileFormat.LATEX else MARKDOWN, encoding="utf-8")
     assert detect_paper_kind(file) == kind.value
     assert [entry.kind for entry in collect_entries([str(tmp_path)]).entries] == [kind.value]
-    if kind is not SourceKind.TEXT:
+    if kind is not FileFormat.TEXT:
         assert detect_text_kind("plain words", file.name) is kind
 
 
-@pytest.mark.parametrize("ending", TEXT_ENDINGS[SourceKind.MARKDOWN])
+@pytest.mark.parametrize("ending", TEXT_ENDINGS[FileFormat.MARKDOWN])
 def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: str, tmp_path: Path) -> None:
     name = f"draft{ending}"
     folder = tmp_path / "folder"
@@ -49,7 +49,7 @@ def test_markdown_is_the_same_as_a_file_in_a_folder_and_in_an_archive(ending: st
     papers = [load_paper(str(source)) for source in (folder / name, folder)]
     packed = read_source(PaperSource("x.tar", tarred({name: MARKDOWN.encode(), "LICENSE.md": b"MIT"}, packing="")))
     assert {(paper.format, paper.title) for paper in papers} == {("markdown", "A Title")}
-    assert (packed.kind, packed.paper.sections) == (SourceKind.MARKDOWN, papers[0].sections)
+    assert (packed.kind, packed.paper.sections) == (FileFormat.MARKDOWN, papers[0].sections)
 
 
 @pytest.mark.parametrize("name", ["README.md", "read-me.txt", "history.md", "LICENSE-MIT.md", "_sidebar.md", "meta.md"])

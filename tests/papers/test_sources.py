@@ -9,7 +9,7 @@ import pytest
 
 from planner.errors import PaperError
 from planner.papers.archive import MAX_MEMBERS
-from planner.papers.formats import SourceKind, detect_kind
+from planner.papers.formats import FileFormat, detect_kind
 from planner.papers.load import PaperSource, RecognisedSource, load_paper, read_source
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, special, tarred, tree, zipped
 
@@ -41,7 +41,7 @@ def from_bytes(data: bytes, name: str) -> RecognisedSource:
 )
 def test_latex_is_read_in_every_packing(data: bytes, name: str) -> None:
     found = from_bytes(data, name)
-    assert (found.kind, found.paper.title) == (SourceKind.LATEX, TITLE)
+    assert (found.kind, found.paper.title) == (FileFormat.LATEX, TITLE)
 
 
 MARKDOWN = f"# On Gears and Such\n\n## Abstract\n\nShort.\n\n## Introduction\n\n{BODY}"
@@ -138,20 +138,20 @@ def test_an_encrypted_zip_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("data", "name", "kind"),
     [
-        (b"%PDF-1.7\n", "x.txt", SourceKind.PDF),
-        (b"junk\n%PDF-1.7\n", "x", SourceKind.PDF),
-        (b"<!DOCTYPE html><html>", "paper.pdf", SourceKind.HTML),
-        (b"<!-- c --><html>", "x.md", SourceKind.HTML),
-        (b"%!TEX root = a\n\\documentclass{a}", "x", SourceKind.LATEX),
-        (b"%!PS-Adobe-3.0", "x.tex", SourceKind.OTHER),
-        (b"\n \n", "x", SourceKind.EMPTY),
-        (b"# A\n\n## B\n", "x", SourceKind.MARKDOWN),
-        (b"Just words, nothing else.", "x.md", SourceKind.MARKDOWN),
-        (b"Just words, nothing else.", "x", SourceKind.TEXT),
-        (bytes(100), "x", SourceKind.EMPTY),
+        (b"%PDF-1.7\n", "x.txt", FileFormat.PDF),
+        (b"junk\n%PDF-1.7\n", "x", FileFormat.PDF),
+        (b"<!DOCTYPE html><html>", "paper.pdf", FileFormat.HTML),
+        (b"<!-- c --><html>", "x.md", FileFormat.HTML),
+        (b"%!TEX root = a\n\\documentclass{a}", "x", FileFormat.LATEX),
+        (b"%!PS-Adobe-3.0", "x.tex", FileFormat.OTHER),
+        (b"\n \n", "x", FileFormat.EMPTY),
+        (b"# A\n\n## B\n", "x", FileFormat.MARKDOWN),
+        (b"Just words, nothing else.", "x.md", FileFormat.MARKDOWN),
+        (b"Just words, nothing else.", "x", FileFormat.TEXT),
+        (bytes(100), "x", FileFormat.EMPTY),
     ],
 )
-def test_the_kind_is_told_by_content_first(data: bytes, name: str, kind: SourceKind) -> None:
+def test_the_kind_is_told_by_content_first(data: bytes, name: str, kind: FileFormat) -> None:
     assert detect_kind(data, name) is kind
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from planner.errors import PaperError
 from planner.papers import archive as archiving
 from planner.papers.archive import read_archive_files
-from planner.papers.formats import SourceKind, describe_unsupported_type, detect_kind, detect_text_kind
+from planner.papers.formats import FileFormat, describe_unsupported_type, detect_kind, detect_text_kind
 from planner.papers.tree import SourceTree, build_folder_tree, normalize_inner_path, read_source_file
 from tests.papers.build import gzipped, special, tarred, tree, zipped
 
@@ -126,40 +126,40 @@ FOREIGN = {
 @pytest.mark.parametrize(("name", "data"), FOREIGN.items(), ids=FOREIGN.keys())
 def test_what_no_loader_reads_is_called_by_its_name(name: str, data: bytes) -> None:
     assert describe_unsupported_type(data) == name
-    assert detect_kind(data, "paper.tex") is SourceKind.OTHER
+    assert detect_kind(data, "paper.tex") is FileFormat.OTHER
 
 
 KINDS = {
-    "a class": ("\\documentclass{article}\n", "", SourceKind.LATEX),
-    "an old class": ("\\documentstyle{article}\n\\begin{document}", "", SourceKind.LATEX),
-    "a fragment with two headings": ("\\section{A}\n\\subsection{B}\n", "", SourceKind.LATEX),
-    "a class that is commented out": ("% \\documentclass{a}\nwords", "", SourceKind.TEXT),
-    "a class in a sentence of Markdown": ("# A\n\n## B\n\nUse `\\documentclass{a}`.", "a.md", SourceKind.MARKDOWN),
-    "one heading": ("# A\nwords", "", SourceKind.TEXT),
-    "two headings": ("# A\n\nwords\n\n## B\n", "", SourceKind.MARKDOWN),
-    "a pipe table": ("| a | b |\n|---|---|\n| 1 | 2 |", "", SourceKind.MARKDOWN),
-    "tags without a page": ("<p>a</p>" * 5, "", SourceKind.HTML),
-    "tags in a text file": ("<p>a</p>" * 5, "a.txt", SourceKind.TEXT),
-    "a page called text": ("<!DOCTYPE html><p>a", "a.txt", SourceKind.HTML),
-    "a page with an XML head": ("<?xml version='1.0'?>\n<html>", "", SourceKind.HTML),
-    "by its ending": ("words", "a.TEX", SourceKind.LATEX),
-    "Quarto": ("words", "a.qmd", SourceKind.MARKDOWN),
-    "xhtml": ("words", "a.xhtml", SourceKind.HTML),
+    "a class": ("\\documentclass{article}\n", "", FileFormat.LATEX),
+    "an old class": ("\\documentstyle{article}\n\\begin{document}", "", FileFormat.LATEX),
+    "a fragment with two headings": ("\\section{A}\n\\subsection{B}\n", "", FileFormat.LATEX),
+    "a class that is commented out": ("% \\documentclass{a}\nwords", "", FileFormat.TEXT),
+    "a class in a sentence of Markdown": ("# A\n\n## B\n\nUse `\\documentclass{a}`.", "a.md", FileFormat.MARKDOWN),
+    "one heading": ("# A\nwords", "", FileFormat.TEXT),
+    "two headings": ("# A\n\nwords\n\n## B\n", "", FileFormat.MARKDOWN),
+    "a pipe table": ("| a | b |\n|---|---|\n| 1 | 2 |", "", FileFormat.MARKDOWN),
+    "tags without a page": ("<p>a</p>" * 5, "", FileFormat.HTML),
+    "tags in a text file": ("<p>a</p>" * 5, "a.txt", FileFormat.TEXT),
+    "a page called text": ("<!DOCTYPE html><p>a", "a.txt", FileFormat.HTML),
+    "a page with an XML head": ("<?xml version='1.0'?>\n<html>", "", FileFormat.HTML),
+    "by its ending": ("words", "a.TEX", FileFormat.LATEX),
+    "Quarto": ("words", "a.qmd", FileFormat.MARKDOWN),
+    "xhtml": ("words", "a.xhtml", FileFormat.HTML),
 }
 
 
 @pytest.mark.parametrize(("text", "name", "kind"), KINDS.values(), ids=KINDS.keys())
-def test_markup_is_told_by_the_text_and_then_by_the_ending(text: str, name: str, kind: SourceKind) -> None:
+def test_markup_is_told_by_the_text_and_then_by_the_ending(text: str, name: str, kind: FileFormat) -> None:
     assert detect_text_kind(text, name) is kind
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "a.tex", "a.pdf", "a.zip"]))
 def test_any_bytes_are_of_some_kind(data: bytes, name: str) -> None:
     kind = detect_kind(data, name)
-    assert (kind is SourceKind.EMPTY) == (not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"))
+    assert (kind is FileFormat.EMPTY) == (not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"))
 
 
-def unpacked(data: bytes, kind: SourceKind) -> SourceTree:
+def unpacked(data: bytes, kind: FileFormat) -> SourceTree:
     found = read_archive_files(data, kind, "x")
     assert isinstance(found, SourceTree)
     return found
@@ -167,25 +167,25 @@ def unpacked(data: bytes, kind: SourceKind) -> SourceTree:
 
 Pack = Callable[[dict[str, bytes]], bytes]
 NAMES = st.from_regex(r"[a-z]{1,8}/?[a-z]{1,8}\.tex", fullmatch=True)
-PACKINGS: dict[str, tuple[Pack, SourceKind]] = {
-    "zip": (zipped, SourceKind.ZIP),
-    "tar": (partial(tarred, packing=""), SourceKind.TAR),
-    "tar.gz": (tarred, SourceKind.GZIP),
-    "tar.bz2": (partial(tarred, packing="bz2"), SourceKind.BZIP2),
-    "tar.xz": (partial(tarred, packing="xz"), SourceKind.XZ),
+PACKINGS: dict[str, tuple[Pack, FileFormat]] = {
+    "zip": (zipped, FileFormat.ZIP),
+    "tar": (partial(tarred, packing=""), FileFormat.TAR),
+    "tar.gz": (tarred, FileFormat.GZIP),
+    "tar.bz2": (partial(tarred, packing="bz2"), FileFormat.BZIP2),
+    "tar.xz": (partial(tarred, packing="xz"), FileFormat.XZ),
 }
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
 @given(files=st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=5))
-def test_what_is_packed_comes_out(pack: Pack, kind: SourceKind, files: dict[str, bytes]) -> None:
+def test_what_is_packed_comes_out(pack: Pack, kind: FileFormat, files: dict[str, bytes]) -> None:
     found = unpacked(pack(files), kind)
     assert {name: found.read_bytes(name) for name in found.list_names()} == files
     assert found.warnings == ()
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
-def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, kind: SourceKind) -> None:
+def test_an_archive_that_begins_with_a_picture_in_pdf_is_an_archive(pack: Pack, kind: FileFormat) -> None:
     data = pack({"figure.pdf": b"%PDF-1.5 a gear", "main.tex": b"\\section{A}"})
     assert detect_kind(data) is kind
     assert unpacked(data, kind).list_names() == ("figure.pdf", "main.tex")
@@ -201,23 +201,23 @@ SKIPPED = {
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
 @pytest.mark.parametrize(("member", "said"), SKIPPED.values(), ids=SKIPPED.keys())
-def test_a_member_that_is_not_read_is_named(pack: Pack, kind: SourceKind, member: str, said: str) -> None:
+def test_a_member_that_is_not_read_is_named(pack: Pack, kind: FileFormat, member: str, said: str) -> None:
     found = unpacked(pack({"ok.tex": b"ok", member: b"no"}), kind)
     assert (found.list_names(), found.warnings) == (("ok.tex",), (said,))
 
 
 def test_as_deep_as_allowed_is_read() -> None:
-    assert unpacked(zipped({"d/" * archiving.MAX_DEPTH + "a.tex": b"a"}), SourceKind.ZIP).list_names()
+    assert unpacked(zipped({"d/" * archiving.MAX_DEPTH + "a.tex": b"a"}), FileFormat.ZIP).list_names()
 
 
 @pytest.mark.parametrize("name", ["figure.png", "data.csv", ".DS_Store", "__MACOSX/a.tex", ".git/config"])
 def test_what_no_loader_reads_is_not_kept(name: str) -> None:
-    assert unpacked(zipped({name: b"x", "a.tex": b"a"}), SourceKind.ZIP).list_names() == ("a.tex",)
+    assert unpacked(zipped({name: b"x", "a.tex": b"a"}), FileFormat.ZIP).list_names() == ("a.tex",)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_only_plain_files_are_read(kind: bytes) -> None:
-    found = unpacked(tarred({"a.tex": b"a"}, extra=(special("b.tex", kind, "a.tex"),)), SourceKind.GZIP)
+    found = unpacked(tarred({"a.tex": b"a"}, extra=(special("b.tex", kind, "a.tex"),)), FileFormat.GZIP)
     assert found.list_names() == ("a.tex",)
     assert found.warnings == ("'b.tex' in the archive was not read: it is a link or a device",)
 
@@ -229,7 +229,7 @@ def test_a_name_that_stands_twice_is_read_once() -> None:
             member = tarfile.TarInfo("a.tex")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    found = unpacked(out.getvalue(), SourceKind.TAR)
+    found = unpacked(out.getvalue(), FileFormat.TAR)
     assert found.read_bytes("a.tex") == b"one"
     assert found.warnings == ("'a.tex' occurs twice in the archive; the first was read",)
 
@@ -249,7 +249,7 @@ def test_a_name_that_stands_twice_is_read_once() -> None:
 def test_each_cap_holds_exactly(
     monkeypatch: pytest.MonkeyPatch,
     pack: Pack,
-    kind: SourceKind,
+    kind: FileFormat,
     cap: str,
     value: int,
     files: dict[str, bytes],
@@ -265,12 +265,12 @@ def test_each_cap_holds_exactly(
         read_archive_files(pack(files), kind, "x")
 
 
-SINGLE = {SourceKind.GZIP: gzipped, SourceKind.BZIP2: bz2.compress, SourceKind.XZ: lzma.compress}
+SINGLE = {FileFormat.GZIP: gzipped, FileFormat.BZIP2: bz2.compress, FileFormat.XZ: lzma.compress}
 
 
 @pytest.mark.parametrize(("kind", "pack"), SINGLE.items(), ids=SINGLE)
 def test_a_single_packed_file_gives_its_bytes_and_is_metered(
-    monkeypatch: pytest.MonkeyPatch, kind: SourceKind, pack: Callable[[bytes], bytes]
+    monkeypatch: pytest.MonkeyPatch, kind: FileFormat, pack: Callable[[bytes], bytes]
 ) -> None:
     data = pack(b"a" * 1000)
     assert detect_kind(data) is kind
@@ -283,12 +283,12 @@ def test_a_single_packed_file_gives_its_bytes_and_is_metered(
 def test_an_xz_file_that_asks_for_much_memory_is_refused() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2 * archiving.MAX_XZ_MEMORY}]
     with pytest.raises(PaperError, match=r"'x' is damaged or cut short \(Memory usage limit exceeded\)"):
-        read_archive_files(lzma.compress(b"a" * 1000, filters=filters), SourceKind.XZ, "x")
+        read_archive_files(lzma.compress(b"a" * 1000, filters=filters), FileFormat.XZ, "x")
 
 
 @pytest.mark.parametrize(("pack", "kind"), PACKINGS.values(), ids=PACKINGS.keys())
 @given(data=st.data())
-def test_a_damaged_archive_is_a_named_error_or_a_tree(pack: Pack, kind: SourceKind, data: st.DataObject) -> None:
+def test_a_damaged_archive_is_a_named_error_or_a_tree(pack: Pack, kind: FileFormat, data: st.DataObject) -> None:
     whole = bytearray(pack({"a.tex": b"\\section{A}" * 20, "b/c.tex": b"words"}))
     for place in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=5)):
         whole[place] ^= data.draw(st.integers(1, 255))

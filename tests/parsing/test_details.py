@@ -18,7 +18,7 @@ from planner.details import (
     group_controls,
     order_runs,
 )
-from planner.parsing.details import read_details
+from planner.parsing.details import read_ablation_details
 from planner.parsing.predictions import ParseLog
 from planner.parsing.reply import Reply, parse_reply
 
@@ -143,7 +143,7 @@ def test_effort_is_read_in_any_form(given: object, kind: EffortKind, runs: int |
 
 @given(st.dictionaries(st.sampled_from([*Details.model_fields, "details", "quote"]), JSON))
 def test_no_detail_makes_a_reply_unreadable(given: dict[str, Any]) -> None:
-    details = read_details(given, "line 1", ParseLog())
+    details = read_ablation_details(given, "line 1", ParseLog())
     assert Details.model_validate_json(details.model_dump_json()) == details
 
 

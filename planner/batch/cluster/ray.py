@@ -18,7 +18,7 @@ from planner.batch.cluster.pool import WorkerLostError, WorkerPool
 from planner.batch.spec import LOCAL_CLUSTER
 from planner.chat import Completion, Model, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError, UsageError
-from planner.models.connect import RemoteModel
+from planner.models.connect import WorkerModelSpec
 from planner.models.openai_chat.chat import OpenAIChat
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.wrappers import balance_replicas
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 class WorkerConfig:
     """The configuration of a worker; relative paths start at `start_folder`, where the run was started."""
 
-    models: Mapping[str, RemoteModel]
+    models: Mapping[str, WorkerModelSpec]
     arxiv: ArxivClient
     start_folder: str
     version: str = __version__

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from planner.papers.characters import MAX_TEXT_BYTES
-from planner.papers.formats import TEXT_ENDINGS, SourceKind
+from planner.papers.formats import TEXT_ENDINGS, FileFormat
 from planner.papers.latex.scan import COMMENT_PATTERN, LatexSource
 from planner.papers.tree import SourceTree
 
@@ -49,7 +49,7 @@ def find_main_file(tree: SourceTree) -> tuple[str, tuple[str, ...]]:
     """Return the main file of a tree, "" if there is none, and the other files that could be compiled alone."""
     texts = {
         name: _read_without_comments(tree, name)
-        for name in tree.list_names(*TEXT_ENDINGS[SourceKind.LATEX]) or _find_files_without_ending(tree)
+        for name in tree.list_names(*TEXT_ENDINGS[FileFormat.LATEX]) or _find_files_without_ending(tree)
     }
     documents = {name: text for name, text in texts.items() if _CLASS.search(text)}
     if not documents:
