@@ -20,6 +20,10 @@ _LIKELY: Final = 70
 _PLAUSIBLE: Final = 45
 
 
+# The beginning of the finding that a reviewer must see, in the warnings of a record too.
+ALREADY_REPORTED: Final = "the paper seems to report an ablation of"
+
+
 class QuoteMatch(StrEnum):
     """How a quote was found in the text that was sent: letter for letter, nearly, or not at all."""
 

@@ -14,7 +14,7 @@ from planner.analysis.parts import is_same_part, list_stems_to_find
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch, merge_reported
 from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric
-from planner.details import Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
+from planner.details import ALREADY_REPORTED, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
 from planner.matching.similarity import collect_stems, extract_stems, is_value, list_beginnings
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
@@ -227,7 +227,7 @@ class _AblationChecker:
         if repeated := self._repeats.find_repeated(ablation):
             reported_part, heading = repeated
             where = f" under {heading!r}" if heading else ""
-            text = f"the paper seems to report an ablation of {reported_part!r} already{where}"
+            text = f"{ALREADY_REPORTED} {reported_part!r} already{where}"
             yield FindingKind.ALREADY_REPORTED, text
         for item in find_own_settings(ablation, self._search.find_sentences):
             yield FindingKind.OWN_SETTING, f"the replacement {item!r} is what the paper does already"

@@ -65,6 +65,8 @@ def _list_lines(entry: PlanEntry, show_all: bool) -> Iterator[_Line]:
     details = entry.details or [Details()] * len(entry.ablations)
     for number, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True), start=1):
         yield from _list_card_lines(f"{number}. ", ablation, each)
+        for finding in entry.list_findings(number - 1):
+            yield _Line(f"{_INDENT}! {finding}", colour="red")
     if entry.record is not None:
         yield from _list_record_lines(entry.record, entry.details, show_all)
     yield _Line()

@@ -52,8 +52,10 @@ class TaskOptions:
         """The settings for planning.
 
         Raises:
-            UsageError: if k is out of range.
+            UsageError: if k is out of range, or chances are to be read of a plain plan.
         """
+        if self.plain and self.min_chance is not None:
+            raise UsageError("--plain asks for no chances, so --min-chance has nothing to keep; leave one of them out")
         k = DEFAULT_K[self.task] if self.k is None else self.k
         if not 1 <= k <= MAX_K:
             raise UsageError(f"-k {k}: a plan has 1 to {MAX_K} ablations")
@@ -63,7 +65,7 @@ class TaskOptions:
             templates=self.prompts,
             cut_at=self.cut_at,
             window=self.context_window,
-            plain=self.plain,
+            plain=False if self.min_chance is not None else self.plain,
             min_chance=self.min_chance,
             strategy=self.strategy,
         )

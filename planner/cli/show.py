@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +17,8 @@ from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
 from planner.site.copies import format_jsonl
-from planner.site.entries import PlanEntry, create_entry
-from planner.site.pages import render_trajectory_page
+from planner.site.entries import PlanEntry, create_entry, join_record
+from planner.site.pages import render_entry_page
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
 from planner.trajectory.writer import render_trajectory
@@ -106,10 +105,15 @@ def _read_entry(file: Path) -> PlanEntry:
     if not record_path.is_file():
         return create_entry(trajectory)
     try:
-        return replace(create_entry(trajectory), record=PlanRecord.read(record_path))
+        record = PlanRecord.read(record_path)
     except (TrajectoryError, OSError) as error:
         click.echo(make_printable(f"warning: {error}; shown without details"), err=True)
         return create_entry(trajectory)
+    subject = (trajectory.planner, trajectory.model, trajectory.paper_id, trajectory.task)
+    if (record.planner, record.model, record.paper.id, record.task) != subject:
+        click.echo(make_printable(f"warning: {record_path} is the record of another plan; shown without it"), err=True)
+        return create_entry(trajectory)
+    return join_record(create_entry(trajectory), record)
 
 
 def _build_entry_json(entry: PlanEntry) -> dict[str, object]:
@@ -128,7 +132,7 @@ def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
     if form == "md":
         return render_trajectory(trajectory, allow_violations=True)
     if form == "html":
-        return render_trajectory_page(trajectory)
+        return render_entry_page(entry)
     return format_plan_cards(entry, show_all=show_all)
 
 

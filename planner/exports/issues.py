@@ -53,7 +53,7 @@ def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write a text file for each plan: sentences to paste into a review."""
     for plan in list_plans(entries):
         assert plan.entry.trajectory is not None
-        text = format_review(plan.entry.trajectory.plan, plan.entry.task, plan.entry.details)
+        text = format_review(plan.entry.trajectory.plan, plan.entry.task, plan.entry.review_details)
         write_file_atomically(target / f"{plan.slug}.txt", clean_text(text).text, durable=False)
 
 

@@ -26,11 +26,13 @@ _MAX_TEXT_CHARS: Final = 2_000  # of one detail; a long one has 500
 _MAX_REPORTED: Final = 100
 _NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _RUNS: Final = re.compile(r"(\d{1,6})\s*(?:x\s*)?(?:[a-z-]{1,20}\s+){0,2}runs?\b", re.IGNORECASE)
+_THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _MAX_RUNS: Final = 100_000
-_KIND_WORDS: Final = (
-    (EffortKind.IMPLEMENT, re.compile(r"\bimplement|\bnew code\b", re.IGNORECASE)),
-    (EffortKind.RETRAIN, re.compile(r"\b(?:re-?)?train(?:ing)?\b(?<!no training)", re.IGNORECASE)),
-    (EffortKind.EVALUATE, re.compile(r"\bevaluat|\binference\b|\bno training\b", re.IGNORECASE)),
+# The first of these words that is not denied names the kind of work.
+_KIND_WORD: Final = re.compile(
+    r"\b(?P<evaluate>(?:no|without|without any) (?:re-?)?train\w*)|(?:no|without|without any) new code"
+    r"|\b(?:(?P<implement>implement|new code)|(?P<retrain>(?:re-?)?train)|(?P<more>evaluat|inference))",
+    re.IGNORECASE,
 )
 _QUOTATION_MARKS: Final = "\"'“”‘’«» "
 _REPORTED_LINE: Final = re.compile(r"[-*•\d.)\s]*(?P<name>[^\n]*?)\s*[:–—-]\s*[\"“«](?P<quote>[^\n]*?)[\"”»]?\s*$")
@@ -66,7 +68,7 @@ def read_ablation_details(value: dict[str, Any], place: str, log: ParseLog) -> D
 def read_reported_studies(text: str) -> tuple[ReportedStudy, ...]:
     """Return the studies in the text of a <reported> block, which has a JSON object or "name: quote" on each line."""
     studies = (_read_reported_line(line.strip().rstrip(",")) for line in text.split("\n"))
-    return tuple(study for study in studies if study is not None)[:_MAX_REPORTED]
+    return tuple(dict.fromkeys(study for study in studies if study is not None))[:_MAX_REPORTED]
 
 
 def _read_reported_line(line: str) -> ReportedStudy | None:
@@ -105,11 +107,13 @@ def _read_effort(value: Any, place: str, log: ParseLog) -> Effort | None:
         return None
     text = " ".join(f"{item} {key}" for key, item in value.items()) if isinstance(value, dict) else _read_text(value)
     text = text[:_MAX_TEXT_CHARS]
-    kind = next((kind for kind, words in _KIND_WORDS if words.search(text)), None)
+    words = (word.lastgroup for word in _KIND_WORD.finditer(text) if word.lastgroup)
+    kind = next((EffortKind.EVALUATE if word == "more" else EffortKind(word) for word in words), None)
     if kind is None:
         log.add_note(f"{place}: {quote_value(value)} was left out, since it names no kind of work")
         return None
-    runs = [int(count) for count in _RUNS.findall(text) if int(count) <= _MAX_RUNS]
+    counts = _RUNS.findall(_THOUSANDS.sub("", text))
+    runs = [int(count) for count in counts if int(count) <= _MAX_RUNS]
     return Effort(kind=kind, runs=runs[0] if runs else (0 if kind is EffortKind.EVALUATE else None))
 
 

@@ -64,11 +64,14 @@ def choose_plan(objects: Sequence[LocatedObject], k: int, min_chance: int | None
 
 
 def _rank_candidates(details: Sequence[Details]) -> list[int]:
-    """Return the numbers of the candidates, the likeliest first; in the reply's order if any has no chance."""
-    chances = [each.chance for each in details]
-    if None in chances:
-        return list(range(len(details)))
-    return sorted(range(len(details)), key=lambda number: -(chances[number] or 0))
+    """Return the numbers of the candidates, the likeliest first.
+
+    One without a chance stays behind the one before it, since replies give the most important first.
+    """
+    chances: list[int] = []
+    for each in details:
+        chances.append(each.chance if each.chance is not None else min(chances, default=100))
+    return sorted(range(len(details)), key=lambda number: -chances[number])
 
 
 def _build_candidates(

@@ -128,8 +128,15 @@ def join_revision(draft: "Reply", findings: "Sequence[Finding]", revised: "Reply
         )
         for number, finding in enumerate(findings, start=1)
     )
-    withdrawn = tuple(_list_withdrawn(draft, {finding.number - 1 for finding in findings}, revised))
-    return replace(revised, revisions=revisions, considered=(*revised.considered, *withdrawn))
+    details = revised.details or tuple(_take_details(draft, revised))
+    considered = (*(revised.considered or _list_untouched(draft, revised)), *_list_withdrawn(draft, revised))
+    return replace(
+        revised,
+        details=details,
+        considered=considered,
+        reported=revised.reported or draft.reported,
+        revisions=revisions,
+    )
 
 
 def _read_reasons(reasoning: str) -> dict[int, str]:
@@ -142,9 +149,19 @@ def _find_response(draft: "Reply", number: int, revised: "Reply") -> Response:
     before = draft.plan.ablations[number]
     place = _find_ablation(before, revised)
     if place is None:
-        return Response.WITHDRAWN
-    is_same = revised.plan.ablations[place] == before and _get_details(draft, number) == _get_details(revised, place)
+        is_considered = any(candidate.name == before.name for candidate in revised.considered)
+        return Response.MENDED if is_considered else Response.WITHDRAWN
+    has_other_details = bool(revised.details) and _get_details(draft, number) != _get_details(revised, place)
+    is_same = revised.plan.ablations[place] == before and not has_other_details
     return Response.DEFENDED if is_same else Response.MENDED
+
+
+def _take_details(draft: "Reply", revised: "Reply") -> Iterator[Details]:
+    """Yield the details of the draft for each ablation of a revision that gives none itself."""
+    if draft.details:
+        for ablation in revised.plan.ablations:
+            place = _find_ablation(ablation, draft)
+            yield Details() if place is None else draft.details[place]
 
 
 def _get_details(reply: "Reply", number: int) -> Details:
@@ -159,11 +176,15 @@ def _find_ablation(ablation: Ablation, reply: "Reply") -> int | None:
     return next(by_name, next(by_part, None))
 
 
-def _list_withdrawn(draft: "Reply", numbers: set[int], revised: "Reply") -> Iterator[Candidate]:
+def _list_untouched(draft: "Reply", revised: "Reply") -> tuple[Candidate, ...]:
+    """Return the candidates of a draft that its revision, which considers none, does not keep either."""
+    return tuple(candidate for candidate in draft.considered if _find_ablation(candidate, revised) is None)
+
+
+def _list_withdrawn(draft: "Reply", revised: "Reply") -> Iterator[Candidate]:
     """Yield the ablations of a draft that its revision neither keeps nor considers."""
     considered = {candidate.name for candidate in revised.considered}
-    for number in sorted(numbers):
-        ablation = draft.plan.ablations[number]
+    for number, ablation in enumerate(draft.plan.ablations):
         if _find_ablation(ablation, revised) is None and ablation.name not in considered:
             yield Candidate(**dict(ablation), details=_get_details(draft, number), why=RejectionReason.WITHDRAWN)
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from planner.chat import LM_PLANNER
-from planner.details import Details
+from planner.details import ALREADY_REPORTED, Details
 from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folder
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
@@ -62,6 +62,20 @@ class PlanEntry:
         """The details of each ablation, empty if the record has none or is not that of this plan."""
         details = self.record.details if self.record else ()
         return details if len(details) == len(self.ablations) else ()
+
+    @property
+    def review_details(self) -> tuple[Details, ...]:
+        """The details for a review: without the quote where the paper seems to report the ablation already."""
+        return tuple(
+            each.model_copy(update={"evidence": None}) if _is_reported(self.list_findings(number)) else each
+            for number, each in enumerate(self.details)
+        )
+
+    def list_findings(self, number: int) -> tuple[str, ...]:
+        """Return the faults that the program found in an ablation, which is given by its index."""
+        beginning = f"ablation {number + 1} ({self.ablations[number].name!r}): "
+        warnings = self.record.warnings if self.record else ()
+        return tuple(each.removeprefix(beginning) for each in warnings if each.startswith(beginning))
 
     @property
     def model_name(self) -> str:
@@ -282,6 +296,10 @@ def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
 def _check_cost(entry: PlanEntry, record: PlanRecord) -> PlanEntry:
     known = record.cost is None or _is_valid_cost(record.cost)
     return entry if known else _add_warning(entry, f"the cost on record, {record.cost}, is not valid and was left out")
+
+
+def _is_reported(findings: Iterable[str]) -> bool:
+    return any(finding.startswith(ALREADY_REPORTED) for finding in findings)
 
 
 def _is_valid_cost(usd: float | None) -> bool:

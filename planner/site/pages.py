@@ -20,7 +20,7 @@ from planner import __version__
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_headline
-from planner.site.entries import UnreadFile, create_entry
+from planner.site.entries import PlanEntry, UnreadFile, create_entry
 from planner.site.views import PaperView, build_paper_view, format_usd
 from planner.trajectory.format import Trajectory
 
@@ -156,7 +156,12 @@ def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
 
 def render_trajectory_page(trajectory: Trajectory) -> str:
     """Return a trajectory as a self-contained HTML page."""
-    return render_paper_page(build_paper_view((create_entry(trajectory),)), index="")
+    return render_entry_page(create_entry(trajectory))
+
+
+def render_entry_page(entry: PlanEntry) -> str:
+    """Return one plan as a self-contained HTML page."""
+    return render_paper_page(build_paper_view((entry,)), index="")
 
 
 def render_docsify_page() -> str:

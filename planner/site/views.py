@@ -241,7 +241,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         cards=tuple(_list_cards(places, entry_number)),
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
-        copies=format_plan_copies(entry.trajectory, entry.details) if entry.trajectory else None,
+        copies=format_plan_copies(entry.trajectory, entry.review_details) if entry.trajectory else None,
         facts=tuple(_list_facts(entry)),
         replies=tuple(_build_reply(n, a) for n, a in enumerate(entry.record.attempts if entry.record else (), start=1)),
     )
@@ -252,6 +252,7 @@ def _list_cards(places: _PlaceLinks, entry_number: int) -> Iterator[AblationCard
     for number, ablation in enumerate(entry.ablations):
         place = AblationPlace(entry_number, number)
         lines = entry.details[number].list_lines() if entry.details else ()
+        lines = (*(("Check", finding) for finding in entry.list_findings(number)), *lines)
         matches = tuple(map(places.build_link, places.agreement.matches.get(place, ())))
         yield _build_card(ablation, lines, number + 1, places.build_anchor(place), matches)
 
