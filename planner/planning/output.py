@@ -123,7 +123,7 @@ def write_unreadable_paper(
 
 
 def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None, *, durable: bool) -> PlanOutput:
-    """Write the record and trajectory of a paper; without a trajectory, delete an older one.
+    """Write the record and trajectory of a paper; without a trajectory, an earlier plan and its record stay.
 
     Without `durable` nothing is synchronised to the disk, as in a run: its ledger is, and a file lost in a power cut is
     written again from it.
@@ -132,8 +132,9 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
         OSError: if the folder cannot be written.
     """
     path = folder / build_trajectory_path(record.planner, record.model, record.paper.id)
-    if trajectory is None:
-        path.unlink(missing_ok=True)
+    record_path = Path(build_record_path(path))
+    if trajectory is None and path.exists() and record_path.exists():
+        return PlanOutput(record, None, path, record_path)
     return _write_files(path, record, trajectory, durable=durable)
 
 
