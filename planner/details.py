@@ -25,7 +25,7 @@ ALREADY_REPORTED: Final = "the paper seems to report an ablation of"
 
 
 class QuoteMatch(StrEnum):
-    """How a quote was found in the text that was sent: letter for letter, nearly, or not at all."""
+    """The ways in which a quote stands in the text that was sent: letter for letter, nearly, or not at all."""
 
     EXACT = "exact"
     CLOSE = "close"
@@ -154,7 +154,7 @@ class ReportedStudy(_Part):
 
 
 class Response(StrEnum):
-    """What a revision did with an ablation in which the program found a fault."""
+    """The answer of a revision to a fault that the program found in an ablation."""
 
     MENDED = "mended"
     WITHDRAWN = "withdrawn"
@@ -185,7 +185,7 @@ class Vote(_Part):
 
 @dataclass(frozen=True, slots=True)
 class PlanDetails:
-    """All that a record holds of a plan beside its ablations: their details, and what was found on the way to it.
+    """The part of a plan beside its ablations: their details, and what was found on the way to it.
 
     `details` are as long as the plan, or empty.
     """

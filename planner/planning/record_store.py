@@ -33,7 +33,7 @@ class RecordStore:
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
-        """All recorded requests."""
+        """The recorded requests."""
         return self._plan_record.attempts
 
     def choose_sample(self, prompt: Prompt) -> int:
