@@ -82,6 +82,19 @@ class ModelError(PlannerError):
         self.is_sent = is_sent
         self.paused = 0.0
 
+    def with_text(self, text: str) -> "ModelError":
+        """Return a plain `ModelError` with these facts and another text, without the traceback and the cause."""
+        return ModelError(
+            text,
+            retryable=self.retryable,
+            status=self.status,
+            retry_after=self.retry_after,
+            request_id=self.request_id,
+            exhausted=self.exhausted,
+            body=self.body,
+            is_sent=self.is_sent,
+        )
+
 
 class TooLongError(ModelError):
     """The prompt does not fit the model's context window.

@@ -205,7 +205,7 @@ class ResultRecorder:
 
     def _write_files(self, record: PlanRecord, trajectory: Trajectory | None) -> None:
         with convert_os_errors(self._run.path):
-            write_record(self._run.trajectory_folder, record, trajectory, durable=False)
+            write_record(self._run.trajectory_folder, record, trajectory)
 
     def _load_earlier_progress(self) -> None:
         """Add the results of earlier calls to the progress."""

@@ -18,7 +18,6 @@ from planner.errors import ModelError
 
 HTTP_TOO_MANY_REQUESTS: Final = 429
 MINUTE_SECONDS: Final = 60.0
-# On average, in English; only for estimates.
 CHARS_PER_TOKEN: Final = 4  # on average, in English; only to pace requests, since a TokenCounter takes 20 ms a paper
 
 # The share of a limit that is used: clocks drift, and requests overtake each other on the way.

@@ -200,13 +200,4 @@ def _get_error(state: RetryCallState) -> ModelError:
 
 
 def _add_stop_reason(error: ModelError, stop_reason: str) -> ModelError:
-    return ModelError(
-        f"{error}; {stop_reason}",
-        retryable=error.retryable,
-        status=error.status,
-        retry_after=error.retry_after,
-        request_id=error.request_id,
-        exhausted=error.exhausted,
-        body=error.body,
-        is_sent=error.is_sent,
-    )
+    return error.with_text(f"{error}; {stop_reason}")

@@ -122,11 +122,10 @@ def write_unreadable_paper(
         delete_and_unlock_file(lock_path, handle)
 
 
-def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None, *, durable: bool) -> PlanOutput:
-    """Write the record and trajectory of a paper; without a trajectory, an earlier plan and its record stay.
+def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
+    """Write the record and trajectory of a paper of a run; without a trajectory, an earlier plan and its record stay.
 
-    Without `durable` nothing is synchronised to the disk, as in a run: its ledger is, and a file lost in a power cut is
-    written again from it.
+    Nothing is synchronised to the disk: the run's ledger is, and a file lost in a power cut is written again from it.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -135,7 +134,7 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
     record_path = Path(build_record_path(path))
     if trajectory is None and path.exists() and record_path.exists():
         return PlanOutput(record, None, path, record_path)
-    return _write_files(path, record, trajectory, durable=durable)
+    return _write_files(path, record, trajectory, durable=False)
 
 
 def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory) -> PlanOutput:

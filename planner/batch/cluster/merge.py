@@ -216,7 +216,7 @@ def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_ke
         problems.append(f"{paper_id}: its reply can no longer be read as a plan: {error}")
         return
     with convert_os_errors(run.path):
-        write_record(run.trajectory_folder, sidecar, trajectory, durable=False)
+        write_record(run.trajectory_folder, sidecar, trajectory)
 
 
 def _write_missing_files(db: sqlite3.Connection, run: RunFolder, problems: list[str]) -> None:

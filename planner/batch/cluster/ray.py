@@ -102,16 +102,7 @@ def make_error_picklable(error: ModelError) -> ModelError:
         return TooLongError(
             str(error), limit=error.limit, prompt_tokens=error.prompt_tokens, status=error.status, body=error.body
         )
-    return ModelError(
-        str(error),
-        retryable=error.retryable,
-        status=error.status,
-        retry_after=error.retry_after,
-        request_id=error.request_id,
-        exhausted=error.exhausted,
-        body=error.body,
-        is_sent=error.is_sent,
-    )
+    return error.with_text(str(error))
 
 
 @asynccontextmanager
