@@ -11,8 +11,8 @@ from planner.errors import PaperError, UsageError
 from planner.models.extractive import BUILTIN_INFO, ExtractiveModel
 from planner.papers.excerpt import select_sections
 from planner.papers.load import load_paper
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
-from planner.planning.question import PlanSettings
 from planner.schema import Task
 
 

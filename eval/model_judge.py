@@ -158,7 +158,7 @@ async def open_judge(
         log_request_host(client)
         limiter = RateLimiter(concurrency, rpm, tpm, spec.max_wait)
         model = add_retries(RateLimitedModel(client.model, limiter), spec.max_wait)
-        yield model, lambda completion: client.price(completion.usage)
+        yield model, lambda completion: client.compute_price(completion.usage)
 
 
 # The name is the same for every person who judges, since the sides of a prompt depend on it.

@@ -17,7 +17,7 @@ from planner.files import read_bounded_file
 from planner.models.connect import EXTRACTIVE, ModelSpec
 from planner.models.prompt_files import PromptFolders
 from planner.names import sanitize_file_name
-from planner.planning.question import PlanSettings
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
 from planner.schema import DEFAULT_K, Task, describe_validation_error
 

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from planner.models.openai_chat.chat import OpenAIChat
     from planner.models.retry import RetryingModel
     from planner.papers.load import load_paper
+    from planner.planning.first_prompt import PlanSettings
     from planner.planning.plan import PlanResult, plan_paper
-    from planner.planning.question import PlanSettings
     from planner.schema import Task
 else:
     _MODULES = {
         "OpenAIChat": "models.openai_chat.chat",
         "PlanResult": "planning.plan",
-        "PlanSettings": "planning.question",
+        "PlanSettings": "planning.first_prompt",
         "RetryingModel": "models.retry",
         "Task": "schema",
         "load_paper": "papers.load",

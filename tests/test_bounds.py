@@ -18,7 +18,7 @@ import planner.trajectory.escape as escape
 from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
-from planner.cli.console import run_interruptible
+from planner.cli.terminal.console import run_interruptible
 from planner.errors import Outcome, OutputError, PlannerError, PromptError
 from planner.files import MAX_FOLDER_DEPTH, find_files, read_bounded_file, read_bounded_stream
 from planner.parsing.reply import MAX_REPLY_CHARS, parse_reply

@@ -10,9 +10,9 @@ import pytest
 from planner.batch.read_ahead import RemotePaper
 from planner.details import QuoteMatch
 from planner.models.fake import FakeModel
+from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
 from planner.planning.plan import PlanResult, run_plan
-from planner.planning.question import PaperPrompt, PlanSettings
 from planner.reading.request import PromptRequest, ReadLimits, ReadRequest, ReadResult, decode_result, encode_result
 from planner.reading.worker import answer_request
 from planner.schema import Task

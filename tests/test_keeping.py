@@ -16,8 +16,8 @@ from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
 from planner.models.fake import FakeModel
 from planner.models.wrappers import REUSED_NOTE, CachedModel
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import plan_to_folder
-from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord, begin_record
 from planner.planning.record_store import RecordStore
 from planner.schema import Task

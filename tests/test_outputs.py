@@ -9,8 +9,8 @@ import pytest
 from planner.chat import Completion, Usage
 from planner.errors import ModelError, Outcome, PaperError
 from planner.models.fake import FakeModel
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory, write_unreadable_paper
-from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
 from planner.schema import Task
 from planner.tokens import TokenCounter

@@ -7,8 +7,8 @@ import pytest
 from planner.chat import Completion, Usage
 from planner.errors import BudgetExceeded, ModelError, Outcome, TooLongError
 from planner.models.fake import FakeModel
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, plan_paper
-from planner.planning.question import PlanSettings
 from planner.schema import Action, Task
 from tests.papers_made import paper
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY, contract

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from planner.cli import cli
 from planner.errors import Outcome
 from planner.models.fake import FakeModel
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, plan_paper
-from planner.planning.question import PlanSettings
 from planner.schema import find_rule_violations
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory

@@ -10,8 +10,8 @@ from planner.chat import Completion
 from planner.details import RejectionReason, Response
 from planner.errors import ModelError, Outcome
 from planner.models.fake import FakeModel
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory
-from planner.planning.question import PlanSettings
 from planner.schema import Task
 from tests.papers_made import paper
 from tests.scripted import contract

@@ -8,8 +8,8 @@ import pytest
 from planner.chat import Completion, Message, ModelInfo, Prompt, Usage
 from planner.errors import ModelError, Outcome, TrajectoryError
 from planner.models.fake import FakeModel
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder
-from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord, begin_record, sum_costs, sum_usage
 from planner.planning.record_store import RecordStore
 from planner.schema import Task

@@ -14,8 +14,8 @@ from planner.errors import Outcome, OutputError, PromptError
 from planner.models.connect import ModelClient
 from planner.models.fake import FakeModel
 from planner.parsing.reply import Reply
+from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt
 from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory
-from planner.planning.question import PaperPrompt, PlanSettings, build_prompt
 from planner.planning.strategies import STRATEGIES, TYPICAL_REPLY_TOKENS, PlanSession, RequestEstimate, Strategy
 from planner.reading.request import PromptRequest
 from planner.schema import Task

@@ -27,9 +27,9 @@ from planner.batch.run_folder import RunFolder
 from planner.batch.status import read_ledger_status
 from planner.chat import ModelInfo
 from planner.cli.batch import run_batch
-from planner.cli.console import log, run_interruptible, send_log_messages
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import prompt_file_options
+from planner.cli.terminal.console import log, run_interruptible, send_log_messages
 from planner.models.prompt_files import PromptFileModel, PromptFiles, PromptFolders
 from planner.planning.record import sum_costs
 from planner.sanitize import make_printable

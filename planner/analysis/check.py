@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from planner.analysis.index import IndexedSection, PaperIndex
-from planner.analysis.metric_fields import has_metric, is_cost, is_implied
+from planner.analysis.metric_fields import has_metric, is_implied, is_reportable_by_any_paper
 from planner.analysis.parts import is_same_part, list_stems_to_find
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch, merge_reported
@@ -181,7 +181,7 @@ def check_plan(
 def _locate_quotes(details: Sequence[Details], index: PaperIndex) -> Iterator[Details]:
     search = QuoteSearch(index.sections) if any(each.evidence for each in details) else None
     for each in details:
-        evidence = search.locate(each.evidence.quote) if search and each.evidence else None
+        evidence = search.find_evidence(each.evidence.quote) if search and each.evidence else None
         yield each.model_copy(update={"evidence": evidence})
 
 
@@ -245,7 +245,7 @@ class _AblationChecker:
 
     def _has_metric(self, metric: str) -> bool:
         """Return whether the paper names a metric; in the author task its field may imply it, as no result was sent."""
-        if is_cost(metric) or not says_metric(metric):
+        if is_reportable_by_any_paper(metric) or not says_metric(metric):
             return True
         is_named = has_metric(metric, self._search.own_text, self._search.lowered_own_text)
         if is_named is None:

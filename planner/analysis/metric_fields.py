@@ -43,7 +43,7 @@ def has_metric(metric: str, text: str, lowered: str) -> bool | None:
     return all(_is_named(names, text, lowered) for _, names in known) if known else None
 
 
-def is_cost(metric: str) -> bool:
+def is_reportable_by_any_paper(metric: str) -> bool:
     """Return whether a metric measures what training or a run costs, which any paper can report."""
     return _COST.search(metric) is not None
 

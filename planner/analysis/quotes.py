@@ -90,7 +90,7 @@ class QuoteSearch:
                 positions[word].append(number)
         return dict(positions)
 
-    def locate(self, quote: str) -> Evidence:
+    def find_evidence(self, quote: str) -> Evidence:
         """Return the quote with how it was found, and with the section and page of its first word.
 
         A quote with an ellipsis inside is close if each of its parts is found.

@@ -164,7 +164,7 @@ def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple
 
 
 def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:
-    evidence = search.locate(study.quote)
+    evidence = search.find_evidence(study.quote)
     is_found = evidence.found is not QuoteMatch.ABSENT
     heading = next((each.location.heading for each in same), "")
     return ReportedStudy(

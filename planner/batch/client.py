@@ -37,7 +37,7 @@ def compute_max_tokens(prompt: Prompt) -> int:
 
 
 @dataclass(slots=True)
-class Reservation:
+class CostReservation:
     """The money reserved for a request in flight: what it is charged in USD, which its holder keeps up to date."""
 
     charged: float | None = None
@@ -56,7 +56,7 @@ class Budget:
         self._released = asyncio.Condition()
 
     @asynccontextmanager
-    async def reserve(self, max_cost: float | None) -> AsyncIterator[Reservation]:
+    async def reserve(self, max_cost: float | None) -> AsyncIterator[CostReservation]:
         """Reserve the most that a request can cost, until its charge is known.
 
         If it would fit only after requests in flight have ended, it waits for them.
@@ -65,7 +65,7 @@ class Budget:
             BudgetExceeded: if it does not fit.
         """
         await self._wait_and_reserve(max_cost or 0.0)
-        reservation = Reservation()
+        reservation = CostReservation()
         try:
             yield reservation
         finally:
@@ -244,7 +244,7 @@ class RequestSender:
                 return await self._send_recorded(prompt, number, request.identity, slot, reservation)
 
     async def _send_recorded(
-        self, prompt: Prompt, number: int, identity: str, slot: RequestSlot, reservation: Reservation
+        self, prompt: Prompt, number: int, identity: str, slot: RequestSlot, reservation: CostReservation
     ) -> Completion:
         queue = self._queue
         try:

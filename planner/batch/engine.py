@@ -106,7 +106,7 @@ class LocalEngine:
             await self._recorder.record_unreadable_paper(plan_task, paper)
             return
         choose_sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
-        model = LedgerClient(queue, run_model.make_model(paper.paper), plan_task)
+        model = LedgerClient(queue, run_model.make_paper_model(paper.paper), plan_task)
         result = await run_plan(paper, model, run_model.settings, choose_sample, FixedTokenCounter())
         await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records)
         if result.outcome is Outcome.BUDGET:
@@ -122,7 +122,7 @@ class LocalEngine:
             progress=self.progress,
             waiting_tasks=self._waiting_tasks,
             with_retry=lambda model: RetryingModel(model, policy, on_wait=partial(log_wait, level=logging.DEBUG)),
-            price=model.client.price,
+            price=model.client.compute_price,
             stop_run=self.stop,
             max_reply_tokens=self._job.max_reply_tokens,
             max_pause=policy.max_wait,

@@ -74,7 +74,7 @@ async def estimate_run(job: BatchJob, *, at_batch_service: bool) -> list[ModelEs
     models = {model.ledger_model.key: model for model in job.models}
     estimates = {
         key: ModelEstimate(
-            model, model.client.price_at_batch_service if at_batch_service else model.client.price, job.limits
+            model, model.client.price_at_batch_service if at_batch_service else model.client.compute_price, job.limits
         )
         for key, model in models.items()
     }

@@ -15,7 +15,7 @@ from planner.details import PlanDetails
 from planner.errors import PaperError, PlannerError
 from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import Reply
-from planner.planning.question import PaperPrompt, PlanSettings
+from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.reading.process import PaperReader
 from planner.reading.request import PromptRequest, ReadRequest, ReadResultOrError
 from planner.schema import Task

@@ -193,7 +193,7 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
     models = []
     for model_spec in spec.models:
         client = await _open_model(spec, model_spec, stack)
-        if spec.limits.max_cost is not None and client.price(Usage(1, 1)) is None:
+        if spec.limits.max_cost is not None and client.compute_price(Usage(1, 1)) is None:
             raise UsageError(
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT"
             )
@@ -318,7 +318,9 @@ async def _open_engine(
     if spec.engine.engine != RAY_ENGINE:
         yield models, make_reader_factory(arxiv)
         return
-    remote = {model.ledger_model.key: model.client.remote for model in models if model.client.remote is not None}
+    remote = {
+        model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec is not None
+    }
     async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.folder)), spec.engine.ray_address) as pool:
         log.info("%d workers so far on %d machines", len(pool), len(pool.workers_by_machine))
         moved = tuple(_move_to_cluster(model, pool) for model in models)
@@ -326,7 +328,7 @@ async def _open_engine(
 
 
 def _move_to_cluster(model: RunModel, pool: WorkerPool) -> RunModel:
-    if model.client.remote is None:
+    if model.client.worker_spec is None:
         return model  # the built-in planner sends nothing
     pooled = PooledModel(pool, model.info, model.ledger_model.key)
     return replace(model, client=replace(model.client, model=pooled, warm_up=lambda: None))

@@ -23,7 +23,7 @@ from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.prompt_files import PromptFolders
 from planner.models.retry import RetryPolicy
 from planner.papers.paper import Paper
-from planner.planning.question import PlanSettings
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
 
 if TYPE_CHECKING:
@@ -215,10 +215,10 @@ class RunModel:
         """True for a model or a strategy that needs the paper itself besides the prompt."""
         return self.client.model is None or STRATEGIES[self.settings.strategy].needs_paper
 
-    def make_model(self, paper: Paper | None) -> Model:
+    def make_paper_model(self, paper: Paper | None) -> Model:
         """Return the model for a paper, which sends each request once."""
         settings = self.settings
-        return self.client.make_model(
+        return self.client.make_paper_model(
             paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain
         )
 

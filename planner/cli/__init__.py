@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from planner import __version__
-from planner.cli.console import SIGINT_EXIT
+from planner.cli.terminal.console import SIGINT_EXIT
 from planner.errors import PlannerError, UsageError
 from planner.sanitize import make_printable
 

@@ -18,10 +18,10 @@ from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
 from planner.batch.spec import ENGINES, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
-from planner.cli.console import InterruptHandler, log, run_interruptible, send_log_messages
 from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
-from planner.cli.progress import format_estimate_json, format_estimate_text, format_progress
 from planner.cli.run_options import engine_options, limit_options, prompt_file_options, shard_option, submission_options
+from planner.cli.terminal.console import InterruptHandler, log, run_interruptible, send_log_messages
+from planner.cli.terminal.progress import format_estimate_json, format_estimate_text, format_progress
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.models.prompt_files import PromptFolders
@@ -177,7 +177,7 @@ async def _show_progress(progress: Progress, *, quiet: bool) -> AsyncIterator[No
     if quiet:
         yield
     elif sys.stderr.isatty():
-        from planner.cli.live_view import show_live_view  # imports rich, which only a terminal needs
+        from planner.cli.terminal.live_view import show_live_view  # imports rich, which only a terminal needs
 
         with show_live_view(progress) as refreshing:
             async with _run_beside(refreshing):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from planner.cli.console import log, send_log_messages
 from planner.cli.options import MAX_K, LogOptions, log_options
+from planner.cli.terminal.console import log, send_log_messages
 from planner.combining.combine import CombineResult, SinglePlan, combine_plans
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.planning.output import PlanOutput

@@ -7,8 +7,8 @@ import click
 from click.core import ParameterSource
 
 from planner.chat import Message, Prompt
-from planner.cli.console import send_log_messages
 from planner.cli.options import LogOptions, log_options, model_options
+from planner.cli.terminal.console import send_log_messages
 from planner.errors import ModelError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
 from planner.sanitize import make_printable

@@ -12,7 +12,7 @@ import click
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
-from planner.planning.question import PlanSettings
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
 from planner.schema import DEFAULT_K, Task
 

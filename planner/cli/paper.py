@@ -12,7 +12,6 @@ import click
 
 from planner.analysis.analyse import Analysis, analyse_paper
 from planner.analysis.passages import TextLocation
-from planner.cli.console import log, send_log_messages
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -22,6 +21,7 @@ from planner.cli.options import (
     open_arxiv,
     task_options,
 )
+from planner.cli.terminal.console import log, send_log_messages
 from planner.errors import PaperError, PlannerError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
@@ -29,7 +29,7 @@ from planner.papers.arxiv import ArxivClient
 from planner.papers.formats import FileFormat, detect_kind
 from planner.papers.load import MAX_FILE_BYTES
 from planner.papers.paper import Excerpt, Paper, Section
-from planner.planning.question import PaperPrompt, PlanSettings, build_prompt, select_excerpt
+from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt, select_excerpt
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
 from planner.sanitize import clean_text, make_json_printable, make_printable

@@ -13,8 +13,6 @@ from typing import Final
 import click
 
 from planner.chat import Completion, ModelInfo, Prompt
-from planner.cli.cards import format_plan_cards
-from planner.cli.console import log, run_interruptible, send_log_messages
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -31,6 +29,8 @@ from planner.cli.paper import (
     read_single_paper,
     refuse_missing_source,
 )
+from planner.cli.terminal.cards import format_plan_cards
+from planner.cli.terminal.console import log, run_interruptible, send_log_messages
 from planner.details import Revision, format_count
 from planner.errors import ModelError, Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, read_stdin
@@ -38,8 +38,8 @@ from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retri
 from planner.names import UniqueNames, build_paper_id
 from planner.papers.characters import decode_text
 from planner.papers.formats import strip_folders_and_endings
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
-from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
@@ -256,8 +256,8 @@ class _PaperPlanner:
                 self._output, source, error, self._client.info, self._settings, given_id=named
             )
         paper = replace(paper, id=self._unique_ids.choose_name(paper.id))
-        settings, price = self._settings, self._client.price
-        model = self._client.make_model(
+        settings, price = self._settings, self._client.compute_price
+        model = self._client.make_paper_model(
             paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain
         )
         return await plan_to_folder(

@@ -12,9 +12,9 @@ from planner.batch.session import load_run_spec, open_run
 from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
-from planner.cli.console import log, run_interruptible, send_log_messages
 from planner.cli.options import LogOptions, log_options, open_arxiv
 from planner.cli.run_options import collect_options
+from planner.cli.terminal.console import log, run_interruptible, send_log_messages
 from planner.errors import RunError, UsageError
 from planner.exports.export import EXPORT_FORMATS, export_plans
 from planner.files import is_pipe_or_device

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from pydantic import ValidationError
 
-from planner.cli.cards import format_plan_cards
+from planner.cli.terminal.cards import format_plan_cards
 from planner.details import make_details_json_schema
 from planner.errors import TrajectoryError, UsageError
 from planner.files import read_bounded_file, write_file_atomically

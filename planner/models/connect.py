@@ -83,16 +83,16 @@ class WorkerModelSpec:
 class ModelClient:
     """An open model: `model` sends each request once, without retries; None stands for the built-in planner.
 
-    `price` returns the cost of a request in USD, None if it is unknown. `host` is where requests go, "" for nowhere.
-    `remote` tells a worker on another machine how to connect. `batch_api` is the endpoint's batch service, if it was
-    opened. `warm_up` does slow set-up ahead of the first request, in any thread.
+    `compute_price` returns the cost of a request in USD, None if it is unknown. `host` is where requests go, "" for
+    nowhere. `worker_spec` tells a worker on another machine how to connect. `batch_api` is the endpoint's batch
+    service, if it was opened. `warm_up` does slow set-up ahead of the first request, in any thread.
     """
 
     info: ModelInfo
-    price: UsagePrice
+    compute_price: UsagePrice
     host: str = ""
     model: Model | None = None
-    remote: WorkerModelSpec | None = None
+    worker_spec: WorkerModelSpec | None = None
     batch_api: "BatchService | None" = None
     warm_up: Callable[[], None] = lambda: None
 
@@ -101,7 +101,7 @@ class ModelClient:
         """The context window in tokens, None if it is unknown or there is none."""
         return None if self.model is None else find_context_window(self.info)
 
-    def make_model(
+    def make_paper_model(
         self, paper: Paper | None, task: Task, k: int, cut_at: str = "", *, with_details: bool = True
     ) -> Model:
         """Return the model that plans a paper; only the built-in planner needs the paper and the settings."""
@@ -118,7 +118,7 @@ class ModelClient:
 
     def price_at_batch_service(self, usage: Usage) -> float | None:
         """Return the cost of a request at the batch service in USD, None if no price is known."""
-        live = self.price(usage)
+        live = self.compute_price(usage)
         return None if live is None else live * BATCH_PRICE_SHARE
 
 
@@ -169,7 +169,7 @@ async def open_model(
             _build_price(info, spec.price),
             host=", ".join(endpoint.host for endpoint in endpoints),
             model=balance_replicas(chats),
-            remote=WorkerModelSpec(info, spec.model, addresses, options),
+            worker_spec=WorkerModelSpec(info, spec.model, addresses, options),
             batch_api=await stack.enter_async_context(service) if service else None,
             warm_up=lambda: _warm_up(chats),
         )

@@ -14,13 +14,13 @@ from planner.details import Candidate, Details, RejectionReason, find_rejections
 from planner.parsing.details import is_detail_key, read_ablation_details
 from planner.parsing.nesting import FIELDS_BY_KEY, normalize_key
 from planner.parsing.predictions import LocatedObject, ParseLog, quote_value
+from planner.sanitize import repair_surrogates
 from planner.schema import Ablation, Action, Plan, PlanField, describe_validation_error
 
 _MAX_CONSIDERED: Final = 50
 _EMPTY_WORDS: Final = {"", "none", "null", "n/a", "-"}
 _MAX_ABLATION_CHARS: Final = 10_000  # characters of the fields of an ablation; a long one has 2,000
 _LINE_BREAK: Final = re.compile(r"[\r\n]")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 # "\beta" and "\frac" are valid JSON: a backspace and a form feed before the rest of the word. So are "\tau" and
 # "\nabla", but tabs and line breaks also stand before ordinary words, hence the list.
@@ -194,7 +194,7 @@ def _mend_line(text: str, place: str, log: ParseLog) -> str:
     mended = _LOST_BACKSLASH.sub(lambda match: _BACKSLASH_ESCAPES[match[0]], text)
     if mended != text:
         log.add_note(f"{place}: a backslash that JSON had read as an escape was restored")
-    whole = _SURROGATE.sub("\ufffd", mended)
+    whole = repair_surrogates(mended)
     if whole != mended:
         log.add_note(f"{place}: half a surrogate pair was replaced")
     line = _join_lines(whole.strip("\r\n"))

@@ -1,6 +1,5 @@
 """Read the reasoning and the plan from a completion, or raise the outcome that explains why there is no plan."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,12 +12,12 @@ from planner.parsing.predictions import ParseLog
 from planner.parsing.refusal import find_refusal
 from planner.parsing.sections import ReplyParts, find_reply_parts
 from planner.parsing.wrappers import unwrap_completion
+from planner.sanitize import repair_surrogates
 from planner.schema import Plan
 
 _TRUNCATED_REASONS: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 _REFUSED_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
 MAX_REPLY_CHARS: Final = 1_000_000  # of a reply, and of the provider's reasoning; ten times the longest real ones
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _select_answer(completion: Completion, log: ParseLog) -> str:
 
 def _clean_text(text: str, log: ParseLog) -> str:
     """Convert all line ends to LF and replace unpaired surrogates, which no file can hold."""
-    whole = _SURROGATE.sub("\ufffd", text)
+    whole = repair_surrogates(text)
     if whole != text:
         log.add_note("half a surrogate pair was replaced")
     return whole.replace("\r\n", "\n").replace("\r", "\n")

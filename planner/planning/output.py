@@ -25,8 +25,8 @@ from planner.names import (
 from planner.papers.formats import strip_folders_and_endings
 from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import parse_reply
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
-from planner.planning.question import PlanSettings
 from planner.planning.record import AttemptRecord, PlanRecord, ReplyPricer, add_attempts, begin_record, finish_record
 from planner.planning.record_store import RecordStore
 from planner.sanitize import make_printable

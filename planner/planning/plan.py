@@ -8,7 +8,7 @@ from planner.details import PlanDetails
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
-from planner.planning.question import LoadedPaper, PaperPrompt, PlanSettings
+from planner.planning.first_prompt import LoadedPaper, PaperPrompt, PlanSettings
 from planner.planning.session import Attempt, PaperSession, PromptSource, SampleChooser, StepReporter
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task

@@ -16,8 +16,8 @@ from planner.errors import Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically
 from planner.models.openai_chat.stream import repair_json_surrogates
 from planner.papers.paper import Omission, PaperInfo
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult
-from planner.planning.question import PlanSettings
 from planner.sanitize import make_printable
 from planner.schema import Task
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from planner.chat import Completion, Model, Prompt
 from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, TooLongError
 from planner.parsing.reply import Reply, parse_reply
+from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.planning.prompts import render_follow_up, render_reask_prompt
-from planner.planning.question import PaperPrompt, PlanSettings
 from planner.schema import Task
 from planner.tokens import TokenCounter
 
@@ -48,7 +48,7 @@ class PromptSource(Protocol):
         """The warnings from reading the paper."""
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
-        """Build the first prompt about the paper; the errors are those of `planner.planning.question.build_prompt`."""
+        """Build the first prompt about the paper; the errors are those of `first_prompt.build_prompt`."""
 
     def check_plan(self, reply: Reply, task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":
         """Return what `planner.analysis.check.check_reply` finds; `paper_prompt` is the first prompt that was sent."""

@@ -16,7 +16,7 @@ from planner.analysis.index import PaperIndex
 from planner.chat import Prompt
 from planner.errors import PaperError, PlannerError, PromptError, TooLongError
 from planner.papers.paper import Omission, Paper, PaperInfo
-from planner.planning.question import PaperPrompt, PlanSettings
+from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.tokens import TokenCounter
 
 # A request begins with the sizes of its JSON and of its data in bytes, a result with the size of its JSON.

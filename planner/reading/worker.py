@@ -22,7 +22,7 @@ from planner.errors import PaperError, PlannerError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
 from planner.papers.paper import Paper
-from planner.planning.question import PaperPrompt, build_prompt
+from planner.planning.first_prompt import PaperPrompt, build_prompt
 from planner.reading.request import (
     DOWNLOAD_BEGINS,
     DOWNLOAD_ENDS,

@@ -11,7 +11,7 @@ import pytest
 from planner.batch.progress import Progress
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Usage
-from planner.cli.progress import format_duration, format_progress
+from planner.cli.terminal.progress import format_duration, format_progress
 from planner.errors import Outcome
 from tests.batch.program import Program, Serve, make_papers
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from planner.cli.console import run_interruptible
+from planner.cli.terminal.console import run_interruptible
 
 
 @pytest.mark.parametrize(("first", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from planner.batch.cluster.pool import PooledModel, WorkerLostError, WorkerPool
-from planner.batch.cluster.ray import RemoteWorker, WorkerConfig, make_error_picklable
+from planner.batch.cluster.ray import RayWorkerActor, WorkerConfig, make_error_picklable
 from planner.batch.rate_limit import RateLimiter
 from planner.chat import Completion, Message, ModelInfo, Prompt
 from planner.errors import ModelError, PaperError, RunError, TooLongError
@@ -191,16 +191,16 @@ def make_config(address: str = "http://127.0.0.1:9/v1", version: str | None = No
 
 def test_an_outpost_takes_its_key_from_its_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-marker-of-this-machine")
-    worker = RemoteWorker(make_config())
+    worker = RayWorkerActor(make_config())
     assert asyncio.run(worker.find_problem()) == ""
     assert b"sk-marker" not in pickle.dumps(make_config())
 
 
 def test_an_outpost_says_why_it_cannot_do_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "version" in asyncio.run(RemoteWorker(make_config(version="0.0.0")).find_problem())
+    assert "version" in asyncio.run(RayWorkerActor(make_config(version="0.0.0")).find_problem())
     monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere:1/v1")
-    assert "elsewhere:1" in asyncio.run(RemoteWorker(make_config(address="")).find_problem())
+    assert "elsewhere:1" in asyncio.run(RayWorkerActor(make_config(address="")).find_problem())
     monkeypatch.delenv("OPENAI_BASE_URL")
     assert "OPENAI_API_KEY" in asyncio.run(
-        RemoteWorker(make_config(address="https://api.openai.com/v1")).find_problem()
+        RayWorkerActor(make_config(address="https://api.openai.com/v1")).find_problem()
     )

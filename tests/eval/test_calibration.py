@@ -18,8 +18,8 @@ from eval.runs import JudgedPaper, JudgedRun, JudgingRecord, PlannedItem
 from eval.verdicts import AuthorVerdict
 from planner.chat import Completion
 from planner.models.fake import FakeModel
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import plan_to_folder
-from planner.planning.question import PlanSettings
 from planner.schema import Action, Task
 from tests.papers_made import paper
 from tests.scripted import contract

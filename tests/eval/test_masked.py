@@ -22,8 +22,8 @@ from planner.chat import Completion
 from planner.errors import UsageError
 from planner.models.fake import FakeModel
 from planner.papers.paper import Paper, SectionKind
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import plan_to_folder
-from planner.planning.question import PlanSettings
 from planner.schema import Action, Task
 from tests.eval.conftest import Run
 from tests.eval.made import GATE, LOSS, by_part, dumped, shown, write_plans

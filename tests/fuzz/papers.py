@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from planner.errors import PaperError
-from planner.planning.question import PlanSettings
+from planner.planning.first_prompt import PlanSettings
 from planner.reading.request import (
     READ_LIMITS,
     RESULT_SIZE,

@@ -10,9 +10,9 @@ from planner.errors import Outcome, OutputError
 from planner.models.retry import RetryingModel, RetryPolicy
 from planner.papers.paper import Paper
 from planner.parsing.reply import parse_reply
+from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import plan_to_folder
 from planner.planning.plan import make_trajectory
-from planner.planning.question import PlanSettings
 from planner.planning.record import PlanRecord
 from planner.schema import Task
 from planner.trajectory.reader import parse_trajectory

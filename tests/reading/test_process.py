@@ -13,7 +13,7 @@ from planner.errors import RunError, TooLongError
 from planner.papers.arxiv import ArxivClient
 from planner.papers.load import load_paper
 from planner.papers.paper import PaperInfo
-from planner.planning.question import PlanSettings, build_prompt
+from planner.planning.first_prompt import PlanSettings, build_prompt
 from planner.reading.process import WORKER_COMMAND, choose_process_count
 from planner.reading.request import (
     PromptRequest,

@@ -46,7 +46,7 @@ class WorkerConfig:
     version: str = __version__
 
 
-class RemoteWorker:
+class RayWorkerActor:
     """A worker on another machine; it reads one paper at a time, and has any number of requests in flight."""
 
     def __init__(self, config: WorkerConfig) -> None:
@@ -171,7 +171,7 @@ class WorkerSupervisor:
         self._starting: set[asyncio.Task[None]] = set()
         self._tried = asyncio.Event()
         self._problems: dict[str, str] = {}
-        self._on: dict[str, list[RayWorker | None]] = {}
+        self._on: dict[str, list[RayWorkerProxy | None]] = {}
 
     async def run_forever(self) -> None:
         """Start missing workers again and again, until cancelled."""
@@ -220,14 +220,14 @@ class WorkerSupervisor:
     async def _start_worker(self, node: str) -> None:
         """Start one worker on a machine; it joins the pool once it reports no problem."""
         where = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
-        actor = self._ray.remote(RemoteWorker).options(
+        actor = self._ray.remote(RayWorkerActor).options(
             num_cpus=_CPUS_PER_WORKER,
             max_restarts=0,
             max_concurrency=_MAX_REQUESTS_PER_WORKER,
             scheduling_strategy=where,
         )
         handle = actor.remote(self._config)
-        worker = RayWorker(self._ray, handle, node)
+        worker = RayWorkerProxy(self._ray, handle, node)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 problem = await worker.find_problem()
@@ -247,7 +247,7 @@ class WorkerSupervisor:
             log.warning("machine %s of the cluster: %s", node[:8], problem)
 
 
-class RayWorker:
+class RayWorkerProxy:
     """A worker of the pool that runs in a Ray actor."""
 
     def __init__(self, ray: Any, handle: Any, node: str) -> None:

@@ -54,7 +54,7 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     resolved = resolve_headings(mark_back_matter(walker.items), known_title=known_title)
     sections = assemble_sections(resolved.items)
     warnings += warn_of_hidden_text(walker.hidden_texts)
-    if walker.styles.has_too_many_rules:
+    if walker.styles.has_skipped_rules:
         warnings += (_TOO_MANY_RULES,)
     return ParsedPaper(known_title or resolved.title, find_abstract_text(sections), sections, file_name, warnings)
 

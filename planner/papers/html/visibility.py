@@ -92,7 +92,7 @@ class StyleRules:
                 self._add_sheet(element.collect_text())
 
     @property
-    def has_too_many_rules(self) -> bool:
+    def has_skipped_rules(self) -> bool:
         """True if the page has too many rules to match them all."""
         return self._budget.steps_left <= 0
 

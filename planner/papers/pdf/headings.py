@@ -18,8 +18,8 @@ from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
     extract_section_number,
+    find_printed_headings,
     find_section_line_ranges,
-    locate_outline_items,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
 
@@ -44,7 +44,7 @@ def find_headings(
     lines: Sequence[Line], outline: Sequence[OutlineItem], body_style: BodyStyle, vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return the headings in reading order, and the outline's items that were not found."""
-    listed, missing = locate_outline_items(outline, lines, vocabulary)
+    listed, missing = find_printed_headings(outline, lines, vocabulary)
     if len(listed) >= 3:
         headings = _add_unlisted_headings(lines, listed, body_style, vocabulary)
     else:

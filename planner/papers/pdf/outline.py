@@ -71,7 +71,7 @@ def _shift_levels(items: list[OutlineItem]) -> tuple[OutlineItem, ...]:
     return tuple(items)
 
 
-def locate_outline_items(
+def find_printed_headings(
     items: Sequence[OutlineItem], lines: Sequence[Line], vocabulary: Vocabulary
 ) -> tuple[list[PrintedHeading], list[OutlineItem]]:
     """Return the headings that print the outline's titles, in order, and the items that no line prints."""

@@ -21,9 +21,9 @@ from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
     extract_section_number,
+    find_printed_headings,
     find_section_line_ranges,
     fold_to_letters,
-    locate_outline_items,
     strip_section_number,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
@@ -306,7 +306,7 @@ def test_no_line_is_lost_in_building_blocks(kinds_and_texts: list[tuple[LineKind
 def test_titles_of_the_outline_are_found_on_their_page_or_the_next() -> None:
     lines = [line("1 Gears", 700), line(PROSE, 680), line("2 Cogs and", 700, page=2), line("Their Teeth", 688, page=2)]
     items = [OutlineItem("Gears", 1, 1), OutlineItem("Cogs and Their Teeth", 1, 1), OutlineItem("Springs", 1, 2)]
-    headings, missing = locate_outline_items([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
+    headings, missing = find_printed_headings([*items, OutlineItem("Nowhere", 1, None)], lines, NO_WORDS)
     assert [(heading.first_line, heading.line_count, heading.text) for heading in headings] == [
         (0, 1, "1 Gears"),
         (2, 2, "2 Cogs and Their Teeth"),

@@ -102,7 +102,7 @@ class LoadedPaper:
         return self.paper.warnings
 
     async def build_prompt(self, settings: PlanSettings, token_counter: TokenCounter) -> PaperPrompt:
-        """Build the first prompt about the paper, as `planner.planning.question.build_prompt` does."""
+        """Build the first prompt about the paper, as `planner.planning.first_prompt.build_prompt` does."""
         return build_prompt(self.paper, settings, token_counter)
 
     def check_plan(self, reply: "Reply", task: Task, paper_prompt: PaperPrompt) -> "PlanCheck":

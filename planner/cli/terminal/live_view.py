@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.batch.progress import Progress
-from planner.cli.console import log_above_view
-from planner.cli.progress import format_batches, format_cost, format_duration, format_stop_reason, format_wait
+from planner.cli.terminal.console import log_above_view
+from planner.cli.terminal.progress import format_batches, format_cost, format_duration, format_stop_reason, format_wait
 from planner.sanitize import make_printable
 
 _REFRESH_SECONDS: Final = 0.25

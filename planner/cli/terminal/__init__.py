@@ -1,0 +1,1 @@
+"""Text for a terminal: messages, progress, a live view, plans as cards."""
