@@ -9,7 +9,7 @@ from planner.analysis.index import IndexedSection, PaperIndex
 from planner.analysis.metrics import Metric, find_metrics
 from planner.analysis.passages import EXPERIMENT_SECTIONS, ReportedAblation, split_passages
 from planner.analysis.reported import ComponentNames, find_reported_ablations, is_about_ablations
-from planner.papers.paper import Block, BlockKind, Excerpt, Paper, Section, SectionKind, is_english_paper
+from planner.papers.paper import BlockKind, Excerpt, Paper, Section, SectionKind, is_english_paper
 from planner.schema import Task
 
 _UNREAD_KINDS: Final = frozenset({SectionKind.REFERENCES, SectionKind.CHECKLIST})
@@ -64,17 +64,23 @@ def _index_sections(paper: Paper, excerpt: Excerpt, ablation_texts: frozenset[st
     yield IndexedSection("Abstract", (excerpt.title, excerpt.abstract), pages=(abstract_page,) * 2)
     sent = {block.text for section in excerpt.sections for block in section.blocks}
     for section in excerpt.sections:
-        yield _index_blocks(section.heading, section.blocks, ablation_texts)
+        yield _index_blocks(section, ablation_texts)
     for section in paper.sections:
         unsent = [block for block in section.blocks if block.text not in sent]
         if unsent and section.kind not in _UNREAD_KINDS:
             yield IndexedSection(section.heading, tuple(block.text for block in unsent), is_sent=False)
 
 
-def _index_blocks(heading: str, blocks: Sequence[Block], ablation_texts: frozenset[str]) -> IndexedSection:
+def _index_blocks(section: Section, ablation_texts: frozenset[str]) -> IndexedSection:
     """Index the blocks of a section; tables and figures come last, as they stand between the parts of sentences."""
-    ordered = sorted(blocks, key=lambda block: block.kind in _FLOAT_KINDS)
+    ordered = sorted(section.blocks, key=lambda block: block.kind in _FLOAT_KINDS)
     texts = tuple(block.text for block in ordered)
     pages = tuple(block.page for block in ordered)
     about = tuple(number for number, text in enumerate(texts) if text in ablation_texts)
-    return IndexedSection(heading, texts, pages=pages if any(pages) else (), ablation_passages=about)
+    return IndexedSection(
+        section.heading,
+        texts,
+        pages=pages if any(pages) else (),
+        ablation_passages=about,
+        is_experiment=section.kind in EXPERIMENT_SECTIONS,
+    )

@@ -11,7 +11,7 @@ class IndexedSection:
     """The passages under a heading that were all sent to the model, or all not.
 
     `pages` gives the page on which each passage starts, and is empty without pages. `ablation_passages` are the indices
-    of those that report ablations; it is empty in the author task.
+    of those that report ablations; it is empty in the author task. `is_experiment` tells if experiments stand here.
     """
 
     heading: str
@@ -19,6 +19,7 @@ class IndexedSection:
     is_sent: bool = True
     pages: tuple[int | None, ...] = ()
     ablation_passages: tuple[int, ...] = ()
+    is_experiment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Final
 
+from planner.analysis.comparisons import ComparisonSearch
 from planner.analysis.index import PaperIndex
 from planner.analysis.parts import is_same_part, list_ablation_names, list_full_names, strip_study_words
 from planner.analysis.passages import ReportedAblation
@@ -63,6 +64,10 @@ class RepeatSearch:
         return list(map(_read_exchange, self.index.reported_ablations))
 
     @cached_property
+    def _comparisons(self) -> ComparisonSearch:
+        return ComparisonSearch(self.index.sections)
+
+    @cached_property
     def _passages(self) -> list[_AblationPassage]:
         return [
             _AblationPassage(section.heading, section.passages[number])
@@ -86,8 +91,8 @@ class RepeatSearch:
         for each in same:
             if _may_repeat(ablation, each):
                 return each.part, each.location.heading
-        if same:
-            return None  # the paper reports another replacement of the part
+        if same:  # the paper reports another replacement of the part, and its removal perhaps besides
+            return self._comparisons.find_comparison(ablation) if ablation.action is Action.REMOVE else None
         for study in self.studies:
             if study.by != "program" and _has_part(ablation, strip_study_words(study.name)):
                 return study.name, study.section
@@ -96,7 +101,7 @@ class RepeatSearch:
             for passage in self._select_passages(list_beginnings(stems)):
                 if any(stems <= words for words in passage.statements):
                     return name, passage.heading
-        return None
+        return self._comparisons.find_comparison(ablation)
 
 
 def _list_named_replacements(ablation: Ablation) -> Iterator[tuple[str, frozenset[str]]]:

@@ -64,7 +64,7 @@ _TAIL: Final = re.compile(
 )
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _USES: Final = re.compile(
-    r"(?:us(?:e|es|ed|ing)|employ(?:s|ed)?|adopt(?:s|ed)?|appl(?:y|ies|ied)|choose|chose|chosen|set|sets|implemented|"
+    r"(?:us(?:e|es|ed|ing)|employ(?:s|ed|ing)?|adopt(?:s|ed|ing)?|appl(?:y|ies|ied|ying)|cho(?:ose|oses|osing|se|sen)|set|sets|implemented|"
     r"instantiated|initiali[sz]ed|trained|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|trains?|computes?|computed|built|builds?|replaced|is|are)",
     re.I,
 )
@@ -74,11 +74,19 @@ _CONTRASTS: Final = re.compile(
     r"variants?|different|such|et al|when using)\b",
     re.I,
 )
+_WE: Final = re.compile(r"\b(?:we|our)\b", re.I)
 _EVERY_OTHER: Final = re.compile(r"\b(?:every|each)\sother\b", re.I)
-_CITATION: Final = re.compile(r"\([^()]*\bet al\b[^()]*\)")
+# "(Roe et al., 2020)", a link of Markdown, and "[Roe et al., 2020]" or "[3, 7]".
+_CITATION: Final = re.compile(
+    r"\([^()]*\bet al\b[^()]*\)|\[[^\[\]]*\]\([^()]*\)|\[[^\[\]]*(?:\bet al\b|\d{4})[^\[\]]*\]|\[\d[^\[\]]*\]"
+)
+_NUMBERS: Final = re.compile(r"[\[({]?-?\d[\d.]*(?:[,;\s]+-?\d[\d.]*)*[\])}]?")
+_ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
+_ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
 _STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
 _LINKS: Final = split_word_list("a an as by of on our simple standard the to with")  # may stand after a verb of use
+_TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
 _MANY_WORDS: Final = 5  # words of a replacement that are not in one sentence by accident
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting
 _MAX_OTHER_VALUES: Final = 1  # more numbers in a sentence or clause that states a value; one with more reports a sweep
@@ -124,11 +132,11 @@ def find_own_settings(
     if ablation.action is Action.REMOVE:
         return ()
     items = [item for item in ablation.replacement if not _OMITS.search(item)]
-    is_sweep = sum(map(is_value, ablation.replacement)) >= _MIN_SWEEP
+    is_sweep = sum(map(_is_setting, ablation.replacement)) >= _MIN_SWEEP
     return tuple(
         item
         for item in items
-        if not (is_sweep and is_value(item))
+        if not (is_sweep and _is_setting(item))
         and (
             _repeats_part(item, ablation.ablated_part)
             or any(_states(*s, item, ablation.ablated_part) for s in find_sentences(item))
@@ -162,27 +170,41 @@ def _drop_generic(text: str) -> tuple[str, ...]:
     return tuple(stem for stem in stems if stem not in _GENERIC) or stems
 
 
+def _is_setting(item: str) -> bool:
+    """Return whether a replacement is a value, values of symbols such as "a = 1 and b = 0.8", or a list of numbers."""
+    return is_value(item) or bool(_ASSIGNMENTS.fullmatch(item) or _NUMBERS.fullmatch(item))
+
+
 def _states(sentence: str, heading: str, item: str, part: str) -> bool:
-    """Return whether a sentence says that the paper uses this item for the part: "we use mean pooling over tokens"."""
-    if _CONTRASTS.search(_CITATION.sub(" ", sentence)):
-        return False
+    """Return whether a sentence says that the paper uses this item for the part: "we use mean pooling over tokens".
+
+    Where a clause speaks of something else ("unlike X, we use Y"), those with "we" still say so.
+    """
+    sentence = _CITATION.sub(" ", sentence)
+    clauses = [clause for clause in _CLAUSE_END.split(sentence) if not _CONTRASTS.search(clause)]
+    statements = list(filter(_WE.search, clauses)) if _CONTRASTS.search(sentence) else [sentence]
     item_stems, stems = extract_stems(item), set(extract_stems(sentence))
     part_stems = set(_drop_generic(_BRACKETS.sub(" ", part)))
-    about = part_stems.difference(item_stems) or (part_stems if is_value(item) else set())
-    if len(set(item_stems)) >= _MANY_WORDS and stems.issuperset(item_stems):
+    is_setting = _is_setting(item)
+    about = part_stems.difference(item_stems) or (part_stems if is_setting else set())
+    if len(set(item_stems)) >= _MANY_WORDS and any(
+        set(extract_stems(each)).issuperset(item_stems) for each in statements
+    ):
         return True
-    if is_value(item) or part_stems.intersection(item_stems):
+    if is_setting or part_stems.intersection(item_stems):
         stems |= set(extract_stems(heading))
-    if not item_stems or len(about & stems) < _MIN_PART_SHARE * len(about):
+    if not item_stems or (
+        len(about & stems) < _MIN_PART_SHARE * len(about) and len(_drop_generic(item)) < _TELLING_WORDS
+    ):
         return False
-    if is_value(item) and sentence.count("\n") > _MAX_SENTENCE_BREAKS:
+    if not is_setting:
+        return any(_is_used(item_stems, statement) for statement in statements)
+    if sentence.count("\n") > _MAX_SENTENCE_BREAKS or not about:
         return False
-    if is_value(item):
-        clauses = [clause for clause in _CLAUSE_END.split(sentence) if about.intersection(extract_stems(clause))]
-        stated = [extract_numbers(_STOP.sub(" ", text)) for text in (sentence, *clauses)] if about else []
-        own = extract_numbers(item)
-        return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
-    return _is_used(item_stems, sentence)
+    about_part = [clause for clause in clauses if about.intersection(extract_stems(clause))]
+    own = extract_numbers(item)
+    stated = [extract_numbers(_STOP.sub(" ", text)) for text in (*statements, *about_part)]
+    return any(own <= numbers and len(numbers) <= len(own) + _MAX_OTHER_VALUES for numbers in stated)
 
 
 def _is_used(item_stems: tuple[str, ...], sentence: str) -> bool:

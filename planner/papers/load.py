@@ -1,5 +1,6 @@
 """Load a paper from a file, a folder, an archive, bytes or arXiv, in this process and without limits."""
 
+import os
 import re
 import unicodedata
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ def read_text_by_kind(kind: FileFormat, text: str, name: str) -> ParsedPaper:
 
 
 def load_paper(
-    source: str,
+    source: str | os.PathLike[str],
     *,
     title: str = "",
     abstract: str = "",
@@ -134,6 +135,7 @@ def load_paper(
     Raises:
         PaperError: if the source is missing, empty, no paper, or has under 500 or over 2,000,000 characters of text.
     """
+    source = os.fspath(source)
     parsed = _parse_source(source, stdin or b"", arxiv)
     return _build_paper(parsed, source, " ".join(title.split()), abstract.strip(), paper_id)
 

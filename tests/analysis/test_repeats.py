@@ -1,7 +1,9 @@
 """What a paper reports already, as the program and the model see it."""
 
+import pytest
+
 from planner.analysis.check import FindingKind, check_plan
-from planner.analysis.repeats import merge_reported
+from planner.analysis.repeats import RepeatSearch, merge_reported
 from planner.details import ReportedStudy
 from planner.schema import Ablation, Action, Plan
 from tests.analysis.papers import PLAIN, P, index, paper, section
@@ -79,3 +81,39 @@ def test_what_a_part_of_a_sentence_says_of_another_variant_does_not_hide_an_abla
     ablation = Ablation(name="n", ablated_part="moon sampling", action=Action.REMOVE, metrics=("loss",))
     findings = check_plan(Plan(ablations=(ablation,)), (), index(source)).findings
     assert [finding.kind for finding in findings] == [FindingKind.ALREADY_REPORTED]
+
+
+COMPARED = paper(
+    section(
+        "Method", (P, "A tide clock drives the moon sampler. The herd of owls has 8 members. Without a map, owls err.")
+    ),
+    section(
+        "Results",
+        (P, "Table 1 holds the scores of the full method and of one without tide clocks, on both shores."),
+        (P, "The size of the herd varies across 4, 8 and 16, and the scores with it."),
+        (P, "We compare the moon sampler to two variants of it: star sampling (green) and dusk sampling (blue)."),
+    ),
+    section("Experimental setup", (P, "Baselines use a lake sampler in place of the moon sampler.")),
+)
+
+
+@pytest.mark.parametrize(
+    ("part", "items", "is_reported"),
+    [
+        ("tide clock", (), True),
+        ("map of owls", (), False),
+        ("number of owls in the herd", ("4", "16"), True),
+        ("number of owls in the herd", ("32", "64"), False),
+        ("moon sampler", ("dusk sampling",), True),
+        ("moon sampler", ("noon sampling",), False),
+        ("moon sampler", ("dusk sampling only",), False),
+        ("moon sampler", ("lake sampler",), False),
+    ],
+)
+def test_a_comparison_in_an_experiment_is_a_reported_ablation(
+    part: str, items: tuple[str, ...], is_reported: bool
+) -> None:
+    action = Action.REPLACE if items else Action.REMOVE
+    ablation = Ablation(name="n", ablated_part=part, action=action, replacement=items, metrics=("scores",))
+    found = RepeatSearch(index(COMPARED)).find_repeated(ablation)
+    assert (found is not None) is is_reported

@@ -14,6 +14,9 @@ SENTENCES = {
     "1, 2 and 4": "We use windows of 1, 2 and 4 tides.",
     "TideVec": "We use TideVec (Heron et al., 2014) as the embedding of words.",
     "8": "clock & 8 \\\\\nowls & 9 \\\\\nheads & 7 \\\\\nsprings & 2 \\\\\n",
+    "15% of waves": "As [Heron](#page-2) [(2014)](#page-2) found better than others, we drop 15% of waves.",
+    "a = 1 and b = 0.8": "And a and b are set to 1 and 0.8 respectively.",
+    "a tide of sea salt": "We simulate the shore using a tide of sea salt.",
     "pair pooling": "Figure 3: Accuracy when using pair pooling over token states.",
 }
 
@@ -68,6 +71,9 @@ def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
         ("replacement ratio of the springs", "0.3"),
         ("windows of tides", "1, 2 and 4"),
         ("embedding of words", "TideVec"),
+        ("share of waves to drop", "15% of waves"),
+        ("weights a and b", "a = 1 and b = 0.8"),
+        ("source of foam", "a tide of sea salt"),
     ],
 )
 def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
@@ -88,6 +94,7 @@ def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
         ("clock", ("8",)),
         ("weight of the loss", ("0.5",)),
         ("weight of the loss", ("0.1", "0.5", "1.0")),
+        ("weights a and b", ("a = 1 and b = 0.8", "a = 0.5 and b = 0.8", "a = 0.1 and b = 0.8")),
         ("sampling with replacement", ("sampling without replacement",)),
     ],
 )
