@@ -8,25 +8,32 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from planner.analysis.parts import is_same_part
 from planner.details import Details
+from planner.matching.similarity import extract_numbers, is_value
 from planner.names import sanitize_file_name
 from planner.sanitize import clean_text, shorten_name
 from planner.schema import Ablation, Action, list_extra_fields
-from planner.site.copies import choose_headline, describe_change
+from planner.site.copies import choose_headline, describe_change, describe_replacement, name_removed_part
 from planner.site.entries import PlanEntry, choose_title, label_entries
 
 BASELINE: Final = "baseline"
 SEEDS: Final = (0, 1, 2)
 _MAX_SLUG_CHARS: Final = 48
+_LONG_SWEEP: Final = 5  # values of which three show if the rest is worth its runs
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A variant of the method that a study runs; `change` says in the ablation's own words what differs."""
+    """A variant of the method that a study runs; `change` says in the ablation's own words what differs.
+
+    `same_as` is the slug of a variant of an earlier study that seems to be the same run, "" if there is none.
+    """
 
     slug: str
     change: str
     instead: str = ""
+    same_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +52,31 @@ class Study:
     variants: tuple[Variant, ...]
 
     def list_notes(self) -> Iterator[tuple[str, str]]:
-        """Yield the label and the text of what a person must know to run the study."""
-        texts = (("Measure", "; ".join(self.ablation.metrics)), *list_extra_fields(self.ablation))
-        for label, text in (*texts, *self.details.list_lines()):
-            if line := format_line(text):
+        """Yield the label and the text of what a person must know to run the study; its chance is no help with that."""
+        texts = (
+            ("Part", self.ablation.ablated_part),
+            *self.details.list_lines(),
+            ("Measure", "; ".join(self.ablation.metrics)),
+            *list_extra_fields(self.ablation),
+        )
+        for label, text in texts:
+            if label != "Chance" and (line := format_line(text)):
                 yield label, line
+
+    def describe_run(self, variant: Variant) -> str:
+        """Return what a variant does to the part that the notes name, and the earlier run that it seems to repeat."""
+        is_replaced = self.ablation.action is Action.REPLACE and variant.instead
+        done = describe_replacement(variant.instead) if is_replaced else variant.change
+        return done + (f" (seems to be the same run as {variant.same_as}: then run it once)" if variant.same_as else "")
+
+    @property
+    def first_runs(self) -> tuple[Variant, ...]:
+        """The variants of a long sweep to run first: its ends and its middle; all of another study."""
+        values = [variant for variant in self.variants if is_value(variant.instead)]
+        if len(values) < _LONG_SWEEP:
+            return self.variants
+        values.sort(key=lambda variant: min(extract_numbers(variant.instead)))
+        return values[0], values[len(values) // 2], values[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,37 +102,54 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
     ]
     slugs = number_slugs(sanitize_file_name(slug) for _, slug, _ in plans)  # "con" and "aux" are devices
     for (entry, _, title), slug in zip(plans, slugs, strict=True):
-        yield ExportedPlan(slug, format_line(title), entry, tuple(_list_studies(entry)))
+        yield ExportedPlan(slug, format_line(title), entry, tuple(sorted(_list_studies(entry), key=_get_number)))
+
+
+def _get_number(study: Study) -> int:
+    return study.number
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:
+    """Yield the studies in the order in which to run them, as a later one may share runs with an earlier one."""
     count = len(entry.ablations)
     order = entry.record.order if entry.record else ()
     if sorted(order) != list(range(count)):  # a record without details has none, one that was edited may have any
         order = tuple(range(count))
     details = entry.details or (Details(),) * count
-    for index, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True)):
+    earlier: list[tuple[str, Variant]] = []  # what is taken out, and the run that does so
+    for place, index in enumerate(order, start=1):
+        ablation = entry.ablations[index]
         number = f"{index + 1:02}"
         headline = shorten_name(format_line(choose_headline(ablation))) or f"Ablation {index + 1}"
+        removals = list(_list_variants(ablation, number, earlier))
         yield Study(
             number=index + 1,
-            place=order.index(index) + 1,
+            place=place,
             slug=f"{number}-{slugify(headline)}",
             headline=headline,
             ablation=ablation,
-            details=each,
-            variants=tuple(_list_variants(ablation, number)),
+            details=details[index],
+            variants=tuple(variant for _, variant in removals),
         )
+        earlier += [(part, variant) for part, variant in removals if part and not variant.same_as]
 
 
-def _list_variants(ablation: Ablation, number: str) -> Iterator[Variant]:
+def _list_variants(
+    ablation: Ablation, number: str, earlier: Sequence[tuple[str, Variant]]
+) -> Iterator[tuple[str, Variant]]:
+    """Yield the variants of an ablation, each with the part that it takes out, "" if it takes out none."""
     # A published plan may break the rule that each action but REMOVE, and no other, has a replacement.
     replacements = ("",) if ablation.action is Action.REMOVE else ablation.replacement or ("",)
-    slugs = number_slugs(
-        f"{number}-{slugify(item or f'{ablation.action} {ablation.ablated_part}')}" for item in replacements
-    )
+    slugs = number_slugs(f"{number}-{slugify(_name_variant(ablation, item))}" for item in replacements)
     for slug, item in zip(slugs, replacements, strict=True):
-        yield Variant(slug, format_line(describe_change(ablation, item)), format_line(item))
+        part = name_removed_part(ablation, item)
+        same = next((run.slug for other, run in earlier if part and is_same_part(part, other)), "")
+        change = format_line(describe_change(ablation, [item] if item else []))
+        yield part, Variant(slug, change, format_line(item), same)
+
+
+def _name_variant(ablation: Ablation, item: str) -> str:
+    return describe_replacement(item).removeprefix("with ") if item else f"{ablation.action} {ablation.ablated_part}"
 
 
 def slugify(text: str) -> str:

@@ -17,6 +17,10 @@ _OPENINGS: Final = {
     Task.AUTHOR: "Ablations to run:",
 }
 
+# Replacements that take the part out, and those that name what is taken out.
+_REMOVED: Final = re.compile(r"(?:removed|none)\b[:,]?\s*", re.IGNORECASE)
+_NEGATION: Final = re.compile(r"(?:no|without)\b", re.IGNORECASE)
+
 # Names that do not describe the ablation.
 _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study)?\s*[#:]?\s*\d*\s*", re.I)
 
@@ -31,14 +35,36 @@ def choose_headline(ablation: Ablation) -> str:
     return ablation.name if is_descriptive_name(ablation.name) else ablation.ablated_part or ablation.name
 
 
-def describe_change(ablation: Ablation, instead: str) -> str:
-    """Return what an ablation does, such as "replace the gate by a mean", with one or all of its replacements."""
+def describe_replacement(item: str) -> str:
+    """Return a replacement as a phrase: "without it: …" where the part is only taken out."""
+    if removed := _REMOVED.match(item):
+        return f"without it: {item[removed.end() :]}" if item[removed.end() :] else "without it"
+    return item if _NEGATION.match(item) else f"with {item}"
+
+
+def name_removed_part(ablation: Ablation, item: str) -> str:
+    """Return the part that a variant of an ablation takes out, "" if it takes out none; `item` is its replacement."""
+    if ablation.action is Action.REMOVE or _REMOVED.match(item):
+        return ablation.ablated_part
+    negation = _NEGATION.match(item)
+    return item[negation.end() :].strip() if negation else ""
+
+
+def describe_change(ablation: Ablation, items: Sequence[str]) -> str:
+    """Return what an ablation does with one or all of its replacements: "remove the gate, or replace it by a mean"."""
     part = ablation.ablated_part.strip().rstrip(".")
-    return {
-        Action.REMOVE: f"remove {part}",
-        Action.REPLACE: f"replace {part} by {instead or '?'}",
-        Action.ADD: f"add {instead or '?'} to {part}",
-    }[ablation.action]
+    if ablation.action is Action.REMOVE:
+        return f"remove {part}"
+    if ablation.action is Action.ADD:
+        return f"add {' or '.join(items) or '?'} to {part}"
+    removals = [removed.string[removed.end() :] for item in items if (removed := _REMOVED.match(item))]
+    negations = [item for item in items if _NEGATION.match(item)]
+    others = [item for item in items if not _REMOVED.match(item) and item not in negations]
+    changes = [f"remove {part}" + (f" ({rest})" if rest else "") for rest in removals[:1]]
+    changes += [f"run the method {' or '.join(negations)}"] if negations else []
+    if others or not changes:
+        changes.append(f"replace {'it' if removals else part} by {' or '.join(others) or '?'}")
+    return ", or ".join(changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +135,7 @@ def _list_reasons(details: Details) -> Iterator[str]:
 
 
 def _format_sentence(ablation: Ablation) -> str:
-    done = describe_change(ablation, " or ".join(ablation.replacement))
+    done = describe_change(ablation, ablation.replacement)
     measured = f"; report {', '.join(ablation.metrics)}" if ablation.metrics else ""
     if is_descriptive_name(ablation.name):
         return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."

@@ -17,10 +17,12 @@ from pylatexenc.latexwalker import (  # type: ignore[import-untyped]
     LatexWalker,
 )
 
+from planner.details import Candidate, Details, RejectionReason
 from planner.exports.issues import escape_markdown
 from planner.exports.latex import escape_latex
 from planner.sanitize import clean_text
 from tests.exports.conftest import HOSTILE, Export
+from tests.site.made import LOSS, ROUTER, plan_record, trajectory, write_entry
 
 LINE = st.one_of(
     st.sampled_from(HOSTILE),
@@ -86,20 +88,43 @@ def test_an_issue_has_what_to_do_and_a_checklist(plans: Path, export: Export) ->
     text = (export(plans, "issues") / "a-paper" / "01-routing-without-learning.md").read_text(encoding="utf-8")
     assert text == (
         "From the plan of ablations for: A Paper: of 100 % \\& more\n\n"
-        "- **Measure**: top-1 accuracy; FLOPs per token\n"
-        "- **Chance**: 70 % (likely)\n"
+        "Each run with 3 seeds:\n\n"
+        "- [ ] Run `baseline`: the method as the paper has it, once for all studies\n\n"
+        "- **Part**: Learned sparse router\n"
         "- **Why**: detail of Routing without learning\n"
         "- **The paper says**: “detail of Routing without learning” (in nearly these words, detail of Routing without "
         "learning)\n"
         "- **Expect**: detail of Routing without learning\n"
         "- **Hold fixed**: detail of Routing without learning\n"
-        "- **Effort**: retrain, 2 runs\n\n"
-        "Each with 3 seeds:\n\n"
-        "- [ ] Run `baseline`: the method as the paper has it\n"
-        "- [ ] Run `01-hash-routing-of-tokens`: replace Learned sparse router by hash routing of tokens\n"
-        "- [ ] Run `01-uniform-random-routing`: replace Learned sparse router by uniform random routing\n"
-        "- [ ] Report the metrics of all runs\n"
+        "- **Effort**: retrain, 2 runs\n"
+        "- **Measure**: top-1 accuracy; FLOPs per token\n\n"
+        "- [ ] Run `01-hash-routing-of-tokens`: with hash routing of tokens\n"
+        "- [ ] Run `01-uniform-random-routing`: with uniform random routing\n"
+        "- [ ] Report the metrics of all runs beside the baseline's\n"
     )
+
+
+def test_a_page_names_shared_runs_the_first_of_a_sweep_and_what_was_considered(tmp_path: Path, export: Export) -> None:
+    family = ROUTER.model_copy(
+        update={"name": "Parts", "ablated_part": "router and loss", "replacement": ("without the router", "no loss")}
+    )
+    router = ROUTER.model_copy(
+        update={"name": "Routing", "ablated_part": "router", "replacement": ("removed", "a hash")}
+    )
+    sweep = ROUTER.model_copy(
+        update={"name": "Experts", "ablated_part": "experts", "replacement": ("64", "1", "2", "4", "8")}
+    )
+    planned = trajectory("paper", ablations=(family, router, sweep))
+    considered = Candidate(
+        **{**LOSS.model_dump(), "name": "# Loss"}, details=Details(chance=30), why=RejectionReason.BELOW_MIN_CHANCE
+    )
+    record = plan_record(planned).model_copy(update={"considered": (considered,)})
+    write_entry(tmp_path / "plans", planned, record)
+    page = (export(tmp_path / "plans", "markdown") / "paper.md").read_text(encoding="utf-8")
+    assert "10 runs with the baseline, of which 1 seem to stand in two studies" in page
+    assert "`02-without-it`: without it (seems to be the same run as 01-without-the-router: then run it once)" in page
+    assert "Start with `03-1`, `03-4`, `03-64`; the others" in page
+    assert f"- remove {LOSS.ablated_part} (\\# Loss)\n" in page
 
 
 def test_a_hostile_issue_has_the_blocks_of_any_other(hostile_plans: Path, export: Export) -> None:

@@ -1,7 +1,6 @@
 """A plan on a terminal: a card for each ablation, and below them what else the record of the plan says."""
 
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from planner.details import Details, QuoteMatch, describe_order
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_printable
 from planner.schema import Ablation, Action, list_extra_fields
+from planner.site.copies import describe_replacement
 from planner.site.entries import PlanEntry
 from planner.trajectory.format import Trajectory
 
@@ -22,8 +22,6 @@ _MAX_WIDTH: Final = 100
 _LEAST_WIDTH: Final = 40
 _ACTION_COLOURS: Final = {Action.REMOVE: "red", Action.REPLACE: "yellow", Action.ADD: "green"}
 _INDENT: Final = "   "
-_REMOVED: Final = re.compile(r"(?:removed|none)\b[:,]?\s*", re.IGNORECASE)
-_NEGATION: Final = re.compile(r"(?:no|without)\b", re.IGNORECASE)
 
 
 def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
@@ -81,19 +79,12 @@ def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Itera
     yield _Line(f"{number}{ablation.name}", bold=True)
     yield _Line(f"{_INDENT}{ablation.action} {ablation.ablated_part}", colour=_ACTION_COLOURS[ablation.action])
     for item in ablation.replacement:
-        yield _Line(f"{_INDENT}  {_format_replacement(item)}")
+        yield _Line(f"{_INDENT}  {describe_replacement(item)}")
     yield _Line(f"{_INDENT}measured by {', '.join(ablation.metrics)}")
     is_absent = details.evidence is not None and details.evidence.found is QuoteMatch.ABSENT
     for label, text in (*list_extra_fields(ablation), *details.list_lines()):
         colour = "red" if is_absent and text == str(details.evidence) else None
         yield _Line(f"{_INDENT}{label.lower()}: {text}", colour=colour)
-
-
-def _format_replacement(item: str) -> str:
-    """Return a replacement as a phrase: "without it: …" where the part is only taken out."""
-    if removed := _REMOVED.match(item):
-        return f"without it: {item[removed.end() :]}" if item[removed.end() :] else "without it"
-    return item if _NEGATION.match(item) else f"with {item}"
 
 
 def _list_record_lines(record: PlanRecord, details: Sequence[Details], show_all: bool) -> Iterator[_Line]:
