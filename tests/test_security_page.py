@@ -107,7 +107,7 @@ def list_bounds() -> Mapping[str, str]:
         "a list of papers on stdin": f"{count('planner.batch.manifest:MAX_STDIN_LIST_BYTES', MB)} MB",
         "a list of papers in a text file": f"{count('planner.batch.corpus:_MAX_LIST_BYTES', MB)} MB",
         "a manifest: JSONL, CSV": f"{count('planner.batch.manifest:MAX_MANIFEST_BYTES', 1000 * MB)} GB",
-        "a reply given to `parse`": f"{count('planner.cli.plan:_MAX_REPLY_BYTES', MB)} MB",
+        "a reply given to `parse`": f"{count('planner.models.prompt_files:MAX_REPLY_BYTES', MB)} MB",
         "a record": f"{count('planner.planning.record:MAX_RECORD_BYTES', MIB)} MiB",
         "a trajectory": f"{count('planner.trajectory.reader:MAX_TRAJECTORY_BYTES', MIB)} MiB",
         "a template of `--prompts`": f"{count('planner.planning.prompts:_MAX_TEMPLATE_BYTES', MB)} MB",

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import click
 
-from planner.analysis.analyse import Analysis, analyse_paper
-from planner.analysis.passages import TextLocation
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -22,13 +20,14 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.terminal.console import log, send_log_messages
-from planner.errors import PaperError, PlannerError, UsageError
+from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.arxiv import ArxivClient
 from planner.papers.formats import FileFormat, detect_kind
 from planner.papers.load import MAX_FILE_BYTES
 from planner.papers.paper import Excerpt, Paper, Section
+from planner.planning.description import describe_paper
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt, select_excerpt
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
@@ -167,7 +166,7 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
             _log_omissions(sent)
             click.echo(sent.full_text.encode())
             return
-        understood = _describe_paper(read, settings)
+        understood = describe_paper(read, settings)
     if form == "json":
         _echo_json(understood)
     else:
@@ -183,65 +182,6 @@ def _log_omissions(excerpt: Excerpt | PaperPrompt) -> None:
         log.info("left out %r, %d characters: %s", part.heading, part.chars, part.why)
     for warning in excerpt.warnings:
         log.warning("%s", warning)
-
-
-def _describe_paper(paper: Paper, settings: PlanSettings) -> dict[str, object]:
-    """Return the paper as a JSON object; if the task cannot cut the paper, that is a warning here."""
-    analysis, counter = analyse_paper(paper), TokenCounter()
-    prompt_tokens = None
-    try:
-        sent = build_prompt(paper, settings, counter)
-        prompt_tokens = counter.count_prompt(sent.prompt)
-        left_out, warnings = sent.omissions, (*paper.warnings, *sent.warnings)
-    except PlannerError as error:
-        left_out, warnings = (), (*paper.warnings, str(error))
-    return {
-        "id": paper.id,
-        "title": paper.title,
-        "abstract": paper.abstract,
-        "format": paper.format,
-        "main_file": paper.main_file,
-        "sections": [_describe_section(section) for section in paper.sections],
-        "tokens": counter.count_text(f"{paper.title}\n{paper.abstract}\n{paper.text}"),
-        "prompt_tokens": prompt_tokens,
-        **_describe_analysis(analysis),
-        "left_out": [asdict(part) for part in left_out],
-        "warnings": list(warnings),
-    }
-
-
-def _describe_section(section: Section) -> dict[str, object]:
-    return {
-        "heading": section.heading,
-        "level": section.level,
-        "kind": section.kind.value,
-        "chars": len(section.text),
-        "page": section.page,
-    }
-
-
-def _describe_analysis(analysis: Analysis) -> dict[str, object]:
-    return {
-        "components": [
-            {"name": c.label, "mentions": c.mention_count, **_describe_passage(c.location)} for c in analysis.components
-        ],
-        "reported_ablations": [
-            {
-                "ablated_part": r.part,
-                "action": r.action.value,
-                "replacement": r.replacement,
-                **_describe_passage(r.location),
-            }
-            for r in analysis.reported_ablations
-        ],
-        "metrics": [
-            {"name": m.name, "mentions": m.mention_count, **_describe_passage(m.location)} for m in analysis.metrics
-        ],
-    }
-
-
-def _describe_passage(passage: TextLocation) -> dict[str, object]:
-    return {"text": passage.text, "heading": passage.heading, "offset": passage.paper_offset}
 
 
 def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:

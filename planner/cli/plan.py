@@ -8,11 +8,10 @@ from dataclasses import replace
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final
 
 import click
 
-from planner.chat import Completion, ModelInfo, Prompt
+from planner.chat import Completion
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -32,22 +31,20 @@ from planner.cli.paper import (
 from planner.cli.terminal.cards import format_plan_cards
 from planner.cli.terminal.console import log, run_interruptible, send_log_messages
 from planner.details import Revision, format_count
-from planner.errors import ModelError, Outcome, PaperError, TrajectoryError, UsageError
+from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import read_bounded_file, read_stdin
-from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, add_retries, log_request_host, open_model
+from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_request_host, open_model
+from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.names import UniqueNames, build_paper_id
 from planner.papers.characters import decode_text
 from planner.papers.formats import strip_folders_and_endings
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_to_folder, write_unreadable_paper
+from planner.planning.output import PlanOutput, keep_pasted_plan, plan_with_client, write_unreadable_paper
 from planner.planning.record import PlanRecord
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 from planner.site.entries import create_entry
 from planner.tokens import TokenCounter
-
-# Bytes of a pasted reply; one that is shorter but too long for a plan is recorded as invalid.
-_MAX_REPLY_BYTES: Final = 10_000_000
 
 output_option = click.option(
     "-o",
@@ -144,11 +141,9 @@ def parse(
         raise UsageError("only one of REPLY, REVISED and --paper can be read from stdin; give the others as files")
     refuse_missing_source((paper,))
     with send_log_messages(log_settings):
-        settings = replace(task.settings, reasks=0)
-        read = read_single_paper(paper, metadata)
-        pasted = _PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
-        # A pasted reply is always new: for a corrected one, the recorded reply must not be used.
-        done = asyncio.run(plan_to_folder(output, read, pasted, settings, _price_pasted_reply, force=True))
+        settings, read = task.settings, read_single_paper(paper, metadata)
+        pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
+        done = asyncio.run(keep_pasted_plan(output, read, pasted, settings))
         _report_result(paper, done, as_json)
         if pasted.next_message:
             log.info("send this message in the same conversation, and give its reply as REVISED:")
@@ -158,32 +153,10 @@ def parse(
         raise SystemExit(0 if done.record.outcome is Outcome.PLANNED else 1)
 
 
-class _PastedModel:
-    """A model that returns the replies which the user fetched by hand; their finish reasons are unknown.
-
-    `completions` are those not yet asked for; `next_message` is the message to which there is none, or "".
-    """
-
-    def __init__(self, model: str, *completions: Completion) -> None:
-        self.info = ModelInfo("lm-planner", model, model)
-        self.next_message = ""
-        self.completions = list(completions)
-
-    async def complete(self, prompt: Prompt) -> Completion:
-        if not self.completions:
-            self.next_message = prompt.messages[-1].content
-            raise ModelError("its reply is not given")
-        return self.completions.pop(0)
-
-
 def _read_pasted_reply(reply: str, model: str) -> Completion:
-    data = read_stdin(_MAX_REPLY_BYTES) if reply == "-" else read_bounded_file(Path(reply), _MAX_REPLY_BYTES)
+    data = read_stdin(MAX_REPLY_BYTES) if reply == "-" else read_bounded_file(Path(reply), MAX_REPLY_BYTES)
     text, notes = decode_text(data, reply)
     return Completion(text, model=model, notes=notes)
-
-
-def _price_pasted_reply(_: Completion) -> None:
-    return None
 
 
 async def _plan_papers(
@@ -256,16 +229,12 @@ class _PaperPlanner:
                 self._output, source, error, self._client.info, self._settings, given_id=named
             )
         paper = replace(paper, id=self._unique_ids.choose_name(paper.id))
-        settings, price = self._settings, self._client.compute_price
-        model = self._client.make_paper_model(
-            paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain
-        )
-        return await plan_to_folder(
+        return await plan_with_client(
             self._output,
             paper,
-            add_retries(model, self._max_wait),
-            settings,
-            lambda completion: price(completion.usage),
+            self._client,
+            self._settings,
+            max_wait=self._max_wait,
             force=self._force,
             token_counter=self._token_counter,
         )
@@ -289,7 +258,7 @@ def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> No
         )
         log.error("%s: %s: %s (%s)", source, sidecar.outcome, sidecar.reason, where)
     if as_json:
-        click.echo(json.dumps(_summarize_result(source, result)))  # ASCII, whatever the terminal's encoding
+        click.echo(json.dumps(result.summarize(source)))  # ASCII, whatever the terminal's encoding
     elif result.trajectory:
         click.echo(make_printable(str(result.path)))
 
@@ -304,21 +273,6 @@ def _show_plan(source: str, result: PlanOutput) -> None:
     _report_result(source, result)
     if result.trajectory:
         click.echo("\n" + format_plan_cards(replace(create_entry(result.trajectory), record=result.record)))
-
-
-def _summarize_result(source: str, result: PlanOutput) -> dict[str, object]:
-    sidecar = result.record
-    return {
-        "source": source,
-        "paper_id": sidecar.paper.id,
-        "title": sidecar.paper.title,
-        "outcome": sidecar.outcome.value,
-        "reason": sidecar.reason,
-        "trajectory": str(result.path) if result.trajectory else None,
-        "sidecar": str(result.record_path),
-        "cost": sidecar.cost,
-        "warnings": list(sidecar.warnings),
-    }
 
 
 def _format_usage(sidecar: PlanRecord) -> str:

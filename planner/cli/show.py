@@ -16,10 +16,9 @@ from planner.names import UniqueNames, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
-from planner.site.copies import format_jsonl
+from planner.site.copies import build_plan_json, format_jsonl
 from planner.site.entries import PlanEntry, create_entry, join_record
 from planner.site.pages import render_entry_page
-from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
 from planner.trajectory.writer import render_trajectory
 
@@ -78,19 +77,6 @@ def schema(details: bool) -> None:
     click.echo(json.dumps(make_details_json_schema() if details else make_plan_json_schema(), indent=2))
 
 
-def build_trajectory_json(trajectory: Trajectory) -> dict[str, object]:
-    """Return a trajectory as a JSON object: the heading's segments, the task, the reasoning, the ablations."""
-    return {
-        "planner": trajectory.planner,
-        "model": trajectory.model,
-        "paper_id": trajectory.paper_id,
-        "task": trajectory.task.value,
-        "reasoning": trajectory.reasoning,
-        "ablations": [ablation.model_dump(mode="json") for ablation in trajectory.plan.ablations],
-        "warnings": list(trajectory.warnings),
-    }
-
-
 def _read_entry(file: Path) -> PlanEntry:
     """Read a trajectory with its record, if there is one; print what is odd about them.
 
@@ -116,17 +102,11 @@ def _read_entry(file: Path) -> PlanEntry:
     return join_record(create_entry(trajectory), record)
 
 
-def _build_entry_json(entry: PlanEntry) -> dict[str, object]:
-    """Return a plan as a JSON object, with what its record says of it beside the ablations."""
-    assert entry.trajectory is not None
-    return build_trajectory_json(entry.trajectory) | (entry.record.dump_plan_fields() if entry.record else {})
-
-
 def _render_entry(entry: PlanEntry, form: str, show_all: bool) -> str:
     trajectory = entry.trajectory
     assert trajectory is not None
     if form == "json":
-        return make_json_printable(json.dumps(_build_entry_json(entry), ensure_ascii=False, indent=2)) + "\n"
+        return make_json_printable(json.dumps(build_plan_json(entry), ensure_ascii=False, indent=2)) + "\n"
     if form == "jsonl":
         return make_json_printable(format_jsonl(trajectory.plan))
     if form == "md":

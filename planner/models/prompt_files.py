@@ -1,4 +1,4 @@
-"""A model without an endpoint: prompts go to files, and replies come from files that a person or a program writes.
+"""Models without an endpoint, whose replies a person or a program fetches: from files, or in one go.
 
 The name of each file holds the model, the paper and the identity of its request, so no reply answers another prompt.
 """
@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from planner.chat import Completion, ModelInfo, Prompt
+from planner.chat import LM_PLANNER, Completion, ModelInfo, Prompt
 from planner.errors import ModelError
 from planner.files import read_bounded_file, write_file_atomically
 from planner.names import build_prompt_file_name
 
 _IDENTITY: Final = re.compile(r"[0-9a-f]{64}(?![0-9a-f])")
-_MAX_REPLY_BYTES: Final = 10_000_000
+MAX_REPLY_BYTES: Final = 10_000_000
 _FIRST_MESSAGES: Final = 2
 _HEADINGS: Final = {"assistant": "===== your reply so far =====", "user": "===== now ====="}
 
@@ -51,7 +51,7 @@ def _format_prompt(prompt: Prompt) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return read_bounded_file(path, _MAX_REPLY_BYTES).decode("utf-8-sig")
+        return read_bounded_file(path, MAX_REPLY_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -122,3 +122,26 @@ class PromptFileModel:
         if reply is None:
             raise ModelError("its prompt waits for a reply")
         return reply
+
+
+class PastedModel:
+    """A model that returns the replies which the user fetched by hand; their finish reasons are unknown.
+
+    `completions` are those not yet asked for; `next_message` is the message to which there is none, or "".
+    """
+
+    def __init__(self, model: str, *completions: Completion) -> None:
+        self.info = ModelInfo(LM_PLANNER, model, model)
+        self.next_message = ""
+        self.completions = list(completions)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        """Return the next reply.
+
+        Raises:
+            ModelError: if there is none.
+        """
+        if not self.completions:
+            self.next_message = prompt.messages[-1].content
+            raise ModelError("its reply is not given")
+        return self.completions.pop(0)

@@ -12,6 +12,8 @@ from typing import Final, Self
 from planner.chat import Model, ModelInfo
 from planner.errors import Outcome, PaperError, TrajectoryError
 from planner.files import DRAFT_NAME, delete_and_unlock_file, try_lock_file, write_file_atomically
+from planner.models.connect import ModelClient, add_retries
+from planner.models.prompt_files import PastedModel
 from planner.models.wrappers import CachedModel
 from planner.names import (
     RECORD_SUFFIX,
@@ -51,6 +53,21 @@ class PlanOutput:
     path: Path
     record_path: Path
 
+    def summarize(self, source: str) -> dict[str, object]:
+        """Return the result as a JSON object; `source` is the paper as the user named it."""
+        record = self.record
+        return {
+            "source": source,
+            "paper_id": record.paper.id,
+            "title": record.paper.title,
+            "outcome": record.outcome.value,
+            "reason": record.reason,
+            "trajectory": str(self.path) if self.trajectory else None,
+            "sidecar": str(self.record_path),
+            "cost": record.cost,
+            "warnings": list(record.warnings),
+        }
+
 
 async def plan_to_folder(
     folder: Path,
@@ -81,6 +98,37 @@ async def plan_to_folder(
         cached = CachedModel(model, store)
         result = await plan_paper(paper, cached, settings, store.choose_sample, token_counter, log.info)
         return _write_result(files, finish_record(record, result, store.attempts), result.trajectory)
+
+
+async def plan_with_client(
+    folder: Path,
+    paper: Paper,
+    client: ModelClient,
+    settings: PlanSettings,
+    *,
+    max_wait: float,
+    force: bool = False,
+    token_counter: TokenCounter | None = None,
+) -> PlanOutput:
+    """Plan one paper with an open model, which retries for up to `max_wait` seconds, as `plan_to_folder` does."""
+    model = client.make_paper_model(paper, settings.task, settings.k, settings.cut_at, with_details=not settings.plain)
+    return await plan_to_folder(
+        folder,
+        paper,
+        add_retries(model, max_wait),
+        settings,
+        lambda completion: client.compute_price(completion.usage),
+        force=force,
+        token_counter=token_counter,
+    )
+
+
+async def keep_pasted_plan(folder: Path, paper: Paper, model: PastedModel, settings: PlanSettings) -> PlanOutput:
+    """Write the plan in replies that were fetched by hand, as `plan_to_folder` does.
+
+    They are always new: for a corrected reply, the recorded one must not be used. They are not asked for again.
+    """
+    return await plan_to_folder(folder, paper, model, replace(settings, reasks=0), lambda _: None, force=True)
 
 
 def _open_question(paper: Paper, info: ModelInfo, settings: PlanSettings) -> PlanRecord:

@@ -8,6 +8,7 @@ from typing import Final
 from planner.details import Details, QuoteMatch
 from planner.sanitize import clean_text, render_csv
 from planner.schema import PLAN_FIELDS, Ablation, Action, Plan, Task, format_field_values
+from planner.site.entries import PlanEntry
 from planner.trajectory import format
 from planner.trajectory.format import Trajectory
 from planner.trajectory.writer import render_trajectory
@@ -140,3 +141,19 @@ def _format_sentence(ablation: Ablation) -> str:
     if is_descriptive_name(ablation.name):
         return f"{ablation.name.strip().rstrip('.:')}: {done}{measured}."
     return f"{done[0].upper()}{done[1:]}{measured}."
+
+
+def build_plan_json(entry: PlanEntry) -> dict[str, object]:
+    """Return a plan as a JSON object: its heading, the reasoning, the ablations, and what its record says beside."""
+    trajectory = entry.trajectory
+    assert trajectory is not None, "only a plan has ablations"
+    return {
+        "planner": trajectory.planner,
+        "model": trajectory.model,
+        "paper_id": trajectory.paper_id,
+        "task": trajectory.task.value,
+        "reasoning": trajectory.reasoning,
+        "ablations": [ablation.model_dump(mode="json") for ablation in trajectory.plan.ablations],
+        "warnings": list(trajectory.warnings),
+        **(entry.record.dump_plan_fields() if entry.record else {}),
+    }
