@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("reading",),
     ("batch", "site"),
     ("combining", "exports"),
+    ("mcp",),
     ("cli",),
     ("__main__",),
 )

@@ -102,19 +102,21 @@ def group_options(
     return decorate
 
 
+offline_option = click.option(
+    "--offline",
+    is_flag=True,
+    envvar="ABLATION_PLANNER_OFFLINE",
+    show_envvar=True,
+    help="Send no requests, and download nothing.",
+)
+
 metadata_options = group_options(
     "metadata",
     MetadataOptions,
     click.option("--title", default="", help="The paper's title, if the detected one is wrong."),
     click.option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
     click.option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [from the title]"),
-    click.option(
-        "--offline",
-        is_flag=True,
-        envvar="ABLATION_PLANNER_OFFLINE",
-        show_envvar=True,
-        help="Send no requests, and download nothing.",
-    ),
+    offline_option,
 )
 
 task_options = group_options(

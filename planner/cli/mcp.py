@@ -1,0 +1,83 @@
+"""`mcp`: the planner as tools for a client of the Model Context Protocol."""
+
+import asyncio
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from planner.cli.options import (
+    LogOptions,
+    TaskOptions,
+    log_options,
+    model_options,
+    offline_option,
+    open_arxiv,
+    task_options,
+)
+from planner.cli.plan import output_option
+from planner.cli.terminal.console import log, send_log_messages
+from planner.errors import UsageError
+from planner.mcp.folders import NamedFolders
+from planner.models.connect import ModelSpec
+from planner.planning.first_prompt import PlanSettings
+from planner.planning.strategies import STRATEGIES
+from planner.reading.process import IsolatedReader
+from planner.schema import Task
+
+_FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command(epilog="Example: ablation-planner mcp papers --model gpt-4o")
+@click.argument("folders", nargs=-1, metavar="FOLDER…", type=_FOLDER)
+@click.option("--root", "roots", multiple=True, type=_FOLDER, metavar="FOLDER", help="The same as FOLDER.")
+@task_options
+@model_options
+@output_option
+@offline_option
+@log_options
+def mcp(
+    folders: tuple[Path, ...],
+    roots: tuple[Path, ...],
+    task: TaskOptions,
+    model_spec: ModelSpec,
+    output: Path,
+    offline: bool,
+    log_settings: LogOptions,
+) -> None:
+    """Serve tools over stdin and stdout to a client of the Model Context Protocol, such as a coding agent.
+
+    The tools read papers in each FOLDER, give the prompt, check and keep plans, and plan with the model that is named
+    here. Nothing outside the folders is read.
+    """
+    if not (named := (*folders, *roots)):
+        raise UsageError("name the folders that the client may read, as in `ablation-planner mcp papers`")
+
+    def choose_settings(tool_task: Task | None, k: int | None, cut_at: str, strategy: str) -> PlanSettings:
+        if strategy and strategy not in STRATEGIES:
+            raise UsageError(f"strategy {strategy!r}: it is one of {', '.join(STRATEGIES)}")
+        return replace(
+            task,
+            task=tool_task or task.task,
+            k=task.k if k is None else k,
+            cut_at=cut_at or task.cut_at,
+            strategy=strategy or task.strategy,
+        ).settings
+
+    choose_settings(None, None, "", "")  # settings that are wrong are refused before anything is served
+    with send_log_messages(log_settings):
+        try:
+            from planner.mcp.server import PlanTools, serve_tools  # the SDK is an extra, and takes 1 s
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "mcp":
+                raise
+            raise UsageError("`mcp` needs an extra: pip install 'ablation-planner[mcp]'") from None
+        output = output.resolve()
+        reader = IsolatedReader(open_arxiv(offline=True))
+        tools = PlanTools(NamedFolders.resolve(named), output, reader, choose_settings, model_spec, offline)
+        log.info("papers in %s; plans in %s", tools.folders, output)
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that
+        asyncio.run(serve_tools(tools))
