@@ -33,7 +33,8 @@ _COMMAND_PATHS: Final[Mapping[str, str]] = {
     "import": "planner.cli.runs.import_",
     "site": "planner.cli.show.site",
     "combine": "planner.cli.combine.combine",
-    "mcp": "planner.cli.mcp.mcp",
+    "mcp": "planner.cli.agents.mcp",
+    "skill": "planner.cli.agents.skill",
 }
 
 

@@ -1,8 +1,9 @@
-"""`mcp`: the planner as tools for a client of the Model Context Protocol."""
+"""`mcp` and `skill`: the planner for coding agents, as tools or as instructions."""
 
 import asyncio
 import signal
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +21,16 @@ from planner.cli.options import (
 from planner.cli.plan import output_option
 from planner.cli.terminal.console import log, send_log_messages
 from planner.errors import UsageError
+from planner.files import write_file_atomically
 from planner.mcp.folders import NamedFolders
 from planner.models.connect import ModelSpec
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
 from planner.reading.process import IsolatedReader
+from planner.sanitize import make_printable
 from planner.schema import Task
 
+_SKILL_NAME: Final = "ablation-planner"  # that of its folder too, as the format of skills demands
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -81,3 +85,21 @@ def mcp(
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, signal.SIG_DFL)  # a thread waits for stdin, and only the system can end that
         asyncio.run(serve_tools(tools))
+
+
+@click.command(epilog="Example: ablation-planner skill --to .claude/skills")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write it to this folder of skills, and print its path.",
+)
+def skill(folder: Path | None) -> None:
+    """Print a skill: a file that tells a coding agent how to plan a paper itself, without a key."""
+    text = (files("planner") / "skill" / "SKILL.md").read_text(encoding="utf-8")
+    if folder is None:
+        click.echo(text.encode(), nl=False)
+        return
+    path = (folder if folder.resolve().name == _SKILL_NAME else folder / _SKILL_NAME) / "SKILL.md"
+    write_file_atomically(path, text)
+    click.echo(make_printable(str(path)))

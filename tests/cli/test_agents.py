@@ -1,9 +1,13 @@
-"""`mcp`: the SDK's own client over stdio, the whole way, with hostile paths and papers, and killed in the middle."""
+"""`mcp`: the SDK's own client over stdio, the whole way, with hostile paths and papers, and killed in the middle.
+
+`skill`: a file in the format of skills; `tests/test_docs.py` runs its commands.
+"""
 
 import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mcp import Client, StdioServerParameters, stdio_client
 
 from tests.cli.conftest import DEMO, Run
@@ -309,3 +314,22 @@ def test_the_extra_is_named_where_it_is_missing(run: Run, monkeypatch: pytest.Mo
     done = run("mcp", ".")
     assert done.exit_code == 2
     assert "pip install 'ablation-planner[mcp]'" in done.stderr
+
+
+def test_the_skill_has_the_format_of_skills(run: Run) -> None:
+    printed = run("skill").stdout
+    _, head, body = printed.split("---\n", 2)
+    fields = yaml.safe_load(head)
+    assert set(fields) <= {"name", "description", "license", "compatibility"}
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", fields["name"])
+    assert len(fields["name"]) <= 64
+    assert len(fields["description"]) <= 1024
+    assert len(fields["compatibility"]) <= 500
+    assert len(body.splitlines()) < 500
+
+
+@pytest.mark.parametrize("folder", ["skills", "skills/ablation-planner"])
+def test_the_skill_lies_in_a_folder_of_its_name(run: Run, folder: str) -> None:
+    done = run("skill", "--to", folder)
+    assert done.stdout == "skills/ablation-planner/SKILL.md\n"
+    assert Path(done.stdout.strip()).read_text(encoding="utf-8") == run("skill").stdout
