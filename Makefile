@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-lowest lint bench screenshots clean
+.PHONY: demo test test-slow test-lowest lint bench screenshots docs clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ablation-planner demo
@@ -53,5 +53,8 @@ bench: $(VENV)/.ready-slow
 screenshots: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.site.screenshots build/screenshots
 
+docs: $(VENV)/.ready-dev
+	$(BIN)/zensical build --clean --strict
+
 clean:
-	rm -rf $(VENV) .venv-lowest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest build dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,15 @@ import pytest
 from planner.details import DEFAULT_MIN_CHANCE, Details, EffortKind, RejectionReason, Response
 from planner.planning.record import PlanRecord
 from planner.schema import Task
-from tests.batch.conftest import program
-from tests.batch.program import Program
 from tests.conftest import ROOT
+from tests.pages import Reader, list_lines, make_examples
 from tests.scripted import contract
 from tests.server.http import Request
 from tests.server.http import Response as Answer
 from tests.server.replies import as_asked
 from tests.server.server import Server
 
-__all__ = ["program"]
-
 PAGE = (ROOT / "docs" / "details.md").read_text(encoding="utf-8")
-COMMANDS = "".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.S | re.M)).splitlines()
 SOUND: dict[str, Any] = {
     "name": "No gate",
     "ablated_part": "harmonic residual gate",
@@ -40,30 +35,20 @@ def answer(request: Request) -> Answer:
     return as_asked(request, DRAFT if len(request.json["messages"]) == 2 else REVISED)
 
 
-@pytest.fixture
-def folder(program: Program, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
-    demo = (ROOT / "planner" / "demo" / "paper.md").read_bytes()
-    (program.folder / "papers").mkdir()
-    for name in ("paper.pdf", "papers/one.md"):  # formats are told by content, so this stands for any paper
-        (program.folder / name).write_bytes(demo)
-    (program.folder / "reply.txt").write_text(DRAFT, encoding="utf-8")
-    (program.folder / "revised.txt").write_text(REVISED, encoding="utf-8")
+def test_the_commands_run_in_their_order(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_examples(tmp_path)
+    (tmp_path / "reply.txt").write_text(DRAFT, encoding="utf-8")
+    (tmp_path / "revised.txt").write_text(REVISED, encoding="utf-8")
     server.answer = answer
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
-    return program.folder
-
-
-def test_the_commands_run_in_their_order(program: Program, folder: Path) -> None:
-    assert len(COMMANDS) == 12
-    for line in COMMANDS:
-        command, *words = shlex.split(line)
-        assert command == "ablation-planner"
-        paths = [str(path.relative_to(folder)) for word in words if "*" in word for path in sorted(folder.glob(word))]
-        done = program.invoke(*(word for word in words if "*" not in word), *paths)
-        assert done.stdout or done.stderr, f"{line} says nothing"
+    lines = list_lines(PAGE)
+    assert len(lines) == 12
+    reader = Reader(tmp_path, server.base_url, monkeypatch)
+    reader.follow(lines)
+    assert all(reader.said.values())
     for name in ("revised", "by-hand"):
-        (record,) = (folder / name).rglob("[!.]*.json")
+        (record,) = (tmp_path / name).rglob("[!.]*.json")
         assert [each["response"] for each in json.loads(record.read_text(encoding="utf-8"))["revisions"]] == ["mended"]
 
 

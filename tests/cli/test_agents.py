@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from mcp import Client, StdioServerParameters, stdio_client
 
 from tests.cli.conftest import DEMO, Run
