@@ -30,7 +30,7 @@ PAGES = [*sorted(DOCS.glob("*.md")), SKILL]
 BEFORE = {"exports.md": ["ablation-planner batch papers/ -o run --model gpt-4o"]}
 FOREIGN_OPTIONS = {
     *("--served-model-name", "--port", "--max-model-len", "--enable-prefix-caching", "--array", "--time", "--requeue"),
-    *("--signal", "--random-input-len", "--random-output-len", "--case", "--pairs", "--seconds"),
+    *("--signal", "--random-input-len", "--random-output-len", "--case", "--pairs", "--seconds", "--from"),
 }
 
 

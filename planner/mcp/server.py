@@ -28,7 +28,7 @@ from planner.mcp.folders import NamedFolders
 from planner.models.connect import ModelSpec, log_request_host, open_model
 from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
-from planner.names import build_record_path
+from planner.names import TRAJECTORY_SUFFIX, build_record_path
 from planner.papers.characters import decode_text
 from planner.papers.paper import Paper
 from planner.planning.description import describe_paper
@@ -72,7 +72,7 @@ RevisedText = Annotated[str, Field(description="With revise: the reply to `next_
 ModelName = Annotated[
     str, Field(description="The model that wrote the reply: your own name.", min_length=1, max_length=200)
 ]
-PlanPath = Annotated[str, Field(description="Path of a trajectory, as list_plans gives it.", max_length=4096)]
+PlanPath = Annotated[str, Field(description="Path of a plan, as list_plans gives it.", max_length=4096)]
 
 _Result = TypeVar("_Result")
 
@@ -165,7 +165,7 @@ class PlanTools:
     ) -> str:
         """Plan a paper with the configured model, or the built-in planner if there is none, and keep the plan.
 
-        The same call again sends nothing: it gives the plan that is kept.
+        It goes on if you stop to wait. The same call again sends nothing: it gives the plan that is kept.
         """
         settings = self.choose_settings(task, k, cut_at, strategy)
         return _to_json(await self._finish(self._plan(paper, await self._read(paper), settings)))
@@ -181,9 +181,10 @@ class PlanTools:
     def read_plan(self, path: PlanPath) -> str:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
         found = NamedFolders.resolve((*self.folders.named, self.output)).find_path(path)
-        record = Path(build_record_path(found))
-        entry = read_plan_entry(EntrySource("", found, record if record.is_file() else None))
-        return _to_json(_summarize_entry(EntrySource("", found), entry) | build_plan_json(entry))
+        record = Path(build_record_path(found.with_suffix(TRAJECTORY_SUFFIX)))
+        source = EntrySource("", None if found == record else found, record if record.is_file() else None)
+        entry = read_plan_entry(source)
+        return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
 
     async def wait_for_plannings(self) -> None:
         """Wait until every plan that was begun is kept, also where the client is gone: its requests are paid for."""

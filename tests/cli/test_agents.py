@@ -133,6 +133,9 @@ def test_a_configured_model_is_paid_once_and_its_key_stays_hidden(papers: Path, 
         assert not is_error
         assert json.loads(text)["outcome"] == "model_error"
         assert "wrong key ***" in text
+        failure = json.loads(text)["sidecar"]
+        assert failure in [plan["path"] for plan in (await ask(call, "list_plans"))["plans"]]
+        assert (await ask(call, "read_plan", path=failure))["outcome"] == "model_error"
         assert KEY not in text
         for arguments, reason in (
             ({"paper": "gate.md", "k": 99}, "-k 99: a plan has 1 to 50 ablations"),
