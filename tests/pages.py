@@ -25,6 +25,7 @@ DEMO = ROOT / "planner" / "demo" / "paper.md"
 NOT_HERE = re.compile(
     r"^(?:pip|pipx|uv|uvx|claude|vllm serve|make|git)\b|--engine ray|--fetch|ablation-planner (?:mcp|serve)\b"
 )
+ADDRESS = re.compile(r"http://(?:localhost|gpu\d):8000/v1")
 PROGRAMS: Mapping[str, click.Command] = {"ablation-planner": cli, "python -m eval": evaluation.main}
 
 
@@ -79,8 +80,7 @@ class Reader:
                 self.type_line(line)
 
     def type_line(self, line: str) -> None:
-        here = re.sub(r"http://(localhost|gpu\d):8000/v1", self.base_url, line)
-        typed, _, target = here.partition(" > ")
+        typed, _, target = ADDRESS.sub(self.base_url, line).partition(" > ")
         match shlex.split(typed, comments=True):
             case ["export", setting]:
                 self.monkeypatch.setenv(*setting.split("=", 1))
