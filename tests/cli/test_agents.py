@@ -22,6 +22,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from mcp import Client, StdioServerParameters, stdio_client
 
+from planner.errors import UsageError
+from planner.mcp.folders import NamedFolders
 from tests.cli.conftest import DEMO, Run
 from tests.cli.test_revised_plans import DRAFT, MESSAGE, REVISED
 from tests.conftest import ROOT
@@ -224,6 +226,19 @@ def test_nothing_outside_the_folders_is_read(hostile_folder: Path) -> None:
 
     assert "Traceback" not in talk(hostile_folder, work)
     assert not (hostile_folder / "trajectories").exists()
+
+
+def test_a_name_is_looked_for_in_each_folder_also_through_a_link_to_it(papers: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    for name in ("gate.md", "only.md"):
+        (tmp_path / "more" / name).write_bytes(DEMO.read_bytes())
+    (tmp_path / "link").symlink_to(tmp_path / "more")
+    folders = NamedFolders.resolve([papers, tmp_path / "link"])
+    assert folders.find_path("gate.md") == papers / "gate.md"
+    for name in ("only.md", str(tmp_path / "link" / "only.md"), str(tmp_path / "more" / "only.md")):
+        assert folders.find_path(name) == tmp_path / "more" / "only.md"
+    with pytest.raises(UsageError, match="outside the named folders"):
+        folders.find_path(str(tmp_path / "papers-of-others" / "gate.md"))
 
 
 def test_hostile_papers_fail_alone(papers: Path) -> None:
