@@ -2,15 +2,15 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from planner.details import format_count
-from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, format_line, list_plans
+from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, list_plans
 from planner.files import write_file_atomically
 from planner.sanitize import clean_text
-from planner.site.copies import choose_headline, describe_change, format_review
+from planner.site.copies import format_review
 from planner.site.entries import PlanEntry
 
 _MAX_TITLE_CHARS: Final = 200  # GitHub takes 256
@@ -44,31 +44,31 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_markdown(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a Markdown file for each plan: what to run in which order, the studies, and what else was considered."""
+    """Write a Markdown file for each plan: the runs in order, and further studies for whoever has time left."""
     for plan in list_plans(entries):
-        headings = (f"\n## {study.number}. {escape_markdown(study.headline)}\n\n" for study in plan.studies)
-        parts = (f"{heading}{_render_study(study)}" for heading, study in zip(headings, plan.studies, strict=True))
-        lines = (f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan), *parts, *_list_rest(plan))
+        lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
+        lines += map(_render_section, plan.studies)
+        if plan.further_studies:
+            lines.append("\n# If there is time\n\nFurther studies, the likeliest first:\n")
+            lines += map(_render_section, plan.further_studies)
         write_file_atomically(target / f"{plan.slug}.md", "".join(lines), durable=False)
 
 
+def _render_section(study: Study) -> str:
+    return f"\n## {study.number}. {escape_markdown(study.headline)}\n\n{_render_study(study)}"
+
+
 def _render_overview(plan: ExportedPlan) -> str:
-    variants = [variant for study in plan.studies for variant in study.variants]
-    shared = sum(bool(variant.same_as) for variant in variants)
-    alike = f", of which {shared} seem to stand in two studies" if shared else ""
+    runs = [(study, variant) for study in plan.studies for variant in study.variants]
+    shared = sum(bool(variant.same_as) for _, variant in runs)
+    first = sum(len(study.first_runs) for study in plan.studies)
+    notes = (
+        f"{shared} seem to stand in two studies" if shared else "",
+        f"{first + 1} to start with, the others are values of sweeps" if first < len(runs) else "",
+    )
     order = ", ".join(str(study.number) for study in sorted(plan.studies, key=lambda study: study.place))
-    counted = f"{format_count(len(variants) + 1, 'run')} with the baseline{alike}; each with {len(SEEDS)} seeds"
-    return f"{counted}. Run the studies in this order: {order}.\n\n{_BASELINE_STEP}"
-
-
-def _list_rest(plan: ExportedPlan) -> Iterator[str]:
-    """Yield the ablations that were considered and not kept, for whoever has time left."""
-    considered = plan.entry.record.considered if plan.entry.record else ()
-    if considered:
-        yield "\n## Considered, and not in the plan\n\n"
-    for each in considered:
-        change = escape_markdown(format_line(describe_change(each, each.replacement)))
-        yield f"- {change} ({escape_markdown(format_line(choose_headline(each)))})\n"
+    count = "; ".join((f"{format_count(len(runs) + 1, 'run')} with the baseline", *filter(None, notes)))
+    return f"{count}. Each has {len(SEEDS)} seeds. Run the studies in this order: {order}.\n\n{_BASELINE_STEP}"
 
 
 def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
@@ -81,13 +81,13 @@ def write_reviews(entries: Sequence[PlanEntry], target: Path) -> None:
 
 def _render_study(study: Study) -> str:
     notes = (f"- **{label}**: {escape_markdown(text)}\n" for label, text in study.list_notes())
-    steps = (
-        f"- [ ] Run `{variant.slug}`: {escape_markdown(study.describe_run(variant))}\n" for variant in study.variants
-    )
-    first = ", ".join(f"`{variant.slug}`" for variant in study.first_runs)
-    is_long = len(study.first_runs) < len(study.variants)
-    hint = f"\nStart with {first}; the others are worth their runs only if these differ.\n" if is_long else ""
-    return f"{''.join(notes)}{hint}\n{''.join(steps)}- [ ] Report the metrics of all runs beside the baseline's\n"
+    first = study.first_runs
+    later = [variant for variant in study.variants if variant not in first]
+    steps = [f"- [ ] Run `{each.slug}`: {escape_markdown(study.describe_run(each))}\n" for each in first]
+    if later:
+        values = ", ".join(f"`{each.slug}`" for each in later)
+        steps.append(f"- [ ] Only if these differ, the values between them: {values}\n")
+    return f"{''.join(notes)}\n{''.join(steps)}- [ ] Report the metrics of all runs beside the baseline's\n"
 
 
 def escape_markdown(text: str) -> str:

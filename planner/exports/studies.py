@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Final
 
 from planner.analysis.parts import is_same_part
-from planner.details import Details
+from planner.details import Details, RejectionReason
 from planner.matching.similarity import extract_numbers, is_value
 from planner.names import sanitize_file_name
 from planner.sanitize import clean_text, shorten_name
@@ -20,6 +20,7 @@ from planner.site.entries import PlanEntry, choose_title, label_entries
 BASELINE: Final = "baseline"
 SEEDS: Final = (0, 1, 2)
 _MAX_SLUG_CHARS: Final = 48
+_DEFAULT: Final = re.compile(r"\bdefault(?:s to| is)?\b[\s:=]*([^,;()]*)", re.I)  # "number of groups G (default 6)"
 _LONG_SWEEP: Final = 5  # values of which three show if the rest is worth its runs
 
 
@@ -67,26 +68,34 @@ class Study:
         """Return what a variant does to the part that the notes name, and the earlier run that it seems to repeat."""
         is_replaced = self.ablation.action is Action.REPLACE and variant.instead
         done = describe_replacement(variant.instead) if is_replaced else variant.change
+        default = _DEFAULT.search(self.ablation.ablated_part)
+        if default and is_value(variant.instead) and extract_numbers(variant.instead) == extract_numbers(default[1]):
+            return f"{done} (the method's own value: the baseline)"
         return done + (f" (seems to be the same run as {variant.same_as}: then run it once)" if variant.same_as else "")
 
     @property
     def first_runs(self) -> tuple[Variant, ...]:
-        """The variants of a long sweep to run first: its ends and its middle; all of another study."""
+        """The variants to run first: of a long sweep of values the ends and the middle, of another study all."""
         values = [variant for variant in self.variants if is_value(variant.instead)]
         if len(values) < _LONG_SWEEP:
             return self.variants
         values.sort(key=lambda variant: min(extract_numbers(variant.instead)))
-        return values[0], values[len(values) // 2], values[-1]
+        later = {*values[1:-1]}.difference([values[len(values) // 2]])
+        return tuple(variant for variant in self.variants if variant not in later)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedPlan:
-    """A plan with its paper's title and its studies, and a slug for its files, which no other plan has."""
+    """A plan with its paper's title and its studies, and a slug for its files, which no other plan has.
+
+    `further_studies` are the candidates that the plan does not keep, the likeliest first, in runs of their own.
+    """
 
     slug: str
     title: str
     entry: PlanEntry
     studies: tuple[Study, ...]
+    further_studies: tuple[Study, ...] = ()
 
 
 def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
@@ -102,23 +111,28 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
     ]
     slugs = number_slugs(sanitize_file_name(slug) for _, slug, _ in plans)  # "con" and "aux" are devices
     for (entry, _, title), slug in zip(plans, slugs, strict=True):
-        yield ExportedPlan(slug, format_line(title), entry, tuple(sorted(_list_studies(entry), key=_get_number)))
-
-
-def _get_number(study: Study) -> int:
-    return study.number
+        studies = tuple(_list_studies(entry))
+        kept, further = studies[: len(entry.ablations)], studies[len(entry.ablations) :]
+        in_plan = tuple(sorted(kept, key=lambda study: study.number))
+        yield ExportedPlan(slug, format_line(title), entry, in_plan, further)
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:
-    """Yield the studies in the order in which to run them, as a later one may share runs with an earlier one."""
+    """Yield the studies in the order in which to run them, as a later one may share runs with an earlier one.
+
+    After those of the plan come the candidates that it does not keep, without those that a revision withdrew.
+    """
     count = len(entry.ablations)
+    considered = entry.record.considered if entry.record else ()
+    further = [candidate for candidate in considered if candidate.why is not RejectionReason.WITHDRAWN]
     order = entry.record.order if entry.record else ()
     if sorted(order) != list(range(count)):  # a record without details has none, one that was edited may have any
         order = tuple(range(count))
-    details = entry.details or (Details(),) * count
+    ablations = (*entry.ablations, *further)
+    details = (*(entry.details or (Details(),) * count), *(candidate.details for candidate in further))
     earlier: list[tuple[str, Variant]] = []  # what is taken out, and the run that does so
-    for place, index in enumerate(order, start=1):
-        ablation = entry.ablations[index]
+    for place, index in enumerate((*order, *range(count, len(ablations))), start=1):
+        ablation = ablations[index]
         number = f"{index + 1:02}"
         headline = shorten_name(format_line(choose_headline(ablation))) or f"Ablation {index + 1}"
         removals = list(_list_variants(ablation, number, earlier))

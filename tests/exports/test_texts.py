@@ -112,7 +112,7 @@ def test_a_page_names_shared_runs_the_first_of_a_sweep_and_what_was_considered(t
         update={"name": "Routing", "ablated_part": "router", "replacement": ("removed", "a hash")}
     )
     sweep = ROUTER.model_copy(
-        update={"name": "Experts", "ablated_part": "experts", "replacement": ("64", "1", "2", "4", "8")}
+        update={"name": "Experts", "ablated_part": "experts (default 4)", "replacement": ("64", "1", "2", "4", "8")}
     )
     planned = trajectory("paper", ablations=(family, router, sweep))
     considered = Candidate(
@@ -121,10 +121,11 @@ def test_a_page_names_shared_runs_the_first_of_a_sweep_and_what_was_considered(t
     record = plan_record(planned).model_copy(update={"considered": (considered,)})
     write_entry(tmp_path / "plans", planned, record)
     page = (export(tmp_path / "plans", "markdown") / "paper.md").read_text(encoding="utf-8")
-    assert "10 runs with the baseline, of which 1 seem to stand in two studies" in page
+    assert "10 runs with the baseline; 1 seem to stand in two studies; 8 to start with" in page
     assert "`02-without-it`: without it (seems to be the same run as 01-without-the-router: then run it once)" in page
-    assert "Start with `03-1`, `03-4`, `03-64`; the others" in page
-    assert f"- remove {LOSS.ablated_part} (\\# Loss)\n" in page
+    assert "- [ ] Run `03-4`: with 4 (the method's own value: the baseline)\n" in page
+    assert "- [ ] Only if these differ, the values between them: `03-2`, `03-8`\n" in page
+    assert "\n## 4. \\# Loss\n" in page.partition("If there is time")[2]
 
 
 def test_a_hostile_issue_has_the_blocks_of_any_other(hostile_plans: Path, export: Export) -> None:
