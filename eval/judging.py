@@ -1,36 +1,24 @@
 """Judge one system's plans: each gold paper ends as scored, or as unscored, failed or absent with a reason.
 
-A judge is a model, the published match rule applied to words, or verdicts that another program wrote. The match rule
-costs nothing and is deterministic, but it misses ablations that are worded differently: compare its numbers only with
-each other.
+A judge is a model, the published match rule applied to words, or verdicts that another program wrote.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
-from typing import Final
 
 from eval.flags import flag_judge_instructions, flag_missing_verdicts, flag_rule_violations, flag_unknown_names
 from eval.gold import AuthorGold, GoldSet, MaskedGold, read_gold
 from eval.model_judge import JudgeAnswer, JudgeQuestion, JudgeSettings
+from eval.offline import OFFLINE_JUDGE, judge_paper_offline
 from eval.plans import GoldPair, PaperStatus, PlannedPaper, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedPaper, JudgedRun, JudgingRecord, PlannedItem, read_judged_run, read_verdicts
-from eval.verdicts import AuthorVerdict, ReviewerVerdict, Verdict, build_verdict_path
+from eval.verdicts import AuthorVerdict, Verdict, build_verdict_path
 from planner.chat import ModelInfo
 from planner.errors import UsageError
-from planner.matching.match import MATCH_THRESHOLD, compute_similarity, match_ablations
-from planner.matching.similarity import extract_stems
 from planner.schema import Ablation, Task
-
-OFFLINE_JUDGE: Final = ModelInfo(planner="judge", name="offline", asked="offline")
-REVIEW_THRESHOLD: Final = 0.6
-"""The least share of an ablated part's or name's stems that one sentence of a review must contain."""
-
-_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+")
-_MIN_STEMS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,52 +74,6 @@ async def judge_run_offline(gold: GoldSet, system: System) -> JudgedRun:
     """Judge the plans of a system without a model."""
     judged = await judge_papers(gold, system, judge_paper_offline, lambda _: None)
     return build_judged_run(gold, system, OFFLINE_JUDGE, judged)
-
-
-async def judge_paper_offline(pair: GoldPair) -> JudgeAnswer:
-    """Judge one paper without a model."""
-    if isinstance(pair.gold, MaskedGold):
-        return JudgeAnswer(match_answers(pair.gold.ablations, pair.plan), cost=0.0)
-    if isinstance(pair.gold, AuthorGold):
-        return JudgeAnswer(match_gold(pair.gold.ablations, pair.plan), cost=0.0)
-    return JudgeAnswer(match_reviews(pair.gold.reviews, pair.plan), cost=0.0)
-
-
-def match_gold(gold: Sequence[Ablation], plan: Sequence[Ablation]) -> tuple[AuthorVerdict, ...]:
-    """Match each ablation of the paper with at most one of the plan, by the best one-to-one assignment."""
-    matches = {pair.index_a: plan[pair.index_b].name for pair in match_ablations(gold, plan)}
-    return tuple(
-        AuthorVerdict(name_in_paper=ablation.name, name_in_plan=(matches[number],) if number in matches else ())
-        for number, ablation in enumerate(gold)
-    )
-
-
-def match_answers(answers: Sequence[Ablation], plan: Sequence[Ablation]) -> tuple[AuthorVerdict, ...]:
-    """Match each answer of a masked paper with every ablation that is the same, so that the first one counts."""
-    return tuple(
-        AuthorVerdict(
-            name_in_paper=answer.name,
-            name_in_plan=tuple(a.name for a in plan if compute_similarity(answer, a) >= MATCH_THRESHOLD),
-        )
-        for answer in answers
-    )
-
-
-def match_reviews(reviews: Sequence[str], plan: Sequence[Ablation]) -> tuple[ReviewerVerdict, ...]:
-    """Judge each ablation of the plan: yes if a sentence of a review contains most words of its part or of its name."""
-    sentences = [set(extract_stems(sentence)) for review in reviews for sentence in _SENTENCE.split(review)]
-    return tuple(
-        ReviewerVerdict(
-            name_in_plan=ablation.name,
-            appears_in_review=any(_mentions_ablation(stems, ablation) for stems in sentences),
-        )
-        for ablation in plan
-    )
-
-
-def _mentions_ablation(sentence_stems: set[str], ablation: Ablation) -> bool:
-    texts = [set(extract_stems(ablation.ablated_part)), set(extract_stems(ablation.name))]
-    return any(len(t) >= _MIN_STEMS and len(t & sentence_stems) >= REVIEW_THRESHOLD * len(t) for t in texts)
 
 
 def make_model_judge(settings: JudgeSettings, max_concurrent: int) -> Judge:

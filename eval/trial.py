@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from eval.judging import OFFLINE_JUDGE
+from eval.offline import OFFLINE_JUDGE
 from planner.batch.run_folder import RunFolder
 from planner.batch.spec import EngineOptions, RunLimits, RunSpec
 from planner.errors import UsageError

@@ -78,15 +78,3 @@ def test_the_example_runs_at_an_endpoint_and_retries(work_folder: Path, server: 
     assert done.returncode == 0, done.stderr
     assert "REMOVE harmonic residual gate" in done.stdout
     assert len(server.journal) == 2
-
-
-def test_the_baseline_is_as_good_as_the_readme_says(tmp_path: Path, shared: Path) -> None:
-    words = ("baseline", str(shared / "papers" / "labelled"), "-o", str(tmp_path), "--json")
-    done = subprocess.run(
-        [sys.executable, "-m", "eval", *words], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
-    )
-    told = json.loads(done.stdout)
-    means = [told[name] for name in ("recall", "precision", "f1")]
-    cells = [f"{m['mean']:.2f} ({m['low']:.2f} to {m['high']:.2f})" for m in means]
-    assert f"| {' | '.join(cells)} |" in README
-    assert told["coverage"] == {"scored": 20, "unscored": 0, "failed": 0, "absent": 0}

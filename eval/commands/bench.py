@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from eval.agreement import describe_offline_judge
 from eval.bench_papers import BenchPaper, find_bench_papers, judge_bench_run, plan_bench_papers, read_bench_papers
 from eval.commands.options import EXISTING_FOLDER, build_result_json, json_option
 from eval.runs import JudgedRun
@@ -60,6 +61,8 @@ def _format_lines(results: Sequence[RunResult], k: int, paper_count: int) -> Ite
         means = " | ".join(map(_format_mean, (summary.precision, summary.recall, summary.f1)))
         papers = f"{result.coverage.scored} of {paper_count}"
         yield f"| {result.record.system} | {result.record.judge} | {papers} | {means} |"
+    for sentence in describe_offline_judge(result.record for result in results):
+        yield f"\n{sentence}"
 
 
 def _format_mean(mean: Mean) -> str:

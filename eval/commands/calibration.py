@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from eval.agreement import describe_offline_judge
 from eval.calibration import Calibration, measure_calibration
 from eval.commands.options import EXISTING_FOLDER, json_option
 from eval.runs import read_judged_run
@@ -21,13 +22,14 @@ def calibration(judged: tuple[Path, ...], as_json: bool) -> None:
 
     Plan with --min-chance 0 and -k 8, so that unlikely candidates are judged too.
     """
-    table = measure_calibration(map(read_judged_run, judged))
+    runs = list(map(read_judged_run, judged))
+    table = measure_calibration(runs)
     if table is None:
         raise UsageError("no judged ablation has a chance; plan with details (without --plain) and judge again")
     if as_json:
         click.echo(json.dumps({**asdict(table), "rows": [{**asdict(r), "share": r.share} for r in table.rows]}))
         return
-    for line in _format_lines(table):
+    for line in (*_format_lines(table), *describe_offline_judge(run.record for run in runs)):
         click.echo(line)
 
 

@@ -19,15 +19,14 @@ from eval.commands.options import (
 )
 from eval.gold import GoldSet, read_gold
 from eval.judging import (
-    OFFLINE_JUDGE,
     Judge,
     PaperVerdicts,
     build_judged_run,
-    judge_paper_offline,
     judge_papers,
     make_model_judge,
 )
 from eval.model_judge import JudgeSettings
+from eval.offline import OFFLINE_JUDGE, judge_paper_offline
 from eval.plans import PaperStatus, System, pair_papers, read_system
 from eval.runs import RUN_FILE, JudgedRun, read_judging_record, write_judged_run
 from eval.scoring import compute_results

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from eval.agreement import describe_offline_judge
 from eval.masked import count_unchecked_papers, summarize_masked_scores
 from eval.scoring import RunResult
 from eval.statistics import Mean, format_number
@@ -95,6 +96,7 @@ def build_result_json(result: RunResult, folder: Path | None = None) -> dict[str
             for summary in result.by_k
         ],
         **({"masked": _build_masked_json(result)} if result.record.is_masked else {}),
+        **({"trust": " ".join(trust)} if (trust := describe_offline_judge([result.record])) else {}),
         "plan_cost": result.plan_cost,
         "judge_cost": result.judge_cost,
         "reasons": {paper.id: paper.reason for paper in result.record.papers if paper.reason},
@@ -126,6 +128,7 @@ def _format_lines(result: RunResult, folder: Path) -> Iterator[str]:
         yield f"{label:18}{numbers}   {mean.low:.2f} to {mean.high:.2f}"
     if unchecked := count_unchecked_papers(result.masked_scores):
         yield f"already reported is unknown for {unchecked} of {len(result.masked_scores)} papers"
+    yield from describe_offline_judge([record])
     yield f"wrote {folder}"
 
 

@@ -12,8 +12,9 @@ import click
 from eval.arms import judge_arms, read_arms
 from eval.commands.options import build_result_json, json_option, output_option, plots_option
 from eval.gold import GoldSet, read_gold
-from eval.judging import OFFLINE_JUDGE, Judge, PaperVerdicts, judge_paper_offline, make_model_judge
+from eval.judging import Judge, PaperVerdicts, make_model_judge
 from eval.model_judge import JudgeSettings, open_judge
+from eval.offline import OFFLINE_JUDGE, judge_paper_offline
 from eval.plans import PaperStatus, System
 from eval.report.document import write_document
 from eval.report.trial import build_trial_report

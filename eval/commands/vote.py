@@ -85,8 +85,14 @@ def _print_vote(
 ) -> None:
     if as_json:
         agreement = [
-            {"a": a.a.label, "b": a.b.label, "items": a.item_count, "same": a.same_share, "kappa": a.kappa}
-            for a in agreements
+            {
+                "a": judges.a.label,
+                "b": judges.b.label,
+                "items": judges.agreement.item_count,
+                "same": judges.agreement.same_share,
+                "kappa": judges.agreement.kappa,
+            }
+            for judges in agreements
         ]
         facts = {**build_result_json(result, output), "agreement": agreement, "told": warnings}
         click.echo(json.dumps(facts, ensure_ascii=False))
@@ -106,10 +112,12 @@ def _list_vote_warnings(majority: JudgedRun) -> Iterator[str]:
                 yield f"{paper.id}: {warning}"
 
 
-def _format_agreement(agreement: JudgeAgreement) -> str:
-    a, b, same = agreement.a.label, agreement.b.label, format_percent(agreement.same_share)
-    kappa = format_number(agreement.kappa)
-    return f"{a} and {b}: same verdict on {same} of {agreement.item_count} items, kappa {kappa}"
+def _format_agreement(judges: JudgeAgreement) -> str:
+    agreement = judges.agreement
+    same, kappa = format_percent(agreement.same_share), format_number(agreement.kappa)
+    return (
+        f"{judges.a.label} and {judges.b.label}: same verdict on {same} of {agreement.item_count} items, kappa {kappa}"
+    )
 
 
 @click.command(

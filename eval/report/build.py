@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from eval.agreement import describe_offline_judge
 from eval.report import plots
 from eval.report.data import build_csv_tables
 from eval.report.document import Document, ReportSection, Table
@@ -67,6 +68,7 @@ def _write_lead(results: Sequence[RunResult], k: int | None, as_published: bool)
             "Only scored papers enter a mean; unscored, failed and absent ones are counted beside it, never as 0."
         )
     lead = f"{len(results)} runs, judged by {', '.join(judges)}."
+    trust = describe_offline_judge(result.record for result in results)
     meaning = (
         "Precision: the share of the planned ablations that the paper reports (author task) or a review asks for "
         "(reviewer task). Recall: the share of those that the plan has. F1 is their harmonic mean. Each is computed "
@@ -77,7 +79,8 @@ def _write_lead(results: Sequence[RunResult], k: int | None, as_published: bool)
         "these papers cannot tell them apart. ± is the sample deviation between papers."
     )
     are_masked = bool(results) and all(result.record.is_masked for result in results)
-    return (lead, coverage_note, intervals) if are_masked else (f"{lead} Numbers are for {scope}.", meaning, intervals)
+    numbers = (lead, coverage_note) if are_masked else (f"{lead} Numbers are for {scope}.", meaning)
+    return (*numbers, intervals, *trust)
 
 
 def _build_score_sections(

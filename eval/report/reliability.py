@@ -11,6 +11,7 @@ from math import sqrt
 from statistics import fmean
 from typing import Final
 
+from eval.agreement import Agreement, compute_agreement
 from eval.plans import PaperStatus
 from eval.report.document import ReportSection, Table
 from eval.runs import JudgedPaper
@@ -56,16 +57,11 @@ class JudgeHealth:
 
 @dataclass(frozen=True, slots=True)
 class JudgeAgreement:
-    """The agreement of two judges on `item_count` ablations: the share with the same verdict, and Cohen's kappa.
-
-    The kappa is None where it is undefined.
-    """
+    """Two judges of the same plans, and how far the first agrees with the second."""
 
     a: RunResult
     b: RunResult
-    item_count: int
-    same_share: float
-    kappa: float | None
+    agreement: Agreement
 
 
 def build_judges_section(results: Sequence[RunResult]) -> ReportSection:
@@ -171,12 +167,7 @@ def _compare_two_judges(a: RunResult, b: RunResult) -> JudgeAgreement | None:
     for paper in a.judged_run.verdicts.keys() & b.judged_run.verdicts.keys():
         of_a, of_b = (_extract_decisions(result.judged_run.verdicts[paper]) for result in (a, b))
         pairs += [(of_a[name], of_b[name]) for name in of_a.keys() & of_b.keys()]
-    if not pairs:
-        return None
-    same = fmean(decision_a == decision_b for decision_a, decision_b in pairs)
-    yes_a, yes_b = fmean(decision for decision, _ in pairs), fmean(decision for _, decision in pairs)
-    chance = yes_a * yes_b + (1 - yes_a) * (1 - yes_b)
-    return JudgeAgreement(a, b, len(pairs), same, (same - chance) / (1 - chance) if chance < 1 else None)
+    return JudgeAgreement(a, b, compute_agreement(pairs)) if pairs else None
 
 
 def _first_match_chance(paper: JudgedPaper, verdicts: Sequence[Verdict]) -> float:
@@ -223,20 +214,20 @@ def _health_row(health: JudgeHealth) -> tuple[str, ...]:
 
 
 def _build_agreement_table(results: Sequence[RunResult]) -> list[Table]:
-    agreements = compare_judges(results)
-    if not agreements:
+    compared = compare_judges(results)
+    if not compared:
         return []
     columns = ("Judge", "and", "Task", "Items in common", "Same verdict", "Cohen's kappa")
     rows = tuple(
         (
-            agreement.a.label,
-            agreement.b.label,
-            agreement.a.record.task.value,
-            str(agreement.item_count),
-            format_percent(agreement.same_share),
-            format_number(agreement.kappa),
+            judges.a.label,
+            judges.b.label,
+            judges.a.record.task.value,
+            str(judges.agreement.item_count),
+            format_percent(judges.agreement.same_share),
+            format_number(judges.agreement.kappa),
         )
-        for agreement in agreements
+        for judges in compared
     )
     return [Table(columns, rows)]
 

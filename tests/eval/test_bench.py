@@ -14,10 +14,12 @@ from eval.bench_papers import LABELS, read_bench_papers
 from eval.gold import read_gold
 from planner.papers.load import load_paper
 from planner.schema import Plan, Task, find_rule_violations
+from tests.conftest import ROOT
 from tests.eval.conftest import Run
 from tests.eval.made import GATE, LOSS, POOL, dumped, write_trajectory
 
 CARD = LABELS.with_name("README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROWS = [json.loads(line) for line in LABELS.read_text(encoding="utf-8").splitlines()]
 LONGEST_COMMON_RUN = 7  # words that a label may share with a paper in a row
 GOLD = {"one": [GATE, LOSS], "two": [POOL]}
@@ -67,10 +69,11 @@ def test_labels_copy_no_sentence_of_a_paper(shared: Path) -> None:
         assert not common, f"{row['id']} and the labels of {[ours[run] for run in common]}: {common}"
 
 
-def test_the_card_prints_what_the_command_prints(run: Run, shared: Path) -> None:
+def test_card_and_readme_have_what_the_command_prints(run: Run, shared: Path) -> None:
     result = run("bench", "--papers", shared / "papers" / "labelled")
     assert result.exit_code == 0, result.stderr
     assert result.stdout in CARD
+    assert result.stdout.split("\n\n")[0] in README
 
 
 @pytest.fixture
@@ -98,12 +101,13 @@ def test_several_runs_make_one_table(run: Run, workdir: Path, pdfs: Path) -> Non
     assert judging.exit_code == 0, judging.stderr
     result = run("bench", "good", "judged", "--papers", pdfs)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines() == [
+    assert result.stdout.splitlines()[:4] == [
         "| system | judge | papers | precision@5 | recall@5 | F1@5 |",
         "|---|---|---|---|---|---|",
         "| lm-planner/good | offline | 2 of 2 | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) |",
         "| lm-planner/poor | offline | 2 of 2 | 0.50 (0.00 to 1.00) | 0.50 (0.00 to 1.00) | 0.50 (0.00 to 1.00) |",
     ]
+    assert "The offline judge compares words" in result.stdout
 
 
 def test_missing_and_changed_pdfs_are_named_and_left_out(run: Run, workdir: Path, pdfs: Path) -> None:

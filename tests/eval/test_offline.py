@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eval.flags import flag_judge_instructions, flag_rule_violations, flag_unknown_names
-from eval.judging import match_gold, match_reviews
+from eval.offline import match_gold, match_reviews
 from eval.plans import read_systems
 from eval.verdicts import AuthorVerdict
 from tests.eval.made import DEPTH, GATE, LOSS, POOL, ablation

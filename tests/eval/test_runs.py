@@ -102,9 +102,10 @@ def test_agreement_of_two_judges_by_hand(judged_run: JudgedRun) -> None:
         judged_run, "b", {"one": make_verdicts(gate=None, loss="pooling"), "two": make_verdicts(gate="gate")}
     )
     (found,) = compare_judges(compute_results([a, b]))
-    assert (found.item_count, found.same_share) == (3, pytest.approx(1 / 3))
+    assert found.agreement.item_count == 3
+    assert found.agreement.same_share == pytest.approx(1 / 3)
     chance = 2 / 3 * 2 / 3 + 1 / 3 * 1 / 3
-    assert found.kappa == pytest.approx((1 / 3 - chance) / (1 - chance))
+    assert found.agreement.kappa == pytest.approx((1 / 3 - chance) / (1 - chance))
 
 
 def make_verdicts(**pairs: str | None) -> tuple[Verdict, ...]:
