@@ -16,12 +16,14 @@ from eval.plans import PlannedPaper, System
 from eval.runs import write_judged_run
 from planner.details import Details
 from planner.schema import Task
+from tests.conftest import ROOT
 from tests.eval.conftest import Run
 from tests.eval.made import GATE, LOSS, author_gold, write_gold, write_plans
 from tests.eval.test_runs import judge_offline
 from tests.matching.test_silver import Pair, read_pairs
 
 ROWS = [json.loads(line) for line in JUDGED_PLANS.read_text(encoding="utf-8").splitlines()]
+README = (ROOT / "eval" / "README.md").read_text(encoding="utf-8")
 SENTENCE = "The offline judge compares words: on the open bench it agrees with a model judge on"
 
 
@@ -67,6 +69,9 @@ def test_the_offline_judge_agrees_with_a_model_on_most_of_the_bench() -> None:
     author, reviewer = measure_offline_agreement(Task.AUTHOR), measure_offline_agreement(Task.REVIEWER)
     assert (author.item_count, reviewer.item_count) == (164, 273)
     assert min(author.kappa or 0, reviewer.kappa or 0) > 0.6
+    for found in (author, reviewer):
+        shares = [f"{100 * (share or 0):.0f} %" for share in (found.same_share, found.recall, found.precision)]
+        assert f"| {shares[0]} | {found.kappa:.2f} | {shares[1]} | {shares[2]} |" in README
     assert min(author.precision or 0, author.recall or 0, reviewer.precision or 0, reviewer.recall or 0) > 0.75
 
 
