@@ -1,6 +1,6 @@
 """Estimate what a trial will cost: the requests that its plans and its judges still need."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from eval.model_judge import JudgeQuestion, JudgeSettings
 from eval.plans import PaperStatus
 from eval.runs import RUN_FILE, read_judging_record
 from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run
+from planner.batch.estimate import ModelEstimate
 from planner.batch.ledger.schema import open_ledger_readonly
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, ModelEntry
 from planner.batch.run_folder import RunFolder
@@ -46,18 +47,34 @@ class StepEstimate:
     paper_errors: Sequence[str] = ()
 
 
-async def estimate_arm(
-    trial: Trial, arm: Arm, output: Path, folders: PromptFolders, arxiv: ArxivClient
-) -> StepEstimate:
-    """Estimate the requests of an arm for the papers that it has not planned yet; it sends nothing."""
-    _, (whole,) = await estimate_spec(build_run_spec(trial, arm, output, folders), arxiv)
-    finished = _count_finished_papers(locate_run(output, arm), whole.model.ledger_model)
-    left = 1 - min(finished, whole.paper_count) / whole.paper_count if whole.paper_count else 0.0
-    prompt_tokens, reply_tokens = round(whole.prompt_tokens * left), round(whole.reply_tokens * left)
-    cost = whole.price(Usage(prompt_tokens, reply_tokens))
-    return StepEstimate(
-        arm.name, round(whole.request_count * left), prompt_tokens, reply_tokens, cost, whole.paper_errors
+async def estimate_arms(
+    trial: Trial, output: Path, folders: PromptFolders, arxiv: ArxivClient
+) -> tuple[StepEstimate, ...]:
+    """Estimate the requests of each arm that asks a model, for the papers that it has not planned yet.
+
+    Requests that an arm shares with an earlier one are counted there only. Nothing is sent.
+    """
+    whole: dict[str, ModelEstimate] = {}
+    for arm in trial.model_arms:
+        _, (whole[arm.name],) = await estimate_spec(build_run_spec(trial, arm, output, folders), arxiv)
+    return tuple(_estimate_rest(trial, arm, output, whole) for arm in trial.model_arms)
+
+
+def _estimate_rest(trial: Trial, arm: Arm, output: Path, whole: Mapping[str, ModelEstimate]) -> StepEstimate:
+    """Return what an arm still needs of the whole, without what it shares with an earlier arm."""
+    own, same = whole[arm.name], trial.find_arm_asked_like(arm)
+    finished = _count_finished_papers(locate_run(output, arm), own.model.ledger_model)
+    left = 1 - min(finished, own.paper_count) / own.paper_count if own.paper_count else 0.0
+    shared = _count_parts(whole[same.name]) if same else (0, 0, 0)
+    requests, prompt_tokens, reply_tokens = (
+        round(left * (count - shared_count)) for count, shared_count in zip(_count_parts(own), shared, strict=True)
     )
+    cost = own.price(Usage(prompt_tokens, reply_tokens))
+    return StepEstimate(arm.name, requests, prompt_tokens, reply_tokens, cost, own.paper_errors)
+
+
+def _count_parts(estimate: ModelEstimate) -> tuple[int, int, int]:
+    return estimate.request_count, estimate.prompt_tokens, estimate.reply_tokens
 
 
 def _count_finished_papers(run: RunFolder, model: ModelEntry) -> int:

@@ -21,7 +21,7 @@ from eval.report.trial import build_trial_report
 from eval.runs import JudgedRun, write_judged_run
 from eval.scoring import compute_results
 from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_runs, locate_run, read_trial
-from eval.trial_cost import StepEstimate, estimate_arm, estimate_judge
+from eval.trial_cost import StepEstimate, estimate_arms, estimate_judge
 from planner.batch.cluster.merge import reuse_replies
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES
 from planner.batch.run_folder import RunFolder
@@ -177,10 +177,7 @@ def _log_judged_paper(judged: PaperVerdicts) -> None:
 
 async def _print_estimates(call: TrialCall, *, as_json: bool) -> int:
     """Print what the trial still needs; return 1 if a paper cannot be read, else 0."""
-    arxiv = open_arxiv(offline=False)
-    arms = [
-        await estimate_arm(call.trial, arm, call.output, call.prompt_folders, arxiv) for arm in call.trial.model_arms
-    ]
+    arms = await estimate_arms(call.trial, call.output, call.prompt_folders, open_arxiv(offline=False))
     judges = [
         await estimate_judge(call.trial, judge, call.gold, call.output)
         for judge in call.trial.judges

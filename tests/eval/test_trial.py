@@ -199,6 +199,9 @@ def test_combined_arms_cost_what_their_members_cost_and_like_arms_share_replies(
         '[[arms]]\nname = "joined"\ncombine = ["strict", "middle"]\n'
     )
     write_trial(workdir, arms)
+    estimate = json.loads(run_trial(run, endpoint.env, "-o", "out", "--dry-run", "--json").stdout)
+    requests = {arm["name"]: arm["requests"] for arm in estimate["arms"]}
+    assert requests == {"strict": 4, "lenient": 0, "middle": 4, "revised": 4}, "shared ones are paid for once"
     run_trial(run, endpoint.env, "-o", "out")
     assert Counter(model for model, _ in endpoint.answered if model != "judge") == {"large": 8, "middle": 4}
     assert set(endpoint.answered.values()) == {1}, "equal plans are judged once"
