@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
+from eval.calibration import Calibration
 from eval.report.document import Picture
 from eval.statistics import Mean
 from planner.errors import UsageError
@@ -62,6 +63,14 @@ class MeanCurve:
 
     label: str
     means: tuple[Mean, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChanceCurve:
+    """A labelled calibration: stated chances against the shares of ablations that came true."""
+
+    label: str
+    calibration: Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,28 @@ def draw_curves(name: str, caption: str, axis_label: str, panels: Sequence[Panel
         ax.set(xlabel="k: ablations of each plan that count, the first k", ylabel=axis_label, ylim=(0, 1.03))
         ax.set_xticks(range(1, longest + 1))
         ax.grid(axis="y", alpha=0.3)
+        _add_legend(ax)
+    return _save_picture(name, caption, figure)
+
+
+@_apply_style
+def draw_chances(name: str, caption: str, panels: Sequence[Panel]) -> Picture:
+    """Draw the shares that came true over the mean stated chances, with a line on which both are equal."""
+    figure, axes = _new_figure(8.0, 3.6 * len(panels), len(panels))
+    for panel, ax in zip(panels, axes, strict=True):
+        ax.plot((0, 100), (0, 100), color="0.7", linewidth=1, zorder=0)
+        for number, curve in enumerate(panel.items):
+            rows = curve.calibration.rows
+            spread = [
+                [max(0.0, 100 * (row.share - row.interval[0])) for row in rows],
+                [max(0.0, 100 * (row.interval[1] - row.share)) for row in rows],
+            ]
+            label = f"{_shorten_label(curve.label)} (n = {curve.calibration.count})"
+            chances, shares = [row.mean_chance for row in rows], [100 * row.share for row in rows]
+            ax.errorbar(chances, shares, yerr=spread, capsize=3, label=label, **_marker_style(number, "-"))
+        ax.set_title(panel.title, loc="left")
+        ax.set(xlabel="stated chance (%)", ylabel="came true (%), 95 % interval", xlim=(0, 100), ylim=(0, 103))
+        ax.grid(alpha=0.3)
         _add_legend(ax)
     return _save_picture(name, caption, figure)
 

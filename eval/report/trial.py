@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Final
 
-from eval.calibration import CalibrationRow, measure_calibration
+from eval.calibration import Calibration, CalibrationRow, measure_calibration
 from eval.gold import GoldSet
 from eval.plans import System, pair_papers
 from eval.report.build import build_report
 from eval.report.document import Document, ReportSection, Table
+from eval.report.plots import ChanceCurve, Panel, draw_chances
 from eval.scoring import RunResult
 from eval.statistics import UNKNOWN_NUMBER, format_number, format_percent, format_usd
 from eval.verdicts import AuthorVerdict, Verdict
@@ -49,7 +50,8 @@ def build_trial_report(
     Raises:
         UsageError: if `with_pictures` is true and matplotlib is not installed.
     """
-    arms, calibration = _build_arms_table(systems), Table(_CALIBRATION_COLUMNS, tuple(_calibration_rows(results)))
+    arms, calibrations = _build_arms_table(systems), _measure_calibrations(results)
+    calibration = Table(_CALIBRATION_COLUMNS, tuple(_calibration_rows(calibrations)))
     unique = _build_unique_table([r for r in results if r.record.system not in combined], gold, systems)
     sections = (
         ReportSection(
@@ -63,7 +65,7 @@ def build_trial_report(
             tables=_build_paper_tables(results),
         ),
         _build_unique_section(unique),
-        _build_calibration_section(calibration),
+        _build_calibration_section(calibration, calibrations, with_pictures),
     )
     report = build_report(results, with_pictures=with_pictures, further_sections=sections)
     return replace(
@@ -180,11 +182,16 @@ _CALIBRATION_COLUMNS: Final = (
 )
 
 
-def _calibration_rows(results: Sequence[RunResult]) -> Iterator[tuple[str, ...]]:
-    for result in results:
-        if table := measure_calibration([result.judged_run]):
-            for row in table.rows:
-                yield (f"{result.record.system} · {result.record.judge}", *_format_row(row), f"{table.brier:.3f}")
+def _measure_calibrations(results: Sequence[RunResult]) -> list[tuple[RunResult, Calibration]]:
+    """Return the calibration of each result whose plans state chances."""
+    measured = ((result, measure_calibration([result.judged_run])) for result in results)
+    return [(result, calibration) for result, calibration in measured if calibration]
+
+
+def _calibration_rows(calibrations: Sequence[tuple[RunResult, Calibration]]) -> Iterator[tuple[str, ...]]:
+    for result, table in calibrations:
+        for row in table.rows:
+            yield (f"{result.record.system} · {result.record.judge}", *_format_row(row), f"{table.brier:.3f}")
 
 
 def _format_row(row: CalibrationRow) -> tuple[str, ...]:
@@ -193,11 +200,19 @@ def _format_row(row: CalibrationRow) -> tuple[str, ...]:
     return (*counts, format_percent(row.share), f"{low:.0%} to {high:.0%}")
 
 
-def _build_calibration_section(table: Table) -> ReportSection:
+def _build_calibration_section(
+    table: Table, calibrations: Sequence[tuple[RunResult, Calibration]], with_pictures: bool
+) -> ReportSection:
     text = (
         "Chances that plans state, and the share of these ablations that came true. To judge unlikely candidates too, "
         "plan with min_chance = 0 and a larger k."
     )
     if not table.rows:
         return ReportSection("Calibration", ("No plan states chances.",))
-    return ReportSection("Calibration", (text,), tables=(table,))
+    curves: dict[str, list[ChanceCurve]] = {}
+    for result, calibration in calibrations:
+        curves.setdefault(result.record.judge, []).append(ChanceCurve(result.record.system, calibration))
+    panels = [Panel(f"Judged by {judge}", tuple(items)) for judge, items in curves.items()]
+    caption = "How often ablations of a stated chance came true, by tens of percent; on the grey line both are equal."
+    pictures = (draw_chances("calibration", caption, panels),) if with_pictures else ()
+    return ReportSection("Calibration", (text,), pictures, (table,))

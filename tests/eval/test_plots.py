@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from eval.calibration import Calibration, CalibrationRow
 from eval.report import plots
 from eval.report.document import Picture
-from eval.report.plots import CostPoint, MeanCurve, MeanPoint, Panel, ShareBar
+from eval.report.plots import ChanceCurve, CostPoint, MeanCurve, MeanPoint, Panel, ShareBar
 from eval.statistics import Mean
 
 NAMES = [f"lm-planner/some-rather-long-model-name-of-a-provider-{n}" for n in range(9)]
@@ -94,6 +95,17 @@ def test_costs(drawn: list[Figure], costs: list[float]) -> None:
 def test_curves(drawn: list[Figure], longest: int) -> None:
     made = [MeanCurve(name, tuple(MEANS[n % 9] for n in range(longest))) for name in NAMES]
     plots.draw_curves("recall", "Recall", "recall (0 to 1)", panels(*made))
+    check(drawn[0])
+
+
+def test_chances(drawn: list[Figure]) -> None:
+    made = [
+        ChanceCurve(
+            name, Calibration((CalibrationRow(0, 9, n, 0, n), CalibrationRow(90, 100, n, n, 99 - n)), 0.2, n, 0)
+        )
+        for n, name in enumerate(NAMES, start=1)
+    ]
+    plots.draw_chances("calibration", "Chances", panels(*made))
     check(drawn[0])
 
 

@@ -213,6 +213,9 @@ def test_combined_arms_cost_what_their_members_cost_and_like_arms_share_replies(
     assert "joined" not in Path("out/found-by-one-arm.csv").read_text(encoding="utf-8")
     rows = [line.split(",") for line in Path("out/calibration.csv").read_text(encoding="utf-8").splitlines()]
     assert ["middle · judge", "80 to 89 %", "4", "4", "100 %"] in [row[:5] for row in rows]
+    assert run("trial", "trial.toml", "-o", "out", "-q", env=endpoint.env).exit_code == 0
+    pictures = {path.name for path in Path("out").glob("*.svg")}
+    assert pictures >= {"f1.svg", "recall-by-k.svg", "cost.svg", "actions.svg", "calibration.svg"}
 
 
 def test_a_trial_on_masked_papers_reports_ranks(run: Run, workdir: Path, endpoint: Endpoint) -> None:
