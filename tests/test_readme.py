@@ -1,6 +1,5 @@
 """The README's commands and its example do what they say."""
 
-import json
 import os
 import re
 import subprocess

@@ -26,10 +26,12 @@ def calibration(judged: tuple[Path, ...], as_json: bool) -> None:
     table = measure_calibration(runs)
     if table is None:
         raise UsageError("no judged ablation has a chance; plan with details (without --plain) and judge again")
+    trust = describe_offline_judge(run.record for run in runs)
     if as_json:
-        click.echo(json.dumps({**asdict(table), "rows": [{**asdict(r), "share": r.share} for r in table.rows]}))
+        facts = {**asdict(table), "rows": [{**asdict(r), "share": r.share} for r in table.rows]}
+        click.echo(json.dumps({**facts, **({"trust": " ".join(trust)} if trust else {})}))
         return
-    for line in (*_format_lines(table), *describe_offline_judge(run.record for run in runs)):
+    for line in (*_format_lines(table), *trust):
         click.echo(line)
 
 

@@ -105,6 +105,7 @@ def test_every_command_says_how_far_the_offline_judge_can_be_trusted(run: Run, w
         judge_offline(author_gold(one=[GATE]), System("lm-planner/m", Task.AUTHOR, {"one": planned})),
     )
     assert SENTENCE in run("calibration", "chances").stdout
+    assert SENTENCE in json.loads(run("calibration", "chances", "--json").stdout)["trust"]
 
 
 def test_a_judge_that_is_no_matcher_gets_no_such_sentence(run: Run, workdir: Path) -> None:
