@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from planner.details import format_count
-from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, list_plans
+from planner.exports.studies import BASELINE, SEEDS, ExportedPlan, Study, format_line, list_plans
 from planner.files import write_file_atomically
 from planner.sanitize import clean_text
-from planner.site.copies import format_review
+from planner.site.copies import describe_change, format_review
 from planner.site.entries import PlanEntry
 
 _MAX_TITLE_CHARS: Final = 200  # GitHub takes 256
@@ -44,14 +44,23 @@ def write_issues(entries: Sequence[PlanEntry], target: Path) -> None:
 
 
 def write_markdown(entries: Sequence[PlanEntry], target: Path) -> None:
-    """Write a Markdown file for each plan: the runs in order, and further studies for whoever has time left."""
+    """Write a Markdown file for each plan: its runs in order, then candidates of the next rank, at most k studies."""
     for plan in list_plans(entries):
         lines = [f"# Ablations: {escape_markdown(plan.title)}\n\n", _render_overview(plan)]
         lines += map(_render_section, plan.studies)
-        if plan.further_studies:
-            lines.append("\n# If there is time\n\nFurther studies, the likeliest first:\n")
-            lines += map(_render_section, plan.further_studies)
+        count = max(0, plan.k - len(plan.studies))
+        if next_studies := plan.further_studies[:count]:
+            lines.append("\n# Then\n\nThe candidates of the next rank, in this order:\n")
+            lines += map(_render_section, next_studies)
+        if rest := plan.further_studies[count:]:
+            lines.append("\n# Also considered\n\n")
+            lines += (f"- {escape_markdown(_describe_study(study))}\n" for study in rest)
         write_file_atomically(target / f"{plan.slug}.md", "".join(lines), durable=False)
+
+
+def _describe_study(study: Study) -> str:
+    change = describe_change(study.ablation, study.ablation.replacement)
+    return f"{format_line(change)} ({study.headline})"
 
 
 def _render_section(study: Study) -> str:

@@ -88,13 +88,15 @@ class Study:
 class ExportedPlan:
     """A plan with its paper's title and its studies, and a slug for its files, which no other plan has.
 
-    `further_studies` are the candidates that the plan does not keep, the likeliest first, in runs of their own.
+    `k` is the most studies that the plan could have. `further_studies` are the candidates that it does not keep, the
+    likeliest first, in runs of their own.
     """
 
     slug: str
     title: str
     entry: PlanEntry
     studies: tuple[Study, ...]
+    k: int
     further_studies: tuple[Study, ...] = ()
 
 
@@ -114,7 +116,8 @@ def list_plans(entries: Sequence[PlanEntry]) -> Iterator[ExportedPlan]:
         studies = tuple(_list_studies(entry))
         kept, further = studies[: len(entry.ablations)], studies[len(entry.ablations) :]
         in_plan = tuple(sorted(kept, key=lambda study: study.number))
-        yield ExportedPlan(slug, format_line(title), entry, in_plan, further)
+        k = entry.record.k if entry.record else len(in_plan)
+        yield ExportedPlan(slug, format_line(title), entry, in_plan, k, further)
 
 
 def _list_studies(entry: PlanEntry) -> Iterator[Study]:

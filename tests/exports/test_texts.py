@@ -115,17 +115,20 @@ def test_a_page_names_shared_runs_the_first_of_a_sweep_and_what_was_considered(t
         update={"name": "Experts", "ablated_part": "experts (default 4)", "replacement": ("64", "1", "2", "4", "8")}
     )
     planned = trajectory("paper", ablations=(family, router, sweep))
-    considered = Candidate(
-        **{**LOSS.model_dump(), "name": "# Loss"}, details=Details(chance=30), why=RejectionReason.BELOW_MIN_CHANCE
+    considered = tuple(
+        Candidate(**{**LOSS.model_dump(), "name": name}, details=Details(), why=RejectionReason.BELOW_MIN_CHANCE)
+        for name in ("# Loss", "Loss again")
     )
-    record = plan_record(planned).model_copy(update={"considered": (considered,)})
+    record = plan_record(planned).model_copy(update={"k": 4, "considered": considered})
     write_entry(tmp_path / "plans", planned, record)
     page = (export(tmp_path / "plans", "markdown") / "paper.md").read_text(encoding="utf-8")
     assert "10 runs with the baseline; 1 seem to stand in two studies; 8 to start with" in page
     assert "`02-without-it`: without it (seems to be the same run as 01-without-the-router: then run it once)" in page
     assert "- [ ] Run `03-4`: with 4 (the method's own value: the baseline)\n" in page
     assert "- [ ] Only if these differ, the values between them: `03-2`, `03-8`\n" in page
-    assert "\n## 4. \\# Loss\n" in page.partition("If there is time")[2]
+    then, _, rest = page.partition("\n# Then\n")[2].partition("\n# Also considered\n")
+    assert "\n## 4. \\# Loss\n" in then
+    assert rest == f"\n- remove {LOSS.ablated_part} (Loss again)\n"
 
 
 def test_a_hostile_issue_has_the_blocks_of_any_other(hostile_plans: Path, export: Export) -> None:
