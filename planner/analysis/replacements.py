@@ -65,7 +65,8 @@ _TAIL: Final = re.compile(
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _USES: Final = re.compile(
     r"(?:us(?:e|es|ed|ing)|employ(?:s|ed|ing)?|adopt(?:s|ed|ing)?|appl(?:y|ies|ied|ying)|cho(?:ose|oses|osing|se|sen)|set|sets|implemented|"
-    r"instantiated|initiali[sz]ed|trained|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|trains?|computes?|computed|built|builds?|replaced|is|are)",
+    r"instantiated|initiali[sz]ed|(?:pre-?|fine-?)?(?:trained|tuned)|minimi[sz](?:e|es|ed|ing)|sampl(?:e|es|ed|ing)|drawn|draws?|"
+    r"approximated|estimated|optimi[sz]e[sd]?|parameteri[sz]ed|reali[sz]ed|trains?|computes?|computed|built|builds?|replaced|is|are)",
     re.I,
 )
 _CONTRASTS: Final = re.compile(
@@ -85,7 +86,7 @@ _ASSIGNMENT: Final = r"[^\s=,;]+\s*=\s*-?\d[\d.]*%?"
 _ASSIGNMENTS: Final = re.compile(rf"{_ASSIGNMENT}(?:(?:\s*[,;]|\s+and\b)?\s+{_ASSIGNMENT})*")  # "a = 1 and b = 0.8"
 _STOP: Final = re.compile(r"\.(?=\s|$)")
 _CLAUSE_END: Final = re.compile(r"[,;]\s|\sand\s")
-_LINKS: Final = split_word_list("a an as by of on our simple standard the to with")  # may stand after a verb of use
+_LINKS: Final = split_word_list("a an as by from of on our simple standard the to with")  # after a verb of use
 _TELLING_WORDS: Final = 3  # words of a replacement that say by themselves what it is about
 _MANY_WORDS: Final = 5  # words of a replacement that are not in one sentence by accident
 _MIN_PART_SHARE: Final = 0.5  # share of a part's words that the sentence must hold which states its setting

@@ -17,6 +17,8 @@ SENTENCES = {
     "15% of waves": "As [Heron](#page-2) [(2014)](#page-2) found better than others, we drop 15% of waves.",
     "a = 1 and b = 0.8": "And a and b are set to 1 and 0.8 respectively.",
     "a tide of sea salt": "We simulate the shore using a tide of sea salt.",
+    "tide loss": "The network is optimized by minimizing the tide loss between owls.",
+    "uniform noise": "A call is sampled from uniform noise.",
     "pair pooling": "Figure 3: Accuracy when using pair pooling over token states.",
 }
 
@@ -74,6 +76,8 @@ def test_replacements_that_can_be_run_are_not_vague(item: str) -> None:
         ("share of waves to drop", "15% of waves"),
         ("weights a and b", "a = 1 and b = 0.8"),
         ("source of foam", "a tide of sea salt"),
+        ("loss of the network", "tide loss"),
+        ("source of a call", "uniform noise"),
     ],
 )
 def test_what_the_paper_does_is_no_replacement(part: str, item: str) -> None:
