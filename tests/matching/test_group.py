@@ -63,7 +63,7 @@ def test_a_plan_without_end_is_compared_in_part() -> None:
 
 
 def test_nine_in_ten_joins_were_right_when_read() -> None:
-    assert len(JOINS) == 60
+    assert len(JOINS) == 120
     assert all(join["why"] for join in JOINS)
     assert sum(join["same"] for join in JOINS) / len(JOINS) >= 0.9
 
