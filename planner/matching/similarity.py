@@ -39,7 +39,8 @@ STUDY_WORDS: Final = re.compile(
 )
 MIN_REPLACEMENT_OVERLAP: Final = 0.5
 _REMOVAL: Final = re.compile(
-    r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*|zero(?![- ](?:shot|init)))\b"
+    r"\b(?:no|none|without|w/o|remov\w*|absen\w*|disabl\w*|drop(?:ped|ping)?|omit\w*|exclud\w*|skip\w*)\b"
+    r"|\bzero\b(?![- ](?:shot|init))"
     r"|(?:^|=\s*)0(?:\.0+)?(?![\w.])",
     re.I,
 )

@@ -1,25 +1,21 @@
-"""Render model text as HTML without active content: Markdown, a few inert tags, links to the web, and plain math."""
+"""Render model text as HTML without active content: Markdown, a few inert tags, links to the web, and formulas."""
 
 import re
 from functools import cache
 from typing import Final
 
 from markdown_it import MarkdownIt
-from markdown_it.common.utils import escapeHtml
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 from planner.sanitize import clean_text
+from planner.site.formulas import FORMULA, render_formula
 from planner.trajectory.escape import has_too_much_markup
 from planner.trajectory.markdown_rules import INERT_TAG
 
 MAX_MARKDOWN_CHARS: Final = 200_000  # a longer text is shown as it is: reading it as Markdown could take minutes
-_MATH: Final = re.compile(
-    r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]",
-    re.DOTALL,
-)
 _WEB_ADDRESS: Final = re.compile(r"https?://", re.I)
 _MARKUP: Final = re.compile(r"[\\`*_\[<&~$]")
 _HEADING_OFFSET: Final = 3  # the page's own headings go down to the third level
@@ -53,7 +49,7 @@ def _build_parser() -> MarkdownIt:
 
 
 def _read_math(state: StateInline, silent: bool) -> bool:
-    math = _MATH.match(state.src, state.pos) if state.src[state.pos] in "$\\" else None
+    math = FORMULA.match(state.src, state.pos) if state.src[state.pos] in "$\\" else None
     if math is None:
         return False
     if not silent:
@@ -63,7 +59,7 @@ def _read_math(state: StateInline, silent: bool) -> bool:
 
 
 def _render_math(_self: object, tokens: list[Token], at: int, _options: object, _env: object) -> str:
-    return f'<span class="math">{escapeHtml(tokens[at].content)}</span>'
+    return render_formula(tokens[at].content)
 
 
 def _read_inert_tag(state: StateInline, silent: bool) -> bool:

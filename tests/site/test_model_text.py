@@ -14,6 +14,41 @@ TAGS = {
     *("p", "ul", "ol", "li", "em", "strong", "code", "pre", "blockquote", "sup", "sub", "b", "i", "s", "a", "br", "hr"),
     *("table", "thead", "tbody", "tr", "th", "td", "h4", "h5", "h6", "span"),
 }
+MATHML_TAGS = {
+    *(
+        "math",
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "mtext",
+        "mspace",
+        "mfrac",
+        "msqrt",
+        "mroot",
+        "msub",
+        "msup",
+        "msubsup",
+        "munder",
+    ),
+    *("mover", "munderover", "mpadded", "mphantom", "mstyle", "mtable", "mtr", "mtd"),
+}
+MATHML_ATTRIBUTES = {
+    *("display", "accent", "displaystyle", "fence", "form", "mathvariant", "movablelimits", "separator", "stretchy"),
+    *(
+        "columnalign",
+        "lspace",
+        "rspace",
+        "width",
+        "height",
+        "depth",
+        "minsize",
+        "maxsize",
+        "linethickness",
+        "rowspacing",
+    ),
+    "columnspacing",
+}
 ATTRIBUTES = {
     ("a", "href"): r"https?://[^\s\"'<>]+",
     ("a", "title"): r"(?s).*",
@@ -39,9 +74,12 @@ class Checked(HTMLParser):
         assert not self.open, f"never closed: {self.open}"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in TAGS
+        assert tag in TAGS | MATHML_TAGS
         for name, value in attrs:
-            assert re.fullmatch(ATTRIBUTES[tag, name], value or "")
+            is_of_formula = tag in MATHML_TAGS and name in MATHML_ATTRIBUTES
+            assert re.fullmatch(
+                r"[a-z -]+|-?\d?[.\d]*(em|px)?" if is_of_formula else ATTRIBUTES[tag, name], value or ""
+            )
         if tag not in ("br", "hr"):
             self.open.append(tag)
 
@@ -85,8 +123,9 @@ def test_no_mixture_acts(text: str) -> None:
         ),
         ("[x](ftp://x.example)", "[x](ftp://x.example)"),
         (
-            r"\(a_1 * b_1\) and $\{x_i\}_{i}$",
-            r'<span class="math">\(a_1 * b_1\)</span> and <span class="math">$\{x_i\}_{i}$</span>',
+            r"\(a_1 * b\) and $\oddly_{i}$",
+            '<math display="inline"><mrow><msub><mi>a</mi><mn>1</mn></msub><mo>*</mo><mi>b</mi></mrow></math> and '
+            r'<span class="math">$\oddly_{i}$</span>',
         ),
         ("between $5 and $10", "between $5 and $10"),
         ("\x1b[2Jgone \u202eturned", "gone turned"),

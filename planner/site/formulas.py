@@ -1,0 +1,143 @@
+"""Set formulas of TeX as MathML, which browsers show without a script, and as plain text.
+
+Formulas come from papers and replies, so neither they nor the tree that the converter makes of them is trusted: only
+known elements with known attributes are written. A formula that cannot be set stays as it was written.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from html import unescape
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from markupsafe import Markup, escape
+
+from planner.matching.similarity import split_word_list
+
+FORMULA: Final = re.compile(
+    r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]",
+    re.DOTALL,
+)
+"""A formula with its delimiters; "$5 and $10" holds none."""
+
+_MAX_CHARS: Final = 600
+_MAX_DEPTH: Final = 24  # elements in each other
+_ERRORS: Final = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)  # of odd formulas
+_MACRO: Final = re.compile(r"\\(?:\w*newcommand|providecommand|[egx]?def|let|Declare\w+)")  # may grow without end
+_WORDS_IN_FORMULA: Final = re.compile(r"\\(?:text|math|operatorname|mbox)\w*\s*\{[^{}]*\}")
+_PROSE: Final = re.compile(r"(?<!\S)[^\W\d_]{2,}[.,;:]?(?!\S)")  # "$5, or 10$" is no formula
+_NAMES: Final = re.compile(r"[a-z -]{1,24}")
+_LENGTH: Final = re.compile(r"-?\d?(?:\.\d{1,4})?em|0px|0|(?:negative)?(?:thin|medium|thick)mathspace")
+_ATTRIBUTES: Final[Mapping[str, re.Pattern[str]]] = {
+    **dict.fromkeys(("accent", "displaystyle", "fence", "form", "mathvariant", "movablelimits", "separator"), _NAMES),
+    **dict.fromkeys(("stretchy", "columnalign"), _NAMES),
+    **dict.fromkeys(("lspace", "rspace", "width", "height", "depth", "minsize", "maxsize", "linethickness"), _LENGTH),
+    **dict.fromkeys(("rowspacing", "columnspacing"), _LENGTH),
+}
+_ELEMENTS: Final = split_word_list(
+    """
+    math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mpadded mphantom mstyle
+    mtable mtr mtd
+    """
+)
+_CHILD_COUNTS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("mfrac", "mroot", "msub", "msup", "munder", "mover"), 2),
+    **dict.fromkeys(("msubsup", "munderover"), 3),
+}
+_TEXTS: Final[Mapping[str, str]] = {
+    "msub": "{}_{}",
+    "msup": "{}^{}",
+    "msubsup": "{}_{}^{}",
+    "mfrac": "{}/{}",
+}
+_PLAIN_ELEMENTS: Final = frozenset(("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mstyle", *_TEXTS))
+
+
+def render_text(text: str) -> Markup:
+    """Return a text as HTML in which formulas are set, and nothing else is markup."""
+    parts = re.split(f"({FORMULA.pattern})", text, flags=FORMULA.flags)  # every second one is a formula
+    return Markup().join(render_formula(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+
+
+def render_plain_text(text: str) -> str:
+    """Return a text with its formulas as plain text, such as "x^2"; one that has no such form stays as it is."""
+    return FORMULA.sub(lambda formula: _render_plain_formula(formula[0]), text)
+
+
+@lru_cache(maxsize=4096)
+def render_formula(formula: str) -> Markup:
+    """Return a formula, which has its delimiters, as MathML, or as it is written if it cannot be set."""
+    tree = _convert_formula(formula)
+    if tree is None or not _is_allowed(tree):
+        return Markup('<span class="math">{}</span>').format(formula)
+    inside = Markup().join(map(_render_element, tree))
+    return Markup('<math display="{}">{}</math>').format(_choose_display(formula), inside)
+
+
+def _render_plain_formula(formula: str) -> str:
+    tree = _convert_formula(formula)
+    if tree is None or any(element.tag not in _PLAIN_ELEMENTS for element in tree.iter()) or not _is_allowed(tree):
+        return formula
+    return " ".join(_render_plain_element(tree).split())
+
+
+def _convert_formula(formula: str) -> Element | None:
+    """Return the converter's tree of a formula, or None if it makes none."""
+    from latex2mathml import exceptions  # most pages hold no formula
+    from latex2mathml.converter import Converter
+
+    tex = formula[2:-2] if formula.startswith(("$$", "\\")) else formula[1:-1]
+    if len(tex) > _MAX_CHARS or _MACRO.search(tex) or _PROSE.search(_WORDS_IN_FORMULA.sub("", tex)):
+        return None
+    own_errors = (error for error in vars(exceptions).values() if isinstance(error, type))  # they have no common base
+    errors: tuple[type[Exception], ...] = (*_ERRORS, *own_errors)
+    try:
+        return Converter(display=_choose_display(formula)).convert_to_element(tex)
+    except errors:
+        return None
+
+
+def _choose_display(formula: str) -> str:
+    return "block" if formula.startswith(("$$", r"\[")) else "inline"
+
+
+def _is_allowed(tree: Element) -> bool:
+    """Return whether all elements and attributes are known, and no command of TeX was left over."""
+    level: Iterable[Element] = (tree,)
+    for _ in range(_MAX_DEPTH):
+        if not all(map(_is_allowed_element, level)):
+            return False
+        level = [child for element in level for child in element]
+        if not level:
+            return True
+    return False
+
+
+def _is_allowed_element(element: Element) -> bool:
+    attributes = {} if element.tag == "math" else element.attrib
+    return (
+        element.tag in _ELEMENTS
+        and len(element) == _CHILD_COUNTS.get(element.tag, len(element))
+        and "\\" not in (element.text or "")
+        and all(name in _ATTRIBUTES and _ATTRIBUTES[name].fullmatch(text) for name, text in attributes.items())
+    )
+
+
+def _render_element(element: Element) -> Markup:
+    attributes = Markup().join(Markup(' {}="{}"').format(name, text) for name, text in element.attrib.items())
+    inside = Markup().join(map(_render_element, element))
+    tag = Markup(element.tag)  # noqa: S704 - one of `_ELEMENTS`
+    return Markup("<{0}{1}>{2}{3}</{0}>").format(tag, attributes, _read_text(element), inside)
+
+
+def _render_plain_element(element: Element) -> str:
+    parts = [_render_plain_element(child) for child in element]
+    if element.tag in _TEXTS:
+        return _TEXTS[element.tag].format(*(part if part.isalnum() else f"({part})" for part in parts))
+    return _read_text(element) + "".join(parts)
+
+
+def _read_text(element: Element) -> str:
+    """Return the text of an element, in which the converter writes characters as references such as "&#x02112;"."""
+    return unescape(element.text or "")
