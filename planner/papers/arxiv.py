@@ -50,6 +50,7 @@ class ArxivEntry:
     title: str
     abstract: str
     withdrawal: str = ""
+    authors: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -316,10 +317,12 @@ def _parse_entry(feed: bytes, identifier: ArxivId) -> ArxivEntry:
     title, abstract = (
         " ".join((entry.findtext(_ATOM_NAMESPACE + name) or "").split()) for name in ("title", "summary")
     )
+    names = entry.iterfind(f"{_ATOM_NAMESPACE}author/{_ATOM_NAMESPACE}name")
+    authors = tuple(" ".join((name.text or "").split()) for name in names)
     comment = entry.findtext(_COMMENT_TAG) or ""
     notice = next((" ".join(text.split()) for text in (comment, abstract) if _WITHDRAWN.search(text)), "")
     warning = (
         f"arXiv:{identifier} is marked as withdrawn ({notice[:200]!r}); add v1 or the like to read an earlier version"
     )
     version = identifier.version or match["version"] or ""
-    return ArxivEntry(ArxivId(match["id"], version), title, abstract, warning if notice else "")
+    return ArxivEntry(ArxivId(match["id"], version), title, abstract, warning if notice else "", authors)

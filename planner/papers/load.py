@@ -33,6 +33,7 @@ MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
 FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
 MIN_CHARACTERS: Final = 500  # characters of text; a source with fewer is not a paper
 MAX_CHARACTERS: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages
+_MAX_AUTHORS: Final = 200
 _MIN_COMMON_WORDS: Final = 0.8  # share of common words from which two abstracts count as the same
 
 
@@ -180,7 +181,13 @@ def _use_arxiv_metadata(parsed: RecognisedSource, entry: "ArxivEntry", warnings:
         *_compare_metadata("title that arXiv lists", entry.title, reading.title),
         *_compare_metadata("abstract that arXiv lists", entry.abstract, reading.abstract),
     )
-    listed = replace(reading, title=entry.title, abstract=entry.abstract, warnings=(*reading.warnings, *notes))
+    listed = replace(
+        reading,
+        title=entry.title,
+        abstract=entry.abstract,
+        authors=entry.authors,
+        warnings=(*reading.warnings, *notes),
+    )
     return RecognisedSource(parsed.kind, listed)
 
 
@@ -212,6 +219,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
         source=source,
         main_file=reading.main_file,
         warnings=tuple(dict.fromkeys(warnings)),
+        authors=tuple(map(shorten_name, reading.authors[:_MAX_AUTHORS])),
     )
 
 

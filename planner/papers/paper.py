@@ -82,7 +82,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ParsedPaper:
-    """A paper as the loader of one format parsed it; a missing title or abstract is "".
+    """A paper as the loader of one format parsed it; a missing title or abstract is "", unknown authors are ().
 
     `sections` are in reading order and hold the whole text; `main_file` is the file in which the text starts.
     """
@@ -92,6 +92,7 @@ class ParsedPaper:
     sections: tuple[Section, ...]
     main_file: str = ""
     warnings: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class Paper:
     """A paper with its title, abstract and sections.
 
     `source` is the path, id or address that the user gave, `format` one of pdf, latex, markdown, html and text,
-    `main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading.
+    `main_file` the file in which the text starts, `warnings` one sentence for each doubt about the reading. `authors`
+    is empty if they are not known.
     """
 
     id: str
@@ -110,6 +112,7 @@ class Paper:
     source: str
     main_file: str = ""
     warnings: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -128,6 +131,8 @@ class Paper:
             sha256=self.sha256,
             chars=len(self.text),
             warnings=self.warnings,
+            abstract=self.abstract,
+            authors=self.authors,
         )
 
     @property
@@ -149,6 +154,8 @@ class PaperInfo:
     sha256: str = ""
     chars: int = 0
     warnings: tuple[str, ...] = ()
+    abstract: str = ""
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

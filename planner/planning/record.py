@@ -18,11 +18,12 @@ from planner.models.openai_chat.stream import repair_json_surrogates
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult
-from planner.sanitize import make_printable
+from planner.sanitize import clean_text, make_printable
 from planner.schema import Task
 
 FORMAT_VERSION: Final = "ablation-planner-1"
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
+_MAX_ABSTRACT_CHARS: Final = 5_000  # a longer one is no abstract, but a text in which no heading was found
 
 _PLAN_FIELDS: Final = {"strategy", "min_chance", "details", "order", "considered", "reported", "revisions", "votes"}
 
@@ -46,7 +47,10 @@ class _Record(BaseModel):
 
 
 class PaperRecord(_Record):
-    """The paper that was read, and the parts of it that were not sent; sizes are in characters."""
+    """The paper that was read, and the parts of it that were not sent; sizes are in characters.
+
+    An abstract or authors that are not known are not written.
+    """
 
     id: str
     title: str
@@ -56,6 +60,8 @@ class PaperRecord(_Record):
     sha256: str
     chars: int
     left_out: tuple[Omission, ...] = ()
+    authors: tuple[str, ...] = Field(default=(), exclude_if=_is_missing)
+    abstract: str = Field(default="", exclude_if=lambda abstract: not abstract)
 
 
 class AttemptRecord(_Record):
@@ -210,6 +216,8 @@ def begin_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, t
             main_file=make_printable(paper.main_file),
             sha256=paper.sha256,
             chars=paper.chars,
+            authors=tuple(make_printable(author) for author in paper.authors),
+            abstract=clean_text(paper.abstract).text if len(paper.abstract) <= _MAX_ABSTRACT_CHARS else "",
         ),
         started=datetime.now(UTC),
     )

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 ENTRY = """<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.w3.org/2005/Atom"><entry>
 <id>http://arxiv.org/abs/{id}</id><title>{title}</title><summary>{summary}</summary>
+<author><name>Ada  Example</name></author><author><name>Bo Sample</name></author>
 <arxiv:comment xmlns:arxiv="http://arxiv.org/schemas/atom">{comment}</arxiv:comment></entry></feed>"""
 NOTHING = '<feed xmlns="http://www.w3.org/2005/Atom"></feed>'
 

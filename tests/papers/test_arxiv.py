@@ -65,6 +65,7 @@ def test_the_source_is_read_and_the_listing_names_the_paper(server: ArxivServer,
     server.set_responses("/e-print/2507.08038v3", Response(body))
     paper = load_paper("arxiv:2507.08038", arxiv=make_client(server))
     assert (paper.title, paper.abstract, paper.format) == ("Listed Title", "Listed abstract.", "latex")
+    assert paper.authors == ("Ada Example", "Bo Sample")
     assert any("title that arXiv lists" in warning for warning in paper.warnings)
     assert server.requests == ["/api/query 2507.08038", "/e-print/2507.08038v3"]
     assert server.agents[0].startswith("ablation-planner/")

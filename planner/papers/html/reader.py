@@ -56,7 +56,8 @@ def read_html(html: str, file_name: str) -> ParsedPaper:
     warnings += warn_of_hidden_text(walker.hidden_texts)
     if walker.styles.has_skipped_rules:
         warnings += (_TOO_MANY_RULES,)
-    return ParsedPaper(known_title or resolved.title, find_abstract_text(sections), sections, file_name, warnings)
+    abstract = find_abstract_text(sections)
+    return ParsedPaper(known_title or resolved.title, abstract, sections, file_name, warnings, _list_authors(root))
 
 
 def _find_main_element(root: Element) -> Element:
@@ -92,6 +93,13 @@ def find_page_title(root: Element) -> str:
             titles.setdefault("front matter", _find_front_matter_title(element.collect_text()))
     in_order = (" ".join(titles.get(source, "").split()) for source in _TITLE_SOURCES)
     return next(filter(None, in_order), "")
+
+
+def _list_authors(root: Element) -> tuple[str, ...]:
+    """Return the authors that a page names for search engines, as publishers and arXiv do."""
+    tags = (element.attributes for element in root.iterate_elements() if element.tag == "meta")
+    names = (tag.get("content", "") for tag in tags if tag.get("name", "").lower() == "citation_author")
+    return tuple(filter(None, (" ".join(name.split()) for name in names)))
 
 
 def _find_front_matter_title(text: str) -> str:
