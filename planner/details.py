@@ -5,7 +5,7 @@ A reply gives them in the same JSON object as the ablation. They stand in the re
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -151,6 +151,14 @@ class ReportedStudy(_Part):
         """Return the name with the quote and the section, as far as they are known."""
         quote = f": “{self.quote}”" if self.quote else ""
         return f"{self.name}{quote}" + (f" ({self.section})" if self.section else "")
+
+
+def join_reported_studies(studies: Iterable[ReportedStudy]) -> tuple[ReportedStudy, ...]:
+    """Return the studies that a paper reports, each name once, as the first of its studies has it."""
+    by_name: dict[str, ReportedStudy] = {}
+    for study in studies:
+        by_name.setdefault(" ".join(study.name.casefold().split()), study)
+    return tuple(by_name.values())
 
 
 class Response(StrEnum):

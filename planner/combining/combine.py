@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from planner.chat import COMBINED_PLANNER
 from planner.combining.members import Member, index_members
 from planner.combining.studies import ChosenStudies, Study, choose_studies, write_reasoning
-from planner.details import Candidate, Details, RejectionReason, ReportedStudy, order_runs
+from planner.details import Candidate, Details, RejectionReason, join_reported_studies, order_runs
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.output import PlanOutput, write_combined_plan
 from planner.planning.record import PaperRecord, PlanRecord
@@ -108,7 +109,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         details=details if has_details else (),
         order=order_runs(details) if has_details else (),
         considered=tuple(_build_candidate(study, why) for study, why in chosen.rejected),
-        reported=_join_reported(records),
+        reported=join_reported_studies(chain.from_iterable(record.reported for record in records)),
         votes=tuple(tuple(proposal.vote for proposal in study.proposals) for study in chosen.kept),
     )
 
@@ -119,14 +120,6 @@ def _build_unknown_paper(paper_id: str) -> PaperRecord:
 
 def _build_candidate(study: Study, why: RejectionReason) -> Candidate:
     return Candidate(**dict(study.best_proposal.ablation), details=study.details, why=why)
-
-
-def _join_reported(records: Sequence[PlanRecord]) -> tuple[ReportedStudy, ...]:
-    """Return the studies that the paper reports, as the first record that names each has it."""
-    studies: dict[str, ReportedStudy] = {}
-    for study in (study for record in records for study in record.reported):
-        studies.setdefault(study.name.casefold(), study)
-    return tuple(studies.values())
 
 
 def _number_names(ablations: Sequence[Ablation]) -> Iterator[Ablation]:

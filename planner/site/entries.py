@@ -16,7 +16,6 @@ from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folder
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
 from planner.planning.record import PlanRecord
-from planner.sanitize import clean_text
 from planner.schema import Ablation, Task
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
@@ -188,13 +187,6 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         return join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
         return _add_warning(planned, f"the run facts could not be read: {_redact_folder(error, source.record_path)}")
-
-
-def choose_title(entries: Sequence[PlanEntry]) -> str:
-    """Return the paper's title, or its id in words if no title is known."""
-    paper_id = entries[0].paper_id
-    texts = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
-    return next((title for text in texts if (title := clean_text(text).text.strip())), "?")
 
 
 def label_entries(entries: Sequence[PlanEntry]) -> list[str]:

@@ -17,14 +17,17 @@ from markupsafe import Markup
 from pydantic import JsonValue
 
 from planner import __version__
+from planner.matching.match import SURENESS
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_headline
 from planner.site.entries import PlanEntry, UnreadFile, create_entry
-from planner.site.views import PaperView, build_paper_view, format_usd
+from planner.site.formulas import render_plain_text
+from planner.site.views import PaperView, build_paper_view
 from planner.trajectory.format import Trajectory
 
 _ACTIONS: Final = tuple(Action)
+_MAX_REASON_CHARS: Final = 300
 GENERATOR: Final = f"ablation-planner {__version__}"
 
 
@@ -33,7 +36,8 @@ class IndexRow:
     """One paper planned by one model.
 
     `page` is the page's file name without suffix and `anchor` the model's place on it; `shared` is the number of
-    ablations that another model proposes too; `cost` is in USD, None if it is not known.
+    ablations that another model proposes too; `cost` is in USD, None if it is not known; `reason` says why there is no
+    plan.
     """
 
     page: str
@@ -45,6 +49,7 @@ class IndexRow:
     ablations: tuple[Ablation, ...]
     shared: int
     cost: float | None
+    reason: str = ""
 
 
 def build_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
@@ -60,6 +65,7 @@ def build_rows(page: str, view: PaperView) -> Iterator[IndexRow]:
             ablations=panel.entry.ablations,
             shared=panel.shared,
             cost=panel.entry.cost,
+            reason="" if panel.entry.trajectory else panel.entry.reason,
         )
 
 
@@ -76,6 +82,7 @@ def pack_rows(rows: Iterable[IndexRow]) -> dict[str, JsonValue]:
             None if row.cost is None else float(f"{row.cost:.6g}"),
             row.anchor,
             [_pack_ablation(ablation) for ablation in row.ablations],
+            *([clean_text(row.reason[:_MAX_REASON_CHARS]).text] if row.reason else []),
         ]
         for row in rows
     ]
@@ -103,7 +110,8 @@ def _pack_ablation(ablation: Ablation) -> JsonValue:
     """Return the action's number, the text to show, and the other text to search."""
     shown = choose_headline(ablation)
     other = ablation.ablated_part if shown == ablation.name else ablation.name
-    return [_ACTIONS.index(ablation.action), clean_text(shown).text, "" if other == shown else clean_text(other).text]
+    texts = (clean_text(render_plain_text(text)).text for text in (shown, "" if other == shown else other))
+    return [_ACTIONS.index(ablation.action), *texts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,9 @@ def render_index_page(rows: Sequence[IndexRow], runs: Sequence[str], unread: Seq
 
 def render_paper_page(view: PaperView, index: str = "../index.html") -> str:
     """Return the page of one paper; `index` is the address of the page that lists it, "" if there is none."""
-    return _render_page("paper.html.jinja", _load_assets("paper"), title=view.title, view=view, index=index)
+    return _render_page(
+        "paper.html.jinja", _load_assets("paper"), title=view.title, view=view, index=index, sureness=SURENESS
+    )
 
 
 def render_trajectory_page(trajectory: Trajectory) -> str:
@@ -195,7 +205,6 @@ def _create_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
-    environment.filters["money"] = format_usd
     environment.filters["quoted"] = quote
     return environment
 

@@ -4,7 +4,6 @@ Names of pages and places on a page are safe, unique, and the same in every buil
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,16 @@ from typing import Final
 from markupsafe import Markup
 
 from planner.chat import COMBINED_PLANNER
-from planner.details import describe_order, format_count
+from planner.details import describe_order, format_count, join_reported_studies
 from planner.matching.match import group_ablations
 from planner.names import sanitize_file_name
-from planner.planning.record import AttemptRecord, PlanRecord
 from planner.schema import Ablation, Action, Task, list_extra_fields
 from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
-from planner.site.entries import PlanEntry, choose_title, label_entries
+from planner.site.entries import PlanEntry, label_entries
+from planner.site.facts import ReplyView, RunFact, list_facts, list_numbers, list_replies
+from planner.site.formulas import render_plain_text, render_text
 from planner.site.model_text import render_block_markdown, render_inline_markdown
+from planner.site.titles import choose_title, find_source
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_ANCHOR_LENGTH: Final = 60
@@ -71,7 +72,7 @@ class AblationLink:
     """A link to an ablation: the model's label, the ablation's headline, and the anchor."""
 
     model_label: str
-    headline: str
+    headline: Markup
     anchor: str
 
 
@@ -92,33 +93,15 @@ class AblationCard:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFact:
-    """One line of the run facts."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyView:
-    """One request for a plan, and its result."""
-
-    heading: str
-    findings: tuple[str, ...]
-    text: str
-    reasoning: str
-    refusal: str
-
-
-@dataclass(frozen=True, slots=True)
 class ModelPanel:
-    """One model's reasoning and plan, or its failure.
+    """One model's reasoning and plan, or its failure; `summary` are its numbers in one line, as far as they are known.
 
     `notes` are a heading and sentences each, `considered` the candidates that the plan does not keep.
     """
 
     label: str
     anchor: str
+    summary: str
     entry: PlanEntry
     reasoning: Markup
     cards: tuple[AblationCard, ...]
@@ -138,10 +121,17 @@ class ModelPanel:
 class PaperView:
     """The data of one paper's page; `groups` are the ablations that several models propose.
 
+    `title` is plain text, and `heading` has its formulas set. `source` is the arXiv id or the name of the file,
+    `address` the page of the paper, and `authors` their names; each of them and `abstract` may be "".
     `has_several_texts` is true if the plans are of different texts with one id.
     """
 
     title: str
+    heading: Markup
+    authors: str
+    source: str
+    address: str
+    abstract: Markup
     paper_id: str
     panels: tuple[ModelPanel, ...]
     groups: tuple[tuple[AblationLink, ...], ...]
@@ -186,21 +176,25 @@ def choose_page_names(paper_ids: Iterable[str]) -> dict[str, str]:
 
 
 def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
-    """Return the view of the entries of one paper."""
+    """Return the view of the entries of one paper: the plans first, then the failures."""
+    entries = sorted(entries, key=lambda entry: entry.trajectory is None)
     labels = label_entries(entries)
     places = _PlaceLinks(entries, labels, list(map(make_anchor_id, labels)), find_agreement(entries))
+    title = choose_title(entries)
+    paper = next((entry.record.paper for entry in entries if entry.record), None)
+    source, address = find_source(entries[0].paper_id, paper.source if paper else "")
     return PaperView(
-        title=choose_title(entries),
+        title=render_plain_text(title),
+        heading=render_text(title),
+        authors=", ".join(paper.authors) if paper else "",
+        source=source,
+        address=address,
+        abstract=render_text(" ".join(paper.abstract.split())) if paper else Markup(),
         paper_id=entries[0].paper_id,
         panels=tuple(_build_panel(places, number) for number in range(len(entries))),
         groups=tuple(tuple(map(places.build_link, group)) for group in places.agreement.groups),
         has_several_texts=len({e.record.paper.sha256 for e in entries if e.record and e.trajectory}) > 1,
     )
-
-
-def format_usd(usd: float) -> str:
-    """Return a cost as text, with at least two significant digits."""
-    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +209,8 @@ class _PlaceLinks:
 
     def build_link(self, place: AblationPlace) -> AblationLink:
         ablation = self.entries[place.entry_number].ablations[place.ablation_number]
-        return AblationLink(self.labels[place.entry_number], choose_headline(ablation), self.build_anchor(place))
+        headline = render_inline_markdown(choose_headline(ablation))
+        return AblationLink(self.labels[place.entry_number], headline, self.build_anchor(place))
 
 
 def make_anchor_id(label: str) -> str:
@@ -236,14 +231,15 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
     return ModelPanel(
         label=places.labels[entry_number],
         anchor=places.anchors[entry_number],
+        summary=" · ".join(list_numbers(entry)),
         entry=entry,
         reasoning=render_block_markdown(entry.trajectory.reasoning) if entry.trajectory else Markup(),
         cards=tuple(_list_cards(places, entry_number)),
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
         copies=format_plan_copies(entry.trajectory, entry.review_details) if entry.trajectory else None,
-        facts=tuple(_list_facts(entry)),
-        replies=tuple(_build_reply(n, a) for n, a in enumerate(entry.record.attempts if entry.record else (), start=1)),
+        facts=tuple(list_facts(entry)),
+        replies=tuple(list_replies(entry)),
     )
 
 
@@ -284,7 +280,7 @@ def _list_notes(entry: PlanEntry) -> Iterator[tuple[str, tuple[Markup, ...]]]:
         return
     for heading, sentences in (
         ("Order", describe_order(entry.record.order, entry.details)),
-        ("Already reported by the paper", entry.record.reported),
+        ("Already reported by the paper", join_reported_studies(entry.record.reported)),
         ("Revised", entry.record.revisions),
     ):
         if shown := tuple(render_inline_markdown(str(sentence)) for sentence in sentences):
@@ -296,57 +292,3 @@ def _list_considered(entry: PlanEntry, anchor: str) -> Iterator[AblationCard]:
     for number, candidate in enumerate(considered, start=1):
         lines = (*candidate.details.list_lines(), ("Not kept", candidate.why))
         yield _build_card(candidate, lines, number, f"{anchor}/considered/{number}")
-
-
-def _list_facts(entry: PlanEntry) -> Iterator[RunFact]:
-    yield RunFact("Trajectory", f"{entry.planner}/{entry.model}/{entry.paper_id}")
-    yield RunFact("Task", entry.task)
-    if entry.run:
-        yield RunFact("Run", entry.run)
-    if entry.record:
-        for label, value in _list_run_facts(entry, entry.record):
-            if value:
-                yield RunFact(label, value)
-
-
-def _list_run_facts(entry: PlanEntry, record: PlanRecord) -> Iterator[tuple[str, str]]:
-    yield "Model asked", record.model_asked
-    yield "Model that answered", record.model_answered
-    yield "Endpoint", record.endpoint
-    yield "Parameters", json.dumps(record.parameters, ensure_ascii=False) if record.parameters else ""
-    yield "Ablations asked for", f"up to {record.k}"
-    yield "Cost", "?" if entry.cost is None else format_usd(entry.cost)
-    yield "Tokens", _format_tokens(record)
-    yield "Time", f"{record.seconds:.1f} s"
-    yield "Started", record.started.isoformat(sep=" ", timespec="seconds")
-    yield "Prompt SHA-256", record.prompt_sha256
-    yield "Templates SHA-256", record.template_sha256
-    yield "Paper", f"{record.paper.format} of {record.paper.chars:,} characters, SHA-256 {record.paper.sha256}"
-    yield "Source", record.paper.source
-    yield "Not sent", "; ".join(f"{o.heading} ({o.chars:,} characters: {o.why})" for o in record.paper.left_out)
-    yield "Program", f"{record.program_version}, format {record.format_version}"
-
-
-def _format_tokens(record: PlanRecord) -> str:
-    usage = record.usage
-    counts = (
-        (usage.prompt_tokens, "in"),
-        (usage.cached_tokens, "of them cached"),
-        (usage.completion_tokens, "out"),
-        (usage.reasoning_tokens, "of them reasoning"),
-    )
-    return ", ".join(f"{count:,} {kind}" for count, kind in counts if count is not None) or "?"
-
-
-def _build_reply(number: int, attempt: AttemptRecord) -> ReplyView:
-    outcome = attempt.outcome.value.replace("_", " ") if attempt.outcome else "not judged"
-    cost = "?" if attempt.cost is None else format_usd(attempt.cost)
-    completion = attempt.completion
-    return ReplyView(
-        heading=f"Attempt {number}: {outcome}"
-        + (f", {cost}, {completion.seconds:.1f} s" if completion else ", no reply"),
-        findings=(*attempt.findings, *(completion.notes if completion else ())),
-        text=completion.text if completion else "",
-        reasoning=completion.reasoning if completion else "",
-        refusal=completion.refusal if completion else "",
-    )

@@ -15,8 +15,9 @@ from planner.errors import Outcome, UsageError
 from planner.files import write_file_atomically
 from planner.site.build import build_site
 from planner.site.entries import create_entry
+from planner.site.facts import format_usd
 from planner.site.pages import render_trajectory_page
-from planner.site.views import build_paper_view, format_usd
+from planner.site.views import build_paper_view
 from planner.trajectory.reader import read_trajectory
 from tests.site.made import plan_record, render_published, small_run, trajectory, write_entry
 

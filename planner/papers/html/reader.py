@@ -99,7 +99,8 @@ def _list_authors(root: Element) -> tuple[str, ...]:
     """Return the authors that a page names for search engines, as publishers and arXiv do."""
     tags = (element.attributes for element in root.iterate_elements() if element.tag == "meta")
     names = (tag.get("content", "") for tag in tags if tag.get("name", "").lower() == "citation_author")
-    return tuple(filter(None, (" ".join(name.split()) for name in names)))
+    in_order = (" ".join(" ".join(reversed(name.split(","))).split()) for name in names)  # of "Example, Ada"
+    return tuple(filter(None, in_order))
 
 
 def _find_front_matter_title(text: str) -> str:

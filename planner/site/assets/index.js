@@ -11,14 +11,15 @@
   const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const rows = data.rows.map(unpack);
   let shown = rows;
+  let lost = [];
   let page = 0;
   let sort = { by: "title", way: 1 };
   let everyModel = false;
 
-  function unpack([paper, model, task, outcome, shared, cost, anchor, ablations], number) {
+  function unpack([paper, model, task, outcome, shared, cost, anchor, ablations, reason], number) {
     const [file, title] = data.papers[paper];
     return {
-      number, paper, file, title, anchor, shared, cost, ablations,
+      number, paper, file, title, anchor, shared, cost, ablations, reason: reason ?? "",
       model: data.models[model], task: data.tasks[task], outcome: data.outcomes[outcome], count: ablations.length,
     };
   }
@@ -30,11 +31,13 @@
     return element;
   }
 
+  const isPlan = (row) => row.outcome === "planned" || row.count > 0;
+  const plans = rows.filter(isPlan).length;
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   const words = (outcome) => outcome.replaceAll("_", " ");
   const counted = (n) => n.toLocaleString("en");
   function money(usd) {
-    if (usd === null) return "?";
+    if (usd === null) return "";
     return usd >= 1 || usd === 0 ? `$${usd.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}` : `$${Number(usd.toPrecision(2))}`;
   }
 
@@ -66,7 +69,6 @@
   const COMPARE = {
     title: (a, b) => titleOrder[a.paper] - titleOrder[b.paper],
     model: (a, b) => order.compare(a.model, b.model),
-    outcome: (a, b) => order.compare(a.outcome, b.outcome),
     count: (a, b) => a.count - b.count,
     shared: (a, b) => a.shared - b.shared,
     cost: (a, b) => a.cost - b.cost,
@@ -94,23 +96,24 @@
     }));
   }
 
+  const cell = (values, ...children) => make("td", { role: "cell", ...values }, ...children);
+
   function line(row, terms) {
     const href = `papers/${encodeURIComponent(row.file)}.html#${encodeURI(row.anchor)}`;
-    const cell = (values, ...children) => make("td", { role: "cell", ...values }, ...children);
-    const number = (label, text) => cell({ class: "n", "data-label": label }, text);
+    const number = (name, label, text) => cell({ class: `n ${name}`, "data-label": label }, text);
+    const soft = [data.tasks.length > 1 ? row.task : "", row.outcome === "planned" ? "" : words(row.outcome)].filter(Boolean);
     return make("tr", { role: "row" },
-      cell({ class: "model" }, make("a", { href, dir: "auto" }, row.model), data.tasks.length > 1 ? make("span", { class: "soft" }, ` ${row.task}`) : ""),
+      cell({ class: "model" }, make("a", { href, dir: "auto" }, row.model), ...soft.map((text) => make("span", { class: "soft" }, ` ${text}`))),
       cell({ class: "ablations" }, ablations(row, terms)),
-      number(row.count === 1 ? "ablation" : "ablations", counted(row.count)),
-      number("shared", counted(row.shared)),
-      number(row.cost === null ? "cost" : "", money(row.cost)),
-      cell({ class: row.outcome === "planned" ? "outcome" : "outcome failed" }, words(row.outcome)));
+      number("", row.count === 1 ? "ablation" : "ablations", counted(row.count)),
+      number("shared", "shared", counted(row.shared)),
+      number("cost", "", money(row.cost)));
   }
 
   function group(lines, terms) {
     const { file, title } = lines[0];
     const link = make("a", { href: `papers/${encodeURIComponent(file)}.html` }, ...marked(title, terms));
-    const head = make("tr", { role: "row", class: "paper" }, make("th", { role: "rowheader", scope: "rowgroup", colspan: 6, dir: "auto" }, link));
+    const head = make("tr", { role: "row", class: "paper" }, make("th", { role: "rowheader", scope: "rowgroup", colspan: 5, dir: "auto" }, link));
     return make("tbody", { role: "rowgroup" }, head, ...lines.map((row) => line(row, terms)));
   }
 
@@ -124,13 +127,32 @@
     list.append(...groups.map((lines) => group(lines, terms)));
     const pages = Math.ceil(shown.length / PAGE);
     list.hidden = !shown.length;
-    at("_empty").hidden = shown.length > 0;
+    list.classList.toggle("no-cost", shown.every((row) => row.cost === null));
+    at("_empty").hidden = shown.length + lost.length > 0;
     at("_pager").hidden = pages < 2;
     at("_page").textContent = `Page ${page + 1} of ${counted(pages)}`;
     const [back, on] = at("_pager").querySelectorAll("button");
     back.setAttribute("aria-disabled", page === 0);
     on.setAttribute("aria-disabled", page >= pages - 1);
-    at("_status").textContent = shown.length === rows.length ? `${counted(rows.length)} in all` : `${counted(shown.length)} of ${counted(rows.length)}`;
+    at("_status").textContent = shown.length === plans ? `${counted(plans)} in all` : `${counted(shown.length)} of ${counted(plans)}`;
+  }
+
+  function lostLine(row, terms) {
+    const page = `papers/${encodeURIComponent(row.file)}.html`;
+    const paper = make("a", { href: `${page}#${encodeURI(row.anchor)}`, dir: "auto" }, ...marked(row.title, terms));
+    const outcome = make("span", { class: "failed" }, words(row.outcome));
+    return make("tr", { role: "row" },
+      make("th", { role: "rowheader", scope: "row" }, paper),
+      cell({ dir: "auto" }, row.model),
+      cell({}, outcome, " ", make("span", { class: "soft", dir: "auto" }, row.reason)));
+  }
+
+  function showLost() {
+    const terms = form.elements.q.value.toLowerCase().split(/\s+/).filter(Boolean);
+    at("_failures").hidden = !lost.length;
+    if (lost.length && !shown.length) at("_failures").open = true;
+    at("_lost").textContent = lost.length > PAGE ? `${counted(PAGE)} of ${counted(lost.length)}; search to see others` : counted(lost.length);
+    at("_reasons").replaceChildren(...lost.slice(0, PAGE).map((row) => lostLine(row, terms)));
   }
 
   const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -140,19 +162,15 @@
     return { total: sum(known.map((row) => row.cost)), known: known.length, unknown: some.length - known.length };
   }
 
-  function costText({ total, known, unknown }) {
-    if (!known) return "?";
-    return unknown ? `${money(total)} + ?` : money(total);
-  }
 
   function showTotals() {
+    const { total, known, unknown } = costs(shown);
     const totals = [
       ["papers", counted(new Set(shown.map((row) => row.paper)).size)],
-      ["plans", counted(shown.filter((row) => row.outcome === "planned").length)],
-      ["not planned", counted(shown.filter((row) => row.outcome !== "planned").length)],
+      ["plans", counted(shown.length)],
       ["ablations", counted(sum(shown.map((row) => row.count)))],
       ...(data.models.length > 1 ? [["proposed by several models", counted(sum(shown.map((row) => row.shared)))]] : []),
-      ["cost", costText(costs(shown))],
+      ...(known ? [[unknown ? `cost of ${counted(known)} plans` : "cost", money(total)]] : []),
     ];
     at("_totals").replaceChildren(...totals.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
   }
@@ -179,16 +197,16 @@
     const kinds = some.flatMap((row) => row.ablations.map(([kind]) => data.actions[kind]));
     const actions = tally(data.actions, kinds);
     const cost = costs(some);
-    const cell = (...parts) => make("td", { role: "cell" }, ...parts.map((part) => (part.nodeType ? part : make("p", {}, part))));
+    const lines = (...parts) => cell({}, ...parts.map((part) => (part.nodeType ? part : make("p", {}, part))));
     return make("tr", { role: "row" },
       make("th", { role: "rowheader", scope: "row", dir: "auto" }, model),
-      cell(bar(outcomes, most.rows), outcomes.map(([name, n]) => `${counted(n)} ${words(name)}`).join(", ")),
-      cell(bar(actions.map(([name, n]) => [`fill-${name.toLowerCase()}`, n]), kinds.length), actions.map(([name, n]) => `${SIGNS[name]} ${counted(n)} ${name.toLowerCase()}`).join("  ")),
-      cost.known ? cell(bar([["fill-cost", cost.total]], most.cost), `${costText(cost)}, ${money(cost.total / cost.known)} a plan`) : cell("not on record"));
+      lines(bar(outcomes, most.rows), outcomes.map(([name, n]) => `${counted(n)} ${words(name)}`).join(", ")),
+      lines(bar(actions.map(([name, n]) => [`fill-${name.toLowerCase()}`, n]), kinds.length), actions.map(([name, n]) => `${SIGNS[name]} ${counted(n)} ${name.toLowerCase()}`).join("  ")),
+      cost.known ? lines(bar([["fill-cost", cost.total]], most.cost), `${money(cost.total)}, ${money(cost.total / cost.known)} a plan`) : lines());
   }
 
   function showModels() {
-    const byModel = [...Map.groupBy(shown, (row) => row.model)].sort((a, b) => order.compare(a[0], b[0]));
+    const byModel = [...Map.groupBy([...shown, ...lost], (row) => row.model)].sort((a, b) => order.compare(a[0], b[0]));
     const most = {
       rows: Math.max(0, ...byModel.map(([, some]) => some.length)),
       cost: Math.max(0, ...byModel.map(([, some]) => costs(some).total)),
@@ -229,12 +247,15 @@
   }
 
   function update({ first = true } = {}) {
-    shown = inOrder(rows.filter(wanted()));
+    const found = inOrder(rows.filter(wanted()));
+    shown = found.filter(isPlan);
+    lost = found.filter((row) => !isPlan(row));
     page = first ? 0 : Math.min(page, Math.max(0, Math.ceil(shown.length / PAGE) - 1));
+    showRows();
+    showLost();
     showTotals();
     showModels();
     showSort();
-    showRows();
   }
 
   function fill(name, values, all) {
@@ -253,7 +274,7 @@
     list.querySelector("thead").addEventListener("click", ({ target }) => {
       const by = target.dataset.sort;
       if (!by) return;
-      const first = by === "title" || by === "model" || by === "outcome" ? 1 : -1;
+      const first = by === "title" || by === "model" ? 1 : -1;
       sort = { by, way: sort.by === by ? -sort.way : first };
       changed();
     });
@@ -277,6 +298,7 @@
   }
 
   at("_app").hidden = false;
+  list.classList.toggle("one-model", data.models.length < 2);
   at("_plots").open = innerWidth > 832;
   fill("model", data.models, "All models");
   fill("task", data.tasks, "All tasks");

@@ -1,0 +1,78 @@
+"""The title of a paper: the one on record, or the words of its id; a title in capitals is set as other titles are."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PureWindowsPath
+from typing import Final
+
+from planner.matching.similarity import split_word_list
+from planner.names import parse_arxiv_id
+from planner.papers.formats import strip_folders_and_endings
+from planner.sanitize import clean_text
+from planner.site.entries import PlanEntry
+
+_SMALL_WORDS: Final = split_word_list(
+    "a an and as at but by for from in into is its nor of on onto or over per than the to under via vs with"
+)
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_FORMULA_OR_COMMAND: Final = re.compile(r"\$[^$]*\$|\\\w+")
+_SENTENCE_START: Final = re.compile(r"(?:^|[:.?!–—]\s)\W*$")
+_NO_WORD: Final = re.compile(r"[^AEIOUY]+|.*\d.*|[IVX]{2,}")  # an acronym, a name with a number, or a Roman number
+_MIN_CAPITALS: Final = 8
+_MIN_WORDS: Final = 3
+
+
+def choose_title(entries: Sequence[PlanEntry]) -> str:
+    """Return the paper's title, or its id in words if no title is known."""
+    paper_id = entries[0].paper_id
+    candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
+    title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
+    return _lower_title(title, _list_texts(entries)) if _is_in_capitals(title) else title
+
+
+def find_source(paper_id: str, source: str) -> tuple[str, str]:
+    """Return the arXiv id of a paper and the address of its page there, else its file's name, or "", and no address."""
+    found = (parse_arxiv_id(name) for name in (source, strip_folders_and_endings(source), paper_id))
+    if arxiv_id := next(filter(None, found), None):
+        return f"arXiv:{arxiv_id}", f"https://arxiv.org/abs/{arxiv_id}"
+    return PureWindowsPath(source).name, ""
+
+
+def _is_in_capitals(title: str) -> bool:
+    """Return whether a title of several words is in capitals; a few letters, as in "LLMs", may not be."""
+    text = _FORMULA_OR_COMMAND.sub(" ", title)
+    upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
+    return upper >= max(_MIN_CAPITALS, 10 * lower) and len(_WORD.findall(text)) >= _MIN_WORDS
+
+
+def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
+    """Yield the texts about a paper, which show how its words are written."""
+    for entry in entries:
+        yield entry.record.paper.abstract if entry.record else ""
+        yield entry.trajectory.reasoning if entry.trajectory else ""
+        yield from (f"{ablation.name}\n{ablation.ablated_part}" for ablation in entry.ablations)
+
+
+def _lower_title(title: str, texts: Iterable[str]) -> str:
+    """Return a title in capitals with small letters; acronyms and names are written as in the texts about the paper."""
+    spellings = _find_spellings(texts)
+    parts = re.split(f"({_FORMULA_OR_COMMAND.pattern})", title)
+    return "".join(
+        part if at % 2 else _WORD.sub(lambda word: _lower_word(word, spellings), part) for at, part in enumerate(parts)
+    )
+
+
+def _find_spellings(texts: Iterable[str]) -> dict[str, str]:
+    """Return the most frequent spelling of each word by the word in small letters."""
+    counts = Counter(word for text in texts for word in _WORD.findall(text))
+    return {word.casefold(): word for word, _ in reversed(counts.most_common())}
+
+
+def _lower_word(match: re.Match[str], spellings: Mapping[str, str]) -> str:
+    word, before = match[0], match.string[: match.start()]
+    spelling = spellings.get(word.casefold(), word if _NO_WORD.fullmatch(word) else "")
+    if not word.isupper() or (len(spelling) > 1 and not spelling[1:].islower()):
+        return spelling if word.isupper() else word
+    is_small = word.lower() in _SMALL_WORDS and not _SENTENCE_START.search(before)
+    return word.lower() if is_small else word.capitalize()
