@@ -31,6 +31,8 @@
     return element;
   }
 
+  const namesakes = Map.groupBy(data.papers, ([, title]) => title);
+  const isShared = (title) => namesakes.get(title).length > 1;
   const isPlan = (row) => row.outcome === "planned" || row.count > 0;
   const plans = rows.filter(isPlan).length;
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
@@ -92,7 +94,7 @@
     return make("ul", { role: "list" }, ...row.ablations.map(([kind, name]) => {
       const action = data.actions[kind];
       const sign = make("span", { class: `sign ${action.toLowerCase()}`, "aria-hidden": "true" }, SIGNS[action]);
-      return make("li", {}, sign, " ", make("span", { class: "unseen" }, `${action.toLowerCase()} `), make("span", { dir: "auto" }, ...marked(name, terms)));
+      return make("li", {}, sign, "\u00a0", make("span", { class: "unseen" }, `${action.toLowerCase()} `), make("span", { dir: "auto" }, ...marked(name, terms)));
     }));
   }
 
@@ -106,14 +108,16 @@
       cell({ class: "model" }, make("a", { href, dir: "auto" }, row.model), ...soft.map((text) => make("span", { class: "soft" }, ` ${text}`))),
       cell({ class: "ablations" }, ablations(row, terms)),
       number("", row.count === 1 ? "ablation" : "ablations", counted(row.count)),
-      number("shared", "shared", counted(row.shared)),
+      number("shared", "by several", counted(row.shared)),
       number("cost", "", money(row.cost)));
   }
 
   function group(lines, terms) {
     const { file, title } = lines[0];
     const link = make("a", { href: `papers/${encodeURIComponent(file)}.html` }, ...marked(title, terms));
-    const head = make("tr", { role: "row", class: "paper" }, make("th", { role: "rowheader", scope: "rowgroup", colspan: 5, dir: "auto" }, link));
+    const which = isShared(title) ? [" ", make("span", { class: "soft" }, file)] : [];
+    const colspan = list.tHead.rows[0].cells.length - list.classList.contains("no-cost") - list.classList.contains("one-model");
+    const head = make("tr", { role: "row", class: "paper" }, make("th", { role: "rowheader", scope: "rowgroup", colspan, dir: "auto" }, link, ...which));
     return make("tbody", { role: "rowgroup" }, head, ...lines.map((row) => line(row, terms)));
   }
 
@@ -123,11 +127,11 @@
     for (const row of shown.slice(page * PAGE, (page + 1) * PAGE)) {
       if (groups.at(-1)?.[0].paper === row.paper) groups.at(-1).push(row); else groups.push([row]);
     }
+    list.classList.toggle("no-cost", shown.every((row) => row.cost === null));
     list.querySelectorAll("tbody").forEach((body) => body.remove());
     list.append(...groups.map((lines) => group(lines, terms)));
     const pages = Math.ceil(shown.length / PAGE);
     list.hidden = !shown.length;
-    list.classList.toggle("no-cost", shown.every((row) => row.cost === null));
     at("_empty").hidden = shown.length + lost.length > 0;
     at("_pager").hidden = pages < 2;
     at("_page").textContent = `Page ${page + 1} of ${counted(pages)}`;
@@ -247,6 +251,7 @@
   }
 
   function update({ first = true } = {}) {
+    form.querySelector("[type=reset]").hidden = [...new FormData(form).values()].every((value) => !value);
     const found = inOrder(rows.filter(wanted()));
     shown = found.filter(isPlan);
     lost = found.filter((row) => !isPlan(row));
@@ -261,15 +266,16 @@
   function fill(name, values, all) {
     const options = values.toSorted(order.compare).map((value) => make("option", { value }, words(value)));
     form.elements[name].replaceChildren(make("option", { value: "" }, all), ...options);
+    form.elements[name].closest("label").hidden = values.length < 2;
   }
 
   function changed() { update(); keep(); }
 
   function listen() {
     form.addEventListener("input", changed);
-    form.addEventListener("reset", () => setTimeout(changed));
+    form.addEventListener("reset", () => setTimeout(() => { changed(); form.elements.q.focus(); }));
     form.addEventListener("submit", (event) => event.preventDefault());
-    at("_clear").addEventListener("click", () => { form.reset(); form.elements.q.focus(); });
+    at("_clear").addEventListener("click", () => form.reset());
     at("_all-models").addEventListener("click", () => { everyModel = true; showModels(); });
     list.querySelector("thead").addEventListener("click", ({ target }) => {
       const by = target.dataset.sort;
