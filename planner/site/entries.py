@@ -16,7 +16,9 @@ from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folder
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
 from planner.planning.record import PlanRecord
+from planner.sanitize import clean_text
 from planner.schema import Ablation, Task
+from planner.site.titles import format_title
 from planner.trajectory.format import Trajectory
 from planner.trajectory.reader import read_trajectory
 
@@ -187,6 +189,22 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         return join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
         return _add_warning(planned, f"the run facts could not be read: {_redact_folder(error, source.record_path)}")
+
+
+def choose_title(entries: Sequence[PlanEntry]) -> str:
+    """Return the paper's title, or its id in words if no title is known; one in capitals gets small letters."""
+    paper_id = entries[0].paper_id
+    candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
+    title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
+    return format_title(title, _list_texts(entries))
+
+
+def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
+    """Yield the texts about a paper, which show how its words are written."""
+    for entry in entries:
+        yield entry.record.paper.abstract if entry.record else ""
+        yield entry.trajectory.reasoning if entry.trajectory else ""
+        yield from (f"{ablation.name}\n{ablation.ablated_part}" for ablation in entry.ablations)
 
 
 def label_entries(entries: Sequence[PlanEntry]) -> list[str]:

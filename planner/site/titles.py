@@ -1,16 +1,14 @@
-"""The title of a paper: the one on record, or the words of its id; a title in capitals is set as other titles are."""
+"""The head of a paper's page: a title in capitals is set as other titles are, and the source has an address."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import PureWindowsPath
 from typing import Final
 
 from planner.matching.similarity import split_word_list
 from planner.names import parse_arxiv_id
 from planner.papers.formats import strip_folders_and_endings
-from planner.sanitize import clean_text
-from planner.site.entries import PlanEntry
 
 _SMALL_WORDS: Final = split_word_list(
     "a an and as at but by for from in into is its nor of on onto or over per than the to under via vs with"
@@ -23,12 +21,18 @@ _MIN_CAPITALS: Final = 8
 _MIN_WORDS: Final = 3
 
 
-def choose_title(entries: Sequence[PlanEntry]) -> str:
-    """Return the paper's title, or its id in words if no title is known."""
-    paper_id = entries[0].paper_id
-    candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
-    title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
-    return _lower_title(title, _list_texts(entries)) if _is_in_capitals(title) else title
+def format_title(title: str, texts: Iterable[str]) -> str:
+    """Return a title as other titles are set: one in capitals gets small letters.
+
+    Acronyms and names in it are written as in the texts about the paper.
+    """
+    if not _is_in_capitals(title):
+        return title
+    spellings = _find_spellings(texts)
+    parts = re.split(f"({_FORMULA_OR_COMMAND.pattern})", title)
+    return "".join(
+        part if at % 2 else _WORD.sub(lambda word: _lower_word(word, spellings), part) for at, part in enumerate(parts)
+    )
 
 
 def find_source(paper_id: str, source: str) -> tuple[str, str]:
@@ -44,23 +48,6 @@ def _is_in_capitals(title: str) -> bool:
     text = _FORMULA_OR_COMMAND.sub(" ", title)
     upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
     return upper >= max(_MIN_CAPITALS, 10 * lower) and len(_WORD.findall(text)) >= _MIN_WORDS
-
-
-def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:
-    """Yield the texts about a paper, which show how its words are written."""
-    for entry in entries:
-        yield entry.record.paper.abstract if entry.record else ""
-        yield entry.trajectory.reasoning if entry.trajectory else ""
-        yield from (f"{ablation.name}\n{ablation.ablated_part}" for ablation in entry.ablations)
-
-
-def _lower_title(title: str, texts: Iterable[str]) -> str:
-    """Return a title in capitals with small letters; acronyms and names are written as in the texts about the paper."""
-    spellings = _find_spellings(texts)
-    parts = re.split(f"({_FORMULA_OR_COMMAND.pattern})", title)
-    return "".join(
-        part if at % 2 else _WORD.sub(lambda word: _lower_word(word, spellings), part) for at, part in enumerate(parts)
-    )
 
 
 def _find_spellings(texts: Iterable[str]) -> dict[str, str]:

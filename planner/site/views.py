@@ -17,11 +17,11 @@ from planner.matching.match import group_ablations
 from planner.names import sanitize_file_name
 from planner.schema import Ablation, Action, Task, list_extra_fields
 from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
-from planner.site.entries import PlanEntry, label_entries
+from planner.site.entries import PlanEntry, choose_title, label_entries
 from planner.site.facts import ReplyView, RunFact, list_facts, list_numbers, list_replies
 from planner.site.formulas import render_plain_text, render_text
 from planner.site.model_text import render_block_markdown, render_inline_markdown
-from planner.site.titles import choose_title, find_source
+from planner.site.titles import find_source
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_ANCHOR_LENGTH: Final = 60

@@ -12,6 +12,7 @@ from planner.schema import Task
 from planner.site.entries import (
     EntrySource,
     PlanEntry,
+    choose_title,
     create_entry,
     derive_run_name,
     index_entries,
@@ -19,7 +20,6 @@ from planner.site.entries import (
     read_plan_entries,
     read_plan_entry,
 )
-from planner.site.titles import choose_title
 from tests.site.made import failed, plan_record, render_published, small_run, trajectory, write_entry
 
 
