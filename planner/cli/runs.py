@@ -78,12 +78,12 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
 
 
 @click.command()
-@_run_argument
+@click.argument("run", type=click.Path(path_type=Path))
 @click.option("--to", "form", type=click.Choice((*EXPORT_FORMATS, BATCH_SERVICE_ENGINE)), required=True, help="Format.")
 @click.argument("target", type=click.Path(path_type=Path))
 @log_options
 def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:
-    """Write the plans of a RUN, or of any folder of trajectories, to TARGET.
+    """Write the plans of a RUN, of any folder of trajectories, or of one trajectory, to TARGET.
 
     csv, jsonl and matrix (each run with its settings and seed; as JSON if TARGET ends in .json) write a file. The
     others write a folder: wandb and hydra sweeps with what a person must wire marked, issues with a script for gh,

@@ -20,7 +20,9 @@ from planner.site.entries import (
     create_failed_entry,
     index_entries,
     join_record,
+    pair_file,
     read_plan_entries,
+    read_plan_entry,
 )
 
 
@@ -55,10 +57,10 @@ class ExportReport:
 
 
 def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport:
-    """Write the plans of a run, or of another folder of trajectories, to `target`.
+    """Write the plans of a run, of another folder of trajectories, or of one trajectory to `target`.
 
     Raises:
-        RunError: if the folder holds neither, or `target` cannot be written.
+        RunError: if `folder` is none of these, or `target` cannot be written.
         UsageError: if `target` is a file where a folder is needed, or the other way round.
     """
     unread, damage = list[str](), list[str]()
@@ -93,6 +95,12 @@ def _load_run(run: RunFolder, damage: list[str]) -> Iterator[PlanEntry]:
 
 
 def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:
+    if folder.is_file():
+        try:
+            yield read_plan_entry(pair_file(folder))
+        except TrajectoryError as error:
+            raise RunError(str(error)) from None
+        return
     index = index_entries([folder], excluded_folder=target.resolve())
     for sources in index.papers.values():
         try:

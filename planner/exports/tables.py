@@ -6,19 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from planner.details import Details
 from planner.errors import UsageError
 from planner.files import is_pipe_or_device, write_file_atomically
 from planner.names import sanitize_file_name
 from planner.sanitize import render_csv
 from planner.schema import PLAN_FIELDS, Ablation, format_field_values
+from planner.site.copies import DETAIL_COLUMNS, format_cell, list_detail_cells
 from planner.site.entries import PlanEntry
 
 _PAPER_COLUMNS: Final = ("title", "cost", "warnings", "reasoning")
-_DETAIL_COLUMNS: Final = (
-    *("chance", "why", "evidence", "evidence_found", "evidence_place", "hypothesis", "control"),
-    *("effort", "runs", "run_order"),
-)
 
 
 def write_ablationbench(entries: Sequence[PlanEntry], target: Path) -> None:
@@ -82,37 +78,18 @@ def write_csv(entries: Sequence[PlanEntry], target: Path) -> None:
     """Write one row per ablation, and one for each paper that has none; details have columns if any plan has them."""
     names = [field.name for field in PLAN_FIELDS]
     columns = ["paper_id", "planner", "model", "task", "outcome", "rank", *names, "reason", *_PAPER_COLUMNS]
-    columns += _DETAIL_COLUMNS if any(entry.details for entry in entries) else ()
+    columns += DETAIL_COLUMNS if any(entry.details for entry in entries) else ()
     rows = (row[: len(columns)] for entry in entries for row in _build_rows(entry))
     write_file_atomically(target, render_csv([columns, *rows]))
 
 
 def _build_rows(entry: PlanEntry) -> Iterator[Sequence[str]]:
     about = (entry.paper_id, entry.planner, entry.model, entry.task.value, entry.outcome.value)
-    paper = (entry.title, _format_number(entry.cost), "; ".join(entry.warnings))
+    paper = (entry.title, format_cell(entry.cost), "; ".join(entry.warnings))
     if entry.trajectory is None:
-        no_details = [""] * len(_DETAIL_COLUMNS)
+        no_details = [""] * len(DETAIL_COLUMNS)
         yield (*about, "", *[""] * len(PLAN_FIELDS), entry.reason, *paper, "", *no_details)
         return
-    order = entry.record.order if entry.record else ()
-    details = entry.details or (Details(),) * len(entry.ablations)
-    for number, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True)):
-        place_in_order = str(order.index(number) + 1) if number in order else ""
-        fields = (str(number + 1), *format_field_values(ablation), "", *paper, entry.trajectory.reasoning)
-        yield (*about, *fields, *_format_details(each), place_in_order)
-
-
-def _format_details(details: Details) -> tuple[str, ...]:
-    evidence, effort = details.evidence, details.effort
-    return (
-        _format_number(details.chance),
-        details.reason,
-        *((evidence.quote, evidence.found or "", evidence.place) if evidence else ("", "", "")),
-        details.hypothesis,
-        details.control,
-        *((effort.kind.value, _format_number(effort.runs)) if effort else ("", "")),
-    )
-
-
-def _format_number(number: float | None) -> str:
-    return "" if number is None else str(number)
+    for number, (ablation, cells) in enumerate(zip(entry.ablations, list_detail_cells(entry), strict=True), start=1):
+        fields = (str(number), *format_field_values(ablation), "", *paper, entry.trajectory.reasoning)
+        yield (*about, *fields, *cells)

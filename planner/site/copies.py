@@ -22,6 +22,11 @@ _OPENINGS: Final = {
 _REMOVED: Final = re.compile(r"(?:removed|none)\b[:,]?\s*", re.IGNORECASE)
 _NEGATION: Final = re.compile(r"(?:no|without)\b", re.IGNORECASE)
 
+DETAIL_COLUMNS: Final = (
+    *("chance", "why", "evidence", "evidence_found", "evidence_place", "hypothesis", "control"),
+    *("effort", "runs", "run_order"),
+)
+
 # Names that do not describe the ablation.
 _NUMBERED_NAME: Final = re.compile(r"\s*(?:missing |proposed )?ablation(?: study)?\s*[#:]?\s*\d*\s*", re.I)
 
@@ -78,14 +83,13 @@ class PlanCopies:
     csv: str
 
 
-def format_plan_copies(trajectory: Trajectory, details: Sequence[Details] = ()) -> PlanCopies:
-    """Return a plan in every form, without characters that steer a terminal; `details` are as long as it, or empty."""
-    plan = trajectory.plan
+def format_plan_copies(trajectory: Trajectory, entry: PlanEntry) -> PlanCopies:
+    """Return the plan of an entry in every form, without characters that steer a terminal."""
     forms = (
-        format_review(plan, trajectory.task, details),
+        format_review(trajectory.plan, entry.task, entry.review_details),
         format_markdown(trajectory),
-        format_jsonl(plan),
-        format_csv(plan),
+        format_jsonl(trajectory.plan),
+        format_csv(entry),
     )
     return PlanCopies(*(clean_text(form).text for form in forms))
 
@@ -111,9 +115,34 @@ def format_jsonl(plan: Plan) -> str:
     return "".join(f"{ablation.model_dump_json()}\n" for ablation in plan.ablations)
 
 
-def format_csv(plan: Plan) -> str:
-    """Return a plan as CSV, one ablation a row; "; " separates several values in a cell."""
-    return render_csv(([field.name for field in PLAN_FIELDS], *map(format_field_values, plan.ablations)))
+def format_csv(entry: PlanEntry) -> str:
+    """Return a plan as CSV, one ablation a row; "; " separates several values in a cell; details have columns."""
+    rows = zip(map(format_field_values, entry.ablations), list_detail_cells(entry), strict=True)
+    names = [field.name for field in PLAN_FIELDS]
+    if not entry.details:
+        return render_csv((names, *(fields for fields, _ in rows)))
+    return render_csv(((*names, *DETAIL_COLUMNS), *((*fields, *cells) for fields, cells in rows)))
+
+
+def list_detail_cells(entry: PlanEntry) -> Iterator[tuple[str, ...]]:
+    """Yield the details of each ablation of a plan as texts for `DETAIL_COLUMNS`, "" for what is not known."""
+    order = entry.record.order if entry.record else ()
+    for number, details in enumerate(entry.details or (Details(),) * len(entry.ablations)):
+        evidence, effort = details.evidence, details.effort
+        yield (
+            format_cell(details.chance),
+            details.reason,
+            *((evidence.quote, evidence.found or "", evidence.place) if evidence else ("", "", "")),
+            details.hypothesis,
+            details.control,
+            *((effort.kind.value, format_cell(effort.runs)) if effort else ("", "")),
+            str(order.index(number) + 1) if number in order else "",
+        )
+
+
+def format_cell(number: float | None) -> str:
+    """Return a number as text, "" for None."""
+    return "" if number is None else str(number)
 
 
 def _format_claim(ablation: Ablation, task: Task, details: Details) -> str:

@@ -14,7 +14,7 @@ from planner.chat import LM_PLANNER
 from planner.details import ALREADY_REPORTED, Details
 from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folder
-from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX
+from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Task
@@ -240,6 +240,12 @@ def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list
         links = (name for name in subfolders if (parent / name).is_symlink())
         unread_files.extend(UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in links)
         yield from _pair_files(run, parent, names)
+
+
+def pair_file(path: Path) -> EntrySource:
+    """Return the files of the entry of one trajectory: the file, and the record beside it if there is one."""
+    record_path = Path(build_record_path(path))
+    return EntrySource(derive_run_name(path.parent), path, record_path if record_path.is_file() else None)
 
 
 def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntrySource]:

@@ -45,6 +45,23 @@ def test_published_trajectories_need_no_record(tmp_path: Path, export: Export) -
     assert "#   01-add-learning-rate-schedule: add ? to Learning-rate schedule\n" in text
 
 
+@pytest.mark.parametrize("form", EXPORT_FORMATS)
+def test_one_trajectory_is_exported_like_its_folder(plans: Path, export: Export, form: str) -> None:
+    [path] = plans.rglob("*.md")
+    whole, one = export(plans, form), export(path, form, "one")
+    files = [whole] if whole.is_file() else [file for file in whole.rglob("*") if file.is_file()]
+    assert files
+    for file in files:
+        assert file.read_bytes() == (one / file.relative_to(whole)).read_bytes()
+
+
+def test_a_file_that_is_no_trajectory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# Notes\n", encoding="utf-8")
+    done = ask(str(tmp_path / "notes.md"), "--to", "csv", str(tmp_path / "out.csv"))
+    assert (done.exit_code, done.stdout, (tmp_path / "out.csv").exists()) == (1, "", False)
+    assert "notes.md: not a trajectory" in done.stderr
+
+
 def test_what_has_no_plan_or_cannot_be_read_is_named(plans: Path, tmp_path: Path) -> None:
     other = trajectory("refused")
     write_entry(plans, other, failed(plan_record(other), Outcome.REFUSED, "no"), planned=False)

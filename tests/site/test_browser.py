@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from planner.site.build import write_site_file
 from planner.site.copies import format_plan_copies
+from planner.site.entries import create_entry
 from planner.site.pages import render_index_page
 from planner.site.pages import render_trajectory_page as single_page
 from tests.site.conftest import Open, find_browser
@@ -163,7 +164,8 @@ def test_a_plan_is_copied(open_page: Open, site: Path, form: str) -> None:
     page.get_by_role("tabpanel", name="gpt-4o").get_by_role("button", name=form).click()
     expect(page.locator("#_toast")).to_have_text(f"Copied as {form}")
     name = form.removesuffix(" text").lower()
-    expected = getattr(format_plan_copies(trajectory(ablations=(ROUTER, LOSS))), name)
+    planned = trajectory(ablations=(ROUTER, LOSS))
+    expected = getattr(format_plan_copies(planned, create_entry(planned)), name)
     assert page.evaluate("navigator.clipboard.readText()") == expected
 
 
