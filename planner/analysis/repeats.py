@@ -27,6 +27,7 @@ _REPORTS: Final = re.compile(
     re.I,
 )
 _SHARES: Final = re.compile(r"\b(?:kept|keep|fixed|held|all variants|every variant|default|unchanged|same)\b", re.I)
+_NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last", re.I)  # read off a sentence by mistake
 _MIN_ROW_DIGITS: Final = 4
 _MIN_ITEM_STEMS: Final = 3  # words of a replacement that do not stand in one sentence by accident
 
@@ -151,7 +152,8 @@ def _split_statements(passage: str) -> Iterator[str]:
 def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
     """Return the ablations that the model or the program finds in a paper, each once, those of the model first.
 
-    A quote that the paper does not hold is left out; the section is where the quote or the part stands.
+    A quote that the paper does not hold is left out; the section is where the quote or the part stands. Of the
+    program's, a name is left out that says nothing, or less than another: "fusion" beside "multi-scale fusion".
     """
     search = QuoteSearch(index.sections)
     found = list(index.reported_ablations[:_MAX_STUDIES])
@@ -165,7 +167,16 @@ def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple
         if not any(is_same_part(each.part, name) for name in names):
             names.append(each.part)
             merged.append(ReportedStudy(name=each.part, section=each.location.heading, by="program"))
-    return tuple(merged)
+    words = [collect_stems(study.name) for study in merged]
+    return tuple(
+        study
+        for study, own in zip(merged, words, strict=True)
+        if study.by != "program" or not (_says_nothing(study.name, own) or any(own < each for each in words))
+    )
+
+
+def _says_nothing(name: str, stems: frozenset[str]) -> bool:
+    return bool(_NO_PART.fullmatch(name)) or (len(stems) < 2 and stems <= COMMON_STEMS)
 
 
 def _locate_study(study: ReportedStudy, same: Sequence[ReportedAblation], search: QuoteSearch) -> ReportedStudy:

@@ -36,6 +36,16 @@ def test_a_part_is_told_once() -> None:
     assert len(names) == len(set(names))
 
 
+def test_of_the_names_of_the_program_those_that_say_less_than_another_are_left_out() -> None:
+    text = (
+        "Without the fusion it fails. Without multi-scale fusion it fails. Without information, respectively, it fails."
+    )
+    source = paper(section("Method", (P, "We use multi-scale fusion.")), section("Ablation study", (P, text)))
+    assert [study.name for study in merge_reported((), index(source))] == ["multi-scale fusion"]
+    fusion = ReportedStudy(name="Fusion", by="model")
+    assert next(study.name for study in merge_reported((fusion,), index(source))) == "Fusion"
+
+
 def test_an_ablation_that_the_model_itself_says_is_reported_is_found() -> None:
     source = paper(section("Method", (P, "A tide clock drives the sampler.")), section("Experiments", (P, "It works.")))
     ablation = Ablation(name="No clock", ablated_part="tide clock", action=Action.REMOVE, metrics=("loss",))
