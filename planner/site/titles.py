@@ -29,10 +29,8 @@ def format_title(title: str, texts: Iterable[str]) -> str:
     if not _is_in_capitals(title):
         return title
     spellings = _find_spellings(texts)
-    parts = re.split(f"({_FORMULA_OR_COMMAND.pattern})", title)
-    return "".join(
-        part if at % 2 else _WORD.sub(lambda word: _lower_word(word, spellings), part) for at, part in enumerate(parts)
-    )
+    pieces = re.compile(f"{_FORMULA_OR_COMMAND.pattern}|{_WORD.pattern}")
+    return pieces.sub(lambda piece: _lower_word(piece, spellings), title)
 
 
 def find_source(paper_id: str, source: str) -> tuple[str, str]:
@@ -59,6 +57,8 @@ def _find_spellings(texts: Iterable[str]) -> dict[str, str]:
 def _lower_word(match: re.Match[str], spellings: Mapping[str, str]) -> str:
     word, before = match[0], match.string[: match.start()]
     spelling = spellings.get(word.casefold(), word if _NO_WORD.fullmatch(word) else "")
+    if word[0] in "$\\":
+        return word
     if not word.isupper() or (len(spelling) > 1 and not spelling[1:].islower()):
         return spelling if word.isupper() else word
     is_small = word.lower() in _SMALL_WORDS and not _SENTENCE_START.search(before)

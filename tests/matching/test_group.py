@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.matching.match import MAX_ABLATIONS, SURE_SIMILARITY, compute_similarity, group_ablations
+from planner.matching.match import MAX_ABLATIONS, SURE_SIMILARITY, SURENESS, compute_similarity, group_ablations
 from planner.schema import Ablation
 from planner.trajectory.reader import read_trajectory
 from tests.matching.plans import ABLATIONS, remove, replace
@@ -65,7 +65,10 @@ def test_a_plan_without_end_is_compared_in_part() -> None:
 def test_nine_in_ten_joins_were_right_when_read() -> None:
     assert len(JOINS) == 120
     assert all(join["why"] for join in JOINS)
-    assert sum(join["same"] for join in JOINS) / len(JOINS) >= 0.9
+    right = sum(join["same"] for join in JOINS)
+    assert f"Of {len(JOINS)} joins" in SURENESS
+    assert f"{right} are right ({right / len(JOINS):.0%}".replace("%", " %") in SURENESS
+    assert right / len(JOINS) >= 0.9
 
 
 @pytest.mark.shared
