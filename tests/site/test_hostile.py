@@ -47,6 +47,10 @@ BREAKERS = (
     "_main",
     "_data",
     "</div></section></main></body></html>",
+    rf"$\text{{</math><img src=x onerror={CANARY}>}} a<b$",
+    rf"$\href{{javascript:{CANARY}}}{{x}} \style{{position:fixed;inset:0}}{{y}}$",
+    r"$\hspace{-9em}\raise{99em}{\rule{99em}{99em}} \class{card}{x}$",
+    "$" + r"\newcommand{\a}{\b\b}\newcommand{\b}{\c\c}\newcommand{\c}{xx}\a" * 9 + "$",
     '{"__proto__": {"polluted": 1}}',
 )
 ONE_LINERS = (*BREAKERS, *payloads.ONE_LINERS)
