@@ -178,6 +178,11 @@ PAPERS = (
     ),
     ("shared-codebook", Task.AUTHOR),
 )
+LISTED = {
+    "source": "2601.01234v2",
+    "authors": ("Ada Example", "Bo Sample"),
+    "abstract": r"Sparse experts route $T$ frames in $\mathcal{O}(T \log T)$ steps and keep them consistent.",
+}
 MODELS = ("gpt-4o", "claude-3.5-sonnet", "o3-mini")
 
 
@@ -190,7 +195,10 @@ def small_run(folder: Path) -> Path:
         for at, model in enumerate(MODELS):
             planned = trajectory(paper_id, model, plans[(at + number) % 3] if number else plans[at], task)
             cost = None if model == "o3-mini" else 0.0123 * (at + 1) + number / 100
-            write_entry(trajectories, planned, plan_record(planned, title, cost=cost))
+            record = plan_record(planned, title, cost=cost)
+            if not number:
+                record = record.model_copy(update={"paper": record.paper.model_copy(update=LISTED)})
+            write_entry(trajectories, planned, record)
     write_failures(trajectories, PAPERS[2][0])
     return folder
 
