@@ -23,7 +23,7 @@ from planner.schema import Task
 
 FORMAT_VERSION: Final = "ablation-planner-1"
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
-_MAX_ABSTRACT_CHARS: Final = 5_000  # a longer one is no abstract, but a text in which no heading was found
+MAX_ABSTRACT_CHARS: Final = 5_000  # a longer one is no abstract, but a text in which no heading was found
 
 _PLAN_FIELDS: Final = {"strategy", "min_chance", "details", "order", "considered", "reported", "revisions", "votes"}
 
@@ -217,7 +217,7 @@ def begin_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, t
             sha256=paper.sha256,
             chars=paper.chars,
             authors=tuple(make_printable(author) for author in paper.authors),
-            abstract=clean_text(paper.abstract).text if len(paper.abstract) <= _MAX_ABSTRACT_CHARS else "",
+            abstract=clean_text(paper.abstract).text if len(paper.abstract) <= MAX_ABSTRACT_CHARS else "",
         ),
         started=datetime.now(UTC),
     )

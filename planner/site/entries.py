@@ -16,7 +16,7 @@ from planner.errors import Outcome, TrajectoryError
 from planner.files import walk_folder
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_record_path
 from planner.planning.record import PlanRecord
-from planner.sanitize import clean_text
+from planner.sanitize import clean_text, shorten_name
 from planner.schema import Ablation, Task
 from planner.site.titles import format_title
 from planner.trajectory.format import Trajectory
@@ -196,7 +196,7 @@ def choose_title(entries: Sequence[PlanEntry]) -> str:
     paper_id = entries[0].paper_id
     candidates = (*(entry.title for entry in entries), re.sub(r"[_\s]+", " ", paper_id), paper_id)
     title = next((title for text in candidates if (title := clean_text(text).text.strip())), "?")
-    return format_title(title, _list_texts(entries))
+    return format_title(shorten_name(title), _list_texts(entries))
 
 
 def _list_texts(entries: Sequence[PlanEntry]) -> Iterator[str]:

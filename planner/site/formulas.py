@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 from markupsafe import Markup, escape
 
 from planner.matching.similarity import split_word_list
+from planner.trajectory.escape import has_too_much_markup
 
 FORMULA: Final = re.compile(
     r"\$\$[^$]{1,2000}\$\$|\$(?![\s$])[^$\n]{0,500}?(?<=[^\s\\])\$(?!\d)|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]",
@@ -56,13 +57,15 @@ _PLAIN_ELEMENTS: Final = frozenset(("math", "mrow", "mi", "mn", "mo", "mtext", "
 
 def render_text(text: str) -> Markup:
     """Return a text as HTML in which formulas are set, and nothing else is markup."""
+    if has_too_much_markup(text):
+        return escape(text)
     parts = re.split(f"({FORMULA.pattern})", text, flags=FORMULA.flags)  # every second one is a formula
     return Markup().join(render_formula(part) if at % 2 else escape(part) for at, part in enumerate(parts))
 
 
 def render_plain_text(text: str) -> str:
     """Return a text with its formulas as plain text, such as "x^2"; one that has no such form stays as it is."""
-    return FORMULA.sub(lambda formula: _render_plain_formula(formula[0]), text)
+    return text if has_too_much_markup(text) else FORMULA.sub(lambda each: _render_plain_formula(each[0]), text)
 
 
 @lru_cache(maxsize=4096)

@@ -56,10 +56,10 @@ def _find_spellings(texts: Iterable[str]) -> dict[str, str]:
 
 def _lower_word(match: re.Match[str], spellings: Mapping[str, str]) -> str:
     word, before = match[0], match.string[: match.start()]
-    spelling = spellings.get(word.casefold(), word if _NO_WORD.fullmatch(word) else "")
-    if word[0] in "$\\":
+    if word[0] in "$\\" or not word.isupper():
         return word
-    if not word.isupper() or (len(spelling) > 1 and not spelling[1:].islower()):
-        return spelling if word.isupper() else word
+    spelling = spellings.get(word.casefold(), word if _NO_WORD.fullmatch(word) else "")
+    if len(spelling) > 1 and not spelling[1:].islower():
+        return spelling
     is_small = word.lower() in _SMALL_WORDS and not _SENTENCE_START.search(before)
     return word.lower() if is_small else word.capitalize()

@@ -15,6 +15,7 @@ from planner.chat import COMBINED_PLANNER
 from planner.details import describe_order, format_count, join_reported_studies
 from planner.matching.match import group_ablations
 from planner.names import sanitize_file_name
+from planner.planning.record import MAX_ABSTRACT_CHARS
 from planner.schema import Ablation, Action, Task, list_extra_fields
 from planner.site.copies import PlanCopies, choose_headline, format_plan_copies
 from planner.site.entries import PlanEntry, choose_title, label_entries
@@ -181,7 +182,7 @@ def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
     labels = label_entries(entries)
     places = _PlaceLinks(entries, labels, list(map(make_anchor_id, labels)), find_agreement(entries))
     title = choose_title(entries)
-    paper = next((entry.record.paper for entry in entries if entry.record), None)
+    paper = next((entry.record.paper for entry in entries if entry.record and entry.record.paper.source), None)
     source, address = find_source(entries[0].paper_id, paper.source if paper else "")
     return PaperView(
         title=render_plain_text(title),
@@ -189,7 +190,7 @@ def build_paper_view(entries: Sequence[PlanEntry]) -> PaperView:
         authors=", ".join(paper.authors) if paper else "",
         source=source,
         address=address,
-        abstract=render_text(" ".join(paper.abstract.split())) if paper else Markup(),
+        abstract=render_text(" ".join(paper.abstract[:MAX_ABSTRACT_CHARS].split())) if paper else Markup(),
         paper_id=entries[0].paper_id,
         panels=tuple(_build_panel(places, number) for number in range(len(entries))),
         groups=tuple(tuple(map(places.build_link, group)) for group in places.agreement.groups),

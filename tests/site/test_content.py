@@ -88,6 +88,11 @@ def test_a_title_in_capitals_is_set_as_others_are(title: str, text: str, shown: 
     assert format_title(title, [text]) == shown
 
 
+def test_a_title_and_an_abstract_without_end_cost_no_hours() -> None:
+    record = record_paper("THE WORD $x$ \\( " * 100_000, abstract="We \\( show $x$ " * 100_000)
+    assert len(show(record)) < 200_000
+
+
 def test_what_is_not_known_is_not_shown() -> None:
     record = record_paper().model_copy(update={"cost": None, "seconds": 0.0})
     unpriced = tuple(attempt.model_copy(update={"cost": None}) for attempt in record.attempts)
