@@ -22,6 +22,7 @@ from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_headline
 from planner.site.entries import PlanEntry, UnreadFile, create_entry
+from planner.site.facts import format_usd
 from planner.site.formulas import render_plain_text
 from planner.site.views import PaperView, build_paper_view
 from planner.trajectory.format import Trajectory
@@ -205,6 +206,7 @@ def _create_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+    environment.filters["money"] = format_usd
     environment.filters["quoted"] = quote
     return environment
 
