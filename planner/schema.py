@@ -31,6 +31,7 @@ class Task(StrEnum):
 
 
 DEFAULT_K: Final[Mapping[Task, int]] = {Task.REVIEWER: 2, Task.AUTHOR: 5}
+MAX_K: Final = 50
 
 PUBLISHED_CONTEXT: Final[Mapping[str, bool]] = {"published": True}
 

@@ -12,8 +12,7 @@ from eval.judging import judge_run_offline
 from eval.plans import read_system
 from eval.runs import write_judged_run
 from eval.scoring import RunResult, compute_results
-from planner.cli.options import MAX_K
-from planner.schema import DEFAULT_K, Task
+from planner.schema import DEFAULT_K, MAX_K, Task
 
 
 @click.command(epilog="Example: python -m eval baseline ../shared/papers/labelled -o baseline")

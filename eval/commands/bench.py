@@ -14,9 +14,8 @@ from eval.commands.options import EXISTING_FOLDER, build_result_json, json_optio
 from eval.runs import JudgedRun
 from eval.scoring import RunResult, compute_results
 from eval.statistics import Mean, format_interval, format_number
-from planner.cli.options import MAX_K
 from planner.sanitize import make_printable
-from planner.schema import DEFAULT_K, Task
+from planner.schema import DEFAULT_K, MAX_K, Task
 
 
 @click.command(epilog="Example: python -m eval bench trajectories --papers pdfs")

@@ -193,7 +193,7 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
     models = []
     for model_spec in spec.models:
         client = await _open_model(spec, model_spec, stack)
-        if spec.limits.max_cost is not None and client.compute_price(Usage(1, 1)) is None:
+        if spec.sends and spec.limits.max_cost is not None and client.compute_price(Usage(1, 1)) is None:
             raise UsageError(
                 f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT"
             )
@@ -212,6 +212,7 @@ async def _open_model(spec: RunSpec, model_spec: ModelSpec, stack: AsyncExitStac
             max_connections=spec.limits.concurrency,
             reply_limit=spec.max_reply_tokens,
             with_batch_service=spec.uses_batch_service,
+            sends=spec.sends,
         )
     )
 

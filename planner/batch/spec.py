@@ -75,7 +75,8 @@ class RunSpec:
     """A call of `batch`, or of a command that continues a run; without sources, the corpus is that of the run.
 
     The models differ in name and address only. With `prompt_folders` nothing is sent: prompts go to files, and replies
-    come from files. `folder` is the folder that paths are relative to.
+    come from files. `folder` is the folder that paths are relative to. Without `sends` the call only estimates, records
+    or exchanges files, so it needs no key.
     """
 
     run: RunFolder
@@ -90,6 +91,7 @@ class RunSpec:
     retry_failed: bool = False
     prompt_folders: PromptFolders = field(default_factory=PromptFolders)
     folder: Path = field(default_factory=Path.cwd)
+    sends: bool = True
 
     @property
     def uses_batch_service(self) -> bool:

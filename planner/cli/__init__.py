@@ -5,11 +5,13 @@ import io
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from planner import __version__
+from planner.cli.settings import apply_settings
 from planner.cli.terminal.console import SIGINT_EXIT
 from planner.errors import PlannerError, UsageError
 from planner.sanitize import make_printable
@@ -50,6 +52,14 @@ class _LazyGroup(click.Group):
         assert command is None or isinstance(command, click.Command), f"{name} of {module} is a command"
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and command and not ctx.resilient_parsing and not {"-h", "--help"} & {*rest}:
+            apply_settings(ctx, name, command, ctx.params["config"])
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -73,7 +83,15 @@ class _LazyGroup(click.Group):
     epilog="Start with `ablation-planner demo`, then `ablation-planner plan paper.pdf`.",
 )
 @click.version_option(__version__, prog_name="ablation-planner")
-def cli() -> None:
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    envvar="ABLATION_PLANNER_CONFIG",
+    show_envvar=True,
+    help="Settings file to read instead of your own and the project's.",
+)
+def cli(config: Path | None) -> None:
     """Plan the missing ablations of a paper: read it, ask a model, and write a checked plan."""
 
 

@@ -20,6 +20,7 @@ from planner.batch.spec import ENGINES, EngineOptions, RunLimits, RunSpec, Submi
 from planner.batch.status import read_ledger_status
 from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
 from planner.cli.run_options import engine_options, limit_options, prompt_file_options, shard_option, submission_options
+from planner.cli.settings import get_settings
 from planner.cli.terminal.console import InterruptHandler, log, run_interruptible, send_log_messages
 from planner.cli.terminal.progress import format_estimate_json, format_estimate_text, format_progress
 from planner.errors import UsageError
@@ -96,7 +97,9 @@ def batch(
         raise UsageError(f"--prompts-to and --replies-from send nothing, so --engine {engine.engine} is of no use")
     spec = RunSpec(
         RunFolder(output),
-        tuple(replace(endpoint, model=name) for name in dict.fromkeys(models or ("",))),
+        tuple(
+            get_settings().complete_model_spec(replace(endpoint, model=name)) for name in dict.fromkeys(models or ("",))
+        ),
         task.settings,
         limits,
         corpus,

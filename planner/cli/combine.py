@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from planner.cli.options import MAX_K, LogOptions, log_options
+from planner.cli.options import LogOptions, log_options
 from planner.cli.terminal.console import log, send_log_messages
 from planner.combining.combine import CombineResult, SinglePlan, combine_plans
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.planning.output import PlanOutput
 from planner.sanitize import make_json_printable, make_printable
-from planner.schema import DEFAULT_K, Task
+from planner.schema import DEFAULT_K, MAX_K, Task
 from planner.site.entries import UnreadFile
 
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from planner.cli.settings import get_settings
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
-from planner.schema import DEFAULT_K, Task
+from planner.schema import DEFAULT_K, MAX_K, Task
 
 if TYPE_CHECKING:
     from planner.papers.arxiv import ArxivClient
 
 CommandFunction = Callable[..., Any]
-MAX_K = 50
 ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 
@@ -81,18 +81,21 @@ class LogOptions:
 
 
 def group_options(
-    name: str, options_class: type, *options: Callable[[CommandFunction], CommandFunction]
+    name: str,
+    options_class: type,
+    *options: Callable[[CommandFunction], CommandFunction],
+    complete: Callable[[Any], Any] = lambda value: value,
 ) -> Callable[[CommandFunction], CommandFunction]:
     """Return a decorator that gives a command the `options` as one argument `name` of the dataclass `options_class`.
 
-    Fields without an option keep their defaults.
+    Fields without an option keep their defaults; `complete` returns the value with what else belongs to it.
     """
 
     def decorate(command: CommandFunction) -> CommandFunction:
         @functools.wraps(command)
         def with_value(*args: Any, **kwargs: Any) -> Any:
             given = {field.name: kwargs.pop(field.name) for field in fields(options_class) if field.name in kwargs}
-            return command(*args, **{name: options_class(**given)}, **kwargs)
+            return command(*args, **{name: complete(options_class(**given))}, **kwargs)
 
         decorated: CommandFunction = with_value
         for option in reversed(options):
@@ -242,6 +245,7 @@ model_options = group_options(
         help="Model: gpt-4o, openrouter/anthropic/claude-3.5-sonnet, ollama/llama3.1, …, or extractive (built in).",
     ),
     *_ENDPOINT_OPTIONS,
+    complete=lambda spec: get_settings().complete_model_spec(spec),
 )
 
 log_options = group_options(

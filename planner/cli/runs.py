@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -62,7 +63,7 @@ def import_(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> Non
     """Import results of exported requests into a RUN: output and error files of a batch service, or of `run-batch`."""
     paths = [path.resolve() for path in files]
     with send_log_messages(log_settings):
-        spec = load_run_spec(run, SubmissionOptions())
+        spec = replace(load_run_spec(run, SubmissionOptions()), sends=False)
         with contextlib.chdir(spec.folder):
             raise SystemExit(run_interruptible(_import_results(spec, paths), at_once=True))
 
@@ -95,7 +96,7 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
         if form == BATCH_SERVICE_ENGINE:
             if is_pipe_or_device(target):
                 raise UsageError(f"{target} is a pipe or a device; {form} needs a file")
-            target, spec = target.resolve(), load_run_spec(run, SubmissionOptions())
+            target, spec = target.resolve(), replace(load_run_spec(run, SubmissionOptions()), sends=False)
             with contextlib.chdir(spec.folder):
                 raise SystemExit(run_interruptible(_export_requests(spec, target), at_once=True))
         exported = export_plans(run, form, target)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from planner.chat import LM_PLANNER, Model, ModelInfo, Usage
 from planner.errors import PaperError, UsageError
+from planner.models.known_models import describe_assumed_provider
 from planner.models.openai_chat.chat import OpenAIChat, RequestOptions
 from planner.models.openai_chat.endpoint import resolve_endpoint
 from planner.models.pricing import BATCH_PRICE_SHARE, UsagePrice, compute_cost, find_context_window, parse_price
@@ -36,7 +37,8 @@ class ModelSpec:
     """A model as the user names it, its endpoint and the parameters of its requests; times are in seconds.
 
     Several addresses are of replicas that share the work. Parameters that are "" or None are not sent. `price` is
-    IN,OUT in USD per million tokens, "" to look it up.
+    IN,OUT in USD per million tokens, "" to look it up. `key_variable` is the environment variable of the key, "" for no
+    key, None to choose it by the address or the model's prefix.
     """
 
     model: str = ""
@@ -48,6 +50,7 @@ class ModelSpec:
     temperature: float | None = None
     max_tokens: int | None = None
     price: str = ""
+    key_variable: str | None = None
 
     @property
     def is_builtin(self) -> bool:
@@ -70,13 +73,14 @@ class WorkerModelSpec:
     """A model as a worker is given it; it is sent over the network, so it holds no key and no password.
 
     `model` and `base_urls` are what the user gave, "" to use the worker's environment. The model that the worker opens
-    must match `info`. Several addresses are of replicas.
+    must match `info`. Several addresses are of replicas. `key_variable` is that of the `ModelSpec`.
     """
 
     info: ModelInfo
     model: str
     base_urls: tuple[str, ...]
     options: RequestOptions
+    key_variable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +134,13 @@ async def open_model(
     max_connections: int = 256,
     reply_limit: int | None = None,
     with_batch_service: bool = False,
+    sends: bool = True,
 ) -> AsyncIterator[ModelClient]:
     """Yield a client of the model that the spec and the environment name.
 
     `max_connections` is the most requests at once; `reply_limit` is the most tokens of a reply if the user set no
-    limit. With `with_batch_service` the endpoint's batch service is opened too.
+    limit. With `with_batch_service` the endpoint's batch service is opened too. Without `sends` the client serves to
+    estimate and to record: it needs no key, and may be opened offline.
 
     Raises:
         UsageError: if a key or an address is set but no model is named, if the address or the price is invalid, or if
@@ -146,9 +152,9 @@ async def open_model(
         log.info("using the built-in extractive planner, which calls no model (name one with --model)")
         yield ModelClient(BUILTIN_INFO, lambda _: 0.0)
         return
-    if offline:
+    if offline and sends:
         raise UsageError(f"--offline forbids asking {spec.model!r}; use --model {EXTRACTIVE}, or `prompt` and `parse`")
-    endpoints = [resolve_endpoint(spec.model, url, os.environ) for url in dict.fromkeys(spec.base_url or ("",))]
+    endpoints = _resolve_endpoints(spec, requires_key=sends)
     options = RequestOptions(
         stream=spec.stream,
         timeout=spec.timeout,
@@ -169,7 +175,7 @@ async def open_model(
             _build_price(info, spec.price),
             host=", ".join(endpoint.host for endpoint in endpoints),
             model=balance_replicas(chats),
-            worker_spec=WorkerModelSpec(info, spec.model, addresses, options),
+            worker_spec=WorkerModelSpec(info, spec.model, addresses, options, spec.key_variable),
             batch_api=await stack.enter_async_context(service) if service else None,
             warm_up=lambda: _warm_up(chats),
         )
@@ -196,6 +202,21 @@ def log_request_host(client: ModelClient) -> None:
 def add_retries(model: Model, max_wait: float) -> Model:
     """Return a model that retries failed requests for up to `max_wait` seconds and logs its waits."""
     return RetryingModel(model, RetryPolicy(max_wait=max_wait), on_wait=partial(log_wait, level=logging.INFO))
+
+
+def _resolve_endpoints(spec: ModelSpec, *, requires_key: bool) -> "list[Endpoint]":
+    """Return the endpoint at each address of a model; say so where OpenAI is assumed and is hardly meant."""
+    hint = "" if spec.base_url else describe_assumed_provider(spec.model, os.environ)
+    try:
+        endpoints = [
+            resolve_endpoint(spec.model, url, os.environ, key_variable=spec.key_variable, requires_key=requires_key)
+            for url in dict.fromkeys(spec.base_url or ("",))
+        ]
+    except UsageError as error:
+        raise UsageError(f"{error}; {hint}" if hint else str(error)) from None
+    if hint:
+        log.warning("%s", hint)
+    return endpoints
 
 
 def _create_batch_service(endpoints: "list[Endpoint]", options: RequestOptions) -> "BatchService":

@@ -85,7 +85,10 @@ class RayWorkerActor:
     def _open_model(self, key: str) -> Model:
         if key not in self._models:
             wanted = self._config.models[key]
-            endpoints = [resolve_endpoint(wanted.model, url, os.environ) for url in wanted.base_urls]
+            endpoints = [
+                resolve_endpoint(wanted.model, url, os.environ, key_variable=wanted.key_variable)
+                for url in wanted.base_urls
+            ]
             chat = balance_replicas([OpenAIChat(endpoint, wanted.options) for endpoint in endpoints])
             if chat.info != wanted.info:
                 raise UsageError(

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.cli.options import LogOptions
+from planner.cli.settings import get_settings
 from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.sanitize import make_printable
 
@@ -29,9 +30,14 @@ _DETAILED_FORMAT: Final = "%(asctime)s %(name)s: %(message)s"
 class _FileFormatter(logging.Formatter):
     """A formatter without keys and control characters: text of papers and endpoints must not steer a terminal."""
 
+    def __init__(self, form: str | None = None) -> None:
+        super().__init__(form)
+        self._key_variables = get_settings().key_variables  # here, since a message may come from any thread
+
     def format(self, record: logging.LogRecord) -> str:
         # The mask comes last, since it is to find what is shown.
-        return build_environment_mask(os.environ).mask_text(make_printable(super().format(record)))
+        mask = build_environment_mask(os.environ, self._key_variables)
+        return mask.mask_text(make_printable(super().format(record)))
 
 
 class _StderrFormatter(_FileFormatter):
@@ -69,6 +75,8 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
     loggers = (log, logging.getLogger())
     for logger, handler in product(loggers, handlers):
         logger.addHandler(handler)
+    if notice := get_settings().notice:
+        log.info("%s", notice)
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """Find a model's endpoint: the name to send, the address and the key, from the options and the environment."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
@@ -70,9 +70,13 @@ class Endpoint:
         return SecretMask([self.key.get_secret_value()], basic_credentials=filter(None, pairs))
 
 
-def build_environment_mask(environment: Mapping[str, str]) -> SecretMask:
-    """Return a mask of the keys in an environment, and of the credentials in its addresses of endpoints and proxies."""
-    keys = (environment.get(provider.key_variable, "").strip() for provider in PROVIDERS)
+def build_environment_mask(environment: Mapping[str, str], key_variables: Iterable[str] = ()) -> SecretMask:
+    """Return a mask of the keys in an environment, and of the credentials in its addresses of endpoints and proxies.
+
+    `key_variables` hold keys besides those of the known providers.
+    """
+    variables = (*(provider.key_variable for provider in PROVIDERS), *key_variables)
+    keys = (environment.get(name, "").strip() for name in variables)
     addresses = (environment.get(provider.address_variable, "") for provider in PROVIDERS)
     pairs = (*find_credentials(addresses), *_find_proxy_credentials(environment))
     return SecretMask(keys, basic_credentials=pairs)
@@ -83,26 +87,36 @@ def _find_proxy_credentials(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def resolve_endpoint(
-    model: str, base_url: str | None, environment: Mapping[str, str], *, key: str | None = None
+    model: str,
+    base_url: str | None,
+    environment: Mapping[str, str],
+    *,
+    key: str | None = None,
+    key_variable: str | None = None,
+    requires_key: bool = True,
 ) -> Endpoint:
     """Find the endpoint of a model.
 
     A prefix (`openrouter/…`, `ollama/…`) names a provider. A given base URL takes precedence over a prefix, and a
     prefix over OPENAI_BASE_URL. An address with `user:password@` is used with HTTP basic authentication.
+    `key_variable` is the environment variable of the key, "" for no key, None to choose it by the address or the
+    prefix. Without `requires_key`, for a caller that sends nothing, the key may be missing.
 
     Raises:
         UsageError: if there is no model name, the address is invalid, or a required key is not set.
     """
     if not model.strip():
         raise UsageError("no model given: use --model, as in --model gpt-4o-mini, or set ABLATION_PLANNER_MODEL")
-    provider = _find_provider_by_prefix(model)
+    provider = find_provider_by_prefix(model)
     url = _parse_address(*_choose_address(provider, base_url, environment))
     plain_url, credentials = _split_credentials(url)
     host_provider = _find_provider_by_host(plain_url)
-    key_variable = (host_provider or provider or OPENAI).key_variable
+    needs_key = bool(requires_key and (host_provider or key_variable))
+    if key_variable is None or (host_provider and not key_variable):
+        key_variable = (host_provider or provider or OPENAI).key_variable
     key = key or (environment.get(key_variable, "").strip() if key_variable else "")
-    if host_provider and not (key or credentials):
-        raise UsageError(f"{host_provider.base_url} needs a key: set {host_provider.key_variable}")
+    if needs_key and not (key or credentials):
+        raise UsageError(f"{host_provider.base_url if host_provider else plain_url} needs a key: set {key_variable}")
     _check_key(key, key_variable)
     name = _choose_request_name(model, provider, host_provider)
     return Endpoint(
@@ -115,7 +129,8 @@ def resolve_endpoint(
     )
 
 
-def _find_provider_by_prefix(model: str) -> Provider | None:
+def find_provider_by_prefix(model: str) -> Provider | None:
+    """Return the provider that the prefix of a model's name stands for, None if it has none."""
     prefix, slash, _ = model.partition("/")
     return next((p for p in PROVIDERS if slash and p.prefix == prefix), None)
 
@@ -177,13 +192,13 @@ def _is_any_address(name: str) -> bool:
 
 def _parse_address(address: str, origin: str) -> SplitResult:
     """Parse an address; raise UsageError if it is invalid."""
-    fault = _find_address_fault(address)
+    fault = find_address_fault(address)
     if fault:
         raise UsageError(f"{origin}: the address {fault}; it should look like http://localhost:8000/v1")
     return urlsplit(address.strip())
 
 
-def _find_address_fault(address: str) -> str:
+def find_address_fault(address: str) -> str:
     """Return the fault of an address, or ""; the text does not repeat the address, which may contain a password."""
     text = address.strip()
     if any(c.isspace() or not c.isprintable() for c in text) or "\\" in text:
