@@ -38,7 +38,7 @@ from planner.batch.spec import (
     SubmissionOptions,
     build_run_model,
     dump_run_spec,
-    inherit_plain_setting,
+    inherit_settings,
     read_run_spec,
 )
 from planner.chat import ModelInfo, Usage
@@ -92,7 +92,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         UsageError: if the call cannot be carried out as it is.
         RunError: if the run cannot be used, or if the call would pay twice.
     """
-    spec = inherit_plain_setting(spec)
+    spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
         corpus = _collect_corpus(spec.sources) if spec.sources else None
@@ -135,7 +135,7 @@ def load_run_spec(path: Path, submission: SubmissionOptions) -> RunSpec:
 
 async def estimate_spec(spec: RunSpec, arxiv: ArxivClient) -> tuple[Corpus, list[ModelEstimate]]:
     """Return the corpus of a call, and what each of its models would take to plan it."""
-    spec = inherit_plain_setting(spec)
+    spec = inherit_settings(spec)
     async with AsyncExitStack() as stack:
         models = await _open_models(spec, stack)
         corpus = assign_ids(_collect_corpus(spec.sources), {})

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -29,10 +30,14 @@ from planner.planning.strategies import STRATEGIES
 if TYPE_CHECKING:
     from planner.reading.process import ReaderFactory  # imports what reads papers
 
+log = logging.getLogger(__name__)
+
 RUN_SPEC_KEY: Final = "call"
 BATCH_SERVICE_ENGINE: Final = "openai-batch"
 RAY_ENGINE: Final = "ray"
 LOCAL_CLUSTER: Final = "local"
+# The settings of prompts that settings files may change.
+PROMPT_SETTINGS: Final = ("task", "k", "strategy", "templates", "window")
 ENGINES: Final = ("local", BATCH_SERVICE_ENGINE, RAY_ENGINE)
 
 
@@ -74,9 +79,10 @@ class SubmissionOptions:
 class RunSpec:
     """A call of `batch`, or of a command that continues a run; without sources, the corpus is that of the run.
 
-    The models differ in name and address only. With `prompt_folders` nothing is sent: prompts go to files, and replies
-    come from files. `folder` is the folder that paths are relative to. Without `sends` the call only estimates, records
-    or exchanges files, so it needs no key.
+    The models differ in name, address, key and price only. With `prompt_folders` nothing is sent: prompts go to files,
+    and replies come from files. `folder` is the folder that paths are relative to. Without `sends` the call only
+    estimates, records or exchanges files, so it needs no key. `unsaid` holds the names of the fields that neither the
+    command line nor the environment gives; `uses_settings` is true if a settings file gives any of them.
     """
 
     run: RunFolder
@@ -92,6 +98,8 @@ class RunSpec:
     prompt_folders: PromptFolders = field(default_factory=PromptFolders)
     folder: Path = field(default_factory=Path.cwd)
     sends: bool = True
+    unsaid: frozenset[str] = frozenset()
+    uses_settings: bool = False
 
     @property
     def uses_batch_service(self) -> bool:
@@ -108,6 +116,14 @@ class RunSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class _SavedModel:
+    """The part of a model that may differ from the other models of its run, besides the address."""
+
+    price: str
+    key_variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _SavedRunSpec:
     """The part of a call that continues its run, under the keys of the ledger; `endpoints` holds addresses by model."""
 
@@ -117,6 +133,13 @@ class _SavedRunSpec:
     asking: ModelSpec
     bounded: RunLimits
     retry_failed: bool
+    by_model: Mapping[str, _SavedModel] = field(default_factory=dict)
+    uses_settings: bool = False
+
+    def restore_model(self, name: str, asking: ModelSpec, base_url: tuple[str, ...]) -> ModelSpec:
+        """Return a model of the run at an address, with its own price and key, and all else as in `asking`."""
+        own = self.by_model.get(name) or _SavedModel(self.asking.price)
+        return replace(asking, model=name, base_url=base_url, price=own.price, key_variable=own.key_variable)
 
 
 _SAVED_SPEC_ADAPTER: Final = TypeAdapter(_SavedRunSpec)
@@ -132,8 +155,10 @@ def dump_run_spec(spec: RunSpec, addresses: Mapping[str, str]) -> str:
         replace(spec.models[0], base_url=()),  # an address may hold a password
         spec.limits,
         spec.retry_failed,
+        {each.model: _SavedModel(each.price, each.key_variable) for each in spec.models},
+        spec.uses_settings,
     )
-    return _SAVED_SPEC_ADAPTER.dump_json(saved, exclude={"asking": {"model"}}).decode()
+    return _SAVED_SPEC_ADAPTER.dump_json(saved, exclude={"asking": {"model", "key_variable"}}).decode()
 
 
 def read_run_spec(run: RunFolder) -> RunSpec:
@@ -148,27 +173,65 @@ def read_run_spec(run: RunFolder) -> RunSpec:
     return RunSpec(
         run,
         tuple(
-            replace(saved.asking, model=name, base_url=_choose_base_url(name, address))
+            saved.restore_model(name, saved.asking, _choose_base_url(name, address))
             for name, address in saved.endpoints.items()
         ),
         saved.settings,
         saved.bounded,
         retry_failed=saved.retry_failed,
         folder=Path(saved.folder),
+        uses_settings=saved.uses_settings,
     )
 
 
-def inherit_plain_setting(spec: RunSpec) -> RunSpec:
-    """Return a call with `plain` set in its settings: as the user said, else as the run that it continues has it.
+def inherit_settings(spec: RunSpec) -> RunSpec:
+    """Return a call with what the user did not say as the run that it continues has it.
+
+    That is `plain`; and where settings files have a part in the run, all that they could change: the models, their
+    addresses, and the settings of the prompts.
 
     Raises:
         RunError: if the run cannot be continued.
     """
-    if spec.settings.plain is not None:
-        return spec
     run = spec.shard.locate_folder(spec.run) if spec.shard else spec.run
     saved = _read_saved_spec(run) if run.ledger_path.exists() else None
-    return replace(spec, settings=replace(spec.settings, plain=bool(saved and saved.settings.plain)))
+    if spec.settings.plain is None:
+        spec = replace(spec, settings=replace(spec.settings, plain=bool(saved and saved.settings.plain)))
+    if saved is None or not (spec.uses_settings or saved.uses_settings):
+        return spec
+    kept = {name: getattr(saved.settings, name) for name in PROMPT_SETTINGS if name in spec.unsaid}
+    if "task" not in kept and saved.settings.task != spec.settings.task:
+        kept.pop("k", None)  # it was for the other task
+    models = _inherit_models(spec, saved)
+    continued = replace(spec, settings=replace(spec.settings, **kept), models=models, uses_settings=True)
+    if (continued.settings, continued.models) != (spec.settings, spec.models):
+        names = ", ".join(model.model or EXTRACTIVE for model in models)
+        log.warning(
+            "%s goes on as it was begun, whatever the settings files say now (model %s, task %s, k %d); "
+            "only the command line and the environment change a run",
+            *(run.path, names, continued.settings.task, continued.settings.k),
+        )
+    return continued
+
+
+def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...]:
+    """Return the models of a call: those of the run if the user named none, and at their old addresses."""
+    if "models" in spec.unsaid:
+        restored = [
+            saved.restore_model(name, spec.models[0], () if spec.prompt_folders else _choose_base_url(name, address))
+            for name, address in saved.endpoints.items()
+        ]
+        price = None if "price" in spec.unsaid else spec.models[0].price
+        return tuple(
+            replace(each, model=each.model or EXTRACTIVE, price=each.price if price is None else price)
+            for each in restored
+        )
+    return tuple(
+        replace(each, base_url=(address,))
+        if "base_url" in spec.unsaid and each.base_url and (address := saved.endpoints.get(each.model))
+        else each
+        for each in spec.models
+    )
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:

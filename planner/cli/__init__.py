@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from planner import __version__
 from planner.cli.settings import apply_settings
@@ -37,6 +38,10 @@ _COMMAND_PATHS: Final[Mapping[str, str]] = {
     "combine": "planner.cli.combine.combine",
     "mcp": "planner.cli.agents.mcp",
     "skill": "planner.cli.agents.skill",
+    "models": "planner.cli.models.models",
+    "config": "planner.cli.config.config",
+    "completion": "planner.cli.config.completion",
+    "help": "planner.cli.config.help_",
 }
 
 
@@ -59,6 +64,11 @@ class _LazyGroup(click.Group):
         if name and command and not ctx.resilient_parsing and not {"-h", "--help"} & {*rest}:
             apply_settings(ctx, name, command, ctx.params["config"])
         return name, command, rest
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        # Without the summaries of the commands, for which all of them would be imported.
+        return [*map(CompletionItem, names), *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

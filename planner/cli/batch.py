@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 
 from planner.batch.cluster.shards import Shard
 from planner.batch.manifest import Corpus
 from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
-from planner.batch.spec import ENGINES, EngineOptions, RunLimits, RunSpec, SubmissionOptions
+from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
 from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
 from planner.cli.run_options import engine_options, limit_options, prompt_file_options, shard_option, submission_options
@@ -95,11 +96,13 @@ def batch(
     """
     if prompt_folders and engine.engine != ENGINES[0]:
         raise UsageError(f"--prompts-to and --replies-from send nothing, so --engine {engine.engine} is of no use")
+    settings, unsaid = get_settings(), _list_unsaid_fields()
+    model_specs = tuple(
+        settings.complete_model_spec(replace(endpoint, model=name)) for name in dict.fromkeys(models or ("",))
+    )
     spec = RunSpec(
         RunFolder(output),
-        tuple(
-            get_settings().complete_model_spec(replace(endpoint, model=name)) for name in dict.fromkeys(models or ("",))
-        ),
+        model_specs,
         task.settings,
         limits,
         corpus,
@@ -109,6 +112,10 @@ def batch(
         offline,
         retry_failed,
         prompt_folders,
+        sends=not (dry_run or submission.prepare),
+        unsaid=frozenset(unsaid),
+        uses_settings=any(unsaid.get(name) is ParameterSource.DEFAULT_MAP for name in ("models", *PROMPT_SETTINGS))
+        or any(each.key_variable is not None for each in model_specs),
     )
     with send_log_messages(log_settings):
         raise SystemExit(
@@ -119,6 +126,15 @@ def batch(
                 at_once=True,
             )
         )
+
+
+def _list_unsaid_fields() -> dict[str, ParameterSource]:
+    """Return the fields of a `RunSpec` that neither the command line nor the environment gives, with their sources."""
+    context = click.get_current_context()
+    fields = {"prompts": "templates", "context_window": "window"}
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    unsaid = (ParameterSource.DEFAULT_MAP, ParameterSource.DEFAULT)
+    return {fields.get(name, name): source for name, source in sources.items() if source in unsaid}
 
 
 async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
