@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import click
@@ -13,6 +12,7 @@ from click.shell_completion import get_completion_class
 from planner.cli.settings import (
     Settings,
     apply_settings,
+    find_named_file,
     find_project_file,
     find_setting_name,
     find_user_file,
@@ -33,11 +33,11 @@ def config() -> None:
 @config.command(epilog='Example: $EDITOR "$(ablation-planner config path)"')
 def path() -> None:
     """Print the path of your own settings file, whether there is one or not."""
-    file = _find_named_file() or find_user_file()
+    file = find_named_file() or find_user_file()
     click.echo(make_printable(str(file)))
     if not os.access(file, os.F_OK):
         click.echo("there is no such file yet", err=True)
-    if (project := find_project_file()) and _find_named_file() is None:
+    if (project := find_project_file()) and find_named_file() is None:
         click.echo(make_printable(f"the project's settings come before it: {project}"), err=True)
 
 
@@ -48,14 +48,15 @@ def show(as_json: bool) -> None:
     rows = list(_list_settings())
     if as_json:
         listed = {name: {"value": value, "origin": origin} for name, value, origin in rows}
-        click.echo(make_json_printable(json.dumps(listed, ensure_ascii=False, indent=1)))
+        click.echo(make_json_printable(json.dumps(listed, ensure_ascii=False, indent=1, default=str)))
         return
-    names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
-    for name, value, origin in rows:
-        click.echo(make_printable(f"{name:{names}}  {value:{values}}  {origin}"))
+    cells = [(name, "-" if value in (None, "", ()) else str(value), origin) for name, value, origin in rows]
+    names, values = (max(len(row[column]) for row in cells) for column in (0, 1))
+    for name, text, origin in cells:
+        click.echo(make_printable(f"{name:{names}}  {text:{values}}  {origin}"))
 
 
-def _list_settings() -> Iterator[tuple[str, str, str]]:
+def _list_settings() -> Iterator[tuple[str, object, str]]:
     """Yield each setting with its value and the origin of it, as click finds them for `plan` and `batch`."""
     root, shown = click.get_current_context().find_root(), set[str]()
     group = root.command
@@ -63,12 +64,12 @@ def _list_settings() -> Iterator[tuple[str, str, str]]:
     for command_name in ("plan", "batch"):
         command = group.get_command(root, command_name)
         assert command is not None
-        apply_settings(root, command_name, command, _find_named_file())
+        apply_settings(root, command_name, command, find_named_file())
         context = command.make_context(command_name, [], parent=root, resilient_parsing=True)
         for option in command.params:
             if (name := find_setting_name(option)) and name not in shown:
                 shown.add(name)
-                yield name, _format_value(context.params[option.name]), _find_origin(context, option)
+                yield name, context.params[option.name], _find_origin(context, option)
     yield from _list_endpoints(root.obj)
 
 
@@ -85,23 +86,13 @@ def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
     if address := os.environ.get(OPENAI.address_variable, "").strip():
         yield "endpoint", build_environment_mask(os.environ).mask_text(address), OPENAI.address_variable
     else:
-        yield "endpoint", _format_value(settings.endpoint), settings.origins.get("endpoint", _DEFAULT)
+        yield "endpoint", settings.endpoint, settings.origins.get("endpoint", _DEFAULT)
     for model, price in settings.prices.items():
         yield f"prices.{model}", price, settings.origins[f"prices.{model}"]
     for name, endpoint in settings.endpoints.items():
         state = "set" if os.environ.get(endpoint.key_env) else "not set"
         key = f" with {endpoint.key_env} ({state})" if endpoint.key_env else ""
         yield f"endpoints.{name}", f"{endpoint.base_url}{key}", settings.origins[f"endpoints.{name}"]
-
-
-def _format_value(value: object) -> str:
-    return "-" if value in (None, "", ()) else str(value)
-
-
-def _find_named_file() -> Path | None:
-    """Return the file that --config names, None without one."""
-    named: Path | None = click.get_current_context().find_root().params["config"]
-    return named
 
 
 @click.command(epilog="Example: ablation-planner completion bash >> ~/.bashrc")

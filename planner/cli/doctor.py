@@ -1,6 +1,8 @@
 """`doctor`: check that the model can be reached."""
 
 import asyncio
+import os
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -8,9 +10,11 @@ from click.core import ParameterSource
 
 from planner.chat import Message, Prompt
 from planner.cli.options import LogOptions, log_options, model_options
-from planner.cli.terminal.console import send_log_messages
+from planner.cli.settings import get_settings
+from planner.cli.terminal.console import log, send_log_messages
 from planner.errors import ModelError
 from planner.models.connect import ModelSpec, add_retries, log_request_host, open_model
+from planner.models.openai_chat.endpoint import PROVIDERS
 from planner.sanitize import make_printable
 
 _MAX_SECONDS: Final = 60  # for the whole answer, unless --timeout is given
@@ -23,7 +27,15 @@ def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:
     """Check the key, the endpoint and the model with one tiny request."""
     is_default = click.get_current_context().get_parameter_source("timeout") is ParameterSource.DEFAULT
     with send_log_messages(log_settings):
+        log.info("looked for %s", ", ".join(_describe_variables()))
         raise SystemExit(asyncio.run(_check_model(model_spec, _MAX_SECONDS if is_default else None)))
+
+
+def _describe_variables() -> Iterator[str]:
+    """Yield the name of each environment variable that can give a key, an address or a model, and whether it is set."""
+    known = [name for provider in PROVIDERS for name in (provider.key_variable, provider.address_variable) if name]
+    for name in (*known, *get_settings().key_variables, "ABLATION_PLANNER_MODEL"):
+        yield f"{name} ({'found' if os.environ.get(name, '').strip() else 'not set'})"
 
 
 async def _check_model(model_spec: ModelSpec, max_seconds: float | None) -> int:

@@ -108,7 +108,7 @@ class Settings:
     """The values that settings files give, and the file and line of each by its dotted name.
 
     `values` are defaults of options by name, `prices` IN,OUT by model. `endpoint` names the one of the `endpoints` for
-    models without a prefix, "" for none. `notice` says which values a project's file gives, "" for none.
+    models without a prefix, "" for none. `notice` says which values a command has from a project's file, "" for none.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -151,6 +151,12 @@ def get_settings() -> Settings:
     return context.obj if context is not None and isinstance(context.obj, Settings) else Settings()
 
 
+def find_named_file() -> Path | None:
+    """Return the settings file that --config names for the running command, None without one."""
+    named: Path | None = click.get_current_context().find_root().params["config"]
+    return named
+
+
 def find_user_file() -> Path:
     """Return the path of the user's settings file, whether there is one or not."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
@@ -175,7 +181,12 @@ def apply_settings(context: click.Context, name: str, command: click.Command, fi
     options = {setting: option for option in command.params if (setting := find_setting_name(option))}
     if not options:
         return
-    settings = context.obj = load_settings(file)
+    settings = load_settings(file)
+    project = None if file else find_project_file()
+    used = [
+        each for each in (*options, "endpoint") if settings.origins.get(each, "").rpartition(":")[0] == str(project)
+    ]
+    context.obj = replace(settings, notice=f"settings from {project}: {', '.join(used)}" if used else "")
     context.default_map = {
         name: {
             option.name: [settings.values[setting]] if option.multiple else settings.values[setting]
@@ -207,9 +218,7 @@ def load_settings(file: Path | None = None) -> Settings:
     project = _SettingsFile.read(project_file)
     if "endpoints" in project.values:
         raise UsageError(f"{project.find_origin('endpoints')}: {_PROJECT_LIMIT}")
-    return replace(
-        _build_settings([*files, project]), notice=f"settings from {project_file}: {', '.join(project.values)}"
-    )
+    return _build_settings([*files, project])
 
 
 def _build_settings(files: "list[_SettingsFile]") -> Settings:

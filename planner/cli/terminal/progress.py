@@ -71,10 +71,10 @@ def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> st
     lines = [f"{entry.id}\t{entry.kind}\t{entry.source}" for entry in corpus.entries]
     lines += [f"unreadable\t{reason}" for reason in estimates[0].paper_errors]
     for each in estimates:
-        cost = "?" if each.cost is None else f"${each.cost:.2f}"
+        cost = "cost unknown (add --price IN,OUT for it)" if each.cost is None else f"about ${each.cost:.2f}"
         to = f"to {each.model.client.host}" if each.model.client.host else "nothing is sent"
         lines.append(
-            f"{each.model.info.name}: {each.paper_count:,} papers, about {each.prompt_tokens:,} tokens, about {cost}, "
+            f"{each.model.info.name}: {each.paper_count:,} papers, about {each.prompt_tokens:,} tokens, {cost}, "
             f"about {format_duration(each.seconds)}, {to}"
         )
     return "\n".join(lines)
