@@ -26,12 +26,13 @@ ARXIV_URL_VARIABLE: Final = "ABLATION_PLANNER_ARXIV_URL"
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """Metadata that replaces the metadata found in a paper, and `offline`, which forbids downloading it."""
+    """Metadata that replaces the metadata found in a paper; `offline` forbids to download it, `fetch` allows it."""
 
     title: str = ""
     abstract: str = ""
     paper_id: str = ""
     offline: bool = False
+    fetch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ metadata_options = group_options(
     click.option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
     click.option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [from the title]"),
     offline_option,
+    click.option("--fetch", is_flag=True, help="Read the paper at an https address; its host is printed first."),
 )
 
 task_options = group_options(

@@ -70,7 +70,7 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
     title, abstract, paper_id = (
         clean_text(text).text for text in (metadata.title, metadata.abstract, metadata.paper_id)
     )
-    data = _read_stdin() if source == "-" else None
+    data = _read_stdin() if source == "-" else await _fetch_paper(source, metadata)
     paper_id = build_paper_id("", given_id=paper_id) if paper_id.strip() else ""
     request = ReadRequest(source, data, title, abstract, paper_id, keep_paper=True)
     result = _read_short_text(request) or await reader.read_paper(request)
@@ -78,6 +78,20 @@ async def read_named_paper(source: str, metadata: MetadataOptions, reader: Isola
         raise result
     assert result.paper is not None
     return result.paper
+
+
+async def _fetch_paper(source: str, metadata: MetadataOptions) -> bytes | None:
+    """Return what lies at an address, None for another source, and where --fetch does not allow it."""
+    if "://" not in source or parse_arxiv_id(source) or not metadata.fetch:
+        return None
+    if metadata.offline:
+        raise PaperError(f"{source}: --offline forbids to fetch it")
+    from planner.reading.fetch import PaperFetcher, find_pdf_address  # imports an HTTP client
+
+    data = await PaperFetcher().fetch_paper(source)
+    if address := find_pdf_address(data):
+        log.warning("%s: this page names the PDF of the paper; to read that, give %s", source, address)
+    return data
 
 
 def read_single_paper(source: str, metadata: MetadataOptions) -> Paper:

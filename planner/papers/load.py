@@ -131,6 +131,8 @@ def load_paper(
 ) -> Paper:
     """Load a paper from a path, from an arXiv id or address, or from the bytes in `stdin` if `source` is `-`.
 
+    Nothing is downloaded from another address; its content may be in `stdin`.
+
     A given title or abstract replaces the one in the paper, with a warning if they differ. `arxiv` downloads papers.
 
     Raises:
@@ -146,9 +148,13 @@ def _parse_source(source: str, stdin: bytes, arxiv: "ArxivClient | None") -> Rec
         return read_source(PaperSource("stdin", stdin))
     if (wanted := parse_arxiv_id(source)) and not _is_local_path(source):
         return _read_from_arxiv(wanted, arxiv)
-    if "://" in source:
-        raise PaperError(f"{source!r} is not downloaded: only arXiv addresses are; download it and give the file")
-    return read_source(PaperSource(source))
+    if "://" not in source:
+        return read_source(PaperSource(source))
+    if not stdin:
+        raise PaperError(
+            f"{source!r} is not fetched: only arXiv addresses are without --fetch; add it, or give the paper as a file"
+        )
+    return read_source(PaperSource(source, stdin))
 
 
 def _read_from_arxiv(identifier: ArxivId, arxiv: "ArxivClient | None") -> RecognisedSource:

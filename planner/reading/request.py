@@ -64,9 +64,9 @@ class PromptRequest:
 class ReadRequest:
     """A request to read a paper and to build prompts about it.
 
-    `source` is a path, an arXiv id or address, or `-` for the bytes in `data`. A given title or abstract replaces the
-    paper's own. `paper_id` is the id, or "" to build one from the title or the file name. `keep_paper` asks for the
-    paper itself too.
+    `source` is a path, an arXiv id or address, or that of the bytes in `data`: `-` or an address. A given title or
+    abstract replaces the paper's own. `paper_id` is the id, or "" to build one from the title or the file name.
+    `keep_paper` asks for the paper itself too.
     """
 
     source: str

@@ -1,6 +1,7 @@
 """The server: an asyncio loop in a thread of its own."""
 
 import asyncio
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,14 +21,21 @@ def unscripted(request: Request) -> Response:
 class Server:
     """Answers requests from a script or a function and keeps a journal; a context manager.
 
-    `connections` counts those that were opened.
+    `connections` counts those that were opened; with `tls` they are encrypted.
     """
 
-    def __init__(self, answer: Answer = unscripted, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        answer: Answer = unscripted,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answer = answer
         self.journal: list[Request] = []
         self.connections = 0
         self._host = host
+        self._tls = tls
         self.port = port
         self._script: deque[Response] = deque()
         self._ready = threading.Event()
@@ -58,7 +66,7 @@ class Server:
     async def _serve(self) -> None:
         self._loop, self._released, self._stopped = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
-        listener = await asyncio.start_server(self._accept, self._host, self.port, backlog=1024)
+        listener = await asyncio.start_server(self._accept, self._host, self.port, backlog=1024, ssl=self._tls)
         self.port = listener.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopped.wait()

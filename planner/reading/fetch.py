@@ -1,0 +1,195 @@
+"""Fetch a paper from its address: https alone, public hosts alone, with limits of size and time.
+
+Each host is looked up once and reached at an address that was checked, so that a later answer of the DNS changes
+nothing. Proxies are not used, since they look up hosts themselves. A page's own links are never followed.
+"""
+
+import asyncio
+import html
+import logging
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+import httpx2
+
+from planner import __version__
+from planner.errors import PaperError
+
+MAX_FETCHED_BYTES: Final = 100_000_000
+MAX_FETCH_SECONDS: Final = 120.0
+MAX_REDIRECTS: Final = 5
+_PAUSE_SECONDS: Final = 30.0
+_PORTS: Final = 65_536
+_MAX_TRIED_ADDRESSES: Final = 3
+_MAX_SHOWN_CHARS: Final = 200
+_MAX_HEAD_BYTES: Final = 200_000  # bytes of a page that are searched for what it says about itself
+_CONTENT_TYPES: Final = frozenset(
+    {
+        *("application/pdf", "application/x-pdf", "application/octet-stream", "binary/octet-stream"),
+        *("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "text/x-markdown"),
+        *("text/x-tex", "application/x-tex", "application/x-latex", "application/gzip", "application/x-gzip"),
+        *("application/zip", "application/x-tar", "application/x-bzip2", "application/x-xz"),
+    }
+)
+_ADVICE: Final = "download the paper and give the file"
+_GLOBAL_IPV6: Final = IPv6Network("2000::/3")
+_TRANSLATED_IPV4: Final = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_PDF_ADDRESS: Final = re.compile(rb"<meta\s[^>]{0,1000}\bcitation_pdf_url\b[^>]{0,1000}>", re.IGNORECASE)
+_CONTENT: Final = re.compile(r"\bcontent\s*=\s*[\"'](https://[^\"'\s]{1,1000})[\"']", re.IGNORECASE)
+
+log = logging.getLogger(__name__)
+
+
+async def look_up_host(host: str, port: int) -> Sequence[str]:
+    """Return the IP addresses of a host, in the order in which to try them.
+
+    Raises:
+        OSError, UnicodeError: if there is no such host.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def is_public_address(address: str) -> bool:
+    """Return whether an IP address is one of the public network: not private, loopback, link-local or multicast."""
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address) and ip in _TRANSLATED_IPV4:
+        ip = IPv4Address(ip.packed[-4:])
+    if isinstance(ip, IPv4Address):
+        return ip.is_global and not ip.is_multicast
+    # 6to4 and Teredo carry an IPv4 address of any kind.
+    return ip in _GLOBAL_IPV6 and ip.is_global and ip.sixtofour is None and ip.teredo is None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFetcher:
+    """A fetcher of papers from their addresses, with limits in bytes and seconds.
+
+    `look_up` returns the IP addresses of a host, `is_allowed` says which of them may be reached, and `tls` checks
+    certificates, as is usual if it is None. Tests put their own server in the place of the network by these three.
+    """
+
+    look_up: Callable[[str, int], Awaitable[Sequence[str]]] = look_up_host
+    is_allowed: Callable[[str], bool] = is_public_address
+    tls: ssl.SSLContext | None = None
+    max_bytes: int = MAX_FETCHED_BYTES
+    max_seconds: float = MAX_FETCH_SECONDS
+
+    async def fetch_paper(self, address: str) -> bytes:
+        """Return what lies at an address, after its redirects.
+
+        Raises:
+            PaperError: if it is refused or cannot be fetched; the text names the host and the reason.
+        """
+        url = _parse_address(address, f"{address[:_MAX_SHOWN_CHARS]!r}")
+        try:
+            async with asyncio.timeout(self.max_seconds):
+                for _ in range(MAX_REDIRECTS + 1):
+                    async with self._open_response(url) as response:
+                        if not response.has_redirect_location:
+                            return await self._read_body(response, url.host)
+                        url = _resolve_redirect(url, response.headers["location"])
+        except TimeoutError:
+            raise PaperError(f"{url.host} did not send all within {self.max_seconds:g} s; {_ADVICE}") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
+            reason = (str(error) or type(error).__name__)[:_MAX_SHOWN_CHARS]
+            raise PaperError(f"{url.host} cannot be read: {reason}; {_ADVICE}") from None
+        raise PaperError(f"{address!r} redirects over {MAX_REDIRECTS} times, the last time to {url.host}; {_ADVICE}")
+
+    @asynccontextmanager
+    async def _open_response(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
+        """Open a response with its body unread, from an address that is checked and then used."""
+        host = url.raw_host.decode("ascii")
+        log.info("fetching from %s", url.netloc.decode("ascii"))
+        client = httpx2.AsyncClient(
+            verify=True if self.tls is None else self.tls,
+            trust_env=False,
+            timeout=_PAUSE_SECONDS,
+            follow_redirects=False,
+        )
+        async with client:
+            response = await self._connect(client, url, await self._look_up_allowed(host, url.port or 443))
+            try:
+                yield response
+            finally:
+                await response.aclose()
+
+    async def _look_up_allowed(self, host: str, port: int) -> Sequence[str]:
+        addresses = await self.look_up(host, port)
+        refused = next((address for address in addresses if not self.is_allowed(address)), None)
+        if refused or not addresses:
+            raise PaperError(f"{host} is at {refused or 'no address'}, which is not a public address; {_ADVICE}")
+        return addresses[:_MAX_TRIED_ADDRESSES]
+
+    async def _connect(self, client: httpx2.AsyncClient, url: httpx2.URL, addresses: Sequence[str]) -> httpx2.Response:
+        """Send the request to the first of the addresses that can be reached, under the name of the host."""
+        headers = {
+            "Host": url.netloc.decode("ascii"),
+            "User-Agent": f"ablation-planner/{__version__}",
+            "Accept": "application/pdf, text/html;q=0.9, */*;q=0.5",
+            "Accept-Encoding": "identity",  # so that a small body cannot become a large one
+        }
+        names = {"sni_hostname": url.raw_host.decode("ascii")}
+        for address in addresses:
+            request = client.build_request("GET", url.copy_with(host=address), headers=headers, extensions=names)
+            try:
+                return await client.send(request, stream=True)
+            except httpx2.ConnectError:
+                if address == addresses[-1]:
+                    raise
+        raise AssertionError("the last address returns or raises")
+
+    async def _read_body(self, response: httpx2.Response, host: str) -> bytes:
+        headers = response.headers
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if response.status_code != httpx2.codes.OK:
+            raise PaperError(f"{host} answered HTTP {response.status_code}; {_ADVICE}")
+        if content_type not in _CONTENT_TYPES:
+            raise PaperError(
+                f"{host} sent {content_type[:_MAX_SHOWN_CHARS]!r}, which is no format of papers; {_ADVICE}"
+            )
+        if headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise PaperError(f"{host} sent it compressed, which was not asked for; {_ADVICE}")
+        announced = headers.get("content-length", "0")
+        body = bytearray()
+        if announced.isdecimal() and int(announced) > self.max_bytes:
+            raise PaperError(f"{host} announces {int(announced):,} bytes, over {self.max_bytes:,}; {_ADVICE}")
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > self.max_bytes:
+                raise PaperError(f"{host} sent over {self.max_bytes:,} bytes; {_ADVICE}")
+        return bytes(body)
+
+
+def find_pdf_address(page: bytes) -> str:
+    """Return the address of the PDF that a publisher's page names for Google Scholar, "" if it names none."""
+    found = _PDF_ADDRESS.search(page[:_MAX_HEAD_BYTES])
+    address = _CONTENT.search(found[0].decode("utf-8", "replace")) if found else None
+    return html.unescape(address[1]) if address else ""
+
+
+def _resolve_redirect(url: httpx2.URL, location: str) -> httpx2.URL:
+    return _parse_address(str(url.join(location)), f"{url.host} redirects to {location[:_MAX_SHOWN_CHARS]!r}, which")
+
+
+def _parse_address(address: str, name: str) -> httpx2.URL:
+    """Parse an address.
+
+    Raises:
+        PaperError: if it is none that is fetched; the text begins with `name`.
+    """
+    try:
+        url = httpx2.URL(address)
+    except httpx2.InvalidURL as error:
+        raise PaperError(f"{name} is not an address: {error}") from None
+    if url.scheme != "https" or not url.host or not 0 < (url.port or 443) < _PORTS:
+        raise PaperError(f"{name} is not an https address, and no other is fetched; {_ADVICE}")
+    if url.userinfo:
+        raise PaperError(f"{url.host}: the address holds a user or a password; take it out")
+    return url
