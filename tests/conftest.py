@@ -38,13 +38,14 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No key, address or model of the developer's reaches a test, and none of its files reach the developer's home."""
+    """No key, address, model or setting of the developer's reaches a test, and no file of it the developer's home."""
     for name in list(os.environ):
         if name.startswith(("OPENAI_", "OPENROUTER_", "OLLAMA_", "ABLATION_PLANNER_")) or name.lower().endswith(
             "_proxy"
         ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
     yield
 
 

@@ -216,8 +216,8 @@ def load_settings(file: Path | None = None) -> Settings:
     if project_file is None:
         return _build_settings(files)
     project = _SettingsFile.read(project_file)
-    if "endpoints" in project.values:
-        raise UsageError(f"{project.find_origin('endpoints')}: {_PROJECT_LIMIT}")
+    for name in project.values.get("endpoints", {}):
+        raise UsageError(f"{project.find_origin('endpoints', name)}: {_PROJECT_LIMIT}")
     return _build_settings([*files, project])
 
 
@@ -232,10 +232,8 @@ def _build_settings(files: "list[_SettingsFile]") -> Settings:
             origins |= {".".join(path): file.find_origin(*path) for path in inner}
     endpoints, endpoint = values.pop("endpoints", {}), values.pop("endpoint", "")
     if endpoint and endpoint not in endpoints:
-        known = ", ".join(endpoints) or "there is none"
-        raise UsageError(
-            f"{origins['endpoint']}: no endpoint is named {endpoint!r} in a table [endpoints.NAME]: {known}"
-        )
+        known = ", ".join(endpoints) or "none"
+        raise UsageError(f"{origins['endpoint']}: there is no table [endpoints.{endpoint}]; there is {known}")
     return Settings(values, endpoint, values.pop("prices", {}), endpoints, origins)
 
 

@@ -35,9 +35,9 @@ async def list_endpoint_models(endpoint: Endpoint) -> list[ListedModel]:
         await transport.close()
     if not isinstance(reply.get("data"), list):
         raise ModelError(f"{endpoint.host} sent no list of models; is it the address of an API? It usually ends in /v1")
-    listed = {}
+    listed = dict[str, ListedModel]()
     for model in list_objects(reply.get("data")):
         window = next((size for name in _WINDOW_NAMES if isinstance(size := model.get(name), int)), None)
         if isinstance(name := model.get("id"), str) and name.strip():
-            listed[name] = ListedModel(shorten_name(clean_text(name).text), window)
+            listed.setdefault(name, ListedModel(shorten_name(clean_text(name).text), window))
     return sorted(listed.values(), key=lambda model: model.name)
