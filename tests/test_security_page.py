@@ -65,6 +65,7 @@ def read_option(name: str) -> str:
 def list_bounds() -> Mapping[str, str]:
     """Return the bound of each row, from the code."""
     pause, limits = "planner.batch.rate_limit", "planner.reading.request:READ_LIMITS"
+    fetch = "planner.reading.fetch"
     levels = count("planner.files:MAX_FOLDER_DEPTH")
     return {
         "a reply over HTTP, or a line of a result file": (
@@ -104,6 +105,11 @@ def list_bounds() -> Mapping[str, str]:
             f"{count('planner.papers.arxiv:_MAX_BODY_BYTES', MB)} MB in "
             f"{count('planner.papers.arxiv:_MAX_BODY_SECONDS')} s"
         ),
+        "a paper at an address, with `--fetch`": (
+            f"{count(f'{fetch}:MAX_FETCHED_BYTES', MB)} MB in {count(f'{fetch}:MAX_FETCH_SECONDS')} s, "
+            f"{count(f'{fetch}:MAX_REDIRECTS')} redirects"
+        ),
+        "a settings file": f"{count('planner.cli.settings:MAX_SETTINGS_BYTES')} bytes",
         "a list of papers on stdin": f"{count('planner.batch.manifest:MAX_STDIN_LIST_BYTES', MB)} MB",
         "a list of papers in a text file": f"{count('planner.batch.corpus:_MAX_LIST_BYTES', MB)} MB",
         "a manifest: JSONL, CSV": f"{count('planner.batch.manifest:MAX_MANIFEST_BYTES', 1000 * MB)} GB",

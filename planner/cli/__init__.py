@@ -12,7 +12,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from planner import __version__
-from planner.cli.settings import apply_settings
 from planner.cli.terminal.console import SIGINT_EXIT
 from planner.errors import PlannerError, UsageError
 from planner.sanitize import make_printable
@@ -62,6 +61,8 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name and command and not ctx.resilient_parsing and not {"-h", "--help"} & {*rest}:
+            from planner.cli.settings import apply_settings  # not for --help
+
             apply_settings(ctx, name, command, ctx.params["config"])
         return name, command, rest
 

@@ -3,10 +3,8 @@
 The command line comes before the environment, that before the project's file, and that before the user's.
 """
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +26,9 @@ PROJECT_FILE_NAME: Final = "ablation-planner.toml"
 MAX_SETTINGS_BYTES: Final = 100_000
 _FOLDERS: Final = ("output", "prompts")
 _VARIABLE_PREFIX: Final = "ABLATION_PLANNER_"
-_KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|ghp|glpat|github_pat|AIza|Bearer)[-_ ]?[\w-]{16,}")
+_KEY: Final = re.compile(
+    r"\bsk-[\w-]{16,}|\b(?:gsk|hf|ghp|github_pat|glpat|xai|pk|rk)[-_][A-Za-z0-9_]{20,}|\bAIza[\w-]{30,}|\bBearer [\w.-]{16,}"
+)
 _KEY_NAME: Final = re.compile(r"(?:^|[-_])(?:key|token|secret|password)s?$", re.IGNORECASE)
 _ASSIGNMENT: Final = re.compile(r"\s*(?:\[\[?(?P<table>[^\]]+)\]|(?P<name>[^=#]+?)\s*=)")
 _NAME: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
@@ -272,6 +272,8 @@ class _SettingsFile:
 
 
 def _parse_settings(path: Path, text: str) -> _SettingsTable:
+    import tomllib  # only where there is a file
+
     try:
         return _SettingsTable.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -310,6 +312,8 @@ def _describe_fault(fault: ErrorDetails) -> str:
         return f"{where}: {reason[:1].lower()}{reason[1:]}"
     if _KEY_NAME.search(name):
         return f"{where}: keys are not kept in files; name the environment variable of the key, in key_env"
+    import difflib
+
     known = tuple(NamedEndpoint.model_fields) if tables else SETTING_NAMES
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"

@@ -24,7 +24,7 @@ from planner.errors import PaperError
 MAX_FETCHED_BYTES: Final = 100_000_000
 MAX_FETCH_SECONDS: Final = 120.0
 MAX_REDIRECTS: Final = 5
-_PAUSE_SECONDS: Final = 30.0
+_TIMEOUT: Final = httpx2.Timeout(30.0, connect=10.0)  # seconds without a byte, and to reach one address
 _PORTS: Final = 65_536
 _MAX_TRIED_ADDRESSES: Final = 3
 _MAX_SHOWN_CHARS: Final = 200
@@ -110,7 +110,7 @@ class PaperFetcher:
         client = httpx2.AsyncClient(
             verify=True if self.tls is None else self.tls,
             trust_env=False,
-            timeout=_PAUSE_SECONDS,
+            timeout=_TIMEOUT,
             follow_redirects=False,
         )
         async with client:
@@ -140,7 +140,7 @@ class PaperFetcher:
             request = client.build_request("GET", url.copy_with(host=address), headers=headers, extensions=names)
             try:
                 return await client.send(request, stream=True)
-            except httpx2.ConnectError:
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 if address == addresses[-1]:
                     raise
         raise AssertionError("the last address returns or raises")

@@ -135,6 +135,12 @@ def test_a_wrong_setting_is_named_with_file_and_line(
     assert run("config", "path").exit_code == run("plan", "--help").exit_code == run("schema").exit_code == 0
 
 
+@pytest.mark.parametrize("model", ["sketch-large-instruct-2024-of-mine", "hf-mirror/a-model-of-70b-parameters-v2"])
+def test_a_long_name_is_no_key(run: Run, user_file: Path, model: str) -> None:
+    user_file.write_text(f'model = "{model}"\n', encoding="utf-8")
+    assert show_settings(run)["model"] == (model, f"{user_file}:1")
+
+
 def test_what_is_no_settings_file_is_not_read(run: Run, user_file: Path, work_folder: Path) -> None:
     user_file.mkdir()
     assert "it is a folder" in run("plan", "paper.md").stderr
