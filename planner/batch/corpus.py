@@ -76,9 +76,9 @@ class _EntryCollector:
             for match in matches:
                 self._add_path(Path(match), listed=False)
         elif self.is_only_argument:
-            raise UsageError(f"{argument}: no such file or folder")
+            raise UsageError(f"{argument}: {_describe_missing(argument)}")
         else:
-            self.problems.append(CorpusProblem(argument, "no such file or folder"))
+            self.problems.append(CorpusProblem(argument, _describe_missing(argument)))
 
     def _add_path(self, path: Path, *, listed: bool = True) -> None:
         """Add the papers of a path; a file that is not recognised as a paper only if it is `listed` by its name."""
@@ -115,7 +115,7 @@ class _EntryCollector:
                 )
             else:
                 self.problems.append(
-                    CorpusProblem(row.location, f"{shorten_name(row.source)!r}: no such file or folder")
+                    CorpusProblem(row.location, f"{shorten_name(row.source)!r}: {_describe_missing(row.source)}")
                 )
 
     def _add_entry(self, entry: CorpusEntry, location: str = "") -> None:
@@ -212,3 +212,9 @@ def _list_files(place: str) -> Iterator[tuple[str, os.stat_result]]:
         for name in sorted(names):
             path = folder / name
             yield path.relative_to(root).as_posix(), path.lstat()
+
+
+def _describe_missing(source: str) -> str:
+    if "://" in source:
+        return "a corpus holds no addresses but arXiv's; download the paper, or read it with `plan --fetch`"
+    return "no such file or folder"

@@ -19,7 +19,15 @@ from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
 from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
-from planner.cli.options import LogOptions, TaskOptions, endpoint_options, log_options, open_arxiv, task_options
+from planner.cli.options import (
+    LogOptions,
+    TaskOptions,
+    complete_path,
+    endpoint_options,
+    log_options,
+    open_arxiv,
+    task_options,
+)
 from planner.cli.run_options import engine_options, limit_options, prompt_file_options, shard_option, submission_options
 from planner.cli.settings import get_settings
 from planner.cli.terminal.console import InterruptHandler, log, run_interruptible, send_log_messages
@@ -37,7 +45,7 @@ _LINE_INTERVAL_SECONDS: Final = 15.0
 
 
 @click.command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
-@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS…")
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS…", shell_complete=complete_path)
 @click.option(
     "-o",
     "--output",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from planner.cli.settings import get_settings
 from planner.details import DEFAULT_MIN_CHANCE
@@ -104,6 +105,11 @@ def group_options(
         return decorated
 
     return decorate
+
+
+def complete_path(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a path, where an argument may also be an id or an address."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 offline_option = click.option(

@@ -14,6 +14,7 @@ from planner.cli.options import (
     LogOptions,
     MetadataOptions,
     TaskOptions,
+    complete_path,
     log_options,
     metadata_options,
     open_arxiv,
@@ -137,7 +138,7 @@ def _is_missing(source: str) -> bool:
 
 
 @click.command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
-@click.argument("source", metavar="PAPER")
+@click.argument("source", metavar="PAPER", shell_complete=complete_path)
 @click.option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="Format.")
 @metadata_options
 @task_options
@@ -162,7 +163,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
 
 
 @click.command(epilog="Example: ablation-planner paper paper.pdf --to json")
-@click.argument("source", metavar="PAPER")
+@click.argument("source", metavar="PAPER", shell_complete=complete_path)
 @click.option(
     "--to", "form", type=click.Choice(("page", "json", "text")), default="page", show_default=True, help="Format."
 )

@@ -16,6 +16,7 @@ from planner.cli.options import (
     LogOptions,
     MetadataOptions,
     TaskOptions,
+    complete_path,
     log_options,
     metadata_options,
     model_options,
@@ -60,7 +61,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 @click.command(epilog="Example: ablation-planner plan paper.pdf --model gpt-4o --task author -k 5")
-@click.argument("papers", nargs=-1, required=True, metavar="PAPER…")
+@click.argument("papers", nargs=-1, required=True, metavar="PAPER…", shell_complete=complete_path)
 @metadata_options
 @task_options
 @model_options
@@ -110,7 +111,7 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
 @click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
 @click.argument("reply", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.argument("revised", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--paper", required=True, help="The paper that the reply is about.")
+@click.option("--paper", required=True, shell_complete=complete_path, help="The paper that the reply is about.")
 @click.option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
 @metadata_options
 @task_options

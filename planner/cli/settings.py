@@ -27,7 +27,8 @@ MAX_SETTINGS_BYTES: Final = 100_000
 _FOLDERS: Final = ("output", "prompts")
 _VARIABLE_PREFIX: Final = "ABLATION_PLANNER_"
 _KEY: Final = re.compile(
-    r"\bsk-[\w-]{16,}|\b(?:gsk|hf|ghp|github_pat|glpat|xai|pk|rk)[-_][A-Za-z0-9_]{20,}|\bAIza[\w-]{30,}|\bBearer [\w.-]{16,}"
+    r"\bsk-[\w-]{16,}|\b(?:gsk|hf|ghp|github_pat|glpat|xai|pk|rk)[-_][A-Za-z0-9_]{20,}"
+    r"|\bAIza[\w-]{30,}|\bBearer [\w.-]{16,}"
 )
 _KEY_NAME: Final = re.compile(r"(?:^|[-_])(?:key|token|secret|password)s?$", re.IGNORECASE)
 _ASSIGNMENT: Final = re.compile(r"\s*(?:\[\[?(?P<table>[^\]]+)\]|(?P<name>[^=#]+?)\s*=)")

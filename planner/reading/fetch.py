@@ -98,7 +98,7 @@ class PaperFetcher:
         except TimeoutError:
             raise PaperError(f"{url.host} did not send all within {self.max_seconds:g} s; {_ADVICE}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
-            reason = (str(error) or type(error).__name__)[:_MAX_SHOWN_CHARS]
+            reason = (getattr(error, "strerror", "") or str(error) or type(error).__name__)[:_MAX_SHOWN_CHARS]
             raise PaperError(f"{url.host} cannot be read: {reason}; {_ADVICE}") from None
         raise PaperError(f"{address!r} redirects over {MAX_REDIRECTS} times, the last time to {url.host}; {_ADVICE}")
 

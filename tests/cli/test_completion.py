@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from planner.cli import cli
 from tests.cli.conftest import Run
 from tests.conftest import ROOT
 
@@ -29,6 +31,12 @@ def test_commands_options_and_values_are_completed() -> None:
     assert complete("com") == ["combine", "completion"]
     assert "--min-chance" in complete("plan", "--m")
     assert complete("plan", "--task", "a") == ["author"]
+
+
+@pytest.mark.parametrize("words", [("plan",), ("parse", "reply.txt", "--paper"), ("batch",), ("paper",), ("prompt",)])
+def test_papers_are_completed_as_files(words: tuple[str, ...]) -> None:
+    asked = ShellComplete(cli, {}, "ablation-planner", "").get_completions([*words], "pap")
+    assert [(item.value, item.type) for item in asked] == [("pap", "file")]
 
 
 def test_commands_are_completed_without_importing_any() -> None:
