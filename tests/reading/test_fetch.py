@@ -156,6 +156,12 @@ def test_a_certificate_of_another_host_is_refused(web: Server) -> None:
     assert not web.journal
 
 
+def test_a_certificate_that_nobody_vouches_for_is_refused(web: Server) -> None:
+    with pytest.raises(PaperError, match=r"papers\.test cannot be read: .*certificate"):
+        fetch_page(web, tls=None)
+    assert not web.journal
+
+
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
