@@ -62,8 +62,8 @@ def test_help_is_that_of_the_option(run: Run) -> None:
     assert run("help", "plan").stdout == run("plan", "--help").stdout
     assert run("help", "config", "show").stdout == run("config", "show", "--help").stdout
     assert run("help").stdout == run("--help").stdout
-    for words in (("models",), ("config",), ("config", "path"), ("config", "show"), ("completion",), ("help",)):
-        assert "\n  Example: " in run("help", *words).stdout
+    for command in ("models", "config", "config path", "config show", "completion", "help"):
+        assert "\n  Example: " in run("help", *command.split()).stdout
     for words in (("help", "paln"), ("help", "plan", "x")):
         result = run(*words)
         assert (result.exit_code, "No such command" in result.stderr) == (2, True)
