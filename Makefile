@@ -52,6 +52,7 @@ bench: $(VENV)/.ready-slow
 
 screenshots: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.site.screenshots build/screenshots
+	$(BIN)/python -m tests.cli.terminal_pictures build/terminal
 
 docs: $(VENV)/.ready-dev
 	$(BIN)/zensical build --clean --strict

@@ -221,7 +221,7 @@ DETAIL_FIELDS: Final = tuple(
 
 def format_count(number: int, thing: str) -> str:
     """Return a number of things in words, such as "1 run" or "2 runs"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def count_candidates(task: Task, k: int) -> int:

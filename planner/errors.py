@@ -3,6 +3,7 @@
 PlannerError
 ├── UsageError        the command or its options are wrong; nothing was done
 ├── PaperError        a source cannot be read as a paper
+│   └── NotAPaperError    a source is something else, such as a picture or a folder of several papers
 ├── PromptError       a template cannot be rendered
 ├── ModelError        the endpoint returned no completion
 │   └── TooLongError  the prompt does not fit the model's window
@@ -13,6 +14,7 @@ PlannerError
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -29,6 +31,22 @@ class Outcome(StrEnum):
     BUDGET = "budget"
     INTERRUPTED = "interrupted"
 
+    @property
+    def words(self) -> str:
+        """The outcome as people read it after a count of papers, such as "3 too long for the model"."""
+        return _OUTCOME_WORDS.get(self, self.value)
+
+
+_OUTCOME_WORDS: Final = {
+    Outcome.TRUNCATED: "with a reply that was cut short",
+    Outcome.EMPTY: "with an empty reply",
+    Outcome.INVALID: "without a valid plan in the replies",
+    Outcome.TOO_LONG: "too long for the model",
+    Outcome.PAPER_ERROR: "not readable as a paper",
+    Outcome.MODEL_ERROR: "without a reply",
+    Outcome.BUDGET: "stopped by the cost limit",
+}
+
 
 class PlannerError(Exception):
     """The base class of all errors of this package; its text is one line that tells the user what to do."""
@@ -42,6 +60,10 @@ class PaperError(PlannerError):
     """A source cannot be read as a paper; the text names the source and what was expected."""
 
     outcome = Outcome.PAPER_ERROR
+
+
+class NotAPaperError(PaperError):
+    """A source is something else than one paper, such as a picture or a folder of several papers."""
 
 
 class PromptError(PlannerError):

@@ -24,6 +24,11 @@ _SPECIAL_FILES: Final = (
 )
 
 
+def describe_os_error(error: Exception) -> str:
+    """Return an error in words; that of a system call without its number and the file's name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def read_bounded_file(path: Path, max_bytes: int) -> bytes:
     """Read a file of at most `max_bytes` bytes.
 

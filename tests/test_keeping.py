@@ -146,7 +146,7 @@ SUMS = {"attempts": (), "cost": None, "usage": Usage()}  # of all requests, also
 
 
 @settings(max_examples=25, deadline=None)
-@given(runs=st.lists(st.tuples(st.lists(ANSWERS, min_size=3, max_size=3), st.booleans()), min_size=1, max_size=4))
+@given(runs=st.lists(st.tuples(st.lists(ANSWERS, min_size=4, max_size=4), st.booleans()), min_size=1, max_size=4))
 def test_whatever_the_replies_a_plan_that_was_paid_for_is_never_asked_for_again(
     runs: list[tuple[list[str | Completion | Exception], bool]],
 ) -> None:

@@ -175,7 +175,7 @@ def test_an_outcome_that_is_none_of_the_closed_list_is_refused(tmp_path: Path, o
     sidecar = begin_record(paper().info, CARD, PlanSettings(Task.REVIEWER, k=2))
     text = sidecar.to_json().replace('"outcome": "interrupted"', f'"outcome": "{outcome}"')
     (tmp_path / "x.json").write_text(text, encoding="utf-8")
-    with pytest.raises(TrajectoryError, match=r"x\.json: not a sidecar"):
+    with pytest.raises(TrajectoryError, match=r"x\.json: not the record"):
         PlanRecord.read(tmp_path / "x.json")
 
 

@@ -36,7 +36,8 @@ def collect_entries(arguments: Sequence[str], stdin: str | None = None) -> Corpu
     for name in arguments:
         gathering.add_argument(name, stdin)
     problems = (*gathering.problems, *gathering.scan.problems)
-    return Corpus(tuple(gathering.entries), problems, gathering.scan.skipped_files)
+    scan = gathering.scan
+    return Corpus(tuple(gathering.entries), problems, scan.skipped_files, tuple(scan.skipped_names))
 
 
 def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
@@ -92,7 +93,7 @@ class _EntryCollector:
         elif kind := detect_paper_kind(path) or ("file" if listed else ""):
             self._add_entry(CorpusEntry("", str(path), "", kind))
         else:
-            self.scan.skipped_files += 1
+            self.scan.skip_files([path])
 
     def _add_manifest(self, path: Path) -> None:
         try:

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ _ACTIVE_CLASS: Final = re.compile(rb"(?:^|\r)[^%\r\n]*\\document(?:class|style)\
 _COMPANION_SUFFIX: Final = re.compile(
     r"(?i)[-_.](?:appendi\w*|suppl\w*|headers?|footers?|abstract|references|bib\w*|front|back)\w*$"
 )
+_MAX_SKIPPED_NAMES: Final = 3
 _MAX_TEX_BYTES: Final = 2_000_000  # bytes of a .tex file that are searched for its document class
 
 
@@ -38,10 +40,14 @@ class RecognisedPaper:
 
 @dataclass(slots=True)
 class FolderScan:
-    """A scan of folders: `problems` names what cannot be listed, `skipped_files` counts files that are not papers."""
+    """A scan of folders: `problems` names what cannot be listed, `skipped_files` counts files that are not papers.
+
+    `skipped_names` holds the first of them.
+    """
 
     problems: list[CorpusProblem] = field(default_factory=list)
     skipped_files: int = 0
+    skipped_names: list[str] = field(default_factory=list)
 
     def find_papers(self, folder: Path, depth: int = 0) -> list[RecognisedPaper]:
         """Return the papers in a folder and below it, sorted by path; the folder itself if it is one paper.
@@ -61,8 +67,14 @@ class FolderScan:
             return [RecognisedPaper(folder, below[0].kind, is_folder=True)]
         if not below and _is_single_markdown([found.path for found in own]):
             return [RecognisedPaper(folder, "markdown", is_folder=True)]
-        self.skipped_files += len(files) - len(own)
+        papers = {found.path for found in own}
+        self.skip_files([file for file in files if file not in papers])
         return sorted([*own, *below], key=lambda found: found.path)
+
+    def skip_files(self, files: Sequence[Path]) -> None:
+        """Count files that are not papers, and remember the first names."""
+        self.skipped_files += len(files)
+        self.skipped_names += [file.name for file in files[: _MAX_SKIPPED_NAMES - len(self.skipped_names)]]
 
     def _list_folder(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """Return the visible files and folders, sorted; links to folders are not followed."""

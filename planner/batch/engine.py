@@ -6,6 +6,7 @@ The recorder writes the result of each paper, and missing files again from the l
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -100,15 +101,14 @@ class LocalEngine:
 
     async def _plan_one(self, item: TaskWithPaper) -> None:
         plan_task, run_model = item.plan_task, self._run_models[item.plan_task.model]
-        queue = self._queues[plan_task.model]
-        paper = item.paper
+        queue, paper, started = self._queues[plan_task.model], item.paper, datetime.now(UTC)
         if isinstance(paper, PaperError):
             await self._recorder.record_unreadable_paper(plan_task, paper)
             return
         choose_sample = partial(self._ledger.choose_sample, retry_failed=self._job.retry_failed)
         model = LedgerClient(queue, run_model.make_paper_model(paper.paper), plan_task)
         result = await run_plan(paper, model, run_model.settings, choose_sample, FixedTokenCounter())
-        await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records)
+        await self._recorder.record_result(plan_task, paper.info, result, model.attempt_records, started)
         if result.outcome is Outcome.BUDGET:
             self.stop(result.reason)
 
@@ -166,8 +166,11 @@ class ResultRecorder:
         paper_info: PaperInfo,
         result: PlanResult,
         attempt_records: Sequence[AttemptRecord] | None = None,
+        started: datetime | None = None,
     ) -> None:
         """Record the result of a paper; `attempt_records` are all that it needed, None to look them up in the ledger.
+
+        Its planning `started` with its first request, if the caller does not say when.
 
         Raises:
             RunError: if the run's folder or ledger cannot be written.
@@ -176,7 +179,9 @@ class ResultRecorder:
         if attempt_records is None:
             used = (attempt.identity for attempt in result.attempts)
             attempt_records = self._ledger.list_requests(plan_task.entry.id, plan_task.model, used)
-        record = finish_record(begin_record(paper_info, run_model.info, run_model.settings), result, attempt_records)
+        started = started or min((attempt.started for attempt in attempt_records), default=None)
+        begun = begin_record(paper_info, run_model.info, run_model.settings, started=started)
+        record = finish_record(begun, result, attempt_records)
         # The files go first, so that a recorded result has its files; the next start writes those that are missing.
         files = partial(self._write_files, record, result.trajectory)
         await self._ledger.record_result(plan_task, run_model.ledger_model.settings_hash, result, record, files)

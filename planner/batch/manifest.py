@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import UsageError
-from planner.files import read_bounded_file, refuse_special_file
+from planner.files import describe_os_error, read_bounded_file, refuse_special_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,15 @@ class CorpusProblem:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The papers in a stable order, the problems met, and the number of files passed over as not being papers."""
+    """The papers in a stable order, the problems met, and the files passed over as not being papers.
+
+    `skipped_files` is their number, `skipped_names` holds the first names.
+    """
 
     entries: tuple[CorpusEntry, ...]
     problems: tuple[CorpusProblem, ...] = ()
     skipped_files: int = 0
+    skipped_names: tuple[str, ...] = ()
 
 
 MAX_MANIFEST_BYTES: Final = 2_000_000_000  # bytes of a manifest file; a million papers with abstracts
@@ -98,7 +102,7 @@ def read_manifest(path: Path) -> Iterator[ManifestRow | CorpusProblem]:
         for number, values in rows:
             yield _build_row(values, f"{path}:{number}", path.parent)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as a list of papers: {error}") from error
+        raise UsageError(f"{path}: cannot be read as a list of papers: {describe_os_error(error)}") from error
 
 
 def read_list(text: str, list_name: str, base_folder: Path) -> Iterator[ManifestRow | CorpusProblem]:
@@ -145,7 +149,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
                     number += 1
                     yield number, values
     except ArrowException as error:
-        raise UsageError(f"{path}: is not a Parquet file that can be read: {error}") from error
+        raise UsageError(f"{path}: is not a Parquet file that can be read: {describe_os_error(error)}") from error
 
 
 def _build_row(values: Any, location: str, base_folder: Path) -> ManifestRow | CorpusProblem:

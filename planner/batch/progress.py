@@ -97,4 +97,4 @@ class Progress:
         self.outcomes[outcome] += 1
         self._recent.append((time.monotonic(), 1, 0))
         if outcome is not Outcome.PLANNED:
-            self.problems.append(f"{paper_id}: {outcome}: {reason}")
+            self.problems.append(f"{paper_id}: {reason}")

@@ -42,6 +42,7 @@ from planner.batch.spec import (
     read_run_spec,
 )
 from planner.chat import ModelInfo, Usage
+from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.files import read_stdin
 from planner.models.connect import ModelClient, ModelSpec, build_file_client, log_request_host, open_model
@@ -174,7 +175,8 @@ async def _plan_through_service(opened: OpenRun, run_engine: EngineRunner) -> in
     engine = BatchServiceEngine(job if spec.sources else _limit_to_begun_papers(job), run, ledger, spec.submission)
     code = await run_engine(engine)
     if waiting := ledger.submissions.count_submitted_requests():
-        log.info("%d requests are at the batch service; get them with: collect %s", waiting, run.path)
+        requests = format_count(waiting, "request")
+        log.info("%s at the batch service; get the results with `ablation-planner collect %s`", requests, run.path)
     elif not engine.progress.stop_reason and spec.submission.finish_live:
         code = await run_engine(LocalEngine(job, run, ledger))
     elif spec.retry_failed:
@@ -235,7 +237,9 @@ def _collect_corpus(sources: tuple[str, ...]) -> Corpus:
     for problem in corpus.problems:
         log.warning("%s: %s", problem.source, problem.reason)
     if corpus.skipped_files:
-        log.info("%d files are not papers and were skipped", corpus.skipped_files)
+        more = corpus.skipped_files - len(corpus.skipped_names)
+        names = ", ".join(corpus.skipped_names) + (f" and {more:,} more" if more else "")
+        log.info("passed over %s, not named like a paper: %s", format_count(corpus.skipped_files, "file"), names)
     if not corpus.entries:
         raise UsageError(f"{', '.join(sources)}: no papers found; give PDF, LaTeX, Markdown, HTML or text")
     return corpus
@@ -256,7 +260,8 @@ def _select_shard_papers(spec: RunSpec, corpus: Corpus) -> Corpus:
     if spec.shard is None:
         return corpus
     selected = spec.shard.select_papers(corpus)
-    log.info("shard %s: %d of %d papers", spec.shard, len(selected.entries), len(corpus.entries))
+    papers = format_count(len(corpus.entries), "paper")
+    log.info("shard %s: %d of %s", spec.shard, len(selected.entries), papers)
     copy_results_to_shard(spec.run, spec.shard, (entry.id for entry in selected.entries))
     return selected
 
@@ -274,8 +279,8 @@ def _refuse_while_submitted(ledger: Ledger, run: RunFolder, collected_models: Co
     if waiting:
         requests, models = sum(each.request_count for each in waiting), sorted({each.model for each in waiting})
         raise RunError(
-            f"{requests} requests of {run.path} to {', '.join(models)} are at a batch service; collect them first "
-            f"(`ablation-planner collect {run.path}`, with --finish-live to send the rest live)"
+            f"{format_count(requests, 'request')} of {run.path} to {', '.join(models)} at a batch service; collect the "
+            f"results first (`ablation-planner collect {run.path}`, with --finish-live to send the rest live)"
         )
 
 
@@ -323,7 +328,8 @@ async def _open_engine(
         model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec is not None
     }
     async with open_ray_pool(WorkerConfig(remote, arxiv, str(spec.folder)), spec.engine.ray_address) as pool:
-        log.info("%d workers so far on %d machines", len(pool), len(pool.workers_by_machine))
+        workers, machines = len(pool), len(pool.workers_by_machine)
+        log.info("%s so far on %s", format_count(workers, "worker"), format_count(machines, "machine"))
         moved = tuple(_move_to_cluster(model, pool) for model in models)
         yield moved, lambda papers: [pool] * min(papers, max(_MIN_READERS, 2 * len(pool)))
 

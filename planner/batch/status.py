@@ -14,7 +14,9 @@ from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
 from planner.batch.ledger.schema import DamagedLedgerError, open_damaged_ledger
 from planner.batch.ledger.store import ALL_PAIRS, IS_VALID
 from planner.batch.run_folder import RunFolder
+from planner.details import format_count
 from planner.errors import Outcome
+from planner.models.pricing import format_usd
 
 _MAX_REASON_CHARS: Final = 300
 _MAX_EXAMPLES: Final = 3
@@ -85,16 +87,16 @@ class LedgerStatus:
 
     def as_text(self, *, with_failures: bool = False) -> str:
         """Return the status as text, for people; with `with_failures`, the reasons too."""
-        cost = "?" if self.cost is None else f"${self.cost:.4f}"
         tokens = f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
-        lines = [f"{self.papers:,} papers: {self.planned:,} planned, {self.failed:,} failed, {self.pending:,} pending"]
+        counts = f"{self.planned:,} planned, {self.failed:,} failed, {self.pending:,} pending"
+        lines = [f"{format_count(self.papers, 'paper')}: {counts}"]
         lines += [
-            f"  {count:,} {outcome}" for outcome, count in self.outcomes.items() if outcome is not Outcome.PLANNED
+            f"  {count:,} {outcome.words}" for outcome, count in self.outcomes.items() if outcome is not Outcome.PLANNED
         ]
         if len(self.models) > 1:
             lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.models.items()]
-        lost = f", of which {self.lost_requests:,} are lost or in flight" if self.lost_requests else ""
-        lines.append(f"{self.requests:,} requests{lost}, {tokens}, {cost}")
+        lost = f" ({self.lost_requests:,} lost or in flight)" if self.lost_requests else ""
+        lines.append(f"{format_count(self.requests, 'request')}{lost}, {tokens}, {format_usd(self.cost)}")
         return "\n".join([*lines, *(self._format_reasons() if with_failures else ())])
 
     def _format_reasons(self) -> list[str]:
@@ -105,7 +107,7 @@ class LedgerStatus:
         lines = []
         for (outcome, reason), papers in sorted(grouped.items(), key=lambda item: -len(item[1])):
             more = f", and {len(papers) - _MAX_EXAMPLES:,} more" if len(papers) > _MAX_EXAMPLES else ""
-            lines += [f"{len(papers):,} {outcome}: {reason}", f"  {', '.join(papers[:_MAX_EXAMPLES])}{more}"]
+            lines += [f"{len(papers):,} {outcome.words}: {reason}", f"  {', '.join(papers[:_MAX_EXAMPLES])}{more}"]
         return lines
 
 
@@ -168,7 +170,7 @@ def _build_count_fields(outcomes: Mapping[Outcome, int]) -> dict[str, JsonValue]
 
 
 def _format_counts(outcomes: Mapping[Outcome, int]) -> str:
-    return ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
+    return ", ".join(f"{count:,} {outcome.words}" for outcome, count in outcomes.items())
 
 
 def _normalize_reason(failure: PaperFailure) -> str:

@@ -1,95 +1,62 @@
-"""The command line: its commands, its error messages and its exit codes."""
+"""The command line: its commands, in the groups in which `--help` lists them."""
 
 import gc
 import io
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
-from click.shell_completion import CompletionItem
 
 from planner import __version__
-from planner.cli.terminal.console import SIGINT_EXIT
-from planner.errors import PlannerError, UsageError
-from planner.sanitize import make_printable
+from planner.cli.command import CommandGroup, CommandRow
 
-# The place of each command. Only the called one is imported: importing all takes twice as long as `batch`.
-_COMMAND_PATHS: Final[Mapping[str, str]] = {
-    "plan": "planner.cli.plan.plan",
-    "demo": "planner.cli.plan.demo",
-    "prompt": "planner.cli.paper.prompt",
-    "parse": "planner.cli.plan.parse",
-    "paper": "planner.cli.paper.paper",
-    "show": "planner.cli.show.show",
-    "check": "planner.cli.show.check",
-    "schema": "planner.cli.show.schema",
-    "doctor": "planner.cli.doctor.doctor",
-    "batch": "planner.cli.batch.batch",
-    "status": "planner.cli.runs.status",
-    "collect": "planner.cli.runs.collect",
-    "merge": "planner.cli.runs.merge",
-    "export": "planner.cli.runs.export",
-    "import": "planner.cli.runs.import_",
-    "site": "planner.cli.show.site",
-    "combine": "planner.cli.combine.combine",
-    "mcp": "planner.cli.agents.mcp",
-    "skill": "planner.cli.agents.skill",
-    "models": "planner.cli.models.models",
-    "config": "planner.cli.config.config",
-    "completion": "planner.cli.config.completion",
-    "help": "planner.cli.config.help_",
+# Only the called command is imported: importing all takes twice as long as `batch`.
+_COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
+    "One paper": {
+        "plan": CommandRow("planner.cli.plan.plan", "Plan the missing ablations of a paper, or of several."),
+        "demo": CommandRow("planner.cli.plan.demo", "Plan a paper that comes with the program; needs no key."),
+        "paper": CommandRow("planner.cli.paper.paper", "Show what is read from a paper, and what would be left out."),
+        "prompt": CommandRow("planner.cli.paper.prompt", "Print the messages that `plan` would send; sends nothing."),
+        "parse": CommandRow("planner.cli.plan.parse", "Check a reply that you fetched yourself, and keep its plan."),
+    },
+    "Many papers": {
+        "batch": CommandRow("planner.cli.batch.batch", "Plan every paper of a folder or a list; can be continued."),
+        "status": CommandRow("planner.cli.runs.status", "Show the progress of a run, even while it is running."),
+        "collect": CommandRow("planner.cli.runs.collect", "Get the results of a run from its batch service."),
+        "import": CommandRow("planner.cli.runs.import_", "Import results of exported requests into a run."),
+        "merge": CommandRow("planner.cli.runs.merge", "Merge the shards of a run into it."),
+    },
+    "Read and share": {
+        "show": CommandRow("planner.cli.show.show", "Print plans, or convert them to another format."),
+        "site": CommandRow("planner.cli.show.site", "Write pages to read, search and compare plans."),
+        "export": CommandRow("planner.cli.runs.export", "Write plans as tables, sweeps, issues, LaTeX or a review."),
+        "combine": CommandRow("planner.cli.combine.combine", "Make one plan from those of several models or runs."),
+    },
+    "Set up and check": {
+        "check": CommandRow("planner.cli.show.check", "Check that files hold valid plans."),
+        "models": CommandRow("planner.cli.models.models", "List the models that are known, or those of an endpoint."),
+        "config": CommandRow(
+            "planner.cli.config.config", "Show the settings files, and where each setting comes from."
+        ),
+        "doctor": CommandRow("planner.cli.doctor.doctor", "Check key, endpoint and model with one tiny request."),
+        "schema": CommandRow("planner.cli.show.schema", "Print the JSON Schema of a plan, for other programs."),
+    },
+    "Shells and coding agents": {
+        "help": CommandRow("planner.cli.config.help_", "Show the help of a command."),
+        "completion": CommandRow(
+            "planner.cli.config.completion", "Print what makes a shell complete commands and options."
+        ),
+        "mcp": CommandRow("planner.cli.agents.mcp", "Serve tools to a coding agent (Model Context Protocol)."),
+        "skill": CommandRow("planner.cli.agents.skill", "Print how a coding agent plans a paper; needs no key."),
+    },
 }
 
 
-class _LazyGroup(click.Group):
-    """A group of commands that imports the called one, and turns errors into one line and an exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(_COMMAND_PATHS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        module, _, name = _COMMAND_PATHS.get(cmd_name, "").rpartition(".")
-        command = getattr(import_module(module), name) if module else None
-        assert command is None or isinstance(command, click.Command), f"{name} of {module} is a command"
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, command, rest = super().resolve_command(ctx, args)
-        if name and command and not ctx.resilient_parsing and not {"-h", "--help"} & {*rest}:
-            from planner.cli.settings import apply_settings  # not for --help
-
-            apply_settings(ctx, name, command, ctx.params["config"])
-        return name, command, rest
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
-        # Without the summaries of the commands, for which all of them would be imported.
-        return [*map(CompletionItem, names), *click.Command.shell_complete(self, ctx, incomplete)]
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except UsageError as error:
-            raise click.UsageError(make_printable(str(error))) from error
-        except PlannerError as error:
-            raise click.ClickException(make_printable(str(error))) from error
-        except BrokenPipeError:
-            raise  # the reader of the output is gone; click ends quietly
-        except OSError as error:
-            raise click.ClickException(
-                make_printable(f"{error.filename or 'a file'}: {error.strerror or error}")
-            ) from error
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(SIGINT_EXIT) from None
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=CommandGroup,
+    command_rows=_COMMAND_ROWS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with `ablation-planner demo`, then `ablation-planner plan paper.pdf`.",
 )

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from planner.cli.command import command
 from planner.cli.options import (
     LogOptions,
     TaskOptions,
@@ -18,7 +19,7 @@ from planner.cli.options import (
     open_arxiv,
     task_options,
 )
-from planner.cli.plan import output_option
+from planner.cli.plan import folder_option
 from planner.cli.terminal.console import log, send_log_messages
 from planner.errors import UsageError
 from planner.files import write_file_atomically
@@ -34,12 +35,12 @@ _SKILL_NAME: Final = "ablation-planner"  # that of its folder too, as the format
 _FOLDER: Final = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-@click.command(epilog="Example: ablation-planner mcp papers --model gpt-4o")
+@command(epilog="Example: ablation-planner mcp papers --model gpt-4o")
 @click.argument("folders", nargs=-1, metavar="FOLDER…", type=_FOLDER)
 @click.option("--root", "roots", multiple=True, type=_FOLDER, metavar="FOLDER", help="The same as FOLDER.")
 @task_options
 @model_options
-@output_option
+@folder_option
 @offline_option
 @log_options
 def mcp(
@@ -87,7 +88,7 @@ def mcp(
         asyncio.run(serve_tools(tools))
 
 
-@click.command(epilog="Example: ablation-planner skill --to .claude/skills")
+@command(epilog="Example: ablation-planner skill --to .claude/skills")
 @click.option(
     "--to",
     "folder",

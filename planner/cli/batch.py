@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -19,19 +20,30 @@ from planner.batch.progress import Progress
 from planner.batch.run_folder import RunFolder
 from planner.batch.spec import ENGINES, PROMPT_SETTINGS, EngineOptions, RunLimits, RunSpec, SubmissionOptions
 from planner.batch.status import read_ledger_status
+from planner.cli.command import command
 from planner.cli.options import (
     LogOptions,
     TaskOptions,
     complete_path,
     endpoint_options,
     log_options,
+    model_option,
     open_arxiv,
+    output_option,
     task_options,
 )
-from planner.cli.run_options import engine_options, limit_options, prompt_file_options, shard_option, submission_options
+from planner.cli.run_options import (
+    engine_options,
+    limit_option,
+    limit_options,
+    prompt_file_options,
+    shard_option,
+    submission_options,
+)
 from planner.cli.settings import get_settings
 from planner.cli.terminal.console import InterruptHandler, log, run_interruptible, send_log_messages
-from planner.cli.terminal.progress import format_estimate_json, format_estimate_text, format_progress
+from planner.cli.terminal.progress import format_call, format_estimate_json, format_estimate_text, format_progress
+from planner.details import format_count
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 from planner.models.prompt_files import PromptFolders
@@ -44,9 +56,9 @@ _FIRST_LINE_SECONDS: Final = 2.0
 _LINE_INTERVAL_SECONDS: Final = 15.0
 
 
-@click.command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
+@command(epilog="Example: ablation-planner batch papers/ -o run --model gpt-4o --max-cost 20")
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS…", shell_complete=complete_path)
-@click.option(
+@output_option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -54,7 +66,7 @@ _LINE_INTERVAL_SECONDS: Final = 15.0
     metavar="RUN",
     help="Folder of the run; the same command continues a run that it holds.",
 )
-@click.option(
+@model_option(
     "-m",
     "--model",
     "models",
@@ -66,20 +78,20 @@ _LINE_INTERVAL_SECONDS: Final = 15.0
 @task_options
 @endpoint_options
 @limit_options
-@click.option(
+@limit_option(
     "--offline",
     is_flag=True,
     envvar="ABLATION_PLANNER_OFFLINE",
     show_envvar=True,
     help="Send no requests, and download nothing.",
 )
-@click.option("--retry-failed", is_flag=True, help="Try failed papers again.")
+@limit_option("--retry-failed", is_flag=True, help="Try failed papers again.")
 @engine_options
 @submission_options
 @shard_option
 @prompt_file_options
-@click.option("--dry-run", is_flag=True, help="Print an estimate of tokens, cost and time, and send nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@output_option("--dry-run", is_flag=True, help="Print an estimate of tokens, cost and time, and send nothing.")
+@output_option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_options
 def batch(
     corpus: tuple[str, ...],
@@ -171,7 +183,10 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
     if engine.progress.stop_reason:
         log.error("stopped: %s; run the same command again to continue", engine.progress.stop_reason)
     if waiting := engine.progress.waiting_prompts:
-        log.info("%d prompts wait for replies; put each reply into a file with its prompt's name", waiting)
+        prompts = format_count(waiting, "prompt")
+        log.info("%s without a reply; put each reply into a file with its prompt's name", prompts)
+    if engine.progress.earlier_outcomes:
+        log.info("in this call: %s", format_call(engine.progress))
     failed = read_ledger_status(run).failed
     return interrupt.exit_code or (1 if failed or waiting or engine.progress.stop_reason else 0)
 
@@ -179,6 +194,10 @@ async def _run_engine(run: RunFolder, engine: "Engine", *, quiet: bool) -> int:
 def _print_summary(run: RunFolder, *, as_json: bool) -> None:
     status = read_ledger_status(run)
     log.info("%s", status.as_text())
+    if status.failed:
+        log.info("next, the reasons: ablation-planner status %s --failed", shlex.quote(str(run.path)))
+    elif status.planned and not status.pending:
+        log.info("next, pages of all plans: ablation-planner site %s -o pages", shlex.quote(str(run.path)))
     if as_json:
         click.echo(make_json_printable(json.dumps(status.as_json(), ensure_ascii=False, indent=1)))
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import click
 
-from planner.cli.options import LogOptions, log_options
+from planner.cli.command import command
+from planner.cli.options import LogOptions, log_options, output_option
 from planner.cli.terminal.console import log, send_log_messages
 from planner.combining.combine import CombineResult, SinglePlan, combine_plans
-from planner.details import DEFAULT_MIN_CHANCE
+from planner.details import DEFAULT_MIN_CHANCE, format_count
 from planner.planning.output import PlanOutput
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import DEFAULT_K, MAX_K, Task
 from planner.site.entries import UnreadFile
 
 
-@click.command(epilog="Example: ablation-planner combine runs/gpt-4o runs/claude -o combined")
+@command(epilog="Example: ablation-planner combine runs/gpt-4o runs/claude -o combined")
 @click.argument(
     "sources",
     nargs=-1,
@@ -23,22 +24,22 @@ from planner.site.entries import UnreadFile
     metavar="SOURCE…",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
 )
-@click.option(
+@output_option(
     "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the plans."
 )
-@click.option(
+@output_option(
     "--min-chance",
     type=click.IntRange(0, 100),
     metavar="PERCENT",
     help="Keep only ablations with at least this mean chance, and always the best one.  "
     f"[author {DEFAULT_MIN_CHANCE[Task.AUTHOR]}, reviewer {DEFAULT_MIN_CHANCE[Task.REVIEWER]}]",
 )
-@click.option(
+@output_option(
     "-k",
     type=click.IntRange(1, MAX_K),
     help=f"Most ablations in a plan.  [reviewer {DEFAULT_K[Task.REVIEWER]}, author {DEFAULT_K[Task.AUTHOR]}]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@output_option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @log_options
 def combine(
     sources: tuple[Path, ...],
@@ -61,7 +62,9 @@ def combine(
                 click.echo(make_printable(str(result.path)))
         if as_json:
             click.echo(make_json_printable(json.dumps(facts, ensure_ascii=False, indent=1)))
-        log.info("%d plans combined, %d plans without another, %d files unread", *map(len, facts.values()))
+        combined, single, unread = map(len, facts.values())
+        left = f"{format_count(single, 'plan')} without another, {format_count(unread, 'file')} unread"
+        log.info("%s combined, %s", format_count(combined, "plan"), left)
         raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
 
 

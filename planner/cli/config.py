@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import get_completion_class
 
+from planner.cli.command import command
 from planner.cli.settings import (
     Settings,
     apply_settings,
@@ -95,7 +96,7 @@ def _list_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield f"endpoints.{name}", f"{endpoint.base_url}{key}", settings.origins[f"endpoints.{name}"]
 
 
-@click.command(epilog="Example: ablation-planner completion bash >> ~/.bashrc")
+@command(epilog="Example: ablation-planner completion bash >> ~/.bashrc")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
     """Print what makes a SHELL complete commands and options, for the file that it reads when it starts."""
@@ -105,7 +106,7 @@ def completion(shell: str) -> None:
     click.echo(complete.source_template % complete.source_vars())  # `source` would start the shell to ask its version
 
 
-@click.command("help", epilog="Example: ablation-planner help plan")
+@command("help", epilog="Example: ablation-planner help plan")
 @click.argument("commands", nargs=-1, metavar="[COMMAND]")
 def help_(commands: tuple[str, ...]) -> None:
     """Show the help of a COMMAND, as its --help does."""

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from planner.chat import Message, Prompt
+from planner.cli.command import command
 from planner.cli.options import LogOptions, log_options, model_options
 from planner.cli.settings import get_settings
 from planner.cli.terminal.console import log, send_log_messages
@@ -20,7 +21,7 @@ from planner.sanitize import make_printable
 _MAX_SECONDS: Final = 60  # for the whole answer, unless --timeout is given
 
 
-@click.command(epilog="Example: ablation-planner doctor --model gpt-4o")
+@command(epilog="Example: ablation-planner doctor --model gpt-4o")
 @model_options
 @log_options
 def doctor(model_spec: ModelSpec, log_settings: LogOptions) -> None:

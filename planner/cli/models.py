@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from planner.cli.command import command
 from planner.cli.options import LogOptions, log_options
 from planner.cli.settings import find_named_file, get_settings, load_settings
 from planner.cli.terminal.console import log, send_log_messages
@@ -22,7 +23,7 @@ from planner.sanitize import make_json_printable, make_printable
 Row = dict[str, Any]
 
 
-@click.command(epilog="Example: ablation-planner models claude")
+@command(epilog="Example: ablation-planner models claude")
 @click.argument("words", nargs=-1, metavar="[WORD…]")
 @click.option(
     "--endpoint", metavar="URL|NAME", help="Ask this endpoint for its models: an address, a prefix or a named endpoint."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from planner.cli.command import GroupedOption
 from planner.cli.settings import get_settings
 from planner.details import DEFAULT_MIN_CHANCE
 from planner.errors import UsageError
@@ -112,7 +113,13 @@ def complete_path(_: click.Context, __: click.Parameter, incomplete: str) -> lis
     return [CompletionItem(incomplete, type="file")]
 
 
-offline_option = click.option(
+paper_option = functools.partial(click.option, cls=GroupedOption, group="Paper")
+task_option = functools.partial(click.option, cls=GroupedOption, group="Task")
+model_option = functools.partial(click.option, cls=GroupedOption, group="Model")
+output_option = functools.partial(click.option, cls=GroupedOption, group="Output")
+message_option = functools.partial(click.option, cls=GroupedOption, group="Messages")
+
+offline_option = paper_option(
     "--offline",
     is_flag=True,
     envvar="ABLATION_PLANNER_OFFLINE",
@@ -123,17 +130,17 @@ offline_option = click.option(
 metadata_options = group_options(
     "metadata",
     MetadataOptions,
-    click.option("--title", default="", help="The paper's title, if the detected one is wrong."),
-    click.option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
-    click.option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [from the title]"),
+    paper_option("--title", default="", help="The paper's title, if the detected one is wrong."),
+    paper_option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
+    paper_option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [from the title]"),
     offline_option,
-    click.option("--fetch", is_flag=True, help="Read the paper at an https address; its host is printed first."),
+    paper_option("--fetch", is_flag=True, help="Read the paper at an https address; its host is printed first."),
 )
 
 task_options = group_options(
     "task",
     TaskOptions,
-    click.option(
+    task_option(
         "--task",
         type=click.Choice(Task, case_sensitive=False),
         default=Task.REVIEWER,
@@ -142,22 +149,22 @@ task_options = group_options(
         show_envvar=True,
         help="reviewer: ablations missing from the whole paper; author: ablations to run, from the method alone.",
     ),
-    click.option(
+    task_option(
         "-k",
         type=int,
         envvar="ABLATION_PLANNER_K",
         show_envvar=True,
         help="Most ablations in a plan.  [reviewer 2, author 5]",
     ),
-    click.option("--cut-at", default="", metavar="HEADING", help="Author task: the heading at which the method ends."),
-    click.option(
+    task_option("--cut-at", default="", metavar="HEADING", help="Author task: the heading at which the method ends."),
+    task_option(
         "--prompts",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         envvar="ABLATION_PLANNER_PROMPTS",
         show_envvar=True,
         help="A folder of your own prompt templates.",
     ),
-    click.option(
+    task_option(
         "--context-window",
         type=click.IntRange(min=1000),
         metavar="TOKENS",
@@ -165,13 +172,13 @@ task_options = group_options(
         show_envvar=True,
         help="The model's context window; a longer paper is cut, and the cuts are reported.  [known for known models]",
     ),
-    click.option(
+    task_option(
         "--plain/--details",
         default=None,
         help="Ask for the benchmark's five fields alone, or for reasons, quotes, effort and chances too.  "
         "[details, or as the run or plan that is there]",
     ),
-    click.option(
+    task_option(
         "--strategy",
         type=click.Choice(tuple(STRATEGIES)),
         default="single",
@@ -180,7 +187,7 @@ task_options = group_options(
         show_envvar=True,
         help="single: one request; revise: a second one that shows the model what the program finds wrong in its plan.",
     ),
-    click.option(
+    task_option(
         "--min-chance",
         type=click.IntRange(0, 100),
         metavar="PERCENT",
@@ -193,20 +200,20 @@ task_options = group_options(
 
 _DEFAULTS: Final = ModelSpec()
 _ENDPOINT_OPTIONS: Final = (
-    click.option(
+    model_option(
         "--base-url",
         multiple=True,
         metavar="URL",
         help="Address of a Chat Completions endpoint; repeat it for copies that share the work.  "
         "[env var: OPENAI_BASE_URL]",
     ),
-    click.option(
+    model_option(
         "--stream/--no-stream",
         default=_DEFAULTS.stream,
         show_default=True,
         help="Receive the reply while it is written; --timeout then limits each pause.",
     ),
-    click.option(
+    model_option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         default=_DEFAULTS.timeout,
@@ -216,7 +223,7 @@ _ENDPOINT_OPTIONS: Final = (
         show_envvar=True,
         help="Longest time for a whole reply; with --stream, longest pause within it.",
     ),
-    click.option(
+    model_option(
         "--max-wait",
         type=click.FloatRange(min=0),
         default=_DEFAULTS.max_wait,
@@ -226,10 +233,10 @@ _ENDPOINT_OPTIONS: Final = (
         show_envvar=True,
         help="Longest total wait for a busy or failing endpoint.",
     ),
-    click.option("--reasoning-effort", default="", metavar="LEVEL", help="Sent unchanged; not sent if not given."),
-    click.option("--temperature", type=float, help="Sent unchanged; not sent if not given."),
-    click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens in a reply; not sent if not given."),
-    click.option(
+    model_option("--reasoning-effort", default="", metavar="LEVEL", help="Sent unchanged; not sent if not given."),
+    model_option("--temperature", type=float, help="Sent unchanged; not sent if not given."),
+    model_option("--max-tokens", type=click.IntRange(min=1), help="Most tokens in a reply; not sent if not given."),
+    model_option(
         "--price",
         default="",
         metavar="IN,OUT",
@@ -244,7 +251,7 @@ endpoint_options = group_options("endpoint", ModelSpec, *_ENDPOINT_OPTIONS)
 model_options = group_options(
     "model_spec",
     ModelSpec,
-    click.option(
+    model_option(
         "-m",
         "--model",
         default="",
@@ -259,9 +266,9 @@ model_options = group_options(
 log_options = group_options(
     "log_settings",
     LogOptions,
-    click.option("-v", "--verbose", count=True, help="Print debug messages too; -vv adds the time and the module."),
-    click.option("-q", "--quiet", is_flag=True, help="Print only errors."),
-    click.option(
+    message_option("-v", "--verbose", count=True, help="Print debug messages too; -vv adds the time and the module."),
+    message_option("-q", "--quiet", is_flag=True, help="Print only errors."),
+    message_option(
         "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Write all messages to a file too."
     ),
 )

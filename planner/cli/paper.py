@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from planner.cli.command import command
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -18,9 +19,10 @@ from planner.cli.options import (
     log_options,
     metadata_options,
     open_arxiv,
+    output_option,
     task_options,
 )
-from planner.cli.terminal.console import log, send_log_messages
+from planner.cli.terminal.console import log, log_omissions, send_log_messages
 from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
@@ -137,9 +139,9 @@ def _is_missing(source: str) -> bool:
         return True
 
 
-@click.command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
+@command(epilog="Example: ablation-planner prompt paper.pdf --to text > prompt.txt")
 @click.argument("source", metavar="PAPER", shell_complete=complete_path)
-@click.option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="Format.")
+@output_option("--to", "form", type=click.Choice(("json", "text")), default="json", show_default=True, help="Format.")
 @metadata_options
 @task_options
 @log_options
@@ -152,7 +154,7 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
     with send_log_messages(log_settings):
         counter = TokenCounter()
         paper_prompt = build_prompt(read_single_paper(source, metadata), task.settings, counter)
-        _log_omissions(paper_prompt)
+        _log_excerpt(paper_prompt)
         log.info("about %s tokens", f"{counter.count_prompt(paper_prompt.prompt):,}")
     rendered = paper_prompt.prompt
     if form == "text":
@@ -162,9 +164,9 @@ def prompt(source: str, form: str, metadata: MetadataOptions, task: TaskOptions,
     _echo_json({"messages": messages, "sha256": rendered.sha256})
 
 
-@click.command(epilog="Example: ablation-planner paper paper.pdf --to json")
+@command(epilog="Example: ablation-planner paper paper.pdf --to json")
 @click.argument("source", metavar="PAPER", shell_complete=complete_path)
-@click.option(
+@output_option(
     "--to", "form", type=click.Choice(("page", "json", "text")), default="page", show_default=True, help="Format."
 )
 @metadata_options
@@ -178,7 +180,7 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
         read = read_single_paper(source, metadata)
         if form == "text":
             sent = select_excerpt(read, settings, TokenCounter())
-            _log_omissions(sent)
+            _log_excerpt(sent)
             click.echo(sent.full_text.encode())
             return
         understood = describe_paper(read, settings)
@@ -192,9 +194,8 @@ def _echo_json(value: dict[str, object]) -> None:
     click.echo(make_json_printable(json.dumps(value, ensure_ascii=False, indent=1)).encode())
 
 
-def _log_omissions(excerpt: Excerpt | PaperPrompt) -> None:
-    for part in excerpt.omissions:
-        log.info("left out %r, %d characters: %s", part.heading, part.chars, part.why)
+def _log_excerpt(excerpt: Excerpt | PaperPrompt) -> None:
+    log_omissions(excerpt.omissions)
     for warning in excerpt.warnings:
         log.warning("%s", warning)
 

@@ -1,17 +1,16 @@
 """`plan`, `demo` and `parse`: commands that write a trajectory."""
 
 import asyncio
-import json
-from collections import Counter
-from collections.abc import Callable, Sequence
+import shlex
+import sys
 from dataclasses import replace
-from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import click
 
 from planner.chat import Completion
+from planner.cli.command import command
 from planner.cli.options import (
     LogOptions,
     MetadataOptions,
@@ -19,7 +18,10 @@ from planner.cli.options import (
     complete_path,
     log_options,
     metadata_options,
+    model_option,
     model_options,
+    output_option,
+    paper_option,
     task_options,
 )
 from planner.cli.paper import (
@@ -29,25 +31,22 @@ from planner.cli.paper import (
     read_single_paper,
     refuse_missing_source,
 )
-from planner.cli.terminal.cards import format_plan_cards
 from planner.cli.terminal.console import log, run_interruptible, send_log_messages
-from planner.details import Revision, format_count
+from planner.cli.terminal.results import PlanReporter
 from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
-from planner.files import read_bounded_file, read_stdin
+from planner.files import describe_os_error, read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_request_host, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.names import UniqueNames, build_paper_id
 from planner.papers.characters import decode_text
-from planner.papers.formats import strip_folders_and_endings
+from planner.papers.formats import FileFormat, strip_folders_and_endings
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, keep_pasted_plan, plan_with_client, write_unreadable_paper
-from planner.planning.record import PlanRecord
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
-from planner.site.entries import create_entry
 from planner.tokens import TokenCounter
 
-output_option = click.option(
+folder_option = output_option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -57,16 +56,18 @@ output_option = click.option(
     show_envvar=True,
     help="Folder for the trajectories.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per paper instead of a path.")
+json_option = output_option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per paper instead of a path."
+)
 
 
-@click.command(epilog="Example: ablation-planner plan paper.pdf --model gpt-4o --task author -k 5")
+@command(epilog="Example: ablation-planner plan paper.pdf --model gpt-4o --task author -k 5")
 @click.argument("papers", nargs=-1, required=True, metavar="PAPER…", shell_complete=complete_path)
 @metadata_options
 @task_options
 @model_options
-@output_option
-@click.option("--force", is_flag=True, help="Send a request again even if it was already answered.")
+@folder_option
+@output_option("--force", is_flag=True, help="Send a request again even if it was already answered.")
 @json_option
 @log_options
 def plan(
@@ -85,17 +86,17 @@ def plan(
     """
     if len(papers) > 1 and (metadata.title or metadata.abstract or metadata.paper_id):
         raise UsageError("--title, --abstract and --id describe one paper; give one PAPER, or a manifest to `batch`")
+    reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
     with send_log_messages(log_settings):
-        report = partial(_report_result, as_json=as_json)
-        raise SystemExit(
-            run_interruptible(_plan_papers(papers, metadata, task.settings, model_spec, output, force, report))
-        )
+        code = run_interruptible(_plan_papers(papers, metadata, task.settings, model_spec, output, force, reporter))
+        reporter.suggest_next_step(output)
+        raise SystemExit(code)
 
 
-@click.command(epilog="Example: ablation-planner demo --task author")
+@command(epilog="Example: ablation-planner demo --task author")
 @task_options
 @model_options
-@output_option
+@folder_option
 @log_options
 def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: LogOptions) -> None:
     """Plan a paper that comes with the program, and show the plan.
@@ -104,18 +105,21 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
     """
     with send_log_messages(log_settings), as_file(files("planner") / "demo" / "paper.md") as paper:
         model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone must not demand a model
-        work = _plan_papers((str(paper),), MetadataOptions(), task.settings, model_spec, output, False, _show_plan)
-        raise SystemExit(run_interruptible(work))
+        reporter = PlanReporter(has_terminal=sys.stderr.isatty() and not log_settings.quiet, shows_plan=True)
+        work = _plan_papers((str(paper),), MetadataOptions(), task.settings, model_spec, output, False, reporter)
+        code = run_interruptible(work)
+        reporter.suggest_next_step(output)
+        raise SystemExit(code)
 
 
-@click.command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
+@command(epilog="Example: ablation-planner parse reply.txt --paper paper.pdf --model my-chat-model")
 @click.argument("reply", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.argument("revised", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--paper", required=True, shell_complete=complete_path, help="The paper that the reply is about.")
-@click.option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
+@paper_option("--paper", required=True, shell_complete=complete_path, help="The paper that the reply is about.")
+@model_option("--model", default="pasted", show_default=True, help="The model that wrote the reply, for the heading.")
 @metadata_options
 @task_options
-@output_option
+@folder_option
 @json_option
 @log_options
 def parse(
@@ -145,7 +149,7 @@ def parse(
         settings, read = task.settings, read_single_paper(paper, metadata)
         pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
         done = asyncio.run(keep_pasted_plan(output, read, pasted, settings))
-        _report_result(paper, done, as_json)
+        PlanReporter(as_json=as_json).report(paper, done)
         if pasted.next_message:
             log.info("send this message in the same conversation, and give its reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)
@@ -167,27 +171,31 @@ async def _plan_papers(
     model_spec: ModelSpec,
     output: Path,
     force: bool,
-    report_result: Callable[[str, PlanOutput], None],
+    reporter: PlanReporter,
 ) -> int:
     """Plan one paper after the other; return 0 if all of them were planned, otherwise 1."""
     refuse_missing_source(sources)
     code = 0
     async with (
-        open_model(model_spec, offline=metadata.offline) as client,
+        open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
         open_paper_reader(offline=metadata.offline) as reader,
     ):
         log_request_host(client)
         settings = replace(settings, window=settings.window or client.window)
-        planner = _PaperPlanner(output, client, settings, reader, model_spec.max_wait, force)
+        planner = _PaperPlanner(output, client, settings, reader, model_spec.max_wait, force, reporter)
         for number, source in enumerate(sources, start=1):
             log.info("%sreading %s", f"[{number}/{len(sources)}] " if len(sources) > 1 else "", source)
             try:
                 done = await planner.plan_paper(source, metadata)
-            except (MissingPaperError, TrajectoryError, OSError) as error:
+            except (MissingPaperError, TrajectoryError) as error:
                 log.error("%s", error)
                 code = 1
                 continue
-            report_result(source, done)
+            except OSError as error:
+                log.error("%s: %s", error.filename or source, describe_os_error(error))
+                code = 1
+                continue
+            reporter.report(source, done)
             code = code if done.record.outcome is Outcome.PLANNED else 1
     return code
 
@@ -203,6 +211,7 @@ class _PaperPlanner:
         reader: IsolatedReader,
         max_wait: float,
         force: bool,
+        reporter: PlanReporter,
     ) -> None:
         self._output = output
         self._client = client
@@ -210,6 +219,7 @@ class _PaperPlanner:
         self._reader = reader
         self._max_wait = max_wait
         self._force = force
+        self._reporter = reporter
         self._token_counter = TokenCounter()
         self._unique_ids = UniqueNames()
 
@@ -219,6 +229,8 @@ class _PaperPlanner:
         except MissingPaperError:
             raise
         except PaperError as error:
+            if (hint := _suggest_batch(source, is_read=False)) and "`batch`" not in str(error):
+                error = type(error)(f"{error}; {hint}")
             named = self._unique_ids.choose_name(
                 build_paper_id(
                     "",
@@ -229,57 +241,32 @@ class _PaperPlanner:
             return write_unreadable_paper(
                 self._output, source, error, self._client.info, self._settings, given_id=named
             )
+        if hint := _suggest_batch(source, is_read=True):
+            log.warning("%s: %s is planned; %s", source, paper.main_file, hint)
         paper = replace(paper, id=self._unique_ids.choose_name(paper.id))
-        return await plan_with_client(
-            self._output,
-            paper,
-            self._client,
-            self._settings,
-            max_wait=self._max_wait,
-            force=self._force,
-            token_counter=self._token_counter,
-        )
+        with self._reporter.show_progress(self._client.info):
+            return await plan_with_client(
+                self._output,
+                paper,
+                self._client,
+                self._settings,
+                max_wait=self._max_wait,
+                force=self._force,
+                token_counter=self._token_counter,
+            )
 
 
-def _report_result(source: str, result: PlanOutput, as_json: bool = False) -> None:
-    """Report a result: the path or the JSON object on stdout, warnings and the reason on stderr."""
-    sidecar = result.record
-    for warning in sidecar.warnings:
-        log.warning("%s: %s", source, warning)
-    for left_out in sidecar.paper.left_out:
-        log.info("%s: left out %r, %d characters: %s", source, left_out.heading, left_out.chars, left_out.why)
-    if sidecar.revisions:
-        log.info("revised: %s", _count_responses(sidecar.revisions))
-    if result.trajectory:
-        count = format_count(len(result.trajectory.plan.ablations), "ablation")
-        log.info("planned %s%s", count, _format_usage(sidecar))
-    else:
-        where = (
-            f"the earlier plan stays in {result.path}" if result.path.exists() else f"details in {result.record_path}"
-        )
-        log.error("%s: %s: %s (%s)", source, sidecar.outcome, sidecar.reason, where)
-    if as_json:
-        click.echo(json.dumps(result.summarize(source)))  # ASCII, whatever the terminal's encoding
-    elif result.trajectory:
-        click.echo(make_printable(str(result.path)))
+def _suggest_batch(source: str, *, is_read: bool) -> str:
+    """Return what to do with a folder that seems to hold several papers, "" for any other source.
 
-
-def _count_responses(revisions: Sequence[Revision]) -> str:
-    """Return the number of findings, and how many of them the model mended, withdrew and defended."""
-    counts = Counter(revision.response for revision in revisions)
-    return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
-
-
-def _show_plan(source: str, result: PlanOutput) -> None:
-    _report_result(source, result)
-    if result.trajectory:
-        click.echo("\n" + format_plan_cards(replace(create_entry(result.trajectory), record=result.record)))
-
-
-def _format_usage(sidecar: PlanRecord) -> str:
-    if not sidecar.endpoint:
+    Plain texts are not counted, and of a folder that was read as one paper, neither are the files below its top, which
+    may be figures.
+    """
+    if source == "-" or not Path(source).is_dir():
         return ""
-    cost = "?" if sidecar.cost is None else f"${sidecar.cost:.4f}"
-    tokens = [sidecar.usage.prompt_tokens, sidecar.usage.completion_tokens]
-    shown = " + ".join("?" if count is None else f"{count:,}" for count in tokens)
-    return f" ({shown} tokens, {cost})"
+    from planner.batch.discovery import FolderScan  # for folders alone
+
+    found = [each for each in FolderScan().find_papers(Path(source)) if each.kind != FileFormat.TEXT.value]
+    count = len([each for each in found if not is_read or each.path.parent == Path(source)])
+    plan_all = f"ablation-planner batch {shlex.quote(source)} -o run"
+    return f"this folder seems to hold {count} papers: `{plan_all}` plans each" if count > 1 else ""

@@ -1,5 +1,6 @@
 """Options of the commands on runs; apart from `options`, so that other commands do not import what a run needs."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,20 @@ import click
 
 from planner.batch.cluster.shards import Shard
 from planner.batch.spec import ENGINES, LOCAL_CLUSTER, EngineOptions, RunLimits, SubmissionOptions
+from planner.cli.command import GroupedOption
 from planner.cli.options import group_options
 from planner.errors import UsageError
 from planner.models.prompt_files import PromptFolders
 
+limit_option = partial(click.option, cls=GroupedOption, group="Limits")
+service_option = partial(click.option, cls=GroupedOption, group="Batch service")
+engine_option = partial(click.option, cls=GroupedOption, group="Where it runs")
+file_option = partial(click.option, cls=GroupedOption, group="Prompts and replies in files")
+
 limit_options = group_options(
     "limits",
     RunLimits,
-    click.option(
+    limit_option(
         "--concurrency",
         type=click.IntRange(1, 4096),
         default=32,
@@ -23,22 +30,22 @@ limit_options = group_options(
         show_envvar=True,
         help="Most requests at once; fewer while the endpoint reports too many.",
     ),
-    click.option(
+    limit_option(
         "--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests per minute.  [from the endpoint's headers]"
     ),
-    click.option(
+    limit_option(
         "--tpm", type=click.FloatRange(min=0, min_open=True), help="Tokens per minute.  [from the endpoint's headers]"
     ),
-    click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never spend more than this."),
-    click.option("--max-papers", type=click.IntRange(min=1), help="Most papers to begin in this call."),
+    limit_option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Never spend more than this."),
+    limit_option("--max-papers", type=click.IntRange(min=1), help="Most papers to begin in this call."),
 )
 
-_FINISH_LIVE_OPTION = click.option(
+_FINISH_LIVE_OPTION = service_option(
     "--finish-live",
     is_flag=True,
     help="Send live, at the full price, each request that the batch service leaves unanswered.",
 )
-_POLL_OPTION = click.option(
+_POLL_OPTION = service_option(
     "--poll",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
@@ -50,18 +57,18 @@ _POLL_OPTION = click.option(
 submission_options = group_options(
     "submission",
     SubmissionOptions,
-    click.option(
+    service_option(
         "--submit-only", is_flag=True, help="With openai-batch: submit and exit; `collect RUN` gets the results."
     ),
     _FINISH_LIVE_OPTION,
-    click.option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export RUN`."),
+    service_option("--prepare", is_flag=True, help="Record the corpus and send nothing; continue with `export RUN`."),
     _POLL_OPTION,
 )
 
 collect_options = group_options(
     "submission",
     SubmissionOptions,
-    click.option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
+    service_option("--no-wait", "submit_only", is_flag=True, help="Get the results that are ready, and exit."),
     _FINISH_LIVE_OPTION,
     _POLL_OPTION,
 )
@@ -69,7 +76,7 @@ collect_options = group_options(
 engine_options = group_options(
     "engine",
     EngineOptions,
-    click.option(
+    engine_option(
         "--engine",
         type=click.Choice(ENGINES),
         default="local",
@@ -79,7 +86,7 @@ engine_options = group_options(
         help="local: this machine; openai-batch: the provider's batch service, at half the price, within a day; "
         "ray: a Ray cluster reads the papers and sends the requests.",
     ),
-    click.option(
+    engine_option(
         "--ray-address",
         default=LOCAL_CLUSTER,
         show_default=True,
@@ -94,13 +101,13 @@ engine_options = group_options(
 prompt_file_options = group_options(
     "prompt_folders",
     PromptFolders,
-    click.option(
+    file_option(
         "--prompts-to",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
         help="Send nothing; write each prompt that has no reply yet to a file in this folder.",
     ),
-    click.option(
+    file_option(
         "--replies-from",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         metavar="DIR",
@@ -119,7 +126,7 @@ class _ShardType(click.ParamType[Shard]):
             self.fail(str(error), param, ctx)
 
 
-shard_option = click.option(
+shard_option = engine_option(
     "--shard",
     type=_ShardType(),
     metavar="I/N",

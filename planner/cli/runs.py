@@ -4,6 +4,7 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,18 +14,21 @@ from planner.batch.session import load_run_spec, open_run
 from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
-from planner.cli.options import LogOptions, log_options, open_arxiv
+from planner.cli.command import command
+from planner.cli.options import LogOptions, log_options, open_arxiv, output_option
 from planner.cli.run_options import collect_options
 from planner.cli.terminal.console import log, run_interruptible, send_log_messages
+from planner.details import format_count
 from planner.errors import RunError, UsageError
 from planner.exports.export import EXPORT_FORMATS, export_plans
 from planner.files import is_pipe_or_device
 from planner.sanitize import make_json_printable, make_printable
 
+_EXPORTS: Final = (*EXPORT_FORMATS, BATCH_SERVICE_ENGINE)
 _run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 
 
-@click.command()
+@command(epilog="Example: ablation-planner status run --failed")
 @_run_argument
 @click.option("--failed", is_flag=True, help="Show the reasons for failures, grouped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON.")
@@ -39,10 +43,10 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
         raise RunError(found.total.damage)
 
 
-@click.command()
+@command(epilog="Example: ablation-planner collect run")
 @_run_argument
 @collect_options
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@output_option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_options
 def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_settings: LogOptions) -> None:
     """Get the results of a RUN from its batch service, and continue as `batch --engine openai-batch` would."""
@@ -53,7 +57,7 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
             raise SystemExit(run_interruptible(work, at_once=True))
 
 
-@click.command(name="import")
+@command("import", epilog="Example: ablation-planner import run batch_output.jsonl")
 @_run_argument
 @click.argument(
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -78,9 +82,16 @@ async def _import_results(spec: RunSpec, paths: list[Path]) -> int:
     return 1 if imported.failed_requests or imported.needed_requests else 0
 
 
-@click.command()
+@command(epilog="Example: ablation-planner export run --to csv plans.csv")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--to", "form", type=click.Choice((*EXPORT_FORMATS, BATCH_SERVICE_ENGINE)), required=True, help="Format.")
+@output_option(
+    "--to",
+    "form",
+    type=click.Choice(_EXPORTS),
+    required=True,
+    metavar="FORMAT",
+    help=f"{', '.join(_EXPORTS[:-1])} or {_EXPORTS[-1]}.",
+)
 @click.argument("target", type=click.Path(path_type=Path))
 @log_options
 def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None:
@@ -115,12 +126,12 @@ async def _export_requests(spec: RunSpec, target: Path) -> int:
     if not exported:
         log.info("%s needs no further requests", spec.run.path)
     for path, requests in exported:
-        log.info("%d requests", requests)
+        log.info("%s", format_count(requests, "request"))
         click.echo(make_printable(str(path)))
     return 0
 
 
-@click.command("merge")
+@command(epilog="Example: ablation-planner merge run")
 @_run_argument
 @log_options
 def merge(run: Path, log_settings: LogOptions) -> None:
@@ -134,7 +145,8 @@ def merge(run: Path, log_settings: LogOptions) -> None:
 
 def _log_merge(merged: MergeResult) -> None:
     for shard, joined in merged.counts_by_shard.items():
-        log.info("%s: %d new results, %d new requests", shard.name, joined.results, joined.requests)
+        results, requests = format_count(joined.results, "new result"), format_count(joined.requests, "new request")
+        log.info("%s: %s, %s", shard.name, results, requests)
     for problem in merged.problems:
         log.warning("%s", problem)
     for shard, why in merged.running_shards.items():

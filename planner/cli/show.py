@@ -1,6 +1,7 @@
 """`show`, `check`, `schema` and `site`: commands for existing trajectories."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -8,27 +9,30 @@ from typing import Any, Final
 import click
 from pydantic import ValidationError
 
+from planner.cli.command import command
 from planner.cli.terminal.cards import format_plan_cards
-from planner.details import make_details_json_schema
+from planner.cli.terminal.messages import measure_width, print_error, print_warning
+from planner.details import format_count, make_details_json_schema
 from planner.errors import TrajectoryError, UsageError
-from planner.files import read_bounded_file, write_file_atomically
+from planner.files import describe_os_error, read_bounded_file, write_file_atomically
 from planner.names import UniqueNames, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_json_printable, make_printable
 from planner.schema import Plan, describe_validation_error, find_rule_violations, make_plan_json_schema
 from planner.site.copies import build_plan_json, format_jsonl
-from planner.site.entries import PlanEntry, create_entry, join_record
+from planner.site.entries import PlanEntry, create_entry, find_trajectories, join_record
 from planner.site.pages import render_entry_page
 from planner.trajectory.reader import MAX_TRAJECTORY_BYTES, read_trajectory
 from planner.trajectory.writer import render_trajectory
 
+_LINE_WIDTH: Final = 60  # of the line between plans where there is no terminal
 _SUFFIXES: Final = {"json": ".json", "jsonl": ".jsonl", "md": ".md", "html": ".html", "text": ".txt"}
 FILES_ARGUMENT: Final = click.argument(
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path)
 )
 
 
-@click.command(epilog="Example: ablation-planner show trajectories/lm-planner/gpt-4o/*.md --to jsonl")
+@command(epilog="Example: ablation-planner show trajectories --to jsonl")
 @FILES_ARGUMENT
 @click.option("--to", "form", type=click.Choice(tuple(_SUFFIXES)), default="text", show_default=True, help="Format.")
 @click.option(
@@ -36,41 +40,45 @@ FILES_ARGUMENT: Final = click.argument(
 )
 @click.option("--all", "show_all", is_flag=True, help="Show the candidates too that a plan does not keep.")
 def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool) -> None:
-    """Read trajectories, repair their encoding, and print or convert them.
+    """Print the trajectories in each FILE, or in all files of a folder, with their encoding repaired, or convert them.
 
     The details of a plan are read from the .json file beside it.
     """
     failed, unique_names = 0, UniqueNames()
-    for file in _require_single_file(files):
+    shown = 0
+    for file in _list_files(files):
         try:
             entry = _read_entry(file)
         except (TrajectoryError, OSError) as error:
-            failed += 1
-            _print_error(file, str(error))
+            failed, message = failed + 1, describe_os_error(error)
+            print_error(message if str(file) in message else f"{file}: {message}")
             continue
         text = _render_entry(entry, form, show_all)
         if output is None:
+            if form == "text" and shown:
+                click.echo(f"\n{'─' * (measure_width(sys.stdout) or _LINE_WIDTH)}\n")
+            shown += 1
             click.echo(text if form == "text" else text.encode(), nl=False)
             continue
         stem = unique_names.choose_name(file.name.removesuffix(".md").removesuffix(".txt"))
-        write_file_atomically(output / f"{stem}{_SUFFIXES[form]}", text)
+        write_file_atomically(output / f"{stem}{_SUFFIXES[form]}", click.unstyle(text))
         click.echo(make_printable(str(output / f"{stem}{_SUFFIXES[form]}")))
     raise SystemExit(1 if failed else 0)
 
 
-@click.command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
+@command(epilog="Example: ablation-planner check trajectories/lm-planner/*/*.md")
 @FILES_ARGUMENT
 def check(files: tuple[Path, ...]) -> None:
-    """Validate trajectories, or plans as JSON or JSONL: one line per finding, exit code 1 if there is any."""
+    """Validate trajectories, all of a folder, or plans as JSON or JSONL: one line per finding, exit code 1 if any."""
     found = 0
-    for file in _require_single_file(files):
+    for file in _list_files(files):
         for finding in _check_file(file):
             found += 1
             click.echo(make_printable(f"{file}: {finding}"))
     raise SystemExit(1 if found else 0)
 
 
-@click.command(epilog="Example: ablation-planner schema --details")
+@command(epilog="Example: ablation-planner schema --details")
 @click.option("--details", is_flag=True, help="Print that of the details in the file beside a trajectory.")
 def schema(details: bool) -> None:
     """Print the JSON Schema of a plan, for other programs."""
@@ -86,18 +94,18 @@ def _read_entry(file: Path) -> PlanEntry:
     """
     trajectory = read_trajectory(file)
     for warning in trajectory.warnings:
-        click.echo(make_printable(f"warning: {file}: {warning}"), err=True)
+        print_warning(f"{file}: {warning}")
     record_path = Path(build_record_path(file))
     if not record_path.is_file():
         return create_entry(trajectory)
     try:
         record = PlanRecord.read(record_path)
     except (TrajectoryError, OSError) as error:
-        click.echo(make_printable(f"warning: {error}; shown without details"), err=True)
+        print_warning(f"{describe_os_error(error)}; shown without details")
         return create_entry(trajectory)
     subject = (trajectory.planner, trajectory.model, trajectory.paper_id, trajectory.task)
     if (record.planner, record.model, record.paper.id, record.task) != subject:
-        click.echo(make_printable(f"warning: {record_path} is the record of another plan; shown without it"), err=True)
+        print_warning(f"{record_path} is the record of another plan; shown without it")
         return create_entry(trajectory)
     return join_record(create_entry(trajectory), record)
 
@@ -125,7 +133,7 @@ def _check_file(file: Path) -> Iterator[str]:
             return
         trajectory = read_trajectory(file)
     except (TrajectoryError, OSError, UnicodeDecodeError) as error:
-        yield str(error).removeprefix(f"{file}: ")
+        yield describe_os_error(error).removeprefix(f"{file}: ")
         return
     yield from dict.fromkeys((*trajectory.warnings, *find_rule_violations(trajectory.plan)))
 
@@ -156,18 +164,24 @@ def _parse_lines(text: str) -> list[Any]:
     return ablations
 
 
-def _require_single_file(files: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield the files; refuse a single file that does not exist, since among several it is only a failure."""
-    if len(files) == 1 and not files[0].exists():
-        raise UsageError(f"{files[0]}: no such file")
-    yield from files
+def _list_files(paths: tuple[Path, ...]) -> list[Path]:
+    """Return the files, and the trajectories of each folder; what is missing among several is only a failure.
+
+    Raises:
+        UsageError: if the only path does not exist, or is a folder without trajectories.
+    """
+    if len(paths) == 1 and not paths[0].exists():
+        raise UsageError(f"{paths[0]}: no such file or folder")
+    files: list[Path] = []
+    for path in paths:
+        found = find_trajectories(path) if path.is_dir() else [path]
+        if not found and len(paths) == 1:
+            raise UsageError(f"{path}: this folder holds no trajectories; name one that `plan` or `batch` wrote")
+        files += found or [path]
+    return files
 
 
-def _print_error(file: Path, message: str) -> None:
-    click.echo(make_printable(f"error: {message}" if str(file) in message else f"error: {file}: {message}"), err=True)
-
-
-@click.command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
+@command(epilog="Example: ablation-planner site runs/iclr -o site, then open site/index.html")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for the pages."
@@ -186,6 +200,7 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
 
     built = build_site(runs, output, docsify=docsify)
     for file in built.unread_files:
-        click.echo(make_printable(f"warning: {file.name}: {file.reason}"), err=True)
-    click.echo(f"{built.paper_count} papers, {built.entry_count} plans or failures", err=True)
+        print_warning(f"{file.name}: {file.reason}")
+    papers, plans = format_count(built.paper_count, "paper"), format_count(built.entry_count, "plan")
+    click.echo(f"{papers}, {plans} or failures", err=True)
     click.echo(make_printable(str(built.index)))

@@ -99,7 +99,7 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         task=trajectory.task,
         k=chosen.k,
         outcome=Outcome.PLANNED,
-        paper=records[0].paper if records else _build_unknown_paper(trajectory.paper_id),
+        paper=_describe_paper(trajectory.paper_id, records),
         template_sha256=_hash_names(names),  # other members for a paper are another question
         started=max((record.started for record in records), default=_UNKNOWN_TIME),
         cost=0.0,
@@ -114,7 +114,9 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
     )
 
 
-def _build_unknown_paper(paper_id: str) -> PaperRecord:
+def _describe_paper(paper_id: str, records: Sequence[PlanRecord]) -> PaperRecord:
+    if records:
+        return records[0].paper.model_copy(update={"id": paper_id})
     return PaperRecord(id=paper_id, title="", source="", format="", main_file="", sha256="", chars=0)
 
 

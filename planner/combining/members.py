@@ -139,7 +139,7 @@ def _read_entry(source: EntrySource) -> tuple[PlanEntry, str]:
         return entry, why if source.record_path else ""
     subject = (record.planner, record.model, record.paper.id, record.task)
     if subject != (entry.planner, entry.model, entry.paper_id, entry.task):
-        return replace(entry, record=None), "its sidecar is that of another plan"
+        return replace(entry, record=None), "its record is that of another plan"
     return entry, ""
 
 

@@ -75,9 +75,7 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
     with convert_os_errors(target):
         exporter.write(entries, target)
     unplanned = (each for each in entries if each.trajectory is None)
-    lines = (
-        f"left out: {each.planner}/{each.model}/{each.paper_id}: {each.outcome}: {each.reason}" for each in unplanned
-    )
+    lines = (f"left out: {each.planner}/{each.model}/{each.paper_id}: {each.reason}" for each in unplanned)
     return ExportReport((*lines, *unread), tuple(damage))
 
 

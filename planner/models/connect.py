@@ -135,12 +135,14 @@ async def open_model(
     reply_limit: int | None = None,
     with_batch_service: bool = False,
     sends: bool = True,
+    on_text: Callable[[str], None] | None = None,
 ) -> AsyncIterator[ModelClient]:
     """Yield a client of the model that the spec and the environment name.
 
     `max_connections` is the most requests at once; `reply_limit` is the most tokens of a reply if the user set no
     limit. With `with_batch_service` the endpoint's batch service is opened too. Without `sends` the client serves to
-    estimate and to record: it needs no key, and may be opened offline.
+    estimate and to record: it needs no key, and may be opened offline. `on_text` gets the
+    text of replies, reasoning included and masked, piece by piece as it arrives.
 
     Raises:
         UsageError: if a key or an address is set but no model is named, if the address or the price is invalid, or if
@@ -165,7 +167,9 @@ async def open_model(
         token_cap=reply_limit,
     )
     async with AsyncExitStack() as stack:
-        chats = [await stack.enter_async_context(OpenAIChat(endpoint, options)) for endpoint in endpoints]
+        chats = [
+            await stack.enter_async_context(OpenAIChat(endpoint, options, on_text=on_text)) for endpoint in endpoints
+        ]
         service = _create_batch_service(endpoints, options) if with_batch_service else None
         info = chats[0].info
         # An address with a password is not sent to other machines: each has it in its own environment.

@@ -143,19 +143,17 @@ class ExtractiveModel:
         if prompt.step:
             raise ModelError("the built-in planner cannot revise its plan")
         if not is_english(self.excerpt.text):
-            return Completion("", finish_reason="stop", model=BUILTIN_INFO.asked, notes=(NOT_ENGLISH,))
+            return Completion("", model=BUILTIN_INFO.asked, notes=(NOT_ENGLISH,))
         abstract = Section("Abstract", 1, SectionKind.ABSTRACT, (Block(BlockKind.PROSE, self.excerpt.abstract),))
         sections = (abstract, *split_text_at_headings(self.excerpt.text))
         analysis = analyse_sections(sections, self.excerpt.title)
         proposals = propose_ablations(analysis, self.excerpt.title, self.k)
         if self.with_details:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
-        return Completion(
-            _format_reply(proposals, analysis, self.task) if proposals else "",
-            finish_reason="stop",
-            model=BUILTIN_INFO.asked,
-            notes=() if proposals else (NOTHING_FOUND,),
-        )
+        if not proposals:
+            return Completion("", model=BUILTIN_INFO.asked, notes=(NOTHING_FOUND,))
+        text = _format_reply(proposals, analysis, self.task)
+        return Completion(text, finish_reason="stop", model=BUILTIN_INFO.asked)
 
 
 def propose_ablations(analysis: Analysis, title: str, k: int) -> tuple[Proposal, ...]:

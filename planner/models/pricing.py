@@ -114,3 +114,8 @@ def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
     except LookupError:
         return None
     return (provider, info) if provider.id in _CLOSED_MAKERS else None
+
+
+def format_usd(cost: float | None) -> str:
+    """Return a cost in USD, or that it is unknown."""
+    return "cost unknown" if cost is None else f"${cost:.4f}"

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Final
 
 from planner.errors import PaperError
+from planner.files import describe_os_error
 from planner.papers.characters import MAX_TEXT_BYTES
 from planner.papers.formats import (
     ARCHIVE_ENDINGS,
@@ -53,7 +54,9 @@ def read_archive_files(data: bytes, kind: FileFormat, name: str) -> SourceTree |
             return _read_tar(io.BytesIO(data), name, len(data))
         return _read_compressed(data, kind, name)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
-        raise PaperError(f"the archive {name!r} is damaged or cut short ({error}); download it again") from None
+        raise PaperError(
+            f"the archive {name!r} is damaged or cut short ({describe_os_error(error)}); download it again"
+        ) from None
     except (NotImplementedError, RuntimeError, ValueError) as error:
         raise PaperError(f"the archive {name!r} cannot be read: {error}; create it again") from None
 

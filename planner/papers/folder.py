@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from planner.errors import PaperError
+from planner.errors import NotAPaperError
 from planner.papers.characters import decode_text
 from planner.papers.formats import TEXT_ENDINGS, FileFormat, find_kind_by_name, is_named_like_other_file
 from planner.papers.html.dom import parse_html
@@ -37,7 +37,7 @@ def read_source_tree(tree: SourceTree, read_text: TextReader) -> tuple[FileForma
     """Return the format and the content of the paper in a tree.
 
     Raises:
-        PaperError: if there is no paper, or there are several and no main one.
+        NotAPaperError: if there is no paper, or there are several and no main one.
     """
     if tree.list_names(*_TEX_ENDINGS) or not tree.list_names(*_PLAIN_ENDINGS, *_HTML_ENDINGS):
         main, others = find_main_file(tree)
@@ -86,15 +86,18 @@ def _select_paper_files(tree: SourceTree, names: tuple[str, ...]) -> tuple[str, 
     """Return the files of one paper, its main file first and its appendix last.
 
     Raises:
-        PaperError: if several files have an abstract and no file name tells which is the paper.
+        NotAPaperError: if several files have an abstract and no file name tells which is the paper, or if nothing
+            tells that files of several folders are parts of one.
     """
     if len(names) == 1:
         return names
     whole = [n for n in names if _ABSTRACT.search(_decode_file(tree, n))]
     usual = [n for n in whole if _MAIN_FILE_NAMES.match(posixpath.basename(n))]
     if len(whole) > 1 and len(usual) != 1:
-        raise PaperError(f"{tree.name!r} holds several papers ({', '.join(map(repr, whole[:5]))}); give one of them")
+        raise _refuse_several_papers(tree, whole)
     first = usual or whole or [n for n in names if _MAIN_FILE_NAMES.match(posixpath.basename(n))][:1]
+    if not first and not _has_numbered_names(names) and len({posixpath.dirname(n) for n in names}) > 1:
+        raise _refuse_other_files(tree)
     rest = [n for n in names if n not in first and n not in whole]
     if first and not _has_numbered_names(names) and len(names) > 12:
         rest = []
@@ -121,15 +124,29 @@ def _read_one_file(tree: SourceTree, name: str, read_text: TextReader) -> Parsed
 def _read_only_pdf(tree: SourceTree) -> tuple[FileFormat, ParsedPaper]:
     """Read the only PDF of a tree that has no other sources."""
     pdfs = tree.list_names(".pdf")
-    if len(pdfs) != 1:
-        held = "; ".join((f"{len(pdfs)} PDFs" if pdfs else f"{len(tree.files)} files", *tree.warnings[:2]))
-        raise PaperError(
-            f"{tree.name!r} holds no paper that can be recognised ({held}): looked for a .tex file with "
-            "\\documentclass, Markdown, an index.html, text or one PDF; give the paper's own file"
-        )
+    if len(pdfs) > 1:
+        raise _refuse_several_papers(tree, pdfs)
+    if not pdfs:
+        raise _refuse_other_files(tree)
     from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 
     return FileFormat.PDF, read_pdf(tree.read_bytes(pdfs[0]), pdfs[0])
+
+
+def _refuse_several_papers(tree: SourceTree, names: Sequence[str]) -> NotAPaperError:
+    more = f", and {len(names) - 3} more" if len(names) > 3 else ""
+    shown = ", ".join(map(repr, names[:3]))
+    return NotAPaperError(
+        f"{tree.name!r} holds several papers ({shown}{more}); give one of them, or plan all with `batch`"
+    )
+
+
+def _refuse_other_files(tree: SourceTree) -> NotAPaperError:
+    held = "; ".join((f"{len(tree.files)} files", *tree.warnings[:2]))
+    return NotAPaperError(
+        f"{tree.name!r} holds no paper that can be recognised ({held}): looked for a .tex file with "
+        "\\documentclass, Markdown, an index.html, text or one PDF; give the paper's own file"
+    )
 
 
 def _decode_file(tree: SourceTree, name: str) -> str:

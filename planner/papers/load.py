@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from planner.errors import PaperError
+from planner.errors import NotAPaperError, PaperError
+from planner.files import describe_os_error
 from planner.names import ArxivId, build_paper_id, parse_arxiv_id
 from planner.papers.characters import decode_text
 from planner.papers.formats import (
@@ -70,7 +71,7 @@ def read_source(source: PaperSource) -> RecognisedSource:
             raise PaperError(f"{source.name!r} is neither a file nor a folder; {FORMATS_HINT}")
         return _read_bytes(read_source_file(path, MAX_FILE_BYTES), path.name)
     except (OSError, ValueError) as error:
-        raise PaperError(f"{source.name[:200]!r} cannot be read: {error}") from None
+        raise PaperError(f"{source.name[:200]!r} cannot be read: {describe_os_error(error)}") from None
 
 
 def _read_bytes(data: bytes, name: str) -> RecognisedSource:
@@ -78,7 +79,8 @@ def _read_bytes(data: bytes, name: str) -> RecognisedSource:
     if kind is FileFormat.EMPTY:
         raise PaperError(f"{name!r} is empty; {FORMATS_HINT}")
     if kind is FileFormat.OTHER:
-        raise PaperError(f"{name!r} is {describe_unsupported_type(data) or 'neither text nor a PDF'}; {FORMATS_HINT}")
+        what = describe_unsupported_type(data) or "neither text nor a PDF"
+        raise NotAPaperError(f"{name!r} is {what}; {FORMATS_HINT}")
     if kind is FileFormat.PDF:
         from planner.papers.pdf.reader import read_pdf  # pdfium is loaded only for PDFs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from planner.chat import Model, ModelInfo
-from planner.errors import Outcome, PaperError, TrajectoryError
+from planner.errors import NotAPaperError, Outcome, PaperError, TrajectoryError
 from planner.files import DRAFT_NAME, delete_and_unlock_file, try_lock_file, write_file_atomically
 from planner.models.connect import ModelClient, add_retries
 from planner.models.prompt_files import PastedModel
@@ -63,7 +63,7 @@ class PlanOutput:
             "outcome": record.outcome.value,
             "reason": record.reason,
             "trajectory": str(self.path) if self.trajectory else None,
-            "sidecar": str(self.record_path),
+            "sidecar": str(self.record_path) if self.record_path.exists() else None,
             "cost": record.cost,
             "warnings": list(record.warnings),
         }
@@ -147,7 +147,10 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
 def write_unreadable_paper(
     folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, *, given_id: str = ""
 ) -> PlanOutput:
-    """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source."""
+    """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source.
+
+    Nothing is written about a source that is no paper.
+    """
     paper = PaperInfo(
         id=given_id or build_paper_id("", file_stem=strip_folders_and_endings(source)),
         title="",
@@ -160,7 +163,9 @@ def write_unreadable_paper(
         begin_record(paper, info, settings),
     )
     lock_path = _build_lock_path(folder, opened)
-    if (handle := try_lock_file(lock_path)) is None:  # another process plans it, and its record says more
+    is_other = isinstance(error, NotAPaperError)
+    # Another process that plans the paper says more in its record.
+    if is_other or (handle := try_lock_file(lock_path)) is None:
         return PlanOutput(finish_record(opened, result, ()), None, path, Path(build_record_path(path)))
     try:
         files = _PlanFiles.read(path)

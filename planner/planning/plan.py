@@ -3,9 +3,9 @@
 import logging
 from dataclasses import dataclass, field, replace
 
-from planner.chat import Model, Prompt
+from planner.chat import LM_PLANNER, Model, Prompt
 from planner.details import PlanDetails
-from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError
+from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, PaperError, PlannerError
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
 from planner.planning.first_prompt import LoadedPaper, PaperPrompt, PlanSettings
@@ -69,7 +69,7 @@ async def run_plan(
     try:
         reply = await STRATEGIES[settings.strategy].run(session)
     except (PaperError, ModelError, BudgetExceeded, OutputError) as error:
-        return _make_result(session, error.outcome, reason=str(error))
+        return _make_result(session, error.outcome, reason=_describe_error(session, error))
     trajectory = make_trajectory(model.info.planner, model.info.name, source.id, settings.task, reply)
     check = session.check_plan(replace(reply, plan=trajectory.plan))
     result = _make_result(session, Outcome.PLANNED, (*trajectory.warnings, *check.warnings))
@@ -79,6 +79,14 @@ async def run_plan(
 def make_trajectory(planner: str, model: str, paper_id: str, task: Task, reply: Reply) -> Trajectory:
     """Return the trajectory of a parsed reply."""
     return normalize_trajectory(Trajectory(planner, model, paper_id, task, reply.reasoning, reply.plan, reply.notes))
+
+
+def _describe_error(session: PaperSession, error: PlannerError) -> str:
+    """Return the reason of a failure; a planner that is no language model says itself why it made no plan."""
+    completion = session.attempts[-1].completion if session.attempts else None
+    if completion is not None and completion.notes and session.model.info.planner != LM_PLANNER:
+        return completion.notes[0]
+    return str(error)
 
 
 def _make_result(

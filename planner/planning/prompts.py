@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from planner.chat import Message, Prompt
 from planner.details import DETAIL_FIELDS, count_candidates
 from planner.errors import PromptError
-from planner.files import read_bounded_file
+from planner.files import describe_os_error, read_bounded_file
 from planner.papers.paper import Excerpt
 from planner.schema import PLAN_FIELDS, Task
 
@@ -93,7 +93,7 @@ def _read_template(folder: Path, name: str) -> str:
     except FileNotFoundError:
         raise PromptError(f"{path}: template not found; copy all shipped templates into the folder") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise PromptError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        raise PromptError(f"{path}: cannot be read as UTF-8 text: {describe_os_error(error)}") from error
 
 
 @lru_cache(maxsize=64)

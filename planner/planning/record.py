@@ -154,7 +154,7 @@ class PlanRecord(_Record):
         try:
             return load_stored_json(TypeAdapter(cls), read_bounded_file(path, MAX_RECORD_BYTES))
         except ValidationError as error:
-            raise TrajectoryError(f"{path}: not a sidecar of ablation-planner: {error.errors()[0]['msg']}") from error
+            raise TrajectoryError(f"{path}: not the record of a plan: {error.errors()[0]['msg']}") from error
 
     def write(self, path: Path) -> None:
         """Write the record to a sidecar file, atomically."""
@@ -194,8 +194,15 @@ def create_attempt_record(identity: str, prompt: Prompt) -> AttemptRecord:
     )
 
 
-def begin_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, template_sha256: str = "") -> PlanRecord:
-    """Return the record of a planning that starts now."""
+def begin_record(
+    paper: PaperInfo,
+    info: ModelInfo,
+    settings: PlanSettings,
+    *,
+    template_sha256: str = "",
+    started: datetime | None = None,
+) -> PlanRecord:
+    """Return the record of a planning that starts now, or started then."""
     return PlanRecord(
         planner=info.planner,
         model=info.name,
@@ -219,7 +226,7 @@ def begin_record(paper: PaperInfo, info: ModelInfo, settings: PlanSettings, *, t
             authors=tuple(make_printable(author) for author in paper.authors),
             abstract=clean_text(paper.abstract).text if len(paper.abstract) <= MAX_ABSTRACT_CHARS else "",
         ),
-        started=datetime.now(UTC),
+        started=started or datetime.now(UTC),
     )
 
 

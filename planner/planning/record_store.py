@@ -6,7 +6,7 @@ from pathlib import Path
 
 from planner.chat import Completion, Prompt
 from planner.errors import ModelError, Outcome
-from planner.files import write_temporary_file
+from planner.files import describe_os_error, write_temporary_file
 from planner.names import RECORD_SUFFIX
 from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, ReplyPricer, create_attempt_record
 
@@ -63,14 +63,15 @@ class RecordStore:
         try:
             self._update_attempt(identity, {"completion": completion, "cost": self._pricing(completion)})
         except OSError as error:
-            raise OSError(f"{error}; {self._keep_elsewhere(completion)}") from error
+            raise OSError(f"{self._path}: {describe_os_error(error)}; {self._keep_elsewhere(completion)}") from error
 
     def _keep_elsewhere(self, completion: Completion) -> str:
         """Write the record, with a reply that was paid for, to another place; return a sentence that names it."""
         try:
             place = write_temporary_file(self._plan_record.to_json(), RECORD_SUFFIX)
         except OSError as error:
-            return f"no other place could be written either ({error}), so keep this reply: {completion.text}"
+            reason = describe_os_error(error)
+            return f"no other place could be written either ({reason}), so keep this reply: {completion.text}"
         return (
             f"the reply that was paid for is kept in {place}: when {self._path} can be written, "
             "move it there and run the same command again"

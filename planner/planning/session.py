@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -143,8 +142,11 @@ class PaperSession:
         return self.source.check_plan(reply, self.settings.task, self.paper_prompt)
 
     async def _ask_until_valid(self, prompt: Prompt) -> Reply:
-        build_reask = partial(render_reask_prompt, templates=self.settings.templates)
-        return await ask_until_valid(prompt, self._complete, self._parse, build_reask, self.settings.reasks)
+        return await ask_until_valid(prompt, self._complete, self._parse, self._build_reask, self.settings.reasks)
+
+    def _build_reask(self, prompt: Prompt, reply: str, findings: tuple[str, ...], *, failures: int) -> Prompt:
+        self.report_step(f"asked again, {failures + 1} of {self.settings.reasks + 1}, because {'; '.join(findings)}")
+        return render_reask_prompt(prompt, reply, findings, failures=failures, templates=self.settings.templates)
 
     async def _complete(self, prompt: Prompt) -> Completion:
         self.last_prompt = prompt

@@ -14,6 +14,7 @@ from typing import Final, Protocol, Self
 
 import planner
 from planner.errors import PaperError, RunError
+from planner.files import describe_os_error
 from planner.papers.arxiv import ArxivClient
 from planner.reading.request import (
     DOWNLOAD_BEGINS,
@@ -165,7 +166,9 @@ class IsolatedReader:
                 await _receive_size(self._process)
         except (OSError, asyncio.IncompleteReadError) as error:
             await self._end_process()
-            raise RunError(f"no process to read papers could be started: {error}; free some resources") from error
+            raise RunError(
+                f"no process to read papers could be started: {describe_os_error(error)}; free some resources"
+            ) from error
         return self._process
 
     async def _end_process(self) -> None:

@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError
 
 from planner.analysis.index import PaperIndex
 from planner.chat import Prompt
-from planner.errors import PaperError, PlannerError, PromptError, TooLongError
+from planner.errors import NotAPaperError, PaperError, PlannerError, PromptError, TooLongError
 from planner.papers.paper import Omission, Paper, PaperInfo
 from planner.planning.first_prompt import PaperPrompt, PlanSettings
 from planner.tokens import TokenCounter
@@ -85,7 +85,7 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class _ErrorJson:
-    error: Literal["PaperError", "PromptError", "TooLongError"]
+    error: Literal["PaperError", "NotAPaperError", "PromptError", "TooLongError"]
     reason: str
     limit: int | None
 
@@ -132,7 +132,8 @@ def _error_from_json(value: Any) -> PlannerError:
     fields: _ErrorJson = _adapt(_ErrorJson).validate_python(value)
     if fields.error == "TooLongError":
         return TooLongError(fields.reason, limit=fields.limit)
-    return (PromptError if fields.error == "PromptError" else PaperError)(fields.reason)
+    types = {each.__name__: each for each in (PaperError, NotAPaperError, PromptError)}
+    return types[fields.error](fields.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,8 @@ def decode_result(text: bytes) -> ReadResultOrError:
         ValueError, RecursionError: if the text is not the JSON of a result.
     """
     if text.startswith(b'{"error"'):
-        return PaperError(str(_error_from_json(json.loads(text))))
+        error = _error_from_json(json.loads(text))
+        return error if isinstance(error, PaperError) else PaperError(str(error))
     try:
         result: ReadResult = _adapt(ReadResult).validate_json(text)
     except ValidationError:

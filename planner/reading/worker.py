@@ -64,7 +64,7 @@ def answer_request(
         index = index_paper(paper, request.prompts[0].settings.task, excerpt) if excerpt else None
         return ReadResult(paper.info, prompts, paper if request.keep_paper else None, index)
     except PaperError as error:
-        return PaperError(str(error))
+        return type(error)(str(error))
     except MemoryError:
         return PaperError(limits.describe_memory(request.source_name))
     except RecursionError:

@@ -56,7 +56,7 @@ def build_site(folders: Sequence[Path], output: Path, *, docsify: bool = False) 
     _check_folders(folders, output)
     index = index_entries(folders, excluded_folder=output.resolve())
     if not index.papers:
-        raise UsageError(f"{', '.join(map(str, folders))}: no trajectory and no sidecar was found there")
+        raise UsageError(f"{', '.join(map(str, folders))}: no plan was found there")
     builder = _SiteBuilder(
         output, choose_page_names(index.papers), _DocsifyWriter(output / "docsify") if docsify else None
     )

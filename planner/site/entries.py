@@ -126,18 +126,32 @@ _LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
 def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
     """Find the entries in run folders, or in other folders of trajectories.
 
-    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`.
+    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`. `plan` and
+    `batch` may give one paper two ids: a paper whose text an earlier folder holds has the id that it has there.
     """
     papers: dict[str, list[EntrySource]] = defaultdict(list)
     unread: list[UnreadFile] = []
+    ids_by_text: dict[str, str] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
+        own_ids: dict[str, str] = {}
         for source in _find_sources(folder, excluded_folder, unread):
             try:
-                papers[read_plan_entry(source).paper_id].append(source)
+                entry = read_plan_entry(source)
             except TrajectoryError as error:
                 unread.append(_describe_unread_file(folder, source, error))
+                continue
+            text = entry.record.paper.sha256 if entry.record else ""
+            paper_id = ids_by_text.get(text, entry.paper_id)
+            papers[paper_id].append(source)
+            own_ids |= {text: paper_id} if text else {}
+        ids_by_text = own_ids | ids_by_text
     runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
     return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
+
+
+def find_trajectories(folder: Path) -> list[Path]:
+    """Return the trajectories in a run folder, or in any other folder, in the order of their paths."""
+    return [path for source in _find_sources(folder, None, []) if (path := source.trajectory_path)]
 
 
 def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
@@ -188,7 +202,7 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
     try:
         return join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
-        return _add_warning(planned, f"the run facts could not be read: {_redact_folder(error, source.record_path)}")
+        return _add_warning(planned, f"the record could not be read: {_redact_folder(error, source.record_path)}")
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
@@ -305,7 +319,7 @@ def join_record(planned: PlanEntry, record: PlanRecord) -> PlanEntry:
     )
     subject = (record.planner, record.model, record.paper.id, record.task)
     if subject != (planned.planner, planned.model, planned.paper_id, planned.task):
-        entry = _add_warning(entry, f"the run facts are those of {'/'.join(subject[:3])} ({record.task})")
+        entry = _add_warning(entry, f"the record is that of {'/'.join(subject[:3])} ({record.task})")
     return _check_cost(entry, record)
 
 

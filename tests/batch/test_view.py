@@ -47,7 +47,9 @@ def test_a_terminal_gets_a_live_view(program: Program, serve: Serve, tmp_path: P
     assert "\x1b[" in shown, "it is drawn over and over"
     for what in ("planned, ", "failed, ", " left", "in flight", "waiting for the limit", "papers/min", "$", "to go"):
         assert what in shown
-    assert re.search(r"paper\d{4}: (refused|truncated)", shown), "the last problems are shown"
+    assert re.search(r"paper\d{4}: (the model or its provider refused|the reply was cut)", shown), (
+        "the last problems are shown"
+    )
     assert "30 papers:" in shown, "the summary comes at the end"
     assert "\x1b[?25h" in shown, "the cursor is given back"
 
@@ -70,7 +72,7 @@ def test_a_pipe_gets_plain_lines(program: Program, serve: Serve, tmp_path: Path)
     assert "\x1b" not in done.stderr
     assert re.search(r"\d+ planned, 0 failed, \d+ left; \d in flight", done.stderr)
     assert "30 papers: 30 planned, 0 failed, 0 pending" in done.stderr
-    assert "tokens, ?" in done.stderr, "an unknown price is no price"
+    assert "tokens, cost unknown" in done.stderr, "an unknown price is no price"
     assert done.stdout == ""
 
 

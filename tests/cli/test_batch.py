@@ -148,8 +148,8 @@ def test_failures_are_listed_for_programs_and_grouped_for_people(run_folder: Pat
     assert {each["model"] for each in failures} == set(MODELS)
     assert all(each["reason"] for each in failures)
     text = asked("status", str(run_folder), "--failed").stdout
-    for outcome in ("paper_error", "refused", "truncated"):
-        assert text.count(f"\n2 {outcome}: ") == 1
+    for words in ("not readable as a paper", "refused", "with a reply that was cut short"):
+        assert text.count(f"\n2 {words}: ") == 1
     assert "failures" not in status(run_folder)
 
 
@@ -219,7 +219,7 @@ def test_the_published_layout_gives_every_plan_back(run_folder: Path, tmp_path: 
         assert json.loads((folder / "plans.json").read_text("utf-8"))[paper]["predictions"] == lines.removesuffix("\n")
     assert len(list((tmp_path / "out").rglob("*.jsonl"))) == 6
     assert said.count("left out: ") == 6
-    assert "left out: lm-planner/model-a/refused: refused: " in said
+    assert "left out: lm-planner/model-a/refused: the model or its provider refused: " in said
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "ablationbench"])

@@ -106,7 +106,8 @@ def test_a_failed_paper_has_a_sidecar_and_no_trajectory(run: Run, work_folder: P
 def test_invalid_replies_are_asked_for_again_twice_at_most(run: Run, server: Server) -> None:
     result = run("plan", "paper.md", env=at(answering(server, contract("Why.", [{**GOOD_ABLATION, "metrics": []}]))))
     assert result.exit_code == 1
-    assert "invalid" in result.stderr
+    assert "no valid plan" in result.stderr
+    assert "metrics must not be empty" in result.stderr
     assert len(server.journal) == 3
 
 
@@ -140,7 +141,7 @@ def test_a_pasted_reply_that_was_cut_is_no_shorter_plan(run: Run, work_folder: P
     (work_folder / "reply.txt").write_text(GOOD_REPLY[:-60], encoding="utf-8")
     result = run("parse", "reply.txt", "--paper", "paper.md")
     assert result.exit_code == 1
-    assert "truncated" in result.stderr
+    assert "ends in the middle of its predictions" in result.stderr
     assert not [name for name in files(work_folder) if name.endswith(".md")]
 
 

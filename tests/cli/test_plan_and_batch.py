@@ -77,3 +77,17 @@ def test_both_give_the_same_warnings_counts_and_plan(
     prompt_tokens, completion_tokens = one["usage"]["prompt_tokens"], one["usage"]["completion_tokens"]
     assert f"({prompt_tokens:,} + {completion_tokens:,} tokens, " in planned.stderr
     assert f"{prompt_tokens:,} + {completion_tokens:,} tokens" in run("status", "run").stdout
+
+
+def test_site_and_combine_know_that_both_planned_one_paper(
+    run: Run, work_folder: Path, options: tuple[str, ...]
+) -> None:
+    planned = Path(run("plan", "tides.md", *options).stdout.strip())
+    assert run("batch", "tides.md", "-o", "run", *options).exit_code == 0
+    assert planned.stem == "Gates_for_tides"
+    assert (work_folder / "run" / "trajectories" / "lm-planner" / "m" / "tides.md").is_file()
+    run("site", "trajectories", "run", "-o", "pages")
+    assert [path.name for path in (work_folder / "pages" / "papers").iterdir()] == ["Gates_for_tides.html"]
+    [combined] = run("combine", "run", "trajectories", "-o", "combined").stdout.splitlines()
+    assert Path(combined).stem == "tides", "the id is that of the folder that was named first"
+    assert json.loads(Path(combined).with_suffix(".json").read_bytes())["paper"]["id"] == "tides"

@@ -222,7 +222,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     *unread, output, single = combine_plans(folders, tmp_path / "out")
     assert [each.reason.split(";")[0] for each in unread if isinstance(each, UnreadFile)] == [
         "not a trajectory",
-        "its sidecar is that of another plan",
+        "its record is that of another plan",
     ]
     assert isinstance(output, PlanOutput)
     assert [len(votes) for votes in output.record.votes] == [3, 2, 2, 1, 1], "the plan with the wrong sidecar counts"
@@ -238,7 +238,7 @@ def test_a_missing_plan_is_named_and_a_failed_one_is_not(tmp_path: Path) -> None
     *unread, output = combine_plans([*folders, tmp_path / "d"], tmp_path / "out")
     assert [each.reason.split(":")[0] for each in unread if isinstance(each, UnreadFile)] == [
         "the trajectory file is missing",
-        "the run facts could not be read",
+        "the record could not be read",
     ]
     assert isinstance(output, PlanOutput)
     assert output.record.parameters == {"members": ["b", "c"]}

@@ -68,7 +68,7 @@ def test_what_has_no_plan_or_cannot_be_read_is_named(plans: Path, tmp_path: Path
     (plans / "notes.md").write_text("# Notes\n", encoding="utf-8")
     done = ask(str(plans), "--to", "issues", str(tmp_path / "out"))
     assert (done.exit_code, len(done.stderr.splitlines())) == (0, 2)
-    assert "left out: lm-planner/gpt-4o/refused: refused: no\n" in done.stderr
+    assert "left out: lm-planner/gpt-4o/refused: no\n" in done.stderr
     assert "left out: plans/notes.md: " in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a-paper"]
 

@@ -74,7 +74,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(tmp_path: Pat
     with pytest.raises(UsageError, match="no such folder"):
         build_site([tmp_path / "nothing"], tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no trajectory"):
+    with pytest.raises(UsageError, match="no plan was found"):
         build_site([tmp_path / "empty"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     write_file_atomically(tmp_path / "home" / "index.html", "<h1>My home page</h1>")

@@ -50,7 +50,7 @@ def test_what_does_not_fit_together_is_a_warning(tmp_path: Path) -> None:
     path = write_entry(tmp_path, trajectory(), plan_record(trajectory(model="other"), cost=-1))
     found = read_plan_entry(EntrySource("run", path, path.with_suffix(".json")))
     assert found.warnings == (
-        "the run facts are those of lm-planner/other/A_Paper (reviewer)",
+        "the record is that of lm-planner/other/A_Paper (reviewer)",
         "the cost on record, -1.0, is not valid and was left out",
     )
     assert found.cost is None
@@ -65,7 +65,7 @@ def test_a_broken_file_costs_only_itself(tmp_path: Path) -> None:
     path = write_entry(tmp_path, trajectory(), plan_record(trajectory()))
     path.with_suffix(".json").write_text("{", encoding="utf-8")
     assert (
-        "the run facts could not be read"
+        "the record could not be read"
         in read_plan_entry(EntrySource("run", path, path.with_suffix(".json"))).warnings[-1]
     )
     plan_record(trajectory()).write(path.with_suffix(".json"))
@@ -142,7 +142,7 @@ def test_any_folder_will_do_and_what_is_no_trajectory_is_named(tmp_path: Path) -
     assert list(found.papers) == ["A_Paper"]
     assert {file.name: file.reason[:13] for file in found.unread_files} == {
         "mine/README.md": "not a traject",
-        "mine/data.json": "not a sidecar",
+        "mine/data.json": "not the recor",
         "mine/elsewhere": "a link to a f",
     }
 

@@ -143,7 +143,7 @@ def connect_ledger_readonly(path: Path) -> sqlite3.Connection:
         RunError: if there is none, or it has another version, or cannot be read.
     """
     if not path.is_file():
-        raise RunError(f"{path.parent} is no run: it has no {path.name}")
+        raise RunError(f"{path.parent} is no run: give the folder that `batch` wrote, which holds {path.name}")
     try:
         return _connect_readonly(path, "ro")
     except _LEDGER_ERRORS as error:

@@ -1,7 +1,5 @@
-"""A plan on a terminal: a card for each ablation, and below them what else the record of the plan says."""
+"""A plan on a terminal: a card for each ablation with what else the record says, or a short preview."""
 
-import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -10,6 +8,7 @@ from typing import Final
 
 import click
 
+from planner.cli.terminal.messages import measure_width
 from planner.details import Details, QuoteMatch, describe_order
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_printable
@@ -18,8 +17,8 @@ from planner.site.copies import describe_replacement
 from planner.site.entries import PlanEntry
 from planner.trajectory.format import Trajectory
 
-_MAX_WIDTH: Final = 100
-_LEAST_WIDTH: Final = 40
+_MAX_PREVIEW: Final = 5  # ablations
+_MAX_REASON_CHARS: Final = 100
 _ACTION_COLOURS: Final = {Action.REMOVE: "red", Action.REPLACE: "yellow", Action.ADD: "green"}
 _INDENT: Final = "   "
 
@@ -27,11 +26,27 @@ _INDENT: Final = "   "
 def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
     """Return a plan as text for the terminal on stdout; `show_all` lists the candidates that are not kept too.
 
-    Lines are wrapped and coloured only if stdout is a terminal; NO_COLOR turns colours off.
+    Lines are wrapped only if stdout is a terminal; `click.echo` leaves out colours that are not wanted.
     """
     assert entry.trajectory is not None, "only a plan has cards"
-    width = max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if sys.stdout.isatty() else None
+    width = measure_width(sys.stdout)
     return "\n".join(part for line in _list_lines(entry, show_all) for part in line.render(width)) + "\n"
+
+
+def format_preview(entry: PlanEntry) -> str:
+    """Return the first ablations of a plan as text for the terminal on stderr: the name and the reason of each."""
+    width, more = measure_width(sys.stderr) or _MAX_REASON_CHARS, len(entry.ablations) - _MAX_PREVIEW
+    lines = []
+    for number, ablation in enumerate(entry.ablations[:_MAX_PREVIEW], start=1):
+        reason = entry.details[number - 1].reason if entry.details else ""
+        text = f"why: {reason}" if reason else f"{ablation.action} {ablation.ablated_part}"
+        lines += [_Line(f"{number}. {ablation.name}", bold=True), _Line(_INDENT + _shorten(text, width - len(_INDENT)))]
+    lines += [_Line(f"{_INDENT}… and {more} more", dim=True)] if more > 0 else []
+    return "\n".join(part for line in lines for part in line.render(width))
+
+
+def _shorten(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +61,13 @@ class _Line:
     def render(self, width: int | None) -> Iterator[str]:
         """Yield the lines of a terminal of this width; one line without a style if it is None."""
         text = make_printable(self.text).replace("\n", " ")  # a record made by others must not make up lines
-        if width is None or not text.strip():
-            yield text
-            return
         indent = " " * (len(text) - len(text.lstrip()) + 2)
-        for line in textwrap.wrap(text, width, subsequent_indent=indent):
-            is_plain = not (self.bold or self.dim or self.colour) or os.environ.get("NO_COLOR")
+        for line in (
+            textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
+            if width and text.strip()
+            else [text]
+        ):
+            is_plain = not (self.bold or self.dim or self.colour)
             yield line if is_plain else click.style(line, bold=self.bold or None, dim=self.dim or None, fg=self.colour)
 
 

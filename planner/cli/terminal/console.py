@@ -5,21 +5,26 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import product
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
+from planner.cli.command import SIGINT_EXIT
 from planner.cli.options import LogOptions
 from planner.cli.settings import get_settings
+from planner.cli.terminal.messages import describe_omissions, format_message
 from planner.models.openai_chat.endpoint import build_environment_mask
 from planner.sanitize import make_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-SIGINT_EXIT: Final = 130
+    from planner.papers.paper import Omission
+
 SIGTERM_EXIT: Final = 143
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,9 +46,18 @@ class _FileFormatter(logging.Formatter):
 
 
 class _StderrFormatter(_FileFormatter):
+    """A formatter for people: wrapped to the terminal, with a coloured label before warnings and errors."""
+
+    def __init__(self, form: str | None) -> None:
+        super().__init__(form)
+        context = click.get_current_context(silent=True)
+        chosen = context.color if context else None
+        self._is_coloured = sys.stderr.isatty() if chosen is None else chosen
+
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return f"{record.levelname.lower()}: {text}" if record.levelno >= logging.WARNING else text
+        label = record.levelname.lower() if record.levelno >= logging.WARNING else ""
+        text = format_message(super().format(record), label, "red" if record.levelno >= logging.ERROR else "yellow")
+        return text if self._is_coloured else click.unstyle(text)
 
 
 class _LogFileHandler(logging.FileHandler):
@@ -86,6 +100,14 @@ def send_log_messages(options: LogOptions) -> Iterator[None]:
             handler.close()
 
 
+def log_omissions(omissions: "Sequence[Omission]", source: str = "") -> None:
+    """Log the parts of a paper that are left out: one line, or a line for each in the debug messages."""
+    if omissions:
+        log.info("%s%s", source, describe_omissions(omissions))
+    for part in omissions if len(omissions) > 1 else ():
+        log.debug("%s%s", source, describe_omissions([part]))
+
+
 @contextmanager
 def log_above_view(console: "Console") -> Iterator[None]:
     """Print log messages for stderr above the live view of a console, instead of into it."""
@@ -105,7 +127,9 @@ class _AboveViewStream:
         self._console = console
 
     def write(self, text: str) -> None:
-        self._console.print(text, end="", markup=False, soft_wrap=True)
+        from rich.text import Text
+
+        self._console.print(Text.from_ansi(text.rstrip("\n")), soft_wrap=True)
 
     def flush(self) -> None:
         """Do nothing, since every text is written at once."""

@@ -1,13 +1,16 @@
-"""The live view of a run on a terminal."""
+"""The live views on a terminal: of a run, and of a reply while a model writes it."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -17,18 +20,57 @@ from planner.cli.terminal.progress import format_batches, format_cost, format_du
 from planner.sanitize import make_printable
 
 _REFRESH_SECONDS: Final = 0.25
+_CHARS_PER_TOKEN: Final = 4
 
 
 @contextmanager
 def show_live_view(progress: Progress) -> Iterator[Coroutine[None, None, None]]:
     """Show a run on the terminal at stderr; yield a coroutine that refreshes the view until it is cancelled."""
-    console = Console(stderr=True, highlight=False)
+    console = _create_console()
     with (
         Live(_render_progress(progress), console=console, auto_refresh=False, redirect_stdout=False) as view,
         log_above_view(console),
     ):
         yield _refresh_view(view, progress)
         view.update(_render_progress(progress), refresh=True)
+
+
+class ReplyView:
+    """The view of a reply on its way: the model, the time, and about how much of the reply is there."""
+
+    def __init__(self, model: str) -> None:
+        self._model = make_printable(model)
+        self._started_at = time.monotonic()
+        self._char_count = 0
+        self._spinner = Spinner("dots")
+
+    def add_text(self, text: str) -> None:
+        """Count a piece of the reply, or of its reasoning."""
+        self._char_count += len(text)
+
+    def render(self) -> Spinner:
+        """Return the line to show now."""
+        words = f"{self._model} thinks: {format_duration(time.monotonic() - self._started_at)}"
+        if self._char_count:
+            words += f", about {self._char_count // _CHARS_PER_TOKEN:,} tokens so far"
+        self._spinner.update(text=Text(words, style="dim"))
+        return self._spinner
+
+
+@contextmanager
+def show_reply_view(model: str) -> Iterator[ReplyView]:
+    """Show how far a model's reply is on the terminal at stderr, and remove the view at the end of the block."""
+    view, console = ReplyView(model), _create_console()
+    with (
+        Live(get_renderable=view.render, console=console, transient=True, redirect_stdout=False),
+        log_above_view(console),
+    ):
+        yield view
+
+
+def _create_console() -> Console:
+    context = click.get_current_context(silent=True)
+    return Console(stderr=True, highlight=False, no_color=True if context and context.color is False else None)
 
 
 async def _refresh_view(view: Live, progress: Progress) -> None:

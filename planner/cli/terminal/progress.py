@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 from planner.batch.manifest import Corpus
 from planner.batch.progress import Progress
+from planner.details import format_count
+from planner.errors import Outcome
+from planner.models.pricing import format_usd
 from planner.sanitize import make_json_printable
 
 if TYPE_CHECKING:
@@ -24,8 +27,15 @@ def format_progress(progress: Progress) -> str:
     if progress.batch_requests_by_state:
         parts.append(format_batches(progress))
     if progress.waiting_prompts:
-        parts.append(f"{progress.waiting_prompts:,} prompts wait for replies")
+        parts.append(f"{format_count(progress.waiting_prompts, 'prompt')} without a reply")
     return "; ".join(parts)
+
+
+def format_call(progress: Progress) -> str:
+    """Return what one call of several did: plans, failures, tokens and cost."""
+    planned = progress.outcomes[Outcome.PLANNED]
+    failed = progress.outcomes.total() - planned
+    return f"{planned:,} planned, {failed:,} failed, {progress.tokens:,} tokens, {format_usd(progress.cost)}"
 
 
 def format_duration(seconds: float) -> str:
@@ -39,7 +49,7 @@ def format_duration(seconds: float) -> str:
 def format_cost(progress: Progress) -> str:
     """Return the cost so far, and the expected total if it is known."""
     if progress.cost is None:
-        return "$? (no price is known; --price IN,OUT sets one)"
+        return "cost unknown (--price IN,OUT sets a price)"
     expected = progress.expected_cost
     return f"${progress.cost:.2f}" + (f" of about ${expected:.2f}" if expected and progress.remaining else "")
 
@@ -73,9 +83,9 @@ def format_estimate_text(corpus: Corpus, estimates: "list[ModelEstimate]") -> st
     for each in estimates:
         cost = "cost unknown (add --price IN,OUT for it)" if each.cost is None else f"about ${each.cost:.2f}"
         to = f"to {each.model.client.host}" if each.model.client.host else "nothing is sent"
+        papers, seconds = format_count(each.paper_count, "paper"), format_duration(each.seconds)
         lines.append(
-            f"{each.model.info.name}: {each.paper_count:,} papers, about {each.prompt_tokens:,} tokens, {cost}, "
-            f"about {format_duration(each.seconds)}, {to}"
+            f"{each.model.info.name}: {papers}, about {each.prompt_tokens:,} tokens, {cost}, about {seconds}, {to}"
         )
     return "\n".join(lines)
 

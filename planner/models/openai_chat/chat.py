@@ -6,7 +6,7 @@ window without an error are detected by their token counts (Ollama's window is 4
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -67,15 +67,22 @@ class OpenAIChat:
     Given a model's name, such as "gpt-4o" or "ollama/llama3.1", it takes address and key from the environment and
     retries failed requests. Given an `Endpoint`, it sends one request per call, and `RetryingModel` may go around it. A
     parameter that the endpoint rejects is renamed or left out from then on, and `Completion.notes` reports it. Use one
-    instance in one event loop only.
+    instance in one event loop only. `on_text` gets the text of streamed replies, reasoning included, as it arrives.
 
     Raises:
         UsageError: if the environment holds no key for the named model, or an invalid address.
     """
 
-    def __init__(self, model: str | Endpoint, options: RequestOptions = _DEFAULTS) -> None:
+    def __init__(
+        self,
+        model: str | Endpoint,
+        options: RequestOptions = _DEFAULTS,
+        *,
+        on_text: Callable[[str], None] | None = None,
+    ) -> None:
         self.endpoint = resolve_endpoint(model, "", os.environ) if isinstance(model, str) else model
         self.options = options
+        self._on_text = on_text
         self._retries = isinstance(model, str)
         self._adapter = ParameterAdapter()
         self._transport: Transport | None = None
@@ -133,7 +140,7 @@ class OpenAIChat:
             sent = self._adapter.adapt_parameters(parameters)
             try:
                 return await self._open_transport().post_request(
-                    build_request_body(sent, prompt), streams=bool(sent.get("stream"))
+                    build_request_body(sent, prompt), streams=bool(sent.get("stream")), on_text=self._on_text
                 )
             except RejectedParameterError as refusal:
                 if not self._adapter.observe_rejection(refusal.parameter, sent):

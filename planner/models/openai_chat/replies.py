@@ -15,8 +15,11 @@ from planner.masking import SecretMask
 
 JsonObject = dict[str, JsonValue]
 
-_REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
-_TOKEN_FIELDS: Final = frozenset({"content", "refusal", *_REASONING_FIELDS})
+# Gets the field of a message and the text that a chunk adds to it.
+PieceReporter = Callable[[str, str], None]
+
+REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+_TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
 _THOUGHTS: Final = frozenset({"thinking", "reasoning"})
 _MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
 _DURATION: Final = re.compile(
@@ -26,9 +29,13 @@ _UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 
 
 class ChunkMerger:
-    """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk."""
+    """A response body merged from the chunks of a stream, the same as without streaming; it grows with each chunk.
 
-    def __init__(self) -> None:
+    `on_piece` gets the field and the text of each piece of a reply or of reasoning.
+    """
+
+    def __init__(self, on_piece: PieceReporter | None = None) -> None:
+        self._on_piece = on_piece
         self.token_count = 0  # pieces of text or reasoning, none of them empty
         self._top: JsonObject = {}
         self._message: JsonObject = {}
@@ -57,6 +64,8 @@ class ChunkMerger:
                 for name, value in as_object(choice.get("delta") or choice.get("message")).items():
                     self.token_count += name in _TOKEN_FIELDS and _has_text(value)
                     self._add_field(name, value)
+                    if self._on_piece and name in _TOKEN_FIELDS:
+                        self._on_piece(name, value if isinstance(value, str) else _join_texts(value, _is_any, ""))
 
     def _add_field(self, name: str, value: JsonValue) -> None:
         if isinstance(value, str) and name != "role":
@@ -147,9 +156,9 @@ def as_string(value: JsonValue) -> str:
 
 def _read_reasoning(message: Mapping[str, JsonValue]) -> str:
     """Return the provider's reasoning, from the first field that has any: gateways send it under two names."""
-    for name in _REASONING_FIELDS:
+    for name in REASONING_FIELDS:
         value = message.get(name)
-        if text := value if isinstance(value, str) else _join_texts(value, lambda _: True, "\n\n"):
+        if text := value if isinstance(value, str) else _join_texts(value, _is_any, "\n\n"):
             return text
     return _join_texts(message.get("content"), _is_thought, "\n\n")
 
@@ -169,9 +178,13 @@ def _has_text(value: JsonValue) -> bool:
 def _read_item_text(item: JsonObject) -> str:
     for name in ("text", "summary", "thinking", "refusal", "content"):
         value = item.get(name)
-        if text := value if isinstance(value, str) else _join_texts(value, lambda _: True, ""):
+        if text := value if isinstance(value, str) else _join_texts(value, _is_any, ""):
             return text
     return ""
+
+
+def _is_any(_: JsonObject) -> bool:
+    return True
 
 
 def _is_text(item: JsonObject) -> bool:

@@ -6,13 +6,13 @@ So an error can report the part of a reply that arrived.
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Final
 
 from pydantic import JsonValue
 
-from planner.models.openai_chat.replies import ChunkMerger, find_completion
+from planner.models.openai_chat.replies import REASONING_FIELDS, ChunkMerger, PieceReporter, find_completion
 from planner.sanitize import repair_surrogates
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
@@ -22,6 +22,8 @@ _LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ig
 # A bracket outside of strings, or the end, after anything else.
 _NEXT_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]|\Z)', re.DOTALL)
 _DONE: Final = b"[DONE]"
+_HELD_CHARS: Final = 60  # characters at the end of an arriving reply that are held back, as a password may have spaces
+_MAX_HELD_CHARS: Final = 400  # without a space in them, as no key has one
 
 
 def decode_json(content: bytes) -> JsonValue:
@@ -106,20 +108,57 @@ class EventDecoder:
                 self._data.clear()
 
 
+class TextReporter:
+    """A reporter of a reply while it arrives, reasoning included.
+
+    `on_text` gets the text in whole words. `mask` removes keys from it; the end of the text is held back for that,
+    since a key may arrive in pieces. Of reasoning that comes under several names, one is reported.
+    """
+
+    def __init__(self, on_text: Callable[[str], None], mask: Callable[[str], str]) -> None:
+        self._on_text = on_text
+        self._mask = mask
+        self._field = ""
+        self._reasoning_field = ""
+        self._rest = ""
+
+    def add_piece(self, field: str, text: str) -> None:
+        """Add a piece of the text in a field of the reply, and report all but the end."""
+        if field in REASONING_FIELDS:
+            self._reasoning_field = self._reasoning_field or field
+        if not text or (field in REASONING_FIELDS and field != self._reasoning_field):
+            return
+        paragraph = "\n\n" if self._field and field != self._field else ""
+        self._field = field
+        self._rest = self._mask(f"{self._rest}{paragraph}{text}")
+        last = max(0, len(self._rest) - _HELD_CHARS)
+        end = max(self._rest.rfind(" ", 0, last), self._rest.rfind("\n", 0, last), len(self._rest) - _MAX_HELD_CHARS)
+        if end > 0:
+            self._on_text(self._rest[:end])
+            self._rest = self._rest[end:]
+
+    def finish(self) -> None:
+        """Report the end."""
+        if self._rest:
+            self._on_text(self._rest)
+        self._rest = ""
+
+
 class ResponseBody:
     """The body of one response, read piece by piece: JSON, or server-sent events that are merged into the same JSON.
 
     `is_done` is true after the stream's [DONE] event; `garbled_event` holds the first event that is not JSON, or b"".
+    `on_piece` gets each piece of text of a stream as it arrives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_piece: PieceReporter | None = None) -> None:
         self.is_done = False
         self.garbled_event = b""
         self._size = 0
         self._is_format_known = False
         self._content = bytearray()
         self._events: EventDecoder | None = None
-        self._merger = ChunkMerger()
+        self._merger = ChunkMerger(on_piece)
 
     @property
     def token_count(self) -> int:

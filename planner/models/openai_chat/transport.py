@@ -25,6 +25,7 @@ from planner.models.openai_chat.replies import find_choice_error, find_masked_co
 from planner.models.openai_chat.stream import (
     MAX_REPLY_BYTES,
     ResponseBody,
+    TextReporter,
     decode_json,
     format_json,
     repair_json_surrogates,
@@ -76,9 +77,19 @@ class Transport:
         """Close all connections."""
         await self._http_client.aclose()
 
-    async def post_request(self, body: bytes, *, streams: bool) -> Completion:
-        """Send one request and return its completion, masked; `streams` says whether the request asks for a stream."""
-        outcome = await self._send_and_receive(body, streams=streams)
+    async def post_request(
+        self, body: bytes, *, streams: bool, on_text: Callable[[str], None] | None = None
+    ) -> Completion:
+        """Send one request and return its completion, masked; `streams` says whether the request asks for a stream.
+
+        `on_text` gets the text of a stream, masked, as it arrives.
+        """
+        reporter = TextReporter(on_text, self._mask.mask_reply_text) if on_text else None
+        outcome = await self._send_and_receive(
+            body, ResponseBody(reporter.add_piece if reporter else None), streams=streams
+        )
+        if reporter:
+            reporter.finish()
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key
             raise outcome
         return outcome
@@ -140,8 +151,10 @@ class Transport:
             with suppress(*errors.TRANSPORT_EXCEPTIONS):
                 await response.aclose()
 
-    async def _send_and_receive(self, body: bytes, *, streams: bool) -> Completion | ModelError:
-        response_body, error_content, response = ResponseBody(), bytearray(), None
+    async def _send_and_receive(
+        self, body: bytes, response_body: ResponseBody, *, streams: bool
+    ) -> Completion | ModelError:
+        error_content, response = bytearray(), None
         ends_at = asyncio.get_running_loop().time() + max(MAX_REPLY_SECONDS, self._timeout)
         # The time to connect has a limit of its own, which is to end first, since its message says more.
         connect_seconds = min(self._timeout, _CONNECT_SECONDS) if streams else 0.0

@@ -1,0 +1,217 @@
+"""Commands as the program has them: options in groups, suggestions for mistyped words, colours, and errors in words."""
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+from planner.cli.terminal.messages import format_message
+from planner.errors import PlannerError, UsageError
+from planner.files import describe_os_error
+from planner.sanitize import make_printable
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+SIGINT_EXIT: Final = 130
+_FIRST_GROUP: Final = "Options"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """A command in the list of `--help`: the place of its function, and one line that says what it does."""
+
+    place: str
+    summary: str
+
+
+class GroupedOption(click.Option):
+    """An option that `--help` lists under the name of its group."""
+
+    def __init__(self, *args: Any, group: str = _FIRST_GROUP, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class _HelpFormatter(click.HelpFormatter):
+    def write_heading(self, heading: str) -> None:
+        super().write_heading(click.style(heading, bold=True))
+
+
+class _Context(click.Context):
+    formatter_class = _HelpFormatter
+
+
+def _set_color(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Set whether messages and plans are coloured; `auto` colours them on a terminal, unless NO_COLOR is set."""
+    if value == "always":
+        ctx.color = True
+    elif value == "never" or (value is None and ctx.parent is None and os.environ.get("NO_COLOR")):
+        ctx.color = False
+    elif value is not None:
+        ctx.color = None
+
+
+_COLOR_OPTION: Final = GroupedOption(
+    ["--color"],
+    type=click.Choice(("auto", "always", "never")),
+    callback=_set_color,
+    is_eager=True,
+    expose_value=False,
+    help="Colours: on a terminal (auto, unless NO_COLOR is set), always, or never.",
+)
+
+
+class Command(click.Command):
+    """A command whose `--help` lists its options in groups, and which suggests what a mistyped option may mean."""
+
+    context_class = _Context
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, with `--color` and `--help` at the end."""
+        *own, last = super().get_params(ctx)
+        return [*own, _COLOR_OPTION, last]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, group by group; those of every command come last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            is_own = param in self.params
+            group = getattr(param, "group", _FIRST_GROUP) if is_own else next(reversed(groups), _FIRST_GROUP)
+            if (row := param.get_help_record(ctx)) and not isinstance(param, click.Argument):
+                groups.setdefault(group, []).append(row)
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; for an unknown option, suggest the short one, as for `--k`, or the most similar one."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            short = error.option_name.removeprefix("-")
+            is_known = any(short in param.opts for param in self.params)
+            meant = [short] if is_known else (error.possibilities or [])[:1]
+            raise click.NoSuchOption(error.option_name, possibilities=meant, ctx=ctx) from None
+
+
+class CommandGroup(click.Group):
+    """A group of commands that imports the called one, and turns errors into one line and an exit code.
+
+    `command_rows` are its commands, under the names of the groups in which `--help` lists them.
+    """
+
+    context_class = _Context
+
+    def __init__(self, *args: Any, command_rows: Mapping[str, Mapping[str, CommandRow]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._groups = command_rows
+        self._rows = {name: row for rows in command_rows.values() for name, row in rows.items()}
+        self.params.append(_COLOR_OPTION)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the commands, sorted."""
+        return sorted(self._rows)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command; None if there is none with this name."""
+        if cmd_name not in self._rows:
+            return None
+        module, _, name = self._rows[cmd_name].place.rpartition(".")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command), f"{name} of {module} is a command"
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands and their summaries, group by group, without importing them."""
+        width = max(map(len, self._rows))
+        for group, rows in self._groups.items():
+            with formatter.section(group):
+                formatter.write_dl(
+                    [(click.style(f"{name:{width}}", "cyan"), row.summary) for name, row in rows.items()]
+                )
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the called command; for an unknown one, suggest the command or the call that may be meant."""
+        name = args[0]
+        if name in self._rows or name.startswith("-"):
+            return self._resolve_with_settings(ctx, args)
+        if any(mark in name for mark in "./") or _path_exists(name):
+            meant = make_printable(f"{ctx.command_path} plan {shlex.join(args)}")
+            raise click.UsageError(f"{name!r} is a paper, not a command. Did you mean `{meant}`?", ctx)
+        raise click.NoSuchCommand(name, possibilities=self._rows, ctx=ctx)
+
+    def _resolve_with_settings(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the called command, whose defaults are those of the settings files unless only its help is asked."""
+        name, called, rest = super().resolve_command(ctx, args)
+        if name and called and not ctx.resilient_parsing and not {"-h", "--help"} & {*rest}:
+            from planner.cli.settings import apply_settings  # not for --help
+
+            apply_settings(ctx, name, called, ctx.params["config"])
+        return name, called, rest
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the commands and options that begin so, without importing the commands."""
+        from click.shell_completion import CompletionItem
+
+        rows = [(name, row) for name, row in sorted(self._rows.items()) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=row.summary) for name, row in rows]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the called command; an error of the user or of the system becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _UsageMessage(error.format_message(), error.ctx) from error
+        except UsageError as error:
+            raise _UsageMessage(str(error)) from error
+        except PlannerError as error:
+            raise _ErrorMessage(str(error)) from error
+        except BrokenPipeError:
+            raise  # the reader of the output is gone; click ends quietly
+        except OSError as error:
+            raise _ErrorMessage(f"{error.filename or 'a file'}: {describe_os_error(error)}") from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(SIGINT_EXIT) from None
+
+
+class _ErrorMessage(click.ClickException):
+    """The last message of the program: one line, after the usage of the command if its words were wrong."""
+
+    def __init__(self, message: str, ctx: click.Context | None = None) -> None:
+        super().__init__(make_printable(message))
+        self._usage = f"{ctx.get_usage()}\nTry '{ctx.command_path} --help' for help.\n" if ctx else ""
+
+    def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002 - click's signature
+        """Write the message to stderr."""
+        if self._usage:
+            click.echo(self._usage, err=True)
+        click.echo(format_message(self.message, "Error", "red"), err=True, color=self.show_color)
+
+
+class _UsageMessage(_ErrorMessage):
+    """The last message of a call with wrong words, before any work."""
+
+    exit_code = 2
+
+
+def _path_exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # not a path: too long, or with a null character
+        return False
+
+
+def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Return a decorator that makes a function a command, as `click.command` does."""
+    return click.command(name, cls=Command, **attributes)

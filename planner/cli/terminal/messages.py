@@ -1,0 +1,53 @@
+"""The width and the colours of messages on stderr, and what a paper leaves out in one line."""
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, TextIO
+
+import click
+
+from planner.sanitize import make_printable
+
+if TYPE_CHECKING:
+    from planner.papers.paper import Omission
+
+_MAX_WIDTH: Final = 100
+_LEAST_WIDTH: Final = 40
+
+
+def measure_width(stream: TextIO) -> int | None:
+    """Return the columns of a terminal that text is wrapped to, None if the stream leads elsewhere."""
+    return max(_LEAST_WIDTH, min(shutil.get_terminal_size().columns, _MAX_WIDTH)) if stream.isatty() else None
+
+
+def format_message(text: str, label: str = "", colour: str = "") -> str:
+    """Return a message after its label, such as a coloured "Error", wrapped if stderr is a terminal."""
+    text, width = f"{label}: {text}" if label else text, measure_width(sys.stderr)
+    if width:
+        text = "\n".join(_wrap_line(line, width) for line in text.split("\n"))
+    return click.style(f"{label}:", colour, bold=True) + text.removeprefix(f"{label}:") if label else text
+
+
+def print_warning(text: str) -> None:
+    """Print a warning on stderr."""
+    click.echo(format_message(make_printable(text), "warning", "yellow"), err=True)
+
+
+def print_error(text: str) -> None:
+    """Print an error on stderr."""
+    click.echo(format_message(make_printable(text), "error", "red"), err=True)
+
+
+def _wrap_line(line: str, width: int) -> str:
+    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def describe_omissions(omissions: "Sequence[Omission]") -> str:
+    """Return one line on the parts of a paper that are left out; there is at least one."""
+    first, last, reasons = omissions[0], omissions[-1], {each.why for each in omissions}
+    if len(omissions) == 1:
+        return f"left out {first.heading!r}, {first.chars:,} characters: {first.why}"
+    why = f": {first.why}" if len(reasons) == 1 else ""
+    return f"{len(omissions)} parts left out ({first.heading!r} to {last.heading!r}){why}; -v lists them"

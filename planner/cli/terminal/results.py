@@ -1,0 +1,144 @@
+"""The results of `plan`, `demo` and `parse`: paths on stdout; reasons, costs and what to do next on stderr."""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from planner.chat import ModelInfo
+from planner.cli.terminal.cards import format_plan_cards, format_preview
+from planner.cli.terminal.console import log, log_omissions
+from planner.details import Revision, format_count
+from planner.errors import Outcome
+from planner.models.pricing import format_usd
+from planner.planning.output import PlanOutput
+from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
+from planner.sanitize import make_printable
+from planner.site.entries import create_entry
+
+if TYPE_CHECKING:
+    from planner.cli.terminal.live_view import ReplyView
+
+
+@dataclass(slots=True)
+class PlanReporter:
+    """A reporter of the results of a call; on a terminal, it shows how far a reply is, and a preview of each plan.
+
+    `shows_plan` prints each plan in full, as `demo` does.
+    """
+
+    as_json: bool = False
+    has_terminal: bool = False
+    shows_plan: bool = False
+    _planned: list[Path] = field(default_factory=list)
+    _view: "ReplyView | None" = None
+
+    @property
+    def on_text(self) -> Callable[[str], None] | None:
+        """Gets the text of replies as it arrives; None if nothing shows how far they are."""
+        return self._add_text if self.has_terminal else None
+
+    @contextmanager
+    def show_progress(self, model: ModelInfo) -> Iterator[None]:
+        """Show how far the replies of a model at an endpoint are, within the block."""
+        if not (self.has_terminal and model.endpoint):
+            yield
+            return
+        from planner.cli.terminal.live_view import show_reply_view  # imports rich, which only a terminal needs
+
+        with show_reply_view(model.asked) as self._view:
+            yield
+
+    def report(self, source: str, result: PlanOutput) -> None:
+        """Report a result: the path or the JSON object on stdout, warnings and the reason on stderr."""
+        record = result.record
+        for warning in record.warnings:
+            if warning != record.reason:
+                log.warning("%s: %s", source, warning)
+        log_omissions(record.paper.left_out, f"{source}: ")
+        if record.revisions:
+            log.info("revised: %s", _count_responses(record.revisions))
+        _log_outcome(source, result)
+        if self.as_json:
+            click.echo(json.dumps(result.summarize(source)))  # ASCII, whatever the terminal's encoding
+        elif result.trajectory:
+            click.echo(make_printable(str(result.path)))
+            self._show_plan(result)
+
+    def suggest_next_step(self, output: Path) -> None:
+        """Log a command that shows the plan in full, or the plans of several papers beside each other."""
+        if not self._planned:
+            return
+        if self.shows_plan:
+            log.info("next, a paper of yours: ablation-planner plan paper.pdf --model gpt-4o")
+        elif len(self._planned) == 1:
+            log.info("next, the whole plan: ablation-planner show %s", shlex.quote(str(self._planned[0])))
+        else:
+            log.info("next, pages of all plans: ablation-planner site %s -o pages", shlex.quote(str(output)))
+
+    def _add_text(self, text: str) -> None:
+        if self._view is not None:
+            self._view.add_text(text)
+
+    def _show_plan(self, result: PlanOutput) -> None:
+        assert result.trajectory is not None, "only a plan is shown"
+        entry = replace(create_entry(result.trajectory), record=result.record)
+        if self.shows_plan:
+            click.echo(f"\n{format_plan_cards(entry)}")
+        elif self.has_terminal:
+            click.echo(f"\n{format_preview(entry)}\n", err=True)
+        if self.shows_plan or self.has_terminal:
+            self._planned.append(result.path)
+
+
+def _log_outcome(source: str, result: PlanOutput) -> None:
+    usage = _describe_usage(result.record)
+    if result.trajectory:
+        count = format_count(len(result.trajectory.plan.ablations), "ablation")
+        log.info("planned %s%s", count, usage and f" ({usage})")
+        return
+    failure = _describe_failure(result)
+    log.error("%s", failure if source in failure else f"{source}: {failure}")
+    if usage and result.record.has_reply:
+        log.info("%s", usage)
+
+
+def _count_responses(revisions: Sequence[Revision]) -> str:
+    """Return the number of findings, and how many of them the model mended, withdrew and defended."""
+    counts = Counter(revision.response for revision in revisions)
+    return ", ".join((format_count(len(revisions), "finding"), *(f"{counts[each]} {each}" for each in counts)))
+
+
+def _describe_failure(result: PlanOutput) -> str:
+    """Return why there is no plan, and the file that holds what was paid for, or the earlier plan."""
+    record = result.record
+    invalid = "the reply holds no valid plan: " if record.outcome is Outcome.INVALID else ""
+    if result.path.exists():
+        kept = f"; the earlier plan stays in {result.path}"
+    else:
+        kept = f"; the replies are kept in {result.record_path}" if record.has_reply and record.endpoint else ""
+    return f"{invalid}{record.reason}{kept}"
+
+
+def _describe_usage(record: PlanRecord) -> str:
+    """Return the tokens and the cost of this call, and apart from it those of all calls; "" if no endpoint is asked."""
+    if not record.endpoint:
+        return ""
+    answered = [attempt for attempt in record.attempts if attempt.completion]
+    sent_now = [attempt for attempt in answered if attempt.started >= record.started]
+    if len(sent_now) == len(answered):
+        return _format_usage(sent_now)
+    now = _format_usage(sent_now) if sent_now else "nothing was sent"
+    return f"{now}; {_format_usage(answered)} with earlier calls"
+
+
+def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
+    usage = sum_usage(attempt.completion.usage for attempt in attempts if attempt.completion)
+    counts = " + ".join("?" if n is None else f"{n:,}" for n in (usage.prompt_tokens, usage.completion_tokens))
+    return f"{counts} tokens, {format_usd(sum_costs(attempt.cost for attempt in attempts))}"
