@@ -246,7 +246,7 @@ def test_the_site_of_a_run(run_folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     index = Path(result.stdout.removesuffix("\n"))
     assert index.name == "index.html"
-    assert "6 papers, 12 plans or failures" in result.stderr
+    assert "5 papers, 10 plans or failures" in result.stderr
     assert "alpha" in index.read_text("utf-8")
 
 
