@@ -141,8 +141,8 @@ async def open_model(
 
     `max_connections` is the most requests at once; `reply_limit` is the most tokens of a reply if the user set no
     limit. With `with_batch_service` the endpoint's batch service is opened too. Without `sends` the client serves to
-    estimate and to record: it needs no key, and may be opened offline. `on_text` gets the
-    text of replies, reasoning included and masked, piece by piece as it arrives.
+    estimate and to record: it needs no key, and may be opened offline. `on_text` gets the text of replies, reasoning
+    included and masked, piece by piece as it arrives.
 
     Raises:
         UsageError: if a key or an address is set but no model is named, if the address or the price is invalid, or if
