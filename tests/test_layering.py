@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("reading",),
     ("batch", "site"),
     ("combining", "exports"),
-    ("mcp",),
+    ("mcp", "serve"),
     ("cli",),
     ("__main__",),
 )

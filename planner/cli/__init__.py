@@ -20,6 +20,7 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
         "paper": CommandRow("planner.cli.paper.paper", "Show what is read from a paper, and what would be left out."),
         "prompt": CommandRow("planner.cli.paper.prompt", "Print the messages that `plan` would send; sends nothing."),
         "parse": CommandRow("planner.cli.plan.parse", "Check a reply that you fetched yourself, and keep its plan."),
+        "serve": CommandRow("planner.cli.serve.serve", "Plan papers on a page in your browser, on this machine."),
     },
     "Many papers": {
         "batch": CommandRow("planner.cli.batch.batch", "Plan every paper of a folder or a list; can be continued."),

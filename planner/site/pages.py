@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Final
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
@@ -182,7 +182,7 @@ def render_docsify_page() -> str:
         f"default-src 'none'; script-src {_hash_source(settings)} {_DOCSIFY.address}; connect-src 'self'; "
         f"style-src {_DOCSIFY_STYLE.address} 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
     )
-    template = _create_environment().get_template("docsify.html.jinja")
+    template = _get_environment().get_template("docsify.html.jinja")
     return template.render(policy=policy, generator=GENERATOR, style=_DOCSIFY_STYLE, script=_DOCSIFY, settings=settings)
 
 
@@ -192,13 +192,18 @@ def is_own_page(html: str) -> bool:
 
 
 def _render_page(template: str, assets: _PageAssets, **values: object) -> str:
-    return _create_environment().get_template(template).render(assets=assets, generator=GENERATOR, **values)
+    return _get_environment().get_template(template).render(assets=assets, generator=GENERATOR, **values)
 
 
 @cache
-def _create_environment() -> Environment:
+def _get_environment() -> Environment:
+    return create_environment(PackageLoader("planner.site", "templates"))
+
+
+def create_environment(loader: BaseLoader) -> Environment:
+    """Return a template environment in which every value is escaped and clean."""
     environment = Environment(
-        loader=PackageLoader("planner.site", "templates"),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_clean_value,

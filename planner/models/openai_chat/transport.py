@@ -85,7 +85,9 @@ class Transport:
         `on_text` gets the text of a stream, masked, as it arrives.
         """
         reporter = TextReporter(on_text, self._mask.mask_reply_text) if on_text else None
-        outcome = await self._send_and_receive(body, ResponseBody(reporter and reporter.add_piece), streams=streams)
+        outcome = await self._send_and_receive(
+            body, ResponseBody(reporter.add_piece if reporter else None), streams=streams
+        )
         if reporter:
             reporter.finish()
         if isinstance(outcome, ModelError):  # raised here, so that no chained exception can show a key

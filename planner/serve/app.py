@@ -1,0 +1,311 @@
+"""The application: addresses to pages, and what the pages send to changes of papers, jobs and plans."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from planner.errors import PlannerError, TrajectoryError, UsageError
+from planner.models.connect import ModelClient, open_model
+from planner.models.prompt_files import MAX_REPLY_BYTES
+from planner.names import TRAJECTORY_SUFFIX
+from planner.papers.load import MAX_FILE_BYTES
+from planner.planning.first_prompt import PlanSettings
+from planner.schema import describe_validation_error
+from planner.serve.edits import EditedPlan, read_edited_plan
+from planner.serve.forms import BY_HAND, MAX_K, ArxivMessage, EditMessage, PageDefaults, PlanForm, ReplyMessage
+from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest
+from planner.serve.pages import (
+    KeptPlan,
+    PaperFacts,
+    compute_request_price,
+    export_entry,
+    find_plan,
+    list_plans,
+    read_asset,
+    render_page,
+    render_plan_page,
+)
+from planner.serve.papers import GivenPaper, PaperFolder
+
+_MAX_MESSAGE_BYTES: Final = 6 * MAX_REPLY_BYTES  # a character of a reply takes up to six bytes of JSON
+_MAX_FACTS: Final = 8  # papers and settings whose facts are kept in memory
+_EVENT_PAUSE: Final = 0.1  # seconds in which the pieces of a reply are gathered
+
+_Message = TypeVar("_Message", bound=BaseModel)
+
+
+@dataclass(slots=True)
+class PageApp:
+    """The application of one output folder."""
+
+    defaults: PageDefaults
+    papers: PaperFolder
+    queue: JobQueue
+    _facts: dict[tuple[str, PlanSettings], PaperFacts] = field(default_factory=dict)
+
+    def build(self) -> Starlette:
+        """Return the application with its addresses."""
+        return Starlette(
+            routes=[
+                Route("/", self.show_home),
+                Route("/papers", self.take_file, methods=["POST"]),
+                Route("/arxiv", self.take_arxiv_id, methods=["POST"]),
+                Route("/papers/{key}", self.show_paper),
+                Route("/papers/{key}/jobs", self.start_job, methods=["POST"]),
+                Route("/jobs/{id}", self.show_job),
+                Route("/jobs/{id}/events", self.stream_events),
+                Route("/jobs/{id}/cancel", self.cancel_job, methods=["POST"]),
+                Route("/jobs/{id}/reply", self.take_reply, methods=["POST"]),
+                Route("/plans/{path:path}", self.show_plan, methods=["GET"]),
+                Route("/plans/{path:path}", self.edit_plan, methods=["POST"]),
+                Route("/exports/{form}/{path:path}", self.export_plan),
+                Route("/assets/{name}", self.send_asset),
+            ],
+            exception_handlers=dict.fromkeys((HTTPException, PlannerError, OSError), _show_problem),
+        )
+
+    async def show_home(self, request: Request) -> Response:
+        """Show where to drop a paper, the jobs, and all earlier papers and plans."""
+        plans = await asyncio.to_thread(list_plans, self.defaults.output)
+        return _show(
+            request,
+            "home",
+            plans=plans,
+            papers=self.papers.list_papers(),
+            jobs=[job for job in self.queue.jobs.values() if not job.has_ended],
+            defaults=self.defaults,
+            max_bytes=MAX_FILE_BYTES,
+        )
+
+    async def take_file(self, request: Request) -> Response:
+        """Keep a file that was dropped."""
+        content = await _read_body(request, MAX_FILE_BYTES)
+        paper = await asyncio.to_thread(self.papers.add_file, request.query_params.get("name", "paper"), content)
+        return _lead_to(f"papers/{paper.key}")
+
+    async def take_arxiv_id(self, request: Request) -> Response:
+        """Keep an arXiv id; the paper is downloaded when it is shown."""
+        message = await _read_message(request, ArxivMessage)
+        return _lead_to(f"papers/{self.papers.add_arxiv_id(message.id).key}")
+
+    async def show_paper(self, request: Request) -> Response:
+        """Show what was understood of a paper, and what a plan of it would take."""
+        paper, form, problem = self._find_paper(request), self._read_form(request), ""
+        client, model_problem = await self._describe_model(form)
+        try:
+            facts = await self._collect_facts(paper, form, client)
+        except (PlannerError, OSError) as error:
+            facts, problem = None, str(error)
+        return _show(
+            request,
+            "paper",
+            paper=paper,
+            form=form,
+            k=self.defaults.make_settings(form).k,
+            facts=facts,
+            client=client,
+            price=compute_request_price(client, form.strategy, facts) if client and facts else None,
+            problem=problem or model_problem,
+            models=tuple(self.defaults.list_models()),
+            max_k=MAX_K,
+            jobs=[job for job in self.queue.jobs.values() if job.request.paper.key == paper.key],
+        )
+
+    def _read_form(self, request: Request) -> PlanForm:
+        settings = self.defaults.settings
+        begun = {"task": settings.task, "model": self.defaults.default_model, "strategy": settings.strategy}
+        return _validate(PlanForm, begun | {name: value for name, value in request.query_params.items() if value})
+
+    async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
+        """Return the facts of a model, None by hand; or the reason why it cannot be asked."""
+        if form.model == BY_HAND:
+            return None, ""
+        try:
+            async with open_model(self.defaults.make_model_spec(form), offline=self.defaults.offline) as client:
+                return client, ""
+        except PlannerError as error:
+            return None, str(error)
+
+    async def _collect_facts(self, given: GivenPaper, form: PlanForm, client: ModelClient | None) -> PaperFacts:
+        """Return what was understood of a paper; the task, k and the model's window decide what is sent of it."""
+        paper = await self.papers.read_paper(given)
+        settings = self.defaults.make_settings(form)
+        settings = replace(settings, window=settings.window or (client.window if client else None))
+        if (given.key, settings) not in self._facts:
+            self._facts[given.key, settings] = await asyncio.to_thread(PaperFacts.collect, paper, settings)
+            for old in list(self._facts)[:-_MAX_FACTS]:
+                del self._facts[old]
+        return self._facts[given.key, settings]
+
+    def _find_paper(self, request: Request) -> GivenPaper:
+        if (paper := self.papers.find_paper(request.path_params["key"])) is None:
+            raise HTTPException(404, "there is no such paper in this folder")
+        return paper
+
+    async def start_job(self, request: Request) -> Response:
+        """Start a plan of a paper."""
+        paper, form = self._find_paper(request), await _read_message(request, PlanForm)
+        spec = self.defaults.make_model_spec(form)
+        by_hand = form.model == BY_HAND
+        job = self.queue.start_job(PlanRequest(paper, self.defaults.make_settings(form), spec, by_hand, form.force))
+        return _lead_to(f"jobs/{job.id}")
+
+    def _find_job(self, request: Request) -> Job:
+        if (job := self.queue.jobs.get(request.path_params["id"])) is None:
+            raise HTTPException(404, "this plan is not in the making any more; the program was started anew meanwhile")
+        return job
+
+    async def show_job(self, request: Request) -> Response:
+        """Show a plan in the making; lead to the plan once there is one."""
+        job = self._find_job(request)
+        path = self._derive_plan_path(job)
+        if job.state is JobState.PLANNED:
+            return RedirectResponse(f"{_get_base(request)}plans/{quote(path)}", 303)
+        return _show(request, "job", job=job, path=path, ahead=self.queue.count_jobs_ahead(job))
+
+    def _derive_plan_path(self, job: Job) -> str:
+        """Return the path of a job's plan in the output folder, "" if it has none."""
+        if job.output is None or not (job.output.path.exists() or job.output.record_path.exists()):
+            return ""
+        return job.output.path.relative_to(self.defaults.output).as_posix().removesuffix(TRAJECTORY_SUFFIX)
+
+    async def stream_events(self, request: Request) -> Response:
+        """Send what a job tells as server-sent events, from its beginning."""
+        return StreamingResponse(_encode_events(self._find_job(request)), media_type="text/event-stream")
+
+    async def cancel_job(self, request: Request) -> Response:
+        """Cancel a job."""
+        job = self._find_job(request)
+        self.queue.cancel_job(job)
+        return _lead_to(f"jobs/{job.id}")
+
+    async def take_reply(self, request: Request) -> Response:
+        """Take a pasted reply."""
+        job, message = self._find_job(request), await _read_message(request, ReplyMessage)
+        if not message.reply.strip():
+            raise UsageError("the reply is empty; paste it into the box")
+        if not job.take_reply(message.number, message.reply):
+            raise UsageError("this prompt has its reply already; load the page again")
+        return _lead_to(f"jobs/{job.id}")
+
+    async def show_plan(self, request: Request) -> Response:
+        """Show a plan with the person's edits, or the failure to make one."""
+        plan = await self._find_plan(request)
+        edited, problem = None, ""
+        try:
+            edited = _read_edits(plan)
+        except TrajectoryError as error:
+            problem = str(error)
+        given = [each for each in self.papers.list_papers() if each.sha256 and each.sha256 == plan.paper_sha256]
+        page = await asyncio.to_thread(render_plan_page, _get_base(request), plan, edited, given=given, problem=problem)
+        return HTMLResponse(page)
+
+    async def _find_plan(self, request: Request) -> KeptPlan:
+        plan = await asyncio.to_thread(find_plan, self.defaults.output, request.path_params["path"])
+        if plan is None:
+            raise HTTPException(404, "there is no such plan in this folder")
+        return plan
+
+    async def edit_plan(self, request: Request) -> Response:
+        """Change a plan as the person sees it; the model's own plan stays as it is."""
+        message = await _read_message(request, EditMessage)
+        edited = _read_edits(await self._find_plan(request))
+        if edited is None:
+            raise UsageError("there is no plan to edit")
+        if edited.edit.version != message.version:
+            raise HTTPException(409, "the plan was edited in another place; load the page again")
+        changed = edited.change(message.change, message.ablation, message.replacement)
+        return JSONResponse({"version": changed.edit.version})
+
+    async def export_plan(self, request: Request) -> Response:
+        """Send a plan as it was edited, in the format of an export: a file, or an archive of several."""
+        edited = _read_edits(await self._find_plan(request))
+        if edited is None or not edited.edit.kept:
+            raise UsageError("there is no ablation to export")
+        name, content = await asyncio.to_thread(export_entry, edited.kept_entry, request.path_params["form"])
+        headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    async def send_asset(self, request: Request) -> Response:
+        """Send a style or a script."""
+        if (asset := read_asset(request.path_params["name"])) is None:
+            raise HTTPException(404, "there is no such file")
+        return Response(asset[0], media_type=asset[1])
+
+
+def _read_edits(plan: KeptPlan) -> EditedPlan | None:
+    """Return a plan with its edits, None if there is no plan; the error is that of `read_edited_plan`."""
+    path = plan.source.trajectory_path
+    return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None
+
+
+async def _encode_events(job: Job) -> AsyncIterator[str]:
+    yield "event: begin\ndata: 0\n\n"
+    async for kind, text in job.follow():
+        yield f"event: {kind}\ndata: {json.dumps(text)}\n\n"
+        await asyncio.sleep(_EVENT_PAUSE)
+
+
+async def _read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        HTTPException: if it is too large; no more than that is read.
+    """
+    content, told = bytearray(), request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > max_bytes:
+        raise HTTPException(413, f"this is more than {max_bytes:,} bytes")
+    async for piece in request.stream():
+        content += piece
+        if len(content) > max_bytes:
+            raise HTTPException(413, f"this is more than {max_bytes:,} bytes")
+    return bytes(content)
+
+
+async def _read_message(request: Request, kind: type[_Message]) -> _Message:
+    if request.headers.get("content-type") != "application/json":
+        raise HTTPException(415, "the page sends JSON")
+    body = await _read_body(request, _MAX_MESSAGE_BYTES)
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise HTTPException(400, "; ".join(describe_validation_error(error))) from None
+
+
+def _validate(kind: type[_Message], fields: Mapping[str, object]) -> _Message:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise HTTPException(400, "; ".join(describe_validation_error(error))) from None
+
+
+def _get_base(request: Request) -> str:
+    """Return the beginning of every address: the token."""
+    return f"{request.scope['root_path']}/"
+
+
+def _lead_to(path: str) -> Response:
+    return JSONResponse({"to": path})
+
+
+def _show(request: Request, template: str, status: int = 200, **values: object) -> Response:
+    return HTMLResponse(render_page(template, _get_base(request), **values), status)
+
+
+async def _show_problem(request: Request, error: Exception) -> Response:
+    """Answer with an error: as JSON to a script, as a page to a person."""
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    text = str(error.detail if isinstance(error, HTTPException) else error)
+    if request.method == "POST":
+        return JSONResponse({"error": text}, status)
+    return _show(request, "problem", status, problem=text)

@@ -1,0 +1,143 @@
+// Sends what a person does to the program on this machine, and shows what it tells. No text becomes markup.
+const base = document.body.dataset.base;
+const byId = (id) => document.getElementById(id);
+const focusKey = "ablation-planner-focus";
+
+function tell(text) {
+  byId("_problem").textContent = text;
+  byId("_problem").hidden = !text;
+}
+
+async function send(path, body, type = "application/json") {
+  tell("");
+  let response;
+  try {
+    response = await fetch(base + path, { method: "POST", headers: { "content-type": type }, body });
+  } catch {
+    tell("The program does not answer. It may have been stopped; start it again and open the address that it prints.");
+    return null;
+  }
+  const answer = await response.json().catch(() => ({ error: `The program refused this (${response.status}).` }));
+  if (response.ok) return answer;
+  tell(answer.error);
+  return null;
+}
+
+async function sendAndGo(button, path, message, type) {
+  if (button) button.disabled = true;
+  const answer = await send(path, type ? message : JSON.stringify(message), type);
+  if (answer) location.assign(base + answer.to);
+  else if (button) button.disabled = false;
+}
+
+function takePaper() {
+  const drop = byId("_drop");
+  const take = (file) => file && sendAndGo(null, `papers?name=${encodeURIComponent(file.name)}`, file, "application/octet-stream");
+  byId("_file").addEventListener("change", (event) => take(event.target.files[0]));
+  for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
+    addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", name === "dragenter" || name === "dragover");
+      if (name === "drop") take(event.dataTransfer.files[0]);
+    });
+  }
+  byId("_arxiv")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendAndGo(event.submitter, "arxiv", { id: new FormData(event.target).get("id") });
+  });
+}
+
+function startPlan() {
+  const form = byId("_plan");
+  byId("_start").addEventListener("click", (event) => {
+    if (!form.reportValidity()) return;
+    const { k, force, ...settings } = Object.fromEntries(new FormData(form));
+    sendAndGo(event.target, `papers/${form.dataset.paper}/jobs`, { ...settings, k: Number(k), force: Boolean(force) });
+  });
+}
+
+function followJob() {
+  const live = byId("_live");
+  const events = new EventSource(`${base}jobs/${live.dataset.job}/events`);
+  const add = (kind, text) => {
+    const last = live.lastElementChild;
+    const isNear = window.innerHeight + window.scrollY > document.body.scrollHeight - 200;
+    if (kind === "pre" && last?.tagName === "PRE") last.append(text);
+    else live.append(Object.assign(document.createElement(kind), { textContent: text }));
+    const shown = live.lastElementChild;
+    if (kind === "pre") shown.tabIndex = 0;
+    shown.scrollTop = shown.scrollHeight;
+    if (isNear) window.scrollTo(0, document.body.scrollHeight);
+  };
+  events.addEventListener("begin", () => { live.replaceChildren(); tell(""); });
+  events.addEventListener("note", (event) => add("p", JSON.parse(event.data)));
+  events.addEventListener("text", (event) => add("pre", JSON.parse(event.data)));
+  events.addEventListener("state", (event) => {
+    const state = JSON.parse(event.data);
+    if (state === live.dataset.progress) {
+      if (/^(planned|failed|cancelled)/.test(state)) events.close();
+      return;
+    }
+    events.close();
+    location.reload();
+  });
+  events.addEventListener("error", () => {
+    tell("The program does not answer. It may have been stopped; start it again and open the address that it prints.");
+  });
+  const job = `jobs/${live.dataset.job}`;
+  byId("_cancel")?.addEventListener("click", (event) => sendAndGo(event.target, `${job}/cancel`, {}));
+  byId("_reply")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const reply = new FormData(event.target).get("reply");
+    sendAndGo(event.submitter, `${job}/reply`, { number: Number(event.target.dataset.number), reply });
+  });
+}
+
+async function copyFrom(button) {
+  const area = byId(button.dataset.copies);
+  try {
+    await navigator.clipboard.writeText(area.value);
+  } catch {
+    area.select();
+    document.execCommand("copy");
+    button.focus();
+  }
+  byId("_toast").textContent = "Copied";
+  setTimeout(() => { byId("_toast").textContent = ""; }, 4000);
+}
+
+function editPlan() {
+  const plan = byId("_edited");
+  const change = async (source, replacement = []) => {
+    const { change: what, ablation } = source.dataset;
+    const message = { change: what, ablation, version: plan.dataset.version, replacement };
+    if (!await send(`plans/${plan.dataset.plan}`, JSON.stringify(message))) return;
+    sessionStorage.setItem(focusKey, JSON.stringify([source.id, ablation]));
+    location.reload();
+  };
+  for (const button of plan.querySelectorAll(".tools > button")) button.addEventListener("click", () => change(button));
+  for (const form of plan.querySelectorAll(".tools form")) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const lines = new FormData(form).get("replacement").split("\n").map((line) => line.trim());
+      change(form, lines.filter(Boolean));
+    });
+  }
+  restoreFocus(plan);
+}
+
+// The page is made anew after each change; the person stays where he or she was.
+function restoreFocus(plan) {
+  const [id, ablation] = JSON.parse(sessionStorage.getItem(focusKey) ?? "[]");
+  sessionStorage.removeItem(focusKey);
+  if (!ablation) return;
+  const own = id && byId(id);
+  const target = own && !own.disabled ? own : plan.querySelector(`.tools > button[data-ablation="${CSS.escape(ablation)}"]:not(:disabled)`);
+  target?.focus();
+}
+
+if (byId("_drop")) takePaper();
+if (byId("_plan")) startPlan();
+if (byId("_live")) followJob();
+if (byId("_edited")) editPlan();
+for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", () => copyFrom(button));

@@ -1,0 +1,216 @@
+"""A plan as a person edits it: struck out, reordered, with other replacements, and with candidates taken in.
+
+The edits are kept beside the trajectory as `{paper}.{hash}.edits`, JSON. The hash is that of the model's plan, which
+does not change; another plan of the paper has edits of its own.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from planner.details import Candidate, Details, RejectionReason, order_runs
+from planner.errors import TrajectoryError, UsageError
+from planner.files import read_bounded_file, write_file_atomically
+from planner.planning.record import PlanRecord
+from planner.schema import Ablation, OneLine, Plan, describe_validation_error
+from planner.site.entries import PlanEntry
+
+FORMAT_VERSION: Final = "ablation-planner-edits-1"
+_MAX_EDIT_BYTES: Final = 1_000_000
+_MAX_REPLACEMENTS: Final = 50
+
+Origin = Literal["plan", "considered"]
+Change = Literal["strike", "restore", "up", "down", "replace"]
+
+
+class EditedAblation(BaseModel):
+    """An ablation of the model's plan, or a candidate that it did not keep, by its index there; and what became of it.
+
+    `replacement` is None where it is the model's own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    origin: Origin
+    number: int = Field(ge=0)
+    is_kept: bool
+    replacement: tuple[OneLine, ...] | None = Field(default=None, max_length=_MAX_REPLACEMENTS)
+
+    @property
+    def id(self) -> str:
+        """The name of the ablation on the page."""
+        return f"{self.origin}-{self.number}"
+
+
+class PlanEdit(BaseModel):
+    """All ablations and candidates of a plan, in the person's order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal["ablation-planner-edits-1"] = FORMAT_VERSION
+    ablations: tuple[EditedAblation, ...]
+
+    @property
+    def version(self) -> str:
+        """A short hash, by which a page tells whether the plan was edited elsewhere."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    @property
+    def kept(self) -> tuple[EditedAblation, ...]:
+        """The ablations that the person keeps."""
+        return tuple(each for each in self.ablations if each.is_kept)
+
+    @property
+    def left_out(self) -> tuple[EditedAblation, ...]:
+        """The ablations and candidates that the person does not keep."""
+        return tuple(each for each in self.ablations if not each.is_kept)
+
+
+@dataclass(frozen=True, slots=True)
+class EditedPlan:
+    """A plan with its edits; `path` is the file of the edits."""
+
+    entry: PlanEntry
+    edit: PlanEdit
+    path: Path
+
+    @property
+    def is_edited(self) -> bool:
+        """True if the person changed anything."""
+        return self.edit != begin_edit(self.entry)
+
+    @property
+    def kept_entry(self) -> PlanEntry:
+        """The plan as edited, with its details and findings; it may have no ablation left."""
+        return _select(self.entry, self.edit.kept, self.edit.left_out)
+
+    @property
+    def left_out_entry(self) -> PlanEntry:
+        """The ablations that are left out, as if they were a plan."""
+        return _select(self.entry, self.edit.left_out, ())
+
+    def get_ablation(self, edited: EditedAblation) -> Ablation:
+        """Return an ablation with its edited replacement."""
+        return _build_ablation(self.entry, edited)
+
+    def change(self, change: Change, ablation_id: str, replacement: Sequence[str] = ()) -> "EditedPlan":
+        """Return the plan after a change, and write it.
+
+        Raises:
+            UsageError: if the change is not possible.
+            OSError: if the edits cannot be written.
+        """
+        changed = replace(self, edit=_change_edit(self.edit, change, ablation_id, tuple(replacement)))
+        _select(self.entry, changed.edit.ablations, ())  # refuses a replacement that breaks the rules
+        write_file_atomically(self.path, changed.edit.model_dump_json(indent=1) + "\n")
+        return changed
+
+
+def begin_edit(entry: PlanEntry) -> PlanEdit:
+    """Return the edit that changes nothing."""
+    considered = entry.record.considered if entry.record else ()
+    plan = (EditedAblation(origin="plan", number=n, is_kept=True) for n in range(len(entry.ablations)))
+    others = (EditedAblation(origin="considered", number=n, is_kept=False) for n in range(len(considered)))
+    return PlanEdit(ablations=(*plan, *others))
+
+
+def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
+    """Return a plan with the edits beside its trajectory, if there are any.
+
+    Raises:
+        TrajectoryError: if the file of the edits is not one of this plan.
+    """
+    begun = begin_edit(entry)
+    considered = entry.record.considered if entry.record else ()
+    hashed = "\n".join(each.model_dump_json() for each in (*entry.ablations, *considered))
+    digest = hashlib.sha256(hashed.encode("utf-8", "replace")).hexdigest()
+    path = trajectory_path.with_suffix(f".{digest[:8]}.edits")
+    try:
+        edit = PlanEdit.model_validate_json(read_bounded_file(path, _MAX_EDIT_BYTES))
+    except FileNotFoundError:
+        return EditedPlan(entry, begun, path)
+    except (OSError, ValidationError) as error:
+        raise TrajectoryError(f"{path.name}: the edits cannot be read; move the file away: {error}") from None
+    if sorted(each.id for each in edit.ablations) != sorted(each.id for each in begun.ablations):
+        raise TrajectoryError(f"{path.name}: the edits are not those of this plan; move the file away")
+    return EditedPlan(entry, edit, path)
+
+
+def _change_edit(edit: PlanEdit, change: Change, ablation_id: str, replacement: tuple[str, ...]) -> PlanEdit:
+    items = list(edit.ablations)
+    place = next((n for n, each in enumerate(items) if each.id == ablation_id), None)
+    if place is None:
+        raise UsageError(f"there is no ablation {ablation_id[:40]!r} in this plan")
+    if change == "strike":
+        items[place] = items[place].model_copy(update={"is_kept": False})
+    elif change == "restore":
+        restored = items.pop(place).model_copy(update={"is_kept": True})
+        items.insert(max((n for n, each in enumerate(items) if each.is_kept), default=-1) + 1, restored)
+    elif change == "replace":
+        items[place] = items[place].model_copy(update={"replacement": replacement})
+    else:
+        step = -1 if change == "up" else 1
+        others = range(place + step, -1 if change == "up" else len(items), step)
+        other = next((n for n in others if items[n].is_kept == items[place].is_kept), place)
+        items[place], items[other] = items[other], items[place]
+    return PlanEdit(ablations=tuple(items))
+
+
+def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]) -> PlanEntry:
+    """Return an entry whose plan has only the chosen ablations, with their details and findings; checks each edit."""
+    assert entry.trajectory is not None, "only a plan is edited"
+    plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
+    trajectory = replace(entry.trajectory, plan=plan)
+    return replace(entry, trajectory=trajectory, record=entry.record and _select_record(entry, chosen, left_out))
+
+
+def _build_ablation(entry: PlanEntry, edited: EditedAblation) -> Ablation:
+    candidates = entry.record.considered if entry.record else ()
+    source = entry.ablations[edited.number] if edited.origin == "plan" else candidates[edited.number]
+    fields = {name: getattr(source, name) for name in Ablation.model_fields}
+    if edited.replacement is None:
+        return Ablation.model_construct(**fields)
+    try:
+        return Ablation.model_validate({**fields, "replacement": edited.replacement})
+    except ValidationError as error:
+        raise UsageError(f"{source.name}: {'; '.join(describe_validation_error(error))}") from None
+
+
+def _select_record(
+    entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]
+) -> PlanRecord:
+    record = entry.record
+    assert record is not None, "only a record is changed"
+    details = tuple(_get_details(entry, each) for each in chosen) if entry.details or record.considered else ()
+    findings = [
+        f"ablation {number} ({entry.ablations[each.number].name!r}): {finding}"
+        for number, each in enumerate(chosen, start=1)
+        if each.origin == "plan"
+        for finding in entry.list_findings(each.number)
+    ]
+    old = {f"ablation {n + 1} ({a.name!r}): {f}" for n, a in enumerate(entry.ablations) for f in entry.list_findings(n)}
+    warnings = (*findings, *(warning for warning in record.warnings if warning not in old))
+    considered = tuple(_build_candidate(entry, each) for each in left_out)
+    order = order_runs(details)
+    return record.model_copy(
+        update={"details": details, "order": order, "considered": considered, "warnings": warnings, "votes": ()}
+    )
+
+
+def _get_details(entry: PlanEntry, edited: EditedAblation) -> Details:
+    if edited.origin == "considered":
+        assert entry.record is not None, "a record holds the candidates"
+        return entry.record.considered[edited.number].details
+    return entry.details[edited.number] if entry.details else Details()
+
+
+def _build_candidate(entry: PlanEntry, edited: EditedAblation) -> Candidate:
+    ablation = _build_ablation(entry, edited)
+    why = RejectionReason.WITHDRAWN
+    if edited.origin == "considered" and entry.record:
+        why = entry.record.considered[edited.number].why
+    return Candidate.model_construct(**dict(ablation), details=_get_details(entry, edited), why=why)

@@ -1,0 +1,291 @@
+"""Plans in the making: a queue of jobs, one at a time for each model, and what each of them tells while it runs."""
+
+import asyncio
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt
+from planner.details import format_count
+from planner.errors import ModelError, Outcome, PlannerError
+from planner.models.connect import ModelSpec, open_model
+from planner.planning.first_prompt import PlanSettings
+from planner.planning.output import PlanOutput, plan_to_folder, plan_with_client
+from planner.sanitize import clean_text
+from planner.serve.papers import GivenPaper, PaperFolder
+from planner.tokens import TokenCounter
+
+log = logging.getLogger(__name__)
+
+_MAX_SHOWN_CHARS: Final = 1_000_000  # characters of the replies of a job that are shown while they arrive
+
+
+class JobState(StrEnum):
+    """The state of a job; by hand it waits for a pasted reply in between."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ASKING = "asking"
+    PLANNED = "planned"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_ENDED: Final = (JobState.PLANNED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """A plan to make of a paper: the settings, the model, and whether a person fetches its replies by hand.
+
+    With `force` a request is sent again even if it was already answered.
+    """
+
+    paper: GivenPaper
+    settings: PlanSettings
+    model_spec: ModelSpec
+    by_hand: bool = False
+    force: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A plan in the making; `news` are the kind and the text of each message so far: "note", or "text" of a reply.
+
+    `prompt` is what a person is to send by hand while the state is ASKING, `prompt_number` counts such prompts.
+    """
+
+    request: PlanRequest
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    state: JobState = JobState.WAITING
+    reason: str = ""
+    news: list[tuple[str, str]] = field(default_factory=list)
+    prompt: Prompt | None = None
+    prompt_number: int = 0
+    output: PlanOutput | None = None
+    task: "asyncio.Task[None] | None" = None
+    _shown_chars: int = 0
+    _reply: "asyncio.Future[str] | None" = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_ended(self) -> bool:
+        """True if nothing more will happen."""
+        return self.state in _ENDED
+
+    @property
+    def progress(self) -> str:
+        """The state and the number of the prompt by hand: where the job is now."""
+        return f"{self.state} {self.prompt_number}"
+
+    def add_note(self, text: str) -> None:
+        """Tell what happens."""
+        self._add_news("note", text)
+
+    def add_text(self, text: str) -> None:
+        """Show a piece of a reply; of a very long one only the beginning is shown."""
+        shown = text[: _MAX_SHOWN_CHARS - self._shown_chars]
+        self._shown_chars += len(shown)
+        if shown:
+            self._add_news("text", shown)
+
+    def set_state(self, state: JobState, reason: str = "") -> None:
+        """Set the state, and the reason why there is no plan."""
+        self.state, self.reason = state, reason
+        self._report_change()
+
+    async def ask_by_hand(self, prompt: Prompt) -> str:
+        """Show a prompt, and return the reply that a person pastes."""
+        self.prompt, self.prompt_number = prompt, self.prompt_number + 1
+        self._reply = asyncio.get_running_loop().create_future()
+        self.set_state(JobState.ASKING)
+        reply = await self._reply
+        self.set_state(JobState.RUNNING)
+        return reply
+
+    def take_reply(self, number: int, reply: str) -> bool:
+        """Take the reply to a prompt, given by its number; return False if that is no longer asked."""
+        if self.state is not JobState.ASKING or number != self.prompt_number or self._reply is None:
+            return False
+        if not self._reply.done():
+            self._reply.set_result(reply)
+        return True
+
+    async def follow(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield all news, old and new, those of one kind joined; and the state and the number of the prompt each time.
+
+        It ends with the job.
+        """
+        shown, state = 0, ""
+        while True:
+            # All of it from one moment: more may happen while the reader of this takes what is yielded.
+            news, changed, has_ended, now = self.news[shown:], self._changed, self.has_ended, self.progress
+            shown += len(news)
+            for kind, text in _join_news(news):
+                yield kind, text
+            if now != state:
+                state = now
+                yield "state", state
+            if has_ended:
+                return
+            await changed.wait()
+
+    def _add_news(self, kind: str, text: str) -> None:
+        self.news.append((kind, clean_text(text).text))
+        self._report_change()
+
+    def _report_change(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+def _join_news(news: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    joined: list[tuple[str, str]] = []
+    for kind, text in news:
+        if joined and kind == "text" == joined[-1][0]:
+            joined[-1] = (kind, joined[-1][1] + text)
+        else:
+            joined.append((kind, text))
+    return joined
+
+
+class JobQueue:
+    """The jobs of one output folder, which run one at a time for each model; those by hand need not wait."""
+
+    def __init__(self, output: Path, papers: PaperFolder, *, offline: bool) -> None:
+        self.jobs: dict[str, Job] = {}
+        self._output = output
+        self._papers = papers
+        self._offline = offline
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._is_stopped = False
+
+    def start_job(self, request: PlanRequest) -> Job:
+        """Start a job, or let it wait for its turn."""
+        job = Job(request)
+        self.jobs[job.id] = job
+        job.task = asyncio.create_task(self._run(job))
+        job.task.add_done_callback(lambda task: _report_crash(job, task))
+        return job
+
+    def cancel_job(self, job: Job) -> None:
+        """Cancel a job; what its endpoint has written so far of a reply is not recorded."""
+        if job.task is not None:
+            job.task.cancel()
+
+    def count_jobs_ahead(self, job: Job) -> int:
+        """Return the number of jobs that a waiting job waits for."""
+        others = list(self.jobs.values())
+        ahead = others[: others.index(job)] if job.state is JobState.WAITING else []
+        return sum(not each.has_ended and _name_turn(each) == _name_turn(job) for each in ahead)
+
+    async def stop(self) -> None:
+        """Send nothing more; wait for the replies in flight, so that they are recorded."""
+        self._is_stopped = True
+        for job in self.jobs.values():
+            if job.state in (JobState.WAITING, JobState.ASKING):
+                self.cancel_job(job)
+        await asyncio.gather(*(job.task for job in self.jobs.values() if job.task), return_exceptions=True)
+
+    async def _run(self, job: Job) -> None:
+        try:
+            async with self._turns[_name_turn(job)]:
+                job.set_state(JobState.RUNNING)
+                job.output = await self._plan(job)
+        except (PlannerError, OSError) as error:
+            job.set_state(JobState.FAILED, str(error))
+        except asyncio.CancelledError:
+            job.set_state(JobState.CANCELLED)
+            raise
+        else:
+            record = job.output.record
+            is_planned = record.outcome is Outcome.PLANNED
+            job.set_state(JobState.PLANNED if is_planned else JobState.FAILED, record.reason)
+
+    async def _plan(self, job: Job) -> PlanOutput:
+        request = job.request
+        job.add_note(f"reading {request.paper.source}")
+        paper = await self._papers.read_paper(request.paper)
+        if request.by_hand:
+            by_hand = _ManualModel(request.model_spec.model, job)
+            return await plan_to_folder(
+                self._output, paper, by_hand, request.settings, lambda _: None, force=request.force
+            )
+        async with open_model(request.model_spec, offline=self._offline, on_text=job.add_text) as client:
+            if client.model is not None:
+                await asyncio.to_thread(client.warm_up)
+                client = replace(client, model=_ReportedModel(client.model, job, self, client.host))
+            settings = replace(request.settings, window=request.settings.window or client.window)
+            max_wait = request.model_spec.max_wait
+            return await plan_with_client(self._output, paper, client, settings, max_wait=max_wait, force=request.force)
+
+    def check_stopped(self) -> None:
+        """Raise `asyncio.CancelledError` if nothing more is to be sent."""
+        if self._is_stopped:
+            raise asyncio.CancelledError
+
+
+def _name_turn(job: Job) -> str:
+    return f"by hand {job.id}" if job.request.by_hand else job.request.model_spec.model
+
+
+def _report_crash(job: Job, task: "asyncio.Task[None]") -> None:
+    """Tell of an error that nobody expected."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a plan failed by an error of the program: %r", error, exc_info=error)
+        job.set_state(JobState.FAILED, f"an error of the program: {error!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _ManualModel:
+    """A model whose replies a person fetches; their finish reasons and tokens are unknown."""
+
+    name: str
+    job: Job
+
+    @property
+    def info(self) -> ModelInfo:
+        return ModelInfo(LM_PLANNER, self.name, self.name)
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        return Completion(await self.job.ask_by_hand(prompt), model=self.name)
+
+
+@dataclass(slots=True)
+class _ReportedModel:
+    """A model whose requests a job tells of."""
+
+    model: Model
+    job: Job
+    queue: JobQueue
+    host: str
+    last_prompt: Prompt | None = None
+
+    @property
+    def info(self) -> ModelInfo:
+        return self.model.info
+
+    async def complete(self, prompt: Prompt) -> Completion:
+        self.queue.check_stopped()
+        self.job.add_note(self._describe_request(prompt))
+        self.last_prompt = prompt
+        try:
+            return await self.model.complete(prompt)
+        except ModelError as error:
+            self.job.add_note(str(error))
+            raise
+
+    def _describe_request(self, prompt: Prompt) -> str:
+        tokens = f"about {format_count(TokenCounter().count_prompt(prompt), 'token')} to {self.host}"
+        if self.last_prompt is None:
+            return f"sending {tokens}"
+        if prompt == self.last_prompt:
+            return "sending the same again"
+        if prompt.step and prompt.step != self.last_prompt.step:
+            return f"asking to mend what the program finds wrong in the plan, {tokens}"
+        return f"asking again, since the reply held no valid plan, {tokens}"

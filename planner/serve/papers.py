@@ -1,0 +1,122 @@
+"""The papers that were given to the page; they stay in a hidden folder of the output folder.
+
+`.serve/KEY.json` says what the paper is, `.serve/KEY/NAME` is its file. Other commands pass hidden folders over.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from planner.errors import PaperError, UsageError
+from planner.files import read_bounded_file, write_file_atomically
+from planner.names import parse_arxiv_id, sanitize_file_name
+from planner.papers.paper import Paper
+from planner.reading.process import IsolatedReader
+from planner.reading.request import ReadRequest
+
+_FOLDER: Final = ".serve"
+_KEY: Final = re.compile(r"[0-9a-f]{16}")
+_MAX_NOTE_BYTES: Final = 100_000
+_MAX_READ_PAPERS: Final = 4  # papers whose text is kept in memory
+
+
+class GivenPaper(BaseModel):
+    """A paper that was given to the page: a file, or an arXiv id; its title and hash are known once it was read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key: str
+    source: str
+    is_file: bool
+    given: datetime
+    title: str = ""
+    sha256: str = ""
+
+    @classmethod
+    def create(cls, source: str, content: bytes | None = None) -> Self:
+        """Return the paper in a file of this name and content, or of an arXiv id; the same paper has the same key."""
+        digest = hashlib.sha256(source.encode() if content is None else content).hexdigest()
+        return cls(key=digest[:16], source=source, is_file=content is not None, given=datetime.now(UTC))
+
+
+class PaperFolder:
+    """The papers in an output folder that were given to the page, and the reader that reads them."""
+
+    def __init__(self, output: Path, reader: IsolatedReader) -> None:
+        self._folder = output / _FOLDER
+        self._reader = reader
+        self._read: dict[str, Paper] = {}
+
+    def add_file(self, name: str, content: bytes) -> GivenPaper:
+        """Keep a file and return its paper.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        paper = GivenPaper.create(sanitize_file_name(re.split(r"[/\\]", name)[-1]), content)
+        write_file_atomically(self._build_path(paper), content)
+        return self._write_note(paper)
+
+    def add_arxiv_id(self, text: str) -> GivenPaper:
+        """Return the paper of an arXiv id or address.
+
+        Raises:
+            UsageError: if the text is neither.
+            OSError: if the folder cannot be written.
+        """
+        if (arxiv_id := parse_arxiv_id(text)) is None:
+            raise UsageError(f"{text[:100]!r} is no arXiv id; write one such as 2507.08038 or 2507.08038v2")
+        return self._write_note(GivenPaper.create(f"arxiv:{arxiv_id}"))
+
+    def find_paper(self, key: str) -> GivenPaper | None:
+        """Return the paper with this key, or None."""
+        if not _KEY.fullmatch(key):
+            return None
+        try:
+            paper = GivenPaper.model_validate_json(read_bounded_file(self._folder / f"{key}.json", _MAX_NOTE_BYTES))
+        except (OSError, ValidationError):
+            return None
+        is_safe = not paper.is_file or paper.source == sanitize_file_name(paper.source)
+        return paper if paper.key == key and is_safe else None
+
+    def list_papers(self) -> list[GivenPaper]:
+        """Return all papers, the last one first."""
+        return sorted(self._find_papers(), key=lambda paper: paper.given, reverse=True)
+
+    def _find_papers(self) -> Iterator[GivenPaper]:
+        for path in self._folder.glob("*.json"):
+            if paper := self.find_paper(path.stem):
+                yield paper
+
+    async def read_paper(self, paper: GivenPaper) -> Paper:
+        """Read a paper in a separate process, unless it was read lately.
+
+        Raises:
+            PaperError: if it cannot be read.
+            RunError: if nothing can be read.
+        """
+        if (known := self._read.pop(paper.key, None)) is None:
+            source = str(self._build_path(paper)) if paper.is_file else paper.source
+            result = await self._reader.read_paper(ReadRequest(source, keep_paper=True))
+            if isinstance(result, PaperError):
+                raise PaperError(str(result).replace(source, paper.source))
+            assert result.paper is not None, "the request asks for the paper"
+            known = replace(result.paper, source=paper.source)
+            self._write_note(paper.model_copy(update={"title": known.title, "sha256": known.sha256}))
+        self._read[paper.key] = known
+        for key in list(self._read)[:-_MAX_READ_PAPERS]:
+            del self._read[key]
+        return known
+
+    def _build_path(self, paper: GivenPaper) -> Path:
+        return self._folder / paper.key / paper.source
+
+    def _write_note(self, paper: GivenPaper) -> GivenPaper:
+        write_file_atomically(self._folder / f"{paper.key}.json", paper.model_dump_json(indent=1) + "\n")
+        return paper

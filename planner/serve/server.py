@@ -1,0 +1,126 @@
+"""Serve the page on this machine alone: to its own address, from its own pages, and to who knows its token."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK: Final = "127.0.0.1"
+_NAMES: Final = (LOOPBACK, "localhost")
+_LAST_SECONDS: Final = 2  # seconds for responses that are not complete when the program ends
+_SAFE_METHODS: Final = ("GET", "HEAD")
+# No inline script or style, nothing from elsewhere, no frame, and no text that becomes markup.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS: Final = {
+    "content-security-policy": _POLICY,
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Guard:
+    """An application that refuses every request which does not come from one of its own pages on this machine.
+
+    Each path begins with the token. A request that changes anything must name its origin, as browsers do.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = tuple(f"{name}:{port}" for name in _NAMES)
+        self._origins = tuple(f"http://{host}" for host in self._hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            return
+        answer = _add_headers(send)
+        if fault := self._find_fault(scope):
+            await PlainTextResponse(f"Refused: {fault}.\n", 403)(scope, receive, answer)
+        else:
+            await self._app({**scope, "root_path": f"/{self._token}"}, receive, answer)
+
+    def _find_fault(self, scope: Scope) -> str:
+        """Return the reason to refuse a request, or ""."""
+        headers = Headers(scope=scope)
+        if not (scope.get("client") or ("",))[0].startswith("127."):
+            return "it comes from another machine"
+        if headers.getlist("host") not in ([host] for host in self._hosts):
+            return "it names another host"
+        origins = headers.getlist("origin")
+        if origins not in ([origin] for origin in self._origins) and (origins or scope["method"] not in _SAFE_METHODS):
+            return "it comes from another page"
+        token = scope["path"].split("/")[1]
+        if not secrets.compare_digest(token.encode("utf-8", "surrogateescape"), self._token.encode()):
+            return "it lacks the token; open the address that the program printed when it was started"
+        return ""
+
+
+def _add_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_HEADERS)
+        await send(message)
+
+    return send_with_headers
+
+
+def open_socket(port: int) -> socket.socket:
+    """Return a socket on this machine alone; port 0 lets the system choose one.
+
+    Raises:
+        OSError: if the port is taken.
+    """
+    try:
+        return socket.create_server((LOOPBACK, port))
+    except OSError as error:
+        error.filename = f"port {port}"
+        raise
+
+
+class PageServer(uvicorn.Server):
+    """A server of an application on a socket; `address` is the page, with its token."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
+        self.address = f"http://{LOOPBACK}:{port}/{token}/"
+        self._listener = listener
+        super().__init__(
+            uvicorn.Config(
+                Guard(app, token, port),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=_LAST_SECONDS,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals to the program."""
+        yield
+
+    async def run_until(self, has_ended: Callable[[], Awaitable[None]]) -> None:
+        """Answer requests until a function returns."""
+        serving = asyncio.create_task(self.serve([self._listener]))
+        try:
+            await has_ended()
+        finally:
+            self.should_exit = True
+            await serving
