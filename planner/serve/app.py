@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from planner.errors import PlannerError, TrajectoryError, UsageError
-from planner.models.connect import ModelClient, open_model
+from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
 from planner.papers.load import MAX_FILE_BYTES
@@ -127,8 +127,8 @@ class PageApp:
         return _validate(PlanForm, begun | {name: value for name, value in request.query_params.items() if value})
 
     async def _describe_model(self, form: PlanForm) -> tuple[ModelClient | None, str]:
-        """Return the facts of a model, None by hand; or the reason why it cannot be asked."""
-        if form.model == BY_HAND:
+        """Return the facts of a model, None where nothing is sent; or the reason why it cannot be asked."""
+        if form.model in (BY_HAND, EXTRACTIVE):
             return None, ""
         try:
             async with open_model(self.defaults.make_model_spec(form), offline=self.defaults.offline) as client:

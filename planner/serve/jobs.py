@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt
-from planner.details import format_count
 from planner.errors import ModelError, Outcome, PlannerError
 from planner.models.connect import ModelSpec, open_model
 from planner.planning.first_prompt import PlanSettings
@@ -281,7 +280,7 @@ class _ReportedModel:
             raise
 
     def _describe_request(self, prompt: Prompt) -> str:
-        tokens = f"about {format_count(TokenCounter().count_prompt(prompt), 'token')} to {self.host}"
+        tokens = f"about {TokenCounter().count_prompt(prompt):,} tokens to {self.host}"
         if self.last_prompt is None:
             return f"sending {tokens}"
         if prompt == self.last_prompt:

@@ -132,9 +132,9 @@ class RequestPrice:
 
 
 def compute_request_price(client: ModelClient, strategy: str, facts: PaperFacts) -> RequestPrice | None:
-    """Return what a plan would take; None if nothing is sent or can be."""
+    """Return what a plan would take; None if nothing can be sent."""
     tokens = facts.description["prompt_tokens"]
-    if client.model is None or tokens is None:
+    if tokens is None:
         return None
     estimate = STRATEGIES[strategy].estimate(tokens)
     return RequestPrice(estimate, client.compute_price(Usage(estimate.prompt_tokens, estimate.reply_tokens)))

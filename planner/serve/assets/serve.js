@@ -133,6 +133,7 @@ function restoreFocus(plan) {
   if (!ablation) return;
   const own = id && byId(id);
   const target = own && !own.disabled ? own : plan.querySelector(`.tools > button[data-ablation="${CSS.escape(ablation)}"]:not(:disabled)`);
+  for (let box = target?.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
   target?.focus();
 }
 
