@@ -1,6 +1,7 @@
 """Serve the page on this machine alone: to its own address, from its own pages, and to who knows its token."""
 
 import asyncio
+import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Generator
@@ -87,8 +88,7 @@ def open_socket(port: int) -> socket.socket:
     try:
         return socket.create_server((LOOPBACK, port))
     except OSError as error:
-        error.filename = f"port {port}"
-        raise
+        raise OSError(error.errno, os.strerror(error.errno or 0), f"port {port}") from None
 
 
 class PageServer(uvicorn.Server):

@@ -238,7 +238,7 @@ def _build_panel(places: _PlaceLinks, entry_number: int) -> ModelPanel:
         cards=tuple(_list_cards(places, entry_number)),
         notes=tuple(_list_notes(entry)),
         considered=tuple(_list_considered(entry, places.anchors[entry_number])),
-        copies=format_plan_copies(entry.trajectory, entry) if entry.trajectory else None,
+        copies=format_plan_copies(entry.trajectory, entry) if entry.trajectory and entry.ablations else None,
         facts=tuple(list_facts(entry)),
         replies=tuple(list_replies(entry)),
     )

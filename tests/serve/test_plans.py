@@ -1,0 +1,333 @@
+"""Plans on the page are those of the command line, and edits and exports leave the model's own plan as it is."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from planner.cli import cli
+from planner.exports.export import EXPORT_FORMATS
+from planner.models.connect import ModelSpec
+from tests.conftest import ROOT
+from tests.scripted import GOOD_REPLY, contract
+from tests.serve.conftest import DEMO, Client, Start, page_server
+from tests.server.replies import as_asked, error, stream
+from tests.server.server import Server
+
+PAPER = DEMO.read_bytes()
+QUOTE = "a harmonic residual gate that decides for each step how far the forecast may depart from the prior"
+ABLATIONS = [
+    {"name": "No gate", "ablated_part": "harmonic residual gate", "action": "REMOVE", "metrics": ["MAE"], "chance": 90},
+    {
+        "name": "Mean gate",
+        "ablated_part": "harmonic residual gate",
+        "action": "REPLACE",
+        "replacement": ["a mean", "a sum"],
+        "metrics": ["MAE", "STE"],
+        "chance": 80,
+        "evidence": QUOTE,
+        "effort": "retrain, 2 runs",
+    },
+    {"name": "No loss", "ablated_part": "phase loss", "action": "REMOVE", "metrics": ["STE"], "chance": 70},
+]
+REPLY = contract("The gate is never removed.", ABLATIONS)
+
+
+@pytest.fixture
+def asked(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The page with a model at the suite's server."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    server.answer = lambda request: as_asked(request, REPLY, reasoning="Let me think.")
+    spec = ModelSpec("test-model", (server.base_url,), price="1,4", max_wait=5)
+    with page_server(tmp_path / "out", model_spec=spec) as client:
+        yield client
+
+
+def edit(client: Client, path: str, change: str, ablation: str, *replacement: str) -> int:
+    version = client.get(path).text.split('data-version="')[1].split('"')[0]
+    message = {"change": change, "ablation": ablation, "version": version, "replacement": replacement}
+    return client.post(path, message).status
+
+
+def list_names(client: Client, path: str) -> list[str]:
+    lines = client.get(path.replace("plans/", "exports/jsonl/", 1)).text
+    return [ablation["name"] for ablation in json.loads(lines)["ablations"]]
+
+
+def test_a_plan_needs_no_key(client: Client) -> None:
+    path = client.plan(client.give(PAPER), task="author", k=3)
+    assert path.startswith("plans/extractive-planner/builtin/Slack_Water")
+    page = client.get(path).text
+    assert page.count('data-change="strike"') == 3
+    assert "Slack Water" in client.get().text
+
+
+def test_before_anything_is_sent_the_page_says_what_would_be(asked: Client, server: Server) -> None:
+    key = asked.give(PAPER)
+    page = asked.get(f"papers/{key}?task=author&strategy=revise").text
+    for said in ("2 requests to <strong>127.0.0.1", "about <strong>$0.0", "4 Experiments", "No loss"):
+        assert (said in page) == (said != "No loss"), said
+    assert not server.journal
+
+
+def test_a_model_without_a_key_says_what_is_missing(client: Client) -> None:
+    page = client.get(f"papers/{client.give(PAPER)}?model=other&name=gpt-4o").text
+    assert "OPENAI_API_KEY" in page
+    assert "What was understood" in page
+
+
+def test_the_reply_is_told_as_it_arrives(asked: Client) -> None:
+    job = asked.post(f"papers/{asked.give(PAPER)}/jobs", {"task": "reviewer", "model": "test-model"}).json["to"]
+    events = asked.follow(job)
+    assert "".join(text for kind, text in events if kind == "text") == f"Let me think.\n\n{REPLY}"
+    assert events[-1] == ("state", "planned 0")
+    assert "sk-test" not in json.dumps(events)
+
+
+def test_an_invalid_reply_and_a_fault_are_told(asked: Client, server: Server) -> None:
+    server.script(error(503, "busy", headers={"Retry-After": "0"}), stream("no plan at all"))
+    job = asked.post(f"papers/{asked.give(PAPER)}/jobs", {"task": "reviewer", "model": "test-model"}).json["to"]
+    notes = [text for kind, text in asked.follow(job) if kind == "note"]
+    assert [note.split(",")[0].split(" about")[0] for note in notes if "busy" not in note] == [
+        "reading paper.md",
+        "sending",
+        "sending the same again",
+        "asking again",
+    ]
+    assert any("busy" in note for note in notes)
+
+
+def test_a_plan_that_fails_says_why(asked: Client, server: Server) -> None:
+    server.answer = lambda request: error(401, "wrong key")
+    job = asked.post(f"papers/{asked.give(PAPER)}/jobs", {"task": "reviewer", "model": "test-model"}).json["to"]
+    assert asked.follow(job)[-1] == ("state", "failed 0")
+    page = asked.get(job).text
+    assert "wrong key" in page
+    record = page.split('href="')[-1].split('"')[0]
+    assert "Not planned: model error" in asked.send("GET", record).text
+
+
+def test_the_page_and_the_command_line_share_folder_and_replies(asked: Client, server: Server, tmp_path: Path) -> None:
+    asked.plan(asked.give(PAPER), model="test-model")
+    assert len(server.journal) == 1
+    (tmp_path / "copy.md").write_bytes(PAPER)
+    words = [str(tmp_path / "copy.md"), "-m", "test-model", "--base-url", server.base_url, "-o", str(asked.output)]
+    done = CliRunner().invoke(cli, ["plan", *words])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(cli, ["plan", *words, "--task", "author"])
+    assert done.exit_code == 0, done.output
+    assert len(server.journal) == 2
+    asked.plan(asked.give(PAPER), model="test-model", task="author")
+    assert len(server.journal) == 2
+    assert asked.get().text.count("test-model, author task") == 1
+
+
+def test_plans_of_one_model_are_made_one_after_the_other(asked: Client, server: Server) -> None:
+    server.script(stream(REPLY).hanging(50))
+    keys = [asked.give(PAPER.replace(b"# Slack", b"# %d Slack" % number)) for number in range(3)]
+    jobs = [asked.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "test-model"}).json["to"] for key in keys]
+    _wait_for(lambda: len(server.journal) == 1)
+    assert "Waiting for 2 other plans of this model" in asked.get(jobs[2]).text
+    assert asked.get().text.count("reviewer task: waiting") == 2
+    asked.post(f"{jobs[1]}/cancel", {})
+    assert asked.follow(jobs[1])[-1] == ("state", "cancelled 0")
+    server.release()
+    assert [asked.follow(job)[-1] for job in (jobs[0], jobs[2])] == [("state", "planned 0")] * 2
+    assert len(server.journal) == 3
+
+
+def test_a_request_is_cancelled_and_made_again(asked: Client, server: Server) -> None:
+    server.script(stream(REPLY).hanging(400))
+    key = asked.give(PAPER)
+    job = asked.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "test-model"}).json["to"]
+    _wait_for(lambda: len(server.journal) == 1)
+    asked.post(f"{job}/cancel", {})
+    assert asked.follow(job)[-1] == ("state", "cancelled 0")
+    assert "Cancelled" in asked.get(job).text
+    assert asked.plan(key, model="test-model")
+
+
+def test_a_reply_is_pasted_and_asked_for_again(client: Client) -> None:
+    key = client.give(PAPER)
+    form = {"task": "reviewer", "model": "by-hand", "name": "my chat", "strategy": "revise"}
+    job = client.post(f"papers/{key}/jobs", form).json["to"]
+    prompt = _wait_for(lambda: _read_prompt(client, job, 1))
+    assert "harmonic residual gate" in prompt
+    assert client.post(f"{job}/reply", {"number": 1, "reply": "  "}).status == 400
+    assert client.post(f"{job}/reply", {"number": 1, "reply": "no plan"}).status == 200
+    assert "no plan" not in _wait_for(lambda: _read_prompt(client, job, 2))
+    assert client.post(f"{job}/reply", {"number": 1, "reply": GOOD_REPLY}).status == 400
+    client.post(f"{job}/reply", {"number": 2, "reply": GOOD_REPLY.replace("harmonic residual gate", "quantum prior")})
+    assert "Finding 1" in _wait_for(lambda: _read_prompt(client, job, 3))
+    client.post(f"{job}/reply", {"number": 3, "reply": GOOD_REPLY})
+    assert client.follow(job)[-1] == ("state", "planned 3")
+    path = client.get(job).headers["location"].removeprefix(f"/{client.token}/")
+    assert path.startswith("plans/lm-planner/my%20chat/")
+    assert list_names(client, path) == ["No gate"]
+    # What was pasted is on record: the same form asks for nothing.
+    assert client.plan(key, **form) == path
+
+
+def test_a_plan_is_edited_and_the_models_own_stays(asked: Client) -> None:
+    path = asked.plan(asked.give(PAPER), model="test-model")
+    before = {file: file.read_bytes() for file in asked.output.rglob("*") if file.is_file()}
+    assert list_names(asked, path) == ["No gate", "Mean gate"]
+    assert edit(asked, path, "restore", "considered-0") == 200
+    assert edit(asked, path, "up", "considered-0") == 200
+    assert edit(asked, path, "strike", "plan-0") == 200
+    assert edit(asked, path, "replace", "plan-1", "a median", "=1+1") == 200
+    assert list_names(asked, path) == ["No loss", "Mean gate"]
+    exported = json.loads(asked.get(path.replace("plans/", "exports/jsonl/", 1)).text)
+    assert exported["ablations"][1]["replacement"] == ["a median", "=1+1"]
+    assert [each["chance"] for each in exported["details"]] == [70, 80]
+    assert exported["order"] == [1, 0]
+    assert [(each["name"], each["why"]) for each in exported["considered"]] == [("No gate", "withdrawn")]
+    assert "edited by you" in asked.get(path).text
+    after = {file: file.read_bytes() for file in asked.output.rglob("*") if file.is_file()}
+    assert {file: after[file] for file in before} == before
+    assert [file.suffix for file in after.keys() - before.keys()] == [".edits"]
+
+
+def test_edits_survive_a_new_start_and_a_second_tab_is_told(tmp_path: Path) -> None:
+    with page_server(tmp_path / "out") as client:
+        path = client.plan(client.give(PAPER), task="author", k=3)
+        names = list_names(client, path)
+        stale = client.get(path).text.split('data-version="')[1].split('"')[0]
+        edit(client, path, "strike", "plan-0")
+        message = {"change": "strike", "ablation": "plan-1", "version": stale}
+        assert client.post(path, message).status == 409
+    with page_server(tmp_path / "out") as client:
+        assert list_names(client, path) == names[1:]
+        edit(client, path, "restore", "plan-0")
+        assert list_names(client, path) == [*names[1:], names[0]]
+        for number in range(3):
+            edit(client, path, "strike", f"plan-{number}")
+        assert "Every ablation is struck out" in client.get(path).text
+        assert client.get(path.replace("plans/", "exports/csv/", 1)).status == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "ablation", "replacement"),
+    [
+        ("strike", "plan-7", ()),
+        ("replace", "plan-0", ("x",)),
+        ("replace", "plan-1", ()),
+        ("replace", "plan-1", ("a\nb",)),
+        ("burn", "plan-0", ()),
+    ],
+)
+def test_an_edit_that_breaks_the_rules_is_refused(
+    asked: Client, change: str, ablation: str, replacement: tuple[str, ...]
+) -> None:
+    path = asked.plan(asked.give(PAPER), model="test-model")
+    assert edit(asked, path, change, ablation, *replacement) == 400
+    assert not list(asked.output.rglob("*.edits"))
+
+
+def test_edits_that_were_damaged_are_named_and_kept(asked: Client) -> None:
+    path = asked.plan(asked.give(PAPER), model="test-model")
+    edit(asked, path, "strike", "plan-0")
+    [file] = asked.output.rglob("*.edits")
+    for content in ("{", '{"ablations": []}', '{"ablations": [{"origin": "plan", "number": 9, "is_kept": true}]}'):
+        file.write_text(content, encoding="utf-8")
+        page = asked.get(path)
+        assert page.status == 200
+        assert file.name in page.text
+        assert file.read_text(encoding="utf-8") == content
+
+
+def test_every_export_is_that_of_the_command_line(asked: Client, tmp_path: Path) -> None:
+    path = asked.plan(asked.give(PAPER), model="test-model")
+    for form, exporter in EXPORT_FORMATS.items():
+        answer = asked.get(path.replace("plans/", f"exports/{form}/", 1))
+        assert answer.status == 200, form
+        assert answer.headers["content-disposition"].startswith("attachment; filename*=utf-8''")
+        target = tmp_path / form
+        done = CliRunner().invoke(cli, ["export", str(asked.output), "--to", form, str(target)])
+        assert done.exit_code == 0, done.output
+        files = [file for file in target.rglob("*") if file.is_file()] if exporter.writes_folder else [target]
+        contents = sorted(file.read_bytes() for file in files)
+        assert _unpack(answer.body) == contents, form
+
+
+def _unpack(content: bytes) -> list[bytes]:
+    if not content.startswith(b"PK"):
+        return [content]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return sorted(archive.read(name) for name in archive.namelist())
+
+
+def test_ctrl_c_in_the_middle_of_a_reply_keeps_it(start: Start, server: Server) -> None:
+    server.script(stream(REPLY).dripping(100, 0.05))
+    program = start("-m", "test-model", "--base-url", server.base_url, env={"OPENAI_API_KEY": "sk-test"})
+    key = program.client.give(PAPER)
+    program.client.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "test-model"})
+    _wait_for(lambda: server.journal)
+    program.interrupt()
+    _, said = program.process.communicate(timeout=30)
+    assert program.process.returncode == 130
+    assert "stopping when the requests in flight have ended" in said
+    assert "Traceback" not in said
+    [record] = program.output.glob("lm-planner/test-model/*.json")
+    assert json.loads(record.read_bytes())["outcome"] == "planned"
+
+
+def test_a_second_ctrl_c_ends_at_once_and_nothing_is_sent_after_the_first(start: Start, server: Server) -> None:
+    server.script(stream(REPLY).hanging(200))
+    program = start("-m", "test-model", "--base-url", server.base_url, env={"OPENAI_API_KEY": "sk-test"})
+    for number in range(2):
+        key = program.client.give(PAPER.replace(b"# Slack", b"# %d Slack" % number))
+        program.client.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "test-model"})
+    _wait_for(lambda: server.journal)
+    program.interrupt()
+    assert program.process.stderr is not None
+    for line in program.process.stderr:
+        if "stopping" in line:
+            break
+    program.interrupt()
+    program.process.communicate(timeout=20)
+    assert program.process.returncode == 130
+    assert len(server.journal) == 1
+
+
+def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    done = CliRunner().invoke(cli, ["serve"])
+    assert done.exit_code == 2
+    assert "pip install 'ablation-planner[serve]'" in done.output
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path, client: Client) -> None:
+    port = client.origin.rpartition(":")[2]
+    words = [sys.executable, "-m", "planner", "serve", "--port", port]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == f"Error: port {port}: Address already in use\n"
+
+
+def test_the_help_has_an_example() -> None:
+    said = CliRunner().invoke(cli, ["serve", "--help"]).output
+    assert "Example: ablation-planner serve" in said
+
+
+def _read_prompt(client: Client, job: str, number: int) -> str:
+    page = client.get(job).text
+    return page.split("readonly")[1].split("</textarea>")[0] if f'data-number="{number}"' in page else ""
+
+
+def _wait_for(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 20
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
