@@ -33,6 +33,7 @@ from tests.site.conftest import Watch, browser, pytest_collection_modifyitems
 
 __all__ = ["browser", "pytest_collection_modifyitems"]
 
+NO_MODEL = ModelSpec()
 DEMO = ROOT / "planner" / "demo" / "paper.md"
 
 
@@ -105,7 +106,7 @@ class Client:
 
 
 @contextmanager
-def page_server(output: Path, **defaults: Any) -> Iterator[Client]:
+def page_server(output: Path, model_spec: ModelSpec = NO_MODEL) -> Iterator[Client]:
     """Serve the page from a thread of this process."""
     ready, found = Event(), list[Any]()
 
@@ -114,8 +115,7 @@ def page_server(output: Path, **defaults: Any) -> Iterator[Client]:
         async with IsolatedReader(ArxivClient(offline=True)) as reader:
             papers = PaperFolder(output, reader)
             queue = JobQueue(output, papers, offline=False)
-            begun = {"model_spec": ModelSpec(), "settings": PlanSettings(Task.REVIEWER, 2)}
-            app = PageApp(PageDefaults(output, **(begun | defaults)), papers, queue)
+            app = PageApp(PageDefaults(output, model_spec, PlanSettings(Task.REVIEWER, 2)), papers, queue)
             server = PageServer(app.build(), open_socket(0))
             found.extend((asyncio.get_running_loop(), stopped, server.address))
             ready.set()
