@@ -76,13 +76,14 @@ class PageApp:
 
     async def show_home(self, request: Request) -> Response:
         """Show where to drop a paper, the jobs, and all earlier papers and plans."""
+        jobs = [job for job in self.queue.jobs.values() if not job.has_ended]
         plans = await asyncio.to_thread(list_plans, self.defaults.output)
         return _show(
             request,
             "home",
-            plans=plans,
+            plans=[plan for plan in plans if not any(map(plan.is_made_by, jobs))],
             papers=self.papers.list_papers(),
-            jobs=[job for job in self.queue.jobs.values() if not job.has_ended],
+            jobs=jobs,
             defaults=self.defaults,
             max_bytes=MAX_FILE_BYTES,
         )

@@ -34,6 +34,12 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def words(self) -> str:
+        """The state as people read it."""
+        words = {"waiting": "waits for its turn", "running": "is being made", "asking": "waits for your reply"}
+        return words.get(self, "no plan" if self == "failed" else self.value)
+
 
 _ENDED: Final = (JobState.PLANNED, JobState.FAILED, JobState.CANCELLED)
 
@@ -67,6 +73,7 @@ class Job:
     prompt: Prompt | None = None
     prompt_number: int = 0
     output: PlanOutput | None = None
+    paper_sha256: str = ""
     task: "asyncio.Task[None] | None" = None
     _shown_chars: int = 0
     _reply: "asyncio.Future[str] | None" = None
@@ -210,6 +217,7 @@ class JobQueue:
         request = job.request
         job.add_note(f"reading {request.paper.source}")
         paper = await self._papers.read_paper(request.paper)
+        job.paper_sha256 = paper.sha256
         if request.by_hand:
             by_hand = _ManualModel(request.model_spec.model, job)
             return await plan_to_folder(

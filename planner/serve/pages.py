@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from planner.chat import Usage
-from planner.errors import PlannerError, TrajectoryError, UsageError
+from planner.errors import Outcome, PlannerError, TrajectoryError, UsageError
 from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import ModelClient
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, sanitize_file_name
@@ -25,6 +25,7 @@ from planner.planning.first_prompt import PlanSettings, select_excerpt
 from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import Task
 from planner.serve.edits import EditedPlan
+from planner.serve.jobs import Job
 from planner.site.entries import EntrySource, PlanEntry, choose_title, index_entries, read_plan_entry
 from planner.site.pages import create_environment
 from planner.site.views import build_paper_view
@@ -49,6 +50,11 @@ class KeptPlan:
     def title(self) -> str:
         """The title of the paper."""
         return choose_title((self.entry,))
+
+    def is_made_by(self, job: Job) -> bool:
+        """Return whether a job may be making this plan, so that it is only interrupted on record."""
+        is_open = self.entry.outcome is Outcome.INTERRUPTED and self.entry.task is job.request.settings.task
+        return is_open and self.paper_sha256 == job.paper_sha256
 
     @property
     def paper_sha256(self) -> str:

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -137,7 +139,8 @@ def test_plans_of_one_model_are_made_one_after_the_other(asked: Client, server: 
     jobs = [asked.post(f"papers/{key}/jobs", {"task": "reviewer", "model": "test-model"}).json["to"] for key in keys]
     _wait_for(lambda: len(server.journal) == 1)
     assert "Waiting for 2 other plans of this model" in asked.get(jobs[2]).text
-    assert asked.get().text.count("reviewer task: waiting") == 2
+    assert asked.get().text.count("reviewer task: waits for its turn") == 2
+    assert "interrupted" not in asked.get().text
     asked.post(f"{jobs[1]}/cancel", {})
     assert asked.follow(jobs[1])[-1] == ("state", "cancelled 0")
     server.release()
@@ -313,6 +316,15 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, client: Client) -> None:
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr == f"Error: port {port}: Address already in use\n"
+
+
+def test_the_commands_in_the_documentation_open_the_page(start: Start) -> None:
+    text = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^ablation-planner serve(.*)$", text, re.M)
+    assert len(lines) == 2
+    for line in lines:
+        program = start(*shlex.split(line), env={"OPENAI_API_KEY": "sk-test"})
+        assert program.client.get().status == 200
 
 
 def test_the_help_has_an_example() -> None:
