@@ -5,7 +5,7 @@ does not change; another plan of the paper has edits of its own.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from planner.details import Candidate, Details, RejectionReason, order_runs
 from planner.errors import TrajectoryError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.planning.record import PlanRecord
 from planner.schema import Ablation, OneLine, Plan, describe_validation_error
 from planner.site.entries import PlanEntry
 
@@ -86,6 +85,8 @@ class EditedPlan:
     @property
     def kept_entry(self) -> PlanEntry:
         """The plan as edited, with its details and findings; it may have no ablation left."""
+        if not self.is_edited:
+            return self.entry
         return _select(self.entry, self.edit.kept, self.edit.left_out)
 
     @property
@@ -164,8 +165,33 @@ def _select(entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequen
     """Return an entry whose plan has only the chosen ablations, with their details and findings; checks each edit."""
     assert entry.trajectory is not None, "only a plan is edited"
     plan = Plan.model_construct(ablations=tuple(_build_ablation(entry, each) for each in chosen))
+    old, findings = set(_list_findings(entry, begin_edit(entry).ablations)), tuple(_list_findings(entry, chosen))
+
+    def renumber(warnings: Sequence[str]) -> tuple[str, ...]:
+        return (*findings, *(warning for warning in warnings if warning not in old))
+
+    record = entry.record
+    if record is not None:
+        votes = record.votes if len(record.votes) == len(entry.ablations) else ()
+        details = tuple(_get_details(entry, each) for each in chosen) if entry.details or record.considered else ()
+        record = record.model_copy(
+            update={
+                "details": details,
+                "order": order_runs(details),
+                "considered": tuple(_build_candidate(entry, each) for each in left_out),
+                "votes": tuple(votes[each.number] if each.origin == "plan" else () for each in chosen) if votes else (),
+                "warnings": renumber(record.warnings),
+            }
+        )
     trajectory = replace(entry.trajectory, plan=plan)
-    return replace(entry, trajectory=trajectory, record=entry.record and _select_record(entry, chosen, left_out))
+    return replace(entry, trajectory=trajectory, record=record, warnings=renumber(entry.warnings))
+
+
+def _list_findings(entry: PlanEntry, chosen: Sequence[EditedAblation]) -> Iterator[str]:
+    """Yield the faults that the program found in the chosen ablations, as warnings with their numbers."""
+    for number, each in enumerate(chosen, start=1):
+        for finding in entry.list_findings(each.number) if each.origin == "plan" else ():
+            yield f"ablation {number} ({entry.ablations[each.number].name!r}): {finding}"
 
 
 def _build_ablation(entry: PlanEntry, edited: EditedAblation) -> Ablation:
@@ -178,27 +204,6 @@ def _build_ablation(entry: PlanEntry, edited: EditedAblation) -> Ablation:
         return Ablation.model_validate({**fields, "replacement": edited.replacement})
     except ValidationError as error:
         raise UsageError(f"{source.name}: {'; '.join(describe_validation_error(error))}") from None
-
-
-def _select_record(
-    entry: PlanEntry, chosen: Sequence[EditedAblation], left_out: Sequence[EditedAblation]
-) -> PlanRecord:
-    record = entry.record
-    assert record is not None, "only a record is changed"
-    details = tuple(_get_details(entry, each) for each in chosen) if entry.details or record.considered else ()
-    findings = [
-        f"ablation {number} ({entry.ablations[each.number].name!r}): {finding}"
-        for number, each in enumerate(chosen, start=1)
-        if each.origin == "plan"
-        for finding in entry.list_findings(each.number)
-    ]
-    old = {f"ablation {n + 1} ({a.name!r}): {f}" for n, a in enumerate(entry.ablations) for f in entry.list_findings(n)}
-    warnings = (*findings, *(warning for warning in record.warnings if warning not in old))
-    considered = tuple(_build_candidate(entry, each) for each in left_out)
-    order = order_runs(details)
-    return record.model_copy(
-        update={"details": details, "order": order, "considered": considered, "warnings": warnings, "votes": ()}
-    )
 
 
 def _get_details(entry: PlanEntry, edited: EditedAblation) -> Details:

@@ -82,7 +82,7 @@ class PaperFolder:
             paper = GivenPaper.model_validate_json(read_bounded_file(self._folder / f"{key}.json", _MAX_NOTE_BYTES))
         except (OSError, ValidationError):
             return None
-        is_safe = not paper.is_file or paper.source == sanitize_file_name(paper.source)
+        is_safe = paper.source == sanitize_file_name(paper.source) if paper.is_file else parse_arxiv_id(paper.source)
         return paper if paper.key == key and is_safe else None
 
     def list_papers(self) -> list[GivenPaper]:

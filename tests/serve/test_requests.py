@@ -224,4 +224,8 @@ def test_a_folder_of_anything_is_listed(tmp_path: Path, client: Client) -> None:
     write_file_atomically(client.output / ".serve" / "0123456789abcdef.json", "{")
     write_file_atomically(client.output / ".serve" / "0123456789abcdee.json", '{"key": "x"}')
     write_file_atomically(client.output / "torn.json", "{")
-    assert "No plan yet" in client.get().text
+    place = {"key": "0123456789abcded", "source": "/etc/passwd", "given": "2026-01-01T00:00:00Z", "is_file": False}
+    for fields in (place, {**place, "is_file": True}, {**place, "is_file": True, "source": "../../secret.md"}):
+        write_file_atomically(client.output / ".serve" / "0123456789abcded.json", json.dumps(fields))
+        assert "No plan yet" in client.get().text
+        assert client.get("papers/0123456789abcded").status == 404
