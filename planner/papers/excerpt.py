@@ -24,7 +24,7 @@ _BACK_MATTER_KINDS: Final = frozenset(_UNSENT_REASONS) | {
 }  # fmt: skip
 _OPENING_KINDS: Final = frozenset({SectionKind.INTRODUCTION, SectionKind.RELATED_WORK})
 _METHOD_NAME: Final = re.compile(
-    r"(?:(?:online|star|★|detailed|materials?|data|patients|participants|subjects|experimental|and|&|[^\w\s])+\s*)*"
+    r"(?:online|star|detailed|materials?|data|patients|participants|subjects|experimental|and|[^\w\s]|\s)*"
     r"(?:methods?(?: details)?|methodology|materials|experimental procedures?)",
     re.I,
 )

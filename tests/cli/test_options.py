@@ -18,7 +18,7 @@ from tests.server.server import Server
 COMMANDS = {
     *("plan", "demo", "prompt", "parse", "paper", "show", "check", "schema"),
     *("doctor", "batch", "status", "collect", "merge", "export", "import", "site", "combine"),
-    *("mcp", "skill", "models", "config", "completion", "help"),
+    *("mcp", "serve", "skill", "models", "config", "completion", "help"),
 }
 THREE = contract("Why.", [{**GOOD_ABLATION, "name": f"Number {number}"} for number in range(3)])
 

@@ -1,6 +1,7 @@
 """What each task sees of a paper, and that the author sees nothing of the results."""
 
 import re
+import time
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -265,6 +266,14 @@ def test_a_late_section_named_methods_is_sent_although_a_background_comes_first(
     sent = text(select_sections(with_sections(background, EXPERIMENTS, late, statistics), Task.AUTHOR))
     assert "We turn them." in sent
     assert "We count them." in sent
+
+
+@pytest.mark.parametrize("name", [">" * 400, "& " * 400, "★" * 400 + " method of", "materials " * 400])
+def test_a_heading_of_any_characters_is_read_in_no_time(name: str) -> None:
+    late = section(name, SectionKind.OTHER, "The gate bounds the residual.")
+    started = time.process_time()
+    select_sections(with_sections(METHOD, EXPERIMENTS, late), Task.AUTHOR)
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("name", ["Model Analysis", "Training Dynamics Analysis", "Analysis of the Trained Network"])

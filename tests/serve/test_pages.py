@@ -27,7 +27,7 @@ def program(start: Start, server: Server) -> Program:
 
 
 def give_paper(page: Page) -> None:
-    page.get_by_label("Drop a paper here").set_input_files(DEMO)
+    page.get_by_label("Drop papers here").set_input_files(DEMO)
     expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
 
 
@@ -83,20 +83,27 @@ def test_the_whole_way_by_mouse(program: Program, visitor: Visitor, server: Serv
     assert len(server.journal) == 1
 
 
-def test_a_paper_is_dropped(program: Program, visitor: Visitor) -> None:
+def test_papers_are_dropped(program: Program, visitor: Visitor) -> None:
     page = visitor.open(program.address)
-    file = page.evaluate_handle(
-        """(text) => {
+    drop(page, "dropped one.md", "dropped two.md")
+    papers = page.get_by_role("region", name="Papers")
+    expect(papers.get_by_role("link")).to_have_text(["dropped two.md", "dropped one.md"])
+    drop(page, "dropped three.md")
+    expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
+    expect(page.get_by_text("dropped three.md")).to_be_visible()
+
+
+def drop(page: Page, *names: str) -> None:
+    files = page.evaluate_handle(
+        """([text, names]) => {
           const data = new DataTransfer();
-          data.items.add(new File([text], "dropped paper.md"));
+          for (const name of names) data.items.add(new File([`${text} ${name}`], name));
           return data;
         }""",
-        DEMO.read_text(encoding="utf-8"),
+        [DEMO.read_text(encoding="utf-8"), names],
     )
-    page.dispatch_event("#_drop", "dragover", {"dataTransfer": file})
-    page.dispatch_event("#_drop", "drop", {"dataTransfer": file})
-    expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
-    expect(page.get_by_text("dropped paper.md")).to_be_visible()
+    page.dispatch_event("#_drop", "dragover", {"dataTransfer": files})
+    page.dispatch_event("#_drop", "drop", {"dataTransfer": files})
 
 
 def test_the_whole_way_by_keyboard(program: Program, visitor: Visitor) -> None:
@@ -243,13 +250,13 @@ def test_every_page_fits_a_phone_and_its_reader(program: Program, visitor: Visit
     jobs = [start_job(page, paper, author) for author in (True, False)]
     addresses = (program.address, paper, *jobs, plan)
     for look in LOOKS.values():
-        page = visitor.open(program.address, **look)
+        page = visitor.open(program.address, **look)  # type: ignore[arg-type]
         for address in addresses:
             page.goto(address)
             page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
             found = Axe().run(page, options=A_AND_AA)
             assert found.violations_count == 0, f"{address}: {found.generate_report()}"
-            assert page.evaluate("document.scrollingElement.scrollWidth") <= page.viewport_size["width"], address
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= page.evaluate("innerWidth"), address
 
 
 def start_job(page: Page, paper: str, is_sent: bool) -> str:

@@ -23,22 +23,29 @@ async function send(path, body, type = "application/json") {
   return null;
 }
 
-async function sendAndGo(button, path, message, type) {
-  if (button) button.disabled = true;
-  const answer = await send(path, type ? message : JSON.stringify(message), type);
+async function sendAndGo(button, path, message) {
+  button.disabled = true;
+  const answer = await send(path, JSON.stringify(message));
   if (answer) location.assign(base + answer.to);
-  else if (button) button.disabled = false;
+  else button.disabled = false;
 }
 
 function takePaper() {
   const drop = byId("_drop");
-  const take = (file) => file && sendAndGo(null, `papers?name=${encodeURIComponent(file.name)}`, file, "application/octet-stream");
-  byId("_file").addEventListener("change", (event) => take(event.target.files[0]));
+  const take = async (files) => {
+    let answer = null;
+    for (const file of files) {
+      answer = await send(`papers?name=${encodeURIComponent(file.name)}`, file, "application/octet-stream");
+      if (!answer) return;
+    }
+    if (answer) location.assign(base + (files.length === 1 ? answer.to : ""));
+  };
+  byId("_file").addEventListener("change", (event) => take(event.target.files));
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     addEventListener(name, (event) => {
       event.preventDefault();
       drop.classList.toggle("over", name === "dragenter" || name === "dragover");
-      if (name === "drop") take(event.dataTransfer.files[0]);
+      if (name === "drop") take(event.dataTransfer.files);
     });
   }
   byId("_arxiv")?.addEventListener("submit", (event) => {
