@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from planner.models.connect import ModelSpec
 from planner.papers.arxiv import ArxivClient
@@ -233,6 +233,7 @@ class Visitor:
 
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Visitor]:
+    expect.set_options(timeout=15_000)  # a busy machine starts a program in seconds
     visitor = Visitor(browser)
     yield visitor
     for context in visitor.contexts:

@@ -108,12 +108,11 @@ def drop(page: Page, *names: str) -> None:
 
 def test_the_whole_way_by_keyboard(program: Program, visitor: Visitor) -> None:
     page = visitor.open(program.address)
+    page.on("filechooser", lambda chooser: chooser.set_files(DEMO))
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     tab_to(page, "_file")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(DEMO)
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
     tab_to(page, "_start")
     page.keyboard.press("Enter")
@@ -150,8 +149,7 @@ def tab_to(page: Page, target: str) -> None:
 
 
 def test_a_reply_is_watched_in_two_tabs_and_after_a_reload(program: Program, visitor: Visitor, server: Server) -> None:
-    whole = stream(REPLY + " " * 200, reasoning=f"{QUOTE}. " * 20, pieces=20)
-    server.script(whole.dripping(len(whole.body) // 40, 0.1))
+    server.script(stream(REPLY, reasoning=f"{QUOTE}. " * 20, pieces=20).hanging(2500))
     page = visitor.open(program.address)
     give_paper(page)
     page.get_by_role("button", name="Make the plan").click()
@@ -164,9 +162,10 @@ def test_a_reply_is_watched_in_two_tabs_and_after_a_reload(program: Program, vis
     for each in (page, other):
         expect(each.locator("#_live pre")).to_contain_text(QUOTE)
         expect(each.locator("#_live p").first).to_have_text("reading paper.md")
+    server.release()  # the connection breaks, and the request is sent again
     for each in (page, other):
-        expect(each.get_by_role("heading", name="Ablation plan")).to_be_visible()
-    assert len(server.journal) == 1
+        expect(each.get_by_role("heading", name="Ablation plan")).to_be_visible(timeout=15_000)
+    assert len(server.journal) == 2
     page.go_back()
     expect(page.get_by_role("heading", name="Make a plan")).to_be_visible()
 
