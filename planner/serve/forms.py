@@ -90,7 +90,10 @@ class PageDefaults:
         if form.model == OTHER and not name:
             raise UsageError("write the name of the model, such as gpt-4o or ollama/llama3.1")
         names = {OTHER: name, BY_HAND: name or _DEFAULT_NAME}
-        return replace(self.model_spec, model=names.get(form.model, form.model) or self.default_model)
+        model = names.get(form.model, form.model) or self.default_model
+        # A price on the command line is that of the model there.
+        price = self.model_spec.price if model == self.default_model else ""
+        return replace(self.model_spec, model=model, price=price)
 
     @property
     def default_model(self) -> str:
