@@ -7,23 +7,32 @@ from pathlib import Path
 
 import click
 
-from planner.cli.options import LogOptions, TaskOptions, log_options, model_options, offline_option, task_options
+from planner.cli.command import command
+from planner.cli.options import (
+    LogOptions,
+    TaskOptions,
+    log_options,
+    model_options,
+    offline_option,
+    output_option,
+    task_options,
+)
 from planner.cli.paper import open_paper_reader
-from planner.cli.plan import output_option
+from planner.cli.plan import folder_option
 from planner.cli.terminal.console import InterruptHandler, log, send_log_messages
 from planner.errors import UsageError
 from planner.models.connect import ModelSpec
 
 
-@click.command(epilog="Example: ablation-planner serve --model gpt-4o -o trajectories")
-@click.option(
+@command(epilog="Example: ablation-planner serve --model gpt-4o -o trajectories")
+@output_option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
     metavar="PORT",
     help="Port on this machine.  [one that is free]",
 )
-@output_option
+@folder_option
 @task_options
 @model_options
 @offline_option
