@@ -40,7 +40,7 @@ _MAX_ABSTRACT_CHARS: Final = 20_000
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _IMAGE: Final = re.compile(r"!\[.*\]\(.*\)(\{.*\})?", re.S)
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
-
+_PARAGRAPH_LINE: Final = re.compile(r"(?!\d{1,9}[.)])[^][#<>|:=`~*_+-]")  # no other block of CommonMark begins so
 _PLAIN_LINE: Final = re.compile(r"[a-egh-su-zA-EGH-SU-Z].*")  # neither a caption nor a table begins so
 _TABLE: Final = re.compile(r"\s*(?:\\begin\{(?:table\*?|tabular[xy*]?|longtable|wraptable)\}|Table: )")
 
@@ -189,15 +189,15 @@ def _parse_scalar(yaml: str, key: str) -> str:
 
 
 def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    """Parse a paragraph whose lines all begin with a letter, as no other block begins or can interrupt it.
+    """Parse a top-level paragraph whose lines all begin as no other block begins or could interrupt it.
 
     This rule runs first, so that most blocks skip the eleven other rules. Its token has no content.
     """
-    if silent or state.parentType != "root" or state.is_code_block(first):
+    if silent or state.level or state.is_code_block(first):
         return False
     line = first
     while line < end and not state.isEmpty(line):
-        if not state.src[state.bMarks[line] + state.tShift[line]].isalpha():
+        if not _PARAGRAPH_LINE.match(state.src, state.bMarks[line] + state.tShift[line]):
             return False
         line += 1
     state.line = line
@@ -207,7 +207,7 @@ def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> b
 
 def _parse_plain_table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     """Parse a table of pandoc, whose dashes CommonMark takes for rules and headings."""
-    if silent or state.parentType != "root":
+    if silent or state.level:
         return False
     # A line of the source, or the line below it, must begin with dashes, equals signs or a border.
     starts = [state.bMarks[at] + state.tShift[at] for at in (first, first + 1) if at < end]
