@@ -150,7 +150,7 @@ def clean_source_text(text: str) -> tuple[str, tuple[str, ...]]:
 
     The second value has one warning for each kind of change. The time is linear in the length of the text.
     """
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n") if "\r" in text else text  # a search for one character is far faster
     # One `replace` per character takes a hundredth of the time of a pattern.
     for line_break in _LINE_BREAKS:
         text = text.replace(line_break, "\n")

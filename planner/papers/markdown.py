@@ -4,6 +4,7 @@ Titles and abstracts may also stand in a front matter or in a metadata file.
 """
 
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -41,7 +42,7 @@ _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _IMAGE: Final = re.compile(r"!\[.*\]\(.*\)(\{.*\})?", re.S)
 _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z]?\d+\s*[.:|]", re.I)
 _PARAGRAPH_LINE: Final = re.compile(r"(?!\d{1,9}[.)])[^][#<>|:=`~*_+-]")  # no other block of CommonMark begins so
-_PLAIN_LINE: Final = re.compile(r"[a-egh-su-zA-EGH-SU-Z].*")  # neither a caption nor a table begins so
+_PLAIN_LETTERS: Final = frozenset(string.ascii_letters) - set("FfTt")  # neither a caption nor a table begins so
 _TABLE: Final = re.compile(r"\s*(?:\\begin\{(?:table\*?|tabular[xy*]?|longtable|wraptable)\}|Table: )")
 
 
@@ -104,18 +105,18 @@ def _parse_items(text: str) -> tuple[list[MarkedHeading | Block], list[str]]:
             items += fragment_items
             hidden_texts += hidden
         elif source.strip():
-            is_captioned = bool(items) and isinstance(items[-1], Block) and items[-1].kind is BlockKind.TABLE
-            items.append(Block(_classify_block(token.type, source, is_after_table=is_captioned), source))
+            is_caption = source.startswith(": ") and bool(items) and items[-1].kind is BlockKind.TABLE  # as in pandoc
+            items.append(Block(BlockKind.TABLE if is_caption else _classify_block(token.type, source), source))
     return items, hidden_texts
 
 
-def _classify_block(type_: str, source: str, *, is_after_table: bool) -> BlockKind:
-    if _PLAIN_LINE.fullmatch(source):  # most blocks
+def _classify_block(type_: str, source: str) -> BlockKind:
+    if source[0] in _PLAIN_LETTERS and "\n" not in source:  # most blocks
         return BlockKind.PROSE
     caption = _CAPTION.match(source)
     if type_ == "table_open" or (caption and caption[1].lower() == "table") or _TABLE.match(source):
         return BlockKind.TABLE
-    if (is_after_table and source.startswith(": ")) or (type_ != "fence" and is_table(source)):
+    if type_ != "fence" and is_table(source):
         return BlockKind.TABLE
     if caption or _IMAGE.fullmatch(source):
         return BlockKind.FIGURE
@@ -195,9 +196,9 @@ def _parse_paragraph(state: StateBlock, first: int, end: int, silent: bool) -> b
     """
     if silent or state.level or state.is_code_block(first):
         return False
-    line = first
-    while line < end and not state.isEmpty(line):
-        if not _PARAGRAPH_LINE.match(state.src, state.bMarks[line] + state.tShift[line]):
+    src, end_marks, line = state.src, state.eMarks, first
+    while line < end and (start := state.bMarks[line] + state.tShift[line]) < end_marks[line]:  # not a blank line
+        if not (src[start].isalpha() or _PARAGRAPH_LINE.match(src, start)):
             return False
         line += 1
     state.line = line

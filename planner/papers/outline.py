@@ -24,7 +24,7 @@ _REFERENCE_NUMBER: Final = re.compile(r"[\s*_>-]*(?:\[\w[^\]\n]{0,20}\]|\[?\^?\d
 _YEAR: Final = re.compile(r"\b(?:19|20)\d\d[a-z]?\b")
 _MAX_REFERENCE_CHARS: Final = 400
 _MIN_REFERENCES: Final = 3  # entries in a list of references without a usual name
-_SHORT_FIRST_LINE: Final = re.compile(r"\s*+[^\n]{0,80}+(?:\n|\Z)")  # no longer than a heading
+_MAX_LINE_CHARS: Final = 80  # of a heading of references without a mark
 _SENTENCE_SIGN: Final = re.compile(r",|\.$")
 _MARKUP: Final = re.compile(r"<[^<>]*>|[*_#]")
 _LETTERED_HEADING: Final = re.compile(r"^[A-Z](?:\.\d+)*[.:)]?\s+\S")
@@ -229,19 +229,25 @@ def mark_back_matter(items: Sequence[MarkedHeading | Block]) -> list[MarkedHeadi
     marked, in_references = list[MarkedHeading | Block](), False
     rank = _find_section_rank([item.rank for item in items if isinstance(item, MarkedHeading)])
     for item, following in zip(items, (*items[1:], None), strict=False):
+        if isinstance(item, Block) and not (item.kind is BlockKind.PROSE and _has_short_first_line(item.text)):
+            marked.append(item)  # most blocks
+            continue
         after = following.text if isinstance(following, Block) else ""
         if isinstance(item, MarkedHeading):
             if not (in_references and item.kind is SectionKind.REFERENCES):  # else its list marks it a second time
                 marked.append(item)
             in_references = _begins_references(item, after)
             continue
-        if item.kind is not BlockKind.PROSE or not _SHORT_FIRST_LINE.match(item.text):
-            marked.append(item)
-            continue
         parts = _split_plain_heading(item, after, rank, in_references)
         in_references = _begins_references(parts[0], after) if isinstance(parts[0], MarkedHeading) else in_references
         marked += parts
     return marked
+
+
+def _has_short_first_line(text: str) -> bool:
+    """Return whether the first line of a text is no longer than a heading."""
+    text = text.lstrip()
+    return len(text) <= _MAX_LINE_CHARS or "\n" in text[: _MAX_LINE_CHARS + 1]
 
 
 def _begins_references(heading: MarkedHeading, after: str) -> bool:
