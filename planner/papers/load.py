@@ -24,13 +24,12 @@ from planner.papers.html.reader import read_html
 from planner.papers.markdown import read_markdown
 from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
 from planner.papers.text import read_plain_text
-from planner.papers.tree import SourceTree, build_folder_tree, read_source_file
+from planner.papers.tree import MAX_FILE_BYTES, SourceTree, build_folder_tree, read_source_file
 from planner.sanitize import shorten_name
 
 if TYPE_CHECKING:
     from planner.papers.arxiv import ArxivClient, ArxivEntry
 
-MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
 FORMATS_HINT: Final = "give a PDF, a LaTeX folder, archive or file, Markdown, HTML or plain text"
 MIN_CHARACTERS: Final = 500  # characters of text; a source with fewer is not a paper
 MAX_CHARACTERS: Final = 2_000_000  # characters of text, about half a million tokens or a thousand pages

@@ -13,6 +13,7 @@ from planner.errors import PaperError
 from planner.files import MAX_FOLDER_DEPTH, read_bounded_file
 from planner.papers.characters import MAX_TEXT_BYTES
 
+MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
 MAX_FILES: Final = 20_000
 IGNORED_FOLDERS: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
 

@@ -10,8 +10,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import json_repair
-
 from planner.parsing.nesting import (
     find_ablation_objects,
     find_object_end,
@@ -339,6 +337,8 @@ def _repair_json(text: str) -> dict[str, Any] | None:
     """Repair an object with `json_repair`. Return None if that fails or would merge two ablations into one."""
     if text.count("{") + text.count("[") > _MAX_BRACKETS:
         return None
+    import json_repair  # takes longer to load than to read the usual reply
+
     try:
         value = json_repair.loads(text, skip_json_loads=True)
         lost = len(_NAME_KEY.findall(text)) > len(_NAME_KEY.findall(repr(value)))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import ftfy
 from pydantic import ValidationError
 
 from planner.errors import TrajectoryError
@@ -94,6 +93,8 @@ def decode_trajectory(data: bytes, file_name: str) -> DecodedText:
     text = normalize_newlines(text.removeprefix(_BOM))
     if _has_headings(text):
         return DecodedText(text)
+    import ftfy  # takes longer to load than to read the usual file
+
     repaired = normalize_newlines(ftfy.fix_encoding(text).removeprefix(_BOM))
     if not _has_headings(repaired):
         raise TrajectoryError(
