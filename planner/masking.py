@@ -85,14 +85,19 @@ def _mask_value(value: JsonValue, secrets: frozenset[str]) -> JsonValue:
     return _mask_strings(value, secrets) if _may_hold_secret(" ".join(_list_strings(value)), secrets) else value
 
 
-def _list_strings(value: JsonValue) -> Iterator[str]:
-    """Yield all strings and keys in a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        yield from value if isinstance(value, dict) else ()
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _list_strings(item)
+def _list_strings(value: JsonValue) -> list[str]:
+    """Return all strings and keys in a value."""
+    strings, waiting = list[str](), [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            strings.append(item)
+        elif isinstance(item, dict):
+            strings += item
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return strings
 
 
 def _mask_strings(value: JsonValue, secrets: frozenset[str]) -> JsonValue:

@@ -83,8 +83,12 @@ class _SectionText:
     def __init__(self, section: IndexedSection) -> None:
         self.section = section
         self.heading = section.heading.lower()
-        self.passages = [passage.lower() for passage in section.passages]
         self._stems: dict[int, frozenset[str]] = {}
+
+    @cached_property
+    def passages(self) -> list[str]:
+        """The passages in lower case."""
+        return [passage.lower() for passage in self.section.passages]
 
     def collect_stems(self, number: int) -> frozenset[str]:
         """Return the shortened stems of the heading and of a passage, given by its index."""
@@ -102,7 +106,10 @@ class PassageSearch:
 
     @cached_property
     def _lowered(self) -> str:
-        return "\n".join(chain.from_iterable((each.heading, *each.passages) for each in self._sections))
+        """All headings and passages in lower case."""
+        related = [each for each in self._sections if each not in self._own_sections]
+        others = (each.heading for each in self._sections), *(each.passages for each in related)
+        return "\n".join((self.lowered_own_text, *chain.from_iterable(others)))
 
     @cached_property
     def _own_sections(self) -> list[_SectionText]:
@@ -118,7 +125,7 @@ class PassageSearch:
     @cached_property
     def lowered_own_text(self) -> str:
         """The text without related work in lower case."""
-        return "\n".join(chain.from_iterable(each.passages for each in self._own_sections))
+        return self.own_text.lower()
 
     def find_together(self, stems: Iterable[str], share: float) -> bool:
         """Return whether a passage and the heading above it hold at least this share of the stems."""

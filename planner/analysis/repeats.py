@@ -78,7 +78,7 @@ class RepeatSearch:
 
     @cached_property
     def _lowered(self) -> str:
-        return "\n".join(passage.lowered for passage in self._passages)
+        return "\n".join(passage.text for passage in self._passages).lower()
 
     def _select_passages(self, beginnings: Sequence[str]) -> list[_AblationPassage]:
         """Return the passages with these beginnings of words: hardly any holds them, and to split one takes long."""

@@ -15,13 +15,14 @@ from planner.chat import Completion
 from planner.parsing.nesting import find_ablation_objects
 
 _MARK: Final = re.compile(
+    r"(?=[<\[◁aA])(?:"  # where no mark begins, no other part of the pattern is tried
     r"(?:<\|start\|>\s?\w*\s?)?<\|channel\|?>\s?(?P<channel>\w+)[^<>\n]{0,80}(?:<\|constrain\|>\s?\w+\s?)?"
     r"(?:<\|message\|>|(?<=\w)\n)"
     r"|(?P<spoken>(?<=[^\w\s])assistant ?final(?=[A-Z<{\[`\s]))"
     r"|[<\[◁]\|?\s?(?P<end>/|end[_ ](?:of[_ ])?)?\s?(?:(?:begin|start)[_ ](?:of[_ ])?|\w{1,12}:)?"
     r"(?:(?P<thought>(?:ant)?think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis)"
     r"|(?P<answer>solution|(?:final_?)?answer|final|response|output))\s?\|?[>\]▷]"
-    r"|(?P<token><\|(?:[\w ]{1,30})\|>(?:assistant\b)?|<channel\|>|</s>)",
+    r"|(?P<token><\|(?:[\w ]{1,30})\|>(?:assistant\b)?|<channel\|>|</s>))",
     re.IGNORECASE,
 )
 _SPOKEN_THOUGHTS: Final = re.compile(r"analysis(?=[A-Z])")
