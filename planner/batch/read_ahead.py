@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from planner.analysis.check import PlanCheck, check_reply
 from planner.analysis.index import PaperIndex
 from planner.batch.manifest import PlanTask
 from planner.details import PlanDetails
@@ -20,6 +19,9 @@ from planner.reading.process import PaperReader
 from planner.reading.request import PromptRequest, ReadRequest, ReadResultOrError
 from planner.schema import Task
 from planner.tokens import FixedTokenCounter, TokenCounter
+
+if TYPE_CHECKING:
+    from planner.analysis.check import PlanCheck
 
 # A fixed count, independent of replies, so that a run builds the same prompts again.
 _TOKEN_COUNTER: Final = FixedTokenCounter()
@@ -71,8 +73,10 @@ class RemotePaper:
             raise paper_prompt
         return paper_prompt
 
-    def check_plan(self, reply: Reply, _: Task, __: PaperPrompt) -> PlanCheck:
+    def check_plan(self, reply: Reply, _: Task, __: PaperPrompt) -> "PlanCheck":
         """Return the faults of a plan, and its details with their quotes located in what was sent."""
+        from planner.analysis.check import PlanCheck, check_reply  # compiles many patterns, for a reply alone
+
         if self.index is None:
             return PlanCheck(PlanDetails(reply.details, reply.considered, reply.reported))
         return check_reply(reply, self.index)

@@ -30,7 +30,6 @@ from planner.papers.arxiv import ArxivClient
 from planner.papers.formats import FileFormat, detect_kind
 from planner.papers.paper import Excerpt, Paper, Section
 from planner.papers.tree import MAX_FILE_BYTES
-from planner.planning.description import describe_paper
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt, select_excerpt
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError
@@ -183,6 +182,8 @@ def paper(source: str, form: str, metadata: MetadataOptions, task: TaskOptions, 
             _log_excerpt(sent)
             click.echo(sent.full_text.encode())
             return
+        from planner.planning.description import describe_paper  # compiles many patterns, for this command alone
+
         understood = describe_paper(read, settings)
     if form == "json":
         _echo_json(understood)
