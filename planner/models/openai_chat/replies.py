@@ -246,6 +246,8 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
 def parse_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     """Return the rate limits in the `x-ratelimit-*` headers, or None if none can be read."""
+    if not any(name.startswith("x-ratelimit") for name in headers):
+        return None
     limits = RateLimits(
         requests=_parse_count(headers.get("x-ratelimit-limit-requests")),
         remaining_requests=_parse_count(headers.get("x-ratelimit-remaining-requests")),
