@@ -9,6 +9,7 @@ groups of three, a space with the text after it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Final, Protocol
 
@@ -124,6 +125,7 @@ def compute_min_tokens(text: str) -> int:
     return shape.count(b" x") + wide_count
 
 
+@lru_cache(maxsize=16)  # the prompt without a paper is counted for every paper
 def estimate_tokens(text: str) -> int:
     """Return the estimated number of tokens, rounded up, in time linear in the text's length."""
     total, before = 0.0, " "

@@ -272,7 +272,7 @@ def _find_ablated_components(
 ) -> Iterator[ReportedAblation]:
     """Yield components that an ablation section credits with an effect, or that an experiment removes or replaces."""
     if is_about:
-        is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.text.lower().__contains__, _EFFECT_WORDS))
+        is_credited = passage.block_kind is BlockKind.TABLE or any(map(text.lowered.__contains__, _EFFECT_WORDS))
         for label, start in names.find_mentions(passage.text) if is_credited else ():
             yield from _report_part(passage, label, Action.REMOVE, "", start)
         return

@@ -145,15 +145,17 @@ class AblationPhrase:
 
 @dataclass(frozen=True, slots=True)
 class CuedText:
-    """A text with the cues that occur in it; patterns without a cue are not searched for, which takes long."""
+    """A text, also in lower case, and the cues in it; a pattern without a cue is not searched for, which takes long."""
 
     text: str
+    lowered: str
     cues: frozenset[str]
 
     @classmethod
     def of(cls, text: str) -> Self:
         """Find the cues of a text in one pass."""
-        return cls(text, frozenset(_CUE.findall(f" {text.lower()}")))
+        lowered = text.lower()
+        return cls(text, lowered, frozenset(_CUE.findall(f" {lowered}")))
 
     def find_matches(self, cues: Iterable[str], *patterns: re.Pattern[str]) -> Iterable[re.Match[str]]:
         """Return the matches of the patterns, one pattern after the other, if one of the cues occurs."""

@@ -61,8 +61,10 @@ class FolderScan:
         files, folders = self._list_folder(folder)
         if kind := _detect_folder_kind(files, folders):
             return [RecognisedPaper(folder, kind, is_folder=True)]
-        below = [found for sub in folders for found in self.find_papers(sub, depth + 1)]
         own = [RecognisedPaper(file, kind) for file in files if (kind := detect_paper_kind(file))]
+        if _are_numbered_parts([found.path for found in own]):
+            return [RecognisedPaper(folder, "markdown", is_folder=True)]
+        below = [found for sub in folders for found in self.find_papers(sub, depth + 1)]
         if not own and len(below) == 1 and _has_fragments(folder, below[0]):
             return [RecognisedPaper(folder, below[0].kind, is_folder=True)]
         if not below and _is_single_markdown([found.path for found in own]):
@@ -132,10 +134,12 @@ def _detect_folder_kind(files: list[Path], folders: list[Path]) -> str:
         return "markdown"
     if names & {"index.html", "index.htm"}:
         return "html"
-    papers = [file for file in files if detect_paper_kind(file)]
-    if len(papers) > 1 and all(_is_markdown(file) and _NUMBERED_NAME.match(file.name) for file in papers):
-        return "markdown"
     return ""
+
+
+def _are_numbered_parts(papers: list[Path]) -> bool:
+    """Return whether there are several Markdown files with numbered names, the parts of one paper."""
+    return len(papers) > 1 and all(_is_markdown(file) and _NUMBERED_NAME.match(file.name) for file in papers)
 
 
 def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:

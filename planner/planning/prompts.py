@@ -7,7 +7,7 @@ same bytes, so that a request that was paid for is recognised later.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -75,13 +75,19 @@ class PromptTemplates:
         return sources
 
     def _read_source(self, name: str) -> str:
-        """Return the source of a template, from the cache if its file has not changed."""
-        folder = self.folder or (_INSTALLED_FOLDER if _INSTALLED_FOLDER.is_dir() else _CHECKOUT_FOLDER)
+        """Return the source of a template, from the cache if it is a shipped one or its file has not changed."""
+        if self.folder is None:
+            return _read_template_cached(_find_shipped_folder(), name)
         try:
-            facts = (folder / name).stat()
+            facts = (self.folder / name).stat()
         except OSError:
-            return _read_template(folder, name)
-        return _read_template_cached(folder, name, facts.st_mtime_ns, facts.st_size)
+            return _read_template(self.folder, name)
+        return _read_template_cached(self.folder, name, facts.st_mtime_ns, facts.st_size)
+
+
+@cache
+def _find_shipped_folder() -> Path:
+    return _INSTALLED_FOLDER if _INSTALLED_FOLDER.is_dir() else _CHECKOUT_FOLDER
 
 
 def _read_template(folder: Path, name: str) -> str:
@@ -97,7 +103,7 @@ def _read_template(folder: Path, name: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _read_template_cached(folder: Path, name: str, _changed: int, _size: int) -> str:
+def _read_template_cached(folder: Path, name: str, *_facts: int) -> str:
     return _read_template(folder, name)
 
 

@@ -110,7 +110,7 @@ def _find_front_matter_title(text: str) -> str:
 
 def split_hidden_elements(text: str) -> tuple[str, list[str]]:
     """Return the text without elements that hide their content, and the content of each; code stays as it is."""
-    if not _HIDING_TAG.search(text):
+    if "<" not in text or not _HIDING_TAG.search(text):
         return text, []
     code = [match.span() for match in _CODE.finditer(text)]
     chunks, hidden_texts, last = list[str](), list[str](), 0
