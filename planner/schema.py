@@ -65,7 +65,7 @@ _REPLACEMENT_RULE: Final[dict[str, Any]] = {
 class Ablation(BaseModel):
     """One ablation study: the part of the method that is changed, the change, and the metrics to measure."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_REPLACEMENT_RULE)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, json_schema_extra=_REPLACEMENT_RULE)
 
     name: OneLine = Field(description="short name of the study, unique in the plan")
     ablated_part: OneLine = Field(description="the part of the method that is ablated, in the paper's own words")
@@ -137,7 +137,7 @@ def list_extra_fields(ablation: Ablation) -> tuple[tuple[str, str], ...]:
 class Plan(BaseModel):
     """Ablations, the most important first; names are unique."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     ablations: tuple[Ablation, ...] = Field(min_length=1, description="the studies, the most important first")
 
