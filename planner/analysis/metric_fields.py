@@ -20,14 +20,20 @@ _COST: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class MetricField:
-    """A field, by words that must all occur in its papers, and its metrics, each with all its names."""
+    """A field, by patterns of words that must all occur in its papers, and its metrics, each with all its names."""
 
-    cues: tuple[re.Pattern[str], ...]
+    cues: tuple[str, ...]
     metrics: tuple[tuple[str, ...], ...]
 
     def is_field_of(self, abstract: str, text: str) -> bool:
         """Return whether a paper with this title and abstract, and this whole text, is of the field."""
-        return all(cue.search(abstract) or _is_frequent(cue, text) for cue in self.cues)
+        cues = map(_compile_cue, self.cues)
+        return all(cue.search(abstract) or _is_frequent(cue, text) for cue in cues)
+
+
+@cache  # few of the fields are asked about
+def _compile_cue(cue: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{cue})", re.I)
 
 
 def _is_frequent(cue: re.Pattern[str], text: str) -> bool:
@@ -90,10 +96,8 @@ def _compile_name(name: str) -> re.Pattern[str]:
 
 def _make_field(cues: str, metrics: str) -> MetricField:
     """Make a field of cues that are joined by "&" and of metrics that are joined by "," with their names by "="."""
-    patterns = tuple(re.compile(rf"\b(?:{cue.strip()})", re.I) for cue in cues.split("&"))
-    return MetricField(
-        patterns, tuple(tuple(name.strip() for name in names.split("=")) for names in metrics.split(","))
-    )
+    names = tuple(tuple(name.strip() for name in names.split("=")) for names in metrics.split(","))
+    return MetricField(tuple(cue.strip() for cue in cues.split("&")), names)
 
 
 _FIELDS: Final = (

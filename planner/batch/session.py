@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import JsonValue
 
@@ -17,8 +17,6 @@ from planner.batch.cluster.merge import (
     refuse_submitted_requests,
     refuse_unmerged_shards,
 )
-from planner.batch.cluster.pool import PooledModel, WorkerPool
-from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
 from planner.batch.cluster.shards import is_shard_folder, load_paper_ids_by_place, refuse_other_division
 from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.engine import LocalEngine
@@ -50,6 +48,9 @@ from planner.models.retry import RetryPolicy
 from planner.names import build_trajectory_path
 from planner.papers.arxiv import ArxivClient
 from planner.reading.process import ReaderFactory, make_reader_factory
+
+if TYPE_CHECKING:
+    from planner.batch.cluster.pool import WorkerPool
 
 # With 30 % of all requests failing, one paper in 15,000 is given up.
 _MAX_ATTEMPTS: Final = 8
@@ -324,6 +325,8 @@ async def _open_engine(
     if spec.engine.engine != RAY_ENGINE:
         yield models, make_reader_factory(arxiv)
         return
+    from planner.batch.cluster.ray import WorkerConfig, open_ray_pool
+
     remote = {
         model.ledger_model.key: model.client.worker_spec for model in models if model.client.worker_spec is not None
     }
@@ -334,8 +337,10 @@ async def _open_engine(
         yield moved, lambda papers: [pool] * min(papers, max(_MIN_READERS, 2 * len(pool)))
 
 
-def _move_to_cluster(model: RunModel, pool: WorkerPool) -> RunModel:
+def _move_to_cluster(model: RunModel, pool: "WorkerPool") -> RunModel:
     if model.client.worker_spec is None:
         return model  # the built-in planner sends nothing
+    from planner.batch.cluster.pool import PooledModel
+
     pooled = PooledModel(pool, model.info, model.ledger_model.key)
     return replace(model, client=replace(model.client, model=pooled, warm_up=lambda: None))

@@ -9,7 +9,6 @@ from planner.errors import Outcome, OutputError
 from planner.parsing.details import read_reported_studies
 from planner.parsing.plan import choose_plan
 from planner.parsing.predictions import ParseLog
-from planner.parsing.refusal import find_refusal
 from planner.parsing.sections import ReplyParts, find_reply_parts
 from planner.parsing.wrappers import unwrap_completion
 from planner.sanitize import repair_surrogates
@@ -108,6 +107,8 @@ def _clean_text(text: str, log: ParseLog) -> str:
 
 
 def _build_output_error(parts: ReplyParts, completion: Completion, log: ParseLog) -> OutputError:
+    from planner.parsing.refusal import find_refusal  # compiles a large pattern, for a reply without a plan
+
     if parts.is_unfinished and not completion.finish_reason:
         return OutputError(Outcome.TRUNCATED, ("the reply ends before its predictions are complete",))
     if refusal := find_refusal(parts.answer):

@@ -202,6 +202,7 @@ def _render_template(sources: Mapping[str, str], name: str, values: Mapping[str,
         raise PromptError(f"{name}: {error}") from error
 
 
+@_template_cache
 def _parse_template(name: str, source: str) -> nodes.Template:
     try:
         return _create_environment(()).parse(source, name)

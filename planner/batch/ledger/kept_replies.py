@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -37,7 +38,9 @@ class LedgerReply:
     charged: float | None
 
 
-_LEDGER_REPLY: Final = TypeAdapter(LedgerReply)
+@cache
+def _adapt_reply() -> TypeAdapter[LedgerReply]:
+    return TypeAdapter(LedgerReply)
 
 
 def update_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
@@ -57,7 +60,7 @@ def keep_reply(ledger_path: Path, reply: LedgerReply) -> Path:
     Raises:
         OSError: if neither can be written.
     """
-    name, content = f"{reply.identity}.json", _LEDGER_REPLY.dump_json(reply)
+    name, content = f"{reply.identity}.json", _adapt_reply().dump_json(reply)
     beside, temporary = _list_folders(ledger_path)
     try:
         write_file_atomically(beside / name, content)
@@ -93,7 +96,7 @@ def _read_kept_replies(ledger_path: Path) -> Iterator[tuple[Path, LedgerReply]]:
         try:
             if path.parent == temporary:
                 _refuse_foreign_folder(temporary)
-            yield path, _LEDGER_REPLY.validate_json(read_bounded_file(path, _MAX_FILE_BYTES))
+            yield path, _adapt_reply().validate_json(read_bounded_file(path, _MAX_FILE_BYTES))
         except (OSError, ValidationError) as error:
             if isinstance(error, ValidationError) and DRAFT_NAME.fullmatch(path.name):
                 path.unlink()  # a kill cut it off; a whole one is stored as any other
