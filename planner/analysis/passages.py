@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, Section, SectionKind
@@ -45,8 +45,7 @@ class ReportedAblation:
     location: TextLocation
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):  # made for each block, in half the time of a dataclass
     """One block of a paper with its heading; it starts `offset` characters into the paper's text.
 
     `level` is that of the heading, and `in_method` is true if its section describes the method.
