@@ -226,9 +226,10 @@ TABLES = {
 }
 
 
+@pytest.mark.parametrize("before", [BODY, "*Gears* turn.", "1. Gears\n2. Cogs", "> Gears turn."])
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES.keys())
-def test_a_table_of_plain_characters_is_a_table(table: str) -> None:
-    paper = read_markdown(f"# On Gears\n\n## Method\n\n{BODY}\n\n{table}\n\nThen.", "x.md")
+def test_a_table_of_plain_characters_is_a_table(table: str, before: str) -> None:
+    paper = read_markdown(f"# On Gears\n\n## Method\n\n{before}\n\n{table}\n\nThen.", "x.md")
     kinds = {b.kind for s in paper.sections for b in s.blocks if "7.5" in b.text or b.text.startswith(": ")}
     assert kinds == {BlockKind.TABLE}
     assert [b.text for b in paper.sections[-1].blocks if b.kind is BlockKind.PROSE][-1] == "Then."
