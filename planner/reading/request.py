@@ -158,8 +158,7 @@ ReadResultOrError = ReadResult | PaperError
 def encode_request(request: ReadRequest) -> bytes:
     """Return a request as the bytes that a reader process receives."""
     data = request.data or b""
-    # The names of files need not be valid Unicode, which only this module encodes.
-    text = json.dumps(_adapt(ReadRequest).dump_python(request, mode="json", exclude={"data"})).encode()
+    text = _dump_json(ReadRequest, request, exclude={"data"})
     return REQUEST_SIZES.pack(len(text), len(data)) + text + data
 
 
@@ -174,10 +173,7 @@ def encode_result(result: ReadResultOrError) -> bytes:
     if isinstance(result, PaperError):
         text = json.dumps(_error_to_json(result)).encode()
     else:
-        try:
-            text = _adapt(ReadResult).dump_json(result)
-        except PydanticSerializationError:  # a lone surrogate
-            text = json.dumps(_adapt(ReadResult).dump_python(result, mode="json")).encode()
+        text = _dump_json(ReadResult, result)
     return RESULT_SIZE.pack(len(text)) + text
 
 
@@ -195,6 +191,13 @@ def decode_result(text: bytes) -> ReadResultOrError:
     except ValidationError:
         result = _adapt(ReadResult).validate_python(json.loads(text))  # it may have a lone surrogate
     return result
+
+
+def _dump_json(kind: Any, value: object, **options: Any) -> bytes:
+    try:
+        return _adapt(kind).dump_json(value, **options)
+    except PydanticSerializationError:  # a lone surrogate, as in a file's name that is not Unicode
+        return json.dumps(_adapt(kind).dump_python(value, mode="json", **options)).encode()
 
 
 @cache
