@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
 from planner.chat import Completion, Model, ModelInfo, Prompt
 from planner.errors import ModelError
 
@@ -49,7 +51,7 @@ class RetryWait:
     @property
     def is_rate_limit(self) -> bool:
         """True if the endpoint reported a rate limit (status 429)."""
-        return self.error.status == _TOO_MANY_REQUESTS
+        return _is_rate_limit(self.error)
 
     @property
     def reason(self) -> str:
@@ -110,9 +112,10 @@ async def call_with_retry(call: Callable[[], Awaitable[_T]], policy: RetryPolicy
 
 
 class _RetryState:
-    """The failures and waits of one prompt so far."""
+    """The failures and waits of one prompt so far; tenacity calls `compute_wait`, `is_over` and `report_wait`."""
 
     def __init__(self, policy: RetryPolicy, jitter: Callable[[], float], on_wait: Callable[[RetryWait], None]) -> None:
+        self.stop_reason = ""
         self._policy, self._jitter, self._on_wait = policy, jitter, on_wait
         self._failures = 0
         self._paused = 0.0
@@ -121,19 +124,22 @@ class _RetryState:
     async def call_until_success(
         self, call: Callable[[], Awaitable[_T]], sleep: Callable[[float], Awaitable[None]]
     ) -> _T:
-        """Call until the function succeeds, fails for good or a limit of the policy is reached."""
-        while True:
-            try:
-                return await call()
-            except ModelError as error:
-                if not error.retryable or error.exhausted:
-                    raise
-                wait = RetryWait(self._compute_wait(error), error, len(self._waits) + 1)
-                if stop_reason := self._find_stop_reason(wait):
-                    raise error.with_text(f"{error}; {stop_reason}") from None
-            self._waits.append(wait)
-            self._on_wait(wait)
-            await sleep(wait.seconds)
+        """Call until the function succeeds or a limit of the policy is reached."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_is_retryable),
+            wait=self.compute_wait,
+            stop=self.is_over,
+            before_sleep=self.report_wait,
+            sleep=sleep,
+            reraise=True,
+        )
+        try:
+            result: _T = await retrying(call)
+        except ModelError as error:
+            if self.stop_reason:
+                raise _add_stop_reason(error, self.stop_reason) from None
+            raise
+        return result
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -149,24 +155,49 @@ class _RetryState:
     def _waited(self) -> float:
         return self._paused + sum(wait.seconds for wait in self._waits)
 
-    def _compute_wait(self, error: ModelError) -> float:
+    def compute_wait(self, state: RetryCallState) -> float:
         """Return the seconds until the next request; the random part added to Retry-After stays within `max_wait`."""
-        self._paused += error.paused
-        backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(len(self._waits), 30))
-        if error.retry_after is None:
+        self._paused += _get_error(state).paused
+        backoff = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(state.attempt_number - 1, 30))
+        retry_after = _get_error(state).retry_after
+        if retry_after is None:
             return backoff * (1 + self._jitter()) / 2
-        left = self._policy.max_wait - self._waited - error.retry_after
+        left = self._policy.max_wait - self._waited - retry_after
         extra = backoff * self._jitter() / 4
-        return error.retry_after + (min(extra, left) if left >= 0 else extra)
+        return retry_after + (min(extra, left) if left >= 0 else extra)
 
-    def _find_stop_reason(self, wait: RetryWait) -> str:
-        """Count the failure, and return the reason to give up instead of this wait, or ""."""
-        self._failures += not wait.is_rate_limit
+    def is_over(self, state: RetryCallState) -> bool:
+        """Return whether to give up now; `stop_reason` then holds the reason."""
+        self._failures += not _is_rate_limit(_get_error(state))
         if self._failures >= self._policy.max_failures:
-            return f"gave up after {wait.failures} requests"
-        if self._waited + max(wait.seconds, _SHORTEST_WAIT) > self._policy.max_wait:
-            return (
-                f"gave up after {wait.failures} requests: the next wait of {wait.seconds:.0f} s would "
+            self.stop_reason = f"gave up after {state.attempt_number} requests"
+        elif self._waited + max(state.upcoming_sleep, _SHORTEST_WAIT) > self._policy.max_wait:
+            self.stop_reason = (
+                f"gave up after {state.attempt_number} requests: the next wait of {state.upcoming_sleep:.0f} s would "
                 f"exceed the limit of {self._policy.max_wait:.0f} s in total (--max-wait)"
             )
-        return ""
+        return bool(self.stop_reason)
+
+    def report_wait(self, state: RetryCallState) -> None:
+        """Report a wait before it begins."""
+        wait = RetryWait(state.upcoming_sleep, _get_error(state), state.attempt_number)
+        self._waits.append(wait)
+        self._on_wait(wait)
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, ModelError) and error.retryable and not error.exhausted
+
+
+def _is_rate_limit(error: ModelError) -> bool:
+    return error.status == _TOO_MANY_REQUESTS
+
+
+def _get_error(state: RetryCallState) -> ModelError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, ModelError), "only a ModelError is retried"
+    return error
+
+
+def _add_stop_reason(error: ModelError, stop_reason: str) -> ModelError:
+    return error.with_text(f"{error}; {stop_reason}")
