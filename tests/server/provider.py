@@ -11,7 +11,7 @@ import json
 import random
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.server.server import Server
 
 PROMPT_TOKENS_PER_CHAR = 0.25
 PRICE = (1.0, 4.0)  # USD per million tokens, in and out
+MAX_FAULTS_IN_A_ROW = 5  # faults that one prompt meets in a row; the program gives a paper up after eight of them
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Allowance:
 
 
 class Provider:
-    """Answers requests; `faults` is the share of them that go wrong."""
+    """Answers requests; `faults` is the share of them that go wrong, at most `MAX_FAULTS_IN_A_ROW` for one prompt."""
 
     def __init__(
         self,
@@ -130,6 +131,7 @@ class Provider:
         self._plain = plan_for("0" * 64) if plain else ""
         self._journal = journal.open("a", encoding="utf-8") if journal else None
         self._random = random.Random(seed)
+        self._faults_in_a_row: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Response:
         if self._plain:
@@ -156,8 +158,10 @@ class Provider:
         wait = self._requests.wait(1) or self._tokens.wait(usage["total_tokens"])
         if wait:
             return error(429, "rate limit reached", headers={"Retry-After": f"{wait:.3f}"}), "429"
-        if self._random.random() < self._faults:
+        if self._random.random() < self._faults and self._faults_in_a_row[digest] < MAX_FAULTS_IN_A_ROW:
+            self._faults_in_a_row[digest] += 1
             return self._fault(request, usage)
+        del self._faults_in_a_row[digest]
         fate = self._fates.get(draw_fate(request))
         return (
             (fate(request, digest, usage), "fate")
