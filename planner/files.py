@@ -89,8 +89,9 @@ def walk_folder(
 
 
 def find_files(root: Path, ending: str) -> list[Path]:
-    """Return the files below a folder whose names end in `ending`, sorted."""
-    return sorted(folder / name for folder, _, names in walk_folder(root) for name in names if name.endswith(ending))
+    """Return the files below a folder whose names end in `ending`, sorted; "a.md" comes before "a--b.md"."""
+    found = (folder / name for folder, _, names in walk_folder(root) for name in names if name.endswith(ending))
+    return sorted(found, key=lambda path: (path.parent, path.stem))
 
 
 def read_stdin(max_bytes: int) -> bytes:

@@ -10,7 +10,13 @@ from planner.chat import Completion, Usage
 from planner.errors import ModelError, Outcome, PaperError
 from planner.models.fake import FakeModel
 from planner.planning.first_prompt import PlanSettings
-from planner.planning.output import PlanOutput, plan_to_folder, rebuild_trajectory, write_unreadable_paper
+from planner.planning.output import (
+    PlanOutput,
+    plan_to_folder,
+    rebuild_trajectory,
+    write_record,
+    write_unreadable_paper,
+)
 from planner.planning.record import PlanRecord
 from planner.schema import Task
 from planner.tokens import TokenCounter
@@ -170,3 +176,10 @@ def test_one_gauge_learns_from_all_papers_of_a_call(tmp_path: Path) -> None:
         plan_to_folder(tmp_path / "second", paper(), FakeModel(counted), REVIEW, lambda _: None, token_counter=gauge)
     )
     assert gauge.count_prompt(prompt) == pytest.approx(2 * estimated, rel=0.05)
+
+
+def test_a_run_replaces_a_record_that_cannot_be_read(tmp_path: Path) -> None:
+    done = planned(tmp_path, GOOD_REPLY)
+    done.record_path.write_text("{}", encoding="utf-8")
+    write_record(tmp_path, done.record.model_copy(update={"k": 7}), done.trajectory)
+    assert PlanRecord.read(done.record_path).k == 7

@@ -14,6 +14,7 @@ from planner.exports.latex import write_latex
 from planner.exports.sweeps import write_hydra, write_matrix, write_wandb
 from planner.exports.tables import write_ablationbench, write_csv, write_jsonl
 from planner.planning.output import rebuild_trajectory
+from planner.planning.record import PlanRecord
 from planner.site.entries import (
     PlanEntry,
     create_entry,
@@ -50,7 +51,7 @@ EXPORT_FORMATS: Final[Mapping[str, Exporter]] = {
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """The papers and files that an export left out, one line each; `damage` are those that a run lost."""
+    """The papers and files that an export left out or took from an earlier call, one line each; `damage` is lost."""
 
     left_out: tuple[str, ...]
     damage: tuple[str, ...]
@@ -63,9 +64,9 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
         RunError: if `folder` is none of these, or `target` cannot be written.
         UsageError: if `target` is a file where a folder is needed, or the other way round.
     """
-    unread, damage = list[str](), list[str]()
+    notes, damage = list[str](), list[str]()
     is_run = RunFolder(folder).ledger_path.exists()
-    found = _load_run(RunFolder(folder), damage) if is_run else _read_folder(folder, target, unread)
+    found = _load_run(RunFolder(folder), notes, damage) if is_run else _read_folder(folder, target, notes)
     entries = list(found)
     if not is_run and not entries:
         raise RunError(f"{folder} is no run and holds no trajectories")
@@ -76,20 +77,31 @@ def export_plans(folder: Path, export_format: str, target: Path) -> ExportReport
         exporter.write(entries, target)
     unplanned = (each for each in entries if each.trajectory is None)
     lines = (f"left out: {each.planner}/{each.model}/{each.paper_id}: {each.reason}" for each in unplanned)
-    return ExportReport((*lines, *unread), tuple(damage))
+    return ExportReport((*lines, *notes), tuple(damage))
 
 
-def _load_run(run: RunFolder, damage: list[str]) -> Iterator[PlanEntry]:
+def _load_run(run: RunFolder, notes: list[str], damage: list[str]) -> Iterator[PlanEntry]:
+    """Yield the current result of each paper and model, or a plan of an earlier call where there is no current one."""
     with open_damaged_ledger(run.ledger_path) as (db, damaged):
         damage += [damaged] if damaged else []
         records = StoredRecords(LedgerReader(run.ledger_path, db))
-        for paper, model in records.list_pairs():
+        for paper, model, current, last_plan in records.list_numbers():
             try:
-                record = records.load_record(paper, model)
-                trajectory = rebuild_trajectory(record) if record.outcome is Outcome.PLANNED else None
-                yield join_record(create_entry(trajectory), record) if trajectory else create_failed_entry("", record)
+                if last_plan and last_plan != current:
+                    now = records.load_record(current) if current else None
+                    why = f"{now.outcome}: {now.reason}" if now else "pending"
+                    notes.append(f"taken from an earlier call: {model}/{paper}: {why}")
+                if number := last_plan or current:
+                    yield _rebuild_entry(records.load_record(number))
+                else:
+                    notes.append(f"left out: {model}/{paper}: pending")
             except (RunError, OutputError) as error:
                 damage.append(f"left out: {model}/{paper}: {error}")
+
+
+def _rebuild_entry(record: PlanRecord) -> PlanEntry:
+    trajectory = rebuild_trajectory(record) if record.outcome is Outcome.PLANNED else None
+    return join_record(create_entry(trajectory), record) if trajectory else create_failed_entry("", record)
 
 
 def _read_folder(folder: Path, target: Path, unread: list[str]) -> Iterator[PlanEntry]:

@@ -178,7 +178,8 @@ def write_unreadable_paper(
 def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None) -> PlanOutput:
     """Write the record and trajectory of a paper of a run; without a trajectory, an earlier plan and its record stay.
 
-    Nothing is synchronised to the disk: the run's ledger is, and a file lost in a power cut is written again from it.
+    The plan of another question moves beside it, to the name that a further plan has in a folder of `plan`. Nothing is
+    synchronised to the disk: the run's ledger is, and a file lost in a power cut is written again from it.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -187,7 +188,29 @@ def write_record(folder: Path, record: PlanRecord, trajectory: Trajectory | None
     record_path = Path(build_record_path(path))
     if trajectory is None and path.exists() and record_path.exists():
         return PlanOutput(record, None, path, record_path)
-    return _write_files(path, record, trajectory, durable=False)
+    has_moved = _move_other_plan(folder, path, record)
+    output = _write_files(path, record, trajectory, durable=False)
+    if has_moved:  # perhaps for a question of before, whose plan was moved then
+        _, own = _build_paths(folder, record)
+        for file in (own, Path(build_record_path(own))):
+            file.unlink(missing_ok=True)
+    return output
+
+
+def _move_other_plan(folder: Path, path: Path, record: PlanRecord) -> bool:
+    """Move the plan at a path, with its record, if it is one of another question; return whether it is."""
+    try:
+        earlier = _PlanFiles.read(path)
+    except TrajectoryError:  # a damaged record: the run's ledger has what it said
+        return False
+    if earlier.planned is None or earlier.planned.question == record.question:
+        return False
+    _, further = _build_paths(folder, earlier.planned)
+    # The trajectory goes first: after a kill between the two, the record still says that it is to be moved.
+    for source, target in ((path, further), (earlier.record_path, Path(build_record_path(further)))):
+        if source.exists():
+            source.replace(target)
+    return True
 
 
 def write_combined_plan(folder: Path, record: PlanRecord, trajectory: Trajectory) -> PlanOutput:

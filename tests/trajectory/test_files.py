@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from planner.files import write_file_atomically
+from planner.files import find_files, write_file_atomically
 from planner.names import build_record_path, build_trajectory_path, sanitize_file_name
 
 
@@ -89,3 +89,9 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_file_atomically(tmp_path / "file", "\ud800")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_plan_is_found_before_those_of_other_questions(tmp_path: Path) -> None:
+    for name in ("b.md", "a--reviewer-7-0123abcd.md", "a.md"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_files(tmp_path, ".md")] == ["a.md", "a--reviewer-7-0123abcd.md", "b.md"]

@@ -209,7 +209,7 @@ def _merge_one(db: sqlite3.Connection, run: RunFolder, shard: Shard, problems: l
 
 
 def _write_files(run: RunFolder, records: StoredRecords, paper_id: str, model_key: str, problems: list[str]) -> None:
-    sidecar = records.load_record(paper_id, model_key)
+    sidecar = records.load_current_record(paper_id, model_key)
     try:
         trajectory = rebuild_trajectory(sidecar)
     except OutputError as error:

@@ -45,6 +45,7 @@ ALL_PAIRS: Final = (
 IS_VALID: Final = (
     "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
 )
+_LAST_PLAN: Final = "(SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key AND outcome = 'planned')"
 _HAS_REQUESTS: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
 _PAGE_ROWS: Final = 500
 
@@ -64,18 +65,23 @@ class ModelEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecords:
-    """The current records in a ledger, with their replies."""
+    """The records in a ledger, with their replies."""
 
     reader: LedgerReader
 
-    def list_pairs(self) -> list[tuple[str, str]]:
-        """Return the paper and the model of each current record."""
-        return self.reader.fetch_rows(f"SELECT p.id, m.key {ALL_PAIRS} AND {IS_VALID} ORDER BY p.id, m.key")
+    def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
+        """Return the paper and the model of each pair, and the numbers of its current record and its last plan."""
+        current = f"iif({IS_VALID}, n.number, NULL)"
+        return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
 
-    def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
-        """Return the current record of a paper and a model, which must exist."""
-        query = "SELECT facts FROM plannings WHERE paper = ? AND model = ? ORDER BY number DESC LIMIT 1"
-        (facts,) = self.reader.fetch_row(query, paper_id, model_key)
+    def load_current_record(self, paper_id: str, model_key: str) -> PlanRecord:
+        """Return the latest record of a paper and a model, which must exist."""
+        query = "SELECT max(number) FROM plannings WHERE paper = ? AND model = ?"
+        return self.load_record(self.reader.fetch_row(query, paper_id, model_key)[0])
+
+    def load_record(self, number: int) -> PlanRecord:
+        """Return the record with a number, which must exist."""
+        paper_id, facts = self.reader.fetch_row("SELECT paper, facts FROM plannings WHERE number = ?", number)
         try:
             record = load_stored_json(_RECORD, facts)
         except ValidationError as error:
@@ -170,7 +176,7 @@ class Ledger:
 
     def load_record(self, paper_id: str, model_key: str) -> PlanRecord:
         """Return the current record of a paper and a model, with its replies."""
-        return StoredRecords(self._reader).load_record(paper_id, model_key)
+        return StoredRecords(self._reader).load_current_record(paper_id, model_key)
 
     def find_reply(self, identity: str) -> Completion | None:
         """Return the reply to a request, None if there is none."""
