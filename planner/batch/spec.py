@@ -187,7 +187,7 @@ def read_run_spec(run: RunFolder) -> RunSpec:
 def inherit_settings(spec: RunSpec) -> RunSpec:
     """Return a call with what the user did not say as the run that it continues has it.
 
-    That is `plain`; and where settings files have a part in the run, all that they could change: the models, their
+    That is `plain`, as the run was begun; and where settings files have a part in the run, all that they could change: the models, their
     addresses, and the settings of the prompts.
 
     Raises:
@@ -196,7 +196,7 @@ def inherit_settings(spec: RunSpec) -> RunSpec:
     run = spec.shard.locate_folder(spec.run) if spec.shard else spec.run
     saved = _read_saved_spec(run) if run.ledger_path.exists() else None
     if spec.settings.plain is None:
-        spec = replace(spec, settings=replace(spec.settings, plain=bool(saved and saved.settings.plain)))
+        spec = replace(spec, settings=replace(spec.settings, plain=_is_begun_plain(run, saved)))
     if saved is None or not (spec.uses_settings or saved.uses_settings):
         return spec
     kept = {name: getattr(saved.settings, name) for name in PROMPT_SETTINGS if name in spec.unsaid}
@@ -232,6 +232,18 @@ def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...
         else each
         for each in spec.models
     )
+
+
+def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
+    """Return whether the first result of a run has no chances; before there is one, the saved call says it."""
+    if saved is None:
+        return False
+    query = "SELECT json_extract(facts, '$.min_chance') IS NULL FROM plannings ORDER BY number LIMIT 1"
+    with open_ledger_readonly(run.ledger_path) as db:
+        row = db.execute(query).fetchone()
+    if row is not None:
+        return bool(row[0])
+    return bool(saved.settings.plain)
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:

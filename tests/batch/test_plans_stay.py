@@ -53,7 +53,7 @@ def test_every_plan_that_a_run_ever_made_stays_readable(program: Program, server
     server.answer = answer_numbered
     make_papers(tmp_path / "papers", 1)
     paper, made = tmp_path / "papers" / "paper0000.md", set[tuple[object, ...]]()
-    call = ("batch", "papers/*", "-o", "run", "--model", "m", "--base-url", server.base_url, "-q", "--details")
+    call = ("batch", "papers/*", "-o", "run", "--model", "m", "--base-url", server.base_url, "-q")
     text = paper.read_text(encoding="utf-8")
     for version, *question in (text,), (text, "-k", "7"), (text, "--plain"), (text.replace("gate", "door"),):
         paper.write_text(version, encoding="utf-8")
@@ -66,6 +66,8 @@ def test_every_plan_that_a_run_ever_made_stays_readable(program: Program, server
     program.invoke(*call)
     assert sorted(read_plans(tmp_path / "run").values()) == sorted(made)
     assert len(made) == len(server.journal) == 4
+    record = PlanRecord.read(tmp_path / "run" / "trajectories" / "lm-planner" / "m" / "paper0000.json")
+    assert record.min_chance is not None, "a run goes on in the form that it was begun with"
     paths = list((tmp_path / "run" / "trajectories").rglob("*.md"))
     assert program.invoke("show", *map(str, paths)).stdout.count("lm-planner/m/") == len(plans)
     program.invoke("site", "run", "-o", "pages")
