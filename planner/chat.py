@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
-from pydantic import JsonValue
+from pydantic import FailFast, JsonValue
 from pydantic_core import from_json, to_json
 
 from planner.sanitize import repair_surrogates
@@ -130,7 +130,7 @@ class Completion:
     request_id: str = ""
     seconds: float = 0.0
     raw: Mapping[str, JsonValue] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: Annotated[tuple[str, ...], FailFast()] = ()
     limits: RateLimits | None = None
 
 

@@ -8,17 +8,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter
 
-from planner.schema import Ablation, Task
+from planner.schema import Ablation, OneLine, Task
 
 DEFAULT_MIN_CHANCE: Final[Mapping[Task, int]] = {Task.REVIEWER: 40, Task.AUTHOR: 45}
 _LEAST_CANDIDATES: Final[Mapping[Task, int]] = {Task.REVIEWER: 5, Task.AUTHOR: 8}
 _LIKELY: Final = 70
 _PLAUSIBLE: Final = 45
 
+_Item = TypeVar("_Item")
+# A list in a file, which is read up to its first wrong item: a file could hold millions, each with errors of its own.
+Items = Annotated[tuple[_Item, ...], FailFast()]
 
 # The beginning of the finding that a reviewer must see, in the warnings of a record too.
 ALREADY_REPORTED: Final = "the paper seems to report an ablation of"
@@ -135,6 +138,10 @@ class Details(_Part):
 class Candidate(Ablation):
     """An ablation that the reply gives and the plan does not keep, with its details and the reason."""
 
+    model_config = ConfigDict(extra="ignore")
+
+    replacement: Items[OneLine] = ()
+    metrics: Items[OneLine]
     details: Details
     why: RejectionReason
 

@@ -19,11 +19,11 @@ from planner.batch.corpus import assign_ids, collect_entries
 from planner.batch.manifest import MAX_STDIN_LIST_BYTES
 from planner.chat import Completion
 from planner.cli.terminal.console import run_interruptible
-from planner.errors import Outcome, OutputError, PlannerError, PromptError
+from planner.errors import Outcome, OutputError, PlannerError, PromptError, TrajectoryError
 from planner.files import MAX_FOLDER_DEPTH, find_files, read_bounded_file, read_bounded_stream
 from planner.parsing.reply import MAX_REPLY_CHARS, parse_reply
 from planner.planning.prompts import PromptTemplates
-from planner.planning.record import MAX_RECORD_BYTES, PlanRecord
+from planner.planning.record import MAX_RECORD_BYTES, MAX_STORED_VALUES, PlanRecord
 from planner.sanitize import MAX_NAME_CHARS
 from planner.schema import Ablation, Plan, Task
 from planner.trajectory.format import Trajectory
@@ -305,3 +305,23 @@ def test_a_reply_over_its_bound_is_invalid_and_says_so() -> None:
     assert caught.value.outcome is Outcome.INVALID
     with pytest.raises(OutputError, match="line 1: has 40,"):
         parse_reply(Completion(make_reply(ablated_part="x" * 40_000), finish_reason="stop"), 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "[]," * MAX_STORED_VALUES + "1]",
+        json.dumps({"attempts": [{}] * 300_000}),
+        json.dumps({"considered": [{"metrics": [1] * 1_000_000}]}),
+        json.dumps({"votes": [[{}] * 300_000]}),
+        json.dumps({"warnings": [[]] * 1_000_000}),
+    ],
+    ids=("values", "attempts", "metrics", "votes", "warnings"),
+)
+def test_a_wrong_record_is_refused_in_time(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(text, encoding="utf-8")
+    begun = time.process_time()
+    with pytest.raises(TrajectoryError, match="not the record of a plan"):
+        PlanRecord.read(path)
+    assert time.process_time() - begun < CPU_SECONDS

@@ -77,6 +77,9 @@ def list_bounds() -> Mapping[str, str]:
         ),
         "the body of an error": f"{count('planner.models.openai_chat.transport:MAX_ERROR_BYTES', MIB)} MiB",
         "headers of a response": list_header_bounds(),
+        "values of JSON in a response": (
+            f"{count('planner.models.openai_chat.stream:MAX_JSON_VALUES')}; of a stream those that it adds to the reply"
+        ),
         "levels of JSON in a response": count("planner.models.openai_chat.stream:MAX_JSON_DEPTH"),
         "waits for one paper, those for others included": read_option("max-wait"),
         "a pause after a 429 that names none": (
@@ -114,7 +117,10 @@ def list_bounds() -> Mapping[str, str]:
         "a list of papers in a text file": f"{count('planner.batch.corpus:_MAX_LIST_BYTES', MB)} MB",
         "a manifest: JSONL, CSV": f"{count('planner.batch.manifest:MAX_MANIFEST_BYTES', 1000 * MB)} GB",
         "a reply given to `parse`": f"{count('planner.models.prompt_files:MAX_REPLY_BYTES', MB)} MB",
-        "a record": f"{count('planner.planning.record:MAX_RECORD_BYTES', MIB)} MiB",
+        "a record": (
+            f"{count('planner.planning.record:MAX_RECORD_BYTES', MIB)} MiB, and "
+            f"{count('planner.planning.record:MAX_STORED_VALUES')} values of JSON"
+        ),
         "a trajectory": f"{count('planner.trajectory.reader:MAX_TRAJECTORY_BYTES', MIB)} MiB",
         "a template of `--prompts`": f"{count('planner.planning.prompts:_MAX_TEMPLATE_BYTES', MB)} MB",
         "a file for `eval`": f"{count('eval.tables:MAX_TABLE_BYTES', MB)} MB",

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from planner import __version__
 from planner.chat import Completion, ModelInfo, Prompt, Usage
-from planner.details import Candidate, Details, ReportedStudy, Revision, Vote, order_runs
+from planner.details import Candidate, Details, Items, ReportedStudy, Revision, Vote, order_runs
 from planner.errors import Outcome, TrajectoryError
 from planner.files import read_bounded_file, write_file_atomically
-from planner.models.openai_chat.stream import repair_json_surrogates
+from planner.models.openai_chat.stream import count_json_values, repair_json_surrogates
 from planner.papers.paper import Omission, PaperInfo
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult
@@ -24,6 +25,7 @@ from planner.schema import Task
 FORMAT_VERSION: Final = "ablation-planner-1"
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 MAX_ABSTRACT_CHARS: Final = 5_000  # a longer one is no abstract, but a text in which no heading was found
+MAX_STORED_VALUES: Final = 8_000_000  # values of a record, four times those of a reply
 
 _PLAN_FIELDS: Final = {"strategy", "min_chance", "details", "order", "considered", "reported", "revisions", "votes"}
 
@@ -59,8 +61,8 @@ class PaperRecord(_Record):
     main_file: str
     sha256: str
     chars: int
-    left_out: tuple[Omission, ...] = ()
-    authors: tuple[str, ...] = Field(default=(), exclude_if=_is_missing)
+    left_out: Items[Omission] = ()
+    authors: Items[str] = Field(default=(), exclude_if=_is_missing)
     abstract: str = Field(default="", exclude_if=lambda abstract: not abstract)
 
 
@@ -76,7 +78,7 @@ class AttemptRecord(_Record):
     messages: int
     started: datetime
     outcome: Outcome | None = None
-    findings: tuple[str, ...] = ()
+    findings: Items[str] = ()
     cost: float | None = None
     completion: Completion | None = None
     step: str = Field(default="", exclude_if=lambda step: not step)
@@ -109,16 +111,16 @@ class PlanRecord(_Record):
     seconds: float = 0.0
     usage: Usage = Usage()
     cost: float | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: Items[str] = ()
     strategy: str = Field(default="single", exclude_if=lambda strategy: strategy == "single")
     min_chance: int | None = Field(default=None, exclude_if=_is_missing)
-    details: tuple[Details, ...] = Field(default=(), exclude_if=_is_missing)
-    order: tuple[int, ...] = Field(default=(), exclude_if=_is_missing)
-    considered: tuple[Candidate, ...] = Field(default=(), exclude_if=_is_missing)
-    reported: tuple[ReportedStudy, ...] = Field(default=(), exclude_if=_is_missing)
-    revisions: tuple[Revision, ...] = Field(default=(), exclude_if=_is_missing)
-    votes: tuple[tuple[Vote, ...], ...] = Field(default=(), exclude_if=_is_missing)
-    attempts: tuple[AttemptRecord, ...] = ()
+    details: Items[Details] = Field(default=(), exclude_if=_is_missing)
+    order: Items[int] = Field(default=(), exclude_if=_is_missing)
+    considered: Items[Candidate] = Field(default=(), exclude_if=_is_missing)
+    reported: Items[ReportedStudy] = Field(default=(), exclude_if=_is_missing)
+    revisions: Items[Revision] = Field(default=(), exclude_if=_is_missing)
+    votes: Items[Items[Vote]] = Field(default=(), exclude_if=_is_missing)
+    attempts: Items[AttemptRecord] = ()
 
     @property
     def question(self) -> tuple[str | int, ...]:
@@ -153,8 +155,8 @@ class PlanRecord(_Record):
         """
         try:
             return load_stored_json(TypeAdapter(cls), read_bounded_file(path, MAX_RECORD_BYTES))
-        except ValidationError as error:
-            raise TrajectoryError(f"{path}: not the record of a plan: {error.errors()[0]['msg']}") from error
+        except ValueError as error:
+            raise TrajectoryError(f"{path}: not the record of a plan: {error}") from error
 
     def write(self, path: Path) -> None:
         """Write the record to a sidecar file, atomically."""
@@ -169,17 +171,29 @@ def load_stored_json(adapter: TypeAdapter[_Stored], content: str | bytes) -> _St
     """Return the value in JSON that this program stored.
 
     Raises:
-        ValidationError: if it is not the JSON of such a value.
+        ValueError: if it is not the JSON of such a value; the text is one line.
     """
+    data = content.encode() if isinstance(content, str) else content
+    if count_json_values(data) > MAX_STORED_VALUES:
+        raise ValueError(f"it has over {MAX_STORED_VALUES:,} values")
     try:
-        return adapter.validate_json(content)
+        # Not `validate_json`: each of its errors would hold a copy of all that was read.
+        return adapter.validate_python(_parse_stored_json(data))
     except ValidationError as error:
+        raise ValueError(error.errors(include_input=False)[0]["msg"]) from None
+
+
+def _parse_stored_json(data: bytes) -> JsonValue:
+    try:
+        value: JsonValue = from_json(data)
+    except ValueError as error:
         # pydantic writes 255 levels and reads 200; earlier versions stored replies in between. Other programs write
         # half a surrogate pair, which pydantic neither reads nor writes.
         try:
-            return adapter.validate_python(repair_json_surrogates(json.loads(content)))
+            value = repair_json_surrogates(json.loads(data))
         except (ValueError, RecursionError):
             raise error from None
+    return value
 
 
 def create_attempt_record(identity: str, prompt: Prompt) -> AttemptRecord:

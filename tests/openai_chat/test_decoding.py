@@ -5,9 +5,11 @@ import tracemalloc
 from typing import Any
 
 import httpx2
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import planner.models.openai_chat.stream as responses
 from planner.models.openai_chat.error_bodies import parse_error_body
 from planner.models.openai_chat.replies import (
     ChunkMerger,
@@ -170,3 +172,49 @@ def test_the_bytes_of_an_event_are_kept_and_not_its_lines() -> None:
     tracemalloc.stop()
     assert kept < 1_000_000
     assert list(line.feed(b"\n")) == [b"\n" * 199_999]
+
+
+def feed_chunks(delta: dict[str, Any], count: int) -> ResponseBody:
+    body = ResponseBody()
+    for number in range(count):
+        text = json.dumps({"choices": [{"index": 0, "delta": delta}]}).replace('"?"', str(number))
+        body.feed(f"data: {text}\n\n".encode())
+    return body
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"tool_calls": [{"index": "?", "function": {"name": "f"}}]},
+        {"content": [1, 2, 3]},
+        {"content": [{"summary": [1, 2]}]},
+        {"content": [[]] * 2000},
+    ],
+)
+def test_a_stream_that_adds_values_without_end_is_more_than_a_reply(
+    delta: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responses, "MAX_JSON_VALUES", 1000)
+    assert feed_chunks(delta, 500).is_oversized
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [{"content": "a, "}, {"content": [{"text": "a, "}]}, {"content": [{"type": "text", "index": 0, "text": "a, "}]}],
+)
+def test_a_stream_that_goes_on_with_a_text_is_a_reply(delta: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "MAX_JSON_VALUES", 1000)
+    body = feed_chunks(delta, 2000)
+    found = find_completion(body.json)
+    assert not body.is_oversized
+    assert found is not None
+    assert found.text == "a, " * 2000
+
+
+def test_json_with_more_values_than_any_reply_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "MAX_JSON_VALUES", 1000)
+    body = ResponseBody()
+    body.feed(b'{"choices": [' + b"[]," * 1000 + b"1]}")
+    body.finish()
+    assert body.is_oversized
+    assert body.json is None

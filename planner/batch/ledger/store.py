@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from planner.batch.ledger.kept_replies import LedgerReply, keep_reply, update_reply
 from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
@@ -84,7 +84,7 @@ class StoredRecords:
         paper_id, facts = self.reader.fetch_row("SELECT paper, facts FROM plannings WHERE number = ?", number)
         try:
             record = load_stored_json(_RECORD, facts)
-        except ValidationError as error:
+        except ValueError as error:
             raise RunError(f"the ledger is damaged: the record of {paper_id} cannot be read; {_DAMAGE_HINT}") from error
         attempts = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in record.attempts)
         return record.model_copy(update={"attempts": attempts})
@@ -349,7 +349,7 @@ class Ledger:
 def _load_reply(identity: str, reply: str) -> Completion:
     try:
         return load_stored_json(_COMPLETION, reply)
-    except ValidationError as error:
+    except ValueError as error:
         raise RunError(f"the ledger is damaged: the reply to {identity[:12]} cannot be read; {_DAMAGE_HINT}") from error
 
 

@@ -20,6 +20,7 @@ PieceReporter = Callable[[str, str], None]
 
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
 _TOKEN_FIELDS: Final = frozenset({"content", "refusal", *REASONING_FIELDS})
+_ITEM_TEXTS: Final = ("text", "summary", "thinking", "refusal")
 _THOUGHTS: Final = frozenset({"thinking", "reasoning"})
 _MOST_TOKENS: Final = 10**12  # more than any reply has; a larger count is an error of the endpoint
 _DURATION: Final = re.compile(
@@ -40,7 +41,15 @@ class ChunkMerger:
         self._top: JsonObject = {}
         self._message: JsonObject = {}
         self._pieces: dict[str, list[str]] = {}
+        self._item_pieces: dict[tuple[int, str], tuple[JsonObject, list[str]]] = {}
+        self._list_items = 0
         self._choice: JsonObject = {}
+
+    @property
+    def item_count(self) -> int:
+        """The number of fields and list items so far."""
+        fields = sum(len(part) for part in (self._top, self._message, self._pieces, self._item_pieces, self._choice))
+        return fields + self._list_items
 
     @property
     def has_finish_reason(self) -> bool:
@@ -51,6 +60,8 @@ class ChunkMerger:
     def body(self) -> JsonObject:
         """The chat completion so far; it has no `choices` if no chunk had any."""
         message = self._message | {name: "".join(pieces) for name, pieces in self._pieces.items()}
+        for (_, name), (item, pieces) in self._item_pieces.items():
+            item[name] = "".join(pieces)
         if not self._choice:
             return dict(self._top)
         return self._top | {"choices": [self._choice | {"message": message}]}
@@ -73,9 +84,32 @@ class ChunkMerger:
         elif isinstance(value, list):
             fragments = self._message.setdefault(name, [])
             if isinstance(fragments, list):
-                _extend_fragments(fragments, value)
+                self._add_items(fragments, value)
         elif value is not None:
             self._message[name] = value
+
+    def _add_items(self, items: list[JsonValue], added: list[JsonValue]) -> None:
+        """Add items to a list; one with the type and index of the last one continues it."""
+        for item in added:
+            last = items[-1] if items else None
+            if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
+                self._continue_item(last, item)
+            else:
+                items.append(item)
+                self._list_items += 1
+
+    def _continue_item(self, item: JsonObject, further: JsonObject) -> None:
+        for name, after in further.items():
+            before = item.get(name)
+            if name in _ITEM_TEXTS and isinstance(before, str) and isinstance(after, str):
+                self._item_pieces.setdefault((id(item), name), (item, [before]))[1].append(after)
+            elif name in _ITEM_TEXTS and isinstance(before, list) and isinstance(after, list):
+                before.extend(after)
+                self._list_items += len(after)
+            elif after is not None:
+                self._list_items += name not in item
+                self._item_pieces.pop((id(item), name), None)
+                item[name] = after
 
 
 def find_completion(value: JsonValue) -> Completion | None:
@@ -199,29 +233,8 @@ def _is_refusal(item: JsonObject) -> bool:
     return item.get("type") == "refusal"
 
 
-def _extend_fragments(fragments: list[JsonValue], items: list[JsonValue]) -> None:
-    """Add fragments to a list; a fragment with the type and index of the last one continues it."""
-    for item in items:
-        last = fragments[-1] if fragments else None
-        if isinstance(item, dict) and isinstance(last, dict) and _is_same_item(last, item):
-            fragments[-1] = _merge_items(last, item)
-        else:
-            fragments.append(item)
-
-
 def _is_same_item(last: JsonObject, item: JsonObject) -> bool:
     return (last.get("type"), last.get("index")) == (item.get("type"), item.get("index"))
-
-
-def _merge_items(last: JsonObject, item: JsonObject) -> JsonObject:
-    merged = last | {name: value for name, value in item.items() if value is not None}
-    for name in ("text", "summary", "thinking", "refusal"):
-        before, after = last.get(name), item.get(name)
-        if isinstance(before, str) and isinstance(after, str):
-            merged[name] = before + after
-        elif isinstance(before, list) and isinstance(after, list):
-            merged[name] = [*before, *after]
-    return merged
 
 
 def _to_count(value: JsonValue) -> int | None:

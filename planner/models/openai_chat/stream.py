@@ -16,6 +16,7 @@ from planner.models.openai_chat.replies import REASONING_FIELDS, ChunkMerger, Pi
 from planner.sanitize import repair_surrogates
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024  # bytes of a reply; an endpoint could send without end
+MAX_JSON_VALUES: Final = 2_000_000  # values in a response; as objects they take many times their bytes
 MAX_JSON_DEPTH: Final = 64  # levels of JSON in a response; no chat API nests deeper than ten
 _SNIFF_BYTES: Final = 8  # bytes needed to tell a stream of events from JSON
 _LEADING_BYTES: Final = b" \t\r\n" + BOM_UTF8  # bytes before a body that are ignored
@@ -27,11 +28,13 @@ _MAX_HELD_CHARS: Final = 400  # without a space in them, as no key has one
 
 
 def decode_json(content: bytes) -> JsonValue:
-    """Return the JSON value in the bytes; None if they are not JSON or are `null`.
+    """Return the JSON value in the bytes; None if they are not JSON, are `null` or have over `MAX_JSON_VALUES` values.
 
     Levels below `MAX_JSON_DEPTH` are left out, so that a paid reply is kept even if something beside it is nested
     too deeply. A number out of range, such as 1e999, becomes None.
     """
+    if count_json_values(content) > MAX_JSON_VALUES:
+        return None
     try:
         value: JsonValue = json.loads(
             _cut_deep_levels(content), parse_constant=lambda _: None, parse_float=_parse_float
@@ -39,6 +42,11 @@ def decode_json(content: bytes) -> JsonValue:
     except (ValueError, RecursionError):
         return None
     return value
+
+
+def count_json_values(content: bytes | bytearray) -> int:
+    """Return the most values that JSON can have, without reading it: each follows a bracket or a comma."""
+    return sum(map(content.count, (b"[", b"{", b",")))
 
 
 def _parse_float(text: str) -> float | None:
@@ -155,6 +163,7 @@ class ResponseBody:
         self.is_done = False
         self.garbled_event = b""
         self._size = 0
+        self._value_count = 0  # values that are kept, at most
         self._is_format_known = False
         self._content = bytearray()
         self._events: EventDecoder | None = None
@@ -167,8 +176,8 @@ class ResponseBody:
 
     @property
     def is_oversized(self) -> bool:
-        """True if the body is larger than the limit for a reply."""
-        return self._size > MAX_REPLY_BYTES
+        """True if the body is larger, or has more values, than any reply."""
+        return self._size > MAX_REPLY_BYTES or self._value_count > MAX_JSON_VALUES
 
     @property
     def is_complete(self) -> bool:
@@ -212,6 +221,8 @@ class ResponseBody:
         self._detect_format()
         if self._events:
             self._take_events(b"\n\n")
+        else:
+            self._value_count = count_json_values(self._content)
 
     def describe_progress(self) -> str:
         """Return a phrase for an error message that says how much of a reply arrived; "" if nothing did."""
@@ -246,9 +257,14 @@ class ResponseBody:
         if data.startswith(_DONE):
             self.is_done = True
             return
+        value_count, item_count = count_json_values(data), self._merger.item_count
         chunk = decode_json(data)
         if isinstance(chunk, dict):
             self._merger.add_chunk(chunk)
+            # A chunk that only continues texts leaves no value of its own.
+            self._value_count += value_count if self._merger.item_count > item_count else 0
+        elif value_count > MAX_JSON_VALUES:
+            self._value_count = value_count
         else:
             self.garbled_event = data
 
