@@ -74,7 +74,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            self._lock_file(handle)
+            with convert_os_errors(self.path / ".lock"):
+                self._lock_file(handle)
             yield
         finally:
             os.close(handle)

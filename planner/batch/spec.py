@@ -236,14 +236,15 @@ def _inherit_models(spec: RunSpec, saved: _SavedRunSpec) -> tuple[ModelSpec, ...
 
 def _is_begun_plain(run: RunFolder, saved: _SavedRunSpec | None) -> bool:
     """Return whether the first result of a run has no chances; before there is one, the saved call says it."""
-    if saved is None:
-        return False
-    query = "SELECT json_extract(facts, '$.min_chance') IS NULL FROM plannings ORDER BY number LIMIT 1"
-    with open_ledger_readonly(run.ledger_path) as db:
-        row = db.execute(query).fetchone()
-    if row is not None:
-        return bool(row[0])
-    return bool(saved.settings.plain)
+    query = (  # NULL for a record that is damaged
+        "SELECT iif(json_valid(facts), json_extract(facts, '$.min_chance') IS NULL, NULL)"
+        " FROM plannings ORDER BY number LIMIT 1"
+    )
+    row = None
+    if run.ledger_path.exists():
+        with open_ledger_readonly(run.ledger_path) as db:
+            row = db.execute(query).fetchone()
+    return bool(saved and saved.settings.plain) if row is None or row[0] is None else bool(row[0])
 
 
 def _read_saved_spec(run: RunFolder) -> _SavedRunSpec | None:

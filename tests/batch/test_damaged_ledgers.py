@@ -130,6 +130,8 @@ def test_a_file_that_is_no_database_is_named(run: Path, tmp_path: Path) -> None:
         "UPDATE requests SET reply = x'ff' WHERE rowid = 3",
         "UPDATE plannings SET outcome = 'good' WHERE number = 3",
         "UPDATE papers SET position = 'first'",
+        "UPDATE papers SET place = x'00' WHERE id = 'paper0003'",
+        "UPDATE plannings SET facts = x'00' WHERE number = 1",
     ],
 )
 def test_a_value_of_another_kind_is_damage(change: str, run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from planner.batch.run_folder import RunFolder
+from planner.errors import RunError
 from tests.batch.program import Program, Serve, Served, make_papers, trajectories, wait_until
 from tests.server.http import Request, Response
 from tests.server.replies import error
@@ -224,3 +226,9 @@ def test_a_folder_that_loses_its_permission_stops_the_run(
     program.run(*batch_command(served), prefix=unprivileged)
     assert len(trajectories(run)) == PAPERS
     assert served.count == PAPERS
+
+
+def test_a_lock_that_is_a_pipe_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(RunError, match=r"\.lock cannot be written"), RunFolder(tmp_path).lock_folder():
+        pass

@@ -114,7 +114,7 @@ def _try_input(kind: Kind, options: argparse.Namespace, number: int, context: Co
 
 def _check_input(kind: Kind, given: Input, context: Context) -> tuple[str, str, float]:
     """Return the outcome of an input, the problem with it or "", and the CPU seconds that it took."""
-    memory, cpu = _read_most_memory(), time.process_time()
+    memory, cpu = context.most_memory or _read_most_memory(), time.process_time()
     problem = ""
     try:
         with _limit_time(kind.cpu_seconds):
@@ -126,7 +126,8 @@ def _check_input(kind: Kind, given: Input, context: Context) -> tuple[str, str, 
     used = time.process_time() - cpu
     if not problem and any(map(has_key, context.list_texts())):
         problem = "the key is in a file or in the log"
-    if not problem and _read_most_memory() - memory > MAX_GROWTH:
+    context.most_memory = _read_most_memory()  # read once an input, since it takes a millisecond
+    if not problem and context.most_memory - memory > MAX_GROWTH:
         problem = f"took over {MAX_GROWTH / 1e6:g} GB of memory"
     return "failed" if problem else outcome, problem, used
 

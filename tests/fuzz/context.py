@@ -39,11 +39,15 @@ class Input:
 
 
 class Context:
-    """The surroundings of the inputs of one run, as a context manager; `folder` is empty before each input."""
+    """The surroundings of the inputs of one run, as a context manager; `folder` is empty before each input.
+
+    `most_memory` is the most memory of the process so far, in kilobytes, 0 before the first input.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "input"
         self.logged: list[str] = []
+        self.most_memory = 0
         self._exits = ExitStack()
 
     def __enter__(self) -> Self:

@@ -120,4 +120,6 @@ def _has_begun(ledger: Path) -> bool:
 
 def _read_ids(ledger: Path) -> Iterator[tuple[str, str]]:
     with open_ledger_readonly(ledger) as db:
-        yield from db.execute("SELECT place, id FROM papers").fetchall()
+        # Damage is named when the ledger is opened for writing.
+        query = "SELECT place, id FROM papers WHERE typeof(place) = 'text' AND typeof(id) = 'text'"
+        yield from db.execute(query).fetchall()
