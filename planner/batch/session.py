@@ -105,6 +105,7 @@ async def open_run(spec: RunSpec, arxiv: ArxivClient) -> AsyncIterator[OpenRun]:
         shared_disk = is_shard_folder(run) or run.is_on_shared_disk
         ledger = await stack.enter_async_context(Ledger(run.ledger_path, shared_disk=shared_disk))
         if corpus is not None:
+            ledger.refuse_other_task(spec.settings.task)
             collected = [model.ledger_model.key for model in models] if spec.uses_batch_service else []
             _refuse_while_submitted(ledger, run, collected)
         engine_models, readers = await stack.enter_async_context(_open_engine(spec, models, arxiv))

@@ -125,10 +125,12 @@ def test_the_same_paper_twice_is_paid_for_once(program: Program, served: Served,
     assert program.status()["planned"] == PAPERS + 1
 
 
-def test_another_task_needs_another_folder(program: Program, served: Served) -> None:
+def test_another_task_needs_another_folder(program: Program, served: Served, tmp_path: Path) -> None:
     batch(program, served)
+    facts = (tmp_path / "run" / "run.json").read_bytes()
     stderr = batch(program, served, "--task", "author", code=1)
     assert "a run of the reviewer task" in stderr
+    assert (tmp_path / "run" / "run.json").read_bytes() == facts, "the call that continues the run is still the first"
     assert served.count == PAPERS
 
 

@@ -119,10 +119,8 @@ class Ledger:
         await asyncio.to_thread(self._writer.close)
         self._reader.connection.close()
 
-    async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
-        """Record the task, the corpus and the models of this call.
-
-        Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
+    def refuse_other_task(self, task: Task) -> None:
+        """Refuse a call for another task than that of the run.
 
         Raises:
             RunError: if the run is of another task.
@@ -132,6 +130,16 @@ class Ledger:
             raise RunError(
                 f"this is a run of the {earlier_task} task; choose another folder with -o for the {task} task"
             )
+
+    async def begin_call(self, task: Task, corpus: Iterable[CorpusEntry], models: Sequence[ModelEntry]) -> None:
+        """Record the task, the corpus and the models of this call.
+
+        Requests that a killed process left in flight are marked as lost: sent, perhaps billed, never answered.
+
+        Raises:
+            RunError: if the run is of another task.
+        """
+        self.refuse_other_task(task)
 
         def change(db: sqlite3.Connection) -> None:
             db.execute("INSERT OR IGNORE INTO run VALUES ('task', ?)", (task.value,))
