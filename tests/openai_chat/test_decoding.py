@@ -218,3 +218,14 @@ def test_json_with_more_values_than_any_reply_is_not_read(monkeypatch: pytest.Mo
     body.finish()
     assert body.is_oversized
     assert body.json is None
+
+
+def test_a_number_out_of_range_costs_no_reply() -> None:
+    text = json.dumps({"choices": [{"message": {"content": "A plan."}}], "x": ["?", "?"]})
+    body = ResponseBody()
+    body.feed(text.replace('"?"', "9" * 5000, 1).replace('"?"', "-1e999").encode())
+    body.finish()
+    found = find_completion(body.json)
+    assert found is not None
+    assert found.text == "A plan."
+    assert found.raw["x"] == [None, None]

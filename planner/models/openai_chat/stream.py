@@ -31,13 +31,13 @@ def decode_json(content: bytes) -> JsonValue:
     """Return the JSON value in the bytes; None if they are not JSON, are `null` or have over `MAX_JSON_VALUES` values.
 
     Levels below `MAX_JSON_DEPTH` are left out, so that a paid reply is kept even if something beside it is nested
-    too deeply. A number out of range, such as 1e999, becomes None.
+    too deeply. A number out of range, such as 1e999 or one of 5,000 digits, becomes None.
     """
     if count_json_values(content) > MAX_JSON_VALUES:
         return None
     try:
         value: JsonValue = json.loads(
-            _cut_deep_levels(content), parse_constant=lambda _: None, parse_float=_parse_float
+            _cut_deep_levels(content), parse_constant=lambda _: None, parse_float=_parse_float, parse_int=_parse_int
         )
     except (ValueError, RecursionError):
         return None
@@ -52,6 +52,13 @@ def count_json_values(content: bytes | bytearray) -> int:
 def _parse_float(text: str) -> float | None:
     number = float(text)
     return number if isfinite(number) else None
+
+
+def _parse_int(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:  # Python reads no more than 4,300 digits
+        return None
 
 
 def _cut_deep_levels(content: bytes) -> bytes:
