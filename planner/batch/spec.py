@@ -187,8 +187,8 @@ def read_run_spec(run: RunFolder) -> RunSpec:
 def inherit_settings(spec: RunSpec) -> RunSpec:
     """Return a call with what the user did not say as the run that it continues has it.
 
-    That is `plain`, as the run was begun; and where settings files have a part in the run, all that they could change: the models, their
-    addresses, and the settings of the prompts.
+    That is `plain`, as the run was begun; and where settings files have a part in the run, all that they could change:
+    the models, their addresses, and the settings of the prompts.
 
     Raises:
         RunError: if the run cannot be continued.
