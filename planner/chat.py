@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Final, Literal, Protocol
 
-from pydantic import FailFast, JsonValue
+from pydantic import FailFast, FiniteFloat, JsonValue
 from pydantic_core import from_json, to_json
 
 from planner.sanitize import repair_surrogates
@@ -105,10 +105,10 @@ class RateLimits:
 
     requests: int | None = None
     remaining_requests: int | None = None
-    reset_requests: float | None = None
+    reset_requests: FiniteFloat | None = None
     tokens: int | None = None
     remaining_tokens: int | None = None
-    reset_tokens: float | None = None
+    reset_tokens: FiniteFloat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Completion:
     usage: Usage = Usage()
     model: str = ""
     request_id: str = ""
-    seconds: float = 0.0
+    seconds: FiniteFloat = 0.0
     raw: Mapping[str, JsonValue] = field(default_factory=dict)
     notes: Annotated[tuple[str, ...], FailFast()] = ()
     limits: RateLimits | None = None

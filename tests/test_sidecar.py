@@ -1,6 +1,7 @@
 """Sidecars: what is on record, what is used again, and what it all cost."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,13 @@ def test_half_a_surrogate_pair_in_a_record_is_replaced_and_loses_nothing(tmp_pat
     assert PlanRecord.read(path) == again.record
     replies = [attempt.completion.text for attempt in again.record.attempts if attempt.completion]
     assert replies == [GOOD_REPLY.replace("never removed", "never \ufffd")]
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity"])
+def test_a_number_that_json_cannot_hold_makes_no_record(number: str, tmp_path: Path) -> None:
+    path = run(tmp_path, FakeModel(GOOD_REPLY)).record_path
+    text = path.read_text(encoding="utf-8")
+    for name in ("seconds", "cost"):
+        path.write_text(re.sub(f'"{name}": *[^,]+', f'"{name}": {number}', text), encoding="utf-8")
+        with pytest.raises(TrajectoryError, match="finite number"):
+            PlanRecord.read(path)

@@ -134,7 +134,7 @@ def _read_zip(data: bytes, name: str) -> SourceTree:
         if "[Content_Types].xml" in archive.NameToInfo:
             raise PaperError(f"{name!r} is an Office document, which cannot be read; save it as PDF and give the PDF")
         for member in archive.infolist():
-            if member.is_dir():
+            if not member.filename or member.is_dir():
                 keeper.count_member()
             elif member.external_attr >> 28 not in (0, 0o10):
                 keeper.skip_member(member.filename, "a link or a device")

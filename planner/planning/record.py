@@ -45,7 +45,7 @@ def _is_missing(value: object) -> bool:
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)  # JSON has no such numbers
 
 
 class PaperRecord(_Record):

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -125,7 +126,7 @@ def change_bytes(data: bytes, dice: Random) -> bytes:
 def change_json(value: Any, dice: Random) -> Any:
     """Return a JSON value with one to four of its parts replaced, left out, renamed, repeated or nested."""
     for _ in range(dice.choice((1, 1, 2, 4))):
-        changed = _change_part(json.loads(encode_json(value)), dice)
+        changed = _change_part(_copy_json(value), dice)
         if len(encode_json(changed)) > MAX_SIZE:
             break
         value = changed
@@ -208,9 +209,21 @@ def write_json(value: Any, dice: Random) -> str:
 
 def encode_json(value: Any, **options: Any) -> str:
     """Return a value of any depth as JSON."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(10 * limit)  # only here, since the program is to meet its own limit
-    try:
+    with _allow_depth():
         return json.dumps(value, **options)
+
+
+def _copy_json(value: Any) -> Any:
+    with _allow_depth():
+        return json.loads(json.dumps(value))
+
+
+@contextmanager
+def _allow_depth() -> Iterator[None]:
+    """Raise the limit of recursion within the block, and only there, since the program is to meet its own limit."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10 * limit)
+    try:
+        yield
     finally:
         sys.setrecursionlimit(limit)

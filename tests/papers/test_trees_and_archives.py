@@ -299,3 +299,8 @@ def test_a_damaged_archive_is_a_named_error_or_a_tree(pack: Pack, kind: FileForm
         assert "'x'" in str(error)
     else:
         assert isinstance(found, SourceTree | bytes)
+
+
+def test_a_member_without_a_name_is_left_out() -> None:
+    data = zipped({"a.tex": b"text", "~": b"x"}).replace(b"~", b"\0")
+    assert unpacked(data, FileFormat.ZIP).list_names() == ("a.tex",)
