@@ -94,8 +94,8 @@ def test_an_export_has_the_plans_of_earlier_calls_and_names_what_waits_or_failed
     program.invoke(*call, "-k", "8", code=1)
     exported = program.invoke("export", "run", "--to", "ablationbench", "failed")
     assert len(list((tmp_path / "failed").glob("*.jsonl"))) == 2
-    assert exported.stderr.count("paper0000: invalid: ") == 1
-    assert "left out: lm-planner/m/paper0002: invalid: " in exported.stderr
+    assert exported.stderr.count("taken from an earlier call: lm-planner/m/paper0000: there is no") == 1
+    assert "left out: lm-planner/m/paper0002: there is no" in exported.stderr
 
 
 def count_plans(path: Path) -> int:
