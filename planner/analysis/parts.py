@@ -28,6 +28,7 @@ _TAIL: Final = re.compile(
 )
 _ACRONYM: Final = re.compile(r"[A-Z]{2}")
 _OF: Final = re.compile(r"\sof\s.*", re.S)
+_ALONE: Final = re.compile(r"\b(?:only|alone)\b", re.I)  # "the gate alone" is an ablation of all else
 _MAX_CHARS: Final = 400  # characters of a name that are compared
 _GREEK_LETTERS: Final = "αβγδεζηθικλμνξοπρστυφχψω"
 _SYMBOLS: Final = frozenset((*_GREEK_LETTERS, *spell_greek(_GREEK_LETTERS).split()))
@@ -103,7 +104,8 @@ def list_ablation_names(ablation: Ablation) -> tuple[str, ...]:
     """Return the names of the part that an ablation concerns, by its part and its own name."""
     first = _OF.sub("", ablation.ablated_part)
     quantity = first if len(stems := _select_content(first)) == 1 and not stems & (COMMON_STEMS | _COUNTS) else ""
-    return (ablation.ablated_part, strip_study_words(ablation.name), quantity)
+    name = "" if _ALONE.search(ablation.name) else strip_study_words(ablation.name)
+    return (ablation.ablated_part, name, quantity)
 
 
 def _is_same_name(name_a: str, name_b: str, min_overlap: float) -> bool:

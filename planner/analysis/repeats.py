@@ -13,7 +13,14 @@ from planner.analysis.parts import is_same_part, list_ablation_names, list_full_
 from planner.analysis.passages import ReportedAblation
 from planner.analysis.quotes import QuoteSearch
 from planner.details import QuoteMatch, ReportedStudy
-from planner.matching.similarity import COMMON_STEMS, collect_stems, extract_stems, is_same_replacement, list_beginnings
+from planner.matching.similarity import (
+    COMMON_STEMS,
+    collect_stems,
+    extract_stems,
+    is_same_replacement,
+    is_value,
+    list_beginnings,
+)
 from planner.papers.leaks import split_sentences
 from planner.schema import Ablation, Action
 
@@ -25,6 +32,12 @@ _REPORTS: Final = re.compile(
     r"\bw/o\b|\b(?:without|remov|replac|ablat|effect|impact|influence|var(?:y|ies|ied)\b|differen|instead|compar|drop|choice|"
     r"sensitiv|skip|contribut|importan|only|case study|hyper-?parameters?)",
     re.I,
+)
+_TAKES_OUT: Final = re.compile(
+    r"\b(?:no|none|without|w/o|remov\w*|only|zero|off|0|add(?:ed|ing)?)\b", re.I
+)  # "added to the baseline" is told of what was taken out too
+_PUTS_IN: Final = re.compile(
+    r"\b(?:replac\w*|vs|versus|against|instead|differ\w*|var(?:y|ied|iants?|ious)|number|choice|other|kinds?)\b", re.I
 )
 _SHARES: Final = re.compile(r"\b(?:kept|keep|fixed|held|all variants|every variant|default|unchanged|same)\b", re.I)
 _NO_PART: Final = re.compile(r"[a-z]+(?:ly|ing)|about|regardless|first|last", re.I)  # read off a sentence by mistake
@@ -95,7 +108,7 @@ class RepeatSearch:
         if same:  # the paper reports another replacement of the part, and its removal perhaps besides
             return self._comparisons.find_comparison(ablation) if ablation.action is Action.REMOVE else None
         for study in self.studies:
-            if study.by != "program" and _has_part(ablation, strip_study_words(study.name)):
+            if _is_study_of(study, ablation):
                 return study.name, study.section
         names = (*list_full_names(ablation.ablated_part), *_list_named_replacements(ablation))
         for name, stems in names:
@@ -120,6 +133,20 @@ def _read_exchange(reported_ablation: ReportedAblation) -> ReportedAblation:
     if not instead:
         return reported_ablation
     return replace(reported_ablation, part=part, action=Action.REPLACE, replacement=replacement)
+
+
+def _is_study_of(study: ReportedStudy, ablation: Ablation) -> bool:
+    """Tell if a study that the model found in the paper concerns the ablation: its part, and no other change of it."""
+    if study.by == "program" or not _has_part(ablation, strip_study_words(study.name)):
+        return False
+    only_takes_out = _TAKES_OUT.search(study.name) and not _PUTS_IN.search(study.name)
+    return not (only_takes_out and _only_replaces(ablation))
+
+
+def _only_replaces(ablation: Ablation) -> bool:
+    """Return whether all replacements put another thing in place of the part: none is a value, none takes it out."""
+    items = ablation.replacement if ablation.action is Action.REPLACE else ()
+    return bool(items) and not any(is_value(item) or _TAKES_OUT.search(item) for item in items)
 
 
 def _has_part(ablation: Ablation, part: str) -> bool:
