@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from planner import __version__
-from planner.cli.command import CommandGroup, CommandRow
+from planner.cli.command import HELP_OPTIONS, CommandGroup, CommandRow
 
 # Only the called command is imported: importing all takes twice as long as `batch`.
 _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
@@ -58,7 +58,7 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
 @click.group(
     cls=CommandGroup,
     command_rows=_COMMAND_ROWS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": HELP_OPTIONS, "max_content_width": 100},
     epilog="Start with `ablation-planner demo`, then `ablation-planner plan paper.pdf`.",
 )
 @click.version_option(__version__, prog_name="ablation-planner")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 SIGINT_EXIT: Final = 130
+HELP_OPTIONS: Final = ("-h", "--help")
 _FIRST_GROUP: Final = "Options"
 
 
@@ -214,4 +215,4 @@ def _path_exists(name: str) -> bool:
 
 def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
     """Return a decorator that makes a function a command, as `click.command` does."""
-    return click.command(name, cls=Command, **attributes)
+    return click.command(name, cls=Command, context_settings={"help_option_names": HELP_OPTIONS}, **attributes)

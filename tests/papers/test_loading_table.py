@@ -133,9 +133,9 @@ def test_a_stated_abstract_may_differ_by_a_few_words(stated: str, has_warning: b
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("https://example.org/paper.pdf", "is not downloaded: only arXiv addresses are"),
-        ("ftp://arxiv.org/abs/2507.08038", "is not downloaded"),
-        ("https://arxiv.org.example.org/abs/2507.08038", "is not downloaded"),
+        ("https://example.org/paper.pdf", "is not fetched: only arXiv addresses are"),
+        ("ftp://arxiv.org/abs/2507.08038", "is not fetched"),
+        ("https://arxiv.org.example.org/abs/2507.08038", "is not fetched"),
         ("a\0b", "there is no file or folder|cannot be read"),
         ("x" * 5000, "cannot be read"),
     ],
