@@ -314,7 +314,7 @@ def test_a_reply_over_its_bound_is_invalid_and_says_so() -> None:
         json.dumps({"attempts": [{}] * 300_000}),
         json.dumps({"considered": [{"metrics": [1] * 1_000_000}]}),
         json.dumps({"votes": [[{}] * 300_000]}),
-        json.dumps({"warnings": [[]] * 1_000_000}),
+        json.dumps({"warnings": [[]] * 500_000}),
     ],
     ids=("values", "attempts", "metrics", "votes", "warnings"),
 )
