@@ -16,7 +16,7 @@ from planner.batch.ledger.store import ALL_PAIRS, IS_VALID
 from planner.batch.run_folder import RunFolder
 from planner.details import format_count
 from planner.errors import Outcome
-from planner.models.pricing import format_usd
+from planner.models.pricing import format_tokens, format_usd
 
 _MAX_REASON_CHARS: Final = 300
 _MAX_EXAMPLES: Final = 3
@@ -87,15 +87,16 @@ class LedgerStatus:
 
     def as_text(self, *, with_failures: bool = False) -> str:
         """Return the status as text, for people; with `with_failures`, the reasons too."""
-        tokens = f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens"
-        counts = f"{self.planned:,} planned, {self.failed:,} failed, {self.pending:,} pending"
-        lines = [f"{format_count(self.papers, 'paper')}: {counts}"]
+        tokens = format_tokens(self.prompt_tokens, self.completion_tokens)
+        counts = f"{self.planned:,} planned, {self.failed:,} failed, {self.pending:,} left"
+        models = f" with {len(self.models)} models" if len(self.models) > 1 else ""
+        lines = [f"{format_count(self.papers, 'paper')}{models}: {counts}"]
         lines += [
             f"  {count:,} {outcome.words}" for outcome, count in self.outcomes.items() if outcome is not Outcome.PLANNED
         ]
         if len(self.models) > 1:
             lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.models.items()]
-        lost = f" ({self.lost_requests:,} lost or in flight)" if self.lost_requests else ""
+        lost = f" ({self.lost_requests:,} with no reply on record)" if self.lost_requests else ""
         lines.append(f"{format_count(self.requests, 'request')}{lost}, {tokens}, {format_usd(self.cost)}")
         return "\n".join([*lines, *(self._format_reasons() if with_failures else ())])
 

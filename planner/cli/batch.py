@@ -195,9 +195,9 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
     status = read_ledger_status(run)
     log.info("%s", status.as_text())
     if status.failed:
-        log.info("next, the reasons: ablation-planner status %s --failed", shlex.quote(str(run.path)))
+        log.info("next, the reasons:\n  ablation-planner status %s --failed", shlex.quote(str(run.path)))
     elif status.planned and not status.pending:
-        log.info("next, pages of all plans: ablation-planner site %s -o pages", shlex.quote(str(run.path)))
+        log.info("next, pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(run.path)))
     if as_json:
         click.echo(make_json_printable(json.dumps(status.as_json(), ensure_ascii=False, indent=1)))
 

@@ -63,8 +63,12 @@ def combine(
         if as_json:
             click.echo(make_json_printable(json.dumps(facts, ensure_ascii=False, indent=1)))
         combined, single, unread = map(len, facts.values())
-        left = f"{format_count(single, 'plan')} without another, {format_count(unread, 'file')} unread"
-        log.info("%s combined, %s", format_count(combined, "plan"), left)
+        counts = [f"{format_count(combined, 'plan')} combined"]
+        if single:
+            counts.append(f"{format_count(single, 'plan')} left alone, as no other is of the same paper and task")
+        if unread:
+            counts.append(f"{format_count(unread, 'file')} that cannot be read")
+        log.info("%s", ", ".join(counts))
         raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
 
 

@@ -115,6 +115,7 @@ def help_(commands: tuple[str, ...]) -> None:
         group = context.command
         command = group.get_command(context, name) if isinstance(group, click.Group) else None
         if command is None:
-            raise click.UsageError(make_printable(f"No such command {name!r}."), context)
+            possible = group.list_commands(context) if isinstance(group, click.Group) else ()
+            raise click.NoSuchCommand(make_printable(name), possibilities=possible, ctx=context)
         context = click.Context(command, info_name=name, parent=context)
     click.echo(context.get_help())

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -21,6 +21,7 @@ from planner.sanitize import make_json_printable, make_printable
 
 # A model as `--json` prints it.
 Row = dict[str, Any]
+_HEADINGS: Final = ("model", "tokens", "in", "out", "key")
 
 
 @command(epilog="Example: ablation-planner models claude")
@@ -48,6 +49,7 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
             return
         _print_table(rows)
         if not endpoint:
+            log.info("prices are in USD per million tokens in and out; %s", _describe_keys(rows))
             names = ", ".join((OLLAMA.prefix, *get_settings().endpoints))
             log.info("an endpoint lists its own models: models --endpoint URL, or with a name: %s", names)
 
@@ -88,9 +90,16 @@ def _describe_known_model(model: KnownModel) -> Row:
     }
 
 
+def _describe_keys(rows: Sequence[Row]) -> str:
+    variables = dict.fromkeys(str(row["key_variable"]) for row in rows)
+    return f"keys are read from {', '.join(variables)}" if variables else "no known model has this name"
+
+
 def _print_table(rows: Sequence[Row]) -> None:
-    """Print the rows with aligned columns; an unknown number is a question mark."""
+    """Print the rows with aligned columns, known models below headings; an unknown number is a question mark."""
     cells = [_format_row(row) for row in rows]
+    if rows and "key_variable" in rows[0]:
+        cells.insert(0, list(_HEADINGS))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         name, *others = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -98,9 +107,8 @@ def _print_table(rows: Sequence[Row]) -> None:
 
 
 def _format_row(row: Row) -> list[str]:
-    window = "? tokens" if row["window"] is None else f"{row['window']:,} tokens"
+    window = "?" if row["window"] is None else f"{row['window']:,}"
     if "key_variable" not in row:
-        return [str(row["model"]), window]
+        return [str(row["model"]), f"{window} tokens"]
     prices = ("?" if price is None else f"${price:g}" for price in (row["input_price"], row["output_price"]))
-    key = f"{row['key_variable']} is {'' if row['has_key'] else 'not '}set"
-    return [str(row["model"]), window, " and ".join(prices), key]
+    return [str(row["model"]), window, *prices, "set" if row["has_key"] else "not set"]

@@ -144,10 +144,10 @@ task_options = group_options(
         "--task",
         type=click.Choice(Task, case_sensitive=False),
         default=Task.REVIEWER,
-        show_default="reviewer",
         envvar="ABLATION_PLANNER_TASK",
         show_envvar=True,
-        help="reviewer: ablations missing from the whole paper; author: ablations to run, from the method alone.",
+        help="reviewer: ablations missing from the whole paper; author: ablations to run, from the method alone.  "
+        "[default: reviewer]",
     ),
     task_option(
         "-k",
@@ -170,7 +170,7 @@ task_options = group_options(
         metavar="TOKENS",
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
         show_envvar=True,
-        help="The model's context window; a longer paper is cut, and the cuts are reported.  [known for known models]",
+        help="The model's context window; a longer paper is cut, and the cuts are reported.  [that of the model, if it is known]",
     ),
     task_option(
         "--plain/--details",

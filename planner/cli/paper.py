@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.terminal.console import log, log_omissions, send_log_messages
+from planner.cli.terminal.messages import measure_width, wrap_line
 from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
@@ -204,8 +206,9 @@ def _log_excerpt(excerpt: Excerpt | PaperPrompt) -> None:
 def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:
     """Return the paper as text for a terminal: one screen if the paper is short enough."""
     pages = (f"{paper.title or '(no title found)'}", f"id {paper.id}, {paper.format} {paper.main_file}".rstrip())
-    abstract = textwrap.fill(" ".join(paper.abstract.split()) or "(no abstract found)", _PAGE_WIDTH)
-    return "\n\n".join(
+    width = measure_width(sys.stdout)
+    abstract = textwrap.fill(" ".join(paper.abstract.split()) or "(no abstract found)", width or _PAGE_WIDTH)
+    page = "\n\n".join(
         (
             "\n".join(pages),
             abstract,
@@ -222,6 +225,7 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
             _format_list("Warnings", description["warnings"]),
         )
     )
+    return "\n".join(wrap_line(line, width) for line in page.split("\n")) if width else page
 
 
 def _format_list(heading: str, lines: Iterable[str]) -> str:

@@ -149,7 +149,9 @@ def parse(
         settings, read = task.settings, read_single_paper(paper, metadata)
         pasted = PastedModel(model, *(_read_pasted_reply(path, model) for path in (reply, revised) if path))
         done = asyncio.run(keep_pasted_plan(output, read, pasted, settings))
-        PlanReporter(as_json=as_json).report(paper, done)
+        reporter = PlanReporter(as_json=as_json, has_terminal=sys.stderr.isatty() and not log_settings.quiet)
+        reporter.report(paper, done)
+        reporter.suggest_next_step(output)
         if pasted.next_message:
             log.info("send this message in the same conversation, and give its reply as REVISED:")
             click.echo(make_printable(f"\n{pasted.next_message}"), err=as_json)

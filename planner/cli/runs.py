@@ -39,6 +39,8 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
         click.echo(make_json_printable(json.dumps(found.as_json(with_failures=failed), ensure_ascii=False, indent=1)))
     else:
         click.echo(make_printable(found.as_text(with_failures=failed)))
+        if found.total.pending:
+            click.echo("the command that began the run goes on with what is left, if it has ended", err=True)
     if found.total.damage:
         raise RunError(found.total.damage)
 

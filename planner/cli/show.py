@@ -70,11 +70,13 @@ def show(files: tuple[Path, ...], form: str, output: Path | None, show_all: bool
 @FILES_ARGUMENT
 def check(files: tuple[Path, ...]) -> None:
     """Validate trajectories, all of a folder, or plans as JSON or JSONL: one line per finding, exit code 1 if any."""
-    found = 0
-    for file in _list_files(files):
+    found, listed = 0, list(_list_files(files))
+    for file in listed:
         for finding in _check_file(file):
             found += 1
             click.echo(make_printable(f"{file}: {finding}"))
+    counts = f"{format_count(len(listed), 'file')} checked, {format_count(found, 'finding')}"
+    click.echo(counts, err=True)
     raise SystemExit(1 if found else 0)
 
 

@@ -119,3 +119,9 @@ def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
 def format_usd(cost: float | None) -> str:
     """Return a cost in USD, or that it is unknown."""
     return "cost unknown" if cost is None else f"${cost:.4f}"
+
+
+def format_tokens(prompt_tokens: int | None, completion_tokens: int | None) -> str:
+    """Return the tokens of prompts and of replies in words; "?" stands for a number that is not known."""
+    sent, received = ("?" if count is None else f"{count:,}" for count in (prompt_tokens, completion_tokens))
+    return f"{sent} tokens in, {received} out"

@@ -75,8 +75,8 @@ def test_both_give_the_same_warnings_counts_and_plan(
     )
     assert plan_file.read_bytes() == batch_file.read_bytes()
     prompt_tokens, completion_tokens = one["usage"]["prompt_tokens"], one["usage"]["completion_tokens"]
-    assert f"({prompt_tokens:,} + {completion_tokens:,} tokens, " in planned.stderr
-    assert f"{prompt_tokens:,} + {completion_tokens:,} tokens" in run("status", "run").stdout
+    assert f"({prompt_tokens:,} tokens in, {completion_tokens:,} out, " in planned.stderr
+    assert f"{prompt_tokens:,} tokens in, {completion_tokens:,} out" in run("status", "run").stdout
 
 
 def test_site_and_combine_know_that_both_planned_one_paper(

@@ -89,7 +89,7 @@ def _render_progress(progress: Progress) -> RenderableType:
         ("papers", f"{progress.planned:,} planned, {progress.failed:,} failed, {progress.remaining:,} left"),
         ("requests", f"{progress.requests_in_flight} in flight, {progress.waiting_requests} waiting for the limit"),
         ("speed", f"{papers:.0f} papers/min, {tokens:,.0f} tokens/min"),
-        ("cost", format_cost(progress)),
+        ("cost", format_cost(progress).removeprefix("cost ")),
         ("to go", "?" if left is None else format_duration(left)),
     ):
         facts.add_row(Text(name, style="dim"), Text(value))

@@ -26,7 +26,7 @@ def format_message(text: str, label: str = "", colour: str = "") -> str:
     """Return a message after its label, such as a coloured "Error", wrapped if stderr is a terminal."""
     text, width = f"{label}: {text}" if label else text, measure_width(sys.stderr)
     if width:
-        text = "\n".join(_wrap_line(line, width) for line in text.split("\n"))
+        text = "\n".join(wrap_line(line, width) for line in text.split("\n"))
     return click.style(f"{label}:", colour, bold=True) + text.removeprefix(f"{label}:") if label else text
 
 
@@ -40,8 +40,12 @@ def print_error(text: str) -> None:
     click.echo(format_message(make_printable(text), "error", "red"), err=True)
 
 
-def _wrap_line(line: str, width: int) -> str:
-    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def wrap_line(line: str, width: int) -> str:
+    """Return a line on as many lines as the width needs, indented by two columns more from the second on."""
+    if line.startswith("  ablation-planner "):  # a command, to be copied whole
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def describe_omissions(omissions: "Sequence[Omission]") -> str:

@@ -16,7 +16,7 @@ from planner.cli.terminal.cards import format_plan_cards, format_preview
 from planner.cli.terminal.console import log, log_omissions
 from planner.details import Revision, format_count
 from planner.errors import Outcome
-from planner.models.pricing import format_usd
+from planner.models.pricing import format_tokens, format_usd
 from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
 from planner.sanitize import make_printable
@@ -76,11 +76,11 @@ class PlanReporter:
         if not self._planned:
             return
         if self.shows_plan:
-            log.info("next, a paper of yours: ablation-planner plan paper.pdf --model gpt-4o")
+            log.info("next, a paper of yours:\n  ablation-planner plan paper.pdf --model gpt-4o")
         elif len(self._planned) == 1:
-            log.info("next, the whole plan: ablation-planner show %s", shlex.quote(str(self._planned[0])))
+            log.info("next, the whole plan:\n  ablation-planner show %s", shlex.quote(str(self._planned[0])))
         else:
-            log.info("next, pages of all plans: ablation-planner site %s -o pages", shlex.quote(str(output)))
+            log.info("next, pages of all plans:\n  ablation-planner site %s -o pages", shlex.quote(str(output)))
 
     def _add_text(self, text: str) -> None:
         if self._view is not None:
@@ -140,5 +140,5 @@ def _describe_usage(record: PlanRecord) -> str:
 
 def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
     usage = sum_usage(attempt.completion.usage for attempt in attempts if attempt.completion)
-    counts = " + ".join("?" if n is None else f"{n:,}" for n in (usage.prompt_tokens, usage.completion_tokens))
-    return f"{counts} tokens, {format_usd(sum_costs(attempt.cost for attempt in attempts))}"
+    counts = format_tokens(usage.prompt_tokens, usage.completion_tokens)
+    return f"{counts}, {format_usd(sum_costs(attempt.cost for attempt in attempts))}"

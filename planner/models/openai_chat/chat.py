@@ -232,4 +232,4 @@ def warn_of_truncation(prompt: Prompt, usage: Usage) -> tuple[str, ...]:
         counted += usage.cached_tokens
     if counted >= least:
         return ()
-    return (f"the endpoint counted {counted} tokens where at least {least} were sent: it may have cut the prompt",)
+    return (f"the endpoint counted {counted:,} tokens where at least {least:,} were sent: it may have cut the prompt",)
