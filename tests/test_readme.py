@@ -18,7 +18,8 @@ from tests.server.server import Server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = list_lines(README)
-[EXAMPLE] = re.findall(r"```python\n(.*?)```", README, re.S)
+PYTHON_PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+[EXAMPLE] = re.findall(r"```python\n(.*?)```", PYTHON_PAGE, re.S)
 ENVIRONMENT = {
     "OPENAI_BASE_URL": "http://HOST/v1",
     "OPENAI_API_KEY": "sk-test",
@@ -58,7 +59,7 @@ def test_the_example_runs_with_a_fake_model(
     model = FakeModel(GOOD_REPLY)
     monkeypatch.setattr(planner, "OpenAIChat", lambda name: model)
     monkeypatch.chdir(work_folder)
-    exec(compile(EXAMPLE, "README.md", "exec"), {})
+    exec(compile(EXAMPLE, "python.md", "exec"), {})
     assert capsys.readouterr().out == "planned \nREMOVE harmonic residual gate () ('MAE', 'STE')\n"
     assert "harmonic" in model.prompts[0].messages[1].content
 

@@ -203,6 +203,8 @@ def site(runs: tuple[Path, ...], output: Path, docsify: bool) -> None:
     built = build_site(runs, output, docsify=docsify)
     for file in built.unread_files:
         print_warning(f"{file.name}: {file.reason}")
-    papers, plans = format_count(built.paper_count, "paper"), format_count(built.entry_count, "plan")
-    click.echo(f"{papers}, {plans} or failures", err=True)
+    papers = format_count(built.paper_count, "paper")
+    plans = format_count(built.entry_count - built.failure_count, "plan")
+    failures = f", {format_count(built.failure_count, 'failure')}" if built.failure_count else ""
+    click.echo(f"{papers}, {plans}{failures}; open the index in a browser:", err=True)
     click.echo(make_printable(str(built.index)))

@@ -36,11 +36,12 @@ _TASKS: Final = {Task.REVIEWER: "Reviewer task", Task.AUTHOR: "Author task"}
 
 @dataclass(frozen=True, slots=True)
 class BuiltSite:
-    """A site that was built: its index, its numbers of papers and of entries, and the files that it cannot show."""
+    """A site that was built: its index, its numbers of papers, entries and failures among them, and unread files."""
 
     index: Path
     paper_count: int
     entry_count: int
+    failure_count: int
     unread_files: tuple[UnreadFile, ...]
 
 
@@ -117,7 +118,7 @@ class _SiteBuilder:
         write_site_file(index, render_index_page(self.rows, entry_index.runs, unread))
         pages = {row.page for row in self.rows}
         _remove_stale_pages(self.output / "papers", pages)
-        return BuiltSite(index, len(pages), len(self.rows), unread)
+        return BuiltSite(index, len(pages), len(self.rows), sum(not row.ablations for row in self.rows), unread)
 
 
 def _check_folders(folders: Sequence[Path], output: Path) -> None:

@@ -235,7 +235,7 @@ def test_a_run_names_what_it_passes_over_and_counts_its_own_call_apart(run: Run,
     assert "in this call" not in first.stderr
     second = run(*words)
     assert "in this call: 1 planned, 0 failed, 1,020 tokens, cost unknown\n" in second.stderr
-    assert second.stderr.endswith("next, pages of all plans: ablation-planner site run -o pages\n")
+    assert second.stderr.endswith("next, pages of all plans:\n  ablation-planner site run -o pages\n")
     for record in Path("run/trajectories").rglob("*.json"):
         assert json.loads(record.read_text(encoding="utf-8"))["seconds"] >= 0.3
 
@@ -249,7 +249,10 @@ def test_failures_of_a_run_are_said_in_words(run: Run, papers: Path, server: Ser
 
 
 def test_the_picture_of_the_readme_is_small_and_loads_nothing() -> None:
-    assert "docs/pictures/plan.svg" in (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for picture, most in (("plan.svg", 60_000), ("page.png", 120_000)):
+        assert f"docs/pictures/{picture}" in readme
+        assert (ROOT / "docs" / "pictures" / picture).stat().st_size < most
     for svg in ((ROOT / "docs" / "pictures" / "plan.svg").read_text(encoding="utf-8"), draw_picture("x", "\x1b[1mx")):
         assert len(svg) < 60_000
         assert not re.search(r"url\(\s*[\"']?http|<image|<script|href", svg)
