@@ -170,7 +170,8 @@ task_options = group_options(
         metavar="TOKENS",
         envvar="ABLATION_PLANNER_CONTEXT_WINDOW",
         show_envvar=True,
-        help="The model's context window; a longer paper is cut, and the cuts are reported.  [that of the model, if it is known]",
+        help="The model's context window; a longer paper is cut, and the cuts are reported.  "
+        "[that of the model, if it is known]",
     ),
     task_option(
         "--plain/--details",

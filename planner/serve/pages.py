@@ -28,6 +28,7 @@ from planner.serve.edits import EditedPlan
 from planner.serve.jobs import Job
 from planner.site.entries import EntrySource, PlanEntry, choose_title, index_entries, read_plan_entry
 from planner.site.pages import create_environment
+from planner.site.titles import format_title
 from planner.site.views import build_paper_view
 from planner.tokens import TokenCounter
 
@@ -108,6 +109,11 @@ class PaperFacts:
 
     description: dict[str, Any]
     author_cut: tuple[Omission, ...]
+
+    @property
+    def title(self) -> str:
+        """The title, in small letters if the paper has it in capitals, as on the pages of plans."""
+        return format_title(self.description["title"], (self.description["abstract"],))
 
     @property
     def hidden_texts(self) -> tuple[str, ...]:
