@@ -75,8 +75,8 @@ def check(files: tuple[Path, ...]) -> None:
         for finding in _check_file(file):
             found += 1
             click.echo(make_printable(f"{file}: {finding}"))
-    counts = f"{format_count(len(listed), 'file')} checked, {format_count(found, 'finding')}"
-    click.echo(counts, err=True)
+    if sys.stderr.isatty():
+        click.echo(f"{format_count(len(listed), 'file')} checked, {format_count(found, 'finding')}", err=True)
     raise SystemExit(1 if found else 0)
 
 

@@ -120,7 +120,7 @@ def export(run: Path, form: str, target: Path) -> Result:
 
 def test_the_summary_is_the_status(done: Result, run_folder: Path) -> None:
     assert json.loads(done.stdout) == status(run_folder)
-    assert "6 papers: 6 planned, 6 failed, 0 pending" in done.stderr
+    assert "6 papers with 2 models: 6 planned, 6 failed, 0 left" in done.stderr
     assert "gone.md" in done.stderr
 
 
@@ -246,7 +246,7 @@ def test_the_site_of_a_run(run_folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     index = Path(result.stdout.removesuffix("\n"))
     assert index.name == "index.html"
-    assert "5 papers, 10 plans or failures" in result.stderr
+    assert "5 papers, 6 plans, 4 failures" in result.stderr
     assert "alpha" in index.read_text("utf-8")
 
 

@@ -256,3 +256,27 @@ def test_the_picture_of_the_readme_is_small_and_loads_nothing() -> None:
     for svg in ((ROOT / "docs" / "pictures" / "plan.svg").read_text(encoding="utf-8"), draw_picture("x", "\x1b[1mx")):
         assert len(svg) < 60_000
         assert not re.search(r"url\(\s*[\"']?http|<image|<script|href", svg)
+
+
+def test_a_mistyped_command_gets_a_suggestion(run: Run) -> None:
+    assert "Did you mean 'plan'?" in run("help", "paln").stderr
+
+
+def test_the_page_of_a_paper_keeps_to_the_width_of_the_terminal(work_folder: Path) -> None:
+    _, written = run_on_terminal(("paper", "paper.md"), work_folder, width=60)
+    assert all(len(line) <= 60 for line in COLOUR.sub("", draw_screen(written)).splitlines())
+
+
+def test_on_a_terminal_check_and_parse_say_what_they_did(work_folder: Path) -> None:
+    Path(work_folder, "reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
+    _, written = run_on_terminal(("parse", "reply.txt", "--paper", "paper.md", "--model", "chat"), work_folder)
+    assert "next, the whole plan:" in written
+    assert "1 file checked, 0 findings" in run_on_terminal(("check", "trajectories"), work_folder)[1]
+
+
+def test_a_run_with_papers_left_says_how_it_goes_on(run: Run, papers: Path, server: Server) -> None:
+    server.answer = lambda request: as_asked(request, GOOD_REPLY)
+    run("batch", papers.name, "-o", "run", "--max-papers", "1", *at(server))
+    told = run("status", "run")
+    assert "1 planned, 0 failed, 1 left" in told.stdout
+    assert "goes on with what is left" in told.stderr
