@@ -207,7 +207,8 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
     """Return the paper as text for a terminal: one screen if the paper is short enough."""
     pages = (f"{paper.title or '(no title found)'}", f"id {paper.id}, {paper.format} {paper.main_file}".rstrip())
     width = measure_width(sys.stdout)
-    abstract = textwrap.fill(" ".join(paper.abstract.split()) or "(no abstract found)", width or _PAGE_WIDTH)
+    abstract = " ".join(paper.abstract.split()) or "(no abstract found)"
+    abstract = textwrap.fill(abstract, width or _PAGE_WIDTH, break_on_hyphens=not width)
     page = "\n\n".join(
         (
             "\n".join(pages),

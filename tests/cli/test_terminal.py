@@ -263,7 +263,7 @@ def test_a_mistyped_command_gets_a_suggestion(run: Run) -> None:
 
 
 def test_the_page_of_a_paper_keeps_to_the_width_of_the_terminal(work_folder: Path) -> None:
-    _, written = run_on_terminal(("paper", "paper.md"), work_folder, width=60)
+    _, written = run_on_terminal(("paper", "paper.md", "--id", "x"), work_folder, width=60)
     assert all(len(line) <= 60 for line in COLOUR.sub("", draw_screen(written)).splitlines())
 
 
