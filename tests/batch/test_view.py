@@ -72,7 +72,7 @@ def test_a_pipe_gets_plain_lines(program: Program, serve: Serve, tmp_path: Path)
     assert "\x1b" not in done.stderr
     assert re.search(r"\d+ planned, 0 failed, \d+ left; \d in flight", done.stderr)
     assert "30 papers: 30 planned, 0 failed, 0 left" in done.stderr
-    assert "tokens, cost unknown" in done.stderr, "an unknown price is no price"
+    assert "out, cost unknown" in done.stderr, "an unknown price is no price"
     assert done.stdout == ""
 
 
