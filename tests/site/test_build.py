@@ -170,7 +170,7 @@ def test_the_command_prints_the_index_and_warns_of_what_it_left_out(tmp_path: Pa
     assert done.exit_code == 0
     assert done.stdout == f"{tmp_path / 'out' / 'index.html'}\n"
     assert "warning: run/trajectories/notes.md: not a trajectory" in done.stderr
-    assert "15 plans" in done.stderr
+    assert "13 plans, 2 failures" in done.stderr
     wrong = CliRunner().invoke(cli, ["site", str(tmp_path / "none"), "-o", str(tmp_path / "out")])
     assert wrong.exit_code == 2 and "no such folder" in wrong.stderr
 
