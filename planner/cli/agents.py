@@ -78,7 +78,9 @@ def mcp(
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "mcp":
                 raise
-            raise UsageError("`mcp` needs an extra: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'") from None
+            raise UsageError(
+                "`mcp` needs an extra: pip install 'ablation-planner[mcp]', or in a checkout pip install '.[mcp]'"
+            ) from None
         output = output.resolve()
         reader = IsolatedReader(open_arxiv(offline=True))
         tools = PlanTools(NamedFolders.resolve(named), output, reader, choose_settings, model_spec, offline)

@@ -46,7 +46,10 @@ def serve(
     flight have arrived. What the page makes is what `plan` makes, in the same folder.
     """
     if not (find_spec("starlette") and find_spec("uvicorn")):
-        raise UsageError("serve needs two more packages: pip install 'ablation-planner[serve]', or in a checkout pip install '.[serve]'")
+        raise UsageError(
+            "serve needs two more packages: pip install 'ablation-planner[serve]', "
+            "or in a checkout pip install '.[serve]'"
+        )
     with send_log_messages(log_settings):
         raise SystemExit(asyncio.run(_serve(port, output, task, model_spec, offline)))
 
