@@ -61,9 +61,11 @@ TaskName = Annotated[
     Field(description="reviewer: ablations missing from the whole paper; author: ablations to run, from the method."),
 ]
 PlanSize = Annotated[int | None, Field(description="Most ablations in the plan; reviewer 2 and author 5 if not given.")]
-MethodEnd = Annotated[str, Field(description="Author task: the heading at which the method ends, if it is not found.")]
+MethodEnd = Annotated[
+    str, Field(description="Author task: the heading at which the method ends, if it is not found.", max_length=1000)
+]
 StrategyName = Annotated[
-    str, Field(description="single: one reply; revise: a second one, about the faults of the first.")
+    str, Field(description="single: one reply; revise: a second one, about the faults of the first.", max_length=100)
 ]
 ReplyText = Annotated[
     str, Field(description="The whole reply to the prompt, unchanged.", min_length=1, max_length=MAX_REPLY_BYTES)
@@ -180,9 +182,11 @@ class PlanTools:
 
     def read_plan(self, path: PlanPath) -> str:
         """Return a kept plan: its ablations with their details, the reasoning, and the faults that were found."""
-        found = NamedFolders.resolve((*self.folders.named, self.output)).find_path(path)
+        folders = NamedFolders.resolve((*self.folders.named, self.output))
+        found = folders.find_path(path)
         record = Path(build_record_path(found.with_suffix(TRAJECTORY_SUFFIX)))
-        source = EntrySource("", None if found == record else found, record if record.is_file() else None)
+        has_record = record.is_file() and folders.find_path(str(record)) == record  # it may be a link that leads out
+        source = EntrySource("", None if found == record else found, record if has_record else None)
         entry = read_plan_entry(source)
         return _to_json(_summarize_entry(source, entry) | (build_plan_json(entry) if entry.trajectory else {}))
 

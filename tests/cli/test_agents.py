@@ -24,6 +24,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 
 from planner.errors import UsageError
 from planner.mcp.folders import NamedFolders
+from planner.trajectory.writer import render_trajectory
 from tests.cli.conftest import DEMO, Run
 from tests.cli.test_revised_plans import DRAFT, MESSAGE, REVISED
 from tests.conftest import ROOT
@@ -31,6 +32,7 @@ from tests.scripted import GOOD_REPLY
 from tests.server.http import Request, Response
 from tests.server.replies import as_asked, error
 from tests.server.server import Server
+from tests.site.made import trajectory
 
 KEY = "sk-a-key-that-nobody-may-see"
 Call = Callable[..., Awaitable[tuple[bool, list[str]]]]
@@ -169,6 +171,8 @@ def hostile_folder(papers: Path, tmp_path: Path) -> Iterator[Path]:
     (papers / "shown.md").symlink_to(papers / ".git" / "config.md")
     (papers / "latex").mkdir()
     (papers / "latex" / "inside.tex").symlink_to(outside / "secret.md")
+    (papers / "plan.md").write_text(render_trajectory(trajectory()), encoding="utf-8")
+    (papers / "plan.json").symlink_to(outside / "secret.md")
     source = r"\documentclass{article}\title{A}\begin{document}\section{B}" + "Words of a paper. " * 60
     inputs = rf"\input{{inside}}\input{{{outside}/secret.md}}\input{{../../outside/secret.md}}"
     (papers / "latex" / "main.tex").write_text(source + inputs + r"\end{document}", encoding="utf-8")
@@ -218,6 +222,10 @@ def test_nothing_outside_the_folders_is_read(hostile_folder: Path) -> None:
                 assert is_error, (tool, path)
                 assert reason in text, (tool, path, text)
                 assert "\n" not in text
+        is_error, [text] = await call("read_plan", path="plan.md")
+        assert (is_error, "plan.json' leads out of the named folders" in text) == (True, True), text
+        is_error, [text] = await call("build_prompt", paper="gate.md", task="author", cut_at="x" * 1001)
+        assert (is_error, text) == (True, "cut_at: String should have at most 1000 characters")
         is_error, [text, _] = await call("build_prompt", paper="latex")
         assert (is_error, "Words of a paper" in text, "secret sentence" in text) == (False, True, False)
         found = (await ask(call, "list_papers"))["papers"]
