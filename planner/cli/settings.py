@@ -59,6 +59,12 @@ def _check_price(price: str) -> str:
     return price
 
 
+def _check_printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it holds a character that cannot be printed")
+    return text
+
+
 def _check_choice(*choices: str) -> AfterValidator:
     def check(text: str) -> str:
         if text not in choices:
@@ -79,7 +85,7 @@ class NamedEndpoint(_Table):
     key_env: str = Field("", pattern=r"^[A-Z_][A-Z0-9_]{0,63}$")
 
 
-_Text = Annotated[str, Field(min_length=1)]
+_Text = Annotated[str, Field(min_length=1), AfterValidator(_check_printable)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -286,6 +292,8 @@ def _parse_settings(path: Path, text: str) -> _SettingsTable:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         line, problem = str(_find_line(text, [str(name) for name in fault["loc"]])), _describe_fault(fault)
+    except ValueError:  # Python's own, of a number with too many digits
+        line, problem = "1", "the settings hold a number that is too long"
     raise UsageError(f"{path}:{line}: {problem}")
 
 

@@ -116,6 +116,8 @@ def test_a_setting_is_no_default_of_an_option_that_means_something_else(run: Run
         ("k = 2\nk 3\n", 2, "the settings are not TOML"),
         ("k = [\n", 2, "the settings are not TOML"),
         ("x = " + "[" * 5000, 1, "nested too deeply"),
+        ("k = " + "9" * 5000, 1, "a number that is too long"),
+        ('output = "a\\u0000b"', 1, "output: it holds a character that cannot be printed"),
         ("endpoints = {lab = {base_url = 3}}", 1, "endpoints.lab.base_url: input should be a valid string"),
     ],
 )
