@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -23,7 +23,7 @@ from planner.planning.first_prompt import PlanSettings
 from planner.schema import describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan
 from planner.serve.forms import BY_HAND, MAX_K, ArxivMessage, EditMessage, PageDefaults, PlanForm, ReplyMessage
-from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest
+from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, describe_failure
 from planner.serve.pages import (
     KeptPlan,
     PaperFacts,
@@ -71,7 +71,7 @@ class PageApp:
                 Route("/exports/{form}/{path:path}", self.export_plan),
                 Route("/assets/{name}", self.send_asset),
             ],
-            exception_handlers=dict.fromkeys((HTTPException, PlannerError, OSError), _show_problem),
+            exception_handlers=dict.fromkeys((HTTPException, PlannerError, OSError, ClientDisconnect), _show_problem),
         )
 
     async def show_home(self, request: Request) -> Response:
@@ -106,7 +106,7 @@ class PageApp:
         try:
             facts = await self._collect_facts(paper, form, client)
         except (PlannerError, OSError) as error:
-            facts, problem = None, str(error)
+            facts, problem = None, describe_failure(error)
         return _show(
             request,
             "paper",
@@ -306,7 +306,7 @@ def _show(request: Request, template: str, status: int = 200, **values: object) 
 async def _show_problem(request: Request, error: Exception) -> Response:
     """Answer with an error: as JSON to a script, as a page to a person."""
     status = error.status_code if isinstance(error, HTTPException) else 400
-    text = str(error.detail if isinstance(error, HTTPException) else error)
+    text = error.detail if isinstance(error, HTTPException) else describe_failure(error)
     if request.method == "POST":
         return JSONResponse({"error": text}, status)
     return _show(request, "problem", status, problem=text)

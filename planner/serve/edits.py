@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planner.details import Candidate, Details, RejectionReason, order_runs
 from planner.errors import TrajectoryError, UsageError
-from planner.files import read_bounded_file, write_file_atomically
+from planner.files import describe_os_error, read_bounded_file, write_file_atomically
 from planner.schema import Ablation, OneLine, Plan, describe_validation_error
 from planner.site.entries import PlanEntry
 
 FORMAT_VERSION: Final = "ablation-planner-edits-1"
 _MAX_EDIT_BYTES: Final = 1_000_000
-_MAX_REPLACEMENTS: Final = 50
+MAX_REPLACEMENTS: Final = 50
+_ADVICE: Final = "move the file away"
 
 Origin = Literal["plan", "considered"]
 Change = Literal["strike", "restore", "up", "down", "replace"]
@@ -37,7 +38,7 @@ class EditedAblation(BaseModel):
     origin: Origin
     number: int = Field(ge=0)
     is_kept: bool
-    replacement: tuple[OneLine, ...] | None = Field(default=None, max_length=_MAX_REPLACEMENTS)
+    replacement: tuple[OneLine, ...] | None = Field(default=None, max_length=MAX_REPLACEMENTS)
 
     @property
     def id(self) -> str:
@@ -107,7 +108,10 @@ class EditedPlan:
         """
         changed = replace(self, edit=_change_edit(self.edit, change, ablation_id, tuple(replacement)))
         _select(self.entry, changed.edit.ablations, ())  # refuses a replacement that breaks the rules
-        write_file_atomically(self.path, changed.edit.model_dump_json(indent=1) + "\n")
+        content = changed.edit.model_dump_json(indent=1).encode() + b"\n"
+        if len(content) > _MAX_EDIT_BYTES:
+            raise UsageError(f"the edits of a plan may have {_MAX_EDIT_BYTES:,} bytes; make the replacements shorter")
+        write_file_atomically(self.path, content)
         return changed
 
 
@@ -134,10 +138,13 @@ def read_edited_plan(entry: PlanEntry, trajectory_path: Path) -> EditedPlan:
         edit = PlanEdit.model_validate_json(read_bounded_file(path, _MAX_EDIT_BYTES))
     except FileNotFoundError:
         return EditedPlan(entry, begun, path)
-    except (OSError, ValidationError) as error:
-        raise TrajectoryError(f"{path.name}: the edits cannot be read; move the file away: {error}") from None
+    except OSError as error:
+        raise TrajectoryError(f"{path.name}: {describe_os_error(error)}; {_ADVICE}") from None
+    except ValidationError as error:
+        faults = "; ".join(describe_validation_error(error))
+        raise TrajectoryError(f"{path.name}: the edits cannot be read: {faults}; {_ADVICE}") from None
     if sorted(each.id for each in edit.ablations) != sorted(each.id for each in begun.ablations):
-        raise TrajectoryError(f"{path.name}: the edits are not those of this plan; move the file away")
+        raise TrajectoryError(f"{path.name}: the edits are not those of this plan; {_ADVICE}")
     return EditedPlan(entry, edit, path)
 
 

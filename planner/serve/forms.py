@@ -11,8 +11,8 @@ from planner.errors import UsageError
 from planner.models.connect import EXTRACTIVE, ModelSpec
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
-from planner.schema import DEFAULT_K, Task
-from planner.serve.edits import Change
+from planner.schema import DEFAULT_K, OneLine, Task
+from planner.serve.edits import MAX_REPLACEMENTS, Change
 
 MAX_K: Final = 50
 BY_HAND: Final = "by-hand"
@@ -62,7 +62,7 @@ class EditMessage(PageMessage):
     change: Change
     ablation: str
     version: str
-    replacement: tuple[str, ...] = ()
+    replacement: tuple[OneLine, ...] = Field(default=(), max_length=MAX_REPLACEMENTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
 from planner.chat import LM_PLANNER, Completion, Model, ModelInfo, Prompt
 from planner.errors import ModelError, Outcome, PlannerError
+from planner.files import describe_os_error
 from planner.models.connect import ModelSpec, open_model
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, plan_to_folder, plan_with_client
@@ -152,11 +155,9 @@ class Job:
 
 def _join_news(news: list[tuple[str, str]]) -> list[tuple[str, str]]:
     joined: list[tuple[str, str]] = []
-    for kind, text in news:
-        if joined and kind == "text" == joined[-1][0]:
-            joined[-1] = (kind, joined[-1][1] + text)
-        else:
-            joined.append((kind, text))
+    for kind, group in groupby(news, key=itemgetter(0)):
+        texts = [text for _, text in group]
+        joined += [(kind, text) for text in (["".join(texts)] if kind == "text" else texts)]
     return joined
 
 
@@ -204,7 +205,7 @@ class JobQueue:
                 job.set_state(JobState.RUNNING)
                 job.output = await self._plan(job)
         except (PlannerError, OSError) as error:
-            job.set_state(JobState.FAILED, str(error))
+            job.set_state(JobState.FAILED, describe_failure(error))
         except asyncio.CancelledError:
             job.set_state(JobState.CANCELLED)
             raise
@@ -235,6 +236,12 @@ class JobQueue:
         """Raise `asyncio.CancelledError` if nothing more is to be sent."""
         if self._is_stopped:
             raise asyncio.CancelledError
+
+
+def describe_failure(error: Exception) -> str:
+    """Return an error in words; that of a file begins with its path."""
+    path = getattr(error, "filename", None)
+    return f"{path}: {describe_os_error(error)}" if path else describe_os_error(error)
 
 
 def _name_turn(job: Job) -> str:

@@ -82,8 +82,14 @@ class PaperFolder:
             paper = GivenPaper.model_validate_json(read_bounded_file(self._folder / f"{key}.json", _MAX_NOTE_BYTES))
         except (OSError, ValidationError):
             return None
-        is_safe = paper.source == sanitize_file_name(paper.source) if paper.is_file else parse_arxiv_id(paper.source)
+        is_safe = self._is_kept(paper) if paper.is_file else parse_arxiv_id(paper.source)
         return paper if paper.key == key and is_safe else None
+
+    def _is_kept(self, paper: GivenPaper) -> bool:
+        """Return whether the file of a paper is in its place, and no link leads out of it."""
+        inside = Path(_FOLDER, paper.key, paper.source)
+        real = self._folder.parent.resolve() / inside
+        return paper.source == sanitize_file_name(paper.source) and self._build_path(paper).resolve() == real
 
     def list_papers(self) -> list[GivenPaper]:
         """Return all papers, the last one first."""

@@ -1,5 +1,6 @@
 """Plans on the page are those of the command line, and edits and exports leave the model's own plan as it is."""
 
+import asyncio
 import io
 import json
 import os
@@ -20,6 +21,10 @@ from planner.cli import cli
 from planner.details import Vote
 from planner.exports.export import EXPORT_FORMATS
 from planner.models.connect import ModelSpec
+from planner.planning.first_prompt import PlanSettings
+from planner.schema import Task
+from planner.serve.jobs import Job, JobState, PlanRequest
+from planner.serve.papers import GivenPaper
 from tests.conftest import ROOT
 from tests.papers.arxiv_server import Response as ArxivResponse
 from tests.papers.arxiv_server import run_arxiv_server
@@ -103,6 +108,20 @@ def test_the_reply_is_told_as_it_arrives(asked: Client) -> None:
     assert "".join(text for kind, text in events if kind == "text") == f"Let me think.\n\n{REPLY}"
     assert events[-1] == ("state", "planned 0")
     assert "sk-test" not in json.dumps(events)
+
+
+def test_a_long_reply_in_small_pieces_is_told_at_once() -> None:
+    async def follow() -> list[tuple[str, str]]:
+        return [each async for each in job.follow()]
+
+    job = Job(PlanRequest(GivenPaper.create("arxiv:2507.08038"), PlanSettings(Task.REVIEWER, 2), ModelSpec()))
+    job.add_note("sending")
+    for _ in range(400_000):
+        job.add_text("x ")
+    job.set_state(JobState.FAILED)
+    started = time.process_time()
+    assert asyncio.run(follow()) == [("note", "sending"), ("text", "x " * 400_000), ("state", "failed 0")]
+    assert time.process_time() - started < 1
 
 
 def test_an_invalid_reply_and_a_fault_are_told(asked: Client, server: Server) -> None:
@@ -261,6 +280,8 @@ def test_edits_survive_a_new_start_and_a_second_tab_is_told(tmp_path: Path) -> N
         ("replace", "plan-0", ("x",)),
         ("replace", "plan-1", ()),
         ("replace", "plan-1", ("a\nb",)),
+        ("replace", "plan-1", ("a",) * 51),
+        ("replace", "plan-1", ("a" * 1_000_000,)),
         ("burn", "plan-0", ()),
     ],
 )
@@ -281,6 +302,7 @@ def test_edits_that_were_damaged_are_named_and_kept(asked: Client) -> None:
         page = asked.get(path)
         assert page.status == 200
         assert file.name in page.text
+        assert "errors.pydantic.dev" not in page.text
         assert file.read_text(encoding="utf-8") == content
 
 

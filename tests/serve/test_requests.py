@@ -16,6 +16,15 @@ from tests.serve.conftest import DEMO, Client
 OTHER = "https://evil.example"
 
 
+def send_lines(client: Client, first: str, *others: str) -> bytes:
+    """Send a request to the host of the page as it is, close the sending side, and return all that comes back."""
+    host = client.origin.removeprefix("http://")
+    with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))) as connection:
+        connection.sendall("\r\n".join((first, f"Host: {host}", *others)).encode())
+        connection.shutdown(socket.SHUT_WR)
+        return connection.makefile("rb").read()
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/{half}/", "/x{token}/", "//{token}/", "/%2F{token}/", "/papers", "/assets/serve.js"]
 )
@@ -57,16 +66,16 @@ def test_a_change_without_an_origin_is_refused(shared_client: Client, path: str)
     assert shared_client.send("POST", f"/{shared_client.token}/{path}", b"x").status == 403
 
 
+@pytest.mark.parametrize("target", ["*", "x", "http://127.0.0.1/"])
+def test_a_path_that_is_none_is_refused(shared_client: Client, target: str) -> None:
+    answer = send_lines(shared_client, f"GET {target} HTTP/1.1", "Connection: close", "", "")
+    assert answer.split()[1] == b"403"
+
+
 def test_two_hosts_or_origins_are_refused(shared_client: Client) -> None:
-    host = shared_client.origin.removeprefix("http://")
-    for lines in (
-        f"Host: {host}\r\nHost: evil.example",
-        f"Host: {host}\r\nOrigin: {shared_client.origin}\r\nOrigin: {OTHER}",
-    ):
-        with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))) as connection:
-            connection.sendall(f"GET /{shared_client.token}/ HTTP/1.1\r\n{lines}\r\nConnection: close\r\n\r\n".encode())
-            first = connection.makefile("rb").readline()
-        assert first.split()[1] in (b"400", b"403")
+    for other in ("Host: evil.example", f"Origin: {shared_client.origin}\r\nOrigin: {OTHER}"):
+        answer = send_lines(shared_client, f"GET /{shared_client.token}/ HTTP/1.1", other, "Connection: close", "", "")
+        assert answer.split()[1] in (b"400", b"403")
 
 
 @pytest.mark.parametrize("address", [("10.0.0.1", 5), ("::1", 5), None])
@@ -124,6 +133,26 @@ def test_a_body_without_a_length_is_read_up_to_the_limit(client: Client, monkeyp
     answer = client.send("POST", f"/{client.token}/papers?name=a.md", pieces(), headers)  # type: ignore[arg-type]
     assert answer.status == 413
     assert not client.output.exists()
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing_and_no_traceback(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = (f"Origin: {client.origin}", "Content-Length: 100", "Connection: close", "", "x")
+    send_lines(client, f"POST /{client.token}/papers?name=a.md HTTP/1.1", *lines)
+    assert client.get().status == 200
+    assert not client.output.exists()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("path", ["papers", "arxiv"])
+def test_a_folder_that_cannot_be_written_is_named_in_words(client: Client, path: str) -> None:
+    write_file_atomically(client.output, "a file has taken its place")
+    answer = client.post(path, {"id": "2507.08038"})
+    assert answer.status == 400
+    assert answer.json["error"].endswith(": Not a directory")
+    assert str(client.output) in answer.json["error"]
+    assert "Errno" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -229,3 +258,21 @@ def test_a_folder_of_anything_is_listed(tmp_path: Path, client: Client) -> None:
         write_file_atomically(client.output / ".serve" / "0123456789abcded.json", json.dumps(fields))
         assert "No plan yet" in client.get().text
         assert client.get("papers/0123456789abcded").status == 404
+
+
+@pytest.mark.parametrize("link", [".serve/0123456789abcdef", ".serve/0123456789abcdef/secret.md", ".serve"])
+def test_a_paper_behind_a_link_out_of_the_folder_is_none(client: Client, link: str) -> None:
+    """A folder from a stranger must not put a file of yours on the page, from where it would be sent."""
+    place = {"key": "0123456789abcdef", "source": "secret.md", "given": "2026-01-01T00:00:00Z", "is_file": True}
+    outside = client.output.parent / "outside"
+    for folder in (client.output / ".serve", outside):
+        write_file_atomically(folder / "0123456789abcdef.json", json.dumps({**place, "title": "A trap"}))
+    for folder in (outside, outside / "0123456789abcdef"):
+        write_file_atomically(folder / "secret.md", DEMO.read_bytes())
+    path, target = client.output / link, outside / Path(link).relative_to(".serve")
+    if link == ".serve":
+        path.rename(client.output / "moved")
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(target)
+    assert "A trap" not in client.get().text
+    assert client.get("papers/0123456789abcdef").status == 404
