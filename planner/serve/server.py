@@ -107,7 +107,6 @@ class PageServer(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_graceful_shutdown=_LAST_SECONDS,
             )
         )
 
@@ -123,4 +122,7 @@ class PageServer(uvicorn.Server):
             await has_ended()
         finally:
             self.should_exit = True
+            await asyncio.wait((serving,), timeout=_LAST_SECONDS)
+            for connection in tuple(self.server_state.connections):  # a cancelled response would leave a traceback
+                connection.transport.abort()
             await serving

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -103,6 +104,15 @@ class Client:
         answer = self.get(job)
         assert answer.status == 303, answer.text
         return answer.headers["location"].removeprefix(f"/{self.token}/")
+
+
+@contextmanager
+def open_request(client: Client, first: str, *others: str) -> Iterator[socket.socket]:
+    """Send the lines of a request as they are, and keep the connection open."""
+    host = client.origin.removeprefix("http://")
+    with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))) as connection:
+        connection.sendall("\r\n".join((first, f"Host: {host}", *others)).encode())
+        yield connection
 
 
 @contextmanager

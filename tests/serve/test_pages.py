@@ -209,6 +209,36 @@ def test_a_reply_is_fetched_by_hand(start: Start, visitor: Visitor) -> None:
     expect_names(page, "No gate")
 
 
+def test_many_tabs_in_the_background_hold_up_no_other(start: Start, visitor: Visitor) -> None:
+    program = start()
+    page = visitor.open(program.address)
+    give_paper(page)
+    page.get_by_role("combobox", name="Model", exact=True).select_option("by-hand")
+    page.get_by_role("button", name="Make the plan").click()
+    expect(page.get_by_role("textbox", name="Paste the reply")).to_be_visible()
+    tabs = [page]
+    for _ in range(7):
+        set_visibility(tabs[-1], is_hidden=True)
+        tabs.append(page.context.new_page())
+        tabs[-1].goto(page.url, timeout=10_000)
+        expect(tabs[-1].locator("#_live p")).to_contain_text("reading")
+    set_visibility(page, is_hidden=False)
+    tabs[-1].get_by_role("textbox", name="Paste the reply").fill(GOOD_REPLY)
+    tabs[-1].get_by_role("button", name="Check it").click()
+    expect(page.get_by_role("heading", name="Ablation plan")).to_be_visible()
+
+
+def set_visibility(page: Page, *, is_hidden: bool) -> None:
+    """Tell a page that its tab is in the background or not; those of a browser without a window never are."""
+    page.evaluate(
+        """(isHidden) => {
+          Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )
+
+
 def test_after_a_kill_everything_is_there_and_goes_on(
     program: Program, start: Start, visitor: Visitor, server: Server
 ) -> None:

@@ -29,7 +29,7 @@ from tests.conftest import ROOT
 from tests.papers.arxiv_server import Response as ArxivResponse
 from tests.papers.arxiv_server import run_arxiv_server
 from tests.scripted import GOOD_REPLY, contract
-from tests.serve.conftest import DEMO, Client, Start, page_server
+from tests.serve.conftest import DEMO, Client, Start, open_request, page_server
 from tests.server.replies import as_asked, error, stream
 from tests.server.server import Server
 from tests.site.made import LOSS, ROUTER, plan_record, trajectory, write_entry
@@ -340,6 +340,19 @@ def test_ctrl_c_in_the_middle_of_a_reply_keeps_it(start: Start, server: Server) 
     assert "Traceback" not in said
     [record] = program.output.glob("lm-planner/test-model/*.json")
     assert json.loads(record.read_bytes())["outcome"] == "planned"
+
+
+def test_ctrl_c_cuts_an_upload_off_without_a_traceback(start: Start) -> None:
+    program = start()
+    client = program.client
+    lines = (f"Origin: {client.origin}", "Content-Length: 100", "", "x")
+    with open_request(client, f"POST /{client.token}/papers?name=a.md HTTP/1.1", *lines):
+        assert client.get().status == 200  # it is answered after the request above has begun
+        program.interrupt()
+        _, errors = program.process.communicate(timeout=20)
+    assert program.process.returncode == 130
+    assert "Traceback" not in errors
+    assert "ASGI" not in errors
 
 
 def test_a_second_ctrl_c_ends_at_once_and_nothing_is_sent_after_the_first(start: Start, server: Server) -> None:

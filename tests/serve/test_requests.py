@@ -11,16 +11,14 @@ import pytest
 from planner.files import write_file_atomically
 from planner.serve import app
 from planner.serve.server import Guard
-from tests.serve.conftest import DEMO, Client
+from tests.serve.conftest import DEMO, Client, open_request
 
 OTHER = "https://evil.example"
 
 
 def send_lines(client: Client, first: str, *others: str) -> bytes:
-    """Send a request to the host of the page as it is, close the sending side, and return all that comes back."""
-    host = client.origin.removeprefix("http://")
-    with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))) as connection:
-        connection.sendall("\r\n".join((first, f"Host: {host}", *others)).encode())
+    """Send a request as it is, close the sending side, and return all that comes back."""
+    with open_request(client, first, *others) as connection:
         connection.shutdown(socket.SHUT_WR)
         return connection.makefile("rb").read()
 

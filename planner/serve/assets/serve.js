@@ -65,7 +65,7 @@ function startPlan() {
 
 function followJob() {
   const live = byId("_live");
-  const events = new EventSource(`${base}jobs/${live.dataset.job}/events`);
+  let events;
   const add = (kind, text) => {
     const last = live.lastElementChild;
     const isNear = window.innerHeight + window.scrollY > document.body.scrollHeight - 200;
@@ -76,20 +76,29 @@ function followJob() {
     shown.scrollTop = shown.scrollHeight;
     if (isNear) window.scrollTo(0, document.body.scrollHeight);
   };
-  events.addEventListener("begin", () => { live.replaceChildren(); tell(""); });
-  events.addEventListener("note", (event) => add("p", JSON.parse(event.data)));
-  events.addEventListener("text", (event) => add("pre", JSON.parse(event.data)));
-  events.addEventListener("state", (event) => {
-    const state = JSON.parse(event.data);
-    if (state === live.dataset.progress) {
-      if (/^(planned|failed|cancelled)/.test(state)) events.close();
-      return;
-    }
+  const follow = () => {
+    events = new EventSource(`${base}jobs/${live.dataset.job}/events`);
+    events.addEventListener("begin", () => { live.replaceChildren(); tell(""); });
+    events.addEventListener("note", (event) => add("p", JSON.parse(event.data)));
+    events.addEventListener("text", (event) => add("pre", JSON.parse(event.data)));
+    events.addEventListener("state", (event) => {
+      const state = JSON.parse(event.data);
+      if (state === live.dataset.progress) {
+        if (/^(planned|failed|cancelled)/.test(state)) events.close();
+        return;
+      }
+      events.close();
+      location.reload();
+    });
+    events.addEventListener("error", () => {
+      tell("The program does not answer. It may have been stopped; start it again and open the address that it prints.");
+    });
+  };
+  follow();
+  // A browser keeps six connections to one host: tabs that nobody looks at must not take them all.
+  document.addEventListener("visibilitychange", () => {
     events.close();
-    location.reload();
-  });
-  events.addEventListener("error", () => {
-    tell("The program does not answer. It may have been stopped; start it again and open the address that it prints.");
+    if (!document.hidden) follow();
   });
   const job = `jobs/${live.dataset.job}`;
   byId("_cancel")?.addEventListener("click", (event) => sendAndGo(event.target, `${job}/cancel`, {}));
