@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from planner.errors import PaperError, UsageError
 from planner.files import read_bounded_file, write_file_atomically
@@ -34,7 +34,7 @@ class GivenPaper(BaseModel):
     key: str
     source: str
     is_file: bool
-    given: datetime
+    given: AwareDatetime
     title: str = ""
     sha256: str = ""
 

@@ -252,7 +252,13 @@ def test_a_folder_of_anything_is_listed(tmp_path: Path, client: Client) -> None:
     write_file_atomically(client.output / ".serve" / "0123456789abcdee.json", '{"key": "x"}')
     write_file_atomically(client.output / "torn.json", "{")
     place = {"key": "0123456789abcded", "source": "/etc/passwd", "given": "2026-01-01T00:00:00Z", "is_file": False}
-    for fields in (place, {**place, "is_file": True}, {**place, "is_file": True, "source": "../../secret.md"}):
+    client.post("arxiv", {"id": "2507.08038"})
+    for fields in (
+        place,
+        {**place, "is_file": True},
+        {**place, "is_file": True, "source": "../../secret.md"},
+        {**place, "source": "arxiv:2507.08039", "given": "2026-01-01T00:00:00"},
+    ):
         write_file_atomically(client.output / ".serve" / "0123456789abcded.json", json.dumps(fields))
         assert "No plan yet" in client.get().text
         assert client.get("papers/0123456789abcded").status == 404
