@@ -114,7 +114,7 @@ def export(run: Path, form: str, target: Path, log_settings: LogOptions) -> None
                 raise SystemExit(run_interruptible(_export_requests(spec, target), at_once=True))
         exported = export_plans(run, form, target)
         for line in (*exported.left_out, *exported.damage):
-            click.echo(make_printable(line), err=True)
+            click.echo(make_printable(line).replace("\n", " "), err=True)
         if not is_pipe_or_device(target):
             click.echo(make_printable(str(target)))
         raise SystemExit(1 if exported.damage else 0)

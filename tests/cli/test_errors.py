@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from planner.trajectory.writer import render_trajectory
 from tests.cli.conftest import DEMO, Run, Start
 from tests.scripted import GOOD_ABLATION, GOOD_REPLY
 from tests.server.replies import as_asked, error
 from tests.server.server import Server
+from tests.site.made import trajectory
 
 
 def write(content: bytes, name: str) -> Callable[[Path], None]:
@@ -172,3 +174,15 @@ def test_doctor_ends_on_ctrl_c(start: Start, server: Server) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "plans"), ("combine", "plans", ".", "-o", "x"), ("export", "plans", "x", "--to", "csv")]
+)
+def test_a_name_of_a_file_makes_up_no_line(run: Run, work_folder: Path, words: tuple[str, ...]) -> None:
+    Path("plans").mkdir()
+    Path("plans", "good.md").write_text(render_trajectory(trajectory()), encoding="utf-8")
+    Path("plans", "a\nplanned 9 ablations.md").write_text("no plan", encoding="utf-8")
+    result = run(*words)
+    assert "planned 9 ablations" in result.stderr
+    assert not [line for line in result.output.splitlines() if line.startswith("planned")]

@@ -39,6 +39,10 @@ class _FileFormatter(logging.Formatter):
         super().__init__(form)
         self._key_variables = get_settings().key_variables  # here, since a message may come from any thread
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        text = super().formatMessage(record)  # a file's name must not make up lines
+        return text.replace("\n", " ") if record.levelno >= logging.WARNING else text
+
     def format(self, record: logging.LogRecord) -> str:
         # The mask comes last, since it is to find what is shown.
         mask = build_environment_mask(os.environ, self._key_variables)

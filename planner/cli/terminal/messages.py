@@ -31,13 +31,13 @@ def format_message(text: str, label: str = "", colour: str = "") -> str:
 
 
 def print_warning(text: str) -> None:
-    """Print a warning on stderr."""
-    click.echo(format_message(make_printable(text), "warning", "yellow"), err=True)
+    """Print a warning on stderr, as one line: a file's name must not make up others."""
+    click.echo(format_message(make_printable(text).replace("\n", " "), "warning", "yellow"), err=True)
 
 
 def print_error(text: str) -> None:
-    """Print an error on stderr."""
-    click.echo(format_message(make_printable(text), "error", "red"), err=True)
+    """Print an error on stderr, as one line."""
+    click.echo(format_message(make_printable(text).replace("\n", " "), "error", "red"), err=True)
 
 
 def wrap_line(line: str, width: int) -> str:
