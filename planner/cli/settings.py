@@ -225,7 +225,14 @@ def load_settings(file: Path | None = None) -> Settings:
     project = _SettingsFile.read(project_file)
     for name in project.values.get("endpoints", {}):
         raise UsageError(f"{project.find_origin('endpoints', name)}: {_PROJECT_LIMIT}")
+    for name in _FOLDERS:
+        if name in project.values and not _is_inside(project.values[name], project_file.parent):
+            raise UsageError(f"{project.find_origin(name)}: {name}: a project names folders of its own only")
     return _build_settings([*files, project])
+
+
+def _is_inside(folder: Path, parent: Path) -> bool:
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(parent))
 
 
 def _build_settings(files: "list[_SettingsFile]") -> Settings:

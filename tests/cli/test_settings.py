@@ -157,6 +157,15 @@ def test_what_is_no_settings_file_is_not_read(run: Run, user_file: Path, work_fo
     assert (result.exit_code, "it has over 100,000 bytes" in result.stderr) == (2, True)
 
 
+def test_a_project_file_names_folders_of_its_own_only(run: Run, work_folder: Path) -> None:
+    (work_folder / "away").symlink_to(work_folder.parent)
+    for folder in ("/tmp", "../plans", "away/plans", "~/plans"):
+        (work_folder / "ablation-planner.toml").write_text(f'output = "{folder}"\n', encoding="utf-8")
+        result = run("config", "show")
+        assert result.exit_code == 2
+        assert "ablation-planner.toml:1: output: a project names folders of its own only" in result.stderr
+
+
 def test_a_project_file_sends_no_key_to_an_address_of_its_own(run: Run, work_folder: Path, server: Server) -> None:
     text = f'model = "evil/m"\n\n[endpoints.evil]\nbase_url = "{server.base_url}"\nkey_env = "OPENAI_API_KEY"\n'
     (work_folder / "ablation-planner.toml").write_text(text, encoding="utf-8")
