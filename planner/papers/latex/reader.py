@@ -28,6 +28,7 @@ from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource,
 from planner.papers.latex.visibility import find_hiding_macros, split_invisible_text
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
+from planner.papers.text import is_table
 from planner.papers.tree import SourceTree
 
 _LEVELS: Final = {
@@ -51,6 +52,10 @@ _BACK_MATTER: Final = {
 _APPENDIX: Final = frozenset({"appendix", "appendices", "appendixpage", "beginappendix", "supplementary"})
 _SENTENCE: Final = re.compile(r"(?:(?<![\\\w])[A-Za-z]{2,}[^\w\\{}]{1,3}){5}")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
+_ARRAY_RULES: Final = re.compile(
+    r"\\(?:begin\s*\{array\}(?:\[\w\])?\{[^{}]*\}|end\s*\{array\}|[hc]line\b|(?:top|mid|bottom)rule\b)"
+)
+_LABELLED_ROW: Final = re.compile(r"^\s*\\(?:text(?:rm|bf|it|sf|tt|sc)?|mbox|mathrm|mathbf|hbox)\s*\{[^&\n]*&", re.M)
 _BIBLIOGRAPHY: Final = re.compile(
     r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
 )
@@ -309,18 +314,26 @@ def _read_environment(
     if name in _APPENDIX:
         return _BodyPart(token.start, group[1])
     is_float = name in own_floats or find_float_kind_by_name(name) is not None
-    if not is_float and name not in _BACK_MATTER and name not in DRAWINGS:
+    if not is_float and name not in _BACK_MATTER and name not in DRAWINGS and name != "array":
         return None
     end = groups.closing_finder.find_end(f"\\end{{{group[0]}}}", group[1])
     if not end:
         return None
     environment = text[token.start : end]
+    if name == "array":
+        return _BodyPart(token.start, end, kind=BlockKind.TABLE) if _is_array_of_results(environment) else None
     if is_float:
         return _BodyPart(token.start, end, kind=own_floats.get(name) or find_float_kind(name, environment))
     if name in DRAWINGS:
         return _BodyPart(token.start, end, kind=BlockKind.FIGURE) if PLOTTED.search(environment) else None
     title, kind = _BACK_MATTER[name]
     return _BodyPart(token.start, end, Heading(title, 1, f"\\section*{{{title}}}", kind), inner=environment)
+
+
+def _is_array_of_results(array: str) -> bool:
+    """Return whether most rows of an array begin with words and go on with numbers."""
+    rows = _ARRAY_RULES.sub("", " ".join(array.split())).replace("\\\\", "\n")
+    return bool(_LABELLED_ROW.search(rows)) and is_table(rows)
 
 
 def _split_paragraphs(text: str) -> Iterator[Block]:

@@ -57,6 +57,11 @@ FLOATS = {
         "\\begin{q} CELL \\end{q}",
     ),
     "a new kind of float": ("\\newfloat{chart}{t}{loc}", "\\begin{chart} CELL \\end{chart}"),
+    "an array of results": (
+        "",
+        "\\begin{array}{lr} \\hline \\text{Method} & \\text{F1} \\\\ \\text{CELL} & 71.3 \\\\ \\text{Base} & 70.9"
+        "\\end{array}",
+    ),
     "a plot without a figure": (
         "",
         "\\begin{tikzpicture}\\begin{axis}\\addplot coordinates {(1,CELL)};\\end{axis}\\end{tikzpicture}",
@@ -70,6 +75,19 @@ def test_floats_are_floats_by_any_name(name: str) -> None:
     blocks = [b for s in read_body(f"\\section{{A}} BEFORE {body} AFTER", preamble).sections for b in s.blocks]
     assert all(b.kind in (BlockKind.TABLE, BlockKind.FIGURE) for b in blocks if "CELL" in b.text)
     assert {"BEFORE", "AFTER"} <= {b.text.strip() for b in blocks if b.kind is BlockKind.PROSE}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        "\\begin{array}{ll} 0.5 x & \\text{if } x > 10 \\\\ 0.25 x & \\text{otherwise} \\end{array}",
+        "\\begin{array}{cc} 0.71 & 0.70 \\\\ -0.70 & 0.71 \\end{array}",
+        "\\begin{array}{rcl} y &=& 12 \\text{ steps} \\\\ z &=& 24 \\text{ steps} \\end{array}",
+    ],
+)
+def test_an_array_of_a_formula_is_prose(array: str) -> None:
+    blocks = [b for s in read_body(f"\\section{{A}} BEFORE \\[ {array} \\] AFTER").sections for b in s.blocks]
+    assert [b.kind for b in blocks if "array" in b.text] == [BlockKind.PROSE]
 
 
 def test_a_drawing_without_data_and_an_own_box_are_prose() -> None:
