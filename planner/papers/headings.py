@@ -127,6 +127,7 @@ _KIND_PATTERNS: Final = tuple(
     )
 )
 
+_SPACED_LETTERS: Final = re.compile(r"(?:[^\W\d_] ){4,}[^\W\d_]")
 _BACK_MATTER_KINDS: Final = frozenset({SectionKind.CONCLUSION, SectionKind.APPENDIX, SectionKind.CHECKLIST})
 _INHERITED_KINDS: Final = frozenset(SectionKind) - {SectionKind.ABSTRACT, SectionKind.INTRODUCTION, SectionKind.OTHER}
 
@@ -182,5 +183,6 @@ def _classify_without_parent(heading: str) -> SectionKind:
 
 
 def _remove_misleading_terms(heading: str) -> str:
-    text = _MISLEADING_TERMS.sub(" ", strip_number_and_punctuation(heading))
+    text = strip_number_and_punctuation(heading)
+    text = _MISLEADING_TERMS.sub(" ", text.replace(" ", "") if _SPACED_LETTERS.fullmatch(text) else text)
     return (_MEANS_OF_MEASUREMENT.sub(" ", text) if _MAKING.search(text) else text).strip()

@@ -58,6 +58,11 @@ def test_a_number_changes_no_kind(number: str, kind: SectionKind, name: str) -> 
     assert classify_heading(number + name) is kind
 
 
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, name in CASES if name.isalpha() and len(name) > 4])
+def test_spaced_letters_change_no_kind(kind: SectionKind, name: str) -> None:
+    assert classify_heading("2 " + " ".join(name.upper())) is kind
+
+
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=lambda value: str(value))
 def test_case_and_a_final_colon_change_no_kind(kind: SectionKind, name: str) -> None:
     assert classify_heading(name.upper()) is classify_heading(name.lower()) is classify_heading(f"{name}:") is kind
