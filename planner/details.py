@@ -23,8 +23,9 @@ _Item = TypeVar("_Item")
 # A list in a file, which is read up to its first wrong item: a file could hold millions, each with errors of its own.
 Items = Annotated[tuple[_Item, ...], FailFast()]
 
-# The beginning of the finding that a reviewer must see, in the warnings of a record too.
+# The beginnings of the finding that a reviewer must see, and of the one that names another ablation of its plan.
 ALREADY_REPORTED: Final = "the paper seems to report an ablation of"
+SAME_PART: Final = "it concerns the same part as the ablation"
 
 
 class QuoteMatch(StrEnum):

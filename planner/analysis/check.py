@@ -14,7 +14,7 @@ from planner.analysis.parts import is_same_part, list_stems_to_find
 from planner.analysis.quotes import QuoteSearch
 from planner.analysis.repeats import RepeatSearch, merge_reported
 from planner.analysis.replacements import find_own_settings, find_vague_items, says_metric
-from planner.details import ALREADY_REPORTED, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
+from planner.details import ALREADY_REPORTED, SAME_PART, Details, Evidence, PlanDetails, QuoteMatch, ReportedStudy
 from planner.matching.similarity import collect_stems, extract_stems, is_value, list_beginnings
 from planner.papers.headings import classify_heading
 from planner.papers.leaks import split_sentences
@@ -201,7 +201,7 @@ def _find_absent_quote(evidence: Evidence | None) -> Iterator[tuple[FindingKind,
 def _find_same_part(ablation: Ablation, earlier: Sequence[Ablation]) -> Iterator[tuple[FindingKind, str]]:
     for other in earlier:
         if _have_same_part(ablation, other):
-            yield FindingKind.SAME_PART, f"it concerns the same part as the ablation {other.name!r}"
+            yield FindingKind.SAME_PART, f"{SAME_PART} {other.name!r}"
             return
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from planner.chat import COMBINED_PLANNER
 from planner.combining.members import Member, index_members
 from planner.combining.studies import ChosenStudies, Study, choose_studies, write_reasoning
-from planner.details import Candidate, Details, RejectionReason, join_reported_studies, order_runs
+from planner.details import SAME_PART, Candidate, Details, RejectionReason, join_reported_studies, order_runs
 from planner.errors import Outcome, TrajectoryError
 from planner.planning.output import PlanOutput, write_combined_plan
 from planner.planning.record import PaperRecord, PlanRecord
@@ -82,7 +82,9 @@ def _write_plan(
     reasoning = write_reasoning([member.name for member in members], chosen)
     try:
         trajectory = normalize_trajectory(Trajectory(COMBINED_PLANNER, model, paper_id, task, reasoning, plan))
-        return write_combined_plan(output, _build_record(trajectory, members, chosen), trajectory)
+        record = _build_record(trajectory, members, chosen)
+        warnings = (*trajectory.warnings, *_list_findings(plan, members, chosen))
+        return write_combined_plan(output, record.model_copy(update={"warnings": warnings}), trajectory)
     except TrajectoryError as error:
         return UnreadFile(paper_id, str(error))
 
@@ -103,7 +105,6 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         template_sha256=_hash_names(names),  # other members for a paper are another question
         started=max((record.started for record in records), default=_UNKNOWN_TIME),
         cost=0.0,
-        warnings=trajectory.warnings,
         strategy=_STRATEGY,
         min_chance=chosen.min_chance,
         details=details if has_details else (),
@@ -112,6 +113,16 @@ def _build_record(trajectory: Trajectory, members: Sequence[Member], chosen: Cho
         reported=join_reported_studies(chain.from_iterable(record.reported for record in records)),
         votes=tuple(tuple(proposal.vote for proposal in study.proposals) for study in chosen.kept),
     )
+
+
+def _list_findings(plan: Plan, members: Sequence[Member], chosen: ChosenStudies) -> Iterator[str]:
+    """Yield the faults that the program found in the ablations whose words the plan has, as warnings of this plan."""
+    records = {member.name: member.record for member in members}
+    for number, (ablation, study) in enumerate(zip(plan.ablations, chosen.kept, strict=True), start=1):
+        best, record = study.best_proposal, records[study.best_proposal.member]
+        for finding in record.list_findings(best.rank, best.ablation.name) if record else ():
+            if not finding.startswith(SAME_PART):
+                yield f"ablation {number} ({ablation.name!r}): {finding}"
 
 
 def _describe_paper(paper_id: str, records: Sequence[PlanRecord]) -> PaperRecord:

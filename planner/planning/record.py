@@ -136,6 +136,11 @@ class PlanRecord(_Record):
         hashed = hashlib.sha256(json.dumps(self.question).encode()).hexdigest()
         return f"{self.task}-{self.k}-{hashed[:8]}"
 
+    def list_findings(self, number: int, name: str) -> tuple[str, ...]:
+        """Return the faults that the program found in an ablation, given by its number from 1, and its name."""
+        beginning = f"ablation {number} ({name!r}): "
+        return tuple(each.removeprefix(beginning) for each in self.warnings if each.startswith(beginning))
+
     def dump_plan_fields(self) -> dict[str, JsonValue]:
         """Return what the record says of its plan beside the ablations, as JSON values; empty values are left out."""
         return self.model_dump(mode="json", include=_PLAN_FIELDS)

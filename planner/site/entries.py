@@ -74,9 +74,7 @@ class PlanEntry:
 
     def list_findings(self, number: int) -> tuple[str, ...]:
         """Return the faults that the program found in an ablation, which is given by its index."""
-        beginning = f"ablation {number + 1} ({self.ablations[number].name!r}): "
-        warnings = self.record.warnings if self.record else ()
-        return tuple(each.removeprefix(beginning) for each in warnings if each.startswith(beginning))
+        return self.record.list_findings(number + 1, self.ablations[number].name) if self.record else ()
 
     @property
     def model_name(self) -> str:

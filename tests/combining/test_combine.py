@@ -264,3 +264,25 @@ def test_published_plans_of_five_models_are_combined_to_the_same_bytes_again(tmp
     assert read_files(tmp_path / "out") == files
     assert len(files) == 2 * len(papers) == 2 * len(first) == 100
     assert all(isinstance(each, PlanOutput) and len(each.record.parameters["members"]) == 5 for each in first)  # type: ignore[arg-type]
+
+
+def test_the_faults_of_the_ablations_whose_words_are_kept_are_warnings_of_the_combined_plan(tmp_path: Path) -> None:
+    """The plan has the words of a for its first two ablations, and those of c's second for its third."""
+    for name, warnings in {
+        "a": ("ablation 1 ('No gate'): the ablated part 'x' is not found in the paper", "the prompt may have been cut"),
+        "b": ("ablation 1 ('Random routing'): the quote 'y' is not in the text that was sent",),
+        "c": (
+            "ablation 1 ('Gate taken out'): there is nothing to run",
+            "ablation 2 ('Loss removed'): the quote 'z' is not in the text that was sent",
+            "ablation 2 ('Loss removed'): it concerns the same part as the ablation 'Gate taken out'",
+        ),
+    }.items():
+        write_plan(tmp_path / name, name, with_chances=True)
+        [path] = (tmp_path / name).rglob("*.json")
+        record = PlanRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        path.write_text(record.model_copy(update={"warnings": warnings}).model_dump_json(), encoding="utf-8")
+    output = combine(*(tmp_path / name for name in "abc"))
+    assert output.record.warnings == (
+        "ablation 1 ('No gate'): the ablated part 'x' is not found in the paper",
+        "ablation 3 ('Loss removed'): the quote 'z' is not in the text that was sent",
+    )
