@@ -291,7 +291,7 @@ def find_float_kind_by_name(name: str) -> BlockKind | None:
 
 
 def find_float_kind(name: str, text: str) -> BlockKind:
-    """Return the kind of a float by its name and its text; a figure of tabulars alone is a table."""
-    if name in _FIGURES and not ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
-        return BlockKind.FIGURE
-    return BlockKind.TABLE
+    """Return the kind of a float by its name and its text; a figure of tabulars or of an algorithm alone is none."""
+    if name not in _FIGURES or ("\\begin{tabular" in text and not _GRAPHICS.search(text)):
+        return BlockKind.TABLE
+    return BlockKind.PROSE if "\\begin{algorithm" in text and not _GRAPHICS.search(text) else BlockKind.FIGURE

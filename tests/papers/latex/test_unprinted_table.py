@@ -77,6 +77,13 @@ def test_floats_are_floats_by_any_name(name: str) -> None:
     assert {"BEFORE", "AFTER"} <= {b.text.strip() for b in blocks if b.kind is BlockKind.PROSE}
 
 
+def test_a_figure_of_an_algorithm_is_prose_and_one_with_a_picture_is_not() -> None:
+    step = "\\begin{algorithmic}\\State STEP\\end{algorithmic}"
+    body = f"\\begin{{figure}}{step}\\end{{figure}} \\begin{{figure}}\\includegraphics{{x}}{step}\\end{{figure}}"
+    blocks = read_body(f"\\section{{A}} {body}").sections[0].blocks
+    assert [b.kind for b in blocks if "STEP" in b.text] == [BlockKind.PROSE, BlockKind.FIGURE]
+
+
 @pytest.mark.parametrize(
     "array",
     [
