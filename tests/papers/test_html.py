@@ -102,6 +102,12 @@ def test_titles_that_a_page_gives_itself(head: str, title: str) -> None:
     assert page("<h2>One</h2><p>x</p><h2>Two</h2>", head).title == title
 
 
+@pytest.mark.parametrize("name", ["main.html", "arXiv:2507.00001v2", "2507.00001", "My-Paper_v3.pdf"])
+def test_the_name_of_a_file_or_an_arxiv_id_is_no_title(name: str) -> None:
+    body = "<h1>Gears at Work</h1><h2>1 Introduction</h2><p>x</p><h2>2 Method</h2><p>y</p>"
+    assert page(body, f"<title>{name}</title>").title == "Gears at Work"
+
+
 def test_authors_that_a_page_names_for_search_engines() -> None:
     head = "".join(f'<meta name="citation_author" content="{name}">' for name in ("Ada  Example", "", "Sample, Bo"))
     assert page("<h2>One</h2><p>x</p>", head).authors == ("Ada Example", "Bo Sample")

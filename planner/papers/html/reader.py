@@ -41,6 +41,9 @@ _TITLE_SOURCES: Final = (
 _SITE_NAME: Final = re.compile(
     r"^\[[\w./-]+\]\s*|\s+[|•·]\s+[^|•·]{1,40}$|\s+[-–—]\s+(?:arXiv|ar5iv|OpenReview|Distill)\b.*$"
 )
+_NAME_OF_FILE: Final = re.compile(
+    r"(?:arXiv[: ]\s*)?\d{4}\.\d{4,5}(?:\s*v\d+)?|\S+\.(?:x?html?|tex|pdf|dvi|docx?|md)", re.I
+)
 _TOO_MANY_RULES: Final = "the page has too many style rules to follow; text that they hide may have been kept"
 
 
@@ -88,7 +91,8 @@ def find_page_title(root: Element) -> str:
             walker = PageWalker(StyleRules(Element("", {})))
             titles.setdefault("document", walker.read_inline_text(remove_footnotes(element)))
         elif element.tag == "title" and (element.parent is None or element.parent.tag != "svg"):
-            titles.setdefault("title", _SITE_NAME.sub("", element.collect_text().strip()))
+            title = _SITE_NAME.sub("", element.collect_text().strip())
+            titles.setdefault("title", "" if _NAME_OF_FILE.fullmatch(title) else title)
         elif element.tag == "script" and attributes.get("type") in ("text/front-matter", "text/json"):
             titles.setdefault("front matter", _find_front_matter_title(element.collect_text()))
     in_order = (" ".join(titles.get(source, "").split()) for source in _TITLE_SOURCES)
