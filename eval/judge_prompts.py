@@ -11,7 +11,7 @@ from eval.gold import AuthorGold, ReviewerGold
 from eval.sides import Sides
 from planner.chat import Completion, Message, Prompt
 from planner.errors import Outcome, OutputError
-from planner.planning.prompts import PromptTemplates, make_end_marker
+from planner.planning.prompts import PromptTemplates, derive_end_marker
 from planner.schema import Ablation
 
 _REASK: Final = "judge-reask.jinja"
@@ -35,7 +35,7 @@ def build_author_prompt(
         "judge-author.user.jinja",
         later_templates=(_REASK,),
         title=" ".join(gold.title.split()),
-        fence=make_end_marker(gold.title, *a, *b),
+        fence=derive_end_marker(gold.title, *a, *b),
         a=a,
         b=b,
         a_ids=sides.a_ids,
@@ -57,7 +57,7 @@ def build_reviewer_prompt(
         "judge-reviewer.user.jinja",
         later_templates=(_REASK,),
         title=" ".join(gold.title.split()),
-        fence=make_end_marker(gold.title, *gold.reviews, *shown),
+        fence=derive_end_marker(gold.title, *gold.reviews, *shown),
         reviews=gold.reviews,
         plan=shown,
         ids=sides.a_ids,

@@ -232,7 +232,7 @@ def format_count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def count_candidates(task: Task, k: int) -> int:
+def choose_candidate_limit(task: Task, k: int) -> int:
     """Return the most candidates that a prompt asks for, of which the program keeps at most k."""
     return max(k, _LEAST_CANDIDATES[task])
 

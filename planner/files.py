@@ -72,7 +72,7 @@ def _make_size_error(max_bytes: int, name: str) -> OSError:
     return OSError(errno.EFBIG, f"it has over {max_bytes:,} bytes", name)
 
 
-def walk_folder(
+def walk_folders(
     root: Path, on_error: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yield each folder with the names of its folders and files, as `os.walk` does; links are not followed.
@@ -90,7 +90,7 @@ def walk_folder(
 
 def find_files(root: Path, ending: str) -> list[Path]:
     """Return the files below a folder whose names end in `ending`, sorted; "a.md" comes before "a--b.md"."""
-    found = (folder / name for folder, _, names in walk_folder(root) for name in names if name.endswith(ending))
+    found = (folder / name for folder, _, names in walk_folders(root) for name in names if name.endswith(ending))
     return sorted(found, key=lambda path: (path.parent, path.stem))
 
 

@@ -154,7 +154,7 @@ def _find_announced(passage: Passage) -> Iterator[MetricMention]:
             _find_quantity_acronyms(passage.one_line_text),
         )
         if passage.block_kind is BlockKind.FIGURE:
-            names = chain(names, _drop_known(find_panel_metrics(passage.one_line_text)))
+            names = chain(names, _drop_known(locate_panel_quantities(passage.one_line_text)))
     return ((name, passage.locate_text(name, start)) for name, start in names)
 
 
@@ -171,7 +171,7 @@ def find_listed_metrics(text: str) -> Iterator[tuple[str, int]]:
             yield from _extract_quantity(item[0], sentence.start(1) + item.start())
 
 
-def find_panel_metrics(text: str) -> Iterator[tuple[str, int]]:
+def locate_panel_quantities(text: str) -> Iterator[tuple[str, int]]:
     """Yield quantities that a caption names for panels ("(a) Hoot rate: …", "Hoot rate (left)"), with their offsets."""
     for panel in _PANEL.finditer(_blank_out_markup(text)):
         number = panel.lastindex or 0
@@ -202,7 +202,7 @@ def find_metrics_below_heading(heading: str, text: str) -> Iterator[tuple[str, i
 def _find_quantity_acronyms(text: str) -> Iterator[tuple[str, int]]:
     """Yield the acronyms of quantities: "nest distance ratio (NDR)"."""
     for acronym in find_acronyms(text):
-        if is_quantity_name(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
+        if is_multiword_quantity(acronym.expansion) and _SPEAKS_OF_METRICS.search(text):
             yield acronym.abbreviation, acronym.expansion_start + len(acronym.expansion)
 
 
@@ -211,7 +211,7 @@ def is_metric_name(name: str) -> bool:
     return bool(_KNOWN_NAME.fullmatch(name)) and not _AMBIGUOUS.fullmatch(name)
 
 
-def is_quantity_name(name: str) -> bool:
+def is_multiword_quantity(name: str) -> bool:
     """Return whether a name has several words and ends in a word for a measured quantity: "hoot rate"."""
     words = name.lower().split()
     return len(words) > 1 and words[-1] in _QUANTITIES
@@ -219,7 +219,7 @@ def is_quantity_name(name: str) -> bool:
 
 def _extract_quantity(text: str, start: int) -> Iterator[tuple[str, int]]:
     name = extract_leading_noun_phrase(_UNIT.sub("", text))
-    if len(name.split()) <= _MAX_METRIC_WORDS and is_quantity_name(name) and not _NOT_A_RESULT.search(name):
+    if len(name.split()) <= _MAX_METRIC_WORDS and is_multiword_quantity(name) and not _NOT_A_RESULT.search(name):
         yield name, start
 
 

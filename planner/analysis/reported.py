@@ -31,7 +31,7 @@ from planner.analysis.sentences import (
     find_studied_parts,
     find_variant_names,
     find_varied_parts,
-    match_addition_row,
+    match_plus_row,
     match_removal_row,
     match_replacement_row,
     split_table_rows,
@@ -223,7 +223,7 @@ def _read_rows(passage: Passage, is_ablation_table: bool) -> Iterator[ReportedAb
         elif (removal := match_removal_row(row)) and (is_ablation_table or not _WEAK_REMOVAL.match(row)):
             for part in split_conjuncts(removal[1]):
                 yield from _report_part(passage, part, Action.REMOVE, "", start + removal.start(1))
-        elif addition := match_addition_row(row):
+        elif addition := match_plus_row(row):
             yield from _report_part(
                 passage, extract_leading_noun_phrase(addition[1]), Action.REMOVE, "", start + addition.start(1)
             )

@@ -235,7 +235,7 @@ def match_removal_row(row: str) -> re.Match[str] | None:
     return _REMOVAL_ROW.match(row)
 
 
-def match_addition_row(row: str) -> re.Match[str] | None:
+def match_plus_row(row: str) -> re.Match[str] | None:
     """Match a row that adds a part, which is group 1: "+ gate 81.2"."""
     return _ADDITION_ROW.match(row)
 

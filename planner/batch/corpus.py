@@ -13,7 +13,7 @@ from typing import Final
 from planner.batch.discovery import FolderScan, detect_paper_kind
 from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, read_list, read_manifest
 from planner.errors import UsageError
-from planner.files import read_bounded_file, walk_folder
+from planner.files import read_bounded_file, walk_folders
 from planner.names import UniqueNames, build_paper_id, parse_arxiv_id
 from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, strip_folders_and_endings
 from planner.sanitize import shorten_name
@@ -208,7 +208,7 @@ def _list_files(place: str) -> Iterator[tuple[str, os.stat_result]]:
     if not stat.S_ISDIR(facts.st_mode):
         yield "", facts
         return
-    for folder, folders, names in walk_folder(root):
+    for folder, folders, names in walk_folders(root):
         folders.sort()
         for name in sorted(names):
             path = folder / name

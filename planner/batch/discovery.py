@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.batch.manifest import CorpusProblem
-from planner.files import MAX_FOLDER_DEPTH, refuse_special_file, walk_folder
+from planner.files import MAX_FOLDER_DEPTH, refuse_special_file, walk_folders
 from planner.papers.formats import (
     ARCHIVE_ENDINGS,
     TEXT_ENDINGS,
@@ -149,7 +149,7 @@ def _has_fragments(folder: Path, paper: RecognisedPaper) -> bool:
     inside = f"{paper.path}{os.sep}"
     return any(
         name.lower().endswith(_TEX_ENDINGS) and not f"{where}{os.sep}".startswith(inside)
-        for where, _, names in walk_folder(folder)
+        for where, _, names in walk_folders(folder)
         for name in names
     )
 

@@ -26,7 +26,9 @@ _COMMAND_ROWS: Final[Mapping[str, Mapping[str, CommandRow]]] = {
         "batch": CommandRow("planner.cli.batch.batch", "Plan every paper of a folder or a list; can be continued."),
         "status": CommandRow("planner.cli.runs.status", "Show the progress of a run, even while it is running."),
         "collect": CommandRow("planner.cli.runs.collect", "Get the results of a run from its batch service."),
-        "import": CommandRow("planner.cli.runs.import_", "Import results of exported requests into a run."),
+        "import": CommandRow(
+            "planner.cli.runs.import_batch_results", "Import results of exported requests into a run."
+        ),
         "merge": CommandRow("planner.cli.runs.merge", "Merge the shards of a run into it."),
     },
     "Read and share": {

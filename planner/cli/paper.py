@@ -57,7 +57,7 @@ def refuse_missing_source(sources: Sequence[str]) -> None:
         raise UsageError(f"{sources[0]}: no such file or folder")
 
 
-def open_paper_reader(*, offline: bool) -> IsolatedReader:
+def open_isolated_reader(*, offline: bool) -> IsolatedReader:
     """Return a reader of papers in a process of their own, which starts with the first paper that needs it."""
     return IsolatedReader(open_arxiv(offline=offline))
 
@@ -102,7 +102,7 @@ def read_single_paper(source: str, metadata: MetadataOptions) -> Paper:
     """Read the only paper of a command, as `read_named_paper` does."""
 
     async def read() -> Paper:
-        async with open_paper_reader(offline=metadata.offline) as reader:
+        async with open_isolated_reader(offline=metadata.offline) as reader:
             return await read_named_paper(source, metadata, reader)
 
     return asyncio.run(read())

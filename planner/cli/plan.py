@@ -26,7 +26,7 @@ from planner.cli.options import (
 )
 from planner.cli.paper import (
     MissingPaperError,
-    open_paper_reader,
+    open_isolated_reader,
     read_named_paper,
     read_single_paper,
     refuse_missing_source,
@@ -180,7 +180,7 @@ async def _plan_papers(
     code = 0
     async with (
         open_model(model_spec, offline=metadata.offline, on_text=reporter.on_text) as client,
-        open_paper_reader(offline=metadata.offline) as reader,
+        open_isolated_reader(offline=metadata.offline) as reader,
     ):
         log_request_host(client)
         settings = replace(settings, window=settings.window or client.window)

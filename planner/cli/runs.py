@@ -65,7 +65,7 @@ def collect(run: Path, submission: SubmissionOptions, as_json: bool, log_setting
     "files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @log_options
-def import_(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> None:
+def import_batch_results(run: Path, files: tuple[Path, ...], log_settings: LogOptions) -> None:
     """Import results of exported requests into a RUN: output and error files of a batch service, or of `run-batch`."""
     paths = [path.resolve() for path in files]
     with send_log_messages(log_settings):

@@ -17,7 +17,7 @@ from planner.cli.options import (
     output_option,
     task_options,
 )
-from planner.cli.paper import open_paper_reader
+from planner.cli.paper import open_isolated_reader
 from planner.cli.plan import folder_option
 from planner.cli.terminal.console import InterruptHandler, log, send_log_messages
 from planner.errors import UsageError
@@ -63,7 +63,7 @@ async def _serve(port: int, output: Path, task: TaskOptions, model_spec: ModelSp
 
     stopped = asyncio.Event()
     handler = InterruptHandler(lambda _: stopped.set())
-    async with open_paper_reader(offline=offline) as reader:
+    async with open_isolated_reader(offline=offline) as reader:
         papers = PaperFolder(output, reader)
         queue = JobQueue(output, papers, offline=offline)
         app = PageApp(PageDefaults(output, model_spec, task.settings, task.k, offline), papers, queue)

@@ -9,7 +9,7 @@ from planner.errors import BudgetExceeded, ModelError, Outcome, OutputError, Pap
 from planner.papers.paper import Paper
 from planner.parsing.reply import Reply
 from planner.planning.first_prompt import LoadedPaper, PaperPrompt, PlanSettings
-from planner.planning.session import Attempt, PaperSession, PromptSource, SampleChooser, StepReporter
+from planner.planning.session import Attempt, PaperSession, PlannablePaper, SampleChooser, StepReporter
 from planner.planning.strategies import STRATEGIES
 from planner.schema import Task
 from planner.tokens import TokenCounter
@@ -54,7 +54,7 @@ async def plan_paper(
 
 
 async def run_plan(
-    source: PromptSource,
+    source: PlannablePaper,
     model: Model,
     settings: PlanSettings,
     choose_sample: SampleChooser,

@@ -15,7 +15,7 @@ from jinja2 import DictLoader, StrictUndefined, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from planner.chat import Message, Prompt
-from planner.details import DETAIL_FIELDS, count_candidates
+from planner.details import DETAIL_FIELDS, choose_candidate_limit
 from planner.errors import PromptError
 from planner.files import describe_os_error, read_bounded_file
 from planner.papers.paper import Excerpt
@@ -136,10 +136,10 @@ def render_prompt(
         abstract=excerpt.abstract,
         text=excerpt.text,
         k=k,
-        candidates=count_candidates(task, k),
+        candidates=choose_candidate_limit(task, k),
         fields=PLAN_FIELDS,
         details=DETAIL_FIELDS,
-        fence=make_end_marker(excerpt.title, excerpt.abstract, excerpt.text),
+        fence=derive_end_marker(excerpt.title, excerpt.abstract, excerpt.text),
     )
 
 
@@ -172,7 +172,7 @@ def render_follow_up(prompt: Prompt, reply: str, template: str, templates: Path 
     return replace(prompt, messages_json=Prompt.from_messages((*opening, answer, request)).messages_json)
 
 
-def make_end_marker(*values: str) -> str:
+def derive_end_marker(*values: str) -> str:
     """Return a word that occurs in none of the values and depends only on them; it marks where untrusted text ends."""
     word = _hash_texts(*values)[:16]
     while any(word in value for value in values):

@@ -35,7 +35,7 @@ class ReaskBuilder(Protocol):
         """Build it; `failures` is the number of invalid replies so far."""
 
 
-class PromptSource(Protocol):
+class PlannablePaper(Protocol):
     """A paper that can make its first prompt and check its plan; the text may be in another process, as in `batch`."""
 
     @property
@@ -100,7 +100,7 @@ async def ask_until_valid(
 class PaperSession:
     """The `PlanSession` of one paper; it keeps all attempts, so that a failure loses none of them."""
 
-    source: PromptSource
+    source: PlannablePaper
     model: Model
     settings: PlanSettings
     choose_sample: SampleChooser

@@ -25,7 +25,7 @@ from planner.serve.edits import EditedPlan, read_edited_plan
 from planner.serve.forms import BY_HAND, MAX_K, ArxivMessage, EditMessage, PageDefaults, PlanForm, ReplyMessage
 from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, describe_failure
 from planner.serve.pages import (
-    KeptPlan,
+    KeptResult,
     PaperFacts,
     compute_request_price,
     export_entry,
@@ -211,7 +211,7 @@ class PageApp:
         page = await asyncio.to_thread(render_plan_page, _get_base(request), plan, edited, given=given, problem=problem)
         return HTMLResponse(page)
 
-    async def _find_plan(self, request: Request) -> KeptPlan:
+    async def _find_plan(self, request: Request) -> KeptResult:
         plan = await asyncio.to_thread(find_plan, self.defaults.output, request.path_params["path"])
         if plan is None:
             raise HTTPException(404, "there is no such plan in this folder")
@@ -244,7 +244,7 @@ class PageApp:
         return Response(asset[0], media_type=asset[1])
 
 
-def _read_edits(plan: KeptPlan) -> EditedPlan | None:
+def _read_edits(plan: KeptResult) -> EditedPlan | None:
     """Return a plan with its edits, None if there is no plan; the error is that of `read_edited_plan`."""
     path = plan.source.trajectory_path
     return read_edited_plan(plan.entry, path) if plan.entry.trajectory and path else None

@@ -40,7 +40,7 @@ _SITE_ASSETS: Final = ("look.css", "paper.css", "theme.js", "paper.js")
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPlan:
+class KeptResult:
     """A plan, or the failure to make one, in the output folder; `path` is relative to it and has no ending."""
 
     path: str
@@ -63,13 +63,13 @@ class KeptPlan:
         return self.entry.record.paper.sha256 if self.entry.record else ""
 
 
-def list_plans(output: Path) -> list[KeptPlan]:
+def list_plans(output: Path) -> list[KeptResult]:
     """Return what the output folder holds, the last one first; files that cannot be read are passed over."""
     plans = _find_plans(output) if output.is_dir() else ()
     return sorted(plans, key=lambda plan: _get_start(plan.entry), reverse=True)
 
 
-def _find_plans(output: Path) -> Iterator[KeptPlan]:
+def _find_plans(output: Path) -> Iterator[KeptResult]:
     for sources in index_entries([output]).papers.values():
         for source in sources:
             try:
@@ -82,7 +82,7 @@ def _get_start(entry: PlanEntry) -> str:
     return entry.record.started.isoformat() if entry.record else ""
 
 
-def find_plan(output: Path, path: str) -> KeptPlan | None:
+def find_plan(output: Path, path: str) -> KeptResult | None:
     """Return what the output folder holds at a path from an address, or None; nothing outside of the folder is read.
 
     Raises:
@@ -96,11 +96,11 @@ def find_plan(output: Path, path: str) -> KeptPlan | None:
     return _read_plan(root, EntrySource("", *found)) if any(found) else None
 
 
-def _read_plan(root: Path, source: EntrySource) -> KeptPlan:
+def _read_plan(root: Path, source: EntrySource) -> KeptResult:
     file = source.trajectory_path or source.record_path
     assert file is not None, "a source has a file"
     path = file.relative_to(root).as_posix().rpartition(".")[0]
-    return KeptPlan(path, read_plan_entry(source), source)
+    return KeptResult(path, read_plan_entry(source), source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def render_page(template: str, base: str, **values: object) -> str:
     return _get_environment().get_template(f"{template}.html.jinja").render(base=base, **values)
 
 
-def render_plan_page(base: str, plan: KeptPlan, edited: EditedPlan | None, **values: object) -> str:
+def render_plan_page(base: str, plan: KeptResult, edited: EditedPlan | None, **values: object) -> str:
     """Render the page of a plan, or of the failure to make one (without edits)."""
     entries = (edited.kept_entry, edited.left_out_entry) if edited else (plan.entry,)
     view = build_paper_view(entries)

@@ -13,7 +13,7 @@ from typing import Final
 from planner.chat import LM_PLANNER
 from planner.details import ALREADY_REPORTED, Details
 from planner.errors import Outcome, TrajectoryError
-from planner.files import walk_folder
+from planner.files import walk_folders
 from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import clean_text, shorten_name
@@ -247,7 +247,7 @@ def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list
         path = Path(error.filename).relative_to(folder.parent)
         unread_files.append(UnreadFile(path.as_posix(), f"cannot be read: {error.strerror or error}"))
 
-    for parent, subfolders, names in walk_folder(start if start.is_dir() else folder, add_unreadable):
+    for parent, subfolders, names in walk_folders(start if start.is_dir() else folder, add_unreadable):
         subfolders[:] = sorted(n for n in subfolders if not n.startswith(".") and parent / n != excluded_folder)
         links = (name for name in subfolders if (parent / name).is_symlink())
         unread_files.extend(UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in links)

@@ -16,7 +16,13 @@ from rich.text import Text
 
 from planner.batch.progress import Progress
 from planner.cli.terminal.console import log_above_view
-from planner.cli.terminal.progress import format_batches, format_cost, format_duration, format_stop_reason, format_wait
+from planner.cli.terminal.progress import (
+    format_batches,
+    format_cost,
+    format_duration,
+    format_rate_limit_pause,
+    format_stop_reason,
+)
 from planner.sanitize import make_printable
 
 _REFRESH_SECONDS: Final = 0.25
@@ -95,7 +101,7 @@ def _render_progress(progress: Progress) -> RenderableType:
         facts.add_row(Text(name, style="dim"), Text(value))
     notes = [
         Text(note, style="yellow")
-        for note in (format_batches(progress), format_wait(progress), format_stop_reason(progress))
+        for note in (format_batches(progress), format_rate_limit_pause(progress), format_stop_reason(progress))
         if note
     ]
     problems = [

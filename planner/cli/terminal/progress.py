@@ -22,7 +22,7 @@ def format_progress(progress: Progress) -> str:
     parts.append(f"{papers:.0f} papers/min, {tokens:,.0f} tokens/min, {format_cost(progress)}")
     if progress.seconds_left is not None and progress.remaining:
         parts.append(f"{format_duration(progress.seconds_left)} to go")
-    if wait := format_wait(progress):
+    if wait := format_rate_limit_pause(progress):
         parts.append(wait)
     if progress.batch_requests_by_state:
         parts.append(format_batches(progress))
@@ -54,7 +54,7 @@ def format_cost(progress: Progress) -> str:
     return f"${progress.cost:.2f}" + (f" of about ${expected:.2f}" if expected and progress.remaining else "")
 
 
-def format_wait(progress: Progress) -> str:
+def format_rate_limit_pause(progress: Progress) -> str:
     """Return the rest of the pause after a 429, "" if there is none."""
     longest = max(progress.rate_limiters, key=lambda limits: limits.pause_seconds, default=None)
     if longest is None or not (seconds := longest.pause_seconds):

@@ -15,7 +15,7 @@ from planner.papers.html.visibility import (
     find_text_colour,
     is_hiding_element,
     is_invisible_on,
-    read_inline_style,
+    join_inline_declarations,
 )
 from planner.papers.outline import (
     MarkedHeading,
@@ -135,7 +135,7 @@ def _is_hiding_tag(tag: str) -> bool:
     if not isinstance(token, StartTag) or token.tag in VOID_TAGS:
         return False
     element = Element(token.tag, token.attributes)
-    style = read_inline_style(element)
+    style = join_inline_declarations(element)
     return is_hiding_element(element, style) or is_invisible_on(
         find_text_colour(style), find_background(style, element) or WHITE
     )

@@ -109,7 +109,7 @@ class StyleRules:
 
     def find_style(self, element: Element) -> str:
         """Return the declarations that apply to an element, its own last."""
-        inline = read_inline_style(element)
+        inline = join_inline_declarations(element)
         if not self._rules:
             return inline
         names = (f"#{element.attributes.get('id', '')}", *(f".{name}" for name in element.classes))
@@ -124,7 +124,7 @@ class StyleRules:
         return _VARIABLE_USE.sub(lambda match: self._variables.get(match[1], ""), style) if "var(" in style else style
 
 
-def read_inline_style(element: Element) -> str:
+def join_inline_declarations(element: Element) -> str:
     """Return the declarations of an element's own attributes."""
     style = element.attributes.get("style", "")
     colour = element.attributes.get("color", "") if element.tag == "font" else ""

@@ -66,7 +66,7 @@ def _read_background(
 ) -> _Background | None:
     groups = source.groups
     if token.name in COLOUR_BOX_COMMANDS:
-        box = read_colour_box(groups, token, palette)
+        box = read_colorbox_command(groups, token, palette)
         return _Background(token.start, box.end, box.colour) if box else None
     if token.name in _CELL_COMMANDS:
         return _read_row_background(groups, token, palette)
@@ -80,7 +80,7 @@ def _read_background(
     return _Background(token.start, end if end >= 0 else token.end)
 
 
-def read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -> ColourBox | None:
+def read_colorbox_command(groups: BraceGroups, token: LatexToken, palette: Palette) -> ColourBox | None:
     """Return the box of a `\\colorbox` or `\\fcolorbox` command, None if an argument is missing."""
     count = 3 if token.name == "fcolorbox" else 2
     model, values, end = _read_colour_arguments(groups, token, count)

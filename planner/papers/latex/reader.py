@@ -25,7 +25,7 @@ from planner.papers.latex.macros import (
 from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
-from planner.papers.latex.visibility import find_hiding_macros, split_invisible_text
+from planner.papers.latex.visibility import find_invisible_text_macros, split_invisible_text
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.text import is_table
@@ -93,7 +93,7 @@ def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[st
     head, source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
     styles = LatexSource(_read_styles(tree, main_name, preamble))
     macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(source)
-    raw_source, source = source, expand_macros(source, macros, extra_names=find_hiding_macros(macros, preamble))
+    raw_source, source = source, expand_macros(source, macros, extra_names=find_invisible_text_macros(macros, preamble))
     source, hidden_texts = split_invisible_text(source, preamble)
     source = expand_macros(source, DRIVER_COMMANDS)
     own_floats = find_float_environments(styles) | find_float_environments(head) | find_float_environments(source)

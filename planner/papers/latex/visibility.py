@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from planner.papers.colours import BLACK, WHITE, Palette, is_similar_colour
-from planner.papers.latex.backgrounds import COLOUR_BOX_COMMANDS, MAX_BOX_CHARS, BackgroundMap, read_colour_box
+from planner.papers.latex.backgrounds import COLOUR_BOX_COMMANDS, MAX_BOX_CHARS, BackgroundMap, read_colorbox_command
 from planner.papers.latex.macros import Macro
 from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
 
@@ -87,7 +87,7 @@ def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[Latex
     return LatexSource("".join((*chunks, text[last:]))) if hidden_texts else source, tuple(hidden_texts)
 
 
-def find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
+def find_invisible_text_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
     """Return the names of the paper's own commands that hide their arguments."""
     suspects = {
         name: macro for name, macro in macros.items() if macro.argument_count and _HIDING_COMMAND.search(macro.body)
@@ -153,7 +153,7 @@ class _HiddenTextFinder:
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text of a black box with no colour set in it or shortly before: the text is black too."""
-        box = read_colour_box(self._groups, token, self._palette)
+        box = read_colorbox_command(self._groups, token, self._palette)
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None
         before = self._groups.text[max(0, token.start - _COLOUR_DISTANCE) : token.start]

@@ -13,7 +13,7 @@ from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, SectionKind
 from planner.papers.pdf.floats import LineKind
 from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
-from planner.papers.pdf.outline import PrintedHeading, find_section_line_ranges
+from planner.papers.pdf.outline import PrintedHeading, find_lines_under_headings
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks, join_lines
 
 _SIZE_TOLERANCE: Final = 0.06
@@ -158,7 +158,7 @@ def find_abstract(
     vocabulary: Vocabulary,
 ) -> str:
     """Return the abstract's text, or "" if none is found."""
-    for heading, start, end in find_section_line_ranges(headings, len(lines)):
+    for heading, start, end in find_lines_under_headings(headings, len(lines)):
         if classify_heading(heading.text) is SectionKind.ABSTRACT:
             end = start + _count_same_width_lines(lines[start:end])
             return _join_leading_prose(build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary))

@@ -12,14 +12,14 @@ from planner.papers.headings import classify_heading, has_letter_number, has_rom
 from planner.papers.paper import SectionKind
 from planner.papers.pdf.floats import find_label_kind
 from planner.papers.pdf.lines import BodyStyle, Line
-from planner.papers.pdf.numbering import BACK_MATTER, HeadingStyle, NumberSequence, is_set_apart, read_heading_style
+from planner.papers.pdf.numbering import BACK_MATTER, HeadingStyle, NumberSequence, is_set_apart, read_type_style
 from planner.papers.pdf.outline import (
     MAX_HEADING_LINES,
     OutlineItem,
     PrintedHeading,
     extract_section_number,
+    find_lines_under_headings,
     find_printed_headings,
-    find_section_line_ranges,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
 
@@ -70,7 +70,7 @@ def _remove_lines_of_references(lines: Sequence[Line], headings: list[PrintedHea
     """Return the headings without lines of the references that look like headings, such as "PMID: 3423"."""
     kept: list[PrintedHeading] = []
     is_after_references = False
-    for heading, start, end in find_section_line_ranges(headings, len(lines)):
+    for heading, start, end in find_lines_under_headings(headings, len(lines)):
         kind = classify_heading(heading.text)
         has_name = kind in BACK_MATTER or extract_section_number(heading.text)
         if not is_after_references or has_name or not _has_dense_years(lines[start:end]):
@@ -128,14 +128,14 @@ def _find_unlisted_headings(
     lines: Sequence[Line], listed: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> list[PrintedHeading]:
     """Return the headings with a standard title that the outline leaves out, such as abstract and references."""
-    styles = {read_heading_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
+    styles = {read_type_style(lines[heading.first_line]) for heading in listed if heading.level == 1}
     listed_lines = {index for heading in listed for index in heading.line_indices}
     body_start = min((heading.first_line for heading in listed if _is_of_body(heading)), default=len(lines))
     unlisted: list[PrintedHeading] = []
     for index, line in enumerate(lines):
         if index in listed_lines or line.is_rotated or not _is_short_title(line) or not _is_alone_in_row(lines, index):
             continue
-        is_like_heading = read_heading_style(line) in styles or (
+        is_like_heading = read_type_style(line) in styles or (
             not extract_section_number(line.bare_text)
             and (_is_heading_candidate(line, body_style.font_size) or _is_title_case(line))
         )
@@ -205,7 +205,7 @@ def _find_headings_by_type(
     top_styles = _find_top_styles(lines, sure, body_style)
     taken = {at for heading in sure for at in heading.line_indices}
     others = _find_set_off_lines(lines, [at for at in candidates if at > sure[0].first_line], taken, body_style)
-    tops = [at for at in others if read_heading_style(lines[at]) in top_styles]
+    tops = [at for at in others if read_type_style(lines[at]) in top_styles]
     headings = sure + [
         _build_heading(lines, at, 2 if _is_under_heading(lines, at, {*taken, *tops}) else 1, body_style, vocabulary)
         for at in tops
@@ -213,11 +213,9 @@ def _find_headings_by_type(
     if any(extract_section_number(h.text) and classify_heading(h.text) is not SectionKind.APPENDIX for h in sure):
         return headings
     lower = [at for at in others if at not in tops and _is_above_text(lines, at, body_style)]
-    styles = Counter(read_heading_style(lines[at]) for at in lower)
+    styles = Counter(read_type_style(lines[at]) for at in lower)
     return headings + [
-        _build_heading(lines, at, 2, body_style, vocabulary)
-        for at in lower
-        if styles[read_heading_style(lines[at])] >= 2
+        _build_heading(lines, at, 2, body_style, vocabulary) for at in lower if styles[read_type_style(lines[at])] >= 2
     ]
 
 
@@ -300,7 +298,7 @@ def _find_top_styles(
     lines: Sequence[Line], headings: Sequence[PrintedHeading], body_style: BodyStyle
 ) -> set[HeadingStyle]:
     """Return the styles of top-level headings that no line of running text can have."""
-    styles = Counter(read_heading_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
+    styles = Counter(read_type_style(lines[heading.first_line]) for heading in headings if heading.level == 1)
     distinct = {style for style in styles if style.size > 1.07 * body_style.font_size or style.all_capitals}
     return {style for style in distinct if styles[style] >= 2}
 
@@ -314,7 +312,7 @@ def _count_heading_lines(lines: Sequence[Line], index: int, body_style: BodyStyl
     while count < MAX_HEADING_LINES and index + count < len(lines):
         before, line = lines[index + count - 1], lines[index + count]
         is_close = line.page == before.page and 0 < before.y - line.y < 1.5 * before.size
-        is_same_style = read_heading_style(line) == read_heading_style(lines[index])
+        is_same_style = read_type_style(line) == read_type_style(lines[index])
         is_short = before.x1 - before.x0 < _MIN_BROKEN_SHARE * body_style.line_width
         if not is_close or not is_same_style or is_short or extract_section_number(line.bare_text):
             break

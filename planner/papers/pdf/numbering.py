@@ -45,7 +45,7 @@ class NumberSequence:
         kinds = {at: classify_heading(lines[at].bare_text) for at in candidates}
         body_end = max((at for at in candidates if kinds[at] is SectionKind.REFERENCES), default=len(lines))
         numbered = [at for at in candidates if extract_section_number(lines[at].bare_text)]
-        self._style_counts = Counter(read_heading_style(lines[at]) for at in numbered)
+        self._style_counts = Counter(read_type_style(lines[at]) for at in numbered)
         self._last_places = {_read_number_style(lines[at]): at for at in numbered if at < body_end}
         introductions = (at for at in numbered if kinds[at] is SectionKind.INTRODUCTION)
         self._introduction = next(introductions, -1)
@@ -62,7 +62,7 @@ class NumberSequence:
             (not self._last_number and bool(_APPENDIX_A.match(line.bare_text)))
             or (self.is_past_references and number in _FIRST_NUMBERS)
         )
-        is_styled = self._style_counts[read_heading_style(line)] >= 2 or is_set_apart(self._lines, index)
+        is_styled = self._style_counts[read_type_style(line)] >= 2 or is_set_apart(self._lines, index)
         is_item = _ALGORITHM_STEP.match(line.bare_text) or _runs_on(self._lines, index)
         if not number or not follows or not is_styled or is_item or self._is_outdone(index, len(number)):
             return False
@@ -88,7 +88,7 @@ class NumberSequence:
         return own_style != [style, mark] and self._last_places.get((number, style, mark), -1) > index
 
 
-def read_heading_style(line: Line) -> HeadingStyle:
+def read_type_style(line: Line) -> HeadingStyle:
     """Return the style of a line, as that of a heading."""
     return HeadingStyle(round(line.size, 0), line.bold, line.italic, line.text.isupper())
 
@@ -96,13 +96,13 @@ def read_heading_style(line: Line) -> HeadingStyle:
 def _read_number_style(line: Line) -> tuple[str, HeadingStyle, str]:
     """Return a line's section number, its style, and what stands behind the number, such as a full stop."""
     number = extract_section_number(line.bare_text)
-    return number, read_heading_style(line), line.bare_text.partition(number)[2][:1] if number else ""
+    return number, read_type_style(line), line.bare_text.partition(number)[2][:1] if number else ""
 
 
 def _runs_on(lines: Sequence[Line], index: int) -> bool:
     """Return whether the sentence of a line goes on in plain type below, as that of an item of a list does."""
     line, below = lines[index], lines[index + 1] if index + 1 < len(lines) else None
-    if below is None or below.page != line.page or read_heading_style(below) == read_heading_style(line):
+    if below is None or below.page != line.page or read_type_style(below) == read_type_style(line):
         return False
     return 0 < line.y - below.y < 1.5 * line.size and below.text[:1].islower()
 

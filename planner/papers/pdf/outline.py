@@ -169,7 +169,7 @@ class _TitleMatcher:
         return likeness if likeness >= self._min_likeness else 0.0
 
 
-def find_section_line_ranges(
+def find_lines_under_headings(
     headings: Sequence[PrintedHeading], line_count: int
 ) -> list[tuple[PrintedHeading, int, int]]:
     """Return each heading with the start and end (exclusive) of the lines under it, given the count of all lines."""

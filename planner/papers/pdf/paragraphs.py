@@ -145,9 +145,9 @@ def _build_block(group: _LineGroup, vocabulary: Vocabulary) -> Block:
     if group.family is LineKind.NOTE:
         return Block(BlockKind.PROSE, join_lines([line.text for line in group.lines], vocabulary), page)
     if group.family is LineKind.ALGORITHM:
-        return Block(BlockKind.PROSE, "\n".join(replace_line_end_hyphens(line.text) for line in group.lines), page)
+        return Block(BlockKind.PROSE, "\n".join(replace_hyphen_placeholders(line.text) for line in group.lines), page)
     kind = BlockKind.TABLE if group.family is LineKind.TABLE else BlockKind.FIGURE
-    rows = ["  ".join(replace_line_end_hyphens(cell) for cell in line.cells) for line in group.lines]
+    rows = ["  ".join(replace_hyphen_placeholders(cell) for cell in line.cells) for line in group.lines]
     return Block(kind, "\n".join(caption + rows if group.caption_first else rows + caption), page)
 
 
@@ -202,7 +202,7 @@ def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
     text = ""
     for line in lines:
         text = _append_line(text, line.strip(), vocabulary) if text else line.strip()
-    return replace_line_end_hyphens(text)
+    return replace_hyphen_placeholders(text)
 
 
 def _append_line(text: str, line: str, vocabulary: Vocabulary) -> str:
@@ -211,7 +211,7 @@ def _append_line(text: str, line: str, vocabulary: Vocabulary) -> str:
     return (text[:-1] + "-" if vocabulary.is_hyphen_kept(text[:-1], line) else text[:-1]) + line
 
 
-def replace_line_end_hyphens(text: str) -> str:
+def replace_hyphen_placeholders(text: str) -> str:
     """Return the text with each remaining line-end hyphen (U+0002) as a plain hyphen."""
     return text.replace(LINE_END_HYPHEN, "-")
 

@@ -17,7 +17,7 @@ from planner.papers.pdf.furniture import remove_line_numbers, remove_page_furnit
 from planner.papers.pdf.headings import find_headings
 from planner.papers.pdf.layout import arrange_lines
 from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
-from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_section_line_ranges, read_outline
+from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
 from planner.papers.pdf.pdfium import Bounds, open_pdf
 from planner.papers.pdf.runs import TextPage, TextRun, rotate_page_upright
@@ -176,7 +176,7 @@ def _build_sections(
     front = build_blocks(lines[:first], line_kinds[:first], body_style, vocabulary)
     if front:
         sections.append(Section("", 0, SectionKind.OTHER, front, lines[0].page))
-    for (heading, start, end), kind in zip(find_section_line_ranges(headings, len(lines)), kinds, strict=True):
+    for (heading, start, end), kind in zip(find_lines_under_headings(headings, len(lines)), kinds, strict=True):
         is_hanging = kind is SectionKind.REFERENCES
         blocks = build_blocks(lines[start:end], line_kinds[start:end], body_style, vocabulary, is_hanging)
         page = lines[heading.first_line].page

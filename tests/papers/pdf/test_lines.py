@@ -21,8 +21,8 @@ from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
     extract_section_number,
+    find_lines_under_headings,
     find_printed_headings,
-    find_section_line_ranges,
     fold_to_letters,
     strip_section_number,
 )
@@ -124,8 +124,8 @@ def test_printings_of_one_heading_share_their_letters() -> None:
 
 def test_a_section_ends_where_the_next_heading_starts() -> None:
     first, second = PrintedHeading(2, 1, "A", 1), PrintedHeading(5, 2, "B", 1)
-    assert find_section_line_ranges([first, second], 9) == [(first, 3, 5), (second, 7, 9)]
-    assert find_section_line_ranges([], 9) == []
+    assert find_lines_under_headings([first, second], 9) == [(first, 3, 5), (second, 7, 9)]
+    assert find_lines_under_headings([], 9) == []
 
 
 RUNS = {
