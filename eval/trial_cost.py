@@ -13,8 +13,8 @@ from eval.trial import Arm, JudgeTable, Trial, build_run_spec, locate_judged_run
 from planner.batch.estimate import ModelEstimate
 from planner.batch.ledger.schema import open_ledger_readonly
 from planner.batch.ledger.store import UNFINISHED_OUTCOMES, ModelEntry
+from planner.batch.open_run import estimate_spec
 from planner.batch.run_folder import RunFolder
-from planner.batch.session import estimate_spec
 from planner.chat import Model, Usage
 from planner.models.connect import open_model
 from planner.models.prompt_files import PromptFolders

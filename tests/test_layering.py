@@ -69,7 +69,7 @@ def test_a_module_imports_only_from_below(path: Path) -> None:
 
 
 def test_a_batch_starts_without_the_sdk() -> None:
-    code = "import sys, planner.cli.batch, planner.batch.session; sys.exit('openai' in sys.modules)"
+    code = "import sys, planner.cli.batch, planner.batch.open_run; sys.exit('openai' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -50,7 +50,7 @@ from planner.models.prompt_files import PromptFolders
 from planner.sanitize import make_json_printable, make_printable
 
 if TYPE_CHECKING:
-    from planner.batch.session import Engine
+    from planner.batch.open_run import Engine
 
 _FIRST_LINE_SECONDS: Final = 2.0
 _LINE_INTERVAL_SECONDS: Final = 15.0
@@ -159,7 +159,7 @@ def _list_unsaid_fields() -> dict[str, ParameterSource]:
 
 async def run_batch(spec: RunSpec, *, quiet: bool, as_json: bool) -> int:
     """Plan what is pending; return 0, or 1 if any paper has no plan, or 130 or 143 if stopped by a signal."""
-    from planner.batch.session import open_run, plan_run, record_corpus  # not for --help: it imports all of a run
+    from planner.batch.open_run import open_run, plan_run, record_corpus  # not for --help: it imports all of a run
 
     async with open_run(spec, open_arxiv(offline=spec.offline)) as opened:
         code = 0
@@ -204,7 +204,7 @@ def _print_summary(run: RunFolder, *, as_json: bool) -> None:
 
 async def _print_estimate(spec: RunSpec, *, as_json: bool) -> int:
     """Print what the corpus would take; return 0 if all of it can be read, otherwise 1."""
-    from planner.batch.session import estimate_spec
+    from planner.batch.open_run import estimate_spec
 
     corpus, estimates = await estimate_spec(spec, open_arxiv(offline=spec.offline))
     click.echo(

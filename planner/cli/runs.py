@@ -9,8 +9,8 @@ from typing import Final
 import click
 
 from planner.batch.cluster.merge import MergeResult, merge_shards
+from planner.batch.open_run import load_run_spec, open_run
 from planner.batch.run_folder import RunFolder
-from planner.batch.session import load_run_spec, open_run
 from planner.batch.spec import BATCH_SERVICE_ENGINE, RunSpec, SubmissionOptions
 from planner.batch.status import read_run_status
 from planner.cli.batch import run_batch
