@@ -49,6 +49,7 @@ _SCRIPT_WEIGHT: Final = 0.55  # a character of a Greek, Arabic, Hebrew, Indic â€
 _ACCENT_WEIGHT: Final = 2.5
 _RARE_WEIGHT: Final = 3.0  # beyond the basic plane a character is up to four byte tokens
 
+_MOST_TOKENS = 1_000_000_000  # no prompt has more, and a stored count may be any number
 _MIN_RATIO, _MAX_RATIO = 0.5, 3.0  # outside, the endpoint truncated the prompt or counts something else
 _TOKENS_PER_MESSAGE: Final = 4  # tokens that the chat format adds to each message
 _WIDE_SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -91,7 +92,7 @@ class TokenCounter:
 
     def observe(self, prompt: CountedPrompt, prompt_tokens: int | None) -> None:
         """Raise the ratio if the endpoint counted more tokens in a prompt than expected; ignore implausible counts."""
-        ratio = (prompt_tokens or 0) / _estimate_prompt_tokens(prompt)
+        ratio = min(prompt_tokens or 0, _MOST_TOKENS) / _estimate_prompt_tokens(prompt)
         if _MIN_RATIO <= ratio <= _MAX_RATIO:
             self.ratio = max(self.ratio, ratio)
 
@@ -100,7 +101,8 @@ class TokenCounter:
 
         The ratio is at most 3. It depends only on the arguments and this counter, so a repeated run gives the same.
         """
-        return TokenCounter(max(self.ratio, min(prompt_tokens / _estimate_prompt_tokens(prompt), _MAX_RATIO)))
+        ratio = min(prompt_tokens, _MOST_TOKENS) / _estimate_prompt_tokens(prompt)
+        return TokenCounter(max(self.ratio, min(ratio, _MAX_RATIO)))
 
 
 @dataclass(slots=True)

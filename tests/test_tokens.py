@@ -69,3 +69,11 @@ def test_a_counter_learns_nothing_from_an_implausible_count(counted: int | None)
     before = counter.count_prompt(asked)
     counter.observe(asked, counted)
     assert counter.count_prompt(asked) == before
+
+
+def test_a_stored_count_may_be_any_number() -> None:
+    counter = TokenCounter()
+    prompt = Prompt.from_messages([Message("user", "Plan the ablations.")])
+    counter.observe(prompt, 10**400)
+    assert counter.ratio == 1.0
+    assert counter.with_correction(prompt, 10**400).ratio == 3.0

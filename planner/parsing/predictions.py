@@ -35,6 +35,7 @@ _DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 
 _MAX_QUOTE_CHARS: Final = 80
 _MAX_BRACKETS: Final = 300
+_MAX_REPAIRED_CHARS: Final = 16_000  # of a reply; repair takes the square of the length of a string without an end
 _MAX_FINDINGS: Final = 20
 _MAX_NOTES: Final = 50
 _MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a block; a plan has some ten
@@ -157,6 +158,7 @@ class _BlockReader:
     def __init__(self, text: str, start: int, objects_start: int) -> None:
         self.text, self.start, self.position = text, start, objects_start
         self.line, self.counted_to = 1, _find_first_line(text, objects_start)
+        self.repaired_chars = 0
         self.groups = [_ObjectGroup(objects_start, objects_start)]
         self.draft_end = 0
         self.log = ParseLog()
@@ -278,13 +280,18 @@ class _BlockReader:
 
     def _repair_object(self, line: int) -> None:
         end = find_object_end(self.text, self.position) or _find_line_object_end(self.text, self.position)
-        value = _repair_json(self.text[self.position : end]) if end else None
+        value = _repair_json(self.text[self.position : end]) if end and self._may_repair(end) else None
         if value is not None and end:
             self.log.add_note(f"line {line}: broken JSON was repaired")
             self._add_object(line, value, end)
             return
         self._report_invalid_object(line, is_closed=end is not None)
         self.position = end or self._find_line_end()
+
+    def _may_repair(self, end: int) -> bool:
+        """Count the characters up to `end` as repaired, unless the reply had too many of them already."""
+        self.repaired_chars += end - self.position
+        return self.repaired_chars <= _MAX_REPAIRED_CHARS
 
     def _report_invalid_object(self, line: int, is_closed: bool) -> None:
         self.invalid_count += 1

@@ -173,7 +173,7 @@ def refuse_foreign_papers(run: RunFolder, shards: list[Shard]) -> None:
     """
     for shard in shards:
         with open_ledger_readonly(shard.locate_folder(run).ledger_path) as db:
-            papers = [paper for (paper,) in db.execute("SELECT id FROM papers WHERE position IS NOT NULL")]
+            papers = [str(paper) for (paper,) in db.execute("SELECT id FROM papers WHERE position IS NOT NULL")]
         if strangers := [paper for paper in papers if not shard.has_paper(paper)]:
             raise RunError(
                 f"{shard.locate_folder(run).path} holds papers of other shards, such as {strangers[0]!r}: was it "
