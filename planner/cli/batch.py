@@ -116,6 +116,9 @@ def batch(
     """
     if prompt_folders and engine.engine != ENGINES[0]:
         raise UsageError(f"--prompts-to and --replies-from send nothing, so --engine {engine.engine} is of no use")
+    replies = prompt_folders.replies_from
+    if replies and not prompt_folders.prompts_to and not replies.is_dir():
+        raise UsageError(f"--replies-from {replies}: there is no such folder")
     settings, unsaid = get_settings(), _list_unsaid_fields()
     model_specs = tuple(
         settings.complete_model_spec(replace(endpoint, model=name)) for name in dict.fromkeys(models or ("",))

@@ -1,6 +1,7 @@
 """`combine`: one plan from those of several models, samples or runs."""
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -69,6 +70,8 @@ def combine(
         if unread:
             counts.append(f"{format_count(unread, 'file')} that cannot be read")
         log.info("%s", ", ".join(counts))
+        if combined and not as_json:
+            log.info("next, the plans:\n  ablation-planner show %s", shlex.quote(str(output)))
         raise SystemExit(1 if facts["unread"] or not facts["plans"] else 0)
 
 

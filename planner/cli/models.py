@@ -43,7 +43,9 @@ def models(words: tuple[str, ...], endpoint: str | None, as_json: bool, log_sett
             rows = [_describe_listed_model(model) for model in listed]
         else:
             rows = [_describe_known_model(model) for model in list_known_models()]
-        rows = [row for row in rows if all(word.lower() in str(row["model"]).lower() for word in words)]
+        wanted = {word.lower() for word in words}
+        rows = [row for row in rows if all(word in str(row["model"]).lower() for word in wanted)]
+        rows.sort(key=lambda row: not wanted & {str(row["model"]).lower().rpartition("/")[2]})  # whole names come first
         if as_json:
             click.echo(make_json_printable(json.dumps(rows, ensure_ascii=False, indent=1)))
             return

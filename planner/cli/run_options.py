@@ -109,7 +109,7 @@ prompt_file_options = group_options(
     ),
     file_option(
         "--replies-from",
-        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
         help="Send nothing; read the replies from files with the names of the prompts, with any ending.",
     ),

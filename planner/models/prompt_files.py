@@ -81,7 +81,8 @@ class PromptFiles:
     def _replies(self) -> dict[str, list[Path]]:
         """The files in the folder of replies, by the identity in their name."""
         files: dict[str, list[Path]] = {}
-        for path in sorted(self.folders.replies_from.iterdir()) if self.folders.replies_from else ():
+        folder = self.folders.replies_from
+        for path in sorted(folder.iterdir()) if folder and folder.exists() else ():  # replies may come later
             if (identities := _IDENTITY.findall(path.name)) and path.is_file() and not path.name.startswith("."):
                 files.setdefault(identities[-1], []).append(path)
         return files

@@ -63,8 +63,6 @@ def test_a_corpus_is_planned_as_far_as_there_are_replies(program: Program, repli
 
 
 def test_the_replies_may_lie_beside_the_prompts(program: Program, replies: Path) -> None:
-    call(program, "--replies-from", "prompts", code=2)
-    (program.folder / "prompts").mkdir()
     call(program, "--replies-from", "prompts", code=1)
     call(program, "--replies-from", "prompts", code=1)
     assert program.status()["requests"] == 0, "a prompt is no reply to itself"
@@ -167,3 +165,10 @@ def test_replies_are_paid_for_by_nobody(program: Program, replies: Path) -> None
         rows = db.execute("SELECT cost, charged FROM requests").fetchall()
     db.close()
     assert rows == [(0.0, 0.0)] * 3
+
+
+def test_a_folder_of_replies_may_come_later_if_prompts_are_written(program: Program, replies: Path) -> None:
+    done = program.invoke(*WORDS, "--replies-from", "none", code=2)
+    assert "--replies-from none: there is no such folder" in done.stderr
+    program.invoke(*WORDS, "--prompts-to", "prompts", "--replies-from", "none", code=1)
+    assert len(list((program.folder / "prompts").iterdir())) == 3

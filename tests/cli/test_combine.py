@@ -22,7 +22,7 @@ def plans(work_folder: Path) -> Path:
 def test_the_path_of_each_plan_is_printed(run: Run, plans: Path) -> None:
     result = run("combine", "a", "b", "c", "-o", "out")
     assert (result.exit_code, result.stdout) == (0, f"{OUTPUT}\n")
-    assert result.stderr == "1 plan combined\n"
+    assert result.stderr == "1 plan combined\nnext, the plans:\n  ablation-planner show out\n"
     assert run("check", OUTPUT).exit_code == 0
     assert "1. No gate" in run("show", OUTPUT).stdout
 

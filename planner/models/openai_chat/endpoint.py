@@ -116,7 +116,11 @@ def resolve_endpoint(
         key_variable = (host_provider or provider or OPENAI).key_variable
     key = key or (environment.get(key_variable, "").strip() if key_variable else "")
     if needs_key and not (key or credentials):
-        raise UsageError(f"{host_provider.base_url if host_provider else plain_url} needs a key: set {key_variable}")
+        address = host_provider.base_url if host_provider else plain_url
+        raise UsageError(
+            f"{address} needs a key: set {key_variable}; without one, `prompt` and `parse` plan by way of a chat "
+            "window, and --model extractive asks no model"
+        )
     _check_key(key, key_variable)
     name = _choose_request_name(model, provider, host_provider)
     return Endpoint(
