@@ -73,6 +73,10 @@ class Command(click.Command):
 
     context_class = _Context
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of `--help`, whatever context asks for them first: click keeps the first answer."""
+        return list(HELP_OPTIONS)
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the parameters, with `--color` and `--help` at the end."""
         *own, last = super().get_params(ctx)
@@ -215,4 +219,4 @@ def _path_exists(name: str) -> bool:
 
 def command(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:
     """Return a decorator that makes a function a command, as `click.command` does."""
-    return click.command(name, cls=Command, context_settings={"help_option_names": HELP_OPTIONS}, **attributes)
+    return click.command(name, cls=Command, **attributes)
