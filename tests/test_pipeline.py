@@ -126,7 +126,7 @@ def test_an_empty_reply_takes_no_reask_away() -> None:
     ("error", "outcome"),
     [
         (ModelError("no such model", status=404), Outcome.MODEL_ERROR),
-        (TooLongError("too long", limit=8192), Outcome.TOO_LONG),
+        (TooLongError("too long", limit=65_536), Outcome.TOO_LONG),
         (BudgetExceeded("it would cost more"), Outcome.BUDGET),
     ],
 )
