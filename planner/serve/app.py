@@ -20,9 +20,9 @@ from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
 from planner.papers.tree import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
-from planner.schema import describe_validation_error
+from planner.schema import MAX_K, describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan
-from planner.serve.forms import BY_HAND, MAX_K, ArxivMessage, EditMessage, PageDefaults, PlanForm, ReplyMessage
+from planner.serve.forms import BY_HAND, ArxivMessage, EditMessage, PageDefaults, PlanForm, ReplyMessage
 from planner.serve.jobs import Job, JobQueue, JobState, PlanRequest, describe_failure
 from planner.serve.pages import (
     KeptResult,

@@ -1,4 +1,4 @@
-"""What the pages send: the settings of a plan, replies and edits, checked; and what stands where they say nothing."""
+"""The messages of the pages, checked: settings of a plan, replies and edits; and the values that stand without them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,10 +11,9 @@ from planner.errors import UsageError
 from planner.models.connect import EXTRACTIVE, ModelSpec
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.strategies import STRATEGIES
-from planner.schema import DEFAULT_K, OneLine, Task
+from planner.schema import DEFAULT_K, MAX_K, OneLine, Task
 from planner.serve.edits import MAX_REPLACEMENTS, Change
 
-MAX_K: Final = 50
 BY_HAND: Final = "by-hand"
 OTHER: Final = "other"
 _DEFAULT_NAME: Final = "pasted"  # as in `parse`
@@ -67,7 +66,7 @@ class EditMessage(PageMessage):
 
 @dataclass(frozen=True, slots=True)
 class PageDefaults:
-    """What the command line says: the output folder, the model, the settings, and k if it was given."""
+    """The values of the command line: the output folder, the model, the settings, and k if it was given."""
 
     output: Path
     model_spec: ModelSpec
