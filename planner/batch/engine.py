@@ -21,9 +21,10 @@ from planner.batch.spec import BatchJob, RunModel
 from planner.errors import Outcome, OutputError, PaperError, PlannerError
 from planner.models.retry import RetryingModel, log_wait
 from planner.papers.paper import PaperInfo
-from planner.planning.output import WrittenFiles, rebuild_trajectory, write_record
+from planner.planning.output import rebuild_trajectory, write_record
 from planner.planning.plan import PlanResult, run_plan
 from planner.planning.record import AttemptRecord, PlanRecord, begin_record, finish_record
+from planner.planning.written_files import WrittenFiles
 from planner.tokens import FixedTokenCounter
 from planner.trajectory.format import Trajectory
 
