@@ -299,6 +299,15 @@ def test_a_text_with_almost_too_much_markup_is_parsed_in_time(unit: str) -> None
         assert time.process_time() - begun < CPU_SECONDS
 
 
+@pytest.mark.parametrize("block_count", [1, 40])
+def test_objects_that_take_long_to_repair_are_bounded_in_all_blocks_together(block_count: int) -> None:
+    surrogates, keys = r"\ud800" * 100, '</"action":"ADD"' * 520
+    broken = '{"name": "No gate", "ablated_part": "gate", "metrics": ["$' + surrogates + keys + surrogates + '$"]}'
+    blocks = f"<predictions>\n{broken}\n\n</predictions>\n" * block_count
+    completion = Completion(f"<discussion>Because.</discussion>\n{blocks}", finish_reason="stop")
+    assert measure_cpu(lambda: parse_reply(completion, 5)) < CPU_SECONDS
+
+
 def test_a_reply_over_its_bound_is_invalid_and_says_so() -> None:
     with pytest.raises(OutputError, match="characters, over 1,000,000") as caught:
         parse_reply(Completion(make_reply("x" * MAX_REPLY_CHARS), finish_reason="stop"), 5)

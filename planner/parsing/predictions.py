@@ -17,12 +17,12 @@ from planner.parsing.nesting import (
     is_prompt_example,
     normalize_key,
 )
+from planner.parsing.repair import JsonRepairer
 from planner.schema import PLAN_FIELDS
 
 _TAG: Final = re.compile(r"<\s?(?:(?P<closes>/?)\s?predictions\b[^<>]*|/\s?discussion\s?)>", re.IGNORECASE)
 _FENCE: Final = re.compile(r"```[^\n`{\[<]*")
 _LIST_MARK: Final = re.compile(r"(?:\(?\d{1,3}[.):]|[-*•])[^\S\n]+(?=\{)")
-_NAME_KEY: Final = re.compile(r"""["']name["']\s*:""", re.IGNORECASE)
 _REST_OF_LINE: Final = re.compile(r"[^\S\n]*+\n")
 _BLANK: Final = re.compile(r"[\s,;]+")
 _END_OF_PROSE: Final = re.compile(
@@ -34,8 +34,6 @@ _FIELD_KEY: Final = re.compile(rf"\W*(?:{_KEYS})\W*:", re.IGNORECASE)
 _DISCUSSION: Final = re.compile(r"<\s?discussion\b[^<>]*>", re.IGNORECASE)
 
 _MAX_QUOTE_CHARS: Final = 80
-_MAX_BRACKETS: Final = 300
-_MAX_REPAIRED_CHARS: Final = 16_000  # of a reply; repair takes the square of the length of a string without an end
 _MAX_FINDINGS: Final = 20
 _MAX_NOTES: Final = 50
 _MAX_PIECES: Final = 20_000  # objects, brackets, blanks and lines of prose in a block; a plan has some ten
@@ -132,9 +130,12 @@ class PredictionsBlock:
         return not (is_plan or self.is_unfinished or self.has_closing_tag)
 
 
-def read_predictions(text: str, start: int, objects_start: int) -> PredictionsBlock:
-    """Read the block that begins at `start`: its objects from offset `objects_start` to the next tag of predictions."""
-    return _BlockReader(text, start, objects_start).read_block()
+def read_predictions(text: str, start: int, objects_start: int, repairer: JsonRepairer) -> PredictionsBlock:
+    """Read the block that begins at `start`: its objects from offset `objects_start` to the next tag of predictions.
+
+    All blocks of a reply have one `repairer`.
+    """
+    return _BlockReader(text, start, objects_start, repairer).read_block()
 
 
 @dataclass(slots=True)
@@ -155,10 +156,10 @@ class _ObjectGroup:
 class _BlockReader:
     """A reader that moves through the text of one block and collects its objects, notes and findings."""
 
-    def __init__(self, text: str, start: int, objects_start: int) -> None:
+    def __init__(self, text: str, start: int, objects_start: int, repairer: JsonRepairer) -> None:
+        self.repairer = repairer
         self.text, self.start, self.position = text, start, objects_start
         self.line, self.counted_to = 1, _find_first_line(text, objects_start)
-        self.repaired_chars = 0
         self.groups = [_ObjectGroup(objects_start, objects_start)]
         self.draft_end = 0
         self.log = ParseLog()
@@ -280,18 +281,13 @@ class _BlockReader:
 
     def _repair_object(self, line: int) -> None:
         end = find_object_end(self.text, self.position) or _find_line_object_end(self.text, self.position)
-        value = _repair_json(self.text[self.position : end]) if end and self._may_repair(end) else None
+        value = self.repairer.repair(self.text[self.position : end]) if end else None
         if value is not None and end:
             self.log.add_note(f"line {line}: broken JSON was repaired")
             self._add_object(line, value, end)
             return
         self._report_invalid_object(line, is_closed=end is not None)
         self.position = end or self._find_line_end()
-
-    def _may_repair(self, end: int) -> bool:
-        """Count the characters up to `end` as repaired, unless the reply had too many of them already."""
-        self.repaired_chars += end - self.position
-        return self.repaired_chars <= _MAX_REPAIRED_CHARS
 
     def _report_invalid_object(self, line: int, is_closed: bool) -> None:
         self.invalid_count += 1
@@ -338,17 +334,3 @@ def _find_line_object_end(text: str, start: int) -> int | None:
     line = text[start:newline].rstrip().rstrip(",") if newline >= 0 else ""
     whole = line.endswith("}") and line.count("{") == line.count("}")
     return start + len(line) if whole and text[newline:].strip() else None
-
-
-def _repair_json(text: str) -> dict[str, Any] | None:
-    """Repair an object with `json_repair`. Return None if that fails or would merge two ablations into one."""
-    if text.count("{") + text.count("[") > _MAX_BRACKETS:
-        return None
-    import json_repair  # takes longer to load than to read the usual reply
-
-    try:
-        value = json_repair.loads(text, skip_json_loads=True)
-        lost = len(_NAME_KEY.findall(text)) > len(_NAME_KEY.findall(repr(value)))
-    except (ValueError, RecursionError, AssertionError):  # odd text can fail an assertion inside json_repair
-        return None
-    return value if isinstance(value, dict) and value and not lost else None

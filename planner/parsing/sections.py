@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from planner.parsing.predictions import ParseLog, PredictionsBlock, read_predictions
+from planner.parsing.repair import JsonRepairer
 from planner.parsing.wrappers import Answer, split_thoughts
 
 _PREDICTIONS: Final = re.compile(r"<\s?predictions\b[^<>]*>", re.IGNORECASE)
@@ -51,10 +52,11 @@ def find_reply_parts(text: str, log: ParseLog) -> ReplyParts:
         log.add_note("the answer stood inside the model's thoughts")
     elif answer.thoughts:
         log.add_note("the model's thoughts before the answer were left out")
-    tagged = _read_tagged_blocks(answer.text)
+    repairer = JsonRepairer()
+    tagged = _read_tagged_blocks(answer.text, repairer)
     block = _choose_block(tagged, log)
     is_tagged = block is not None
-    untagged = None if block else _read_untagged_block(answer.text, log)
+    untagged = None if block else _read_untagged_block(answer.text, log, repairer)
     block = block or (untagged if untagged and untagged.has_content else None)
     if block and answer.is_in_thoughts and not _is_last(block, answer):
         log.add_finding("the reply ends with its thoughts, and the predictions in them are a draft")
@@ -116,18 +118,18 @@ def _select_before(text: str, block: PredictionsBlock, tagged: list[PredictionsB
     return rest
 
 
-def _read_tagged_blocks(text: str) -> list[PredictionsBlock]:
+def _read_tagged_blocks(text: str, repairer: JsonRepairer) -> list[PredictionsBlock]:
     """Read a block after each opening tag. A tag inside an object of an earlier block is a value and is skipped."""
     blocks: list[PredictionsBlock] = []
     offset = 0
     while tag := _PREDICTIONS.search(text, offset):
-        block = read_predictions(text, tag.start(), tag.end())
+        block = read_predictions(text, tag.start(), tag.end(), repairer)
         blocks.append(block)
         offset = max(block.end, tag.end())
     return blocks
 
 
-def _read_untagged_block(text: str, log: ParseLog) -> PredictionsBlock | None:
+def _read_untagged_block(text: str, log: ParseLog, repairer: JsonRepairer) -> PredictionsBlock | None:
     """Read a block from the first JSON object without tags, if possible from one after the last closing tag."""
     last_end = max((match.end() for match in _CLOSING.finditer(text)), default=0)
     first = _BARE_JSON.search(text, last_end) or _BARE_JSON.search(text)
@@ -135,7 +137,7 @@ def _read_untagged_block(text: str, log: ParseLog) -> PredictionsBlock | None:
         return None
     log.add_note("the predictions stood outside <predictions> tags")
     start = first.end("token") if first["token"] else first.start()
-    return read_predictions(text, start, start)
+    return read_predictions(text, start, start, repairer)
 
 
 def _explain_missing_block(blocks: list[PredictionsBlock], log: ParseLog) -> None:
