@@ -15,7 +15,7 @@ from tests.serve.test_plans import edit
 from tests.server.http import Request, Response
 from tests.server.replies import as_asked, stream
 from tests.server.server import Server
-from tests.site.test_hostile import BREAKERS, CANARY, ONE_LINERS
+from tests.site.test_hostile import BREAKERS, CANARY, ONE_LINERS, STRAY_FROM_BOXES
 from tests.trajectory import payloads
 
 LINES = [line.replace("\n", " ").replace("\r", " ") for line in ONE_LINERS]
@@ -108,7 +108,8 @@ def look_at(window: Page, address: str) -> None:
 
 
 # Elements that the page never has, links and forms that lead elsewhere, and model text outside of its place.
-STRAY = """() => {
+STRAY = (
+    """() => {
   const stray = [];
   const base = document.body.dataset.base;
   const never = "img, svg image, iframe, object, embed, base, video, audio, style, meta[http-equiv], "
@@ -117,9 +118,6 @@ STRAY = """() => {
   for (const one of document.querySelectorAll("script")) {
     const path = new URL(one.src || location.href).pathname;
     if (!path.startsWith(base) || (!one.src && one.type !== "application/json")) stray.push(one.outerHTML);
-  }
-  for (const one of document.querySelectorAll("*")) {
-    for (const { name } of one.attributes) if (/^on|^style$/.test(name)) stray.push(`${one.tagName} ${name}`);
   }
   for (const one of document.querySelectorAll("form")) {
     if (new URL(one.action).origin !== location.origin) stray.push(one.outerHTML);
@@ -131,18 +129,10 @@ STRAY = """() => {
     if (!own && !/^https?:$/.test(url.protocol) && link.rel !== "icon") stray.push(link.href);
     if (!own && link.rel !== "noopener noreferrer nofollow" && link.rel !== "icon") stray.push(link.outerHTML);
   }
-  for (const box of document.querySelectorAll(".card, .text, .box, #_live")) {
-    const frame = box.getBoundingClientRect();
-    for (const one of box.querySelectorAll("*")) {
-      const { left, right, width } = one.getBoundingClientRect();
-      if (width && (left < frame.left - 1 || right > frame.right + 1)) stray.push(one.outerHTML.slice(0, 200));
-    }
-  }
-  if (document.querySelectorAll("body > main").length !== 1) stray.push("main");
-  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
-  if (new Set(ids).size !== ids.length) stray.push("an id twice");
-  return stray;
-}"""
+"""
+    + STRAY_FROM_BOXES
+    + "return stray; }"
+)
 
 
 def test_hostile_papers_and_replies_stay_text(page: Client, model: HostileModel, visitor: Visitor) -> None:
