@@ -5,6 +5,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import Final
 
+from planner.papers.abstract import find_abstract_text
 from planner.papers.characters import clean_source_text
 from planner.papers.colours import WHITE
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, parse_html, tokenize_html
@@ -17,13 +18,7 @@ from planner.papers.html.visibility import (
     is_invisible_on,
     join_inline_declarations,
 )
-from planner.papers.outline import (
-    MarkedHeading,
-    assemble_sections,
-    find_abstract_text,
-    mark_back_matter,
-    resolve_headings,
-)
+from planner.papers.outline import MarkedHeading, assemble_sections, mark_back_matter, resolve_headings
 from planner.papers.paper import Block, ParsedPaper, warn_of_hidden_text
 
 _HIDING_TAG: Final = re.compile(r"<([A-Za-z][\w-]*)\s[^<>]{0,1000}?(?:style|hidden|color)\b[^<>]{0,1000}>", re.I)

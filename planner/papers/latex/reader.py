@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from planner.errors import PaperError
+from planner.papers.abstract import find_abstract_text
 from planner.papers.characters import decode_text
 from planner.papers.latex.flatten import flatten_source
 from planner.papers.latex.macros import (
@@ -26,7 +27,7 @@ from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
 from planner.papers.latex.visibility import find_invisible_text_macros, split_invisible_text
-from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, find_abstract_text
+from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.text import is_table
 from planner.papers.tree import SourceTree
