@@ -13,7 +13,8 @@ from planner.details import Details, RejectionReason, Vote
 from planner.errors import Outcome, TrajectoryError, UsageError
 from planner.planning.record import PlanRecord
 from planner.schema import PLAN_FIELDS, Ablation, Task
-from planner.site.entries import EntrySource, PlanEntry, UnreadFile, index_entries, read_plan_entry
+from planner.site.entries import EntrySource, PlanEntry, read_plan_entry
+from planner.site.entry_index import UnreadFile, index_entries
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from planner.planning.strategies import STRATEGIES, RequestEstimate
 from planner.schema import Task
 from planner.serve.edits import EditedPlan
 from planner.serve.jobs import Job
-from planner.site.entries import EntrySource, PlanEntry, choose_title, index_entries, read_plan_entry
+from planner.site.entries import EntrySource, PlanEntry, choose_title, read_plan_entry
+from planner.site.entry_index import index_entries
 from planner.site.pages import create_environment
 from planner.site.titles import format_title
 from planner.site.views import build_paper_view

@@ -1,10 +1,7 @@
-"""The entries of a site: one for each paper planned by a model, read from a trajectory and its record.
-
-They are found in run folders, or in other folders of trajectories, and grouped by paper.
-"""
+"""The entries of a site: one for each paper planned by a model, read from a trajectory and its record."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -13,8 +10,7 @@ from typing import Final
 from planner.chat import LM_PLANNER
 from planner.details import ALREADY_REPORTED, Details
 from planner.errors import Outcome, TrajectoryError
-from planner.files import walk_folders
-from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_record_path
+from planner.names import build_record_path
 from planner.planning.record import PlanRecord
 from planner.sanitize import clean_text, shorten_name
 from planner.schema import Ablation, Task
@@ -92,26 +88,6 @@ class PlanEntry:
         return self.record.cost if self.record and _is_valid_cost(self.record.cost) else None
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadFile:
-    """A file that cannot be shown, and the reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class EntryIndex:
-    """The files of each paper's entries, by the paper's id, and the files that cannot be read.
-
-    Entries are read again when their page is written, so that a run of any size fits into memory.
-    """
-
-    runs: tuple[str, ...]
-    papers: dict[str, tuple[EntrySource, ...]]
-    unread_files: tuple[UnreadFile, ...]
-
-
 _LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
     lambda entry: entry.model_name,
     lambda entry: f"{entry.planner}/{entry.model}",
@@ -119,37 +95,6 @@ _LABEL_FORMATS: Final[tuple[Callable[[PlanEntry], str], ...]] = (
     lambda entry: f"{entry.planner}/{entry.model} ({entry.task}, {entry.run})",
     lambda entry: f"{entry.planner}/{entry.model} ({', '.join(filter(None, (entry.task, entry.run, entry.limit)))})",
 )
-
-
-def index_entries(folders: Sequence[Path], excluded_folder: Path | None = None) -> EntryIndex:
-    """Find the entries in run folders, or in other folders of trajectories.
-
-    Of a run, search only its folder `trajectories`. Skip hidden files and the folder `excluded_folder`. `plan` and
-    `batch` may give one paper two ids: a paper whose text an earlier folder holds has the id that it has there.
-    """
-    papers: dict[str, list[EntrySource]] = defaultdict(list)
-    unread: list[UnreadFile] = []
-    ids_by_text: dict[str, str] = {}
-    for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        own_ids: dict[str, str] = {}
-        for source in _find_sources(folder, excluded_folder, unread):
-            try:
-                entry = read_plan_entry(source)
-            except TrajectoryError as error:
-                unread.append(_describe_unread_file(folder, source, error))
-                continue
-            text = entry.record.paper.sha256 if entry.record else ""
-            paper_id = ids_by_text.get(text, entry.paper_id)
-            papers[paper_id].append(source)
-            own_ids |= {text: paper_id} if text else {}
-        ids_by_text = own_ids | ids_by_text
-    runs = tuple(dict.fromkeys(derive_run_name(folder) for folder in folders))
-    return EntryIndex(runs, {paper_id: tuple(sources) for paper_id, sources in papers.items()}, tuple(unread))
-
-
-def find_trajectories(folder: Path) -> list[Path]:
-    """Return the trajectories in a run folder, or in any other folder, in the order of their paths."""
-    return [path for source in _find_sources(folder, None, []) if (path := source.trajectory_path)]
 
 
 def read_plan_entries(sources: Iterable[EntrySource]) -> tuple[PlanEntry, ...]:
@@ -192,15 +137,13 @@ def read_plan_entry(source: EntrySource) -> PlanEntry:
         if source.record_path is None:
             raise
         failed = create_failed_entry(source.run, _read_record(source.record_path))
-        return _add_warning(
-            failed, f"the trajectory could not be read: {_redact_folder(error, source.trajectory_path)}"
-        )
+        return _add_warning(failed, f"the trajectory could not be read: {redact_folder(error, source.trajectory_path)}")
     if source.record_path is None:
         return planned
     try:
         return join_record(planned, _read_record(source.record_path))
     except TrajectoryError as error:
-        return _add_warning(planned, f"the record could not be read: {_redact_folder(error, source.record_path)}")
+        return _add_warning(planned, f"the record could not be read: {redact_folder(error, source.record_path)}")
 
 
 def choose_title(entries: Sequence[PlanEntry]) -> str:
@@ -240,48 +183,13 @@ def derive_run_name(folder: Path) -> str:
     return path.parent.name if path.name == "trajectories" and path.parent.name else path.name or str(path)
 
 
-def _find_sources(folder: Path, excluded_folder: Path | None, unread_files: list[UnreadFile]) -> Iterator[EntrySource]:
-    run, start = derive_run_name(folder), folder / "trajectories"
-
-    def add_unreadable(error: OSError) -> None:
-        path = Path(error.filename).relative_to(folder.parent)
-        unread_files.append(UnreadFile(path.as_posix(), f"cannot be read: {error.strerror or error}"))
-
-    for parent, subfolders, names in walk_folders(start if start.is_dir() else folder, add_unreadable):
-        subfolders[:] = sorted(n for n in subfolders if not n.startswith(".") and parent / n != excluded_folder)
-        links = (name for name in subfolders if (parent / name).is_symlink())
-        unread_files.extend(UnreadFile(f"{run}/{name}", "a link to a folder is not followed") for name in links)
-        yield from _pair_files(run, parent, names)
-
-
 def pair_file(path: Path) -> EntrySource:
     """Return the files of the entry of one trajectory: the file, and the record beside it if there is one."""
     record_path = Path(build_record_path(path))
     return EntrySource(derive_run_name(path.parent), path, record_path if record_path.is_file() else None)
 
 
-def _pair_files(run: str, folder: Path, names: Iterable[str]) -> Iterator[EntrySource]:
-    visible = {name for name in names if not name.startswith(".")}
-    plans = {name.removesuffix(TRAJECTORY_SUFFIX) for name in visible if name.endswith(TRAJECTORY_SUFFIX)}
-    records = {name.removesuffix(RECORD_SUFFIX) for name in visible if name.endswith(RECORD_SUFFIX)}
-    for stem in sorted(plans | records):
-        yield EntrySource(
-            run,
-            folder / f"{stem}{TRAJECTORY_SUFFIX}" if stem in plans else None,
-            folder / f"{stem}{RECORD_SUFFIX}" if stem in records else None,
-        )
-
-
-def _describe_unread_file(folder: Path, source: EntrySource, error: TrajectoryError) -> UnreadFile:
-    path = source.trajectory_path or source.record_path
-    assert path is not None, "a source has a file"
-    return UnreadFile(
-        f"{source.run}/{path.relative_to(folder).as_posix()}",
-        _redact_folder(error, path).removeprefix(f"{path.name}: "),
-    )
-
-
-def _redact_folder(error: TrajectoryError, path: Path) -> str:
+def redact_folder(error: TrajectoryError, path: Path) -> str:
     """Return an error's text with the file's name instead of its path: pages are shared, folders are private."""
     return str(error).replace(str(path), path.name)
 

@@ -21,7 +21,8 @@ from planner.matching.match import SURENESS
 from planner.sanitize import clean_text
 from planner.schema import Ablation, Action
 from planner.site.copies import choose_headline
-from planner.site.entries import PlanEntry, UnreadFile, create_entry
+from planner.site.entries import PlanEntry, create_entry
+from planner.site.entry_index import UnreadFile
 from planner.site.facts import format_usd
 from planner.site.formulas import render_plain_text
 from planner.site.views import PaperView, build_paper_view

@@ -15,11 +15,11 @@ from planner.site.entries import (
     choose_title,
     create_entry,
     derive_run_name,
-    index_entries,
     label_entries,
     read_plan_entries,
     read_plan_entry,
 )
+from planner.site.entry_index import index_entries
 from tests.site.made import failed, plan_record, render_published, small_run, trajectory, write_entry
 
 
