@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from planner.batch.cluster.merge import list_unmerged_shards
 from planner.batch.cluster.shards import Shard, list_missing_shards, list_shards
+from planner.batch.ledger.records import ALL_PAIRS, IS_VALID
 from planner.batch.ledger.schema import DamagedLedgerError, open_damaged_ledger
-from planner.batch.ledger.store import ALL_PAIRS, IS_VALID
 from planner.batch.run_folder import RunFolder
 from planner.details import format_count
 from planner.errors import Outcome

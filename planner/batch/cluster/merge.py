@@ -19,8 +19,8 @@ from planner.batch.ledger.join import (
     list_place_conflicts,
     merge_ledger,
 )
+from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, StoredRecords
 from planner.batch.ledger.schema import LedgerReader, open_ledger, open_ledger_readonly
-from planner.batch.ledger.store import ALL_PAIRS, IS_VALID, StoredRecords
 from planner.batch.ledger.submissions import COLLECTED
 from planner.batch.run_folder import InUseError, RunFolder, convert_os_errors
 from planner.chat import ModelInfo

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from pydantic import TypeAdapter
 
 from planner.batch.ledger.kept_replies import LedgerReply, keep_reply, update_reply
+from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, StoredRecords, load_reply
 from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
 from planner.batch.ledger.writer import LedgerWriter, Preparation, skip_preparation
@@ -22,30 +23,16 @@ from planner.batch.manifest import Corpus, CorpusEntry, PlanTask
 from planner.chat import Completion, ModelInfo, Prompt
 from planner.errors import Outcome, RunError
 from planner.planning.plan import PlanResult
-from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord, load_stored_json
+from planner.planning.record import REPLY_FAILURES, AttemptRecord, PlanRecord
 from planner.schema import Task
 
 log = logging.getLogger(__name__)
 
-_COMPLETION: Final = TypeAdapter(Completion)
 _MODEL_INFO: Final = TypeAdapter(ModelInfo)
-_RECORD: Final = TypeAdapter(PlanRecord)
-_DAMAGE_HINT: Final = "`export` writes all that can be read; go on in a new run with another -o"
 
 # Outcomes that say nothing about the paper: the next call plans it again by itself.
 UNFINISHED_OUTCOMES: Final = (Outcome.BUDGET, Outcome.INTERRUPTED)
 
-# Every paper with every model of the last call, or that was ever planned, and its latest result if there is one.
-ALL_PAIRS: Final = (
-    "FROM papers p CROSS JOIN models m LEFT JOIN plannings n ON n.number ="
-    " (SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key)"
-    " WHERE (p.position IS NOT NULL AND m.position IS NOT NULL OR n.number IS NOT NULL)"
-)
-# The latest result is valid if paper and settings are unchanged; for what the last call does not name, it always is.
-IS_VALID: Final = (
-    "(n.number IS NOT NULL AND (p.position IS NULL OR m.position IS NULL OR n.asked = m.asked AND n.stamp = p.stamp))"
-)
-_LAST_PLAN: Final = "(SELECT max(number) FROM plannings WHERE paper = p.id AND model = m.key AND outcome = 'planned')"
 _HAS_REQUESTS: Final = "EXISTS (SELECT 1 FROM requests r WHERE r.paper = p.id AND r.model = m.key)"
 _PAGE_ROWS: Final = 500
 
@@ -61,37 +48,6 @@ class ModelEntry:
     def key(self) -> str:
         """The name of the model in the ledger, and in the headings of trajectories."""
         return f"{self.info.planner}/{self.info.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecords:
-    """The records in a ledger, with their replies."""
-
-    reader: LedgerReader
-
-    def list_numbers(self) -> list[tuple[str, str, int | None, int | None]]:
-        """Return the paper and the model of each pair, and the numbers of its current record and its last plan."""
-        current = f"iif({IS_VALID}, n.number, NULL)"
-        return self.reader.fetch_rows(f"SELECT p.id, m.key, {current}, {_LAST_PLAN} {ALL_PAIRS} ORDER BY p.id, m.key")
-
-    def load_current_record(self, paper_id: str, model_key: str) -> PlanRecord:
-        """Return the latest record of a paper and a model, which must exist."""
-        query = "SELECT max(number) FROM plannings WHERE paper = ? AND model = ?"
-        return self.load_record(self.reader.fetch_row(query, paper_id, model_key)[0])
-
-    def load_record(self, number: int) -> PlanRecord:
-        """Return the record with a number, which must exist."""
-        paper_id, facts = self.reader.fetch_row("SELECT paper, facts FROM plannings WHERE number = ?", number)
-        try:
-            record = load_stored_json(_RECORD, facts)
-        except ValueError as error:
-            raise RunError(f"the ledger is damaged: the record of {paper_id} cannot be read; {_DAMAGE_HINT}") from error
-        attempts = tuple(a.model_copy(update={"completion": self._load_reply(a.identity)}) for a in record.attempts)
-        return record.model_copy(update={"attempts": attempts})
-
-    def _load_reply(self, identity: str) -> Completion | None:
-        row = self.reader.fetch_row("SELECT reply FROM requests WHERE identity = ?", identity)
-        return _load_reply(identity, row[0]) if row and row[0] else None
 
 
 class Ledger:
@@ -189,7 +145,7 @@ class Ledger:
     def find_reply(self, identity: str) -> Completion | None:
         """Return the reply to a request, None if there is none."""
         reply = self._fetch_value("SELECT reply FROM requests WHERE identity = ?", identity)
-        return None if reply is None else _load_reply(identity, reply)
+        return None if reply is None else load_reply(identity, reply)
 
     def choose_sample(self, prompt: Prompt, *, retry_failed: bool) -> int:
         """Return the sample to use for a first prompt: the last with a reply, or a new one to retry a failure."""
@@ -226,7 +182,7 @@ class Ledger:
                 messages=messages,
                 started=datetime.fromisoformat(sent),
                 cost=cost,
-                completion=None if reply is None else _load_reply(identity, reply),
+                completion=None if reply is None else load_reply(identity, reply),
             )
             for identity, prompt, sample, messages, sent, cost, reply in rows
         )
@@ -260,7 +216,7 @@ class Ledger:
         Raises:
             RunError: if the ledger cannot be written; the reply is kept in a file, which the next call stores.
         """
-        now, text = format_time(datetime.now(UTC)), _COMPLETION.dump_json(completion).decode()
+        now, text = format_time(datetime.now(UTC)), STORED_COMPLETION.dump_json(completion).decode()
         tokens = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
         reply = LedgerReply(attempt_number, identity, now, text, *tokens, cost, charged)
         try:
@@ -352,13 +308,6 @@ class Ledger:
     def _fetch_value(self, query: str, *values: object) -> Any:
         row = self._reader.fetch_row(query, *values)
         return row[0] if row else None
-
-
-def _load_reply(identity: str, reply: str) -> Completion:
-    try:
-        return load_stored_json(_COMPLETION, reply)
-    except ValueError as error:
-        raise RunError(f"the ledger is damaged: the reply to {identity[:12]} cannot be read; {_DAMAGE_HINT}") from error
 
 
 def _paper_rows(corpus: Iterable[CorpusEntry]) -> Iterator[tuple[str | int, ...]]:
