@@ -60,7 +60,7 @@ class PromptFileEngine:
         paper_id, info = request.plan_task.entry.id, self._models[request.plan_task.model].info
         try:
             with convert_os_errors(self._run.path):
-                return self._files.exchange(info, paper_id, prompt)
+                return self._files.find_reply_or_write_prompt(info, paper_id, prompt)
         except ModelError as error:
             log.warning("%s: %s", paper_id, error)
             return None

@@ -87,7 +87,7 @@ class PromptFiles:
                 files.setdefault(identities[-1], []).append(path)
         return files
 
-    def exchange(self, info: ModelInfo, paper_id: str, prompt: Prompt) -> Completion | None:
+    def find_reply_or_write_prompt(self, info: ModelInfo, paper_id: str, prompt: Prompt) -> Completion | None:
         """Return the reply to a request, or None; then the request waits, and its prompt is written.
 
         Raises:
@@ -119,7 +119,7 @@ class PromptFileModel:
         Raises:
             ModelError: if there is none yet, or it cannot be read.
         """
-        reply = self.files.exchange(self.info, self.paper_id, prompt)
+        reply = self.files.find_reply_or_write_prompt(self.info, self.paper_id, prompt)
         if reply is None:
             raise ModelError("its prompt waits for a reply")
         return reply

@@ -54,7 +54,7 @@ def update_reply(db: sqlite3.Connection, reply: LedgerReply) -> None:
     )
 
 
-def keep_reply(ledger_path: Path, reply: LedgerReply) -> Path:
+def save_unstored_reply(ledger_path: Path, reply: LedgerReply) -> Path:
     """Write a reply to a file beside its ledger, else to one in the temporary folder; return the file's folder.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter
 
-from planner.batch.ledger.kept_replies import LedgerReply, keep_reply, update_reply
+from planner.batch.ledger.kept_replies import LedgerReply, save_unstored_reply, update_reply
 from planner.batch.ledger.records import ALL_PAIRS, IS_VALID, STORED_COMPLETION, StoredRecords, load_reply
 from planner.batch.ledger.schema import LedgerReader, connect_ledger, format_time
 from planner.batch.ledger.submissions import NewRequest, Submissions, insert_requests
@@ -233,7 +233,7 @@ class Ledger:
 
     def _keep_reply(self, reply: LedgerReply, text: str) -> None:
         try:
-            self._kept_replies.append(keep_reply(self._path, reply))
+            self._kept_replies.append(save_unstored_reply(self._path, reply))
         except OSError as error:
             log.error("no other place can be written either (%s), so keep this reply: %s", error, text)
 
