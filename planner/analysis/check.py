@@ -106,7 +106,7 @@ class PassageSearch:
 
     @cached_property
     def _lowered(self) -> str:
-        """All headings and passages in lower case."""
+        """The headings and passages in lower case."""
         related = [each for each in self._sections if each not in self._own_sections]
         others = (each.heading for each in self._sections), *(each.passages for each in related)
         return "\n".join((self.lowered_own_text, *chain.from_iterable(others)))

@@ -47,7 +47,7 @@ class EditedAblation(BaseModel):
 
 
 class PlanEdit(BaseModel):
-    """All ablations and candidates of a plan, in the person's order."""
+    """The ablations and candidates of a plan, in the person's order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
