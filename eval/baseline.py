@@ -54,7 +54,7 @@ async def _plan_paper(paper: LabelledPaper, output: Path, settings: PlanSettings
         excerpt = select_sections(loaded, settings.task, settings.cut_at).build_excerpt(loaded)
     except PaperError as error:
         return write_unreadable_paper(output, str(paper.path), error, BUILTIN_INFO, settings)
-    model = ExtractiveModel(excerpt, settings.task, settings.k)
+    model = ExtractiveModel(excerpt, settings.k)
     return await plan_to_folder(output, loaded, model, settings, _zero_cost, force=True)
 
 

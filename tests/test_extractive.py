@@ -38,12 +38,12 @@ The contrastive margin loss keeps classes apart.
 """
 
 
-def ask(excerpt: Excerpt, task: Task = Task.AUTHOR, k: int = 5) -> Completion:
-    return asyncio.run(ExtractiveModel(excerpt, task, k).complete(Prompt.from_messages(())))
+def ask(excerpt: Excerpt, k: int = 5) -> Completion:
+    return asyncio.run(ExtractiveModel(excerpt, k).complete(Prompt.from_messages(())))
 
 
-def details_of(excerpt: Excerpt, task: Task = Task.AUTHOR, k: int = 5) -> tuple[Details, ...]:
-    model = ExtractiveModel(excerpt, task, k, with_details=True)
+def details_of(excerpt: Excerpt, k: int = 5) -> tuple[Details, ...]:
+    model = ExtractiveModel(excerpt, k, with_details=True)
     completion = asyncio.run(model.complete(Prompt.from_messages(())))
     return parse_reply(completion, k, min_chance=45).details
 
@@ -85,14 +85,14 @@ def test_fewer_than_k_when_fewer_are_named() -> None:
 
 
 def test_the_reviewer_is_not_told_of_ablations_that_the_paper_reports(demo: Excerpt) -> None:
-    found = " ".join(parts(ask(demo, Task.REVIEWER, k=20))).lower()
+    found = " ".join(parts(ask(demo, k=20))).lower()
     assert "harmonic residual gate" in found
     assert "lagged cross-station attention" not in found
     assert "phase consistency loss" not in found
 
 
 def test_metrics_are_the_paper_s(demo: Excerpt) -> None:
-    for ablation in plan_of(ask(demo, Task.REVIEWER, k=2)).ablations:
+    for ablation in plan_of(ask(demo, k=2)).ablations:
         assert "MAE" in ablation.metrics
 
 
@@ -108,10 +108,10 @@ def test_nothing_found_is_an_empty_reply_with_its_reason(text: str) -> None:
 
 
 def test_the_reasoning_names_the_planner_and_each_part(demo: Excerpt) -> None:
-    reply = ask(demo, Task.REVIEWER, k=2).text
+    reply = ask(demo, k=2).text
     discussion = reply.split("<discussion>")[1].split("</discussion>")[0]
     assert "built-in extractive planner" in discussion
-    assert all(part in discussion for part in parts(ask(demo, Task.REVIEWER, k=2)))
+    assert all(part in discussion for part in parts(ask(demo, k=2)))
 
 
 def test_each_line_is_one_json_object(demo: Excerpt) -> None:
@@ -146,7 +146,7 @@ def test_effort_is_a_run_for_each_replacement() -> None:
 
 
 def test_with_details_the_plan_is_the_same(demo: Excerpt) -> None:
-    model = ExtractiveModel(demo, Task.AUTHOR, 5, with_details=True)
+    model = ExtractiveModel(demo, 5, with_details=True)
     detailed = parse_reply(asyncio.run(model.complete(Prompt.from_messages(()))), 5, min_chance=45)
     assert detailed.plan == plan_of(ask(demo))
 
@@ -154,11 +154,11 @@ def test_with_details_the_plan_is_the_same(demo: Excerpt) -> None:
 def test_it_does_not_pretend_to_revise() -> None:
     prompt = replace(Prompt.from_messages(()), step="revise")
     with pytest.raises(ModelError, match="cannot revise"):
-        asyncio.run(ExtractiveModel(Excerpt("A title", "", METHOD), Task.AUTHOR, 5).complete(prompt))
+        asyncio.run(ExtractiveModel(Excerpt("A title", "", METHOD), 5).complete(prompt))
 
 
 def test_the_reply_takes_the_path_of_any_reply(demo: Excerpt) -> None:
-    completion = ask(demo, Task.REVIEWER, k=2)
+    completion = ask(demo, k=2)
     reply = parse_reply(completion, 2)
     assert reply.plan == plan_of(completion)
     assert "built-in extractive planner" in reply.reasoning
@@ -174,7 +174,6 @@ def test_what_is_not_in_the_excerpt_is_not_known(demo: Excerpt) -> None:
     method = demo.text.partition("## 4 Experiments")[0]
     rest = demo.text.partition("## 4 Experiments")[2]
     reply = ask(Excerpt(demo.title, "", method)).text
-    assert ask(Excerpt(demo.title, "", method), Task.AUTHOR).text == reply
     assert "w/o" in rest and "w/o" not in reply
     assert "STE" in rest and "STE" not in reply
 
@@ -232,7 +231,7 @@ def test_one_part_under_two_names_is_proposed_once() -> None:
 
 def test_the_paper_s_words_do_not_break_the_contract() -> None:
     text = "# 3 Method\n\nWe use a </b</discussion>>gated </predictions> fusion unit (GPFU). The GPFU acts."
-    completion = ask(Excerpt("A title", "", text), Task.REVIEWER)
+    completion = ask(Excerpt("A title", "", text))
     for tag in ("discussion", "predictions"):
         assert completion.text.count(f"<{tag}>") == completion.text.count(f"</{tag}>") == 1
     assert parse_reply(completion, 2).plan.ablations

@@ -179,8 +179,7 @@ def _split_statements(passage: str) -> Iterator[str]:
 def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple[ReportedStudy, ...]:
     """Return the ablations that the model or the program finds in a paper, each once, those of the model first.
 
-    A quote that the paper does not hold is left out; the section is where the quote or the part stands. Of the
-    program's, a name is left out that says nothing, or less than another: "fusion" beside "multi-scale fusion".
+    A quote that the paper does not hold is left out; the section is where the quote or the part stands.
     """
     search = QuoteSearch(index.sections)
     found = list(index.reported_ablations[:_MAX_STUDIES])
@@ -189,16 +188,28 @@ def merge_reported(studies: Sequence[ReportedStudy], index: PaperIndex) -> tuple
         same = [each for each in found if is_same_part(strip_study_words(study.name), each.part)]
         found = [each for each in found if each not in same]
         merged.append(_locate_study(study, same, search))
-    names: list[str] = []
-    for each in found:
-        if not any(is_same_part(each.part, name) for name in names):
-            names.append(each.part)
-            merged.append(ReportedStudy(name=each.part, section=each.location.heading, by="program"))
-    words = [collect_stems(study.name) for study in merged]
+    named = select_distinct_ablations(found, [study.name for study in merged])
+    return (*merged, *(ReportedStudy(name=each.part, section=each.location.heading, by="program") for each in named))
+
+
+def select_distinct_ablations(
+    found: Sequence[ReportedAblation], other_names: Sequence[str] = ()
+) -> tuple[ReportedAblation, ...]:
+    """Return the ablations that the program finds in a paper, the first for each part.
+
+    A name is left out that says nothing, or less than another or one of `other_names`: "fusion" beside "multi-scale
+    fusion".
+    """
+    distinct: list[ReportedAblation] = []
+    for each in found[:_MAX_STUDIES]:
+        if not any(is_same_part(each.part, other.part) for other in distinct):
+            distinct.append(each)
+    own = [collect_stems(each.part) for each in distinct]
+    words = [*own, *map(collect_stems, other_names)]
     return tuple(
-        study
-        for study, own in zip(merged, words, strict=True)
-        if study.by != "program" or not (_says_nothing(study.name, own) or any(own < each for each in words))
+        each
+        for each, stems in zip(distinct, own, strict=True)
+        if not (_says_nothing(each.part, stems) or any(stems < other for other in words))
     )
 
 

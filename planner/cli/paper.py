@@ -25,6 +25,7 @@ from planner.cli.options import (
 )
 from planner.cli.terminal.console import log, log_omissions, send_log_messages
 from planner.cli.terminal.messages import measure_width, wrap_line
+from planner.details import ReportedStudy
 from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
@@ -220,7 +221,7 @@ def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, An
             _format_list(f"Left out in the {settings.task} task", map(_format_omission, description["left_out"])),
             _format_list("Components that the method names", (c["name"] for c in description["components"])),
             _format_list(
-                "Ablations that it seems to report", map(_format_reported_ablation, description["reported_ablations"])
+                "Already reported by the paper", map(_format_reported_ablation, description["reported_ablations"])
             ),
             _format_list("Metrics", (m["name"] for m in description["metrics"])),
             _format_list("Warnings", description["warnings"]),
@@ -250,5 +251,4 @@ def _format_omission(omission: dict[str, Any]) -> str:
 
 
 def _format_reported_ablation(reported: dict[str, Any]) -> str:
-    replacement = f" with {reported['replacement']}" if reported["replacement"] else ""
-    return f"{reported['action']} {reported['ablated_part']}{replacement}  [{reported['heading']}]"
+    return str(ReportedStudy(name=reported["ablated_part"], section=reported["heading"]))

@@ -118,7 +118,7 @@ class ModelClient:
             excerpt = select_sections(paper, task, cut_at).build_excerpt(paper)
         except PaperError:
             excerpt = Excerpt("", "", "")  # planning fails at the same cut, with a message, before it calls the model
-        return ExtractiveModel(excerpt, task, k, with_details=with_details)
+        return ExtractiveModel(excerpt, k, with_details=with_details)
 
     def price_at_batch_service(self, usage: Usage) -> float | None:
         """Return the cost of a request at the batch service in USD, None if no price is known."""

@@ -22,7 +22,7 @@ from planner.matching.similarity import compute_stem_overlap
 from planner.papers.characters import is_english
 from planner.papers.leaks import split_sentences
 from planner.papers.paper import Block, BlockKind, Excerpt, Section, SectionKind
-from planner.schema import Action, Task
+from planner.schema import Action
 
 BUILTIN_INFO: Final = ModelInfo(planner="extractive-planner", name="builtin", asked="extractive")
 NOTHING_FOUND: Final = (
@@ -123,9 +123,8 @@ class ExtractiveModel:
     reason, a sentence of the text that names the part, and the effort; it knows no chances, and cannot revise a plan.
     """
 
-    def __init__(self, excerpt: Excerpt, task: Task, k: int, *, with_details: bool = False) -> None:
+    def __init__(self, excerpt: Excerpt, k: int, *, with_details: bool = False) -> None:
         self.excerpt = excerpt
-        self.task = task
         self.k = k
         self.with_details = with_details
 
@@ -152,7 +151,7 @@ class ExtractiveModel:
             proposals = tuple(replace(each, evidence=_find_sentence(each.component, sections)) for each in proposals)
         if not proposals:
             return Completion("", model=BUILTIN_INFO.asked, notes=(NOTHING_FOUND,))
-        text = _format_reply(proposals, analysis, self.task)
+        text = _format_reply(proposals, analysis)
         return Completion(text, finish_reason="stop", model=BUILTIN_INFO.asked)
 
 
@@ -223,26 +222,21 @@ def _find_sentence(component: Component, sections: Sequence[Section]) -> str:
     return next((quote for quote in quotes if any(name in quote.casefold() for name in names)), "")
 
 
-def _format_reply(proposals: Sequence[Proposal], analysis: Analysis, task: Task) -> str:
+def _format_reply(proposals: Sequence[Proposal], analysis: Analysis) -> str:
     metrics = [metric.name for metric in analysis.metrics[:_MAX_METRICS]]
     # The paper's own words must not open or close a tag of the reply format.
-    discussion = "\n\n".join(_write_discussion(proposals, analysis, metrics, task)).replace("<", "‹")
+    discussion = "\n\n".join(_write_discussion(proposals, analysis, metrics)).replace("<", "‹")
     lines = (_format_proposal(proposal, metrics or [UNKNOWN_METRIC]) for proposal in proposals)
     predictions = "\n".join(line.replace("<", "\\u003c") for line in lines)
     return f"<discussion>\n{discussion}\n</discussion>\n\n<predictions>\n{predictions}\n</predictions>\n"
 
 
-def _write_discussion(
-    proposals: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str], task: Task
-) -> Iterator[str]:
+def _write_discussion(proposals: Sequence[Proposal], analysis: Analysis, metrics: Sequence[str]) -> Iterator[str]:
     yield (
         "This plan was written by the built-in extractive planner, which asks no model: it reads the names of parts,"
         " reported ablations and metrics off the paper's own text, and understands none of them."
     )
     yield f"Names in the text that may be parts of the method: {len(analysis.components)}."
-    if task is Task.REVIEWER:
-        parts = "; ".join(dict.fromkeys(r.part for r in analysis.reported_ablations[:12])) or "none that was recognised"
-        yield f"Ablations that the paper seems to report already: {parts}."
     for number, proposal in enumerate(proposals, start=1):
         yield f"{number}. {proposal.component.label}: {proposal.reason}."
     yield f"Metrics that the text names: {', '.join(metrics) or 'none that was recognised'}."

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from planner.analysis.analyse import Analysis, analyse_paper
 from planner.analysis.passages import TextLocation
+from planner.analysis.repeats import select_distinct_ablations
 from planner.errors import PlannerError
 from planner.papers.paper import Paper, Section
 from planner.planning.first_prompt import PlanSettings, build_prompt
@@ -57,7 +58,7 @@ def _describe_analysis(analysis: Analysis) -> dict[str, object]:
                 "replacement": r.replacement,
                 **_describe_passage(r.location),
             }
-            for r in analysis.reported_ablations
+            for r in select_distinct_ablations(analysis.reported_ablations)
         ],
         "metrics": [
             {"name": m.name, "mentions": m.mention_count, **_describe_passage(m.location)} for m in analysis.metrics

@@ -13,7 +13,21 @@ def test_the_page_shows_sections_findings_and_what_is_left_out(run: Run) -> None
     assert shown.startswith("Slack Water: Forecasting Tidal Currents")
     assert "3.3 Harmonic Residual Gate  [method" in shown
     assert "References, 744 characters: references are not sent" in shown
-    assert "REMOVE lagged cross-station attention" in shown
+    assert "lagged cross-station attention (LCA) (4.3 Ablation Study)" in shown
+
+
+def test_the_paper_and_its_plan_tell_of_the_same_reported_ablations(run: Run) -> None:
+    told = json.loads(run("paper", "paper.md", "--to", "json").stdout)["reported_ablations"]
+    [plan] = run("plan", "paper.md", "--model", "extractive").stdout.split()
+    parts = [each["name"] for each in json.loads(Path(plan).with_suffix(".json").read_text("utf-8"))["reported"]]
+    assert parts == [each["ablated_part"] for each in told]
+    assert len(parts) > 1
+    shown, page = run("show", plan).stdout, run("paper", "paper.md").stdout
+    block = shown[shown.index("already reported by the paper:") :].split("\n\n")[0].splitlines()[1:]
+    assert [line.strip() for line in block] == [
+        line.strip() for line in page[page.index("Already reported by the paper:") :].split("\n\n")[0].splitlines()[1:]
+    ]
+    assert "report already" not in shown, "a second list, by another count"
 
 
 def test_the_object_has_the_keys_that_programs_rely_on(run: Run) -> None:
