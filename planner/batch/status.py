@@ -16,7 +16,7 @@ from planner.batch.ledger.schema import DamagedLedgerError, open_damaged_ledger
 from planner.batch.run_folder import RunFolder
 from planner.details import format_count
 from planner.errors import Outcome
-from planner.models.pricing import format_tokens, format_usd
+from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
 
 _MAX_REASON_CHARS: Final = 300
 _MAX_EXAMPLES: Final = 3
@@ -36,8 +36,9 @@ class PaperFailure:
 class LedgerStatus:
     """The status of a run; `pending` and `outcomes` count papers once for each model, `requests` all that were sent.
 
-    `cost` is in USD, None where a price is not known. `lost_requests` counts requests that may have been billed without
-    a reply, such as those in flight when a process was killed. `damage` says why a damaged ledger shows only a part.
+    `cost` is that of the replies in USD, None where a price is not known. `lost_requests` counts requests that may have
+    been billed without a reply, such as those in flight when a process was killed; if there are only those, the cost is
+    None too. `damage` says why a damaged ledger shows only a part.
     """
 
     papers: int
@@ -96,8 +97,8 @@ class LedgerStatus:
         ]
         if len(self.models) > 1:
             lines += [f"  {model}: {_format_counts(outcomes)}" for model, outcomes in self.models.items()]
-        lost = f" ({self.lost_requests:,} with no reply on record)" if self.lost_requests else ""
-        lines.append(f"{format_count(self.requests, 'request')}{lost}, {tokens}, {format_usd(self.cost)}")
+        sent = f"{format_count(self.requests, 'request')}, {tokens}, {format_usd(self.cost)}"
+        lines.append("; ".join(filter(None, (sent, describe_lost_requests(self.lost_requests)))))
         return "\n".join([*lines, *(self._format_reasons() if with_failures else ())])
 
     def _format_reasons(self) -> list[str]:
@@ -137,7 +138,7 @@ class _StatusReader:
             "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0), count(cost),"
             " coalesce(sum(cost), 0.0) FROM requests WHERE reply IS NOT NULL"
         )
-        known = cost if priced == replies else None
+        known = cost if priced == replies and (replies or not lost) else None
         pending = plannings - outcomes.total()
         failures = self._list_failures()
         return LedgerStatus(

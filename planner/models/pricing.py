@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from planner.chat import ModelInfo, Usage
+from planner.details import format_count
 from planner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -119,6 +120,12 @@ def _find_model_by_maker(model: str) -> "tuple[Provider, PricedModel] | None":
 def format_usd(cost: float | None) -> str:
     """Return a cost in USD, or that it is unknown."""
     return "cost unknown" if cost is None else f"${cost:.4f}"
+
+
+def describe_lost_requests(count: int) -> str:
+    """Return how many requests were sent and have no reply, such as those in flight at a kill, "" if there are none."""
+    cost = "its cost" if count == 1 else "their cost"
+    return f"{format_count(count, 'request')} with no reply on record, {cost} unknown" if count else ""
 
 
 def format_tokens(prompt_tokens: int | None, completion_tokens: int | None) -> str:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from planner.chat import Completion, Model, ModelInfo, Prompt
+from planner.details import format_count
 from planner.errors import ModelError
 
 _TOO_MANY_REQUESTS: Final = 429
@@ -169,12 +170,13 @@ class _RetryState:
     def is_over(self, state: RetryCallState) -> bool:
         """Return whether to give up now; `stop_reason` then holds the reason."""
         self._failures += not _is_rate_limit(_get_error(state))
+        gave_up = f"gave up after {format_count(state.attempt_number, 'request')}"
         if self._failures >= self._policy.max_failures:
-            self.stop_reason = f"gave up after {state.attempt_number} requests"
+            self.stop_reason = gave_up
         elif self._waited + max(state.upcoming_sleep, _SHORTEST_WAIT) > self._policy.max_wait:
             self.stop_reason = (
-                f"gave up after {state.attempt_number} requests: the next wait of {state.upcoming_sleep:.0f} s would "
-                f"exceed the limit of {self._policy.max_wait:.0f} s in total (--max-wait)"
+                f"{gave_up}: the next wait of {state.upcoming_sleep:.0f} s would exceed the limit of "
+                f"{self._policy.max_wait:.0f} s in total (--max-wait)"
             )
         return bool(self.stop_reason)
 

@@ -83,9 +83,16 @@ class AttemptRecord(_Record):
     completion: Completion | None = None
     step: str = Field(default="", exclude_if=lambda step: not step)
 
+    @property
+    def is_lost(self) -> bool:
+        """True if the request was sent and neither a reply nor an error came, as when the program was killed."""
+        return self.completion is None and self.outcome in (None, Outcome.INTERRUPTED)
+
 
 class PlanRecord(_Record):
     """The record of planning one paper; `cost` (in USD) and `usage` (in tokens) are sums over all its replies.
+
+    The cost is None if that of a reply is unknown, or if there are only requests that were in flight at a kill.
 
     `details` and `votes` are as long as the plan, and `order` holds the indices of its ablations as they are best run;
     each of them may be empty. `min_chance` is None for a plain plan. Empty values are not written.
@@ -279,9 +286,10 @@ def add_attempts(record: PlanRecord, attempts: Sequence[AttemptRecord]) -> PlanR
 
 
 def _sum_attempts(attempts: Sequence[AttemptRecord]) -> dict[str, object]:
+    answered = [a for a in attempts if a.completion]
     return {
-        "usage": sum_usage(a.completion.usage for a in attempts if a.completion),
-        "cost": sum_costs(a.cost for a in attempts if a.completion),
+        "usage": sum_usage(a.completion.usage for a in answered if a.completion),
+        "cost": sum_costs(a.cost for a in answered) if answered or not any(a.is_lost for a in attempts) else None,
         "attempts": tuple(attempts),
     }
 

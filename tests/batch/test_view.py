@@ -94,6 +94,7 @@ def test_costs_and_times_are_projected() -> None:
     progress = Progress(total_results=10)
     progress.rate_limiters = [RateLimiter(4)]
     assert progress.seconds_left is None
+    assert "cost not known yet" in format_progress(progress), "nothing was answered, which is no cost of 0"
     progress.record_reply(Usage(1000, 200), 0.5)
     progress.record_result("a", Outcome.PLANNED, "")
     progress.record_reply(Usage(1000, 200), 0.5)

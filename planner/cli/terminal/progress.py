@@ -35,7 +35,8 @@ def format_call(progress: Progress) -> str:
     """Return what one call of several did: plans, failures, tokens and cost."""
     planned = progress.outcomes[Outcome.PLANNED]
     failed = progress.outcomes.total() - planned
-    return f"{planned:,} planned, {failed:,} failed, {progress.tokens:,} tokens, {format_usd(progress.cost)}"
+    spent = f"{progress.tokens:,} tokens, {format_usd(progress.cost)}" if progress.tokens else "no reply"
+    return f"{planned:,} planned, {failed:,} failed, {spent}"
 
 
 def format_duration(seconds: float) -> str:
@@ -50,6 +51,8 @@ def format_cost(progress: Progress) -> str:
     """Return the cost so far, and the expected total if it is known."""
     if progress.cost is None:
         return "cost unknown (--price IN,OUT sets a price)"
+    if progress.remaining and not (progress.tokens or progress.outcomes):
+        return "cost not known yet"
     expected = progress.expected_cost
     return f"${progress.cost:.2f}" + (f" of about ${expected:.2f}" if expected and progress.remaining else "")
 

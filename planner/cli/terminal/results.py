@@ -16,7 +16,7 @@ from planner.cli.terminal.cards import format_plan_cards, format_preview
 from planner.cli.terminal.console import log, log_omissions
 from planner.details import Revision, format_count
 from planner.errors import Outcome
-from planner.models.pricing import format_tokens, format_usd
+from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
 from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
 from planner.sanitize import make_printable
@@ -105,7 +105,7 @@ def _log_outcome(source: str, result: PlanOutput) -> None:
         return
     failure = _describe_failure(result)
     log.error("%s", failure if source in failure else f"{source}: {failure}")
-    if usage and result.record.has_reply:
+    if usage and any(attempt.completion or attempt.is_lost for attempt in result.record.attempts):
         log.info("%s", usage)
 
 
@@ -131,11 +131,12 @@ def _describe_usage(record: PlanRecord) -> str:
     if not record.endpoint:
         return ""
     answered = [attempt for attempt in record.attempts if attempt.completion]
-    sent_now = [attempt for attempt in answered if attempt.started >= record.started]
-    if len(sent_now) == len(answered):
-        return _format_usage(sent_now)
-    now = _format_usage(sent_now) if sent_now else "nothing was sent"
-    return f"{now}; {_format_usage(answered)} with earlier calls"
+    sent_now = [attempt for attempt in record.attempts if attempt.started >= record.started]
+    answered_now = [attempt for attempt in sent_now if attempt.completion]
+    nothing = "no reply came" if sent_now else "nothing was sent"
+    total = f"{_format_usage(answered)} with earlier calls" if len(answered_now) < len(answered) else ""
+    lost = describe_lost_requests(sum(attempt.is_lost for attempt in record.attempts))
+    return "; ".join(filter(None, (_format_usage(answered_now) if answered_now else nothing, total, lost)))
 
 
 def _format_usage(attempts: Sequence[AttemptRecord]) -> str:
