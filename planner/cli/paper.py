@@ -24,7 +24,7 @@ from planner.cli.options import (
     task_options,
 )
 from planner.cli.terminal.console import log, log_omissions, send_log_messages
-from planner.cli.terminal.messages import measure_width, wrap_line
+from planner.cli.terminal.messages import measure_width, shorten_middle, wrap_line
 from planner.details import ReportedStudy
 from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
@@ -206,13 +206,13 @@ def _log_excerpt(excerpt: Excerpt | PaperPrompt) -> None:
 
 def _format_page(paper: Paper, settings: PlanSettings, description: dict[str, Any]) -> str:
     """Return the paper as text for a terminal: one screen if the paper is short enough."""
-    pages = (f"{paper.title or '(no title found)'}", f"id {paper.id}, {paper.format} {paper.main_file}".rstrip())
-    width = measure_width(sys.stdout)
+    width, file = measure_width(sys.stdout), f", {paper.format} {paper.main_file}".rstrip()
+    paper_id = shorten_middle(paper.id, width and width - len("id ") - len(file))
     abstract = " ".join(paper.abstract.split()) or "(no abstract found)"
     abstract = textwrap.fill(abstract, width or _PAGE_WIDTH, break_on_hyphens=not width)
     page = "\n\n".join(
         (
-            "\n".join(pages),
+            f"{paper.title or '(no title found)'}\nid {paper_id}{file}",
             abstract,
             _format_list(
                 f"Sections, about {description['tokens']:,} tokens", (_format_section(s) for s in paper.sections)

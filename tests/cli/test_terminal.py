@@ -39,6 +39,20 @@ def test_a_plan_on_a_terminal_is_coloured_wrapped_and_followed_by_the_next_step(
     assert lines[-2:] == ["next, the whole plan:", command], "a command is on one line, to be copied"
 
 
+def test_a_long_id_leaves_the_lines_at_the_top_whole(run: Run, work_folder: Path) -> None:
+    long_id = f"a{'_long' * 30}_end"
+    plan = run("plan", "paper.md", "--id", long_id).stdout.strip()
+
+    def draw(*words: str) -> list[str]:
+        return COLOUR.sub("", draw_screen(run_on_terminal(words, work_folder, width=80)[1])).splitlines()
+
+    heading, line = draw("show", plan)[0], draw("paper", "paper.md", "--id", long_id)[1]
+    assert re.fullmatch(r"extractive-planner/builtin/a_long\w+…\w+_end \(reviewer\)", heading)
+    assert re.fullmatch(r"id a_long\w+…\w+_end, markdown paper\.md", line)
+    assert len(heading) == len(line) == 80
+    assert long_id in run("show", plan).stdout, "what another program reads is not shortened"
+
+
 @pytest.mark.parametrize(("words", "env"), [(("--color", "never"), {}), ((), {"NO_COLOR": "1"})])
 def test_colours_are_turned_off(work_folder: Path, words: tuple[str, ...], env: Mapping[str, str]) -> None:
     _, written = run_on_terminal(("demo", "-k", "1", *words), work_folder, env)

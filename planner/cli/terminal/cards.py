@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from planner.cli.terminal.messages import measure_width
+from planner.cli.terminal.messages import measure_width, shorten_middle
 from planner.details import Details, QuoteMatch, describe_order
 from planner.planning.record import PlanRecord
 from planner.sanitize import make_printable
@@ -30,7 +30,7 @@ def format_plan_cards(entry: PlanEntry, *, show_all: bool = False) -> str:
     """
     assert entry.trajectory is not None, "only a plan has cards"
     width = measure_width(sys.stdout)
-    return "\n".join(part for line in _list_lines(entry, show_all) for part in line.render(width)) + "\n"
+    return "\n".join(part for line in _list_lines(entry, show_all, width) for part in line.render(width)) + "\n"
 
 
 def format_preview(entry: PlanEntry) -> str:
@@ -71,10 +71,10 @@ class _Line:
             yield line if is_plain else click.style(line, bold=self.bold or None, dim=self.dim or None, fg=self.colour)
 
 
-def _list_lines(entry: PlanEntry, show_all: bool) -> Iterator[_Line]:
+def _list_lines(entry: PlanEntry, show_all: bool, width: int | None) -> Iterator[_Line]:
     trajectory = entry.trajectory
     assert trajectory is not None
-    yield _Line(_format_heading(trajectory), dim=True)
+    yield _Line(_format_heading(trajectory, width), dim=True)
     yield _Line()
     details = entry.details or [Details()] * len(entry.ablations)
     for number, (ablation, each) in enumerate(zip(entry.ablations, details, strict=True), start=1):
@@ -87,8 +87,10 @@ def _list_lines(entry: PlanEntry, show_all: bool) -> Iterator[_Line]:
     yield from map(_Line, trajectory.reasoning.split("\n"))
 
 
-def _format_heading(trajectory: Trajectory) -> str:
-    return f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id} ({trajectory.task})"
+def _format_heading(trajectory: Trajectory, width: int | None) -> str:
+    """Return the plan's name and its task as one line of a terminal of this width."""
+    name, task = f"{trajectory.planner}/{trajectory.model}/{trajectory.paper_id}", f" ({trajectory.task})"
+    return shorten_middle(name, width and width - len(task)) + task
 
 
 def _list_card_lines(number: str, ablation: Ablation, details: Details) -> Iterator[_Line]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MAX_WIDTH: Final = 100
 _LEAST_WIDTH: Final = 40
+_LEAST_NAME: Final = 20
 
 
 def measure_width(stream: TextIO) -> int | None:
@@ -46,6 +47,14 @@ def wrap_line(line: str, width: int) -> str:
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def shorten_middle(text: str, width: int | None) -> str:
+    """Return a name in at most `width` characters, but 20 at least; a longer one has an ellipsis in its middle."""
+    if width is None or len(text) <= max(_LEAST_NAME, width):
+        return text
+    kept = max(_LEAST_NAME, width) - 1
+    return f"{text[: kept - kept // 2]}…{text[-(kept // 2) :]}"
 
 
 def describe_omissions(omissions: "Sequence[Omission]") -> str:
