@@ -244,7 +244,8 @@ class _PaperPlanner:
                 self._output, source, error, self._client.info, self._settings, given_id=named
             )
         if hint := _suggest_batch(source, is_read=True):
-            log.warning("%s: %s is planned; %s", source, paper.main_file, hint)
+            is_named = any(paper.main_file in warning for warning in paper.warnings)
+            log.warning("%s: %s%s", source, "" if is_named else f"{paper.main_file} is planned; ", hint)
         paper = replace(paper, id=self._unique_ids.choose_name(paper.id))
         with self._reporter.show_progress(self._client.info):
             return await plan_with_client(

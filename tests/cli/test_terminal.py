@@ -162,6 +162,20 @@ def test_a_folder_of_papers_is_given_to_batch(run: Run, papers: Path) -> None:
     assert "`ablation-planner batch 'my papers' -o run`" in read.stderr
 
 
+def test_a_folder_with_two_main_files_names_the_one_that_is_read_once(run: Run, work_folder: Path) -> None:
+    text = "\\documentclass{{article}}\\begin{{document}}\\title{{{0}}}\\section{{Method}} {1}\\end{{document}}"
+    for name in ("paper", "other"):
+        (work_folder / "sources" / name).mkdir(parents=True)
+        (work_folder / "sources" / name / f"{name}.tex").write_text(
+            text.format(name, "The gate is bounded. " * 40), encoding="utf-8"
+        )
+    for name in ("one.pdf", "two.pdf"):
+        (work_folder / "sources" / name).write_bytes(b"%PDF-1.7")
+    warnings = [line for line in run("plan", "sources").stderr.splitlines() if line.startswith("warning: ")]
+    assert sum("paper/paper.tex" in line for line in warnings) == 1, warnings
+    assert any("this folder seems to hold" in line for line in warnings)
+
+
 @pytest.mark.parametrize("name", ["picture.png", "settings"])
 def test_nothing_is_written_about_what_is_no_paper(run: Run, work_folder: Path, name: str) -> None:
     (work_folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
