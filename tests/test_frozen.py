@@ -99,9 +99,11 @@ def test_the_saved_call_of_an_old_run_is_understood(program: Program, endpoint: 
 
 
 def test_old_plans_are_found_again(program: Program, endpoint: Server, work: Path) -> None:
+    before = sorted((work / "trajectories").rglob("*"))
     program("plan", "papers/router.md", *MODEL)
     program("plan", "papers/gate.md", *MODEL, "--task", "author", "-k", "3")
     assert not endpoint.journal
+    assert sorted((work / "trajectories").rglob("*")) == before, "a plan keeps the name that it has"
 
 
 def test_old_trajectories_are_shown_and_made_into_a_site(program: Program, work: Path) -> None:

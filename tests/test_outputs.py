@@ -151,10 +151,10 @@ def test_a_paper_that_becomes_unreadable_keeps_what_was_paid_for(tmp_path: Path)
     ("source", "named", "stem"),
     [
         ("papers/broken.pdf", "", "broken"),
-        ("papers/2507.08038v2.tar.gz", "", "2507_08038v2"),
+        ("papers/2507.08038v2.tar.gz", "", "2507.08038v2"),
         ("papers/broken.pdf", "mine", "mine"),
         ("papers/broken.pdf", "../mine", "__mine"),
-        ("\x1b[2J.md", "", "__2J"),
+        ("\x1b[2J.md", "", "_[2J"),
     ],
 )
 def test_the_sidecar_of_an_unreadable_paper_is_named_after_its_source(

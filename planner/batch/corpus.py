@@ -14,8 +14,8 @@ from planner.batch.discovery import FolderScan, detect_paper_kind
 from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestRow, read_list, read_manifest
 from planner.errors import UsageError
 from planner.files import read_bounded_file, walk_folders
-from planner.names import UniqueNames, build_paper_id, parse_arxiv_id
-from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, strip_folders_and_endings
+from planner.names import UniqueNames, parse_arxiv_id
+from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, propose_paper_id
 from planner.sanitize import shorten_name
 
 ARXIV: Final = "arXiv"
@@ -53,7 +53,9 @@ def assign_ids(corpus: Corpus, ids_by_place: Mapping[str, str]) -> Corpus:
     ids = {entry.place: ids_by_place[entry.place] for entry in entries if entry.place in ids_by_place}
     for entry in sorted(entries, key=lambda entry: entry.place):
         if entry.place not in ids:
-            ids[entry.place] = unique_ids.choose_name(_propose_id(entry))
+            ids[entry.place] = unique_ids.choose_name(
+                propose_paper_id(entry.source, given_id=entry.id, given_title=entry.title)
+            )
     return replace(corpus, entries=tuple(replace(entry, id=ids[entry.place]) for entry in entries))
 
 
@@ -183,14 +185,6 @@ def _is_unicode(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _propose_id(entry: CorpusEntry) -> str:
-    if entry.title and not entry.id:
-        return build_paper_id(entry.title)
-    return build_paper_id(
-        "", given_id=entry.id or (entry.place if entry.kind == ARXIV else strip_folders_and_endings(entry.source))
-    )
 
 
 def _compute_stamp(place: str, entry: CorpusEntry) -> str:

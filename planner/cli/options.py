@@ -132,7 +132,7 @@ metadata_options = group_options(
     MetadataOptions,
     paper_option("--title", default="", help="The paper's title, if the detected one is wrong."),
     paper_option("--abstract", default="", help="The paper's abstract, if the detected one is wrong."),
-    paper_option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [from the title]"),
+    paper_option("--id", "paper_id", default="", help="Id of the paper in headings and file names.  [its file's name]"),
     offline_option,
     paper_option("--fetch", is_flag=True, help="Read the paper at an https address; its host is printed first."),
 )

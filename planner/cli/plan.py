@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -37,14 +38,15 @@ from planner.errors import Outcome, PaperError, TrajectoryError, UsageError
 from planner.files import describe_os_error, read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_request_host, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
-from planner.names import UniqueNames, build_paper_id
 from planner.papers.characters import decode_text
-from planner.papers.formats import FileFormat, strip_folders_and_endings
+from planner.papers.formats import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, keep_pasted_plan, plan_with_client, write_unreadable_paper
 from planner.reading.process import IsolatedReader
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
+
+_DEMO_TITLE: Final = "Slack Water: Forecasting Tidal Currents by Gating a Harmonic Prior"
 
 folder_option = output_option(
     "-o",
@@ -106,7 +108,8 @@ def demo(task: TaskOptions, model_spec: ModelSpec, output: Path, log_settings: L
     with send_log_messages(log_settings), as_file(files("planner") / "demo" / "paper.md") as paper:
         model_spec = replace(model_spec, model=model_spec.model or EXTRACTIVE)  # a key alone must not demand a model
         reporter = PlanReporter(has_terminal=sys.stderr.isatty() and not log_settings.quiet, shows_plan=True)
-        work = _plan_papers((str(paper),), MetadataOptions(), task.settings, model_spec, output, False, reporter)
+        about = MetadataOptions(title=_DEMO_TITLE)
+        work = _plan_papers((str(paper),), about, task.settings, model_spec, output, False, reporter)
         code = run_interruptible(work)
         reporter.suggest_next_step(output)
         raise SystemExit(code)
@@ -223,7 +226,6 @@ class _PaperPlanner:
         self._force = force
         self._reporter = reporter
         self._token_counter = TokenCounter()
-        self._unique_ids = UniqueNames()
 
     async def plan_paper(self, source: str, metadata: MetadataOptions) -> PlanOutput:
         try:
@@ -233,20 +235,11 @@ class _PaperPlanner:
         except PaperError as error:
             if (hint := _suggest_batch(source, is_read=False)) and "`batch`" not in str(error):
                 error = type(error)(f"{error}; {hint}")
-            named = self._unique_ids.choose_name(
-                build_paper_id(
-                    "",
-                    given_id=metadata.paper_id,
-                    file_stem="stdin" if source == "-" else strip_folders_and_endings(source),
-                )
-            )
-            return write_unreadable_paper(
-                self._output, source, error, self._client.info, self._settings, given_id=named
-            )
+            named = propose_paper_id(source, given_id=metadata.paper_id, given_title=metadata.title)
+            return write_unreadable_paper(self._output, source, error, self._client.info, self._settings, named)
         if hint := _suggest_batch(source, is_read=True):
             is_named = any(paper.main_file in warning for warning in paper.warnings)
             log.warning("%s: %s%s", source, "" if is_named else f"{paper.main_file} is planned; ", hint)
-        paper = replace(paper, id=self._unique_ids.choose_name(paper.id))
         with self._reporter.show_progress(self._client.info):
             return await plan_with_client(
                 self._output,

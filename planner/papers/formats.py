@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Final
 
+from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.characters import is_binary
 
 
@@ -143,6 +144,17 @@ def strip_folders_and_endings(name: str) -> str:
     """Return the name of a source without folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
     last = PurePath(name.replace("\\", "/")).name
     return _STRIPPED_ENDINGS.sub("", last) or last
+
+
+def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", title: str = "") -> str:
+    """Return the id of a paper: the given one, else one from a given title, else its arXiv id or its file's name.
+
+    What comes from stdin or an address has no such name: its id comes from the title that was read in it.
+    """
+    arxiv_id, stem = parse_arxiv_id(source), "stdin" if source == "-" else strip_folders_and_endings(source)
+    has_name = bool(arxiv_id) or not (source == "-" or "://" in source)
+    name = str(arxiv_id or stem) if has_name and not given_title.strip() else ""
+    return build_paper_id(given_title or title, given_id=given_id or name, file_stem=stem)
 
 
 def is_named_like_other_file(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from planner.errors import NotAPaperError, PaperError
 from planner.files import describe_os_error
-from planner.names import ArxivId, build_paper_id, parse_arxiv_id
+from planner.names import ArxivId, parse_arxiv_id
 from planner.papers.characters import decode_text
 from planner.papers.formats import (
     TEXT_ENDINGS,
@@ -18,7 +18,7 @@ from planner.papers.formats import (
     describe_unsupported_type,
     detect_kind,
     detect_text_kind,
-    strip_folders_and_endings,
+    propose_paper_id,
 )
 from planner.papers.html.reader import read_html
 from planner.papers.markdown import read_markdown
@@ -214,11 +214,7 @@ def _build_paper(parsed: RecognisedSource, source: str, title: str, abstract: st
         *_compare_metadata("given abstract", abstract, reading.abstract),
     )
     return Paper(
-        id=build_paper_id(
-            title or reading.title,
-            given_id=paper_id,
-            file_stem="stdin" if source == "-" else strip_folders_and_endings(source),
-        ),
+        id=propose_paper_id(source, given_id=paper_id, given_title=title, title=reading.title),
         title=shorten_name(title or reading.title),
         abstract=abstract or reading.abstract,
         sections=tuple(replace(section, heading=shorten_name(section.heading)) for section in reading.sections),

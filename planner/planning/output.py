@@ -17,17 +17,17 @@ from planner.models.wrappers import CachedModel
 from planner.names import (
     RECORD_SUFFIX,
     TRAJECTORY_SUFFIX,
-    build_paper_id,
     build_record_path,
     build_trajectory_path,
 )
-from planner.papers.formats import strip_folders_and_endings
+from planner.papers.formats import propose_paper_id
 from planner.papers.paper import Paper, PaperInfo
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper
 from planner.planning.record import AttemptRecord, PlanRecord, ReplyPricer, add_attempts, begin_record, finish_record
 from planner.planning.record_store import RecordStore
+from planner.planning.written_files import find_paper_id
 from planner.sanitize import make_printable
 from planner.tokens import TokenCounter
 from planner.trajectory.format import Trajectory
@@ -86,6 +86,7 @@ async def plan_to_folder(
         OSError: if the folder cannot be written.
         PromptError: if a template cannot be rendered.
     """
+    paper = replace(paper, id=find_paper_id(folder, paper.info, model.info))
     settings = replace(settings, plain=_has_plain_plan(folder, paper, model.info, settings))
     record = _open_question(paper, model.info, settings)
     async with _lock_paper(folder, record):
@@ -142,18 +143,14 @@ def _has_plain_plan(folder: Path, paper: Paper, info: ModelInfo, settings: PlanS
 
 
 def write_unreadable_paper(
-    folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, *, given_id: str = ""
+    folder: Path, source: str, error: PaperError, info: ModelInfo, settings: PlanSettings, given_id: str = ""
 ) -> PlanOutput:
     """Write the record of a paper that cannot be read; its id is `given_id`, or is made from the source.
 
     Nothing is written about a source that is no paper.
     """
-    paper = PaperInfo(
-        id=given_id or build_paper_id("", file_stem=strip_folders_and_endings(source)),
-        title="",
-        format="",
-        source=source,
-    )
+    paper = PaperInfo(id=given_id or propose_paper_id(source), title="", format="", source=source)
+    paper = replace(paper, id=find_paper_id(folder, paper, info))
     result = PlanResult(Outcome.PAPER_ERROR, reason=make_printable(str(error)))
     path, opened = (
         folder / build_trajectory_path(info.planner, info.name, paper.id),

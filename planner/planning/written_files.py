@@ -1,12 +1,24 @@
-"""The trajectories and records that a run has on disk already, so that none is written twice."""
+"""The trajectories and records that are on disk already, so that none is written twice, and no paper gets two ids."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from planner.chat import ModelInfo
 from planner.files import DRAFT_NAME
-from planner.names import RECORD_SUFFIX, TRAJECTORY_SUFFIX, build_model_folder, sanitize_file_name
+from planner.names import (
+    RECORD_SUFFIX,
+    TRAJECTORY_SUFFIX,
+    build_model_folder,
+    build_paper_id,
+    build_record_path,
+    build_trajectory_path,
+    sanitize_file_name,
+)
+from planner.papers.formats import propose_paper_id
+from planner.papers.paper import PaperInfo
+from planner.planning.record import PaperRecord, PlanRecord
 
 
 class WrittenFiles:
@@ -23,6 +35,38 @@ class WrittenFiles:
             self._names_by_model[made_by] = frozenset(_list_complete_files(self._folder / build_model_folder(*made_by)))
         stem, names = sanitize_file_name(paper_id), self._names_by_model[made_by]
         return f"{stem}{RECORD_SUFFIX}" in names and (not trajectory or f"{stem}{TRAJECTORY_SUFFIX}" in names)
+
+
+def find_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
+    """Return the id that a paper has in a folder of plans, or is to get there.
+
+    Several files may have one name: of papers whose id is the name of their file, the second gets `-2`. A paper keeps
+    the id that its record has, also one from its title, as earlier versions gave it.
+
+    Raises:
+        TrajectoryError: if a record is no record, or is damaged.
+        OSError: if a record cannot be read.
+    """
+    if paper.id != propose_paper_id(paper.source):
+        return paper.id
+    titled = build_paper_id(paper.title or paper.id)
+    for candidate in itertools.chain((titled, paper.id), (f"{paper.id}-{number}" for number in itertools.count(2))):
+        path = folder / build_record_path(build_trajectory_path(info.planner, info.name, candidate))
+        earlier = PlanRecord.read(path).paper if path.exists() else None
+        is_free = earlier is None and (candidate != titled or candidate == paper.id)
+        if is_free or (earlier and _is_same_paper(earlier, paper)):
+            return candidate
+    raise AssertionError("there are endless numbers")
+
+
+def _is_same_paper(earlier: PaperRecord, paper: PaperInfo) -> bool:
+    """Return whether a record is about this paper: of the same text, or of the same source in an earlier state."""
+    if earlier.sha256 and earlier.sha256 == paper.sha256:
+        return True
+    is_unread = not (earlier.sha256 and paper.sha256)
+    return os.path.realpath(earlier.source) == os.path.realpath(paper.source) and (
+        is_unread or earlier.title == paper.title
+    )
 
 
 def _list_complete_files(folder: Path) -> Iterator[str]:

@@ -83,7 +83,9 @@ async def ask(call: Call, tool: str, **arguments: Any) -> Any:
 def test_a_client_goes_the_whole_way(papers: Path, run: Run) -> None:
     shown = run("prompt", "paper.md", "--to", "text").stdout.removesuffix("\n")
     Path("reply.txt").write_text(GOOD_REPLY, encoding="utf-8")
-    parsed = Path(run("parse", "reply.txt", "--paper", "paper.md", "--model", "an agent").stdout.strip())
+    parsed = Path(
+        run("parse", "reply.txt", "--paper", "paper.md", "--id", "gate", "--model", "an agent").stdout.strip()
+    )
 
     async def work(call: Call) -> None:
         [paper] = (await ask(call, "list_papers"))["papers"]

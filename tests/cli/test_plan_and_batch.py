@@ -79,10 +79,25 @@ def test_both_give_the_same_warnings_counts_and_plan(
     assert f"{prompt_tokens:,} tokens in, {completion_tokens:,} out" in run("status", "run").stdout
 
 
+@pytest.mark.parametrize("metadata", [{}, {"title": "Gates, for tides"}, {"id": "my.gates", "title": "Gates"}])
+def test_both_give_a_paper_one_id(run: Run, work_folder: Path, metadata: dict[str, str]) -> None:
+    places = ("tides.md", "x/2507.08038v2.md", "x/my paper.md", "x/thesis", "x/thesis/main.tex")
+    (work_folder / "x" / "thesis").mkdir(parents=True)
+    for place in (*places[:3], places[4]):
+        (work_folder / place).write_text(PAPER.replace("tides", place), encoding="utf-8")
+    words = [word for name, value in metadata.items() for word in (f"--{name}", value)]
+    for place in places:
+        read = json.loads(run("paper", place, *words, "--to", "json").stdout)["id"]
+        (work_folder / "one.jsonl").write_text(json.dumps({"path": place, **metadata}), encoding="utf-8")
+        [listed] = json.loads(run("batch", "one.jsonl", "-o", "run", "--dry-run", "--json").stdout)["papers"]
+        assert read == listed["id"]
+        assert metadata or read == Path(place).name.removesuffix(".md").removesuffix(".tex")
+
+
 def test_site_and_combine_know_that_both_planned_one_paper(
     run: Run, work_folder: Path, options: tuple[str, ...]
 ) -> None:
-    planned = Path(run("plan", "tides.md", *options).stdout.strip())
+    planned = Path(run("plan", "tides.md", "--title", "Gates for tides", *options).stdout.strip())
     assert run("batch", "tides.md", "-o", "run", *options).exit_code == 0
     assert planned.stem == "Gates_for_tides"
     assert (work_folder / "run" / "trajectories" / "lm-planner" / "m" / "tides.md").is_file()
