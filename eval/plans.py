@@ -100,7 +100,9 @@ class GoldPair:
 
 
 def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tuple[System, ...]:
-    """Read every system with plans below a folder; `task` and `name` (a part of the system's name) select some.
+    """Read every system with plans below a folder; `task` and `name` select some.
+
+    The name is that of a system or of its model, or else a part of a system's name.
 
     Raises:
         UsageError: if the folder does not exist or has no such plan.
@@ -108,7 +110,9 @@ def read_systems(folder: Path, task: Task | None = None, name: str = "") -> tupl
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of plans")
     systems = _read_trajectories(folder) or _read_published_plans(folder)
-    chosen = [s for s in systems if name in s.name and (task is None or s.task in (task, None))]
+    of_task = [s for s in systems if task is None or s.task in (task, None)]
+    exact = [s for s in of_task if name in (s.name, s.name.partition("/")[2])]
+    chosen = exact or [s for s in of_task if name in s.name]
     if not chosen:
         selection = " ".join(filter(None, (f"of the {task} task" if task else "", f"named {name!r}" if name else "")))
         names = ", ".join(f"{s.name} ({s.task or 'task not known'})" for s in systems)

@@ -74,6 +74,16 @@ def test_several_systems_must_be_chosen_from(tmp_path: Path) -> None:
         read_system(tmp_path, Task.REVIEWER, "other")
 
 
+@pytest.mark.parametrize("name", ["gpt-4o", "lm-planner/gpt-4o"])
+def test_a_name_that_begins_another_chooses_its_own_system(tmp_path: Path, name: str) -> None:
+    for model in ("gpt-4o", "gpt-4o-mini"):
+        write_trajectory(tmp_path, "one", [GATE], model)
+    assert read_system(tmp_path, name=name).name == "lm-planner/gpt-4o"
+    assert read_system(tmp_path, name="4o-m").name == "lm-planner/gpt-4o-mini"
+    with pytest.raises(UsageError, match="choose one with --system"):
+        read_system(tmp_path, name="4o")
+
+
 def test_the_published_layout_with_costs(tmp_path: Path) -> None:
     folder = write_plans(tmp_path / "gpt-4o", {"one": [GATE, LOSS]})
     costs = {
