@@ -21,5 +21,5 @@ request; with neither, a request gets a 400 that says so. The builders are in `r
 and a `Response` is bent by `.cut(after)` (the connection breaks after so many bytes of the body), `.hanging(after)`
 (nothing more comes until `server.release()`), `.dripping(size, pause)`, `.late(seconds)` and
 `.saying({"Header": "value"})`.
-`python -m tests.server` runs the same server as a process of its own, for measurements.
+`python -m tests.server` runs the same server as a process of its own, to try the program with and for measurements.
 """

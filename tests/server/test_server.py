@@ -7,9 +7,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from planner.cli import cli
+from planner.trajectory.reader import read_trajectory
+from tests.conftest import ROOT
 from tests.server.http import Response
 from tests.server.replies import as_asked, reply, stream
 from tests.server.server import Server
@@ -84,3 +89,31 @@ def test_it_runs_as_a_process() -> None:
         assert b'"word "' in post(process.stdout.readline().strip(), {})
         process.stdin.close()
         assert process.wait(10) == 0
+
+
+def test_it_serves_a_trial_until_it_is_stopped(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.server"]
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options) as process:  # type: ignore[call-overload]
+        base = process.stdout.readline().strip()
+        plans = [write_trial_plan(base, model, tmp_path) for model in ("trial-large", "trial-small")]
+        process.terminate()
+        assert process.wait(10) == 0
+    assert plans[0] != plans[1], "two models can be compared"
+
+
+def write_trial_plan(base: str, model: str, folder: Path) -> list[str]:
+    words = [
+        "plan",
+        str(ROOT / "planner" / "demo" / "paper.md"),
+        "--model",
+        model,
+        "--base-url",
+        base,
+        "-o",
+        str(folder),
+    ]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    plan = read_trajectory(Path(done.stdout.strip())).plan
+    return [ablation.ablated_part for ablation in plan.ablations]
