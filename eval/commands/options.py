@@ -47,7 +47,9 @@ class CommandGroup(click.Group):
 task_option = click.option(
     "--task", type=click.Choice(Task, case_sensitive=False), help="The task, where the files hold both."
 )
-system_option = click.option("--system", default="", metavar="NAME", help="Model, such as gpt-4o, or a part of a system's name.")
+system_option = click.option(
+    "--system", default="", metavar="NAME", help="Model, as gpt-4o, or a part of a system's name."
+)
 k_option = click.option("-k", type=click.IntRange(min=1), help="Score the first K ablations of each plan.  [all]")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 plots_option = click.option(

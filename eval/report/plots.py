@@ -101,7 +101,7 @@ def _apply_style(draw: Callable[_P, Picture]) -> Callable[_P, Picture]:
         try:
             from matplotlib import rc_context
         except ImportError as error:
-            raise UsageError("pictures need matplotlib: pip install 'ablation-planner[eval]', or --no-plots") from error
+            raise UsageError("pictures need matplotlib: pip install '.[eval]', or add --no-plots") from error
         with rc_context(_STYLE), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # a glyph that the font lacks becomes a box
             return draw(*args, **kwargs)

@@ -199,7 +199,8 @@ async def _open_models(spec: RunSpec, stack: AsyncExitStack) -> tuple[RunModel, 
         client = await _open_model(spec, model_spec, stack)
         if spec.sends and spec.limits.max_cost is not None and client.compute_price(Usage(1, 1)) is None:
             raise UsageError(
-                f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT"
+                f"--max-cost needs a price, and none is known for {client.info.asked!r}: add --price IN,OUT, in USD per"
+                " million tokens, as in 0.15,0.60"
             )
         models.append(build_run_model(client, spec.settings))
     _refuse_shared_folder([model.info for model in models])

@@ -40,7 +40,7 @@ def status(run: Path, failed: bool, as_json: bool) -> None:
     else:
         click.echo(make_printable(found.as_text(with_failures=failed)))
         if found.total.pending:
-            click.echo("the command that began the run goes on with what is left, if it has ended", err=True)
+            click.echo("if no call works on the run now, the command that began it goes on with what is left", err=True)
     if found.total.damage:
         raise RunError(found.total.damage)
 

@@ -151,7 +151,8 @@ async def open_model(
     if spec.is_builtin:
         from planner.models.extractive import BUILTIN_INFO  # compiles a hundred patterns, which only this planner needs
 
-        log.info("using the built-in extractive planner, which calls no model (name one with --model)")
+        hint = "" if spec.model else " (name one with --model)"
+        log.info("using the built-in extractive planner, which calls no model%s", hint)
         yield ModelClient(BUILTIN_INFO, lambda _: 0.0)
         return
     if offline and sends:

@@ -30,7 +30,9 @@ def test_the_path_of_each_plan_is_printed(run: Run, plans: Path) -> None:
 def test_json_has_members_and_what_is_not_combined(run: Run, plans: Path) -> None:
     write_entry(plans / "a", trajectory("Lonely", model="a"))
     (plans / "b" / "bad.md").write_text("?", encoding="utf-8")
-    result = run("combine", "a", "b", "c", "-o", "out", "--json", "--min-chance", "50", "-k", "1")
+    words = ("combine", "a", "b", "c", "-o", "out", "--json", "--min-chance", "50", "-k", "1")
+    assert "Lonely" not in run(*words).stderr, "of a thousand papers that would be a thousand lines"
+    result = run(*words, "-v")
     assert result.exit_code == 1
     facts = json.loads(result.stdout)
     assert facts["plans"] == [{"paper_id": "A_Paper", "task": "author", "path": OUTPUT, "members": ["a", "b", "c"]}]

@@ -82,3 +82,8 @@ def test_a_reply_that_drips_is_not_waited_for(run: Run, server: Server, monkeypa
     result = run("doctor", "--model", "m", "--base-url", server.base_url)
     assert result.exit_code == 1
     assert "no whole answer within 0.5 s; a longer --timeout allows more" in result.stdout
+
+
+def test_who_names_the_built_in_planner_is_not_told_to_name_a_model(run: Run) -> None:
+    assert "(name one with --model)" in run("doctor").stderr
+    assert "name one" not in run("doctor", "--model", "extractive").stderr

@@ -31,6 +31,7 @@ def test_plan_tells_of_it_with_every_later_result(run: Run, start: Start, server
     kill_while_asking(start, server, *words)
     assert f"planned 1 ablation (1,000 tokens in, 20 out, $0.0011; {LOST})" in run(*words).stderr
     again = run(*words).stderr
+    assert "stored reply" not in again, "nothing was sent, which is no reason for a warning"
     assert f"(nothing was sent; 1,000 tokens in, 20 out, $0.0011 with earlier calls; {LOST})" in again
 
 

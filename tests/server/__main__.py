@@ -17,6 +17,7 @@ from tests.server.http import Request, Response
 from tests.server.replies import as_asked, body
 from tests.server.server import Server
 
+METRICS = ("accuracy", "F1", "BLEU", "MAE", "AUROC", "perplexity", "regret")
 MODELS = ("trial-large", "trial-small")
 HELP = """\
 Models: {models}, or any other name; each plans in its own way. In another terminal:
@@ -29,12 +30,13 @@ def write_plan(request: Request) -> str:
     """A plan about headings of the paper; which of them depends on the prompt and on the model."""
     headings = sorted(set(_HEADING.findall(request.prompt))) or ["the main component", "the training schedule"]
     headings.sort(key=lambda heading: sha256(f"{request.json['model']} {heading}".encode()).digest())
+    metric = next((name for name in METRICS if name in request.prompt), "the main metric")
     ablations = [
         {
             "name": f"Without {heading}",
             "ablated_part": heading,
             "action": "REMOVE",
-            "metrics": ["accuracy"],
+            "metrics": [metric],
             "reason": f"The paper credits {heading}, and this trial server knows no better.",
             "chance": 60,
         }

@@ -17,6 +17,7 @@ from planner.cli.terminal.console import log, log_omissions
 from planner.details import Revision, format_count
 from planner.errors import Outcome
 from planner.models.pricing import describe_lost_requests, format_tokens, format_usd
+from planner.models.wrappers import REUSED_NOTE
 from planner.planning.output import PlanOutput
 from planner.planning.record import AttemptRecord, PlanRecord, sum_costs, sum_usage
 from planner.sanitize import make_printable
@@ -59,7 +60,7 @@ class PlanReporter:
         """Report a result: the path or the JSON object on stdout, warnings and the reason on stderr."""
         record = result.record
         for warning in record.warnings:
-            if warning != record.reason:
+            if warning not in (record.reason, REUSED_NOTE):  # the tokens say that nothing was sent
                 log.warning("%s: %s", source, warning)
         log_omissions(record.paper.left_out, f"{source}: ")
         if record.revisions:
