@@ -3,15 +3,17 @@
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from planner.chat import ModelInfo
+from planner.errors import TrajectoryError
 from planner.files import DRAFT_NAME
 from planner.names import (
     RECORD_SUFFIX,
     TRAJECTORY_SUFFIX,
     build_model_folder,
-    build_paper_id,
     build_record_path,
     build_trajectory_path,
     sanitize_file_name,
@@ -19,6 +21,8 @@ from planner.names import (
 from planner.papers.formats import propose_paper_id
 from planner.papers.paper import PaperInfo
 from planner.planning.record import PaperRecord, PlanRecord
+
+_MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which the hash of its paper stands
 
 
 class WrittenFiles:
@@ -40,23 +44,35 @@ class WrittenFiles:
 def find_paper_id(folder: Path, paper: PaperInfo, info: ModelInfo) -> str:
     """Return the id that a paper has in a folder of plans, or is to get there.
 
-    Several files may have one name: of papers whose id is the name of their file, the second gets `-2`. A paper keeps
-    the id that its record has, also one from its title, as earlier versions gave it.
+    A paper whose id is the name of its file keeps the id under which its text is on record, such as one from its title,
+    as earlier versions gave it. If another paper has its name, it gets `-2`.
 
     Raises:
-        TrajectoryError: if a record is no record, or is damaged.
+        TrajectoryError: if the record under one of its names is no record, or is damaged.
         OSError: if a record cannot be read.
     """
     if paper.id != propose_paper_id(paper.source):
         return paper.id
-    titled = build_paper_id(paper.title or paper.id)
-    for candidate in itertools.chain((titled, paper.id), (f"{paper.id}-{number}" for number in itertools.count(2))):
-        path = folder / build_record_path(build_trajectory_path(info.planner, info.name, candidate))
+    names = itertools.chain((paper.id,), (f"{paper.id}-{number}" for number in itertools.count(2)))
+    for name in names:
+        path = folder / build_record_path(build_trajectory_path(info.planner, info.name, name))
         earlier = PlanRecord.read(path).paper if path.exists() else None
-        is_free = earlier is None and (candidate != titled or candidate == paper.id)
-        if is_free or (earlier and _is_same_paper(earlier, paper)):
-            return candidate
+        if earlier is None:
+            return _find_id_by_text(path.parent, paper) or name
+        if _is_same_paper(earlier, paper):
+            return name
     raise AssertionError("there are endless numbers")
+
+
+def _find_id_by_text(model_folder: Path, paper: PaperInfo) -> str:
+    """Return the id of the first record of a text in the folder of a model, "" if there is none."""
+    for path in sorted(model_folder.glob(f"*{RECORD_SUFFIX}")) if paper.sha256 else ():
+        with suppress(TrajectoryError, OSError):  # a damaged record, or none: it says nothing about this paper
+            with path.open("rb") as file:
+                may_be_same = paper.sha256.encode() in file.read(_MAX_HEAD_BYTES)
+            if may_be_same and (earlier := PlanRecord.read(path).paper).sha256 == paper.sha256:
+                return earlier.id
+    return ""
 
 
 def _is_same_paper(earlier: PaperRecord, paper: PaperInfo) -> bool:

@@ -96,6 +96,9 @@ def test_two_papers_with_one_name_do_not_overwrite_each_other(run: Run, work_fol
     for name, place in (("two/main.md", second), ("one/main.md", first)):
         assert run("plan", name, env=at(server)).stdout.strip() == place, "each is known by its text"
     assert len(server.journal) == 2
+    (work_folder / "renamed.md").write_bytes((work_folder / "one" / "main.md").read_bytes())
+    assert run("plan", "renamed.md", env=at(server)).stdout.strip() == first
+    assert len(server.journal) == 2, "nor is a text paid for twice since its file has another name"
     edited = work_folder / "two" / "main.md"
     edited.write_bytes(edited.read_bytes() + b"\n\nAnd a word more.\n")
     further = run("plan", "two/main.md", env=at(server)).stdout.strip()

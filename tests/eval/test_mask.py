@@ -189,7 +189,7 @@ def test_labels_of_other_papers_are_refused(files: Path) -> None:
     (files / "label.json").write_text(json.dumps(rows), encoding="utf-8")
     result = mask("--yes")
     assert result.exit_code == 2
-    assert "0 of 2 papers have the id 'Tides_by_Gated_Patches' or its title" in result.output
+    assert "0 of 2 papers have the id 'paper' or its title" in result.output
 
 
 def test_a_hostile_paper_takes_no_long_time() -> None:

@@ -17,7 +17,7 @@ def test_a_markdown_file_becomes_a_paper(tmp_path: Path) -> None:
     )
     paper = load_paper(str(path))
     assert (paper.id, paper.title, paper.abstract, paper.format) == (
-        "On_Widgets__A_Study",
+        "widgets",
         "On Widgets: A Study",
         "Short.",
         "markdown",
