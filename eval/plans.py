@@ -136,16 +136,18 @@ def read_system(folder: Path, task: Task | None = None, name: str = "") -> Syste
 def pair_papers(gold: GoldSet, system: System) -> tuple[tuple[GoldPair, ...], tuple[PlannedPaper, ...]]:
     """Pair each gold paper with its plan, in the gold's order; also return the plans of papers that have no gold.
 
-    A paper is found by its id, or by the name of the file that was planned, or else by the id that planning makes from
-    the gold's title, if no other gold paper has this title, as two masked copies of a paper do.
+    A paper is found by its id, or by the name of the file that was planned, or else by the gold's title or the id that
+    is made from it, if no other gold paper has this title, as two masked copies of a paper do.
     """
     unpaired = dict(system.papers)
     ids_by_file = {planned.paper_file: paper_id for paper_id, planned in system.papers.items()}
+    ids_by_title = {build_paper_id(planned.title): key for key, planned in system.papers.items() if planned.title}
     titles = Counter(paper.title for paper in gold.papers.values())
     pairs = []
     for paper in gold.papers.values():
-        title_ids = _list_title_ids(paper) if titles[paper.title] == 1 else ()
+        title_ids = tuple(_list_title_ids(paper)) if titles[paper.title] == 1 else ()
         ids = (paper.id, build_paper_id("", given_id=paper.id), ids_by_file.get(paper.id), *title_ids)
+        ids = (*ids, *map(ids_by_title.get, title_ids))
         found_id = next((paper_id for paper_id in ids if paper_id in unpaired), None)
         pairs.append(GoldPair(paper, None if found_id is None else unpaired.pop(found_id)))
     return tuple(pairs), tuple(unpaired.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eval.gold import AuthorGold, GoldSet
 from eval.plans import PaperStatus, pair_papers, read_system, read_systems
 from eval.tables import TableError
 from planner.errors import Outcome, UsageError
@@ -138,6 +139,14 @@ def test_papers_are_found_by_id_or_by_title(tmp_path: Path) -> None:
     assert [pair.planned_paper.id if pair.planned_paper else None for pair in pairs] == ["one", "On_two", None]
     assert pairs[2].status is PaperStatus.ABSENT
     assert [paper.id for paper in extra] == ["stranger"]
+
+
+def test_a_paper_with_the_id_of_its_file_is_found_by_the_title_on_record(tmp_path: Path) -> None:
+    sidecar(write_trajectory(tmp_path, "two", [GATE]), Outcome.PLANNED, "two")
+    gold = GoldSet(Task.AUTHOR, "made", {"2401.1": AuthorGold("2401.1", "On two", (GATE,))})
+    [pair], extra = pair_papers(gold, read_system(tmp_path))
+    assert pair.planned_paper is not None
+    assert (pair.planned_paper.id, extra) == ("two", ())
 
 
 def test_all_published_trajectories(shared: Path) -> None:
