@@ -1,5 +1,9 @@
-"""Pictures of the program on a terminal: `python -m tests.cli.terminal_pictures FOLDER`, run by `make screenshots`."""
+"""Pictures of the program on a terminal: `python -m tests.cli.terminal_pictures FOLDER`, run by `make screenshots`.
 
+`--checkout OTHER` draws the same calls of the program in another checkout, such as an earlier one, with its own .venv.
+"""
+
+import argparse
 import fcntl
 import io
 import os
@@ -71,17 +75,22 @@ _FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)  # which the pictur
 
 
 def run_on_terminal(
-    words: Sequence[str], folder: Path, env: Mapping[str, str] | None = None, *, width: int = WIDTH
+    words: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    width: int = WIDTH,
+    checkout: Path = ROOT,
 ) -> tuple[int, str]:
-    """Run the program on a terminal of its own; its exit code, and all that it wrote there."""
+    """Run the program of a checkout on a terminal of its own; its exit code, and all that it wrote there."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     unset = ("NO_COLOR", "COLUMNS", "OPENAI_API_KEY", "OPENAI_BASE_URL", "ABLATION_PLANNER_MODEL")
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
     process = subprocess.Popen(
-        [sys.executable, "-m", "planner", *words],
+        [sys.executable if checkout == ROOT else checkout / ".venv" / "bin" / "python", "-m", "planner", *words],
         cwd=folder,
-        env={**inherited, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **(env or {})},
+        env={**inherited, "PYTHONPATH": str(checkout), "TERM": "xterm-256color", **(env or {})},
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -127,8 +136,8 @@ def answer(request: Request) -> Response:
     return replace(stream(text, usage=USAGE, pieces=30), pause=0.05 if request.json["model"] == "slow-model" else 0.0)
 
 
-def main(folder: Path) -> None:
-    """Run the program in a new folder, and draw what a user sees; the pictures' paths are printed."""
+def main(folder: Path, checkout: Path) -> None:
+    """Run the program of a checkout in a new folder, and draw what a user sees; the pictures' paths are printed."""
     with tempfile.TemporaryDirectory() as work, Server(answer) as server:
         prepare_folder(Path(work))
         env = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-none"}
@@ -136,8 +145,9 @@ def main(folder: Path) -> None:
         for name, commands in PICTURES:
             shown = []
             for command in commands:
-                _, written = run_on_terminal(shlex.split(command), Path(work), env if "--model" in command else None)
-                if name == "progress":  # the screen while the model writes
+                asked = env if "--model" in command else None
+                _, written = run_on_terminal(shlex.split(command), Path(work), asked, checkout=checkout)
+                if name == "progress" and "so far" in written:  # the screen while the model writes
                     written = written[: written.rindex("so far") + len("so far")]
                 written = written.replace(f"127.0.0.1:{server.port}", "model.example.org")
                 shown.append(f"\x1b[1;32m$\x1b[0m ablation-planner {command}\n{draw_screen(written)}")
@@ -158,4 +168,8 @@ def prepare_folder(work: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m tests.cli.terminal_pictures")
+    parser.add_argument("folder", type=Path, help="folder for the pictures")
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="checkout whose program is run; default: this one")
+    options = parser.parse_args()
+    main(options.folder, options.checkout.resolve())

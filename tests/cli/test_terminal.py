@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,14 @@ def test_a_long_id_leaves_the_lines_at_the_top_whole(run: Run, work_folder: Path
     assert re.fullmatch(r"id a_long\w+…\w+_end, markdown paper\.md", line)
     assert len(heading) == len(line) == 80
     assert long_id in run("show", plan).stdout, "what another program reads is not shortened"
+
+
+def test_a_picture_may_show_the_program_of_another_checkout(work_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other" / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / "other" / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "other" / "planner").mkdir()
+    (tmp_path / "other" / "planner" / "__main__.py").write_text("print('the program of before')", encoding="utf-8")
+    assert run_on_terminal(("plan",), work_folder, checkout=tmp_path / "other")[1].strip() == "the program of before"
 
 
 @pytest.mark.parametrize(("words", "env"), [(("--color", "never"), {}), ((), {"NO_COLOR": "1"})])
