@@ -28,9 +28,10 @@ _HEADING = re.compile(r"^(?:#+ +)?\d+\.\d+\.? +(\S.{3,50})$", re.MULTILINE)
 
 def write_plan(request: Request) -> str:
     """A plan about headings of the paper; which of them depends on the prompt and on the model."""
-    headings = sorted(set(_HEADING.findall(request.prompt))) or ["the main component", "the training schedule"]
+    paper = request.prompt.partition("=== BEGIN PAPER")[2] or request.prompt
+    headings = sorted(set(_HEADING.findall(paper))) or ["the main component", "the training schedule"]
     headings.sort(key=lambda heading: sha256(f"{request.json['model']} {heading}".encode()).digest())
-    metric = next((name for name in METRICS if name in request.prompt), "the main metric")
+    metric = next((name for name in METRICS if name in paper), "the main metric")
     ablations = [
         {
             "name": f"Without {heading}",
