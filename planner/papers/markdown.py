@@ -12,9 +12,8 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 
-from planner.papers.abstract import find_abstract_text
 from planner.papers.characters import clean_source_text
-from planner.papers.headings import classify_heading, strip_number_and_punctuation
+from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.html.reader import read_html_fragment, split_hidden_elements
 from planner.papers.outline import MarkedHeading, assemble_sections, mark_back_matter, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text

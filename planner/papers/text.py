@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from planner.papers.abstract import find_abstract_text
 from planner.papers.characters import clean_source_text
-from planner.papers.headings import classify_heading, strip_number_and_punctuation
+from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections, is_reference_entry
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.abstract import find_abstract_text
+from planner.papers.headings import find_abstract_text
 from planner.papers.outline import Heading, MarkedHeading, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, SectionKind, warn_of_doubtful_reading
 

@@ -5,9 +5,9 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import Final
 
-from planner.papers.abstract import find_abstract_text
 from planner.papers.characters import clean_source_text
 from planner.papers.colours import WHITE
+from planner.papers.headings import find_abstract_text
 from planner.papers.html.dom import VOID_TAGS, Element, StartTag, parse_html, tokenize_html
 from planner.papers.html.flow import PageWalker, remove_footnotes
 from planner.papers.html.visibility import (

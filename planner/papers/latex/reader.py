@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from planner.errors import PaperError
-from planner.papers.abstract import find_abstract_text
 from planner.papers.characters import decode_text
+from planner.papers.headings import find_abstract_text
 from planner.papers.latex.flatten import flatten_source
 from planner.papers.latex.macros import (
     DRAWINGS,

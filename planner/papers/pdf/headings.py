@@ -12,14 +12,18 @@ from planner.papers.headings import classify_heading, has_letter_number, has_rom
 from planner.papers.paper import SectionKind
 from planner.papers.pdf.floats import find_label_kind
 from planner.papers.pdf.lines import BodyStyle, Line
-from planner.papers.pdf.numbering import BACK_MATTER, HeadingStyle, NumberSequence, is_set_apart, read_type_style
 from planner.papers.pdf.outline import (
+    BACK_MATTER,
     MAX_HEADING_LINES,
+    HeadingStyle,
+    NumberSequence,
     OutlineItem,
     PrintedHeading,
     extract_section_number,
     find_lines_under_headings,
     find_printed_headings,
+    is_set_apart,
+    read_type_style,
 )
 from planner.papers.pdf.paragraphs import Vocabulary, has_line_end_hyphen, join_lines
 

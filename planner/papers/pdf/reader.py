@@ -13,10 +13,9 @@ from planner.papers.headings import classify_heading
 from planner.papers.paper import Block, BlockKind, ParsedPaper, Section, SectionKind
 from planner.papers.pdf.floats import LineKind, classify_lines
 from planner.papers.pdf.front_matter import find_abstract, find_title
-from planner.papers.pdf.furniture import remove_line_numbers, remove_page_furniture
 from planner.papers.pdf.headings import find_headings
 from planner.papers.pdf.layout import arrange_lines
-from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style
+from planner.papers.pdf.lines import BodyStyle, Line, measure_body_style, remove_line_numbers, remove_page_furniture
 from planner.papers.pdf.outline import OutlineItem, PrintedHeading, find_lines_under_headings, read_outline
 from planner.papers.pdf.paragraphs import Vocabulary, build_blocks
 from planner.papers.pdf.pdfium import Bounds, open_pdf

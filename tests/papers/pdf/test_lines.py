@@ -15,8 +15,7 @@ from planner.papers.pdf.floats import (
     is_caption_start,
 )
 from planner.papers.pdf.front_matter import find_title
-from planner.papers.pdf.furniture import remove_line_numbers, remove_page_furniture
-from planner.papers.pdf.lines import Line, build_line, measure_body_style
+from planner.papers.pdf.lines import Line, build_line, measure_body_style, remove_line_numbers, remove_page_furniture
 from planner.papers.pdf.outline import (
     OutlineItem,
     PrintedHeading,
