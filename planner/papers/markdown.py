@@ -1,20 +1,32 @@
 """Read papers in Markdown: sections by the line maps of a CommonMark parser, text as in the source.
 
-Titles and abstracts may also stand in a front matter or in a metadata file.
+Titles and abstracts may also stand in a front matter or in a metadata file. HTML elements that hide their content are
+removed.
 """
 
 import re
 import string
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 
 from planner.papers.characters import clean_source_text
+from planner.papers.colours import WHITE
 from planner.papers.headings import classify_heading, find_abstract_text, strip_number_and_punctuation
-from planner.papers.html.reader import read_html_fragment, split_hidden_elements
+from planner.papers.html.dom import VOID_TAGS, Element, StartTag, tokenize_html
+from planner.papers.html.reader import read_html_fragment
+from planner.papers.html.visibility import (
+    find_background,
+    find_text_colour,
+    is_hiding_element,
+    is_invisible_on,
+    join_inline_declarations,
+)
 from planner.papers.outline import MarkedHeading, assemble_sections, mark_back_matter, resolve_headings
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 from planner.papers.text import MAX_TABLE_LINES, find_table_end, is_table
@@ -38,6 +50,12 @@ _CAPTION: Final = re.compile(r"^(?:<[^>]*>|[*_>\s-])*(Table|Figure|Fig\.)\s+[A-Z
 _PARAGRAPH_LINE: Final = re.compile(r"(?!\d{1,9}[.)])[^][#<>|:=`~*_+-]")  # no other block of CommonMark begins so
 _PLAIN_LETTERS: Final = frozenset(string.ascii_letters) - set("FfTt")  # neither a caption nor a table begins so
 _TABLE: Final = re.compile(r"\s*(?:\\begin\{(?:table\*?|tabular[xy*]?|longtable|wraptable)\}|Table: )")
+_HIDING_TAG: Final = re.compile(r"<([A-Za-z][\w-]*)\s[^<>]{0,1000}?(?:style|hidden|color)\b[^<>]{0,1000}>", re.I)
+_CODE: Final = re.compile(
+    r"^ {0,3}(```+|~~~+)[^\n]*\n.*?(?:^ {0,3}\1|\Z)|(?<!`)(`+)(?!`)[^\n]*?(?<!`)\2(?!`)", re.M | re.S
+)
+_PARAGRAPH_END: Final = re.compile(r"\n[ \t]*\n|\Z")
+_MAX_CONTENT_CHARS: Final = 100_000  # of a hidden element
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +169,52 @@ def strip_markdown(text: str) -> str:
     text = _TAG.sub("", _LINK.sub(r"\1", text[:_MAX_ABSTRACT_CHARS]))
     text = re.sub(r"(?<![\w\\])(\*{1,3}|_{1,3})(?=\S)(.{1,300}?)(?<=\S)\1(?!\w)", r"\2", text)
     return re.sub(r"\\([\\`*_{}\[\]()#+.!|<>~-])", r"\1", text).strip()
+
+
+def split_hidden_elements(text: str) -> tuple[str, list[str]]:
+    """Return the text without elements that hide their content, and the content of each; code stays as it is."""
+    if "<" not in text or not _HIDING_TAG.search(text):
+        return text, []
+    code = [match.span() for match in _CODE.finditer(text)]
+    chunks, hidden_texts, last = list[str](), list[str](), 0
+    for match in _HIDING_TAG.finditer(text):
+        start, content_start = match.span()
+        if start < last or _is_within(code, start) or not _is_hiding_tag(match[0]):
+            continue
+        content_end, end = _find_content_end(text, match[1], content_start)
+        chunks.append(text[last:start])
+        hidden_texts.append(re.sub(r"<[^<>]*>", "", text[content_start:content_end]))
+        last = end
+    return "".join((*chunks, text[last:])), hidden_texts
+
+
+@lru_cache(maxsize=1024)  # the same tags come again and again
+def _is_hiding_tag(tag: str) -> bool:
+    token = next(tokenize_html(tag))
+    if not isinstance(token, StartTag) or token.tag in VOID_TAGS:
+        return False
+    element = Element(token.tag, token.attributes)
+    style = join_inline_declarations(element)
+    return is_hiding_element(element, style) or is_invisible_on(
+        find_text_colour(style), find_background(style, element) or WHITE
+    )
+
+
+def _find_content_end(text: str, tag: str, position: int) -> tuple[int, int]:
+    """Return the ends of an element's content and of its end tag; one that is never closed ends with its paragraph."""
+    depth = 1
+    for match in re.finditer(rf"<(/?){tag}\b[^<>]*>", text[position : position + _MAX_CONTENT_CHARS], re.I):
+        depth += -1 if match[1] else 1
+        if not depth:
+            return position + match.start(), position + match.end()
+    blank_line = _PARAGRAPH_END.search(text, position)
+    end = blank_line.start() if blank_line else len(text)
+    return end, end
+
+
+def _is_within(spans: list[tuple[int, int]], position: int) -> bool:
+    index = bisect_right(spans, (position, 1 << 60)) - 1
+    return index >= 0 and position < spans[index][1]
 
 
 def split_front_matter(text: str) -> tuple[FrontMatter, str]:

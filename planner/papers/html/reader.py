@@ -1,32 +1,37 @@
-"""Read a paper, a title or a fragment from HTML, and remove hidden HTML elements from other texts, such as Markdown."""
+"""Read a paper from an HTML page, in one walk over its elements that collects headings and blocks in reading order."""
 
 import re
-from bisect import bisect_right
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final
 
 from planner.papers.characters import clean_source_text
-from planner.papers.colours import WHITE
-from planner.papers.headings import find_abstract_text
-from planner.papers.html.dom import VOID_TAGS, Element, StartTag, parse_html, tokenize_html
-from planner.papers.html.flow import PageWalker, remove_footnotes
+from planner.papers.colours import WHITE, Colour
+from planner.papers.headings import classify_heading, find_abstract_text
+from planner.papers.html.dom import BLOCK_TAGS, Element, parse_html
+from planner.papers.html.elements import (
+    HEADING_TAGS,
+    classify_float,
+    find_row_cells,
+    find_table_rows,
+    is_abstract,
+    is_abstract_without_heading,
+    is_caption,
+    is_data_table,
+    is_false_heading,
+    is_reference_list,
+    read_formula,
+)
 from planner.papers.html.visibility import (
     StyleRules,
     find_background,
     find_text_colour,
     is_hiding_element,
     is_invisible_on,
-    join_inline_declarations,
 )
 from planner.papers.outline import MarkedHeading, assemble_sections, mark_back_matter, resolve_headings
-from planner.papers.paper import Block, ParsedPaper, warn_of_hidden_text
-
-_HIDING_TAG: Final = re.compile(r"<([A-Za-z][\w-]*)\s[^<>]{0,1000}?(?:style|hidden|color)\b[^<>]{0,1000}>", re.I)
-_CODE: Final = re.compile(
-    r"^ {0,3}(```+|~~~+)[^\n]*\n.*?(?:^ {0,3}\1|\Z)|(?<!`)(`+)(?!`)[^\n]*?(?<!`)\2(?!`)", re.M | re.S
-)
-_PARAGRAPH_END: Final = re.compile(r"\n[ \t]*\n|\Z")
-_MAX_CONTENT_CHARS: Final = 100_000  # of a hidden element
+from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
 
 # The most reliable first.
 _TITLE_SOURCES: Final = (
@@ -40,6 +45,20 @@ _NAME_OF_FILE: Final = re.compile(
     r"(?:arXiv[: ]\s*)?\d{4}\.\d{4,5}(?:\s*v\d+)?|\S+\.(?:x?html?|tex|pdf|dvi|docx?|md)", re.I
 )
 _TOO_MANY_RULES: Final = "the page has too many style rules to follow; text that they hide may have been kept"
+_SKIPPED_TAG_WORDS: Final = """
+    script style nav noscript template head svg iframe button input select textarea canvas video audio object
+    datalist footer d-front-matter d-bibliography dt-banner d-contents
+"""
+_SKIPPED_TAGS: Final = frozenset(_SKIPPED_TAG_WORDS.split())
+_SKIPPED_CLASSES: Final = frozenset(
+    {"ltx_page_navbar", "ltx_page_header", "ltx_page_footer", "ltx_TOC", "ltx_pagination", "toc", "navbar", "sidebar"}
+    | {"abstract-title"}  # pandoc's own heading in an abstract element
+)
+_NOTE_CLASSES: Final = frozenset({"ltx_note", "footnote-ref"})  # footnotes, no part of a heading
+_FLOAT_TAGS: Final = frozenset({"figure", "d-figure", "dt-figure"})
+_LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+_MAX_ANCESTORS: Final = 40  # ancestors searched for the background of coloured text
+_SECTION_END: Final = MarkedHeading("", 0, "")  # ends a section where no heading follows
 
 
 def read_html(html: str, file_name: str) -> ParsedPaper:
@@ -107,47 +126,181 @@ def _find_front_matter_title(text: str) -> str:
     return match[1] if match else ""
 
 
-def split_hidden_elements(text: str) -> tuple[str, list[str]]:
-    """Return the text without elements that hide their content, and the content of each; code stays as it is."""
-    if "<" not in text or not _HIDING_TAG.search(text):
-        return text, []
-    code = [match.span() for match in _CODE.finditer(text)]
-    chunks, hidden_texts, last = list[str](), list[str](), 0
-    for match in _HIDING_TAG.finditer(text):
-        start, content_start = match.span()
-        if start < last or _is_within(code, start) or not _is_hiding_tag(match[0]):
-            continue
-        content_end, end = _find_content_end(text, match[1], content_start)
-        chunks.append(text[last:start])
-        hidden_texts.append(re.sub(r"<[^<>]*>", "", text[content_start:content_end]))
-        last = end
-    return "".join((*chunks, text[last:])), hidden_texts
+@dataclass(slots=True)
+class PageWalker:
+    """A walk over a page that collects its headings and blocks in order, and its hidden texts."""
 
+    styles: StyleRules
+    is_nested: bool = False  # in a cell or a heading, where a table is plain text
+    items: list[MarkedHeading | Block] = field(default_factory=list)
+    hidden_texts: list[str] = field(default_factory=list)
+    _words: list[str] = field(default_factory=list)
+    _float_lines: list[str] | None = None  # the lines of the float that the walk is in
+    _float_element: Element | None = None  # the element of that float
+    _references: Element | None = None  # the list of references, without a heading, that the walk is in
+    _table_count: int = 0
+    _backgrounds: dict[Element, Colour] = field(default_factory=dict)
 
-@lru_cache(maxsize=1024)  # the same tags come again and again
-def _is_hiding_tag(tag: str) -> bool:
-    token = next(tokenize_html(tag))
-    if not isinstance(token, StartTag) or token.tag in VOID_TAGS:
+    def walk_page(self, root: Element) -> None:
+        """Walk over everything below an element."""
+        waiting: list[tuple[Element | str, bool]] = [(root, False)]
+        while waiting:
+            item, is_end = waiting.pop()
+            if isinstance(item, str):
+                self._words.append(item)
+            elif is_end:
+                self._leave_element(item)
+            elif self._enter_element(item):
+                waiting.append((item, True))
+                waiting.extend((child, False) for child in reversed(item.children))
+        self._add_paragraph()
+
+    def _enter_element(self, element: Element) -> bool:
+        """Handle the start of an element and return whether to walk over its children."""
+        tag = element.tag
+        if (tex := read_formula(element)) is not None:
+            self._words.append(tex)
+            return False
+        if tag in _SKIPPED_TAGS or element.classes & _SKIPPED_CLASSES or element.attributes.get("role") == "navigation":
+            return False
+        if self._is_hidden(element):
+            if _LETTERS.search(text := element.collect_text()):
+                self.hidden_texts.append(text)
+            return False
+        if tag in BLOCK_TAGS or tag == "hr":
+            self._add_paragraph()
+        if self._float_lines is None and self._add_unmarked_heading(element):
+            return True
+        if tag in HEADING_TAGS and self._float_lines is None and not is_false_heading(element):
+            self._add_heading(element)
+            return False
+        if tag == "pre" or (not self.is_nested and is_data_table(element)):
+            self._add_paragraph()
+            self._add_table_or_code(element)
+            return False
+        self._begin_element(element)
+        return True
+
+    def _begin_element(self, element: Element) -> None:
+        tag = element.tag
+        if tag in _FLOAT_TAGS and self._float_lines is None:
+            self._float_lines, self._table_count, self._float_element = [], 0, element
+        elif tag in ("sup", "sub"):
+            self._words.append("^" if tag == "sup" else "_")
+        elif tag == "br":
+            self._words.append("\n")
+        elif tag == "li":
+            self._words.append("- ")
+        elif tag in ("dt-cite", "d-cite"):
+            key = element.attributes.get("key") or element.attributes.get("bibtex-key", "")
+            self._words.append(f"[{key}]" if key else "")
+
+    def _add_unmarked_heading(self, element: Element) -> bool:
+        """Add a heading if an element is an abstract or a list of references without one; return whether it is."""
+        if is_abstract_without_heading(element):
+            self._add_paragraph()
+            self.items.append(MarkedHeading("Abstract", 2, "Abstract", SectionKind.ABSTRACT))
+            return True
+        if self._references is None and is_reference_list(element) and not self._is_in_references():
+            self._add_paragraph()
+            self.items.append(MarkedHeading("References", 2, "References", SectionKind.REFERENCES))
+            self._references = element
+            return True
         return False
-    element = Element(token.tag, token.attributes)
-    style = join_inline_declarations(element)
-    return is_hiding_element(element, style) or is_invisible_on(
-        find_text_colour(style), find_background(style, element) or WHITE
-    )
+
+    def _is_in_references(self) -> bool:
+        """Return whether the last heading is that of the references."""
+        last = next((item for item in reversed(self.items) if isinstance(item, MarkedHeading)), _SECTION_END)
+        return SectionKind.REFERENCES in (last.kind, classify_heading(last.text))
+
+    def _leave_element(self, element: Element) -> None:
+        if self._float_lines is None and is_caption(element):
+            self._add_paragraph(BlockKind.FIGURE)
+        elif element.tag in BLOCK_TAGS:
+            self._add_paragraph()
+        if element is self._float_element and self._float_lines is not None:
+            lines, self._float_lines, self._float_element = self._float_lines, None, None
+            self._add_block("\n".join(lines), classify_float(element, self._table_count))
+        if element is self._references or is_abstract(element):
+            self._add_paragraph()
+            self.items.append(_SECTION_END)
+            self._references = None if element is self._references else self._references
+
+    def _is_hidden(self, element: Element) -> bool:
+        style = self.styles.find_style(element)
+        if is_hiding_element(element, style):
+            return True
+        colour = find_text_colour(style) if style else None
+        return colour is not None and is_invisible_on(colour, self._find_background(element))
+
+    def _find_background(self, element: Element) -> Colour:
+        """Return the nearest background behind an element, else white; only a few ancestors are tried, each once."""
+        searched, background = list[Element](), None
+        for around in islice(chain((element,), element.iterate_ancestors()), _MAX_ANCESTORS):
+            searched.append(around)
+            background = self._backgrounds.get(around) or find_background(self.styles.find_style(around), around)
+            if background is not None:
+                break
+        self._backgrounds.update(dict.fromkeys(searched, background or WHITE))
+        return background or WHITE
+
+    def _add_paragraph(self, kind: BlockKind = BlockKind.PROSE) -> None:
+        text = _tidy_spaces("".join(self._words))
+        self._words.clear()
+        if text and text != "-":
+            self._add_block(text, kind)
+
+    def _add_block(self, text: str, kind: BlockKind) -> None:
+        if self._float_lines is not None:
+            self._float_lines.append(text)
+        elif text.strip():
+            self.items.append(Block(kind, text))
+
+    def _add_heading(self, element: Element) -> None:
+        source_text = " ".join(self.read_inline_text(element).split())
+        text = " ".join(self.read_inline_text(remove_footnotes(element)).split())
+        if not text:
+            return
+        classes = element.classes
+        kind = SectionKind.ABSTRACT if "ltx_title_abstract" in classes else None
+        kind = SectionKind.REFERENCES if "ltx_title_bibliography" in classes else kind
+        rank = 2 if kind else int(element.tag[1])
+        self.items.append(MarkedHeading(text, rank, source_text, kind, "ltx_title_appendix" in classes))
+
+    def _add_table_or_code(self, element: Element) -> None:
+        """Add a table (one line a row) or preformatted text as one block."""
+        if element.tag == "pre":
+            self._add_block(element.collect_text().strip("\n"), BlockKind.PROSE)
+            return
+        self._table_count += 1
+        captions = [_tidy_spaces(self.read_inline_text(child)) for child in element.find_children("caption")]
+        rows = (" | ".join(self._read_visible_cells(row)) for row in find_table_rows(element))
+        self._add_block("\n".join((*captions, *(row for row in rows if row.strip(" |")))), BlockKind.TABLE)
+
+    def _read_visible_cells(self, row: Element) -> Iterator[str]:
+        """Yield the text of each visible cell of a row."""
+        for cell in find_row_cells(row):
+            if self._is_hidden(row) or self._is_hidden(cell):
+                self.hidden_texts.append(cell.collect_text())
+            else:
+                yield _tidy_spaces(self.read_inline_text(cell)).replace("\n", " ")
+
+    def read_inline_text(self, root: Element) -> str:
+        """Return the text of an element in one piece, formulas as TeX."""
+        inner = PageWalker(self.styles, is_nested=True)
+        inner._float_lines = []
+        inner.walk_page(Element("", {}, None, list(root.children)))
+        self.hidden_texts += inner.hidden_texts
+        return "\n".join(inner._float_lines)
 
 
-def _find_content_end(text: str, tag: str, position: int) -> tuple[int, int]:
-    """Return the ends of an element's content and of its end tag; one that is never closed ends with its paragraph."""
-    depth = 1
-    for match in re.finditer(rf"<(/?){tag}\b[^<>]*>", text[position : position + _MAX_CONTENT_CHARS], re.I):
-        depth += -1 if match[1] else 1
-        if not depth:
-            return position + match.start(), position + match.end()
-    blank_line = _PARAGRAPH_END.search(text, position)
-    end = blank_line.start() if blank_line else len(text)
-    return end, end
+def remove_footnotes(heading: Element) -> Element:
+    """Return a heading or title without the footnotes that LaTeXML writes into it."""
+    children = [c for c in heading.children if isinstance(c, str) or not c.classes & _NOTE_CLASSES]
+    return Element(heading.tag, heading.attributes, heading.parent, children)
 
 
-def _is_within(spans: list[tuple[int, int]], position: int) -> bool:
-    index = bisect_right(spans, (position, 1 << 60)) - 1
-    return index >= 0 and position < spans[index][1]
+def _tidy_spaces(text: str) -> str:
+    """Return the text with single spaces and its line breaks, but no blank lines."""
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from planner.papers.colours import WHITE
 from planner.papers.html.dom import Element, EndTag, StartTag, parse_html, tokenize_html
-from planner.papers.html.formulas import read_formula
-from planner.papers.html.reader import find_page_title, read_html, read_html_fragment, split_hidden_elements
+from planner.papers.html.elements import read_formula
+from planner.papers.html.reader import find_page_title, read_html, read_html_fragment
 from planner.papers.html.visibility import StyleRules, find_text_colour, is_hiding_element, is_invisible_on
+from planner.papers.markdown import split_hidden_elements
 from planner.papers.paper import Block, BlockKind
 
 SCRAPS = [

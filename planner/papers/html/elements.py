@@ -1,0 +1,206 @@
+"""Recognise the elements of a page: formulas, tables, floats, captions, abstracts and lists of references."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+from planner.papers.html.dom import BLOCK_TAGS, Element
+from planner.papers.paper import BlockKind
+
+HEADING_TAGS: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_SECTION_TITLE: Final = re.compile(
+    r"ltx_title_(?:part|chapter|(?:sub)*section|(?:sub)?paragraph|appendix|bibliography|acknowledgements|abstract|index)"
+)
+_CAPTION_TAGS: Final = frozenset({"figcaption", "caption"})
+_EQUATION_CLASSES: Final = frozenset({"ltx_equation", "ltx_equationgroup", "ltx_eqn_table"})
+_ABSTRACT_TAGS: Final = frozenset({"d-abstract", "dt-abstract"})
+_ABSTRACT_CLASSES: Final = frozenset({"abstract", "ltx_abstract"})
+_SUMMARY_PARENTS: Final = frozenset({"d-title", "dt-title", "dt-article"})
+_MIN_SUMMARY_WORDS: Final = 30  # of the paragraph below a Distill title, which is its abstract
+_REFERENCES_TAGS: Final = frozenset({"d-citation-list", "dt-bibliography"})
+_REFERENCES_CLASSES: Final = frozenset(
+    {"references", "csl-bib-body", "ltx_biblist", "ltx_bibliography", "bibliography", "thebibliography"}
+    | {"ref-list", "reference-list", "citation-list"}
+)
+_REFERENCES_CONTAINERS: Final = frozenset({"div", "section", "ol", "ul", "dl"})
+_CELL_CLASSES: Final = frozenset({"ltx_td", "ltx_th"})
+_CELL_ROLES: Final = frozenset({"cell", "gridcell", "rowheader", "columnheader"})
+_PICTURE_TAGS: Final = frozenset({"img", "svg", "canvas", "video", "picture", "object"})
+_MAX_TABLE_DEPTH: Final = 4  # elements between a table and its rows, such as row groups
+_ALGORITHM_CLASS: Final = re.compile(r"algorithm|listing|pseudo-?code", re.I)
+_AUTHOR_CLASSES: Final = frozenset({"ltx_authors", "ltx_personname"})
+_RENDERED_CLASSES: Final = frozenset({"katex-html", "MathJax", "MathJax_Preview", "MathJax_Display", "MathJax_SVG"})
+_DISPLAY_CLASSES: Final = frozenset({"katex-display", "ltx_equation", "ltx_eqn_table"})
+_IMAGE_CLASSES: Final = frozenset(
+    {"tex", "math", "latex", "mwe-math-fallback-image-inline", "mwe-math-fallback-image-display"}
+)
+_GLYPH_CLASS: Final = re.compile(r"mjx-c([0-9A-F]{1,6})", re.ASCII)
+
+
+def _is_table(element: Element) -> bool:
+    attributes = element.attributes
+    return element.tag == "table" or "ltx_tabular" in attributes.get("class", "") or attributes.get("role") == "table"
+
+
+def _find_parts(element: Element, is_part: Callable[[Element], bool], *, depth: int) -> list[Element]:
+    """Return the nearest parts below an element, in order, but not those of tables within it."""
+    parts = list[Element]()
+    for child in element.find_children():
+        if is_part(child):
+            parts.append(child)
+        elif depth and not _is_table(child):
+            parts += _find_parts(child, is_part, depth=depth - 1)
+    return parts
+
+
+def find_table_rows(table: Element) -> list[Element]:
+    """Return the rows of a table, but not those of tables within it."""
+    return _find_parts(table, _is_row, depth=_MAX_TABLE_DEPTH)
+
+
+def find_row_cells(row: Element) -> list[Element]:
+    """Return the cells of a row."""
+    return _find_parts(row, _is_cell, depth=0)
+
+
+def _is_row(element: Element) -> bool:
+    return element.tag == "tr" or "ltx_tr" in element.classes or element.attributes.get("role") == "row"
+
+
+def _is_cell(element: Element) -> bool:
+    is_marked = bool(element.classes & _CELL_CLASSES) or element.attributes.get("role") in _CELL_ROLES
+    return element.tag in ("td", "th") or is_marked
+
+
+def is_data_table(element: Element) -> bool:
+    """Return whether an element is a table of data; a table for layout or an equation is plain text."""
+    if not _is_table(element) or element.classes & _EQUATION_CLASSES:
+        return False
+    widths = [len(find_row_cells(row)) for row in find_table_rows(element)]
+    if element.tag == "table":
+        return len(widths) > 1 and max(widths) > 1
+    is_of_authors = any(around.classes & _AUTHOR_CLASSES for around in islice(element.iterate_ancestors(), 6))
+    return max(widths, default=0) > 1 and not is_of_authors
+
+
+def classify_float(element: Element, table_count: int) -> BlockKind:
+    """Return the kind of a float; an algorithm or a listing is prose, as it is part of the text."""
+    if any(map(_ALGORITHM_CLASS.search, element.classes)):
+        return BlockKind.PROSE
+    if table_count or "ltx_table" in element.classes:
+        return BlockKind.TABLE
+    inner = list(element.iterate_elements())
+    has_code = any(part.tag == "pre" or any(map(_ALGORITHM_CLASS.search, part.classes)) for part in inner)
+    has_picture = any(part.tag in _PICTURE_TAGS for part in inner)
+    return BlockKind.PROSE if has_code and not has_picture else BlockKind.FIGURE
+
+
+def is_caption(element: Element) -> bool:
+    """Return whether an element is the caption of a float."""
+    return element.tag in _CAPTION_TAGS or (element.tag in BLOCK_TAGS and "caption" in element.classes)
+
+
+def is_false_heading(heading: Element) -> bool:
+    """Return whether LaTeXML made a heading of other text, such as a theorem's name or a date."""
+    if "ltx_title" not in heading.classes or "ltx_title_document" in heading.classes:
+        return False
+    return not any(_SECTION_TITLE.fullmatch(name) for name in heading.classes)
+
+
+def is_abstract(element: Element) -> bool:
+    """Return whether an element holds the abstract."""
+    is_marked = element.tag in _ABSTRACT_TAGS or bool(element.classes & _ABSTRACT_CLASSES)
+    return is_marked or element.attributes.get("role") == "doc-abstract" or _is_distill_summary(element)
+
+
+def _is_distill_summary(element: Element) -> bool:
+    """Return whether an element is the long paragraph or heading below the title of a Distill page."""
+    if element.tag not in ("p", "h2") or element.parent is None or element.parent.tag not in _SUMMARY_PARENTS:
+        return False
+    previous = element.previous_sibling
+    is_below_title = previous is not None and previous.tag == "h1"
+    return is_below_title and len(element.collect_text().split()) >= _MIN_SUMMARY_WORDS
+
+
+def is_abstract_without_heading(element: Element) -> bool:
+    """Return whether an element is an abstract without a heading of its own."""
+    children = element.find_children()
+    return is_abstract(element) and not (children and children[0].tag in HEADING_TAGS)
+
+
+def is_reference_list(element: Element) -> bool:
+    """Return whether an element is a list of references without a heading of its own."""
+    is_marked = element.tag in _REFERENCES_CONTAINERS and (
+        bool(element.lowercase_classes & _REFERENCES_CLASSES)
+        or element.attributes.get("id") == "refs"
+        or element.attributes.get("role") == "doc-bibliography"
+    )
+    if not is_marked and element.tag not in _REFERENCES_TAGS:
+        return False
+    return not any(inner.tag in HEADING_TAGS for inner in islice(element.iterate_elements(), 6))
+
+
+def read_formula(element: Element) -> str | None:
+    """Return the TeX of a formula element, "" for a second rendering of a formula, None for any other element."""
+    tag, classes = element.tag, element.classes
+    if tag == "math":
+        is_display = element.attributes.get("display") == "block" or _is_displayed(element)
+        return _format_tex(_read_tex(element), is_display=is_display)
+    if tag == "script" and element.attributes.get("type", "").startswith("math/tex"):
+        return _format_tex(element.collect_text(), is_display="mode=display" in element.attributes["type"])
+    if tag in ("d-math", "dt-math"):
+        return _format_tex(element.collect_text(), is_display="block" in element.attributes)
+    if tag == "img" and classes & _IMAGE_CLASSES:
+        return _format_tex(element.attributes.get("alt", ""), is_display=False)
+    if tag == "mjx-container":
+        return _format_tex(_read_mathjax(element), is_display=element.attributes.get("display") == "true")
+    if "katex-html" in classes and element.parent and _is_alone_in_katex(element.parent):
+        return _format_tex(element.collect_text(), is_display=_is_displayed(element))  # its only rendering
+    if classes & _RENDERED_CLASSES or tag == "mjx-assistive-mml":
+        return ""
+    return None
+
+
+def _is_alone_in_katex(formula: Element) -> bool:
+    return "katex" in formula.classes and len(formula.find_children()) == 1
+
+
+def _read_mathjax(container: Element) -> str:
+    """Return the TeX or MathML of a formula of MathJax 3 or 4, else the characters of its glyphs."""
+    codes: list[str] = []
+    for element in container.iterate_elements():
+        if element.tag == "math":
+            return _read_tex(element)
+        if tex := element.attributes.get("data-latex"):
+            return tex
+        codes += _GLYPH_CLASS.findall(element.attributes.get("class", "")) if element.tag == "mjx-c" else ()
+        codes += [element.attributes["data-c"]] if "data-c" in element.attributes else ()
+    return unicodedata.normalize("NFKC", "".join(map(_decode_glyph, codes)))
+
+
+def _decode_glyph(code: str) -> str:
+    number = int(code, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,6}", code) else 0
+    return chr(number) if 0x20 <= number < 0xD800 or 0xE000 <= number <= 0x10FFFF else ""
+
+
+def _read_tex(math: Element) -> str:
+    """Return the TeX of a `math` element, its letters if it has none."""
+    for element in math.iterate_elements():
+        if element.tag in ("annotation", "annotation-xml") and "tex" in element.attributes.get("encoding", "").lower():
+            return element.collect_text()
+    letters = math.collect_text(skipped_tags=("annotation", "annotation-xml"))
+    return math.attributes.get("alttext") or " ".join(letters.split())
+
+
+def _is_displayed(math: Element) -> bool:
+    return any(element.classes & _DISPLAY_CLASSES for element in islice(math.iterate_ancestors(), 4))
+
+
+def _format_tex(tex: str, *, is_display: bool) -> str:
+    tex = " ".join(tex.replace("%\n", "").split()).strip("$ ")
+    tex = tex.removeprefix("\\displaystyle").strip()
+    if not tex:
+        return ""
+    return f" $${tex}$$ " if is_display else f"${tex}$"
