@@ -11,7 +11,7 @@ from planner.batch.corpus import collect_entries
 from planner.chat import Completion
 from planner.errors import OutputError, PaperError, UsageError
 from planner.files import is_pipe_or_device, read_bounded_file
-from planner.papers import load, tree
+from planner.papers import load, sources
 from planner.papers.load import load_paper
 from planner.parsing.reply import parse_reply
 from tests.papers.build import BODY
@@ -40,7 +40,7 @@ def test_a_paper_has_at_most_so_much_text(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_folder_has_at_most_so_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         (tmp_path / f"{number}.tex").touch()
-    monkeypatch.setattr(tree, "MAX_FILES", 3)
+    monkeypatch.setattr(sources, "MAX_FILES", 3)
     with pytest.raises(PaperError, match="holds over 3 files"):
         load_paper(str(tmp_path))
 

@@ -63,7 +63,7 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def test_a_paper_format_takes_two_files_and_a_reader(copy: Copy) -> None:
-    formats, load = "planner/papers/formats.py", "planner/papers/load.py"
+    formats, load = "planner/papers/sources.py", "planner/papers/load.py"
     copy.insert(formats, '    GZIP = "gzip"\n', '    ORG = "org"\n')
     copy.insert(formats, "    FileFormat.TEXT: (", '    FileFormat.ORG: (".org",),\n')
     copy.insert(

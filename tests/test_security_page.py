@@ -102,7 +102,7 @@ def list_bounds() -> Mapping[str, str]:
             f"{count('planner.papers.load:MIN_CHARACTERS')} to {count('planner.papers.load:MAX_CHARACTERS')} characters"
         ),
         "an archive": list_archive_bounds(),
-        "the folder of a paper": f"{count('planner.papers.tree:MAX_FILES')} entries, {levels} levels",
+        "the folder of a paper": f"{count('planner.papers.sources:MAX_FILES')} entries, {levels} levels",
         "folders that are searched for papers or plans": f"{levels} levels",
         "a download from arXiv": (
             f"{count('planner.papers.arxiv:_MAX_BODY_BYTES', MB)} MB in "

@@ -15,7 +15,7 @@ from planner.batch.manifest import Corpus, CorpusEntry, CorpusProblem, ManifestR
 from planner.errors import UsageError
 from planner.files import read_bounded_file, walk_folders
 from planner.names import UniqueNames, parse_arxiv_id
-from planner.papers.formats import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, propose_paper_id
+from planner.papers.sources import LIST_ENDINGS, MANIFEST_ENDINGS, is_named_like_other_file, propose_paper_id
 from planner.sanitize import shorten_name
 
 ARXIV: Final = "arXiv"

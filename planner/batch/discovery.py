@@ -10,14 +10,14 @@ from typing import Final
 
 from planner.batch.manifest import CorpusProblem
 from planner.files import MAX_FOLDER_DEPTH, refuse_special_file, walk_folders
-from planner.papers.formats import (
+from planner.papers.sources import (
     ARCHIVE_ENDINGS,
+    IGNORED_FOLDERS,
     TEXT_ENDINGS,
     FileFormat,
     find_kind_by_name,
     is_named_like_other_file,
 )
-from planner.papers.tree import IGNORED_FOLDERS
 
 _TEX_ENDINGS: Final = TEXT_ENDINGS[FileFormat.LATEX]
 _NUMBERED_NAME: Final = re.compile(r"^\d{1,3}[-_. ]")

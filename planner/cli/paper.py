@@ -30,9 +30,8 @@ from planner.errors import PaperError, UsageError
 from planner.files import read_stdin
 from planner.names import build_paper_id, parse_arxiv_id
 from planner.papers.arxiv import ArxivClient
-from planner.papers.formats import FileFormat, detect_kind
 from planner.papers.paper import Excerpt, Paper, Section
-from planner.papers.tree import MAX_FILE_BYTES
+from planner.papers.sources import MAX_FILE_BYTES, FileFormat, detect_kind
 from planner.planning.first_prompt import PaperPrompt, PlanSettings, build_prompt, select_excerpt
 from planner.reading.process import IsolatedReader
 from planner.reading.request import READ_LIMITS, ReadRequest, ReadResultOrError

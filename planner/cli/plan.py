@@ -39,7 +39,7 @@ from planner.files import describe_os_error, read_bounded_file, read_stdin
 from planner.models.connect import EXTRACTIVE, ModelClient, ModelSpec, log_request_host, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES, PastedModel
 from planner.papers.characters import decode_text
-from planner.papers.formats import FileFormat, propose_paper_id
+from planner.papers.sources import FileFormat, propose_paper_id
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.output import PlanOutput, keep_pasted_plan, plan_with_client, write_unreadable_paper
 from planner.reading.process import IsolatedReader

@@ -19,15 +19,16 @@ from typing import Final
 from planner.errors import PaperError
 from planner.files import describe_os_error
 from planner.papers.characters import MAX_TEXT_BYTES
-from planner.papers.formats import (
+from planner.papers.sources import (
     ARCHIVE_ENDINGS,
     PAPER_ENDINGS,
     PART_ENDINGS,
     UNREADABLE_ARCHIVE_ENDINGS,
     FileFormat,
+    SourceTree,
     detect_kind,
+    normalize_inner_path,
 )
-from planner.papers.tree import SourceTree, normalize_inner_path
 from planner.sanitize import shorten_name
 
 MAX_MEMBERS: Final = 10_000

@@ -12,19 +12,22 @@ from planner.errors import NotAPaperError, PaperError
 from planner.files import describe_os_error
 from planner.names import ArxivId, parse_arxiv_id
 from planner.papers.characters import decode_text
-from planner.papers.formats import (
+from planner.papers.html.reader import read_html
+from planner.papers.markdown import read_markdown
+from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
+from planner.papers.sources import (
+    MAX_FILE_BYTES,
     TEXT_ENDINGS,
     FileFormat,
+    SourceTree,
+    build_folder_tree,
     describe_unsupported_type,
     detect_kind,
     detect_text_kind,
     propose_paper_id,
+    read_source_file,
 )
-from planner.papers.html.reader import read_html
-from planner.papers.markdown import read_markdown
-from planner.papers.paper import Paper, ParsedPaper, warn_of_doubtful_reading
 from planner.papers.text import read_plain_text
-from planner.papers.tree import MAX_FILE_BYTES, SourceTree, build_folder_tree, read_source_file
 from planner.sanitize import shorten_name
 
 if TYPE_CHECKING:

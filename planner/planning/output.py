@@ -20,8 +20,8 @@ from planner.names import (
     build_record_path,
     build_trajectory_path,
 )
-from planner.papers.formats import propose_paper_id
 from planner.papers.paper import Paper, PaperInfo
+from planner.papers.sources import propose_paper_id
 from planner.parsing.reply import parse_reply
 from planner.planning.first_prompt import PlanSettings
 from planner.planning.plan import PlanResult, make_trajectory, plan_paper

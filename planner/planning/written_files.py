@@ -18,8 +18,8 @@ from planner.names import (
     build_trajectory_path,
     sanitize_file_name,
 )
-from planner.papers.formats import propose_paper_id
 from planner.papers.paper import PaperInfo
+from planner.papers.sources import propose_paper_id
 from planner.planning.record import PaperRecord, PlanRecord
 
 _MAX_HEAD_BYTES: Final = 65_536  # bytes at the beginning of a record, in which the hash of its paper stands

@@ -18,7 +18,7 @@ from planner.errors import PlannerError, TrajectoryError, UsageError
 from planner.models.connect import EXTRACTIVE, ModelClient, open_model
 from planner.models.prompt_files import MAX_REPLY_BYTES
 from planner.names import TRAJECTORY_SUFFIX
-from planner.papers.tree import MAX_FILE_BYTES
+from planner.papers.sources import MAX_FILE_BYTES
 from planner.planning.first_prompt import PlanSettings
 from planner.schema import MAX_K, describe_validation_error
 from planner.serve.edits import EditedPlan, read_edited_plan

@@ -8,7 +8,7 @@ from typing import Final
 
 from planner.matching.similarity import split_word_list
 from planner.names import parse_arxiv_id
-from planner.papers.formats import strip_folders_and_endings
+from planner.papers.sources import strip_folders_and_endings
 
 _SMALL_WORDS: Final = split_word_list(
     "a an and as at but by for from in into is its nor of on onto or over per than the to under via vs with"

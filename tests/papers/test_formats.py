@@ -7,7 +7,8 @@ import pytest
 
 from planner.batch.corpus import collect_entries
 from planner.batch.discovery import detect_paper_kind
-from planner.papers.formats import (
+from planner.papers.load import PaperSource, load_paper, read_source
+from planner.papers.sources import (
     ARCHIVE_ENDINGS,
     PAPER_ENDINGS,
     TEXT_ENDINGS,
@@ -16,7 +17,6 @@ from planner.papers.formats import (
     is_named_like_other_file,
     strip_folders_and_endings,
 )
-from planner.papers.load import PaperSource, load_paper, read_source
 from tests.papers.build import BODY, tarred
 
 MARKDOWN = f"# A Title\n\n## Introduction\n\n{BODY}"

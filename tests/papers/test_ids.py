@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.names import UniqueNames, build_paper_id
-from planner.papers.formats import strip_folders_and_endings
+from planner.papers.sources import strip_folders_and_endings
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner.papers.folder import find_main_file
 from planner.papers.latex.macros import expand_macros, find_macros
-from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
 from planner.papers.latex.visibility import split_invisible_text
 from planner.papers.paper import BlockKind, ParsedPaper, SectionKind
-from planner.papers.tree import SourceTree, build_folder_tree
+from planner.papers.sources import SourceTree, build_folder_tree
 from tests.papers.build import BODY, MAIN, latex_paper
 
 
 def read_files(text: str, **others: str) -> ParsedPaper:
     files = {"main.tex": text} | {name + ".tex": content for name, content in others.items()}
-    return read_latex(SourceTree("t", {name: content.encode for name, content in files.items()}))
+    return read_latex(SourceTree("t", {name: content.encode for name, content in files.items()}), "main.tex")
 
 
 def text_of(paper: ParsedPaper) -> str:
@@ -32,7 +32,7 @@ def document(body: str, preamble: str = "") -> str:
 
 
 def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
-    paper = read_latex(build_folder_tree(latex_paper(tmp_path)))
+    paper = read_latex(build_folder_tree(latex_paper(tmp_path)), "main.tex")
     assert paper.title == "Gearbox: Widgets with Exchangeable Gears"
     assert paper.abstract == "We present Gearbox, a widget. It turns 3.5% faster."
     assert [(s.heading, s.level, s.kind.value) for s in paper.sections if s.heading] == [
@@ -54,7 +54,7 @@ def test_a_tree_becomes_title_abstract_and_sections(tmp_path: Path) -> None:
 
 def test_the_compiled_bibliography_is_the_references_section(tmp_path: Path) -> None:
     bbl = "\\begin{thebibliography}{1}\n\\bibitem{a} A. Author. % note\nTitle.\n\\end{thebibliography}"
-    paper = read_latex(build_folder_tree(latex_paper(tmp_path, **{"main.bbl": bbl})))
+    paper = read_latex(build_folder_tree(latex_paper(tmp_path, **{"main.bbl": bbl})), "main.tex")
     references = next(s for s in paper.sections if s.kind is SectionKind.REFERENCES)
     assert "A. Author." in references.text
     assert "note" not in references.text

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planner.papers.latex.flatten import FlattenedSource, flatten_source
 from planner.papers.latex.scan import BraceGroups, LatexScanner
-from planner.papers.tree import SourceTree, build_folder_tree
+from planner.papers.sources import SourceTree, build_folder_tree
 from tests.papers.build import tree
 
 

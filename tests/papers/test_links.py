@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from planner.papers.load import load_paper
-from planner.papers.tree import build_folder_tree
+from planner.papers.sources import build_folder_tree
 
 BODY = "Every word of this paper is invented for the test at hand. " * 30
 

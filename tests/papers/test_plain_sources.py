@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.papers.formats import strip_folders_and_endings
 from planner.papers.headings import find_abstract_text
 from planner.papers.leaks import split_sentences
 from planner.papers.markdown import FrontMatter, parse_front_matter, read_markdown, split_front_matter, strip_markdown
 from planner.papers.outline import Heading, MarkedHeading, assemble_sections, resolve_headings
 from planner.papers.paper import Block, BlockKind, Section, SectionKind, warn_of_hidden_text
+from planner.papers.sources import strip_folders_and_endings
 from planner.papers.text import read_plain_text
 
 SENTENCES = {

@@ -10,7 +10,7 @@ import pytest
 from planner.papers.latex.flatten import flatten_source
 from planner.papers.load import load_paper
 from planner.papers.paper import Paper
-from planner.papers.tree import build_folder_tree
+from planner.papers.sources import build_folder_tree
 
 PAPERS = (
     *("mmv-im2im", "mstar", "papo", "relconvnet", "rulefaith-gec", "sheetsage", "switch-marker", "tara-rag"),

@@ -9,8 +9,8 @@ import pytest
 
 from planner.errors import PaperError
 from planner.papers.archive import MAX_MEMBERS
-from planner.papers.formats import FileFormat, detect_kind
 from planner.papers.load import PaperSource, RecognisedSource, load_paper, read_source
+from planner.papers.sources import FileFormat, detect_kind
 from tests.papers.build import BODY, MAIN, gzipped, latex_paper, special, tarred, tree, zipped
 
 LATEX = {"main.tex": MAIN.encode(), "sections/intro.tex": BODY.encode()}

@@ -15,8 +15,16 @@ from hypothesis import strategies as st
 from planner.errors import PaperError
 from planner.papers import archive as archiving
 from planner.papers.archive import read_archive_files
-from planner.papers.formats import FileFormat, describe_unsupported_type, detect_kind, detect_text_kind
-from planner.papers.tree import SourceTree, build_folder_tree, normalize_inner_path, read_source_file
+from planner.papers.sources import (
+    FileFormat,
+    SourceTree,
+    build_folder_tree,
+    describe_unsupported_type,
+    detect_kind,
+    detect_text_kind,
+    normalize_inner_path,
+    read_source_file,
+)
 from tests.papers.build import gzipped, special, tarred, tree, zipped
 
 PATHS = {

@@ -17,7 +17,7 @@ from planner.names import (
     build_trajectory_path,
     sanitize_file_name,
 )
-from planner.papers.formats import strip_folders_and_endings
+from planner.papers.sources import strip_folders_and_endings
 
 DEVICES = (
     *("con", "prn", "aux", "nul", "conin$", "conout$"),

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from planner.errors import PaperError
@@ -15,9 +16,15 @@ from planner.papers.latex.conditions import (
     Conditions,
     OpenConditionals,
 )
-from planner.papers.latex.mainfile import find_document_start, find_input
-from planner.papers.latex.scan import BraceGroups, LatexScanner, LatexToken, blank_comments, compile_token_pattern
-from planner.papers.tree import SourceTree
+from planner.papers.latex.scan import (
+    BraceGroups,
+    LatexScanner,
+    LatexToken,
+    blank_comments,
+    compile_token_pattern,
+    find_document_start,
+)
+from planner.papers.sources import SourceTree
 
 _MAX_INPUT_DEPTH: Final = 40
 _MAX_INPUTS: Final = 3_000
@@ -43,9 +50,8 @@ _COMMANDS: Final = _OTHER_COMMANDS.union(
     *(_INPUT_COMMANDS, _IMPORT_COMMANDS, _LISTING_COMMANDS, _ENVIRONMENT_DEFINERS, _BODY_DEFINERS, _DEFINERS),
     *(FLAG_SETTERS, COUNTER_SETTERS),
 )
-_COMMAND_NAMES: Final = "|".join(map(re.escape, sorted(_COMMANDS)))
 _TOKEN_PATTERN: Final = compile_token_pattern(  # commands, conditionals, and flag setters such as \draftfalse
-    rf"(?:{_COMMAND_NAMES})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
+    rf"(?:{'|'.join(map(re.escape, sorted(_COMMANDS)))})(?:(?<=\*)|(?![A-Za-z@*]))|end(?=\{{document\}})"
     r"|if[A-Za-z@]*\*?|[A-Za-z@]++(?:(?<=true)|(?<=false))(?!\*)",
     r"[\\%]",
 )
@@ -82,8 +88,8 @@ def flatten_source(tree: SourceTree, main_name: str) -> FlattenedSource:
     """
     flattener = _Flattener(tree, posixpath.dirname(main_name))
     flattener.add_file(main_name)
-    text, warnings = "".join(flattener.chunks), dict.fromkeys(flattener.warnings)
-    return FlattenedSource(text, tuple(flattener.file_names), tuple(warnings))
+    warnings = tuple(dict.fromkeys(flattener.warnings))
+    return FlattenedSource("".join(flattener.chunks), tuple(flattener.file_names), warnings)
 
 
 @dataclass(slots=True)
@@ -230,10 +236,11 @@ class _Flattener:
         elif name in _BODY_DEFINERS and (match := _ENVIRONMENT_BODY.match(text, token.end)):
             is_unused = name.endswith("Environ") and "\\BODY" not in match[2]
             if is_unused or _HIDING_BODY.search(match[2]):
-                self._add_environment(match[1], is_comment=True)
+                self._verbatim_environments.add(match[1])
+                self._comment_environments.add(match[1])
         elif name in _ENVIRONMENT_DEFINERS and (match := _VERBATIM_DEFINITION.match(text, token.end)):
-            suffix = "code" if name == "newminted" else ""
-            self._add_environment(match[1] + suffix, is_comment=name.startswith("exclude"))
+            self._verbatim_environments.add(match[1] + ("code" if name == "newminted" else ""))
+            self._comment_environments |= {match[1]} if name.startswith("exclude") else set()
         elif name == "includeonly" and (group := groups.read_group(token.end)):
             self._included_files = frozenset(map(_normalize_path, group[0].split(",")))
         elif name == "let" and (match := _LET.match(text, token.end)):
@@ -269,12 +276,6 @@ class _Flattener:
             return self._handle_input(text, groups, token)
         return self._add_listing(groups, token) if name in _LISTING_COMMANDS else None
 
-    def _add_environment(self, name: str, *, is_comment: bool) -> None:
-        """Remember an environment that the paper defines as verbatim or as a comment."""
-        self._verbatim_environments.add(name)
-        if is_comment:
-            self._comment_environments.add(name)
-
     def _handle_input(self, text: str, groups: BraceGroups, token: LatexToken) -> int | None:
         folder, end = "", token.end
         if token.name in _IMPORT_COMMANDS:
@@ -283,15 +284,12 @@ class _Flattener:
                 return None
             folder, end = folder_group[0].strip(), folder_group[1]
         group = groups.read_group(end)
-        if group is None:
-            bare = _BARE_NAME.match(text, end)
-            if bare is None or token.name not in _INPUT_COMMANDS:
-                return None
+        if group is None and token.name in _INPUT_COMMANDS and (bare := _BARE_NAME.match(text, end)):
             group = bare[1], bare.end()
-        if "#" in group[0] or "\\" in group[0]:
+        if group is None or "#" in group[0] or "\\" in group[0]:
             return None
-        is_left_out = token.name == "include" and self._included_files is not None
-        if is_left_out and _normalize_path(group[0]) not in (self._included_files or ()):
+        included_files = self._included_files if token.name == "include" else None
+        if included_files is not None and _normalize_path(group[0]) not in included_files:
             return group[1]
         self._follow_input(posixpath.join(folder, group[0].strip().strip('"')), import_folder=folder)
         return group[1]
@@ -318,14 +316,16 @@ class _Flattener:
 
     def _find_file(self, path: str) -> str:
         """Return the file of the tree that a path means, "" if there is none."""
-        current_folder = posixpath.dirname(self._open_files[-1]) if self._open_files else self.main_folder
         parent = posixpath.dirname(self._import_folders[-1]) if self._import_folders else ""
+        current_folder = posixpath.dirname(self._open_files[-1])
         folders = (*self._import_folders[-1:], self.main_folder, current_folder, "", parent)
-        return find_input(self.tree, path, folders)
+        endings = ("",) if path.lower().endswith((".tex", ".ltx")) else (".tex", "", ".ltx")
+        in_folders = (self.tree.find_file(path + ending, *folders) for ending in endings)
+        anywhere = (self.tree.find_unique(path + ending) for ending in endings)  # a path of the author's machine
+        return next(filter(None, chain(in_folders, anywhere)), "")
 
     def _add_listing(self, groups: BraceGroups, token: LatexToken) -> int | None:
-        option = groups.read_option(token.end)
-        position = option[1] if option else token.end
+        position = groups.skip_option(token.end)
         if token.name == "inputminted" and (language := groups.read_group(position)):
             position = language[1]
         group = groups.read_group(position)

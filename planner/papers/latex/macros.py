@@ -264,8 +264,7 @@ def find_float_environments(source: LatexSource) -> dict[str, BlockKind]:
     """Return the environments that a source defines as floats, by name."""
     kinds = dict[str, BlockKind]()
     for token in source.find_commands(_FLOAT_DEFINERS.__contains__):
-        option = source.groups.read_option(token.end)
-        name = source.groups.read_group(option[1] if option else token.end)
+        name = source.groups.read_group(source.groups.skip_option(token.end))
         if name is None:
             continue
         if token.name in ("newfloat", "DeclareFloatingEnvironment"):

@@ -4,10 +4,8 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
-from planner.errors import PaperError
 from planner.papers.characters import decode_text
 from planner.papers.headings import find_abstract_text
 from planner.papers.latex.flatten import flatten_source
@@ -17,20 +15,20 @@ from planner.papers.latex.macros import (
     FLOAT_COMMANDS,
     PLOTTED,
     UNPRINTED_COMMANDS,
+    Macro,
     expand_macros,
     find_float_environments,
     find_float_kind,
     find_float_kind_by_name,
     find_macros,
 )
-from planner.papers.latex.mainfile import find_main_file
 from planner.papers.latex.plain import convert_latex_to_line, convert_latex_to_text
 from planner.papers.latex.scan import COMMENT_PATTERN, BraceGroups, LatexSource, LatexToken
-from planner.papers.latex.visibility import find_invisible_text_macros, split_invisible_text
+from planner.papers.latex.visibility import split_invisible_text
 from planner.papers.outline import Heading, HeadingOrBlock, assemble_sections
 from planner.papers.paper import Block, BlockKind, ParsedPaper, SectionKind, warn_of_hidden_text
+from planner.papers.sources import SourceTree
 from planner.papers.text import is_table
-from planner.papers.tree import SourceTree
 
 _LEVELS: Final = {
     "part": -1, "chapter": 0, "section": 1, "subsection": 2, "subsubsection": 3, "subsubsubsection": 4,
@@ -61,6 +59,9 @@ _BIBLIOGRAPHY: Final = re.compile(
     r"\\(?:bibliography\s*\{[^{}]*\}|printbibliography\s*(?:\[[^\[\]]*\])?|printbibheading)"
 )
 _PACKAGES: Final = re.compile(r"\\(?:usepackage|RequirePackage|documentclass)\s*(?:\[[^\[\]]*\])?\s*\{([^{}]+)\}")
+_HIDING_COMMAND: Final = re.compile(
+    r"\\(?:text)?(?:color|transparent|pdfrender)\b|\\(?:[hv]?phantom|fontsize|scalebox|resizebox|raisebox)\b"
+)
 _MAX_STYLE_BYTES: Final = 100_000  # a larger style file is a publisher's
 
 
@@ -79,22 +80,18 @@ _APPENDIX_HEADING: Final = Heading("Appendix", 1, "\\section*{Appendix}", append
 _ABSTRACT_HEADING: Final = Heading("Abstract", 1, "\\section*{Abstract}", SectionKind.ABSTRACT)
 
 
-def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[str, ...] = ()) -> ParsedPaper:
-    """Read the paper with the given main file, or the one found; a warning names other possible main files.
+def read_latex(tree: SourceTree, main_name: str, other_main_names: tuple[str, ...] = ()) -> ParsedPaper:
+    """Read the paper with the given main file; a warning names other possible main files.
 
     Raises:
-        PaperError: if no file can be the main file, or the files are too large or cannot be read.
+        PaperError: if the files are too large or cannot be read.
     """
-    if not main_name:
-        main_name, other_main_names = find_main_file(tree)
-    if not main_name:
-        raise PaperError(f"{tree.name!r} has no .tex file with \\documentclass or \\section; give the main file itself")
     flattened = flatten_source(tree, main_name)
     preamble, body = split_preamble(flattened.text)
     head, source = LatexSource(preamble), LatexSource(_add_references(tree, main_name, body))
     styles = LatexSource(_read_styles(tree, main_name, preamble))
     macros = UNPRINTED_COMMANDS | find_macros(styles) | find_macros(head) | find_macros(source)
-    raw_source, source = source, expand_macros(source, macros, extra_names=find_invisible_text_macros(macros, preamble))
+    raw_source, source = source, expand_macros(source, macros, extra_names=_find_hiding_macros(macros, preamble))
     source, hidden_texts = split_invisible_text(source, preamble)
     source = expand_macros(source, DRIVER_COMMANDS)
     own_floats = find_float_environments(styles) | find_float_environments(head) | find_float_environments(source)
@@ -121,6 +118,13 @@ def read_latex(tree: SourceTree, main_name: str = "", other_main_names: tuple[st
             *tree.warnings,
         ),
     )
+
+
+def _find_hiding_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
+    """Return the names of the paper's own commands that hide their arguments."""
+    suspects = [macro for macro in macros.values() if macro.argument_count and _HIDING_COMMAND.search(macro.body)]
+    calls = {macro.name: LatexSource(macro.expand_call(["words"] * macro.argument_count)) for macro in suspects}
+    return frozenset(name for name, call in calls.items() if split_invisible_text(call, preamble)[1])
 
 
 def _read_styles(tree: SourceTree, main_name: str, preamble: str) -> str:
@@ -170,8 +174,7 @@ def find_title_source(*sources: LatexSource) -> str:
 
 def _find_titles(source: LatexSource) -> Iterator[str]:
     for token in source.find_commands(lambda name: name.rstrip("*") in _TITLE_COMMANDS):
-        option = source.groups.read_option(token.end)
-        group = source.groups.read_group(option[1] if option else token.end)
+        group = source.groups.read_group(source.groups.skip_option(token.end))
         if group and group[0].strip() and "#" not in group[0]:
             yield group[0]
 
@@ -186,7 +189,7 @@ def find_abstract_source(source: LatexSource) -> str:
 def find_headings_and_blocks(
     source: LatexSource,
     convert_heading: Callable[[str], str],
-    own_floats: Mapping[str, BlockKind] = MappingProxyType({}),
+    own_floats: Mapping[str, BlockKind],
 ) -> Iterator[HeadingOrBlock]:
     """Yield all headings and blocks of a body in order; `convert_heading` makes a heading plain text."""
     body, position, appendix, has_top_heading = source.text, 0, False, True
@@ -259,8 +262,7 @@ def _read_part(
 
 
 def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
-    option = groups.read_option(token.end)
-    group = groups.read_group(option[1] if option else token.end)
+    group = groups.read_group(groups.skip_option(token.end))
     if group is None or "#" in group[0]:
         return None
     heading = Heading(group[0], _LEVELS[token.name.rstrip("*")], text[token.start : group[1]])
@@ -270,8 +272,7 @@ def _read_heading(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPar
 def _read_caption(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return the part for a caption outside any float, which stands for the float beside it."""
     float_type = groups.read_group(token.end)
-    option = groups.read_option(float_type[1]) if float_type else None
-    caption = groups.read_group(option[1] if option else float_type[1]) if float_type else None
+    caption = groups.read_group(groups.skip_option(float_type[1])) if float_type else None
     if float_type is None or caption is None:
         return None
     kind = BlockKind.FIGURE if float_type[0] == "figure" else BlockKind.TABLE
@@ -284,8 +285,7 @@ def _is_abstract_command(name: str) -> bool:
 
 def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     """Return an abstract in any class: an environment or a command with one argument; None if it is neither."""
-    option = groups.read_option(token.end)
-    group = groups.read_group(option[1] if option else token.end)
+    group = groups.read_group(groups.skip_option(token.end))
     name = group[0] if group and token.name == "begin" else token.name
     if group is None or not _ABSTRACT_NAME.search(name) or _NOT_ABSTRACT_NAME.search(name):
         return None
@@ -300,8 +300,7 @@ def _read_abstract(text: str, groups: BraceGroups, token: LatexToken) -> _BodyPa
 
 def _read_float_command(groups: BraceGroups, token: LatexToken) -> _BodyPart | None:
     count, kind = FLOAT_COMMANDS[token.name.rstrip("*")]
-    option = groups.read_option(token.end)
-    values, end = groups.read_arguments(option[1] if option else token.end, count)
+    values, end = groups.read_arguments(groups.skip_option(token.end), count)
     return _BodyPart(token.start, end, kind=kind) if len(values) == count else None
 
 

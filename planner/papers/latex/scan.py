@@ -257,6 +257,11 @@ class BraceGroups:
                 next_start = self.find_group_end(match.start())
         return None
 
+    def skip_option(self, position: int) -> int:
+        """Return the end of the `[…]` at a position, the position itself if there is none."""
+        option = self.read_option(position)
+        return option[1] if option else position
+
     def read_arguments(self, position: int, count: int, *, optional: bool = False) -> tuple[list[str | None], int]:
         """Return up to `count` arguments from a position, and their end; if `optional`, the first is a `[…]` or None.
 
@@ -309,3 +314,11 @@ class LatexSource:
                 if token.kind == "command":
                     spans[token.name].append((token.start, token.end))
         return spans
+
+
+def find_document_start(text: str) -> int:
+    """Return the position of the first `\\begin{document}` outside verbatim text, -1 if there is none."""
+    if "\\begin{document}" not in text:
+        return -1
+    tokens = LatexSource(text).find_commands("begin".__eq__)
+    return next((token.start for token in tokens if text.startswith("{document}", token.end)), -1)

@@ -4,13 +4,12 @@ Such text is white or in another colour of its background, a phantom, or too sma
 """
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
-from planner.papers.colours import BLACK, WHITE, Palette, is_similar_colour
-from planner.papers.latex.backgrounds import COLOUR_BOX_COMMANDS, MAX_BOX_CHARS, BackgroundMap, read_colorbox_command
-from planner.papers.latex.macros import Macro
+from planner.papers.colours import BLACK, WHITE, Colour, Palette, is_similar_colour
 from planner.papers.latex.scan import BraceGroups, LatexSource, LatexToken
 
 _MIN_SIZE: Final = 2.0  # points; smaller text cannot be read
@@ -33,21 +32,13 @@ _SWITCH_ENDS: Final = re.compile(
     r"\\(?:color\b|normalcolor\b|end\s*\{|endgroup\b|egroup\b|fontsize\b|normalsize\b|transparent\b|pdfliteral\b"
     r"|pdfextension\b|special\b|pdfrender\b)"
 )
-_HIDING_COMMAND: Final = re.compile(
-    r"\\(?:text)?(?:color|transparent|pdfrender)\b|\\(?:[hv]?phantom|fontsize|scalebox|resizebox|raisebox)\b"
-)
+_COLOUR_BOX_COMMANDS: Final = frozenset({"colorbox", "fcolorbox"})
 _COLOUR_COMMANDS: Final = frozenset({"textcolor", "color"})
 _SIZE_COMMANDS: Final = frozenset({"fontsize", "scalebox", "resizebox", "raisebox", "transparent", "texttransparent"})
 _PATH_COMMANDS: Final = frozenset({"node", "path", "draw", "fill", "filldraw"})
 _BOX_FILLING_COMMANDS: Final = frozenset({"sbox", "setbox", "savebox", "begin"})
-_MAY_HIDE: Final = (
-    _PHANTOM_COMMANDS
-    | _COLOUR_COMMANDS
-    | COLOUR_BOX_COMMANDS
-    | _LITERAL_COMMANDS
-    | _SIZE_COMMANDS
-    | _PATH_COMMANDS
-    | _BOX_FILLING_COMMANDS
+_MAY_HIDE: Final = _PHANTOM_COMMANDS.union(
+    *(_COLOUR_COMMANDS, _COLOUR_BOX_COMMANDS, _LITERAL_COMMANDS, _SIZE_COMMANDS, _PATH_COMMANDS, _BOX_FILLING_COMMANDS)
 )
 
 # The options, name and position of a node, up to its text.
@@ -64,10 +55,19 @@ _COLOUR_SETTING: Final = re.compile(r"\\(?:text)?color\b")
 _MAX_PATH_CHARS: Final = 2_000
 _COLOUR_DISTANCE: Final = 200  # characters before a box that may set the colour of its text
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+_CELL_COMMANDS: Final = frozenset({"rowcolor", "cellcolor", "columncolor"})
+_DRAWING_COMMANDS: Final = frozenset({"tcbox", "tikz", "node"})
+_BACKGROUND_ENVIRONMENTS: Final = frozenset({"tcolorbox", "tikzpicture", "mdframed", "beamercolorbox"})
+_BACKGROUND_COMMANDS: Final = _COLOUR_BOX_COMMANDS | _CELL_COMMANDS | _DRAWING_COMMANDS | {"begin"}
+_BOX_DEFINITION: Final = re.compile(
+    r"\\(?:new|renew|New|Declare)(?:tcolorbox|TColorBox|mdenv)\s*(?:\[[^\]]*\]\s*)?\{(\w+)\}"
+)
+_PAGE_COLOUR: Final = re.compile(r"\\pagecolor\s*(?:\[(\w+)\])?\s*\{([^{}]*)\}|\\nopagecolor")
+_MAX_BOX_CHARS: Final = 100_000
+_MAX_ROW_CHARS: Final = 5_000
+_MAX_NESTED: Final = 50  # backgrounds over one another; of more, only the innermost count
 
-
-_HiddenText = tuple[str, int]
-"""A hidden text and the position where it ends."""
+_HiddenText = tuple[str, int]  # the text and the position where it ends
 
 
 def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[LatexSource, tuple[str, ...]]:
@@ -87,13 +87,99 @@ def split_invisible_text(source: LatexSource, preamble: str = "") -> tuple[Latex
     return LatexSource("".join((*chunks, text[last:]))) if hidden_texts else source, tuple(hidden_texts)
 
 
-def find_invisible_text_macros(macros: Mapping[str, Macro], preamble: str) -> frozenset[str]:
-    """Return the names of the paper's own commands that hide their arguments."""
-    suspects = {
-        name: macro for name, macro in macros.items() if macro.argument_count and _HIDING_COMMAND.search(macro.body)
-    }
-    calls = {name: macro.expand_call(["words"] * macro.argument_count) for name, macro in suspects.items()}
-    return frozenset(name for name, text in calls.items() if split_invisible_text(LatexSource(text), preamble)[1])
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """A background from `start` to `end` of the text; its colour is None if unknown, as in a drawing."""
+
+    start: int
+    end: int
+    colour: Colour | None = None
+
+
+class _ColourBox(NamedTuple):
+    """A coloured box: its background colour, its content, and the position of its end."""
+
+    colour: Colour | None
+    content: str
+    end: int
+
+
+class _BackgroundMap:
+    """The backgrounds of a text, looked up by position."""
+
+    def __init__(self, source: LatexSource, palette: Palette, preamble: str) -> None:
+        environments = _BACKGROUND_ENVIRONMENTS | frozenset(_BOX_DEFINITION.findall(preamble + source.text))
+        pages = _find_page_backgrounds(preamble, source.text, palette)
+        tokens = source.find_commands(_BACKGROUND_COMMANDS.__contains__)
+        others = (_read_background(source, token, palette, environments) for token in tokens)
+        self._backgrounds = sorted((*pages, *filter(None, others)), key=attrgetter("start"))
+        self._next = 0  # the index of the first background that has not begun yet
+        self._open: list[_Background] = []
+
+    def find_colour(self, position: int) -> Colour | None:
+        """Return the colour of the innermost background, None if unknown; call it in the order of the text."""
+        while self._next < len(self._backgrounds) and self._backgrounds[self._next].start <= position:
+            self._open.append(self._backgrounds[self._next])
+            self._next += 1
+        self._open = [background for background in self._open if background.end >= position][-_MAX_NESTED:]
+        colour = self._open[-1].colour if self._open else WHITE
+        return WHITE if colour and is_similar_colour(colour, WHITE) else colour
+
+
+def _read_background(
+    source: LatexSource, token: LatexToken, palette: Palette, environments: frozenset[str]
+) -> _Background | None:
+    groups = source.groups
+    if token.name in _COLOUR_BOX_COMMANDS:
+        box = _read_colour_box(groups, token, palette)
+        return _Background(token.start, box.end, box.colour) if box else None
+    if token.name in _CELL_COMMANDS:
+        return _read_row_background(groups, token, palette)
+    if token.name in _DRAWING_COMMANDS:
+        return _Background(token.start, groups.read_arguments(groups.skip_option(token.end), 2)[1])
+    name = groups.read_group(token.end) if token.name == "begin" else None
+    if name is None or name[0] not in environments:
+        return None
+    end = source.text.find(f"\\end{{{name[0]}}}", token.end, token.end + _MAX_BOX_CHARS)
+    return _Background(token.start, end if end >= 0 else token.end)
+
+
+def _read_colour_box(groups: BraceGroups, token: LatexToken, palette: Palette) -> _ColourBox | None:
+    """Return the box of a `\\colorbox` or `\\fcolorbox` command, None if an argument is missing."""
+    count = 3 if token.name == "fcolorbox" else 2
+    model, values, end = _read_colour_arguments(groups, token, count)
+    if len(values) < count:
+        return None
+    return _ColourBox(palette.find_colour(values[-2] or "", model), values[-1] or "", end)
+
+
+def _read_row_background(groups: BraceGroups, token: LatexToken, palette: Palette) -> _Background | None:
+    """Return the background of a row or cell from its command to the row's end; nobody hides text before it."""
+    model, values, end = _read_colour_arguments(groups, token, 1)
+    if not values:
+        return None
+    row_end = groups.text.find("\\\\", end, end + _MAX_ROW_CHARS)
+    return _Background(token.start, row_end if row_end >= 0 else end, palette.find_colour(values[0] or "", model))
+
+
+def _read_colour_arguments(groups: BraceGroups, token: LatexToken, count: int) -> tuple[str, list[str | None], int]:
+    """Return the colour model ("" if not given), up to `count` arguments, and the end of a command."""
+    (model, *values), end = groups.read_arguments(token.end, count + 1, optional=True)
+    return model or "", values, end
+
+
+def _find_page_backgrounds(preamble: str, text: str, palette: Palette) -> list[_Background]:
+    """Return the backgrounds of whole pages, each up to the next; the last one of the preamble comes first."""
+    if "\\pagecolor" not in preamble + text:
+        return []
+    changes = [(0, match) for match in list(_PAGE_COLOUR.finditer(preamble))[-1:]]
+    changes += [(match.start(), match) for match in _PAGE_COLOUR.finditer(text)]
+    ends = [start for start, _ in changes[1:]] + [len(text)]
+    return [
+        _Background(start, end, palette.find_colour(match[2], match[1] or ""))
+        for (start, match), end in zip(changes, ends, strict=True)
+        if match[2]
+    ]
 
 
 class _HiddenTextFinder:
@@ -109,8 +195,8 @@ class _HiddenTextFinder:
         return Palette(self._full_text)
 
     @cached_property
-    def _backgrounds(self) -> BackgroundMap:
-        return BackgroundMap(self._source, self._palette, self._preamble)
+    def _backgrounds(self) -> _BackgroundMap:
+        return _BackgroundMap(self._source, self._palette, self._preamble)
 
     @cached_property
     def _printed_boxes(self) -> frozenset[str]:
@@ -125,7 +211,7 @@ class _HiddenTextFinder:
             return self._read_text_like_background(token, end)
         if name == "begin" and groups.text.startswith("{color}", end):
             return self._read_text_like_background(token, end + len("{color}"))
-        if name in COLOUR_BOX_COMMANDS:
+        if name in _COLOUR_BOX_COMMANDS:
             return self._read_black_box(token)
         if name in _LITERAL_COMMANDS:
             return _read_unpainted(groups, name, end)
@@ -153,7 +239,7 @@ class _HiddenTextFinder:
 
     def _read_black_box(self, token: LatexToken) -> _HiddenText | None:
         """Return the text of a black box with no colour set in it or shortly before: the text is black too."""
-        box = read_colorbox_command(self._groups, token, self._palette)
+        box = _read_colour_box(self._groups, token, self._palette)
         if box is None or box.colour is None or not is_similar_colour(box.colour, BLACK):
             return None
         before = self._groups.text[max(0, token.start - _COLOUR_DISTANCE) : token.start]
@@ -175,7 +261,7 @@ class _HiddenTextFinder:
         option = self._groups.read_option(start) if text.startswith("{tcolorbox}", token.end) else None
         if option is None or not self._is_white_on_white(option[0], "coltext"):
             return None
-        close = text.find("\\end{tcolorbox}", option[1], option[1] + MAX_BOX_CHARS)
+        close = text.find("\\end{tcolorbox}", option[1], option[1] + _MAX_BOX_CHARS)
         return (text[option[1] : close], close + len("\\end{tcolorbox}")) if close >= 0 else None
 
     def _is_white_on_white(self, options: str, key: str) -> bool:

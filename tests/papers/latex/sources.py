@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from planner.papers.latex.reader import read_latex
 from planner.papers.paper import ParsedPaper
-from planner.papers.tree import SourceTree
+from planner.papers.sources import SourceTree
 
 # What TeX gives a meaning to, so that generated sources meet every rule of the scanner soon.
 SCRAPS = [
@@ -28,7 +28,7 @@ def make_document(body: str, preamble: str = "") -> str:
 
 def read_body(body: str, preamble: str = "", others: dict[str, str] | None = None) -> ParsedPaper:
     """The reading of a main file among others."""
-    return read_latex(make_tree({"main.tex": make_document(body, preamble), **(others or {})}))
+    return read_latex(make_tree({"main.tex": make_document(body, preamble), **(others or {})}), "main.tex")
 
 
 def join_text(paper: ParsedPaper) -> str:

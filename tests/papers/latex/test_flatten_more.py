@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 
 from planner.errors import PaperError
+from planner.papers.folder import find_main_file, has_document_class
 from planner.papers.latex import flatten as flatten_module
 from planner.papers.latex.flatten import FlattenedSource, flatten_source
-from planner.papers.latex.mainfile import find_main_file, has_document_class
 from planner.papers.latex.reader import read_latex
 from planner.papers.latex.scan import LatexSource
 from planner.papers.latex.visibility import split_invisible_text
@@ -227,7 +227,7 @@ def test_text_as_white_as_paper_is_left_out_and_given(source: str) -> None:
 def test_a_command_of_the_papers_own_that_hides_is_seen_through() -> None:
     preamble = "\\newcommand{\\canary}[1]{\\textcolor{white}{#1}}\\newcommand{\\hl}[1]{\\textcolor{red}{#1}}"
     main = f"\\documentclass{{article}}{preamble}\\begin{{document}}\\section{{A}}a \\canary{{unseen words}} \\hl{{b}}"
-    paper = read_latex(make_tree({"main.tex": main}))
+    paper = read_latex(make_tree({"main.tex": main}), "main.tex")
     assert "unseen" not in paper.sections[0].text
     assert "\\hl{b}" in paper.sections[0].text
     assert any("'unseen words'" in warning for warning in paper.warnings)

@@ -1,0 +1,292 @@
+"""The sources of papers: their formats, by the endings, names and bytes of files, and the files of a folder.
+
+Nothing outside a paper's folder is read.
+"""
+
+import errno
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path, PurePath
+from typing import Final
+
+from planner.errors import PaperError
+from planner.files import MAX_FOLDER_DEPTH, read_bounded_file
+from planner.names import build_paper_id, parse_arxiv_id
+from planner.papers.characters import MAX_TEXT_BYTES, is_binary
+
+
+class FileFormat(StrEnum):
+    """The kind of a source; the first five are the formats of papers."""
+
+    PDF = "pdf"
+    LATEX = "latex"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    TEXT = "text"
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+    ZIP = "zip"
+    TAR = "tar"
+    OTHER = "other"
+    EMPTY = "empty"
+
+
+# The endings of the files of every format, in lower case. To add a format: a kind, its row here, and its loader in
+# `planner.papers.load`.
+TEXT_ENDINGS: Final[Mapping[FileFormat, tuple[str, ...]]] = {
+    FileFormat.LATEX: (".tex", ".ltx", ".latex"),
+    FileFormat.MARKDOWN: (".md", ".markdown", ".mdown", ".mkd", ".qmd", ".rmd"),
+    FileFormat.HTML: (".html", ".htm", ".xhtml"),
+    FileFormat.TEXT: (".txt", ".text"),
+}
+PAPER_ENDINGS: Final[Mapping[FileFormat, tuple[str, ...]]] = {FileFormat.PDF: (".pdf",), **TEXT_ENDINGS}
+ARCHIVE_ENDINGS: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz")
+UNREADABLE_ARCHIVE_ENDINGS: Final = (".7z", ".rar", ".zst")
+MANIFEST_ENDINGS: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
+LIST_ENDINGS: Final = (".txt", ".list", ".lst", "")
+# Files that belong to a paper, and may hold a part of it.
+PART_ENDINGS: Final = (
+    *(".bbl", ".bib", ".sty", ".cls", ".def", ".clo", ".tikz", ".pgf"),
+    *(".yaml", ".yml", ".xxx", ".json"),
+)
+_NON_PAPER_ENDINGS: Final = frozenset(
+    {".json", ".yaml", ".yml", ".xml", ".bib", ".bbl", ".bst", ".sty", ".cls", ".log", ".sqlite", ".py", ".sh"}
+    | {".png", ".jpg", ".jpeg", ".gif", ".svg", ".eps", ".webp"}
+)
+_NON_PAPER_NAME: Final = re.compile(
+    r"(?:read.?me|00readme|_sidebar|licen[sc]e|copying|notice|authors|contributors?|contributing|changelog|changes"
+    r"|history|citation|code_of_conduct|security|install|todo|requirements|robots|makefile|cmakelists|manifest|meta"
+    r"|metadata)(?:[-_.][\w-]+)*$",
+    re.I,
+)
+# Files that are often given and cannot be read, with their names for the error.
+_UNSUPPORTED_TYPES: Final = (
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%!PS", "PostScript"),
+    (b"\xd0\xcf\x11\xe0", "an old Word document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"AT&TFORM", "a DjVu document"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3", "a database"),
+)
+_TEX: Final = re.compile(
+    r"^[^%\n]*\\(?:documentclass|documentstyle|begin\s*\{document\}|(?:sub)*section\*?\s*\{|title\s*\{)", re.M
+)
+_HTML: Final = re.compile(
+    r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html\b|head\b|body\b)", re.S | re.I
+)
+_MARKDOWN: Final = re.compile(r"^#{1,6} +\S|^```|^\|.*\|\s*$|^\[[^\]]+\]: ", re.M)
+MAX_FILE_BYTES: Final = 300_000_000  # bytes of a PDF or an archive
+MAX_FILES: Final = 20_000
+IGNORED_FOLDERS: Final = frozenset({"__MACOSX", "node_modules", "__pycache__"})
+
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", FileFormat.GZIP),
+    *((b"BZh%d1AY&SY" % level, FileFormat.BZIP2) for level in range(1, 10)),
+    (b"\xfd7zXZ\x00", FileFormat.XZ),
+    (b"PK\x03\x04", FileFormat.ZIP),
+    (b"PK\x05\x06", FileFormat.ZIP),
+)
+_STRIPPED_ENDINGS: Final = re.compile(
+    rf"(?:{'|'.join(map(re.escape, chain(ARCHIVE_ENDINGS, *PAPER_ENDINGS.values())))})+$", re.I
+)
+
+
+def detect_kind(data: bytes, name: str = "") -> FileFormat:
+    """Return the kind of a source; `name` only helps to choose between text formats."""
+    if not data.strip(b"\x00\t\n\r \x0c\xef\xbb\xbf"):
+        return FileFormat.EMPTY
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data[257:262] == b"ustar":
+        return FileFormat.TAR
+    if b"%PDF-" in data[:1024]:  # after the archives, whose first member may be a PDF
+        return FileFormat.PDF
+    if describe_unsupported_type(data) or (is_binary(data) and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        return FileFormat.OTHER
+    return detect_text_kind(data[:200_000].decode("utf-8", "replace"), name)
+
+
+def find_kind_by_name(name: str) -> FileFormat:
+    """Return the format that the ending of a file's name stands for; OTHER if it stands for none."""
+    ending = PurePath(name).suffix.lower()
+    return next((kind for kind, endings in PAPER_ENDINGS.items() if ending in endings), FileFormat.OTHER)
+
+
+def detect_text_kind(text: str, name: str = "") -> FileFormat:
+    """Return the markup of a text, from its content and from the ending of `name`."""
+    named = find_kind_by_name(name)
+    if _HTML.match(text):
+        return FileFormat.HTML
+    if named in TEXT_ENDINGS and named not in (FileFormat.HTML, FileFormat.TEXT):
+        return named
+    if "\\documentclass" in text[:20_000] and _TEX.search(text):
+        return FileFormat.LATEX
+    if named is FileFormat.HTML:
+        return named
+    if named is not FileFormat.TEXT:
+        if len(_TEX.findall(text)) >= 2:
+            return FileFormat.LATEX
+        if len(re.findall(r"</(?:p|div|h[1-6])>", text)) >= 5:
+            return FileFormat.HTML
+    return FileFormat.MARKDOWN if len(_MARKDOWN.findall(text)) >= 2 else FileFormat.TEXT
+
+
+def describe_unsupported_type(data: bytes) -> str:
+    """Return the name of a known file type that cannot be read, such as "a PNG image"; "" for other bytes."""
+    return next((words for magic, words in _UNSUPPORTED_TYPES if data.startswith(magic)), "")
+
+
+def strip_folders_and_endings(name: str) -> str:
+    """Return the name of a source without folders and endings: `x/2507.08038v2.tar.gz` gives `2507.08038v2`."""
+    last = PurePath(name.replace("\\", "/")).name
+    return _STRIPPED_ENDINGS.sub("", last) or last
+
+
+def propose_paper_id(source: str, *, given_id: str = "", given_title: str = "", title: str = "") -> str:
+    """Return the id of a paper: the given one, else one from a given title, else its arXiv id or its file's name.
+
+    What comes from stdin or an address has no such name: its id comes from the title that was read in it.
+    """
+    arxiv_id, stem = parse_arxiv_id(source), "stdin" if source == "-" else strip_folders_and_endings(source)
+    has_name = bool(arxiv_id) or not (source == "-" or "://" in source)
+    name = str(arxiv_id or stem) if has_name and not given_title.strip() else ""
+    return build_paper_id(given_title or title, given_id=given_id or name, file_stem=stem)
+
+
+def is_named_like_other_file(name: str) -> bool:
+    """Return whether a file's name shows that it is something else: a README, a licence, data, a figure."""
+    path = PurePath(name)
+    return bool(_NON_PAPER_NAME.match(path.stem)) or path.suffix.lower() in _NON_PAPER_ENDINGS
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTree:
+    """The files of a paper by relative path with `/`, sorted; `warnings` has warnings about skipped files."""
+
+    name: str
+    files: Mapping[str, Callable[[], bytes]]
+    warnings: tuple[str, ...] = ()
+    _names_by_folded: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_names_by_folded", {name.casefold(): name for name in reversed(list(self.files))})
+
+    def list_names(self, *endings: str) -> tuple[str, ...]:
+        """Return all names, or those that end in one of `endings` (in lower case), in any case."""
+        return tuple(name for name in self.files if not endings or name.lower().endswith(endings))
+
+    def read_bytes(self, name: str) -> bytes:
+        """Return the bytes of the file with this name.
+
+        Raises:
+            PaperError: if the file is too large, or cannot be read.
+        """
+        return self.files[name]()
+
+    def add_file(self, name: str, data: bytes) -> "SourceTree":
+        """Return the tree with one more file; a file that it has already stays as it is."""
+        path = normalize_inner_path(name)
+        return replace(self, files={path: partial(bytes, data), **self.files}) if path else self
+
+    def find_file(self, path: str, *folders: str) -> str:
+        """Return the name of the file at `path`, relative to the first of the folders that has it; "" if none has.
+
+        An absolute path, or one that leads out of the root, is never found. Case is ignored if no exact match exists.
+        """
+        wanted = []
+        for folder in folders:
+            name = normalize_inner_path(posixpath.join(folder, path))
+            if name in self.files:
+                return name
+            wanted += [name] if name else []
+        return next(
+            (self._names_by_folded[name.casefold()] for name in wanted if name.casefold() in self._names_by_folded), ""
+        )
+
+    def find_unique(self, path: str) -> str:
+        """Return the only name in a folder that ends in `path`; "" if there is none or more than one."""
+        fit = [name for name in self.files if name.endswith("/" + normalize_inner_path(path))]
+        return fit[0] if len(fit) == 1 else ""
+
+
+def normalize_inner_path(path: str) -> str:
+    """Normalize a path relative to the root; return "" if it is absolute or leads out of the root."""
+    path = posixpath.normpath(path.replace("\\", "/")) if "\0" not in path else ".."
+    return "" if path.startswith(("/", "../")) or path in ("..", ".") or path[1:2] == ":" else path
+
+
+def build_folder_tree(root: Path) -> SourceTree:
+    """Return the files of a folder, each read at most once; links are followed only to files inside it.
+
+    Raises:
+        PaperError: if the folder cannot be listed, or holds more than 20,000 files.
+    """
+    base = root.resolve()
+    try:
+        found = {name: cache(partial(read_source_file, path)) for name, path in sorted(_walk_files(base))}
+    except OSError as error:
+        raise PaperError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from None
+    return SourceTree(base.name or str(base), found)
+
+
+def read_source_file(path: Path | str, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """Read a file of at most `limit` bytes.
+
+    Raises:
+        PaperError: if the file is larger, or cannot be read.
+    """
+    try:
+        return read_bounded_file(Path(path), limit)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise PaperError(
+                f"{str(path)!r} has over {limit:,} bytes, more than any paper; give only the paper"
+            ) from None
+        raise PaperError(f"{str(path)!r} cannot be read: {error.strerror}") from None
+
+
+def _walk_files(base: Path) -> Iterator[tuple[str, str]]:
+    """Yield the relative name and the path of each file below a folder; hidden files are skipped."""
+    waiting, count, root = [(str(base), 0)], 0, len(str(base))
+    while waiting:
+        folder, depth = waiting.pop()
+        if depth > MAX_FOLDER_DEPTH:
+            raise PaperError(
+                f"the folder {str(base)!r} nests folders over {MAX_FOLDER_DEPTH} deep; give the paper's own folder"
+            )
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                count += 1
+                if count > MAX_FILES:
+                    raise PaperError(
+                        f"the folder {str(base)!r} holds over {MAX_FILES:,} files; give one paper's folder"
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    waiting += [(entry.path, depth + 1)] if entry.name not in IGNORED_FOLDERS else []
+                elif _is_file_inside(entry, base):
+                    yield entry.path[root:].lstrip(os.sep).replace(os.sep, "/"), entry.path
+
+
+def _is_file_inside(entry: os.DirEntry[str], base: Path) -> bool:
+    """Return whether an entry is a file, and not a link to a file outside the folder."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    path = Path(entry.path)  # check for a file first: a circular link cannot be resolved
+    return path.is_file() and path.resolve().is_relative_to(base)
